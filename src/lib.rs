@@ -1,1 +1,25 @@
-//! chat-server
+//! A chat server: one thread, one poll loop, one port.
+//!
+//! The modules in reading order:
+//!
+//! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
+//! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
+//! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap. [`timers`]: its deadlines.
+//! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
+//! - [`wire`]: bytes to messages, without I/O.
+//! - [`outgoing`]: what goes to whom, one vectored write per client and turn, and who waits when somebody is behind.
+//!   [`rooms`]: membership, and a batch that is encoded once and shared by all members.
+//! - [`service`]: what the server does with a message.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod event_loop;
+pub mod outgoing;
+pub mod rooms;
+pub mod server;
+pub mod service;
+pub mod timers;
+pub mod wire;

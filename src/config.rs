@@ -1,0 +1,154 @@
+//! Flags and their environment variables, and every limit with its unit and its reason.
+
+use std::ffi::OsString;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
+
+use crate::clock::Millis;
+
+/// A chat server: telnet lines in rooms, on one port, in one thread.
+///
+/// It starts without any configuration. Every option can also be given as an environment variable; an option on the
+/// command line wins over its variable.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chat-server", version, max_term_width = 100)]
+pub struct Config {
+    /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in brackets. Port 0
+    /// takes any free port; the one taken is printed.
+    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
+    pub address: Addresses,
+
+    /// What to do with a message.
+    #[arg(long, value_enum, default_value_t = Mode::Echo, env = "CHAT_MODE")]
+    pub mode: Mode,
+
+    /// Largest message, in bytes, its line ending not counted. A client that sends a larger one gets an error line and is
+    /// disconnected.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, env = "CHAT_MAX_MESSAGE_BYTES",
+          value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
+    pub max_message_bytes: u32,
+
+    /// Most clients at once; one more is told so and disconnected. By default as many as the limit of open files allows
+    /// (the soft limit is raised to the hard one at start).
+    #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_clients: Option<u32>,
+
+    /// After SIGINT or SIGTERM, how long to wait for clients to read what they are still owed. A second signal ends the
+    /// server at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS",
+          value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub drain_seconds: u32,
+}
+
+/// What the server does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Each line goes back to its sender, byte for byte.
+    Echo,
+    /// Each line goes to every client, its sender included, byte for byte and in one order for all.
+    Broadcast,
+}
+
+/// What an address given by name stands for; never empty.
+#[derive(Clone, Debug)]
+pub struct Addresses(pub Vec<SocketAddr>);
+
+fn resolve(address: String) -> Result<Addresses, String> {
+    let found: Vec<SocketAddr> = address
+        .to_socket_addrs()
+        .map_err(|error| format!("not an address like 127.0.0.1:8080 or [::1]:8080 ({error})"))?
+        .collect();
+    match found.is_empty() {
+        true => Err("this name has no address".to_owned()),
+        false => Ok(Addresses(found)),
+    }
+}
+
+/// The text to show instead of starting.
+#[derive(Debug)]
+pub enum Instead {
+    /// Asked for by `--help` or `--version`: standard output, exit code 0.
+    Page(String),
+    /// One line that says what is wrong: standard error, exit code 2.
+    Complaint(String),
+}
+
+impl Config {
+    /// Reads the command line (its first item is the program's name) and the environment.
+    ///
+    /// # Errors
+    /// [`Instead`] tells what to print and how to exit.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Instead> {
+        Config::try_parse_from(arguments).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Instead::Page(error.render().to_string()),
+            _ => Instead::Complaint(one_line(&error.render().to_string())),
+        })
+    }
+
+    pub fn limits(&self) -> Limits {
+        let message_bytes_max = self.max_message_bytes as usize;
+        Limits {
+            message_bytes_max,
+            outbox_max_bytes: Limits::default().outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
+            drain_ms: Millis::from(self.drain_seconds) * 1000,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Folds clap's complaint, a small page, into the line that matters.
+fn one_line(page: &str) -> String {
+    let said: Vec<&str> = page
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = said.join(" ");
+    format!("chat-server: {} (see --help)", said.strip_prefix("error: ").unwrap_or(&said))
+}
+
+/// Every limit below the event loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `--max-message-bytes`.
+    pub message_bytes_max: usize,
+    /// Read from one client in one turn: one large read, small enough that nobody else waits long.
+    pub read_bytes_max: usize,
+    /// Vectored writes in one turn: about five milliseconds of kernel work.
+    pub writes_max: usize,
+    /// Writes of these that members of big rooms get even while there is always something more urgent.
+    pub bulk_writes_min: usize,
+    /// Owed to one client before those who speak to it have to wait.
+    pub outbox_mark_bytes: usize,
+    /// Owed to one client before it is let go. Above the mark there is room for one more batch and its largest message.
+    pub outbox_max_bytes: usize,
+    /// How long a client may stay over the mark: the grace of somebody who does not read.
+    pub too_slow_ms: Millis,
+    /// How long the kernel may take nothing for a client over the mark before others no longer wait for it.
+    pub stalled_ms: Millis,
+    /// How long a client that we are done with has to close its side too.
+    pub linger_ms: Millis,
+    /// `--drain-seconds`: how long a closing client has to read what it is owed.
+    pub drain_ms: Millis,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message_bytes_max: 64 * 1024,
+            read_bytes_max: 64 * 1024,
+            writes_max: 1024,
+            bulk_writes_min: 256,
+            outbox_mark_bytes: 256 * 1024,
+            outbox_max_bytes: 4 * 1024 * 1024,
+            too_slow_ms: 5_000,
+            stalled_ms: 1_000,
+            linger_ms: 1_000,
+            drain_ms: 5_000,
+        }
+    }
+}

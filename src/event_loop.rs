@@ -1,0 +1,303 @@
+//! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for the [`Server`].
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use log::{info, warn};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::client::Stream;
+use crate::clock::{Millis, Now};
+use crate::config::Config;
+use crate::outgoing::Outgoing;
+use crate::server::Server;
+use crate::service::Service;
+
+/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
+const BACKLOG: i32 = 4096;
+/// Connections taken in one turn, so that a storm of them does not keep the others waiting.
+const ACCEPTS_MAX: usize = 1024;
+/// Readiness events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; and some to spare.
+const DESCRIPTORS_RESERVED: u64 = 32;
+/// When the kernel is out of memory for connections, how long to leave it alone.
+const ACCEPT_PAUSE_MS: Millis = 100;
+/// A peer that vanished without a word is noticed after this long, and three probes ten seconds apart.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+const LISTENER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// The loop: one listener, one poll, one server.
+pub struct EventLoop<A> {
+    poll: Poll,
+    signals: Signals,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    /// Kept open so that it can be closed when descriptors run out: then one more connection can be taken and refused.
+    reserve: Option<File>,
+    server: Server<TcpStream, A>,
+    clients_max: usize,
+    drain: Duration,
+    started: Instant,
+    /// The listener may have more connections ready.
+    acceptable: bool,
+    /// No connection is taken before this time.
+    accept_at: Millis,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everybody who reads got all that was owed.
+    Drained,
+    /// A second signal, or the time to drain ran out: this many clients were cut off.
+    Cut(usize),
+}
+
+impl Stream for TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl<A: Service> EventLoop<A> {
+    /// Binds the first of the configured addresses that can be had.
+    ///
+    /// # Errors
+    /// What the kernel says of the last address that was tried, or of the poll.
+    pub fn bind(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) -> io::Result<EventLoop<A>> {
+        let clients_max = clients_max(config);
+        let mut listener = listen_on_any(&config.address.0)?;
+        let address = listener.local_addr()?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(EventLoop {
+            poll,
+            signals,
+            listener: Some(listener),
+            address,
+            reserve: reserve(),
+            server: Server::new(config.limits(), service),
+            clients_max,
+            drain: Duration::from_secs(config.drain_seconds.into()),
+            started: Instant::now(),
+            acceptable: false,
+            accept_at: 0,
+        })
+    }
+
+    /// The address really bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// Only when the kernel refuses to poll.
+    pub fn run(&mut self) -> io::Result<Ended> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut drain_until = None;
+        loop {
+            self.wait(&mut events, drain_until)?;
+            let now = self.now();
+            let signal = self.dispatch(&events);
+            self.accept(now);
+            self.server.turn(now);
+            match (signal, drain_until) {
+                (false, _) => {}
+                (true, None) => {
+                    self.stop();
+                    drain_until = Some(now.ms + millis(self.drain));
+                }
+                (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
+            }
+            match drain_until {
+                Some(_) if self.server.is_empty() => return Ok(Ended::Drained),
+                Some(at) if at <= now.ms => return Ok(Ended::Cut(self.server.len())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sleeps until something is ready or the next deadline passes.
+    fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
+        let accept_at = self.acceptable.then_some(self.accept_at);
+        let deadline = [self.server.next_deadline(), drain_until, accept_at].into_iter().flatten().min();
+        let timeout = match self.server.is_busy() {
+            true => Some(Duration::ZERO),
+            false => deadline.map(|at| {
+                // Rounded up: waking a moment early would mean turning in circles until the deadline.
+                (Duration::from_millis(at) + Duration::from_millis(1)).saturating_sub(self.started.elapsed())
+            }),
+        };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            polled => polled,
+        }
+    }
+
+    /// Passes readiness on; `true` if a signal asks us to stop.
+    fn dispatch(&mut self, events: &Events) -> bool {
+        let mut signal = false;
+        for event in events {
+            match event.token() {
+                LISTENER => self.acceptable = true,
+                SIGNALS => signal |= self.signals.pending().count() > 0,
+                Token(key) => {
+                    // Errors and hang-ups come with one of these; what reading or writing returns then decides.
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        self.server.readable(key);
+                    }
+                    if event.is_writable() {
+                        self.server.writable(key);
+                    }
+                }
+            }
+        }
+        signal
+    }
+
+    /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener lives on.
+    fn accept(&mut self, now: Now) {
+        let Some(listener) = &self.listener else { return };
+        if !self.acceptable || now.ms < self.accept_at {
+            return;
+        }
+        for _ in 0..ACCEPTS_MAX {
+            match listener.accept() {
+                Ok((stream, peer)) if self.server.len() < self.clients_max => {
+                    if let Err(error) = admit(&self.poll, &mut self.server, stream, peer) {
+                        warn!("{peer}: not taken in: {error}");
+                    }
+                }
+                Ok((stream, peer)) => refuse(&stream, peer, "this server has as many clients as it can take"),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        self.acceptable = false;
+                        return;
+                    }
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
+                        self.reserve = None;
+                        if let Ok((stream, peer)) = listener.accept() {
+                            refuse(&stream, peer, "this server is out of file descriptors");
+                        }
+                        self.reserve = reserve();
+                    }
+                    _ => {
+                        warn!("no connections for {ACCEPT_PAUSE_MS} ms: {error}");
+                        self.accept_at = now.ms + ACCEPT_PAUSE_MS;
+                        self.reserve = self.reserve.take().or_else(reserve);
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    /// No new connections; those that are there are let go as they drain.
+    fn stop(&mut self) {
+        info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
+        self.listener = None;
+        self.acceptable = false;
+        self.server.drain();
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            ms: millis(self.started.elapsed()),
+            unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// `--max-clients`, or what the limit of open files allows.
+fn clients_max(config: &Config) -> usize {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        warn!("the limit of open files stays as it is: {error}");
+        1024
+    });
+    let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX).max(1);
+    match config.max_clients {
+        None => room,
+        Some(wanted) => {
+            if wanted as usize > room {
+                warn!("--max-clients {wanted}: the limit of open files ({descriptors}) allows about {room}");
+            }
+            wanted as usize
+        }
+    }
+}
+
+fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        result = listen(*address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // EMFILE (this process) and ENFILE (the whole system) have no `ErrorKind`; the numbers are the same on every Unix.
+    matches!(error.raw_os_error(), Some(24 | 23))
+}
+
+fn admit<A: Service>(
+    poll: &Poll,
+    server: &mut Server<TcpStream, A>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    stream.set_nodelay(true)?;
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut stream, Token(server.next_key()), interest)?;
+    info!("Peer address: {peer}");
+    server.accept(stream, peer);
+    Ok(())
+}
+
+/// Tells a client why it can not come in. Nothing is kept of it, so this is one attempt and no more.
+fn refuse(mut stream: &TcpStream, peer: SocketAddr, why: &str) {
+    info!("{peer}: refused: {why}");
+    // What it has already sent is read first: closing with unread input would reset the connection and lose the line.
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write(format!("! {why}; try again later\n").as_bytes());
+    let _ = stream.shutdown(Shutdown::Write);
+}

@@ -1,0 +1,575 @@
+//! Everything on its way out: who is owed what, who is in which room, and who has to wait for whom.
+//!
+//! A service never writes to a socket. It says here what should go where; the server's flush step hands each room's batch
+//! to its members and gives every client that is owed something one vectored write. Here also lives the rule of congestion
+//! (see [`Pressure`]), because it is a property of what is queued.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::mem;
+
+use smallvec::SmallVec;
+
+use crate::client::ClientId;
+use crate::client::outbox::Outbox;
+use crate::clock::{Millis, Now};
+use crate::config::Limits;
+use crate::rooms::{Format, Origin, Room, RoomId, Seat};
+use crate::wire::line::LineTooLong;
+
+/// Members of one batch from which on its writes are bulk and let smaller rooms go first.
+const BULK_MEMBERS_MIN: usize = 256;
+
+/// Emptied outboxes kept for the next client that is owed something.
+const SPARE_OUTBOXES_MAX: usize = 64;
+
+/// What a client may have to wait for before its next message is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Until {
+    /// This room's members have caught up.
+    RoomClear(RoomId),
+    /// This client has read enough of what it is owed.
+    ClientClear(ClientId),
+    /// This moment.
+    Time(Millis),
+}
+
+/// Why the server parts with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// It asked to go, or its input ended and all it was owed has been queued.
+    Done,
+    /// Its line is over the limit.
+    TooLong(LineTooLong),
+    /// It does not read what it is sent.
+    TooSlow,
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Farewell::Done => f.write_str("goodbye"),
+            Farewell::TooLong(error) => error.fmt(f),
+            Farewell::TooSlow => f.write_str("too slow: messages came in faster than this connection read them"),
+        }
+    }
+}
+
+/// How far behind a client is.
+///
+/// Over the high-water mark it makes its rooms congested, and publishers wait, until it is under half the mark. If the
+/// kernel takes nothing more for it for a second it no longer holds its rooms up. It is let go when it stays over the mark
+/// too long, or when what it is owed passes the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pressure {
+    Clear,
+    Over { since: Millis },
+    Stalled { since: Millis },
+}
+
+/// Which of the two write queues a client is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queued {
+    No,
+    /// Behind a message to a big room.
+    Bulk,
+    /// A few people waiting for a few words.
+    Prompt,
+}
+
+/// One client, as seen from the sending side.
+#[derive(Debug)]
+struct Recipient {
+    serial: u32,
+    format: Format,
+    queued: Queued,
+    /// The kernel took everything it was last given.
+    writable: bool,
+    /// Takes nothing more: it is being closed, or the slot is vacant.
+    closed: bool,
+    /// Present only while something is owed.
+    outbox: Option<Box<Owed>>,
+    seats: SmallVec<[Seat; 2]>,
+}
+
+/// What a client is owed and how long it has been behind.
+#[derive(Debug)]
+struct Owed {
+    outbox: Outbox,
+    pressure: Pressure,
+    /// When the kernel last refused to take more, unless it has taken something since.
+    blocked_since: Option<Millis>,
+}
+
+/// See the module's documentation.
+///
+/// Invariant: a client is on a write queue exactly if it is owed something and the kernel would take it; a room's
+/// `congested_members` counts its members whose pressure is `Over`.
+#[derive(Debug)]
+pub struct Outgoing {
+    now: Now,
+    limits: Limits,
+    recipients: Vec<Recipient>,
+    rooms: slab::Slab<Room>,
+    spoke: Vec<RoomId>,
+    prompt: VecDeque<ClientId>,
+    bulk: VecDeque<ClientId>,
+    spare: Vec<Box<Owed>>,
+    waiting: HashMap<Until, Vec<ClientId>>,
+    woken: Vec<ClientId>,
+    closing: Vec<(ClientId, Farewell)>,
+    newly_over: Vec<ClientId>,
+}
+
+/// What a look at a client that is behind has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It has caught up; there is nothing left to watch.
+    Clear,
+    /// Still behind: look again at this time.
+    Again(Millis),
+}
+
+impl Outgoing {
+    pub fn new(limits: Limits) -> Outgoing {
+        Outgoing {
+            now: Now::default(),
+            limits,
+            recipients: Vec::new(),
+            rooms: slab::Slab::new(),
+            spoke: Vec::new(),
+            prompt: VecDeque::new(),
+            bulk: VecDeque::new(),
+            spare: Vec::new(),
+            waiting: HashMap::new(),
+            woken: Vec::new(),
+            closing: Vec::new(),
+            newly_over: Vec::new(),
+        }
+    }
+
+    // ---- What services say ----
+
+    /// The time of this turn.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The format in which this client gets its messages.
+    pub fn format(&self, client: ClientId) -> Format {
+        self.recipients[client.index()].format
+    }
+
+    /// Sends one message to one client, after everything that was said to it before. `encode` appends the message in the
+    /// client's format.
+    pub fn send(&mut self, to: ClientId, encode: impl FnOnce(Format, &mut Vec<u8>)) {
+        self.catch_up(to);
+        if let Some(format) = self.open_recipient(to).map(|recipient| recipient.format) {
+            self.owe(to, Queued::Prompt, |outbox| outbox.append(|tail| encode(format, tail)));
+        }
+    }
+
+    /// Opens a room without members.
+    pub fn open_room(&mut self) -> RoomId {
+        RoomId(u32::try_from(self.rooms.insert(Room::default())).expect("rooms are limited"))
+    }
+
+    /// Closes a room that nobody is in.
+    pub fn close_room(&mut self, id: RoomId) {
+        let room = self.rooms.remove(id.0 as usize);
+        debug_assert_eq!(room.members(), 0);
+        self.spoke.retain(|&spoke| spoke != id);
+        self.wake(Until::RoomClear(id));
+    }
+
+    /// Puts a client into a room. It gets what is published there from now on.
+    pub fn join(&mut self, id: RoomId, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert_eq!(recipient.serial, client.serial);
+        let room = &mut self.rooms[id.0 as usize];
+        recipient.seats.push(room.join(id, client, recipient.format));
+        room.congested_members += u32::from(recipient.is_over());
+    }
+
+    /// Takes a client out of a room. It gets what was published there until now.
+    pub fn leave(&mut self, id: RoomId, client: ClientId) {
+        self.catch_up(client);
+        let recipient = &mut self.recipients[client.index()];
+        let Some(at) = recipient.seats.iter().position(|seat| seat.room == id) else { return };
+        let seat = recipient.seats.swap_remove(at);
+        let (format, over) = (recipient.format, recipient.is_over());
+        let room = &mut self.rooms[id.0 as usize];
+        if let Some(moved) = room.leave(seat, format) {
+            let seats = &mut self.recipients[moved.index()].seats;
+            let moved = seats.iter_mut().find(|other| other.room == id).expect("a member has a seat");
+            *moved = seat;
+        }
+        if over {
+            self.uncongest(id);
+        }
+    }
+
+    /// Says something to everybody in a room. `encode` is called once per format in use and appends one whole message.
+    pub fn publish(&mut self, id: RoomId, origin: Option<Origin>, encode: impl FnMut(Format, &mut Vec<u8>)) {
+        let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
+        let room = &mut self.rooms[id.0 as usize];
+        room.publish(origin, encode);
+        if !mem::replace(&mut room.spoke, true) {
+            self.spoke.push(id);
+        }
+    }
+
+    /// Whether publishers to this room should wait: a member is behind, or this turn's batch is full.
+    pub fn congested(&self, id: RoomId) -> bool {
+        let room = &self.rooms[id.0 as usize];
+        room.congested_members > 0 || room.batch_bytes() >= self.limits.outbox_mark_bytes
+    }
+
+    /// Whether messages to this client should wait: it is behind, and still reads.
+    pub fn client_congested(&self, client: ClientId) -> bool {
+        self.recipients[client.index()].is_over()
+    }
+
+    /// Ends a client's connection once it has been sent all that it is owed by now.
+    pub fn close(&mut self, client: ClientId) {
+        self.closing.push((client, Farewell::Done));
+    }
+
+    // ---- What the server does with it ----
+
+    /// Starts a turn.
+    pub(crate) fn begin_turn(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Makes a place for a new client.
+    pub(crate) fn add(&mut self, client: ClientId, format: Format) {
+        let vacant = || Recipient {
+            serial: 0,
+            format,
+            queued: Queued::No,
+            writable: true,
+            closed: true,
+            outbox: None,
+            seats: SmallVec::new(),
+        };
+        if self.recipients.len() <= client.index() {
+            self.recipients.resize_with(client.index() + 1, vacant);
+        }
+        self.recipients[client.index()] = Recipient { serial: client.serial, closed: false, ..vacant() };
+    }
+
+    /// Takes nothing more for a client that is leaving: it is in no room, and what it is owed stays owed.
+    pub(crate) fn shut(&mut self, client: ClientId) {
+        debug_assert!(self.recipients[client.index()].seats.is_empty(), "its service has taken it out of its rooms");
+        self.recipients[client.index()].closed = true;
+        self.wake(Until::ClientClear(client));
+    }
+
+    /// Forgets what a client is owed, but for the rest of a frame that was cut in the middle.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        self.settle(client);
+        let recipient = &mut self.recipients[client.index()];
+        if let Some(mut owed) = recipient.outbox.take() {
+            owed.outbox.keep_cut_piece();
+            if owed.outbox.is_empty() {
+                self.recycle(owed);
+            } else {
+                recipient.outbox = Some(owed);
+            }
+        }
+    }
+
+    /// Appends a last word to what a client is owed, even while it is shut.
+    pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
+        self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+    }
+
+    /// Frees a client's place.
+    pub(crate) fn remove(&mut self, client: ClientId) {
+        self.settle(client);
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert!(recipient.seats.is_empty());
+        recipient.serial = 0;
+        recipient.closed = true;
+        recipient.queued = Queued::No;
+        if let Some(owed) = recipient.outbox.take() {
+            self.recycle(owed);
+        }
+        self.wake(Until::ClientClear(client));
+    }
+
+    /// Notes who waits for what.
+    pub(crate) fn wait(&mut self, client: ClientId, until: Until) {
+        self.waiting.entry(until).or_default().push(client);
+    }
+
+    /// Moves those whose wait is over to the end of `list`.
+    pub(crate) fn take_woken(&mut self, list: &mut Vec<ClientId>) {
+        list.append(&mut self.woken);
+    }
+
+    pub(crate) fn take_closing(&mut self) -> Vec<(ClientId, Farewell)> {
+        mem::take(&mut self.closing)
+    }
+
+    /// Clients that went over the mark and need a look in a while.
+    pub(crate) fn take_newly_over(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.newly_over)
+    }
+
+    /// Hands every room's batch to the room's members.
+    pub(crate) fn hand_out(&mut self) {
+        for id in mem::take(&mut self.spoke) {
+            let mut room = mem::take(&mut self.rooms[id.0 as usize]);
+            room.spoke = false;
+            room.hand_out(|client, handed| {
+                let queue = if handed.members >= BULK_MEMBERS_MIN { Queued::Bulk } else { Queued::Prompt };
+                self.owe(client, queue, |outbox| {
+                    outbox.push(handed.frame);
+                    outbox.append(|tail| tail.extend_from_slice(handed.own));
+                });
+            });
+            // Members that went over the mark just now were counted in the placeholder.
+            room.congested_members += self.rooms[id.0 as usize].congested_members;
+            self.rooms[id.0 as usize] = room;
+            if !self.congested(id) {
+                self.wake(Until::RoomClear(id));
+            }
+        }
+    }
+
+    /// Gives a client up for a reason that it is told.
+    pub(crate) fn dismiss(&mut self, client: ClientId, farewell: Farewell) {
+        self.closing.push((client, farewell));
+    }
+
+    /// Whether somebody is to be parted with.
+    pub(crate) fn is_parting(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Whether there is something to hand out, to write or to read at once.
+    pub(crate) fn is_busy(&self) -> bool {
+        !(self.spoke.is_empty() && self.prompt.is_empty() && self.bulk.is_empty() && self.woken.is_empty())
+    }
+
+    /// How many clients are ready to be written to now: prompt ones and bulk ones.
+    pub(crate) fn to_write(&self) -> (usize, usize) {
+        (self.prompt.len(), self.bulk.len())
+    }
+
+    /// The next prompt client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_prompt(&mut self) -> Option<ClientId> {
+        let id = self.prompt.pop_front()?;
+        self.unqueue(id, Queued::Prompt)
+    }
+
+    /// The next bulk client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_bulk(&mut self) -> Option<ClientId> {
+        let id = self.bulk.pop_front()?;
+        self.unqueue(id, Queued::Bulk)
+    }
+
+    fn unqueue(&mut self, id: ClientId, queue: Queued) -> Option<ClientId> {
+        let recipient = &mut self.recipients[id.index()];
+        if recipient.serial != id.serial || recipient.queued != queue {
+            return None;
+        }
+        recipient.queued = Queued::No;
+        Some(id)
+    }
+
+    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only be owed more.
+    pub(crate) fn is_behind(&self, client: ClientId) -> bool {
+        let owed = self.recipients[client.index()].outbox.as_ref();
+        owed.is_some_and(|owed| owed.pressure != Pressure::Clear)
+    }
+
+    /// What a client is owed.
+    pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
+        self.recipients[client.index()].outbox.as_deref().map(|owed| &owed.outbox)
+    }
+
+    /// Whether a client is owed nothing, neither queued nor in a batch.
+    pub(crate) fn is_settled(&self, client: ClientId) -> bool {
+        self.recipients[client.index()].outbox.is_none()
+    }
+
+    /// The kernel would take more for this client.
+    pub(crate) fn writable(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.writable = true;
+        if recipient.outbox.is_some() {
+            self.enqueue(client, Queued::Bulk);
+        }
+    }
+
+    /// The kernel took `count` bytes for this client; `full` says that it would take no more.
+    pub(crate) fn wrote(&mut self, client: ClientId, count: usize, full: bool) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.writable = !full;
+        let Some(owed) = &mut recipient.outbox else { return };
+        owed.outbox.advance(count);
+        if count > 0 {
+            owed.blocked_since = None;
+        }
+        if full {
+            owed.blocked_since.get_or_insert(self.now.ms);
+        }
+        let left = owed.outbox.bytes();
+        match owed.pressure {
+            Pressure::Stalled { since } if count > 0 && left > self.limits.outbox_mark_bytes / 2 => {
+                owed.pressure = Pressure::Over { since };
+                for seat in &recipient.seats {
+                    self.rooms[seat.room.0 as usize].congested_members += 1;
+                }
+            }
+            Pressure::Over { .. } | Pressure::Stalled { .. } if left <= self.limits.outbox_mark_bytes / 2 => {
+                self.settle(client);
+            }
+            _ => {}
+        }
+        let recipient = &mut self.recipients[client.index()];
+        if left == 0 {
+            let owed = recipient.outbox.take().expect("it was there a moment ago");
+            self.recycle(owed);
+        } else if !full {
+            self.enqueue(client, Queued::Bulk);
+        }
+    }
+
+    /// Looks at a client that went over the mark a while ago.
+    pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        let now = self.now.ms;
+        let recipient = &mut self.recipients[client.index()];
+        let Some(owed) = &mut recipient.outbox else { return Checked::Clear };
+        let since = match owed.pressure {
+            Pressure::Clear => return Checked::Clear,
+            Pressure::Over { since } | Pressure::Stalled { since } => since,
+        };
+        let blocked = owed.blocked_since.map_or(0, |at| now.saturating_sub(at));
+        if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
+            self.closing.push((client, Farewell::TooSlow));
+            return Checked::Clear;
+        }
+        if blocked >= self.limits.stalled_ms && matches!(owed.pressure, Pressure::Over { .. }) {
+            owed.pressure = Pressure::Stalled { since };
+            for seat in recipient.seats.clone() {
+                self.uncongest(seat.room);
+            }
+            self.wake(Until::ClientClear(client));
+        }
+        Checked::Again(now + self.limits.stalled_ms / 4)
+    }
+
+    // ---- Within ----
+
+    fn open_recipient(&mut self, client: ClientId) -> Option<&mut Recipient> {
+        self.recipients
+            .get_mut(client.index())
+            .filter(|recipient| recipient.serial == client.serial && !recipient.closed)
+    }
+
+    /// Hands a client its share of the batches of its rooms, so that what it is sent next comes after it.
+    fn catch_up(&mut self, client: ClientId) {
+        if self.spoke.is_empty() {
+            return;
+        }
+        let recipient = &self.recipients[client.index()];
+        let format = recipient.format;
+        for seat in recipient.seats.clone() {
+            let mut room = mem::take(&mut self.rooms[seat.room.0 as usize]);
+            if room.spoke {
+                room.catch_up(seat, format, |bytes| {
+                    self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+                });
+            }
+            room.congested_members += self.rooms[seat.room.0 as usize].congested_members;
+            self.rooms[seat.room.0 as usize] = room;
+        }
+    }
+
+    /// Adds to what a client is owed, and watches the mark and the limit.
+    fn owe(&mut self, client: ClientId, queue: Queued, add: impl FnOnce(&mut Outbox)) {
+        let spare = &mut self.spare;
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert_eq!(recipient.serial, client.serial, "only clients that are here are owed something");
+        let owed = recipient.outbox.get_or_insert_with(|| spare.pop().unwrap_or_default());
+        add(&mut owed.outbox);
+        let bytes = owed.outbox.bytes();
+        if bytes > self.limits.outbox_mark_bytes && owed.pressure == Pressure::Clear {
+            owed.pressure = Pressure::Over { since: self.now.ms };
+            for seat in &recipient.seats {
+                self.rooms[seat.room.0 as usize].congested_members += 1;
+            }
+            self.newly_over.push(client);
+        }
+        if bytes > self.limits.outbox_max_bytes && !recipient.closed {
+            self.closing.push((client, Farewell::TooSlow));
+        }
+        if bytes == 0 {
+            let owed = recipient.outbox.take().expect("it was put there a moment ago");
+            self.recycle(owed);
+        } else if recipient.writable {
+            self.enqueue(client, queue);
+        }
+    }
+
+    fn enqueue(&mut self, client: ClientId, queue: Queued) {
+        let recipient = &mut self.recipients[client.index()];
+        match (recipient.queued, queue) {
+            (Queued::No, Queued::Bulk) => self.bulk.push_back(client),
+            (Queued::No | Queued::Bulk, Queued::Prompt) => self.prompt.push_back(client),
+            _ => return,
+        }
+        recipient.queued = queue;
+    }
+
+    /// A client is no longer behind: whoever waited for it may go on.
+    fn settle(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        let Some(owed) = &mut recipient.outbox else { return };
+        let pressure = mem::replace(&mut owed.pressure, Pressure::Clear);
+        if let Pressure::Over { .. } = pressure {
+            for seat in recipient.seats.clone() {
+                self.uncongest(seat.room);
+            }
+        }
+        self.wake(Until::ClientClear(client));
+    }
+
+    fn uncongest(&mut self, id: RoomId) {
+        self.rooms[id.0 as usize].congested_members -= 1;
+        if !self.congested(id) {
+            self.wake(Until::RoomClear(id));
+        }
+    }
+
+    fn wake(&mut self, what: Until) {
+        if let Some(mut clients) = self.waiting.remove(&what) {
+            self.woken.append(&mut clients);
+        }
+    }
+
+    fn recycle(&mut self, mut owed: Box<Owed>) {
+        if self.spare.len() < SPARE_OUTBOXES_MAX {
+            owed.outbox.reset();
+            owed.pressure = Pressure::Clear;
+            owed.blocked_since = None;
+            self.spare.push(owed);
+        }
+    }
+}
+
+impl Recipient {
+    fn is_over(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|owed| matches!(owed.pressure, Pressure::Over { .. }))
+    }
+}
+
+impl Default for Owed {
+    fn default() -> Owed {
+        Owed { outbox: Outbox::default(), pressure: Pressure::Clear, blocked_since: None }
+    }
+}

@@ -1,0 +1,492 @@
+//! A turn's work over any byte stream and any service.
+//!
+//! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server (the event loop, or a
+//! simulation) brings streams, readiness and the time.
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::SocketAddr;
+
+use log::{debug, info};
+use slab::Slab;
+
+use crate::client::inbox::Inbox;
+use crate::client::outbox::SLICES_MAX;
+use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
+use crate::clock::{Millis, Now};
+use crate::config::Limits;
+use crate::outgoing::{Checked, Farewell, Outgoing, Until};
+use crate::rooms::Format;
+use crate::service::{Message, Service, Taken};
+use crate::timers::{Due, Timers};
+use crate::wire::line::Line;
+
+/// The clients, what they are owed, and the service that they talk to.
+///
+/// Invariant: a client is on the ready list exactly if its `reading` is `Ready`; a client whose lifecycle is `Closed` is
+/// on the `closed` list, and leaves the slab at the end of the turn and never earlier: this turn's events may still name
+/// its key.
+#[derive(Debug)]
+pub struct Server<S, A> {
+    limits: Limits,
+    clients: Slab<Client<S>>,
+    service: A,
+    out: Outgoing,
+    timers: Timers,
+    ready: Vec<ClientId>,
+    closed: Vec<ClientId>,
+    /// One buffer for all: an idle client has none.
+    read_buffer: Vec<u8>,
+    serial: u32,
+}
+
+/// What a read brought.
+enum Got {
+    Bytes(usize),
+    End,
+    Nothing,
+    Error(io::Error),
+}
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// A server without clients; `service` is made with the sending side it will speak through.
+    pub fn new(limits: Limits, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
+        let mut out = Outgoing::new(limits);
+        Server {
+            limits,
+            clients: Slab::new(),
+            service: service(&mut out),
+            out,
+            timers: Timers::default(),
+            ready: Vec::new(),
+            closed: Vec::new(),
+            read_buffer: vec![0; limits.read_bytes_max],
+            serial: 0,
+        }
+    }
+
+    /// Connected clients.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// The key that the next client will have, under which its readiness is to be reported.
+    pub fn next_key(&self) -> usize {
+        self.clients.vacant_key()
+    }
+
+    /// Takes in a client; the readiness of its stream is reported from now on. Returns its key.
+    pub fn accept(&mut self, stream: S, peer: SocketAddr) -> usize {
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let entry = self.clients.vacant_entry();
+        let id = ClientId::new(entry.key(), self.serial);
+        entry.insert(Client {
+            stream,
+            serial: self.serial,
+            peer: peer.into(),
+            lifecycle: Lifecycle::Open,
+            reading: Reading::Idle,
+            wire: Line::default(),
+            inbox: Inbox::default(),
+            pending: None,
+        });
+        self.out.add(id, Format::Line);
+        self.service.opened(id, &mut self.out);
+        id.index()
+    }
+
+    /// The stream with this key may have something to read, or its end.
+    pub fn readable(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key)
+            && client.reading == Reading::Idle
+        {
+            client.reading = Reading::Ready;
+            self.ready.push(ClientId::new(key, client.serial));
+        }
+    }
+
+    /// The stream with this key may take more.
+    pub fn writable(&mut self, key: usize) {
+        if let Some(client) = self.clients.get(key) {
+            self.out.writable(ClientId::new(key, client.serial));
+        }
+    }
+
+    /// Everything between two polls: read, tick, flush, reap.
+    pub fn turn(&mut self, now: Now) {
+        self.out.begin_turn(now);
+        self.read();
+        self.tick();
+        self.flush();
+        self.watch();
+        self.reap();
+    }
+
+    /// Whether there is work that does not wait for any readiness: the next poll must not block.
+    pub fn is_busy(&self) -> bool {
+        !self.ready.is_empty() || self.out.is_busy()
+    }
+
+    /// When the next deadline passes.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+
+    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next turns do it.
+    pub fn drain(&mut self) {
+        for (key, client) in &self.clients {
+            self.out.close(ClientId::new(key, client.serial));
+        }
+        self.part();
+    }
+
+    // ---- Read ----
+
+    /// Gives every client on the ready list its read. Those whose wait is over go first: they have waited longest.
+    fn read(&mut self) {
+        let mut list = Vec::new();
+        self.out.take_woken(&mut list);
+        for id in &list {
+            if let Some(client) = self.client(*id) {
+                client.reading = Reading::Ready;
+            }
+        }
+        list.append(&mut self.ready);
+        for id in list.drain(..) {
+            self.read_client(id);
+        }
+        // Keeps the larger buffer for the next turn.
+        list.append(&mut self.ready);
+        self.ready = list;
+    }
+
+    fn read_client(&mut self, id: ClientId) {
+        let Some(client) = self.client(id) else { return };
+        client.reading = Reading::Idle;
+        match client.lifecycle {
+            Lifecycle::Open => {}
+            Lifecycle::Ending => return self.serve_rest(id),
+            Lifecycle::Lingering => return self.discard(id),
+            Lifecycle::Closing { .. } | Lifecycle::Closed => return,
+        }
+        if !self.serve_inbox(id) {
+            return;
+        }
+        let until = match self.out.is_behind(id) {
+            true => Some(Until::ClientClear(id)),
+            false => self.service.waits(id, &self.out),
+        };
+        if let Some(until) = until {
+            return self.park(id, until);
+        }
+        match self.receive(id) {
+            Got::Bytes(count) => {
+                self.serve_read(id, count);
+                if count == self.read_buffer.len() {
+                    self.read_again(id);
+                }
+            }
+            Got::End => {
+                self.clients[id.index()].lifecycle = Lifecycle::Ending;
+                self.serve_rest(id);
+            }
+            Got::Nothing => {}
+            Got::Error(error) => self.gone(id, &error),
+        }
+    }
+
+    fn receive(&mut self, id: ClientId) -> Got {
+        loop {
+            return match self.clients[id.index()].stream.read(&mut self.read_buffer) {
+                Ok(0) => Got::End,
+                Ok(count) => Got::Bytes(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
+                Err(error) => Got::Error(error),
+            };
+        }
+    }
+
+    /// Puts a client on the ready list, unless it has to wait for something.
+    fn read_again(&mut self, id: ClientId) {
+        if let Some(client) = self.client(id)
+            && client.reading == Reading::Idle
+        {
+            client.reading = Reading::Ready;
+            self.ready.push(id);
+        }
+    }
+
+    /// Serves what a read has brought, after what was there before.
+    fn serve_read(&mut self, id: ClientId, count: usize) {
+        if self.clients[id.index()].inbox.is_empty() {
+            let mut buffer = mem::take(&mut self.read_buffer);
+            let used = self.serve(id, &mut buffer[..count]);
+            if used < count {
+                self.clients[id.index()].inbox.push(&buffer[used..count]);
+            }
+            self.read_buffer = buffer;
+        } else {
+            self.clients[id.index()].inbox.push(&self.read_buffer[..count]);
+            self.serve_inbox(id);
+        }
+    }
+
+    /// Serves what could not be served before; `true` if the client is free to be read from.
+    fn serve_inbox(&mut self, id: ClientId) -> bool {
+        let client = &mut self.clients[id.index()];
+        if let Some(message) = client.pending.take() {
+            self.offer(id, &message);
+        }
+        if self.is_free(id) && !self.clients[id.index()].inbox.is_empty() {
+            let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
+            let used = self.serve(id, inbox.as_mut_slice());
+            inbox.consume(used);
+            self.clients[id.index()].inbox = inbox;
+        }
+        self.is_free(id)
+    }
+
+    /// Serves what is left of a client whose input has ended: at last the line that has no ending.
+    fn serve_rest(&mut self, id: ClientId) {
+        if !self.serve_inbox(id) {
+            return;
+        }
+        let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
+        if !inbox.is_empty() {
+            self.offer(id, inbox.as_mut_slice());
+        }
+        if self.is_free(id) {
+            self.out.close(id);
+            self.part();
+        }
+    }
+
+    /// Serves the whole messages at the start of `input` for as long as the service takes them; returns their length.
+    fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
+        let mut used = 0;
+        while self.is_free(id) {
+            match self.clients[id.index()].wire.decode(&input[used..], self.limits.message_bytes_max) {
+                Ok(Some(length)) => {
+                    self.offer(id, &input[used..used + length]);
+                    used += length;
+                }
+                Ok(None) => return used,
+                Err(error) => {
+                    self.out.dismiss(id, Farewell::TooLong(error));
+                    self.part();
+                }
+            }
+        }
+        match self.clients[id.index()].lifecycle {
+            Lifecycle::Open | Lifecycle::Ending => used,
+            // Whoever is leaving has said its last word.
+            _ => input.len(),
+        }
+    }
+
+    /// Offers the service one message, and keeps it if it is not taken yet.
+    fn offer(&mut self, id: ClientId, bytes: &[u8]) {
+        match self.service.message(id, Message { bytes }, &mut self.out) {
+            Taken::Yes => self.part(),
+            Taken::NotYet(until) => {
+                self.clients[id.index()].pending = Some(Box::new(bytes.to_vec()));
+                self.park(id, until);
+            }
+        }
+    }
+
+    fn park(&mut self, id: ClientId, until: Until) {
+        self.clients[id.index()].reading = Reading::Waiting;
+        match until {
+            Until::Time(at) => self.timers.push(at, id, Due::Resume),
+            Until::RoomClear(_) | Until::ClientClear(_) => self.out.wait(id, until),
+        }
+    }
+
+    /// Whether a client may be served: it is neither leaving nor waiting.
+    fn is_free(&self, id: ClientId) -> bool {
+        let client = &self.clients[id.index()];
+        client.reading != Reading::Waiting && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending)
+    }
+
+    // ---- Tick ----
+
+    fn tick(&mut self) {
+        let now = self.out.now().ms;
+        while let Some((id, due)) = self.timers.pop_due(now) {
+            let Some(client) = self.client(id) else { continue };
+            match due {
+                Due::Resume if client.reading == Reading::Waiting => {
+                    client.reading = Reading::Ready;
+                    self.ready.push(id);
+                }
+                Due::Resume => {}
+                Due::Close => self.end(id),
+                Due::Pressure => {
+                    if let Checked::Again(at) = self.out.check(id) {
+                        self.timers.push(at, id, Due::Pressure);
+                    }
+                }
+            }
+        }
+        self.part();
+    }
+
+    /// Clients that went over the mark in this turn get a look soon.
+    fn watch(&mut self) {
+        let at = self.out.now().ms + self.limits.stalled_ms / 4;
+        for id in self.out.take_newly_over() {
+            self.timers.push(at, id, Due::Pressure);
+        }
+        self.part();
+    }
+
+    // ---- Flush ----
+
+    /// Hands out what the rooms said and writes once to everybody who is owed something, within the turn's budget.
+    fn flush(&mut self) {
+        self.out.hand_out();
+        let (prompt, bulk) = self.out.to_write();
+        let prompt = prompt.min(self.limits.writes_max);
+        let bulk = bulk.min((self.limits.writes_max - prompt).max(self.limits.bulk_writes_min));
+        for _ in 0..prompt {
+            if let Some(id) = self.out.next_prompt() {
+                self.write(id);
+            }
+        }
+        for _ in 0..bulk {
+            if let Some(id) = self.out.next_bulk() {
+                self.write(id);
+            }
+        }
+    }
+
+    /// One vectored write.
+    fn write(&mut self, id: ClientId) {
+        let Some(outbox) = self.out.outbox(id) else { return };
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (count, bytes) = outbox.slices(&mut slices);
+        let stream = &mut self.clients[id.index()].stream;
+        let written = loop {
+            match stream.write_vectored(&slices[..count]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => break written,
+            }
+        };
+        match written {
+            Ok(0) => self.gone(id, &io::ErrorKind::WriteZero.into()),
+            Ok(taken) => self.out.wrote(id, taken, taken < bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
+            Err(error) => self.gone(id, &error),
+        }
+        if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) && self.out.is_settled(id) {
+            self.shut(id);
+        }
+    }
+
+    // ---- Parting ----
+
+    /// Parts with everybody whom the service, or the sending side, has given up.
+    fn part(&mut self) {
+        while self.out.is_parting() {
+            for (id, farewell) in self.out.take_closing() {
+                self.begin_closing(id, farewell);
+            }
+        }
+    }
+
+    fn begin_closing(&mut self, id: ClientId, farewell: Farewell) {
+        let Some(client) = self.client(id) else { return };
+        let peer_done = match client.lifecycle {
+            Lifecycle::Open => false,
+            Lifecycle::Ending => true,
+            _ => return,
+        };
+        client.lifecycle = Lifecycle::Closing { peer_done };
+        client.inbox.clear();
+        client.pending = None;
+        let peer = client.peer;
+        self.service.closed(id, &mut self.out);
+        self.out.shut(id);
+        match farewell {
+            Farewell::Done => debug!("{peer}: closing"),
+            Farewell::TooLong(_) => info!("{peer}: {farewell}; closing"),
+            Farewell::TooSlow => {
+                info!("{peer}: {farewell}; closing");
+                self.out.forget(id);
+            }
+        }
+        if farewell != Farewell::Done {
+            self.out.append(id, format!("! {farewell}\n").as_bytes());
+        }
+        let patience = match farewell {
+            Farewell::TooSlow => self.limits.linger_ms,
+            _ => self.limits.drain_ms,
+        };
+        self.timers.push(self.out.now().ms + patience, id, Due::Close);
+        if self.out.is_settled(id) {
+            self.shut(id);
+        }
+    }
+
+    /// All is said: shuts the writing half and waits for the peer to do the same, if it has not done so.
+    fn shut(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if client.lifecycle == (Lifecycle::Closing { peer_done: true }) || client.stream.shutdown_write().is_err() {
+            return self.end(id);
+        }
+        client.lifecycle = Lifecycle::Lingering;
+        client.reading = Reading::Ready;
+        self.ready.push(id);
+        self.timers.push(self.out.now().ms + self.limits.linger_ms, id, Due::Close);
+    }
+
+    /// Reads and drops the last input of a client that we are done with.
+    fn discard(&mut self, id: ClientId) {
+        match self.receive(id) {
+            Got::Bytes(count) if count == self.read_buffer.len() => self.read_again(id),
+            Got::Bytes(_) | Got::Nothing => {}
+            Got::End | Got::Error(_) => self.end(id),
+        }
+    }
+
+    /// The connection is broken.
+    fn gone(&mut self, id: ClientId, error: &io::Error) {
+        let client = &mut self.clients[id.index()];
+        debug!("{}: gone: {error}", client.peer);
+        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
+            client.lifecycle = Lifecycle::Closing { peer_done: true };
+            self.service.closed(id, &mut self.out);
+            self.out.shut(id);
+        }
+        self.end(id);
+        self.part();
+    }
+
+    /// The connection is over; the client leaves the slab when the turn ends.
+    fn end(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering) {
+            client.lifecycle = Lifecycle::Closed;
+            self.closed.push(id);
+        }
+    }
+
+    // ---- Reap ----
+
+    fn reap(&mut self) {
+        for id in self.closed.drain(..) {
+            self.out.remove(id);
+            self.clients.remove(id.index());
+        }
+    }
+
+    fn client(&mut self, id: ClientId) -> Option<&mut Client<S>> {
+        self.clients.get_mut(id.index()).filter(|client| client.serial == id.serial)
+    }
+}

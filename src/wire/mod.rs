@@ -1,0 +1,3 @@
+//! Bytes to messages and back, without I/O.
+
+pub mod line;
