@@ -18,27 +18,27 @@ use crate::clock::Millis;
 pub struct Config {
     /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in brackets. Port 0
     /// takes any free port; the one taken is printed.
-    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
+    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
     pub address: Addresses,
 
     /// What to do with a message.
-    #[arg(long, value_enum, default_value_t = Mode::Echo, env = "CHAT_MODE")]
+    #[arg(long, value_enum, default_value_t = Mode::Echo, env = "CHAT_MODE", hide_env_values = true)]
     pub mode: Mode,
 
     /// Largest message, in bytes, its line ending not counted. A client that sends a larger one gets an error line and is
     /// disconnected.
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, env = "CHAT_MAX_MESSAGE_BYTES",
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, env = "CHAT_MAX_MESSAGE_BYTES", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub max_message_bytes: u32,
 
     /// Most clients at once; one more is told so and disconnected. By default as many as the limit of open files allows
     /// (the soft limit is raised to the hard one at start).
-    #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
 
     /// After SIGINT or SIGTERM, how long to wait for clients to read what they are still owed. A second signal ends the
     /// server at once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS",
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub drain_seconds: u32,
 }

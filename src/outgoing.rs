@@ -114,6 +114,7 @@ pub struct Outgoing {
     spoke: Vec<RoomId>,
     prompt: VecDeque<ClientId>,
     bulk: VecDeque<ClientId>,
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is reused")]
     spare: Vec<Box<Owed>>,
     waiting: HashMap<Until, Vec<ClientId>>,
     woken: Vec<ClientId>,
