@@ -1,3 +1,5 @@
 //! Bytes to messages and back, without I/O.
 
+pub mod http;
 pub mod line;
+pub mod websocket;

@@ -1,0 +1,180 @@
+//! Response heads, and the errors that are sent as responses.
+
+/// What happens to the connection after a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    KeepAlive,
+    /// As `KeepAlive`, to an HTTP/1.0 client, which has to be told.
+    KeepAlive10,
+    Close,
+}
+
+/// A whole response, in two parts so that an embedded file is never copied.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Response {
+    pub head: Vec<u8>,
+    /// Empty where none belongs: after HEAD, 304 and 101.
+    pub body: &'static [u8],
+    pub connection: Connection,
+}
+
+/// How much of a body a response says it has, and how much it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Sent, with its length.
+    Whole(&'static [u8]),
+    /// Only its length is sent: the answer to HEAD.
+    LengthOnly(&'static [u8]),
+    /// Neither: 101 and 304.
+    Absent,
+}
+
+impl Response {
+    /// `date` is an IMF-fixdate (RFC 9110 5.6.7); left out by a caller without a clock.
+    pub(crate) fn new(
+        status: u16,
+        fields: &[(&str, &str)],
+        body: Body,
+        connection: Connection,
+        date: Option<&str>,
+    ) -> Response {
+        let mut head = Vec::with_capacity(512);
+        push(&mut head, &["HTTP/1.1 ", &status.to_string(), " ", reason_phrase(status), "\r\n"]);
+        for (name, value) in fields {
+            push(&mut head, &[name, ": ", value, "\r\n"]);
+        }
+        if let Some(date) = date {
+            push(&mut head, &["Date: ", date, "\r\n"]);
+        }
+        if let Body::Whole(body) | Body::LengthOnly(body) = body {
+            push(&mut head, &["Content-Length: ", &body.len().to_string(), "\r\n"]);
+        }
+        match connection {
+            Connection::KeepAlive => {}
+            Connection::KeepAlive10 => push(&mut head, &["Connection: keep-alive\r\n"]),
+            Connection::Close => push(&mut head, &["Connection: close\r\n"]),
+        }
+        push(&mut head, &["\r\n"]);
+        let body = if let Body::Whole(body) = body { body } else { b"" };
+        Response { head, body, connection }
+    }
+
+    /// Head and body in one piece.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [&self.head, self.body].concat()
+    }
+}
+
+fn push(head: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        head.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// A request that is refused: sent as a response of one sentence, after which the connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpError {
+    pub status: u16,
+    /// For people, with its line end.
+    pub sentence: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+}
+
+impl std::fmt::Display for HttpError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.sentence.trim_end())
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+const ALLOW_GET_HEAD: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
+const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
+const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
+const UPGRADE_13: &[(&str, &str)] =
+    &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+
+impl HttpError {
+    const fn new(status: u16, sentence: &'static str) -> HttpError {
+        HttpError { status, sentence, fields: &[] }
+    }
+
+    const fn with(self, fields: &'static [(&'static str, &'static str)]) -> HttpError {
+        HttpError { fields, ..self }
+    }
+
+    pub const MALFORMED: HttpError = HttpError::new(400, "This is not a well-formed HTTP/1.1 request.\n");
+    pub const BAD_TARGET: HttpError =
+        HttpError::new(400, "The request target must be a path that begins with /, or an http or ws URL.\n");
+    pub const BAD_HOST: HttpError = HttpError::new(400, "The request needs exactly one Host field, as host[:port].\n");
+    pub const BAD_LENGTH: HttpError =
+        HttpError::new(400, "Content-Length and Transfer-Encoding are malformed or contradict each other.\n");
+    pub const BODY: HttpError = HttpError::new(413, "No request body is taken here; send the request without one.\n");
+    pub const EXPECTATION: HttpError =
+        HttpError::new(417, "The only expectation that can be met here is 100-continue.\n");
+    pub const HEAD_TOO_LARGE: HttpError = HttpError::new(431, "The request head is longer than 16384 bytes.\n");
+    pub const TOO_MANY_HEADERS: HttpError = HttpError::new(431, "The request has more than 64 header fields.\n");
+    pub const UNKNOWN_METHOD: HttpError =
+        HttpError::new(501, "This method is not known here; use GET or HEAD.\n").with(ALLOW_GET_HEAD);
+    pub const VERSION: HttpError = HttpError::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.\n");
+
+    pub const NOT_FOUND: HttpError = HttpError::new(404, "There is nothing here; the chat page is at /.\n");
+    pub const METHOD_NOT_ALLOWED: HttpError =
+        HttpError::new(405, "Only GET and HEAD are allowed here.\n").with(ALLOW_GET_HEAD);
+
+    pub const UPGRADE_METHOD: HttpError = HttpError::new(405, "A WebSocket is opened with GET.\n").with(ALLOW_GET);
+    pub const UPGRADE_HTTP10: HttpError = HttpError::new(400, "A WebSocket is opened with HTTP/1.1.\n");
+    pub const UPGRADE_MISSING: HttpError =
+        HttpError::new(426, "A WebSocket is opened with the field Upgrade: websocket.\n").with(UPGRADE);
+    pub const UPGRADE_CONNECTION: HttpError =
+        HttpError::new(400, "A WebSocket is opened with the field Connection: Upgrade.\n");
+    pub const UPGRADE_VERSION: HttpError =
+        HttpError::new(426, "The only WebSocket version spoken here is 13.\n").with(UPGRADE_13);
+    pub const UPGRADE_KEY: HttpError =
+        HttpError::new(400, "The request needs one Sec-WebSocket-Key: 16 bytes in base64.\n");
+    pub const UPGRADE_EXTENSIONS: HttpError =
+        HttpError::new(400, "Sec-WebSocket-Extensions is malformed; see RFC 6455 section 9.1.\n");
+    pub const UPGRADE_QUERY: HttpError =
+        HttpError::new(400, "The name and room in the URL must be percent-encoded UTF-8.\n");
+    pub const UPGRADE_ORIGIN: HttpError =
+        HttpError::new(403, "Pages of this origin may not connect; the server's operator can allow it.\n");
+
+    pub fn response(&self, date: Option<&str>) -> Response {
+        self.response_with(Body::Whole(self.sentence.as_bytes()), date)
+    }
+
+    /// The answer to a HEAD request: the same without its body.
+    pub fn response_to_head(&self, date: Option<&str>) -> Response {
+        self.response_with(Body::LengthOnly(self.sentence.as_bytes()), date)
+    }
+
+    fn response_with(&self, body: Body, date: Option<&str>) -> Response {
+        let own = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", "default-src 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+        ];
+        Response::new(self.status, &[&own, self.fields].concat(), body, Connection::Close, date)
+    }
+}
