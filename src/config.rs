@@ -25,6 +25,27 @@ pub struct Config {
     #[arg(long, value_enum, default_value_t = Mode::Echo, env = "CHAT_MODE", hide_env_values = true)]
     pub mode: Mode,
 
+    /// What the port speaks. `auto` tells HTTP (and so WebSocket) from lines by the first bytes of each connection.
+    #[arg(long, value_enum, default_value_t = Listen::Auto, env = "CHAT_WIRE", hide_env_values = true)]
+    pub wire: Listen,
+
+    /// With `--wire auto`, how long a silent connection is given before it counts as a person at a terminal, who speaks
+    /// lines and is greeted.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 300, env = "CHAT_GREET_AFTER", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub greet_after: u32,
+
+    /// A web page's origin, such as https://example.com, that may open WebSockets here besides the server's own; can be
+    /// given several times, or as a list with commas; `*` is any.
+    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',',
+          value_parser = NonEmptyStringValueParser::new())]
+    pub allow_origin: Vec<String>,
+
+    /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time; a message to a room is
+    /// compressed once for all.
+    #[arg(long, env = "CHAT_COMPRESS", hide_env_values = true)]
+    pub compress: bool,
+
     /// Largest message, in bytes, its line ending not counted. A client that sends a larger one gets an error line and is
     /// disconnected.
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, env = "CHAT_MAX_MESSAGE_BYTES", hide_env_values = true,
@@ -50,6 +71,35 @@ pub enum Mode {
     Echo,
     /// Each line goes to every client, its sender included, byte for byte and in one order for all.
     Broadcast,
+}
+
+/// What the port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listen {
+    /// Lines, HTTP and WebSocket.
+    Auto,
+    /// Lines only.
+    Line,
+    /// HTTP and WebSocket only.
+    Http,
+}
+
+/// How the server treats its connections.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    /// `--wire`.
+    pub listen: Listen,
+    /// `--allow-origin`.
+    pub allowed_origins: Vec<String>,
+    /// `--compress`.
+    pub compress: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { limits: Limits::default(), listen: Listen::Auto, allowed_origins: Vec::new(), compress: false }
+    }
 }
 
 /// What an address given by name stands for; never empty.
@@ -88,14 +138,16 @@ impl Config {
         })
     }
 
-    pub fn limits(&self) -> Limits {
+    pub fn settings(&self) -> Settings {
         let message_bytes_max = self.max_message_bytes as usize;
-        Limits {
+        let limits = Limits {
             message_bytes_max,
             outbox_max_bytes: Limits::default().outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
             drain_ms: Millis::from(self.drain_seconds) * 1000,
+            greet_after_ms: self.greet_after.into(),
             ..Limits::default()
-        }
+        };
+        Settings { limits, listen: self.wire, allowed_origins: self.allow_origin.clone(), compress: self.compress }
     }
 }
 
@@ -132,6 +184,14 @@ pub struct Limits {
     pub stalled_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
+    /// `--greet-after`.
+    pub greet_after_ms: Millis,
+    /// How long a request head may take, and how long a connection is kept for the next request.
+    pub head_ms: Millis,
+    /// A WebSocket client that has been silent for so long is pinged.
+    pub ping_after_ms: Millis,
+    /// How long it has to answer.
+    pub pong_ms: Millis,
     /// `--drain-seconds`: how long a closing client has to read what it is owed.
     pub drain_ms: Millis,
 }
@@ -148,6 +208,10 @@ impl Default for Limits {
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             linger_ms: 1_000,
+            greet_after_ms: 300,
+            head_ms: 10_000,
+            ping_after_ms: 30_000,
+            pong_ms: 20_000,
             drain_ms: 5_000,
         }
     }

@@ -88,7 +88,7 @@ impl<A: Service> EventLoop<A> {
             listener: Some(listener),
             address,
             reserve: reserve(),
-            server: Server::new(config.limits(), service),
+            server: Server::new(config.settings(), service),
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),
@@ -124,7 +124,7 @@ impl<A: Service> EventLoop<A> {
                 (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
             }
             match drain_until {
-                Some(_) if self.server.is_empty() => return Ok(Ended::Drained),
+                Some(_) if self.server.is_drained() => return Ok(Ended::Drained),
                 Some(at) if at <= now.ms => return Ok(Ended::Cut(self.server.len())),
                 _ => {}
             }
@@ -181,7 +181,7 @@ impl<A: Service> EventLoop<A> {
         for _ in 0..ACCEPTS_MAX {
             match listener.accept() {
                 Ok((stream, peer)) if self.server.len() < self.clients_max => {
-                    if let Err(error) = admit(&self.poll, &mut self.server, stream, peer) {
+                    if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
                         warn!("{peer}: not taken in: {error}");
                     }
                 }
@@ -282,6 +282,7 @@ fn admit<A: Service>(
     server: &mut Server<TcpStream, A>,
     mut stream: TcpStream,
     peer: SocketAddr,
+    now: Now,
 ) -> io::Result<()> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -289,7 +290,7 @@ fn admit<A: Service>(
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut stream, Token(server.next_key()), interest)?;
     info!("Peer address: {peer}");
-    server.accept(stream, peer);
+    server.accept(stream, peer, now);
     Ok(())
 }
 

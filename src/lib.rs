@@ -16,6 +16,7 @@
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod encode;
 pub mod event_loop;
 pub mod outgoing;
 pub mod rooms;

@@ -14,8 +14,10 @@ use crate::client::ClientId;
 use crate::client::outbox::Outbox;
 use crate::clock::{Millis, Now};
 use crate::config::Limits;
-use crate::rooms::{Format, Origin, Room, RoomId, Seat};
+use crate::encode::{Compressor, Encoder, Format};
+use crate::rooms::{Origin, Room, RoomId, Seat};
 use crate::wire::line::LineTooLong;
+use crate::wire::websocket::ProtocolError;
 
 /// Members of one batch from which on its writes are bulk and let smaller rooms go first.
 const BULK_MEMBERS_MIN: usize = 256;
@@ -37,20 +39,31 @@ pub enum Until {
 /// Why the server parts with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
-    /// It asked to go, or its input ended and all it was owed has been queued.
+    /// It asked to go, or its input ended; all it was owed has been queued.
     Done,
+    /// It has sent a Close frame with this code, which is to be returned.
+    Answer(Option<u16>),
     /// Its line is over the limit.
     TooLong(LineTooLong),
+    /// It has broken the WebSocket protocol.
+    Broken(ProtocolError),
     /// It does not read what it is sent.
     TooSlow,
+    /// It has not answered a ping.
+    Silent,
+    /// The server stops.
+    GoingAway,
 }
 
 impl fmt::Display for Farewell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Farewell::Done => f.write_str("goodbye"),
+            Farewell::Done | Farewell::Answer(_) => f.write_str("goodbye"),
             Farewell::TooLong(error) => error.fmt(f),
+            Farewell::Broken(error) => error.fmt(f),
             Farewell::TooSlow => f.write_str("too slow: messages came in faster than this connection read them"),
+            Farewell::Silent => f.write_str("no answer to a ping"),
+            Farewell::GoingAway => f.write_str("the server is stopping"),
         }
     }
 }
@@ -85,6 +98,8 @@ struct Recipient {
     queued: Queued,
     /// The kernel took everything it was last given.
     writable: bool,
+    /// Its wire has not been decided: what it is owed has to wait.
+    held: bool,
     /// Takes nothing more: it is being closed, or the slot is vacant.
     closed: bool,
     /// Present only while something is owed.
@@ -120,6 +135,7 @@ pub struct Outgoing {
     woken: Vec<ClientId>,
     closing: Vec<(ClientId, Farewell)>,
     newly_over: Vec<ClientId>,
+    compressor: Compressor,
 }
 
 /// What a look at a client that is behind has shown.
@@ -146,6 +162,7 @@ impl Outgoing {
             woken: Vec::new(),
             closing: Vec::new(),
             newly_over: Vec::new(),
+            compressor: Compressor::default(),
         }
     }
 
@@ -161,13 +178,23 @@ impl Outgoing {
         self.recipients[client.index()].format
     }
 
-    /// Sends one message to one client, after everything that was said to it before. `encode` appends the message in the
-    /// client's format.
-    pub fn send(&mut self, to: ClientId, encode: impl FnOnce(Format, &mut Vec<u8>)) {
+    /// Sends messages to one client, after everything that was said to it before. `encode` appends them in the client's
+    /// format.
+    pub fn send(&mut self, to: ClientId, encode: impl FnOnce(&mut Encoder)) {
+        let Some(format) = self.open_recipient(to).map(|recipient| recipient.format) else { return };
         self.catch_up(to);
-        if let Some(format) = self.open_recipient(to).map(|recipient| recipient.format) {
-            self.owe(to, Queued::Prompt, |outbox| outbox.append(|tail| encode(format, tail)));
-        }
+        let mut compressor = mem::take(&mut self.compressor);
+        self.owe(to, Queued::Prompt, |outbox| {
+            outbox.append(|tail| encode(&mut Encoder::new(format, tail, &mut compressor)));
+        });
+        self.compressor = compressor;
+    }
+
+    /// Encodes messages for one client without sending them: what it is to get instead of the shared ones.
+    pub fn encode(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        encode(&mut Encoder::new(self.format(client), &mut buffer, &mut self.compressor));
+        buffer
     }
 
     /// Opens a room without members.
@@ -210,11 +237,12 @@ impl Outgoing {
         }
     }
 
-    /// Says something to everybody in a room. `encode` is called once per format in use and appends one whole message.
-    pub fn publish(&mut self, id: RoomId, origin: Option<Origin>, encode: impl FnMut(Format, &mut Vec<u8>)) {
+    /// Says something to everybody in a room. `encode` is called once per format in use and appends one whole message, or
+    /// nothing.
+    pub fn publish(&mut self, id: RoomId, origin: Option<Origin>, encode: impl FnMut(&mut Encoder)) {
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
         let room = &mut self.rooms[id.0 as usize];
-        room.publish(origin, encode);
+        room.publish(&mut self.compressor, origin, encode);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
         }
@@ -250,6 +278,7 @@ impl Outgoing {
             format,
             queued: Queued::No,
             writable: true,
+            held: false,
             closed: true,
             outbox: None,
             seats: SmallVec::new(),
@@ -258,6 +287,26 @@ impl Outgoing {
             self.recipients.resize_with(client.index() + 1, vacant);
         }
         self.recipients[client.index()] = Recipient { serial: client.serial, closed: false, ..vacant() };
+    }
+
+    /// Keeps what a client is owed until [`Outgoing::release`].
+    pub(crate) fn hold(&mut self, client: ClientId) {
+        self.recipients[client.index()].held = true;
+    }
+
+    pub(crate) fn release(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.held = false;
+        if recipient.writable && recipient.outbox.is_some() {
+            self.enqueue(client, Queued::Prompt);
+        }
+    }
+
+    /// Sets the format of a client that is in no room.
+    pub(crate) fn set_format(&mut self, client: ClientId, format: Format) {
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert!(recipient.seats.is_empty());
+        recipient.format = format;
     }
 
     /// Takes nothing more for a client that is leaving: it is in no room, and what it is owed stays owed.
@@ -281,7 +330,7 @@ impl Outgoing {
         }
     }
 
-    /// Appends a last word to what a client is owed, even while it is shut.
+    /// Appends bytes of the wire itself to what a client is owed, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
         self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
     }
@@ -401,7 +450,7 @@ impl Outgoing {
     pub(crate) fn writable(&mut self, client: ClientId) {
         let recipient = &mut self.recipients[client.index()];
         recipient.writable = true;
-        if recipient.outbox.is_some() {
+        if recipient.outbox.is_some() && !recipient.held {
             self.enqueue(client, Queued::Bulk);
         }
     }
@@ -512,7 +561,7 @@ impl Outgoing {
         if bytes == 0 {
             let owed = recipient.outbox.take().expect("it was put there a moment ago");
             self.recycle(owed);
-        } else if recipient.writable {
+        } else if recipient.writable && !recipient.held {
             self.enqueue(client, queue);
         }
     }

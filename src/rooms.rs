@@ -7,13 +7,7 @@
 use bytes::Bytes;
 
 use crate::client::ClientId;
-
-/// How a client's messages look on its wire. One encoding serves all clients of one format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Format {
-    /// Bytes as they are: the renderer writes its own line endings.
-    Line,
-}
+use crate::encode::{Compressor, Encoder, Format};
 
 /// A room's key. It stays valid until the room is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,11 +111,17 @@ impl Room {
         moved
     }
 
-    /// Adds a message to the batch of every format in use. `encode` appends one whole message in the given format.
-    pub fn publish(&mut self, origin: Option<(Origin, Format)>, mut encode: impl FnMut(Format, &mut Vec<u8>)) {
+    /// Adds to the batch of every format in use. `encode` appends one whole message in the format that it is given, or
+    /// nothing.
+    pub fn publish(
+        &mut self,
+        compressor: &mut Compressor,
+        origin: Option<(Origin, Format)>,
+        mut encode: impl FnMut(&mut Encoder),
+    ) {
         for audience in &mut self.audiences {
             let start = offset(audience.batch.len());
-            encode(audience.format, &mut audience.batch);
+            encode(&mut Encoder::new(audience.format, &mut audience.batch, compressor));
             let end = offset(audience.batch.len());
             match origin {
                 Some((origin, format)) if format == audience.format => audience.set_apart(origin, start, end),

@@ -3,23 +3,27 @@
 //! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server (the event loop, or a
 //! simulation) brings streams, readiness and the time.
 
+mod parting;
+mod wires;
+
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
-use log::{debug, info};
 use slab::Slab;
 
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
 use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
-use crate::config::Limits;
-use crate::outgoing::{Checked, Farewell, Outgoing, Until};
-use crate::rooms::Format;
+use crate::config::Settings;
+use crate::encode::{Format, Kind};
+use crate::outgoing::{Checked, Outgoing, Until};
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
-use crate::wire::line::Line;
+use crate::wire::Wire;
+use crate::wire::http::site::Site;
+use crate::wire::websocket::message::Scratch;
 
 /// The clients, what they are owed, and the service that they talk to.
 ///
@@ -28,7 +32,7 @@ use crate::wire::line::Line;
 /// its key.
 #[derive(Debug)]
 pub struct Server<S, A> {
-    limits: Limits,
+    settings: Settings,
     clients: Slab<Client<S>>,
     service: A,
     out: Outgoing,
@@ -37,7 +41,11 @@ pub struct Server<S, A> {
     closed: Vec<ClientId>,
     /// One buffer for all: an idle client has none.
     read_buffer: Vec<u8>,
+    /// Where WebSocket messages are put together, likewise.
+    scratch: Scratch,
+    site: Site,
     serial: u32,
+    draining: bool,
 }
 
 /// What a read brought.
@@ -50,18 +58,21 @@ enum Got {
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
-    pub fn new(limits: Limits, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
-        let mut out = Outgoing::new(limits);
+    pub fn new(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
+        let mut out = Outgoing::new(settings.limits);
         Server {
-            limits,
             clients: Slab::new(),
             service: service(&mut out),
             out,
             timers: Timers::default(),
             ready: Vec::new(),
             closed: Vec::new(),
-            read_buffer: vec![0; limits.read_bytes_max],
+            read_buffer: vec![0; settings.limits.read_bytes_max],
+            scratch: Scratch::new(settings.limits.message_bytes_max),
+            site: Site::new(),
             serial: 0,
+            draining: false,
+            settings,
         }
     }
 
@@ -80,7 +91,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Takes in a client; the readiness of its stream is reported from now on. Returns its key.
-    pub fn accept(&mut self, stream: S, peer: SocketAddr) -> usize {
+    pub fn accept(&mut self, stream: S, peer: SocketAddr, now: Now) -> usize {
+        self.out.begin_turn(now);
         self.serial = self.serial.wrapping_add(1).max(1);
         let entry = self.clients.vacant_entry();
         let id = ClientId::new(entry.key(), self.serial);
@@ -90,12 +102,12 @@ impl<S: Stream, A: Service> Server<S, A> {
             peer: peer.into(),
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
-            wire: Line::default(),
+            wire: Wire::Undecided,
             inbox: Inbox::default(),
             pending: None,
         });
         self.out.add(id, Format::Line);
-        self.service.opened(id, &mut self.out);
+        self.meet(id);
         id.index()
     }
 
@@ -134,14 +146,6 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// When the next deadline passes.
     pub fn next_deadline(&self) -> Option<Millis> {
         self.timers.next()
-    }
-
-    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next turns do it.
-    pub fn drain(&mut self) {
-        for (key, client) in &self.clients {
-            self.out.close(ClientId::new(key, client.serial));
-        }
-        self.part();
     }
 
     // ---- Read ----
@@ -185,6 +189,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         match self.receive(id) {
             Got::Bytes(count) => {
+                self.heard(id);
                 self.serve_read(id, count);
                 if count == self.read_buffer.len() {
                     self.read_again(id);
@@ -223,24 +228,26 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Serves what a read has brought, after what was there before.
     fn serve_read(&mut self, id: ClientId, count: usize) {
-        if self.clients[id.index()].inbox.is_empty() {
-            let mut buffer = mem::take(&mut self.read_buffer);
-            let used = self.serve(id, &mut buffer[..count]);
-            if used < count {
-                self.clients[id.index()].inbox.push(&buffer[used..count]);
+        let mut buffer = mem::take(&mut self.read_buffer);
+        let arrived = self.arrive(id, &mut buffer[..count]);
+        if self.clients[id.index()].inbox.is_empty() && !matches!(self.clients[id.index()].wire, Wire::Undecided) {
+            let used = self.serve(id, &mut buffer[..arrived]);
+            if used < arrived {
+                self.clients[id.index()].inbox.push(&buffer[used..arrived]);
             }
-            self.read_buffer = buffer;
         } else {
-            self.clients[id.index()].inbox.push(&self.read_buffer[..count]);
+            self.clients[id.index()].inbox.push(&buffer[..arrived]);
+            self.decide(id);
             self.serve_inbox(id);
         }
+        self.read_buffer = buffer;
     }
 
     /// Serves what could not be served before; `true` if the client is free to be read from.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
         let client = &mut self.clients[id.index()];
         if let Some(message) = client.pending.take() {
-            self.offer(id, &message);
+            self.offer(id, message.0, &message.1);
         }
         if self.is_free(id) && !self.clients[id.index()].inbox.is_empty() {
             let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
@@ -253,12 +260,15 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Serves what is left of a client whose input has ended: at last the line that has no ending.
     fn serve_rest(&mut self, id: ClientId) {
+        if matches!(self.clients[id.index()].wire, Wire::Undecided) {
+            self.become_line(id);
+        }
         if !self.serve_inbox(id) {
             return;
         }
         let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
-        if !inbox.is_empty() {
-            self.offer(id, inbox.as_mut_slice());
+        if !inbox.is_empty() && matches!(self.clients[id.index()].wire, Wire::Line(_)) {
+            self.offer(id, Kind::Text, inbox.as_mut_slice());
         }
         if self.is_free(id) {
             self.out.close(id);
@@ -266,35 +276,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Serves the whole messages at the start of `input` for as long as the service takes them; returns their length.
-    fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
-        let mut used = 0;
-        while self.is_free(id) {
-            match self.clients[id.index()].wire.decode(&input[used..], self.limits.message_bytes_max) {
-                Ok(Some(length)) => {
-                    self.offer(id, &input[used..used + length]);
-                    used += length;
-                }
-                Ok(None) => return used,
-                Err(error) => {
-                    self.out.dismiss(id, Farewell::TooLong(error));
-                    self.part();
-                }
-            }
-        }
-        match self.clients[id.index()].lifecycle {
-            Lifecycle::Open | Lifecycle::Ending => used,
-            // Whoever is leaving has said its last word.
-            _ => input.len(),
-        }
-    }
-
     /// Offers the service one message, and keeps it if it is not taken yet.
-    fn offer(&mut self, id: ClientId, bytes: &[u8]) {
-        match self.service.message(id, Message { bytes }, &mut self.out) {
+    fn offer(&mut self, id: ClientId, kind: Kind, bytes: &[u8]) {
+        match self.service.message(id, Message { kind, bytes }, &mut self.out) {
             Taken::Yes => self.part(),
             Taken::NotYet(until) => {
-                self.clients[id.index()].pending = Some(Box::new(bytes.to_vec()));
+                self.clients[id.index()].pending = Some(Box::new((kind, bytes.to_vec())));
                 self.park(id, until);
             }
         }
@@ -327,6 +314,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 Due::Resume => {}
                 Due::Close => self.end(id),
+                Due::Greet => self.greet(id),
+                Due::Head => self.check_head(id),
+                Due::Ping => self.check_silence(id),
                 Due::Pressure => {
                     if let Checked::Again(at) = self.out.check(id) {
                         self.timers.push(at, id, Due::Pressure);
@@ -339,7 +329,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Clients that went over the mark in this turn get a look soon.
     fn watch(&mut self) {
-        let at = self.out.now().ms + self.limits.stalled_ms / 4;
+        let at = self.out.now().ms + self.settings.limits.stalled_ms / 4;
         for id in self.out.take_newly_over() {
             self.timers.push(at, id, Due::Pressure);
         }
@@ -352,8 +342,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn flush(&mut self) {
         self.out.hand_out();
         let (prompt, bulk) = self.out.to_write();
-        let prompt = prompt.min(self.limits.writes_max);
-        let bulk = bulk.min((self.limits.writes_max - prompt).max(self.limits.bulk_writes_min));
+        let prompt = prompt.min(self.settings.limits.writes_max);
+        let bulk = bulk.min((self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min));
         for _ in 0..prompt {
             if let Some(id) = self.out.next_prompt() {
                 self.write(id);
@@ -386,94 +376,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) && self.out.is_settled(id) {
             self.shut(id);
-        }
-    }
-
-    // ---- Parting ----
-
-    /// Parts with everybody whom the service, or the sending side, has given up.
-    fn part(&mut self) {
-        while self.out.is_parting() {
-            for (id, farewell) in self.out.take_closing() {
-                self.begin_closing(id, farewell);
-            }
-        }
-    }
-
-    fn begin_closing(&mut self, id: ClientId, farewell: Farewell) {
-        let Some(client) = self.client(id) else { return };
-        let peer_done = match client.lifecycle {
-            Lifecycle::Open => false,
-            Lifecycle::Ending => true,
-            _ => return,
-        };
-        client.lifecycle = Lifecycle::Closing { peer_done };
-        client.inbox.clear();
-        client.pending = None;
-        let peer = client.peer;
-        self.service.closed(id, &mut self.out);
-        self.out.shut(id);
-        match farewell {
-            Farewell::Done => debug!("{peer}: closing"),
-            Farewell::TooLong(_) => info!("{peer}: {farewell}; closing"),
-            Farewell::TooSlow => {
-                info!("{peer}: {farewell}; closing");
-                self.out.forget(id);
-            }
-        }
-        if farewell != Farewell::Done {
-            self.out.append(id, format!("! {farewell}\n").as_bytes());
-        }
-        let patience = match farewell {
-            Farewell::TooSlow => self.limits.linger_ms,
-            _ => self.limits.drain_ms,
-        };
-        self.timers.push(self.out.now().ms + patience, id, Due::Close);
-        if self.out.is_settled(id) {
-            self.shut(id);
-        }
-    }
-
-    /// All is said: shuts the writing half and waits for the peer to do the same, if it has not done so.
-    fn shut(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        if client.lifecycle == (Lifecycle::Closing { peer_done: true }) || client.stream.shutdown_write().is_err() {
-            return self.end(id);
-        }
-        client.lifecycle = Lifecycle::Lingering;
-        client.reading = Reading::Ready;
-        self.ready.push(id);
-        self.timers.push(self.out.now().ms + self.limits.linger_ms, id, Due::Close);
-    }
-
-    /// Reads and drops the last input of a client that we are done with.
-    fn discard(&mut self, id: ClientId) {
-        match self.receive(id) {
-            Got::Bytes(count) if count == self.read_buffer.len() => self.read_again(id),
-            Got::Bytes(_) | Got::Nothing => {}
-            Got::End | Got::Error(_) => self.end(id),
-        }
-    }
-
-    /// The connection is broken.
-    fn gone(&mut self, id: ClientId, error: &io::Error) {
-        let client = &mut self.clients[id.index()];
-        debug!("{}: gone: {error}", client.peer);
-        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
-            client.lifecycle = Lifecycle::Closing { peer_done: true };
-            self.service.closed(id, &mut self.out);
-            self.out.shut(id);
-        }
-        self.end(id);
-        self.part();
-    }
-
-    /// The connection is over; the client leaves the slab when the turn ends.
-    fn end(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        if matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering) {
-            client.lifecycle = Lifecycle::Closed;
-            self.closed.push(id);
         }
     }
 

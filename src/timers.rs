@@ -15,6 +15,12 @@ pub enum Due {
     Resume,
     /// A client that is closing had time enough.
     Close,
+    /// Whoever has said nothing yet is a person at a terminal.
+    Greet,
+    /// A request head should have come by now.
+    Head,
+    /// A WebSocket client may have been silent for long.
+    Ping,
 }
 
 /// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and whoever handles it looks at the

@@ -36,6 +36,14 @@ impl Inbox {
         }
     }
 
+    /// Drops all but the first `count` bytes.
+    pub fn truncate(&mut self, count: usize) {
+        self.bytes.truncate(count);
+        if count == 0 {
+            self.clear();
+        }
+    }
+
     pub fn clear(&mut self) {
         self.bytes = Vec::new();
     }

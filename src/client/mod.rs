@@ -11,7 +11,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 pub use id::ClientId;
 
 use crate::client::inbox::Inbox;
-use crate::wire::line::Line;
+use crate::encode::Kind;
+use crate::wire::Wire;
 
 /// What the server needs of a connection; sockets in production, scripts in tests.
 ///
@@ -65,10 +66,10 @@ pub struct Client<S> {
     pub peer: Peer,
     pub lifecycle: Lifecycle,
     pub reading: Reading,
-    pub wire: Line,
+    pub wire: Wire,
     pub inbox: Inbox,
     /// A message that its service could not take yet.
-    pub pending: Option<Box<Vec<u8>>>,
+    pub pending: Option<Box<(Kind, Vec<u8>)>>,
 }
 
 impl From<SocketAddr> for Peer {

@@ -4,13 +4,24 @@ pub mod broadcast;
 pub mod echo;
 
 use crate::client::ClientId;
+use crate::encode::Kind;
 use crate::outgoing::{Outgoing, Until};
+use crate::wire::line::Rules;
 
 /// One message from a client, as its wire delivered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// A line, its ending included. Only the last line before a client's end may come without.
+    /// A line is always `Text`, whatever its bytes are.
+    pub kind: Kind,
+    /// A line of [`Rules::Raw`] includes its ending, unless it is the last one before a client's end and has none.
     pub bytes: &'a [u8],
+}
+
+/// What a client has said of itself in its URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Introduction<'a> {
+    pub name: Option<&'a str>,
+    pub room: Option<&'a str>,
 }
 
 /// What became of a message.
@@ -25,8 +36,18 @@ pub enum Taken {
 ///
 /// Between `opened` and `closed` of a client its messages come one by one, in order.
 pub trait Service {
+    /// How lines are cut for this service.
+    fn rules(&self) -> Rules;
+
+    /// Whether it has something to say to a client before the client speaks. Then a client is opened when its wire has been
+    /// decided; else at once, and what it is sent waits for that.
+    fn greets(&self) -> bool;
+
+    /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].
+    fn subprotocols(&self) -> &'static [&'static str];
+
     /// A client is ready to talk.
-    fn opened(&mut self, client: ClientId, out: &mut Outgoing);
+    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing);
 
     /// What must come first before anything more is read from this client. Called before each read, so that input that
     /// could not be taken stays in the kernel, where it holds the sender back.

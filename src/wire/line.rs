@@ -1,10 +1,10 @@
 //! Lines: what telnet, `nc` and tcpkali speak.
-//!
-//! LF ends a line and every other byte is payload.
 
 use std::fmt;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
+
+use crate::wire::telnet::Telnet;
 
 /// Why a line can not be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,32 +19,93 @@ impl fmt::Display for LineTooLong {
     }
 }
 
+/// What ends a line and what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// LF ends a line and belongs to it; every other byte is payload.
+    Raw,
+    /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it; telnet's own bytes are taken out.
+    Telnet,
+}
+
+/// A line at the start of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The message is this long.
+    pub content: usize,
+    /// The next line starts here.
+    pub used: usize,
+}
+
 /// The line decoder of one client.
 ///
-/// Invariant: the first `scanned` bytes of the input it will be given next hold no LF, so a long line that arrives in
-/// many pieces is searched once.
-#[derive(Debug, Default)]
+/// Invariant: no line ends within the first `scanned` bytes of the input it will be given next, so a long line that
+/// arrives in many pieces is searched once.
+#[derive(Debug)]
 pub struct Line {
     scanned: usize,
+    rules: LineRules,
+}
+
+#[derive(Debug)]
+enum LineRules {
+    Raw,
+    Telnet(Telnet),
 }
 
 impl Line {
-    /// The length of the first line of `input`, its LF included; `None` means more bytes are needed.
+    pub fn new(rules: Rules) -> Line {
+        let rules = match rules {
+            Rules::Raw => LineRules::Raw,
+            Rules::Telnet => LineRules::Telnet(Telnet::default()),
+        };
+        Line { scanned: 0, rules }
+    }
+
+    /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
+    /// are to be added; appends what has to be answered to `replies`.
+    pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+        match &mut self.rules {
+            LineRules::Raw => bytes.len(),
+            LineRules::Telnet(telnet) => telnet.filter(bytes, replies),
+        }
+    }
+
+    /// The first line of `input`; `None` means more bytes are needed.
     ///
     /// # Errors
-    /// A line of more than `bytes_max` bytes, its LF not counted.
-    pub fn decode(&mut self, input: &[u8], bytes_max: usize) -> Result<Option<usize>, LineTooLong> {
-        match memchr(b'\n', &input[self.scanned..]) {
-            Some(at) if self.scanned + at <= bytes_max => {
-                let length = self.scanned + at + 1;
-                self.scanned = 0;
-                Ok(Some(length))
+    /// A line of more than `bytes_max` bytes, its ending not counted.
+    #[inline]
+    pub fn decode(&mut self, input: &[u8], bytes_max: usize) -> Result<Option<Cut>, LineTooLong> {
+        let cut = match &self.rules {
+            LineRules::Raw => self.find_raw(input),
+            LineRules::Telnet(_) => self.find_telnet(input),
+        };
+        let payload = match cut {
+            None => input.len() - usize::from(input.last() == Some(&b'\r')),
+            Some(cut) => cut.content - usize::from(matches!(self.rules, LineRules::Raw)),
+        };
+        if payload > bytes_max {
+            return Err(LineTooLong { bytes_max });
+        }
+        self.scanned = if cut.is_some() { 0 } else { input.len() };
+        Ok(cut)
+    }
+
+    fn find_raw(&self, input: &[u8]) -> Option<Cut> {
+        let used = self.scanned + memchr(b'\n', &input[self.scanned..])? + 1;
+        Some(Cut { content: used, used })
+    }
+
+    fn find_telnet(&self, input: &[u8]) -> Option<Cut> {
+        let mut from = self.scanned;
+        loop {
+            let at = from + memchr2(b'\n', 0, &input[from..])?;
+            let after_cr = at > 0 && input[at - 1] == b'\r';
+            if after_cr || input[at] == b'\n' {
+                return Some(Cut { content: at - usize::from(after_cr), used: at + 1 });
             }
-            None if input.len() <= bytes_max => {
-                self.scanned = input.len();
-                Ok(None)
-            }
-            _ => Err(LineTooLong { bytes_max }),
+            from = at + 1;
         }
     }
 }
@@ -55,15 +116,18 @@ mod tests {
     use proptest::prelude::*;
 
     /// Decodes `pieces` as they would arrive: a growing buffer that is searched after each of them.
-    fn decode(pieces: &[&[u8]], bytes_max: usize) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
-        let mut line = Line::default();
-        let mut inbox = Vec::new();
-        let mut lines = Vec::new();
+    fn decode(rules: Rules, pieces: &[&[u8]], bytes_max: usize) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
+        let (mut line, mut inbox, mut lines) = (Line::new(rules), Vec::new(), Vec::new());
         for piece in pieces {
-            inbox.extend_from_slice(piece);
+            let mut piece = piece.to_vec();
+            let arrived = line.arrive(&mut piece, &mut Vec::new());
+            inbox.extend_from_slice(&piece[..arrived]);
             loop {
                 match line.decode(&inbox, bytes_max) {
-                    Ok(Some(length)) => lines.push(inbox.drain(..length).collect()),
+                    Ok(Some(cut)) => {
+                        lines.push(inbox[..cut.content].to_vec());
+                        inbox.drain(..cut.used);
+                    }
                     Ok(None) => break,
                     Err(error) => return (lines, Err(error)),
                 }
@@ -72,24 +136,42 @@ mod tests {
         (lines, Ok(inbox))
     }
 
-    #[test]
-    fn lines_keep_their_endings_and_every_byte() {
-        let input: &[u8] = b"one\r\n\n\xff\xfe\0two\nrest";
-        let whole = (vec![b"one\r\n".to_vec(), b"\n".to_vec(), b"\xff\xfe\0two\n".to_vec()], Ok(b"rest".to_vec()));
-        assert_eq!(decode(&[input], 64), whole);
+    #[track_caller]
+    fn expect(rules: Rules, input: &[u8], lines: &[&[u8]], rest: &[u8]) {
+        let whole = (lines.iter().map(|line| line.to_vec()).collect(), Ok(rest.to_vec()));
         for at in 0..=input.len() {
             let (a, b) = input.split_at(at);
-            assert_eq!(decode(&[a, b], 64), whole, "split at {at}");
+            assert_eq!(decode(rules, &[a, b], 64), whole, "split at {at}");
         }
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(decode(rules, &bytes, 64), whole, "byte by byte");
+    }
+
+    #[test]
+    fn raw_lines_keep_their_endings_and_every_byte() {
+        let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xff\xfe\0two\r\0\n"];
+        expect(Rules::Raw, b"one\r\n\n\xff\xfe\0two\r\0\nrest", &lines, b"rest");
+    }
+
+    #[test]
+    fn telnet_lines_end_in_three_ways() {
+        let input = b"one\ntwo\r\nthree\r\0\r\nfo\rur\0\n\xff\xf1five\xff\xff\nrest";
+        let lines: [&[u8]; 6] = [b"one", b"two", b"three", b"", b"fo\rur\0", b"five\xff"];
+        expect(Rules::Telnet, input, &lines, b"rest");
     }
 
     #[test]
     fn the_limit_counts_payload_only() {
-        assert_eq!(decode(&[b"1234\n"], 4), (vec![b"1234\n".to_vec()], Ok(vec![])));
-        assert_eq!(decode(&[b"12345\n"], 4), (vec![], Err(LineTooLong { bytes_max: 4 })));
-        assert_eq!(decode(&[b"1234"], 4), (vec![], Ok(b"1234".to_vec())));
-        assert_eq!(decode(&[b"12345"], 4), (vec![], Err(LineTooLong { bytes_max: 4 })));
-        assert_eq!(decode(&[b"12", b"34", b"5"], 4), (vec![], Err(LineTooLong { bytes_max: 4 })));
+        let too_long = Err(LineTooLong { bytes_max: 4 });
+        for rules in [Rules::Raw, Rules::Telnet] {
+            assert_eq!(decode(rules, &[b"1234\n"], 4).0.len(), 1);
+            assert_eq!(decode(rules, &[b"12345\n"], 4), (vec![], too_long.clone()));
+            assert_eq!(decode(rules, &[b"1234"], 4), (vec![], Ok(b"1234".to_vec())));
+            assert_eq!(decode(rules, &[b"12345"], 4), (vec![], too_long.clone()));
+            assert_eq!(decode(rules, &[b"12", b"34", b"5"], 4), (vec![], too_long.clone()));
+        }
+        assert_eq!(decode(Rules::Telnet, &[b"1234\r", b"\n"], 4).0.len(), 1);
+        assert_eq!(decode(Rules::Telnet, &[b"1234\r", b"5"], 4), (vec![], too_long));
     }
 
     proptest! {
@@ -101,7 +183,8 @@ mod tests {
             cuts.extend([0, input.len()]);
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
-            let (lines, rest) = decode(&pieces, 1000);
+            prop_assert_eq!(decode(Rules::Telnet, &pieces, 1000), decode(Rules::Telnet, &[&input], 1000));
+            let (lines, rest) = decode(Rules::Raw, &pieces, 1000);
             let mut expected: Vec<Vec<u8>> = input.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
             let tail = match expected.last() {
                 Some(last) if !last.ends_with(b"\n") => expected.pop().unwrap_or_default(),

@@ -2,4 +2,24 @@
 
 pub mod http;
 pub mod line;
+pub mod telnet;
 pub mod websocket;
+
+use crate::clock::Millis;
+use http::HeadParser;
+use line::Line;
+use websocket::message::Decoder;
+
+/// What a connection speaks. Decided by its first bytes, or by its silence, once: the bytes of a request never become a
+/// line, and a line never becomes a request.
+#[derive(Debug)]
+pub enum Wire {
+    /// Nothing that decides has come yet.
+    Undecided,
+    /// Lines: telnet, `nc`, tcpkali.
+    Line(Line),
+    /// Requests for the web page, or for an upgrade. `since`: when the connection was made, or last answered.
+    Http { parser: HeadParser, since: Millis },
+    /// WebSocket. `heard`: when something last came; `pinged`: a ping has been sent since.
+    WebSocket { decoder: Decoder, heard: Millis, pinged: bool },
+}

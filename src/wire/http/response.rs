@@ -80,6 +80,7 @@ fn reason_phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         413 => "Content Too Large",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
@@ -129,6 +130,7 @@ impl HttpError {
     pub const BAD_HOST: HttpError = HttpError::new(400, "The request needs exactly one Host field, as host[:port].\n");
     pub const BAD_LENGTH: HttpError =
         HttpError::new(400, "Content-Length and Transfer-Encoding are malformed or contradict each other.\n");
+    pub const TIMEOUT: HttpError = HttpError::new(408, "The request head took longer than 10 seconds.\n");
     pub const BODY: HttpError = HttpError::new(413, "No request body is taken here; send the request without one.\n");
     pub const EXPECTATION: HttpError =
         HttpError::new(417, "The only expectation that can be met here is 100-continue.\n");

@@ -15,9 +15,11 @@ mod tests;
 /// Close codes that the wire itself sends (RFC 6455 7.4.1). Others are plain numbers.
 pub mod close_code {
     pub const NORMAL: u16 = 1000;
+    pub const GOING_AWAY: u16 = 1001;
     pub const PROTOCOL_ERROR: u16 = 1002;
     pub const INVALID_DATA: u16 = 1007;
     pub const TOO_BIG: u16 = 1009;
+    pub const TRY_AGAIN_LATER: u16 = 1013;
 }
 
 /// What a peer did wrong, in the words of the Close frame that tells it so. The connection is over after one.

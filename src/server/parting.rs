@@ -1,0 +1,154 @@
+//! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given time to go.
+
+use std::io;
+
+use log::{debug, info};
+
+use super::{Got, Server};
+use crate::client::{ClientId, Lifecycle, Reading, Stream};
+use crate::outgoing::Farewell;
+use crate::service::Service;
+use crate::timers::Due;
+use crate::wire::Wire;
+use crate::wire::websocket::close_code;
+use crate::wire::websocket::frame::encode_close;
+
+/// A Close frame that says nothing (RFC 6455, 5.5.1).
+const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next turns do it. Connections
+    /// that ask for our health are told that we are draining until [`Server::is_drained`].
+    pub fn drain(&mut self) {
+        self.draining = true;
+        for (key, client) in &self.clients {
+            if !matches!(client.wire, Wire::Http { .. }) {
+                self.out.dismiss(ClientId::new(key, client.serial), Farewell::GoingAway);
+            }
+        }
+        self.part();
+    }
+
+    /// Whether everybody but those who ask for our health has left.
+    pub fn is_drained(&self) -> bool {
+        self.clients.iter().all(|(_, client)| matches!(client.wire, Wire::Http { .. }))
+    }
+
+    /// Parts with everybody whom the service, or the sending side, has given up.
+    pub(super) fn part(&mut self) {
+        while self.out.is_parting() {
+            for (id, farewell) in self.out.take_closing() {
+                self.begin_closing(id, farewell);
+            }
+        }
+    }
+
+    fn begin_closing(&mut self, id: ClientId, farewell: Farewell) {
+        let Some(client) = self.client(id) else { return };
+        let peer_done = match client.lifecycle {
+            Lifecycle::Open => false,
+            Lifecycle::Ending => true,
+            _ => return,
+        };
+        client.lifecycle = Lifecycle::Closing { peer_done };
+        client.inbox.clear();
+        client.pending = None;
+        let peer = client.peer;
+        if self.is_opened(id) {
+            self.service.closed(id, &mut self.out);
+        }
+        self.out.shut(id);
+        self.out.release(id);
+        match farewell {
+            Farewell::TooSlow => {
+                info!("{peer}: {farewell}; closing");
+                self.out.forget(id);
+            }
+            Farewell::TooLong(_) | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
+            Farewell::Done | Farewell::Answer(_) | Farewell::Silent | Farewell::GoingAway => {
+                debug!("{peer}: {farewell}; closing");
+            }
+        }
+        self.say_farewell(id, farewell);
+        let patience = match farewell {
+            Farewell::TooSlow => self.settings.limits.linger_ms,
+            _ => self.settings.limits.drain_ms,
+        };
+        self.timers.push(self.out.now().ms + patience, id, Due::Close);
+        if self.out.is_settled(id) {
+            self.shut(id);
+        }
+    }
+
+    /// The last word, in the manner of the client's wire.
+    fn say_farewell(&mut self, id: ClientId, farewell: Farewell) {
+        let mut word = Vec::new();
+        match (&self.clients[id.index()].wire, farewell) {
+            (Wire::WebSocket { .. }, Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
+            (Wire::WebSocket { .. }, Farewell::Answer(Some(code))) => encode_close(&mut word, code, ""),
+            (Wire::WebSocket { .. }, Farewell::Done) => encode_close(&mut word, close_code::NORMAL, ""),
+            (Wire::WebSocket { .. }, Farewell::Broken(error)) => encode_close(&mut word, error.code, error.reason),
+            (Wire::WebSocket { .. }, Farewell::TooSlow) => {
+                encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow")
+            }
+            (Wire::WebSocket { .. }, Farewell::Silent | Farewell::GoingAway) => {
+                encode_close(&mut word, close_code::GOING_AWAY, "")
+            }
+            (Wire::Line(_), Farewell::TooLong(_) | Farewell::TooSlow) => {
+                word = format!("! {farewell}\r\n").into_bytes()
+            }
+            (Wire::Line(_), Farewell::GoingAway) if self.service.greets() => {
+                word = format!("* Goodbye: {farewell}.\r\n").into_bytes();
+            }
+            _ => {}
+        }
+        if !word.is_empty() {
+            self.out.append(id, &word);
+        }
+    }
+
+    /// All is said: shuts the writing half and waits for the peer to do the same, if it has not done so.
+    pub(super) fn shut(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if client.lifecycle == (Lifecycle::Closing { peer_done: true }) || client.stream.shutdown_write().is_err() {
+            return self.end(id);
+        }
+        client.lifecycle = Lifecycle::Lingering;
+        client.reading = Reading::Ready;
+        self.ready.push(id);
+        self.timers.push(self.out.now().ms + self.settings.limits.linger_ms, id, Due::Close);
+    }
+
+    /// Reads and drops the last input of a client that we are done with.
+    pub(super) fn discard(&mut self, id: ClientId) {
+        match self.receive(id) {
+            Got::Bytes(count) if count == self.read_buffer.len() => self.read_again(id),
+            Got::Bytes(_) | Got::Nothing => {}
+            Got::End | Got::Error(_) => self.end(id),
+        }
+    }
+
+    /// The connection is broken.
+    pub(super) fn gone(&mut self, id: ClientId, error: &io::Error) {
+        let client = &mut self.clients[id.index()];
+        debug!("{}: gone: {error}", client.peer);
+        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
+            client.lifecycle = Lifecycle::Closing { peer_done: true };
+            if self.is_opened(id) {
+                self.service.closed(id, &mut self.out);
+            }
+            self.out.shut(id);
+        }
+        self.end(id);
+        self.part();
+    }
+
+    /// The connection is over; the client leaves the slab when the turn ends.
+    pub(super) fn end(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering) {
+            client.lifecycle = Lifecycle::Closed;
+            self.closed.push(id);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What a client's bytes mean: the wire is decided, and then decoded.
+
+use std::mem;
+use std::time::{Duration, UNIX_EPOCH};
+
+use log::debug;
+
+use super::Server;
+use crate::client::{ClientId, Lifecycle, Reading, Stream};
+use crate::config::Listen;
+use crate::encode::{Format, Kind};
+use crate::outgoing::Farewell;
+use crate::service::{Introduction, Message, Service, Taken};
+use crate::timers::Due;
+use crate::wire::Wire;
+use crate::wire::http::site::Health;
+use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, looks_like_http};
+use crate::wire::line::Line;
+use crate::wire::websocket::frame::{encode_ping, encode_pong};
+use crate::wire::websocket::handshake::{self, Policy, Upgrade};
+use crate::wire::websocket::message::{Decoder, Item};
+
+impl<S: Stream, A: Service> Server<S, A> {
+    // ---- Deciding ----
+
+    /// Takes up a new client on the wire that the listener is pinned to, or waits for what its first bytes say.
+    pub(super) fn meet(&mut self, id: ClientId) {
+        match self.settings.listen {
+            Listen::Line => self.become_line(id),
+            Listen::Http => self.become_http(id),
+            Listen::Auto => {
+                if !self.service.greets() {
+                    self.service.opened(id, Introduction::default(), &mut self.out);
+                    self.out.hold(id);
+                }
+                let at = self.out.now().ms + self.settings.limits.greet_after_ms;
+                self.timers.push(at, id, Due::Greet);
+            }
+        }
+    }
+
+    /// Whether the service knows this client.
+    pub(super) fn is_opened(&self, id: ClientId) -> bool {
+        match self.clients[id.index()].wire {
+            Wire::Undecided => !self.service.greets(),
+            Wire::Http { .. } => false,
+            Wire::Line(_) | Wire::WebSocket { .. } => true,
+        }
+    }
+
+    /// Decides by what is in the inbox, if that is enough.
+    pub(super) fn decide(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if let Wire::Undecided = client.wire {
+            match looks_like_http(client.inbox.as_mut_slice()) {
+                FirstBytes::Http => self.become_http(id),
+                FirstBytes::NotHttp => self.become_line(id),
+                FirstBytes::NeedMore => {}
+            }
+        }
+    }
+
+    /// A client that has been silent, or slow to say what it is, speaks lines.
+    pub(super) fn greet(&mut self, id: ClientId) {
+        if let Wire::Undecided = self.clients[id.index()].wire {
+            self.become_line(id);
+            self.serve_inbox(id);
+        }
+    }
+
+    pub(super) fn become_line(&mut self, id: ClientId) {
+        let known = self.is_opened(id);
+        let mut line = Line::new(self.service.rules());
+        let mut replies = Vec::new();
+        let client = &mut self.clients[id.index()];
+        let arrived = line.arrive(client.inbox.as_mut_slice(), &mut replies);
+        client.inbox.truncate(arrived);
+        client.wire = Wire::Line(line);
+        self.out.release(id);
+        if !replies.is_empty() {
+            self.out.append(id, &replies);
+        }
+        if !known {
+            self.service.opened(id, Introduction::default(), &mut self.out);
+        }
+    }
+
+    fn become_http(&mut self, id: ClientId) {
+        if self.is_opened(id) {
+            self.service.closed(id, &mut self.out);
+            self.out.forget(id);
+        }
+        self.out.release(id);
+        let since = self.out.now().ms;
+        self.clients[id.index()].wire = Wire::Http { parser: HeadParser::default(), since };
+        self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
+    }
+
+    fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
+        let heard = self.out.now().ms;
+        // A client with a smaller window than ours is sent nothing compressed: it could not refer back far enough.
+        let compressed = upgrade.deflate.is_some_and(|deflate| deflate.may_compress(usize::MAX));
+        let format = match (upgrade.subprotocol.is_some(), compressed) {
+            (false, false) => Format::Text,
+            (false, true) => Format::DeflatedText,
+            (true, false) => Format::Json,
+            (true, true) => Format::DeflatedJson,
+        };
+        self.clients[id.index()].wire =
+            Wire::WebSocket { decoder: Decoder::new(upgrade.deflate), heard, pinged: false };
+        self.timers.push(heard + self.settings.limits.ping_after_ms, id, Due::Ping);
+        self.out.append(id, &upgrade.response);
+        self.out.set_format(id, format);
+        let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
+        self.service.opened(id, introduction, &mut self.out);
+    }
+
+    // ---- Decoding ----
+
+    /// Looks at bytes as they arrive; returns how many of them, at the front, are to be served.
+    pub(super) fn arrive(&mut self, id: ClientId, bytes: &mut [u8]) -> usize {
+        let Wire::Line(line) = &mut self.clients[id.index()].wire else { return bytes.len() };
+        let mut replies = Vec::new();
+        let arrived = line.arrive(bytes, &mut replies);
+        if !replies.is_empty() {
+            self.out.append(id, &replies);
+        }
+        arrived
+    }
+
+    /// Serves the whole messages at the start of `input` for as long as the service takes them; returns their length.
+    pub(super) fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
+        let mut used = 0;
+        while self.is_free(id) {
+            let rest = &mut input[used..];
+            let step = match self.clients[id.index()].wire {
+                Wire::Undecided => None,
+                Wire::Line(_) => self.serve_line(id, rest),
+                Wire::Http { .. } => self.serve_request(id, rest),
+                Wire::WebSocket { .. } => self.serve_frame(id, rest),
+            };
+            match step {
+                Some(bytes) => used += bytes,
+                None => break,
+            }
+        }
+        match self.clients[id.index()].lifecycle {
+            Lifecycle::Open | Lifecycle::Ending => used,
+            // Whoever is leaving has said its last word.
+            _ => input.len(),
+        }
+    }
+
+    /// Serves the line that `input` begins with; `None` if it is not whole.
+    fn serve_line(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
+        let Wire::Line(line) = &mut self.clients[id.index()].wire else { return None };
+        match line.decode(input, self.settings.limits.message_bytes_max) {
+            Ok(cut) => {
+                let cut = cut?;
+                self.offer(id, Kind::Text, &input[..cut.content]);
+                Some(cut.used)
+            }
+            Err(error) => self.give_up(id, Farewell::TooLong(error)),
+        }
+    }
+
+    /// Serves the frame that `input` begins with; `None` if it is not whole.
+    fn serve_frame(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
+        let Wire::WebSocket { decoder, .. } = &mut self.clients[id.index()].wire else { return None };
+        let (item, used) = match decoder.decode(input, &mut self.scratch) {
+            Ok(decoded) => decoded?,
+            Err(error) => return self.give_up(id, Farewell::Broken(error)),
+        };
+        let message = match item {
+            Item::Text(text) => Message { kind: Kind::Text, bytes: text.as_bytes() },
+            Item::Binary(bytes) => Message { kind: Kind::Binary, bytes },
+            Item::Ping(payload) => {
+                let mut pong = Vec::with_capacity(payload.len() + 2);
+                encode_pong(&mut pong, payload);
+                self.out.append(id, &pong);
+                return Some(used);
+            }
+            Item::Pong(_) | Item::Fragment => return Some(used),
+            Item::Close { code, .. } => return self.give_up(id, Farewell::Answer(code)),
+        };
+        match self.service.message(id, message, &mut self.out) {
+            Taken::Yes => self.part(),
+            Taken::NotYet(until) => {
+                self.clients[id.index()].pending = Some(Box::new((message.kind, message.bytes.to_vec())));
+                self.park(id, until);
+            }
+        }
+        Some(used)
+    }
+
+    /// Answers the request that `input` begins with; `None` if its head is not whole.
+    fn serve_request(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
+        let now = self.out.now();
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        let Wire::Http { parser, since } = &mut self.clients[id.index()].wire else { return None };
+        let (request, used) = match parser.parse(input) {
+            Ok(parsed) => parsed?,
+            Err(error) => return self.refuse_request(id, error, &date),
+        };
+        *since = now.ms;
+        if handshake::is_upgrade(&request) && !self.draining {
+            let policy = Policy {
+                allowed_origins: &self.settings.allowed_origins,
+                subprotocols: self.service.subprotocols(),
+                deflate: self.settings.compress,
+            };
+            match handshake::evaluate(&request, &policy, Some(&date)) {
+                Ok(upgrade) => self.become_websocket(id, &upgrade),
+                Err(error) => return self.refuse_request(id, error, &date),
+            }
+            return Some(used);
+        }
+        let health = if self.draining { Health::Draining } else { Health::Serving };
+        let response = self.site.respond(&request, health, Some(&date));
+        self.out.append(id, &response.head);
+        self.out.append(id, response.body);
+        if response.connection == Connection::Close {
+            return self.give_up(id, Farewell::Done);
+        }
+        Some(used)
+    }
+
+    fn refuse_request(&mut self, id: ClientId, error: HttpError, date: &str) -> Option<usize> {
+        debug!("{}: {error}", self.clients[id.index()].peer);
+        self.out.append(id, &error.response(Some(date)).to_bytes());
+        self.give_up(id, Farewell::Done)
+    }
+
+    /// Parts with a client; what is left of its input is of no interest.
+    fn give_up(&mut self, id: ClientId, farewell: Farewell) -> Option<usize> {
+        self.out.dismiss(id, farewell);
+        self.part();
+        None
+    }
+
+    // ---- Silence ----
+
+    /// Something has come from this client.
+    pub(super) fn heard(&mut self, id: ClientId) {
+        if let Wire::WebSocket { heard, pinged, .. } = &mut self.clients[id.index()].wire {
+            *heard = self.out.now().ms;
+            *pinged = false;
+        }
+    }
+
+    /// A request head takes too long, or no further request comes.
+    pub(super) fn check_head(&mut self, id: ClientId) {
+        let client = &self.clients[id.index()];
+        let (Wire::Http { since, .. }, Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
+        let now = self.out.now();
+        let deadline = since + self.settings.limits.head_ms;
+        if now.ms < deadline {
+            return self.timers.push(deadline, id, Due::Head);
+        }
+        if client.inbox.is_empty() {
+            self.give_up(id, Farewell::Done);
+        } else {
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+            self.refuse_request(id, HttpError::TIMEOUT, &date);
+        }
+    }
+
+    /// Pings a WebSocket client that has been silent, and parts with one that does not answer.
+    pub(super) fn check_silence(&mut self, id: ClientId) {
+        let limits = self.settings.limits;
+        let now = self.out.now().ms;
+        let client = &mut self.clients[id.index()];
+        // Whoever has to wait is not read from, so it may have said something.
+        let waiting = client.reading == Reading::Waiting;
+        let (Wire::WebSocket { heard, pinged, .. }, Lifecycle::Open) = (&mut client.wire, client.lifecycle) else {
+            return;
+        };
+        let silence = now.saturating_sub(*heard);
+        if waiting || silence < limits.ping_after_ms {
+            let at = if waiting { now } else { *heard } + limits.ping_after_ms;
+            return self.timers.push(at, id, Due::Ping);
+        }
+        if !mem::replace(pinged, true) {
+            let mut ping = Vec::with_capacity(2);
+            encode_ping(&mut ping, b"");
+            self.out.append(id, &ping);
+            return self.timers.push(now + limits.pong_ms, id, Due::Ping);
+        }
+        self.give_up(id, Farewell::Silent);
+    }
+}
