@@ -1,1 +1,3 @@
 //! chat-server
+
+pub mod service;

@@ -1,0 +1,3 @@
+//! Names, rooms, commands, history.
+
+pub mod utc;

@@ -1,0 +1,3 @@
+//! What the server does with a message.
+
+pub mod chat;
