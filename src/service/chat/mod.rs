@@ -1,3 +1,5 @@
 //! Names, rooms, commands, history.
 
+mod emoji;
+pub mod text;
 pub mod utc;
