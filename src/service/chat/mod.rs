@@ -1,5 +1,6 @@
 //! Names, rooms, commands, history.
 
 mod emoji;
+pub mod history;
 pub mod text;
 pub mod utc;
