@@ -3,4 +3,5 @@
 mod emoji;
 pub mod history;
 pub mod text;
+pub mod throttle;
 pub mod utc;
