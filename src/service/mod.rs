@@ -1,6 +1,7 @@
 //! What the server does with a message.
 
 pub mod broadcast;
+pub mod chat;
 pub mod echo;
 
 use crate::client::ClientId;

@@ -1,0 +1,198 @@
+//! What was said in a room lately.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// How a message was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `alice: hello`
+    Said,
+    /// `* alice waves`
+    Action,
+}
+
+/// One message. Its id is its place in the room's history, so it is not stored.
+///
+/// Invariant: the first `author_bytes` bytes of `author_and_text` are the author's name as it was shown at the time.
+/// One allocation holds both, because a server keeps millions of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    unix_ms: u64,
+    author_and_text: Box<str>,
+    author_bytes: u16,
+    kind: Kind,
+}
+
+impl Message {
+    /// `None` if the author's name has more than 65,535 bytes, many times what a name may have.
+    pub fn new(unix_ms: u64, kind: Kind, author: &str, text: &str) -> Option<Message> {
+        let author_bytes = u16::try_from(author.len()).ok()?;
+        let mut both = String::with_capacity(author.len() + text.len());
+        both.push_str(author);
+        both.push_str(text);
+        Some(Message {
+            unix_ms,
+            author_and_text: both.into_boxed_str(),
+            author_bytes,
+            kind,
+        })
+    }
+
+    /// When the server took it, in milliseconds since 1970.
+    pub fn unix_ms(&self) -> u64 {
+        self.unix_ms
+    }
+
+    /// Said or done.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Who said it, as shown then.
+    pub fn author(&self) -> &str {
+        &self.author_and_text[..usize::from(self.author_bytes)]
+    }
+
+    /// What was said.
+    pub fn text(&self) -> &str {
+        &self.author_and_text[usize::from(self.author_bytes)..]
+    }
+
+    /// What it counts for against `Limits::bytes_max`.
+    pub fn bytes(&self) -> usize {
+        size_of::<Message>() + self.author_and_text.len()
+    }
+}
+
+/// How much a room remembers. The same for all rooms, so it is given with each push and not stored with each room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages; 0 keeps none.
+    pub messages_max: usize,
+    /// Bytes, as `Message::bytes` counts them.
+    pub bytes_max: usize,
+}
+
+/// The last messages of a room, oldest first.
+///
+/// Invariant: ids grow by one from one push to the next, for good: `next_id` never goes back, the messages held are
+/// the last ones before it, and `bytes` is the sum of theirs.
+#[derive(Clone, Debug)]
+pub struct History {
+    messages: VecDeque<Message>,
+    next_id: u64,
+    bytes: usize,
+}
+
+impl History {
+    /// An empty history that gives `next_id` to its first message: 1 in a new room, more in one that is resumed.
+    pub fn new(next_id: u64) -> History {
+        History {
+            messages: VecDeque::new(),
+            next_id,
+            bytes: 0,
+        }
+    }
+
+    /// Appends `message`, forgets the oldest until both limits hold, and returns the id given. A message over
+    /// `bytes_max` on its own is forgotten as well, so that the bound has no exception; its id is spent.
+    pub fn push(&mut self, message: Message, limits: &Limits) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.bytes += message.bytes();
+        self.messages.push_back(message);
+        while self.messages.len() > limits.messages_max || self.bytes > limits.bytes_max {
+            let Some(oldest) = self.messages.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.bytes();
+        }
+        id
+    }
+
+    /// The id that the next message will get.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// The id of the oldest message held. A client that saw up to `id` missed some for good if this is over `id + 1`.
+    pub fn first_id(&self) -> Option<u64> {
+        (!self.is_empty()).then(|| self.ids().start)
+    }
+
+    /// The id of the newest message held.
+    pub fn last_id(&self) -> Option<u64> {
+        (!self.is_empty()).then(|| self.next_id - 1)
+    }
+
+    /// How many messages are held.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// What the messages held count for against `Limits::bytes_max`.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The message with this id, if it is still held.
+    pub fn get(&self, id: u64) -> Option<&Message> {
+        let place = id.checked_sub(self.ids().start)?;
+        self.messages.get(usize::try_from(place).ok()?)
+    }
+
+    /// Every message held that came after `id`, oldest first.
+    pub fn after(
+        &self,
+        id: u64,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+        self.between(id.saturating_add(1)..self.next_id)
+    }
+
+    /// The last `limit` messages held that came before `id`, oldest first.
+    pub fn before(
+        &self,
+        id: u64,
+        limit: usize,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+        let end = id.min(self.next_id);
+        self.between(end.saturating_sub(limit as u64)..end)
+    }
+
+    /// The last `limit` messages held, oldest first.
+    pub fn last(
+        &self,
+        limit: usize,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+        self.before(self.next_id, limit)
+    }
+
+    /// The ids of what is held.
+    fn ids(&self) -> Range<u64> {
+        self.next_id - self.messages.len() as u64..self.next_id
+    }
+
+    /// What is held of `wanted`. Found by arithmetic, so that a page costs what is on it.
+    fn between(
+        &self,
+        wanted: Range<u64>,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+        let held = self.ids();
+        let start = wanted.start.clamp(held.start, held.end);
+        let end = wanted.end.clamp(start, held.end);
+        let places = (start - held.start) as usize..(end - held.start) as usize;
+        self.messages
+            .range(places)
+            .enumerate()
+            .map(move |(offset, message)| (start + offset as u64, message))
+    }
+}
+
+#[cfg(test)]
+mod tests;
