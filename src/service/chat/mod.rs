@@ -2,6 +2,7 @@
 
 mod emoji;
 pub mod history;
+pub mod name;
 pub mod text;
 pub mod throttle;
 pub mod utc;

@@ -1,0 +1,221 @@
+//! Names of clients and of rooms.
+//!
+//! They follow the Nickname profile of PRECIS (RFC 8266): what is shown is what was typed, in NFC and without white
+//! space around it; what is compared is a key, folded to one case and normalized with NFKC, so that `Ａｌｉｃｅ`, `ALICE` and
+//! `alice` are one name, and `ｱﾘｽ` and `アリス` are another. Beyond RFC 8266:
+//!
+//! * emoji sequences are let through whole, with the joiners and selectors that PRECIS refuses; keys leave those out, so
+//!   that two names never differ by something invisible;
+//! * case is folded and not just lowered, so that `STRASSE` and `straße` are one name;
+//! * white space is refused inside a name, and so is what would let a name pass for more of a line than its own part;
+//! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line stays in its place;
+//! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit and its neighbours
+//!   (CONTEXTO) are left out, as they guard host names.
+
+mod error;
+mod fold;
+mod rules;
+
+pub use error::{NameError, Refusal, What};
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use unicode_normalization::UnicodeNormalization;
+
+/// How long a name of a kind may be.
+struct Limits {
+    /// Grapheme clusters, which is what people count.
+    clusters_max: usize,
+    /// UTF-8 bytes, as a cluster can be of any length.
+    bytes_max: usize,
+}
+
+const NAME_LIMITS: Limits = Limits {
+    clusters_max: 32,
+    bytes_max: 128,
+};
+
+/// Without the `#`.
+const ROOM_LIMITS: Limits = Limits {
+    clusters_max: 64,
+    bytes_max: 256,
+};
+
+/// Names that speak for the server, for everyone or for whoever reads. As keys.
+const RESERVED: [&str; 8] = [
+    "you",
+    "me",
+    "server",
+    "system",
+    "admin",
+    "moderator",
+    "everyone",
+    "nobody",
+];
+
+/// What a client is called. Equal, hashed and looked up by its key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Name(ShownAndKey);
+
+impl Name {
+    /// Reads a name as somebody typed it, or says in one sentence why it can not be one.
+    pub fn parse(typed: &str) -> Result<Name, NameError> {
+        let refused = |refusal| NameError {
+            what: What::Name,
+            refusal,
+        };
+        let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
+        match RESERVED.iter().find(|&&reserved| reserved == name.key()) {
+            Some(reserved) => Err(refused(Refusal::Reserved { name: reserved })),
+            None => Ok(name),
+        }
+    }
+
+    /// `guest-7`, the name of one who has not chosen yet. People may type it as well, so it can be taken.
+    pub fn guest(number: u64) -> Name {
+        Name(ShownAndKey::new(format!("guest-{number}"), None))
+    }
+
+    /// As it is shown.
+    pub fn as_str(&self) -> &str {
+        self.0.shown()
+    }
+
+    /// As it is compared: two clients whose names have one key have one name.
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+}
+
+/// What a room is called, `#` included. Equal, hashed and looked up by its key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RoomName(ShownAndKey);
+
+impl RoomName {
+    /// Reads a room's name as somebody typed it, `#dev` or `dev` (or `＃dev`, as Japanese keyboards have it), or says in one
+    /// sentence why it can not be one.
+    pub fn parse(typed: &str) -> Result<RoomName, NameError> {
+        let typed = typed.trim();
+        let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
+        parse(bare, "#", &ROOM_LIMITS)
+            .map(RoomName)
+            .map_err(|refusal| NameError {
+                what: What::Room,
+                refusal,
+            })
+    }
+
+    /// As it is shown, with its `#`.
+    pub fn as_str(&self) -> &str {
+        self.0.shown()
+    }
+
+    /// As it is compared, with its `#`.
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+}
+
+fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Refusal> {
+    if typed.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the work.
+    if typed.len() > 3 * limits.bytes_max {
+        return Err(Refusal::TooManyBytes {
+            bytes: typed.len(),
+            bytes_max: limits.bytes_max,
+        });
+    }
+    if typed.is_ascii() {
+        rules::check_ascii(typed, limits)?;
+        let shown = [prefix, typed].concat();
+        let key = typed
+            .bytes()
+            .any(|byte| byte.is_ascii_uppercase())
+            .then(|| shown.to_ascii_lowercase());
+        return Ok(ShownAndKey::new(shown, key));
+    }
+    let shown: String = prefix.chars().chain(typed.nfc()).collect();
+    rules::check(&shown[prefix.len()..], limits)?;
+    let key = fold::key(&shown, fold::PASSES_MAX).ok_or(Refusal::Unstable)?;
+    Ok(ShownAndKey::new(shown, Some(key)))
+}
+
+/// Both forms of a name in one allocation, because every client has one.
+///
+/// Invariant: `both` is the shown form, followed by the key unless they are the same; `shown_bytes` is the length of the
+/// first; neither form is empty.
+#[derive(Clone)]
+struct ShownAndKey {
+    both: Box<str>,
+    shown_bytes: u16,
+}
+
+impl ShownAndKey {
+    fn new(shown: String, key: Option<String>) -> ShownAndKey {
+        let shown_bytes =
+            u16::try_from(shown.len()).expect("a name is far shorter, as its limits were checked");
+        let both = match key {
+            Some(key) if key != shown => [shown, key].concat(),
+            _ => shown,
+        };
+        ShownAndKey {
+            both: both.into_boxed_str(),
+            shown_bytes,
+        }
+    }
+
+    fn shown(&self) -> &str {
+        &self.both[..usize::from(self.shown_bytes)]
+    }
+
+    fn key(&self) -> &str {
+        match &self.both[usize::from(self.shown_bytes)..] {
+            "" => &self.both,
+            key => key,
+        }
+    }
+}
+
+impl PartialEq for ShownAndKey {
+    fn eq(&self, other: &ShownAndKey) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for ShownAndKey {}
+
+impl Hash for ShownAndKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+macro_rules! shows_and_debugs_as_shown {
+    ($($name:ident)*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), self.as_str())
+            }
+        }
+
+        /// By key, as `Eq` and `Hash` are: a map by name is searched with a key.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                self.key()
+            }
+        }
+    )*};
+}
+
+shows_and_debugs_as_shown!(Name RoomName);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Why a name was refused, in one sentence.
+
+use crate::service::chat::text::quote;
+use std::fmt;
+
+/// What the name was meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Name,
+    Room,
+}
+
+/// A refused name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameError {
+    pub what: What,
+    pub refusal: Refusal,
+}
+
+/// The reason. `found` is the character as it was typed (in NFC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing, or nothing but white space.
+    Empty,
+    /// No letter, digit or symbol in it: `...`, `_`.
+    SaysNothing,
+    TooLong {
+        clusters: usize,
+        clusters_max: usize,
+    },
+    TooManyBytes {
+        bytes: usize,
+        bytes_max: usize,
+    },
+    WhiteSpace {
+        found: char,
+    },
+    /// It begins with what a command, a room or a notice begins with.
+    Start {
+        found: char,
+    },
+    /// It has what a line has around a name.
+    Punctuation {
+        found: char,
+    },
+    /// Controls, bidi controls, zero-width and blank characters, and parts of emoji outside of an emoji.
+    Invisible {
+        found: char,
+    },
+    /// Unassigned and private use.
+    Unassigned {
+        found: char,
+    },
+    /// Old Hangul, stretched letters, halves of flags, enclosing marks, spacing accents, U+FFFD.
+    NotForNames {
+        found: char,
+    },
+    LoneMark {
+        found: char,
+    },
+    TooManyMarks {
+        found: char,
+    },
+    /// It breaks the Bidi rule.
+    MixedDirection,
+    /// No stable form to compare.
+    Unstable,
+    Reserved {
+        name: &'static str,
+    },
+}
+
+/// `'x' (U+0078)`, or the number alone when there is nothing that may be shown.
+struct Found(char);
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Found(c) = *self;
+        match c.escape_debug().count() {
+            1 => write!(f, "{c} (U+{:04X})", u32::from(c)),
+            _ => write!(f, "U+{:04X}", u32::from(c)),
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let a = match self.what {
+            What::Name => "a name",
+            What::Room => "a room's name",
+        };
+        match self.refusal {
+            Refusal::Empty => write!(f, "{a} can not be empty; give one, such as alice"),
+            Refusal::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
+            Refusal::TooLong {
+                clusters,
+                clusters_max,
+            } => {
+                write!(
+                    f,
+                    "{a} can have {clusters_max} characters and that has {clusters}; shorten it"
+                )
+            }
+            Refusal::TooManyBytes { bytes, bytes_max } => {
+                write!(
+                    f,
+                    "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it"
+                )
+            }
+            Refusal::WhiteSpace { found } => {
+                write!(
+                    f,
+                    "{a} can not have white space in it, here U+{:04X}; use - or _ in its place",
+                    u32::from(found)
+                )
+            }
+            Refusal::Start { found } => {
+                write!(f, "{a} can not begin with {}; leave it out", Found(found))
+            }
+            Refusal::Punctuation { found } => {
+                write!(f, "{a} can not have {} in it; leave it out", Found(found))
+            }
+            Refusal::Invisible { found } => {
+                write!(
+                    f,
+                    "{a} can not have U+{:04X} in it, which is invisible here; leave it out",
+                    u32::from(found)
+                )
+            }
+            Refusal::Unassigned { found } => {
+                write!(
+                    f,
+                    "{a} can not have U+{:04X} in it, which Unicode gives no meaning; leave it out",
+                    u32::from(found)
+                )
+            }
+            Refusal::NotForNames { found } => {
+                write!(
+                    f,
+                    "{a} can not have U+{:04X} in it, which looks too much like others; leave it out",
+                    u32::from(found)
+                )
+            }
+            Refusal::LoneMark { found } => {
+                write!(
+                    f,
+                    "{a} can not begin with the accent or mark U+{:04X}; put a letter before it",
+                    u32::from(found)
+                )
+            }
+            Refusal::TooManyMarks { found } => {
+                write!(
+                    f,
+                    "{a} can not pile up accents and marks, here U+{:04X}; leave some out",
+                    u32::from(found)
+                )
+            }
+            Refusal::MixedDirection => {
+                write!(
+                    f,
+                    "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
+                )
+            }
+            Refusal::Unstable => write!(
+                f,
+                "{a} has to have one clear lower-case form and that has none; choose another"
+            ),
+            Refusal::Reserved { name } => {
+                write!(f, "{} is reserved; choose another name", quote(name, 40))
+            }
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
