@@ -46,33 +46,62 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where, from `from` on, something may begin that `judge` would replace.
-///
-/// A chunk is looked at as a whole, without branches, so that the compiler can use vector instructions.
+/// Where, from `from` on, the next character begins that `judge` has to look at.
 fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
-    const CHUNK: usize = 32;
     let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<CHUNK>()) {
+    while at < bytes.len() {
+        at = skip_harmless::<32>(bytes, at);
+        at = skip_harmless::<8>(bytes, at);
+        let end = bytes.len().min(at + 32);
+        let suspect =
+            (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
+        if suspect.is_some() {
+            return suspect;
+        }
+        at = end;
+    }
+    None
+}
+
+/// Passes over `N` bytes at a time while they are harmless. Each chunk is looked at as a whole, without branches, so that
+/// the compiler can use vector instructions.
+fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes[at..].first_chunk::<N>() {
         if chunk
             .iter()
-            .fold(false, |any, &byte| any | is_suspect(byte))
+            .fold(false, |any, &byte| any | may_begin_suspect(byte))
         {
             break;
         }
-        at += CHUNK;
+        at += N;
     }
-    let rest = bytes.get(at..)?;
-    rest.iter()
-        .position(|&byte| is_suspect(byte))
-        .map(|offset| at + offset)
+    at
 }
 
-/// Whether a character that `judge` might replace begins with this byte. All are ASCII or lead bytes, so a suspect is
-/// always at the start of a character.
-fn is_suspect(byte: u8) -> bool {
+/// Whether a suspect may begin with this byte: an ASCII control or the lead byte of one, never a byte further on.
+fn may_begin_suspect(byte: u8) -> bool {
     let control = (byte < 0x20) | (byte == 0x7F);
-    // C1; U+2028 to U+206F; U+FE00 to U+FE0F, U+FEFF, U+FFF9; tags and variation selectors.
     control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
+}
+
+/// Whether the character at the start of `rest` is one that `judge` might replace. Most that share a lead byte with those
+/// (quotes, dashes, full-width letters, ZWNJ) are passed over here.
+fn is_suspect(rest: &[u8]) -> bool {
+    match rest {
+        [0x00..=0x1F | 0x7F, ..] => true,
+        // C1.
+        [0xC2, second, ..] => *second < 0xA0,
+        // U+2028 to U+202E, U+2061 to U+206F.
+        [0xE2, 0x80, third, ..] => (0xA8..=0xAE).contains(third),
+        [0xE2, 0x81, third, ..] => (0xA1..=0xAF).contains(third),
+        // U+FE00 to U+FE0F, U+FEFF, U+FFF9 to U+FFFB.
+        [0xEF, 0xB8, third, ..] => *third < 0x90,
+        [0xEF, 0xBB, third, ..] => *third == 0xBF,
+        [0xEF, 0xBF, third, ..] => (0xB9..=0xBB).contains(third),
+        // Plane 14: tags and variation selectors.
+        [0xF3, second, ..] => *second == 0xA0,
+        _ => false,
+    }
 }
 
 enum Verdict {
