@@ -68,7 +68,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
 fn command(request: Request<'_>) -> Result<Command<'_>, Complaint> {
     let Request { kind, room, text, to, name, epoch, since, replay, before, after, limit, .. } = request;
     let need = |field: &str| {
-        let message = format!("The type \"{}\" needs the field \"{field}\".", super::text::escape(&kind, 40));
+        let message = format!("The type {} needs the field \"{field}\".", super::text::quote(&kind, 40));
         Complaint::new("missing_field", message)
     };
     Ok(match &*kind {
@@ -88,7 +88,7 @@ fn command(request: Request<'_>) -> Result<Command<'_>, Complaint> {
         "rooms" => Command::Rooms { after: after.unwrap_or(0), limit },
         "typing" => Command::Typing { room },
         _ => {
-            let message = format!("There is no type \"{}\".", super::text::escape(&kind, 40));
+            let message = format!("There is no type {}.", super::text::quote(&kind, 40));
             return Err(Complaint::new("unknown_type", message));
         }
     })

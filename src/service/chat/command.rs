@@ -1,0 +1,285 @@
+//! What a client can ask for, and the table of the commands that people type.
+
+use std::borrow::Cow;
+
+use super::history::Kind;
+use super::text::quote;
+
+/// A request, whatever dialect it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command<'a> {
+    Say { room: Option<Cow<'a, str>>, text: Cow<'a, str>, kind: Kind },
+    Direct { to: Cow<'a, str>, text: Cow<'a, str> },
+    /// `replay`: how much of what was said before is wanted, in messages.
+    Join { room: Cow<'a, str>, resume: Option<Resume<'a>>, replay: Option<u32> },
+    Leave { room: Option<Cow<'a, str>> },
+    Nick { name: Cow<'a, str> },
+    /// Without a text: asks for it. An empty text clears it.
+    Topic { room: Option<Cow<'a, str>>, text: Option<Cow<'a, str>> },
+    History { room: Option<Cow<'a, str>>, before: Option<u64>, after: Option<u64>, limit: Option<u32> },
+    /// `after`: so many members have been seen.
+    Who { room: Option<Cow<'a, str>>, after: u64, limit: Option<u32> },
+    /// `after`: so many rooms have been seen.
+    Rooms { after: u64, limit: Option<u32> },
+    Typing { room: Option<Cow<'a, str>> },
+    Help { about: Option<Cow<'a, str>> },
+    Quit { words: Option<Cow<'a, str>> },
+    /// An empty line.
+    Nothing,
+}
+
+/// Where a client that comes back had been.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resume<'a> {
+    /// The last message id that it saw.
+    pub since: u64,
+    /// The epoch in which it saw it, if it tells.
+    pub epoch: Option<Cow<'a, str>>,
+}
+
+/// Why a request can not be granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// For programs.
+    pub code: &'static str,
+    /// For people: what was wrong and what to do.
+    pub message: String,
+}
+
+impl Complaint {
+    pub fn new(code: &'static str, message: String) -> Complaint {
+        Complaint { code, message }
+    }
+}
+
+/// A command that people type: what /help says of it, and how its arguments are read.
+pub struct Typed {
+    pub name: &'static str,
+    pub arguments: &'static str,
+    /// One line for the list.
+    pub does: &'static str,
+    /// What else there is to know.
+    pub details: &'static str,
+    parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
+}
+
+/// Members on one page of /who, rooms on one page of /rooms.
+pub const PAGE: u64 = 50;
+
+/// Every command, in the order in which /help lists them.
+pub const COMMANDS: [Typed; 12] = [
+    Typed {
+        name: "help",
+        arguments: "[COMMAND]",
+        does: "list the commands, or explain one",
+        details: "",
+        parse: |arguments| Some(Command::Help { about: optional(arguments) }),
+    },
+    Typed {
+        name: "nick",
+        arguments: "NAME",
+        does: "take a new name",
+        details: "Names work in any script, have at most 32 characters and no spaces. Upper and lower case do not make two \
+                  names.",
+        parse: |arguments| Some(Command::Nick { name: word(arguments)? }),
+    },
+    Typed {
+        name: "join",
+        arguments: "#ROOM",
+        does: "enter a room, or create it, and talk there",
+        details: "You stay in your other rooms and go on hearing them; /join one of them to talk there.",
+        parse: |arguments| Some(Command::Join { room: word(arguments)?, resume: None, replay: None }),
+    },
+    Typed {
+        name: "leave",
+        arguments: "[#ROOM]",
+        does: "leave a room, or the one you talk in",
+        details: "You stay connected when you have left your last room.",
+        parse: |arguments| Some(Command::Leave { room: optional(arguments) }),
+    },
+    Typed {
+        name: "rooms",
+        arguments: "[PAGE]",
+        does: "list the rooms, busiest first",
+        details: "",
+        parse: |arguments| Some(Command::Rooms { after: page(arguments)?, limit: None }),
+    },
+    Typed {
+        name: "who",
+        arguments: "[#ROOM] [PAGE]",
+        does: "list who is in a room",
+        details: "",
+        parse: |arguments| {
+            let (room, rest) = match arguments.split_once(char::is_whitespace) {
+                None if is_number(arguments) => ("", arguments),
+                None => (arguments, ""),
+                Some((room, rest)) => (room, rest.trim()),
+            };
+            Some(Command::Who { room: optional(room), after: page(rest)?, limit: None })
+        },
+    },
+    Typed {
+        name: "topic",
+        arguments: "[TEXT]",
+        does: "show what the room is about, or set it",
+        details: "/topic - clears it.",
+        parse: |arguments| {
+            let text = if arguments == "-" { Some("".into()) } else { optional(arguments) };
+            Some(Command::Topic { room: None, text })
+        },
+    },
+    Typed {
+        name: "msg",
+        arguments: "NAME TEXT",
+        does: "say something to one person only",
+        details: "",
+        parse: |arguments| {
+            let (to, text) = arguments.split_once(char::is_whitespace)?;
+            Some(Command::Direct { to: to.into(), text: word_or_more(text)? })
+        },
+    },
+    Typed {
+        name: "me",
+        arguments: "ACTION",
+        does: "do something: /me waves",
+        details: "",
+        parse: |arguments| Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Action }),
+    },
+    Typed {
+        name: "history",
+        arguments: "[N]",
+        does: "show the last N messages of the room, with their dates (UTC) and numbers",
+        details: "",
+        parse: |arguments| {
+            let limit = if arguments.is_empty() { None } else { Some(arguments.parse().ok()?) };
+            Some(Command::History { room: None, before: None, after: None, limit })
+        },
+    },
+    Typed {
+        name: "quit",
+        arguments: "[TEXT]",
+        does: "say goodbye",
+        details: "",
+        parse: |arguments| Some(Command::Quit { words: optional(arguments) }),
+    },
+    Typed {
+        name: "/",
+        arguments: "TEXT",
+        does: "say something that begins with a slash: //text says /text",
+        details: "",
+        parse: |arguments| Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Said }),
+    },
+];
+
+/// Reads a line that somebody typed.
+///
+/// # Errors
+/// A command that is not in the table, or that lacks an argument.
+pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
+    let line = line.trim_end();
+    let Some(command) = line.strip_prefix('/') else {
+        return Ok(match line {
+            "" => Command::Nothing,
+            text => Command::Say { room: None, text: text.into(), kind: Kind::Said },
+        });
+    };
+    if command.starts_with('/') {
+        return Ok(Command::Say { room: None, text: command.into(), kind: Kind::Said });
+    }
+    let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let Some(typed) = find(name) else {
+        let message = format!("There is no command {}. Type /help for the commands, or //text to say /text.", quote(&line[..=name.len()], 40));
+        return Err(Complaint::new("unknown_type", message));
+    };
+    (typed.parse)(arguments.trim()).ok_or_else(|| {
+        let message = format!("That is not how /{0} works. Type it as: /{0} {1}", typed.name, typed.arguments);
+        Complaint::new("missing_field", message)
+    })
+}
+
+/// A command by its name, in any case.
+pub fn find(name: &str) -> Option<&'static Typed> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    COMMANDS.iter().find(|typed| typed.name.eq_ignore_ascii_case(name))
+}
+
+fn optional(arguments: &str) -> Option<Cow<'_, str>> {
+    (!arguments.is_empty()).then_some(Cow::Borrowed(arguments))
+}
+
+fn word_or_more(arguments: &str) -> Option<Cow<'_, str>> {
+    optional(arguments.trim())
+}
+
+/// Exactly one word.
+fn word(arguments: &str) -> Option<Cow<'_, str>> {
+    optional(arguments).filter(|word| !word.contains(char::is_whitespace))
+}
+
+/// How much comes before a page; pages count from 1.
+fn page(argument: &str) -> Option<u64> {
+    match argument {
+        "" => Some(0),
+        number => Some(number.parse::<u32>().ok()?.checked_sub(1).map(u64::from)? * PAGE),
+    }
+}
+
+fn is_number(argument: &str) -> bool {
+    !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Result<Command<'_>, Complaint> {
+        Ok(Command::Say { room: None, text: text.into(), kind: Kind::Said })
+    }
+
+    #[test]
+    fn what_is_no_command_is_said() {
+        assert_eq!(parse("hello / world"), said("hello / world"));
+        assert_eq!(parse("  two spaces stay \r"), said("  two spaces stay"));
+        assert_eq!(parse("//help"), said("/help"));
+        assert_eq!(parse("///"), said("//"));
+        assert_eq!(parse(" \t"), Ok(Command::Nothing));
+    }
+
+    #[test]
+    fn commands_are_found_in_any_case() {
+        assert_eq!(parse("/NICK alice"), Ok(Command::Nick { name: "alice".into() }));
+        assert_eq!(parse("/msg bob  how are you? "), Ok(Command::Direct { to: "bob".into(), text: "how are you?".into() }));
+        assert_eq!(parse("/leave"), Ok(Command::Leave { room: None }));
+        assert_eq!(parse("/leave #dev"), Ok(Command::Leave { room: Some("#dev".into()) }));
+        assert_eq!(parse("/topic -"), Ok(Command::Topic { room: None, text: Some("".into()) }));
+        assert_eq!(parse("/who #dev 3"), Ok(Command::Who { room: Some("#dev".into()), after: 100, limit: None }));
+        assert_eq!(parse("/who 2"), Ok(Command::Who { room: None, after: 50, limit: None }));
+    }
+
+    #[test]
+    fn complaints_say_what_to_do() {
+        for (line, code, words) in [
+            ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
+            ("/", "unknown_type", "There is no command \"/\"."),
+            ("/nick", "missing_field", "/nick NAME"),
+            ("/nick two words", "missing_field", "/nick NAME"),
+            ("/msg bob", "missing_field", "/msg NAME TEXT"),
+            ("/history many", "missing_field", "/history [N]"),
+            ("/rooms 0", "missing_field", "/rooms [PAGE]"),
+            ("/me", "missing_field", "/me ACTION"),
+        ] {
+            let complaint = parse(line).expect_err(line);
+            assert_eq!(complaint.code, code, "{line}");
+            assert!(complaint.message.contains(words), "{line}: {}", complaint.message);
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_table_can_be_typed() {
+        for typed in &COMMANDS {
+            let example: String = typed.arguments.replace(['[', ']'], "").replace('N', "1").replace("PAGE", "1");
+            assert!((typed.parse)(&example).is_some(), "/{} {example}", typed.name);
+            assert_eq!(find(typed.name).map(|found| found.name), Some(typed.name));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What clients are told: each thing once, in two renderings, as lines for people and as JSON for programs.
+
+use std::fmt;
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::history::{Kind, Message};
+use super::json::Reference;
+use super::utc::Utc;
+use crate::encode::{self, Encoder};
+
+/// One thing to tell. The fields and their order are those of the JSON dialect.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Output<'a> {
+    Welcome {
+        name: &'a str,
+        epoch: &'a str,
+        server: &'a str,
+        time: u64,
+        limits: Promised,
+    },
+    Said {
+        room: &'a str,
+        #[serde(flatten)]
+        line: Line<'a>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Joined {
+        room: &'a str,
+        name: &'a str,
+        time: u64,
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        own: Option<Entrance<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Left {
+        room: &'a str,
+        name: &'a str,
+        time: u64,
+        #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
+        words: Option<&'a str>,
+        #[serde(skip_serializing_if = "is_false")]
+        you: bool,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Renamed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        from: &'a str,
+        to: &'a str,
+        time: u64,
+        #[serde(skip_serializing_if = "is_false")]
+        you: bool,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Topic {
+        room: &'a str,
+        topic: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Direct {
+        from: &'a str,
+        to: &'a str,
+        text: &'a str,
+        time: u64,
+        /// Whether this copy is the sender's.
+        #[serde(skip)]
+        sent: bool,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    History {
+        room: &'a str,
+        messages: Vec<Line<'a>>,
+        more: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        replay: bool,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Members {
+        room: &'a str,
+        members: Vec<&'a str>,
+        total: usize,
+        #[serde(skip)]
+        after: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Rooms {
+        rooms: Vec<Listed<'a>>,
+        total: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+    Typing {
+        room: &'a str,
+        name: &'a str,
+    },
+    Error {
+        code: &'a str,
+        message: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    },
+}
+
+/// A message of a room.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Line<'a> {
+    pub id: u64,
+    pub time: u64,
+    pub name: &'a str,
+    pub text: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    pub me: bool,
+}
+
+/// What only the one who joins is told.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Entrance<'a> {
+    pub you: bool,
+    /// The id of the room's last message; 0 before the first.
+    pub position: u64,
+    /// Something that was said since can not be told any more.
+    pub gap: bool,
+    pub members: u32,
+    pub topic: &'a str,
+}
+
+/// A room in the list of rooms.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Listed<'a> {
+    pub room: &'a str,
+    pub members: u32,
+    pub topic: &'a str,
+}
+
+/// The limits that a program may want to know.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Promised {
+    pub message_bytes: usize,
+    pub name_chars: usize,
+    pub room_chars: usize,
+    pub rooms: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl<'a> Line<'a> {
+    pub fn new(id: u64, message: &'a Message) -> Line<'a> {
+        Line {
+            id,
+            time: message.unix_ms(),
+            name: message.author(),
+            text: message.text(),
+            me: message.kind() == Kind::Action,
+        }
+    }
+}
+
+/// Appends what is told in the rendering that its reader understands.
+pub fn tell(to: &mut Encoder, output: &Output) {
+    if to.format().is_json() {
+        to.message(encode::Kind::Text, |buffer| {
+            serde_json::to_writer(buffer, output).expect("strings and numbers always serialize");
+        });
+    } else if let Output::Said { room, line, .. } = output {
+        tell_said(to, room, *line);
+    } else {
+        output.lines(&mut |line| note(to, line));
+    }
+}
+
+/// One line for people; those who speak JSON are not told.
+pub fn note(to: &mut Encoder, line: fmt::Arguments) {
+    if to.format().is_json() {
+        return;
+    }
+    let ending = ending(to);
+    to.message(encode::Kind::Text, |buffer| {
+        buffer.write_fmt(line).expect("a vector takes any bytes");
+        buffer.extend_from_slice(ending);
+    });
+}
+
+/// A message as people read it. Every message takes this way, so it does without formatting.
+fn tell_said(to: &mut Encoder, room: &str, line: Line) {
+    let ending = ending(to);
+    to.message(encode::Kind::Text, |buffer| {
+        let parts = match line.me {
+            false => ["[", room, "] ", line.name, ": ", line.text],
+            true => ["[", room, "] * ", line.name, " ", line.text],
+        };
+        for part in parts {
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        buffer.extend_from_slice(ending);
+    });
+}
+
+/// A terminal's lines end as RFC 854 has it; a frame is a line by itself.
+fn ending(to: &Encoder) -> &'static [u8] {
+    if to.format().is_line() { b"\r\n" } else { b"" }
+}
+
+/// `2 others`, `nobody else`.
+pub fn others(members: u32) -> String {
+    match members.saturating_sub(1) {
+        0 => "nobody else".to_owned(),
+        1 => "1 other".to_owned(),
+        others => format!("{others} others"),
+    }
+}
+
+impl Output<'_> {
+    /// What people read.
+    fn lines(&self, line: &mut dyn FnMut(fmt::Arguments)) {
+        match self {
+            Output::Said { .. } | Output::Welcome { .. } | Output::Typing { .. } => {}
+            Output::Joined { room, name, own: None, .. } => line(format_args!("* {name} joined {room}.")),
+            Output::Joined { room, own: Some(own), .. } => {
+                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", own.topic) };
+                line(format_args!("* You are in {room} now, with {}.{topic}", others(own.members)));
+            }
+            Output::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
+            Output::Left { room, name, words: None, .. } => line(format_args!("* {name} left {room}.")),
+            Output::Left { room, name, words: Some(words), .. } => line(format_args!("* {name} left {room}: {words}")),
+            Output::Renamed { to, you: true, .. } => line(format_args!("* You are {to} now.")),
+            Output::Renamed { from, to, .. } => line(format_args!("* {from} is {to} now.")),
+            Output::Topic { room, topic, name: None, .. } => match *topic {
+                "" => line(format_args!("* {room} has no topic. Set one with /topic TEXT.")),
+                topic => line(format_args!("* The topic of {room}: {topic}")),
+            },
+            Output::Topic { room, topic, name: Some(name), .. } => match *topic {
+                "" => line(format_args!("* {name} cleared the topic of {room}.")),
+                topic => line(format_args!("* {name} set the topic of {room}: {topic}")),
+            },
+            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {text}")),
+            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {text}")),
+            Output::History { room, messages, replay, .. } => history_lines(room, messages, *replay, line),
+            Output::Members { room, members, total, after, next, .. } => {
+                let (first, last) = (after + 1, after + members.len() as u64);
+                let names = members.join(", ");
+                match next {
+                    None if *after == 0 => line(format_args!("* {total} in {room}: {names}")),
+                    None => line(format_args!("* {total} in {room}, {first} to {last}: {names}")),
+                    Some(next) => {
+                        line(format_args!("* {total} in {room}, {first} to {last}: {names}"));
+                        line(format_args!("* More with /who {room} {}", next / super::command::PAGE + 1));
+                    }
+                }
+            }
+            Output::Rooms { rooms, total, next, .. } => {
+                line(format_args!("* {total} {}, busiest first:", if *total == 1 { "room" } else { "rooms" }));
+                for Listed { room, members, topic } in rooms {
+                    let people = if *members == 1 { "person" } else { "people" };
+                    let dash = if topic.is_empty() { "" } else { ": " };
+                    line(format_args!("*   {room} ({members} {people}){dash}{topic}"));
+                }
+                if let Some(next) = next {
+                    line(format_args!("* More with /rooms {}", next / super::command::PAGE + 1));
+                }
+            }
+            Output::Error { message, .. } => line(format_args!("! {message}")),
+        }
+    }
+}
+
+fn history_lines(room: &str, messages: &[Line], replay: bool, line: &mut dyn FnMut(fmt::Arguments)) {
+    match (messages.len(), replay) {
+        (0, true) => return,
+        (0, false) => return line(format_args!("* Nothing was said in {room} yet.")),
+        (1, _) => line(format_args!("* The last message of {room} (UTC):")),
+        (count, _) => line(format_args!("* The last {count} messages of {room} (UTC):")),
+    }
+    for Line { id, time, name, text, me } in messages {
+        let (star, colon) = if *me { ("* ", "") } else { ("", ":") };
+        line(format_args!("*   {} ({id}) {star}{name}{colon} {text}", Utc(*time)));
+    }
+}
