@@ -262,6 +262,25 @@ fn any_header() -> impl Strategy<Value = FrameHeader> {
         )
 }
 
+#[test]
+fn a_payload_rendered_in_place_makes_the_same_frame() {
+    for payload_bytes in [0, 1, 125, 126, 65535, 65536] {
+        let payload: Vec<u8> = (0..payload_bytes).map(|index| index as u8).collect();
+        let mut expected = b"before".to_vec();
+        encode_frame(&mut expected, Opcode::Text, &payload);
+        let mut vec = b"before".to_vec();
+        encode_frame_with(&mut vec, Opcode::Text, |out| {
+            payload.iter().for_each(|&byte| out.push(byte))
+        });
+        assert_eq!(vec, expected, "{payload_bytes}");
+        let mut bytes_mut = bytes::BytesMut::from(&b"before"[..]);
+        encode_frame_with(&mut bytes_mut, Opcode::Text, |out| {
+            out.extend_from_slice(&payload)
+        });
+        assert_eq!(bytes_mut, expected, "{payload_bytes}");
+    }
+}
+
 proptest! {
     #[test]
     fn headers_go_there_and_back(header in any_header(), behind in prop::collection::vec(any::<u8>(), 0..4)) {
