@@ -118,6 +118,15 @@ fn empty_lines_before_a_request_are_skipped() {
 }
 
 #[test]
+fn empty_lines_before_a_request_are_not_its_end() {
+    assert_eq!(parse_in_pieces(b"\r\n\r\nGET / HTTP/9.9\r\n"), Ok(None));
+    assert_eq!(
+        parse_in_pieces(b"\r\n\r\nGET / HTTP/9.9\r\n\r\n"),
+        Err(HttpError::VERSION)
+    );
+}
+
+#[test]
 fn bare_line_feeds_end_lines_too() {
     let head = b"GET / HTTP/1.1\nHost: a\n\n";
     assert!(matches!(parse_in_pieces(head), Ok(Some((_, consumed))) if consumed == head.len()));
@@ -502,6 +511,7 @@ fn a_known_file_is_not_sent_again() {
             assert_eq!(response.body, b"");
             assert_eq!(field_of(&response, "ETag").as_ref(), Some(&etag));
             assert_eq!(field_of(&response, "Content-Length"), None);
+            assert_eq!(field_of(&response, "Content-Type"), None);
         }
     }
     for tags in [

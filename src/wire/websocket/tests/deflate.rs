@@ -71,6 +71,11 @@ fn garbage_and_messages_cut_short_are_refused() {
             "{garbage}"
         );
     }
+    let promised_100_bytes = hex("00 64 00 9b ff 48 65 6c 6c 6f");
+    assert_eq!(
+        inflate(&promised_100_bytes, LIMIT).map_err(|error| error.code),
+        Err(INVALID_DATA)
+    );
     let whole = deflate(&b"All work and no play makes Jack a dull boy. ".repeat(9));
     for end in 1..whole.len() {
         assert_eq!(
