@@ -1,11 +1,7 @@
 //! From what is said to the bytes of a wire: one encoding serves all clients of one [`Format`].
 
-use bytes::BufMut;
-
 use crate::wire::websocket::deflate::Deflater;
-use crate::wire::websocket::frame::{
-    FrameHeader, HEADER_BYTES_MAX, Opcode, encode_compressed_frame, encode_header, header_bytes,
-};
+use crate::wire::websocket::frame::{Opcode, encode_compressed_frame, encode_frame, encode_frame_with};
 
 /// Shorter messages are not compressed: they would hardly become shorter.
 const COMPRESSED_BYTES_MIN: usize = 64;
@@ -77,7 +73,7 @@ impl<'a> Encoder<'a> {
         };
         match self.format {
             Format::Line => write(self.buffer),
-            Format::Text | Format::Json => frame(self.buffer, opcode, write),
+            Format::Text | Format::Json => encode_frame_with(self.buffer, opcode, write),
             Format::DeflatedText | Format::DeflatedJson => self.compress(opcode, write),
         }
     }
@@ -87,7 +83,7 @@ impl<'a> Encoder<'a> {
         scratch.clear();
         write(scratch);
         if scratch.len() < COMPRESSED_BYTES_MIN {
-            return frame(self.buffer, opcode, |buffer| buffer.extend_from_slice(scratch));
+            return encode_frame(self.buffer, opcode, scratch);
         }
         let mut compressed = Vec::new();
         deflater.get_or_insert_default().deflate(scratch, &mut compressed);
@@ -95,32 +91,10 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// Appends an unfragmented frame whose content is written in place. Most are short, and then nothing is moved.
-#[inline]
-fn frame(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = buffer.len();
-    let content = start + header_bytes(0);
-    put_header(buffer, opcode, 0);
-    write(buffer);
-    match buffer.len() - content {
-        bytes @ 0..126 => buffer[start + 1] = bytes as u8,
-        bytes => {
-            let mut header = Vec::with_capacity(HEADER_BYTES_MAX);
-            put_header(&mut header, opcode, bytes);
-            buffer.splice(start..content, header);
-        }
-    }
-}
-
-fn put_header(out: &mut impl BufMut, opcode: Opcode, payload_bytes: usize) {
-    let header = FrameHeader { is_final: true, is_compressed: false, opcode, mask_key: None, payload_bytes };
-    encode_header(out, header);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::websocket::frame::{Sender, encode_frame, parse_header};
+    use crate::wire::websocket::frame::{Sender, parse_header};
 
     fn encode(format: Format, kind: Kind, content: &[u8]) -> Vec<u8> {
         let mut buffer = b"before".to_vec();

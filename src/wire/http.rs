@@ -97,8 +97,10 @@ struct Headers<'b> {
 /// a client that sends byte by byte costs no more than one that sends all at once.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct HeadParser {
-    /// So many bytes of the buffer hold no end of the head.
-    scanned_bytes: u32,
+    /// So many bytes are empty lines before the head, which are skipped (RFC 9112 2.2).
+    blank_bytes: usize,
+    /// So many bytes hold no end of the head.
+    scanned_bytes: usize,
 }
 
 impl HeadParser {
@@ -108,21 +110,19 @@ impl HeadParser {
     /// # Errors
     /// Every error is meant to be sent to the client, and then the connection closed.
     pub fn parse<'b>(&mut self, input: &'b [u8]) -> Result<Option<(Request<'b>, usize)>, HttpError> {
-        // The end of the head is at most CR LF CR LF, of which three bytes may have been seen before.
-        let start = (self.scanned_bytes as usize).saturating_sub(3).min(input.len());
-        if !holds_head_end(&input[start..]) {
-            if input.len() > HEAD_BYTES_MAX {
-                return Err(HttpError::HEAD_TOO_LARGE);
-            }
-            self.scanned_bytes = u32::try_from(input.len()).unwrap_or(u32::MAX);
-            return Ok(None);
+        let unseen = input.iter().skip(self.blank_bytes);
+        self.blank_bytes += unseen.take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        // The empty line is at most LF CR LF, of which two bytes may have been seen before.
+        let start = self.scanned_bytes.saturating_sub(2).max(self.blank_bytes).min(input.len());
+        if holds_head_end(&input[start..]) {
+            *self = HeadParser::default();
+            return parse(input);
         }
-        let parsed = parse(input)?;
-        self.scanned_bytes = match parsed {
-            Some(_) => 0,
-            None => u32::try_from(input.len()).unwrap_or(u32::MAX),
-        };
-        Ok(parsed)
+        if input.len() > HEAD_BYTES_MAX {
+            return Err(HttpError::HEAD_TOO_LARGE);
+        }
+        self.scanned_bytes = input.len();
+        Ok(None)
     }
 }
 

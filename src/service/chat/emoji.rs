@@ -21,10 +21,7 @@ pub fn flag_tags(before: Option<char>, rest: &str) -> Option<usize> {
     if before != Some(BLACK_FLAG) {
         return None;
     }
-    FLAG_TAGS
-        .iter()
-        .find(|tags| rest.starts_with(*tags))
-        .map(|tags| tags.len())
+    FLAG_TAGS.iter().find(|tags| rest.starts_with(*tags)).map(|tags| tags.len())
 }
 
 /// Whether `cluster`, a whole grapheme cluster, is an emoji with all that belongs to it: 🦀, ❤️, 👍🏽, 👩‍💻, 🇯🇵, 1️⃣, 🏴󠁧󠁢󠁥󠁮󠁧󠁿.
@@ -60,10 +57,7 @@ fn is_element(element: &str) -> bool {
     }
     let rest = chars.as_str();
     rest.is_empty()
-        || chars
-            .next()
-            .is_some_and(|c| c == EMOJI_PRESENTATION || is_skin_tone(c))
-            && chars.next().is_none()
+        || chars.next().is_some_and(|c| c == EMOJI_PRESENTATION || is_skin_tone(c)) && chars.next().is_none()
         || flag_tags(Some(base), rest) == Some(rest.len())
 }
 

@@ -31,12 +31,7 @@ impl Message {
         let mut both = String::with_capacity(author.len() + text.len());
         both.push_str(author);
         both.push_str(text);
-        Some(Message {
-            unix_ms,
-            author_and_text: both.into_boxed_str(),
-            author_bytes,
-            kind,
-        })
+        Some(Message { unix_ms, author_and_text: both.into_boxed_str(), author_bytes, kind })
     }
 
     /// When the server took it, in milliseconds since 1970.
@@ -88,11 +83,7 @@ pub struct History {
 impl History {
     /// An empty history that gives `next_id` to its first message: 1 in a new room, more in one that is resumed.
     pub fn new(next_id: u64) -> History {
-        History {
-            messages: VecDeque::new(),
-            next_id,
-            bytes: 0,
-        }
+        History { messages: VecDeque::new(), next_id, bytes: 0 }
     }
 
     /// Appends `message`, forgets the oldest until both limits hold, and returns the id given. A message over
@@ -148,10 +139,7 @@ impl History {
     }
 
     /// Every message held that came after `id`, oldest first.
-    pub fn after(
-        &self,
-        id: u64,
-    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    pub fn after(&self, id: u64) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         self.between(id.saturating_add(1)..self.next_id)
     }
 
@@ -166,10 +154,7 @@ impl History {
     }
 
     /// The last `limit` messages held, oldest first.
-    pub fn last(
-        &self,
-        limit: usize,
-    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    pub fn last(&self, limit: usize) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         self.before(self.next_id, limit)
     }
 
@@ -179,18 +164,12 @@ impl History {
     }
 
     /// What is held of `wanted`. Found by arithmetic, so that a page costs what is on it.
-    fn between(
-        &self,
-        wanted: Range<u64>,
-    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    fn between(&self, wanted: Range<u64>) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         let held = self.ids();
         let start = wanted.start.clamp(held.start, held.end);
         let end = wanted.end.clamp(start, held.end);
         let places = (start - held.start) as usize..(end - held.start) as usize;
-        self.messages
-            .range(places)
-            .enumerate()
-            .map(move |(offset, message)| (start + offset as u64, message))
+        self.messages.range(places).enumerate().map(move |(offset, message)| (start + offset as u64, message))
     }
 }
 

@@ -30,28 +30,13 @@ struct Limits {
     bytes_max: usize,
 }
 
-const NAME_LIMITS: Limits = Limits {
-    clusters_max: 32,
-    bytes_max: 128,
-};
+const NAME_LIMITS: Limits = Limits { clusters_max: 32, bytes_max: 128 };
 
 /// Without the `#`.
-const ROOM_LIMITS: Limits = Limits {
-    clusters_max: 64,
-    bytes_max: 256,
-};
+const ROOM_LIMITS: Limits = Limits { clusters_max: 64, bytes_max: 256 };
 
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
-const RESERVED: [&str; 8] = [
-    "you",
-    "me",
-    "server",
-    "system",
-    "admin",
-    "moderator",
-    "everyone",
-    "nobody",
-];
+const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
 /// What a client is called. Equal, hashed and looked up by its key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -60,10 +45,7 @@ pub struct Name(ShownAndKey);
 impl Name {
     /// Reads a name as somebody typed it, or says in one sentence why it can not be one.
     pub fn parse(typed: &str) -> Result<Name, NameError> {
-        let refused = |refusal| NameError {
-            what: What::Name,
-            refusal,
-        };
+        let refused = |refusal| NameError { what: What::Name, refusal };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
         match RESERVED.iter().find(|&&reserved| reserved == name.key()) {
             Some(reserved) => Err(refused(Refusal::Reserved { name: reserved })),
@@ -97,12 +79,7 @@ impl RoomName {
     pub fn parse(typed: &str) -> Result<RoomName, NameError> {
         let typed = typed.trim();
         let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
-        parse(bare, "#", &ROOM_LIMITS)
-            .map(RoomName)
-            .map_err(|refusal| NameError {
-                what: What::Room,
-                refusal,
-            })
+        parse(bare, "#", &ROOM_LIMITS).map(RoomName).map_err(|refusal| NameError { what: What::Room, refusal })
     }
 
     /// As it is shown, with its `#`.
@@ -122,18 +99,12 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Refu
     }
     // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the work.
     if typed.len() > 3 * limits.bytes_max {
-        return Err(Refusal::TooManyBytes {
-            bytes: typed.len(),
-            bytes_max: limits.bytes_max,
-        });
+        return Err(Refusal::TooManyBytes { bytes: typed.len(), bytes_max: limits.bytes_max });
     }
     if typed.is_ascii() {
         rules::check_ascii(typed, limits)?;
         let shown = [prefix, typed].concat();
-        let key = typed
-            .bytes()
-            .any(|byte| byte.is_ascii_uppercase())
-            .then(|| shown.to_ascii_lowercase());
+        let key = typed.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| shown.to_ascii_lowercase());
         return Ok(ShownAndKey::new(shown, key));
     }
     let shown: String = prefix.chars().chain(typed.nfc()).collect();
@@ -154,16 +125,12 @@ struct ShownAndKey {
 
 impl ShownAndKey {
     fn new(shown: String, key: Option<String>) -> ShownAndKey {
-        let shown_bytes =
-            u16::try_from(shown.len()).expect("a name is far shorter, as its limits were checked");
+        let shown_bytes = u16::try_from(shown.len()).expect("a name is far shorter, as its limits were checked");
         let both = match key {
             Some(key) if key != shown => [shown, key].concat(),
             _ => shown,
         };
-        ShownAndKey {
-            both: both.into_boxed_str(),
-            shown_bytes,
-        }
+        ShownAndKey { both: both.into_boxed_str(), shown_bytes }
     }
 
     fn shown(&self) -> &str {

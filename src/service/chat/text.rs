@@ -22,10 +22,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     let (mut kept_from, mut at) = (0, 0);
     while let Some(suspect) = find_suspect(text.as_bytes(), at) {
         let run = &text[kept_from..suspect];
-        let before = run
-            .chars()
-            .next_back()
-            .or_else(|| cleaned.as_deref()?.chars().next_back());
+        let before = run.chars().next_back().or_else(|| cleaned.as_deref()?.chars().next_back());
         match judge(&text[suspect..], before) {
             Verdict::Keep { bytes } => at = suspect + bytes,
             Verdict::Replace { bytes, by } => {
@@ -53,8 +50,7 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
         at = skip_harmless::<32>(bytes, at);
         at = skip_harmless::<8>(bytes, at);
         let end = bytes.len().min(at + 32);
-        let suspect =
-            (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
+        let suspect = (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
         if suspect.is_some() {
             return suspect;
         }
@@ -67,10 +63,7 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
 /// the compiler can use vector instructions.
 fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes[at..].first_chunk::<N>() {
-        if chunk
-            .iter()
-            .fold(false, |any, &byte| any | may_begin_suspect(byte))
-        {
+        if chunk.iter().fold(false, |any, &byte| any | may_begin_suspect(byte)) {
             break;
         }
         at += N;
@@ -124,9 +117,7 @@ fn judge(rest: &str, before: Option<char>) -> Verdict {
         // Invisible operators and deprecated format characters.
         '\u{2061}'..='\u{2065}' | '\u{206A}'..='\u{206F}' => Verdict::Replace { bytes, by: "" },
         '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' => Verdict::Replace { bytes, by: "" },
-        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if selects(before) => {
-            Verdict::Keep { bytes }
-        }
+        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if selects(before) => Verdict::Keep { bytes },
         '\u{FE00}'..='\u{FE0F}' => Verdict::Replace { bytes, by: "" },
         '\u{E0000}'..='\u{E0FFF}' => match emoji::flag_tags(before, rest) {
             Some(bytes) => Verdict::Keep { bytes },
@@ -151,11 +142,8 @@ fn is_selector(c: char) -> bool {
 /// `bytes` as text, or where they cease to be UTF-8.
 pub fn from_bytes(bytes: &[u8]) -> Result<&str, NotUtf8> {
     // The flavour that knows the place is slower, so it is asked only when there is one.
-    simdutf8::basic::from_utf8(bytes).or_else(|_| {
-        simdutf8::compat::from_utf8(bytes).map_err(|error| NotUtf8 {
-            offset_bytes: error.valid_up_to(),
-        })
-    })
+    simdutf8::basic::from_utf8(bytes)
+        .or_else(|_| simdutf8::compat::from_utf8(bytes).map_err(|error| NotUtf8 { offset_bytes: error.valid_up_to() }))
 }
 
 /// Bytes that are not UTF-8 from `offset_bytes` on.
@@ -166,11 +154,7 @@ pub struct NotUtf8 {
 
 impl fmt::Display for NotUtf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "that is not UTF-8 from byte {} on; set your terminal or client to UTF-8",
-            self.offset_bytes
-        )
+        write!(f, "that is not UTF-8 from byte {} on; set your terminal or client to UTF-8", self.offset_bytes)
     }
 }
 
@@ -197,8 +181,7 @@ impl fmt::Display for Quoted<'_> {
                 break;
             }
             // Marks belong to the letter before them; an apostrophe needs no escape between double quotes.
-            let is_mark =
-                c.general_category_group() == GeneralCategoryGroup::Mark && !is_selector(c);
+            let is_mark = c.general_category_group() == GeneralCategoryGroup::Mark && !is_selector(c);
             if c == '\'' || is_mark && place > 0 {
                 f.write_char(c)?;
             } else {

@@ -34,9 +34,7 @@ impl Rate {
         if usable.contains(&burst) && usable.contains(&per_second) {
             Ok(Rate::Limited(Limit { burst, per_second }))
         } else {
-            Err(RateError {
-                given: format!("{burst}:{per_second}"),
-            })
+            Err(RateError { given: format!("{burst}:{per_second}") })
         }
     }
 }
@@ -49,23 +47,16 @@ impl FromStr for Rate {
         if given == "off" {
             return Ok(Rate::Off);
         }
-        let parts = given
-            .split_once(':')
-            .and_then(|(burst, per_second)| Some((whole(burst)?, whole(per_second)?)));
+        let parts = given.split_once(':').and_then(|(burst, per_second)| Some((whole(burst)?, whole(per_second)?)));
         parts
             .and_then(|(burst, per_second)| Rate::limited(burst, per_second).ok())
-            .ok_or_else(|| RateError {
-                given: given.to_owned(),
-            })
+            .ok_or_else(|| RateError { given: given.to_owned() })
     }
 }
 
 /// `u32::from_str` takes `+5`, which nobody means.
 fn whole(digits: &str) -> Option<u32> {
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())?
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 impl fmt::Display for Rate {

@@ -11,15 +11,8 @@ impl fmt::Display for Utc {
         let seconds = self.0 / 1_000;
         let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second) = (
-            second_of_day / 3_600,
-            second_of_day / 60 % 60,
-            second_of_day % 60,
-        );
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
-        )
+        let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 }
 
@@ -31,17 +24,12 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     const DAYS_BEFORE_1970: u64 = 719_468;
     let days = days + DAYS_BEFORE_1970;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     // From March on, five months have 153 days, time and again.
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -65,10 +53,7 @@ mod tests {
         ] {
             assert_eq!(Utc(unix_ms).to_string(), shown, "{unix_ms}");
         }
-        assert_eq!(
-            Utc(u64::MAX).to_string().len(),
-            "584556019-04-03 14:25:51".len()
-        );
+        assert_eq!(Utc(u64::MAX).to_string().len(), "584556019-04-03 14:25:51".len());
     }
 
     #[test]
@@ -79,13 +64,8 @@ mod tests {
     }
 
     fn agrees(unix_ms: u64) {
-        let theirs = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(unix_ms))
-            .to_string();
-        assert_eq!(
-            Utc(unix_ms).to_string(),
-            theirs.replace('T', " ").trim_end_matches('Z'),
-            "{unix_ms}"
-        );
+        let theirs = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(unix_ms)).to_string();
+        assert_eq!(Utc(unix_ms).to_string(), theirs.replace('T', " ").trim_end_matches('Z'), "{unix_ms}");
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use super::ProtocolError;
 use super::mask::unmask;
 use bytes::BufMut;
+use std::ops::DerefMut;
 
 /// A header is at most so long: two bytes, a 64-bit length, a mask.
 pub const HEADER_BYTES_MAX: usize = 14;
@@ -196,6 +197,27 @@ pub fn encode_header(out: &mut impl BufMut, header: FrameHeader) {
 pub fn encode_frame(out: &mut impl BufMut, opcode: Opcode, payload: &[u8]) {
     encode_header(out, server_header(opcode, payload.len()));
     out.put_slice(payload);
+}
+
+/// Writes the unfragmented frame whose payload is what `render` appends, so that a message can be rendered straight
+/// into the buffer it is sent from. A payload over 125 bytes is moved once, to make room for its longer header.
+#[inline]
+pub fn encode_frame_with<B>(out: &mut B, opcode: Opcode, render: impl FnOnce(&mut B))
+where
+    B: BufMut + DerefMut<Target = [u8]>,
+{
+    let frame_start = out.len();
+    out.put_bytes(0, header_bytes(0));
+    let payload_start = out.len();
+    render(out);
+    let payload_end = out.len();
+    let header = server_header(opcode, payload_end - payload_start);
+    let header_end = frame_start + header_bytes(header.payload_bytes);
+    if header_end > payload_start {
+        out.put_bytes(0, header_end - payload_start);
+        out.copy_within(payload_start..payload_end, header_end);
+    }
+    encode_header(&mut &mut out[frame_start..header_end], header);
 }
 
 /// Writes a frame whose payload was made by [`super::deflate::Deflater::deflate`].

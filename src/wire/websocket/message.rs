@@ -86,6 +86,14 @@ impl Decoder {
         self.deflate
     }
 
+    /// Heap memory held, in bytes: none between messages.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.state {
+            State::InMessage(fragments) => size_of::<Fragments>() + fragments.payload.capacity(),
+            State::BetweenMessages | State::Over => 0,
+        }
+    }
+
     /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must not be handed in
     /// again. `None`: more bytes are needed; `input` is as it was, and the next call sees it again with what follows.
     ///

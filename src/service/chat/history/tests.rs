@@ -1,26 +1,18 @@
 use super::*;
 use proptest::prelude::*;
 
-const PLENTY: Limits = Limits {
-    messages_max: 1_000,
-    bytes_max: 1 << 20,
-};
+const PLENTY: Limits = Limits { messages_max: 1_000, bytes_max: 1 << 20 };
 
 fn said(text: &str) -> Message {
     Message::new(7, Kind::Said, "alice", text).expect("a short name")
 }
 
 fn texts<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<(u64, String)> {
-    messages
-        .map(|(id, message)| (id, message.text().to_owned()))
-        .collect()
+    messages.map(|(id, message)| (id, message.text().to_owned())).collect()
 }
 
 fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
-    expected
-        .iter()
-        .map(|&(id, text)| (id, text.to_owned()))
-        .collect()
+    expected.iter().map(|&(id, text)| (id, text.to_owned())).collect()
 }
 
 fn filled(texts: &[&str], limits: &Limits) -> History {
@@ -42,10 +34,7 @@ fn a_message_is_four_words_and_one_allocation() {
 
 #[test]
 fn an_author_may_be_empty_or_long_but_not_absurd() {
-    assert_eq!(
-        Message::new(0, Kind::Said, "", "").map(|m| m.bytes()),
-        Some(32)
-    );
+    assert_eq!(Message::new(0, Kind::Said, "", "").map(|m| m.bytes()), Some(32));
     assert!(Message::new(0, Kind::Said, &"a".repeat(65_535), "x").is_some_and(|m| m.text() == "x"));
     assert_eq!(Message::new(0, Kind::Said, &"a".repeat(65_536), "x"), None);
 }
@@ -53,34 +42,16 @@ fn an_author_may_be_empty_or_long_but_not_absurd() {
 #[test]
 fn an_empty_history_has_no_ids_and_answers_everything() {
     let history = History::new(1);
-    assert_eq!(
-        (
-            history.first_id(),
-            history.last_id(),
-            history.next_id(),
-            history.bytes()
-        ),
-        (None, None, 1, 0)
-    );
+    assert_eq!((history.first_id(), history.last_id(), history.next_id(), history.bytes()), (None, None, 1, 0));
     assert!(history.is_empty() && history.get(0).is_none() && history.get(1).is_none());
-    assert_eq!(
-        history.after(0).len() + history.before(u64::MAX, 9).len() + history.last(usize::MAX).len(),
-        0
-    );
-    assert_eq!(
-        history.messages.capacity(),
-        0,
-        "an idle room owns no memory"
-    );
+    assert_eq!(history.after(0).len() + history.before(u64::MAX, 9).len() + history.last(usize::MAX).len(), 0);
+    assert_eq!(history.messages.capacity(), 0, "an idle room owns no memory");
 }
 
 #[test]
 fn pages_are_found_by_id() {
     let history = filled(&["a", "b", "c", "d"], &PLENTY);
-    assert_eq!(
-        (history.first_id(), history.last_id(), history.len()),
-        (Some(1), Some(4), 4)
-    );
+    assert_eq!((history.first_id(), history.last_id(), history.len()), (Some(1), Some(4), 4));
     assert_eq!(texts(history.after(2)), pairs(&[(3, "c"), (4, "d")]));
     assert_eq!(texts(history.after(4)), pairs(&[]));
     assert_eq!(texts(history.after(u64::MAX)), pairs(&[]));
@@ -95,13 +66,7 @@ fn pages_are_found_by_id() {
 
 #[test]
 fn the_count_is_bounded() {
-    let history = filled(
-        &["a", "b", "c", "d"],
-        &Limits {
-            messages_max: 2,
-            ..PLENTY
-        },
-    );
+    let history = filled(&["a", "b", "c", "d"], &Limits { messages_max: 2, ..PLENTY });
     assert_eq!(texts(history.after(0)), pairs(&[(3, "c"), (4, "d")]));
     assert_eq!(history.first_id(), Some(3));
     assert!(history.get(2).is_none());
@@ -110,35 +75,20 @@ fn the_count_is_bounded() {
 #[test]
 fn the_bytes_are_bounded_and_one_too_big_is_not_kept() {
     let one = said("x").bytes();
-    let limits = Limits {
-        bytes_max: 2 * one,
-        ..PLENTY
-    };
+    let limits = Limits { bytes_max: 2 * one, ..PLENTY };
     let mut history = filled(&["a", "b", "c"], &limits);
     assert_eq!(texts(history.last(9)), pairs(&[(2, "b"), (3, "c")]));
     assert_eq!(history.bytes(), 2 * one);
     assert_eq!(history.push(said(&"x".repeat(500)), &limits), 4);
-    assert_eq!(
-        (history.len(), history.bytes(), history.next_id()),
-        (0, 0, 5)
-    );
+    assert_eq!((history.len(), history.bytes(), history.next_id()), (0, 0, 5));
     assert_eq!(history.push(said("e"), &limits), 5);
     assert_eq!((history.first_id(), history.last_id()), (Some(5), Some(5)));
 }
 
 #[test]
 fn none_kept_still_counts_ids() {
-    let history = filled(
-        &["a", "b"],
-        &Limits {
-            messages_max: 0,
-            ..PLENTY
-        },
-    );
-    assert_eq!(
-        (history.len(), history.bytes(), history.next_id()),
-        (0, 0, 3)
-    );
+    let history = filled(&["a", "b"], &Limits { messages_max: 0, ..PLENTY });
+    assert_eq!((history.len(), history.bytes(), history.next_id()), (0, 0, 3));
 }
 
 #[test]

@@ -92,20 +92,11 @@ impl fmt::Display for NameError {
         match self.refusal {
             Refusal::Empty => write!(f, "{a} can not be empty; give one, such as alice"),
             Refusal::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
-            Refusal::TooLong {
-                clusters,
-                clusters_max,
-            } => {
-                write!(
-                    f,
-                    "{a} can have {clusters_max} characters and that has {clusters}; shorten it"
-                )
+            Refusal::TooLong { clusters, clusters_max } => {
+                write!(f, "{a} can have {clusters_max} characters and that has {clusters}; shorten it")
             }
             Refusal::TooManyBytes { bytes, bytes_max } => {
-                write!(
-                    f,
-                    "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it"
-                )
+                write!(f, "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it")
             }
             Refusal::WhiteSpace { found } => {
                 write!(
@@ -121,11 +112,7 @@ impl fmt::Display for NameError {
                 write!(f, "{a} can not have {} in it; leave it out", Found(found))
             }
             Refusal::Invisible { found } => {
-                write!(
-                    f,
-                    "{a} can not have U+{:04X} in it, which is invisible here; leave it out",
-                    u32::from(found)
-                )
+                write!(f, "{a} can not have U+{:04X} in it, which is invisible here; leave it out", u32::from(found))
             }
             Refusal::Unassigned { found } => {
                 write!(
@@ -149,11 +136,7 @@ impl fmt::Display for NameError {
                 )
             }
             Refusal::TooManyMarks { found } => {
-                write!(
-                    f,
-                    "{a} can not pile up accents and marks, here U+{:04X}; leave some out",
-                    u32::from(found)
-                )
+                write!(f, "{a} can not pile up accents and marks, here U+{:04X}; leave some out", u32::from(found))
             }
             Refusal::MixedDirection => {
                 write!(
@@ -161,10 +144,9 @@ impl fmt::Display for NameError {
                     "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
                 )
             }
-            Refusal::Unstable => write!(
-                f,
-                "{a} has to have one clear lower-case form and that has none; choose another"
-            ),
+            Refusal::Unstable => {
+                write!(f, "{a} has to have one clear lower-case form and that has none; choose another")
+            }
             Refusal::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
             }

@@ -26,10 +26,5 @@ pub fn key(shown: &str, passes_max: usize) -> Option<String> {
 /// Case, then NFKC. Lower, upper and lower again folds what differs only by the way through another case: `ς` and `σ`,
 /// `ẞ` and `ß` and `ss`, `ı` and `i`.
 fn pass(text: &str) -> String {
-    text.chars()
-        .flat_map(char::to_lowercase)
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .nfkc()
-        .collect()
+    text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }

@@ -28,11 +28,7 @@ pub fn check_ascii(name: &str, limits: &Limits) -> Result<(), Refusal> {
         check_punctuation(c, c, at == 0)?;
         says_something |= c.is_ascii_alphanumeric();
     }
-    if says_something {
-        Ok(())
-    } else {
-        Err(Refusal::SaysNothing)
-    }
+    if says_something { Ok(()) } else { Err(Refusal::SaysNothing) }
 }
 
 /// Checks any name in NFC that is not empty.
@@ -57,15 +53,9 @@ pub fn check(name: &str, limits: &Limits) -> Result<(), Refusal> {
 }
 
 fn check_length(clusters: usize, bytes: usize, limits: &Limits) -> Result<(), Refusal> {
-    let Limits {
-        clusters_max,
-        bytes_max,
-    } = *limits;
+    let Limits { clusters_max, bytes_max } = *limits;
     if clusters > clusters_max {
-        Err(Refusal::TooLong {
-            clusters,
-            clusters_max,
-        })
+        Err(Refusal::TooLong { clusters, clusters_max })
     } else if bytes > bytes_max {
         Err(Refusal::TooManyBytes { bytes, bytes_max })
     } else {
@@ -75,10 +65,8 @@ fn check_length(clusters: usize, bytes: usize, limits: &Limits) -> Result<(), Re
 
 /// Whether `c` alone is enough for a name: a row of dots is not.
 fn says(c: char) -> bool {
-    matches!(
-        c.general_category_group(),
-        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
-    ) || c.general_category() == GeneralCategory::OtherSymbol
+    matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
+        || c.general_category() == GeneralCategory::OtherSymbol
 }
 
 /// Refuses what a full-width or otherwise compatible character stands for, as NFKC would reveal it.
@@ -112,17 +100,11 @@ fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), Refusal
         // What looks like one of those and stays so under NFKC.
         '〔' | '〕' | '〚' | '〛' | '⟦' | '⟧' | '❲' | '❳' | '⁅' | '⁆' => true,
         'ː' | '˸' | '։' | '׃' | '⁚' | '∶' | '꞉' | 'ꓽ' => true,
-        '‹' | '›' | '❮' | '❯' | '〈' | '〉' | '⟨' | '⟩' | '→' | '←' | '⟶' | '⟵' | '⇒' => {
-            true
-        }
+        '‹' | '›' | '❮' | '❯' | '〈' | '〉' | '⟨' | '⟩' | '→' | '←' | '⟶' | '⟵' | '⇒' => true,
         '、' | '،' | '‚' | 'ǃ' | '∗' | '⁎' => true,
         _ => false,
     };
-    if refused {
-        Err(Refusal::Punctuation { found })
-    } else {
-        Ok(())
-    }
+    if refused { Err(Refusal::Punctuation { found }) } else { Ok(()) }
 }
 
 /// Checks the character `c` of `name` at `at`, outside of emoji sequences.
@@ -131,16 +113,8 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), Refusal> {
         return Err(Refusal::WhiteSpace { found: c });
     }
     if is_blank(c) {
-        let joins = is_joined_script(
-            name[..at].chars().next_back(),
-            c,
-            name[at + c.len_utf8()..].chars().next(),
-        );
-        return if joins {
-            Ok(())
-        } else {
-            Err(Refusal::Invisible { found: c })
-        };
+        let joins = is_joined_script(name[..at].chars().next_back(), c, name[at + c.len_utf8()..].chars().next());
+        return if joins { Ok(()) } else { Err(Refusal::Invisible { found: c }) };
     }
     if emoji::is_regional_indicator(c) || is_never_in_names(c) {
         return Err(Refusal::NotForNames { found: c });
@@ -173,9 +147,7 @@ fn is_joined_script(before: Option<char>, joiner: char, after: Option<char>) -> 
     let arabic = |c: char| matches!(c, '\u{620}'..='\u{64A}' | '\u{671}'..='\u{6D3}');
     match joiner {
         '\u{200C}' if before.is_some_and(arabic) && after.is_some_and(arabic) => true,
-        '\u{200C}' | ZERO_WIDTH_JOINER => {
-            before.is_some_and(|c| canonical_combining_class(c) == VIRAMA)
-        }
+        '\u{200C}' | ZERO_WIDTH_JOINER => before.is_some_and(|c| canonical_combining_class(c) == VIRAMA),
         _ => false,
     }
 }
@@ -192,10 +164,7 @@ fn is_never_in_names(c: char) -> bool {
 
 /// Marks have a letter to sit on, and not too many of them sit on one.
 fn check_marks(name: &str) -> Result<(), Refusal> {
-    if let Some(first) = name
-        .chars()
-        .next()
-        .filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
+    if let Some(first) = name.chars().next().filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
         && !is_blank(first)
     {
         return Err(Refusal::LoneMark { found: first });
@@ -219,28 +188,15 @@ fn check_marks(name: &str) -> Result<(), Refusal> {
 fn check_direction(name: &str) -> Result<(), Refusal> {
     use BidiClass::{AL, AN, BN, CS, EN, ES, ET, NSM, ON, R};
 
-    let text = || {
-        name.graphemes(true)
-            .filter(|cluster| !emoji::is_emoji(cluster))
-            .flat_map(str::chars)
-    };
+    let text = || name.graphemes(true).filter(|cluster| !emoji::is_emoji(cluster)).flat_map(str::chars);
     let classes = || text().map(unicode_bidi::bidi_class);
     if !classes().any(|class| matches!(class, R | AL | AN)) {
         return Ok(());
     }
     // One that begins with L breaks condition 5, as there is something from right to left in it.
     let begins = matches!(classes().next(), Some(R | AL));
-    let allowed =
-        classes().all(|class| matches!(class, R | AL | AN | EN | ES | CS | ET | ON | BN | NSM));
-    let ends = matches!(
-        classes().rfind(|&class| class != NSM),
-        Some(R | AL | EN | AN)
-    );
-    let two_kinds_of_digits =
-        classes().any(|class| class == EN) && classes().any(|class| class == AN);
-    if begins && allowed && ends && !two_kinds_of_digits {
-        Ok(())
-    } else {
-        Err(Refusal::MixedDirection)
-    }
+    let allowed = classes().all(|class| matches!(class, R | AL | AN | EN | ES | CS | ET | ON | BN | NSM));
+    let ends = matches!(classes().rfind(|&class| class != NSM), Some(R | AL | EN | AN));
+    let two_kinds_of_digits = classes().any(|class| class == EN) && classes().any(|class| class == AN);
+    if begins && allowed && ends && !two_kinds_of_digits { Ok(()) } else { Err(Refusal::MixedDirection) }
 }

@@ -97,28 +97,14 @@ fn names_in_many_scripts() {
         "🪿",
     ] {
         let name = name(typed);
-        assert_eq!(
-            name.as_str(),
-            typed.nfc().collect::<String>(),
-            "shown as typed"
-        );
+        assert_eq!(name.as_str(), typed.nfc().collect::<String>(), "shown as typed");
     }
 }
 
 #[test]
 fn names_that_are_one_name() {
     for same in [
-        &[
-            "alice",
-            "Alice",
-            "ALICE",
-            "ａｌｉｃｅ",
-            "Ａｌｉｃｅ",
-            " alice\t",
-            "\u{3000}alice",
-            "𝓐𝓵𝓲𝓬𝓮",
-            "ⓐⓛⓘⓒⓔ",
-        ][..],
+        &["alice", "Alice", "ALICE", "ａｌｉｃｅ", "Ａｌｉｃｅ", " alice\t", "\u{3000}alice", "𝓐𝓵𝓲𝓬𝓮", "ⓐⓛⓘⓒⓔ"][..],
         &["アリス", "ｱﾘｽ"],
         &["ダイスケ", "ﾀﾞｲｽｹ", "タ\u{3099}イスケ"],
         &["José", "JOSÉ", "jose\u{301}"],
@@ -170,41 +156,11 @@ fn every_refusal() {
         ("_", SaysNothing),
         ("^_^", SaysNothing),
         ("。。。", SaysNothing),
-        (
-            &"x".repeat(33),
-            TooLong {
-                clusters: 33,
-                clusters_max: limits.0,
-            },
-        ),
-        (
-            &"é".repeat(33),
-            TooLong {
-                clusters: 33,
-                clusters_max: limits.0,
-            },
-        ),
-        (
-            &"👨\u{200D}👩\u{200D}👧\u{200D}👦".repeat(6),
-            TooManyBytes {
-                bytes: 150,
-                bytes_max: limits.1,
-            },
-        ),
-        (
-            &"x".repeat(385),
-            TooManyBytes {
-                bytes: 385,
-                bytes_max: limits.1,
-            },
-        ),
-        (
-            &"é".repeat(1 << 20),
-            TooManyBytes {
-                bytes: 2 << 20,
-                bytes_max: limits.1,
-            },
-        ),
+        (&"x".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
+        (&"é".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
+        (&"👨\u{200D}👩\u{200D}👧\u{200D}👦".repeat(6), TooManyBytes { bytes: 150, bytes_max: limits.1 }),
+        (&"x".repeat(385), TooManyBytes { bytes: 385, bytes_max: limits.1 }),
+        (&"é".repeat(1 << 20), TooManyBytes { bytes: 2 << 20, bytes_max: limits.1 }),
         ("a b", WhiteSpace { found: ' ' }),
         ("a\tb", WhiteSpace { found: '\t' }),
         ("山田\u{3000}太郎", WhiteSpace { found: '\u{3000}' }),
@@ -271,12 +227,7 @@ fn every_refusal() {
         ("a\u{E000}", Unassigned { found: '\u{E000}' }),
         ("a\u{378}", Unassigned { found: '\u{378}' }),
         ("a\u{FFFF}", Unassigned { found: '\u{FFFF}' }),
-        (
-            "a\u{10FFFE}",
-            Unassigned {
-                found: '\u{10FFFE}',
-            },
-        ),
+        ("a\u{10FFFE}", Unassigned { found: '\u{10FFFE}' }),
         ("\u{1100}", NotForNames { found: '\u{1100}' }),
         ("مح\u{640}مد", NotForNames { found: '\u{640}' }),
         ("a\u{20DD}", NotForNames { found: '\u{20DD}' }),
@@ -289,15 +240,9 @@ fn every_refusal() {
         ("\u{301}", LoneMark { found: '\u{301}' }),
         ("\u{301}a", LoneMark { found: '\u{301}' }),
         ("\u{3099}", LoneMark { found: '\u{3099}' }),
-        (
-            "क\u{94D}\u{200D}\u{94D}\u{200D}",
-            TooManyMarks { found: '\u{94D}' },
-        ),
+        ("क\u{94D}\u{200D}\u{94D}\u{200D}", TooManyMarks { found: '\u{94D}' }),
         ("x\u{310}\u{310}", TooManyMarks { found: '\u{310}' }),
-        (
-            "x\u{310}\u{311}\u{312}\u{313}\u{314}",
-            TooManyMarks { found: '\u{314}' },
-        ),
+        ("x\u{310}\u{311}\u{312}\u{313}\u{314}", TooManyMarks { found: '\u{314}' }),
         ("דנהabc", MixedDirection),
         ("abcדנה", MixedDirection),
         ("1דנה", MixedDirection),
@@ -330,14 +275,8 @@ fn rooms() {
         let room = RoomName::parse(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
         assert_eq!((room.as_str(), room.key()), (shown, key));
     }
-    assert_eq!(
-        RoomName::parse(&"あ".repeat(64)).map(|room| room.as_str().len()),
-        Ok(1 + 64 * 3)
-    );
-    assert_eq!(
-        RoomName::parse(&format!("#{}", "x".repeat(64))).map(|room| room.as_str().len()),
-        Ok(65)
-    );
+    assert_eq!(RoomName::parse(&"あ".repeat(64)).map(|room| room.as_str().len()), Ok(1 + 64 * 3));
+    assert_eq!(RoomName::parse(&format!("#{}", "x".repeat(64))).map(|room| room.as_str().len()), Ok(65));
 }
 
 #[test]
@@ -353,20 +292,8 @@ fn refused_rooms() {
         ("#a,#b", Punctuation { found: ',' }),
         ("#a]", Punctuation { found: ']' }),
         ("#\u{301}", LoneMark { found: '\u{301}' }),
-        (
-            &"x".repeat(65),
-            TooLong {
-                clusters: 65,
-                clusters_max: 64,
-            },
-        ),
-        (
-            &"👩\u{200D}💻".repeat(24),
-            TooManyBytes {
-                bytes: 264,
-                bytes_max: 256,
-            },
-        ),
+        (&"x".repeat(65), TooLong { clusters: 65, clusters_max: 64 }),
+        (&"👩\u{200D}💻".repeat(24), TooManyBytes { bytes: 264, bytes_max: 256 }),
     ] {
         let error = RoomName::parse(typed).expect_err(typed);
         assert_eq!((error.what, error.refusal), (What::Room, expected));
@@ -376,14 +303,7 @@ fn refused_rooms() {
 
 #[test]
 fn a_name_is_three_words_and_one_allocation() {
-    assert_eq!(
-        (
-            size_of::<Name>(),
-            size_of::<RoomName>(),
-            size_of::<Option<Name>>()
-        ),
-        (24, 24, 24)
-    );
+    assert_eq!((size_of::<Name>(), size_of::<RoomName>(), size_of::<Option<Name>>()), (24, 24, 24));
     assert_eq!(name("alice").0.both.len(), 5);
     assert_eq!(&*name("Alice").0.both, "Alicealice");
     assert_eq!(&*name("有栖").0.both, "有栖");
@@ -404,10 +324,7 @@ fn maps_are_searched_by_key() {
     assert_eq!(map.get(name("ALICE").key()), Some(&1));
     assert_eq!(map.get(&name("alice")), Some(&1));
     assert_eq!(map.get("Ａｌｉｃｅ"), None);
-    assert_eq!(
-        format!("{0} {0:?}", name("Ａｌｉｃｅ")),
-        "Ａｌｉｃｅ Name(\"Ａｌｉｃｅ\")"
-    );
+    assert_eq!(format!("{0} {0:?}", name("Ａｌｉｃｅ")), "Ａｌｉｃｅ Name(\"Ａｌｉｃｅ\")");
 }
 
 #[test]
@@ -415,39 +332,23 @@ fn errors_say_what_where_and_what_to_do() {
     for (typed, error) in [
         (" ", "a name can not be empty; give one, such as alice"),
         ("...", "a name needs a letter, a digit or an emoji; add one"),
-        (
-            "a b",
-            "a name can not have white space in it, here U+0020; use - or _ in its place",
-        ),
+        ("a b", "a name can not have white space in it, here U+0020; use - or _ in its place"),
         ("＃a", "a name can not begin with ＃ (U+FF03); leave it out"),
         ("a:", "a name can not have : (U+003A) in it; leave it out"),
-        (
-            "a\u{202E}b",
-            "a name can not have U+202E in it, which is invisible here; leave it out",
-        ),
-        (
-            "\u{301}",
-            "a name can not begin with the accent or mark U+0301; put a letter before it",
-        ),
+        ("a\u{202E}b", "a name can not have U+202E in it, which is invisible here; leave it out"),
+        ("\u{301}", "a name can not begin with the accent or mark U+0301; put a letter before it"),
         ("YOU", "\"you\" is reserved; choose another name"),
     ] {
         assert_eq!(Name::parse(typed).expect_err(typed).to_string(), error);
     }
     let long = Name::parse(&"x".repeat(33)).expect_err("long").to_string();
-    assert_eq!(
-        long,
-        "a name can have 32 characters and that has 33; shorten it"
-    );
+    assert_eq!(long, "a name can have 32 characters and that has 33; shorten it");
 }
 
 #[test]
 fn a_key_that_does_not_settle_is_none() {
     assert_eq!(fold::key("𝓐", 1), None);
-    assert_eq!(
-        fold::key("𝓐", 2),
-        None,
-        "an A, an a, and no look whether it stays"
-    );
+    assert_eq!(fold::key("𝓐", 2), None, "an A, an a, and no look whether it stays");
     assert_eq!(fold::key("𝓐", 3).as_deref(), Some("a"));
     assert_eq!(fold::PASSES_MAX, 4);
 }
@@ -459,14 +360,8 @@ fn every_error_is_one_line_with_advice() {
     for refusal in [
         Empty,
         SaysNothing,
-        TooLong {
-            clusters: 40,
-            clusters_max: 32,
-        },
-        TooManyBytes {
-            bytes: 400,
-            bytes_max: 128,
-        },
+        TooLong { clusters: 40, clusters_max: 32 },
+        TooManyBytes { bytes: 400, bytes_max: 128 },
         WhiteSpace { found },
         Start { found },
         Punctuation { found },

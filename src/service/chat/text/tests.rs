@@ -20,11 +20,7 @@ fn clean_text_is_not_copied() {
         "\u{E000} \u{F8FF} private use is the reader's own font",
         "[31m is harmless once ESC is gone",
     ] {
-        assert!(
-            matches!(clean(text), Cow::Borrowed(same) if same == text),
-            "{}",
-            text.escape_unicode()
-        );
+        assert!(matches!(clean(text), Cow::Borrowed(same) if same == text), "{}", text.escape_unicode());
     }
 }
 
@@ -33,10 +29,7 @@ fn what_acts_or_hides_is_taken_out() {
     for (text, cleaned) in [
         ("\u{1b}[2J\u{1b}]0;owned\u{7}", "[2J]0;owned"),
         ("\0a\u{8}b\u{7F}c\u{80}d\u{9B}e\u{9F}", "abcde"),
-        (
-            "a\tb\nc\rd\r\ne\u{B}f\u{C}g\u{85}h\u{2028}i\u{2029}j",
-            "a b c d e f g h i j",
-        ),
+        ("a\tb\nc\rd\r\ne\u{B}f\u{C}g\u{85}h\u{2028}i\u{2029}j", "a b c d e f g h i j"),
         ("hi\r\n[#lobby] bob: forged", "hi [#lobby] bob: forged"),
         ("\r\r\n\n", "   "),
         ("a\u{202A}b\u{202B}c\u{202C}d\u{202D}e\u{202E}f", "abcdef"),
@@ -45,25 +38,15 @@ fn what_acts_or_hides_is_taken_out() {
         ("\u{FEFF}a\u{FFF9}b\u{FFFA}c\u{FFFB}d", "abcd"),
         ("a\u{E0001}b\u{E0041}c\u{E007F}d\u{E0FFF}e", "abcde"),
         ("🏴\u{E0068}\u{E0069}\u{E007F}!", "🏴!"),
-        (
-            "\u{FE0F}a\u{FE0F}\u{FE0F}\u{E0100}b \u{FE01}",
-            "a\u{FE0F}b ",
-        ),
+        ("\u{FE0F}a\u{FE0F}\u{FE0F}\u{E0100}b \u{FE01}", "a\u{FE0F}b "),
         ("\u{200B}\u{FE0F}x", "\u{200B}x"),
         ("é\u{1b}", "é"),
         ("\u{1b}\u{1b}\u{1b}", ""),
     ] {
         assert_eq!(clean(text), cleaned, "{}", text.escape_unicode());
-        assert!(
-            matches!(clean(text), Cow::Owned(_)),
-            "{}",
-            text.escape_unicode()
-        );
+        assert!(matches!(clean(text), Cow::Owned(_)), "{}", text.escape_unicode());
     }
-    assert_eq!(
-        clean(&format!("x{SCOTLAND}\u{E0067}y")),
-        format!("x{SCOTLAND}y")
-    );
+    assert_eq!(clean(&format!("x{SCOTLAND}\u{E0067}y")), format!("x{SCOTLAND}y"));
 }
 
 #[test]
@@ -80,17 +63,13 @@ fn a_suspect_is_found_at_every_place() {
 /// Every character alone between two letters, judged by its general category and not by our list of ranges.
 #[test]
 fn every_character_there_is() {
-    let kept_format: &[char] = &[
-        '\u{AD}', '\u{61C}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}',
-        '\u{200F}', '\u{2060}',
-    ];
+    let kept_format: &[char] =
+        &['\u{AD}', '\u{61C}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}', '\u{200F}', '\u{2060}'];
     for c in ('\0'..'\u{34000}').chain('\u{E0000}'..'\u{E1100}') {
         let text = format!("a{c}b");
         let cleaned = clean(&text);
         let harmful = match c.general_category() {
-            GeneralCategory::Control
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator => true,
+            GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => true,
             // Those of scripts (Arabic, Kaithi, hieroglyphs, shorthand, music) are part of how those are written.
             GeneralCategory::Format => {
                 !kept_format.contains(&c)
@@ -99,13 +78,7 @@ fn every_character_there_is() {
             GeneralCategory::Unassigned => matches!(c as u32, 0x2065 | 0xE0000..=0xE0FFF),
             _ => false,
         };
-        assert_eq!(
-            cleaned != text,
-            harmful,
-            "{}: {}",
-            c.escape_unicode(),
-            cleaned.escape_unicode()
-        );
+        assert_eq!(cleaned != text, harmful, "{}: {}", c.escape_unicode(), cleaned.escape_unicode());
     }
 }
 
@@ -115,9 +88,7 @@ fn clean_naively(text: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let before = out.chars().next_back();
-        let tags = FLAGS
-            .iter()
-            .find(|flag| before == Some('🏴') && rest.starts_with(&flag[4..]));
+        let tags = FLAGS.iter().find(|flag| before == Some('🏴') && rest.starts_with(&flag[4..]));
         let mut width = c.len_utf8();
         let category = c.general_category();
         if rest.starts_with("\r\n") {
@@ -130,13 +101,10 @@ fn clean_naively(text: &str) -> String {
             out.push_str(&flag[4..]);
         } else if is_selector(c) {
             let nothing = "\u{200B}\u{200C}\u{200D}\u{200E}\u{200F}\u{2060}\u{E007F}";
-            if before.is_some_and(|b| !b.is_whitespace() && !is_selector(b) && !nothing.contains(b))
-            {
+            if before.is_some_and(|b| !b.is_whitespace() && !is_selector(b) && !nothing.contains(b)) {
                 out.push(c);
             }
-        } else if category != GeneralCategory::Control
-            && !HIDDEN.iter().any(|hidden| hidden.contains(&c))
-        {
+        } else if category != GeneralCategory::Control && !HIDDEN.iter().any(|hidden| hidden.contains(&c)) {
             out.push(c);
         }
         rest = &rest[width..];
@@ -214,21 +182,10 @@ proptest! {
 fn not_utf8_says_where() {
     let error = from_bytes(b"caf\xe9").expect_err("Latin-1");
     assert_eq!(error, NotUtf8 { offset_bytes: 3 });
-    assert_eq!(
-        error.to_string(),
-        "that is not UTF-8 from byte 3 on; set your terminal or client to UTF-8"
-    );
-    assert_eq!(
-        from_bytes(b"\xed\xa0\x80"),
-        Err(NotUtf8 { offset_bytes: 0 }),
-        "a surrogate"
-    );
+    assert_eq!(error.to_string(), "that is not UTF-8 from byte 3 on; set your terminal or client to UTF-8");
+    assert_eq!(from_bytes(b"\xed\xa0\x80"), Err(NotUtf8 { offset_bytes: 0 }), "a surrogate");
     assert_eq!(from_bytes("\u{10FFFF}é".as_bytes()), Ok("\u{10FFFF}é"));
-    assert_eq!(
-        from_bytes("あい".as_bytes().split_at(5).0),
-        Err(NotUtf8 { offset_bytes: 3 }),
-        "cut short"
-    );
+    assert_eq!(from_bytes("あい".as_bytes().split_at(5).0), Err(NotUtf8 { offset_bytes: 3 }), "cut short");
 }
 
 #[test]

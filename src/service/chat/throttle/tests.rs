@@ -7,9 +7,7 @@ fn rate(burst: u32, per_second: u32) -> Rate {
 
 /// How many of `tries` messages at `now_ms` are let through.
 fn takes(bucket: &mut TokenBucket, now_ms: u64, rate: &Rate, tries: usize) -> usize {
-    (0..tries)
-        .filter(|_| bucket.try_take(now_ms, rate).is_ok())
-        .count()
+    (0..tries).filter(|_| bucket.try_take(now_ms, rate).is_ok()).count()
 }
 
 #[test]
@@ -21,11 +19,7 @@ fn a_bucket_is_eight_bytes() {
 fn a_new_bucket_is_full_at_any_time() {
     for start_ms in [0, 1, 999, 1_795_352_709_000] {
         let mut bucket = TokenBucket::default();
-        assert_eq!(
-            takes(&mut bucket, start_ms, &rate(20, 5), 100),
-            20,
-            "at {start_ms}"
-        );
+        assert_eq!(takes(&mut bucket, start_ms, &rate(20, 5), 100), 20, "at {start_ms}");
         assert_eq!(bucket.try_take(start_ms, &rate(20, 5)), Err(start_ms + 200));
     }
 }
@@ -44,25 +38,14 @@ fn it_fills_at_its_rate_and_no_fuller_than_full() {
 fn a_rate_that_does_not_divide_a_second_loses_nothing() {
     let (mut bucket, rate) = (TokenBucket::default(), rate(1, 7));
     assert_eq!(bucket.try_take(0, &rate), Ok(()));
-    let hour = (1..=3_600_000)
-        .filter(|&now_ms| bucket.try_take(now_ms, &rate).is_ok())
-        .count();
+    let hour = (1..=3_600_000).filter(|&now_ms| bucket.try_take(now_ms, &rate).is_ok()).count();
     // A bucket of one holds back what comes within the millisecond: 143 ms a message.
     assert_eq!(hour, 3_600_000 / 143);
 
-    let (mut bucket, rate) = (
-        TokenBucket::default(),
-        super::Rate::limited(2, 7).expect("a usable rate"),
-    );
+    let (mut bucket, rate) = (TokenBucket::default(), super::Rate::limited(2, 7).expect("a usable rate"));
     assert_eq!(takes(&mut bucket, 0, &rate, 2), 2);
-    let hour = (1..=3_600_000)
-        .filter(|&now_ms| bucket.try_take(now_ms, &rate).is_ok())
-        .count();
-    assert_eq!(
-        hour,
-        3_600 * 7,
-        "a bucket with room for the remainder keeps it"
-    );
+    let hour = (1..=3_600_000).filter(|&now_ms| bucket.try_take(now_ms, &rate).is_ok()).count();
+    assert_eq!(hour, 3_600 * 7, "a bucket with room for the remainder keeps it");
 }
 
 #[test]
@@ -91,10 +74,7 @@ fn the_end_of_time_does_not_panic() {
 #[test]
 fn rates_are_read_and_written_the_same_way() {
     for given in ["20:5", "1:1", "1000000:1000000", "off"] {
-        assert_eq!(
-            given.parse::<Rate>().expect("a usable rate").to_string(),
-            given
-        );
+        assert_eq!(given.parse::<Rate>().expect("a usable rate").to_string(), given);
     }
     assert_eq!("20:5".parse(), Ok(rate(20, 5)));
     assert_eq!("off".parse(), Ok(Rate::Off));
@@ -102,30 +82,12 @@ fn rates_are_read_and_written_the_same_way() {
 
 #[test]
 fn a_rate_that_can_not_be_used_is_named() {
-    for given in [
-        "",
-        "20",
-        "20:",
-        ":5",
-        "0:5",
-        "20:0",
-        "20:5:1",
-        "+20:5",
-        "-1:5",
-        "1000001:5",
-        "20:99999999999",
-        "OFF",
-    ] {
+    for given in ["", "20", "20:", ":5", "0:5", "20:0", "20:5:1", "+20:5", "-1:5", "1000001:5", "20:99999999999", "OFF"]
+    {
         let error = given.parse::<Rate>().expect_err(given).to_string();
-        assert!(
-            error.starts_with(&format!("\"{given}\" is no rate: give BURST:PER_SECOND")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("\"{given}\" is no rate: give BURST:PER_SECOND")), "{error}");
     }
-    let hostile = "\u{1b}[2J"
-        .parse::<Rate>()
-        .expect_err("hostile")
-        .to_string();
+    let hostile = "\u{1b}[2J".parse::<Rate>().expect_err("hostile").to_string();
     assert!(!hostile.contains('\u{1b}'), "{hostile}");
     assert!(Rate::limited(0, 1).is_err() && Rate::limited(1, RATE_MAX + 1).is_err());
 }

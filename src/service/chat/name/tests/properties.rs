@@ -23,13 +23,7 @@ fn every_character_there_is() {
         if typed.trim() == typed {
             assert!(!hostile(c) && !c.is_whitespace(), "{}", at());
         }
-        assert!(
-            !name
-                .key()
-                .contains(|k: char| k.is_whitespace() || hostile(k) || "[]:,<>!@*".contains(k)),
-            "{}",
-            at()
-        );
+        assert!(!name.key().contains(|k: char| k.is_whitespace() || hostile(k) || "[]:,<>!@*".contains(k)), "{}", at());
         assert_eq!(name, super::name(name.as_str()), "{}", at());
         let respelled: [String; 5] = [
             typed.to_uppercase(),
@@ -51,17 +45,8 @@ fn every_character_there_is() {
 
 /// The planes that have characters, and the edges of those that have none.
 fn planes() -> impl Iterator<Item = char> {
-    let empty = [
-        '\u{40000}',
-        '\u{DFFFF}',
-        '\u{F0000}',
-        '\u{FFFFF}',
-        '\u{100000}',
-        char::MAX,
-    ];
-    ('\0'..'\u{34000}')
-        .chain('\u{E0000}'..'\u{E1000}')
-        .chain(empty)
+    let empty = ['\u{40000}', '\u{DFFFF}', '\u{F0000}', '\u{FFFFF}', '\u{100000}', char::MAX];
+    ('\0'..'\u{34000}').chain('\u{E0000}'..'\u{E1000}').chain(empty)
 }
 
 /// Pieces that names are made of, and some that they are not.
