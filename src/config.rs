@@ -8,6 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
 use crate::clock::Millis;
+use crate::service::chat::throttle::Rate;
+use crate::service::chat::{self, directory, history};
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
@@ -22,7 +24,7 @@ pub struct Config {
     pub address: Addresses,
 
     /// What to do with a message.
-    #[arg(long, value_enum, default_value_t = Mode::Echo, env = "CHAT_MODE", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t = Mode::Chat, env = "CHAT_MODE", hide_env_values = true)]
     pub mode: Mode,
 
     /// What the port speaks. `auto` tells HTTP (and so WebSocket) from lines by the first bytes of each connection.
@@ -57,6 +59,40 @@ pub struct Config {
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
 
+    /// Chat: messages kept of each room, to show to those who join or come back.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 1000, env = "CHAT_HISTORY_MESSAGES", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub history_messages: u32,
+
+    /// Chat: memory for the messages kept of all rooms together, in MiB. Past it, rooms that nobody is in are forgotten, then
+    /// what is oldest in the rooms that grow. One room keeps 1 MiB at most.
+    #[arg(long, value_name = "MIB", default_value_t = 256, env = "CHAT_HISTORY_MIB", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub history_mib: u32,
+
+    /// Chat: messages shown to somebody who joins a room.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 20, env = "CHAT_REPLAY", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub replay: u32,
+
+    /// Chat: flood control, as BURST:PER_SECOND, or `off`. Over it the server reads later from that client; nothing is lost.
+    #[arg(long, value_name = "RATE", default_value = "20:5", env = "CHAT_RATE_LIMIT", hide_env_values = true)]
+    pub rate_limit: Rate,
+
+    /// Chat: in rooms of more members than this, comings, goings and renamings are not announced.
+    #[arg(long, value_name = "MEMBERS", default_value_t = 100, env = "CHAT_ANNOUNCE_BELOW", hide_env_values = true)]
+    pub announce_below: u32,
+
+    /// Chat: most rooms at once. Past it, rooms that nobody is in make room for new ones.
+    #[arg(long, value_name = "ROOMS", default_value_t = 10_000, env = "CHAT_MAX_ROOMS", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_rooms: u32,
+
+    /// Chat: most rooms that one client is in at once.
+    #[arg(long, value_name = "ROOMS", default_value_t = 50, env = "CHAT_MAX_ROOMS_PER_CLIENT", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_rooms_per_client: u32,
+
     /// After SIGINT or SIGTERM, how long to wait for clients to read what they are still owed. A second signal ends the
     /// server at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS", hide_env_values = true,
@@ -67,6 +103,8 @@ pub struct Config {
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
+    /// People talk in rooms.
+    Chat,
     /// Each line goes back to its sender, byte for byte.
     Echo,
     /// Each line goes to every client, its sender included, byte for byte and in one order for all.
@@ -138,6 +176,26 @@ impl Config {
         })
     }
 
+    /// How the chat behaves; `epoch` tells this run of the server from others.
+    pub fn chat(&self, epoch: String) -> chat::Settings {
+        chat::Settings {
+            rooms: directory::Limits {
+                rooms_max: self.max_rooms as usize,
+                history: history::Limits {
+                    messages_max: self.history_messages as usize,
+                    bytes_max: ROOM_HISTORY_BYTES_MAX,
+                },
+                history_bytes_max: self.history_mib as usize * 1024 * 1024,
+            },
+            rooms_per_client_max: self.max_rooms_per_client as usize,
+            replay: self.replay,
+            rate: self.rate_limit,
+            announce_below: self.announce_below,
+            message_bytes_max: self.max_message_bytes as usize,
+            epoch,
+        }
+    }
+
     pub fn settings(&self) -> Settings {
         let message_bytes_max = self.max_message_bytes as usize;
         let limits = Limits {
@@ -150,6 +208,9 @@ impl Config {
         Settings { limits, listen: self.wire, allowed_origins: self.allow_origin.clone(), compress: self.compress }
     }
 }
+
+/// One room's history is bounded so that it can be sent to somebody who joins without passing the limit of an outbox.
+const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Folds clap's complaint, a small page, into the line that matters.
 fn one_line(page: &str) -> String {

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_server::config::{Config, Instead, Mode};
 use chat_server::event_loop::{Ended, EventLoop};
 use chat_server::outgoing::Outgoing;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
+use chat_server::service::chat::Chat;
 use chat_server::service::echo::Echo;
 use log::{error, info, warn};
 
@@ -33,9 +35,16 @@ fn main() -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     }
     match config.mode {
+        Mode::Chat => serve(&config, |_| Chat::new(config.chat(epoch()))),
         Mode::Echo => serve(&config, |_| Echo),
         Mode::Broadcast => serve(&config, Broadcast::new),
     }
+}
+
+/// Another one at each start: the time and the process tell two runs apart.
+fn epoch() -> String {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}", since_1970.as_micros(), std::process::id())
 }
 
 /// Logs to standard error, from `info` up or as `RUST_LOG` says.

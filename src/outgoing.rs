@@ -17,7 +17,7 @@ use crate::config::Limits;
 use crate::encode::{Compressor, Encoder, Format};
 use crate::rooms::{Origin, Room, RoomId, Seat};
 use crate::wire::line::LineTooLong;
-use crate::wire::websocket::ProtocolError;
+use crate::wire::websocket::{ProtocolError, close_code};
 
 /// Members of one batch from which on its writes are bulk and let smaller rooms go first.
 const BULK_MEMBERS_MIN: usize = 256;
@@ -214,7 +214,7 @@ impl Outgoing {
     pub fn join(&mut self, id: RoomId, client: ClientId) {
         let recipient = &mut self.recipients[client.index()];
         debug_assert_eq!(recipient.serial, client.serial);
-        let room = &mut self.rooms[id.0 as usize];
+        let room = &mut self.rooms[id.index()];
         recipient.seats.push(room.join(id, client, recipient.format));
         room.congested_members += u32::from(recipient.is_over());
     }
@@ -226,7 +226,7 @@ impl Outgoing {
         let Some(at) = recipient.seats.iter().position(|seat| seat.room == id) else { return };
         let seat = recipient.seats.swap_remove(at);
         let (format, over) = (recipient.format, recipient.is_over());
-        let room = &mut self.rooms[id.0 as usize];
+        let room = &mut self.rooms[id.index()];
         if let Some(moved) = room.leave(seat, format) {
             let seats = &mut self.recipients[moved.index()].seats;
             let moved = seats.iter_mut().find(|other| other.room == id).expect("a member has a seat");
@@ -241,16 +241,31 @@ impl Outgoing {
     /// nothing.
     pub fn publish(&mut self, id: RoomId, origin: Option<Origin>, encode: impl FnMut(&mut Encoder)) {
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
-        let room = &mut self.rooms[id.0 as usize];
+        let room = &mut self.rooms[id.index()];
         room.publish(&mut self.compressor, origin, encode);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
         }
     }
 
+    /// The members of a room, in an order that stays for as long as nobody comes or goes.
+    pub fn members(&self, id: RoomId) -> impl Iterator<Item = ClientId> {
+        self.rooms[id.index()].clients()
+    }
+
+    /// The rooms that a client is in.
+    pub fn rooms_of(&self, client: ClientId) -> impl ExactSizeIterator<Item = RoomId> {
+        self.recipients[client.index()].seats.iter().map(|seat| seat.room)
+    }
+
+    /// Ends a client's connection: this service has no use for what it sends.
+    pub fn reject(&mut self, client: ClientId, reason: &'static str) {
+        self.dismiss(client, Farewell::Broken(ProtocolError { code: close_code::UNSUPPORTED, reason }));
+    }
+
     /// Whether publishers to this room should wait: a member is behind, or this turn's batch is full.
     pub fn congested(&self, id: RoomId) -> bool {
-        let room = &self.rooms[id.0 as usize];
+        let room = &self.rooms[id.index()];
         room.congested_members > 0 || room.batch_bytes() >= self.limits.outbox_mark_bytes
     }
 
@@ -371,7 +386,7 @@ impl Outgoing {
     /// Hands every room's batch to the room's members.
     pub(crate) fn hand_out(&mut self) {
         for id in mem::take(&mut self.spoke) {
-            let mut room = mem::take(&mut self.rooms[id.0 as usize]);
+            let mut room = mem::take(&mut self.rooms[id.index()]);
             room.spoke = false;
             room.hand_out(|client, handed| {
                 let queue = if handed.members >= BULK_MEMBERS_MIN { Queued::Bulk } else { Queued::Prompt };
@@ -381,8 +396,8 @@ impl Outgoing {
                 });
             });
             // Members that went over the mark just now were counted in the placeholder.
-            room.congested_members += self.rooms[id.0 as usize].congested_members;
-            self.rooms[id.0 as usize] = room;
+            room.congested_members += self.rooms[id.index()].congested_members;
+            self.rooms[id.index()] = room;
             if !self.congested(id) {
                 self.wake(Until::RoomClear(id));
             }
@@ -472,7 +487,7 @@ impl Outgoing {
             Pressure::Stalled { since } if count > 0 && left > self.limits.outbox_mark_bytes / 2 => {
                 owed.pressure = Pressure::Over { since };
                 for seat in &recipient.seats {
-                    self.rooms[seat.room.0 as usize].congested_members += 1;
+                    self.rooms[seat.room.index()].congested_members += 1;
                 }
             }
             Pressure::Over { .. } | Pressure::Stalled { .. } if left <= self.limits.outbox_mark_bytes / 2 => {
@@ -529,14 +544,14 @@ impl Outgoing {
         let recipient = &self.recipients[client.index()];
         let format = recipient.format;
         for seat in recipient.seats.clone() {
-            let mut room = mem::take(&mut self.rooms[seat.room.0 as usize]);
+            let mut room = mem::take(&mut self.rooms[seat.room.index()]);
             if room.spoke {
                 room.catch_up(seat, format, |bytes| {
                     self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
                 });
             }
-            room.congested_members += self.rooms[seat.room.0 as usize].congested_members;
-            self.rooms[seat.room.0 as usize] = room;
+            room.congested_members += self.rooms[seat.room.index()].congested_members;
+            self.rooms[seat.room.index()] = room;
         }
     }
 
@@ -551,7 +566,7 @@ impl Outgoing {
         if bytes > self.limits.outbox_mark_bytes && owed.pressure == Pressure::Clear {
             owed.pressure = Pressure::Over { since: self.now.ms };
             for seat in &recipient.seats {
-                self.rooms[seat.room.0 as usize].congested_members += 1;
+                self.rooms[seat.room.index()].congested_members += 1;
             }
             self.newly_over.push(client);
         }
@@ -590,7 +605,7 @@ impl Outgoing {
     }
 
     fn uncongest(&mut self, id: RoomId) {
-        self.rooms[id.0 as usize].congested_members -= 1;
+        self.rooms[id.index()].congested_members -= 1;
         if !self.congested(id) {
             self.wake(Until::RoomClear(id));
         }

@@ -13,6 +13,12 @@ use crate::encode::{Compressor, Encoder, Format};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(pub(crate) u32);
 
+impl RoomId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Where a message came from, when its speaker is to see something else than everybody does.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
@@ -81,6 +87,11 @@ impl Room {
         self.audiences.iter().map(|audience| audience.members.len()).sum()
     }
 
+    /// The members, in an order that stays for as long as nobody comes or goes.
+    pub fn clients(&self) -> impl Iterator<Item = ClientId> {
+        self.audiences.iter().flat_map(|audience| audience.members.iter().map(|member| member.client))
+    }
+
     /// The largest of this turn's batches, in bytes.
     pub fn batch_bytes(&self) -> usize {
         self.audiences.iter().map(|audience| audience.batch.len()).max().unwrap_or(0)
@@ -124,7 +135,9 @@ impl Room {
             encode(&mut Encoder::new(audience.format, &mut audience.batch, compressor));
             let end = offset(audience.batch.len());
             match origin {
-                Some((origin, format)) if format == audience.format => audience.set_apart(origin, start, end),
+                Some((origin, format)) if format == audience.format && start < end => {
+                    audience.set_apart(origin, start, end)
+                }
                 _ => {}
             }
         }

@@ -8,22 +8,58 @@ use super::text::quote;
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command<'a> {
-    Say { room: Option<Cow<'a, str>>, text: Cow<'a, str>, kind: Kind },
-    Direct { to: Cow<'a, str>, text: Cow<'a, str> },
+    Say {
+        room: Option<Cow<'a, str>>,
+        text: Cow<'a, str>,
+        kind: Kind,
+    },
+    Direct {
+        to: Cow<'a, str>,
+        text: Cow<'a, str>,
+    },
     /// `replay`: how much of what was said before is wanted, in messages.
-    Join { room: Cow<'a, str>, resume: Option<Resume<'a>>, replay: Option<u32> },
-    Leave { room: Option<Cow<'a, str>> },
-    Nick { name: Cow<'a, str> },
+    Join {
+        room: Cow<'a, str>,
+        resume: Option<Resume<'a>>,
+        replay: Option<u32>,
+    },
+    Leave {
+        room: Option<Cow<'a, str>>,
+    },
+    Nick {
+        name: Cow<'a, str>,
+    },
     /// Without a text: asks for it. An empty text clears it.
-    Topic { room: Option<Cow<'a, str>>, text: Option<Cow<'a, str>> },
-    History { room: Option<Cow<'a, str>>, before: Option<u64>, after: Option<u64>, limit: Option<u32> },
+    Topic {
+        room: Option<Cow<'a, str>>,
+        text: Option<Cow<'a, str>>,
+    },
+    History {
+        room: Option<Cow<'a, str>>,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    },
     /// `after`: so many members have been seen.
-    Who { room: Option<Cow<'a, str>>, after: u64, limit: Option<u32> },
+    Who {
+        room: Option<Cow<'a, str>>,
+        after: u64,
+        limit: Option<u32>,
+    },
     /// `after`: so many rooms have been seen.
-    Rooms { after: u64, limit: Option<u32> },
-    Typing { room: Option<Cow<'a, str>> },
-    Help { about: Option<Cow<'a, str>> },
-    Quit { words: Option<Cow<'a, str>> },
+    Rooms {
+        after: u64,
+        limit: Option<u32>,
+    },
+    Typing {
+        room: Option<Cow<'a, str>>,
+    },
+    Help {
+        about: Option<Cow<'a, str>>,
+    },
+    Quit {
+        words: Option<Cow<'a, str>>,
+    },
     /// An empty line.
     Nothing,
 }
@@ -188,7 +224,10 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(typed) = find(name) else {
-        let message = format!("There is no command {}. Type /help for the commands, or //text to say /text.", quote(&line[..=name.len()], 40));
+        let message = format!(
+            "There is no command {}. Type /help for the commands, or //text to say /text.",
+            quote(&line[..=name.len()], 40)
+        );
         return Err(Complaint::new("unknown_type", message));
     };
     (typed.parse)(arguments.trim()).ok_or_else(|| {
@@ -248,7 +287,10 @@ mod tests {
     #[test]
     fn commands_are_found_in_any_case() {
         assert_eq!(parse("/NICK alice"), Ok(Command::Nick { name: "alice".into() }));
-        assert_eq!(parse("/msg bob  how are you? "), Ok(Command::Direct { to: "bob".into(), text: "how are you?".into() }));
+        assert_eq!(
+            parse("/msg bob  how are you? "),
+            Ok(Command::Direct { to: "bob".into(), text: "how are you?".into() })
+        );
         assert_eq!(parse("/leave"), Ok(Command::Leave { room: None }));
         assert_eq!(parse("/leave #dev"), Ok(Command::Leave { room: Some("#dev".into()) }));
         assert_eq!(parse("/topic -"), Ok(Command::Topic { room: None, text: Some("".into()) }));

@@ -12,20 +12,43 @@ use crate::rooms::RoomId;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A client has its first name.
-    Came { name: Name },
+    Came {
+        name: Name,
+    },
     /// A client that is in no room has left; its name is free.
     Went,
     /// A room is there.
-    Opened { room: RoomId, name: RoomName },
+    Opened {
+        room: RoomId,
+        name: RoomName,
+    },
     /// A room that nobody is in is forgotten, with all that was said there.
-    Closed { room: RoomId },
-    Joined { room: RoomId },
+    Closed {
+        room: RoomId,
+    },
+    Joined {
+        room: RoomId,
+    },
     /// `words`: what the leaver said of it.
-    Left { room: RoomId, words: Option<Box<str>> },
-    Renamed { name: Name },
-    Topic { room: RoomId, text: Box<str> },
-    Said { room: RoomId, message: Message },
-    Direct { to: ClientId, text: Box<str> },
+    Left {
+        room: RoomId,
+        words: Option<Box<str>>,
+    },
+    Renamed {
+        name: Name,
+    },
+    Topic {
+        room: RoomId,
+        text: Box<str>,
+    },
+    Said {
+        room: RoomId,
+        message: Message,
+    },
+    Direct {
+        to: ClientId,
+        text: Box<str>,
+    },
 }
 
 /// An event, who caused it, and when it was committed.

@@ -102,6 +102,14 @@ impl History {
         id
     }
 
+    /// Forgets all but the last `count` messages.
+    pub fn keep_last(&mut self, count: usize) {
+        while self.messages.len() > count {
+            let Some(oldest) = self.messages.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+        }
+    }
+
     /// The id that the next message will get.
     pub fn next_id(&self) -> u64 {
         self.next_id

@@ -52,7 +52,9 @@ pub type Parsed<'a> = (Result<Command<'a>, Complaint>, Option<Reference>);
 /// Reads one request.
 pub fn parse(text: &str) -> Parsed<'_> {
     match serde_json::from_str::<Request>(text) {
-        Err(error) if error.is_data() => (Err(Complaint::new("bad_field", format!("A field does not fit: {error}."))), None),
+        Err(error) if error.is_data() => {
+            (Err(Complaint::new("bad_field", format!("A field does not fit: {error}."))), None)
+        }
         Err(error) => (Err(Complaint::new("bad_json", format!("This is not a JSON object: {error}."))), None),
         Ok(Request { reference: Some(Reference::Text(text)), .. }) if text.len() > REFERENCE_BYTES_MAX => {
             let message = format!("A ref has at most {REFERENCE_BYTES_MAX} bytes.");

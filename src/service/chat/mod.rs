@@ -1,8 +1,260 @@
-//! Names, rooms, commands, history.
+//! The chat: names, rooms, commands, history.
+//!
+//! A request (a typed command or a JSON object) is checked, becomes an [`event::Event`] and is appended to the
+//! [`event::Journal`]; what the journal commits is published and applied, and in no other way does state change.
+//!
+//! - [`command`], [`json`]: what clients ask for, in two dialects; [`output`]: what they are told, in both.
+//! - [`people`], [`directory`]: who is here, and the rooms; [`history`]: what was said in a room.
+//! - [`name`], [`text`]: what may be shown on other people's screens; [`throttle`]: how fast.
 
+pub mod command;
+mod commit;
+pub mod directory;
 mod emoji;
+pub mod event;
 pub mod history;
+pub mod json;
 pub mod name;
+pub mod output;
+pub mod people;
+mod requests;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod throttle;
 pub mod utc;
+
+use crate::client::ClientId;
+use crate::encode::Kind;
+use crate::outgoing::{Outgoing, Until};
+use crate::rooms::RoomId;
+use crate::service::{Introduction, Message, Service, Taken};
+use crate::wire::line::Rules;
+use command::{Command, Complaint};
+use directory::Directory;
+use event::{Event, Journal};
+use json::Reference;
+use name::{Name, RoomName};
+use output::{Output, Promised, note, others, tell};
+use people::People;
+use throttle::Rate;
+
+/// Where everybody is put who does not say otherwise.
+const LOBBY: &str = "#lobby";
+
+/// How the chat behaves; see the flags of the same names.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub rooms: directory::Limits,
+    pub rooms_per_client_max: usize,
+    /// Messages shown to one who joins.
+    pub replay: u32,
+    pub rate: Rate,
+    /// Comings, goings and renamings are told in rooms of at most so many members.
+    pub announce_below: u32,
+    pub message_bytes_max: usize,
+    /// Tells one run of the server from another: message ids start over with it.
+    pub epoch: String,
+}
+
+/// The chat service.
+#[derive(Debug)]
+pub struct Chat {
+    settings: Settings,
+    people: People,
+    directory: Directory,
+    journal: Journal,
+    /// Guests that have been given a number.
+    guests: u64,
+}
+
+impl Chat {
+    pub fn new(settings: Settings) -> Chat {
+        Chat {
+            people: People::default(),
+            directory: Directory::new(settings.rooms),
+            journal: Journal::default(),
+            guests: 0,
+            settings,
+        }
+    }
+
+    /// People with a name.
+    pub fn people(&self) -> usize {
+        self.people.count()
+    }
+
+    /// Rooms that somebody is in, or where something was said.
+    pub fn rooms(&self) -> usize {
+        self.directory.count()
+    }
+
+    /// The first name of a client: the one it asks for, if that can be had.
+    fn first_name(&mut self, wanted: Option<&str>) -> (Name, Option<Complaint>) {
+        let complaint = match wanted.map(|wanted| self.free_name(wanted, None)) {
+            None => None,
+            Some(Ok(name)) => return (name, None),
+            Some(Err(complaint)) => Some(complaint),
+        };
+        loop {
+            self.guests += 1;
+            let name = Name::guest(self.guests);
+            if self.people.find(name.key()).is_none() {
+                return (name, complaint);
+            }
+        }
+    }
+
+    /// A name as somebody typed it, if nobody but `owner` has it.
+    fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, Complaint> {
+        let name = Name::parse(typed).map_err(|error| Complaint::new("name_refused", error.to_string()))?;
+        match self.people.find(name.key()) {
+            Some(person) if Some(person.id) != owner => {
+                let message = format!("The name {name} is taken. Choose another one.");
+                Err(Complaint::new("name_taken", message))
+            }
+            _ => Ok(name),
+        }
+    }
+
+    fn complain(&self, client: ClientId, complaint: &Complaint, reference: Option<&Reference>, out: &mut Outgoing) {
+        let Complaint { code, message } = complaint;
+        out.send(client, |to| tell(to, &Output::Error { code, message, reference }));
+    }
+
+    /// Greets somebody who speaks JSON. It joins rooms by itself, so that it can say where it was.
+    fn welcome(&mut self, client: ClientId, room: Option<&str>, out: &mut Outgoing) -> Result<(), Complaint> {
+        if let Some(person) = self.people.get(client) {
+            let welcome = Output::Welcome {
+                name: person.name.as_str(),
+                epoch: &self.settings.epoch,
+                server: concat!("chat-server/", env!("CARGO_PKG_VERSION")),
+                time: out.now().unix_ms,
+                limits: Promised {
+                    message_bytes: self.settings.message_bytes_max,
+                    name_chars: name::CLUSTERS_MAX,
+                    room_chars: name::ROOM_CLUSTERS_MAX,
+                    rooms: self.settings.rooms_per_client_max,
+                },
+            };
+            out.send(client, |to| tell(to, &welcome));
+        }
+        match room {
+            None => Ok(()),
+            Some(room) => {
+                let join = Command::Join { room: room.into(), resume: None, replay: None };
+                self.execute(client, join, None, out)
+            }
+        }
+    }
+
+    /// Greets a person: one line, then what was said lately.
+    fn greet(&mut self, client: ClientId, room: Option<&str>, out: &mut Outgoing) -> Result<(), Complaint> {
+        let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
+        let lobby = || RoomName::parse(LOBBY).expect("the lobby's name follows the rules");
+        let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
+        let entered = self.enter(client, name, out);
+        if let Some(person) = self.people.get(client) {
+            let place = match entered.as_ref().ok().and_then(|&id| self.directory.get(id)) {
+                Some(room) => format!(" in {}, with {}", room.name, others(room.members)),
+                None => String::new(),
+            };
+            let name = &person.name;
+            out.send(client, |to| {
+                note(
+                    to,
+                    format_args!(
+                        "* Welcome! You are {name}{place}. Type /help for the commands, /nick NAME to take a name."
+                    ),
+                );
+            });
+        }
+        self.replay(client, entered?, None, None, out);
+        wanted.map(drop).map_err(|error| Complaint::new("room_refused", error.to_string()))
+    }
+
+    /// The room that a command publishes to and that is behind; it is done when that has caught up.
+    fn congestion(&self, client: ClientId, command: &Command<'_>, out: &Outgoing) -> Option<Until> {
+        let room = match command {
+            Command::Say { room, .. } | Command::Topic { room, text: Some(_) } | Command::Typing { room } => {
+                self.room_of(client, room.as_deref(), out).ok()
+            }
+            Command::Join { room, .. } => RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key())),
+            Command::Direct { to, .. } => {
+                let to = self.addressee(to).ok()?;
+                return out.client_congested(to).then_some(Until::ClientClear(to));
+            }
+            Command::Nick { .. } | Command::Leave { .. } | Command::Quit { .. } => {
+                out.rooms_of(client).find(|&id| out.congested(id))
+            }
+            _ => None,
+        };
+        room.filter(|&id| out.congested(id)).map(Until::RoomClear)
+    }
+}
+
+impl Service for Chat {
+    fn rules(&self) -> Rules {
+        Rules::Telnet
+    }
+
+    fn greets(&self) -> bool {
+        true
+    }
+
+    fn subprotocols(&self) -> &'static [&'static str] {
+        &[json::SUBPROTOCOL]
+    }
+
+    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
+        let (name, complaint) = self.first_name(introduction.name);
+        self.commit(client, Event::Came { name }, None, out);
+        let greeted = match out.format(client).is_json() {
+            true => self.welcome(client, introduction.room, out),
+            false => self.greet(client, introduction.room, out),
+        };
+        for complaint in complaint.into_iter().chain(greeted.err()) {
+            self.complain(client, &complaint, None, out);
+        }
+    }
+
+    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+        let current: RoomId = self.people.get(client)?.current?;
+        out.congested(current).then_some(Until::RoomClear(current))
+    }
+
+    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+        if message.kind == Kind::Binary {
+            out.reject(client, "this chat takes text only");
+            return Taken::Yes;
+        }
+        let json = out.format(client).is_json();
+        let (parsed, reference) = match text::from_bytes(message.bytes) {
+            Err(error) => (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None),
+            Ok(text) if json => json::parse(text),
+            Ok(text) => (command::parse(text), None),
+        };
+        if parsed == Ok(Command::Nothing) {
+            return Taken::Yes;
+        }
+        if let Some(until) = parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out)) {
+            return Taken::NotYet(until);
+        }
+        let Some(person) = self.people.get_mut(client) else { return Taken::Yes };
+        if let Err(at) = person.bucket.try_take(out.now().ms, &self.settings.rate) {
+            return Taken::NotYet(Until::Time(at));
+        }
+        let done = parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
+        if let Err(complaint) = done {
+            self.complain(client, &complaint, reference.as_ref(), out);
+        }
+        Taken::Yes
+    }
+
+    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+        self.leave_all(client, None, out);
+        if self.people.get(client).is_some() {
+            self.commit(client, Event::Went, None, out);
+        }
+    }
+}

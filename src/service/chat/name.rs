@@ -30,10 +30,15 @@ struct Limits {
     bytes_max: usize,
 }
 
-const NAME_LIMITS: Limits = Limits { clusters_max: 32, bytes_max: 128 };
+/// A name has at most so many grapheme clusters.
+pub const CLUSTERS_MAX: usize = 32;
+/// A room's name has at most so many grapheme clusters, the `#` not counted.
+pub const ROOM_CLUSTERS_MAX: usize = 64;
+
+const NAME_LIMITS: Limits = Limits { clusters_max: CLUSTERS_MAX, bytes_max: 128 };
 
 /// Without the `#`.
-const ROOM_LIMITS: Limits = Limits { clusters_max: 64, bytes_max: 256 };
+const ROOM_LIMITS: Limits = Limits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
 
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
 const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
