@@ -48,7 +48,7 @@ impl People {
 
     /// Adds somebody whose name is free.
     pub fn add(&mut self, id: ClientId, name: Name) {
-        if self.people.count() <= id.index() {
+        if self.people.len() <= id.index() {
             self.people.resize_with(id.index() + 1, || None);
         }
         let person = Person { id, name, bucket: TokenBucket::default(), current: None, told_alone: false };
