@@ -179,7 +179,7 @@ impl Outgoing {
     }
 
     /// Sends messages to one client, after everything that was said to it before. `encode` appends them in the client's
-    /// format.
+    /// format. To a client that has gone, nothing is sent.
     pub fn send(&mut self, to: ClientId, encode: impl FnOnce(&mut Encoder)) {
         let Some(format) = self.open_recipient(to).map(|recipient| recipient.format) else { return };
         self.catch_up(to);
@@ -221,6 +221,7 @@ impl Outgoing {
 
     /// Takes a client out of a room. It gets what was published there until now.
     pub fn leave(&mut self, id: RoomId, client: ClientId) {
+        debug_assert_eq!(self.recipients[client.index()].serial, client.serial);
         self.catch_up(client);
         let recipient = &mut self.recipients[client.index()];
         let Some(at) = recipient.seats.iter().position(|seat| seat.room == id) else { return };

@@ -102,6 +102,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             peer: peer.into(),
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
+            input_ended: false,
             wire: Wire::Undecided,
             inbox: Inbox::default(),
             pending: None,
@@ -119,6 +120,14 @@ impl<S: Stream, A: Service> Server<S, A> {
             client.reading = Reading::Ready;
             self.ready.push(ClientId::new(key, client.serial));
         }
+    }
+
+    /// The stream with this key has its end, or an error, behind what is left to read.
+    pub fn input_ended(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.input_ended = true;
+        }
+        self.readable(key);
     }
 
     /// The stream with this key may take more.
@@ -191,7 +200,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Got::Bytes(count) => {
                 self.heard(id);
                 self.serve_read(id, count);
-                if count == self.read_buffer.len() {
+                if self.has_more(id, count) {
                     self.read_again(id);
                 }
             }
@@ -214,6 +223,11 @@ impl<S: Stream, A: Service> Server<S, A> {
                 Err(error) => Got::Error(error),
             };
         }
+    }
+
+    /// Whether there is more to read after a read that brought `count` bytes.
+    fn has_more(&self, id: ClientId, count: usize) -> bool {
+        count == self.read_buffer.len() || self.clients[id.index()].input_ended
     }
 
     /// Puts a client on the ready list, unless it has to wait for something.

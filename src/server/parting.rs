@@ -122,7 +122,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Reads and drops the last input of a client that we are done with.
     pub(super) fn discard(&mut self, id: ClientId) {
         match self.receive(id) {
-            Got::Bytes(count) if count == self.read_buffer.len() => self.read_again(id),
+            Got::Bytes(count) if self.has_more(id, count) => self.read_again(id),
             Got::Bytes(_) | Got::Nothing => {}
             Got::End | Got::Error(_) => self.end(id),
         }
