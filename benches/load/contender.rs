@@ -1,0 +1,201 @@
+//! What the benchmark has to know of a server: how to start it, what its clients say, what its deliveries look like.
+//!
+//! A new server is one more implementation of [`Contender`] and one more line in [`all`].
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::contenders::{bare, bun, chat_server, nats, ngircd, node_ws, redis, tokio_lines, tokio_websocket};
+use crate::payload::Payload;
+use crate::scenario::{Scenario, Work};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Wire {
+    Lines,
+    WebSocket,
+}
+
+impl Wire {
+    pub fn name(self) -> &'static str {
+        match self {
+            Wire::Lines => "lines",
+            Wire::WebSocket => "ws",
+        }
+    }
+}
+
+/// One client, as far as the server can tell. Names and rooms have the same length for all clients.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub name: String,
+    pub room: String,
+    /// The loopback address that it connects from; two digits in the last place.
+    pub source: [u8; 4],
+}
+
+impl Identity {
+    pub fn new(number: usize, room: usize) -> Identity {
+        Identity {
+            name: format!("c{number:06}"),
+            room: format!("r{room:03}"),
+            source: [127, 0, 0, 10 + (number % 89) as u8],
+        }
+    }
+
+    /// Two identities that differ wherever identities can differ.
+    pub fn examples() -> [Identity; 2] {
+        [
+            Identity { name: "c000000".into(), room: "r000".into(), source: [127, 0, 0, 10] },
+            Identity { name: "c111111".into(), room: "r111".into(), source: [127, 0, 0, 99] },
+        ]
+    }
+}
+
+/// What a new client does until it is in its room.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Send(Vec<u8>),
+    /// Wait until `until` has come; what comes has to begin with `starting`.
+    Await {
+        starting: &'static [u8],
+        until: Vec<u8>,
+    },
+}
+
+/// What something that is not a delivery means.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing: a notice, a reply.
+    Skip,
+    /// The server wants to hear this.
+    Answer(Vec<u8>),
+    /// A message that nobody said, or a complaint of the server's.
+    Wrong(String),
+}
+
+/// What `Contender::launch` may use.
+pub struct Start<'a> {
+    pub program: &'a Path,
+    pub port: u16,
+    /// A directory of this run's own.
+    pub scratch: &'a Path,
+    pub scenario: &'a Scenario,
+}
+
+/// How a started server says that it is ready.
+pub enum Ready {
+    /// It prints `Listening on: ADDRESS`.
+    Says,
+    /// Its port takes connections.
+    Accepts,
+}
+
+pub trait Contender {
+    /// Short, unique within its wire.
+    fn name(&self) -> &'static str;
+    fn wire(&self) -> Wire;
+    fn plays(&self, scenario: &Scenario) -> bool {
+        scenario.work.is_chat()
+    }
+    fn is_ours(&self) -> bool {
+        false
+    }
+    /// Without rooms everybody is in one.
+    fn has_rooms(&self) -> bool {
+        true
+    }
+    /// Whether a client is sent its own messages.
+    fn hears_itself(&self) -> bool {
+        true
+    }
+
+    /// The program, or how to get it.
+    fn find(&self) -> Result<PathBuf, String>;
+    fn launch(&self, start: &Start) -> anyhow::Result<Command>;
+    fn ready(&self) -> Ready {
+        Ready::Accepts
+    }
+
+    fn greeting(&self, who: &Identity, scenario: &Scenario) -> Vec<Step>;
+    /// Appends a message as its client sends it.
+    fn say(&self, who: &Identity, payload: &Payload, out: &mut Vec<u8>);
+    /// What a client sends before it closes its side.
+    fn farewell(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    /// What stands before the payload of a delivery from `sender`.
+    fn head(&self, sender: &Identity, scenario: &Scenario) -> Vec<u8>;
+    /// What stands behind it.
+    fn end(&self) -> &'static [u8];
+
+    /// Bytes of the first whole unit that is not a delivery, if there is a whole one: a line, unless overridden.
+    fn unit_bytes(&self, bytes: &[u8]) -> Option<usize> {
+        memchr::memchr(b'\n', bytes).map(|end| end + 1)
+    }
+    fn judge(&self, unit: &[u8]) -> Verdict;
+}
+
+/// Everybody, ours first.
+pub fn all() -> Vec<Box<dyn Contender>> {
+    let mut everybody: Vec<Box<dyn Contender>> = Vec::new();
+    for wire in [Wire::Lines, Wire::WebSocket] {
+        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo] {
+            everybody.push(Box::new(chat_server::ChatServer { wire, mode }));
+        }
+    }
+    everybody.push(Box::new(redis::Redis));
+    everybody.push(Box::new(nats::Nats));
+    everybody.push(Box::new(ngircd::Ngircd));
+    everybody.push(Box::new(tokio_lines::TokioLines));
+    everybody.push(Box::new(bare::Bare));
+    everybody.push(Box::new(bun::Bun));
+    everybody.push(Box::new(node_ws::NodeWs));
+    everybody.push(Box::new(tokio_websocket::TokioWebSocket));
+    everybody
+}
+
+/// The program of this name on PATH, or where Debian puts servers.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+pub fn apt(program: &str, package: &str) -> Result<PathBuf, String> {
+    on_path(program).ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
+}
+
+/// Where the npm packages of the peers are: `CHAT_BENCH_NPM`, or `peers` in cargo's target directory.
+pub fn npm_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("CHAT_BENCH_NPM") {
+        return dir.into();
+    }
+    let this = std::env::current_exe().unwrap_or_default();
+    this.ancestors().nth(3).unwrap_or(Path::new("target")).join("peers")
+}
+
+/// A file of the configuration that the peers run with.
+pub fn peer_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(name)
+}
+
+/// A server that is part of this very program, started as a process of its own.
+pub fn hidden_peer(start: &Start, kind: &str) -> Command {
+    let mut command = Command::new(start.program);
+    command.args(["--peer-server", kind, "--peer-port", &start.port.to_string()]);
+    command
+}
+
+pub fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("the benchmark does not find itself: {error}"))
+}
+
+/// The path a WebSocket client asks for.
+pub fn websocket_path(who: &Identity, scenario: &Scenario) -> String {
+    match scenario.work {
+        Work::Echo { .. } => "/echo".into(),
+        _ => format!("/{}", who.room),
+    }
+}

@@ -1,0 +1,63 @@
+//! The floor: see benches/peers/bare.rs. It is no chat server, but shows what the kernel and the load leave to have.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program};
+use crate::payload::Payload;
+use crate::scenario::{Scenario, Work};
+
+pub struct Bare;
+
+impl Contender for Bare {
+    fn name(&self) -> &'static str {
+        "(bare loop)"
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::Lines
+    }
+
+    fn plays(&self, scenario: &Scenario) -> bool {
+        match scenario.work {
+            Work::Fanout { .. } => scenario.rooms == 1,
+            Work::Single | Work::Idle => true,
+            _ => false,
+        }
+    }
+
+    fn has_rooms(&self) -> bool {
+        false
+    }
+
+    fn find(&self) -> Result<PathBuf, String> {
+        this_program()
+    }
+
+    fn launch(&self, start: &Start) -> Result<Command> {
+        Ok(hidden_peer(start, "bare"))
+    }
+
+    fn greeting(&self, _: &Identity, _: &Scenario) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+        out.extend_from_slice(payload);
+        out.push(b'\n');
+    }
+
+    fn head(&self, _: &Identity, _: &Scenario) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn end(&self) -> &'static [u8] {
+        b"\n"
+    }
+
+    fn judge(&self, unit: &[u8]) -> Verdict {
+        Verdict::Wrong(String::from_utf8_lossy(unit).into_owned())
+    }
+}

@@ -1,0 +1,154 @@
+//! The server of this package, in each of its modes, over lines and over WebSocket.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::contender::{Contender, Identity, Ready, Start, Step, Verdict, Wire};
+use crate::payload::Payload;
+use crate::scenario::{Scenario, Work};
+use crate::websocket;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Chat,
+    Broadcast,
+    Echo,
+}
+
+pub struct ChatServer {
+    pub wire: Wire,
+    pub mode: Mode,
+}
+
+impl Contender for ChatServer {
+    fn name(&self) -> &'static str {
+        match self.mode {
+            Mode::Chat => "ours chat",
+            Mode::Broadcast => "ours broadcast",
+            Mode::Echo => "ours echo",
+        }
+    }
+
+    fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    fn plays(&self, scenario: &Scenario) -> bool {
+        match (self.mode, scenario.work) {
+            (Mode::Echo, work) => !work.is_chat(),
+            (Mode::Broadcast, work) => work.is_chat() && !matches!(work, Work::Fanout { .. } if scenario.rooms > 1),
+            (Mode::Chat, work) => work.is_chat(),
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn has_rooms(&self) -> bool {
+        self.mode != Mode::Broadcast
+    }
+
+    fn hears_itself(&self) -> bool {
+        self.mode != Mode::Chat || self.wire == Wire::WebSocket
+    }
+
+    fn find(&self) -> Result<PathBuf, String> {
+        let program: PathBuf = env!("CARGO_BIN_EXE_chat-server").into();
+        // What a commit cannot do yet is left out of its table, so that old commits can be measured too.
+        let help = Command::new(&program).arg("--help").output().map_err(|error| error.to_string())?;
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        if self.mode == Mode::Chat && !help.contains("- chat:") {
+            return Err("this chat-server has no chat mode yet".into());
+        }
+        if self.wire == Wire::WebSocket && !help.contains("--allow-origin") {
+            return Err("this chat-server has no WebSocket yet".into());
+        }
+        Ok(program)
+    }
+
+    fn launch(&self, start: &Start) -> Result<Command> {
+        let mode = match self.mode {
+            Mode::Chat => "chat",
+            Mode::Broadcast => "broadcast",
+            Mode::Echo => "echo",
+        };
+        let mut command = Command::new(start.program);
+        command.args(["--mode", mode, "127.0.0.1:0"]).env("CHAT_RATE_LIMIT", "off").env("RUST_LOG", "warn");
+        Ok(command)
+    }
+
+    fn ready(&self) -> Ready {
+        Ready::Says
+    }
+
+    fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
+        match (self.wire, self.mode) {
+            (Wire::WebSocket, _) => websocket::greeting(&format!("/?name={}&room={}", who.name, who.room)),
+            (Wire::Lines, Mode::Chat) => vec![
+                Step::Send(format!("/nick {}\n/join #{}\n", who.name, who.room).into_bytes()),
+                Step::Await { starting: b"", until: b"\n".to_vec() },
+            ],
+            (Wire::Lines, _) => Vec::new(),
+        }
+    }
+
+    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+        match self.wire {
+            Wire::WebSocket => websocket::push_text(payload, out),
+            Wire::Lines => {
+                out.extend_from_slice(payload);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    fn farewell(&self) -> Vec<u8> {
+        match self.wire {
+            Wire::WebSocket => websocket::close(),
+            Wire::Lines => Vec::new(),
+        }
+    }
+
+    fn head(&self, sender: &Identity, _: &Scenario) -> Vec<u8> {
+        let said_by = match self.mode {
+            Mode::Chat => format!("[#{}] {}: ", sender.room, sender.name).into_bytes(),
+            _ => Vec::new(),
+        };
+        match self.wire {
+            Wire::WebSocket => websocket::head(&said_by),
+            Wire::Lines => said_by,
+        }
+    }
+
+    fn end(&self) -> &'static [u8] {
+        match self.wire {
+            Wire::WebSocket => b"",
+            Wire::Lines => b"\n",
+        }
+    }
+
+    fn unit_bytes(&self, bytes: &[u8]) -> Option<usize> {
+        match self.wire {
+            Wire::WebSocket => websocket::unit_bytes(bytes),
+            Wire::Lines => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+        }
+    }
+
+    fn judge(&self, unit: &[u8]) -> Verdict {
+        match self.wire {
+            Wire::WebSocket => websocket::judge(unit, judge_text),
+            Wire::Lines => judge_text(unit),
+        }
+    }
+}
+
+/// Notices begin with `* `; so does nothing that anybody says.
+fn judge_text(text: &[u8]) -> Verdict {
+    match text {
+        [b'*', b' ', ..] => Verdict::Skip,
+        _ => Verdict::Wrong(String::from_utf8_lossy(text).trim_end().to_owned()),
+    }
+}

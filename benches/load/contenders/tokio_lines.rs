@@ -1,0 +1,64 @@
+//! Lines the usual way on tokio: see benches/peers/tokio_lines.rs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program};
+use crate::payload::Payload;
+use crate::scenario::{Scenario, Work};
+
+pub struct TokioLines;
+
+impl Contender for TokioLines {
+    fn name(&self) -> &'static str {
+        "tokio"
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::Lines
+    }
+
+    fn plays(&self, _: &Scenario) -> bool {
+        true
+    }
+
+    fn find(&self) -> Result<PathBuf, String> {
+        this_program()
+    }
+
+    fn launch(&self, start: &Start) -> Result<Command> {
+        Ok(match start.scenario.work {
+            Work::Echo { .. } => hidden_peer(start, "tokio-echo"),
+            _ => hidden_peer(start, "tokio-lines"),
+        })
+    }
+
+    fn greeting(&self, who: &Identity, scenario: &Scenario) -> Vec<Step> {
+        match scenario.work {
+            Work::Echo { .. } => Vec::new(),
+            _ => vec![
+                Step::Send(format!("{}\n", who.room).into_bytes()),
+                Step::Await { starting: b"* ", until: b"\n".to_vec() },
+            ],
+        }
+    }
+
+    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+        out.extend_from_slice(payload);
+        out.push(b'\n');
+    }
+
+    fn head(&self, _: &Identity, _: &Scenario) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn end(&self) -> &'static [u8] {
+        b"\n"
+    }
+
+    fn judge(&self, unit: &[u8]) -> Verdict {
+        Verdict::Wrong(String::from_utf8_lossy(unit).into_owned())
+    }
+}

@@ -1,0 +1,520 @@
+//! All clients of a run, driven from one thread and one poll, and the books on what they said and heard.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::contender::{Contender, Identity, Step, Verdict};
+use crate::payload::{Kind, Stamp, digest, number};
+use crate::scenario::Scenario;
+use crate::shape::{Sampler, Shape, Tally};
+
+const READ_BUFFER_BYTES: usize = 1 << 20;
+/// More than this of something that is neither a delivery nor a notice is a fault.
+const CARRY_BYTES_MAX: usize = 1 << 19;
+
+enum Stage {
+    /// Still saying hello; what is left to do.
+    Greeting(std::vec::IntoIter<Step>, Option<Step>),
+    Open,
+    Closed,
+}
+
+struct Conn {
+    stream: TcpStream,
+    who: Identity,
+    room: usize,
+    stage: Stage,
+    /// Guests come and go; what they hear is not counted.
+    guest: bool,
+    heard: Tally,
+    said: Tally,
+    settled: u32,
+    /// Received, and not a whole unit yet.
+    carry: Vec<u8>,
+    out: Vec<u8>,
+    out_sent: usize,
+}
+
+#[derive(Default)]
+struct Room {
+    members: Vec<usize>,
+    said: Tally,
+}
+
+/// Invariant at the end of each round: every member has heard exactly what was said in its room (without its own
+/// messages, where the server leaves those out).
+pub struct Fleet<'a> {
+    contender: &'a dyn Contender,
+    scenario: &'a Scenario,
+    address: SocketAddr,
+    poll: Poll,
+    events: Events,
+    conns: Vec<Conn>,
+    rooms: Vec<Room>,
+    shape: Shape,
+    stamp: Stamp,
+    buffer: Box<[u8]>,
+    sampler: Sampler,
+    clock: Instant,
+    next_number: u32,
+    settle_number: u32,
+    greeting: usize,
+    complaint: Option<String>,
+    /// Set once settled: from then on all that arrives has to be accounted for.
+    strict: bool,
+    /// Deliveries said and not heard yet.
+    pub owed: i64,
+    pub messages: u64,
+    pub deliveries: u64,
+    pub latency_ns: Histogram<u64>,
+    /// Who heard how much in the last turn.
+    pub heard_now: Vec<(usize, u32)>,
+    /// Guests that have gone in the last turn.
+    pub gone_now: Vec<usize>,
+}
+
+impl<'a> Fleet<'a> {
+    pub fn new(contender: &'a dyn Contender, scenario: &'a Scenario, address: SocketAddr, run: u16) -> Result<Self> {
+        let stamp = Stamp::new(run);
+        let [one, other] = Identity::examples().map(|who| contender.head(&who, scenario));
+        let rooms = if contender.has_rooms() { scenario.rooms } else { 1 };
+        Ok(Fleet {
+            contender,
+            scenario,
+            address,
+            poll: Poll::new()?,
+            events: Events::with_capacity(4096),
+            conns: Vec::new(),
+            rooms: (0..rooms).map(|_| Room::default()).collect(),
+            shape: Shape::new(&one, &other, contender.end(), stamp),
+            stamp,
+            buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            sampler: Sampler::every(1),
+            clock: Instant::now(),
+            next_number: 0,
+            settle_number: 0,
+            greeting: 0,
+            complaint: None,
+            strict: false,
+            owed: 0,
+            messages: 0,
+            deliveries: 0,
+            // From 1 ns to two minutes.
+            latency_ns: Histogram::new_with_bounds(1, 120_000_000_000, 3)?,
+            heard_now: Vec::new(),
+            gone_now: Vec::new(),
+        })
+    }
+
+    pub fn now_ns(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    /// The latency of every n-th delivery is taken.
+    pub fn sample_every(&mut self, every: u32) {
+        self.sampler = Sampler::every(every);
+    }
+
+    /// Connects members until there are `members`, a few at a time, and waits until all have said hello.
+    pub fn connect_members(&mut self, members: usize, at_once: usize) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.conns.len() < members || self.greeting > 0 {
+            if self.conns.len() < members && self.greeting < at_once {
+                let index = self.conns.len();
+                let room = index % self.rooms.len();
+                self.connect(index, room, false)?;
+                self.rooms[room].members.push(index);
+                if index % 16 != 0 {
+                    continue;
+                }
+            }
+            self.turn(Some(Duration::from_millis(if self.greeting >= at_once { 100 } else { 0 })))?;
+            ensure!(
+                Instant::now() < deadline,
+                "{} of {members} clients have joined after 60 s{}",
+                self.conns.len() - self.greeting,
+                self.complaint()
+            );
+        }
+        Ok(())
+    }
+
+    /// A guest joins room 0, says one message behind its greeting, and leaves.
+    pub fn visit(&mut self, guest: usize) -> Result<usize> {
+        let slot = self.conns.iter().position(|conn| matches!(conn.stage, Stage::Closed));
+        let index = slot.unwrap_or(self.conns.len());
+        self.connect_as(index, Identity::new(guest, 0), 0, true)?;
+        Ok(index)
+    }
+
+    /// Speaks in each room until everybody in it has heard it: from then on all are known to be members.
+    pub fn settle(&mut self) -> Result<()> {
+        let mut wait = Duration::from_millis(100);
+        for _ in 0..9 {
+            self.settle_number += 1;
+            let attempt = self.settle_number;
+            let payload = self.stamp.payload(Kind::Settle, attempt, self.now_ns());
+            for room in 0..self.rooms.len() {
+                let Some(&speaker) = self.rooms[room].members.last() else { continue };
+                self.push(speaker, &payload)?;
+            }
+            let deadline = Instant::now() + wait;
+            while Instant::now() < deadline {
+                self.turn(Some(Duration::from_millis(1)))?;
+                if self.unsettled(attempt) == 0 {
+                    self.strict = true;
+                    return Ok(());
+                }
+            }
+            wait *= 2;
+        }
+        bail!("{} of {} clients hear nothing{}", self.unsettled(self.settle_number), self.conns.len(), self.complaint())
+    }
+
+    /// `from` says `count` messages, to be heard by all members of its room.
+    pub fn say(&mut self, from: usize, count: u32, said_ns: u64) -> Result<()> {
+        self.compose(from, count, said_ns);
+        self.write(from)
+    }
+
+    fn compose(&mut self, from: usize, count: u32, said_ns: u64) {
+        let conn = &mut self.conns[from];
+        let room = &mut self.rooms[conn.room];
+        for _ in 0..count {
+            self.next_number += 1;
+            let payload = self.stamp.payload(Kind::Measured, self.next_number, said_ns);
+            let digest = digest(&payload);
+            conn.said.add(digest);
+            room.said.add(digest);
+            self.contender.say(&conn.who, &payload, &mut conn.out);
+        }
+        let own = u64::from(!conn.guest && !self.contender.hears_itself());
+        self.owed += (u64::from(count) * (room.members.len() as u64 - own)) as i64;
+        self.messages += u64::from(count);
+    }
+
+    /// Waits for something to happen and deals with it.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+        self.heard_now.clear();
+        self.gone_now.clear();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let index = event.token().0;
+            if event.is_writable() {
+                self.write(index)?;
+            }
+            if event.is_readable() {
+                self.read(index, event.is_read_closed() || event.is_error())?;
+            }
+        }
+        self.events = events;
+        ensure!(self.owed >= 0, "{} deliveries more than were said to anybody", -self.owed);
+        Ok(())
+    }
+
+    /// Turns until nothing is owed; whoever makes no progress for ten seconds has lost something.
+    pub fn drain(&mut self) -> Result<()> {
+        let mut before = self.owed;
+        let mut deadline = Instant::now() + Duration::from_secs(10);
+        while self.owed > 0 {
+            self.turn(Some(Duration::from_millis(200)))?;
+            if self.owed != before {
+                before = self.owed;
+                deadline = Instant::now() + Duration::from_secs(10);
+            }
+            if Instant::now() > deadline {
+                self.verify()?;
+                bail!("{} deliveries never came", self.owed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what every member has heard with what was said to it.
+    pub fn verify(&self) -> Result<()> {
+        for (index, conn) in self.conns.iter().enumerate().filter(|(_, conn)| !conn.guest) {
+            let said = self.rooms[conn.room].said;
+            let expected = if self.contender.hears_itself() { said } else { said.without(conn.said) };
+            ensure!(
+                conn.heard.count == expected.count,
+                "client {index} has heard {} of {} messages",
+                conn.heard.count,
+                expected.count
+            );
+            ensure!(conn.heard.sum == expected.sum, "client {index} has heard other messages than were said");
+        }
+        Ok(())
+    }
+
+    /// Listens a while longer: nothing may be heard twice.
+    pub fn finish(&mut self) -> Result<()> {
+        self.drain()?;
+        for _ in 0..3 {
+            self.turn(Some(Duration::from_millis(5)))?;
+        }
+        self.verify()
+    }
+
+    fn connect(&mut self, index: usize, room: usize, guest: bool) -> Result<()> {
+        self.connect_as(index, Identity::new(index, room), room, guest)
+    }
+
+    fn connect_as(&mut self, index: usize, who: Identity, room: usize, guest: bool) -> Result<()> {
+        let mut stream = open(who.source, self.address)?;
+        self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        let mut steps = self.contender.greeting(&who, self.scenario).into_iter();
+        let step = steps.next();
+        let conn = Conn {
+            stream,
+            who,
+            room,
+            stage: if step.is_some() { Stage::Greeting(steps, step) } else { Stage::Open },
+            guest,
+            heard: Tally::default(),
+            said: Tally::default(),
+            settled: 0,
+            carry: Vec::new(),
+            out: Vec::new(),
+            out_sent: 0,
+        };
+        if index == self.conns.len() {
+            self.conns.push(conn);
+        } else {
+            self.conns[index] = conn;
+        }
+        self.greeting += 1;
+        self.advance(index)
+    }
+
+    /// Goes on with a greeting as far as it goes with what has been received.
+    fn advance(&mut self, index: usize) -> Result<()> {
+        loop {
+            let conn = &mut self.conns[index];
+            let Stage::Greeting(steps, step) = &mut conn.stage else { break };
+            match step {
+                None => {
+                    conn.stage = Stage::Open;
+                    break;
+                }
+                Some(Step::Send(bytes)) => {
+                    conn.out.append(bytes);
+                    *step = steps.next();
+                    self.write(index)?;
+                }
+                Some(Step::Await { starting, until }) => {
+                    let Some(at) = memchr::memmem::find(&conn.carry, until) else { return Ok(()) };
+                    ensure!(
+                        conn.carry.starts_with(starting),
+                        "the greeting was answered with {:?}",
+                        String::from_utf8_lossy(&conn.carry)
+                    );
+                    conn.carry.drain(..at + until.len());
+                    *step = steps.next();
+                }
+            }
+        }
+        self.greeting -= 1;
+        if self.conns[index].guest {
+            self.speak_and_leave(index)?;
+        }
+        Ok(())
+    }
+
+    fn speak_and_leave(&mut self, index: usize) -> Result<()> {
+        self.compose(index, 1, self.now_ns());
+        let farewell = self.contender.farewell();
+        self.conns[index].out.extend(farewell);
+        self.write(index)
+    }
+
+    fn push(&mut self, from: usize, payload: &crate::payload::Payload) -> Result<()> {
+        let conn = &mut self.conns[from];
+        self.contender.say(&conn.who, payload, &mut conn.out);
+        self.write(from)
+    }
+
+    fn write(&mut self, index: usize) -> Result<()> {
+        let conn = &mut self.conns[index];
+        while conn.out_sent < conn.out.len() {
+            match conn.stream.write(&conn.out[conn.out_sent..]) {
+                Ok(sent) => conn.out_sent += sent,
+                // A connection that is not there yet; its first writable event comes back here.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).with_context(|| format!("client {index} writes")),
+            }
+        }
+        if conn.out_sent > 0 {
+            conn.out.clear();
+            conn.out_sent = 0;
+            if conn.guest && matches!(conn.stage, Stage::Open) && conn.said.count > 0 {
+                // All is said: the server reads it to its end, closes, and then the guest has gone.
+                let _ = conn.stream.shutdown(std::net::Shutdown::Write);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the socket is empty. A short read means that it is, for an edge-triggered poll too, unless the
+    /// other side has closed.
+    fn read(&mut self, index: usize, closed: bool) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = loop {
+            let conn = &mut self.conns[index];
+            if matches!(conn.stage, Stage::Closed) {
+                break Ok(());
+            }
+            let carried = conn.carry.len();
+            buffer[..carried].copy_from_slice(&conn.carry);
+            match conn.stream.read(&mut buffer[carried..]) {
+                Ok(0) => break self.closed(index),
+                Ok(received) => {
+                    if let Err(error) = self.hear(index, &buffer[..carried + received]) {
+                        break Err(error);
+                    }
+                    if carried + received < buffer.len() && !closed {
+                        break Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if conn.guest => break self.closed(index),
+                Err(error) => break Err(error).with_context(|| format!("client {index} reads")),
+            }
+        };
+        self.buffer = buffer;
+        result
+    }
+
+    fn closed(&mut self, index: usize) -> Result<()> {
+        let conn = &mut self.conns[index];
+        ensure!(conn.guest, "the server has closed client {index}{}", self.complaint());
+        ensure!(conn.said.count > 0, "the server has closed a guest that had not spoken{}", self.complaint());
+        conn.stage = Stage::Closed;
+        self.poll.registry().deregister(&mut conn.stream)?;
+        self.gone_now.push(index);
+        Ok(())
+    }
+
+    fn hear(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
+        let conn = &mut self.conns[index];
+        if let Stage::Greeting(..) = conn.stage {
+            conn.carry = bytes.to_vec();
+            ensure!(conn.carry.len() < CARRY_BYTES_MAX, "no end of a greeting");
+            self.advance(index)?;
+            if matches!(self.conns[index].stage, Stage::Greeting(..)) {
+                return Ok(());
+            }
+            let rest = std::mem::take(&mut self.conns[index].carry);
+            return self.hear_open(index, &rest);
+        }
+        self.hear_open(index, bytes)
+    }
+
+    /// Counts deliveries; what is none is looked at by itself.
+    fn hear_open(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
+        if self.conns[index].guest {
+            self.conns[index].carry.clear();
+            return Ok(());
+        }
+        let mut tally = Tally::default();
+        let mut used = 0;
+        loop {
+            used += self.shape.count(&bytes[used..], &mut tally, &mut self.sampler);
+            let rest = &bytes[used..];
+            if rest.is_empty() || self.shape.may_begin(rest) {
+                break;
+            }
+            if let Some(payload) = self.shape.settle(rest) {
+                self.conns[index].settled = number(payload);
+                used += self.shape.record_bytes;
+                continue;
+            }
+            let Some(unit) = self.contender.unit_bytes(rest) else { break };
+            self.judge(index, &rest[..unit])?;
+            used += unit;
+        }
+        let conn = &mut self.conns[index];
+        conn.carry.clear();
+        conn.carry.extend_from_slice(&bytes[used..]);
+        ensure!(conn.carry.len() < CARRY_BYTES_MAX, "client {index} is sent something without an end");
+        if tally.count > 0 {
+            conn.heard.merge(tally);
+            self.owed -= tally.count as i64;
+            self.deliveries += tally.count;
+            self.heard_now.push((index, tally.count as u32));
+            self.take_latencies();
+        }
+        Ok(())
+    }
+
+    fn take_latencies(&mut self) {
+        if !self.sampler.said_ns.is_empty() {
+            let now = self.now_ns();
+            for said in self.sampler.said_ns.drain(..) {
+                self.latency_ns.saturating_record(now.saturating_sub(said));
+            }
+        }
+    }
+
+    fn judge(&mut self, index: usize, unit: &[u8]) -> Result<()> {
+        match self.contender.judge(unit) {
+            Verdict::Skip => Ok(()),
+            Verdict::Answer(answer) => {
+                self.conns[index].out.extend(answer);
+                self.write(index)
+            }
+            Verdict::Wrong(text) if self.strict => bail!("client {index} is sent {text:?}, which nobody said"),
+            Verdict::Wrong(text) => {
+                self.complaint.get_or_insert(text);
+                Ok(())
+            }
+        }
+    }
+
+    fn unsettled(&self, attempt: u32) -> usize {
+        let waits = |room: &Room| {
+            let exempt = if self.contender.hears_itself() { None } else { room.members.last().copied() };
+            let silent = |index: &&usize| Some(**index) != exempt && self.conns[**index].settled < attempt;
+            room.members.iter().filter(silent).count()
+        };
+        self.rooms.iter().map(waits).sum()
+    }
+
+    fn complaint(&self) -> String {
+        self.complaint.as_ref().map(|text| format!("; the server said {text:?}")).unwrap_or_default()
+    }
+}
+
+impl Drop for Fleet<'_> {
+    /// Reset, so that thousands of closed connections do not hold their ports.
+    fn drop(&mut self) {
+        for conn in &self.conns {
+            let _ = socket2::SockRef::from(&conn.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+fn open(source: [u8; 4], address: SocketAddr) -> Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let local = SocketAddr::from((Ipv4Addr::from(source), 0));
+    socket.bind(&local.into()).with_context(|| format!("binding {local}"))?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => {
+            Err(error).with_context(|| format!("connecting to {address}"))
+        }
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}

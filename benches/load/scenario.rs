@@ -1,0 +1,71 @@
+//! What is measured. A new scenario is one more line in [`all`], and a new kind of work one more arm in `drive::run`.
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Work {
+    /// Every client gets its own messages back and keeps `window` of them in flight.
+    Echo { window: u32 },
+    /// All clients of a room send `window` messages at once; the next round starts when all have arrived everywhere.
+    Fanout { window: u32 },
+    /// One message to everybody; the next one when it has arrived everywhere.
+    Single,
+    /// Messages at fixed times, whether or not the ones before have arrived.
+    Rate { deliveries_per_s: u64 },
+    /// Everybody joins, and stays silent after a first message.
+    Idle,
+    /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
+    Churn { at_once: usize },
+}
+
+impl Work {
+    /// Whether a message goes to more than its sender.
+    pub fn is_chat(self) -> bool {
+        !matches!(self, Work::Echo { .. })
+    }
+
+    /// What a server's CPU time is divided by.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Work::Idle => "client",
+            Work::Churn { .. } => "visit",
+            Work::Echo { .. } => "message",
+            _ => "delivery",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub work: Work,
+    pub clients: usize,
+    pub rooms: usize,
+    pub says: &'static str,
+}
+
+pub fn all() -> Vec<Scenario> {
+    let scenario = |name, work, clients, rooms, says| Scenario { name, work, clients, rooms, says };
+    vec![
+        scenario("echo-1", Work::Echo { window: 1 }, 100, 100, "100 connections, 1 message in flight each"),
+        scenario("echo-64", Work::Echo { window: 64 }, 100, 100, "100 connections, 64 messages in flight each"),
+        scenario("fanout-32x16", Work::Fanout { window: 16 }, 32, 1, "32 clients say 16 messages each at once"),
+        scenario("fanout-100x4", Work::Fanout { window: 4 }, 100, 1, "100 clients say 4 messages each at once"),
+        scenario("fanout-1000x1", Work::Fanout { window: 1 }, 1000, 1, "1,000 clients say 1 message each at once"),
+        scenario("single", Work::Single, 1000, 1, "one message at a time to 1,000 clients"),
+        scenario("rate", Work::Rate { deliveries_per_s: 100_000 }, 100, 1, "100,000 deliveries/s to 100 clients"),
+        scenario(
+            "rooms",
+            Work::Fanout { window: 4 },
+            1000,
+            100,
+            "1,000 clients in 100 rooms say 4 messages each at once",
+        ),
+        scenario("idle", Work::Idle, 19_000, 190, "19,000 clients in rooms of 100 join and stay silent"),
+        scenario(
+            "churn",
+            Work::Churn { at_once: 16 },
+            10,
+            1,
+            "guests join 10 members, speak once and leave, 16 at a time",
+        ),
+    ]
+}
