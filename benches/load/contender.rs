@@ -108,6 +108,23 @@ pub trait Contender {
     fn hears_itself(&self) -> bool {
         true
     }
+    /// How many clients may be joining at once: no more than wait to be accepted.
+    fn joining_at_once(&self) -> usize {
+        64
+    }
+    /// More than this it does not take in reasonable time.
+    fn clients_max(&self) -> usize {
+        usize::MAX
+    }
+    /// Whether it is so slow at this work that only `--full` waits for it.
+    fn needs_patience(&self, _: &Scenario) -> bool {
+        false
+    }
+    /// A server that leaves Nagle's algorithm on waits for the acknowledgements of clients that have nothing to say;
+    /// its clients send them at once, or the kernel's timer would be measured.
+    fn needs_quick_acks(&self) -> bool {
+        false
+    }
 
     /// The program, or how to get it.
     fn find(&self) -> Result<PathBuf, String>;
@@ -147,7 +164,7 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     everybody.push(Box::new(nats::Nats));
     everybody.push(Box::new(ngircd::Ngircd));
     everybody.push(Box::new(tokio_lines::TokioLines));
-    everybody.push(Box::new(bare::Bare));
+    everybody.push(Box::new(bare::Bare { fault: "none" }));
     everybody.push(Box::new(bun::Bun));
     everybody.push(Box::new(node_ws::NodeWs));
     everybody.push(Box::new(tokio_websocket::TokioWebSocket));

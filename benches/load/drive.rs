@@ -13,8 +13,6 @@ use crate::server::Server;
 
 /// Members that join before memory is first read, so that what a server allocates once is not divided among clients.
 const EARLY_MEMBERS: usize = 100;
-/// How many clients may be joining at once.
-const JOINING_AT_ONCE: usize = 64;
 /// In bursts, reading the clock for every delivery would cost more than counting it.
 const BURST_SAMPLE_EVERY: u32 = 61;
 
@@ -103,7 +101,7 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
     if scenario.work == Work::Idle {
         return idle(fleet, server, scenario.clients);
     }
-    fleet.connect_members(scenario.clients, JOINING_AT_ONCE)?;
+    fleet.connect_members(scenario.clients)?;
     fleet.settle()?;
     let sample = match scenario.work {
         Work::Echo { window } => echo(fleet, server, scenario.clients, window, budget),
@@ -204,12 +202,12 @@ fn rate(fleet: &mut Fleet, server: &Server, clients: usize, per_s: u64, budget: 
 }
 
 fn idle(fleet: &mut Fleet, server: &Server, clients: usize) -> Result<Sample> {
-    fleet.connect_members(EARLY_MEMBERS.min(clients), JOINING_AT_ONCE)?;
+    fleet.connect_members(EARLY_MEMBERS.min(clients))?;
     fleet.settle()?;
     std::thread::sleep(Duration::from_millis(200));
     let before = server.resident_bytes()?;
     let meter = Meter::start(fleet, server)?;
-    fleet.connect_members(clients, JOINING_AT_ONCE)?;
+    fleet.connect_members(clients)?;
     fleet.settle()?;
     let mut sample = meter.stop(fleet, server)?;
     // What was needed for a moment only may be given back.

@@ -12,6 +12,7 @@ mod plan;
 mod plot;
 mod report;
 mod scenario;
+mod self_check;
 mod server;
 mod shape;
 mod websocket;
@@ -57,6 +58,9 @@ pub struct Options {
     /// List scenarios and servers and stop
     #[arg(long)]
     list: bool,
+    /// Check that lost, doubled, replaced, altered and invented deliveries are noticed, and how fast counting is
+    #[arg(long)]
+    self_check: bool,
     /// Given by cargo bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -94,6 +98,9 @@ fn run(options: &Options) -> Result<ExitCode> {
     }
     machine::raise_descriptor_limit()?;
     CORES.get_or_init(machine::cores);
+    if options.self_check {
+        return self_check::run().map(|()| ExitCode::SUCCESS);
+    }
     let results = plan::measure(options)?;
     report::print(&results);
     if let Some(file) = &options.json {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::Options;
 use crate::contender::{self, Contender, Wire};
 use crate::drive::{self, Budget, Sample};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, Work};
 
 /// One server in one scenario.
 pub struct Row {
@@ -80,7 +80,11 @@ pub fn measure(options: &Options) -> Result<Results> {
     Ok(results)
 }
 
+/// How many clients of a peer are enough to tell its memory per client, in a quick run.
+const IDLE_PEER_CLIENTS: usize = 2000;
+
 struct Bench {
+    full: bool,
     budget: Budget,
     progress: ProgressBar,
     run: u16,
@@ -93,6 +97,7 @@ impl Bench {
         let progress = ProgressBar::new(runs as u64);
         progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Bench {
+            full: options.full,
             budget: Budget {
                 warm_up: Duration::from_secs_f64((seconds / 4.0).min(0.25)),
                 measure: Duration::from_secs_f64(seconds),
@@ -100,6 +105,12 @@ impl Bench {
             progress,
             run: 0,
         }
+    }
+
+    fn clients(&self, contender: &dyn Contender, scenario: &Scenario) -> usize {
+        let quick = scenario.work == Work::Idle && !self.full && !contender.is_ours();
+        let enough = if quick { IDLE_PEER_CLIENTS } else { usize::MAX };
+        scenario.clients.min(contender.clients_max()).min(enough)
     }
 
     /// Runs the servers in order. A peer's ratio is to the run of ours before it.
@@ -127,7 +138,9 @@ impl Bench {
                 continue;
             }
             self.run = self.run.wrapping_add(1);
-            match drive::run(contender, &scenario, self.budget, self.run) {
+            let clients = self.clients(contender, &scenario);
+            let scaled = Scenario { clients, ..scenario.clone() };
+            match drive::run(contender, &scaled, self.budget, self.run) {
                 Ok(sample) => {
                     let place = players.iter().position(|&p| p == player).expect("in order, so among the players");
                     let cost = sample.server_us_per_unit();
@@ -194,7 +207,9 @@ fn wanted(options: &Options, contenders: &[Box<dyn Contender>]) -> Vec<(Scenario
         for wire in [Wire::Lines, Wire::WebSocket] {
             let plays = |&player: &usize| {
                 let contender: &dyn Contender = &*contenders[player];
-                contender.wire() == wire && contender.plays(&scenario)
+                contender.wire() == wire
+                    && contender.plays(&scenario)
+                    && (options.full || !contender.needs_patience(&scenario))
             };
             let players: Vec<usize> = (0..contenders.len()).filter(plays).collect();
             if !players.is_empty() {

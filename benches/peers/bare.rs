@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+/// What it is to do wrong once, so that the benchmark can check that it notices.
+pub const FAULT_VARIABLE: &str = "BARE_FAULT";
+const FAULTY_TURN: u64 = 40;
 const LISTENER: Token = Token(usize::MAX);
 
 struct Client {
@@ -23,6 +26,8 @@ pub fn run(listener: std::net::TcpListener) -> io::Result<()> {
     let mut clients: Vec<Client> = Vec::new();
     let mut buffer = vec![0; 1 << 18];
     let mut log = Vec::new();
+    let fault = std::env::var(FAULT_VARIABLE).unwrap_or_default();
+    let mut turns_with_lines = 0;
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
@@ -37,9 +42,32 @@ pub fn run(listener: std::net::TcpListener) -> io::Result<()> {
             }
         }
         if !log.is_empty() {
-            clients.iter_mut().filter(|client| !client.gone).for_each(|client| write(client, &log));
+            turns_with_lines += 1;
+            for (place, client) in clients.iter_mut().filter(|client| !client.gone).enumerate() {
+                match turns_with_lines == FAULTY_TURN && place == 0 {
+                    true => write(client, &spoil(&log, &fault)),
+                    false => write(client, &log),
+                }
+            }
             log.clear();
         }
+    }
+}
+
+fn spoil(log: &[u8], fault: &str) -> Vec<u8> {
+    let first = memchr::memchr(b'\n', log).map_or(0, |end| end + 1);
+    let (line, rest) = log.split_at(first);
+    match fault {
+        "lose" => rest.to_vec(),
+        "double" => [line, line, rest].concat(),
+        "replace" => [rest.get(..first).unwrap_or(b""), rest].concat(),
+        "invent" => [b"nobody said this\n", log].concat(),
+        "alter" => {
+            let mut spoilt = log.to_vec();
+            spoilt[first - 2] ^= 1;
+            spoilt
+        }
+        _ => log.to_vec(),
     }
 }
 

@@ -1,17 +1,23 @@
 //! Servers written the usual way, to compare with. Started by the load benchmark as processes of their own.
 
-mod bare;
+pub mod bare;
 mod tokio_echo;
 mod tokio_lines;
 mod tokio_websocket;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
 
 /// Runs until the process is ended.
 pub fn run(kind: &str, port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    listener.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    socket.listen(4096)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from(socket);
     if kind == "bare" {
         return bare::run(listener);
     }

@@ -7,9 +7,13 @@ use anyhow::Result;
 
 use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program};
 use crate::payload::Payload;
+use crate::peers::bare::FAULT_VARIABLE;
 use crate::scenario::{Scenario, Work};
 
-pub struct Bare;
+pub struct Bare {
+    /// What it does wrong, for the benchmark to check itself: see `benches/peers/bare.rs`.
+    pub fault: &'static str,
+}
 
 impl Contender for Bare {
     fn name(&self) -> &'static str {
@@ -37,7 +41,9 @@ impl Contender for Bare {
     }
 
     fn launch(&self, start: &Start) -> Result<Command> {
-        Ok(hidden_peer(start, "bare"))
+        let mut command = hidden_peer(start, "bare");
+        command.env(FAULT_VARIABLE, self.fault);
+        Ok(command)
     }
 
     fn greeting(&self, _: &Identity, _: &Scenario) -> Vec<Step> {

@@ -24,6 +24,20 @@ impl Contender for Ngircd {
         false
     }
 
+    /// It listens with a backlog of ten.
+    fn joining_at_once(&self) -> usize {
+        8
+    }
+
+    /// Each one that joins makes it look at all that are there.
+    fn clients_max(&self) -> usize {
+        2000
+    }
+
+    fn needs_quick_acks(&self) -> bool {
+        true
+    }
+
     fn find(&self) -> Result<PathBuf, String> {
         apt("ngircd", "ngircd")
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, apt, npm_dir, peer_file, websocket_path};
 use crate::payload::Payload;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Work};
 use crate::websocket;
 
 pub struct NodeWs;
@@ -23,6 +23,11 @@ impl Contender for NodeWs {
 
     fn plays(&self, _: &Scenario) -> bool {
         true
+    }
+
+    /// A round of a million deliveries takes it ten seconds.
+    fn needs_patience(&self, scenario: &Scenario) -> bool {
+        matches!(scenario.work, Work::Fanout { .. }) && scenario.clients == 1000 && scenario.rooms == 1
     }
 
     fn find(&self) -> Result<PathBuf, String> {
