@@ -178,13 +178,13 @@ fn order(contenders: &[Box<dyn Contender>], players: &[usize], pairs: usize) -> 
 
 fn available(options: &Options) -> (Vec<Box<dyn Contender>>, Vec<String>) {
     let mut left_out = Vec::new();
-    let wanted = |contender: &Box<dyn Contender>| {
+    let wanted = |contender: &dyn Contender| {
         let wire = options.wire.as_ref().is_none_or(|wire| wire == contender.wire().name());
         let name = |wanted: &String| contender.name().contains(wanted.as_str());
         wire && (contender.is_ours() || options.peer.is_empty() || options.peer.iter().any(name))
     };
     let mut contenders = contender::all();
-    contenders.retain(wanted);
+    contenders.retain(|contender| wanted(&**contender));
     contenders.retain(|contender| match contender.find() {
         Ok(_) => true,
         Err(how) => {

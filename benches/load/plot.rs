@@ -38,12 +38,12 @@ fn chart(group: &Group, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         Work::Idle => ("resident bytes per client".into(), |sample| sample.bytes_per_client.unwrap_or(0.0)),
         work => (format!("us of server CPU per {}", work.unit()), Sample::server_us_per_unit),
     };
-    area.draw_text(&title, &text(18), (12, 10))?;
-    area.draw_text(&format!("{}; {quantity}, less is better", group.scenario.says), &text(13), (12, 36))?;
+    area.draw_text(&title, &text(22), (12, 10))?;
+    area.draw_text(&format!("{}; {quantity}, less is better", group.scenario.says), &text(16), (12, 36))?;
     let values: Vec<f64> = group.rows.iter().map(|row| row.median(value)).collect();
     let longest = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let right = text(13).pos(Pos::new(HPos::Right, VPos::Center));
-    let left = text(13).pos(Pos::new(HPos::Left, VPos::Center));
+    let right = text(16).pos(Pos::new(HPos::Right, VPos::Center));
+    let left = text(16).pos(Pos::new(HPos::Left, VPos::Center));
     for (place, (row, value)) in group.rows.iter().zip(values).enumerate() {
         let top = TOP + BAR_HEIGHT * place as i32;
         let middle = top + BAR_HEIGHT / 2 - 2;

@@ -40,11 +40,11 @@ async fn client(stream: TcpStream, id: u64, rooms: Rooms) -> Result<(), Error> {
     let (sender, receiver) = unbounded();
     rooms.lock().expect("rooms").entry(room.clone()).or_default().insert(id, sender);
     let read = incoming.try_for_each(|message| {
-        if message.is_text() || message.is_binary() {
-            if let Some(members) = rooms.lock().expect("rooms").get(&room) {
-                for member in members.values() {
-                    let _ = member.unbounded_send(message.clone());
-                }
+        if (message.is_text() || message.is_binary())
+            && let Some(members) = rooms.lock().expect("rooms").get(&room)
+        {
+            for member in members.values() {
+                let _ = member.unbounded_send(message.clone());
             }
         }
         future::ready(Ok(()))

@@ -23,7 +23,7 @@ impl Fleet<'_> {
                 let room = index % self.rooms.len();
                 self.connect(index, room, false)?;
                 self.rooms[room].members.push(index);
-                if index % 16 != 0 {
+                if !index.is_multiple_of(16) {
                     continue;
                 }
             }

@@ -12,7 +12,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll};
 
 use crate::contender::{Contender, Identity, Step, Verdict};
-use crate::payload::{Kind, Stamp, digest, number};
+use crate::payload::{Kind, Stamp, digest, number, renumber};
 use crate::scenario::Scenario;
 use crate::shape::{Sampler, Shape, Tally};
 
@@ -132,9 +132,10 @@ impl<'a> Fleet<'a> {
     fn compose(&mut self, from: usize, count: u32, said_ns: u64) {
         let conn = &mut self.conns[from];
         let room = &mut self.rooms[conn.room];
+        let mut payload = self.stamp.payload(Kind::Measured, 0, said_ns);
         for _ in 0..count {
             self.next_number += 1;
-            let payload = self.stamp.payload(Kind::Measured, self.next_number, said_ns);
+            renumber(&mut payload, self.next_number);
             let digest = digest(&payload);
             conn.said.add(digest);
             room.said.add(digest);
