@@ -106,6 +106,8 @@ impl Room {
                 self.audiences.last_mut().expect("just pushed")
             }
         };
+        // What it said before it came is no matter of its share.
+        audience.own.retain(|own| own.speaker != client);
         let index = offset(audience.members.len());
         audience.members.push(Member { client, from: offset(audience.batch.len()) });
         Seat { room: id, index }

@@ -1,4 +1,4 @@
-//! The load benchmark: `cargo bench --bench load`. See `--help`, and docs/benchmark.md for how to read its table.
+//! The load benchmark: `cargo bench --bench load`. See `--help`, and benches/README.md for how to read its table.
 
 mod contender;
 mod contenders;
