@@ -91,7 +91,8 @@ impl Contender for ChatServer {
         match (self.wire, self.mode) {
             (Wire::WebSocket, _) => websocket::greeting(&format!("/?name={}&room={}", who.name, who.room)),
             (Wire::Lines, Mode::Chat) => vec![
-                Step::Send(format!("/nick {}\n/join #{}\n", who.name, who.room).into_bytes()),
+                // Out of the lobby, because the clients of the others are in one room too.
+                Step::Send(format!("/nick {}\n/join #{}\n/leave #lobby\n", who.name, who.room).into_bytes()),
                 Step::Await { starting: b"", until: b"\n".to_vec() },
             ],
             (Wire::Lines, _) => Vec::new(),
@@ -127,9 +128,10 @@ impl Contender for ChatServer {
     }
 
     fn end(&self) -> &'static [u8] {
-        match self.wire {
-            Wire::WebSocket => b"",
-            Wire::Lines => b"\n",
+        match (self.wire, self.mode) {
+            (Wire::WebSocket, _) => b"",
+            (Wire::Lines, Mode::Chat) => b"\r\n",
+            (Wire::Lines, _) => b"\n",
         }
     }
 

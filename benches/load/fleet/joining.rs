@@ -51,7 +51,7 @@ impl Fleet<'_> {
     /// Speaks in each room until everybody in it has heard it: from then on all are known to be members.
     pub fn settle(&mut self) -> Result<()> {
         let mut wait = Duration::from_millis(100);
-        for _ in 0..9 {
+        for _ in 0..7 {
             self.settle_number += 1;
             let attempt = self.settle_number;
             let payload = self.stamp.payload(Kind::Settle, attempt, self.now_ns());
