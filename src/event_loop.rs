@@ -160,7 +160,9 @@ impl<A: Service> EventLoop<A> {
                 SIGNALS => signal |= self.signals.pending().count() > 0,
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns then decides.
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    if event.is_read_closed() || event.is_error() {
+                        self.server.input_ended(key);
+                    } else if event.is_readable() {
                         self.server.readable(key);
                     }
                     if event.is_writable() {

@@ -90,6 +90,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             peer: peer.into(),
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
+            input_ended: false,
             wire: Line::default(),
             inbox: Inbox::default(),
             pending: None,
@@ -107,6 +108,14 @@ impl<S: Stream, A: Service> Server<S, A> {
             client.reading = Reading::Ready;
             self.ready.push(ClientId::new(key, client.serial));
         }
+    }
+
+    /// The stream with this key has its end, or an error, behind what is left to read.
+    pub fn input_ended(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.input_ended = true;
+        }
+        self.readable(key);
     }
 
     /// The stream with this key may take more.
@@ -186,7 +195,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match self.receive(id) {
             Got::Bytes(count) => {
                 self.serve_read(id, count);
-                if count == self.read_buffer.len() {
+                if self.has_more(id, count) {
                     self.read_again(id);
                 }
             }
@@ -209,6 +218,11 @@ impl<S: Stream, A: Service> Server<S, A> {
                 Err(error) => Got::Error(error),
             };
         }
+    }
+
+    /// Whether there is more to read after a read that brought `count` bytes.
+    fn has_more(&self, id: ClientId, count: usize) -> bool {
+        count == self.read_buffer.len() || self.clients[id.index()].input_ended
     }
 
     /// Puts a client on the ready list, unless it has to wait for something.
@@ -449,7 +463,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Reads and drops the last input of a client that we are done with.
     fn discard(&mut self, id: ClientId) {
         match self.receive(id) {
-            Got::Bytes(count) if count == self.read_buffer.len() => self.read_again(id),
+            Got::Bytes(count) if self.has_more(id, count) => self.read_again(id),
             Got::Bytes(_) | Got::Nothing => {}
             Got::End | Got::Error(_) => self.end(id),
         }

@@ -17,7 +17,8 @@ use crate::wire::line::Line;
 ///
 /// Both directions are non-blocking. A read that fills less than the buffer it was given, and a write that takes less than
 /// it was offered, mean what they mean for an edge-triggered epoll (epoll(7), question 9): the other side has to do
-/// something first, and whoever drives the server reports readiness again when it has.
+/// something first, and whoever drives the server reports readiness again when it has. The end of the input is the
+/// exception: it can be reported together with the bytes before it, as [`crate::server::Server::input_ended`], and only once.
 pub trait Stream: Read + Write {
     /// Ends the writing half: the peer reads the end of the stream after what was written.
     fn shutdown_write(&mut self) -> std::io::Result<()>;
@@ -65,6 +66,9 @@ pub struct Client<S> {
     pub peer: Peer,
     pub lifecycle: Lifecycle,
     pub reading: Reading,
+    /// The peer will send nothing more. Its end may have been reported together with its last bytes, so it is read on
+    /// until the end comes, and no further readiness is waited for.
+    pub input_ended: bool,
     pub wire: Line,
     pub inbox: Inbox,
     /// A message that its service could not take yet.
