@@ -33,6 +33,11 @@ const ACCEPT_PAUSE_MS: Millis = 100;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it takes megabytes and asks
+/// for more only when a third of them has gone: a slow reader would look, for seconds, like one that does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 32 * 1024;
+
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 
@@ -288,6 +293,8 @@ fn admit<A: Service>(
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut stream, Token(server.next_key()), interest)?;
     info!("Peer address: {peer}");

@@ -192,3 +192,24 @@ fn who_never_reads_is_let_go_and_the_others_get_everything() {
     }
     assert_memory_is_bounded(&server);
 }
+
+/// It is slower than the others, but it reads: they wait for it, and it stays.
+#[test]
+fn a_slow_reader_is_waited_for() {
+    let server = Server::start(&["--mode", "broadcast"]);
+    let mut slow = server.join();
+    let mut speaker = server.join();
+    let said = lines(0, 10 * 1024 * 1024);
+    thread::scope(|scope| {
+        let mut writer = speaker.writer();
+        let said = &said;
+        scope.spawn(move || writer.write_all(said).expect("it is taken"));
+        scope.spawn(move || assert!(speaker.bytes(said.len()) == *said));
+        for part in said.chunks(50 * 1024) {
+            assert!(slow.bytes(part.len()) == part);
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    assert_nobody_was_closed(&server);
+    assert_memory_is_bounded(&server);
+}
