@@ -162,10 +162,10 @@ impl Outgoing {
     }
 
     /// Sends one message to one client, after everything that was said to it before. `encode` appends the message in the
-    /// client's format.
+    /// client's format. To a client that has gone, nothing is sent.
     pub fn send(&mut self, to: ClientId, encode: impl FnOnce(Format, &mut Vec<u8>)) {
-        self.catch_up(to);
         if let Some(format) = self.open_recipient(to).map(|recipient| recipient.format) {
+            self.catch_up(to);
             self.owe(to, Queued::Prompt, |outbox| outbox.append(|tail| encode(format, tail)));
         }
     }
@@ -194,6 +194,7 @@ impl Outgoing {
 
     /// Takes a client out of a room. It gets what was published there until now.
     pub fn leave(&mut self, id: RoomId, client: ClientId) {
+        debug_assert_eq!(self.recipients[client.index()].serial, client.serial);
         self.catch_up(client);
         let recipient = &mut self.recipients[client.index()];
         let Some(at) = recipient.seats.iter().position(|seat| seat.room == id) else { return };
