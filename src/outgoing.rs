@@ -87,6 +87,8 @@ struct Recipient {
     writable: bool,
     /// Takes nothing more: it is being closed, or the slot is vacant.
     closed: bool,
+    /// Somebody will look at it: it needs no second deadline when it goes over the mark again.
+    watched: bool,
     /// Present only while something is owed.
     outbox: Option<Box<Owed>>,
     seats: SmallVec<[Seat; 2]>,
@@ -252,6 +254,7 @@ impl Outgoing {
             queued: Queued::No,
             writable: true,
             closed: true,
+            watched: false,
             outbox: None,
             seats: SmallVec::new(),
         };
@@ -443,6 +446,12 @@ impl Outgoing {
 
     /// Looks at a client that went over the mark a while ago.
     pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        let checked = self.look_at(client);
+        self.recipients[client.index()].watched = checked != Checked::Clear;
+        checked
+    }
+
+    fn look_at(&mut self, client: ClientId) -> Checked {
         let now = self.now.ms;
         let recipient = &mut self.recipients[client.index()];
         let Some(owed) = &mut recipient.outbox else { return Checked::Clear };
@@ -505,7 +514,9 @@ impl Outgoing {
             for seat in &recipient.seats {
                 self.rooms[seat.room.0 as usize].congested_members += 1;
             }
-            self.newly_over.push(client);
+            if !mem::replace(&mut recipient.watched, true) {
+                self.newly_over.push(client);
+            }
         }
         if bytes > self.limits.outbox_max_bytes && !recipient.closed {
             self.closing.push((client, Farewell::TooSlow));
