@@ -132,7 +132,7 @@ pub struct Limits {
     pub stalled_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
-    /// `--drain-seconds`: how long a closing client has to read what it is owed.
+    /// `--drain-seconds`: how long a closing client that is owed something may go without reading any of it.
     pub drain_ms: Millis,
 }
 

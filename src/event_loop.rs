@@ -117,6 +117,10 @@ impl<A: Service> EventLoop<A> {
         loop {
             self.wait(&mut events, drain_until)?;
             let now = self.now();
+            // Before the turn, whose own deadlines would let the last clients go as if they had drained.
+            if drain_until.is_some_and(|at| at <= now.ms) {
+                return Ok(Ended::Cut(self.server.len()));
+            }
             let signal = self.dispatch(&events);
             self.accept(now);
             self.server.turn(now);
@@ -128,10 +132,8 @@ impl<A: Service> EventLoop<A> {
                 }
                 (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
             }
-            match drain_until {
-                Some(_) if self.server.is_empty() => return Ok(Ended::Drained),
-                Some(at) if at <= now.ms => return Ok(Ended::Cut(self.server.len())),
-                _ => {}
+            if drain_until.is_some() && self.server.is_empty() {
+                return Ok(Ended::Drained);
             }
         }
     }

@@ -391,6 +391,12 @@ impl Outgoing {
         owed.is_some_and(|owed| owed.pressure != Pressure::Clear)
     }
 
+    /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
+    pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
+        let owed = self.recipients[client.index()].outbox.as_ref();
+        owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
+    }
+
     /// What a client is owed.
     pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
         self.recipients[client.index()].outbox.as_deref().map(|owed| &owed.outbox)
