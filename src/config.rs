@@ -93,7 +93,7 @@ impl Config {
         Limits {
             message_bytes_max,
             outbox_max_bytes: Limits::default().outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
-            drain_ms: Millis::from(self.drain_seconds) * 1000,
+            drain_ms: Limits::default().drain_ms.max(Millis::from(self.drain_seconds) * 1000),
             ..Limits::default()
         }
     }
@@ -132,7 +132,8 @@ pub struct Limits {
     pub stalled_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
-    /// `--drain-seconds`: how long a closing client that is owed something may go without reading any of it.
+    /// How long a closing client that is owed something may go without reading any of it. Not less than `--drain-seconds`:
+    /// when the server stops, the event loop ends the wait.
     pub drain_ms: Millis,
 }
 

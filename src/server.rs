@@ -341,6 +341,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 Due::Resume => {}
                 Due::Close => self.end(id),
+                Due::Drain => self.drain_client(id),
                 Due::Pressure => {
                     if let Checked::Again(at) = self.out.check(id) {
                         self.timers.push(at, id, Due::Pressure);
@@ -438,13 +439,24 @@ impl<S: Stream, A: Service> Server<S, A> {
         if farewell != Farewell::Done {
             self.out.append(id, format!("! {farewell}\n").as_bytes());
         }
-        let patience = match farewell {
-            Farewell::TooSlow => self.limits.linger_ms,
-            _ => self.limits.drain_ms,
+        let (patience, due) = match farewell {
+            Farewell::TooSlow => (self.limits.linger_ms, Due::Close),
+            _ => (self.limits.drain_ms, Due::Drain),
         };
-        self.timers.push(self.out.now().ms + patience, id, Due::Close);
+        self.timers.push(self.out.now().ms + patience, id, due);
         if self.out.is_settled(id) {
             self.shut(id);
+        }
+    }
+
+    /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that it is owed.
+    fn drain_client(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
+        let give_up_at = self.out.last_taken(id) + self.limits.drain_ms;
+        if give_up_at <= now {
+            self.end(id);
+        } else if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) {
+            self.timers.push(give_up_at, id, Due::Drain);
         }
     }
 
@@ -504,3 +516,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.clients.get_mut(id.index()).filter(|client| client.serial == id.serial)
     }
 }
+
+#[cfg(test)]
+mod tests;
