@@ -8,21 +8,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, DEADLINE, Server};
-use socket2::{Domain, Socket, Type};
+use common::{Client, DEADLINE, Server, small_window_client};
 
 /// Far more than a server that bounds its queues needs, and far less than what goes through it in these tests.
 const MEMORY_MAX_KIB: u64 = 32 * 1024;
-
-/// A client whose kernel takes little in for it while it does not read.
-fn small_window_client(server: &Server) -> Client {
-    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
-    socket.set_recv_buffer_size(4096).expect("a small buffer");
-    socket.connect(&server.address.into()).expect("a connection");
-    let client = Client::over(socket.into());
-    server.wait_for_log(&format!("Peer address: {}", client.address()));
-    client
-}
 
 /// Numbered lines of one speaker, about `bytes` in all.
 fn lines(speaker: usize, bytes: usize) -> Vec<u8> {

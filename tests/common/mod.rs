@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// After this long something hangs. Nothing here is expected to take even a tenth of it.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -270,6 +270,16 @@ impl Client {
     pub fn reset(self) {
         SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
+}
+
+/// A client whose kernel takes little in for it while it does not read.
+pub fn small_window_client(server: &Server) -> Client {
+    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.connect(&server.address.into()).expect("a connection");
+    let client = Client::over(socket.into());
+    server.wait_for_log(&format!("Peer address: {}", client.address()));
+    client
 }
 
 /// Lets this process have many sockets at once.
