@@ -203,10 +203,16 @@ impl<A: Service> EventLoop<A> {
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                         self.reserve = None;
-                        if let Ok((stream, peer)) = listener.accept() {
-                            refuse(&stream, peer, "this server is out of file descriptors");
+                        match listener.accept() {
+                            Ok((stream, peer)) => refuse(&stream, peer, "this server is out of file descriptors"),
+                            // The kernel looks for a descriptor first, so that it complains even if nobody is waiting.
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
+                            Err(_) => {}
                         }
                         self.reserve = reserve();
+                        if !self.acceptable {
+                            return;
+                        }
                     }
                     _ => {
                         warn!("no connections for {ACCEPT_PAUSE_MS} ms: {error}");
