@@ -147,6 +147,14 @@ impl Server {
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Processor time that it has used, in ticks of (nearly always) ten milliseconds.
+    pub fn processor_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its state");
+        // The name, in parentheses, may hold anything. After it, fields 14 and 15 are user and system time (proc(5)).
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+
     /// Whether it is still there.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("its state").is_none()
