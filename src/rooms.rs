@@ -101,6 +101,8 @@ impl Room {
                 self.audiences.last_mut().expect("just pushed")
             }
         };
+        // What it said before it came is no matter of its share.
+        audience.own.retain(|own| own.speaker != client);
         let index = offset(audience.members.len());
         audience.members.push(Member { client, from: offset(audience.batch.len()) });
         Seat { room: id, index }
@@ -225,3 +227,6 @@ fn pieces<'a>(from: usize, to: usize, own: impl Iterator<Item = &'a Own>, mut gi
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a batch is smaller than 4 GiB")
 }
+
+#[cfg(test)]
+mod tests;
