@@ -592,3 +592,6 @@ impl Default for Owed {
         Owed { outbox: Outbox::default(), pressure: Pressure::Clear, blocked_since: None }
     }
 }
+
+#[cfg(test)]
+mod tests;
