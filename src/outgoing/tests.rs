@@ -142,6 +142,8 @@ fn a_closed_room_wakes_who_waited_for_it_and_its_number_is_a_new_room() {
     let mut woken = Vec::new();
     out.take_woken(&mut woken);
     assert_eq!(woken, [client(1)]);
+    out.hand_out();
+    assert_eq!(owed(&out, 0), "x".repeat(200), "and nobody asks the closed room for more");
     let again = out.open_room();
     assert_eq!(again, rooms[0], "the test means to reuse it");
     out.join(again, client(1));
