@@ -201,7 +201,7 @@ impl Config {
         let limits = Limits {
             message_bytes_max,
             outbox_max_bytes: Limits::default().outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
-            drain_ms: Millis::from(self.drain_seconds) * 1000,
+            drain_ms: Limits::default().drain_ms.max(Millis::from(self.drain_seconds) * 1000),
             greet_after_ms: self.greet_after.into(),
             ..Limits::default()
         };
@@ -253,7 +253,8 @@ pub struct Limits {
     pub ping_after_ms: Millis,
     /// How long it has to answer.
     pub pong_ms: Millis,
-    /// `--drain-seconds`: how long a closing client has to read what it is owed.
+    /// How long a closing client that is owed something may go without reading any of it. Not less than `--drain-seconds`:
+    /// when the server stops, the event loop ends the wait.
     pub drain_ms: Millis,
 }
 

@@ -117,6 +117,10 @@ impl<A: Service> EventLoop<A> {
         loop {
             self.wait(&mut events, drain_until)?;
             let now = self.now();
+            // Before the turn, whose own deadlines would let the last clients go as if they had drained.
+            if drain_until.is_some_and(|at| at <= now.ms) {
+                return Ok(Ended::Cut(self.server.len()));
+            }
             let signal = self.dispatch(&events);
             self.accept(now);
             self.server.turn(now);
@@ -128,10 +132,8 @@ impl<A: Service> EventLoop<A> {
                 }
                 (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
             }
-            match drain_until {
-                Some(_) if self.server.is_drained() => return Ok(Ended::Drained),
-                Some(at) if at <= now.ms => return Ok(Ended::Cut(self.server.len())),
-                _ => {}
+            if drain_until.is_some() && self.server.is_drained() {
+                return Ok(Ended::Drained);
             }
         }
     }
@@ -201,10 +203,16 @@ impl<A: Service> EventLoop<A> {
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                         self.reserve = None;
-                        if let Ok((stream, peer)) = listener.accept() {
-                            refuse(&stream, peer, "this server is out of file descriptors");
+                        match listener.accept() {
+                            Ok((stream, peer)) => refuse(&stream, peer, "this server is out of file descriptors"),
+                            // The kernel looks for a descriptor first, so that it complains even if nobody is waiting.
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
+                            Err(_) => {}
                         }
                         self.reserve = reserve();
+                        if !self.acceptable {
+                            return;
+                        }
                     }
                     _ => {
                         warn!("no connections for {ACCEPT_PAUSE_MS} ms: {error}");

@@ -102,6 +102,8 @@ struct Recipient {
     held: bool,
     /// Takes nothing more: it is being closed, or the slot is vacant.
     closed: bool,
+    /// Somebody will look at it: it needs no second deadline when it goes over the mark again.
+    watched: bool,
     /// Present only while something is owed.
     outbox: Option<Box<Owed>>,
     seats: SmallVec<[Seat; 2]>,
@@ -296,6 +298,7 @@ impl Outgoing {
             writable: true,
             held: false,
             closed: true,
+            watched: false,
             outbox: None,
             seats: SmallVec::new(),
         };
@@ -452,6 +455,12 @@ impl Outgoing {
         owed.is_some_and(|owed| owed.pressure != Pressure::Clear)
     }
 
+    /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
+    pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
+        let owed = self.recipients[client.index()].outbox.as_ref();
+        owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
+    }
+
     /// What a client is owed.
     pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
         self.recipients[client.index()].outbox.as_deref().map(|owed| &owed.outbox)
@@ -507,6 +516,12 @@ impl Outgoing {
 
     /// Looks at a client that went over the mark a while ago.
     pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        let checked = self.look_at(client);
+        self.recipients[client.index()].watched = checked != Checked::Clear;
+        checked
+    }
+
+    fn look_at(&mut self, client: ClientId) -> Checked {
         let now = self.now.ms;
         let recipient = &mut self.recipients[client.index()];
         let Some(owed) = &mut recipient.outbox else { return Checked::Clear };
@@ -569,7 +584,9 @@ impl Outgoing {
             for seat in &recipient.seats {
                 self.rooms[seat.room.index()].congested_members += 1;
             }
-            self.newly_over.push(client);
+            if !mem::replace(&mut recipient.watched, true) {
+                self.newly_over.push(client);
+            }
         }
         if bytes > self.limits.outbox_max_bytes && !recipient.closed {
             self.closing.push((client, Farewell::TooSlow));
@@ -639,3 +656,6 @@ impl Default for Owed {
         Owed { outbox: Outbox::default(), pressure: Pressure::Clear, blocked_since: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

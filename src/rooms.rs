@@ -240,3 +240,6 @@ fn pieces<'a>(from: usize, to: usize, own: impl Iterator<Item = &'a Own>, mut gi
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a batch is smaller than 4 GiB")
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,7 +275,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what is left of a client whose input has ended: at last the line that has no ending.
     fn serve_rest(&mut self, id: ClientId) {
         if matches!(self.clients[id.index()].wire, Wire::Undecided) {
-            self.become_line(id);
+            self.become_line(id, self.is_opened(id));
         }
         if !self.serve_inbox(id) {
             return;
@@ -328,6 +328,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 Due::Resume => {}
                 Due::Close => self.end(id),
+                Due::Drain => self.drain_client(id),
                 Due::Greet => self.greet(id),
                 Due::Head => self.check_head(id),
                 Due::Ping => self.check_silence(id),
@@ -406,3 +407,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.clients.get_mut(id.index()).filter(|client| client.serial == id.serial)
     }
 }
+
+#[cfg(test)]
+mod tests;

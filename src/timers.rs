@@ -13,6 +13,8 @@ pub enum Due {
     Pressure,
     /// A client that had to wait for a moment may go on.
     Resume,
+    /// A client that is closing should have taken something of what it is owed.
+    Drain,
     /// A client that is closing had time enough.
     Close,
     /// Whoever has said nothing yet is a person at a terminal.

@@ -70,19 +70,31 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.say_farewell(id, farewell);
-        let patience = match farewell {
-            Farewell::TooSlow => self.settings.limits.linger_ms,
-            _ => self.settings.limits.drain_ms,
+        let (patience, due) = match farewell {
+            Farewell::TooSlow => (self.settings.limits.linger_ms, Due::Close),
+            _ => (self.settings.limits.drain_ms, Due::Drain),
         };
-        self.timers.push(self.out.now().ms + patience, id, Due::Close);
+        self.timers.push(self.out.now().ms + patience, id, due);
         if self.out.is_settled(id) {
             self.shut(id);
+        }
+    }
+
+    /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that it is owed.
+    pub(super) fn drain_client(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
+        let give_up_at = self.out.last_taken(id) + self.settings.limits.drain_ms;
+        if give_up_at <= now {
+            self.end(id);
+        } else if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) {
+            self.timers.push(give_up_at, id, Due::Drain);
         }
     }
 
     /// The last word, in the manner of the client's wire.
     fn say_farewell(&mut self, id: ClientId, farewell: Farewell) {
         let mut word = Vec::new();
+        let ending = self.service.rules().ending();
         match (&self.clients[id.index()].wire, farewell) {
             (Wire::WebSocket { .. }, Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
             (Wire::WebSocket { .. }, Farewell::Answer(Some(code))) => encode_close(&mut word, code, ""),
@@ -95,10 +107,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 encode_close(&mut word, close_code::GOING_AWAY, "")
             }
             (Wire::Line(_), Farewell::TooLong(_) | Farewell::TooSlow) => {
-                word = format!("! {farewell}\r\n").into_bytes()
+                word = format!("! {farewell}{ending}").into_bytes()
             }
             (Wire::Line(_), Farewell::GoingAway) if self.service.greets() => {
-                word = format!("* Goodbye: {farewell}.\r\n").into_bytes();
+                word = format!("* Goodbye: {farewell}.{ending}").into_bytes();
             }
             _ => {}
         }

@@ -26,8 +26,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Takes up a new client on the wire that the listener is pinned to, or waits for what its first bytes say.
     pub(super) fn meet(&mut self, id: ClientId) {
         match self.settings.listen {
-            Listen::Line => self.become_line(id),
-            Listen::Http => self.become_http(id),
+            Listen::Line => self.become_line(id, false),
+            Listen::Http => self.become_http(id, false),
             Listen::Auto => {
                 if !self.service.greets() {
                     self.service.opened(id, Introduction::default(), &mut self.out);
@@ -53,8 +53,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &mut self.clients[id.index()];
         if let Wire::Undecided = client.wire {
             match looks_like_http(client.inbox.as_mut_slice()) {
-                FirstBytes::Http => self.become_http(id),
-                FirstBytes::NotHttp => self.become_line(id),
+                FirstBytes::Http => self.become_http(id, self.is_opened(id)),
+                FirstBytes::NotHttp => self.become_line(id, self.is_opened(id)),
                 FirstBytes::NeedMore => {}
             }
         }
@@ -63,13 +63,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// A client that has been silent, or slow to say what it is, speaks lines.
     pub(super) fn greet(&mut self, id: ClientId) {
         if let Wire::Undecided = self.clients[id.index()].wire {
-            self.become_line(id);
+            self.become_line(id, self.is_opened(id));
             self.serve_inbox(id);
         }
     }
 
-    pub(super) fn become_line(&mut self, id: ClientId) {
-        let known = self.is_opened(id);
+    /// `opened`: the service knows the client already.
+    pub(super) fn become_line(&mut self, id: ClientId, opened: bool) {
         let mut line = Line::new(self.service.rules());
         let mut replies = Vec::new();
         let client = &mut self.clients[id.index()];
@@ -80,13 +80,14 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !replies.is_empty() {
             self.out.append(id, &replies);
         }
-        if !known {
+        if !opened {
             self.service.opened(id, Introduction::default(), &mut self.out);
         }
     }
 
-    fn become_http(&mut self, id: ClientId) {
-        if self.is_opened(id) {
+    /// `opened`: the service knows the client already, and has to part with it until it speaks WebSocket.
+    fn become_http(&mut self, id: ClientId, opened: bool) {
+        if opened {
             self.service.closed(id, &mut self.out);
             self.out.forget(id);
         }

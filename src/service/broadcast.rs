@@ -8,7 +8,6 @@ use crate::encode::Kind;
 use crate::outgoing::{Outgoing, Until};
 use crate::rooms::RoomId;
 use crate::service::{Introduction, Message, Service, Taken};
-use crate::wire::line::Rules;
 
 /// The broadcast service: one room with everybody in it.
 #[derive(Debug)]
@@ -23,18 +22,6 @@ impl Broadcast {
 }
 
 impl Service for Broadcast {
-    fn rules(&self) -> Rules {
-        Rules::Raw
-    }
-
-    fn greets(&self) -> bool {
-        false
-    }
-
-    fn subprotocols(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     fn opened(&mut self, client: ClientId, _: Introduction<'_>, out: &mut Outgoing) {
         out.join(self.everybody, client);
     }

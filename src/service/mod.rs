@@ -38,21 +38,30 @@ pub enum Taken {
 /// Between `opened` and `closed` of a client its messages come one by one, in order.
 pub trait Service {
     /// How lines are cut for this service.
-    fn rules(&self) -> Rules;
+    fn rules(&self) -> Rules {
+        Rules::Raw
+    }
 
     /// Whether it has something to say to a client before the client speaks. Then a client is opened when its wire has been
     /// decided; else at once, and what it is sent waits for that.
-    fn greets(&self) -> bool;
+    fn greets(&self) -> bool {
+        false
+    }
 
     /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].
-    fn subprotocols(&self) -> &'static [&'static str];
+    fn subprotocols(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// A client is ready to talk.
     fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing);
 
     /// What must come first before anything more is read from this client. Called before each read, so that input that
     /// could not be taken stays in the kernel, where it holds the sender back.
-    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until>;
+    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+        let _ = (client, out);
+        None
+    }
 
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken;

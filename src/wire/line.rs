@@ -28,6 +28,16 @@ pub enum Rules {
     Telnet,
 }
 
+impl Rules {
+    /// How a line of the server's own ends.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Rules::Raw => "\n",
+            Rules::Telnet => "\r\n",
+        }
+    }
+}
+
 /// A line at the start of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {

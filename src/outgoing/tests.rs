@@ -1,0 +1,333 @@
+//! What goes to whom, and who waits for whom, against a model that keeps a plain string for each client.
+
+use std::io::IoSlice;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::client::outbox::SLICES_MAX;
+use crate::encode::Kind;
+
+const CLIENTS: usize = 5;
+const ROOMS: usize = 3;
+
+fn limits() -> Limits {
+    Limits { outbox_mark_bytes: 100, outbox_max_bytes: 1000, ..Limits::default() }
+}
+
+fn client(key: usize) -> ClientId {
+    ClientId::new(key, key as u32 + 1)
+}
+
+fn outgoing(clients: usize, rooms: usize) -> (Outgoing, Vec<RoomId>) {
+    let mut out = Outgoing::new(limits());
+    (0..clients).for_each(|key| out.add(client(key), Format::Line));
+    let rooms = (0..rooms).map(|_| out.open_room()).collect();
+    (out, rooms)
+}
+
+fn say(out: &mut Outgoing, room: RoomId, text: &str) {
+    out.publish(room, None, |to| to.message(Kind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
+}
+
+fn send(out: &mut Outgoing, to: usize, text: &str) {
+    out.send(client(to), |to| to.message(Kind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+}
+
+/// What a client is owed, as the next writes would bring it.
+fn owed(out: &Outgoing, key: usize) -> String {
+    let Some(outbox) = out.outbox(client(key)) else { return String::new() };
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let (count, bytes) = outbox.slices(&mut slices);
+    assert_eq!(bytes, outbox.bytes(), "few enough pieces for one write");
+    slices[..count].iter().map(|slice| String::from_utf8_lossy(slice).into_owned()).collect()
+}
+
+/// The invariant of [`Outgoing`].
+fn check(out: &Outgoing) {
+    for (id, room) in &out.rooms {
+        let over = out.recipients.iter().filter(|recipient| recipient.is_over());
+        let members = over.flat_map(|recipient| &recipient.seats).filter(|seat| seat.room.index() == id).count();
+        assert_eq!(room.congested_members as usize, members, "room {id}");
+    }
+    for (key, recipient) in out.recipients.iter().enumerate() {
+        let queue = match recipient.queued {
+            Queued::No => None,
+            Queued::Bulk => Some(&out.bulk),
+            Queued::Prompt => Some(&out.prompt),
+        };
+        let id = ClientId::new(key, recipient.serial);
+        assert!(queue.is_none_or(|queue| queue.contains(&id)), "client {key} is marked as queued and is not");
+        let to_write = recipient.outbox.is_some() && recipient.writable;
+        assert_eq!(queue.is_some(), to_write, "client {key}: queued exactly if there is something to write");
+        assert!(recipient.outbox.as_ref().is_none_or(|owed| !owed.outbox.is_empty()), "client {key}: an empty outbox");
+    }
+}
+
+#[test]
+fn a_word_to_one_client_keeps_its_place_among_those_to_all() {
+    let (mut out, rooms) = outgoing(2, 1);
+    out.join(rooms[0], client(0));
+    out.join(rooms[0], client(1));
+    say(&mut out, rooms[0], "a ");
+    send(&mut out, 0, "for you ");
+    say(&mut out, rooms[0], "b ");
+    out.hand_out();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["a for you b ", "a b "]);
+}
+
+#[test]
+fn a_room_that_is_left_and_one_that_is_joined() {
+    let (mut out, rooms) = outgoing(2, 2);
+    out.join(rooms[0], client(0));
+    out.join(rooms[0], client(1));
+    say(&mut out, rooms[0], "old ");
+    out.leave(rooms[0], client(0));
+    say(&mut out, rooms[0], "unheard ");
+    out.join(rooms[1], client(0));
+    say(&mut out, rooms[1], "new ");
+    out.leave(rooms[0], client(0));
+    out.hand_out();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["old new ", "old unheard "]);
+    check(&out);
+}
+
+#[test]
+fn a_member_over_the_mark_congests_all_its_rooms_wherever_it_goes() {
+    let (mut out, rooms) = outgoing(1, 3);
+    out.join(rooms[0], client(0));
+    out.join(rooms[1], client(0));
+    assert!(!out.congested(rooms[0]));
+    send(&mut out, 0, &"x".repeat(101));
+    assert!(out.client_congested(client(0)));
+    let congested = |out: &Outgoing| [0, 1, 2].map(|room| out.congested(rooms[room]));
+    assert_eq!(congested(&out), [true, true, false]);
+    out.join(rooms[2], client(0));
+    out.leave(rooms[0], client(0));
+    assert_eq!(congested(&out), [false, true, true]);
+    out.wait(client(0), Until::RoomClear(rooms[1]));
+    out.wrote(client(0), 50, true);
+    assert_eq!(congested(&out), [false, true, true], "51 are left, and half the mark is 50");
+    out.wrote(client(0), 1, true);
+    assert_eq!(congested(&out), [false; 3]);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(0)]);
+}
+
+#[test]
+fn a_full_batch_makes_publishers_wait_until_it_is_handed_out() {
+    let (mut out, rooms) = outgoing(2, 1);
+    out.join(rooms[0], client(0));
+    say(&mut out, rooms[0], &"x".repeat(99));
+    assert!(!out.congested(rooms[0]));
+    say(&mut out, rooms[0], "y");
+    assert!(out.congested(rooms[0]));
+    out.wait(client(1), Until::RoomClear(rooms[0]));
+    out.hand_out();
+    assert!(!out.congested(rooms[0]));
+    assert!(out.is_busy(), "somebody was woken");
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1)]);
+}
+
+#[test]
+fn a_closed_room_wakes_who_waited_for_it_and_its_number_is_a_new_room() {
+    let (mut out, rooms) = outgoing(2, 1);
+    out.join(rooms[0], client(0));
+    say(&mut out, rooms[0], &"x".repeat(200));
+    out.wait(client(1), Until::RoomClear(rooms[0]));
+    out.leave(rooms[0], client(0));
+    out.close_room(rooms[0]);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1)]);
+    out.hand_out();
+    assert_eq!(owed(&out, 0), "x".repeat(200), "and nobody asks the closed room for more");
+    let again = out.open_room();
+    assert_eq!(again, rooms[0], "the test means to reuse it");
+    out.join(again, client(1));
+    out.hand_out();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["x".repeat(200), String::new()]);
+    assert!(!out.congested(again));
+    check(&out);
+}
+
+#[test]
+fn who_has_gone_is_owed_nothing_and_nor_is_its_successor() {
+    let (mut out, rooms) = outgoing(1, 1);
+    send(&mut out, 0, "hello");
+    out.shut(client(0));
+    send(&mut out, 0, "too late");
+    assert_eq!(owed(&out, 0), "hello");
+    out.remove(client(0));
+    let successor = ClientId::new(0, 77);
+    out.add(successor, Format::Line);
+    out.join(rooms[0], successor);
+    say(&mut out, rooms[0], "to the room");
+    send(&mut out, 0, "to the dead");
+    assert_eq!(owed(&out, 0), "");
+    out.hand_out();
+    assert_eq!(owed(&out, 0), "to the room");
+    assert_eq!(out.next_prompt(), None, "the entry of the one that has gone");
+    assert_eq!(out.next_prompt(), Some(successor));
+    assert_eq!(out.next_prompt(), None);
+}
+
+#[test]
+fn whoever_waits_for_bulk_and_is_owed_a_word_moves_to_the_front() {
+    let (mut out, rooms) = outgoing(BULK_MEMBERS_MIN, 1);
+    (0..BULK_MEMBERS_MIN).for_each(|key| out.join(rooms[0], client(key)));
+    say(&mut out, rooms[0], "to all ");
+    out.hand_out();
+    assert_eq!(out.to_write(), (0, BULK_MEMBERS_MIN));
+    send(&mut out, 7, "to you");
+    assert_eq!(out.next_prompt(), Some(client(7)));
+    assert_eq!(owed(&out, 7), "to all to you");
+    let bulk: Vec<ClientId> =
+        std::iter::from_fn(|| (out.to_write().1 > 0).then(|| out.next_bulk())).flatten().collect();
+    assert_eq!(bulk.len(), BULK_MEMBERS_MIN - 1);
+    assert!(!bulk.contains(&client(7)), "written to once");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(usize, usize),
+    Leave(usize, usize),
+    Say { room: usize, as_client: Option<usize>, instead: bool, length: usize },
+    Send(usize, usize),
+    HandOut,
+    Wrote { who: usize, bytes: usize, full: bool },
+    Writable(usize),
+    Replace(usize),
+    Pass(Millis),
+    Check(usize),
+    NextPrompt,
+    NextBulk,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = || 0..CLIENTS;
+    let room = || 0..ROOMS;
+    prop_oneof![
+        4 => (room(), who()).prop_map(|(room, who)| Step::Join(room, who)),
+        2 => (room(), who()).prop_map(|(room, who)| Step::Leave(room, who)),
+        6 => (room(), prop::option::of(who()), any::<bool>(), 0..90usize)
+            .prop_map(|(room, as_client, instead, length)| Step::Say { room, as_client, instead, length }),
+        3 => (who(), 0..90usize).prop_map(|(who, length)| Step::Send(who, length)),
+        3 => Just(Step::HandOut),
+        4 => (who(), 0..300usize, any::<bool>()).prop_map(|(who, bytes, full)| Step::Wrote { who, bytes, full }),
+        3 => who().prop_map(Step::Writable),
+        1 => who().prop_map(Step::Replace),
+        1 => (1..900u64).prop_map(Step::Pass),
+        2 => who().prop_map(Step::Check),
+        2 => Just(Step::NextPrompt),
+        1 => Just(Step::NextBulk),
+    ]
+}
+
+/// What the model knows of a client.
+#[derive(Clone, Default)]
+struct Model {
+    owed: String,
+    rooms: [bool; ROOMS],
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_like_a_string_for_each(steps in prop::collection::vec(step(), 0..120)) {
+        let (mut out, rooms) = outgoing(CLIENTS, ROOMS);
+        let mut ids: Vec<ClientId> = (0..CLIENTS).map(client).collect();
+        let mut models = vec![Model::default(); CLIENTS];
+        let mut now = Now::default();
+        let mut serial = 100;
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Join(room, who) if !models[who].rooms[room] => {
+                    out.join(rooms[room], ids[who]);
+                    models[who].rooms[room] = true;
+                }
+                Step::Leave(room, who) => {
+                    out.leave(rooms[room], ids[who]);
+                    models[who].rooms[room] = false;
+                }
+                Step::Say { room, as_client, instead, length } => {
+                    // Rooms have no order among each other in what a member is handed; with one at a time there is one.
+                    if (0..ROOMS).any(|other| other != room && out.rooms[rooms[other].0 as usize].spoke) {
+                        out.hand_out();
+                    }
+                    let text = format!("{number}:{}\n", "x".repeat(length));
+                    let instead = if instead { format!("{number}!\n") } else { String::new() };
+                    let origin = as_client.map(|who| Origin { speaker: ids[who], instead: instead.as_bytes() });
+                    out.publish(rooms[room], origin, |to| to.message(Kind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
+                    for (who, model) in models.iter_mut().enumerate().filter(|(_, model)| model.rooms[room]) {
+                        model.owed.push_str(if as_client == Some(who) { &instead } else { &text });
+                    }
+                }
+                Step::Send(who, length) => {
+                    let text = format!("{number}:{}\n", "y".repeat(length));
+                    out.send(ids[who], |to| to.message(Kind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+                    models[who].owed.push_str(&text);
+                    // It has caught up, so what it is owed is complete.
+                    prop_assert_eq!(owed(&out, who), &models[who].owed[..]);
+                }
+                Step::HandOut => out.hand_out(),
+                Step::Wrote { who, bytes, full } => {
+                    // As the server does it: one that is on a queue is taken off it, and then written to.
+                    let Some(outbox) = out.outbox(ids[who]) else { continue };
+                    let bytes = bytes.min(outbox.bytes());
+                    if !out.recipients[who].writable {
+                        continue;
+                    }
+                    out.recipients[who].queued = Queued::No;
+                    let full = full || bytes < outbox_bytes(&out, ids[who]);
+                    out.wrote(ids[who], bytes, full);
+                    models[who].owed.drain(..bytes);
+                }
+                Step::NextPrompt | Step::NextBulk => {
+                    let next = if matches!(step, Step::NextPrompt) { out.next_prompt() } else { out.next_bulk() };
+                    if let Some(id) = next {
+                        prop_assert_eq!(id, ids[id.index()], "a stale entry");
+                        let bytes = outbox_bytes(&out, id);
+                        prop_assert!(bytes > 0);
+                        out.wrote(id, bytes, false);
+                        models[id.index()].owed.drain(..bytes);
+                    }
+                }
+                Step::Writable(who) => out.writable(ids[who]),
+                Step::Replace(who) => {
+                    for room in rooms.iter().filter(|room| models[who].rooms[room.0 as usize]) {
+                        out.leave(*room, ids[who]);
+                    }
+                    out.shut(ids[who]);
+                    out.remove(ids[who]);
+                    serial += 1;
+                    ids[who] = ClientId::new(who, serial);
+                    out.add(ids[who], Format::Line);
+                    models[who] = Model::default();
+                }
+                Step::Pass(ms) => {
+                    now.ms += ms;
+                    out.begin_turn(now);
+                }
+                Step::Check(who) => {
+                    out.check(ids[who]);
+                }
+                Step::Join(..) => {}
+            }
+            check(&out);
+        }
+        out.hand_out();
+        check(&out);
+        for (who, model) in models.iter().enumerate() {
+            prop_assert_eq!(owed(&out, who), &model.owed[..], "client {}", who);
+        }
+    }
+}
+
+fn outbox_bytes(out: &Outgoing, id: ClientId) -> usize {
+    out.outbox(id).map_or(0, Outbox::bytes)
+}

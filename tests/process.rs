@@ -1,0 +1,287 @@
+//! Flags, environment, standard streams, signals, exit codes.
+
+mod common;
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+
+use common::{Client, Server, eventually, program, small_window_client};
+
+const NOTE: &str = "! too slow";
+
+/// Runs a command that is to end by itself.
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+/// Asserts that the program ends with this code and says what is wrong in one line that contains `what`.
+#[track_caller]
+fn assert_complaint(command: &mut Command, code: i32, what: &str) {
+    let output = run(command);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{command:?}: {stderr}");
+    assert_eq!(stdout, "", "{command:?}");
+    assert_eq!(stderr.lines().count(), 1, "{command:?}: {stderr}");
+    assert!(stderr.starts_with("chat-server: ") && stderr.contains(what), "{command:?}: {stderr}");
+}
+
+// ---- Flags and environment ----
+
+#[test]
+fn help_and_version_are_pages_on_standard_output() {
+    let help = run(program().arg("--help"));
+    assert!(help.status.success());
+    assert_eq!(text(&help.stderr), "");
+    for part in [
+        "Usage: chat-server [OPTIONS] [ADDRESS]",
+        "[default: 127.0.0.1:8080]",
+        "--mode",
+        "--max-message-bytes",
+        "--max-clients",
+        "--drain-seconds",
+        "CHAT_ADDRESS",
+        "CHAT_MODE",
+        "CHAT_MAX_MESSAGE_BYTES",
+        "CHAT_MAX_CLIENTS",
+        "CHAT_DRAIN_SECONDS",
+    ] {
+        assert!(text(&help.stdout).contains(part), "{part:?} is not in the help page");
+    }
+    let version = run(program().arg("--version"));
+    assert!(version.status.success());
+    assert_eq!(text(&version.stdout), concat!("chat-server ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_one_line() {
+    for (arguments, what) in [
+        (&["--no-such-flag"][..], "--no-such-flag"),
+        (&["--mode", "shout"], "shout"),
+        (&["--mode"], "--mode"),
+        (&["--max-message-bytes", "0"], "0"),
+        (&["--max-message-bytes", "67108865"], "67108865"),
+        (&["--max-message-bytes", "many"], "many"),
+        (&["--max-clients", "0"], "0"),
+        (&["--drain-seconds", "-1"], "-1"),
+        (&["--drain-seconds", "3601"], "3601"),
+        (&["nonsense"], "nonsense"),
+        (&["127.0.0.1"], "127.0.0.1"),
+        (&["127.0.0.1:65536"], "127.0.0.1:65536"),
+        (&["[::1:8080"], "[::1:8080"),
+        (&[""], "ADDRESS"),
+        (&["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0"),
+    ] {
+        assert_complaint(program().args(arguments), 2, what);
+    }
+    for (name, value) in [
+        ("CHAT_ADDRESS", "nonsense"),
+        ("CHAT_MODE", "shout"),
+        ("CHAT_MAX_MESSAGE_BYTES", "0"),
+        ("CHAT_MAX_CLIENTS", "none"),
+        ("CHAT_DRAIN_SECONDS", "soon"),
+    ] {
+        assert_complaint(program().env(name, value), 2, value);
+    }
+    assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", "a=b=c"), 2, "RUST_LOG");
+}
+
+#[test]
+fn variables_count_and_flags_win_over_them() {
+    let mut command = program();
+    command.env("CHAT_ADDRESS", "[::1]:0").env("CHAT_MODE", "broadcast").env("CHAT_MAX_MESSAGE_BYTES", "5");
+    let server = Server::launch(command);
+    assert!(server.address.is_ipv6());
+    let (mut a, mut b) = (server.join(), server.join());
+    a.send(b"12345\n");
+    b.expect(b"12345\n");
+    a.send(b"123456\n");
+    assert!(text(&a.rest()).contains("at most 5 bytes"));
+
+    let mut command = program();
+    command.env("CHAT_ADDRESS", "nowhere:0:0").env("CHAT_MAX_MESSAGE_BYTES", "5").env("CHAT_MODE", "broadcast");
+    command.args(["127.0.0.1:0", "--max-message-bytes", "6", "--mode", "echo"]);
+    let server = Server::launch(command);
+    let (mut a, mut b) = (server.join(), server.join());
+    a.expect_echo(b"123456\n");
+    b.expect_echo(b"mine\n");
+}
+
+#[test]
+fn an_address_in_use_is_one_clear_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    assert_complaint(program().arg(&address), 1, &address);
+    // An address of documentation (RFC 5737), which no host has.
+    assert_complaint(program().arg("192.0.2.1:0"), 1, "192.0.2.1:0");
+}
+
+#[test]
+fn a_restart_takes_its_port_at_once() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    // The side that closes first keeps the port in TIME_WAIT: here that is the server.
+    let mut client = server.join();
+    server.signal("TERM");
+    assert_eq!(client.rest_until_end(), b"");
+    drop(client);
+    server.finish();
+    let mut command = program();
+    command.arg(&address);
+    Server::launch(command).join().expect_echo(b"hello again\n");
+}
+
+// ---- Standard streams ----
+
+#[test]
+fn standard_output_gets_one_line_and_the_log_the_peers() {
+    let server = Server::start(&[]);
+    let mut client = server.join();
+    client.expect_echo(b"hello\n");
+    let peer = client.address();
+    drop(client);
+    server.signal("TERM");
+    let (status, more, log) = server.finish();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(more, "", "the line about the address is the only one");
+    let about_peer: Vec<_> = log.iter().filter(|line| line.ends_with(&format!("Peer address: {peer}"))).collect();
+    assert_eq!(about_peer.len(), 1, "{log:#?}");
+    assert!(about_peer[0].contains("INFO"));
+}
+
+#[test]
+fn the_log_is_as_loud_as_rust_log_says() {
+    for (filter, peers) in
+        [(Some("warn"), false), (Some("off"), false), (Some("chat_server=debug"), true), (None, true)]
+    {
+        let mut command = program();
+        command.arg("127.0.0.1:0").env_remove("RUST_LOG");
+        if let Some(filter) = filter {
+            command.env("RUST_LOG", filter);
+        }
+        let server = Server::launch(command);
+        server.connect().expect_echo(b"hello\n");
+        server.signal("TERM");
+        let (status, _, log) = server.finish();
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(log.iter().any(|line| line.contains("Peer address: ")), peers, "RUST_LOG={filter:?}: {log:#?}");
+        assert!(peers || log.is_empty(), "RUST_LOG={filter:?}: {log:#?}");
+    }
+}
+
+#[test]
+fn it_serves_though_nobody_reads_its_standard_output() {
+    // A port that is free now; nothing tells the one that the server takes.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$1\" >&-", env!("CARGO_BIN_EXE_chat-server"), &free.to_string()]);
+    command.env("CHAT_MODE", "echo");
+    let mut child = Killed(command.spawn().expect("the program starts"));
+    let stream = eventually("a connection", || TcpStream::connect(free).ok());
+    Client::over(stream).expect_echo(b"hello\n");
+    assert!(child.0.try_wait().expect("its state").is_none());
+}
+
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+// ---- Signals ----
+
+#[test]
+fn both_signals_stop_an_idle_server() {
+    for signal in ["INT", "TERM"] {
+        let server = Server::start(&[]);
+        let mut clients = [server.join(), server.join()];
+        clients[0].send(b"half a line");
+        server.signal(signal);
+        for client in &mut clients {
+            assert_eq!(client.rest_until_end(), b"", "SIG{signal}");
+        }
+        drop(clients);
+        let (status, _, log) = server.finish();
+        assert_eq!(status.code(), Some(0), "SIG{signal}: {log:#?}");
+        assert!(log.last().is_some_and(|line| line.ends_with("stopped")), "SIG{signal}: {log:#?}");
+    }
+}
+
+/// A broadcast server that owes `line` to a client that has not read yet and whose kernel takes little.
+fn owing(drain_seconds: &str) -> (Server, Client, Vec<u8>) {
+    // More than any kernel buffers by default. It counts as one message, so that nobody waits for the slow reader.
+    let mut line: Vec<u8> = (0..16 * 1024 * 1024).map(|i: u32| b'a' + (i % 1021 % 26) as u8).collect();
+    line.push(b'\n');
+    let flags = ["--mode", "broadcast", "--max-message-bytes", "20000000", "--drain-seconds", drain_seconds];
+    let server = Server::start(&flags);
+    let slow = small_window_client(&server);
+    let mut speaker = server.join();
+    speaker.send(&line);
+    assert!(speaker.bytes(line.len()) == line, "now it is owed to the slow reader as well");
+    (server, slow, line)
+}
+
+fn wait_until_refusing(server: &Server) {
+    eventually("no new connections", || TcpStream::connect(server.address).err());
+}
+
+#[test]
+fn what_is_queued_reaches_a_slow_reader_and_nobody_new_comes_in() {
+    let (mut server, mut slow, line) = owing("3600");
+    server.signal("TERM");
+    server.wait_for_line("stopping", |line| line.contains("stopping"));
+    wait_until_refusing(&server);
+    assert!(server.is_running(), "it still owes something");
+    assert!(slow.bytes(line.len()) == line);
+    assert_eq!(slow.rest_until_end(), b"");
+    drop(slow);
+    let (status, _, log) = server.finish();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.last().is_some_and(|line| line.ends_with("stopped")), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains(NOTE)), "{log:#?}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for second in ["INT", "TERM"] {
+        let (server, mut slow, line) = owing("3600");
+        server.signal("INT");
+        server.wait_for_line("stopping", |line| line.contains("stopping"));
+        server.signal(second);
+        let (status, _, log) = server.finish();
+        assert_eq!(status.code(), Some(0));
+        assert!(log.last().is_some_and(|line| line.contains("clients were cut off")), "{log:#?}");
+        assert!(slow.rest().len() < line.len());
+    }
+}
+
+#[test]
+fn draining_takes_no_longer_than_it_may() {
+    for seconds in ["0", "1", "6"] {
+        let (server, mut slow, line) = owing(seconds);
+        server.signal("TERM");
+        let (status, _, log) = server.finish();
+        assert_eq!(status.code(), Some(0));
+        assert!(log.last().is_some_and(|line| line.contains("clients were cut off")), "{seconds} s: {log:#?}");
+        assert!(slow.rest().len() < line.len());
+    }
+}
+
+/// How long to drain is a matter of stopping; it says nothing about clients that end their input before.
+#[test]
+fn no_time_to_drain_does_not_cut_off_those_who_have_ended_their_input() {
+    let server = Server::start(&["--drain-seconds", "0"]);
+    let input = b"many lines\n".repeat(20_000);
+    for _ in 0..5 {
+        let mut client = small_window_client(&server);
+        client.send(&input);
+        client.end_input();
+        assert!(client.rest_until_end() == input);
+    }
+}
