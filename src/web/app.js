@@ -26,7 +26,7 @@ const WORDS = {
     gap: 'Some messages are missing here: there were more than the server keeps',
     restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
     loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
-    startRoom: (room) => `This is where ${room} begins.`, startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
+    startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
     blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
     renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
@@ -66,7 +66,7 @@ const WORDS = {
     gap: 'サーバーの保存件数を超えたため、ここで一部のメッセージが抜けています',
     restart: 'サーバーが再起動しました。その間のメッセージは抜けている可能性があり、これより前はこの画面にのみ残っています',
     loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
-    startRoom: (room) => `${room} はここから始まります。`, startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
+    startRoom: (room) => `${room} はここから始まります。`, firstWord: '最初の一言をどうぞ。', startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
     blankTitle: 'ルームに参加していません', blankText: 'ルームに参加するか、新しく作って誰かを誘いましょう。',
     joined: (n) => `${n} さんが参加しました`, left: (n) => `${n} さんが退出しました`, leftWhy: (n, why) => `${n} さんが退出しました（${why}）`,
     renamed: (a, b) => `${a} さんは ${b} に名前を変えました`, topicSet: (n, topic) => `${n} さんがトピックを設定しました：${topic}`, topicCleared: (n) => `${n} さんがトピックを消しました`,
@@ -108,6 +108,8 @@ const errorWords = (error) => t.errors[error.code] || error.message || error.cod
 const $ = (selector) => document.querySelector(selector);
 const isText = (value) => typeof value === 'string';
 const isId = (value) => Number.isSafeInteger(value) && value >= 0;
+/** Milliseconds that a Date can hold, whatever the frame says. */
+const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 
 /** Two spellings that the server takes for the same name fold to the same key. */
@@ -140,6 +142,7 @@ const clock = new Intl.DateTimeFormat(navigator.language, { hour: 'numeric', min
 const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
 const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
+const alphabet = new Intl.Collator(LANGUAGE);
 function dayWords(time) {
   const date = new Date(time), now = new Date();
   const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 864e5);
@@ -203,7 +206,7 @@ function conversation(kind, name) {
   let conv = store.conversations.get(key);
   if (!conv) {
     conv = {
-      key, kind, name: kind === 'room' ? `#${bareRoom(name)}` : name, entries: [], ids: new Set(), lastId: null, epoch: '', readId: null, position: 0, fresh: true,
+      key, kind, name: kind === 'room' ? `#${bareRoom(name)}` : name, entries: [], ids: new Set(), lastId: null, epoch: '', readId: null, position: 0, fresh: true, joins: 0,
       stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
       known: kind === 'direct', // joined at least once: there is something to show
       older: false, loadingOlder: false, topic: '', members: new Map(), total: 0, membersAsked: false,
@@ -238,7 +241,7 @@ function insertMessage(conv, message) {
 /** Who came and went is one line, however many they were. */
 function addEvent(conv, text, time) {
   const last = conv.entries.at(-1);
-  if (last?.type !== 'event') conv.entries.push({ type: 'event', key: nextKey(), time: Number.isFinite(time) ? time : Date.now(), texts: [text] });
+  if (last?.type !== 'event') conv.entries.push({ type: 'event', key: nextKey(), time: timeOf(time), texts: [text] });
   else last.texts = [...last.texts, text].slice(-EVENTS_KEPT);
 }
 
@@ -382,6 +385,7 @@ const IN_FLIGHT_MAX = 16; // fewer unanswered messages, fewer doubts when the li
 const TRIES_MAX = 4; // a message that breaks the line every time must not do so for ever
 const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
+const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 
 /**
@@ -425,6 +429,7 @@ class Session {
   say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
     store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
     conv.firstUnread = null;
+    this.#typedAt = 0; // what was said ended the "is typing" of others: the next keystroke is news again
     this.#flush();
     changed();
   }
@@ -458,7 +463,7 @@ class Session {
       trim(previous, MESSAGES_KEPT);
     }
     store.current = conv ? conv.key : null;
-    if (conv) this.askMembers(conv);
+    if (conv) this.refreshMembers(conv);
     saveMemory();
     changed();
   }
@@ -477,7 +482,11 @@ class Session {
         saveMemory();
         resolve(null);
       };
-      const cut = () => resolve({ message: t.waitOnline });
+      const cut = () => {
+        // Under which name the old connection went on is not known, so its messages can not be recognised.
+        for (const item of store.outbox) if (item.state === 'sent') item.lost = true;
+        resolve({ message: t.waitOnline });
+      };
       if (name === store.name) settled({});
       else if (!this.request({ type: 'nick', name }, settled, resolve, cut)) cut();
     });
@@ -494,8 +503,9 @@ class Session {
     const settle = () => { conv.loadingOlder = false; changed(); };
     conv.loadingOlder = this.request(request, (frame) => {
       if (!Array.isArray(frame.messages)) return settle();
+      const before = conv.entries.length;
       for (const message of frame.messages) this.#take(conv, message, 'older');
-      conv.older = frame.more === true && frame.messages.length > 0;
+      conv.older = frame.more === true && conv.entries.length > before; // nothing new: asking again would bring the same
       settle();
     }, () => { conv.older = false; settle(); });
     changed();
@@ -516,9 +526,9 @@ class Session {
     page();
   }
 
-  /** In a big room nobody announces who comes and goes, so the list is asked for again whenever it is opened. */
+  /** In a big room nobody announces who comes and goes, so the list is asked for again whenever it is shown. */
   refreshMembers(conv) {
-    if (conv.total > conv.members.size || conv.total > 100) conv.membersAsked = false;
+    if (conv.total > BIG_ROOM) conv.membersAsked = false;
     this.askMembers(conv);
   }
 
@@ -622,9 +632,10 @@ class Session {
       if (error.code === 'name_taken' && attempt < NAME_RETRY_S.length) {
         if (attempt === 2 && !quiet) notify(t.nameHeld(wish, store.name));
         this.#nameTimer = setTimeout(() => this.#claimName(wish, attempt + 1), NAME_RETRY_S[attempt] * 1000);
-      } else if (!quiet) {
-        notify(error.code === 'name_taken' ? t.nameGone(wish, store.name) : errorWords(error), true);
+        return;
       }
+      if (error.code !== 'name_taken') store.wish = '';
+      if (!quiet) notify(error.code === 'name_taken' ? t.nameGone(wish, store.name) : errorWords(error), true);
     });
   }
 
@@ -645,8 +656,9 @@ class Session {
   }
 
   #onJoined(frame) {
-    const conv = this.#roomOf(frame);
-    if (!conv || !isText(frame.name)) return;
+    if (!isText(frame.room) || !isText(frame.name)) return;
+    const conv = frame.you === true ? conversation('room', frame.room) : this.#roomOf(frame);
+    if (!conv) return;
     if (frame.you !== true) {
       if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
       conv.total++;
@@ -676,7 +688,8 @@ class Session {
     }
     Object.assign(conv, { epoch: store.epoch, stage: 'replaying', known: true, position: isId(position) ? position : 0 });
     if (conv.position <= (conv.lastId ?? 0)) return this.#endReplay(conv);
-    setTimeout(() => conv.stage === 'replaying' && this.#endReplay(conv), REPLAY_MS);
+    const join = ++conv.joins;
+    setTimeout(() => conv.joins === join && conv.stage === 'replaying' && this.#endReplay(conv), REPLAY_MS);
   }
 
   /** From here on nothing that was missed is still to come, so what is unsure can be judged and what waits can go. */
@@ -788,7 +801,7 @@ class Session {
     const item = this.#arrived(conv, raw, way === 'older');
     const own = item !== undefined || isMe(raw.name);
     const message = {
-      type: 'message', key: item ? item.key : nextKey(), id: raw.id, epoch: conv.epoch, time: Number.isFinite(raw.time) ? raw.time : Date.now(),
+      type: 'message', key: item ? item.key : nextKey(), id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
       name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
     };
     conv.ids.add(raw.id);
@@ -822,7 +835,7 @@ class Session {
     const item = at < 0 ? null : store.outbox.splice(at, 1)[0];
     const conv = (item && store.conversations.get(item.conv)) || conversation('direct', own ? frame.to : frame.from);
     const message = {
-      type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: Number.isFinite(frame.time) ? frame.time : Date.now(),
+      type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
       name: frame.from, text: frame.text, me: false, own, mention: false,
     };
     insertMessage(conv, message);
@@ -1019,7 +1032,7 @@ class View {
     this.#drawing ||= setTimeout(() => {
       this.#drawing = 0;
       this.#draw();
-    }, 10);
+    }, 16);
   }
 
   isReading(conv) { return conv.key === store.current && this.#pinned && !document.hidden && !(NARROW.matches && this.#drawer); }
@@ -1043,16 +1056,18 @@ class View {
 
   #drawLink() {
     document.body.dataset.state = store.link;
-    const words = store.link === 'offline' ? t.offline : store.link === 'online' ? '' : store.wasOnline ? t.reconnecting : t.connecting;
-    setText($('#link-text'), words);
-    setHidden($('#retry'), store.link !== 'offline');
+    // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
+    setText($('#link-text'), store.link === 'online' ? '' : store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    $('#retry').disabled = store.link !== 'offline';
+    setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');
     this.#drawCountdown();
   }
 
   /** Not part of what a screen reader is told: nobody wants to hear a clock. */
   #drawCountdown() {
     const seconds = Math.ceil((store.retryAt - Date.now()) / 1000);
-    setText($('#link-wait'), store.link === 'offline' && seconds > 0 ? t.retryIn(seconds) : '');
+    const waits = store.link === 'offline' && seconds > 0;
+    setText($('#link-wait'), waits ? t.retryIn(seconds) : store.wasOnline && store.link !== 'online' ? t.reconnecting : '');
   }
 
   // -- sidebar
@@ -1132,12 +1147,16 @@ class View {
     setText(name, isRoom ? conv.name.slice(1) : conv.name);
     setText(badge, conv.unread > 99 ? '99+' : String(conv.unread || ''));
     setHidden(badge, conv.unread === 0);
-    button.classList.toggle('new', conv.unread > 0);
+    button.classList.toggle('news', conv.unread > 0);
     badge.classList.toggle('loud', !isRoom || conv.mentioned);
     const label = conv.unread ? `${conv.name}, ${t.unread(conv.unread)}` : conv.name;
     if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
-    if (conv.key === store.current) button.setAttribute('aria-current', 'page');
-    else button.removeAttribute('aria-current');
+    const wasCurrent = button.hasAttribute('aria-current');
+    if (conv.key !== store.current) button.removeAttribute('aria-current');
+    else if (!wasCurrent) {
+      button.setAttribute('aria-current', 'page');
+      requestAnimationFrame(() => button.scrollIntoView({ block: 'nearest' }));
+    }
   }
 
   // -- heading
@@ -1213,6 +1232,7 @@ class View {
     if (switched || conv?.loadingOlder || waiting) this.#hush();
     log.setAttribute('aria-label', conv ? conv.name : t.rooms);
     log.classList.toggle('waiting', waiting);
+    log.setAttribute('aria-busy', String(waiting));
     if (switched) list.replaceChildren();
     reconcile(list, conv && !waiting ? this.#rows(conv) : [], (row) => this.#makeRow(row), (node, row) => this.#updateRow(node, row));
     if (this.#pinned) this.#toEnd();
@@ -1281,7 +1301,9 @@ class View {
   #topRow(conv) {
     if (conv.loadingOlder) return { type: 'top', key: 'top', text: t.loading };
     const begins = conv.kind === 'direct' || !conv.older;
-    return { type: 'top', key: 'top', text: begins ? (conv.kind === 'room' ? t.startRoom : t.startDirect)(conv.name) : '', begins };
+    const silent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
+    const words = (conv.kind === 'room' ? t.startRoom : t.startDirect)(conv.name);
+    return { type: 'top', key: 'top', text: begins ? words + (silent ? t.firstWord : '') : '', begins };
   }
 
   #makeRow(row) {
@@ -1349,8 +1371,8 @@ class View {
     const isRoom = conv?.kind === 'room';
     setHidden($('#people'), !isRoom);
     if (!isRoom) return;
-    const people = [...conv.members].map(([key, name]) => ({ key, name, typing: conv.typing.has(key) })).slice(0, MEMBERS_KEPT);
-    people.sort((a, b) => isMe(b.name) - isMe(a.name) || a.name.localeCompare(b.name, LANGUAGE));
+    const people = [...conv.members].map(([key, name]) => ({ key, name })).slice(0, MEMBERS_KEPT);
+    people.sort((a, b) => isMe(b.name) - isMe(a.name) || alphabet.compare(a.name, b.name));
     reconcile($('#members'), people,
       () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), el('small'))),
       (node, { name }) => {
@@ -1398,6 +1420,7 @@ class View {
       if (conv) conv.draft = '';
       composer.value = current() === conv ? '' : current()?.draft ?? '';
       this.#pinned = true;
+      if (store.notice?.error) store.notice = null;
     } else composer.value = draft;
     this.#grow();
     this.#draw();
@@ -1411,7 +1434,7 @@ class View {
 
   #drawComposer(conv) {
     const composer = $('#composer');
-    const hint = conv ? t.messageTo(conv.name) : t.blankTitle;
+    const hint = conv ? t.messageTo(conv.name) : '/join #room';
     if (composer.placeholder !== hint) {
       composer.placeholder = hint;
       composer.setAttribute('aria-label', hint);
@@ -1601,10 +1624,10 @@ class View {
       event.preventDefault();
       this.browse();
     } else if (event.key === 'Escape') {
-      if (this.#drawer) this.#slide('');
-      else if (store.notice) this.#dismiss();
+      if (this.#drawer) return this.#slide('');
+      if (store.notice) this.#dismiss();
       else this.#toEnd();
-      if (!this.#drawer) $('#composer').focus();
+      $('#composer').focus();
     }
   }
 
@@ -1640,6 +1663,7 @@ class View {
 
 const view = new View();
 const session = new Session();
+const FIRST_ROOM = 'lobby';
 changed = () => view.schedule();
 
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
@@ -1658,6 +1682,5 @@ function begin() {
   view.start();
   session.start();
 }
-const FIRST_ROOM = 'lobby';
 
 begin();
