@@ -132,7 +132,8 @@ function initials(name) {
 function hueOf(name) {
   let hash = 2166136261;
   for (const unit of fold(name)) hash = Math.imul(hash ^ unit.codePointAt(0), 16777619);
-  return ((hash >>> 8) % 24) * 15;
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d); // short names differ in few bits: spread them
+  return ((hash >>> 12) % 24) * 15;
 }
 /** A right-to-left name inside a sentence must not drag the sentence with it. */
 const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
@@ -743,6 +744,7 @@ class Session {
   }
 
   #onOwnName({ from, to, time }) {
+    if (store.name === to) return;
     store.name = to;
     for (const conv of rooms()) {
       if (conv.stage === 'out' || conv.stage === 'joining') continue;
@@ -1007,6 +1009,8 @@ class View {
   #pinned = true; // the end of the log is in sight, and is kept so
   #noticeTimer = 0;
   #noticed = null;
+  #hushTimer = 0;
+  #address = null; // the query last put into the address
   #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
   #membersWide = true; // where there is room, whether the members stand beside the log
   #browser = { rooms: [], next: undefined, state: '' };
@@ -1184,7 +1188,8 @@ class View {
     if (document.title !== title) document.title = title;
     // The address names the room, so that it can be passed on; never one's own name.
     const search = conv?.kind === 'room' ? `?room=${encodeURIComponent(conv.name.slice(1))}` : '';
-    if (location.search !== search) history.replaceState(null, '', location.pathname + search);
+    // Compared with what was asked for, not with what it became: browsers escape differently, and limit such calls.
+    if (this.#address !== search) history.replaceState(null, '', location.pathname + (this.#address = search));
   }
 
   // -- log
@@ -1247,8 +1252,8 @@ class View {
   #hush() {
     const log = $('#log');
     log.setAttribute('aria-live', 'off');
-    clearTimeout(this.hushed);
-    this.hushed = setTimeout(() => log.setAttribute('aria-live', 'polite'), 600);
+    clearTimeout(this.#hushTimer);
+    this.#hushTimer = setTimeout(() => log.setAttribute('aria-live', 'polite'), 600);
   }
 
   #firstInSight() {
@@ -1343,13 +1348,12 @@ class View {
     if (!fate) return line?.remove();
     if (line?.dataset.of === fate) return;
     line?.remove();
-    const button = (action) => el('button', { type: 'button', className: 'quiet', textContent: t[action] });
     line = el('div', { className: 'fate' }, fate);
     line.dataset.of = fate;
     for (const action of idle === 'failed' || idle === 'unsure' ? ['again', 'discard'] : []) {
-      const node = button(action);
-      node.dataset.action = action;
-      line.append(' ', node);
+      const button = el('button', { type: 'button', className: 'quiet', textContent: t[action] });
+      button.dataset.action = action;
+      line.append(' ', button);
     }
     node.append(line);
   }
