@@ -197,21 +197,36 @@ let changed = () => {};
 let lastKey = 0;
 const nextKey = () => `k${++lastKey}`;
 
-/**
- * A room or a direct conversation.
- * `entries` is what the log shows, in order: messages (of one epoch, sorted by id, each id once), events and dividers.
- * `lastId` is the resume position: everything up to it has been received (null before the first join is complete).
- */
+/** A room or a direct conversation; made where there is none yet. */
 function conversation(kind, name) {
   const key = kind === 'room' ? roomKey(name) : directKey(name);
   let conv = store.conversations.get(key);
   if (!conv) {
     conv = {
-      key, kind, name: kind === 'room' ? `#${bareRoom(name)}` : name, entries: [], ids: new Set(), lastId: null, epoch: '', readId: null, position: 0, fresh: true, joins: 0,
+      key,
+      kind, // 'room' | 'direct'
+      name: kind === 'room' ? `#${bareRoom(name)}` : name,
       stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
       known: kind === 'direct', // joined at least once: there is something to show
-      older: false, loadingOlder: false, topic: '', members: new Map(), total: 0, membersAsked: false,
-      typing: new Map(), unread: 0, mentioned: false, firstUnread: null, draft: '',
+      epoch: '', // the life of the server that lastId and ids belong to
+      lastId: null, // the resume position: everything up to it has been received; null before the first join is complete
+      position: 0, // the room's last id when it was joined: the replay ends there
+      fresh: true, // this replay is a first look at the room, and not what was missed
+      joins: 0,
+      entries: [], // what the log shows, in order: messages (each id once, sorted within an epoch), events, dividers
+      ids: new Set(), // of the messages of this epoch among the entries
+      older: false, // the server has messages from before the entries
+      loadingOlder: false,
+      topic: '',
+      members: new Map(), // folded name -> name
+      total: 0, // of members, the list of which may be incomplete
+      membersAsked: false,
+      typing: new Map(), // folded name -> { name, until }
+      readId: null, // the last id seen by its reader, remembered between visits
+      unread: 0,
+      mentioned: false,
+      firstUnread: null, // the entry that the line "New" stands above
+      draft: '',
     };
     store.conversations.set(key, conv);
   }
@@ -739,8 +754,8 @@ class Session {
       this.#swapMember(conv, frame.from, frame.to);
       addEvent(conv, t.renamed(isolate(frame.from), isolate(frame.to)), frame.time);
     }
-    const direct = store.conversations.get(directKey(frame.from));
-    if (direct && (direct.key === directKey(frame.to) || !store.conversations.has(directKey(frame.to)))) this.#rekey(direct, directKey(frame.to), frame.to);
+    const direct = store.conversations.get(directKey(frame.from)), key = directKey(frame.to);
+    if (direct && (direct.key === key || !store.conversations.has(key))) this.#rekey(direct, key, frame.to);
   }
 
   #onOwnName({ from, to, time }) {
@@ -1003,6 +1018,15 @@ function drawAvatar(node, name) {
   node.style.setProperty('--hue', hueOf(name));
 }
 
+const ROW_WORDS = {
+  top: (row) => row.text,
+  day: (row) => dayWords(row.time),
+  new: () => t.newMessages,
+  event: (row) => row.texts.join(t.comma),
+  gap: () => t.gap,
+  restart: () => t.restart,
+};
+
 class View {
   #drawing = 0;
   #shown = null; // key of the conversation in the log
@@ -1170,7 +1194,8 @@ class View {
     const title = $('#title');
     if (title.dataset.name !== (conv?.name ?? '')) {
       title.dataset.name = conv?.name ?? '';
-      title.replaceChildren(...(isRoom ? [el('span', { className: 'hash', textContent: '#' }), el('bdi', { textContent: conv.name.slice(1) })] : [el('bdi', { textContent: conv?.name ?? '' })]));
+      const hash = el('span', { className: 'hash', textContent: isRoom ? '#' : '' });
+      title.replaceChildren(hash, el('bdi', { textContent: isRoom ? conv.name.slice(1) : conv?.name ?? '' }));
     }
     const topic = $('#topic');
     setHidden(topic, !isRoom);
@@ -1298,7 +1323,9 @@ class View {
       }
     }
     for (const item of store.outbox) {
-      if (item.conv === conv.key) add({ ...item, type: 'message', name: item.as || store.name, me: item.kind === 'me', own: true }, { pending: item.state });
+      if (item.conv !== conv.key) continue;
+      const entry = { ...item, type: 'message', name: item.as || store.name, me: item.kind === 'me', own: true };
+      add(entry, { pending: item.state });
     }
     return rows;
   }
@@ -1326,13 +1353,13 @@ class View {
 
   #updateRow(node, row) {
     if (row.type !== 'message') {
-      const words = { day: () => dayWords(row.time), new: () => t.newMessages, top: () => row.text, event: () => row.texts.join(t.comma), gap: () => t.gap, restart: () => t.restart };
-      setText(node.firstChild, words[row.type]());
+      setText(node.firstChild, ROW_WORDS[row.type](row));
       node.classList.toggle('begins', Boolean(row.begins));
       return;
     }
     const pending = row.pending ?? '';
-    const className = ['message', row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', pending && 'pending', pending].filter(Boolean).join(' ');
+    const marks = [row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', pending && 'pending', pending];
+    const className = ['message', ...marks].filter(Boolean).join(' ');
     if (node.className !== className) node.className = className;
     if (row.id !== undefined) node.dataset.id = row.id;
     if (pending) node.dataset.pending = row.key;
@@ -1342,15 +1369,15 @@ class View {
 
   /** Below a message that has not arrived: what has become of it, and what can be done. */
   #drawFate(node, row, pending) {
-    const idle = store.link !== 'online' && pending && pending !== 'failed' ? 'queued' : pending;
-    const fate = idle === 'failed' ? `${t.failed} ${row.error}` : idle === 'unsure' ? t.unsure : idle === 'queued' ? t.queued : idle === 'sent' ? t.sending : '';
+    const state = store.link !== 'online' && pending && pending !== 'failed' ? 'queued' : pending;
+    const fate = { failed: `${t.failed} ${row.error}`, unsure: t.unsure, queued: t.queued, sent: t.sending }[state];
     let line = node.querySelector('.fate');
     if (!fate) return line?.remove();
     if (line?.dataset.of === fate) return;
     line?.remove();
     line = el('div', { className: 'fate' }, fate);
     line.dataset.of = fate;
-    for (const action of idle === 'failed' || idle === 'unsure' ? ['again', 'discard'] : []) {
+    for (const action of state === 'failed' || state === 'unsure' ? ['again', 'discard'] : []) {
       const button = el('button', { type: 'button', className: 'quiet', textContent: t[action] });
       button.dataset.action = action;
       line.append(' ', button);
@@ -1535,7 +1562,8 @@ class View {
   help() {
     const commands = Object.entries(COMMANDS).map(([name, [args]]) => [`/${name} ${args}`.trim(), t.commands[name]]);
     const rows = [...t.keys, ...commands, ['//…', t.commands.slash]];
-    $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning }))));
+    $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => (
+      el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();
   }
 
@@ -1588,12 +1616,14 @@ class View {
     const wanted = bareRoom($('#browse-filter').value), key = fold(wanted);
     const found = this.#browser.rooms.filter(({ room, topic }) => fold(`${room} ${isText(topic) ? topic : ''}`).includes(key));
     reconcile($('#browse-list'), found.map((room) => ({ key: roomKey(room.room), ...room })),
-      () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('p', { dir: 'auto' }))),
+      () => el('li', {}, el('button', { type: 'button' },
+        el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
       (node, { room, members, topic }) => {
         const [, name, note, about] = node.firstChild.children;
         node.firstChild.dataset.join = room;
         setText(name, room.replace(/^#/, ''));
-        setText(note, [isId(members) ? t.peopleLong(members) : '', store.conversations.has(roomKey(room)) ? t.alreadyIn : ''].filter(Boolean).join(' · '));
+        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(roomKey(room)) ? t.alreadyIn : ''];
+        setText(note, facts.filter(Boolean).join(' · '));
         setText(about, isText(topic) ? topic : '');
       });
     setHidden($('#browse-create'), !wanted || this.#browser.rooms.some(({ room }) => roomKey(room) === roomKey(wanted)));
