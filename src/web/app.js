@@ -1163,7 +1163,6 @@ class View {
     drawAvatar(avatar, store.name || '?');
     setText(who.firstChild, store.name || '…');
     setText(who.lastChild, store.wish ? t.rename : t.chooseName);
-    setLabel($('#me'), store.name ? `${store.name} · ${t.rename}` : t.rename);
   }
 
   #drawLinkTo(button, conv) {
@@ -1201,8 +1200,11 @@ class View {
     setHidden(topic, !isRoom);
     setText(topic, conv?.topic || t.noTopic);
     topic.classList.toggle('none', !conv?.topic);
+    setLabel(topic, conv?.topic ? `${conv.topic} · ${t.changeTopic}` : t.noTopic);
     setHidden($('#open-members'), !isRoom);
-    setText($('#member-count'), conv?.total ? t.people(conv.total) : '');
+    const total = conv?.total ? t.people(conv.total) : '';
+    setText($('#member-count'), total);
+    setLabel($('#open-members'), `${t.members} ${total}`.trim());
     setHidden($('#leave'), !conv);
     if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
   }
@@ -1405,14 +1407,14 @@ class View {
     const people = [...conv.members].map(([key, name]) => ({ key, name })).slice(0, MEMBERS_KEPT);
     people.sort((a, b) => isMe(b.name) - isMe(a.name) || alphabet.compare(a.name, b.name));
     reconcile($('#members'), people,
-      () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), el('small'))),
+      () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small'))),
       (node, { name }) => {
         const [avatar, label, note] = node.firstChild.children;
         node.firstChild.dataset.name = name;
         drawAvatar(avatar, name);
         setText(label, name);
         setText(note, isMe(name) ? t.you : '');
-        setLabel(node.firstChild, isMe(name) ? `${name} · ${t.rename}` : t.messageMember(name));
+        setLabel(node.firstChild, isMe(name) ? `${name} ${t.you} · ${t.rename}` : t.messageMember(name));
       });
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - people.length;
