@@ -1414,7 +1414,7 @@ class View {
         drawAvatar(avatar, name);
         setText(label, name);
         setText(note, isMe(name) ? t.you : '');
-        setLabel(node.firstChild, isMe(name) ? `${name} ${t.you} · ${t.rename}` : t.messageMember(name));
+        if (!isMe(name)) setLabel(node.firstChild, t.messageMember(name));
       });
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - people.length;
