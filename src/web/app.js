@@ -1,1 +1,1722 @@
-"use strict";
+// The page of chat-server. One module, no framework, no build step; in reading order:
+//
+//   Words        every string that people see, in English and Japanese
+//   Helpers      names, times, storage
+//   Store        everything the page knows, and the few functions that change it
+//   Connection   one WebSocket at a time: backoff, and noticing a dead line
+//   Session      the dialect chat.v1.json: joining, resuming, and sending exactly once
+//   Commands     what is typed with a slash
+//   View         draws the store and turns gestures into actions; knows nothing of the protocol
+//
+// Whatever another person wrote reaches the page through textContent and nothing else.
+
+// ---------------------------------------------------------------- Words
+
+const WORDS = {
+  en: {
+    brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', rooms: 'Rooms', browse: 'Browse rooms',
+    directs: 'Direct messages', join: 'Join', joinHint: 'Join or create a room', members: 'Members',
+    help: 'Help', close: 'Close', cancel: 'Cancel', save: 'Save', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
+    openRooms: 'Open the list of conversations', changeTopic: 'Change the topic', noTopic: 'Add a topic',
+    leaveRoom: (room) => `Leave ${room}`, closeDirect: 'Close this conversation',
+    offline: 'You are offline. What you send now goes out when the connection is back.',
+    retryIn: (s) => `Next try in ${s} s`, retry: 'Try now', connecting: 'Connecting…', reconnecting: 'Reconnecting…',
+    messageTo: (who) => `Message ${who}`, typing1: (a) => `${a} is typing…`, typing2: (a, b) => `${a} and ${b} are typing…`,
+    typingMany: 'Several people are typing…', today: 'Today', yesterday: 'Yesterday', newMessages: 'New',
+    gap: 'Some messages are missing here: there were more than the server keeps',
+    restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
+    loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
+    startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
+    blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',
+    joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
+    renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
+    comma: ', ', someone: 'Someone',
+    queued: 'Waits for the connection', sending: 'Sending…', unsure: 'This may not have arrived.', failed: 'Not sent:',
+    again: 'Send again', discard: 'Discard',
+    you: 'you', rename: 'Change your name', chooseName: 'Choose your name', nameLabel: 'Your name',
+    nameNote: (n) => `Up to ${n} characters. Everyone in your rooms is told.`,
+    nameHeld: (wish, now) => `“${wish}” is still in use, perhaps by your own lost connection. You are “${now}” meanwhile; it is tried again.`,
+    nameGone: (wish, now) => `The name “${wish}” is taken. You are “${now}”.`,
+    topicLabel: (room) => `Topic of ${room}`, topicNote: 'Leave it empty to have none.', topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
+    topicNone: (room) => `${room} has no topic.`,
+    allRooms: 'All rooms', browseHint: 'Find a room, or name a new one', createRoom: (room) => `Create ${room}`,
+    people: (n) => `${n}`, peopleLong: (n) => (n === 1 ? '1 member' : `${n} members`), alreadyIn: 'joined',
+    noRooms: 'No rooms yet. Name the first one above.', waitOnline: 'You are offline.',
+    moreMembers: (n) => `and ${n} more`, messageMember: (name) => `Message ${name}`, unread: (n) => `${n} unread`,
+    unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
+    usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
+    notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
+    tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`,
+    keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
+      ['Ctrl + K', 'all rooms'], ['Esc', 'close, or go to the latest message']],
+    commands: { nick: 'change your name', join: 'enter a room, or make it', leave: 'leave a room', msg: 'a message to one person', me: 'say what you do',
+      topic: 'show or set the topic', who: 'who is here', rooms: 'all rooms', help: 'this page', slash: 'say a line that begins with /' },
+    errors: {},
+  },
+  ja: {
+    brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', rooms: 'ルーム', browse: '一覧',
+    directs: 'ダイレクトメッセージ', join: '参加', joinHint: 'ルームに参加・作成', members: 'メンバー',
+    help: 'ヘルプ', close: '閉じる', cancel: 'キャンセル', save: '保存', more: 'さらに表示', send: '送信', dismiss: '閉じる',
+    openRooms: '会話の一覧を開く', changeTopic: 'トピックを変更', noTopic: 'トピックを追加',
+    leaveRoom: (room) => `${room} から退出`, closeDirect: 'この会話を閉じる',
+    offline: 'オフラインです。送信したメッセージは、再接続後に届けます。',
+    retryIn: (s) => `${s} 秒後に再接続`, retry: '今すぐ再接続', connecting: '接続中…', reconnecting: '再接続中…',
+    messageTo: (who) => `${who} へのメッセージ`, typing1: (a) => `${a} さんが入力中…`, typing2: (a, b) => `${a} さんと ${b} さんが入力中…`,
+    typingMany: '何人かが入力中…', today: '今日', yesterday: '昨日', newMessages: '新着',
+    gap: 'サーバーの保存件数を超えたため、ここで一部のメッセージが抜けています',
+    restart: 'サーバーが再起動しました。その間のメッセージは抜けている可能性があり、これより前はこの画面にのみ残っています',
+    loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
+    startRoom: (room) => `${room} はここから始まります。`, firstWord: '最初の一言をどうぞ。', startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
+    blankTitle: 'ルームに参加していません', blankText: 'ルームに参加するか、新しく作って誰かを誘いましょう。',
+    joined: (n) => `${n} さんが参加しました`, left: (n) => `${n} さんが退出しました`, leftWhy: (n, why) => `${n} さんが退出しました（${why}）`,
+    renamed: (a, b) => `${a} さんは ${b} に名前を変えました`, topicSet: (n, topic) => `${n} さんがトピックを設定しました：${topic}`, topicCleared: (n) => `${n} さんがトピックを消しました`,
+    comma: '、', someone: '誰か',
+    queued: '接続を待っています', sending: '送信中…', unsure: '届いていない可能性があります。', failed: '送信できませんでした：',
+    again: '再送信', discard: '破棄',
+    you: '自分', rename: '名前を変更', chooseName: '名前を決めましょう', nameLabel: 'あなたの名前',
+    nameNote: (n) => `${n} 文字まで。参加中のルームの全員に通知されます。`,
+    nameHeld: (wish, now) => `「${wish}」は、切れた接続がまだ使っているようです。今は「${now}」として、引き続き試します。`,
+    nameGone: (wish, now) => `「${wish}」は使われています。今の名前は「${now}」です。`,
+    topicLabel: (room) => `${room} のトピック`, topicNote: '空にするとトピックは消えます。', topicIs: (room, topic) => `${room} のトピック：${topic}`,
+    topicNone: (room) => `${room} にトピックはありません。`,
+    allRooms: 'すべてのルーム', browseHint: '探す、または新しい名前を入力', createRoom: (room) => `${room} を作成`,
+    people: (n) => `${n}`, peopleLong: (n) => `${n} 人`, alreadyIn: '参加中',
+    noRooms: 'まだルームがありません。上に名前を入力して作りましょう。', waitOnline: 'オフラインです。',
+    moreMembers: (n) => `ほか ${n} 人`, messageMember: (name) => `${name} さんにメッセージ`, unread: (n) => `未読 ${n} 件`,
+    unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`,
+    usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
+    notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
+    tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`,
+    keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
+      ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
+    commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
+      topic: 'トピックの表示と設定', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', slash: '/ で始まる文を送る' },
+    errors: {
+      name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
+      no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
+      no_room: 'ルームに参加していません。', too_many_rooms: '参加できるルームの数を超えました。', text_empty: 'メッセージが空です。',
+      text_refused: 'そのメッセージは送れません。', server_full: 'サーバーが満員です。',
+    },
+  },
+};
+const LANGUAGE = /^ja\b/i.test(navigator.language) ? 'ja' : 'en';
+const t = WORDS[LANGUAGE];
+const errorWords = (error) => t.errors[error.code] || error.message || error.code || '?';
+
+// ---------------------------------------------------------------- Helpers
+
+const $ = (selector) => document.querySelector(selector);
+const isText = (value) => typeof value === 'string';
+const isId = (value) => Number.isSafeInteger(value) && value >= 0;
+/** Milliseconds that a Date can hold, whatever the frame says. */
+const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
+/** Two spellings that the server takes for the same name fold to the same key. */
+const fold = (name) => name.normalize('NFKC').toLowerCase();
+const bareRoom = (name) => name.trim().normalize('NFC').replace(/^[#＃]/, '');
+const roomKey = (name) => `#${fold(bareRoom(name))}`;
+const directKey = (name) => `@${fold(name)}`;
+
+/** What survives a server that strips control characters and tidies spaces; for comparing only. */
+const essence = (text) => text.normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+
+const graphemes = (text) => (Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(text), (part) => part.segment) : [...text]);
+function initials(name) {
+  const words = name.split(/[\s._-]+/).filter(Boolean);
+  const first = graphemes(words[0] || '?')[0];
+  const second = words[1] && /^[\p{L}\p{N}]/u.test(words[1]) && first.length === 1 ? graphemes(words[1])[0] : '';
+  return (first + second).toUpperCase();
+}
+/** Twenty-four hues, so that two people rarely differ by a shade that nobody can tell. */
+function hueOf(name) {
+  let hash = 2166136261;
+  for (const unit of fold(name)) hash = Math.imul(hash ^ unit.codePointAt(0), 16777619);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d); // short names differ in few bits: spread them
+  return ((hash >>> 12) % 24) * 15;
+}
+/** A right-to-left name inside a sentence must not drag the sentence with it. */
+const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
+
+// The hour looks as the browser's own language has it; the names of days follow the language of the page.
+const clock = new Intl.DateTimeFormat(navigator.language, { hour: 'numeric', minute: '2-digit' });
+const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
+const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
+const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
+const alphabet = new Intl.Collator(LANGUAGE);
+function dayWords(time) {
+  const date = new Date(time), now = new Date();
+  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 864e5);
+  if (days === 0) return t.today;
+  if (days === 1) return t.yesterday;
+  return (date.getFullYear() === now.getFullYear() ? longDay : longDayYear).format(date);
+}
+
+/** The tab's own memory first (two tabs may be two people), then what the last tab left behind. */
+const MEMORY = 'chat.v1';
+function recall() {
+  for (const storage of ['sessionStorage', 'localStorage']) {
+    try {
+      const memory = JSON.parse(window[storage].getItem(MEMORY));
+      if (memory && typeof memory === 'object') return memory;
+    } catch { /* storage is off, or holds something else: start afresh */ }
+  }
+  return {};
+}
+function remember(memory) {
+  for (const storage of ['sessionStorage', 'localStorage']) {
+    try { window[storage].setItem(MEMORY, JSON.stringify(memory)); } catch { /* private window: nothing is remembered */ }
+  }
+}
+
+// ---------------------------------------------------------------- Store
+
+const MESSAGES_KEPT = 500; // in one conversation, and so in the DOM
+const MESSAGES_KEPT_READING_BACK = 3000; // while someone reads far up, the top must not vanish under their eyes
+const MEMBERS_KEPT = 300;
+const EVENTS_KEPT = 6; // in one line of the log
+const TYPING_SHOWN_MS = 5000;
+
+const store = {
+  link: 'connecting', // 'connecting' | 'online' | 'offline'
+  retryAt: 0,
+  wasOnline: false,
+  name: '', // as the server has it
+  wish: '', // as its owner chose it; empty for a guest
+  epoch: '',
+  limits: {},
+  conversations: new Map(), // key -> conversation, in the order of the sidebar
+  current: null, // key
+  outbox: [], // what was said here and is not known to have arrived; see Session
+  notice: null, // { text, error }
+};
+
+/** The view sets this; everything that changes the store calls it. */
+let changed = () => {};
+
+let lastKey = 0;
+const nextKey = () => `k${++lastKey}`;
+
+/** A room or a direct conversation; made where there is none yet. */
+function conversation(kind, name) {
+  const key = kind === 'room' ? roomKey(name) : directKey(name);
+  let conv = store.conversations.get(key);
+  if (!conv) {
+    conv = {
+      key,
+      kind, // 'room' | 'direct'
+      name: kind === 'room' ? `#${bareRoom(name)}` : name,
+      stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
+      known: kind === 'direct', // joined at least once: there is something to show
+      epoch: '', // the life of the server that lastId and ids belong to
+      lastId: null, // the resume position: everything up to it has been received; null before the first join is complete
+      position: 0, // the room's last id when it was joined: the replay ends there
+      fresh: true, // this replay is a first look at the room, and not what was missed
+      joins: 0,
+      entries: [], // what the log shows, in order: messages (each id once, sorted within an epoch), events, dividers
+      ids: new Set(), // of the messages of this epoch among the entries
+      older: false, // the server has messages from before the entries
+      loadingOlder: false,
+      topic: '',
+      members: new Map(), // folded name -> name
+      total: 0, // of members, the list of which may be incomplete
+      membersAsked: false,
+      typing: new Map(), // folded name -> { name, until }
+      readId: null, // the last id seen by its reader, remembered between visits
+      unread: 0,
+      mentioned: false,
+      firstUnread: null, // the entry that the line "New" stands above
+      draft: '',
+    };
+    store.conversations.set(key, conv);
+  }
+  return conv;
+}
+const current = () => store.conversations.get(store.current) || null;
+const isMe = (name) => fold(name) === fold(store.name);
+const rooms = () => [...store.conversations.values()].filter((conv) => conv.kind === 'room');
+const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct');
+
+function notify(text, error = false) {
+  store.notice = { text, error };
+  changed();
+}
+
+/** Into its place by id. Events and dividers keep theirs: they have times, but no ids. */
+function insertMessage(conv, message) {
+  let place = conv.entries.length;
+  for (let i = place - 1; i >= 0 && message.id !== undefined; i--) {
+    const entry = conv.entries[i];
+    if (entry.type !== 'message') continue;
+    if (entry.epoch !== message.epoch || entry.id < message.id) break;
+    place = i;
+  }
+  conv.entries.splice(place, 0, message);
+}
+
+/** Who came and went is one line, however many they were. */
+function addEvent(conv, text, time) {
+  const last = conv.entries.at(-1);
+  if (last?.type !== 'event') conv.entries.push({ type: 'event', key: nextKey(), time: timeOf(time), texts: [text] });
+  else last.texts = [...last.texts, text].slice(-EVENTS_KEPT);
+}
+
+function addDivider(conv, type) {
+  if (conv.entries.length && conv.entries.at(-1).type !== type) conv.entries.push({ type, key: nextKey() });
+}
+
+/** Forgets the oldest entries; those of the server's present life can be loaded again. */
+function trim(conv, keep) {
+  if (conv.entries.length <= keep) return;
+  for (const entry of conv.entries.splice(0, conv.entries.length - keep)) {
+    if (entry.type === 'message' && entry.epoch === conv.epoch && conv.ids.delete(entry.id)) conv.older = true;
+  }
+}
+
+function countUnread(conv, message) {
+  if (message.own || view.isReading(conv)) return;
+  if (!conv.unread++) conv.firstUnread = message;
+  conv.mentioned ||= message.mention;
+}
+
+function markRead(conv) {
+  conv.unread = 0;
+  conv.mentioned = false;
+  if (conv.lastId !== null && conv.readId !== conv.lastId) {
+    conv.readId = conv.lastId;
+    saveMemory();
+  }
+}
+
+function saveMemory() {
+  remember({
+    name: store.wish,
+    rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
+    current: store.current,
+  });
+}
+
+function mentionsMe(text) {
+  const name = fold(store.name);
+  if (name.length < 2) return false;
+  const haystack = fold(text), at = haystack.indexOf(name);
+  const isWord = (char) => /[a-z0-9_]/.test(char || ' '); // Japanese has no spaces to look for
+  return at >= 0 && !(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]));
+}
+
+// ---------------------------------------------------------------- Connection
+
+const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MAX_MS = 30_000;
+const OPEN_MS = 10_000; // a handshake that takes longer will not succeed
+const ANSWER_MS = 15_000; // silence while an answer is due: the line is dead
+const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find out
+const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
+
+/** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
+class Connection {
+  #socket = null;
+  #timer = 0;
+  #attempts = 0;
+  #openedAt = 0;
+  #heardAt = 0;
+  #askedAt = 0;
+
+  /** `owner`: url(), onState(state, retryAt), onFrame(object), isWaiting(), probe() */
+  constructor(owner) {
+    this.owner = owner;
+    setInterval(() => this.#check(), 5000);
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    if (this.#socket) return;
+    this.owner.onState('connecting');
+    const socket = new WebSocket(this.owner.url(), 'chat.v1.json');
+    this.#socket = socket;
+    this.#openedAt = 0;
+    this.#timer = setTimeout(() => this.drop(), OPEN_MS);
+    // A socket that was given up may still speak: whatever it says is no longer heard.
+    socket.onopen = () => socket === this.#socket && this.#opened();
+    socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
+    socket.onclose = () => socket === this.#socket && this.#lost();
+  }
+
+  send(frame) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    if (!this.owner.isWaiting()) this.#askedAt = Date.now();
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  drop() {
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#lost();
+    socket.close();
+  }
+
+  /** The machine woke up, or the network is back: try now, or find out whether the line still lives. */
+  nudge() {
+    if (!this.#socket) this.open();
+    else if (this.#openedAt && Date.now() - this.#heardAt > 3000) this.owner.probe();
+  }
+
+  #opened() {
+    clearTimeout(this.#timer);
+    this.#openedAt = this.#heardAt = this.#askedAt = Date.now();
+  }
+
+  #heard(data) {
+    this.#heardAt = Date.now();
+    let frame = null;
+    try { frame = JSON.parse(data); } catch { /* a frame we cannot read is a frame we can live without */ }
+    if (frame && typeof frame === 'object' && isText(frame.type)) this.owner.onFrame(frame);
+  }
+
+  #lost() {
+    clearTimeout(this.#timer);
+    if (this.#openedAt && Date.now() - this.#openedAt > STABLE_MS) this.#attempts = 0;
+    this.#socket = null;
+    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++);
+    const wait = ceiling * (0.5 + Math.random() / 2); // jitter: a thousand pages must not come back at once
+    this.#timer = setTimeout(() => this.open(), wait);
+    this.owner.onState('offline', Date.now() + wait);
+  }
+
+  #check() {
+    if (!this.#openedAt || !this.#socket) return;
+    const now = Date.now();
+    if (this.owner.isWaiting()) {
+      if (now - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
+    } else if (now - this.#heardAt > QUIET_MS) this.owner.probe();
+  }
+}
+
+// ---------------------------------------------------------------- Session
+
+const REPLAY = 50; // messages asked for on entering a room
+const PAGE = 50; // and on scrolling up
+const IN_FLIGHT_MAX = 16; // fewer unanswered messages, fewer doubts when the line breaks
+const TRIES_MAX = 4; // a message that breaks the line every time must not do so for ever
+const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
+const TYPING_EVERY_MS = 3000;
+const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
+const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
+
+/**
+ * Sending exactly once. What is said goes into the outbox and stays there until the server's own copy of it arrives:
+ *
+ *   queued   not sent on any connection that could still deliver it
+ *   sent     written to the present connection, no answer yet
+ *   unsure   written to a connection that broke before the answer came
+ *   failed   refused by the server; its author decides
+ *
+ * After a reconnect an `unsure` message is neither repeated nor given up at once. The join with `since` replays all that was
+ * said in the room since the last id seen here, so if the message was taken it comes by, in order, under the name it was sent
+ * as: that settles it. If the replay passes without it, it was not taken *yet*. It never will be once the old connection is
+ * gone, and the server proves that by giving us the same name again, for no two clients hold one name. Then it is queued anew.
+ * Three cases can not be known, and are left to the author with "Send again": the name did not come back, the history
+ * no longer reaches far enough (gap), and direct messages, which have no history. After a restart of the server
+ * (another epoch) whatever the old one had not answered is sent to the new one.
+ */
+class Session {
+  #connection;
+  #requests = new Map(); // ref -> { done, fail, cut }
+  #lastRef = 0;
+  #nameTimer = 0;
+  #typedAt = 0;
+
+  constructor() {
+    this.#connection = new Connection({
+      url: () => this.#url(),
+      onState: (state, retryAt) => this.#onState(state, retryAt),
+      onFrame: (frame) => this.#onFrame(frame),
+      isWaiting: () => this.#requests.size > 0,
+      probe: () => this.request({ type: 'rooms', limit: 1 }),
+    });
+  }
+
+  start() { this.#connection.open(); }
+  nudge() { this.#connection.nudge(); }
+
+  // -- actions: what a person can do
+
+  say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
+    store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
+    conv.firstUnread = null;
+    this.#typedAt = 0; // what was said ended the "is typing" of others: the next keystroke is news again
+    this.#flush();
+    changed();
+  }
+
+  sendAgain(item) {
+    Object.assign(item, { state: 'queued', tries: 0, time: Date.now() });
+    store.outbox.push(...store.outbox.splice(store.outbox.indexOf(item), 1));
+    this.#flush();
+    changed();
+  }
+
+  discard(item) {
+    store.outbox = store.outbox.filter((other) => other !== item);
+    changed();
+  }
+
+  /** Shows a room, entering it first where need be. Offline it is entered as soon as there is a line. */
+  join(name) {
+    if (!bareRoom(name)) return;
+    const conv = conversation('room', name);
+    this.show(conv);
+    if (conv.stage === 'out') this.#join(conv);
+  }
+
+  message(name) { this.show(conversation('direct', name)); }
+
+  show(conv) {
+    const previous = current();
+    if (previous && previous !== conv) {
+      previous.firstUnread = null;
+      trim(previous, MESSAGES_KEPT);
+    }
+    store.current = conv ? conv.key : null;
+    if (conv) this.refreshMembers(conv);
+    saveMemory();
+    changed();
+  }
+
+  leave(conv) {
+    if (conv.kind === 'room' && conv.stage !== 'out') this.request({ type: 'leave', room: conv.name });
+    else this.#forget(conv);
+  }
+
+  /** Resolves to the error, or to null. */
+  rename(name) {
+    clearTimeout(this.#nameTimer);
+    return new Promise((resolve) => {
+      const settled = (frame) => {
+        store.wish = isText(frame.to) ? frame.to : name;
+        saveMemory();
+        resolve(null);
+      };
+      const cut = () => {
+        // Under which name the old connection went on is not known, so its messages can not be recognised.
+        for (const item of store.outbox) if (item.state === 'sent') item.lost = true;
+        resolve({ message: t.waitOnline });
+      };
+      if (name === store.name) settled({});
+      else if (!this.request({ type: 'nick', name }, settled, resolve, cut)) cut();
+    });
+  }
+
+  setTopic(conv, text) { this.request({ type: 'topic', room: conv.name, text }); }
+
+  loadOlder(conv) {
+    if (!conv.older || conv.loadingOlder || conv.stage !== 'in') return;
+    const first = conv.entries.find((entry) => entry.type === 'message');
+    if (first && first.epoch !== conv.epoch) return; // what is on top is from before a restart: there is nothing older
+    const request = { type: 'history', room: conv.name, limit: PAGE };
+    if (first) request.before = first.id;
+    const settle = () => { conv.loadingOlder = false; changed(); };
+    conv.loadingOlder = this.request(request, (frame) => {
+      if (!Array.isArray(frame.messages)) return settle();
+      const before = conv.entries.length;
+      for (const message of frame.messages) this.#take(conv, message, 'older');
+      conv.older = frame.more === true && conv.entries.length > before; // nothing new: asking again would bring the same
+      settle();
+    }, () => { conv.older = false; settle(); });
+    changed();
+  }
+
+  /** Members are asked for when a room is first looked at: coming back to forty rooms must not cost forty lists. */
+  askMembers(conv) {
+    if (conv.kind !== 'room' || conv.stage === 'out' || conv.stage === 'joining' || conv.membersAsked) return;
+    conv.membersAsked = true;
+    const page = (after) => this.request({ type: 'who', room: conv.name, limit: 100, ...(after === undefined ? {} : { after }) }, (frame) => {
+      if (!Array.isArray(frame.members)) return;
+      if (after === undefined) conv.members.clear();
+      for (const name of frame.members.filter(isText)) conv.members.set(fold(name), name);
+      if (isId(frame.total)) conv.total = frame.total;
+      if (frame.next !== undefined && frame.next !== null && conv.members.size < MEMBERS_KEPT) page(frame.next);
+      changed();
+    });
+    page();
+  }
+
+  /** In a big room nobody announces who comes and goes, so the list is asked for again whenever it is shown. */
+  refreshMembers(conv) {
+    if (conv.total > BIG_ROOM) conv.membersAsked = false;
+    this.askMembers(conv);
+  }
+
+  listRooms(after, done, fail) {
+    const cut = () => fail({ message: t.waitOnline });
+    if (!this.request({ type: 'rooms', limit: 50, ...(after === undefined ? {} : { after }) }, done, fail, cut)) cut();
+  }
+
+  typing(conv) {
+    const now = Date.now();
+    if (conv.kind !== 'room' || conv.stage !== 'in' || now - this.#typedAt < TYPING_EVERY_MS) return;
+    if (this.#connection.send({ type: 'typing', room: conv.name })) this.#typedAt = now;
+  }
+
+  /** Sends a frame with a ref. `done` gets the answer, `fail` the error (by default the person does); `cut` hears that the line broke. */
+  request(frame, done = () => {}, fail = (error) => notify(errorWords(error), true), cut = () => {}) {
+    const ref = `r${++this.#lastRef}`;
+    if (!this.#connection.send({ ...frame, ref })) return false;
+    this.#requests.set(ref, { done, fail, cut });
+    return ref;
+  }
+
+  // -- the line comes and goes
+
+  #url() {
+    const url = new URL('.', location.href);
+    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const name = store.wish || store.name; // a guest would like to stay the same guest
+    url.search = name ? `?name=${encodeURIComponent(name)}` : '';
+    return url.href;
+  }
+
+  #onState(state, retryAt = 0) {
+    store.link = state;
+    store.retryAt = retryAt;
+    if (state === 'offline') this.#cutOff();
+    changed();
+  }
+
+  #cutOff() {
+    clearTimeout(this.#nameTimer);
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.cut();
+    this.#typedAt = 0;
+    for (const item of store.outbox) if (item.state === 'sent') item.state = 'unsure';
+    for (const conv of store.conversations.values()) {
+      Object.assign(conv, { stage: 'out', loadingOlder: false, membersAsked: false });
+      conv.typing.clear();
+    }
+  }
+
+  #onFrame(frame) {
+    const request = frame.ref === undefined ? undefined : this.#requests.get(frame.ref);
+    if (request) this.#requests.delete(frame.ref);
+    try {
+      if (frame.type === 'error') {
+        if (request) request.fail(frame);
+        else notify(errorWords(frame), true);
+      } else {
+        request?.done(frame);
+        if (Object.hasOwn(this.#handlers, frame.type)) this.#handlers[frame.type](frame);
+      }
+    } catch (error) {
+      console.error('chat: a frame was not understood', error);
+    }
+    changed();
+  }
+
+  #handlers = {
+    welcome: (frame) => this.#onWelcome(frame),
+    said: (frame) => this.#onSaid(frame),
+    history: (frame) => this.#onHistory(frame),
+    joined: (frame) => this.#onJoined(frame),
+    left: (frame) => this.#onLeft(frame),
+    renamed: (frame) => this.#onRenamed(frame),
+    topic: (frame) => this.#onTopic(frame),
+    direct: (frame) => this.#onDirect(frame),
+    typing: (frame) => this.#onTyping(frame),
+  };
+
+  /** The conversation a frame is about, if we are in it: frames about a room just left can still arrive. */
+  #roomOf(frame) { return isText(frame.room) ? store.conversations.get(roomKey(frame.room)) : undefined; }
+
+  #onWelcome(frame) {
+    if (!isText(frame.name) || !isText(frame.epoch)) return;
+    const restarted = store.epoch !== '' && store.epoch !== frame.epoch;
+    const wish = store.wish || store.name;
+    Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, name: frame.name, limits: { ...frame.limits } });
+    if (restarted) for (const item of store.outbox) if (item.state === 'unsure') item.state = 'queued';
+    if (wish && fold(wish) !== fold(frame.name)) this.#claimName(wish);
+    const first = current();
+    for (const conv of rooms().sort((a, b) => (b === first) - (a === first))) this.#join(conv);
+    this.#flush();
+  }
+
+  /** The name may be held by our own lost connection, which the server has not yet noticed: ask again, ever more rarely. */
+  #claimName(wish, attempt = 0) {
+    const quiet = !store.wish; // a guest never asked for a name and need not hear about it
+    this.request({ type: 'nick', name: wish }, () => {}, (error) => {
+      if (error.code === 'name_taken' && attempt < NAME_RETRY_S.length) {
+        if (attempt === 2 && !quiet) notify(t.nameHeld(wish, store.name));
+        this.#nameTimer = setTimeout(() => this.#claimName(wish, attempt + 1), NAME_RETRY_S[attempt] * 1000);
+        return;
+      }
+      if (error.code !== 'name_taken') store.wish = '';
+      if (!quiet) notify(error.code === 'name_taken' ? t.nameGone(wish, store.name) : errorWords(error), true);
+    });
+  }
+
+  // -- rooms
+
+  #join(conv) {
+    const frame = { type: 'join', room: conv.name };
+    if (conv.lastId === null) frame.replay = REPLAY;
+    else Object.assign(frame, { since: conv.lastId, epoch: conv.epoch });
+    const refused = (error) => {
+      notify(`${conv.name}: ${errorWords(error)}`, true);
+      if (conv.entries.length === 0) this.#forget(conv);
+      else conv.stage = 'out';
+    };
+    // The server may know the room by another spelling than the one we asked for.
+    const entered = ({ room }) => { if (isText(room)) this.#rekey(conv, roomKey(room), room); };
+    if (this.request(frame, entered, refused)) conv.stage = 'joining';
+  }
+
+  #onJoined(frame) {
+    if (!isText(frame.room) || !isText(frame.name)) return;
+    const conv = frame.you === true ? conversation('room', frame.room) : this.#roomOf(frame);
+    if (!conv) return;
+    if (frame.you !== true) {
+      if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
+      conv.total++;
+      return addEvent(conv, t.joined(isolate(frame.name)), frame.time);
+    }
+    conv.topic = isText(frame.topic) ? frame.topic : '';
+    conv.total = isId(frame.members) ? frame.members : 0;
+    this.#beginReplay(conv, frame);
+    if (conv === current()) this.askMembers(conv);
+    saveMemory();
+  }
+
+  #beginReplay(conv, { gap, position }) {
+    const fresh = conv.lastId === null;
+    conv.fresh = fresh;
+    if (!fresh && conv.epoch !== store.epoch) {
+      // Ids start over. What is on the screen stays, under a divider, and can no longer be asked for.
+      addDivider(conv, 'restart');
+      Object.assign(conv, { lastId: null, readId: 0, ids: new Set(), older: false });
+    } else if (gap === true && !fresh) {
+      addDivider(conv, 'gap');
+      for (const item of store.outbox) if (item.conv === conv.key && item.state === 'unsure') item.lost = true;
+    }
+    if (fresh) {
+      if (conv.epoch !== store.epoch) conv.readId = null; // remembered from another life of the server
+      conv.older = position > 0;
+    }
+    Object.assign(conv, { epoch: store.epoch, stage: 'replaying', known: true, position: isId(position) ? position : 0 });
+    if (conv.position <= (conv.lastId ?? 0)) return this.#endReplay(conv);
+    const join = ++conv.joins;
+    setTimeout(() => conv.joins === join && conv.stage === 'replaying' && this.#endReplay(conv), REPLAY_MS);
+  }
+
+  /** From here on nothing that was missed is still to come, so what is unsure can be judged and what waits can go. */
+  #endReplay(conv) {
+    conv.stage = 'in';
+    conv.lastId = Math.max(conv.lastId ?? 0, conv.position);
+    this.#settleUnsure();
+    this.#flush();
+  }
+
+  #onHistory(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || frame.replay !== true || !Array.isArray(frame.messages)) return;
+    for (const message of frame.messages) this.#take(conv, message, 'replay');
+    if (conv.stage === 'replaying' && (conv.lastId ?? 0) >= conv.position) this.#endReplay(conv);
+  }
+
+  #onLeft(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name)) return;
+    const why = isText(frame.reason) ? frame.reason : '';
+    if (frame.you === true) {
+      if (frame.ref === undefined) notify(t.removedFrom(conv.name, why));
+      return this.#forget(conv);
+    }
+    conv.members.delete(fold(frame.name));
+    conv.typing.delete(fold(frame.name));
+    conv.total = Math.max(0, conv.total - 1);
+    addEvent(conv, why ? t.leftWhy(isolate(frame.name), why) : t.left(isolate(frame.name)), frame.time);
+  }
+
+  #forget(conv) {
+    const keys = [...store.conversations.keys()], at = keys.indexOf(conv.key);
+    store.conversations.delete(conv.key);
+    store.outbox = store.outbox.filter((item) => item.conv !== conv.key);
+    if (store.current === conv.key) this.show(store.conversations.get(keys[at + 1] ?? keys[at - 1]) || null);
+    saveMemory();
+    changed();
+  }
+
+  #onRenamed(frame) {
+    if (!isText(frame.from) || !isText(frame.to)) return;
+    if (frame.you === true) return this.#onOwnName(frame);
+    const conv = this.#roomOf(frame);
+    if (conv) {
+      this.#swapMember(conv, frame.from, frame.to);
+      addEvent(conv, t.renamed(isolate(frame.from), isolate(frame.to)), frame.time);
+    }
+    const direct = store.conversations.get(directKey(frame.from)), key = directKey(frame.to);
+    if (direct && (direct.key === key || !store.conversations.has(key))) this.#rekey(direct, key, frame.to);
+  }
+
+  #onOwnName({ from, to, time }) {
+    if (store.name === to) return;
+    store.name = to;
+    for (const conv of rooms()) {
+      if (conv.stage === 'out' || conv.stage === 'joining') continue;
+      this.#swapMember(conv, from, to);
+      addEvent(conv, t.renamed(isolate(from), isolate(to)), time);
+    }
+    this.#settleUnsure();
+    this.#flush();
+  }
+
+  #swapMember(conv, from, to) {
+    if (conv.members.delete(fold(from))) conv.members.set(fold(to), to);
+    conv.typing.delete(fold(from));
+  }
+
+  /** A conversation under another name keeps its place in the sidebar. */
+  #rekey(conv, key, name) {
+    conv.name = name;
+    if (key === conv.key) return;
+    const wasCurrent = store.current === conv.key;
+    for (const item of store.outbox) if (item.conv === conv.key) item.conv = key;
+    store.conversations.delete(key);
+    store.conversations = new Map([...store.conversations].map(([old, other]) => (other === conv ? [key, conv] : [old, other])));
+    conv.key = key;
+    if (wasCurrent) store.current = key;
+  }
+
+  #onTopic(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.topic)) return;
+    const news = frame.topic !== conv.topic;
+    conv.topic = frame.topic;
+    if (!news) return;
+    const name = isText(frame.name) ? isolate(frame.name) : t.someone;
+    addEvent(conv, frame.topic ? t.topicSet(name, frame.topic) : t.topicCleared(name), frame.time);
+  }
+
+  #onTyping(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name) || isMe(frame.name)) return;
+    conv.typing.set(fold(frame.name), { name: frame.name, until: Date.now() + TYPING_SHOWN_MS });
+    setTimeout(changed, TYPING_SHOWN_MS + 50);
+  }
+
+  // -- messages
+
+  #onSaid(frame) {
+    const conv = this.#roomOf(frame);
+    if (conv && conv.stage !== 'out') this.#take(conv, frame, 'live');
+  }
+
+  /** `way`: 'live' and 'replay' move the resume position, 'older' fills in above. Each id is taken once. */
+  #take(conv, raw, way) {
+    if (!raw || !isId(raw.id) || !isText(raw.name) || !isText(raw.text)) return;
+    if (conv.ids.has(raw.id) || (way !== 'older' && conv.lastId !== null && raw.id <= conv.lastId)) return this.#arrived(conv, raw, true);
+    const item = this.#arrived(conv, raw, way === 'older');
+    const own = item !== undefined || isMe(raw.name);
+    const message = {
+      type: 'message', key: item ? item.key : nextKey(), id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
+      name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
+    };
+    conv.ids.add(raw.id);
+    insertMessage(conv, message);
+    if (way === 'older') return;
+    conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
+    conv.typing.delete(fold(raw.name));
+    // What is replayed on first entering a room is old, except after the position remembered from an earlier visit.
+    if (way === 'live' || !conv.fresh || (conv.readId !== null && raw.id > conv.readId)) countUnread(conv, message);
+    trim(conv, view.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
+  }
+
+  /** The outbox item that this message is the server's copy of, taken out of the outbox; undefined if there is none. */
+  #arrived(conv, raw, byRefOnly) {
+    const isIt = (item) => item.conv === conv.key && (item.state === 'sent' ? raw.ref !== undefined && item.ref === raw.ref
+      : item.state === 'unsure' && raw.ref === undefined && !byRefOnly && fold(item.as) === fold(raw.name)
+        && (item.kind === 'me') === (raw.me === true) && essence(item.text) === essence(raw.text));
+    // What one connection took it took in order, so among equal lines the first is the right one.
+    const at = store.outbox.findIndex(isIt);
+    if (at < 0) return undefined;
+    const [item] = store.outbox.splice(at, 1);
+    this.#flush();
+    return item;
+  }
+
+  #onDirect(frame) {
+    if (!isText(frame.from) || !isText(frame.to) || !isText(frame.text)) return;
+    const own = isMe(frame.from);
+    const at = store.outbox.findIndex((item) => item.state === 'sent' && frame.ref !== undefined && item.ref === frame.ref);
+    if (own && isMe(frame.to) && at < 0) return; // to oneself: one copy is enough
+    const item = at < 0 ? null : store.outbox.splice(at, 1)[0];
+    const conv = (item && store.conversations.get(item.conv)) || conversation('direct', own ? frame.to : frame.from);
+    const message = {
+      type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
+      name: frame.from, text: frame.text, me: false, own, mention: false,
+    };
+    insertMessage(conv, message);
+    countUnread(conv, message);
+    trim(conv, MESSAGES_KEPT);
+    this.#flush();
+  }
+
+  // -- the outbox
+
+  /** What the replay did not bring was not taken, provided that the connection it went out on is gone: see above. */
+  #settleUnsure() {
+    for (const item of store.outbox) {
+      const conv = store.conversations.get(item.conv);
+      if (item.state === 'unsure' && item.kind !== 'msg' && !item.lost && conv?.stage === 'in' && isMe(item.as)) item.state = 'queued';
+    }
+  }
+
+  #flush() {
+    if (store.link !== 'online') return;
+    let free = IN_FLIGHT_MAX - store.outbox.filter((item) => item.state === 'sent').length;
+    for (const item of store.outbox) {
+      if (free <= 0) return;
+      const conv = store.conversations.get(item.conv);
+      if (item.state !== 'queued' || !conv || (conv.kind === 'room' && conv.stage !== 'in')) continue;
+      if (++item.tries > TRIES_MAX) Object.assign(item, { state: 'failed', error: t.unsure });
+      else if (this.#transmit(item, conv)) free--;
+    }
+  }
+
+  #transmit(item, conv) {
+    const where = item.kind === 'msg' ? { to: conv.name } : { room: conv.name };
+    const ref = this.request({ type: item.kind, ...where, text: item.text }, () => {}, (error) => {
+      Object.assign(item, { state: 'failed', error: errorWords(error) });
+      this.#flush();
+    });
+    if (ref) Object.assign(item, { state: 'sent', ref, as: store.name, lost: false });
+    return Boolean(ref);
+  }
+}
+
+// ---------------------------------------------------------------- Commands
+
+/** name -> [arguments, run(rest, conversation)]. `run` returning false means that the arguments were not right. */
+const COMMANDS = {
+  nick: ['NAME', (rest) => rest !== '' && void session.rename(rest).then((error) => error && notify(errorWords(error), true))],
+  join: ['#ROOM', (rest) => rest !== '' && session.join(rest)],
+  leave: ['[#ROOM]', (rest, conv) => {
+    const target = rest ? store.conversations.get(roomKey(rest)) : conv;
+    if (target) session.leave(target);
+    else notify(t.notIn(rest), true);
+  }],
+  msg: ['NAME TEXT', (rest) => {
+    const [, name, text] = /^(\S+)\s+([^]+)$/.exec(rest) || [];
+    if (!name) return false;
+    const conv = conversation('direct', name);
+    session.say(conv, text);
+    session.show(conv);
+  }],
+  me: ['ACTION', (rest, conv) => {
+    if (!rest) return false;
+    if (conv?.kind === 'room') session.say(conv, rest, 'me');
+    else notify(t.notHere, true);
+  }],
+  topic: ['[TEXT]', (rest, conv) => {
+    if (conv?.kind !== 'room') notify(t.notHere, true);
+    else if (rest) session.setTopic(conv, rest);
+    else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
+  }],
+  who: ['', () => view.showMembers()],
+  rooms: ['', () => view.browse()],
+  help: ['', () => view.help()],
+};
+
+/** Takes one line with a slash; returns what to say where it says something after all. */
+function runCommand(line, conv) {
+  const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line);
+  const command = Object.hasOwn(COMMANDS, name.toLowerCase()) && COMMANDS[name.toLowerCase()];
+  if (!command) notify(t.unknownCommand(`/${name}`), true);
+  else if (command[1](rest.trim(), conv) === false) notify(t.usage(`/${name} ${command[0]}`), true);
+  else return true;
+  return false;
+}
+
+/** Returns whether the draft is done with. A draft of several lines is several messages, and none of them a command. */
+function submit(conv, draft) {
+  const lines = draft.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean);
+  if (lines.length === 0) return false;
+  if (lines.length === 1 && /^\/(?!\/)/.test(lines[0])) return runCommand(lines[0], conv);
+  if (!conv) return false;
+  if (lines.length === 1) lines[0] = lines[0].replace(/^\/\//, '/');
+  const over = Math.max(...lines.map(bytesOf)) - (store.limits.message_bytes || Infinity);
+  if (over > 0) {
+    notify(t.tooLong(over), true);
+    return false;
+  }
+  for (const line of lines) session.say(conv, line);
+  return true;
+}
+
+// ---------------------------------------------------------------- View
+
+const GROUP_MS = 5 * 60_000; // messages of one person this close together share one heading
+const PINNED_PX = 60; // so near the end counts as at the end
+const OLDER_PX = 400; // so near the top older messages are fetched
+const NOTICE_MS = 9000;
+const NARROW = matchMedia('(max-width: 760px)');
+const MEDIUM = matchMedia('(max-width: 1080px)');
+
+/** An element with properties and children; strings among the children become text. */
+function el(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+/** Writes only what differs, so that nothing is announced, restyled or unselected for no reason. */
+function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
+function setLabel(node, text) {
+  if (node.title !== text) node.title = text;
+  if (node.getAttribute('aria-label') !== text) node.setAttribute('aria-label', text);
+}
+function setHidden(node, hidden) { if (node.hidden !== hidden) node.hidden = hidden; }
+
+const rowKeys = new WeakMap();
+/** Makes the children of `parent` match `rows` (each with a `key`), keeping the nodes of rows that stay. */
+function reconcile(parent, rows, make, update) {
+  const wanted = new Set(rows.map((row) => row.key)), nodes = new Map();
+  for (const node of [...parent.children]) {
+    if (wanted.has(rowKeys.get(node))) nodes.set(rowKeys.get(node), node);
+    else node.remove();
+  }
+  let place = parent.firstElementChild;
+  for (const row of rows) {
+    let node = nodes.get(row.key);
+    if (!node) rowKeys.set(node = make(row), row.key);
+    update(node, row);
+    if (node === place) place = place.nextElementSibling;
+    else parent.insertBefore(node, place);
+  }
+}
+
+const LINK = /https?:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?(?:[/?#][^\s<>"'`、。，．！？；：「」『』（）【】《》…]*)?/gi;
+
+/** Text as nodes: links become links, all else stays text. */
+function withLinks(text) {
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(LINK)) {
+    let address = match[0].replace(/[.,!?;:*~]+$/, '');
+    // A bracket that was opened before the link closes after it.
+    while (/[)\]}]$/.test(address) && count(address, /[([{]/g) < count(address, /[)\]}]/g)) address = address.slice(0, -1);
+    if (!URL.canParse(address)) continue;
+    nodes.push(text.slice(end, match.index), el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: address }));
+    end = match.index + address.length;
+  }
+  return [...nodes, text.slice(end)];
+}
+function count(text, pattern) { return (text.match(pattern) || []).length; }
+
+function drawAvatar(node, name) {
+  setText(node, initials(name));
+  node.style.setProperty('--hue', hueOf(name));
+}
+
+const ROW_WORDS = {
+  top: (row) => row.text,
+  day: (row) => dayWords(row.time),
+  new: () => t.newMessages,
+  event: (row) => row.texts.join(t.comma),
+  gap: () => t.gap,
+  restart: () => t.restart,
+};
+
+class View {
+  #drawing = 0;
+  #shown = null; // key of the conversation in the log
+  #pinned = true; // the end of the log is in sight, and is kept so
+  #noticeTimer = 0;
+  #noticed = null;
+  #hushTimer = 0;
+  #address = null; // the query last put into the address
+  #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
+  #membersWide = true; // where there is room, whether the members stand beside the log
+  #browser = { rooms: [], next: undefined, state: '' };
+  #askDone = null;
+
+  start() {
+    document.documentElement.lang = LANGUAGE;
+    for (const node of document.querySelectorAll('[data-t]')) node.textContent = t[node.dataset.t];
+    for (const node of document.querySelectorAll('[data-t-label]')) node.setAttribute('aria-label', t[node.dataset.tLabel]);
+    for (const node of document.querySelectorAll('[data-t-title]')) setLabel(node, t[node.dataset.tTitle]);
+    for (const node of document.querySelectorAll('[data-t-hint]')) node.placeholder = t[node.dataset.tHint];
+    $('#host').textContent = location.host;
+    this.#listenSidebar();
+    this.#listenLog();
+    this.#listenComposer();
+    this.#listenDialogs();
+    this.#listenWindow();
+    this.#layOut();
+  }
+
+  /** Many changes, one drawing. */
+  schedule() {
+    this.#drawing ||= setTimeout(() => {
+      this.#drawing = 0;
+      this.#draw();
+    }, 16);
+  }
+
+  isReading(conv) { return conv.key === store.current && this.#pinned && !document.hidden && !(NARROW.matches && this.#drawer); }
+  isReadingBack(conv) { return conv.key === store.current && !this.#pinned; }
+
+  #draw() {
+    const conv = current();
+    if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
+    if (conv && this.isReading(conv)) markRead(conv);
+    this.#drawLink();
+    this.#drawSidebar();
+    this.#drawBar(conv);
+    this.#drawLog(conv);
+    this.#drawMembers(conv);
+    this.#drawComposer(conv);
+    this.#drawNotice();
+    this.#drawTitle(conv);
+  }
+
+  // -- connection state
+
+  #drawLink() {
+    document.body.dataset.state = store.link;
+    // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
+    setText($('#link-text'), store.link === 'online' ? '' : store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    $('#retry').disabled = store.link !== 'offline';
+    setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');
+    this.#drawCountdown();
+  }
+
+  /** Not part of what a screen reader is told: nobody wants to hear a clock. */
+  #drawCountdown() {
+    const seconds = Math.ceil((store.retryAt - Date.now()) / 1000);
+    const waits = store.link === 'offline' && seconds > 0;
+    setText($('#link-wait'), waits ? t.retryIn(seconds) : store.wasOnline && store.link !== 'online' ? t.reconnecting : '');
+  }
+
+  // -- sidebar
+
+  #listenSidebar() {
+    for (const list of ['#rooms', '#directs']) {
+      $(list).addEventListener('click', (event) => {
+        const button = event.target.closest('button');
+        if (button) this.#open(store.conversations.get(button.dataset.key));
+      });
+    }
+    $('#join-room').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const input = event.target.querySelector('input');
+      if (!bareRoom(input.value)) return input.focus();
+      this.#enter(input.value);
+      input.value = '';
+    });
+    $('#open-browse').addEventListener('click', () => this.browse());
+    $('#blank-browse').addEventListener('click', () => this.browse());
+    $('#open-help').addEventListener('click', () => this.help());
+    $('#me').addEventListener('click', () => this.#askName());
+    $('#retry').addEventListener('click', () => session.nudge());
+    $('#open-sidebar').addEventListener('click', () => this.#slide('rooms'));
+    $('#scrim').addEventListener('click', () => this.#slide(''));
+  }
+
+  #open(conv) {
+    if (!conv) return;
+    this.#stash();
+    session.show(conv);
+    this.#arrive();
+  }
+
+  #enter(name) {
+    this.#stash();
+    session.join(name);
+    this.#arrive();
+  }
+
+  /** After choosing a conversation one wants to write in it; on a phone, to see it first. */
+  #arrive() {
+    this.#slide('');
+    $('#composer').value = current()?.draft ?? '';
+    this.#grow();
+    this.#draw();
+    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus();
+  }
+
+  #stash() {
+    const conv = current();
+    if (conv) conv.draft = $('#composer').value;
+  }
+
+  #drawSidebar() {
+    const make = (conv) => el('li', {}, el('button', { type: 'button' },
+      el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), el('span', { className: 'unread' })));
+    const update = (item, conv) => this.#drawLinkTo(item.firstChild, conv);
+    reconcile($('#rooms'), rooms(), make, update);
+    reconcile($('#directs'), directs(), make, update);
+    setHidden($('#directs-box'), directs().length === 0);
+    const others = [...store.conversations.values()].some((conv) => conv.unread > 0 && conv.key !== store.current);
+    setHidden($('#open-sidebar .dot'), !others);
+    const [avatar, who] = $('#me').children;
+    drawAvatar(avatar, store.name || '?');
+    setText(who.firstChild, store.name || '…');
+    setText(who.lastChild, store.wish ? t.rename : t.chooseName);
+  }
+
+  #drawLinkTo(button, conv) {
+    const [mark, name, badge] = button.children, isRoom = conv.kind === 'room';
+    button.dataset.key = conv.key;
+    button.dataset[isRoom ? 'room' : 'direct'] = conv.name;
+    if (isRoom) setText(mark, '#');
+    else drawAvatar(mark, conv.name);
+    setText(name, isRoom ? conv.name.slice(1) : conv.name);
+    setText(badge, conv.unread > 99 ? '99+' : String(conv.unread || ''));
+    setHidden(badge, conv.unread === 0);
+    button.classList.toggle('news', conv.unread > 0);
+    badge.classList.toggle('loud', !isRoom || conv.mentioned);
+    const label = conv.unread ? `${conv.name}, ${t.unread(conv.unread)}` : conv.name;
+    if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
+    const wasCurrent = button.hasAttribute('aria-current');
+    if (conv.key !== store.current) button.removeAttribute('aria-current');
+    else if (!wasCurrent) {
+      button.setAttribute('aria-current', 'page');
+      requestAnimationFrame(() => button.scrollIntoView({ block: 'nearest' }));
+    }
+  }
+
+  // -- heading
+
+  #drawBar(conv) {
+    const isRoom = conv?.kind === 'room';
+    const title = $('#title');
+    if (title.dataset.name !== (conv?.name ?? '')) {
+      title.dataset.name = conv?.name ?? '';
+      const hash = el('span', { className: 'hash', textContent: isRoom ? '#' : '' });
+      title.replaceChildren(hash, el('bdi', { textContent: isRoom ? conv.name.slice(1) : conv?.name ?? '' }));
+    }
+    const topic = $('#topic');
+    setHidden(topic, !isRoom);
+    setText(topic, conv?.topic || t.noTopic);
+    topic.classList.toggle('none', !conv?.topic);
+    setLabel(topic, conv?.topic ? `${conv.topic} · ${t.changeTopic}` : t.noTopic);
+    setHidden($('#open-members'), !isRoom);
+    const total = conv?.total ? t.people(conv.total) : '';
+    setText($('#member-count'), total);
+    setLabel($('#open-members'), `${t.members} ${total}`.trim());
+    setHidden($('#leave'), !conv);
+    if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
+  }
+
+  #drawTitle(conv) {
+    const unread = [...store.conversations.values()].reduce((sum, { unread }) => sum + unread, 0);
+    const title = `${unread ? `(${unread}) ` : ''}${conv ? `${conv.name} · ` : ''}${t.brand}`;
+    if (document.title !== title) document.title = title;
+    // The address names the room, so that it can be passed on; never one's own name.
+    const search = conv?.kind === 'room' ? `?room=${encodeURIComponent(conv.name.slice(1))}` : '';
+    // Compared with what was asked for, not with what it became: browsers escape differently, and limit such calls.
+    if (this.#address !== search) history.replaceState(null, '', location.pathname + (this.#address = search));
+  }
+
+  // -- log
+
+  #listenLog() {
+    const log = $('#log');
+    log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#pinned && this.#toEnd()).observe(log);
+    $('#latest').addEventListener('click', () => {
+      this.#toEnd();
+      $('#composer').focus();
+    });
+    $('#messages').addEventListener('click', (event) => {
+      const action = event.target.closest('button')?.dataset.action;
+      const key = event.target.closest('li')?.dataset.pending;
+      const item = key && store.outbox.find((other) => other.key === key);
+      if (item && action === 'again') session.sendAgain(item);
+      if (item && action === 'discard') session.discard(item);
+    });
+  }
+
+  #scrolled() {
+    const log = $('#log'), conv = current();
+    const pinned = log.scrollHeight - log.scrollTop - log.clientHeight < PINNED_PX;
+    if (pinned !== this.#pinned) {
+      this.#pinned = pinned;
+      if (pinned && conv) trim(conv, MESSAGES_KEPT);
+      changed();
+    }
+    if (conv && log.scrollTop < OLDER_PX) session.loadOlder(conv);
+  }
+
+  #toEnd() {
+    const log = $('#log');
+    log.scrollTop = log.scrollHeight;
+  }
+
+  #drawLog(conv) {
+    const log = $('#log'), list = $('#messages');
+    const switched = this.#shown !== (conv?.key ?? null);
+    const waiting = Boolean(conv) && !conv.known;
+    this.#shown = conv?.key ?? null;
+    const anchor = this.#pinned ? null : this.#firstInSight();
+    const anchorTop = anchor?.getBoundingClientRect().top;
+    if (switched || conv?.loadingOlder || waiting) this.#hush();
+    log.setAttribute('aria-label', conv ? conv.name : t.rooms);
+    log.classList.toggle('waiting', waiting);
+    log.setAttribute('aria-busy', String(waiting));
+    if (switched) list.replaceChildren();
+    reconcile(list, conv && !waiting ? this.#rows(conv) : [], (row) => this.#makeRow(row), (node, row) => this.#updateRow(node, row));
+    if (this.#pinned) this.#toEnd();
+    else if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+    if (conv && log.scrollTop < OLDER_PX) session.loadOlder(conv);
+    this.#drawBlank(conv);
+    setHidden($('#latest'), this.#pinned || !conv);
+    setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
+  }
+
+  /** Filling the log with what is old must not make a screen reader read it all out. */
+  #hush() {
+    const log = $('#log');
+    log.setAttribute('aria-live', 'off');
+    clearTimeout(this.#hushTimer);
+    this.#hushTimer = setTimeout(() => log.setAttribute('aria-live', 'polite'), 600);
+  }
+
+  #firstInSight() {
+    const top = $('#log').getBoundingClientRect().top;
+    return [...$('#messages').children].find((node) => node.classList.contains('message') && node.getBoundingClientRect().bottom > top);
+  }
+
+  #drawBlank(conv) {
+    setHidden($('#blank'), Boolean(conv));
+    if (conv) return;
+    setText($('#blank h2'), t.blankTitle);
+    setText($('#blank p'), t.blankText);
+  }
+
+  /** The log of a conversation as rows: what stands in the store, with headings, days and dividers worked out. */
+  #rows(conv) {
+    const rows = [this.#topRow(conv)];
+    let day = '', previous = null;
+    const heading = (entry) => {
+      const date = new Date(entry.time).toDateString();
+      if (date === day) return;
+      day = date;
+      rows.push({ type: 'day', key: `day ${entry.key}`, time: entry.time });
+      previous = null;
+    };
+    const add = (entry, extra) => {
+      heading(entry);
+      const first = !previous || fold(previous.name) !== fold(entry.name) || entry.time - previous.time > GROUP_MS || entry.me || previous.me;
+      rows.push({ ...entry, ...extra, first });
+      previous = entry;
+    };
+    for (const entry of conv.entries) {
+      if (entry === conv.firstUnread) {
+        rows.push({ type: 'new', key: 'new' });
+        previous = null;
+      }
+      if (entry.type === 'message') add(entry);
+      else {
+        if (entry.time) heading(entry);
+        rows.push({ ...entry });
+        previous = null;
+      }
+    }
+    for (const item of store.outbox) {
+      if (item.conv !== conv.key) continue;
+      const entry = { ...item, type: 'message', name: item.as || store.name, me: item.kind === 'me', own: true };
+      add(entry, { pending: item.state });
+    }
+    return rows;
+  }
+
+  #topRow(conv) {
+    if (conv.loadingOlder) return { type: 'top', key: 'top', text: t.loading };
+    const begins = conv.kind === 'direct' || !conv.older;
+    const silent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
+    const words = (conv.kind === 'room' ? t.startRoom : t.startDirect)(conv.name);
+    return { type: 'top', key: 'top', text: begins ? words + (silent ? t.firstWord : '') : '', begins };
+  }
+
+  #makeRow(row) {
+    if (row.type !== 'message') return el('li', { className: row.type }, el('span'));
+    const time = new Date(row.time);
+    const node = el('li', { className: 'message' },
+      el('span', { className: 'avatar', ariaHidden: 'true' }),
+      el('div', { className: 'head' }, el('bdi', { className: 'author', textContent: row.name }), ' ', el('time', {})),
+      el('p', { className: 'text', dir: 'auto' }, ...withLinks(row.text)));
+    drawAvatar(node.firstChild, row.name);
+    node.querySelector('.author').style.setProperty('--hue', hueOf(row.name));
+    Object.assign(node.querySelector('time'), { dateTime: time.toISOString(), textContent: clock.format(time), title: fullDate.format(time) });
+    return node;
+  }
+
+  #updateRow(node, row) {
+    if (row.type !== 'message') {
+      setText(node.firstChild, ROW_WORDS[row.type](row));
+      node.classList.toggle('begins', Boolean(row.begins));
+      return;
+    }
+    const pending = row.pending ?? '';
+    const marks = [row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', pending && 'pending', pending];
+    const className = ['message', ...marks].filter(Boolean).join(' ');
+    if (node.className !== className) node.className = className;
+    if (row.id !== undefined) node.dataset.id = row.id;
+    if (pending) node.dataset.pending = row.key;
+    else delete node.dataset.pending;
+    this.#drawFate(node, row, pending);
+  }
+
+  /** Below a message that has not arrived: what has become of it, and what can be done. */
+  #drawFate(node, row, pending) {
+    const state = store.link !== 'online' && pending && pending !== 'failed' ? 'queued' : pending;
+    const fate = { failed: `${t.failed} ${row.error}`, unsure: t.unsure, queued: t.queued, sent: t.sending }[state];
+    let line = node.querySelector('.fate');
+    if (!fate) return line?.remove();
+    if (line?.dataset.of === fate) return;
+    line?.remove();
+    line = el('div', { className: 'fate' }, fate);
+    line.dataset.of = fate;
+    for (const action of state === 'failed' || state === 'unsure' ? ['again', 'discard'] : []) {
+      const button = el('button', { type: 'button', className: 'quiet', textContent: t[action] });
+      button.dataset.action = action;
+      line.append(' ', button);
+    }
+    node.append(line);
+  }
+
+  // -- members
+
+  showMembers() {
+    const conv = current();
+    if (conv?.kind !== 'room') return notify(t.notHere, true);
+    if (MEDIUM.matches) this.#slide('members');
+    else {
+      this.#membersWide = true;
+      this.#layOut();
+    }
+    session.refreshMembers(conv);
+  }
+
+  #drawMembers(conv) {
+    const isRoom = conv?.kind === 'room';
+    setHidden($('#people'), !isRoom);
+    if (!isRoom) return;
+    const people = [...conv.members].map(([key, name]) => ({ key, name })).slice(0, MEMBERS_KEPT);
+    people.sort((a, b) => isMe(b.name) - isMe(a.name) || alphabet.compare(a.name, b.name));
+    reconcile($('#members'), people,
+      () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small'))),
+      (node, { name }) => {
+        const [avatar, label, note] = node.firstChild.children;
+        node.firstChild.dataset.name = name;
+        drawAvatar(avatar, name);
+        setText(label, name);
+        setText(note, isMe(name) ? t.you : '');
+        if (!isMe(name)) setLabel(node.firstChild, t.messageMember(name));
+      });
+    setText($('#members-total'), conv.total ? t.people(conv.total) : '');
+    const rest = conv.total - people.length;
+    setHidden($('#members-more'), !(rest > 0 && people.length > 0));
+    setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
+  }
+
+  // -- composer
+
+  #listenComposer() {
+    const composer = $('#composer');
+    $('#compose').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    composer.addEventListener('keydown', (event) => {
+      // Enter that ends an IME's conversion is not ours; Safari tells only by the key code.
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    composer.addEventListener('input', () => {
+      this.#grow();
+      const conv = current();
+      if (conv && composer.value.trim() && !composer.value.startsWith('/')) session.typing(conv);
+      changed();
+    });
+    $('#notice button').addEventListener('click', () => this.#dismiss());
+  }
+
+  #submit() {
+    const composer = $('#composer'), draft = composer.value;
+    const conv = current();
+    composer.value = ''; // first, since a command may open another conversation, with a draft of its own
+    if (submit(conv, draft)) {
+      if (conv) conv.draft = '';
+      composer.value = current() === conv ? '' : current()?.draft ?? '';
+      this.#pinned = true;
+      if (store.notice?.error) store.notice = null;
+    } else composer.value = draft;
+    this.#grow();
+    this.#draw();
+  }
+
+  #grow() {
+    const composer = $('#composer');
+    composer.style.height = 'auto';
+    composer.style.height = `${composer.scrollHeight}px`;
+  }
+
+  #drawComposer(conv) {
+    const composer = $('#composer');
+    const hint = conv ? t.messageTo(conv.name) : '/join #room';
+    if (composer.placeholder !== hint) {
+      composer.placeholder = hint;
+      composer.setAttribute('aria-label', hint);
+    }
+    $('#send').disabled = !composer.value.trim();
+    setText($('#typing'), this.#typingWords(conv));
+    const left = (store.limits.message_bytes || Infinity) - Math.max(...composer.value.split('\n').map(bytesOf));
+    setText($('#count'), left < 200 ? (left < 0 ? t.tooLong(-left) : t.bytesLeft(left)) : '');
+    $('#count').classList.toggle('over', left < 0);
+  }
+
+  #typingWords(conv) {
+    const now = Date.now();
+    const names = [...(conv?.typing.values() ?? [])].filter((who) => who.until > now).map((who) => isolate(who.name));
+    if (names.length > 2) return t.typingMany;
+    return names.length === 2 ? t.typing2(...names) : names.length ? t.typing1(names[0]) : '';
+  }
+
+  #drawNotice() {
+    if (store.notice === this.#noticed) return;
+    this.#noticed = store.notice;
+    const box = $('#notice');
+    clearTimeout(this.#noticeTimer);
+    setHidden(box, !store.notice);
+    box.classList.toggle('error', Boolean(store.notice?.error));
+    setText(box.firstElementChild, store.notice?.text ?? '');
+    if (store.notice) this.#noticeTimer = setTimeout(() => this.#dismiss(), NOTICE_MS);
+  }
+
+  #dismiss() {
+    if ($('#notice').contains(document.activeElement)) $('#composer').focus();
+    store.notice = null;
+    changed();
+  }
+
+  // -- dialogs
+
+  #listenDialogs() {
+    for (const dialog of document.querySelectorAll('dialog')) {
+      dialog.addEventListener('click', (event) => {
+        if (event.target === dialog || event.target.closest('[data-close]')) dialog.close();
+      });
+    }
+    $('#ask form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const error = await this.#askDone($('#ask-input').value.trim());
+      if (error) setText($('#ask-error'), errorWords(error));
+      else $('#ask').close();
+    });
+    $('#topic').addEventListener('click', () => this.#askTopic(current()));
+    $('#leave').addEventListener('click', () => current() && session.leave(current()));
+    $('#open-members').addEventListener('click', () => {
+      if (!MEDIUM.matches && this.#membersWide) {
+        this.#membersWide = false;
+        this.#layOut();
+      } else this.showMembers();
+    });
+    $('#close-members').addEventListener('click', () => this.#slide(''));
+    $('#members').addEventListener('click', (event) => {
+      const name = event.target.closest('button')?.dataset.name;
+      if (name === undefined) return;
+      if (isMe(name)) return this.#askName();
+      this.#stash();
+      session.message(name);
+      this.#arrive();
+    });
+    this.#listenBrowser();
+  }
+
+  /** One question, one answer. `done` resolves to an error to be shown, or to nothing. */
+  #ask({ title, note, value, max }, done) {
+    this.#askDone = done;
+    setText($('#ask-title'), title);
+    setText($('#ask-note'), note);
+    setText($('#ask-error'), '');
+    Object.assign($('#ask-input'), { value, maxLength: max });
+    $('#ask').showModal();
+    $('#ask-input').select();
+  }
+
+  #askName() {
+    const max = store.limits.name_chars || 32;
+    // A grapheme may take many code units: the server counts, this only stops a pasted novel.
+    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? session.rename(name) : null));
+  }
+
+  #askTopic(conv) {
+    if (conv?.kind !== 'room') return;
+    this.#ask({ title: t.topicLabel(conv.name), note: t.topicNote, value: conv.topic, max: 1000 }, async (text) => {
+      if (text !== conv.topic) return session.setTopic(conv, text);
+    });
+  }
+
+  help() {
+    const commands = Object.entries(COMMANDS).map(([name, [args]]) => [`/${name} ${args}`.trim(), t.commands[name]]);
+    const rows = [...t.keys, ...commands, ['//…', t.commands.slash]];
+    $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => (
+      el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
+    $('#help').showModal();
+  }
+
+  // -- all rooms
+
+  #listenBrowser() {
+    const filter = $('#browse-filter');
+    filter.addEventListener('input', () => this.#drawBrowser());
+    $('#browse form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (bareRoom(filter.value)) this.#pick(filter.value);
+    });
+    $('#browse-list').addEventListener('click', (event) => {
+      const room = event.target.closest('button')?.dataset.join;
+      if (room) this.#pick(room);
+    });
+    $('#browse-more').addEventListener('click', () => this.#loadRooms(this.#browser.next));
+  }
+
+  browse() {
+    this.#browser = { rooms: [], next: undefined, state: '' };
+    $('#browse-filter').value = '';
+    this.#drawBrowser();
+    if (!$('#browse').open) $('#browse').showModal();
+    $('#browse-filter').focus();
+    this.#loadRooms();
+  }
+
+  #pick(room) {
+    $('#browse').close();
+    this.#enter(room);
+  }
+
+  #loadRooms(after) {
+    const browser = this.#browser;
+    session.listRooms(after, (frame) => {
+      const found = Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : [];
+      const known = new Set(browser.rooms.map((room) => roomKey(room.room)));
+      browser.rooms.push(...found.filter((room) => !known.has(roomKey(room.room))));
+      browser.next = frame.next ?? undefined;
+      browser.state = browser.rooms.length ? '' : t.noRooms;
+      if (browser === this.#browser) this.#drawBrowser();
+    }, (error) => {
+      browser.state = errorWords(error);
+      this.#drawBrowser();
+    });
+  }
+
+  #drawBrowser() {
+    const wanted = bareRoom($('#browse-filter').value), key = fold(wanted);
+    const found = this.#browser.rooms.filter(({ room, topic }) => fold(`${room} ${isText(topic) ? topic : ''}`).includes(key));
+    reconcile($('#browse-list'), found.map((room) => ({ key: roomKey(room.room), ...room })),
+      () => el('li', {}, el('button', { type: 'button' },
+        el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
+      (node, { room, members, topic }) => {
+        const [, name, note, about] = node.firstChild.children;
+        node.firstChild.dataset.join = room;
+        setText(name, room.replace(/^#/, ''));
+        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(roomKey(room)) ? t.alreadyIn : ''];
+        setText(note, facts.filter(Boolean).join(' · '));
+        setText(about, isText(topic) ? topic : '');
+      });
+    setHidden($('#browse-create'), !wanted || this.#browser.rooms.some(({ room }) => roomKey(room) === roomKey(wanted)));
+    setText($('#browse-create'), t.createRoom(`#${wanted}`));
+    setHidden($('#browse-more'), this.#browser.next === undefined);
+    setText($('#browse-state'), this.#browser.state);
+  }
+
+  // -- the window
+
+  #listenWindow() {
+    document.addEventListener('keydown', (event) => this.#onKey(event));
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) return;
+      session.nudge();
+      changed();
+    });
+    window.addEventListener('online', () => session.nudge());
+    window.addEventListener('focus', changed);
+    window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
+    for (const query of [NARROW, MEDIUM]) query.addEventListener('change', () => this.#slide(''));
+    setInterval(() => this.#drawCountdown(), 1000);
+    setInterval(() => changed(), 60_000); // "today" turns into "yesterday"
+  }
+
+  #onKey(event) {
+    if (document.querySelector('dialog[open]') || event.isComposing) return;
+    if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+      event.preventDefault();
+      this.#step(event.key === 'ArrowUp' ? -1 : 1);
+    } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+      event.preventDefault();
+      this.browse();
+    } else if (event.key === 'Escape') {
+      if (this.#drawer) return this.#slide('');
+      if (store.notice) this.#dismiss();
+      else this.#toEnd();
+      $('#composer').focus();
+    }
+  }
+
+  #step(by) {
+    const all = [...rooms(), ...directs()];
+    if (all.length) this.#open(all[(all.indexOf(current()) + by + all.length) % all.length]);
+  }
+
+  #slide(drawer) {
+    const before = this.#drawer;
+    this.#drawer = drawer;
+    this.#layOut();
+    if (drawer) ({ rooms: $('#sidebar [aria-current]') || $('#open-browse'), members: $('#close-members') })[drawer].focus();
+    else if (before) $(before === 'rooms' ? '#open-sidebar' : '#open-members').focus();
+    changed();
+  }
+
+  /** What is out of sight must be out of reach of the Tab key as well. */
+  #layOut() {
+    const sides = { rooms: NARROW.matches, members: MEDIUM.matches };
+    if (this.#drawer && !sides[this.#drawer]) this.#drawer = '';
+    document.body.dataset.drawer = this.#drawer;
+    document.body.classList.toggle('no-people', !sides.members && !this.#membersWide);
+    $('#sidebar').inert = sides.rooms ? this.#drawer !== 'rooms' : this.#drawer !== '';
+    $('#people').inert = sides.members ? this.#drawer !== 'members' : false;
+    $('#main').inert = this.#drawer !== '';
+    $('#open-sidebar').setAttribute('aria-expanded', String(this.#drawer === 'rooms'));
+    $('#open-members').setAttribute('aria-expanded', String(sides.members ? this.#drawer === 'members' : this.#membersWide));
+  }
+}
+
+// ---------------------------------------------------------------- Start
+
+const view = new View();
+const session = new Session();
+const FIRST_ROOM = 'lobby';
+changed = () => view.schedule();
+
+/** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
+function begin() {
+  const memory = recall(), address = new URLSearchParams(location.search);
+  store.wish = address.get('name')?.trim() || (isText(memory.name) ? memory.name : '');
+  const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
+  for (const { name, readId, epoch } of known) {
+    const conv = conversation('room', name);
+    if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
+  }
+  const wanted = address.get('room');
+  if (wanted && bareRoom(wanted)) session.show(conversation('room', wanted));
+  else if (!Array.isArray(memory.rooms)) session.show(conversation('room', FIRST_ROOM));
+  else session.show(store.conversations.get(memory.current) || rooms()[0] || null);
+  view.start();
+  session.start();
+}
+
+begin();
