@@ -132,11 +132,19 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// `--compress`.
     pub compress: bool,
+    /// Address space is set aside for so many clients.
+    pub clients_expected: usize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { limits: Limits::default(), listen: Listen::Auto, allowed_origins: Vec::new(), compress: false }
+        Settings {
+            limits: Limits::default(),
+            listen: Listen::Auto,
+            allowed_origins: Vec::new(),
+            compress: false,
+            clients_expected: 0,
+        }
     }
 }
 
@@ -205,7 +213,13 @@ impl Config {
             greet_after_ms: self.greet_after.into(),
             ..Limits::default()
         };
-        Settings { limits, listen: self.wire, allowed_origins: self.allow_origin.clone(), compress: self.compress }
+        Settings {
+            limits,
+            listen: self.wire,
+            allowed_origins: self.allow_origin.clone(),
+            compress: self.compress,
+            ..Settings::default()
+        }
     }
 }
 

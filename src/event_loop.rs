@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::outgoing::Outgoing;
 use crate::server::Server;
 use crate::service::Service;
@@ -27,6 +27,8 @@ const ACCEPTS_MAX: usize = 1024;
 const EVENTS_MAX: usize = 1024;
 /// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
+/// Address space is set aside for so many clients at most.
+const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 /// When the kernel is out of memory for connections, how long to leave it alone.
 const ACCEPT_PAUSE_MS: Millis = 100;
 /// A peer that vanished without a word is noticed after this long, and three probes ten seconds apart.
@@ -93,7 +95,10 @@ impl<A: Service> EventLoop<A> {
             listener: Some(listener),
             address,
             reserve: reserve(),
-            server: Server::new(config.settings(), service),
+            server: Server::new(
+                Settings { clients_expected: clients_max.min(CLIENTS_EXPECTED_MAX), ..config.settings() },
+                service,
+            ),
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),

@@ -150,11 +150,13 @@ pub enum Checked {
 }
 
 impl Outgoing {
-    pub fn new(limits: Limits) -> Outgoing {
+    /// Room for `clients` is set aside. Memory that is not touched costs nothing, and growing in the middle of a turn would
+    /// copy everybody and leave holes.
+    pub fn new(limits: Limits, clients: usize) -> Outgoing {
         Outgoing {
             now: Now::default(),
             limits,
-            recipients: Vec::new(),
+            recipients: Vec::with_capacity(clients),
             rooms: slab::Slab::new(),
             spoke: Vec::new(),
             prompt: VecDeque::new(),
@@ -169,6 +171,11 @@ impl Outgoing {
     }
 
     // ---- What services say ----
+
+    /// How many clients there is room for without growing.
+    pub fn clients_expected(&self) -> usize {
+        self.recipients.capacity()
+    }
 
     /// The time of this turn.
     pub fn now(&self) -> Now {
@@ -201,12 +208,12 @@ impl Outgoing {
 
     /// Opens a room without members.
     pub fn open_room(&mut self) -> RoomId {
-        RoomId(u32::try_from(self.rooms.insert(Room::default())).expect("rooms are limited"))
+        RoomId::new(self.rooms.insert(Room::default()))
     }
 
     /// Closes a room that nobody is in.
     pub fn close_room(&mut self, id: RoomId) {
-        let room = self.rooms.remove(id.0 as usize);
+        let room = self.rooms.remove(id.index());
         debug_assert_eq!(room.members(), 0);
         self.spoke.retain(|&spoke| spoke != id);
         self.wake(Until::RoomClear(id));

@@ -4,6 +4,8 @@
 //! the batch is frozen and every member is handed a reference to the same bytes. A member that joins in mid-turn
 //! remembers how far the batch had grown, so it gets only what was said after it came.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 
 use crate::client::ClientId;
@@ -11,11 +13,17 @@ use crate::encode::{Compressor, Encoder, Format};
 
 /// A room's key. It stays valid until the room is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomId(pub(crate) u32);
+pub struct RoomId(NonZeroU32);
 
 impl RoomId {
+    /// The room with this key in the slab. One is added, so that an id that may be missing takes no more space.
+    pub(crate) fn new(key: usize) -> RoomId {
+        let key = u32::try_from(key + 1).ok().and_then(NonZeroU32::new);
+        RoomId(key.expect("rooms are far fewer than 2^32"))
+    }
+
     pub(crate) fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 

@@ -59,9 +59,9 @@ enum Got {
 impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
     pub fn new(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
-        let mut out = Outgoing::new(settings.limits);
+        let mut out = Outgoing::new(settings.limits, settings.clients_expected);
         Server {
-            clients: Slab::new(),
+            clients: Slab::with_capacity(settings.clients_expected),
             service: service(&mut out),
             out,
             timers: Timers::default(),

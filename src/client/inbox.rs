@@ -2,50 +2,55 @@
 
 /// The unread remainder of a client's input.
 ///
-/// Invariant: holds no memory while it is empty. Its size is bounded by its caller: one message of the largest
-/// size plus one read.
+/// Invariant: holds no memory while it is empty, and is one pointer then. Its size is bounded by its caller: one message of
+/// the largest size plus one read.
 #[derive(Debug, Default)]
 pub struct Inbox {
-    bytes: Vec<u8>,
+    #[expect(clippy::box_collection, reason = "nearly all inboxes are empty, and a vector is three words")]
+    bytes: Option<Box<Vec<u8>>>,
 }
 
 impl Inbox {
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_none()
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        self.bytes.as_deref_mut().map_or(&mut [], Vec::as_mut_slice)
     }
 
     /// Appends what arrived.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.bytes.get_or_insert_default().extend_from_slice(bytes);
+        }
     }
 
     /// Drops the first `count` bytes, which have been understood.
     pub fn consume(&mut self, count: usize) {
-        if count == self.bytes.len() {
-            self.clear();
-        } else if count > 0 {
-            self.bytes.drain(..count);
-            // A burst must not leave its memory behind with the half line that followed it.
-            if self.bytes.capacity() > 4096 && self.bytes.len() < self.bytes.capacity() / 4 {
-                self.bytes.shrink_to_fit();
-            }
+        let Some(bytes) = &mut self.bytes else { return };
+        bytes.drain(..count);
+        // A burst must not leave its memory behind with the half line that followed it.
+        if bytes.capacity() > 4096 && bytes.len() < bytes.capacity() / 4 {
+            bytes.shrink_to_fit();
         }
+        self.free_if_empty();
     }
 
     /// Drops all but the first `count` bytes.
     pub fn truncate(&mut self, count: usize) {
-        self.bytes.truncate(count);
-        if count == 0 {
-            self.clear();
+        if let Some(bytes) = &mut self.bytes {
+            bytes.truncate(count);
         }
+        self.free_if_empty();
     }
 
     pub fn clear(&mut self) {
-        self.bytes = Vec::new();
+        self.bytes = None;
+    }
+
+    fn free_if_empty(&mut self) {
+        self.bytes.take_if(|bytes| bytes.is_empty());
     }
 }
 
@@ -69,9 +74,9 @@ mod tests {
         let mut inbox = Inbox::default();
         inbox.push(&[7; 100_000]);
         inbox.consume(99_990);
-        assert!(inbox.bytes.capacity() < 4096, "{}", inbox.bytes.capacity());
+        assert!(inbox.bytes.as_ref().is_some_and(|bytes| bytes.capacity() < 4096));
         inbox.consume(10);
         assert!(inbox.is_empty());
-        assert_eq!(inbox.bytes.capacity(), 0);
+        assert!(inbox.bytes.is_none());
     }
 }

@@ -20,7 +20,7 @@ fn client(key: usize) -> ClientId {
 }
 
 fn outgoing(clients: usize, rooms: usize) -> (Outgoing, Vec<RoomId>) {
-    let mut out = Outgoing::new(limits());
+    let mut out = Outgoing::new(limits(), 0);
     (0..clients).for_each(|key| out.add(client(key), Format::Line));
     let rooms = (0..rooms).map(|_| out.open_room()).collect();
     (out, rooms)
@@ -256,7 +256,7 @@ proptest! {
                 }
                 Step::Say { room, as_client, instead, length } => {
                     // Rooms have no order among each other in what a member is handed; with one at a time there is one.
-                    if (0..ROOMS).any(|other| other != room && out.rooms[rooms[other].0 as usize].spoke) {
+                    if (0..ROOMS).any(|other| other != room && out.rooms[rooms[other].index()].spoke) {
                         out.hand_out();
                     }
                     let text = format!("{number}:{}\n", "x".repeat(length));
@@ -299,7 +299,7 @@ proptest! {
                 }
                 Step::Writable(who) => out.writable(ids[who]),
                 Step::Replace(who) => {
-                    for room in rooms.iter().filter(|room| models[who].rooms[room.0 as usize]) {
+                    for room in rooms.iter().filter(|room| models[who].rooms[room.index()]) {
                         out.leave(*room, ids[who]);
                     }
                     out.shut(ids[who]);

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::encode::Kind;
 
-const ROOM: RoomId = RoomId(0);
+fn room_id() -> RoomId {
+    RoomId::new(0)
+}
 
 /// A room, its seats as [`crate::outgoing::Outgoing`] keeps them, and what each client has been given.
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl Sim {
     }
 
     fn join(&mut self, key: usize) {
-        self.seats.insert(client(key), self.room.join(ROOM, client(key), Format::Line));
+        self.seats.insert(client(key), self.room.join(room_id(), client(key), Format::Line));
     }
 
     fn leave(&mut self, key: usize) {

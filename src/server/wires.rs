@@ -7,18 +7,19 @@ use log::debug;
 
 use super::Server;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
+use crate::clock::Millis;
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
 use crate::outgoing::Farewell;
 use crate::service::{Introduction, Message, Service, Taken};
 use crate::timers::Due;
-use crate::wire::Wire;
 use crate::wire::http::site::Health;
 use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, looks_like_http};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
 use crate::wire::websocket::handshake::{self, Policy, Upgrade};
 use crate::wire::websocket::message::{Decoder, Item};
+use crate::wire::{Wire, seconds};
 
 impl<S: Stream, A: Service> Server<S, A> {
     // ---- Deciding ----
@@ -98,7 +99,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
-        let heard = self.out.now().ms;
+        let now = self.out.now().ms;
         // A client with a smaller window than ours is sent nothing compressed: it could not refer back far enough.
         let compressed = upgrade.deflate.is_some_and(|deflate| deflate.may_compress(usize::MAX));
         let format = match (upgrade.subprotocol.is_some(), compressed) {
@@ -108,8 +109,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             (true, true) => Format::DeflatedJson,
         };
         self.clients[id.index()].wire =
-            Wire::WebSocket { decoder: Decoder::new(upgrade.deflate), heard, pinged: false };
-        self.timers.push(heard + self.settings.limits.ping_after_ms, id, Due::Ping);
+            Wire::WebSocket { decoder: Decoder::new(upgrade.deflate), heard_s: seconds(now), pinged: false };
+        self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
         let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
@@ -243,8 +244,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Something has come from this client.
     pub(super) fn heard(&mut self, id: ClientId) {
-        if let Wire::WebSocket { heard, pinged, .. } = &mut self.clients[id.index()].wire {
-            *heard = self.out.now().ms;
+        if let Wire::WebSocket { heard_s, pinged, .. } = &mut self.clients[id.index()].wire {
+            *heard_s = seconds(self.out.now().ms);
             *pinged = false;
         }
     }
@@ -273,12 +274,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &mut self.clients[id.index()];
         // Whoever has to wait is not read from, so it may have said something.
         let waiting = client.reading == Reading::Waiting;
-        let (Wire::WebSocket { heard, pinged, .. }, Lifecycle::Open) = (&mut client.wire, client.lifecycle) else {
+        let (Wire::WebSocket { heard_s, pinged, .. }, Lifecycle::Open) = (&mut client.wire, client.lifecycle) else {
             return;
         };
-        let silence = now.saturating_sub(*heard);
+        let heard = Millis::from(*heard_s) * 1000;
+        let silence = now.saturating_sub(heard);
         if waiting || silence < limits.ping_after_ms {
-            let at = if waiting { now } else { *heard } + limits.ping_after_ms;
+            let at = if waiting { now } else { heard } + limits.ping_after_ms;
             return self.timers.push(at, id, Due::Ping);
         }
         if !mem::replace(pinged, true) {

@@ -20,6 +20,12 @@ pub enum Wire {
     Line(Line),
     /// Requests for the web page, or for an upgrade. `since`: when the connection was made, or last answered.
     Http { parser: HeadParser, since: Millis },
-    /// WebSocket. `heard`: when something last came; `pinged`: a ping has been sent since.
-    WebSocket { decoder: Decoder, heard: Millis, pinged: bool },
+    /// WebSocket. `heard_s`: when something last came, in seconds, which is exact enough and small; `pinged`: a ping has
+    /// been sent since.
+    WebSocket { decoder: Decoder, heard_s: u32, pinged: bool },
+}
+
+/// Whole seconds of a moment.
+pub fn seconds(at: Millis) -> u32 {
+    u32::try_from(at / 1000).unwrap_or(u32::MAX)
 }

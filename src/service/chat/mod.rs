@@ -69,9 +69,9 @@ pub struct Chat {
 }
 
 impl Chat {
-    pub fn new(settings: Settings) -> Chat {
+    pub fn new(settings: Settings, out: &Outgoing) -> Chat {
         Chat {
-            people: People::default(),
+            people: People::new(out.clients_expected()),
             directory: Directory::new(settings.rooms),
             journal: Journal::default(),
             guests: 0,
@@ -109,7 +109,7 @@ impl Chat {
     fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, Complaint> {
         let name = Name::parse(typed).map_err(|error| Complaint::new("name_refused", error.to_string()))?;
         match self.people.find(name.key()) {
-            Some(person) if Some(person.id) != owner => {
+            Some(other) if Some(other) != owner => {
                 let message = format!("The name {name} is taken. Choose another one.");
                 Err(Complaint::new("name_taken", message))
             }

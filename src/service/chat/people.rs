@@ -12,8 +12,8 @@ use crate::rooms::RoomId;
 /// Somebody with a name.
 #[derive(Debug)]
 pub struct Person {
-    pub id: ClientId,
     pub name: Name,
+    serial: u32,
     pub bucket: TokenBucket,
     /// The room that it talks in.
     pub current: Option<RoomId>,
@@ -24,7 +24,7 @@ pub struct Person {
 /// Everybody, by client and by name.
 ///
 /// Invariant: `by_key` holds the index of everybody, under the key of its name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct People {
     people: Vec<Option<Person>>,
     by_key: HashTable<u32>,
@@ -32,18 +32,23 @@ pub struct People {
 }
 
 impl People {
+    /// Room for `expected` people is set aside.
+    pub fn new(expected: usize) -> People {
+        People { people: Vec::with_capacity(expected), by_key: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    }
+
     pub fn get(&self, id: ClientId) -> Option<&Person> {
-        self.people.get(id.index())?.as_ref().filter(|person| person.id == id)
+        self.people.get(id.index())?.as_ref().filter(|person| person.serial == id.serial)
     }
 
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Person> {
-        self.people.get_mut(id.index())?.as_mut().filter(|person| person.id == id)
+        self.people.get_mut(id.index())?.as_mut().filter(|person| person.serial == id.serial)
     }
 
     /// The one whose name has this key.
-    pub fn find(&self, key: &str) -> Option<&Person> {
-        let index = self.by_key.find(self.hasher.hash_one(key), |&index| self.key(index) == Some(key))?;
-        self.people[*index as usize].as_ref()
+    pub fn find(&self, key: &str) -> Option<ClientId> {
+        let index = *self.by_key.find(self.hasher.hash_one(key), |&index| self.key(index) == Some(key))?;
+        self.people[index as usize].as_ref().map(|person| ClientId { key: index, serial: person.serial })
     }
 
     /// Adds somebody whose name is free.
@@ -51,7 +56,8 @@ impl People {
         if self.people.len() <= id.index() {
             self.people.resize_with(id.index() + 1, || None);
         }
-        let person = Person { id, name, bucket: TokenBucket::default(), current: None, told_alone: false };
+        let person =
+            Person { name, serial: id.serial, bucket: TokenBucket::default(), current: None, told_alone: false };
         self.people[id.index()] = Some(person);
         self.index(id);
     }

@@ -400,7 +400,7 @@ impl Chat {
 
     pub(super) fn addressee(&self, typed: &str) -> Result<ClientId, Complaint> {
         let found = Name::parse(typed).ok().and_then(|name| self.people.find(name.key()));
-        found.map(|person| person.id).ok_or_else(|| {
+        found.ok_or_else(|| {
             let message = format!("Nobody here is called {}. /who lists who is in a room.", quote(typed, 32));
             Complaint::new("no_such_name", message)
         })
