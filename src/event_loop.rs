@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
 use crate::config::{Config, Settings};
+use crate::memory;
 use crate::outgoing::Outgoing;
 use crate::server::Server;
 use crate::service::Service;
@@ -31,6 +32,10 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 /// When the kernel is out of memory for connections, how long to leave it alone.
 const ACCEPT_PAUSE_MS: Millis = 100;
+/// So long without anything happening is a quiet moment.
+const QUIET_MS: Millis = 50;
+/// Memory is not given back more often than this.
+const GIVE_BACK_EVERY_MS: Millis = 1_000;
 /// A peer that vanished without a word is noticed after this long, and three probes ten seconds apart.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -59,6 +64,10 @@ pub struct EventLoop<A> {
     acceptable: bool,
     /// No connection is taken before this time.
     accept_at: Millis,
+    /// Memory is given back then, if nothing happens until then.
+    give_back_at: Option<Millis>,
+    /// When memory was given back last.
+    gave_back: Millis,
 }
 
 /// How a run ended.
@@ -104,6 +113,8 @@ impl<A: Service> EventLoop<A> {
             started: Instant::now(),
             acceptable: false,
             accept_at: 0,
+            give_back_at: None,
+            gave_back: 0,
         })
     }
 
@@ -126,6 +137,7 @@ impl<A: Service> EventLoop<A> {
             if drain_until.is_some_and(|at| at <= now.ms) {
                 return Ok(Ended::Cut(self.server.len()));
             }
+            self.rest(&events, now);
             let signal = self.dispatch(&events);
             self.accept(now);
             self.server.turn(now);
@@ -146,7 +158,8 @@ impl<A: Service> EventLoop<A> {
     /// Sleeps until something is ready or the next deadline passes.
     fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
         let accept_at = self.acceptable.then_some(self.accept_at);
-        let deadline = [self.server.next_deadline(), drain_until, accept_at].into_iter().flatten().min();
+        let deadline =
+            [self.server.next_deadline(), drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
@@ -160,6 +173,18 @@ impl<A: Service> EventLoop<A> {
                 Ok(())
             }
             polled => polled,
+        }
+    }
+
+    /// Gives memory back in the first quiet moment after things have happened.
+    fn rest(&mut self, events: &Events, now: Now) {
+        if !events.is_empty() {
+            self.give_back_at = Some((now.ms + QUIET_MS).max(self.gave_back + GIVE_BACK_EVERY_MS));
+        } else if self.give_back_at.is_some_and(|at| at <= now.ms) && !self.server.is_busy() {
+            self.server.give_back();
+            memory::give_back();
+            self.give_back_at = None;
+            self.gave_back = now.ms;
         }
     }
 

@@ -11,13 +11,14 @@
 //!   [`rooms`]: membership, and a batch that is encoded once and shared by all members.
 //! - [`service`]: what the server does with a message.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod encode;
 pub mod event_loop;
+mod memory;
 pub mod outgoing;
 pub mod rooms;
 pub mod server;

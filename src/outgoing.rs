@@ -420,6 +420,19 @@ impl Outgoing {
         self.closing.push((client, farewell));
     }
 
+    /// Gives up memory that the next burst can have anew.
+    pub(crate) fn give_back(&mut self) {
+        self.spare = Vec::new();
+        self.prompt.shrink_to_fit();
+        self.bulk.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.woken.shrink_to_fit();
+        self.newly_over.shrink_to_fit();
+        for (_, room) in &mut self.rooms {
+            room.give_back();
+        }
+    }
+
     /// Whether somebody is to be parted with.
     pub(crate) fn is_parting(&self) -> bool {
         !self.closing.is_empty()

@@ -198,6 +198,15 @@ impl Room {
         }
     }
 
+    /// Gives up memory that the next burst can have anew.
+    pub fn give_back(&mut self) {
+        for audience in &mut self.audiences {
+            audience.own.shrink_to_fit();
+            audience.members.shrink_to_fit();
+        }
+        self.audiences.shrink_to_fit();
+    }
+
     fn audience(&mut self, format: Format) -> &mut Audience {
         self.audiences.iter_mut().find(|audience| audience.format == format).expect("a member's format has an audience")
     }

@@ -157,6 +157,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.next()
     }
 
+    /// Gives up memory that the next burst can have anew; for a quiet moment.
+    pub fn give_back(&mut self) {
+        self.ready.shrink_to_fit();
+        self.timers.give_back();
+        self.out.give_back();
+    }
+
     // ---- Read ----
 
     /// Gives every client on the ready list its read. Those whose wait is over go first: they have waited longest.

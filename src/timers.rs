@@ -37,6 +37,11 @@ impl Timers {
         self.heap.push(Reverse((at, client, due)));
     }
 
+    /// Gives up memory that the next burst can have anew.
+    pub fn give_back(&mut self) {
+        self.heap.shrink_to_fit();
+    }
+
     /// The earliest deadline.
     pub fn next(&self) -> Option<Millis> {
         self.heap.peek().map(|Reverse((at, ..))| *at)

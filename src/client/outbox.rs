@@ -9,7 +9,7 @@ use bytes::Bytes;
 pub const SLICES_MAX: usize = 64;
 
 /// A tail buffer that grew larger than this is not kept for reuse.
-const TAIL_KEPT_MAX: usize = 16 * 1024;
+const TAIL_KEPT_MAX: usize = 4 * 1024;
 
 /// A queue of bytes to write: frames shared with other clients, then a tail of this client's own.
 ///

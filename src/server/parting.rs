@@ -22,7 +22,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn drain(&mut self) {
         self.draining = true;
         for (key, client) in &self.clients {
-            if !matches!(client.wire, Wire::Http { .. }) {
+            if !matches!(client.wire, Wire::Http(_)) {
                 self.out.dismiss(ClientId::new(key, client.serial), Farewell::GoingAway);
             }
         }
@@ -31,7 +31,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether everybody but those who ask for our health has left.
     pub fn is_drained(&self) -> bool {
-        self.clients.iter().all(|(_, client)| matches!(client.wire, Wire::Http { .. }))
+        self.clients.iter().all(|(_, client)| matches!(client.wire, Wire::Http(_)))
     }
 
     /// Parts with everybody whom the service, or the sending side, has given up.
@@ -96,14 +96,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut word = Vec::new();
         let ending = self.service.rules().ending();
         match (&self.clients[id.index()].wire, farewell) {
-            (Wire::WebSocket { .. }, Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
-            (Wire::WebSocket { .. }, Farewell::Answer(Some(code))) => encode_close(&mut word, code, ""),
-            (Wire::WebSocket { .. }, Farewell::Done) => encode_close(&mut word, close_code::NORMAL, ""),
-            (Wire::WebSocket { .. }, Farewell::Broken(error)) => encode_close(&mut word, error.code, error.reason),
-            (Wire::WebSocket { .. }, Farewell::TooSlow) => {
-                encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow")
-            }
-            (Wire::WebSocket { .. }, Farewell::Silent | Farewell::GoingAway) => {
+            (Wire::WebSocket(_), Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
+            (Wire::WebSocket(_), Farewell::Answer(Some(code))) => encode_close(&mut word, code, ""),
+            (Wire::WebSocket(_), Farewell::Done) => encode_close(&mut word, close_code::NORMAL, ""),
+            (Wire::WebSocket(_), Farewell::Broken(error)) => encode_close(&mut word, error.code, error.reason),
+            (Wire::WebSocket(_), Farewell::TooSlow) => encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow"),
+            (Wire::WebSocket(_), Farewell::Silent | Farewell::GoingAway) => {
                 encode_close(&mut word, close_code::GOING_AWAY, "")
             }
             (Wire::Line(_), Farewell::TooLong(_) | Farewell::TooSlow) => {

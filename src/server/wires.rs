@@ -7,7 +7,6 @@ use log::debug;
 
 use super::Server;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
-use crate::clock::Millis;
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
 use crate::outgoing::Farewell;
@@ -19,7 +18,7 @@ use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
 use crate::wire::websocket::handshake::{self, Policy, Upgrade};
 use crate::wire::websocket::message::{Decoder, Item};
-use crate::wire::{Wire, seconds};
+use crate::wire::{Http, WebSocket, Wire};
 
 impl<S: Stream, A: Service> Server<S, A> {
     // ---- Deciding ----
@@ -44,8 +43,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn is_opened(&self, id: ClientId) -> bool {
         match self.clients[id.index()].wire {
             Wire::Undecided => !self.service.greets(),
-            Wire::Http { .. } => false,
-            Wire::Line(_) | Wire::WebSocket { .. } => true,
+            Wire::Http(_) => false,
+            Wire::Line(_) | Wire::WebSocket(_) => true,
         }
     }
 
@@ -94,7 +93,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         self.out.release(id);
         let since = self.out.now().ms;
-        self.clients[id.index()].wire = Wire::Http { parser: HeadParser::default(), since };
+        self.clients[id.index()].wire = Wire::Http(Box::new(Http { parser: HeadParser::default(), since }));
         self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
     }
 
@@ -109,7 +108,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             (true, true) => Format::DeflatedJson,
         };
         self.clients[id.index()].wire =
-            Wire::WebSocket { decoder: Decoder::new(upgrade.deflate), heard_s: seconds(now), pinged: false };
+            Wire::WebSocket(Box::new(WebSocket { decoder: Decoder::new(upgrade.deflate), heard: now, pinged: false }));
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
@@ -138,8 +137,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             let step = match self.clients[id.index()].wire {
                 Wire::Undecided => None,
                 Wire::Line(_) => self.serve_line(id, rest),
-                Wire::Http { .. } => self.serve_request(id, rest),
-                Wire::WebSocket { .. } => self.serve_frame(id, rest),
+                Wire::Http(_) => self.serve_request(id, rest),
+                Wire::WebSocket(_) => self.serve_frame(id, rest),
             };
             match step {
                 Some(bytes) => used += bytes,
@@ -168,8 +167,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Serves the frame that `input` begins with; `None` if it is not whole.
     fn serve_frame(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
-        let Wire::WebSocket { decoder, .. } = &mut self.clients[id.index()].wire else { return None };
-        let (item, used) = match decoder.decode(input, &mut self.scratch) {
+        let Wire::WebSocket(websocket) = &mut self.clients[id.index()].wire else { return None };
+        let (item, used) = match websocket.decoder.decode(input, &mut self.scratch) {
             Ok(decoded) => decoded?,
             Err(error) => return self.give_up(id, Farewell::Broken(error)),
         };
@@ -199,12 +198,12 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_request(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
         let now = self.out.now();
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
-        let Wire::Http { parser, since } = &mut self.clients[id.index()].wire else { return None };
-        let (request, used) = match parser.parse(input) {
+        let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
+        let (request, used) = match http.parser.parse(input) {
             Ok(parsed) => parsed?,
             Err(error) => return self.refuse_request(id, error, &date),
         };
-        *since = now.ms;
+        http.since = now.ms;
         if handshake::is_upgrade(&request) && !self.draining {
             let policy = Policy {
                 allowed_origins: &self.settings.allowed_origins,
@@ -244,18 +243,18 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Something has come from this client.
     pub(super) fn heard(&mut self, id: ClientId) {
-        if let Wire::WebSocket { heard_s, pinged, .. } = &mut self.clients[id.index()].wire {
-            *heard_s = seconds(self.out.now().ms);
-            *pinged = false;
+        if let Wire::WebSocket(websocket) = &mut self.clients[id.index()].wire {
+            websocket.heard = self.out.now().ms;
+            websocket.pinged = false;
         }
     }
 
     /// A request head takes too long, or no further request comes.
     pub(super) fn check_head(&mut self, id: ClientId) {
         let client = &self.clients[id.index()];
-        let (Wire::Http { since, .. }, Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
+        let (Wire::Http(http), Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
         let now = self.out.now();
-        let deadline = since + self.settings.limits.head_ms;
+        let deadline = http.since + self.settings.limits.head_ms;
         if now.ms < deadline {
             return self.timers.push(deadline, id, Due::Head);
         }
@@ -274,16 +273,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &mut self.clients[id.index()];
         // Whoever has to wait is not read from, so it may have said something.
         let waiting = client.reading == Reading::Waiting;
-        let (Wire::WebSocket { heard_s, pinged, .. }, Lifecycle::Open) = (&mut client.wire, client.lifecycle) else {
-            return;
-        };
-        let heard = Millis::from(*heard_s) * 1000;
-        let silence = now.saturating_sub(heard);
+        let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle) else { return };
+        let silence = now.saturating_sub(websocket.heard);
         if waiting || silence < limits.ping_after_ms {
-            let at = if waiting { now } else { heard } + limits.ping_after_ms;
+            let at = if waiting { now } else { websocket.heard } + limits.ping_after_ms;
             return self.timers.push(at, id, Due::Ping);
         }
-        if !mem::replace(pinged, true) {
+        if !mem::replace(&mut websocket.pinged, true) {
             let mut ping = Vec::with_capacity(2);
             encode_ping(&mut ping, b"");
             self.out.append(id, &ping);

@@ -53,31 +53,24 @@ pub struct Cut {
 /// arrives in many pieces is searched once.
 #[derive(Debug)]
 pub struct Line {
-    scanned: usize,
-    rules: LineRules,
-}
-
-#[derive(Debug)]
-enum LineRules {
-    Raw,
-    Telnet(Telnet),
+    rules: Rules,
+    /// Unused when the rules are raw.
+    telnet: Telnet,
+    /// Messages are far shorter than 4 GiB; idle clients are many.
+    scanned: u32,
 }
 
 impl Line {
     pub fn new(rules: Rules) -> Line {
-        let rules = match rules {
-            Rules::Raw => LineRules::Raw,
-            Rules::Telnet => LineRules::Telnet(Telnet::default()),
-        };
-        Line { scanned: 0, rules }
+        Line { rules, telnet: Telnet::default(), scanned: 0 }
     }
 
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
     /// are to be added; appends what has to be answered to `replies`.
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
-        match &mut self.rules {
-            LineRules::Raw => bytes.len(),
-            LineRules::Telnet(telnet) => telnet.filter(bytes, replies),
+        match self.rules {
+            Rules::Raw => bytes.len(),
+            Rules::Telnet => self.telnet.filter(bytes, replies),
         }
     }
 
@@ -87,28 +80,29 @@ impl Line {
     /// A line of more than `bytes_max` bytes, its ending not counted.
     #[inline]
     pub fn decode(&mut self, input: &[u8], bytes_max: usize) -> Result<Option<Cut>, LineTooLong> {
-        let cut = match &self.rules {
-            LineRules::Raw => self.find_raw(input),
-            LineRules::Telnet(_) => self.find_telnet(input),
+        let cut = match self.rules {
+            Rules::Raw => self.find_raw(input),
+            Rules::Telnet => self.find_telnet(input),
         };
         let payload = match cut {
             None => input.len() - usize::from(input.last() == Some(&b'\r')),
-            Some(cut) => cut.content - usize::from(matches!(self.rules, LineRules::Raw)),
+            Some(cut) => cut.content - usize::from(self.rules == Rules::Raw),
         };
         if payload > bytes_max {
             return Err(LineTooLong { bytes_max });
         }
-        self.scanned = if cut.is_some() { 0 } else { input.len() };
+        self.scanned = if cut.is_some() { 0 } else { u32::try_from(input.len()).unwrap_or(0) };
         Ok(cut)
     }
 
     fn find_raw(&self, input: &[u8]) -> Option<Cut> {
-        let used = self.scanned + memchr(b'\n', &input[self.scanned..])? + 1;
+        let from = self.scanned as usize;
+        let used = from + memchr(b'\n', &input[from..])? + 1;
         Some(Cut { content: used, used })
     }
 
     fn find_telnet(&self, input: &[u8]) -> Option<Cut> {
-        let mut from = self.scanned;
+        let mut from = self.scanned as usize;
         loop {
             let at = from + memchr2(b'\n', 0, &input[from..])?;
             let after_cr = at > 0 && input[at - 1] == b'\r';

