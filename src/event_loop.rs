@@ -35,7 +35,7 @@ const ACCEPT_PAUSE_MS: Millis = 100;
 /// So long without anything happening is a quiet moment.
 const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
-const GIVE_BACK_EVERY_MS: Millis = 1_000;
+const GIVE_BACK_EVERY_MS: Millis = 200;
 /// A peer that vanished without a word is noticed after this long, and three probes ten seconds apart.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -107,8 +107,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             (true, false) => Format::Json,
             (true, true) => Format::DeflatedJson,
         };
-        self.clients[id.index()].wire =
-            Wire::WebSocket(Box::new(WebSocket { decoder: Decoder::new(upgrade.deflate), heard: now, pinged: false }));
+        self.clients[id.index()].wire = Wire::WebSocket(WebSocket::new(Decoder::new(upgrade.deflate), now));
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
@@ -244,8 +243,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Something has come from this client.
     pub(super) fn heard(&mut self, id: ClientId) {
         if let Wire::WebSocket(websocket) = &mut self.clients[id.index()].wire {
-            websocket.heard = self.out.now().ms;
-            websocket.pinged = false;
+            websocket.hear(self.out.now().ms);
         }
     }
 
@@ -274,9 +272,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         // Whoever has to wait is not read from, so it may have said something.
         let waiting = client.reading == Reading::Waiting;
         let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle) else { return };
-        let silence = now.saturating_sub(websocket.heard);
+        let silence = now.saturating_sub(websocket.heard());
         if waiting || silence < limits.ping_after_ms {
-            let at = if waiting { now } else { websocket.heard } + limits.ping_after_ms;
+            let at = if waiting { now } else { websocket.heard() } + limits.ping_after_ms;
             return self.timers.push(at, id, Due::Ping);
         }
         if !mem::replace(&mut websocket.pinged, true) {

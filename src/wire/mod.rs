@@ -20,7 +20,7 @@ pub enum Wire {
     Line(Line),
     /// Requests for the web page, or for an upgrade.
     Http(Box<Http>),
-    WebSocket(Box<WebSocket>),
+    WebSocket(WebSocket),
 }
 
 /// A connection on which requests come.
@@ -35,8 +35,29 @@ pub struct Http {
 #[derive(Debug)]
 pub struct WebSocket {
     pub decoder: Decoder,
-    /// When something last came.
-    pub heard: Millis,
+    /// When something last came, in seconds, which is exact enough and takes half the space.
+    pub heard_s: u32,
     /// A ping has been sent since.
     pub pinged: bool,
+}
+
+impl WebSocket {
+    pub fn new(decoder: Decoder, now: Millis) -> WebSocket {
+        WebSocket { decoder, heard_s: seconds(now), pinged: false }
+    }
+
+    /// Something has come.
+    pub fn hear(&mut self, now: Millis) {
+        self.heard_s = seconds(now);
+        self.pinged = false;
+    }
+
+    /// When something last came.
+    pub fn heard(&self) -> Millis {
+        Millis::from(self.heard_s) * 1000
+    }
+}
+
+fn seconds(at: Millis) -> u32 {
+    u32::try_from(at / 1000).unwrap_or(u32::MAX)
 }

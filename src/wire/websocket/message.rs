@@ -44,19 +44,15 @@ pub fn frame_bytes_max(message_bytes_max: usize) -> usize {
     HEADER_BYTES_MAX + compressed_bytes_max(message_bytes_max)
 }
 
-/// A client's decoder. Owns no heap memory except while a fragmented message is under way.
+/// A client's decoder, in two words, because idle clients are many. Owns no heap memory except while a fragmented message
+/// is under way.
 #[derive(Debug)]
 pub struct Decoder {
+    /// The message that is under way.
+    fragments: Option<Box<Fragments>>,
     deflate: Option<DeflateParams>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    BetweenMessages,
-    InMessage(Box<Fragments>),
     /// After a Close or an error: what still comes is not looked at (RFC 6455 1.4 and 7.1.7).
-    Over,
+    is_over: bool,
 }
 
 /// Invariant: `payload` is not over the limit for its kind; its first `utf8_bytes` bytes are UTF-8, and of an
@@ -78,7 +74,7 @@ enum Kind {
 impl Decoder {
     /// `deflate` is what the handshake negotiated.
     pub fn new(deflate: Option<DeflateParams>) -> Decoder {
-        Decoder { deflate, state: State::BetweenMessages }
+        Decoder { fragments: None, deflate, is_over: false }
     }
 
     /// What the handshake negotiated.
@@ -88,10 +84,7 @@ impl Decoder {
 
     /// Heap memory held, in bytes: none between messages.
     pub fn heap_bytes(&self) -> usize {
-        match &self.state {
-            State::InMessage(fragments) => size_of::<Fragments>() + fragments.payload.capacity(),
-            State::BetweenMessages | State::Over => 0,
-        }
+        self.fragments.as_ref().map_or(0, |fragments| size_of::<Fragments>() + fragments.payload.capacity())
     }
 
     /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must not be handed in
@@ -106,12 +99,13 @@ impl Decoder {
         input: &'a mut [u8],
         scratch: &'a mut Scratch,
     ) -> Result<Option<(Item<'a>, usize)>, ProtocolError> {
-        if let State::Over = self.state {
+        if self.is_over {
             return Ok(None);
         }
         let outcome = self.decode_frame(input, scratch);
         if matches!(outcome, Err(_) | Ok(Some((Item::Close { .. }, _)))) {
-            self.state = State::Over;
+            self.is_over = true;
+            self.fragments = None;
         }
         outcome
     }
@@ -155,12 +149,12 @@ impl Decoder {
         if header.is_compressed && self.deflate.is_none() {
             return Err(ProtocolError::protocol("compressed frame, but compression was not negotiated"));
         }
-        let (is_compressed, so_far_bytes) = match (header.opcode, &self.state) {
-            (Opcode::Continuation, State::InMessage(so_far)) => (so_far.is_compressed, so_far.payload.len()),
+        let (is_compressed, so_far_bytes) = match (header.opcode, &self.fragments) {
+            (Opcode::Continuation, Some(so_far)) => (so_far.is_compressed, so_far.payload.len()),
             (Opcode::Continuation, _) => {
                 return Err(ProtocolError::protocol("continuation of no message"));
             }
-            (Opcode::Text | Opcode::Binary, State::InMessage(_)) => {
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(ProtocolError::protocol("new message inside a fragmented one"));
             }
             (Opcode::Text | Opcode::Binary, _) => (header.is_compressed, 0),
@@ -185,7 +179,7 @@ impl Decoder {
             (false, is_compressed) => {
                 let mut fragments = Box::new(Fragments { kind, is_compressed, payload: Vec::new(), utf8_bytes: 0 });
                 fragments.append(payload, scratch.message_bytes_max)?;
-                self.state = State::InMessage(fragments);
+                self.fragments = Some(fragments);
                 Ok(Item::Fragment)
             }
         }
@@ -197,7 +191,7 @@ impl Decoder {
         payload: &[u8],
         scratch: &'a mut Scratch,
     ) -> Result<Item<'a>, ProtocolError> {
-        let State::InMessage(fragments) = &mut self.state else {
+        let Some(fragments) = &mut self.fragments else {
             return Err(ProtocolError::protocol("continuation of no message"));
         };
         fragments.append(payload, scratch.message_bytes_max)?;
@@ -207,7 +201,7 @@ impl Decoder {
         let kind = fragments.kind;
         let is_compressed = fragments.is_compressed;
         let message = std::mem::take(&mut fragments.payload);
-        self.state = State::BetweenMessages;
+        self.fragments = None;
         if is_compressed {
             return inflate(kind, &message, scratch);
         }
