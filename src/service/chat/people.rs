@@ -95,3 +95,6 @@ impl People {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
