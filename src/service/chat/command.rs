@@ -86,6 +86,15 @@ impl Complaint {
     pub fn new(code: &'static str, message: String) -> Complaint {
         Complaint { code, message }
     }
+
+    /// What an error says of itself, as a sentence like all others.
+    pub fn of(code: &'static str, error: &dyn std::error::Error) -> Complaint {
+        let mut said = error.to_string();
+        if let Some(first) = said.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        Complaint { code, message: said + "." }
+    }
 }
 
 /// A command that people type: what /help says of it, and how its arguments are read.

@@ -122,7 +122,7 @@ impl Chat {
         reference: Option<&Reference>,
         out: &mut Outgoing,
     ) -> Done {
-        let name = RoomName::parse(room).map_err(|error| Complaint::new("room_refused", error.to_string()))?;
+        let name = RoomName::parse(room).map_err(|error| Complaint::of("room_refused", &error))?;
         let known = self.directory.find(name.key());
         let was_in = known.is_some_and(|id| out.rooms_of(client).any(|other| other == id));
         let id = self.enter(client, name, out)?;
