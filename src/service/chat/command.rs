@@ -196,7 +196,10 @@ pub const COMMANDS: [Typed; 12] = [
         does: "show the last N messages of the room, with their dates (UTC) and numbers",
         details: "",
         parse: |arguments| {
-            let limit = if arguments.is_empty() { None } else { Some(arguments.parse().ok()?) };
+            let limit = match arguments {
+                "" => None,
+                number => Some(number.parse().ok().filter(|&number| number > 0)?),
+            };
             Some(Command::History { room: None, before: None, after: None, limit })
         },
     },

@@ -308,7 +308,7 @@ impl Chat {
         let Some(room) = self.directory.get(id) else { return };
         let history = &room.history;
         let limit = match out.format(client).is_json() {
-            true => limit.unwrap_or(HISTORY_SENT).min(HISTORY_MAX),
+            true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
             false => limit.unwrap_or(HISTORY_SHOWN),
         } as usize;
         let (messages, more) = match after {
