@@ -250,7 +250,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
 
 /// A command by its name, in any case.
 pub fn find(name: &str) -> Option<&'static Typed> {
-    let name = name.strip_prefix('/').unwrap_or(name);
+    let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
     COMMANDS.iter().find(|typed| typed.name.eq_ignore_ascii_case(name))
 }
 
