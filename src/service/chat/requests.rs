@@ -212,7 +212,9 @@ impl Chat {
             None => lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize)),
         };
         let first_id = room.history.first_id();
-        for messages in missed.chunks(HISTORY_MAX as usize) {
+        // People read it under one heading.
+        let page_messages = if out.format(client).is_json() { HISTORY_MAX as usize } else { missed.len().max(1) };
+        for messages in missed.chunks(page_messages) {
             let more = messages.first().map(|line| line.id) > first_id;
             let name = room.name.as_str();
             let page = Output::History { room: name, messages: messages.to_vec(), more, replay: true, reference: None };
