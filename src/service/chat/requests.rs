@@ -370,7 +370,7 @@ impl Chat {
         let rooms: Vec<Listed> = self.directory.busiest(after).take(page_length(limit)).map(listed).collect();
         let total = self.directory.count();
         let next = next(after, rooms.len(), total);
-        out.send(client, |to| tell(to, &Output::Rooms { rooms, total, next, reference }));
+        out.send(client, |to| tell(to, &Output::Rooms { rooms, total, after, next, reference }));
     }
 
     // ---- Finding ----

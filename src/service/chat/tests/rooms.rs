@@ -64,6 +64,8 @@ fn a_room_that_was_left_and_says_nothing_is_no_more() {
         alice< * 2 rooms, busiest first:
         alice< *   #lobby (1 person)
         alice< *   #silent (0 people)
+        alice> /who #silent
+        alice< * Nobody is in #silent.
         alice> /join #silent
         alice< * You are in #silent now, with nobody else.
         alice< * The last message of #silent (UTC):
@@ -222,6 +224,19 @@ fn who_and_rooms_answer_in_pages() {
     assert_eq!(all.len(), 71, "each exactly once");
     stage.say("person100", "/rooms 3");
     assert_eq!(stage.hear("person100"), ["* 71 rooms: there is no such page."]);
+}
+
+#[test]
+fn there_may_be_no_rooms() {
+    play("
+        +ann
+        ann< * Welcome!…
+        ann> /leave
+        ann< * You left #lobby.
+        ann< * You are in no room now. Enter one with /join #ROOM.
+        ann> /rooms
+        ann< * There are no rooms. Create one with /join #ROOM.
+    ");
 }
 
 #[test]
