@@ -237,6 +237,9 @@ impl Service for Chat {
         if parsed == Ok(Command::Nothing) {
             return Taken::Yes;
         }
+        if out.is_behind(client) {
+            return Taken::NotYet(Until::ClientClear(client));
+        }
         if let Some(until) = parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out)) {
             return Taken::NotYet(until);
         }
