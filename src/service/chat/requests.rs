@@ -289,7 +289,10 @@ impl Chat {
         let text = text::clean(text);
         let text = text.trim();
         if text.len() > TOPIC_BYTES_MAX {
-            let message = format!("A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {}. Shorten it.", text.len());
+            let message = format!(
+                "A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {}. Shorten it.",
+                text.len()
+            );
             return Err(Complaint::new("text_refused", message));
         }
         self.commit(client, Event::Topic { room: id, text: text.into() }, reference, out);

@@ -37,11 +37,8 @@ impl Directory {
     }
 }
 
-const LIMITS: Limits = Limits {
-    rooms_max: 6,
-    history: history::Limits { messages_max: 3, bytes_max: 400 },
-    history_bytes_max: 1000,
-};
+const LIMITS: Limits =
+    Limits { rooms_max: 6, history: history::Limits { messages_max: 3, bytes_max: 400 }, history_bytes_max: 1000 };
 
 #[derive(Clone, Debug)]
 enum Step {

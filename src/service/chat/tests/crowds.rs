@@ -54,8 +54,12 @@ impl Model {
     }
 
     fn tell_room(&mut self, room: usize, but: usize, line: &str) {
-        let members: Vec<usize> =
-            self.people.iter().filter(|(who, (_, rooms))| **who != but && rooms.contains(&room)).map(|(who, _)| *who).collect();
+        let members: Vec<usize> = self
+            .people
+            .iter()
+            .filter(|(who, (_, rooms))| **who != but && rooms.contains(&room))
+            .map(|(who, _)| *who)
+            .collect();
         for member in members {
             self.tell(member, ROOMS[room], line.to_owned());
         }

@@ -45,7 +45,9 @@ fn over_the_rate_the_next_message_waits_until_its_time() {
 
 #[test]
 fn everything_costs_but_an_empty_line() {
-    for request in ["hello", "/help", "/dance", "/who", "/rooms", "/nick alice", "/msg bob x", "/join #dev", "/topic", "/history"] {
+    for request in
+        ["hello", "/help", "/dance", "/who", "/rooms", "/nick alice", "/msg bob x", "/join #dev", "/topic", "/history"]
+    {
         let mut stage = flood_controlled("1:1");
         for _ in 0..5 {
             assert_eq!(stage.offer("alice", b""), Taken::Yes);
@@ -297,7 +299,8 @@ fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
     }
     stage.say("web", r#"{"type": "leave"}"#);
     stage.forget();
-    stage.play("
+    stage.play(
+        "
         alice> /join #new
         alice< * You are in #new now, with nobody else.
         alice> /who #old
@@ -307,7 +310,8 @@ fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
         alice> /leave
         alice< * You left #new.
         alice< * You talk in #lobby now.
-    ");
+    ",
+    );
     // The new #old goes on where the other one ended: a program that had seen 3 has missed two, one that had seen all has not.
     for (since, gap) in [(3, true), (5, false)] {
         stage.say("web", &format!(r#"{{"type": "join", "room": "old", "since": {since}, "epoch": "e1"}}"#));
@@ -325,7 +329,8 @@ fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
 fn one_is_in_so_many_rooms_and_no_more() {
     let mut stage = Stage::new(Settings { rooms_per_client_max: 3, ..settings() });
     stage.seat(&["alice"]);
-    stage.play("
+    stage.play(
+        "
         alice> /join #a
         alice< * You are in #a now, with nobody else.
         alice> /join #b
@@ -339,30 +344,35 @@ fn one_is_in_so_many_rooms_and_no_more() {
         alice< * You talk in #lobby now.
         alice> /join #c
         alice< * You are in #c now, with nobody else.
-    ");
+    ",
+    );
     assert_eq!(stage.chat.rooms(), 3, "the one that was left, and that nothing was said in, has gone");
 }
 
 #[test]
 fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
-    let mut stage = Stage::new(Settings { rooms: directory::Limits { rooms_max: 1, ..settings().rooms }, ..settings() });
+    let mut stage =
+        Stage::new(Settings { rooms: directory::Limits { rooms_max: 1, ..settings().rooms }, ..settings() });
     stage.open("ann", Format::Text, Introduction { name: Some("ann"), room: Some("dev") });
     stage.forget();
-    stage.play("
+    stage.play(
+        "
         +bob
         bob< * Welcome! You are guest-1. Type /help for the commands, /nick NAME to take a name.
         bob< ! This server has as many rooms as it can hold. Join one of those in /rooms.
         bob> /join #dev
         ann< * guest-1 joined #dev.
         bob< * You are in #dev now, with 1 other.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
     let mut stage = Stage::new(Settings { announce_below: 3, ..settings() });
     stage.seat(&["a1", "a2"]);
-    stage.play("
+    stage.play(
+        "
         +a3
         a1< * guest-1 joined #lobby.
         a2< * guest-1 joined #lobby.
@@ -392,5 +402,6 @@ fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
         a1< * third joined #lobby.
         a4< * third joined #lobby.
         a3< * You are in #lobby now, with 2 others. Topic: told to all
-    ");
+    ",
+    );
 }

@@ -11,12 +11,15 @@ use crate::service::chat::name::Name;
 fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol", "dave"]);
-    for (name, command) in [("bob", "/join #dev"), ("carol", "/join #dev"), ("carol", "/leave #lobby"), ("dave", "/leave")] {
+    for (name, command) in
+        [("bob", "/join #dev"), ("carol", "/join #dev"), ("carol", "/leave #lobby"), ("dave", "/leave")]
+    {
         stage.say(name, command);
     }
     stage.say("alice", "/join #dev");
     stage.forget();
-    stage.play("
+    stage.play(
+        "
         alice> /nick Alicia
         alice< * You are Alicia now.
         bob< * alice is Alicia now.
@@ -32,14 +35,16 @@ fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
         alice< * bob is alice now.
         bob< * You are alice now.
         carol< * bob is alice now.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn ones_own_name_can_be_spelt_otherwise() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         alice> /nick ALICE
         alice< * You are ALICE now.
         bob< * alice is ALICE now.
@@ -51,7 +56,8 @@ fn ones_own_name_can_be_spelt_otherwise() {
         bob> /msg alice hello
         bob< [you -> ＡＬＩＣＥ] hello
         alice< [bob -> you] hello
-    ");
+    ",
+    );
 }
 
 /// Each row: one name, as several people would like to have it.
@@ -101,7 +107,8 @@ fn two_people_never_have_one_name_whatever_its_case_or_width() {
 fn names_in_several_scripts_are_shown_as_they_were_typed() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    for name in ["Ann-2", "山田太郎", "ﾔﾏﾀﾞ", "Ñandú", "Дмитрий", "דנה", "🦀🦀", "👩\u{200D}💻", "นภา", "한글"] {
+    for name in ["Ann-2", "山田太郎", "ﾔﾏﾀﾞ", "Ñandú", "Дмитрий", "דנה", "🦀🦀", "👩\u{200D}💻", "นภา", "한글"]
+    {
         stage.say("alice", &format!("/nick {name}"));
         assert_eq!(stage.hear("alice"), [format!("* You are {name} now.")]);
         stage.forget();
@@ -117,15 +124,36 @@ fn a_refused_name_changes_nothing() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
     for name in [
-        "/quit", "#lobby", "*", "!", "...", "a:b", "a]b", "[a", "you", "YOU", "Ｓｅｒｖｅｒ", "\u{301}a", "a\u{200B}b", "a\u{202E}b",
-        "\u{2066}x", "\u{E0041}", "\u{FFFD}", "ᅠ", "\u{3164}", "a\u{e000}", "אa",
+        "/quit",
+        "#lobby",
+        "*",
+        "!",
+        "...",
+        "a:b",
+        "a]b",
+        "[a",
+        "you",
+        "YOU",
+        "Ｓｅｒｖｅｒ",
+        "\u{301}a",
+        "a\u{200B}b",
+        "a\u{202E}b",
+        "\u{2066}x",
+        "\u{E0041}",
+        "\u{FFFD}",
+        "ᅠ",
+        "\u{3164}",
+        "a\u{e000}",
+        "אa",
     ] {
         stage.say("alice", &format!("/nick {name}"));
         let heard = stage.hear("alice");
         assert!(heard.len() == 1 && heard[0].starts_with("! "), "{name:?}: {heard:?}");
         assert_eq!(stage.hear("bob"), [""; 0], "{name:?}");
     }
-    for (name, taken) in [("a".repeat(32), true), ("a".repeat(33), false), ("あ".repeat(32), true), ("あ".repeat(33), false)] {
+    for (name, taken) in
+        [("a".repeat(32), true), ("a".repeat(33), false), ("あ".repeat(32), true), ("あ".repeat(33), false)]
+    {
         stage.say("alice", &format!("/nick {name}"));
         assert_eq!(stage.hear("alice")[0].starts_with("* "), taken, "{name}");
     }
@@ -135,7 +163,8 @@ fn a_refused_name_changes_nothing() {
 fn a_guest_is_given_a_number_that_nobody_has() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice"]);
-    stage.play("
+    stage.play(
+        "
         alice> /nick Guest-1
         alice< * You are Guest-1 now.
         +bob
@@ -146,7 +175,8 @@ fn a_guest_is_given_a_number_that_nobody_has() {
         +bob
         alice< * guest-3 joined #lobby.
         bob< * Welcome! You are guest-3 in …
-    ");
+    ",
+    );
 }
 
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use crate::service::Introduction;
 fn one_can_be_in_several_rooms_and_talks_in_the_last() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         alice> /join dev
         alice< * You are in #dev now, with nobody else.
         bob> /JOIN  ＃ＤＥＶ 
@@ -36,14 +37,16 @@ fn one_can_be_in_several_rooms_and_talks_in_the_last() {
         bob> here I am
         alice< [#lobby] bob: here I am
         carol< [#lobby] bob: here I am
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_room_that_was_left_and_says_nothing_is_no_more() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice"]);
-    stage.play("
+    stage.play(
+        "
         alice> /join #silent
         alice< * You are in #silent now, with nobody else.
         alice> /topic silence
@@ -70,14 +73,16 @@ fn a_room_that_was_left_and_says_nothing_is_no_more() {
         alice< * You are in #silent now, with nobody else.
         alice< * The last message of #silent (UTC):
         alice< *   2026-11-22 13:05:09 (1) alice: hello
-    ");
+    ",
+    );
 }
 
 #[test]
 fn topics_are_shown_set_and_cleared() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         bob> /topic
         bob< * #lobby has no topic. Set one with /topic TEXT.
         alice> /topic   All about\tchat
@@ -100,7 +105,8 @@ fn topics_are_shown_set_and_cleared() {
         bob< * bob cleared the topic of #lobby.
         alice> /topic
         alice< * #lobby has no topic. Set one with /topic TEXT.
-    ");
+    ",
+    );
     stage.say("alice", &format!("/topic {}", "あ".repeat(133)));
     assert!(stage.hear("alice")[0].starts_with("* alice set the topic of #lobby: あ"));
     stage.say("alice", &format!("/topic {}", "あ".repeat(134)));
@@ -111,7 +117,8 @@ fn topics_are_shown_set_and_cleared() {
 fn history_is_shown_with_dates_and_numbers() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         alice> /history
         alice< * Nothing was said in #lobby yet.
         alice> one
@@ -135,7 +142,8 @@ fn history_is_shown_with_dates_and_numbers() {
         bob< *   2026-11-22 13:06:10 (2) * bob counts
         bob> /history 0
         bob< ! That is not how /history works. Type it as: /history [N]
-    ");
+    ",
+    );
     for i in 3..=200 {
         stage.say("alice", &format!("number {i}"));
     }
@@ -228,7 +236,8 @@ fn who_and_rooms_answer_in_pages() {
 
 #[test]
 fn there_may_be_no_rooms() {
-    play("
+    play(
+        "
         +ann
         ann< * Welcome!…
         ann> /leave
@@ -236,14 +245,16 @@ fn there_may_be_no_rooms() {
         ann< * You are in no room now. Enter one with /join #ROOM.
         ann> /rooms
         ann< * There are no rooms. Create one with /join #ROOM.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn who_is_in_a_room_can_be_asked_from_outside() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         bob> /join #dev
         bob< * You are in #dev now, with nobody else.
         alice> /who #dev
@@ -252,14 +263,16 @@ fn who_is_in_a_room_can_be_asked_from_outside() {
         alice< * 2 in #lobby: alice, bob
         bob> /who
         bob< * 1 in #dev: bob
-    ");
+    ",
+    );
 }
 
 #[test]
 fn those_who_come_in_mid_turn_hear_the_rest_and_those_who_leave_what_was_said_before() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         carol> /leave
         carol< * You left #lobby.
         carol< * You are in no room now. Enter one with /join #ROOM.
@@ -301,14 +314,16 @@ fn those_who_come_in_mid_turn_hear_the_rest_and_those_who_leave_what_was_said_be
         carol< [#lobby] alice: five
         carol< * bob joined #lobby.
         carol< [#lobby] alice: six
-    ");
+    ",
+    );
 }
 
 #[test]
 fn renames_and_ends_of_connections_keep_their_place_in_a_turn() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         alice> I am alice
         alice> /nick alicia
         alice> I am alicia
@@ -336,14 +351,16 @@ fn renames_and_ends_of_connections_keep_their_place_in_a_turn() {
         carol< * alicia left #lobby.
         carol< * alice left #lobby: bye
         carol< * Nobody else is in #lobby now. Whoever joins will see what you said.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_word_to_one_keeps_its_place_among_those_to_all() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         alice> one
         alice> /msg bob between us
         alice> two
@@ -355,12 +372,14 @@ fn a_word_to_one_keeps_its_place_among_those_to_all() {
         bob< [#lobby] alice: two
         bob< * 2 in #lobby: alice, bob
         bob< [#lobby] alice: three
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_room_can_be_left_for_good_and_made_again_in_one_turn() {
-    play("
+    play(
+        "
         +ann
         +bob
         ann> /join #x
@@ -384,5 +403,6 @@ fn a_room_can_be_left_for_good_and_made_again_in_one_turn() {
         bob< * You are in #x now, with nobody else.
         bob< * The last message of #x (UTC):
         bob< *   2026-11-22 13:05:09 (1) guest-1: hello
-    ");
+    ",
+    );
 }

@@ -270,7 +270,8 @@ impl Stage {
         for (name, actor) in &mut self.actors {
             let expected = expected.get(name.as_str()).map_or(&[][..], Vec::as_slice);
             let heard = mem::take(&mut actor.heard);
-            let same = heard.len() == expected.len() && heard.iter().zip(expected).all(|(heard, told)| fits(heard, told));
+            let same =
+                heard.len() == expected.len() && heard.iter().zip(expected).all(|(heard, told)| fits(heard, told));
             assert!(same, "after {after:?}, {name} is told\n{heard:#?}\nand not\n{expected:#?}");
         }
         self.actors.retain(|_, actor| actor.presence == Presence::Here);

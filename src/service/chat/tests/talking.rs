@@ -24,7 +24,8 @@ fn everybody_is_greeted_in_one_line() {
 
 #[test]
 fn an_introduction_is_a_name_and_a_room() {
-    play("
+    play(
+        "
         +ann text name=Ann room=dev
         ann< * Welcome! You are Ann in #dev, with nobody else. Type /help …
         +bob text name=ANN room=#dev
@@ -35,14 +36,16 @@ fn an_introduction_is_a_name_and_a_room() {
         cid< * Welcome! You are guest-2 in #lobby, with nobody else. Type /help …
         cid< ! A name can not begin with / (U+002F); leave it out.
         cid< ! A room's name can not have , (U+002C) in it; leave it out.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_line_is_said_to_the_others_in_the_room() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         alice> hello
         bob< [#lobby] alice: hello
         carol< [#lobby] alice: hello
@@ -61,14 +64,16 @@ fn a_line_is_said_to_the_others_in_the_room() {
         alice> //
         bob< [#lobby] alice: /
         carol< [#lobby] alice: /
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_frame_speaker_sees_its_own_words_and_a_terminal_does_not() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice"]);
-    stage.play("
+    stage.play(
+        "
         +page text name=page
         alice< * page joined #lobby.
         page< * Welcome!…
@@ -80,20 +85,23 @@ fn a_frame_speaker_sees_its_own_words_and_a_terminal_does_not() {
         alice< [#lobby] * page waves
         page< [#lobby] * page waves
         page< [#lobby] alice: hello back
-    ");
+    ",
+    );
 }
 
 #[test]
 fn nothing_is_said_by_an_empty_line() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         alice>
         --
         alice>
         alice>    \t
         --
-    ");
+    ",
+    );
     assert_eq!(stage.offer("alice", b"  \r"), Taken::Yes);
     assert_eq!(stage.offer("alice", b"\x1b\x07"), Taken::Yes);
     assert_eq!(stage.hear("alice"), ["! There was nothing to say in that."]);
@@ -102,7 +110,8 @@ fn nothing_is_said_by_an_empty_line() {
 
 #[test]
 fn whoever_speaks_alone_is_told_so_once() {
-    play("
+    play(
+        "
         +ann
         ann< * Welcome!…
         ann> is anybody here?
@@ -127,14 +136,16 @@ fn whoever_speaks_alone_is_told_so_once() {
         ann< * You are in #dev now, with nobody else.
         ann> and here?
         ann< * Nobody else is in #dev now. Whoever joins will see what you said.
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_direct_message_has_two_views() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         alice> /msg BOB  how are  you?
         alice< [you -> bob] how are  you?
         bob< [alice -> you] how are  you?
@@ -158,7 +169,8 @@ fn a_direct_message_has_two_views() {
         alice> /msg bob and without a room?
         alice< [you -> bob] and without a room?
         bob< [alice -> you] and without a room?
-    ");
+    ",
+    );
     assert_eq!(stage.offer("alice", b"/msg bob \x1b\x07"), Taken::Yes);
     assert_eq!(stage.hear("alice"), ["! There was nothing to say in that."]);
     assert_eq!(stage.hear("bob"), [""; 0]);
@@ -168,7 +180,8 @@ fn a_direct_message_has_two_views() {
 fn quitting_says_goodbye_to_every_room() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    stage.play("
+    stage.play(
+        "
         bob> /join #dev
         bob< * You are in #dev now, with nobody else.
         carol> /join #dev
@@ -186,7 +199,8 @@ fn quitting_says_goodbye_to_every_room() {
         carol< (closed)
         alice> /nick bob
         alice< * You are bob now.
-    ");
+    ",
+    );
     assert_eq!((stage.chat.people(), stage.chat.rooms()), (1, 1));
 }
 
@@ -194,7 +208,8 @@ fn quitting_says_goodbye_to_every_room() {
 fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    stage.play("
+    stage.play(
+        "
         bob> /join #dev
         bob< * You are in #dev now, with nobody else.
         alice> /dance now
@@ -231,21 +246,26 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice< ! That is not how /history works. Type it as: /history [N]
         alice> /me
         alice< ! That is not how /me works. Type it as: /me ACTION
-    ");
+    ",
+    );
     for refused in ["/leave", "/who", "/topic", "/topic x", "/history", "/me waves", "hello", "//x"] {
-        stage.play("
+        stage.play(
+            "
             alice> /leave
             alice< * You left #lobby.
             alice< * You are in no room now. Enter one with /join #ROOM.
             bob< * alice left #lobby.
-        ");
+        ",
+        );
         stage.say("alice", refused);
         assert_eq!(stage.hear("alice"), ["! You are in no room. Enter one with /join #ROOM."], "{refused}");
-        stage.play("
+        stage.play(
+            "
             alice> /join #lobby
             alice< * You are in #lobby now, with 1 other.
             bob< * alice joined #lobby.
-        ");
+        ",
+        );
     }
 }
 
@@ -302,7 +322,9 @@ fn help_is_the_table() {
 fn what_is_not_utf_8_is_not_said() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    for bytes in [&b"caf\xe9"[..], b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"abc \xe3\x81", b"/nick \xff", b"\xf5\x80\x80\x80"] {
+    for bytes in
+        [&b"caf\xe9"[..], b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"abc \xe3\x81", b"/nick \xff", b"\xf5\x80\x80\x80"]
+    {
         assert_eq!(stage.offer("alice", bytes), Taken::Yes);
         let heard = stage.hear("alice");
         let at = String::from_utf8_lossy(bytes).find('\u{FFFD}').expect("it is not UTF-8");
@@ -318,11 +340,13 @@ fn what_is_not_utf_8_is_not_said() {
 fn what_is_binary_ends_the_connection() {
     let mut stage = Stage::new(settings());
     stage.seat(&["bob"]);
-    stage.play("
+    stage.play(
+        "
         +page text name=page
         bob< * page joined #lobby.
         page< * Welcome!…
-    ");
+    ",
+    );
     let message = Message { kind: Kind::Binary, bytes: b"hello" };
     assert_eq!(stage.chat.message(stage.id("page"), message, &mut stage.out), Taken::Yes);
     stage.part();
@@ -339,7 +363,9 @@ fn no_control_reaches_another_terminal_by_any_way() {
     stage.say("bob", "/join #lobby");
     stage.forget();
     let mut hostile: Vec<char> = (0..0xA0).filter_map(char::from_u32).filter(|c| c.is_control()).collect();
-    hostile.extend("\u{2028}\u{2029}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}\u{FEFF}".chars());
+    hostile.extend(
+        "\u{2028}\u{2029}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}\u{FEFF}".chars(),
+    );
     for c in hostile {
         let evil = format!("{c}[2J{c}]0;title{c}\\x{c}");
         for command in ["", "/me ", "/msg bob ", "/topic ", "//"] {
