@@ -86,6 +86,15 @@ impl Complaint {
     pub fn new(code: &'static str, message: String) -> Complaint {
         Complaint { code, message }
     }
+
+    /// What an error says of itself, as a sentence like all others.
+    pub fn of(code: &'static str, error: &dyn std::error::Error) -> Complaint {
+        let mut said = error.to_string();
+        if let Some(first) = said.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        Complaint { code, message: said + "." }
+    }
 }
 
 /// A command that people type: what /help says of it, and how its arguments are read.
@@ -187,7 +196,10 @@ pub const COMMANDS: [Typed; 12] = [
         does: "show the last N messages of the room, with their dates (UTC) and numbers",
         details: "",
         parse: |arguments| {
-            let limit = if arguments.is_empty() { None } else { Some(arguments.parse().ok()?) };
+            let limit = match arguments {
+                "" => None,
+                number => Some(number.parse().ok().filter(|&number| number > 0)?),
+            };
             Some(Command::History { room: None, before: None, after: None, limit })
         },
     },
@@ -238,7 +250,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
 
 /// A command by its name, in any case.
 pub fn find(name: &str) -> Option<&'static Typed> {
-    let name = name.strip_prefix('/').unwrap_or(name);
+    let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
     COMMANDS.iter().find(|typed| typed.name.eq_ignore_ascii_case(name))
 }
 

@@ -202,7 +202,10 @@ impl Chat {
         while self.directory.is_over_bytes() {
             match self.directory.most_vacant() {
                 Some(room) => self.commit(by, Event::Closed { room }, None, out),
-                None => return self.directory.halve(growing),
+                None if self.directory.get(growing).is_some_and(|room| !room.history.is_empty()) => {
+                    self.directory.halve(growing);
+                }
+                None => return,
             }
         }
     }

@@ -198,3 +198,6 @@ impl Directory {
         since
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,20 @@ pub enum Reference {
     Text(Box<str>),
 }
 
+impl Reference {
+    fn fits(&self) -> bool {
+        match self {
+            Reference::Number(_) => true,
+            Reference::Text(text) => text.len() <= REFERENCE_BYTES_MAX,
+        }
+    }
+}
+
 /// Every field that a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
 struct Request<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
+    kind: Option<Cow<'a, str>>,
     #[serde(rename = "ref")]
     reference: Option<Reference>,
     #[serde(borrow)]
@@ -46,17 +55,31 @@ struct Request<'a> {
     limit: Option<u32>,
 }
 
+/// What there is to read in a request whose fields do not fit.
+#[derive(Debug, Deserialize)]
+struct Referring {
+    #[serde(rename = "ref")]
+    reference: Option<Reference>,
+}
+
 /// A request as the chat understands it, with its reference, which an error must carry as well.
 pub type Parsed<'a> = (Result<Command<'a>, Complaint>, Option<Reference>);
 
 /// Reads one request.
 pub fn parse(text: &str) -> Parsed<'_> {
+    // An array would be taken for the values of an object's fields.
+    if !text.trim_start().starts_with('{') {
+        return (Err(Complaint::new("bad_json", "This is not a JSON object.".to_owned())), None);
+    }
     match serde_json::from_str::<Request>(text) {
         Err(error) if error.is_data() => {
-            (Err(Complaint::new("bad_field", format!("A field does not fit: {error}."))), None)
+            // It quotes the value, which can be as long as a message.
+            let message = format!("A field does not fit: {:.200}.", error.to_string());
+            let referring = serde_json::from_str::<Referring>(text).ok();
+            (Err(Complaint::new("bad_field", message)), referring.and_then(|it| it.reference).filter(Reference::fits))
         }
         Err(error) => (Err(Complaint::new("bad_json", format!("This is not a JSON object: {error}."))), None),
-        Ok(Request { reference: Some(Reference::Text(text)), .. }) if text.len() > REFERENCE_BYTES_MAX => {
+        Ok(Request { reference: Some(reference), .. }) if !reference.fits() => {
             let message = format!("A ref has at most {REFERENCE_BYTES_MAX} bytes.");
             (Err(Complaint::new("bad_field", message)), None)
         }
@@ -69,6 +92,9 @@ pub fn parse(text: &str) -> Parsed<'_> {
 
 fn command(request: Request<'_>) -> Result<Command<'_>, Complaint> {
     let Request { kind, room, text, to, name, epoch, since, replay, before, after, limit, .. } = request;
+    let Some(kind) = kind else {
+        return Err(Complaint::new("missing_field", "An object needs the field \"type\".".to_owned()));
+    };
     let need = |field: &str| {
         let message = format!("The type {} needs the field \"{field}\".", super::text::quote(&kind, 40));
         Complaint::new("missing_field", message)

@@ -107,7 +107,7 @@ impl Chat {
 
     /// A name as somebody typed it, if nobody but `owner` has it.
     fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, Complaint> {
-        let name = Name::parse(typed).map_err(|error| Complaint::new("name_refused", error.to_string()))?;
+        let name = Name::parse(typed).map_err(|error| Complaint::of("name_refused", &error))?;
         match self.people.find(name.key()) {
             Some(other) if Some(other) != owner => {
                 let message = format!("The name {name} is taken. Choose another one.");
@@ -170,7 +170,7 @@ impl Chat {
             });
         }
         self.replay(client, entered?, None, None, out);
-        wanted.map(drop).map_err(|error| Complaint::new("room_refused", error.to_string()))
+        wanted.map(drop).map_err(|error| Complaint::of("room_refused", &error))
     }
 
     /// The room that a command publishes to and that is behind; it is done when that has caught up.
@@ -236,6 +236,9 @@ impl Service for Chat {
         };
         if parsed == Ok(Command::Nothing) {
             return Taken::Yes;
+        }
+        if out.is_behind(client) {
+            return Taken::NotYet(Until::ClientClear(client));
         }
         if let Some(until) = parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out)) {
             return Taken::NotYet(until);

@@ -103,6 +103,8 @@ pub enum Output<'a> {
     Rooms {
         rooms: Vec<Listed<'a>>,
         total: usize,
+        #[serde(skip)]
+        after: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -257,6 +259,10 @@ impl Output<'_> {
             Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {text}")),
             Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {text}")),
             Output::History { room, messages, replay, .. } => history_lines(room, messages, *replay, line),
+            Output::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
+            Output::Members { room, members, total, .. } if members.is_empty() => {
+                line(format_args!("* {total} in {room}: there is no such page."));
+            }
             Output::Members { room, members, total, after, next, .. } => {
                 let (first, last) = (after + 1, after + members.len() as u64);
                 let names = members.join(", ");
@@ -269,8 +275,16 @@ impl Output<'_> {
                     }
                 }
             }
-            Output::Rooms { rooms, total, next, .. } => {
-                line(format_args!("* {total} {}, busiest first:", if *total == 1 { "room" } else { "rooms" }));
+            Output::Rooms { total: 0, .. } => line(format_args!("* There are no rooms. Create one with /join #ROOM.")),
+            Output::Rooms { rooms, total, after, next, .. } => {
+                let count = if *total == 1 { "1 room".to_owned() } else { format!("{total} rooms") };
+                match (rooms.len() as u64, *after) {
+                    (0, _) => line(format_args!("* {count}: there is no such page.")),
+                    (_, 0) => line(format_args!("* {count}, busiest first:")),
+                    (listed, after) => {
+                        line(format_args!("* {count}, busiest first, {} to {}:", after + 1, after + listed));
+                    }
+                }
                 for Listed { room, members, topic } in rooms {
                     let people = if *members == 1 { "person" } else { "people" };
                     let dash = if topic.is_empty() { "" } else { ": " };

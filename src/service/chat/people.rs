@@ -101,3 +101,6 @@ impl People {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,7 +122,7 @@ impl Chat {
         reference: Option<&Reference>,
         out: &mut Outgoing,
     ) -> Done {
-        let name = RoomName::parse(room).map_err(|error| Complaint::new("room_refused", error.to_string()))?;
+        let name = RoomName::parse(room).map_err(|error| Complaint::of("room_refused", &error))?;
         let known = self.directory.find(name.key());
         let was_in = known.is_some_and(|id| out.rooms_of(client).any(|other| other == id));
         let id = self.enter(client, name, out)?;
@@ -212,7 +212,9 @@ impl Chat {
             None => lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize)),
         };
         let first_id = room.history.first_id();
-        for messages in missed.chunks(HISTORY_MAX as usize) {
+        // People read it under one heading.
+        let page_messages = if out.format(client).is_json() { HISTORY_MAX as usize } else { missed.len().max(1) };
+        for messages in missed.chunks(page_messages) {
             let more = messages.first().map(|line| line.id) > first_id;
             let name = room.name.as_str();
             let page = Output::History { room: name, messages: messages.to_vec(), more, replay: true, reference: None };
@@ -287,7 +289,10 @@ impl Chat {
         let text = text::clean(text);
         let text = text.trim();
         if text.len() > TOPIC_BYTES_MAX {
-            let message = format!("A topic has at most {TOPIC_BYTES_MAX} bytes, and this has {}.", text.len());
+            let message = format!(
+                "A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {}. Shorten it.",
+                text.len()
+            );
             return Err(Complaint::new("text_refused", message));
         }
         self.commit(client, Event::Topic { room: id, text: text.into() }, reference, out);
@@ -308,7 +313,7 @@ impl Chat {
         let Some(room) = self.directory.get(id) else { return };
         let history = &room.history;
         let limit = match out.format(client).is_json() {
-            true => limit.unwrap_or(HISTORY_SENT).min(HISTORY_MAX),
+            true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
             false => limit.unwrap_or(HISTORY_SHOWN),
         } as usize;
         let (messages, more) = match after {
@@ -368,7 +373,7 @@ impl Chat {
         let rooms: Vec<Listed> = self.directory.busiest(after).take(page_length(limit)).map(listed).collect();
         let total = self.directory.count();
         let next = next(after, rooms.len(), total);
-        out.send(client, |to| tell(to, &Output::Rooms { rooms, total, next, reference }));
+        out.send(client, |to| tell(to, &Output::Rooms { rooms, total, after, next, reference }));
     }
 
     // ---- Finding ----

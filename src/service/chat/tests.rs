@@ -1,1 +1,9 @@
-//! Conversations.
+//! Conversations: what people and programs say to the chat alone, and every word that each of them is told.
+
+mod crowds;
+mod json;
+mod limits;
+mod names;
+mod rooms;
+mod stage;
+mod talking;

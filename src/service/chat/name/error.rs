@@ -85,12 +85,12 @@ impl fmt::Display for Found {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let a = match self.what {
-            What::Name => "a name",
-            What::Room => "a room's name",
+        let (a, example) = match self.what {
+            What::Name => ("a name", "alice"),
+            What::Room => ("a room's name", "#dev"),
         };
         match self.refusal {
-            Refusal::Empty => write!(f, "{a} can not be empty; give one, such as alice"),
+            Refusal::Empty => write!(f, "{a} can not be empty; give one, such as {example}"),
             Refusal::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
             Refusal::TooLong { clusters, clusters_max } => {
                 write!(f, "{a} can have {clusters_max} characters and that has {clusters}; shorten it")

@@ -1,0 +1,95 @@
+//! Names against a list that is searched from end to end.
+
+use proptest::prelude::*;
+
+use super::*;
+
+impl People {
+    /// The invariant, and no two people with one name.
+    pub(in crate::service::chat) fn check(&self) {
+        let here = self.people.iter().flatten();
+        assert_eq!(self.by_key.len(), here.clone().count(), "everybody is found by name, and nobody else");
+        for person in here {
+            let found = self.find(person.name.key()).map(|found| found.id);
+            assert_eq!(found, Some(person.id), "{} is found", person.name);
+        }
+    }
+}
+
+/// Spellings of a few names: those in one row are one name.
+const NAMES: [[&str; 3]; 5] = [
+    ["alice", "Alice", "ＡＬＩＣＥ"],
+    ["straße", "STRASSE", "Strasse"],
+    ["アリス", "ｱﾘｽ", "アリス"],
+    ["é", "e\u{301}", "É"],
+    ["🦀", "🦀\u{FE0F}", "🦀"],
+];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Come(usize, usize, usize),
+    Go(usize),
+    Rename(usize, usize, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (place, row, spelling) = (0..6usize, 0..NAMES.len(), 0..3usize);
+    prop_oneof![
+        2 => (place.clone(), row.clone(), spelling.clone()).prop_map(|(place, row, spelling)| Step::Come(place, row, spelling)),
+        1 => place.clone().prop_map(Step::Go),
+        2 => (place, row, spelling).prop_map(|(place, row, spelling)| Step::Rename(place, row, spelling)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_list(steps in prop::collection::vec(step(), 0..100)) {
+        let mut people = People::default();
+        let mut here: Vec<Option<(ClientId, usize, &str)>> = vec![None; 6];
+        let mut serial = 0;
+        for step in steps {
+            match step {
+                Step::Come(place, row, spelling) if here[place].is_none() && !has(&here, row) => {
+                    serial += 1;
+                    let (id, typed) = (ClientId::new(place, serial), NAMES[row][spelling]);
+                    here[place] = Some((id, row, typed));
+                    people.add(id, Name::parse(typed).expect("a name"));
+                }
+                Step::Go(place) => {
+                    if let Some((id, ..)) = here[place].take() {
+                        people.remove(id);
+                        prop_assert!(people.get(id).is_none());
+                    }
+                }
+                Step::Rename(place, row, spelling) => {
+                    let Some((id, old, _)) = here[place] else { continue };
+                    if old == row || !has(&here, row) {
+                        here[place] = Some((id, row, NAMES[row][spelling]));
+                        people.rename(id, Name::parse(NAMES[row][spelling]).expect("a name"));
+                    }
+                }
+                Step::Come(..) => continue,
+            }
+            people.check();
+            prop_assert_eq!(people.count(), here.iter().flatten().count());
+            for (row, spellings) in NAMES.iter().enumerate() {
+                let owner = here.iter().flatten().find(|person| person.1 == row);
+                for typed in spellings {
+                    let found = people.find(Name::parse(typed).expect("a name").key());
+                    prop_assert_eq!(found.map(|person| person.id), owner.map(|owner| owner.0), "{}", typed);
+                }
+            }
+            for (id, _, typed) in here.iter().flatten() {
+                let person = people.get(*id).expect("it is here");
+                let shown = Name::parse(typed).expect("a name");
+                prop_assert_eq!(person.name.as_str(), shown.as_str(), "shown as it was typed last");
+                let earlier = ClientId::new(id.index(), id.serial - 1);
+                prop_assert!(people.get(earlier).is_none(), "not mistaken for the one who had its place before");
+            }
+        }
+    }
+}
+
+fn has(here: &[Option<(ClientId, usize, &str)>], row: usize) -> bool {
+    here.iter().flatten().any(|person| person.1 == row)
+}

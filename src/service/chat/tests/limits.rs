@@ -1,0 +1,407 @@
+//! What happens at every limit: flood, congestion, histories, rooms, announcements.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::stage::{Stage, settings};
+use crate::config;
+use crate::encode::Format;
+use crate::outgoing::Until;
+use crate::rooms::RoomId;
+use crate::service::chat::name::RoomName;
+use crate::service::chat::throttle::Rate;
+use crate::service::chat::{Settings, directory, history};
+use crate::service::{Introduction, Service, Taken};
+
+fn flood_controlled(rate: &str) -> Stage {
+    let mut stage = Stage::new(Settings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });
+    stage.seat(&["alice", "bob"]);
+    stage
+}
+
+#[test]
+fn over_the_rate_the_next_message_waits_until_its_time() {
+    let mut stage = flood_controlled("3:2");
+    for i in 0..3 {
+        assert_eq!(stage.offer("alice", format!("m{i}").as_bytes()), Taken::Yes);
+    }
+    for _ in 0..5 {
+        assert_eq!(stage.offer("alice", b"m3"), Taken::NotYet(Until::Time(500)), "asking costs nothing");
+    }
+    assert_eq!(stage.hear("bob").len(), 3);
+    stage.pass(499);
+    assert_eq!(stage.offer("alice", b"m3"), Taken::NotYet(Until::Time(500)));
+    assert_eq!(stage.offer("bob", b"mine"), Taken::Yes, "one's flood is one's own");
+    stage.pass(1);
+    assert_eq!(stage.offer("alice", b"m3"), Taken::Yes);
+    assert_eq!(stage.offer("alice", b"m4"), Taken::NotYet(Until::Time(1000)));
+    assert_eq!(stage.hear("bob"), ["[#lobby] alice: m3"]);
+    stage.pass(60_000);
+    for i in 0..3 {
+        assert_eq!(stage.offer("alice", format!("m{i}").as_bytes()), Taken::Yes);
+    }
+    assert!(matches!(stage.offer("alice", b"x"), Taken::NotYet(Until::Time(_))), "no fuller than full");
+}
+
+#[test]
+fn everything_costs_but_an_empty_line() {
+    for request in
+        ["hello", "/help", "/dance", "/who", "/rooms", "/nick alice", "/msg bob x", "/join #dev", "/topic", "/history"]
+    {
+        let mut stage = flood_controlled("1:1");
+        for _ in 0..5 {
+            assert_eq!(stage.offer("alice", b""), Taken::Yes);
+        }
+        assert_eq!(stage.offer("alice", request.as_bytes()), Taken::Yes, "{request}");
+        assert_eq!(stage.offer("alice", request.as_bytes()), Taken::NotYet(Until::Time(1000)), "{request}");
+        assert_eq!(stage.offer("alice", b"\xff"), Taken::NotYet(Until::Time(1000)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A paste of any length at any rate arrives whole and in order, and as fast as the rate says.
+    #[test]
+    fn a_paste_is_delayed_and_not_cut(lines in 1..80u64, burst in 1..20u64, per_second in 1..10u64) {
+        let mut stage = flood_controlled(&format!("{burst}:{per_second}"));
+        for i in 0..lines {
+            while let Taken::NotYet(until) = stage.offer("alice", format!("line {i}").as_bytes()) {
+                let Until::Time(at) = until else { panic!("it waits for {until:?}") };
+                prop_assert!(at > stage.now.ms, "a time to come");
+                stage.pass(at - stage.now.ms);
+            }
+        }
+        let heard = stage.hear("bob");
+        let expected: Vec<String> = (0..lines).map(|i| format!("[#lobby] alice: line {i}")).collect();
+        prop_assert_eq!(heard, expected);
+        let least = lines.saturating_sub(burst) * 1000 / per_second;
+        prop_assert!((least..least + lines + 1).contains(&stage.now.ms), "{} ms, and not {least}", stage.now.ms);
+    }
+}
+
+/// Outboxes of 1,000 bytes are over the mark.
+fn small() -> config::Limits {
+    config::Limits { outbox_mark_bytes: 1000, outbox_max_bytes: 100_000, ..config::Limits::default() }
+}
+
+fn lobby(stage: &Stage) -> RoomId {
+    let key = RoomName::parse("#lobby").expect("a name");
+    stage.chat.directory.find(key.key()).expect("it is there")
+}
+
+#[test]
+fn whoever_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
+    let mut stage = Stage::with_limits(settings(), small());
+    stage.seat(&["alice", "bob", "carol", "dave"]);
+    stage.say("carol", "/join #dev");
+    stage.say("carol", "/leave #lobby");
+    stage.say("dave", "/join #dev");
+    stage.forget();
+    // This turn's batch alone is over the mark.
+    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Taken::Yes);
+    let lobby = lobby(&stage);
+    let (clear, later) = (Until::RoomClear(lobby), Taken::NotYet(Until::RoomClear(lobby)));
+    for request in ["hello", "/me x", "/topic x", "/nick alicia", "/leave", "/quit", "//x", "/join #lobby"] {
+        assert_eq!(stage.offer("alice", request.as_bytes()), later, "{request}");
+    }
+    assert_eq!(stage.offer("dave", b"/nick david"), later, "it is in that room as well");
+    assert_eq!(stage.offer("dave", b"/leave #lobby"), later);
+    assert_eq!(stage.chat.waits(stage.id("alice"), &stage.out), Some(clear));
+    assert_eq!(stage.chat.waits(stage.id("carol"), &stage.out), None);
+    assert_eq!(stage.chat.waits(stage.id("dave"), &stage.out), None, "it talks elsewhere");
+    for request in ["in #dev", "/topic y", "/who", "/rooms", "/msg alice hi", "/nick caroline", "/history", "/help"] {
+        assert_eq!(stage.offer("carol", request.as_bytes()), Taken::Yes, "{request}");
+    }
+    for request in ["/who", "/rooms", "/topic", "/msg carol hi", "/help", "/history"] {
+        assert_eq!(stage.offer("alice", request.as_bytes()), Taken::Yes, "{request}");
+    }
+    stage.turn();
+    stage.forget();
+    assert_eq!(stage.chat.waits(stage.id("alice"), &stage.out), None, "everybody has read it");
+    assert_eq!(stage.offer("alice", b"goes on"), Taken::Yes);
+    assert_eq!(stage.hear("bob"), ["[#lobby] alice: goes on"]);
+}
+
+#[test]
+fn whoever_waits_for_a_room_is_told_when_that_is_clear_or_gone() {
+    let mut stage = Stage::with_limits(settings(), small());
+    stage.seat(&["alice", "bob"]);
+    let (alice, bob) = (stage.id("alice"), stage.id("bob"));
+    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Taken::Yes);
+    // bob's kernel takes nothing: what alice said stays in his outbox.
+    stage.out.hand_out();
+    let Taken::NotYet(until) = stage.offer("alice", b"more") else { panic!("bob is behind") };
+    stage.out.wait(alice, until);
+    let mut woken = Vec::new();
+    stage.out.take_woken(&mut woken);
+    assert_eq!(woken, []);
+    assert_eq!(stage.chat.waits(bob, &stage.out), Some(Until::RoomClear(lobby(&stage))));
+    stage.turn();
+    stage.out.take_woken(&mut woken);
+    assert_eq!(woken, [alice]);
+    assert_eq!(stage.offer("alice", b"more"), Taken::Yes);
+    stage.forget();
+
+    // And when the one who is behind leaves.
+    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Taken::Yes);
+    stage.out.hand_out();
+    let Taken::NotYet(until) = stage.offer("alice", b"more") else { panic!("bob is behind") };
+    stage.out.wait(alice, until);
+    stage.leave("bob");
+    stage.turn();
+    woken.clear();
+    stage.out.take_woken(&mut woken);
+    assert_eq!(woken, [alice]);
+}
+
+#[test]
+fn a_direct_message_waits_for_one_who_is_behind() {
+    let mut stage = Stage::with_limits(settings(), small());
+    stage.seat(&["alice", "bob"]);
+    stage.say("bob", "/leave");
+    stage.forget();
+    let bob = stage.id("bob");
+    assert_eq!(stage.offer("alice", format!("/msg bob {}", "x".repeat(1200)).as_bytes()), Taken::Yes);
+    stage.out.forget(stage.id("alice"));
+    assert_eq!(stage.offer("alice", b"/msg BOB more"), Taken::NotYet(Until::ClientClear(bob)));
+    assert_eq!(stage.offer("alice", b"/msg alice note"), Taken::Yes);
+    stage.forget();
+    assert_eq!(stage.offer("alice", b"/msg BOB more"), Taken::Yes);
+    assert_eq!(stage.hear("bob"), ["[alice -> you] more"]);
+}
+
+/// Many requests with long answers in one read: the next is taken when the answers to those before have been read.
+#[test]
+fn whoever_asks_for_much_at_once_gets_it_bit_by_bit_and_is_not_let_go() {
+    let mut stage = Stage::with_limits(settings(), config::Limits { outbox_max_bytes: 4000, ..small() });
+    stage.seat(&["alice"]);
+    for _ in 0..10 {
+        stage.say("alice", &"x".repeat(200));
+    }
+    stage.open("web", Format::Json, Introduction::default());
+    stage.forget();
+    for (name, request) in [("alice", "/history"), ("web", r#"{"type": "join", "room": "lobby", "since": 0}"#)] {
+        let id = stage.id(name);
+        let mut answered = 0;
+        for _ in 0..20 {
+            if stage.offer(name, request.as_bytes()) == Taken::NotYet(Until::ClientClear(id)) {
+                assert_eq!(stage.offer(name, request.as_bytes()), Taken::NotYet(Until::ClientClear(id)));
+                let heard = stage.hear(name);
+                assert!(heard.len() >= 2, "{heard:?}");
+                assert_eq!(stage.offer(name, request.as_bytes()), Taken::Yes, "it has read all of it");
+            }
+            answered += 1;
+        }
+        assert_eq!(answered, 20);
+        assert!(!stage.hear(name).contains(&"(closed)".to_owned()));
+    }
+}
+
+fn remembering(history: history::Limits, history_bytes_max: usize, rooms_max: usize) -> Stage {
+    let rooms = directory::Limits { rooms_max, history, history_bytes_max };
+    Stage::new(Settings { rooms, ..settings() })
+}
+
+const MANY: history::Limits = history::Limits { messages_max: 1000, bytes_max: 1 << 20 };
+
+#[test]
+fn a_room_remembers_so_many_messages_and_so_many_bytes() {
+    let mut stage = remembering(history::Limits { messages_max: 5, ..MANY }, 1 << 20, 10);
+    stage.seat(&["alice"]);
+    for i in 1..=12 {
+        stage.say("alice", &format!("m{i}"));
+    }
+    stage.forget();
+    stage.say("alice", "/history 100");
+    let heard = stage.hear("alice");
+    assert_eq!(heard.len(), 6);
+    assert!(heard[1].ends_with("(8) alice: m8") && heard[5].ends_with("(12) alice: m12"), "{heard:?}");
+
+    let mut stage = remembering(history::Limits { bytes_max: 1000, ..MANY }, 1 << 20, 10);
+    stage.seat(&["alice"]);
+    for bytes in [300, 300, 300, 900, 2000, 10] {
+        stage.say("alice", &"x".repeat(bytes));
+        assert!(stage.chat.directory.history_bytes() <= 1000);
+    }
+    stage.forget();
+    stage.say("alice", "/history 100");
+    let heard = stage.hear("alice");
+    assert_eq!(heard[0], "* The last message of #lobby (UTC):", "the one of 2,000 bytes was never remembered");
+    assert!(heard[1].ends_with("(6) alice: xxxxxxxxxx"), "{heard:?}");
+}
+
+#[test]
+fn no_history_at_all_still_counts() {
+    let mut stage = remembering(history::Limits { messages_max: 0, ..MANY }, 1 << 20, 10);
+    stage.seat(&["alice"]);
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby") });
+    stage.forget();
+    stage.say("alice", "one");
+    stage.say("alice", "two");
+    let ids: Vec<_> = stage.objects("web").iter().map(|said| said["id"].clone()).collect();
+    assert_eq!(ids, [1, 2]);
+    stage.say("web", r#"{"type": "join", "room": "lobby", "since": 1}"#);
+    let objects = stage.objects("web");
+    assert_eq!((objects.len(), &objects[0]["gap"]), (1, &json!(true)));
+}
+
+#[test]
+fn all_histories_together_stay_within_their_bound() {
+    for (rooms, bytes) in [(3, 300), (20, 2000), (20, 50)] {
+        let bound = 10_000;
+        let mut stage = remembering(MANY, bound, 100);
+        stage.seat(&["alice"]);
+        for room in 0..rooms {
+            stage.say("alice", &format!("/join #r{room}"));
+            stage.say("alice", "a small word");
+        }
+        for round in 0..10 {
+            for room in 0..rooms {
+                stage.say("alice", &format!("/join #r{room}"));
+                stage.say("alice", &"x".repeat(bytes + round));
+                let held = stage.chat.directory.history_bytes();
+                assert!(held <= bound, "{held} bytes in {rooms} rooms that {bytes} are said in");
+            }
+        }
+    }
+}
+
+#[test]
+fn rooms_that_nobody_is_in_are_forgotten_first_when_histories_grow() {
+    let mut stage = remembering(MANY, 3000, 100);
+    stage.seat(&["alice"]);
+    for room in ["#old", "#new"] {
+        stage.say("alice", &format!("/join {room}"));
+        stage.say("alice", &"x".repeat(700));
+        stage.say("alice", "/leave");
+    }
+    stage.say("alice", &"x".repeat(700));
+    stage.forget();
+    stage.say("alice", "/rooms");
+    assert_eq!(stage.hear("alice").len(), 4);
+    stage.say("alice", &"x".repeat(1000));
+    stage.say("alice", "/rooms");
+    let heard = stage.hear("alice");
+    assert_eq!(heard[..2], ["* 2 rooms, busiest first:", "*   #lobby (1 person)"]);
+    assert_eq!(heard[2], "*   #new (0 people)", "the one that was left first has gone");
+    stage.say("alice", "/history");
+    assert_eq!(stage.hear("alice").len(), 3, "and no word of those who are here");
+}
+
+#[test]
+fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
+    let mut stage = remembering(MANY, 1 << 20, 2);
+    stage.seat(&["alice"]);
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("old") });
+    for i in 1..=5 {
+        stage.say("web", &format!(r#"{{"type": "say", "text": "m{i}"}}"#));
+    }
+    stage.say("web", r#"{"type": "leave"}"#);
+    stage.forget();
+    stage.play(
+        "
+        alice> /join #new
+        alice< * You are in #new now, with nobody else.
+        alice> /who #old
+        alice< ! There is no room \"#old\". /rooms lists those that there are.
+        alice> /join #third
+        alice< ! This server has as many rooms as it can hold. Join one of those in /rooms.
+        alice> /leave
+        alice< * You left #new.
+        alice< * You talk in #lobby now.
+    ",
+    );
+    // The new #old goes on where the other one ended: a program that had seen 3 has missed two, one that had seen all has not.
+    for (since, gap) in [(3, true), (5, false)] {
+        stage.say("web", &format!(r#"{{"type": "join", "room": "old", "since": {since}, "epoch": "e1"}}"#));
+        let objects = stage.objects("web");
+        assert_eq!((objects.len(), &objects[0]["gap"], &objects[0]["position"]), (1, &json!(gap), &json!(5)));
+        stage.say("web", r#"{"type": "leave"}"#);
+        stage.forget();
+    }
+    stage.say("web", r#"{"type": "join", "room": "old"}"#);
+    stage.say("web", r#"{"type": "say", "text": "again"}"#);
+    assert_eq!(stage.objects("web")[1]["id"], 6);
+}
+
+#[test]
+fn one_is_in_so_many_rooms_and_no_more() {
+    let mut stage = Stage::new(Settings { rooms_per_client_max: 3, ..settings() });
+    stage.seat(&["alice"]);
+    stage.play(
+        "
+        alice> /join #a
+        alice< * You are in #a now, with nobody else.
+        alice> /join #b
+        alice< * You are in #b now, with nobody else.
+        alice> /join #c
+        alice< ! You are in 3 rooms, and more are not allowed. Leave one first.
+        alice> /join #lobby
+        alice< * You are in #lobby now, with nobody else.
+        alice> /leave #b
+        alice< * You left #b.
+        alice< * You talk in #lobby now.
+        alice> /join #c
+        alice< * You are in #c now, with nobody else.
+    ",
+    );
+    assert_eq!(stage.chat.rooms(), 3, "the one that was left, and that nothing was said in, has gone");
+}
+
+#[test]
+fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
+    let mut stage =
+        Stage::new(Settings { rooms: directory::Limits { rooms_max: 1, ..settings().rooms }, ..settings() });
+    stage.open("ann", Format::Text, Introduction { name: Some("ann"), room: Some("dev") });
+    stage.forget();
+    stage.play(
+        "
+        +bob
+        bob< * Welcome! You are guest-1. Type /help for the commands, /nick NAME to take a name.
+        bob< ! This server has as many rooms as it can hold. Join one of those in /rooms.
+        bob> /join #dev
+        ann< * guest-1 joined #dev.
+        bob< * You are in #dev now, with 1 other.
+    ",
+    );
+}
+
+#[test]
+fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
+    let mut stage = Stage::new(Settings { announce_below: 3, ..settings() });
+    stage.seat(&["a1", "a2"]);
+    stage.play(
+        "
+        +a3
+        a1< * guest-1 joined #lobby.
+        a2< * guest-1 joined #lobby.
+        a3< * Welcome!…
+        a3> /nick third
+        a1< * guest-1 is third now.
+        a2< * guest-1 is third now.
+        a3< * You are third now.
+        +a4
+        a4< * Welcome! You are guest-2 in #lobby, with 3 others. …
+        a4> /nick fourth
+        a4< * You are fourth now.
+        a4> /topic told to all
+        a1< * fourth set the topic of #lobby: told to all
+        a2< * fourth set the topic of #lobby: told to all
+        a3< * fourth set the topic of #lobby: told to all
+        a4< * fourth set the topic of #lobby: told to all
+        a3> /leave
+        a3< * You left #lobby.
+        a3< * You are in no room now. Enter one with /join #ROOM.
+        a2> /quit bye
+        a1< * a2 left #lobby: bye
+        a4< * a2 left #lobby: bye
+        a2< * Goodbye.
+        a2< (closed)
+        a3> /join #lobby
+        a1< * third joined #lobby.
+        a4< * third joined #lobby.
+        a3< * You are in #lobby now, with 2 others. Topic: told to all
+    ",
+    );
+}

@@ -1,0 +1,234 @@
+//! Names in many scripts, and that two people never have one.
+
+use proptest::prelude::*;
+
+use super::stage::{Stage, settings};
+use crate::encode::Format;
+use crate::service::Introduction;
+use crate::service::chat::name::Name;
+
+#[test]
+fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob", "carol", "dave"]);
+    for (name, command) in
+        [("bob", "/join #dev"), ("carol", "/join #dev"), ("carol", "/leave #lobby"), ("dave", "/leave")]
+    {
+        stage.say(name, command);
+    }
+    stage.say("alice", "/join #dev");
+    stage.forget();
+    stage.play(
+        "
+        alice> /nick Alicia
+        alice< * You are Alicia now.
+        bob< * alice is Alicia now.
+        bob< * alice is Alicia now.
+        carol< * alice is Alicia now.
+        dave> /nick david
+        dave< * You are david now.
+        alice> still me
+        bob< [#dev] Alicia: still me
+        carol< [#dev] Alicia: still me
+        bob> /nick alice
+        alice< * bob is alice now.
+        alice< * bob is alice now.
+        bob< * You are alice now.
+        carol< * bob is alice now.
+    ",
+    );
+}
+
+#[test]
+fn ones_own_name_can_be_spelt_otherwise() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    stage.play(
+        "
+        alice> /nick ALICE
+        alice< * You are ALICE now.
+        bob< * alice is ALICE now.
+        alice> /nick ＡＬＩＣＥ
+        alice< * You are ＡＬＩＣＥ now.
+        bob< * ALICE is ＡＬＩＣＥ now.
+        alice> /nick ＡＬＩＣＥ
+        alice< * You are ＡＬＩＣＥ now.
+        bob> /msg alice hello
+        bob< [you -> ＡＬＩＣＥ] hello
+        alice< [bob -> you] hello
+    ",
+    );
+}
+
+/// Each row: one name, as several people would like to have it.
+const ONE_NAME: [&[&str]; 8] = [
+    &["carol", "Carol", "CAROL", "ｃａｒｏｌ", "Ｃａｒｏｌ"],
+    &["アリス", "ｱﾘｽ"],
+    &["ガガ", "ｶﾞｶﾞ", "カ\u{3099}カ\u{3099}"],
+    &["josé", "jose\u{301}", "JOSÉ"],
+    &["straße", "STRASSE", "strasse"],
+    &["ΣΊΣΥΦΟΣ", "σίσυφος"],
+    &["❤\u{FE0F}", "❤"],
+    &["太郎１", "太郎1"],
+];
+
+#[test]
+fn two_people_never_have_one_name_whatever_its_case_or_width() {
+    for row in ONE_NAME {
+        for first in row {
+            for second in row {
+                let mut stage = Stage::new(settings());
+                stage.seat(&["alice", "bob"]);
+                stage.say("alice", &format!("/nick {first}"));
+                let shown = Name::parse(first).expect("a name");
+                assert_eq!(stage.hear("alice"), [format!("* You are {shown} now.")]);
+                assert_eq!(stage.hear("bob"), [format!("* alice is {shown} now.")]);
+                stage.say("bob", &format!("/nick {second}"));
+                let wanted = Name::parse(second).expect("a name");
+                assert_eq!(stage.hear("bob"), [format!("! The name {wanted} is taken. Choose another one.")]);
+                let name = Some(*second);
+                stage.open("page", Format::Text, Introduction { name, room: None });
+                let greeting = stage.hear("page");
+                assert!(greeting[0].starts_with("* Welcome! You are guest-1 in #lobby"), "{greeting:?}");
+                assert_eq!(greeting[1], format!("! The name {wanted} is taken. Choose another one."));
+                // It is free as soon as its owner has gone, or has taken another one.
+                stage.leave("alice");
+                stage.say("bob", &format!("/nick {second}"));
+                assert_eq!(stage.hear("bob").last(), Some(&format!("* You are {wanted} now.")));
+                stage.say("bob", "/nick bob");
+                stage.say("page", &format!("/nick {first}"));
+                assert!(stage.hear("page").contains(&format!("* You are {shown} now.")));
+            }
+        }
+    }
+}
+
+#[test]
+fn names_in_several_scripts_are_shown_as_they_were_typed() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    for name in ["Ann-2", "山田太郎", "ﾔﾏﾀﾞ", "Ñandú", "Дмитрий", "דנה", "🦀🦀", "👩\u{200D}💻", "นภา", "한글"]
+    {
+        stage.say("alice", &format!("/nick {name}"));
+        assert_eq!(stage.hear("alice"), [format!("* You are {name} now.")]);
+        stage.forget();
+        stage.say("alice", "やあ");
+        assert_eq!(stage.hear("bob"), [format!("[#lobby] {name}: やあ")]);
+    }
+    stage.say("alice", "/nick e\u{301}ve");
+    assert_eq!(stage.hear("alice"), ["* You are \u{e9}ve now."], "marks are put together with their letters");
+}
+
+#[test]
+fn a_refused_name_changes_nothing() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    for name in [
+        "/quit",
+        "#lobby",
+        "*",
+        "!",
+        "...",
+        "a:b",
+        "a]b",
+        "[a",
+        "you",
+        "YOU",
+        "Ｓｅｒｖｅｒ",
+        "\u{301}a",
+        "a\u{200B}b",
+        "a\u{202E}b",
+        "\u{2066}x",
+        "\u{E0041}",
+        "\u{FFFD}",
+        "ᅠ",
+        "\u{3164}",
+        "a\u{e000}",
+        "אa",
+    ] {
+        stage.say("alice", &format!("/nick {name}"));
+        let heard = stage.hear("alice");
+        assert!(heard.len() == 1 && heard[0].starts_with("! "), "{name:?}: {heard:?}");
+        assert_eq!(stage.hear("bob"), [""; 0], "{name:?}");
+    }
+    for (name, taken) in
+        [("a".repeat(32), true), ("a".repeat(33), false), ("あ".repeat(32), true), ("あ".repeat(33), false)]
+    {
+        stage.say("alice", &format!("/nick {name}"));
+        assert_eq!(stage.hear("alice")[0].starts_with("* "), taken, "{name}");
+    }
+}
+
+#[test]
+fn a_guest_is_given_a_number_that_nobody_has() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice"]);
+    stage.play(
+        "
+        alice> /nick Guest-1
+        alice< * You are Guest-1 now.
+        +bob
+        alice< * guest-2 joined #lobby.
+        bob< * Welcome! You are guest-2 in …
+        -bob
+        alice< * guest-2 left #lobby.
+        +bob
+        alice< * guest-3 joined #lobby.
+        bob< * Welcome! You are guest-3 in …
+    ",
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Come(usize, usize),
+    Go(usize),
+    Nick(usize, usize),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The stage checks after every turn that everybody is found by name; here is that refusals are the right ones.
+    #[test]
+    fn whoever_holds_a_name_is_the_only_one(steps in prop::collection::vec(prop_oneof![
+        (0..5usize, 0..12usize).prop_map(|(actor, name)| Step::Come(actor, name)),
+        (0..5usize).prop_map(Step::Go),
+        (0..5usize, 0..12usize).prop_map(|(actor, name)| Step::Nick(actor, name)),
+    ], 0..60)) {
+        let names: Vec<&str> = ONE_NAME[..4].iter().flat_map(|row| &row[..]).copied().collect();
+        let row_of = |at: usize| ONE_NAME.iter().position(|row| row.contains(&names[at]));
+        let mut stage = Stage::new(settings());
+        let mut held = [const { None::<Option<usize>> }; 5];
+        for step in steps {
+            match step {
+                Step::Come(actor, at) if held[actor].is_none() => {
+                    let at = at % names.len();
+                    let free = held.iter().flatten().all(|row| *row != row_of(at));
+                    stage.open(&format!("a{actor}"), Format::Text, Introduction { name: Some(names[at]), room: None });
+                    let heard = stage.hear(&format!("a{actor}"));
+                    prop_assert_eq!(heard.iter().any(|line| line.starts_with("! The name")), !free);
+                    held[actor] = Some(free.then(|| row_of(at)).flatten());
+                }
+                Step::Go(actor) if held[actor].is_some() => {
+                    stage.leave(&format!("a{actor}"));
+                    stage.turn();
+                    held[actor] = None;
+                }
+                Step::Nick(actor, at) if held[actor].is_some() => {
+                    let (actor_name, at) = (format!("a{actor}"), at % names.len());
+                    let free = (0..5).all(|other| other == actor || held[other] != Some(row_of(at)));
+                    stage.forget();
+                    stage.say(&actor_name, &format!("/nick {}", names[at]));
+                    let heard = stage.hear(&actor_name);
+                    let told = heard.iter().any(|line| line.starts_with("* You are"));
+                    prop_assert_eq!(told, free, "{:?}", heard);
+                    if free {
+                        held[actor] = Some(row_of(at));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
