@@ -384,6 +384,30 @@ fn whoever_resumes_misses_nothing_and_sees_nothing_twice_while_others_talk() {
 }
 
 #[test]
+fn whoever_comes_back_to_many_rooms_at_once_gets_all_of_them() {
+    const ROOMS: usize = 12;
+    const MESSAGES: usize = 30;
+    let server = chat(&["--rate-limit", "off"]);
+    let (mut alice, welcome) = Ws::json(server.address, "/?name=alice");
+    let long = "x".repeat(30_000);
+    for room in 0..ROOMS {
+        alice.join(&format!("r{room}"));
+        for _ in 0..MESSAGES {
+            assert_eq!(alice.answer(json!({ "type": "say", "text": long }))["type"], "said");
+        }
+    }
+    // All of it together is more than a client may be owed at once.
+    let (mut bob, _) = Ws::json(server.address, "/?name=bob");
+    for room in 0..ROOMS {
+        bob.ask(json!({ "type": "join", "room": format!("r{room}"), "since": 0, "epoch": welcome["epoch"] }));
+    }
+    for room in 0..ROOMS {
+        assert_eq!(bob.until("joined")["room"], format!("#r{room}"));
+        assert_eq!(bob.until("history")["messages"].as_array().map(Vec::len), Some(MESSAGES));
+    }
+}
+
+#[test]
 fn a_gap_is_told() {
     let server = chat(&["--rate-limit", "off", "--history-messages", "10"]);
     let address = server.address;
