@@ -62,7 +62,9 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// A client that has been silent, or slow to say what it is, speaks lines.
     pub(super) fn greet(&mut self, id: ClientId) {
-        if let Wire::Undecided = self.clients[id.index()].wire {
+        let client = &self.clients[id.index()];
+        // One that is leaving undecided must not come to the service now: nobody would take it out again.
+        if let (Wire::Undecided, Lifecycle::Open) = (&client.wire, client.lifecycle) {
             self.become_line(id, self.is_opened(id));
             self.serve_inbox(id);
         }
