@@ -1,6 +1,6 @@
 //! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given time to go.
 
-use std::io;
+use std::{io, mem};
 
 use log::{debug, info};
 
@@ -124,8 +124,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.end(id);
         }
         client.lifecycle = Lifecycle::Lingering;
-        client.reading = Reading::Ready;
-        self.ready.push(id);
+        // It is on the list already if its last read may have left something.
+        if mem::replace(&mut client.reading, Reading::Ready) != Reading::Ready {
+            self.ready.push(id);
+        }
         self.timers.push(self.out.now().ms + self.settings.limits.linger_ms, id, Due::Close);
     }
 

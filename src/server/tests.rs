@@ -1,5 +1,7 @@
 //! The server without sockets: scripted streams, a virtual clock, and services made for the occasion.
 
+mod wires;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -155,8 +157,11 @@ const PLENTY: usize = usize::MAX / 2;
 
 impl<A: Service> Sim<A> {
     fn new(limits: Limits, service: impl FnOnce(&mut Outgoing) -> A) -> Sim<A> {
+        Sim::with(Settings { limits, listen: Listen::Line, ..Settings::default() }, service)
+    }
+
+    fn with(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Sim<A> {
         let _ = env_logger::builder().is_test(true).try_init();
-        let settings = Settings { limits, listen: Listen::Line, ..Settings::default() };
         Sim { server: Server::new(settings, service), now: Now { ms: 1_000_000, unix_ms: 0 } }
     }
 

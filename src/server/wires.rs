@@ -9,7 +9,7 @@ use super::Server;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
-use crate::outgoing::Farewell;
+use crate::outgoing::{Farewell, Until};
 use crate::service::{Introduction, Message, Service, Taken};
 use crate::timers::Due;
 use crate::wire::http::site::Health;
@@ -62,7 +62,9 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// A client that has been silent, or slow to say what it is, speaks lines.
     pub(super) fn greet(&mut self, id: ClientId) {
-        if let Wire::Undecided = self.clients[id.index()].wire {
+        let client = &self.clients[id.index()];
+        // One that is leaving undecided must not come to the service now: nobody would take it out again.
+        if let (Wire::Undecided, Lifecycle::Open) = (&client.wire, client.lifecycle) {
             self.become_line(id, self.is_opened(id));
             self.serve_inbox(id);
         }
@@ -132,6 +134,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
         let mut used = 0;
         while self.is_free(id) {
+            // What one read brings may ask for far more than it is: the next answer waits until this client has read the last.
+            if self.out.is_behind(id) {
+                self.park(id, Until::ClientClear(id));
+                break;
+            }
             let rest = &mut input[used..];
             let step = match self.clients[id.index()].wire {
                 Wire::Undecided => None,

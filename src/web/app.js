@@ -31,7 +31,7 @@ const WORDS = {
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
     renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
     comma: ', ', someone: 'Someone',
-    queued: 'Waits for the connection', sending: 'Sending…', unsure: 'This may not have arrived.', failed: 'Not sent:',
+    queued: 'Waits for the connection', sending: 'Sending…', unsure: 'This may not have arrived.', failed: (why) => `Not sent: ${why}`,
     again: 'Send again', discard: 'Discard',
     you: 'you', rename: 'Change your name', chooseName: 'Choose your name', nameLabel: 'Your name',
     nameNote: (n) => `Up to ${n} characters. Everyone in your rooms is told.`,
@@ -71,7 +71,7 @@ const WORDS = {
     joined: (n) => `${n} さんが参加しました`, left: (n) => `${n} さんが退出しました`, leftWhy: (n, why) => `${n} さんが退出しました（${why}）`,
     renamed: (a, b) => `${a} さんは ${b} に名前を変えました`, topicSet: (n, topic) => `${n} さんがトピックを設定しました：${topic}`, topicCleared: (n) => `${n} さんがトピックを消しました`,
     comma: '、', someone: '誰か',
-    queued: '接続を待っています', sending: '送信中…', unsure: '届いていない可能性があります。', failed: '送信できませんでした：',
+    queued: '接続を待っています', sending: '送信中…', unsure: '届いていない可能性があります。', failed: (why) => `送信できませんでした：${why}`,
     again: '再送信', discard: '破棄',
     you: '自分', rename: '名前を変更', chooseName: '名前を決めましょう', nameLabel: 'あなたの名前',
     nameNote: (n) => `${n} 文字まで。参加中のルームの全員に通知されます。`,
@@ -1372,7 +1372,7 @@ class View {
   /** Below a message that has not arrived: what has become of it, and what can be done. */
   #drawFate(node, row, pending) {
     const state = store.link !== 'online' && pending && pending !== 'failed' ? 'queued' : pending;
-    const fate = { failed: `${t.failed} ${row.error}`, unsure: t.unsure, queued: t.queued, sent: t.sending }[state];
+    const fate = { failed: t.failed(row.error), unsure: t.unsure, queued: t.queued, sent: t.sending }[state];
     let line = node.querySelector('.fate');
     if (!fate) return line?.remove();
     if (line?.dataset.of === fate) return;

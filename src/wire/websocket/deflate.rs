@@ -19,6 +19,9 @@ pub fn compressed_bytes_max(message_bytes_max: usize) -> usize {
     message_bytes_max.saturating_add(message_bytes_max / 16).saturating_add(64)
 }
 
+/// Half the work of the default level, for about a fifth more bytes: measured with the Autobahn messages of 12.*.
+const LEVEL: u32 = 2;
+
 /// Compresses messages; one for the whole server.
 #[derive(Debug)]
 pub struct Deflater {
@@ -33,7 +36,7 @@ impl Default for Deflater {
 
 impl Deflater {
     pub fn new() -> Deflater {
-        Deflater { stream: Compress::new(Compression::default(), false) }
+        Deflater { stream: Compress::new(Compression::new(LEVEL), false) }
     }
 
     /// Appends the payload of a compressed frame to `out`. Refers back by less than `message.len()` bytes: see

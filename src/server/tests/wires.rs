@@ -1,0 +1,411 @@
+//! How a wire is decided, and what silence, ends and pressure do on each.
+
+use super::*;
+use crate::config::Config;
+use crate::service::chat::Chat;
+
+const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+fn settings(listen: Listen) -> Settings {
+    Settings { limits: limits(), listen, ..Settings::default() }
+}
+
+fn auto_echo() -> Sim<Echo> {
+    Sim::with(settings(Listen::Auto), |_| Echo)
+}
+
+fn auto_broadcast() -> Sim<Broadcast> {
+    Sim::with(settings(Listen::Auto), Broadcast::new)
+}
+
+fn chat(listen: Listen) -> Sim<Chat> {
+    let config = Config::read(["chat-server".into()]).expect("the defaults are good");
+    Sim::with(settings(listen), |_| Chat::new(config.chat("epoch".to_owned())))
+}
+
+/// A frame as a client sends it.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [7, 77, 177, 27];
+    let length = u8::try_from(payload.len()).expect("a short payload");
+    assert!(length < 126);
+    let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+    [first, 0x80 | length].into_iter().chain(key).chain(masked).collect()
+}
+
+/// A frame as the server sends it.
+fn served(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, u8::try_from(payload.len()).expect("a short payload")], payload].concat()
+}
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
+
+fn close(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes(), reason.as_bytes()].concat()
+}
+
+impl Peer {
+    fn take_bytes(&self) -> Vec<u8> {
+        mem::take(&mut self.far.borrow_mut().output)
+    }
+
+    fn is_shut(&self) -> bool {
+        self.far.borrow().is_shut
+    }
+}
+
+impl<A: Service> Sim<A> {
+    /// A client that speaks WebSocket, and whose kernel takes this much from now on.
+    fn upgraded(&mut self, room: usize) -> Peer {
+        let peer = self.connect(PLENTY);
+        self.send(&peer, UPGRADE);
+        self.settle();
+        let answer = peer.take_output();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        peer.far.borrow_mut().room = room;
+        peer
+    }
+}
+
+// ---- Deciding ----
+
+#[test]
+fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
+    let frames =
+        [frame(0x01, b"he"), frame(PING, b"?"), frame(0x80, b"llo"), frame(0x82, b"\xFF"), frame(CLOSE, b"")].concat();
+    let answers = [served(PONG, b"?"), served(TEXT, b"hello"), served(0x82, b"\xFF"), served(CLOSE, b"")].concat();
+    for (input, start, end) in [
+        (b"hello\nworld\r\n".to_vec(), "hello\n", b"world\r\n".to_vec()),
+        (b"GETS what it gives\n".to_vec(), "GETS", b"gives\n".to_vec()),
+        (b"GET\nPOST\n".to_vec(), "GET\nPOST\n", b"\n".to_vec()),
+        (b"\r\nGET / HTTP/1.1\r\n".to_vec(), "\r\nGET", b"HTTP/1.1\r\n".to_vec()),
+        (GET.repeat(2).into_bytes(), "HTTP/1.1 200 OK\r\n", b"\r\n\r\nok".to_vec()),
+        (b"POST / HTTP/1.1\r\n\r\nhello\n".to_vec(), "HTTP/1.1 400 ", b"[:port].\n".to_vec()),
+        ([GET.as_bytes(), UPGRADE.as_bytes(), &frames].concat(), "HTTP/1.1 200 OK\r\n", answers),
+    ] {
+        let run = |cuts: &[usize]| {
+            let mut sim = auto_echo();
+            let peer = sim.connect(PLENTY);
+            let mut from = 0;
+            for &to in cuts.iter().chain([&input.len()]) {
+                sim.send(&peer, &input[from..to]);
+                sim.settle();
+                from = to;
+            }
+            // Longer than a person is waited for: it changes nothing any more.
+            sim.pass(400);
+            peer.take_bytes()
+        };
+        let whole = run(&[]);
+        let shown = String::from_utf8_lossy(&whole).into_owned();
+        assert!(whole.starts_with(start.as_bytes()) && whole.ends_with(&end), "{shown}");
+        for at in 0..=input.len() {
+            assert!(run(&[at]) == whole, "split at {at}: {shown}");
+        }
+        assert!(run(&(0..input.len()).collect::<Vec<_>>()) == whole, "byte by byte: {shown}");
+    }
+}
+
+#[test]
+fn whoever_is_silent_is_greeted_as_a_person() {
+    let mut sim = chat(Listen::Auto);
+    let silent = sim.connect(PLENTY);
+    sim.pass(299);
+    assert_eq!(silent.output(), "");
+    sim.pass(1);
+    assert!(silent.take_output().starts_with("* Welcome! You are "));
+
+    // Whoever is slow to say what it is speaks lines as well, and what follows is no request any more.
+    let slow = sim.connect(PLENTY);
+    sim.send(&slow, "GET");
+    sim.pass(300);
+    assert!(slow.take_output().starts_with("* Welcome! "));
+    sim.send(&slow, " / HTTP/1.1\r\n");
+    sim.settle();
+    assert!(silent.output().ends_with(": GET / HTTP/1.1\r\n"), "{}", silent.output());
+
+    let quick = sim.connect(PLENTY);
+    sim.send(&quick, "hello\r\n");
+    sim.settle();
+    assert!(quick.take_output().starts_with("* Welcome! "), "before its first line is served");
+    sim.pass(1000);
+    assert_eq!(quick.output(), "", "once");
+}
+
+#[test]
+fn the_end_of_input_decides_for_lines() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, "GE");
+    sim.end_input(&peer);
+    sim.settle();
+    assert_eq!(peer.output(), "GE");
+    assert!(peer.is_dropped());
+    // And half a request is none.
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, "GET / HTTP/1.1\r\nHost: local");
+    sim.end_input(&peer);
+    sim.settle();
+    assert_eq!(peer.output(), "");
+    assert!(peer.is_dropped());
+}
+
+#[test]
+fn a_pinned_listener_does_not_look_at_first_bytes() {
+    let mut sim = chat(Listen::Line);
+    let peer = sim.connect(PLENTY);
+    sim.settle();
+    assert!(peer.take_output().starts_with("* Welcome! "), "at once");
+    sim.send(&peer, GET);
+    sim.settle();
+    assert!(!peer.output().contains("HTTP/1.1 200"));
+
+    let mut sim = chat(Listen::Http);
+    let (silent, person) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&person, "hello\r\n\r\n");
+    sim.pass(9_999);
+    assert!(person.output().starts_with("HTTP/1.1 400 "), "{}", person.output());
+    assert_eq!(silent.output(), "");
+    assert!(!silent.is_shut());
+    sim.pass(1);
+    assert_eq!(silent.output(), "", "nothing was asked, so nothing is answered");
+    assert!(silent.is_shut());
+}
+
+#[test]
+fn what_is_said_before_the_wire_is_decided_is_held() {
+    let mut sim = auto_broadcast();
+    let talker = sim.connect(PLENTY);
+    sim.send(&talker, "first\n");
+    sim.settle();
+    let (silent, quick, page, socket) =
+        (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&talker, "held\n");
+    sim.settle();
+    for peer in [&silent, &quick, &page, &socket] {
+        assert_eq!(peer.output(), "", "nothing is sent before the wire is decided");
+    }
+    sim.send(&quick, "quick\n");
+    sim.send(&page, GET);
+    sim.send(&socket, UPGRADE);
+    sim.settle();
+    assert_eq!(quick.take_output(), "held\nquick\n");
+    assert!(page.output().starts_with("HTTP/1.1 200 ") && page.output().ends_with("\r\n\r\nok"), "{}", page.output());
+    let answer = socket.take_output();
+    assert!(answer.starts_with("HTTP/1.1 101 ") && !answer.contains("held"), "{answer}");
+    assert_eq!(silent.output(), "");
+    sim.pass(300);
+    assert_eq!(silent.take_output(), "held\nquick\n");
+
+    page.take_bytes();
+    sim.send(&talker, "last\n");
+    sim.settle();
+    assert_eq!(silent.take_output(), "last\n");
+    // What was said between the request and its answer may or may not be there; this is.
+    assert!(socket.take_bytes().ends_with(&served(TEXT, b"last")));
+    assert_eq!(page.output(), "", "a page is no member");
+}
+
+#[test]
+fn what_follows_an_upgrade_is_frames() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, [UPGRADE.as_bytes(), &frame(TEXT, b"GET / HTTP/1.1\r\n\r\n"), &frame(TEXT, b"x")].concat());
+    sim.settle();
+    let output = peer.take_bytes();
+    assert!(output.starts_with(b"HTTP/1.1 101 "));
+    assert!(output.ends_with(&[served(TEXT, b"GET / HTTP/1.1\r\n\r\n"), served(TEXT, b"x")].concat()));
+    // A second request is a frame, and a bad one.
+    sim.send(&peer, GET);
+    sim.settle();
+    assert!(peer.take_bytes().starts_with(&[CLOSE]));
+}
+
+// ---- Requests that take their time ----
+
+#[test]
+fn a_head_that_takes_too_long_is_answered_and_the_connection_closed() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, "GET / HTTP/1.1\r\nA: ");
+    // One byte a second does not put it off.
+    for _ in 0..9 {
+        sim.pass(1000);
+        sim.send(&peer, "x");
+    }
+    sim.pass(999);
+    assert_eq!(peer.output(), "");
+    sim.pass(1);
+    assert!(peer.output().starts_with("HTTP/1.1 408 "), "{}", peer.output());
+    assert!(peer.is_shut());
+    sim.send(&peer, "\r\nHost: x\r\n\r\n");
+    sim.pass(1000);
+    assert_eq!(peer.output().matches("HTTP/1.1").count(), 1, "{}", peer.output());
+    assert!(peer.is_dropped());
+}
+
+#[test]
+fn a_kept_connection_without_a_request_is_closed_without_a_word() {
+    let mut sim = auto_echo();
+    let (idle, half) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    for peer in [&idle, &half] {
+        sim.send(peer, GET);
+    }
+    sim.pass(6000);
+    for peer in [&idle, &half] {
+        assert!(peer.take_output().ends_with("ok"));
+        sim.send(peer, GET);
+    }
+    sim.pass(9000);
+    for peer in [&idle, &half] {
+        assert!(peer.take_output().ends_with("ok"), "each answer starts the time anew");
+        assert!(!peer.is_shut());
+    }
+    sim.send(&half, "GET /");
+    sim.pass(1000);
+    assert_eq!(idle.output(), "");
+    assert!(idle.is_shut());
+    assert!(half.output().starts_with("HTTP/1.1 408 "));
+    assert!(half.is_shut());
+}
+
+#[test]
+fn answers_wait_for_their_reader() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(0);
+    sim.send(&peer, GET.repeat(100));
+    sim.settle();
+    assert!(peer.unread() > 0, "requests are left where they are while answers are not read");
+    for _ in 0..1000 {
+        sim.drain(&peer, 500);
+        sim.settle();
+    }
+    assert_eq!(peer.output().matches("HTTP/1.1 200 OK").count(), 100);
+}
+
+// ---- WebSocket: silence, pressure, ends ----
+
+#[test]
+fn a_silent_client_is_pinged_and_let_go_if_it_does_not_answer() {
+    let mut sim = auto_echo();
+    let (answers, talks, dead) = (sim.upgraded(PLENTY), sim.upgraded(PLENTY), sim.upgraded(PLENTY));
+    sim.pass(20_000);
+    sim.send(&talks, frame(TEXT, b"x"));
+    sim.pass(9_999);
+    assert_eq!(dead.output(), "");
+    sim.pass(1);
+    assert_eq!(answers.take_bytes(), served(PING, b""));
+    assert_eq!(dead.take_bytes(), served(PING, b""));
+    assert_eq!(talks.take_bytes(), served(TEXT, b"x"), "not pinged: it was not silent");
+    sim.send(&answers, frame(PONG, b""));
+    sim.pass(19_999);
+    assert!(!dead.is_shut());
+    sim.pass(1);
+    assert_eq!(dead.take_bytes(), served(CLOSE, &close(1001, "")));
+    assert!(dead.is_shut());
+    sim.pass(1000);
+    assert!(dead.is_dropped());
+
+    assert_eq!(talks.take_bytes(), served(PING, b""), "thirty seconds after it talked");
+    assert_eq!(answers.take_bytes(), b"");
+    sim.pass(9_000);
+    assert_eq!(answers.take_bytes(), served(PING, b""), "thirty seconds after its answer");
+}
+
+#[test]
+fn pongs_are_not_lost_under_pressure() {
+    let mut sim = auto_echo();
+    let peer = sim.upgraded(0);
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        let text = format!("{number:090}");
+        let ping = format!("ping {number}");
+        sim.send(&peer, [frame(TEXT, text.as_bytes()), frame(PING, ping.as_bytes())].concat());
+        sim.settle();
+        expected.extend(served(TEXT, text.as_bytes()));
+        expected.extend(served(PONG, ping.as_bytes()));
+    }
+    assert!(peer.unread() > 0, "it is not read from while it does not read");
+    let mut output = Vec::new();
+    for _ in 0..expected.len().div_ceil(50) {
+        sim.pass(10);
+        sim.drain(&peer, 50);
+        sim.settle();
+        output.extend(peer.take_bytes());
+    }
+    assert!(output == expected, "{} of {} bytes", output.len(), expected.len());
+}
+
+#[test]
+fn a_close_is_answered_and_nothing_after_it_is_served() {
+    for (sent, answered) in [
+        (close(1000, "bye"), close(1000, "")),
+        (close(4321, ""), close(4321, "")),
+        (Vec::new(), Vec::new()),
+        (vec![3], close(1002, "close code of one byte")),
+        (close(1005, ""), close(1002, "close code that must not be sent")),
+        (close(1000, "x").into_iter().chain([0xFF]).collect(), close(1007, "text that is not UTF-8")),
+    ] {
+        let mut sim = auto_echo();
+        let peer = sim.upgraded(PLENTY);
+        sim.send(&peer, [frame(TEXT, b"before"), frame(CLOSE, &sent), frame(TEXT, b"after")].concat());
+        sim.settle();
+        assert_eq!(peer.take_bytes(), [served(TEXT, b"before"), served(CLOSE, &answered)].concat());
+        assert!(peer.is_shut());
+        assert!(!peer.is_dropped(), "the client is the first to close (RFC 6455 7.1.1)");
+        sim.end_input(&peer);
+        sim.settle();
+        assert!(peer.is_dropped());
+        assert_eq!(peer.output(), "");
+    }
+}
+
+#[test]
+fn a_server_that_closes_waits_for_the_answer_but_not_for_ever() {
+    for answers in [true, false] {
+        let mut sim = auto_echo();
+        let peer = sim.upgraded(PLENTY);
+        sim.send(&peer, [0x81, 0x01, b'x']);
+        sim.settle();
+        assert_eq!(peer.take_bytes(), served(CLOSE, &close(1002, "client frame without a mask")));
+        assert!(peer.is_shut() && !peer.is_dropped());
+        if answers {
+            sim.send(&peer, frame(CLOSE, &close(1002, "")));
+            sim.end_input(&peer);
+            sim.settle();
+        } else {
+            sim.pass(1000);
+        }
+        assert!(peer.is_dropped());
+        assert_eq!(peer.output(), "", "one Close is enough");
+    }
+}
+
+#[test]
+fn draining_says_so_to_each_in_its_own_manner() {
+    let mut sim = chat(Listen::Auto);
+    let (socket, page, undecided, terminal) =
+        (sim.upgraded(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&page, GET);
+    sim.send(&terminal, "hello\r\n");
+    sim.settle();
+    for peer in [&socket, &page, &terminal] {
+        peer.take_bytes();
+    }
+    sim.server.drain();
+    sim.settle();
+    assert_eq!(socket.take_bytes(), served(CLOSE, &close(1001, "")));
+    let last_words = terminal.take_output();
+    assert!(last_words.ends_with("* Goodbye: the server is stopping.\r\n"), "{last_words}");
+    assert_eq!(undecided.output(), "");
+    assert!(undecided.is_shut());
+    sim.send(&page, GET);
+    sim.settle();
+    assert!(page.output().starts_with("HTTP/1.1 503 ") && page.is_shut());
+    sim.pass(1000);
+    assert!(sim.server.is_empty());
+}

@@ -1,0 +1,715 @@
+//! The web page in a real browser: Chromium, driven through chromedriver.
+//!
+//! Not run by a plain `cargo test`. With Debian's `chromium`, `chromium-driver` and `fonts-noto-cjk`:
+//! `cargo test --test page -- --ignored`.
+
+mod common;
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use common::{Client, DEADLINE, Server, eventually, program};
+
+// ---- A browser ----
+
+/// One test at a time has browsers: several starting at once on a small machine take longer than one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// chromedriver, on a port of its own. It and its browsers end when dropped.
+struct Driver {
+    child: Child,
+    /// Kept open: whoever writes to a closed pipe ends.
+    _stdout: BufReader<ChildStdout>,
+    agent: ureq::Agent,
+    url: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Driver {
+    fn start() -> Driver {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (child, stdout, port) = (0..10).find_map(|_| Driver::launch()).expect("chromedriver says its port");
+        let url = format!("http://127.0.0.1:{port}");
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(2 * DEADLINE));
+        Driver { child, _stdout: stdout, agent: config.build().into(), url, _turn: turn }
+    }
+
+    /// With `--port=0` it ends now and then, because the port that it found free for IPv6 is taken for IPv4: `None`.
+    fn launch() -> Option<(Child, BufReader<ChildStdout>, u16)> {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("chromedriver is installed");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut said = String::new();
+        while stdout.read_line(&mut said).expect("its output") > 0 {
+            let line = said.lines().next_back().unwrap_or_default();
+            if let Some(port) = line.strip_prefix("ChromeDriver was started successfully on port ") {
+                let port = port.trim_end_matches('.').parse().expect("a port");
+                return Some((child, stdout, port));
+            }
+        }
+        eprintln!("chromedriver ended ({:?}): {said}", child.wait());
+        None
+    }
+
+    /// A command of the WebDriver protocol (W3C); its value, or the error that it answered.
+    fn command(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let answer = self.agent.post(format!("{}/{path}", self.url)).send_json(body);
+        let mut answer = answer.map_err(|error| error.to_string())?;
+        let mut answer: Value = answer.body_mut().read_json().map_err(|error| error.to_string())?;
+        let value = answer["value"].take();
+        match value.get("error") {
+            Some(error) => Err(format!("{error}: {}", value["message"])),
+            None => Ok(value),
+        }
+    }
+
+    /// A new browser, without any past, in this language.
+    fn browser(&self, language: &str) -> Page<'_> {
+        let body = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": {
+                "args": [
+                    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
+                    "--no-first-run", "--disable-background-networking", format!("--lang={language}"),
+                    format!("--accept-lang={language}"),
+                ],
+                "prefs": { "intl.accept_languages": language },
+            },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
+        let session = self.command("session", &body).expect("a browser");
+        let session = session["sessionId"].as_str().expect("a session").to_owned();
+        let page = Page { driver: self, session };
+        page.resize(1280, 800, false);
+        page
+    }
+
+    /// The page as this person sees it in this room.
+    fn page(&self, address: SocketAddr, name: &str, room: &str) -> Page<'_> {
+        let page = self.browser("en-US");
+        page.open(&format!("http://{address}/?name={name}&room={room}"));
+        page.wait_online();
+        page
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.agent.get(format!("{}/shutdown", self.url)).call();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One browser with the page in it.
+struct Page<'a> {
+    driver: &'a Driver,
+    session: String,
+}
+
+impl Page<'_> {
+    #[track_caller]
+    fn command(&self, path: &str, body: &Value) -> Value {
+        let path = format!("session/{}/{path}", self.session);
+        self.driver.command(&path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+    }
+
+    fn open(&self, url: &str) {
+        self.command("url", &json!({ "url": url }));
+    }
+
+    fn resize(&self, width: u32, height: u32, mobile: bool) {
+        let params = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
+        self.command("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }));
+    }
+
+    /// What the body of a function returns.
+    #[track_caller]
+    fn run(&self, script: &str) -> Value {
+        self.command("execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    #[track_caller]
+    fn text(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector({}).textContent", json!(selector));
+        self.run(&script).as_str().expect("a text").to_owned()
+    }
+
+    #[track_caller]
+    fn count(&self, selector: &str) -> u64 {
+        self.run(&format!("return document.querySelectorAll({}).length", json!(selector))).as_u64().expect("a count")
+    }
+
+    #[track_caller]
+    fn wait_until(&self, what: &str, condition: &str) {
+        let mut last = Value::Null;
+        eventually(&format!("{what} ({condition})"), || {
+            last = self.run(&format!("return {condition}"));
+            (last == true).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn wait_online(&self) {
+        self.wait_until("the page is online", "document.body.dataset.state === 'online'");
+        self.wait_until("the room is there", "!document.querySelector('#log').classList.contains('waiting')");
+    }
+
+    #[track_caller]
+    fn wait_offline(&self) {
+        self.wait_until("the page is offline", "document.body.dataset.state !== 'online'");
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.command("element", &json!({ "using": "css selector", "value": selector }));
+        let id = found.as_object().and_then(|object| object.values().next()).and_then(Value::as_str);
+        id.expect("an element").to_owned()
+    }
+
+    /// A real click: it fails when something else is on top.
+    #[track_caller]
+    fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.command(&format!("element/{element}/click"), &json!({}));
+    }
+
+    /// Real keys.
+    #[track_caller]
+    fn type_into(&self, selector: &str, keys: &str) {
+        let element = self.element(selector);
+        self.command(&format!("element/{element}/value"), &json!({ "text": keys }));
+    }
+
+    /// Types into the message box, and presses Enter.
+    #[track_caller]
+    fn say(&self, text: &str) {
+        self.type_into("#composer", &format!("{text}\u{E007}"));
+    }
+
+    /// Pastes into the message box and sends: each line is a message.
+    fn paste(&self, text: &str) {
+        let script = "const box = document.querySelector('#composer'); box.value = TEXT; \
+                      box.dispatchEvent(new Event('input', { bubbles: true }));";
+        self.run(&script.replace("TEXT", &json!(text).to_string()));
+        self.click("#send");
+    }
+
+    /// Everything said in the room that is shown, as `author: text`, without what waits to be sent.
+    fn said(&self) -> Vec<String> {
+        let said = self.run(
+            "return [...document.querySelectorAll('#log [data-id]')].map((message) => \
+             `${message.querySelector('.author').textContent}: ${message.querySelector('.text').textContent}`)",
+        );
+        said.as_array().expect("messages").iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// Waits until exactly this was said, in this order, and nothing waits to be sent.
+    #[track_caller]
+    fn wait_said(&self, expected: &[&str]) {
+        let mut said = Vec::new();
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while std::time::Instant::now() < deadline {
+            said = self.said();
+            if said == expected && self.count(".message.pending") == 0 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{} pending; said {said:#?}, and not {expected:#?}", self.count(".message.pending"));
+    }
+
+    fn members(&self) -> Value {
+        self.run("return [...document.querySelectorAll('#members [data-name]')].map((one) => one.dataset.name).sort()")
+    }
+
+    #[track_caller]
+    fn wait_members(&self, expected: &[&str]) {
+        eventually(&format!("the members {expected:?}"), || (self.members() == json!(expected)).then_some(()));
+    }
+
+    /// What the browser has complained about since the last call: errors of scripts, refused loads, violated policies.
+    fn complaints(&self) -> Vec<String> {
+        let log = self.command("se/log", &json!({ "type": "browser" }));
+        let log = log.as_array().expect("a log").iter().map(|entry| format!("{} {}", entry["level"], entry["message"]));
+        log.collect()
+    }
+
+    #[track_caller]
+    fn assert_no_complaints(&self) {
+        assert_eq!(self.complaints(), Vec::<String>::new());
+    }
+
+    /// As [`Page::assert_no_complaints`], of a page whose connection was meant to break.
+    #[track_caller]
+    fn assert_no_complaints_but_the_connection(&self) {
+        let mut complaints = self.complaints();
+        complaints.retain(|line| !line.contains("WebSocket connection to"));
+        assert_eq!(complaints, Vec::<String>::new());
+    }
+
+    fn screenshot(&self) -> Vec<u8> {
+        let url = format!("{}/session/{}/screenshot", self.driver.url, self.session);
+        let mut answer = self.driver.agent.get(url).call().expect("an answer");
+        let answer: Value = answer.body_mut().with_config().limit(64 << 20).read_json().expect("JSON");
+        STANDARD.decode(answer["value"].as_str().expect("a picture")).expect("base64")
+    }
+}
+
+impl Drop for Page<'_> {
+    fn drop(&mut self) {
+        let _ = self.driver.agent.delete(format!("{}/session/{}", self.driver.url, self.session)).call();
+    }
+}
+
+// ---- The other side ----
+
+fn chat(flags: &[&str]) -> Server {
+    Server::start(&[&["--mode", "chat"], flags].concat())
+}
+
+/// The server again, on the address that it had.
+fn chat_at(address: SocketAddr, flags: &[&str]) -> Server {
+    let mut command = program();
+    command.arg(address.to_string()).args(["--mode", "chat"]).args(flags);
+    Server::launch(command)
+}
+
+/// Somebody at a terminal, in this room.
+fn terminal(server: &Server, name: &str, room: &str) -> Client {
+    let mut client = server.connect();
+    client.send(format!("/nick {name}\r\n/join {room}\r\n").as_bytes());
+    read_until(&mut client, &format!("You are in #{room} now"));
+    client
+}
+
+/// Reads lines until one holds this; returns that one.
+#[track_caller]
+fn read_until(client: &mut Client, wanted: &str) -> String {
+    loop {
+        let line = String::from_utf8(client.line()).expect("UTF-8");
+        assert!(!line.is_empty(), "the end, before {wanted:?}");
+        if line.contains(wanted) {
+            return line;
+        }
+    }
+}
+
+/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer.
+struct Wire {
+    address: SocketAddr,
+    is_cut: Arc<AtomicBool>,
+    live: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Wire {
+    fn to(server: SocketAddr) -> Wire {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let live = Arc::new(Mutex::new(Vec::new()));
+        let wire = Wire { address, is_cut: Arc::clone(&is_cut), live: Arc::clone(&live) };
+        // Ends with the test's process.
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(server) else { continue };
+                let mut ends = live.lock().unwrap_or_else(PoisonError::into_inner);
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
+                    ends.push(from.try_clone().expect("a handle"));
+                    thread::spawn(move || carry(from, to));
+                }
+            }
+        });
+        wire
+    }
+
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for end in self.live.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+            Ok(count) => {
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+// ---- Tests ----
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn two_pages_and_a_terminal_talk() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let bob = driver.page(server.address, "bob", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    assert_eq!(alice.text("#me b"), "alice");
+    alice.wait_members(&["alice", "bob", "carol"]);
+    bob.wait_members(&["alice", "bob", "carol"]);
+
+    alice.type_into("#composer", "hel");
+    bob.wait_until("bob sees that alice types", "/alice/.test(document.querySelector('#typing').textContent)");
+    alice.say("lo");
+    assert_eq!(read_until(&mut carol, "hello"), "[#dev] alice: hello\r\n");
+    carol.send(b"hi from a terminal\r\n");
+    bob.wait_until("bob sees carol", "document.querySelectorAll('#log [data-id]').length === 2");
+    bob.say("/me waves");
+    assert_eq!(read_until(&mut carol, "waves"), "[#dev] * bob waves\r\n");
+    for page in [&alice, &bob] {
+        page.wait_said(&["alice: hello", "carol: hi from a terminal", "bob: waves"]);
+        assert_eq!(page.text("#typing"), "", "what was said ends the typing");
+    }
+
+    carol.send(b"/topic all things Rust\r\n");
+    alice.wait_until("the topic", "document.querySelector('#topic').textContent === 'all things Rust'");
+    bob.say("/nick robert");
+    alice.wait_members(&["alice", "carol", "robert"]);
+    bob.wait_until("the own name", "document.querySelector('#me b').textContent === 'robert'");
+    carol.send(b"/msg robert only for you\r\n");
+    bob.wait_until("a direct message", "/carol/.test(document.querySelector('#directs').textContent)");
+    assert!(!alice.said().iter().any(|text| text.contains("only for you")));
+    carol.send(b"/quit\r\n");
+    alice.wait_members(&["alice", "robert"]);
+    alice.assert_no_complaints();
+    bob.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn both_pages_recover_from_a_restart_and_deliver_what_they_queued_once() {
+    let server = chat(&[]);
+    let address = server.address;
+    let driver = Driver::start();
+    let alice = driver.page(address, "alice", "dev");
+    let bob = driver.page(address, "bob", "dev");
+    alice.say("before");
+    alice.wait_said(&["alice: before"]);
+    bob.wait_said(&["alice: before"]);
+
+    drop(server);
+    alice.wait_offline();
+    bob.wait_offline();
+    alice.say("queued 1");
+    alice.say("queued 2");
+    assert_eq!(alice.count(".message.pending"), 2);
+    assert_eq!(alice.said(), ["alice: before"], "the screen keeps what was there");
+    let server = chat_at(address, &[]);
+    alice.wait_online();
+    bob.wait_online();
+    alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+    bob.say("after");
+
+    let all = ["alice: before", "alice: queued 1", "alice: queued 2", "bob: after"];
+    alice.wait_said(&all);
+    bob.wait_said(&all);
+    for page in [&alice, &bob] {
+        page.wait_members(&["alice", "bob"]);
+        assert_eq!(page.count("#log .restart"), 1, "it says that the server was restarted");
+    }
+    // What the new server knows, as one who comes later sees it: each once.
+    let carol = driver.page(address, "carol", "dev");
+    carol.wait_said(&all[1..]);
+    carol.assert_no_complaints();
+    alice.assert_no_complaints_but_the_connection();
+    bob.assert_no_complaints_but_the_connection();
+    drop(server);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_server_that_dies_in_the_middle_of_a_burst_loses_none_of_it() {
+    let server = chat(&[]);
+    let address = server.address;
+    let driver = Driver::start();
+    let alice = driver.page(address, "alice", "dev");
+    let lines: Vec<String> = (0..40).map(|number| format!("line {number}")).collect();
+    alice.paste(&lines.join("\n"));
+    // Flood control takes 20 at once and the rest slowly, so now some are said, some are in flight and some wait.
+    alice.wait_until("some of it is said", "document.querySelectorAll('#log [data-id]').length >= 20");
+    drop(server);
+    alice.wait_offline();
+    let server = chat_at(address, &["--rate-limit", "off"]);
+    let all: Vec<String> = lines.iter().map(|line| format!("alice: {line}")).collect();
+    alice.wait_said(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    drop(server);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_cut_line_loses_nothing_and_repeats_nothing() {
+    let server = chat(&["--rate-limit", "off"]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let alice = driver.page(wire.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    carol.send(b"one\r\n");
+    alice.wait_said(&["carol: one"]);
+
+    let mut expected = vec!["carol: one".to_owned()];
+    for round in 0..3 {
+        // What is in flight when the line breaks may have arrived or not: either way it is said once.
+        let burst: Vec<String> = (0..30).map(|number| format!("{round} in flight {number}")).collect();
+        alice.paste(&burst.join("\n"));
+        wire.cut();
+        alice.wait_offline();
+        for number in 0..120 {
+            carol.send(format!("{round} missed {number}\r\n").as_bytes());
+        }
+        alice.say(&format!("{round} queued"));
+        wire.mend();
+        alice.wait_online();
+        // The server's own order is the truth: a second terminal reads it back in full below.
+        alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+        expected.extend(burst.iter().map(|text| format!("alice: {text}")));
+        expected.extend((0..120).map(|number| format!("carol: {round} missed {number}")));
+        expected.push(format!("alice: {round} queued"));
+    }
+    expected.sort();
+    let mut said = Vec::new();
+    eventually("all that was said", || {
+        said = alice.said();
+        (said.len() >= expected.len()).then_some(())
+    });
+    let bob = driver.page(server.address, "bob", "dev");
+    bob.run("document.querySelector('#log').scrollTop = 0");
+    // Fifty are sent at once, and more as the reader scrolls up.
+    let whole = eventually("all of history", || {
+        bob.run("document.querySelector('#log').scrollTop = 0");
+        let whole = bob.said();
+        (whole.len() >= expected.len()).then_some(whole)
+    });
+    assert_eq!(said, whole, "the order is the server's");
+    said.sort();
+    assert_eq!(said, expected, "each once");
+    bob.assert_no_complaints();
+    alice.assert_no_complaints_but_the_connection();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_message_full_of_html_stays_text() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    let evil = "<img src=x onerror=\"owned=1\"><script>owned=1</script><b>bold</b> &amp; ${owned=1} javascript:owned=1";
+    carol.send(format!("/topic {evil}\r\n").as_bytes());
+    carol.send(format!("{evil}\r\n").as_bytes());
+    carol.send(b"see https://example.com/a?b=<b>c (http://example.org/x).\r\n");
+    alice.wait_said(&[&format!("carol: {evil}"), "carol: see https://example.com/a?b=<b>c (http://example.org/x)."]);
+    alice.wait_until("the topic", &format!("document.querySelector('#topic').textContent === {}", json!(evil)));
+    alice.say(evil);
+    alice.wait_until("the own message", "document.querySelectorAll('#log [data-id]').length === 3");
+    assert_eq!(alice.count("#log :is(img, script, b), #main .bar :is(img, script, b)"), 0);
+    let links =
+        alice.run("return [...document.querySelectorAll('#log a')].map((a) => `${a.href} ${a.rel} ${a.target}`)");
+    let links: Vec<&str> = links.as_array().expect("links").iter().filter_map(Value::as_str).collect();
+    let rest = "noopener noreferrer _blank";
+    assert_eq!(links, [format!("https://example.com/a?b= {rest}"), format!("http://example.org/x {rest}")]);
+    assert_eq!(alice.run("return typeof owned"), "undefined");
+    alice.assert_no_complaints();
+
+    // The second wall: the policy would stop a script that got into the page, and the browser would say so.
+    alice.run("document.body.append(Object.assign(document.createElement('script'), { textContent: 'owned = 1' }))");
+    assert_eq!(alice.run("return typeof owned"), "undefined");
+    let complaints = alice.complaints().concat();
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn rooms_that_are_not_looked_at_count_what_is_unread() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    alice.type_into("#join-room input", "ops\u{E007}");
+    alice.wait_until("the other room", "/ops/.test(document.querySelector('#title').textContent)");
+    alice.wait_online();
+    let mut carol = terminal(&server, "carol", "dev");
+    carol.send(b"one\r\ntwo\r\nalice: three\r\n");
+    let unread = "document.querySelector('#rooms [data-room=\"#dev\"] .unread')";
+    alice.wait_until("three are unread", &format!("/3/.test({unread}?.textContent)"));
+    assert!(alice.run("return document.title").as_str().is_some_and(|title| title.contains("(3)")));
+    assert_eq!(alice.said(), Vec::<String>::new(), "they belong to the other room");
+
+    alice.click("#rooms [data-room=\"#dev\"]");
+    alice.wait_said(&["carol: one", "carol: two", "carol: alice: three"]);
+    alice.wait_until("none is unread", &format!("!({unread}?.checkVisibility())"));
+    alice.wait_until("the title says so", "!document.title.includes('(')");
+    assert_eq!(alice.count("#log .new"), 1, "a line above the first of them");
+    assert_eq!(alice.count("#log .mention"), 1);
+
+    // They are not counted again after a reload.
+    alice.command("refresh", &json!({}));
+    alice.wait_online();
+    alice.wait_said(&["carol: one", "carol: two", "carol: alice: three"]);
+    assert_eq!(alice.count("#log .new"), 0);
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_phone_shows_all_of_it_without_scrolling_sideways() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.resize(390, 844, true);
+    alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    alice.wait_online();
+    let mut carol = terminal(&server, "carol", "dev");
+    let long = "w".repeat(300);
+    carol.send(format!("/topic {long}\r\n{long}\r\nhttps://example.com/{long}\r\n").as_bytes());
+    alice.wait_until("two messages", "document.querySelectorAll('#log [data-id]').length === 2");
+    let fits = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth) === 390 && \
+                document.querySelector('#log').scrollWidth <= 390";
+    alice.wait_until("nothing is wider than the window", fits);
+    let inside = |selector: &str| {
+        let rect = "const { left, right, top, bottom } = document.querySelector(SELECTOR).getBoundingClientRect(); \
+                    return left >= 0 && right <= innerWidth && top >= 0 && bottom <= innerHeight";
+        alice.run(&rect.replace("SELECTOR", &json!(selector).to_string())) == true
+    };
+    assert!(inside("#composer") && inside("#send") && inside("#open-sidebar"));
+    assert!(!inside("#sidebar"));
+
+    alice.click("#open-sidebar");
+    alice.wait_until("the drawer", "document.body.dataset.drawer === 'rooms'");
+    eventually("the drawer is in the window", || inside("#sidebar").then_some(()));
+    alice.type_into("#join-room input", "ops\u{E007}");
+    alice.wait_until("the drawer closes", "document.body.dataset.drawer === ''");
+    alice.wait_until("the other room", "/ops/.test(document.querySelector('#title').textContent)");
+    eventually("the drawer is gone", || (!inside("#sidebar")).then_some(()));
+    alice.click("#open-members");
+    alice.wait_until("the members", "document.body.dataset.drawer === 'members'");
+    alice.type_into("body", "\u{E00C}");
+    alice.wait_until("Escape closes it", "document.body.dataset.drawer === ''");
+    alice.click("#composer");
+    alice.say("from a phone");
+    alice.wait_said(&["alice: from a phone"]);
+    alice.wait_until("nothing is wider than the window", fits);
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_page_speaks_japanese() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let taro = driver.browser("ja");
+    taro.open(&format!("http://{}/?name=太郎&room=開発", server.address));
+    taro.wait_online();
+    assert_eq!(taro.run("return document.documentElement.lang"), "ja");
+    assert_eq!(taro.text("#me b"), "太郎");
+    assert_eq!(taro.run("return document.querySelector('#composer').placeholder"), "#開発 へのメッセージ");
+    let words = taro.text("#sidebar");
+    assert!(words.contains("チャット") && words.contains("ルーム") && !words.contains("Rooms"), "{words}");
+    // Every element that has words has Japanese ones.
+    let left = taro.run(
+        "return [...document.querySelectorAll('[data-t]')].map((one) => one.textContent.trim()) \
+         .filter((words) => !/[\\u3040-\\u30ff\\u4e00-\\u9fff]/.test(words))",
+    );
+    assert_eq!(left, json!([]));
+    let mut carol = terminal(&server, "花子", "開発");
+    taro.say("こんにちは、皆さん");
+    assert_eq!(read_until(&mut carol, "こんにちは"), "[#開発] 太郎: こんにちは、皆さん\r\n");
+    taro.wait_until("who came", "/花子 さんが参加しました/.test(document.querySelector('#log').textContent)");
+    taro.say("/msg 誰も いますか");
+    taro.wait_until(
+        "errors as well",
+        "/送信できませんでした：その名前の人はいません。/.test(document.querySelector('#log').textContent)",
+    );
+    taro.assert_no_complaints();
+}
+
+/// Makes the picture of the README again:
+/// `SCREENSHOT=src/web/screenshot.png cargo test --test page the_picture_of_the_readme -- --ignored`
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_picture_of_the_readme() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let people = ["Mika", "bruno", "山田", "Zoë", "amir"];
+    let mut people: Vec<(&str, Client)> =
+        people.into_iter().map(|name| (name, terminal(&server, name, "garden"))).collect();
+    let june = driver.page(server.address, "june", "garden");
+    for (name, said) in [
+        ("Mika", "/topic Harvest dinner on Saturday: bring what you grew"),
+        ("Mika", "The tomatoes are ready, and there are far too many of them."),
+        ("Mika", "Who can take some on Thursday?"),
+        ("bruno", "I can! I will come by bike, so two boxes at most."),
+        ("山田", "木曜日の夕方なら行けます。きゅうりも少し持っていきますね。"),
+        ("Zoë", "Recipe for the soup: https://example.org/gazpacho"),
+        ("june", "Thank you all. I put the table under the pear tree."),
+        ("june", "Seats for twelve, and june bugs for free."),
+        ("amir", "/me waters the basil"),
+        ("bruno", "june, do we still have the long extension cord?"),
+        ("june", "In the shed, behind the green door."),
+    ] {
+        let before = june.count("#log .message");
+        match people.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, client)) => client.send(format!("{said}\r\n").as_bytes()),
+            None => june.say(said),
+        }
+        match said.starts_with("/topic") {
+            true => june.wait_until("the topic", "/Harvest/.test(document.querySelector('#topic').textContent)"),
+            false => {
+                june.wait_until("the message", &format!("document.querySelectorAll('#log .message').length > {before}"))
+            }
+        }
+    }
+    for room in ["reading-circle", "天体観測"] {
+        june.type_into("#join-room input", &format!("{room}\u{E007}"));
+        june.wait_until(
+            "the room",
+            &format!("document.querySelector('#title').textContent === {}", json!(format!("#{room}"))),
+        );
+        june.wait_online();
+    }
+    june.click("#rooms [data-room=\"#garden\"]");
+    let mut nora = terminal(&server, "Nora", "reading-circle");
+    nora.send("Chapter nine tonight?\r\nI have not finished eight.\r\n/msg june See you at seven!\r\n".as_bytes());
+    june.wait_until(
+        "what is unread",
+        "/2/.test(document.querySelector('[data-room=\"#reading-circle\"] .unread')?.textContent)",
+    );
+    june.wait_until("a direct message", "/Nora/.test(document.querySelector('#directs').textContent)");
+    june.type_into("#composer", "Candles, too?");
+    // What appears fades in.
+    thread::sleep(Duration::from_millis(700));
+    let picture = june.screenshot();
+    assert_eq!(&picture[16..24], [0, 0, 5, 0, 0, 0, 3, 32], "1280 by 800");
+    assert!(picture.len() < 150 * 1024, "{} bytes", picture.len());
+    june.assert_no_complaints();
+    if let Ok(path) = std::env::var("SCREENSHOT") {
+        std::fs::write(path, picture).expect("a file");
+    }
+}
