@@ -1,6 +1,7 @@
 //! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given time to go.
 
 use std::io;
+use std::mem;
 
 use log::{debug, info};
 
@@ -126,8 +127,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.end(id);
         }
         client.lifecycle = Lifecycle::Lingering;
-        client.reading = Reading::Ready;
-        self.ready.push(id);
+        if mem::replace(&mut client.reading, Reading::Ready) != Reading::Ready {
+            self.ready.push(id);
+        }
         self.timers.push(self.out.now().ms + self.settings.limits.linger_ms, id, Due::Close);
     }
 
