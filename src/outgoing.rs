@@ -4,6 +4,8 @@
 //! to its members and gives every client that is owed something one vectored write. Here also lives the rule of congestion
 //! (see [`Pressure`]), because it is a property of what is queued.
 
+mod invariants;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;

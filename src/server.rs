@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server (the event loop, or a
 //! simulation) brings streams, readiness and the time.
 
+mod invariants;
 mod parting;
 mod wires;
 

@@ -14,6 +14,10 @@ impl Inbox {
         self.bytes.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
