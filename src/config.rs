@@ -132,19 +132,11 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// `--compress`.
     pub compress: bool,
-    /// Address space is set aside for so many clients.
-    pub clients_expected: usize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
-            limits: Limits::default(),
-            listen: Listen::Auto,
-            allowed_origins: Vec::new(),
-            compress: false,
-            clients_expected: 0,
-        }
+        Settings { limits: Limits::default(), listen: Listen::Auto, allowed_origins: Vec::new(), compress: false }
     }
 }
 
@@ -213,13 +205,7 @@ impl Config {
             greet_after_ms: self.greet_after.into(),
             ..Limits::default()
         };
-        Settings {
-            limits,
-            listen: self.wire,
-            allowed_origins: self.allow_origin.clone(),
-            compress: self.compress,
-            ..Settings::default()
-        }
+        Settings { limits, listen: self.wire, allowed_origins: self.allow_origin.clone(), compress: self.compress }
     }
 }
 
@@ -241,6 +227,9 @@ fn one_line(page: &str) -> String {
 /// Every limit below the event loop.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Address space is set aside for so many clients: untouched, it costs nothing, and growing in the middle of a turn would
+    /// copy everybody and leave holes.
+    pub clients_expected: usize,
     /// `--max-message-bytes`.
     pub message_bytes_max: usize,
     /// Read from one client in one turn: one large read, small enough that nobody else waits long.
@@ -275,6 +264,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            clients_expected: 0,
             message_bytes_max: 64 * 1024,
             read_bytes_max: 64 * 1024,
             writes_max: 1024,

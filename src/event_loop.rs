@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
-use crate::config::{Config, Settings};
+use crate::config::Config;
 use crate::memory;
 use crate::outgoing::Outgoing;
 use crate::server::Server;
@@ -92,6 +92,8 @@ impl<A: Service> EventLoop<A> {
     /// What the kernel says of the last address that was tried, or of the poll.
     pub fn bind(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) -> io::Result<EventLoop<A>> {
         let clients_max = clients_max(config);
+        let mut settings = config.settings();
+        settings.limits.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let mut listener = listen_on_any(&config.address.0)?;
         let address = listener.local_addr()?;
         let poll = Poll::new()?;
@@ -104,10 +106,7 @@ impl<A: Service> EventLoop<A> {
             listener: Some(listener),
             address,
             reserve: reserve(),
-            server: Server::new(
-                Settings { clients_expected: clients_max.min(CLIENTS_EXPECTED_MAX), ..config.settings() },
-                service,
-            ),
+            server: Server::new(settings, service),
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),

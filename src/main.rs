@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     }
     match config.mode {
-        Mode::Chat => serve(&config, |out| Chat::new(config.chat(epoch()), out)),
+        Mode::Chat => serve(&config, |_| Chat::new(config.chat(epoch()))),
         Mode::Echo => serve(&config, |_| Echo),
         Mode::Broadcast => serve(&config, Broadcast::new),
     }

@@ -4,6 +4,8 @@
 //! to its members and gives every client that is owed something one vectored write. Here also lives the rule of congestion
 //! (see [`Pressure`]), because it is a property of what is queued.
 
+mod invariants;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;
@@ -150,13 +152,11 @@ pub enum Checked {
 }
 
 impl Outgoing {
-    /// Room for `clients` is set aside. Memory that is not touched costs nothing, and growing in the middle of a turn would
-    /// copy everybody and leave holes.
-    pub fn new(limits: Limits, clients: usize) -> Outgoing {
+    pub fn new(limits: Limits) -> Outgoing {
         Outgoing {
             now: Now::default(),
             limits,
-            recipients: Vec::with_capacity(clients),
+            recipients: Vec::with_capacity(limits.clients_expected),
             rooms: slab::Slab::new(),
             spoke: Vec::new(),
             prompt: VecDeque::new(),
@@ -174,7 +174,7 @@ impl Outgoing {
 
     /// How many clients there is room for without growing.
     pub fn clients_expected(&self) -> usize {
-        self.recipients.capacity()
+        self.limits.clients_expected
     }
 
     /// The time of this turn.

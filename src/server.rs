@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server (the event loop, or a
 //! simulation) brings streams, readiness and the time.
 
+mod invariants;
 mod parting;
 mod wires;
 
@@ -59,9 +60,9 @@ enum Got {
 impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
     pub fn new(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
-        let mut out = Outgoing::new(settings.limits, settings.clients_expected);
+        let mut out = Outgoing::new(settings.limits);
         Server {
-            clients: Slab::with_capacity(settings.clients_expected),
+            clients: Slab::with_capacity(settings.limits.clients_expected),
             service: service(&mut out),
             out,
             timers: Timers::default(),

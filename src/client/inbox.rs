@@ -15,6 +15,10 @@ impl Inbox {
         self.bytes.is_none()
     }
 
+    pub fn len(&self) -> usize {
+        self.bytes.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         self.bytes.as_deref_mut().map_or(&mut [], Vec::as_mut_slice)
     }

@@ -20,7 +20,7 @@ fn client(key: usize) -> ClientId {
 }
 
 fn outgoing(clients: usize, rooms: usize) -> (Outgoing, Vec<RoomId>) {
-    let mut out = Outgoing::new(limits(), 0);
+    let mut out = Outgoing::new(limits());
     (0..clients).for_each(|key| out.add(client(key), Format::Line));
     let rooms = (0..rooms).map(|_| out.open_room()).collect();
     (out, rooms)

@@ -276,8 +276,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let limits = self.settings.limits;
         let now = self.out.now().ms;
         let client = &mut self.clients[id.index()];
-        // Whoever has to wait is not read from, so it may have said something.
-        let waiting = client.reading == Reading::Waiting;
+        // Whoever has to wait, or has just ceased to, has not been read from: it may have said something.
+        let waiting = client.reading != Reading::Idle;
         let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle) else { return };
         let silence = now.saturating_sub(websocket.heard());
         if waiting || silence < limits.ping_after_ms {

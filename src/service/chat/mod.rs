@@ -69,9 +69,9 @@ pub struct Chat {
 }
 
 impl Chat {
-    pub fn new(settings: Settings, out: &Outgoing) -> Chat {
+    pub fn new(settings: Settings) -> Chat {
         Chat {
-            people: People::new(out.clients_expected()),
+            people: People::default(),
             directory: Directory::new(settings.rooms),
             journal: Journal::default(),
             guests: 0,
@@ -207,6 +207,7 @@ impl Service for Chat {
     }
 
     fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
+        self.people.make_room(out.clients_expected());
         let (name, complaint) = self.first_name(introduction.name);
         self.commit(client, Event::Came { name }, None, out);
         let greeted = match out.format(client).is_json() {

@@ -24,7 +24,7 @@ pub struct Person {
 /// Everybody, by client and by name.
 ///
 /// Invariant: `by_key` holds the index of everybody, under the key of its name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct People {
     people: Vec<Option<Person>>,
     by_key: HashTable<u32>,
@@ -32,9 +32,9 @@ pub struct People {
 }
 
 impl People {
-    /// Room for `expected` people is set aside.
-    pub fn new(expected: usize) -> People {
-        People { people: Vec::with_capacity(expected), by_key: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
+    pub fn make_room(&mut self, expected: usize) {
+        self.people.reserve_exact(expected.saturating_sub(self.people.len()));
     }
 
     pub fn get(&self, id: ClientId) -> Option<&Person> {

@@ -8,7 +8,7 @@ use crate::service::chat::history::Kind;
 impl Directory {
     /// The rooms that there are.
     pub(in crate::service::chat) fn ids(&self) -> Vec<RoomId> {
-        (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(|at| RoomId(at as u32)).collect()
+        (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(|at| RoomId::new(at)).collect()
     }
 
     pub(in crate::service::chat) fn history_bytes(&self) -> usize {
@@ -90,7 +90,7 @@ proptest! {
             match (step, at) {
                 (Step::Open(_), None) => {
                     // The lowest key that is free, as the slab of rooms gives them out.
-                    let id = (0..).map(RoomId).find(|id| rooms.iter().all(|room| room.id != *id)).expect("one is free");
+                    let id = (0..).map(RoomId::new).find(|id| rooms.iter().all(|room| room.id != *id)).expect("one is free");
                     directory.open(id, name(number));
                     rooms.push(Naive { number, id, members: 0, vacated: clock, said: vec![], next_id: ids_used + 1 });
                 }
@@ -156,7 +156,7 @@ proptest! {
 #[test]
 fn what_is_not_there_changes_nothing() {
     let mut directory = Directory::new(LIMITS);
-    let nowhere = RoomId(3);
+    let nowhere = RoomId::new(3);
     directory.close(nowhere);
     directory.halve(nowhere);
     let message = Message::new(0, Kind::Said, "alice", "hello").expect("a message");

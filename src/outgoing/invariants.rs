@@ -1,0 +1,48 @@
+//! What holds of the sending side between any two turns, for tests to assert.
+
+use std::collections::BTreeMap;
+
+use super::{Outgoing, Pressure, Queued};
+
+impl Outgoing {
+    pub(crate) fn assert_invariants(&self) {
+        let mut over: BTreeMap<usize, u32> = BTreeMap::new();
+        for (key, recipient) in self.recipients.iter().enumerate() {
+            if recipient.serial == 0 {
+                assert!(recipient.outbox.is_none() && recipient.seats.is_empty(), "a vacant place is empty");
+                continue;
+            }
+            for seat in recipient.seats.iter().filter(|_| recipient.is_over()) {
+                *over.entry(seat.room.index()).or_default() += 1;
+            }
+            let owed = recipient.outbox.as_ref();
+            let queued = recipient.queued != Queued::No;
+            assert_eq!(
+                queued,
+                owed.is_some() && recipient.writable && !recipient.held,
+                "client {key} on a write queue"
+            );
+            if let Some(owed) = owed {
+                let bytes = owed.outbox.bytes();
+                assert!(bytes > 0, "an empty outbox is given back");
+                let is_over = bytes > self.limits.outbox_mark_bytes;
+                assert!(!is_over || owed.pressure != Pressure::Clear, "client {key} is over the mark");
+                assert!(recipient.closed || bytes <= self.limits.outbox_max_bytes, "client {key}: {bytes} bytes");
+            }
+        }
+        for (key, room) in &self.rooms {
+            let congested = over.get(&key).copied().unwrap_or(0);
+            assert_eq!(room.congested_members, congested, "members of room {key} that are over the mark");
+            let spoke = self.spoke.iter().any(|id| id.index() == key);
+            assert_eq!(room.spoke, spoke, "room {key} on the list of those that spoke");
+            assert!(room.batch_bytes() == 0 || spoke, "a batch that nobody hands out");
+        }
+    }
+
+    pub(crate) fn assert_at_rest(&self) {
+        assert!(self.recipients.iter().all(|recipient| recipient.serial == 0), "a place that is not free");
+        assert!(self.waiting.is_empty(), "somebody who has left is waiting: {:?}", self.waiting);
+        assert!(self.closing.is_empty() && self.newly_over.is_empty() && self.spoke.is_empty());
+        assert!(self.rooms.iter().all(|(_, room)| room.members() == 0), "somebody who has left is in a room");
+    }
+}

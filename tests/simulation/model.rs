@@ -1,0 +1,751 @@
+//! A chat without bytes, sockets, batches and queues: what happened in which order, and what each client is to see of it.
+//!
+//! What one room says comes to a client in one order, together with the answers that concern this room. Between rooms
+//! there is no order, so a client has a queue of expectations for each, and one for what concerns no room.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chat_server::clock::Now;
+use chat_server::service::chat::Settings;
+use chat_server::service::chat::history::Message;
+use serde_json::{Value, json};
+
+use crate::expect::{Expectations, Item};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Line,
+    Text,
+    Json,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    Nothing,
+    Say {
+        room: Option<String>,
+        text: String,
+        me: bool,
+    },
+    Direct {
+        to: String,
+        text: String,
+    },
+    Join {
+        room: String,
+        since: Option<u64>,
+        same_epoch: bool,
+        replay: Option<u32>,
+    },
+    Leave {
+        room: Option<String>,
+    },
+    Nick {
+        name: String,
+        valid: bool,
+    },
+    Topic {
+        room: Option<String>,
+        text: Option<String>,
+    },
+    History {
+        room: Option<String>,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    },
+    Who {
+        room: Option<String>,
+    },
+    Rooms,
+    Typing {
+        room: Option<String>,
+    },
+    Help,
+    Quit {
+        words: Option<String>,
+    },
+    /// Something that is refused with this code.
+    Bad {
+        code: &'static str,
+    },
+    /// A binary message, which ends the connection.
+    Binary,
+}
+
+/// A message on its way to the service.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub bytes: Vec<u8>,
+    pub ask: Ask,
+    pub reference: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Said {
+    id: u64,
+    time: u64,
+    name: String,
+    text: String,
+    me: bool,
+}
+
+impl Said {
+    fn bytes(&self) -> usize {
+        size_of::<Message>() + self.name.len() + self.text.len()
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({ "id": self.id, "time": self.time, "name": self.name, "text": self.text });
+        if self.me {
+            value["me"] = true.into();
+        }
+        value
+    }
+}
+
+#[derive(Debug)]
+struct Room {
+    shown: String,
+    topic: String,
+    held: VecDeque<Said>,
+    next_id: u64,
+    members: Vec<usize>,
+}
+
+impl Room {
+    fn bytes(&self) -> usize {
+        self.held.iter().map(Said::bytes).sum()
+    }
+}
+
+#[derive(Debug)]
+pub struct Client {
+    pub dialect: Dialect,
+    pub name: Option<String>,
+    rooms: Vec<String>,
+    current: Option<String>,
+    pub sent: VecDeque<Sent>,
+    pub closed: bool,
+    pub expected: Expectations,
+    /// Messages taken so far, for flood control.
+    tokens: f64,
+    tokens_at: u64,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    settings: Settings,
+    rate: Option<(f64, f64)>,
+    rooms: BTreeMap<String, Room>,
+    vacant: Vec<String>,
+    ids_used: u64,
+    guests: u64,
+    clients: BTreeMap<usize, Client>,
+    /// Counts what was taken, for the statistics of a run.
+    pub taken: usize,
+}
+
+type Done = Result<(), &'static str>;
+
+fn others(members: usize) -> String {
+    match members - 1 {
+        0 => "nobody else".into(),
+        1 => "1 other".into(),
+        count => format!("{count} others"),
+    }
+}
+
+impl Model {
+    pub fn new(settings: Settings, rate: Option<(u32, u32)>) -> Model {
+        Model {
+            settings,
+            rate: rate.map(|(burst, per_second)| (f64::from(burst), f64::from(per_second))),
+            rooms: BTreeMap::new(),
+            vacant: Vec::new(),
+            ids_used: 0,
+            guests: 0,
+            clients: BTreeMap::new(),
+            taken: 0,
+        }
+    }
+
+    pub fn people(&self) -> usize {
+        self.clients.values().filter(|client| client.name.is_some()).count()
+    }
+
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    pub fn rooms_of(&self, number: usize) -> usize {
+        self.clients[&number].rooms.len()
+    }
+
+    pub fn connect(&mut self, number: usize, dialect: Dialect) {
+        let client = Client {
+            dialect,
+            name: None,
+            rooms: Vec::new(),
+            current: None,
+            sent: VecDeque::new(),
+            closed: false,
+            expected: Expectations::default(),
+            tokens: self.rate.map_or(0.0, |(burst, _)| burst),
+            tokens_at: 0,
+        };
+        assert!(self.clients.insert(number, client).is_none());
+    }
+
+    pub fn client(&mut self, number: usize) -> &mut Client {
+        self.clients.get_mut(&number).expect("connected")
+    }
+
+    pub fn forget(&mut self, number: usize) {
+        let client = self.clients.remove(&number).expect("connected");
+        assert!(client.name.is_none(), "client {number} has gone and its service was not told");
+    }
+
+    /// The names in use and the rooms there are, for clients to choose from.
+    pub fn names(&self) -> Vec<String> {
+        self.clients.values().filter_map(|client| client.name.clone()).collect()
+    }
+
+    // ---- What the server does ----
+
+    pub fn opened(&mut self, number: usize, name: Option<&str>, room: Option<&str>, time: u64) {
+        assert!(self.clients[&number].name.is_none() && !self.clients[&number].closed, "client {number} opened twice");
+        let mut refusal = None;
+        let first = match name.map(|name| (name, self.named(name))) {
+            Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),
+            Some((_, Some(_))) => Err(Some("name_taken")),
+            Some((name, None)) => Ok(name.to_owned()),
+            None => Err(None),
+        };
+        let first = first.unwrap_or_else(|why| {
+            refusal = why;
+            loop {
+                self.guests += 1;
+                let name = format!("guest-{}", self.guests);
+                if self.named(&name).is_none() {
+                    return name;
+                }
+            }
+        });
+        self.client(number).name = Some(first.clone());
+        let greeted = match self.clients[&number].dialect {
+            Dialect::Json => self.welcome(number, &first, room, time),
+            _ => self.greet(number, &first, room, time),
+        };
+        for code in refusal.into_iter().chain(greeted.err()) {
+            self.complain(number, code, None);
+        }
+    }
+
+    fn welcome(&mut self, number: usize, name: &str, room: Option<&str>, time: u64) -> Done {
+        let welcome = json!({
+            "type": "welcome", "name": name, "epoch": self.settings.epoch, "time": time,
+            "server": format!("chat-server/{}", env!("CARGO_PKG_VERSION")),
+            "limits": {
+                "message_bytes": self.settings.message_bytes_max, "name_chars": 32, "room_chars": 64,
+                "rooms": self.settings.rooms_per_client_max,
+            },
+        });
+        self.client(number).expected.push("", Item::Json(welcome));
+        match room {
+            None => Ok(()),
+            Some(room) => self.join(number, room, None, true, None, None, time),
+        }
+    }
+
+    fn greet(&mut self, number: usize, name: &str, room: Option<&str>, time: u64) -> Done {
+        let entered = self.enter(number, room.unwrap_or("#lobby"), time);
+        let place = match &entered {
+            Ok(key) => format!(" in {}, with {}", self.rooms[key].shown, others(self.rooms[key].members.len())),
+            Err(_) => String::new(),
+        };
+        let help = "Type /help for the commands, /nick NAME to take a name.";
+        self.line(number, "", format!("* Welcome! You are {name}{place}. {help}"));
+        self.replay(number, &entered?, None, None);
+        Ok(())
+    }
+
+    /// The service has taken the next message of a client.
+    pub fn took(&mut self, number: usize, bytes: &[u8], now: Now) {
+        self.taken += 1;
+        let rate = self.rate;
+        let client = self.client(number);
+        assert!(!client.closed && client.name.is_some(), "client {number} was heard before it came or after it went");
+        let sent = client.sent.pop_front().unwrap_or_else(|| panic!("client {number} did not say {bytes:?}"));
+        let (said, heard) = (String::from_utf8_lossy(&sent.bytes), String::from_utf8_lossy(bytes));
+        assert_eq!(said, heard, "what client {number} said, and what the service heard");
+        if matches!(sent.ask, Ask::Nothing | Ask::Binary) {
+            return;
+        }
+        if let Some((burst, per_second)) = rate {
+            let refill = now.ms.saturating_sub(client.tokens_at) as f64 * per_second / 1000.0;
+            client.tokens = (client.tokens + refill).min(burst) - 1.0;
+            client.tokens_at = now.ms;
+            assert!(client.tokens > -0.001, "client {number} is over its rate");
+        }
+        if let Err(code) = self.act(number, sent.ask, sent.reference, now.unix_ms) {
+            self.complain(number, code, sent.reference);
+        }
+    }
+
+    pub fn closed(&mut self, number: usize, time: u64) {
+        assert!(!self.clients[&number].closed, "client {number} closed twice");
+        self.leave_all(number, None, time);
+        let client = self.client(number);
+        client.name = None;
+        client.closed = true;
+    }
+
+    fn act(&mut self, number: usize, ask: Ask, reference: Option<u64>, time: u64) -> Done {
+        match ask {
+            Ask::Nothing | Ask::Binary | Ask::Help => Ok(()),
+            Ask::Say { room, text, me } => self.say(number, room.as_deref(), text, me, reference, time),
+            Ask::Direct { to, text } => self.direct(number, &to, &text, reference, time),
+            Ask::Join { room, since, same_epoch, replay } => {
+                self.join(number, &room, since, same_epoch, replay, reference, time)
+            }
+            Ask::Leave { room } => self.leave(number, room.as_deref(), reference, time),
+            Ask::Nick { name, valid } => self.nick(number, &name, valid, reference, time),
+            Ask::Topic { room, text } => self.topic(number, room.as_deref(), text, reference, time),
+            Ask::History { room, before, after, limit } => {
+                let key = self.room_of(number, room.as_deref())?;
+                self.history(number, &key, before, after, limit, reference);
+                Ok(())
+            }
+            Ask::Who { room } => self.who(number, room.as_deref(), reference),
+            Ask::Rooms => {
+                self.list_rooms(number, reference);
+                Ok(())
+            }
+            Ask::Typing { room } => {
+                let key = self.room_of(number, room.as_deref())?;
+                let name = self.name(number);
+                let typing = json!({ "type": "typing", "room": self.rooms[&key].shown, "name": name });
+                for member in self.rooms[&key].members.clone().into_iter().filter(|&member| member != number) {
+                    self.json(member, &key, typing.clone(), None);
+                }
+                Ok(())
+            }
+            Ask::Quit { words } => {
+                self.leave_all(number, words.as_deref(), time);
+                Ok(())
+            }
+            Ask::Bad { code } => Err(code),
+        }
+    }
+
+    // ---- Talking ----
+
+    fn say(
+        &mut self,
+        number: usize,
+        room: Option<&str>,
+        text: String,
+        me: bool,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
+        let key = self.room_of(number, room)?;
+        if text.trim().is_empty() {
+            return Err("text_empty");
+        }
+        let name = self.name(number);
+        let room = self.rooms.get_mut(&key).expect("a member's room");
+        let said = Said { id: room.next_id, time, name, text, me };
+        let mut told = said.json();
+        told["type"] = "said".into();
+        told["room"] = room.shown.clone().into();
+        let star = if me { "* " } else { "" };
+        let colon = if me { "" } else { ":" };
+        let line = format!("[{}] {star}{}{colon} {}", room.shown, said.name, said.text);
+        room.next_id += 1;
+        room.held.push_back(said);
+        let limits = self.settings.rooms.history;
+        while room.held.len() > limits.messages_max || room.bytes() > limits.bytes_max {
+            room.held.pop_front();
+        }
+        for member in room.members.clone() {
+            // A terminal has shown its owner what was typed.
+            if member != number || self.clients[&member].dialect != Dialect::Line {
+                self.line(member, &key, line.clone());
+                self.json(member, &key, told.clone(), reference.filter(|_| member == number));
+            }
+        }
+        while self.rooms.values().map(Room::bytes).sum::<usize>() > self.settings.rooms.history_bytes_max {
+            if self.vacant.is_empty() {
+                let held = &mut self.rooms.get_mut(&key).expect("it is there").held;
+                held.drain(..held.len() - held.len() / 2);
+                break;
+            }
+            self.close_room(0);
+        }
+        Ok(())
+    }
+
+    fn direct(&mut self, number: usize, to: &str, text: &str, reference: Option<u64>, time: u64) -> Done {
+        let addressee = self.named(to).ok_or("no_such_name")?;
+        if text.trim().is_empty() {
+            return Err("text_empty");
+        }
+        let (from, to) = (self.name(number), self.name(addressee));
+        let direct = json!({ "type": "direct", "from": from, "to": to, "text": text, "time": time });
+        if addressee != number {
+            self.line(addressee, "", format!("[{from} -> you] {text}"));
+            self.json(addressee, "", direct.clone(), None);
+        }
+        self.line(number, "", format!("[you -> {to}] {text}"));
+        self.json(number, "", direct, reference);
+        Ok(())
+    }
+
+    fn topic(
+        &mut self,
+        number: usize,
+        room: Option<&str>,
+        text: Option<String>,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
+        let key = self.room_of(number, room)?;
+        let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
+        let Some(text) = text else {
+            let topic = self.rooms[&key].topic.clone();
+            self.line(
+                number,
+                &key,
+                match &*topic {
+                    "" => format!("* {shown} has no topic. Set one with /topic TEXT."),
+                    topic => format!("* The topic of {shown}: {topic}"),
+                },
+            );
+            self.json(number, &key, json!({ "type": "topic", "room": shown, "topic": topic }), reference);
+            return Ok(());
+        };
+        let line = match &*text {
+            "" => format!("* {name} cleared the topic of {shown}."),
+            text => format!("* {name} set the topic of {shown}: {text}"),
+        };
+        let told = json!({ "type": "topic", "room": shown, "topic": text, "name": name, "time": time });
+        self.rooms.get_mut(&key).expect("a member's room").topic = text;
+        for member in self.rooms[&key].members.clone() {
+            self.line(member, &key, line.clone());
+            self.json(member, &key, told.clone(), reference.filter(|_| member == number));
+        }
+        Ok(())
+    }
+
+    // ---- Coming and going ----
+
+    fn enter(&mut self, number: usize, typed: &str, time: u64) -> Result<String, &'static str> {
+        let key = typed.to_lowercase();
+        if self.clients[&number].rooms.contains(&key) {
+            self.client(number).current = Some(key.clone());
+            return Ok(key);
+        }
+        if self.clients[&number].rooms.len() >= self.settings.rooms_per_client_max {
+            return Err("too_many_rooms");
+        }
+        if !self.rooms.contains_key(&key) {
+            if self.rooms.len() >= self.settings.rooms.rooms_max {
+                if self.vacant.is_empty() {
+                    return Err("server_full");
+                }
+                self.close_room(0);
+            }
+            let room = Room {
+                shown: typed.to_owned(),
+                topic: String::new(),
+                held: VecDeque::new(),
+                next_id: self.ids_used + 1,
+                members: Vec::new(),
+            };
+            self.rooms.insert(key.clone(), room);
+        }
+        let name = self.name(number);
+        let shown = self.rooms[&key].shown.clone();
+        let joined = json!({ "type": "joined", "room": shown, "name": name, "time": time });
+        self.announce(number, &key, 1, &format!("* {name} joined {shown}."), &joined);
+        self.vacant.retain(|vacant| *vacant != key);
+        self.rooms.get_mut(&key).expect("just opened").members.push(number);
+        let client = self.client(number);
+        client.rooms.push(key.clone());
+        client.current = Some(key.clone());
+        Ok(key)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
+    fn join(
+        &mut self,
+        number: usize,
+        typed: &str,
+        since: Option<u64>,
+        same_epoch: bool,
+        replay: Option<u32>,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
+        let was_in = self.clients[&number].rooms.contains(&typed.to_lowercase());
+        let key = self.enter(number, typed, time)?;
+        let room = &self.rooms[&key];
+        // Past the last id is nowhere; what is no longer held is a gap.
+        let known = since.filter(|&since| same_epoch && since < room.next_id);
+        let oldest = room.held.front().map_or(room.next_id, |said| said.id);
+        let gap = since.is_some() && known.is_none_or(|since| since + 1 < oldest);
+        let (members, topic) = (room.members.len(), room.topic.clone());
+        let joined = json!({
+            "type": "joined", "room": room.shown, "name": self.name(number), "time": time, "you": true,
+            "position": room.next_id - 1, "gap": gap, "members": members, "topic": topic,
+        });
+        let topic = if topic.is_empty() { topic } else { format!(" Topic: {topic}") };
+        self.line(
+            number,
+            &key,
+            format!("* You are in {} now, with {}.{topic}", self.rooms[&key].shown, others(members)),
+        );
+        self.json(number, &key, joined, reference);
+        if !was_in || since.is_some() || replay.is_some() {
+            self.replay(number, &key, known, replay);
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, number: usize, key: &str, since: Option<u64>, replay: Option<u32>) {
+        let room = &self.rooms[key];
+        let count = match since {
+            Some(since) => room.held.iter().filter(|said| said.id > since).count(),
+            None => room.held.len().min(replay.unwrap_or(self.settings.replay) as usize),
+        };
+        let missed: Vec<Said> = room.held.iter().skip(room.held.len() - count).cloned().collect();
+        for page in missed.chunks(100) {
+            self.page(number, key, page, page[0].id > self.rooms[key].held[0].id, true, None);
+        }
+    }
+
+    fn leave(&mut self, number: usize, room: Option<&str>, reference: Option<u64>, time: u64) -> Done {
+        let key = self.room_of(number, room)?;
+        let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
+        self.depart(number, &key, None, time);
+        self.line(number, &key, format!("* You left {shown}."));
+        let left = json!({ "type": "left", "room": shown, "name": name, "time": time, "you": true });
+        self.json(number, &key, left, reference);
+        Ok(())
+    }
+
+    fn depart(&mut self, number: usize, key: &str, words: Option<&str>, time: u64) {
+        let (name, shown) = (self.name(number), self.rooms[key].shown.clone());
+        let mut left = json!({ "type": "left", "room": shown, "name": name, "time": time });
+        let line = match words {
+            None => format!("* {name} left {shown}."),
+            Some(words) => {
+                left["reason"] = words.into();
+                format!("* {name} left {shown}: {words}")
+            }
+        };
+        self.announce(number, key, 0, &line, &left);
+        let client = self.client(number);
+        let at = client.rooms.iter().position(|room| room == key).expect("a member");
+        client.rooms.swap_remove(at);
+        if client.current.as_deref() == Some(key) {
+            client.current = client.rooms.last().cloned();
+        }
+        let room = self.rooms.get_mut(key).expect("a member's room");
+        room.members.retain(|&member| member != number);
+        if room.members.is_empty() {
+            let void = room.held.is_empty();
+            self.vacant.push(key.to_owned());
+            if void {
+                self.close_room(self.vacant.len() - 1);
+            }
+        }
+    }
+
+    fn leave_all(&mut self, number: usize, words: Option<&str>, time: u64) {
+        for key in self.clients[&number].rooms.clone() {
+            self.depart(number, &key, words, time);
+        }
+    }
+
+    /// Forgets one of the deserted rooms; the first of them was left first.
+    fn close_room(&mut self, vacant: usize) {
+        let room = self.rooms.remove(&self.vacant.remove(vacant)).expect("a vacant room is one");
+        self.ids_used = self.ids_used.max(room.next_id - 1);
+    }
+
+    fn nick(&mut self, number: usize, name: &str, valid: bool, reference: Option<u64>, time: u64) -> Done {
+        if !valid {
+            return Err("name_refused");
+        }
+        if self.named(name).is_some_and(|owner| owner != number) {
+            return Err("name_taken");
+        }
+        let old = self.name(number);
+        let mut renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time });
+        if old != name {
+            for key in self.clients[&number].rooms.clone() {
+                renamed["room"] = self.rooms[&key].shown.clone().into();
+                self.announce(number, &key, 0, &format!("* {old} is {name} now."), &renamed);
+            }
+            self.client(number).name = Some(name.to_owned());
+        }
+        let renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time, "you": true });
+        self.line(number, "", format!("* You are {name} now."));
+        self.json(number, "", renamed, reference);
+        Ok(())
+    }
+
+    // ---- Asking ----
+
+    fn history(
+        &mut self,
+        number: usize,
+        key: &str,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+        reference: Option<u64>,
+    ) {
+        let limit = match self.clients[&number].dialect {
+            Dialect::Json => limit.unwrap_or(50).min(100),
+            _ => limit.unwrap_or(20),
+        } as usize;
+        let held: Vec<Said> = self.rooms[key].held.iter().cloned().collect();
+        let wanted: Vec<Said> = match after {
+            Some(after) => held.into_iter().filter(|said| said.id > after).collect(),
+            None => held.into_iter().filter(|said| said.id < before.unwrap_or(u64::MAX)).collect(),
+        };
+        let count = wanted.len().min(limit);
+        let page = if after.is_some() { &wanted[..count] } else { &wanted[wanted.len() - count..] };
+        let more = wanted.len() > count && (after.is_some() || count > 0);
+        self.page(number, key, page, more, false, reference);
+    }
+
+    fn page(&mut self, number: usize, key: &str, page: &[Said], more: bool, replay: bool, reference: Option<u64>) {
+        use chat_server::service::chat::utc::Utc;
+        let shown = self.rooms[key].shown.clone();
+        self.line(
+            number,
+            key,
+            match page.len() {
+                0 => format!("* Nothing was said in {shown} yet."),
+                1 => format!("* The last message of {shown} (UTC):"),
+                count => format!("* The last {count} messages of {shown} (UTC):"),
+            },
+        );
+        for Said { id, time, name, text, me } in page {
+            let said = if *me { format!("* {name} {text}") } else { format!("{name}: {text}") };
+            self.line(number, key, format!("*   {} ({id}) {said}", Utc(*time)));
+        }
+        let messages: Vec<Value> = page.iter().map(Said::json).collect();
+        let mut told = json!({ "type": "history", "room": shown, "messages": messages, "more": more });
+        if replay {
+            told["replay"] = true.into();
+        }
+        self.json(number, key, told, reference);
+    }
+
+    fn who(&mut self, number: usize, room: Option<&str>, reference: Option<u64>) -> Done {
+        let key = match room {
+            None => self.room_of(number, None)?,
+            Some(typed) => {
+                Some(typed.to_lowercase()).filter(|key| self.rooms.contains_key(key)).ok_or("no_such_room")?
+            }
+        };
+        let room = &self.rooms[&key];
+        let mut names: Vec<String> = room.members.iter().map(|&member| self.name(member)).collect();
+        names.sort();
+        let line = format!("* {} in {}: {}", names.len(), room.shown, names.join(", "));
+        let told = json!({ "type": "members", "room": room.shown, "total": names.len(), "members": names });
+        self.line(number, &key, line);
+        self.json(number, &key, told, reference);
+        Ok(())
+    }
+
+    fn list_rooms(&mut self, number: usize, reference: Option<u64>) {
+        let mut rooms: Vec<Value> = Vec::new();
+        let mut lines = Vec::new();
+        for Room { shown, topic, members, .. } in self.rooms.values() {
+            rooms.push(json!({ "room": shown, "members": members.len(), "topic": topic }));
+            let people = if members.len() == 1 { "person" } else { "people" };
+            let dash = if topic.is_empty() { "" } else { ": " };
+            lines.push(format!("*   {shown} ({} {people}){dash}{topic}", members.len()));
+        }
+        let total = rooms.len();
+        self.line(number, "", format!("* {total} {}, busiest first:", if total == 1 { "room" } else { "rooms" }));
+        if self.clients[&number].dialect != Dialect::Json {
+            lines.into_iter().for_each(|line| self.client(number).expected.float(line));
+        }
+        self.json(number, "", json!({ "type": "rooms", "rooms": rooms, "total": total }), reference);
+    }
+
+    // ---- Telling ----
+
+    /// Tells the others in a room, if it is small enough.
+    fn announce(&mut self, by: usize, key: &str, more: usize, line: &str, told: &Value) {
+        let members = self.rooms[key].members.clone();
+        if members.len() + more > self.settings.announce_below as usize {
+            return;
+        }
+        for member in members.into_iter().filter(|&member| member != by) {
+            self.json(member, key, told.clone(), None);
+            if told["type"] == "renamed" && self.clients[&member].dialect != Dialect::Json {
+                // People are not told in which room, so it may come in the order of any.
+                self.client(member).expected.float(line.to_owned());
+            } else {
+                self.line(member, key, line.to_owned());
+            }
+        }
+    }
+
+    fn complain(&mut self, number: usize, code: &'static str, reference: Option<u64>) {
+        self.line(number, "", "!".to_owned());
+        self.json(number, "", json!({ "type": "error", "code": code }), reference);
+    }
+
+    /// Expects a line, of those who read lines.
+    fn line(&mut self, number: usize, key: &str, line: String) {
+        let client = self.client(number);
+        if client.dialect != Dialect::Json {
+            client.expected.push(key, Item::Line(line));
+        }
+    }
+
+    /// Expects an object, of those who read objects.
+    fn json(&mut self, number: usize, key: &str, mut object: Value, reference: Option<u64>) {
+        let client = self.client(number);
+        if client.dialect == Dialect::Json {
+            if let Some(reference) = reference {
+                object["ref"] = reference.into();
+            }
+            client.expected.push(key, Item::Json(object));
+        }
+    }
+
+    // ---- Finding ----
+
+    fn name(&self, number: usize) -> String {
+        self.clients[&number].name.clone().expect("it has come and not gone")
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        let key = name.to_lowercase();
+        let has = |client: &Client| client.name.as_ref().is_some_and(|name| name.to_lowercase() == key);
+        self.clients.iter().find(|(_, client)| has(client)).map(|(&number, _)| number)
+    }
+
+    fn room_of(&self, number: usize, room: Option<&str>) -> Result<String, &'static str> {
+        let client = &self.clients[&number];
+        let Some(typed) = room else { return client.current.clone().ok_or("no_room") };
+        let key = typed.to_lowercase();
+        match (self.rooms.contains_key(&key), client.rooms.contains(&key)) {
+            (_, true) => Ok(key),
+            (true, false) => Err("not_in_room"),
+            (false, false) => Err("no_such_room"),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What clients say, in words and in bytes.
+
+use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame};
+use fastrand::Rng;
+use serde_json::json;
+
+use crate::model::{Ask, Dialect, Sent};
+
+pub const ROOMS: [&str; 6] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本"];
+const NAMES: [&str; 8] = ["alice", "Alice", "bob", "carol", "dave", "日本", "guest-3", "erin"];
+
+/// What a client has come to know, and what it may use.
+pub struct Mind<'a> {
+    pub rng: &'a mut Rng,
+    /// Numbers everything that is said, so that no two messages are alike.
+    pub counter: &'a mut u64,
+    pub message_bytes_max: usize,
+    /// Names of those who are here.
+    pub names: &'a [String],
+    /// The last message id seen of each room, in this run of the server.
+    pub last_ids: &'a [(String, u64)],
+}
+
+impl Mind<'_> {
+    fn pick<'b>(&mut self, of: &[&'b str]) -> &'b str {
+        of[self.rng.usize(..of.len())]
+    }
+
+    pub fn room(&mut self) -> String {
+        self.pick(&ROOMS).to_owned()
+    }
+
+    pub fn name(&mut self) -> String {
+        self.pick(&NAMES).to_owned()
+    }
+
+    fn some_room(&mut self) -> Option<String> {
+        self.rng.bool().then(|| self.room())
+    }
+
+    /// Words as they are typed, and as others are to see them.
+    fn words(&mut self) -> (String, String) {
+        *self.counter += 1;
+        let mut raw = format!("m{}", self.counter);
+        let mut shown = raw.clone();
+        let pieces = self.rng.usize(0..8);
+        for _ in 0..pieces {
+            let (typed, seen) = match self.rng.u32(0..12) {
+                0 => (" \u{1b}[31mred", " [31mred"),
+                1 => (" right\u{202e}left", " rightleft"),
+                2 => (" tab\tbed", " tab bed"),
+                3 => (" bell\u{7}s\u{9b}", " bells"),
+                4 => (" こんにちは", " こんにちは"),
+                5 => (" \"quoted\\", " \"quoted\\"),
+                6 => (" /slash //", " /slash //"),
+                _ => (" lorem ipsum dolor", " lorem ipsum dolor"),
+            };
+            if raw.len() + typed.len() + 160 < self.message_bytes_max {
+                raw.push_str(typed);
+                shown.push_str(seen);
+            }
+        }
+        (raw, shown)
+    }
+
+    pub fn think(&mut self, dialect: Dialect) -> Sent {
+        match dialect {
+            Dialect::Json => self.think_json(),
+            _ => self.think_line(dialect),
+        }
+    }
+
+    /// A line as people type it. `/leave`, `/who` and the like without a room mean the one they talk in.
+    fn think_line(&mut self, dialect: Dialect) -> Sent {
+        let (raw, shown) = self.words();
+        let (line, ask) = match self.rng.u32(0..100) {
+            0..50 => (raw, Ask::Say { room: None, text: shown, me: false }),
+            50..54 => (format!("/me {raw}"), Ask::Say { room: None, text: shown, me: true }),
+            54..56 => (format!("//{raw}"), Ask::Say { room: None, text: format!("/{shown}"), me: false }),
+            56..66 => {
+                let room = self.room();
+                (format!("/join {room}"), Ask::Join { room, since: None, same_epoch: true, replay: None })
+            }
+            66..70 => match self.some_room() {
+                Some(room) => (format!("/leave {room}"), Ask::Leave { room: Some(room) }),
+                None => ("/leave".to_owned(), Ask::Leave { room: None }),
+            },
+            70..74 => {
+                let name = self.name();
+                (format!("/nick {name}"), Ask::Nick { name, valid: true })
+            }
+            74 => ("/nick system".to_owned(), Ask::Nick { name: "system".to_owned(), valid: false }),
+            75..82 => {
+                let to = self.addressee();
+                (format!("/msg {to} {raw}"), Ask::Direct { to, text: shown })
+            }
+            82..84 => (format!("/topic {raw}"), Ask::Topic { room: None, text: Some(shown) }),
+            84 => ("/topic -".to_owned(), Ask::Topic { room: None, text: Some(String::new()) }),
+            85 => ("/topic".to_owned(), Ask::Topic { room: None, text: None }),
+            86..89 => {
+                let limit = self.rng.bool().then(|| self.rng.u32(0..30));
+                let line = limit.map_or("/history".to_owned(), |limit| format!("/history {limit}"));
+                (line, Ask::History { room: None, before: None, after: None, limit })
+            }
+            89..91 => match self.some_room() {
+                Some(room) => (format!("/who {room}"), Ask::Who { room: Some(room) }),
+                None => ("/who".to_owned(), Ask::Who { room: None }),
+            },
+            91..93 => ("/rooms".to_owned(), Ask::Rooms),
+            93 => ("/help".to_owned(), Ask::Help),
+            94 => ("/dance".to_owned(), Ask::Bad { code: "unknown_type" }),
+            95 => ("/msg".to_owned(), Ask::Bad { code: "missing_field" }),
+            96 => ("\u{1b}\u{7}".to_owned(), Ask::Say { room: None, text: String::new(), me: false }),
+            // In a frame this would end the connection.
+            97 if dialect == Dialect::Line => return bad(b"\xFE is not UTF-8", "text_refused"),
+            _ => (String::new(), Ask::Nothing),
+        };
+        Sent { bytes: line.into_bytes(), ask, reference: None }
+    }
+
+    fn addressee(&mut self) -> String {
+        match self.rng.usize(0..4) {
+            0 => self.name(),
+            _ if self.names.is_empty() => self.name(),
+            _ => self.names[self.rng.usize(..self.names.len())].clone(),
+        }
+    }
+
+    fn think_json(&mut self) -> Sent {
+        let (raw, shown) = self.words();
+        let room = if self.rng.u32(0..3) == 0 { self.some_room() } else { None };
+        let (mut object, ask) = match self.rng.u32(0..100) {
+            0..50 => (json!({ "type": "say", "text": raw }), Ask::Say { room, text: shown, me: false }),
+            50..54 => (json!({ "type": "me", "text": raw }), Ask::Say { room, text: shown, me: true }),
+            54..68 => self.join(),
+            68..71 => (json!({ "type": "leave" }), Ask::Leave { room }),
+            71..74 => {
+                let name = self.name();
+                (json!({ "type": "nick", "name": name }), Ask::Nick { name, valid: true })
+            }
+            74..80 => {
+                let to = self.addressee();
+                (json!({ "type": "msg", "to": to, "text": raw }), Ask::Direct { to, text: shown })
+            }
+            80..82 => (json!({ "type": "topic", "text": raw }), Ask::Topic { room, text: Some(shown) }),
+            82 => (json!({ "type": "topic" }), Ask::Topic { room, text: None }),
+            83..88 => {
+                let before = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
+                let after = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
+                let limit = self.rng.bool().then(|| self.rng.u32(0..30));
+                let mut object = json!({ "type": "history" });
+                for (field, value) in [("before", before), ("after", after), ("limit", limit.map(u64::from))] {
+                    if let Some(value) = value {
+                        object[field] = value.into();
+                    }
+                }
+                (object, Ask::History { room, before, after, limit })
+            }
+            88..90 => (json!({ "type": "who" }), Ask::Who { room }),
+            90..92 => (json!({ "type": "rooms" }), Ask::Rooms),
+            92..95 => (json!({ "type": "typing" }), Ask::Typing { room }),
+            95 => (json!({ "type": "dance" }), Ask::Bad { code: "unknown_type" }),
+            96 => (json!({ "type": "say" }), Ask::Bad { code: "missing_field" }),
+            97 => return bad(br#"{"type":"say","text":7}"#, "bad_field"),
+            98 => return bad(b"{", "bad_json"),
+            _ => (json!({ "type": "say", "text": " \u{7}" }), Ask::Say { room, text: String::new(), me: false }),
+        };
+        if let Some(room) = room_of(&ask) {
+            object["room"] = room.into();
+        }
+        let reference = (self.rng.u32(0..3) > 0).then(|| {
+            *self.counter += 1;
+            *self.counter
+        });
+        if let Some(reference) = reference {
+            object["ref"] = reference.into();
+        }
+        Sent { bytes: object.to_string().into_bytes(), ask, reference }
+    }
+
+    /// Enters a room: for the first time, or again and resuming, or with a position that is none.
+    fn join(&mut self) -> (serde_json::Value, Ask) {
+        let (room, since) = match self.rng.u32(0..10) {
+            0..4 if !self.last_ids.is_empty() => {
+                let (room, id) = self.last_ids[self.rng.usize(..self.last_ids.len())].clone();
+                (room, Some(id))
+            }
+            4 => (self.room(), Some(self.rng.u64(0..40))),
+            _ => (self.room(), None),
+        };
+        let mut object = json!({ "type": "join", "room": room });
+        let epoch = if since.is_some() { self.rng.u32(0..4) } else { 0 };
+        match epoch {
+            1 | 2 => object["epoch"] = "now".into(),
+            3 => object["epoch"] = "then".into(),
+            _ => {}
+        }
+        let replay = (self.rng.u32(0..4) == 0).then(|| self.rng.u32(0..20));
+        if let Some(since) = since {
+            object["since"] = since.into();
+        }
+        if let Some(replay) = replay {
+            object["replay"] = replay.into();
+        }
+        (object, Ask::Join { room, since, same_epoch: epoch != 3, replay })
+    }
+}
+
+fn bad(text: &[u8], code: &'static str) -> Sent {
+    Sent { bytes: text.to_vec(), ask: Ask::Bad { code }, reference: None }
+}
+
+fn room_of(ask: &Ask) -> Option<&str> {
+    match ask {
+        Ask::Say { room, .. }
+        | Ask::Leave { room }
+        | Ask::Topic { room, .. }
+        | Ask::History { room, .. }
+        | Ask::Who { room }
+        | Ask::Typing { room } => room.as_deref(),
+        _ => None,
+    }
+}
+
+/// A line with one of the endings that terminals give it, and telnet's own bytes in between.
+pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let at = rng.usize(..=content.len());
+    bytes.extend_from_slice(&content[..at]);
+    match rng.u32(0..40) {
+        0 => bytes.extend_from_slice(&[255, 253, rng.u8(0..50)]),
+        1 => bytes.extend_from_slice(&[255, 251, rng.u8(0..50)]),
+        2 => bytes.extend_from_slice(&[255, 246]),
+        3 => bytes.extend_from_slice(&[255, 250, 31, 0, 80, 0, 24, 255, 240]),
+        4 => bytes.extend_from_slice(&[255, 241]),
+        _ => {}
+    }
+    bytes.extend_from_slice(&content[at..]);
+    bytes.extend_from_slice(match rng.u32(0..4) {
+        0 => b"\n",
+        1 => b"\r\0",
+        _ => b"\r\n",
+    });
+    bytes
+}
+
+pub fn frame(rng: &mut Rng, opcode: Opcode, is_final: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let key = rng.u32(..).to_be_bytes();
+    let header = FrameHeader { is_final, is_compressed: false, opcode, mask_key: Some(key), payload_bytes: 0 };
+    encode_client_frame(&mut bytes, header, payload);
+    bytes
+}
+
+/// A text message in one frame or in several, with `between` in the gaps.
+pub fn text(rng: &mut Rng, content: &[u8], between: &[u8]) -> Vec<u8> {
+    if rng.u32(0..6) > 0 {
+        let mut bytes = between.to_vec();
+        bytes.extend(frame(rng, Opcode::Text, true, content));
+        return bytes;
+    }
+    let (first, second) = (rng.usize(..=content.len()), rng.usize(..=content.len()));
+    let (first, second) = (first.min(second), first.max(second));
+    let mut bytes = frame(rng, Opcode::Text, false, &content[..first]);
+    bytes.extend_from_slice(between);
+    bytes.extend(frame(rng, Opcode::Continuation, false, &content[first..second]));
+    bytes.extend(frame(rng, Opcode::Continuation, true, &content[second..]));
+    bytes
+}
+
+/// Something that ends a WebSocket, and the close code that it is to end with.
+pub fn broken_frame(rng: &mut Rng, message_bytes_max: usize) -> (Vec<u8>, u16) {
+    match rng.u32(0..12) {
+        0 => (vec![0x81, 0x02, b'h', b'i'], 1002),
+        1 => (vec![0x83, 0x80, 0, 0, 0, 0], 1002),
+        2 => (vec![0xC1, 0x80, 0, 0, 0, 0], 1002),
+        3 => (vec![0x09, 0x80, 0, 0, 0, 0], 1002),
+        4 => (vec![0x80, 0x80, 0, 0, 0, 0], 1002),
+        5 => (vec![0x89, 0xFE, 0, 126], 1002),
+        6 => (vec![0x81, 0xFE, 0, 5, 0, 0, 0, 0], 1002),
+        7 => (vec![0x81, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4], 1009),
+        8 => (frame(rng, Opcode::Text, true, &vec![b'x'; message_bytes_max + 1]), 1009),
+        9 => (frame(rng, Opcode::Text, true, b"\xFF"), 1007),
+        10 => (frame(rng, Opcode::Close, true, b"\x03"), 1002),
+        _ => (frame(rng, Opcode::Close, true, &1005u16.to_be_bytes()), 1002),
+    }
+}

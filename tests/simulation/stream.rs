@@ -1,0 +1,212 @@
+//! A connection: two one-way pipes with a network in between, and everything that can go wrong with them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::rc::Rc;
+
+use chat_server::client::Stream;
+use fastrand::Rng;
+
+/// How often things go wrong, in a thousand calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    pub interrupted: u32,
+    /// A write takes less than there is room for, and is told later that there is more.
+    pub short_write: u32,
+    /// Bytes arrive between the poll and the read.
+    pub early: u32,
+}
+
+/// One connection as the simulation sees it. It keeps the contract of [`Stream`].
+#[derive(Debug)]
+pub struct Wire {
+    rng: Rng,
+    faults: Faults,
+    /// Sent by the client, on its way.
+    pub uplink: VecDeque<u8>,
+    /// The client has sent its FIN behind that.
+    pub fin_sent: bool,
+    /// Arrived at the server, and not read.
+    input: VecDeque<u8>,
+    input_ended: bool,
+    /// The connection is broken for both.
+    pub reset: bool,
+    /// Written by the server and not read by the client.
+    pub downlink: VecDeque<u8>,
+    /// What both kernels hold on the way down, in bytes.
+    pub capacity: usize,
+    /// The server was told that it can write no more, so it is to be told when it can.
+    write_blocked: bool,
+    /// The server has shut its writing half.
+    pub shut: bool,
+    /// The server has closed its socket.
+    pub dropped: bool,
+    /// The server's last bytes may have been destroyed by a reset, as it closed with input unread.
+    pub reset_by_close: bool,
+    pub readable: bool,
+    pub writable: bool,
+    pub ended: bool,
+}
+
+impl Wire {
+    pub fn new(seed: u64, faults: Faults, capacity: usize) -> Wire {
+        Wire {
+            rng: Rng::with_seed(seed),
+            faults,
+            uplink: VecDeque::new(),
+            fin_sent: false,
+            input: VecDeque::new(),
+            input_ended: false,
+            reset: false,
+            downlink: VecDeque::new(),
+            capacity,
+            write_blocked: false,
+            shut: false,
+            dropped: false,
+            reset_by_close: false,
+            readable: false,
+            // Every new socket is reported writable once.
+            writable: true,
+            ended: false,
+        }
+    }
+
+    fn chance(&mut self, of_thousand: u32) -> bool {
+        self.rng.u32(0..1000) < of_thousand
+    }
+
+    /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the last.
+    pub fn arrive(&mut self, bytes: usize) {
+        if self.dropped {
+            self.reset_by_close |= !self.uplink.is_empty();
+            self.uplink.clear();
+            return;
+        }
+        let count = bytes.min(self.uplink.len());
+        self.input.extend(self.uplink.drain(..count));
+        self.readable |= count > 0;
+        if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
+            self.input_ended = true;
+            self.ended = true;
+        }
+    }
+
+    /// The client's process takes up to so many bytes.
+    pub fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let count = bytes.min(self.downlink.len());
+        let taken = self.downlink.drain(..count).collect();
+        self.ease();
+        taken
+    }
+
+    /// Tells the server that it can write again, if it was told that it could not.
+    pub fn ease(&mut self) {
+        if self.write_blocked && self.downlink.len() < self.capacity {
+            self.write_blocked = false;
+            self.writable = true;
+        }
+    }
+
+    /// The connection breaks.
+    pub fn break_off(&mut self) {
+        self.reset = true;
+        self.input.clear();
+        self.uplink.clear();
+        self.ended = true;
+        self.writable = true;
+    }
+
+    /// Whether the client can read no more than what is in `downlink`.
+    pub fn is_over(&self) -> bool {
+        self.shut || self.dropped || self.reset
+    }
+
+    pub fn unread_by_server(&self) -> usize {
+        self.uplink.len() + self.input.len()
+    }
+
+    fn trouble(&mut self, broken: ErrorKind) -> io::Result<()> {
+        if self.chance(self.faults.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if self.reset { Err(broken.into()) } else { Ok(()) }
+    }
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub struct Near(pub Rc<RefCell<Wire>>);
+
+impl Read for Near {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        wire.trouble(ErrorKind::ConnectionReset)?;
+        let early = wire.faults.early;
+        if wire.chance(early) {
+            let count = wire.rng.usize(0..200);
+            wire.arrive(count);
+        }
+        if wire.input.is_empty() {
+            return if wire.input_ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        let count = buffer.len().min(wire.input.len());
+        for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Near {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        wire.trouble(ErrorKind::BrokenPipe)?;
+        assert!(!wire.shut, "written to after its writing half was shut");
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "a write of nothing");
+        let mut taken = offered.min(wire.capacity.saturating_sub(wire.downlink.len()));
+        let short_write = wire.faults.short_write;
+        if taken > 0 && wire.chance(short_write) {
+            taken = wire.rng.usize(0..taken);
+        }
+        wire.write_blocked |= taken < offered;
+        if taken == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let bytes = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken);
+        wire.downlink.extend(bytes);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Near {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut wire = self.0.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        assert!(!wire.shut, "shut twice");
+        wire.shut = true;
+        Ok(())
+    }
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        let mut wire = self.0.borrow_mut();
+        wire.dropped = true;
+        wire.reset_by_close = !wire.input.is_empty();
+        wire.readable = false;
+        wire.writable = false;
+        wire.ended = false;
+    }
+}

@@ -1,0 +1,83 @@
+//! The chat as the server knows it, with the model looking over its shoulder.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use chat_server::client::ClientId;
+use chat_server::outgoing::{Outgoing, Until};
+use chat_server::service::chat::Chat;
+use chat_server::service::{Introduction, Message, Service, Taken};
+use chat_server::wire::line::Rules;
+
+use crate::model::Model;
+
+/// Passes everything on to the chat, and tells the model in which order it happened.
+pub struct Watch {
+    pub chat: Chat,
+    pub model: Rc<RefCell<Model>>,
+    /// Prints all that happens.
+    pub trace: bool,
+}
+
+/// The server numbers its connections from 1, and so does the model.
+fn number(client: ClientId) -> usize {
+    let shown = client.to_string();
+    shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("an id shows its serial number")
+}
+
+impl Watch {
+    fn compare(&self, client: ClientId, out: &Outgoing) {
+        let model = self.model.borrow();
+        assert_eq!(out.rooms_of(client).len(), model.rooms_of(number(client)), "rooms that {client} is in");
+        assert_eq!(self.chat.people(), model.people(), "people");
+        assert_eq!(self.chat.rooms(), model.rooms(), "rooms");
+    }
+}
+
+impl Service for Watch {
+    fn rules(&self) -> Rules {
+        self.chat.rules()
+    }
+
+    fn greets(&self) -> bool {
+        self.chat.greets()
+    }
+
+    fn subprotocols(&self) -> &'static [&'static str] {
+        self.chat.subprotocols()
+    }
+
+    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
+        if self.trace {
+            println!("{:>7} {client} {introduction:?} {:?}", out.now().ms, out.format(client));
+        }
+        self.chat.opened(client, introduction, out);
+        self.model.borrow_mut().opened(number(client), introduction.name, introduction.room, out.now().unix_ms);
+        self.compare(client, out);
+    }
+
+    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+        self.chat.waits(client, out)
+    }
+
+    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+        let taken = self.chat.message(client, message, out);
+        if self.trace {
+            println!("{:>7} {client} {taken:?} {:?}", out.now().ms, String::from_utf8_lossy(message.bytes));
+        }
+        if taken == Taken::Yes {
+            self.model.borrow_mut().took(number(client), message.bytes, out.now());
+        }
+        self.compare(client, out);
+        taken
+    }
+
+    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+        if self.trace {
+            println!("{:>7} {client} leaves", out.now().ms);
+        }
+        self.chat.closed(client, out);
+        self.model.borrow_mut().closed(number(client), out.now().unix_ms);
+        self.compare(client, out);
+    }
+}
