@@ -265,7 +265,7 @@ impl Model {
             Ok(key) => format!(" in {}, with {}", self.rooms[key].shown, others(self.rooms[key].members.len())),
             Err(_) => String::new(),
         };
-        let help = "Type /help for the commands, /nick NAME to take a name.";
+        let help = "Try /nick NAME or /help.";
         self.line(number, "", format!("* Welcome! You are {name}{place}. {help}"));
         self.replay(number, &entered?, None, None);
         Ok(())

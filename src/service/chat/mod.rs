@@ -161,12 +161,7 @@ impl Chat {
             };
             let name = &person.name;
             out.send(client, |to| {
-                note(
-                    to,
-                    format_args!(
-                        "* Welcome! You are {name}{place}. Type /help for the commands, /nick NAME to take a name."
-                    ),
-                );
+                note(to, format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
             });
         }
         self.replay(client, entered?, None, None, out);

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Chat;
 use super::command::{self, Command, Complaint, PAGE, Resume};
 use super::directory::Room;
 use super::event::Event;
@@ -11,6 +10,7 @@ use super::json::Reference;
 use super::name::{Name, RoomName};
 use super::output::{Entrance, Line, Listed, Output, note, tell};
 use super::text::{self, quote};
+use super::{Chat, LOBBY};
 use crate::client::ClientId;
 use crate::outgoing::Outgoing;
 use crate::rooms::RoomId;
@@ -171,7 +171,8 @@ impl Chat {
     }
 
     fn open(&mut self, client: ClientId, name: RoomName, out: &mut Outgoing) -> Result<RoomId, Complaint> {
-        if self.directory.is_full() {
+        // Newcomers have to be put somewhere, so the lobby is let in as one room too many.
+        if self.directory.is_full() && name.key() != LOBBY {
             let Some(room) = self.directory.most_vacant() else {
                 let message = "This server has as many rooms as it can hold. Join one of those in /rooms.".to_owned();
                 return Err(Complaint::new("server_full", message));

@@ -8,7 +8,7 @@ use crate::service::chat::history::Kind;
 impl Directory {
     /// The rooms that there are.
     pub(in crate::service::chat) fn ids(&self) -> Vec<RoomId> {
-        (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(|at| RoomId::new(at)).collect()
+        (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(RoomId::new).collect()
     }
 
     pub(in crate::service::chat) fn history_bytes(&self) -> usize {

@@ -358,7 +358,8 @@ fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
     stage.play(
         "
         +bob
-        bob< * Welcome! You are guest-1. Type /help for the commands, /nick NAME to take a name.
+        bob< * Welcome! You are guest-1 in #lobby, with nobody else. Try /nick NAME or /help.
+        bob> /join #one-more
         bob< ! This server has as many rooms as it can hold. Join one of those in /rooms.
         bob> /join #dev
         ann< * guest-1 joined #dev.

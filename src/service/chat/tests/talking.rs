@@ -9,17 +9,19 @@ use crate::service::{Message, Service, Taken};
 
 #[test]
 fn everybody_is_greeted_in_one_line() {
-    play("
+    play(
+        "
         +ann
-        ann< * Welcome! You are guest-1 in #lobby, with nobody else. Type /help for the commands, /nick NAME to take a name.
+        ann< * Welcome! You are guest-1 in #lobby, with nobody else. Try /nick NAME or /help.
         +bob
         ann< * guest-2 joined #lobby.
-        bob< * Welcome! You are guest-2 in #lobby, with 1 other. Type /help for the commands, /nick NAME to take a name.
+        bob< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
         +cid text
         ann< * guest-3 joined #lobby.
         bob< * guest-3 joined #lobby.
-        cid< * Welcome! You are guest-3 in #lobby, with 2 others. Type /help for the commands, /nick NAME to take a name.
-    ");
+        cid< * Welcome! You are guest-3 in #lobby, with 2 others. Try /nick NAME or /help.
+    ",
+    );
 }
 
 #[test]
@@ -27,13 +29,13 @@ fn an_introduction_is_a_name_and_a_room() {
     play(
         "
         +ann text name=Ann room=dev
-        ann< * Welcome! You are Ann in #dev, with nobody else. Type /help …
+        ann< * Welcome! You are Ann in #dev, with nobody else. Try /nick …
         +bob text name=ANN room=#dev
         ann< * guest-1 joined #dev.
-        bob< * Welcome! You are guest-1 in #dev, with 1 other. Type /help …
+        bob< * Welcome! You are guest-1 in #dev, with 1 other. Try /nick …
         bob< ! The name ANN is taken. Choose another one.
         +cid text name=/x room=#a,b
-        cid< * Welcome! You are guest-2 in #lobby, with nobody else. Type /help …
+        cid< * Welcome! You are guest-2 in #lobby, with nobody else. Try /nick …
         cid< ! A name can not begin with / (U+002F); leave it out.
         cid< ! A room's name can not have , (U+002C) in it; leave it out.
     ",
