@@ -36,6 +36,8 @@ enum State {
 #[derive(Debug, Default)]
 pub struct Telnet {
     state: State,
+    /// Bytes that the UTF-8 character at the end of the data so far still lacks.
+    lacking: u8,
     refused: Option<Box<Refused>>,
 }
 
@@ -53,14 +55,23 @@ impl Telnet {
             State::Data => memchr(IAC, bytes).unwrap_or(bytes.len()),
             _ => 0,
         };
+        self.look_at(&bytes[..first]);
         let mut kept = first;
         for at in first..bytes.len() {
             if let Some(byte) = self.next(bytes[at], replies) {
+                self.lacking = lacking_after(self.lacking, byte);
                 bytes[kept] = byte;
                 kept += 1;
             }
         }
         kept
+    }
+
+    /// Looks whether data ends within a character; its last four bytes tell.
+    fn look_at(&mut self, data: &[u8]) {
+        let tail = data.len().saturating_sub(4);
+        let before = if tail > 0 { 0 } else { self.lacking };
+        self.lacking = data[tail..].iter().fold(before, |lacking, &byte| lacking_after(lacking, byte));
     }
 
     fn next(&mut self, byte: u8, replies: &mut Vec<u8>) -> Option<u8> {
@@ -69,6 +80,7 @@ impl Telnet {
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
             (State::Command, SB) => (State::Subnegotiation, None),
+            (State::Command, _) if self.lacking > 0 && mistaken(byte).is_some() => (State::Data, mistaken(byte)),
             (State::Command, AYT) => {
                 replies.extend_from_slice(HERE);
                 (State::Data, None)
@@ -107,6 +119,35 @@ impl Telnet {
         *word |= bit;
         first
     }
+}
+
+/// How many bytes a UTF-8 character lacks after this byte.
+fn lacking_after(lacking: u8, byte: u8) -> u8 {
+    match byte {
+        0x80..=0xBF => lacking.saturating_sub(1),
+        0xC2..=0xDF => 1,
+        0xE0..=0xEF => 2,
+        0xF0..=0xF4 => 3,
+        _ => 0,
+    }
+}
+
+/// The byte for which GNU telnet sends this command. It looks at seven bits only, so that a byte in the middle of a
+/// character (the second of U+304F, say) counts as Ctrl-O to it. Nobody interrupts between the bytes of a character, so
+/// there the byte is meant.
+fn mistaken(command: u8) -> Option<u8> {
+    let control = match command {
+        // RFC 1184: EOF, SUSP and ABORT; RFC 854: BRK, IP, AO, AYT and EL.
+        236 => 0x04,
+        237 => 0x1A,
+        238 | 243 => 0x1C,
+        244 => 0x03,
+        245 => 0x0F,
+        AYT => 0x14,
+        248 => 0x15,
+        _ => return None,
+    };
+    Some(control | 0x80)
 }
 
 #[cfg(test)]
@@ -162,6 +203,19 @@ mod tests {
         }
         input.extend(b"llo\n");
         expect(&input, b"hello\n", b"");
+    }
+
+    /// What GNU telnet sends for a line of Japanese, as it was captured.
+    #[test]
+    fn a_character_is_whole_although_telnet_took_a_byte_of_it_for_a_command() {
+        let mark = [IAC, DO, TIMING_MARK];
+        let sakura = [&[0xE6, 0xA1, IAC, 243][..], &mark].concat();
+        let ku = [&[0xE3, 0x81, IAC, 245][..], &mark].concat();
+        let input = [b"/nick ", &sakura[..], "さ".as_bytes(), &ku, b"\n"].concat();
+        expect(&input, "/nick 桜さく\n".as_bytes(), &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK]);
+        // Between characters the same commands are commands.
+        let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 244, b'\n']].concat();
+        expect(&input, "aさ\n".as_bytes(), b"");
     }
 
     #[test]
