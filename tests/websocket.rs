@@ -495,16 +495,13 @@ fn two_thousand_clients_all_hear_it() {
         while !ws.text().contains("to all of you") {}
         assert!(ws.socket.can_read(), "client {number}");
     }
-    // Each is heard by all as well: every hundredth says something.
+    // Each is heard by all as well: every hundredth says something, in whichever order.
     for number in (1..2000).step_by(100) {
         crowd[number].send(format!("I am {number}"));
     }
     for ws in &mut crowd {
         for number in (1..2000).step_by(100) {
             let text = ws.text();
-            if text.contains("\"joined\"") || text.contains(" joined ") {
-                continue;
-            }
             assert!(text.contains("I am "), "{number}: {text}");
         }
     }
