@@ -8,7 +8,8 @@ use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 use serde_json::Value;
 
-use crate::model::{Ask, Dialect, Model, Sent};
+use crate::ask::{Ask, Dialect, Sent};
+use crate::model::Model;
 use crate::say::{self, Mind};
 use crate::screen::{KEY, Screen, Seen};
 use crate::stream::Wire;
@@ -22,6 +23,8 @@ pub enum Habit {
     Trickle,
     /// It reads nothing for a while.
     Stalls,
+    /// It reads nothing at all, and others must not be held up by it for long.
+    Stuck,
     /// It has fallen silent: it reads, and sends nothing, not even a Pong.
     Mute,
 }
@@ -270,7 +273,12 @@ impl Person {
             return;
         }
         if self.excused {
-            // It may have been cut off at any point; what it saw until then was right.
+            // It may have been cut off at any point; what it saw until then was right. A server that has shut its half in
+            // order has said goodbye, on the border of a message.
+            if self.wire.borrow().shut {
+                assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
+                assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
+            }
             return;
         }
         assert!(!self.wire.borrow().reset_by_close, "client {} lost its last words to a reset", self.number);

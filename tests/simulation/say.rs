@@ -4,7 +4,7 @@ use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_fra
 use fastrand::Rng;
 use serde_json::json;
 
-use crate::model::{Ask, Dialect, Sent};
+use crate::ask::{Ask, Dialect, Sent};
 
 pub const ROOMS: [&str; 6] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本"];
 const NAMES: [&str; 8] = ["alice", "Alice", "bob", "carol", "dave", "日本", "guest-3", "erin"];

@@ -12,7 +12,8 @@ use chat_server::service::chat::throttle::Rate;
 use chat_server::service::chat::{self, Chat, directory, history};
 use fastrand::Rng;
 
-use crate::model::{Dialect, Model};
+use crate::ask::Dialect;
+use crate::model::Model;
 use crate::person::{End, Habit, Person};
 use crate::say::Mind;
 use crate::stream::{Faults, Near, Wire};
@@ -155,6 +156,7 @@ impl World {
             0 => Habit::Trickle,
             1 => Habit::Stalls,
             2 => Habit::Mute,
+            3 if self.rng.bool() => Habit::Stuck,
             _ => Habit::Prompt,
         };
         let mark = self.limits.outbox_mark_bytes;
@@ -244,7 +246,7 @@ impl World {
             let rng = &mut self.rng;
             let rest = person.wire.borrow().unread_by_server();
             let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
-            if calm {
+            if calm && person.habit != Habit::Stuck {
                 person.wire.borrow_mut().capacity = 10_000;
             }
             let hasty = rng.u32(0..4) > 0;
@@ -252,6 +254,7 @@ impl World {
                 person.wire.borrow_mut().arrive(count);
             }
             let count = match person.habit {
+                Habit::Stuck => 0,
                 _ if calm => usize::MAX,
                 Habit::Trickle if rng.u32(0..4) > 0 => 0,
                 Habit::Trickle => rng.usize(0..50),
@@ -359,7 +362,7 @@ impl World {
             self.step(true);
         }
         let model = &mut *self.model.borrow_mut();
-        for person in &self.people {
+        for person in self.people.iter().filter(|person| person.habit != Habit::Stuck) {
             assert_ne!((person.habit, person.dialect == Dialect::Line), (Habit::Mute, false), "the mute are found out");
             if person.end.is_some() || person.excused && person.is_over() {
                 assert!(person.clings, "client {} ({:?}) should have gone", person.number, person.end);
@@ -370,10 +373,13 @@ impl World {
     }
 
     fn is_heard(&self, person: &Person) -> bool {
-        self.model.borrow_mut().client(person.number).sent.is_empty()
+        person.habit == Habit::Stuck || self.model.borrow_mut().client(person.number).sent.is_empty()
     }
 
     fn has_seen_all(&self, person: &Person) -> bool {
+        if person.habit == Habit::Stuck {
+            return true;
+        }
         if person.end.is_some() {
             // It is about to be let go, and forgotten.
             return person.clings;
@@ -392,10 +398,12 @@ impl World {
                 _ => person.half_close(),
             }
             person.clings = false;
+            person.habit = Habit::Trickle;
         }
         let limits = self.limits;
         let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
-        while self.now < until {
+        // Flood control goes on with those who have said a lot and left.
+        while self.now < until || !self.server.is_empty() && self.now < until + 300_000 {
             self.step(true);
         }
         assert!(self.server.is_empty(), "{} clients stay after all have left", self.server.len());
