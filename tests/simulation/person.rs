@@ -51,6 +51,8 @@ pub struct Person {
     pub end: Option<End>,
     /// Never closes its side, whatever it is sent.
     pub clings: bool,
+    /// It offers permessage-deflate.
+    compression: bool,
     pub connected_at: u64,
     pub said_at: u64,
     /// Nothing moves on its connection until then.
@@ -69,11 +71,19 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn new(number: usize, key: usize, wire: Rc<RefCell<Wire>>, dialect: Dialect, habit: Habit, now: u64) -> Person {
+    pub fn new(
+        number: usize,
+        key: usize,
+        wire: Rc<RefCell<Wire>>,
+        dialect: Dialect,
+        habit: Habit,
+        compression: bool,
+        now: u64,
+    ) -> Person {
         let screen = match dialect {
             Dialect::Line => Screen::lines(),
-            Dialect::Text => Screen::http(false),
-            Dialect::Json => Screen::http(true),
+            Dialect::Text => Screen::http(false, compression),
+            Dialect::Json => Screen::http(true, compression),
         };
         Person {
             number,
@@ -83,6 +93,7 @@ impl Person {
             habit,
             end: None,
             clings: false,
+            compression,
             connected_at: now,
             said_at: now,
             stalled_until: 0,
@@ -112,9 +123,13 @@ impl Person {
             Dialect::Json => "Sec-WebSocket-Protocol: soap, chat.v1.json\r\n",
             _ => "",
         };
+        let extensions = match self.compression {
+            true => "Sec-WebSocket-Extensions: x-none, permessage-deflate; client_max_window_bits\r\n",
+            false => "",
+        };
         let request = format!(
             "GET /?{} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n",
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{extensions}\r\n",
             query.join("&")
         );
         let mut wire = self.wire.borrow_mut();
@@ -136,7 +151,7 @@ impl Person {
             Dialect::Line => say::line(rng, &sent.bytes),
             _ => {
                 let between = if rng.u32(0..15) == 0 { self.ping(model, rng) } else { Vec::new() };
-                say::text(rng, &sent.bytes, &between)
+                say::text(rng, &sent.bytes, &between, self.screen.may_compress())
             }
         };
         if matches!(sent.ask, Ask::Quit { .. }) {

@@ -90,7 +90,7 @@ impl World {
         let limits = limits(&mut rng);
         let (chat_settings, rate) = chat_settings(&mut rng, &limits);
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
-        let settings = Settings { limits, ..Settings::default() };
+        let settings = Settings { limits, compress: rng.bool(), ..Settings::default() };
         let watch = Watch {
             chat: Chat::new(chat_settings),
             model: Rc::clone(&model),
@@ -166,7 +166,7 @@ impl World {
         };
         let (number, key, wire) = self.new_wire(capacity);
         self.model.borrow_mut().connect(number, dialect);
-        let mut person = Person::new(number, key, wire, dialect, habit, self.now);
+        let mut person = Person::new(number, key, wire, dialect, habit, self.rng.bool(), self.now);
         person.clings = habit != Habit::Prompt && self.rng.bool();
         if dialect != Dialect::Line {
             let mut mind = mind(&mut self.rng, &mut self.counter, &self.limits, &[], &[]);
