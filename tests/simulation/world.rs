@@ -372,6 +372,10 @@ impl World {
         }
     }
 
+    fn is_deserted(&self) -> bool {
+        self.server.is_empty() && self.people.is_empty() && self.visitors.is_empty()
+    }
+
     fn is_heard(&self, person: &Person) -> bool {
         person.habit == Habit::Stuck || self.model.borrow_mut().client(person.number).sent.is_empty()
     }
@@ -403,7 +407,7 @@ impl World {
         let limits = self.limits;
         let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
         // Flood control goes on with those who have said a lot and left.
-        while self.now < until || !self.server.is_empty() && self.now < until + 300_000 {
+        while self.now < until || !self.is_deserted() && self.now < until + 300_000 {
             self.step(true);
         }
         assert!(self.server.is_empty(), "{} clients stay after all have left", self.server.len());
