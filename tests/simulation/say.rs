@@ -259,7 +259,7 @@ fn data_frame(rng: &mut Rng, opcode: Opcode, is_final: bool, is_compressed: bool
 
 /// A text message in one frame or in several, with `between` in the gaps.
 pub fn text(rng: &mut Rng, content: &[u8], between: &[u8], compress: bool) -> Vec<u8> {
-    let compress = compress && rng.bool();
+    let compress = compress && rng.u32(0..8) == 0;
     let mut compressed = Vec::new();
     if compress {
         Deflater::new().deflate(content, &mut compressed);

@@ -33,17 +33,24 @@ pub struct Screen {
     subprotocol: bool,
     /// Whether compression was asked for, and granted.
     compression: (bool, bool),
+    inflater: Option<Decompress>,
     bytes: Vec<u8>,
 }
 
 impl Screen {
     pub fn lines() -> Screen {
-        Screen { state: State::Lines, subprotocol: false, compression: (false, false), bytes: Vec::new() }
+        Screen {
+            state: State::Lines,
+            subprotocol: false,
+            compression: (false, false),
+            inflater: None,
+            bytes: Vec::new(),
+        }
     }
 
     /// Of a client that asks for this dialect, and perhaps for compression.
     pub fn http(subprotocol: bool, compression: bool) -> Screen {
-        Screen { state: State::Http, subprotocol, compression: (compression, false), bytes: Vec::new() }
+        Screen { state: State::Http, subprotocol, compression: (compression, false), inflater: None, bytes: Vec::new() }
     }
 
     pub fn may_compress(&self) -> bool {
@@ -148,7 +155,7 @@ impl Screen {
         let opcode = first & 0x0F;
         let payload = self.bytes[header..header + length].to_vec();
         self.bytes.drain(..header + length);
-        let payload = if compressed { inflate(&payload) } else { payload };
+        let payload = if compressed { self.inflate(&payload) } else { payload };
         assert!(opcode < 8 || length <= 125, "a control frame of {length} bytes");
         Some(Some(match opcode {
             1 => Seen::Text(String::from_utf8(payload).expect("UTF-8")),
@@ -161,16 +168,17 @@ impl Screen {
             opcode => panic!("opcode {opcode}"),
         }))
     }
-}
 
-/// RFC 7692, 7.2.2: every message stands alone.
-fn inflate(payload: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(1 << 20);
-    let whole = [payload, &[0, 0, 0xFF, 0xFF]].concat();
-    let mut inflater = Decompress::new(false);
-    inflater.decompress_vec(&whole, &mut message, FlushDecompress::Sync).expect("a deflate stream");
-    assert_eq!(inflater.total_in(), whole.len() as u64);
-    message
+    /// RFC 7692, 7.2.2: every message stands alone.
+    fn inflate(&mut self, payload: &[u8]) -> Vec<u8> {
+        let mut message = Vec::with_capacity(1 << 20);
+        let whole = [payload, &[0, 0, 0xFF, 0xFF]].concat();
+        let inflater = self.inflater.get_or_insert_with(|| Decompress::new(false));
+        inflater.reset(false);
+        inflater.decompress_vec(&whole, &mut message, FlushDecompress::Sync).expect("a deflate stream");
+        assert_eq!(inflater.total_in(), whole.len() as u64);
+        message
+    }
 }
 
 fn close_code(payload: &[u8]) -> Option<u16> {

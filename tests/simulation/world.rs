@@ -90,7 +90,7 @@ impl World {
         let limits = limits(&mut rng);
         let (chat_settings, rate) = chat_settings(&mut rng, &limits);
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
-        let settings = Settings { limits, compress: rng.bool(), ..Settings::default() };
+        let settings = Settings { limits, compress: rng.u32(0..4) == 0, ..Settings::default() };
         let watch = Watch {
             chat: Chat::new(chat_settings),
             model: Rc::clone(&model),
