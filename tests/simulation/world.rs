@@ -384,9 +384,10 @@ impl World {
         if person.habit == Habit::Stuck {
             return true;
         }
-        if person.end.is_some() {
+        let is_mute = person.habit == Habit::Mute && person.dialect != Dialect::Line;
+        if person.end.is_some() || is_mute {
             // It is about to be let go, and forgotten.
-            return person.clings;
+            return person.clings && !is_mute;
         }
         self.model.borrow_mut().client(person.number).expected.missing().is_empty()
     }
