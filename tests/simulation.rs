@@ -4,6 +4,8 @@
 //! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its own runs it alone;
 //! `SIMULATION_TRACE=1` prints what the service heard.
 
+#[path = "simulation/ask.rs"]
+mod ask;
 #[path = "simulation/expect.rs"]
 mod expect;
 #[path = "simulation/model.rs"]

@@ -27,6 +27,14 @@ impl Outgoing {
                 assert!(bytes > 0, "an empty outbox is given back");
                 let is_over = bytes > self.limits.outbox_mark_bytes;
                 assert!(!is_over || owed.pressure != Pressure::Clear, "client {key} is over the mark");
+                let patience = self.limits.too_slow_ms + self.limits.stalled_ms;
+                let behind = match owed.pressure {
+                    Pressure::Over { since } | Pressure::Stalled { since } => self.now.ms.saturating_sub(since),
+                    Pressure::Clear => 0,
+                };
+                let blocked = owed.blocked_since.map_or(0, |at| self.now.ms.saturating_sub(at));
+                let let_go = behind.min(blocked) > patience;
+                assert!(recipient.closed || !let_go, "client {key} should have been let go as too slow");
                 assert!(recipient.closed || bytes <= self.limits.outbox_max_bytes, "client {key}: {bytes} bytes");
             }
         }

@@ -8,7 +8,8 @@ use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 use serde_json::Value;
 
-use crate::model::{Ask, Dialect, Model, Sent};
+use crate::ask::{Ask, Dialect, Sent};
+use crate::model::Model;
 use crate::say::{self, Mind};
 use crate::screen::{KEY, Screen, Seen};
 use crate::stream::Wire;
@@ -22,6 +23,8 @@ pub enum Habit {
     Trickle,
     /// It reads nothing for a while.
     Stalls,
+    /// It reads nothing at all, and others must not be held up by it for long.
+    Stuck,
     /// It has fallen silent: it reads, and sends nothing, not even a Pong.
     Mute,
 }
@@ -48,6 +51,8 @@ pub struct Person {
     pub end: Option<End>,
     /// Never closes its side, whatever it is sent.
     pub clings: bool,
+    /// It offers permessage-deflate.
+    compression: bool,
     pub connected_at: u64,
     pub said_at: u64,
     /// Nothing moves on its connection until then.
@@ -66,11 +71,19 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn new(number: usize, key: usize, wire: Rc<RefCell<Wire>>, dialect: Dialect, habit: Habit, now: u64) -> Person {
+    pub fn new(
+        number: usize,
+        key: usize,
+        wire: Rc<RefCell<Wire>>,
+        dialect: Dialect,
+        habit: Habit,
+        compression: bool,
+        now: u64,
+    ) -> Person {
         let screen = match dialect {
             Dialect::Line => Screen::lines(),
-            Dialect::Text => Screen::http(false),
-            Dialect::Json => Screen::http(true),
+            Dialect::Text => Screen::http(false, compression),
+            Dialect::Json => Screen::http(true, compression),
         };
         Person {
             number,
@@ -80,6 +93,7 @@ impl Person {
             habit,
             end: None,
             clings: false,
+            compression,
             connected_at: now,
             said_at: now,
             stalled_until: 0,
@@ -109,9 +123,13 @@ impl Person {
             Dialect::Json => "Sec-WebSocket-Protocol: soap, chat.v1.json\r\n",
             _ => "",
         };
+        let extensions = match self.compression {
+            true => "Sec-WebSocket-Extensions: x-none, permessage-deflate; client_max_window_bits\r\n",
+            false => "",
+        };
         let request = format!(
             "GET /?{} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n",
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{extensions}\r\n",
             query.join("&")
         );
         let mut wire = self.wire.borrow_mut();
@@ -133,7 +151,7 @@ impl Person {
             Dialect::Line => say::line(rng, &sent.bytes),
             _ => {
                 let between = if rng.u32(0..15) == 0 { self.ping(model, rng) } else { Vec::new() };
-                say::text(rng, &sent.bytes, &between)
+                say::text(rng, &sent.bytes, &between, self.screen.may_compress())
             }
         };
         if matches!(sent.ask, Ask::Quit { .. }) {
@@ -270,7 +288,12 @@ impl Person {
             return;
         }
         if self.excused {
-            // It may have been cut off at any point; what it saw until then was right.
+            // It may have been cut off at any point; what it saw until then was right. A server that has shut its half in
+            // order has said goodbye, on the border of a message.
+            if self.wire.borrow().shut {
+                assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
+                assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
+            }
             return;
         }
         assert!(!self.wire.borrow().reset_by_close, "client {} lost its last words to a reset", self.number);

@@ -1,10 +1,11 @@
 //! What clients say, in words and in bytes.
 
+use chat_server::wire::websocket::deflate::Deflater;
 use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame};
 use fastrand::Rng;
 use serde_json::json;
 
-use crate::model::{Ask, Dialect, Sent};
+use crate::ask::{Ask, Dialect, Sent};
 
 pub const ROOMS: [&str; 6] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本"];
 const NAMES: [&str; 8] = ["alice", "Alice", "bob", "carol", "dave", "日本", "guest-3", "erin"];
@@ -245,23 +246,33 @@ pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
 }
 
 pub fn frame(rng: &mut Rng, opcode: Opcode, is_final: bool, payload: &[u8]) -> Vec<u8> {
+    data_frame(rng, opcode, is_final, false, payload)
+}
+
+fn data_frame(rng: &mut Rng, opcode: Opcode, is_final: bool, is_compressed: bool, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let key = rng.u32(..).to_be_bytes();
-    let header = FrameHeader { is_final, is_compressed: false, opcode, mask_key: Some(key), payload_bytes: 0 };
+    let header = FrameHeader { is_final, is_compressed, opcode, mask_key: Some(key), payload_bytes: 0 };
     encode_client_frame(&mut bytes, header, payload);
     bytes
 }
 
 /// A text message in one frame or in several, with `between` in the gaps.
-pub fn text(rng: &mut Rng, content: &[u8], between: &[u8]) -> Vec<u8> {
+pub fn text(rng: &mut Rng, content: &[u8], between: &[u8], compress: bool) -> Vec<u8> {
+    let compress = compress && rng.u32(0..8) == 0;
+    let mut compressed = Vec::new();
+    if compress {
+        Deflater::new().deflate(content, &mut compressed);
+    }
+    let content = if compress { &compressed } else { content };
     if rng.u32(0..6) > 0 {
         let mut bytes = between.to_vec();
-        bytes.extend(frame(rng, Opcode::Text, true, content));
+        bytes.extend(data_frame(rng, Opcode::Text, true, compress, content));
         return bytes;
     }
     let (first, second) = (rng.usize(..=content.len()), rng.usize(..=content.len()));
     let (first, second) = (first.min(second), first.max(second));
-    let mut bytes = frame(rng, Opcode::Text, false, &content[..first]);
+    let mut bytes = data_frame(rng, Opcode::Text, false, compress, &content[..first]);
     bytes.extend_from_slice(between);
     bytes.extend(frame(rng, Opcode::Continuation, false, &content[first..second]));
     bytes.extend(frame(rng, Opcode::Continuation, true, &content[second..]));
@@ -273,7 +284,7 @@ pub fn broken_frame(rng: &mut Rng, message_bytes_max: usize) -> (Vec<u8>, u16) {
     match rng.u32(0..12) {
         0 => (vec![0x81, 0x02, b'h', b'i'], 1002),
         1 => (vec![0x83, 0x80, 0, 0, 0, 0], 1002),
-        2 => (vec![0xC1, 0x80, 0, 0, 0, 0], 1002),
+        2 => (vec![0xA1, 0x80, 0, 0, 0, 0], 1002),
         3 => (vec![0x09, 0x80, 0, 0, 0, 0], 1002),
         4 => (vec![0x80, 0x80, 0, 0, 0, 0], 1002),
         5 => (vec![0x89, 0xFE, 0, 126], 1002),

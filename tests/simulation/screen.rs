@@ -1,5 +1,7 @@
 //! What a client makes of the bytes it gets, as strictly as the RFCs allow.
 
+use flate2::{Decompress, FlushDecompress};
+
 /// The key of RFC 6455, 1.3, and what it has to be answered with.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -29,16 +31,30 @@ enum State {
 pub struct Screen {
     state: State,
     subprotocol: bool,
+    /// Whether compression was asked for, and granted.
+    compression: (bool, bool),
+    inflater: Option<Decompress>,
     bytes: Vec<u8>,
 }
 
 impl Screen {
     pub fn lines() -> Screen {
-        Screen { state: State::Lines, subprotocol: false, bytes: Vec::new() }
+        Screen {
+            state: State::Lines,
+            subprotocol: false,
+            compression: (false, false),
+            inflater: None,
+            bytes: Vec::new(),
+        }
     }
 
-    pub fn http(subprotocol: bool) -> Screen {
-        Screen { state: State::Http, subprotocol, bytes: Vec::new() }
+    /// Of a client that asks for this dialect, and perhaps for compression.
+    pub fn http(subprotocol: bool, compression: bool) -> Screen {
+        Screen { state: State::Http, subprotocol, compression: (compression, false), inflater: None, bytes: Vec::new() }
+    }
+
+    pub fn may_compress(&self) -> bool {
+        self.compression.1
     }
 
     /// Bytes of something that has not come in full.
@@ -95,7 +111,10 @@ impl Screen {
             assert_eq!(field("Sec-WebSocket-Accept"), Some(ACCEPT));
             assert_eq!(field("Upgrade").map(str::to_lowercase).as_deref(), Some("websocket"));
             assert_eq!(field("Sec-WebSocket-Protocol"), self.subprotocol.then_some("chat.v1.json"));
-            assert_eq!(field("Sec-WebSocket-Extensions"), None, "none was asked for");
+            let granted = field("Sec-WebSocket-Extensions");
+            let bare = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+            assert!(granted.is_none() || self.compression.0 && granted == Some(bare), "{granted:?}");
+            self.compression.1 = granted.is_some();
             self.bytes.drain(..end);
             self.state = State::Frames;
             return Some(Some(Seen::Upgraded));
@@ -112,7 +131,12 @@ impl Screen {
 
     fn frame(&mut self) -> Option<Option<Seen>> {
         let [first, second, rest @ ..] = &self.bytes[..] else { return None };
-        assert_eq!(first & 0xF0, 0x80, "the server's frames are whole and have no reserved bits");
+        assert_eq!(first & 0xB0, 0x80, "the server's frames are whole and have no reserved bits");
+        let compressed = first & 0x40 != 0;
+        assert!(
+            !compressed || self.compression.1 && first & 0x0F == 1,
+            "only granted compression, and of messages only"
+        );
         assert_eq!(second & 0x80, 0, "a server's frame is not masked");
         let (length, header) = match second & 0x7F {
             126 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
@@ -131,6 +155,7 @@ impl Screen {
         let opcode = first & 0x0F;
         let payload = self.bytes[header..header + length].to_vec();
         self.bytes.drain(..header + length);
+        let payload = if compressed { self.inflate(&payload) } else { payload };
         assert!(opcode < 8 || length <= 125, "a control frame of {length} bytes");
         Some(Some(match opcode {
             1 => Seen::Text(String::from_utf8(payload).expect("UTF-8")),
@@ -142,6 +167,17 @@ impl Screen {
             10 => Seen::Pong(payload),
             opcode => panic!("opcode {opcode}"),
         }))
+    }
+
+    /// RFC 7692, 7.2.2: every message stands alone.
+    fn inflate(&mut self, payload: &[u8]) -> Vec<u8> {
+        let mut message = Vec::with_capacity(1 << 20);
+        let whole = [payload, &[0, 0, 0xFF, 0xFF]].concat();
+        let inflater = self.inflater.get_or_insert_with(|| Decompress::new(false));
+        inflater.reset(false);
+        inflater.decompress_vec(&whole, &mut message, FlushDecompress::Sync).expect("a deflate stream");
+        assert_eq!(inflater.total_in(), whole.len() as u64);
+        message
     }
 }
 

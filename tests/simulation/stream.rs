@@ -38,6 +38,7 @@ pub struct Wire {
     pub capacity: usize,
     /// The server was told that it can write no more, so it is to be told when it can.
     write_blocked: bool,
+    was_short: bool,
     /// The server has shut its writing half.
     pub shut: bool,
     /// The server has closed its socket.
@@ -62,6 +63,7 @@ impl Wire {
             downlink: VecDeque::new(),
             capacity,
             write_blocked: false,
+            was_short: false,
             shut: false,
             dropped: false,
             reset_by_close: false,
@@ -171,9 +173,12 @@ impl Write for Near {
         assert!(offered > 0, "a write of nothing");
         let mut taken = offered.min(wire.capacity.saturating_sub(wire.downlink.len()));
         let short_write = wire.faults.short_write;
-        if taken > 0 && wire.chance(short_write) {
+        // Not twice in a row, which would hold up a reader for as long as it takes to call it silent.
+        let short = taken > 0 && !wire.was_short && wire.chance(short_write);
+        if short {
             taken = wire.rng.usize(0..taken);
         }
+        wire.was_short = short;
         wire.write_blocked |= taken < offered;
         if taken == 0 {
             return Err(ErrorKind::WouldBlock.into());

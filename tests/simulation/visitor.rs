@@ -41,7 +41,16 @@ impl Visitor {
         wire.borrow_mut().uplink.extend(b"GET ");
         wire.borrow_mut().arrive(4);
         let patience_until = now + patience_ms;
-        Visitor { number, key, wire, screen: Screen::http(false), to_send, expected, patience_until, patience_ms }
+        Visitor {
+            number,
+            key,
+            wire,
+            screen: Screen::http(false, false),
+            to_send,
+            expected,
+            patience_until,
+            patience_ms,
+        }
     }
 
     pub fn go_on(&mut self, rng: &mut Rng, now: u64) {

@@ -12,7 +12,8 @@ use chat_server::service::chat::throttle::Rate;
 use chat_server::service::chat::{self, Chat, directory, history};
 use fastrand::Rng;
 
-use crate::model::{Dialect, Model};
+use crate::ask::Dialect;
+use crate::model::Model;
 use crate::person::{End, Habit, Person};
 use crate::say::Mind;
 use crate::stream::{Faults, Near, Wire};
@@ -90,7 +91,7 @@ impl World {
         let limits = limits(&mut rng);
         let (chat_settings, rate) = chat_settings(&mut rng, &limits);
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
-        let settings = Settings { limits, ..Settings::default() };
+        let settings = Settings { limits, compress: rng.u32(0..4) == 0, ..Settings::default() };
         let watch = Watch {
             chat: Chat::new(chat_settings),
             model: Rc::clone(&model),
@@ -156,6 +157,7 @@ impl World {
             0 => Habit::Trickle,
             1 => Habit::Stalls,
             2 => Habit::Mute,
+            3 if self.rng.bool() => Habit::Stuck,
             _ => Habit::Prompt,
         };
         let mark = self.limits.outbox_mark_bytes;
@@ -165,7 +167,7 @@ impl World {
         };
         let (number, key, wire) = self.new_wire(capacity);
         self.model.borrow_mut().connect(number, dialect);
-        let mut person = Person::new(number, key, wire, dialect, habit, self.now);
+        let mut person = Person::new(number, key, wire, dialect, habit, self.rng.bool(), self.now);
         person.clings = habit != Habit::Prompt && self.rng.bool();
         if dialect != Dialect::Line {
             let mut mind = mind(&mut self.rng, &mut self.counter, &self.limits, &[], &[]);
@@ -245,7 +247,7 @@ impl World {
             let rng = &mut self.rng;
             let rest = person.wire.borrow().unread_by_server();
             let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
-            if calm {
+            if calm && person.habit != Habit::Stuck {
                 person.wire.borrow_mut().capacity = 10_000;
             }
             let hasty = rng.u32(0..4) > 0;
@@ -253,6 +255,7 @@ impl World {
                 person.wire.borrow_mut().arrive(count);
             }
             let count = match person.habit {
+                Habit::Stuck => 0,
                 _ if calm => usize::MAX,
                 Habit::Trickle if rng.u32(0..4) > 0 => 0,
                 Habit::Trickle => rng.usize(0..50),
@@ -360,7 +363,7 @@ impl World {
             self.step(true);
         }
         let model = &mut *self.model.borrow_mut();
-        for person in &self.people {
+        for person in self.people.iter().filter(|person| person.habit != Habit::Stuck) {
             assert_ne!((person.habit, person.dialect == Dialect::Line), (Habit::Mute, false), "the mute are found out");
             if person.end.is_some() || person.excused && person.is_over() {
                 assert!(person.clings, "client {} ({:?}) should have gone", person.number, person.end);
@@ -370,14 +373,22 @@ impl World {
         }
     }
 
+    fn is_deserted(&self) -> bool {
+        self.server.is_empty() && self.people.is_empty() && self.visitors.is_empty()
+    }
+
     fn is_heard(&self, person: &Person) -> bool {
-        self.model.borrow_mut().client(person.number).sent.is_empty()
+        person.habit == Habit::Stuck || self.model.borrow_mut().client(person.number).sent.is_empty()
     }
 
     fn has_seen_all(&self, person: &Person) -> bool {
-        if person.end.is_some() {
+        if person.habit == Habit::Stuck {
+            return true;
+        }
+        let is_mute = person.habit == Habit::Mute && person.dialect != Dialect::Line;
+        if person.end.is_some() || is_mute {
             // It is about to be let go, and forgotten.
-            return person.clings;
+            return person.clings && !is_mute;
         }
         self.model.borrow_mut().client(person.number).expected.missing().is_empty()
     }
@@ -393,10 +404,12 @@ impl World {
                 _ => person.half_close(),
             }
             person.clings = false;
+            person.habit = Habit::Trickle;
         }
         let limits = self.limits;
         let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
-        while self.now < until {
+        // Flood control goes on with those who have said a lot and left.
+        while self.now < until || !self.is_deserted() && self.now < until + 300_000 {
             self.step(true);
         }
         assert!(self.server.is_empty(), "{} clients stay after all have left", self.server.len());

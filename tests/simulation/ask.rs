@@ -1,0 +1,71 @@
+//! What clients ask for, and in which dialect.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Line,
+    Text,
+    Json,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    Nothing,
+    Say {
+        room: Option<String>,
+        text: String,
+        me: bool,
+    },
+    Direct {
+        to: String,
+        text: String,
+    },
+    Join {
+        room: String,
+        since: Option<u64>,
+        same_epoch: bool,
+        replay: Option<u32>,
+    },
+    Leave {
+        room: Option<String>,
+    },
+    Nick {
+        name: String,
+        valid: bool,
+    },
+    Topic {
+        room: Option<String>,
+        text: Option<String>,
+    },
+    History {
+        room: Option<String>,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    },
+    Who {
+        room: Option<String>,
+    },
+    Rooms,
+    Typing {
+        room: Option<String>,
+    },
+    Help,
+    Quit {
+        words: Option<String>,
+    },
+    /// Something that is refused with this code.
+    Bad {
+        code: &'static str,
+    },
+    /// A binary message, which ends the connection.
+    Binary,
+}
+
+/// A message on its way to the service.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub bytes: Vec<u8>,
+    pub ask: Ask,
+    pub reference: Option<u64>,
+}

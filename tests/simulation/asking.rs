@@ -1,0 +1,97 @@
+//! What is answered to questions.
+
+use chat_server::service::chat::utc::Utc;
+use serde_json::{Value, json};
+
+use super::{Dialect, Done, Model, Room, Said};
+
+impl Model {
+    pub(super) fn history(
+        &mut self,
+        number: usize,
+        key: &str,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+        reference: Option<u64>,
+    ) {
+        let limit = match self.clients[&number].dialect {
+            Dialect::Json => limit.unwrap_or(50).min(100),
+            _ => limit.unwrap_or(20),
+        } as usize;
+        let held: Vec<Said> = self.rooms[key].held.iter().cloned().collect();
+        let wanted: Vec<Said> = match after {
+            Some(after) => held.into_iter().filter(|said| said.id > after).collect(),
+            None => held.into_iter().filter(|said| said.id < before.unwrap_or(u64::MAX)).collect(),
+        };
+        let count = wanted.len().min(limit);
+        let page = if after.is_some() { &wanted[..count] } else { &wanted[wanted.len() - count..] };
+        let more = wanted.len() > count && (after.is_some() || count > 0);
+        self.page(number, key, page, more, false, reference);
+    }
+
+    pub(super) fn page(
+        &mut self,
+        number: usize,
+        key: &str,
+        page: &[Said],
+        more: bool,
+        replay: bool,
+        reference: Option<u64>,
+    ) {
+        let shown = self.rooms[key].shown.clone();
+        self.line(
+            number,
+            key,
+            match page.len() {
+                0 => format!("* Nothing was said in {shown} yet."),
+                1 => format!("* The last message of {shown} (UTC):"),
+                count => format!("* The last {count} messages of {shown} (UTC):"),
+            },
+        );
+        for Said { id, time, name, text, me } in page {
+            let said = if *me { format!("* {name} {text}") } else { format!("{name}: {text}") };
+            self.line(number, key, format!("*   {} ({id}) {said}", Utc(*time)));
+        }
+        let messages: Vec<Value> = page.iter().map(Said::json).collect();
+        let mut told = json!({ "type": "history", "room": shown, "messages": messages, "more": more });
+        if replay {
+            told["replay"] = true.into();
+        }
+        self.json(number, key, told, reference);
+    }
+
+    pub(super) fn who(&mut self, number: usize, room: Option<&str>, reference: Option<u64>) -> Done {
+        let key = match room {
+            None => self.room_of(number, None)?,
+            Some(typed) => {
+                Some(typed.to_lowercase()).filter(|key| self.rooms.contains_key(key)).ok_or("no_such_room")?
+            }
+        };
+        let room = &self.rooms[&key];
+        let mut names: Vec<String> = room.members.iter().map(|&member| self.name(member)).collect();
+        names.sort();
+        let line = format!("* {} in {}: {}", names.len(), room.shown, names.join(", "));
+        let told = json!({ "type": "members", "room": room.shown, "total": names.len(), "members": names });
+        self.line(number, &key, line);
+        self.json(number, &key, told, reference);
+        Ok(())
+    }
+
+    pub(super) fn list_rooms(&mut self, number: usize, reference: Option<u64>) {
+        let mut rooms: Vec<Value> = Vec::new();
+        let mut lines = Vec::new();
+        for Room { shown, topic, members, .. } in self.rooms.values() {
+            rooms.push(json!({ "room": shown, "members": members.len(), "topic": topic }));
+            let people = if members.len() == 1 { "person" } else { "people" };
+            let dash = if topic.is_empty() { "" } else { ": " };
+            lines.push(format!("*   {shown} ({} {people}){dash}{topic}", members.len()));
+        }
+        let total = rooms.len();
+        self.line(number, "", format!("* {total} {}, busiest first:", if total == 1 { "room" } else { "rooms" }));
+        if self.clients[&number].dialect != Dialect::Json {
+            lines.into_iter().for_each(|line| self.client(number).expected.float(line));
+        }
+        self.json(number, "", json!({ "type": "rooms", "rooms": rooms, "total": total }), reference);
+    }
+}

@@ -1,0 +1,166 @@
+//! Who comes, goes and takes another name.
+
+use std::collections::VecDeque;
+
+use serde_json::json;
+
+use super::{Done, Model, Room, Said, others};
+
+impl Model {
+    pub(super) fn enter(&mut self, number: usize, typed: &str, time: u64) -> Result<String, &'static str> {
+        let key = typed.to_lowercase();
+        if self.clients[&number].rooms.contains(&key) {
+            self.client(number).current = Some(key.clone());
+            return Ok(key);
+        }
+        if self.clients[&number].rooms.len() >= self.settings.rooms_per_client_max {
+            return Err("too_many_rooms");
+        }
+        if !self.rooms.contains_key(&key) {
+            if self.rooms.len() >= self.settings.rooms.rooms_max {
+                if self.vacant.is_empty() {
+                    return Err("server_full");
+                }
+                self.close_room(0);
+            }
+            let room = Room {
+                shown: typed.to_owned(),
+                topic: String::new(),
+                held: VecDeque::new(),
+                next_id: self.ids_used + 1,
+                members: Vec::new(),
+            };
+            self.rooms.insert(key.clone(), room);
+        }
+        let name = self.name(number);
+        let shown = self.rooms[&key].shown.clone();
+        let joined = json!({ "type": "joined", "room": shown, "name": name, "time": time });
+        self.announce(number, &key, 1, &format!("* {name} joined {shown}."), &joined);
+        self.vacant.retain(|vacant| *vacant != key);
+        self.rooms.get_mut(&key).expect("just opened").members.push(number);
+        let client = self.client(number);
+        client.rooms.push(key.clone());
+        client.current = Some(key.clone());
+        Ok(key)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
+    pub(super) fn join(
+        &mut self,
+        number: usize,
+        typed: &str,
+        since: Option<u64>,
+        same_epoch: bool,
+        replay: Option<u32>,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
+        let was_in = self.clients[&number].rooms.contains(&typed.to_lowercase());
+        let key = self.enter(number, typed, time)?;
+        let room = &self.rooms[&key];
+        // Past the last id is nowhere; what is no longer held is a gap.
+        let known = since.filter(|&since| same_epoch && since < room.next_id);
+        let oldest = room.held.front().map_or(room.next_id, |said| said.id);
+        let gap = since.is_some() && known.is_none_or(|since| since + 1 < oldest);
+        let (members, topic) = (room.members.len(), room.topic.clone());
+        let joined = json!({
+            "type": "joined", "room": room.shown, "name": self.name(number), "time": time, "you": true,
+            "position": room.next_id - 1, "gap": gap, "members": members, "topic": topic,
+        });
+        let topic = if topic.is_empty() { topic } else { format!(" Topic: {topic}") };
+        self.line(
+            number,
+            &key,
+            format!("* You are in {} now, with {}.{topic}", self.rooms[&key].shown, others(members)),
+        );
+        self.json(number, &key, joined, reference);
+        if !was_in || since.is_some() || replay.is_some() {
+            self.replay(number, &key, known, replay);
+        }
+        Ok(())
+    }
+
+    pub(super) fn replay(&mut self, number: usize, key: &str, since: Option<u64>, replay: Option<u32>) {
+        let room = &self.rooms[key];
+        let count = match since {
+            Some(since) => room.held.iter().filter(|said| said.id > since).count(),
+            None => room.held.len().min(replay.unwrap_or(self.settings.replay) as usize),
+        };
+        let missed: Vec<Said> = room.held.iter().skip(room.held.len() - count).cloned().collect();
+        for page in missed.chunks(100) {
+            self.page(number, key, page, page[0].id > self.rooms[key].held[0].id, true, None);
+        }
+    }
+
+    pub(super) fn leave(&mut self, number: usize, room: Option<&str>, reference: Option<u64>, time: u64) -> Done {
+        let key = self.room_of(number, room)?;
+        let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
+        self.depart(number, &key, None, time);
+        self.line(number, &key, format!("* You left {shown}."));
+        let left = json!({ "type": "left", "room": shown, "name": name, "time": time, "you": true });
+        self.json(number, &key, left, reference);
+        Ok(())
+    }
+
+    fn depart(&mut self, number: usize, key: &str, words: Option<&str>, time: u64) {
+        let (name, shown) = (self.name(number), self.rooms[key].shown.clone());
+        let mut left = json!({ "type": "left", "room": shown, "name": name, "time": time });
+        let line = match words {
+            None => format!("* {name} left {shown}."),
+            Some(words) => {
+                left["reason"] = words.into();
+                format!("* {name} left {shown}: {words}")
+            }
+        };
+        self.announce(number, key, 0, &line, &left);
+        let client = self.client(number);
+        let at = client.rooms.iter().position(|room| room == key).expect("a member");
+        client.rooms.swap_remove(at);
+        if client.current.as_deref() == Some(key) {
+            client.current = client.rooms.last().cloned();
+        }
+        let room = self.rooms.get_mut(key).expect("a member's room");
+        room.members.retain(|&member| member != number);
+        if room.members.is_empty() {
+            let void = room.held.is_empty();
+            self.vacant.push(key.to_owned());
+            if void {
+                self.close_room(self.vacant.len() - 1);
+            }
+        }
+    }
+
+    pub(super) fn leave_all(&mut self, number: usize, words: Option<&str>, time: u64) {
+        for key in self.clients[&number].rooms.clone() {
+            self.depart(number, &key, words, time);
+        }
+    }
+
+    /// Forgets one of the deserted rooms; the first of them was left first.
+    pub(super) fn close_room(&mut self, vacant: usize) {
+        let room = self.rooms.remove(&self.vacant.remove(vacant)).expect("a vacant room is one");
+        self.ids_used = self.ids_used.max(room.next_id - 1);
+    }
+
+    pub(super) fn nick(&mut self, number: usize, name: &str, valid: bool, reference: Option<u64>, time: u64) -> Done {
+        if !valid {
+            return Err("name_refused");
+        }
+        if self.named(name).is_some_and(|owner| owner != number) {
+            return Err("name_taken");
+        }
+        let old = self.name(number);
+        let mut renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time });
+        if old != name {
+            for key in self.clients[&number].rooms.clone() {
+                renamed["room"] = self.rooms[&key].shown.clone().into();
+                self.announce(number, &key, 0, &format!("* {old} is {name} now."), &renamed);
+            }
+            self.client(number).name = Some(name.to_owned());
+        }
+        let renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time, "you": true });
+        self.line(number, "", format!("* You are {name} now."));
+        self.json(number, "", renamed, reference);
+        Ok(())
+    }
+}
