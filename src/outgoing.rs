@@ -140,6 +140,8 @@ pub struct Outgoing {
     closing: Vec<(ClientId, Farewell)>,
     newly_over: Vec<ClientId>,
     compressor: Compressor,
+    /// Nothing more is said to rooms: everybody is leaving, and nobody wants to hear that of everybody.
+    draining: bool,
 }
 
 /// What a look at a client that is behind has shown.
@@ -167,6 +169,7 @@ impl Outgoing {
             closing: Vec::new(),
             newly_over: Vec::new(),
             compressor: Compressor::default(),
+            draining: false,
         }
     }
 
@@ -250,6 +253,9 @@ impl Outgoing {
     /// Says something to everybody in a room. `encode` is called once per format in use and appends one whole message, or
     /// nothing.
     pub fn publish(&mut self, id: RoomId, origin: Option<Origin>, encode: impl FnMut(&mut Encoder)) {
+        if self.draining {
+            return;
+        }
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
         let room = &mut self.rooms[id.index()];
         room.publish(&mut self.compressor, origin, encode);
@@ -413,6 +419,11 @@ impl Outgoing {
                 self.wake(Until::RoomClear(id));
             }
         }
+    }
+
+    /// From now on clients only leave.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
     }
 
     /// Gives a client up for a reason that it is told.

@@ -21,6 +21,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// that ask for our health are told that we are draining until [`Server::is_drained`].
     pub fn drain(&mut self) {
         self.draining = true;
+        self.out.drain();
         for (key, client) in &self.clients {
             if !matches!(client.wire, Wire::Http(_)) {
                 self.out.dismiss(ClientId::new(key, client.serial), Farewell::GoingAway);

@@ -210,7 +210,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             Err(error) => return self.refuse_request(id, error, &date),
         };
         http.since = now.ms;
-        if handshake::is_upgrade(&request) && !self.draining {
+        if handshake::is_upgrade(&request) && self.draining {
+            return self.refuse_request(id, HttpError::STOPPING, &date);
+        }
+        if handshake::is_upgrade(&request) {
             let policy = Policy {
                 allowed_origins: &self.settings.allowed_origins,
                 subprotocols: self.service.subprotocols(),

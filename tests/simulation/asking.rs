@@ -16,7 +16,7 @@ impl Model {
         reference: Option<u64>,
     ) {
         let limit = match self.clients[&number].dialect {
-            Dialect::Json => limit.unwrap_or(50).min(100),
+            Dialect::Json => limit.unwrap_or(50).clamp(1, 100),
             _ => limit.unwrap_or(20),
         } as usize;
         let held: Vec<Said> = self.rooms[key].held.iter().cloned().collect();
@@ -71,7 +71,10 @@ impl Model {
         let room = &self.rooms[&key];
         let mut names: Vec<String> = room.members.iter().map(|&member| self.name(member)).collect();
         names.sort();
-        let line = format!("* {} in {}: {}", names.len(), room.shown, names.join(", "));
+        let line = match names.len() {
+            0 => format!("* Nobody is in {}.", room.shown),
+            count => format!("* {count} in {}: {}", room.shown, names.join(", ")),
+        };
         let told = json!({ "type": "members", "room": room.shown, "total": names.len(), "members": names });
         self.line(number, &key, line);
         self.json(number, &key, told, reference);
@@ -88,7 +91,12 @@ impl Model {
             lines.push(format!("*   {shown} ({} {people}){dash}{topic}", members.len()));
         }
         let total = rooms.len();
-        self.line(number, "", format!("* {total} {}, busiest first:", if total == 1 { "room" } else { "rooms" }));
+        let heading = match total {
+            0 => "* There are no rooms. Create one with /join #ROOM.".to_owned(),
+            1 => "* 1 room, busiest first:".to_owned(),
+            _ => format!("* {total} rooms, busiest first:"),
+        };
+        self.line(number, "", heading);
         if self.clients[&number].dialect != Dialect::Json {
             lines.into_iter().for_each(|line| self.client(number).expected.float(line));
         }

@@ -17,7 +17,7 @@ impl Model {
             return Err("too_many_rooms");
         }
         if !self.rooms.contains_key(&key) {
-            if self.rooms.len() >= self.settings.rooms.rooms_max {
+            if self.rooms.len() >= self.settings.rooms.rooms_max && key != "#lobby" {
                 if self.vacant.is_empty() {
                     return Err("server_full");
                 }

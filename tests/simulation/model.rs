@@ -312,12 +312,15 @@ impl Model {
             }
         }
         while self.rooms.values().map(Room::bytes).sum::<usize>() > self.settings.rooms.history_bytes_max {
-            if self.vacant.is_empty() {
-                let held = &mut self.rooms.get_mut(&key).expect("it is there").held;
-                held.drain(..held.len() - held.len() / 2);
+            if !self.vacant.is_empty() {
+                self.close_room(0);
+                continue;
+            }
+            let held = &mut self.rooms.get_mut(&key).expect("it is there").held;
+            if held.is_empty() {
                 break;
             }
-            self.close_room(0);
+            held.drain(..held.len() - held.len() / 2);
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ impl Mind<'_> {
             84 => ("/topic -".to_owned(), Ask::Topic { room: None, text: Some(String::new()) }),
             85 => ("/topic".to_owned(), Ask::Topic { room: None, text: None }),
             86..89 => {
-                let limit = self.rng.bool().then(|| self.rng.u32(0..30));
+                let limit = self.rng.bool().then(|| self.rng.u32(1..30));
                 let line = limit.map_or("/history".to_owned(), |limit| format!("/history {limit}"));
                 (line, Ask::History { room: None, before: None, after: None, limit })
             }
@@ -148,7 +148,7 @@ impl Mind<'_> {
             83..88 => {
                 let before = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
                 let after = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
-                let limit = self.rng.bool().then(|| self.rng.u32(0..30));
+                let limit = self.rng.bool().then(|| self.rng.u32(1..30));
                 let mut object = json!({ "type": "history" });
                 for (field, value) in [("before", before), ("after", after), ("limit", limit.map(u64::from))] {
                     if let Some(value) = value {
@@ -226,7 +226,11 @@ fn room_of(ask: &Ask) -> Option<&str> {
 /// A line with one of the endings that terminals give it, and telnet's own bytes in between.
 pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let at = rng.usize(..=content.len());
+    let mut at = rng.usize(..=content.len());
+    // Between characters: within one, a command stands for the byte that GNU telnet takes for it.
+    while content.get(at).is_some_and(|byte| (0x80..0xC0).contains(byte)) {
+        at -= 1;
+    }
     bytes.extend_from_slice(&content[..at]);
     match rng.u32(0..40) {
         0 => bytes.extend_from_slice(&[255, 253, rng.u8(0..50)]),

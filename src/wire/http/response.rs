@@ -144,6 +144,8 @@ impl HttpError {
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET and HEAD are allowed here.\n").with(ALLOW_GET_HEAD);
 
+    pub const STOPPING: HttpError = HttpError::new(503, "The server is stopping; connect again in a while.\n");
+
     pub const UPGRADE_METHOD: HttpError = HttpError::new(405, "A WebSocket is opened with GET.\n").with(ALLOW_GET);
     pub const UPGRADE_HTTP10: HttpError = HttpError::new(400, "A WebSocket is opened with HTTP/1.1.\n");
     pub const UPGRADE_MISSING: HttpError =
