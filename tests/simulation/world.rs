@@ -240,7 +240,7 @@ impl World {
     fn network(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
         for person in &mut self.people {
-            if self.now < person.stalled_until && !calm {
+            if self.now < person.stalled_until {
                 continue;
             }
             let rng = &mut self.rng;
@@ -404,6 +404,7 @@ impl World {
             }
             person.clings = false;
             person.habit = Habit::Trickle;
+            person.stalled_until = 0;
         }
         let limits = self.limits;
         let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
