@@ -55,7 +55,7 @@ impl Visitor {
 
     pub fn go_on(&mut self, rng: &mut Rng, now: u64) {
         let mut wire = self.wire.borrow_mut();
-        let count = rng.usize(0..30).min(self.to_send.len());
+        let count = rng.usize(5..60).min(self.to_send.len());
         if count > 0 {
             wire.uplink.extend(self.to_send.drain(..count));
             self.patience_until = now + self.patience_ms;

@@ -54,7 +54,7 @@ fn limits(rng: &mut Rng) -> Limits {
         outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
         too_slow_ms: 1200,
         stalled_ms: 300,
-        linger_ms: 200,
+        linger_ms: rng.u64(100..1500),
         greet_after_ms: 100,
         head_ms: 500,
         ping_after_ms: rng.u64(400..1000),
@@ -241,7 +241,7 @@ impl World {
     fn network(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
         for person in &mut self.people {
-            if self.now < person.stalled_until && !calm {
+            if self.now < person.stalled_until {
                 continue;
             }
             let rng = &mut self.rng;
@@ -258,7 +258,7 @@ impl World {
                 Habit::Stuck => 0,
                 _ if calm => usize::MAX,
                 Habit::Trickle if rng.u32(0..4) > 0 => 0,
-                Habit::Trickle => rng.usize(0..50),
+                Habit::Trickle => rng.usize(0..200),
                 _ if rng.u32(0..4) == 0 => rng.usize(0..1000),
                 _ => usize::MAX,
             };
@@ -405,6 +405,7 @@ impl World {
             }
             person.clings = false;
             person.habit = Habit::Trickle;
+            person.stalled_until = 0;
         }
         let limits = self.limits;
         let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
