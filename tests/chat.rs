@@ -8,7 +8,6 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-
 use common::{Client, Server, program, raise_descriptor_limit};
 
 fn chat(flags: &[&str]) -> Server {
