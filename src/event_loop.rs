@@ -196,7 +196,8 @@ impl<A: Service> EventLoop<A> {
                 SIGNALS => signal |= self.signals.pending().count() > 0,
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns then decides.
-                    if event.is_read_closed() || event.is_error() {
+                    // A read stops short at urgent data as well, with more behind it.
+                    if event.is_read_closed() || event.is_error() || event.is_priority() {
                         self.server.input_ended(key);
                     } else if event.is_readable() {
                         self.server.readable(key);
@@ -333,6 +334,11 @@ fn admit<A: Service>(
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
     SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    // Telnet sends its interrupts as urgent data. They belong where they stand among the rest.
+    SockRef::from(&stream).set_out_of_band_inline(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut stream, Token(server.next_key()), interest)?;
     info!("Peer address: {peer}");

@@ -4,12 +4,18 @@
 //!
 //! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
-//! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap. [`timers`]: its deadlines.
+//! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
+//!   how it leaves. [`timers`]: its deadlines.
 //! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
-//! - [`wire`]: bytes to messages, without I/O.
+//! - [`wire`]: bytes to messages, without I/O: lines and telnet, HTTP, WebSocket. [`encode`]: messages to bytes, once for all
+//!   clients of one format.
 //! - [`outgoing`]: what goes to whom, one vectored write per client and turn, and who waits when somebody is behind.
-//!   [`rooms`]: membership, and a batch that is encoded once and shared by all members.
-//! - [`service`]: what the server does with a message.
+//!   [`rooms`]: membership, and a batch that all members share.
+//! - [`service`]: what the server does with a message: [`service::echo`], [`service::broadcast`], [`service::chat`].
+//!
+//! What one turn does, in order: poll for readiness; accept connections; read once from everybody who is ready and hand whole
+//! messages to the service, which says through [`outgoing::Outgoing`] what should go where; let deadlines pass; hand the
+//! rooms' batches to their members and write once to everybody who is owed something; drop the clients that have gone.
 
 #![deny(unsafe_code)]
 

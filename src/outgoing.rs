@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::client::ClientId;
@@ -23,6 +24,9 @@ use crate::wire::websocket::{ProtocolError, close_code};
 
 /// Members of one batch from which on its writes are bulk and let smaller rooms go first.
 const BULK_MEMBERS_MIN: usize = 256;
+
+/// Of what is said in one turn, in high-water marks: a quarter of what a client may be owed.
+const TURN_MARKS_MAX: usize = 4;
 
 /// Emptied outboxes kept for the next client that is owed something.
 const SPARE_OUTBOXES_MAX: usize = 64;
@@ -47,6 +51,8 @@ pub enum Farewell {
     Answer(Option<u16>),
     /// Its line is over the limit.
     TooLong(LineTooLong),
+    /// It has sent a request after it had been taken for a person at a terminal.
+    Late,
     /// It has broken the WebSocket protocol.
     Broken(ProtocolError),
     /// It does not read what it is sent.
@@ -62,6 +68,7 @@ impl fmt::Display for Farewell {
         match self {
             Farewell::Done | Farewell::Answer(_) => f.write_str("goodbye"),
             Farewell::TooLong(error) => error.fmt(f),
+            Farewell::Late => f.write_str("an HTTP request has to come at once; this connection speaks lines by now"),
             Farewell::Broken(error) => error.fmt(f),
             Farewell::TooSlow => f.write_str("too slow: messages came in faster than this connection read them"),
             Farewell::Silent => f.write_str("no answer to a ping"),
@@ -140,6 +147,8 @@ pub struct Outgoing {
     closing: Vec<(ClientId, Farewell)>,
     newly_over: Vec<ClientId>,
     compressor: Compressor,
+    /// Said in this turn, in all rooms together.
+    said_bytes: usize,
     /// Nothing more is said to rooms: everybody is leaving, and nobody wants to hear that of everybody.
     draining: bool,
 }
@@ -169,6 +178,7 @@ impl Outgoing {
             closing: Vec::new(),
             newly_over: Vec::new(),
             compressor: Compressor::default(),
+            said_bytes: 0,
             draining: false,
         }
     }
@@ -258,7 +268,7 @@ impl Outgoing {
         }
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
         let room = &mut self.rooms[id.index()];
-        room.publish(&mut self.compressor, origin, encode);
+        self.said_bytes += room.publish(&mut self.compressor, origin, encode);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
         }
@@ -282,7 +292,13 @@ impl Outgoing {
     /// Whether publishers to this room should wait: a member is behind, or this turn's batch is full.
     pub fn congested(&self, id: RoomId) -> bool {
         let room = &self.rooms[id.index()];
-        room.congested_members > 0 || room.batch_bytes() >= self.limits.outbox_mark_bytes
+        let is_full = room.batch_bytes() >= self.limits.outbox_mark_bytes;
+        room.congested_members > 0 || is_full || self.is_turn_full()
+    }
+
+    /// Whether enough has been said in all rooms together: somebody may be in many of them and will be owed it all at once.
+    fn is_turn_full(&self) -> bool {
+        self.said_bytes >= TURN_MARKS_MAX * self.limits.outbox_mark_bytes
     }
 
     /// Whether messages to this client should wait: it is behind, and still reads.
@@ -332,6 +348,7 @@ impl Outgoing {
         if recipient.writable && recipient.outbox.is_some() {
             self.enqueue(client, Queued::Prompt);
         }
+        self.weigh(client);
     }
 
     /// Sets the format of a client that is in no room.
@@ -365,6 +382,11 @@ impl Outgoing {
     /// Appends bytes of the wire itself to what a client is owed, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
         self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+    }
+
+    /// Adds bytes of the wire itself that need not be copied.
+    pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
+        self.owe(client, Queued::Prompt, |outbox| outbox.push(bytes));
     }
 
     /// Frees a client's place.
@@ -402,6 +424,8 @@ impl Outgoing {
 
     /// Hands every room's batch to the room's members.
     pub(crate) fn hand_out(&mut self) {
+        let was_full = self.is_turn_full();
+        self.said_bytes = 0;
         for id in mem::take(&mut self.spoke) {
             let mut room = mem::take(&mut self.rooms[id.index()]);
             room.spoke = false;
@@ -417,6 +441,15 @@ impl Outgoing {
             self.rooms[id.index()] = room;
             if !self.congested(id) {
                 self.wake(Until::RoomClear(id));
+            }
+        }
+        if was_full {
+            // Rooms in which nothing was said have waited as well.
+            let rooms: Vec<Until> = self.waiting.keys().copied().collect();
+            for until in rooms {
+                if matches!(until, Until::RoomClear(id) if !self.congested(id)) {
+                    self.wake(until);
+                }
             }
         }
     }
@@ -610,15 +643,8 @@ impl Outgoing {
         let owed = recipient.outbox.get_or_insert_with(|| spare.pop().unwrap_or_default());
         add(&mut owed.outbox);
         let bytes = owed.outbox.bytes();
-        if bytes > self.limits.outbox_mark_bytes && owed.pressure == Pressure::Clear {
-            owed.pressure = Pressure::Over { since: self.now.ms };
-            for seat in &recipient.seats {
-                self.rooms[seat.room.index()].congested_members += 1;
-            }
-            if !mem::replace(&mut recipient.watched, true) {
-                self.newly_over.push(client);
-            }
-        }
+        self.weigh(client);
+        let recipient = &mut self.recipients[client.index()];
         if bytes > self.limits.outbox_max_bytes && !recipient.closed {
             self.closing.push((client, Farewell::TooSlow));
         }
@@ -627,6 +653,25 @@ impl Outgoing {
             self.recycle(owed);
         } else if recipient.writable && !recipient.held {
             self.enqueue(client, queue);
+        }
+    }
+
+    /// Looks whether a client has gone over the mark. One whose wire is undecided is not to blame: it holds nobody up, but is
+    /// to be looked at.
+    fn weigh(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        let Some(owed) = &mut recipient.outbox else { return };
+        if owed.outbox.bytes() <= self.limits.outbox_mark_bytes || owed.pressure != Pressure::Clear {
+            return;
+        }
+        if !recipient.held {
+            owed.pressure = Pressure::Over { since: self.now.ms };
+            for seat in &recipient.seats {
+                self.rooms[seat.room.index()].congested_members += 1;
+            }
+        }
+        if !mem::replace(&mut recipient.watched, true) {
+            self.newly_over.push(client);
         }
     }
 

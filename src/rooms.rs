@@ -133,17 +133,19 @@ impl Room {
     }
 
     /// Adds to the batch of every format in use. `encode` appends one whole message in the format that it is given, or
-    /// nothing.
+    /// nothing. Returns the length of the message in the format in which it is longest.
     pub fn publish(
         &mut self,
         compressor: &mut Compressor,
         origin: Option<(Origin, Format)>,
         mut encode: impl FnMut(&mut Encoder),
-    ) {
+    ) -> usize {
+        let mut longest = 0;
         for audience in &mut self.audiences {
             let start = offset(audience.batch.len());
             encode(&mut Encoder::new(audience.format, &mut audience.batch, compressor));
             let end = offset(audience.batch.len());
+            longest = longest.max((end - start) as usize);
             match origin {
                 Some((origin, format)) if format == audience.format && start < end => {
                     audience.set_apart(origin, start, end)
@@ -151,6 +153,7 @@ impl Room {
                 _ => {}
             }
         }
+        longest
     }
 
     /// What a member has not been handed yet of this turn's batch, as copies; afterwards it has been handed it.

@@ -255,6 +255,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.clients[id.index()].inbox.is_empty() && !matches!(self.clients[id.index()].wire, Wire::Undecided) {
             let used = self.serve(id, &mut buffer[..arrived]);
             if used < arrived {
+                self.begin_head(id);
                 self.clients[id.index()].inbox.push(&buffer[used..arrived]);
             }
         } else {
@@ -354,6 +355,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn watch(&mut self) {
         let at = self.out.now().ms + self.settings.limits.stalled_ms / 4;
         for id in self.out.take_newly_over() {
+            // There is too much to keep for one that has not shown yet what it speaks.
+            if self.client(id).is_some() {
+                self.greet(id);
+            }
             self.timers.push(at, id, Due::Pressure);
         }
         self.part();

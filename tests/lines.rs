@@ -261,3 +261,19 @@ fn a_deadline_is_set_on_every_client() {
     let client = server.connect();
     assert_eq!(client.writer().read_timeout().expect("a timeout"), Some(DEADLINE));
 }
+
+/// A read stops short at urgent data, with more behind it that no further readiness announces.
+#[cfg(target_os = "linux")]
+#[test]
+fn urgent_data_stands_where_it_was_sent_and_nothing_behind_it_waits() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    let writer = client.writer();
+    let urgent = socket2::SockRef::from(&writer);
+    for _ in 0..20 {
+        client.send(b"abc\n");
+        urgent.send_out_of_band(b"X").expect("urgent data is sent");
+        client.send(b"def\n");
+        client.expect(b"abc\nXdef\n");
+    }
+}

@@ -8,6 +8,9 @@ use bytes::Bytes;
 /// Slices handed to one vectored write at most. The kernel takes 1,024; a client rarely has more than three.
 pub const SLICES_MAX: usize = 64;
 
+/// A tail this long is closed, and a new one begun.
+const TAIL_MAX: usize = 64 * 1024;
+
 /// A tail buffer that grew larger than this is not kept for reuse.
 const TAIL_KEPT_MAX: usize = 4 * 1024;
 
@@ -49,6 +52,10 @@ impl Outbox {
 
     /// Queues bytes that only this client gets: `write` appends them to the buffer it is given.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // The tail is given up as a whole, so it must not go on for ever: somebody who reads steadily is never owed nothing.
+        if self.tail.len() >= TAIL_MAX {
+            self.frames.push_back(Bytes::from(std::mem::take(&mut self.tail)));
+        }
         let before = self.tail.len();
         write(&mut self.tail);
         self.bytes += self.tail.len() - before;
@@ -181,6 +188,18 @@ mod tests {
                 prop_assert_eq!(outbox.bytes(), oracle.len());
             }
         }
+    }
+
+    #[test]
+    fn what_is_sent_is_given_up_even_if_something_is_owed_all_the_time() {
+        let mut outbox = Outbox::default();
+        outbox.append(|tail| tail.extend_from_slice(&[0; 100_000]));
+        for _ in 0..10_000 {
+            outbox.append(|tail| tail.extend_from_slice(&[0; 1000]));
+            outbox.advance(1000);
+        }
+        let held = outbox.tail.capacity() + outbox.frames.iter().map(Bytes::len).sum::<usize>();
+        assert!(held < 500_000, "{held} bytes for 100,000 that are owed");
     }
 
     #[test]

@@ -30,9 +30,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.part();
     }
 
-    /// Whether everybody but those who ask for our health has left.
+    /// Whether everybody has left but for those who may ask for our health, and they have read their answers.
     pub fn is_drained(&self) -> bool {
-        self.clients.iter().all(|(_, client)| matches!(client.wire, Wire::Http(_)))
+        self.clients.iter().all(|(key, client)| {
+            let rests = matches!(client.wire, Wire::Http(_)) && client.lifecycle == Lifecycle::Open;
+            rests && self.out.is_settled(ClientId::new(key, client.serial))
+        })
     }
 
     /// Parts with everybody whom the service, or the sending side, has given up.
@@ -65,7 +68,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 info!("{peer}: {farewell}; closing");
                 self.out.forget(id);
             }
-            Farewell::TooLong(_) | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
+            Farewell::TooLong(_) | Farewell::Late | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
             Farewell::Done | Farewell::Answer(_) | Farewell::Silent | Farewell::GoingAway => {
                 debug!("{peer}: {farewell}; closing");
             }
@@ -105,7 +108,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             (Wire::WebSocket(_), Farewell::Silent | Farewell::GoingAway) => {
                 encode_close(&mut word, close_code::GOING_AWAY, "")
             }
-            (Wire::Line(_), Farewell::TooLong(_) | Farewell::TooSlow) => {
+            (Wire::Line(_), Farewell::TooLong(_) | Farewell::Late | Farewell::TooSlow) => {
                 word = format!("! {farewell}{ending}").into_bytes()
             }
             (Wire::Line(_), Farewell::GoingAway) if self.service.greets() => {

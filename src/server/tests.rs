@@ -1003,3 +1003,45 @@ proptest! {
         prop_assert_eq!(sim.server.next_deadline(), None);
     }
 }
+
+/// Everybody is in every room of ten, and each client says all in a room of its own.
+struct TenRooms(Vec<RoomId>);
+
+impl Service for TenRooms {
+    fn opened(&mut self, client: ClientId, _: Introduction<'_>, out: &mut Outgoing) {
+        for &room in &self.0 {
+            out.join(room, client);
+        }
+    }
+
+    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+        let room = self.0[client.index() % 10];
+        out.congested(room).then_some(Until::RoomClear(room))
+    }
+
+    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+        let room = self.0[client.index() % 10];
+        out.publish(room, None, |to| to.message(Kind::Text, |batch| batch.extend_from_slice(message.bytes)));
+        Taken::Yes
+    }
+
+    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+        for &room in &self.0 {
+            out.leave(room, client);
+        }
+    }
+}
+
+#[test]
+fn who_reads_is_not_let_go_because_all_of_its_rooms_talk_at_once() {
+    let limits = Limits { read_bytes_max: 900, ..limits() };
+    let mut sim = Sim::new(limits, |out| TenRooms((0..10).map(|_| out.open_room()).collect()));
+    let peers: Vec<Peer> = (0..10).map(|_| sim.connect(PLENTY)).collect();
+    for (peer, speaker) in peers.iter().zip('a'..) {
+        sim.send(peer, lines(speaker, 90));
+    }
+    sim.settle();
+    for peer in &peers {
+        assert_eq!(peer.output().len(), 10 * 90 * 10, "everybody got everything");
+    }
+}

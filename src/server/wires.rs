@@ -3,7 +3,9 @@
 use std::mem;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use log::debug;
+use memchr::memmem;
 
 use super::Server;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
@@ -164,11 +166,21 @@ impl<S: Stream, A: Service> Server<S, A> {
         match line.decode(input, self.settings.limits.message_bytes_max) {
             Ok(cut) => {
                 let cut = cut?;
+                if line.take_first() && self.service.greets() && self.is_late_request(&input[..cut.content]) {
+                    return self.give_up(id, Farewell::Late);
+                }
                 self.offer(id, Kind::Text, &input[..cut.content]);
                 Some(cut.used)
             }
             Err(error) => self.give_up(id, Farewell::TooLong(error)),
         }
+    }
+
+    /// Whether this is a request that came after its sender had been taken for a person. What follows it, cookies perhaps, is
+    /// not for others to read.
+    fn is_late_request(&self, line: &[u8]) -> bool {
+        let is_request = looks_like_http(line) == FirstBytes::Http && memmem::find(line, b" HTTP/").is_some();
+        self.settings.listen == Listen::Auto && is_request
     }
 
     /// Serves the frame that `input` begins with; `None` if it is not whole.
@@ -228,7 +240,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let health = if self.draining { Health::Draining } else { Health::Serving };
         let response = self.site.respond(&request, health, Some(&date));
         self.out.append(id, &response.head);
-        self.out.append(id, response.body);
+        self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Connection::Close {
             return self.give_up(id, Farewell::Done);
         }
@@ -257,12 +269,21 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
+    /// A part of a head has come, and nothing before it.
+    pub(super) fn begin_head(&mut self, id: ClientId) {
+        if let Wire::Http(http) = &mut self.clients[id.index()].wire {
+            http.since = self.out.now().ms;
+        }
+    }
+
     /// A request head takes too long, or no further request comes.
     pub(super) fn check_head(&mut self, id: ClientId) {
         let client = &self.clients[id.index()];
         let (Wire::Http(http), Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
         let now = self.out.now();
-        let deadline = http.since + self.settings.limits.head_ms;
+        // Whoever has to read its answers first is not read from.
+        let waiting = client.reading != Reading::Idle;
+        let deadline = if waiting { now.ms } else { http.since } + self.settings.limits.head_ms;
         if now.ms < deadline {
             return self.timers.push(deadline, id, Due::Head);
         }

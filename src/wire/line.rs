@@ -58,11 +58,13 @@ pub struct Line {
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
+    /// No line has come yet.
+    is_first: bool,
 }
 
 impl Line {
     pub fn new(rules: Rules) -> Line {
-        Line { rules, telnet: Telnet::default(), scanned: 0 }
+        Line { rules, telnet: Telnet::default(), scanned: 0, is_first: true }
     }
 
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
@@ -72,6 +74,11 @@ impl Line {
             Rules::Raw => bytes.len(),
             Rules::Telnet => self.telnet.filter(bytes, replies),
         }
+    }
+
+    /// Whether the line that is asked about is the first one; it is only once.
+    pub fn take_first(&mut self) -> bool {
+        std::mem::take(&mut self.is_first)
     }
 
     /// The first line of `input`; `None` means more bytes are needed.

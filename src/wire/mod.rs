@@ -27,7 +27,7 @@ pub enum Wire {
 #[derive(Debug)]
 pub struct Http {
     pub parser: HeadParser,
-    /// When the connection was made, or last answered.
+    /// When the head that is under way began; before it, when the connection was made or last answered.
     pub since: Millis,
 }
 

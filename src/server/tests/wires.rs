@@ -119,14 +119,22 @@ fn whoever_is_silent_is_greeted_as_a_person() {
     sim.pass(1);
     assert!(silent.take_output().starts_with("* Welcome! You are "));
 
-    // Whoever is slow to say what it is speaks lines as well, and what follows is no request any more.
+    // Whoever is slow to say what it is speaks lines as well. A request that comes so late is refused, and nobody reads it.
     let slow = sim.connect(PLENTY);
     sim.send(&slow, "GET");
     sim.pass(300);
     assert!(slow.take_output().starts_with("* Welcome! "));
-    sim.send(&slow, " / HTTP/1.1\r\n");
+    sim.send(&slow, " / HTTP/1.1\r\nCookie: secret\r\n\r\n");
     sim.settle();
-    assert!(silent.output().ends_with(": GET / HTTP/1.1\r\n"), "{}", silent.output());
+    assert!(
+        slow.take_output().ends_with("! an HTTP request has to come at once; this connection speaks lines by now\r\n")
+    );
+    assert!(slow.is_shut());
+    assert!(!silent.output().contains("HTTP") && !silent.output().contains("secret"), "{}", silent.output());
+    // Somebody who has talked may talk of requests.
+    sim.send(&silent, "hello\r\nGET / HTTP/1.1\r\n");
+    sim.settle();
+    assert!(!silent.is_shut());
 
     let quick = sim.connect(PLENTY);
     sim.send(&quick, "hello\r\n");
@@ -269,6 +277,8 @@ fn a_kept_connection_without_a_request_is_closed_without_a_word() {
     sim.pass(1000);
     assert_eq!(idle.output(), "");
     assert!(idle.is_shut());
+    assert!(!half.is_shut(), "its head has only begun");
+    sim.pass(9000);
     assert!(half.output().starts_with("HTTP/1.1 408 "));
     assert!(half.is_shut());
 }
@@ -408,4 +418,47 @@ fn draining_says_so_to_each_in_its_own_manner() {
     assert!(page.output().starts_with("HTTP/1.1 503 ") && page.is_shut());
     sim.pass(1000);
     assert!(sim.server.is_empty());
+}
+
+#[test]
+fn slow_readers_of_whole_requests_are_not_told_that_their_head_is_late() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(0);
+    sim.send(&peer, GET.repeat(100));
+    for _ in 0..30 {
+        sim.pass(1000);
+        sim.drain(&peer, 500);
+    }
+    assert!(!peer.output().contains("408"), "{}", peer.output());
+}
+
+#[test]
+fn draining_waits_for_an_answer_that_is_being_read() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(100);
+    sim.send(&peer, GET.repeat(5));
+    sim.settle();
+    sim.server.drain();
+    sim.settle();
+    assert!(!sim.server.is_drained(), "answers are owed");
+    while peer.output().matches("ok").count() < 5 {
+        sim.drain(&peer, 100);
+        sim.settle();
+    }
+    assert!(sim.server.is_drained());
+}
+
+#[test]
+fn whoever_has_not_shown_what_it_speaks_holds_nobody_up() {
+    let settings =
+        Settings { limits: Limits { greet_after_ms: 60_000, ..limits() }, listen: Listen::Auto, ..Settings::default() };
+    let mut sim = Sim::with(settings, Broadcast::new);
+    let silent = sim.connect(PLENTY);
+    let speaker = sim.connect(PLENTY);
+    for _ in 0..100 {
+        sim.send(&speaker, lines('s', 20));
+        sim.settle();
+    }
+    assert_eq!(speaker.output().len(), 100 * 20 * 10, "all of it came back, and none had to wait");
+    assert_eq!(silent.output().len(), 100 * 20 * 10, "it was taken for a reader of lines");
 }
