@@ -2,7 +2,7 @@
 //!
 //! A service never writes to a socket. It says here what should go where; the server's flush step hands each room's batch
 //! to its members and gives every client that is owed something one vectored write. Here also lives the rule of congestion
-//! (see [`Pressure`]), because it is a property of what is queued.
+//! (see `Pressure`), because it is a property of what is queued.
 
 mod invariants;
 
