@@ -1,0 +1,300 @@
+//! What the server does with what was said: it hands batches out, writes, watches who is behind, and lets clients go.
+
+use super::*;
+
+impl Outgoing {
+    /// Starts a turn.
+    pub(crate) fn begin_turn(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Makes a place for a new client.
+    pub(crate) fn add(&mut self, client: ClientId, format: Format) {
+        let vacant = || Recipient {
+            serial: 0,
+            format,
+            queued: Queued::No,
+            writable: true,
+            held: false,
+            closed: true,
+            watched: false,
+            outbox: None,
+            seats: SmallVec::new(),
+        };
+        if self.recipients.len() <= client.index() {
+            self.recipients.resize_with(client.index() + 1, vacant);
+        }
+        self.recipients[client.index()] = Recipient { serial: client.serial, closed: false, ..vacant() };
+    }
+
+    /// Keeps what a client is owed until [`Outgoing::release`].
+    pub(crate) fn hold(&mut self, client: ClientId) {
+        self.recipients[client.index()].held = true;
+    }
+
+    pub(crate) fn release(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.held = false;
+        if recipient.writable && recipient.outbox.is_some() {
+            self.enqueue(client, Queued::Prompt);
+        }
+        self.weigh(client);
+    }
+
+    /// Sets the format of a client that is in no room.
+    pub(crate) fn set_format(&mut self, client: ClientId, format: Format) {
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert!(recipient.seats.is_empty());
+        recipient.format = format;
+    }
+
+    /// Takes nothing more for a client that is leaving: it is in no room, and what it is owed stays owed.
+    pub(crate) fn shut(&mut self, client: ClientId) {
+        debug_assert!(self.recipients[client.index()].seats.is_empty(), "its service has taken it out of its rooms");
+        self.recipients[client.index()].closed = true;
+        self.wake(Until::ClientClear(client));
+    }
+
+    /// Forgets what a client is owed, but for the rest of a frame that was cut in the middle.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        self.settle(client);
+        let recipient = &mut self.recipients[client.index()];
+        if let Some(mut owed) = recipient.outbox.take() {
+            owed.outbox.keep_cut_piece();
+            if owed.outbox.is_empty() {
+                self.recycle(owed);
+            } else {
+                recipient.outbox = Some(owed);
+            }
+        }
+    }
+
+    /// Appends bytes of the wire itself to what a client is owed, even when it is shut.
+    pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
+        self.owe(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+    }
+
+    /// Adds bytes of the wire itself that need not be copied.
+    pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
+        self.owe(client, Queued::Prompt, |outbox| outbox.push(bytes));
+    }
+
+    /// Frees a client's place.
+    pub(crate) fn remove(&mut self, client: ClientId) {
+        self.settle(client);
+        let recipient = &mut self.recipients[client.index()];
+        debug_assert!(recipient.seats.is_empty());
+        recipient.serial = 0;
+        recipient.closed = true;
+        recipient.queued = Queued::No;
+        if let Some(owed) = recipient.outbox.take() {
+            self.recycle(owed);
+        }
+        self.wake(Until::ClientClear(client));
+    }
+
+    /// Notes who waits for what.
+    pub(crate) fn wait(&mut self, client: ClientId, until: Until) {
+        self.waiting.entry(until).or_default().push(client);
+    }
+
+    /// Moves those whose wait is over to the end of `list`.
+    pub(crate) fn take_woken(&mut self, list: &mut Vec<ClientId>) {
+        list.append(&mut self.woken);
+    }
+
+    pub(crate) fn take_closing(&mut self) -> Vec<(ClientId, Farewell)> {
+        mem::take(&mut self.closing)
+    }
+
+    /// Clients that went over the mark and need a look in a while.
+    pub(crate) fn take_newly_over(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.newly_over)
+    }
+
+    /// Hands every room's batch to the room's members.
+    pub(crate) fn hand_out(&mut self) {
+        let was_full = self.is_turn_full();
+        self.said_bytes = 0;
+        for id in mem::take(&mut self.spoke) {
+            let mut room = mem::take(&mut self.rooms[id.index()]);
+            room.spoke = false;
+            room.hand_out(|client, handed| {
+                let queue = if handed.members >= BULK_MEMBERS_MIN { Queued::Bulk } else { Queued::Prompt };
+                self.owe(client, queue, |outbox| {
+                    outbox.push(handed.frame);
+                    outbox.append(|tail| tail.extend_from_slice(handed.own));
+                });
+            });
+            // Members that went over the mark just now were counted in the placeholder.
+            room.congested_members += self.rooms[id.index()].congested_members;
+            self.rooms[id.index()] = room;
+            if !self.congested(id) {
+                self.wake(Until::RoomClear(id));
+            }
+        }
+        if was_full {
+            // Rooms in which nothing was said have waited as well.
+            let rooms: Vec<Until> = self.waiting.keys().copied().collect();
+            for until in rooms {
+                if matches!(until, Until::RoomClear(id) if !self.congested(id)) {
+                    self.wake(until);
+                }
+            }
+        }
+    }
+
+    /// From now on clients only leave.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Gives a client up for a reason that it is told.
+    pub(crate) fn dismiss(&mut self, client: ClientId, farewell: Farewell) {
+        self.closing.push((client, farewell));
+    }
+
+    /// Gives up memory that the next burst can have anew.
+    pub(crate) fn give_back(&mut self) {
+        self.spare = Vec::new();
+        self.prompt.shrink_to_fit();
+        self.bulk.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.woken.shrink_to_fit();
+        self.newly_over.shrink_to_fit();
+        for (_, room) in &mut self.rooms {
+            room.give_back();
+        }
+    }
+
+    /// Whether somebody is to be parted with.
+    pub(crate) fn is_parting(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Whether there is something to hand out, to write or to read at once.
+    pub(crate) fn is_busy(&self) -> bool {
+        !(self.spoke.is_empty() && self.prompt.is_empty() && self.bulk.is_empty() && self.woken.is_empty())
+    }
+
+    /// How many clients are ready to be written to now: prompt ones and bulk ones.
+    pub(crate) fn to_write(&self) -> (usize, usize) {
+        (self.prompt.len(), self.bulk.len())
+    }
+
+    /// The next prompt client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_prompt(&mut self) -> Option<ClientId> {
+        let id = self.prompt.pop_front()?;
+        self.unqueue(id, Queued::Prompt)
+    }
+
+    /// The next bulk client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_bulk(&mut self) -> Option<ClientId> {
+        let id = self.bulk.pop_front()?;
+        self.unqueue(id, Queued::Bulk)
+    }
+
+    fn unqueue(&mut self, id: ClientId, queue: Queued) -> Option<ClientId> {
+        let recipient = &mut self.recipients[id.index()];
+        if recipient.serial != id.serial || recipient.queued != queue {
+            return None;
+        }
+        recipient.queued = Queued::No;
+        Some(id)
+    }
+
+    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only be owed more.
+    pub(crate) fn is_behind(&self, client: ClientId) -> bool {
+        let owed = self.recipients[client.index()].outbox.as_ref();
+        owed.is_some_and(|owed| owed.pressure != Pressure::Clear)
+    }
+
+    /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
+    pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
+        let owed = self.recipients[client.index()].outbox.as_ref();
+        owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
+    }
+
+    /// What a client is owed.
+    pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
+        self.recipients[client.index()].outbox.as_deref().map(|owed| &owed.outbox)
+    }
+
+    /// Whether a client is owed nothing, neither queued nor in a batch.
+    pub(crate) fn is_settled(&self, client: ClientId) -> bool {
+        self.recipients[client.index()].outbox.is_none()
+    }
+
+    /// The kernel would take more for this client.
+    pub(crate) fn writable(&mut self, client: ClientId) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.writable = true;
+        if recipient.outbox.is_some() && !recipient.held {
+            self.enqueue(client, Queued::Bulk);
+        }
+    }
+
+    /// The kernel took `count` bytes for this client; `full` says that it would take no more.
+    pub(crate) fn wrote(&mut self, client: ClientId, count: usize, full: bool) {
+        let recipient = &mut self.recipients[client.index()];
+        recipient.writable = !full;
+        let Some(owed) = &mut recipient.outbox else { return };
+        owed.outbox.advance(count);
+        if count > 0 {
+            owed.blocked_since = None;
+        }
+        if full {
+            owed.blocked_since.get_or_insert(self.now.ms);
+        }
+        let left = owed.outbox.bytes();
+        match owed.pressure {
+            Pressure::Stalled { since } if count > 0 && left > self.limits.outbox_mark_bytes / 2 => {
+                owed.pressure = Pressure::Over { since };
+                for seat in &recipient.seats {
+                    self.rooms[seat.room.index()].congested_members += 1;
+                }
+            }
+            Pressure::Over { .. } | Pressure::Stalled { .. } if left <= self.limits.outbox_mark_bytes / 2 => {
+                self.settle(client);
+            }
+            _ => {}
+        }
+        let recipient = &mut self.recipients[client.index()];
+        if left == 0 {
+            let owed = recipient.outbox.take().expect("it was there a moment ago");
+            self.recycle(owed);
+        } else if !full {
+            self.enqueue(client, Queued::Bulk);
+        }
+    }
+
+    /// Looks at a client that went over the mark a while ago.
+    pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        let checked = self.look_at(client);
+        self.recipients[client.index()].watched = checked != Checked::Clear;
+        checked
+    }
+
+    fn look_at(&mut self, client: ClientId) -> Checked {
+        let now = self.now.ms;
+        let recipient = &mut self.recipients[client.index()];
+        let Some(owed) = &mut recipient.outbox else { return Checked::Clear };
+        let since = match owed.pressure {
+            Pressure::Clear => return Checked::Clear,
+            Pressure::Over { since } | Pressure::Stalled { since } => since,
+        };
+        let blocked = owed.blocked_since.map_or(0, |at| now.saturating_sub(at));
+        if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
+            self.closing.push((client, Farewell::TooSlow));
+            return Checked::Clear;
+        }
+        if blocked >= self.limits.stalled_ms && matches!(owed.pressure, Pressure::Over { .. }) {
+            owed.pressure = Pressure::Stalled { since };
+            for seat in recipient.seats.clone() {
+                self.uncongest(seat.room);
+            }
+            self.wake(Until::ClientClear(client));
+        }
+        Checked::Again(now + self.limits.stalled_ms / 4)
+    }
+}
