@@ -49,6 +49,21 @@ pub struct Server<S, A> {
     draining: bool,
 }
 
+/// A message that was not taken, until when.
+struct Kept {
+    until: Until,
+    message: Box<(Kind, Vec<u8>)>,
+}
+
+impl Kept {
+    fn of(taken: Taken, message: Message) -> Option<Kept> {
+        match taken {
+            Taken::Yes => None,
+            Taken::NotYet(until) => Some(Kept { until, message: Box::new((message.kind, message.bytes.to_vec())) }),
+        }
+    }
+}
+
 /// What a read brought.
 enum Got {
     Bytes(usize),
@@ -301,10 +316,17 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service one message, and keeps it if it is not taken yet.
     fn offer(&mut self, id: ClientId, kind: Kind, bytes: &[u8]) {
-        match self.service.message(id, Message { kind, bytes }, &mut self.out) {
-            Taken::Yes => self.part(),
-            Taken::NotYet(until) => {
-                self.clients[id.index()].pending = Some(Box::new((kind, bytes.to_vec())));
+        let message = Message { kind, bytes };
+        let taken = self.service.message(id, message, &mut self.out);
+        self.go_on(id, Kept::of(taken, message));
+    }
+
+    /// Goes on after a message has been offered.
+    fn go_on(&mut self, id: ClientId, kept: Option<Kept>) {
+        match kept {
+            None => self.part(),
+            Some(Kept { until, message }) => {
+                self.clients[id.index()].pending = Some(message);
                 self.park(id, until);
             }
         }

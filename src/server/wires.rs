@@ -7,12 +7,12 @@ use bytes::Bytes;
 use log::debug;
 use memchr::memmem;
 
-use super::Server;
+use super::{Kept, Server};
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
 use crate::outgoing::{Farewell, Until};
-use crate::service::{Introduction, Message, Service, Taken};
+use crate::service::{Introduction, Message, Service};
 use crate::timers::Due;
 use crate::wire::http::site::Health;
 use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, looks_like_http};
@@ -202,13 +202,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             Item::Pong(_) | Item::Fragment => return Some(used),
             Item::Close { code, .. } => return self.give_up(id, Farewell::Answer(code)),
         };
-        match self.service.message(id, message, &mut self.out) {
-            Taken::Yes => self.part(),
-            Taken::NotYet(until) => {
-                self.clients[id.index()].pending = Some(Box::new((message.kind, message.bytes.to_vec())));
-                self.park(id, until);
-            }
-        }
+        let kept = Kept::of(self.service.message(id, message, &mut self.out), message);
+        self.go_on(id, kept);
         Some(used)
     }
 
@@ -222,10 +217,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             Err(error) => return self.refuse_request(id, error, &date),
         };
         http.since = now.ms;
-        if handshake::is_upgrade(&request) && self.draining {
-            return self.refuse_request(id, HttpError::STOPPING, &date);
-        }
         if handshake::is_upgrade(&request) {
+            if self.draining {
+                return self.refuse_request(id, HttpError::STOPPING, &date);
+            }
             let policy = Policy {
                 allowed_origins: &self.settings.allowed_origins,
                 subprotocols: self.service.subprotocols(),

@@ -121,6 +121,7 @@ impl History {
     }
 
     /// The id of the newest message held.
+    #[cfg(test)]
     pub fn last_id(&self) -> Option<u64> {
         (!self.is_empty()).then(|| self.next_id - 1)
     }
@@ -141,6 +142,7 @@ impl History {
     }
 
     /// The message with this id, if it is still held.
+    #[cfg(test)]
     pub fn get(&self, id: u64) -> Option<&Message> {
         let place = id.checked_sub(self.ids().start)?;
         self.messages.get(usize::try_from(place).ok()?)

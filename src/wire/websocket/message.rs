@@ -83,6 +83,7 @@ impl Decoder {
     }
 
     /// Heap memory held, in bytes: none between messages.
+    #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
         self.fragments.as_ref().map_or(0, |fragments| size_of::<Fragments>() + fragments.payload.capacity())
     }
