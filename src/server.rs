@@ -186,11 +186,14 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn read(&mut self) {
         let mut list = Vec::new();
         self.out.take_woken(&mut list);
-        for id in &list {
-            if let Some(client) = self.client(*id) {
+        // One that was let go while it waited is on the ready list already, to have the rest of its input dropped.
+        list.retain(|id| match self.client(*id) {
+            Some(client) if client.reading == Reading::Waiting => {
                 client.reading = Reading::Ready;
+                true
             }
-        }
+            _ => false,
+        });
         list.append(&mut self.ready);
         for id in list.drain(..) {
             self.read_client(id);

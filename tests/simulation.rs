@@ -32,6 +32,8 @@ use world::World;
 
 const RUNS: u64 = 2000;
 const STEPS: usize = 60;
+/// Seeds beyond the usual ones that have found something: a client let go while it waited was on the ready list twice.
+const FOUND: [u64; 1] = [41_968];
 
 /// Names the run that failed.
 struct Named(u64);
@@ -56,7 +58,8 @@ fn everybody_sees_what_was_said_once_and_in_order() {
     let runs = number("SIMULATION_RUNS").unwrap_or(if seed.is_some() { 1 } else { RUNS });
     let first = seed.unwrap_or(0);
     let (mut turns, mut taken) = (0, 0);
-    for seed in first..first + runs {
+    let found = FOUND.into_iter().filter(|_| seed.is_none());
+    for seed in found.chain(first..first + runs) {
         let _named = Named(seed);
         let mut world = World::new(seed);
         world.run(STEPS);
