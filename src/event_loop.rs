@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{info, warn};
@@ -15,6 +16,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
 use crate::config::Config;
+use crate::gathering::{self, Gathering};
 use crate::memory;
 use crate::outgoing::Outgoing;
 use crate::server::Server;
@@ -60,6 +62,7 @@ pub struct EventLoop<A> {
     clients_max: usize,
     drain: Duration,
     started: Instant,
+    gathering: Gathering,
     /// The listener may have more connections ready.
     acceptable: bool,
     /// No connection is taken before this time.
@@ -110,6 +113,7 @@ impl<A: Service> EventLoop<A> {
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),
+            gathering: Gathering::default(),
             acceptable: false,
             accept_at: 0,
             give_back_at: None,
@@ -139,7 +143,9 @@ impl<A: Service> EventLoop<A> {
             self.rest(&events, now);
             let signal = self.dispatch(&events);
             self.accept(now);
-            self.server.turn(now);
+            self.server.take_in(now);
+            let keep = self.gathering.waits(self.server.batch(), self.started.elapsed());
+            self.server.give_out(!keep);
             match (signal, drain_until) {
                 (false, _) => {}
                 (true, None) => {
@@ -166,6 +172,9 @@ impl<A: Service> EventLoop<A> {
                 (Duration::from_millis(at) + Duration::from_millis(1)).saturating_sub(self.started.elapsed())
             }),
         };
+        if self.gathering.is_waiting() && !self.server.is_reading() {
+            thread::sleep(gathering::NAP);
+        }
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();

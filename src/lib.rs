@@ -16,6 +16,7 @@
 //! What one turn does, in order: poll for readiness; accept connections; read once from everybody who is ready and hand whole
 //! messages to the service, which says through [`outgoing::Outgoing`] what should go where; let deadlines pass; hand the
 //! rooms' batches to their members and write once to everybody who is owed something; drop the clients that have gone.
+//! When many speak to many, the batches are kept a moment longer, so that one write carries more: `gathering` says when.
 
 #![deny(unsafe_code)]
 
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod encode;
 pub mod event_loop;
+mod gathering;
 mod memory;
 pub mod outgoing;
 pub mod rooms;

@@ -149,10 +149,22 @@ pub struct Outgoing {
     closing: Vec<(ClientId, Farewell)>,
     newly_over: Vec<ClientId>,
     compressor: Compressor,
-    /// Said in this turn, in all rooms together.
+    /// Said in all rooms together since their batches were last handed out.
+    said: Batch,
+    /// The same in bytes, each message in the format in which it is longest.
     said_bytes: usize,
     /// Nothing more is said to rooms: everybody is leaving, and nobody wants to hear that of everybody.
     draining: bool,
+}
+
+/// What is to be handed out, in all rooms together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub messages: usize,
+    /// Members of the rooms in which something was said; who is in several of them counts several times.
+    pub members: usize,
+    /// Publishers have to wait until it has been handed out.
+    pub is_full: bool,
 }
 
 /// What a look at a client that is behind has shown.
@@ -180,6 +192,7 @@ impl Outgoing {
             closing: Vec::new(),
             newly_over: Vec::new(),
             compressor: Compressor::default(),
+            said: Batch::default(),
             said_bytes: 0,
             draining: false,
         }
@@ -271,9 +284,12 @@ impl Outgoing {
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
         let room = &mut self.rooms[id.index()];
         self.said_bytes += room.publish(&mut self.compressor, origin, encode);
+        self.said.messages += 1;
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
+            self.said.members += room.members();
         }
+        self.said.is_full |= room.batch_bytes() >= self.limits.outbox_mark_bytes || self.is_turn_full();
     }
 
     /// The members of a room, in an order that stays for as long as nobody comes or goes.

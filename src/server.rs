@@ -19,7 +19,7 @@ use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
-use crate::outgoing::{Checked, Outgoing, Until};
+use crate::outgoing::{Batch, Checked, Outgoing, Until};
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
 use crate::wire::Wire;
@@ -155,12 +155,36 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Everything between two polls: read, tick, flush, reap.
     pub fn turn(&mut self, now: Now) {
+        self.take_in(now);
+        self.give_out(true);
+    }
+
+    /// The first half of a turn: read, tick.
+    pub fn take_in(&mut self, now: Now) {
         self.out.begin_turn(now);
         self.read();
         self.tick();
+    }
+
+    /// The second half: flush, reap. Without `rooms`, what was said in them is kept, and goes out with what will be said in
+    /// the next turn.
+    pub fn give_out(&mut self, rooms: bool) {
+        if rooms {
+            self.out.hand_out();
+        }
         self.flush();
         self.watch();
         self.reap();
+    }
+
+    /// What the rooms have to hand out.
+    pub fn batch(&self) -> Batch {
+        self.out.batch()
+    }
+
+    /// Whether there are clients who are known to have more to read.
+    pub fn is_reading(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Whether there is work that does not wait for any readiness: the next poll must not block.
@@ -391,9 +415,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     // ---- Flush ----
 
-    /// Hands out what the rooms said and writes once to everybody who is owed something, within the turn's budget.
+    /// Writes once to everybody who is owed something, within the turn's budget.
     fn flush(&mut self) {
-        self.out.hand_out();
         let (prompt, bulk) = self.out.to_write();
         let prompt = prompt.min(self.settings.limits.writes_max);
         let bulk = bulk.min((self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min));

@@ -116,6 +116,7 @@ impl Outgoing {
     pub(crate) fn hand_out(&mut self) {
         let was_full = self.is_turn_full();
         self.said_bytes = 0;
+        self.said = Batch::default();
         for id in mem::take(&mut self.spoke) {
             let mut room = mem::take(&mut self.rooms[id.index()]);
             room.spoke = false;
@@ -142,6 +143,11 @@ impl Outgoing {
                 }
             }
         }
+    }
+
+    /// What there is to hand out.
+    pub(crate) fn batch(&self) -> Batch {
+        self.said
     }
 
     /// From now on clients only leave.

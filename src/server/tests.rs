@@ -778,6 +778,40 @@ fn waits_and_deadlines_of_a_client_do_not_reach_the_next_owner_of_its_key() {
     assert!(slow.output().ends_with("\nhalf a line\n"));
 }
 
+// ---- Keeping batches ----
+
+#[test]
+fn what_rooms_say_can_be_kept_and_goes_out_with_what_comes_after() {
+    let mut sim = Sim::new(limits(), TwoRooms::new);
+    let (a, b) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    for text in ["one\n", "two\n"] {
+        sim.send(&a, text);
+        sim.server.take_in(sim.now);
+        sim.server.give_out(false);
+        sim.check();
+        assert_eq!(b.output(), "");
+        assert!(sim.server.is_busy(), "the next poll must not block");
+    }
+    assert_eq!(sim.server.batch(), Batch { messages: 2, members: 2, is_full: false });
+    let late = sim.connect(PLENTY);
+    sim.send(&b, "three\n");
+    sim.turn();
+    assert_eq!((a.output(), b.output()), ("one\ntwo\nthree\n".into(), "one\ntwo\nthree\n".into()));
+    assert_eq!((b.far.borrow().writes, late.output()), (1, "three\n".into()));
+    assert_eq!(sim.server.batch(), Batch::default());
+}
+
+#[test]
+fn a_batch_that_makes_publishers_wait_says_so() {
+    let mut sim = Sim::new(Limits { read_bytes_max: 4096, ..limits() }, TwoRooms::new);
+    let (a, _b) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&a, lines('x', 200));
+    sim.server.take_in(sim.now);
+    assert!(sim.server.batch().is_full);
+    sim.server.give_out(true);
+    assert!(!sim.server.batch().is_full);
+}
+
 // ---- Budgets ----
 
 #[test]
