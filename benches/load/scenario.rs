@@ -52,12 +52,13 @@ pub fn all() -> Vec<Scenario> {
         scenario("fanout-1000x1", Work::Fanout { window: 1 }, 1000, 1, "1,000 clients say 1 message each at once"),
         scenario("single", Work::Single, 1000, 1, "one message at a time to 1,000 clients"),
         scenario("rate", Work::Rate { deliveries_per_s: 100_000 }, 100, 1, "100,000 deliveries/s to 100 clients"),
+        scenario("rooms-x4", Work::Fanout { window: 4 }, 1000, 100, "1,000 in 100 rooms say 4 messages each at once"),
         scenario(
-            "rooms",
-            Work::Fanout { window: 4 },
+            "rooms-x16",
+            Work::Fanout { window: 16 },
             1000,
             100,
-            "1,000 clients in 100 rooms say 4 messages each at once",
+            "1,000 in 100 rooms say 16 messages each at once",
         ),
         scenario("idle", Work::Idle, 19_000, 190, "19,000 clients in rooms of 100 join and stay silent"),
         scenario(
