@@ -163,7 +163,8 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     everybody.push(Box::new(redis::Redis));
     everybody.push(Box::new(nats::Nats));
     everybody.push(Box::new(ngircd::Ngircd));
-    everybody.push(Box::new(tokio_lines::TokioLines));
+    everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
+    everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));
     everybody.push(Box::new(bare::Bare { fault: "none" }));
     everybody.push(Box::new(bun::Bun));
     everybody.push(Box::new(node_ws::NodeWs));

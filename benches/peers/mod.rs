@@ -27,7 +27,8 @@ pub fn run(kind: &str, port: u16) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     match kind {
         "tokio-echo" => runtime.block_on(tokio_echo::run(listener)),
-        "tokio-lines" => runtime.block_on(tokio_lines::run(listener)),
+        "tokio-lines" => runtime.block_on(tokio_lines::run(listener, false)),
+        "tokio-lines-at-once" => runtime.block_on(tokio_lines::run(listener, true)),
         "tokio-websocket" => runtime.block_on(tokio_websocket::run(listener)),
         other => Err(io::Error::other(format!("no peer server {other:?}"))),
     }

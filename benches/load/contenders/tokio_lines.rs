@@ -9,19 +9,27 @@ use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_p
 use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
 
-pub struct TokioLines;
+pub struct TokioLines {
+    /// Writes all that is queued for a client at once, as not many do.
+    pub at_once: bool,
+}
 
 impl Contender for TokioLines {
     fn name(&self) -> &'static str {
-        "tokio"
+        if self.at_once { "tokio, batching" } else { "tokio" }
     }
 
     fn wire(&self) -> Wire {
         Wire::Lines
     }
 
-    fn plays(&self, _: &Scenario) -> bool {
-        true
+    fn plays(&self, scenario: &Scenario) -> bool {
+        !self.at_once || scenario.work.is_chat()
+    }
+
+    /// A round of a million deliveries is a million writes.
+    fn needs_patience(&self, scenario: &Scenario) -> bool {
+        !self.at_once && matches!(scenario.work, Work::Fanout { .. }) && scenario.clients == 1000
     }
 
     fn find(&self) -> Result<PathBuf, String> {
@@ -31,6 +39,7 @@ impl Contender for TokioLines {
     fn launch(&self, start: &Start) -> Result<Command> {
         Ok(match start.scenario.work {
             Work::Echo { .. } => hidden_peer(start, "tokio-echo"),
+            _ if self.at_once => hidden_peer(start, "tokio-lines-at-once"),
             _ => hidden_peer(start, "tokio-lines"),
         })
     }
