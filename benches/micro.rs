@@ -1,0 +1,228 @@
+//! What the parts cost, so that a regression is found where it happens: `cargo bench --bench micro`, or with a part of a name
+//! behind `--`, such as `cargo bench --bench micro -- chat`.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+
+fn main() {
+    divan::main();
+}
+
+/// Payloads: a word, a chat message, a paragraph, a document.
+const PAYLOADS: [usize; 4] = [5, 60, 1000, 10_000];
+/// As much as one read brings.
+const READ_BYTES: usize = 64 * 1024;
+
+mod lines {
+    use super::*;
+    use chat_server::wire::line::{Line, Rules};
+
+    /// A read full of lines that are passed on as they came.
+    #[divan::bench(args = PAYLOADS)]
+    fn split_raw(bencher: Bencher, payload_bytes: usize) {
+        split(bencher, Rules::Raw, payload_bytes);
+    }
+
+    /// The same from terminals: the telnet protocol is taken out, endings are cut off.
+    #[divan::bench(args = PAYLOADS)]
+    fn split_telnet(bencher: Bencher, payload_bytes: usize) {
+        split(bencher, Rules::Telnet, payload_bytes);
+    }
+
+    fn split(bencher: Bencher, rules: Rules, payload_bytes: usize) {
+        let line = [vec![b'x'; payload_bytes], rules.ending().into()].concat();
+        let count = READ_BYTES / line.len();
+        let mut input = line.repeat(count);
+        let mut decoder = Line::new(rules);
+        let mut replies = Vec::new();
+        bencher.counter(ItemsCount::new(count)).counter(BytesCount::of_slice(&input)).bench_local(|| {
+            let arrived = decoder.arrive(&mut input, &mut replies);
+            let mut start = 0;
+            while let Ok(Some(cut)) = decoder.decode(&input[start..arrived], READ_BYTES) {
+                black_box(&input[start..start + cut.content]);
+                start += cut.used;
+            }
+            assert_eq!(start, input.len());
+        });
+    }
+}
+
+mod websocket {
+    use super::*;
+    use chat_server::wire::http::HeadParser;
+    use chat_server::wire::websocket::deflate::{Deflater, Inflater};
+    use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame, encode_frame};
+    use chat_server::wire::websocket::handshake::{Policy, evaluate};
+    use chat_server::wire::websocket::mask;
+    use chat_server::wire::websocket::message::{Decoder, Scratch};
+
+    const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+    const SAID: &[u8] =
+        br##"{"type":"said","room":"#dev","id":12345,"time":1700000000000,"name":"alice","text":"good morning"}"##;
+
+    #[divan::bench(args = PAYLOADS)]
+    fn unmask(bencher: Bencher, payload_bytes: usize) {
+        let mut payload = vec![7; payload_bytes];
+        bencher.counter(BytesCount::of_slice(&payload)).bench_local(|| mask::unmask(black_box(&mut payload), KEY, 0));
+    }
+
+    /// A read full of masked text frames: header, unmasking, UTF-8. The input is copied first, because it is unmasked in place.
+    #[divan::bench(args = PAYLOADS)]
+    fn decode(bencher: Bencher, payload_bytes: usize) {
+        let header = FrameHeader {
+            is_final: true,
+            is_compressed: false,
+            opcode: Opcode::Text,
+            mask_key: Some(KEY),
+            payload_bytes,
+        };
+        let mut frame = Vec::new();
+        encode_client_frame(&mut frame, header, &vec![b'x'; payload_bytes]);
+        let count = READ_BYTES / frame.len();
+        let arrived = frame.repeat(count);
+        let mut input = arrived.clone();
+        let mut decoder = Decoder::new(None);
+        let mut scratch = Scratch::new(READ_BYTES);
+        bencher.counter(ItemsCount::new(count)).counter(BytesCount::of_slice(&arrived)).bench_local(|| {
+            input.copy_from_slice(&arrived);
+            let mut start = 0;
+            while let Ok(Some((item, used))) = decoder.decode(&mut input[start..], &mut scratch) {
+                black_box(item);
+                start += used;
+            }
+            assert_eq!(start, arrived.len());
+        });
+    }
+
+    #[divan::bench(args = PAYLOADS)]
+    fn encode(bencher: Bencher, payload_bytes: usize) {
+        let payload = vec![b'x'; payload_bytes];
+        let mut out = Vec::with_capacity(payload_bytes + 16);
+        bencher.counter(BytesCount::of_slice(&payload)).bench_local(|| {
+            out.clear();
+            encode_frame(&mut out, Opcode::Text, black_box(&payload));
+            black_box(&out);
+        });
+    }
+
+    #[divan::bench]
+    fn deflate_a_chat_message(bencher: Bencher) {
+        let (mut deflater, mut compressed) = (Deflater::new(), Vec::new());
+        bencher.bench_local(|| {
+            compressed.clear();
+            deflater.deflate(black_box(SAID), &mut compressed);
+        });
+    }
+
+    #[divan::bench]
+    fn inflate_a_chat_message(bencher: Bencher) {
+        let (mut compressed, mut inflated) = (Vec::new(), Vec::new());
+        Deflater::new().deflate(SAID, &mut compressed);
+        let mut inflater = Inflater::new();
+        bencher
+            .bench_local(|| inflater.inflate(black_box(&compressed), &mut inflated, READ_BYTES).expect("small enough"));
+    }
+
+    #[divan::bench]
+    fn answer_a_handshake(bencher: Bencher) {
+        let head = b"GET /?name=alice&room=dev HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: Mozilla/5.0\r\n\
+                     Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nOrigin: http://localhost:8080\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+        let policy = Policy { allowed_origins: &[], subprotocols: &["chat.v1.json"], deflate: true };
+        bencher.bench_local(|| {
+            let parsed = HeadParser::default().parse(black_box(head)).expect("well-formed");
+            let (request, _) = parsed.expect("whole");
+            black_box(evaluate(&request, &policy, None)).expect("an upgrade");
+        });
+    }
+}
+
+mod chat {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::io::{self, ErrorKind, IoSlice, Read, Write};
+    use std::net::Ipv4Addr;
+    use std::rc::Rc;
+
+    use super::*;
+    use chat_server::client::Stream;
+    use chat_server::clock::Now;
+    use chat_server::config::{Config, Settings};
+    use chat_server::server::Server;
+    use chat_server::service::chat::Chat;
+
+    /// A client whose kernel takes everything and forgets it.
+    #[derive(Clone, Default)]
+    struct Far(Rc<RefCell<VecDeque<u8>>>);
+
+    impl Read for Far {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.borrow_mut().read(buffer)? {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                count => Ok(count),
+            }
+        }
+    }
+
+    impl Write for Far {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Far {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A whole turn without a kernel: a line is read, becomes an event, is encoded, and is handed to each of the members.
+    #[divan::bench(args = [10, 1000])]
+    fn one_message_to_members(bencher: Bencher, members: usize) {
+        said(bencher, members, 1);
+    }
+
+    /// Sixteen in one read, as in the load benchmark's fan-out.
+    #[divan::bench(args = [10, 1000])]
+    fn sixteen_messages_to_members(bencher: Bencher, members: usize) {
+        said(bencher, members, 16);
+    }
+
+    fn said(bencher: Bencher, members: usize, messages: usize) {
+        let line = ["chat-server", "--rate-limit=off", "--replay=0"].map(Into::into);
+        let config = Config::read(line).expect("these flags make sense");
+        let mut server = Server::new(Settings::default(), |_| Chat::new(config.chat("now".into())));
+        let now = Now { ms: 1000, unix_ms: 1_700_000_000_000 };
+        let clients: Vec<(usize, Far)> = (0..members)
+            .map(|number| {
+                let far = Far::default();
+                let key = server.accept(far.clone(), (Ipv4Addr::LOCALHOST, number as u16).into(), now);
+                far.0.borrow_mut().extend(format!("/nick member{number}\n").as_bytes());
+                server.readable(key);
+                (key, far)
+            })
+            .collect();
+        while server.is_busy() {
+            server.turn(now);
+        }
+        assert_eq!(server.len(), members);
+        let (key, speaker) = &clients[0];
+        let said = b"how are you today, my dear friends?\n".repeat(messages);
+        bencher.counter(ItemsCount::new(members * messages)).bench_local(|| {
+            speaker.0.borrow_mut().extend(&said);
+            server.readable(*key);
+            while server.is_busy() {
+                server.turn(now);
+            }
+        });
+    }
+}
