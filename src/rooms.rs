@@ -205,7 +205,8 @@ impl Room {
     pub fn give_back(&mut self) {
         for audience in &mut self.audiences {
             audience.own.shrink_to_fit();
-            audience.members.shrink_to_fit();
+            // Moved, and not only shrunk: a list that grew among passing things would keep their pages.
+            audience.members = audience.members.to_vec();
         }
         self.audiences.shrink_to_fit();
     }
