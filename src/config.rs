@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
 use crate::clock::Millis;
-use crate::service::chat::throttle::Rate;
 use crate::service::chat::{self, directory, history};
+use crate::throttle::Rate;
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///

@@ -5,7 +5,7 @@
 //! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
 //! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
-//!   how it leaves. [`timers`]: its deadlines.
+//!   how it leaves. [`timers`]: its deadlines. [`throttle`]: how often something may be done.
 //! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
 //! - [`wire`]: bytes to messages, without I/O: lines and telnet, HTTP, WebSocket. [`encode`]: messages to bytes, once for all
 //!   clients of one format.
@@ -29,5 +29,6 @@ pub mod outgoing;
 pub mod rooms;
 pub mod server;
 pub mod service;
+pub mod throttle;
 pub mod timers;
 pub mod wire;

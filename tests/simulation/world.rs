@@ -8,8 +8,8 @@ use std::rc::Rc;
 use chat_server::clock::Now;
 use chat_server::config::{Limits, Settings};
 use chat_server::server::Server;
-use chat_server::service::chat::throttle::Rate;
 use chat_server::service::chat::{self, Chat, directory, history};
+use chat_server::throttle::Rate;
 use fastrand::Rng;
 
 use crate::ask::Dialect;
