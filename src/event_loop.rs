@@ -1,7 +1,7 @@
 //! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for the [`Server`].
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,7 @@ use crate::clock::{Millis, Now};
 use crate::config::Config;
 use crate::memory;
 use crate::outgoing::Outgoing;
+use crate::refusal::{Refusal, Refusals};
 use crate::server::Server;
 use crate::service::Service;
 
@@ -57,6 +58,7 @@ pub struct EventLoop<A> {
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be taken and refused.
     reserve: Option<File>,
     server: Server<TcpStream, A>,
+    refusals: Refusals,
     clients_max: usize,
     drain: Duration,
     started: Instant,
@@ -106,6 +108,7 @@ impl<A: Service> EventLoop<A> {
             listener: Some(listener),
             address,
             reserve: reserve(),
+            refusals: Refusals::new(settings.listen),
             server: Server::new(settings, service),
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
@@ -219,12 +222,19 @@ impl<A: Service> EventLoop<A> {
         }
         for _ in 0..ACCEPTS_MAX {
             match listener.accept() {
-                Ok((stream, peer)) if self.server.len() < self.clients_max => {
-                    if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
+                Ok((stream, mut peer)) => {
+                    // The log shows an IPv4 client on a socket for both families as it does everywhere else.
+                    peer.set_ip(peer.ip().to_canonical());
+                    let knocked = match self.server.len() < self.clients_max {
+                        true => self.server.knock(peer, now),
+                        false => Err(Refusal::Full),
+                    };
+                    if let Err(refusal) = knocked {
+                        self.refusals.refuse(stream, peer, refusal, now);
+                    } else if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
                         warn!("{peer}: not taken in: {error}");
                     }
                 }
-                Ok((stream, peer)) => refuse(&stream, peer, "this server has as many clients as it can take"),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.acceptable = false;
@@ -234,7 +244,9 @@ impl<A: Service> EventLoop<A> {
                     _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                         self.reserve = None;
                         match listener.accept() {
-                            Ok((stream, peer)) => refuse(&stream, peer, "this server is out of file descriptors"),
+                            Ok((stream, peer)) => {
+                                self.refusals.refuse(stream, peer, Refusal::OutOfDescriptors, now);
+                            }
                             // The kernel looks for a descriptor first, so that it complains even if nobody is waiting.
                             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                             Err(_) => {}
@@ -344,13 +356,4 @@ fn admit<A: Service>(
     info!("Peer address: {peer}");
     server.accept(stream, peer, now);
     Ok(())
-}
-
-/// Tells a client why it can not come in. Nothing is kept of it, so this is one attempt and no more.
-fn refuse(mut stream: &TcpStream, peer: SocketAddr, why: &str) {
-    info!("{peer}: refused: {why}");
-    // What it has already sent is read first: closing with unread input would reset the connection and lose the line.
-    let _ = stream.read(&mut [0; 4096]);
-    let _ = stream.write(format!("! {why}; try again later\n").as_bytes());
-    let _ = stream.shutdown(Shutdown::Write);
 }

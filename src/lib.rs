@@ -4,6 +4,7 @@
 //!
 //! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
+//!   [`addresses`]: what one address may have; [`refusal`]: how a connection is turned away.
 //! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
 //!   how it leaves. [`timers`]: its deadlines. [`throttle`]: how often something may be done.
 //! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
@@ -19,6 +20,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod addresses;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -26,6 +28,7 @@ pub mod encode;
 pub mod event_loop;
 mod memory;
 pub mod outgoing;
+pub mod refusal;
 pub mod rooms;
 pub mod server;
 pub mod service;
