@@ -27,7 +27,8 @@ const BACKLOG: i32 = 4096;
 const ACCEPTS_MAX: usize = 1024;
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; and some to spare.
+/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; those who wait to be
+/// refused; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
@@ -58,7 +59,7 @@ pub struct EventLoop<A> {
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be taken and refused.
     reserve: Option<File>,
     server: Server<TcpStream, A>,
-    refusals: Refusals,
+    refusals: Refusals<TcpStream>,
     clients_max: usize,
     drain: Duration,
     started: Instant,
@@ -142,11 +143,12 @@ impl<A: Service> EventLoop<A> {
             self.rest(&events, now);
             let signal = self.dispatch(&events);
             self.accept(now);
+            self.refusals.turn(now);
             self.server.turn(now);
             match (signal, drain_until) {
                 (false, _) => {}
                 (true, None) => {
-                    self.stop();
+                    self.stop(now);
                     drain_until = Some(now.ms + millis(self.drain));
                 }
                 (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
@@ -160,8 +162,8 @@ impl<A: Service> EventLoop<A> {
     /// Sleeps until something is ready or the next deadline passes.
     fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
         let accept_at = self.acceptable.then_some(self.accept_at);
-        let deadline =
-            [self.server.next_deadline(), drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
+        let (next, refusal) = (self.server.next_deadline(), self.refusals.next_deadline());
+        let deadline = [next, refusal, drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
@@ -268,10 +270,11 @@ impl<A: Service> EventLoop<A> {
     }
 
     /// No new connections; those that are there are let go as they drain.
-    fn stop(&mut self) {
+    fn stop(&mut self, now: Now) {
         info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
         self.listener = None;
         self.acceptable = false;
+        self.refusals.finish(now);
         self.server.drain();
     }
 

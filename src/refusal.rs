@@ -1,5 +1,6 @@
 //! Why a connection is not taken in, and how its peer is told.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -9,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use log::info;
 
 use crate::client::Stream;
-use crate::clock::Now;
+use crate::clock::{Millis, Now};
 use crate::config::Listen;
 use crate::throttle::{Rate, TokenBucket};
 use crate::wire::http::{FirstBytes, HttpError, looks_like_http};
@@ -17,6 +18,14 @@ use crate::wire::http::{FirstBytes, HttpError, looks_like_http};
 /// Lines of the log about refusals: enough to tell an incident from its beginning, and then one a second, so that a flood of
 /// connections is none of lines.
 const LINES: (u32, u32) = (1000, 1);
+
+/// Connections that wait to be told: they fit in the descriptors that are kept from clients. When there are more, the first
+/// no longer waits, so that a flood finds nothing to fill.
+const WAITING_MAX: usize = 16;
+/// A client that speaks first does so as soon as it is connected; a lost packet apart, that is a matter of microseconds.
+const WAIT_MS: Millis = 100;
+/// Read of what a refused client has sent; a browser's request is smaller.
+const ARRIVED_BYTES_MAX: usize = 4096;
 
 /// Why a connection is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,35 +80,89 @@ impl Refusal {
     }
 }
 
-/// The door: turns connections away, and notes it.
+/// Turns connections away, and notes it.
+///
+/// Invariant: at most `WAITING_MAX` are `waiting`, in the order of their times.
 #[derive(Debug)]
-pub struct Refusals {
+pub struct Refusals<S> {
     listen: Listen,
     rate: Rate,
     lines: TokenBucket,
     /// Refused since the last line in the log.
     untold: u64,
+    waiting: VecDeque<Waiting<S>>,
 }
 
-impl Refusals {
-    pub fn new(listen: Listen) -> Refusals {
+/// One that has not shown yet in which manner it is to be told.
+#[derive(Debug)]
+struct Waiting<S> {
+    stream: S,
+    refusal: Refusal,
+    until: Millis,
+}
+
+impl<S: Stream> Refusals<S> {
+    pub fn new(listen: Listen) -> Refusals<S> {
         let (burst, per_second) = LINES;
         let rate = Rate::limited(burst, per_second).expect("both are in range");
-        Refusals { listen, rate, lines: TokenBucket::default(), untold: 0 }
+        Refusals { listen, rate, lines: TokenBucket::default(), untold: 0, waiting: VecDeque::new() }
     }
 
-    /// Tells a client why it can not come in. Nothing is kept of it, so this is one attempt and no more: whoever sends its
-    /// request later than it connects gets the line, and perhaps a reset.
-    pub fn refuse(&mut self, mut stream: impl Stream, peer: SocketAddr, refusal: Refusal, now: Now) {
+    /// Tells a client why it can not come in, and closes the connection. At most [`WAITING_MAX`] are kept, for [`WAIT_MS`]:
+    /// a request comes just after its connection, and its sender makes nothing of a line.
+    pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Refusal, now: Now) {
         if let Some(untold) = self.note(now) {
             let besides = if untold > 0 { format!("; {untold} others before it") } else { String::new() };
             info!("{peer}: refused: {refusal} ({}){besides}", refusal.limit());
         }
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
-        let mut arrived = [0; 4096];
-        // What it has already sent is read first: closing with unread input would reset the connection and lose the answer.
+        let mut arrived = [0; ARRIVED_BYTES_MAX];
+        match stream.read(&mut arrived) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_wait(refusal) => {
+                if self.waiting.len() == WAITING_MAX {
+                    self.tell_first(now);
+                }
+                self.waiting.push_back(Waiting { stream, refusal, until: now.ms + WAIT_MS });
+            }
+            read => self.tell(stream, refusal, &arrived[..read.unwrap_or(0)], now),
+        }
+    }
+
+    /// Tells those who have waited long enough.
+    pub fn turn(&mut self, now: Now) {
+        while self.next_deadline().is_some_and(|at| at <= now.ms) {
+            self.tell_first(now);
+        }
+    }
+
+    /// When the next one has waited long enough.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.waiting.front().map(|waiting| waiting.until)
+    }
+
+    /// Tells all who wait.
+    pub fn finish(&mut self, now: Now) {
+        while !self.waiting.is_empty() {
+            self.tell_first(now);
+        }
+    }
+
+    /// Whether it matters what the client will send, and there is a descriptor to wait with.
+    fn may_wait(&self, refusal: Refusal) -> bool {
+        self.listen == Listen::Auto && refusal != Refusal::OutOfDescriptors
+    }
+
+    fn tell_first(&mut self, now: Now) {
+        let Some(Waiting { mut stream, refusal, .. }) = self.waiting.pop_front() else { return };
+        let mut arrived = [0; ARRIVED_BYTES_MAX];
         let count = stream.read(&mut arrived).unwrap_or(0);
-        let _: io::Result<usize> = stream.write(&refusal.answer(self.listen, &arrived[..count], &date));
+        self.tell(stream, refusal, &arrived[..count], now);
+    }
+
+    /// Nothing is kept of the client, so this is one attempt and no more. What it has sent was read before: closing with
+    /// unread input would reset the connection and lose the answer.
+    fn tell(&self, mut stream: S, refusal: Refusal, arrived: &[u8], now: Now) {
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        let _: io::Result<usize> = stream.write(&refusal.answer(self.listen, arrived, &date));
         let _: io::Result<()> = stream.shutdown_write();
     }
 
@@ -116,60 +179,4 @@ impl Refusals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALL: [Refusal; 4] = [Refusal::Full, Refusal::OutOfDescriptors, Refusal::AddressFull, Refusal::AddressTooFast];
-    const DATE: &str = "Sun, 22 Nov 2026 15:18:35 GMT";
-
-    fn at(ms: u64) -> Now {
-        Now { ms, unix_ms: 0 }
-    }
-
-    fn answer(refusal: Refusal, listen: Listen, arrived: &[u8]) -> String {
-        String::from_utf8(refusal.answer(listen, arrived, DATE)).expect("text")
-    }
-
-    #[test]
-    fn whoever_has_not_sent_a_request_is_told_in_a_line() {
-        for refusal in ALL {
-            for arrived in [&b""[..], b"hello\r\n", b"GE", b"GET", b"get / HTTP/1.1\r\n", b"\xFF\xFD\x01"] {
-                let line = answer(refusal, Listen::Auto, arrived);
-                assert_eq!(line, format!("! {refusal}; try again later\n"));
-            }
-            let line = answer(refusal, Listen::Line, b"GET / HTTP/1.1\r\n");
-            assert_eq!(line, format!("! {refusal}; try again later\n"));
-        }
-    }
-
-    #[test]
-    fn a_request_is_answered_with_a_response() {
-        for (refusal, status) in ALL.into_iter().zip([503, 503, 429, 429]) {
-            for (listen, arrived) in [
-                (Listen::Auto, &b"GET /?name=alice HTTP/1.1\r\nUpg"[..]),
-                (Listen::Auto, b"POST "),
-                (Listen::Http, b""),
-            ] {
-                let response = answer(refusal, listen, arrived);
-                let (head, body) = response.split_once("\r\n\r\n").expect("a head");
-                assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-                for field in ["Retry-After: 10", "Connection: close", &format!("Date: {DATE}")] {
-                    assert!(head.lines().any(|line| line == field), "no {field} in {head}");
-                }
-                assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
-                assert!(body.contains("try again later"), "{body}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_flood_of_connections_is_none_of_lines() {
-        let mut refusals = Refusals::new(Listen::Auto);
-        let told: Vec<u64> = (0..50_000).filter_map(|_| refusals.note(at(7))).collect();
-        assert_eq!(told, [0; 1000], "the beginning is told one by one");
-        assert_eq!(refusals.note(at(1007)), Some(49_000), "then the others are counted");
-        assert_eq!(refusals.note(at(1007)), None);
-        let later = (2000..62_000).filter_map(|ms| refusals.note(at(ms)));
-        assert_eq!(later.count(), 60, "one a second");
-    }
-}
+mod tests;

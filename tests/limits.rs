@@ -156,18 +156,17 @@ const ADDRESS_TOO_FAST: &[u8] = b"! your address connects too often; try again l
 
 /// Clients taken in from one address, and how many were refused, each with this line, of so many that knock.
 fn crowd_from(server: &Server, ip: &str, count: usize, refusal: &[u8]) -> (Vec<Client>, usize) {
-    let mut taken = Vec::new();
-    let mut refused = 0;
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..count {
         match knock_from(server, ip) {
             Ok(client) => taken.push(client),
-            Err(mut client) => {
-                assert_eq!(client.rest_until_end(), refusal);
-                refused += 1;
-            }
+            Err(client) => refused.push(client),
         }
     }
-    (taken, refused)
+    for client in &mut refused {
+        assert_eq!(client.rest_until_end(), refusal);
+    }
+    (taken, refused.len())
 }
 
 #[test]
@@ -297,7 +296,7 @@ fn ipv4_addresses_are_told_apart_on_an_ipv6_socket() {
     }
 }
 
-/// What has arrived when the server looks decides. Here it has, as the server was made to look late.
+/// The requests have arrived when the server looks, as it was made to look late.
 #[test]
 fn a_refused_request_gets_a_response() {
     for (flags, expected) in [
