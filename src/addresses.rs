@@ -69,6 +69,9 @@ pub struct Policy {
 /// Invariant: `clients` holds how many clients each address has, if its number is limited, and no zero. `recent` holds
 /// every bucket that is not full, as long as there are no more than `RECENT_MAX` of them.
 ///
+/// An address with clients takes 20 to 40 bytes, one without any nothing: where everybody has an address of their own, that
+/// is memory of every client.
+///
 /// Both are hashed with keys that nobody outside knows: whoever picks addresses must not pick where they collide.
 #[derive(Debug)]
 pub struct Addresses {
