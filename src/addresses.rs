@@ -3,7 +3,7 @@
 //! Sans-IO: whoever accepts connections asks [`Addresses::knock`], and tells of each client that came and left.
 //!
 //! What is kept is of two kinds. How many clients an address has is exact, and an address without clients has no entry. How
-//! often it connected is forgotten as soon as forgetting makes no difference, and earlier only past [`RECENT_MAX`].
+//! often it connected is forgotten as soon as forgetting makes no difference, and earlier only past `RECENT_MAX`.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -108,7 +108,7 @@ impl<S: Stream> Refusals<S> {
         Refusals { listen, rate, lines: TokenBucket::default(), untold: 0, waiting: VecDeque::new() }
     }
 
-    /// Tells a client why it can not come in, and closes the connection. At most [`WAITING_MAX`] are kept, for [`WAIT_MS`]:
+    /// Tells a client why it can not come in, and closes the connection. A few are kept for a moment:
     /// a request comes just after its connection, and its sender makes nothing of a line.
     pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Refusal, now: Now) {
         if let Some(untold) = self.note(now) {
