@@ -7,9 +7,10 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
+use crate::addresses::{Most, Policy};
 use crate::clock::Millis;
-use crate::service::chat::throttle::Rate;
 use crate::service::chat::{self, directory, history};
+use crate::throttle::Rate;
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
@@ -58,6 +59,17 @@ pub struct Config {
     /// (the soft limit is raised to the hard one at start).
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
+
+    /// Most clients at once from one address (an IPv4 address, or the /64 network of an IPv6 address), or `off`; one more is
+    /// told so and disconnected. By default 256 for public addresses, and `off` for loopback and private ones, where
+    /// reverse proxies and load tests are; if given, it holds for all. Behind a proxy all clients have its address.
+    #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS_PER_ADDRESS", hide_env_values = true)]
+    pub max_clients_per_address: Option<Most>,
+
+    /// How often one address may connect, as BURST:PER_SECOND, or `off`. Over it, it is told so and disconnected. By default
+    /// 512:32 for public addresses, and `off` for loopback and private ones; if given, it holds for all.
+    #[arg(long, value_name = "RATE", env = "CHAT_CONNECT_RATE", hide_env_values = true)]
+    pub connect_rate: Option<Rate>,
 
     /// Chat: messages kept of each room, to show to those who join or come back.
     #[arg(long, value_name = "MESSAGES", default_value_t = 1000, env = "CHAT_HISTORY_MESSAGES", hide_env_values = true,
@@ -126,6 +138,8 @@ pub enum Listen {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub limits: Limits,
+    /// `--max-clients-per-address` and `--connect-rate`.
+    pub addresses: Policy,
     /// `--wire`.
     pub listen: Listen,
     /// `--allow-origin`.
@@ -136,7 +150,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { limits: Limits::default(), listen: Listen::Auto, allowed_origins: Vec::new(), compress: false }
+        Settings {
+            limits: Limits::default(),
+            addresses: Policy::default(),
+            listen: Listen::Auto,
+            allowed_origins: Vec::new(),
+            compress: false,
+        }
     }
 }
 
@@ -205,7 +225,13 @@ impl Config {
             greet_after_ms: self.greet_after.into(),
             ..Limits::default()
         };
-        Settings { limits, listen: self.wire, allowed_origins: self.allow_origin.clone(), compress: self.compress }
+        Settings {
+            limits,
+            addresses: Policy::new(self.max_clients_per_address, self.connect_rate),
+            listen: self.wire,
+            allowed_origins: self.allow_origin.clone(),
+            compress: self.compress,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for the [`Server`].
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::gathering::{self, Gathering};
 use crate::memory;
 use crate::outgoing::Outgoing;
+use crate::refusal::{Refusal, Refusals};
 use crate::server::Server;
 use crate::service::Service;
 
@@ -28,7 +29,8 @@ const BACKLOG: i32 = 4096;
 const ACCEPTS_MAX: usize = 1024;
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; and some to spare.
+/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; those who wait to be
+/// refused; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
@@ -59,6 +61,7 @@ pub struct EventLoop<A> {
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be taken and refused.
     reserve: Option<File>,
     server: Server<TcpStream, A>,
+    refusals: Refusals<TcpStream>,
     clients_max: usize,
     drain: Duration,
     started: Instant,
@@ -109,6 +112,7 @@ impl<A: Service> EventLoop<A> {
             listener: Some(listener),
             address,
             reserve: reserve(),
+            refusals: Refusals::new(settings.listen),
             server: Server::new(settings, service),
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
@@ -143,13 +147,14 @@ impl<A: Service> EventLoop<A> {
             self.rest(&events, now);
             let signal = self.dispatch(&events);
             self.accept(now);
+            self.refusals.turn(now);
             self.server.take_in(now);
             let keep = self.gathering.waits(self.server.batch(), self.started.elapsed());
             self.server.give_out(!keep);
             match (signal, drain_until) {
                 (false, _) => {}
                 (true, None) => {
-                    self.stop();
+                    self.stop(now);
                     drain_until = Some(now.ms + millis(self.drain));
                 }
                 (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
@@ -163,8 +168,8 @@ impl<A: Service> EventLoop<A> {
     /// Sleeps until something is ready or the next deadline passes.
     fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
         let accept_at = self.acceptable.then_some(self.accept_at);
-        let deadline =
-            [self.server.next_deadline(), drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
+        let (next, refusal) = (self.server.next_deadline(), self.refusals.next_deadline());
+        let deadline = [next, refusal, drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
@@ -228,12 +233,19 @@ impl<A: Service> EventLoop<A> {
         }
         for _ in 0..ACCEPTS_MAX {
             match listener.accept() {
-                Ok((stream, peer)) if self.server.len() < self.clients_max => {
-                    if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
+                Ok((stream, mut peer)) => {
+                    // The log shows an IPv4 client on a socket for both families as it does everywhere else.
+                    peer.set_ip(peer.ip().to_canonical());
+                    let knocked = match self.server.len() < self.clients_max {
+                        true => self.server.knock(peer, now),
+                        false => Err(Refusal::Full),
+                    };
+                    if let Err(refusal) = knocked {
+                        self.refusals.refuse(stream, peer, refusal, now);
+                    } else if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
                         warn!("{peer}: not taken in: {error}");
                     }
                 }
-                Ok((stream, peer)) => refuse(&stream, peer, "this server has as many clients as it can take"),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.acceptable = false;
@@ -243,7 +255,9 @@ impl<A: Service> EventLoop<A> {
                     _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                         self.reserve = None;
                         match listener.accept() {
-                            Ok((stream, peer)) => refuse(&stream, peer, "this server is out of file descriptors"),
+                            Ok((stream, peer)) => {
+                                self.refusals.refuse(stream, peer, Refusal::OutOfDescriptors, now);
+                            }
                             // The kernel looks for a descriptor first, so that it complains even if nobody is waiting.
                             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                             Err(_) => {}
@@ -265,10 +279,11 @@ impl<A: Service> EventLoop<A> {
     }
 
     /// No new connections; those that are there are let go as they drain.
-    fn stop(&mut self) {
+    fn stop(&mut self, now: Now) {
         info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
         self.listener = None;
         self.acceptable = false;
+        self.refusals.finish(now);
         self.server.drain();
     }
 
@@ -353,13 +368,4 @@ fn admit<A: Service>(
     info!("Peer address: {peer}");
     server.accept(stream, peer, now);
     Ok(())
-}
-
-/// Tells a client why it can not come in. Nothing is kept of it, so this is one attempt and no more.
-fn refuse(mut stream: &TcpStream, peer: SocketAddr, why: &str) {
-    info!("{peer}: refused: {why}");
-    // What it has already sent is read first: closing with unread input would reset the connection and lose the line.
-    let _ = stream.read(&mut [0; 4096]);
-    let _ = stream.write(format!("! {why}; try again later\n").as_bytes());
-    let _ = stream.shutdown(Shutdown::Write);
 }

@@ -4,8 +4,9 @@
 //!
 //! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
+//!   [`addresses`]: what one address may have; [`refusal`]: how a connection is turned away.
 //! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
-//!   how it leaves. [`timers`]: its deadlines.
+//!   how it leaves. [`timers`]: its deadlines. [`throttle`]: how often something may be done.
 //! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
 //! - [`wire`]: bytes to messages, without I/O: lines and telnet, HTTP, WebSocket. [`encode`]: messages to bytes, once for all
 //!   clients of one format.
@@ -20,6 +21,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod addresses;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -28,8 +30,10 @@ pub mod event_loop;
 mod gathering;
 mod memory;
 pub mod outgoing;
+pub mod refusal;
 pub mod rooms;
 pub mod server;
 pub mod service;
+pub mod throttle;
 pub mod timers;
 pub mod wire;

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
 use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
@@ -20,6 +21,7 @@ use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
 use crate::outgoing::{Batch, Checked, Outgoing, Until};
+use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
 use crate::wire::Wire;
@@ -35,6 +37,7 @@ use crate::wire::websocket::message::Scratch;
 pub struct Server<S, A> {
     settings: Settings,
     clients: Slab<Client<S>>,
+    addresses: Addresses,
     service: A,
     out: Outgoing,
     timers: Timers,
@@ -78,6 +81,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut out = Outgoing::new(settings.limits);
         Server {
             clients: Slab::with_capacity(settings.limits.clients_expected),
+            addresses: Addresses::new(settings.addresses),
             service: service(&mut out),
             out,
             timers: Timers::default(),
@@ -106,6 +110,14 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.clients.vacant_key()
     }
 
+    /// Asks whether one more client may come from this peer's address. To be asked once, before [`Server::accept`].
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn knock(&mut self, peer: SocketAddr, now: Now) -> Result<(), Refusal> {
+        self.addresses.knock(peer.ip(), now.ms)
+    }
+
     /// Takes in a client; the readiness of its stream is reported from now on. Returns its key.
     pub fn accept(&mut self, stream: S, peer: SocketAddr, now: Now) -> usize {
         self.out.begin_turn(now);
@@ -123,6 +135,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             inbox: Inbox::default(),
             pending: None,
         });
+        self.addresses.came(peer.ip());
         self.out.add(id, Format::Line);
         self.meet(id);
         id.index()
@@ -202,6 +215,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.ready.shrink_to_fit();
         self.timers.give_back();
         self.out.give_back();
+        self.addresses.give_back(self.out.now().ms);
     }
 
     // ---- Read ----
@@ -460,7 +474,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn reap(&mut self) {
         for id in self.closed.drain(..) {
             self.out.remove(id);
-            self.clients.remove(id.index());
+            let client = self.clients.remove(id.index());
+            self.addresses.left(client.peer.ip());
         }
     }
 

@@ -42,11 +42,15 @@ fn help_and_version_are_pages_on_standard_output() {
         "--mode",
         "--max-message-bytes",
         "--max-clients",
+        "--max-clients-per-address",
+        "--connect-rate",
         "--drain-seconds",
         "CHAT_ADDRESS",
         "CHAT_MODE",
         "CHAT_MAX_MESSAGE_BYTES",
         "CHAT_MAX_CLIENTS",
+        "CHAT_MAX_CLIENTS_PER_ADDRESS",
+        "CHAT_CONNECT_RATE",
         "CHAT_DRAIN_SECONDS",
     ] {
         assert!(text(&help.stdout).contains(part), "{part:?} is not in the help page");
@@ -66,6 +70,10 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--max-message-bytes", "67108865"], "67108865"),
         (&["--max-message-bytes", "many"], "many"),
         (&["--max-clients", "0"], "0"),
+        (&["--max-clients-per-address", "0"], "from 1 to 4294967295, or off"),
+        (&["--max-clients-per-address", "few"], "'few' for '--max-clients-per-address <CLIENTS>'"),
+        (&["--connect-rate", "5"], "'5' for '--connect-rate <RATE>'"),
+        (&["--connect-rate", "5:0"], "give BURST:PER_SECOND"),
         (&["--drain-seconds", "-1"], "-1"),
         (&["--drain-seconds", "3601"], "3601"),
         (&["nonsense"], "nonsense"),
@@ -82,6 +90,8 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("CHAT_MODE", "shout"),
         ("CHAT_MAX_MESSAGE_BYTES", "0"),
         ("CHAT_MAX_CLIENTS", "none"),
+        ("CHAT_MAX_CLIENTS_PER_ADDRESS", "none"),
+        ("CHAT_CONNECT_RATE", "10/s"),
         ("CHAT_DRAIN_SECONDS", "soon"),
     ] {
         assert_complaint(program().env(name, value), 2, value);
@@ -108,6 +118,23 @@ fn variables_count_and_flags_win_over_them() {
     let (mut a, mut b) = (server.join(), server.join());
     a.expect_echo(b"123456\n");
     b.expect_echo(b"mine\n");
+}
+
+#[test]
+fn limits_of_addresses_can_be_variables() {
+    let mut command = program();
+    command.arg("127.0.0.1:0").env("CHAT_MAX_CLIENTS_PER_ADDRESS", "1").env("CHAT_CONNECT_RATE", "off");
+    let server = Server::launch(command);
+    let _first = server.join();
+    assert!(text(&server.connect().rest()).contains("your address"));
+
+    let mut command = program();
+    command.args(["127.0.0.1:0", "--max-clients-per-address", "off", "--connect-rate", "1:1"]);
+    command.env("CHAT_MAX_CLIENTS_PER_ADDRESS", "1").env("CHAT_CONNECT_RATE", "off");
+    let server = Server::launch(command);
+    // One of them a second may come in.
+    (0..100).for_each(|_| drop(server.connect()));
+    server.wait_for_line("a refusal", |line| line.ends_with("(--connect-rate)"));
 }
 
 #[test]

@@ -76,6 +76,12 @@ pub struct Client<S> {
     pub pending: Option<Box<(Kind, Vec<u8>)>>,
 }
 
+impl Peer {
+    pub fn ip(self) -> IpAddr {
+        SocketAddr::from(self).ip()
+    }
+}
+
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Peer {
         let ip = match address.ip() {

@@ -29,6 +29,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             assert_ne!(client.lifecycle, Lifecycle::Closed, "client {key}");
             assert!(client.inbox.len() <= inbox_bytes_max, "the inbox of client {key}: {} bytes", client.inbox.len());
         }
+        self.addresses.assert_invariants(self.clients.iter().map(|(_, client)| client.peer.ip()));
         self.out.assert_invariants();
     }
 

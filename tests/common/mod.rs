@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,6 +91,14 @@ impl Server {
         Client::over(TcpStream::connect(self.address).expect("a connection"))
     }
 
+    /// Connects from this address of this host.
+    pub fn connect_from(&self, ip: IpAddr) -> Client {
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(ip, 0).into()).expect("an address of this host");
+        socket.connect(&self.address.into()).expect("a connection");
+        Client::over(socket.into())
+    }
+
     /// Connects and waits until the server has taken the client in.
     pub fn join(&self) -> Client {
         let client = self.connect();
@@ -105,9 +113,13 @@ impl Server {
 
     /// Waits for a line of the log that is `wanted`, `what` for short.
     pub fn wait_for_line(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.wait_for_line_after(0, what, wanted)
+    }
+
+    /// The same, after the first `seen` lines.
+    pub fn wait_for_line_after(&self, mut seen: usize, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + DEADLINE;
         let mut log = self.locked();
-        let mut seen = 0;
         loop {
             if let Some(line) = log.lines[seen..].iter().find(|line| wanted(line)) {
                 return line.clone();

@@ -5,11 +5,12 @@ use std::env;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use chat_server::addresses::{Most, Policy};
 use chat_server::clock::Now;
 use chat_server::config::{Limits, Settings};
 use chat_server::server::Server;
-use chat_server::service::chat::throttle::Rate;
 use chat_server::service::chat::{self, Chat, directory, history};
+use chat_server::throttle::Rate;
 use fastrand::Rng;
 
 use crate::ask::Dialect;
@@ -91,7 +92,9 @@ impl World {
         let limits = limits(&mut rng);
         let (chat_settings, rate) = chat_settings(&mut rng, &limits);
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
-        let settings = Settings { limits, compress: rng.u32(0..4) == 0, ..Settings::default() };
+        // So that all are counted, and nobody is turned away.
+        let addresses = Policy::new(Some(Most::AtMost(u32::MAX)), None);
+        let settings = Settings { limits, addresses, compress: rng.u32(0..4) == 0, ..Settings::default() };
         let watch = Watch {
             chat: Chat::new(chat_settings),
             model: Rc::clone(&model),
@@ -143,7 +146,7 @@ impl World {
 
     fn new_wire(&mut self, capacity: usize) -> (usize, usize, Rc<RefCell<Wire>>) {
         let wire = Rc::new(RefCell::new(Wire::new(self.rng.u64(..), self.faults, capacity)));
-        let peer = (Ipv4Addr::LOCALHOST, 1000).into();
+        let peer = (Ipv4Addr::new(192, 0, 2, (self.accepted % 3) as u8), 1000).into();
         let key = self.server.next_key();
         let now = self.now();
         assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);

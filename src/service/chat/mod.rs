@@ -5,7 +5,7 @@
 //!
 //! - [`command`], [`json`]: what clients ask for, in two dialects; [`output`]: what they are told, in both.
 //! - [`people`], [`directory`]: who is here, and the rooms; [`history`]: what was said in a room.
-//! - [`name`], [`text`]: what may be shown on other people's screens; [`throttle`]: how fast.
+//! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how fast.
 
 pub mod command;
 mod commit;
@@ -21,7 +21,6 @@ mod requests;
 #[cfg(test)]
 mod tests;
 pub mod text;
-pub mod throttle;
 pub mod utc;
 
 use crate::client::ClientId;
@@ -29,6 +28,7 @@ use crate::encode::Kind;
 use crate::outgoing::{Outgoing, Until};
 use crate::rooms::RoomId;
 use crate::service::{Introduction, Message, Service, Taken};
+use crate::throttle::Rate;
 use crate::wire::line::Rules;
 use command::{Command, Complaint};
 use directory::Directory;
@@ -37,7 +37,6 @@ use json::Reference;
 use name::{Name, RoomName};
 use output::{Output, Promised, note, others, tell};
 use people::People;
-use throttle::Rate;
 
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";

@@ -5,9 +5,9 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::name::Name;
-use super::throttle::TokenBucket;
 use crate::client::ClientId;
 use crate::rooms::RoomId;
+use crate::throttle::TokenBucket;
 
 /// Somebody with a name.
 #[derive(Debug)]

@@ -84,6 +84,7 @@ fn reason_phrase(status: u16) -> &'static str {
         413 => "Content Too Large",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
@@ -111,6 +112,7 @@ impl std::error::Error for HttpError {}
 
 const ALLOW_GET_HEAD: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
 const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
+const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "10")];
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
 const UPGRADE_13: &[(&str, &str)] =
     &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
@@ -144,6 +146,10 @@ impl HttpError {
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET and HEAD are allowed here.\n").with(ALLOW_GET_HEAD);
 
+    pub const TOO_MANY: HttpError =
+        HttpError::new(429, "Too many connections come from your address; try again later.\n").with(RETRY_AFTER);
+    pub const FULL: HttpError =
+        HttpError::new(503, "This server has as many clients as it can take; try again later.\n").with(RETRY_AFTER);
     pub const STOPPING: HttpError = HttpError::new(503, "The server is stopping; connect again in a while.\n");
 
     pub const UPGRADE_METHOD: HttpError = HttpError::new(405, "A WebSocket is opened with GET.\n").with(ALLOW_GET);

@@ -9,9 +9,9 @@ use crate::encode::Format;
 use crate::outgoing::Until;
 use crate::rooms::RoomId;
 use crate::service::chat::name::RoomName;
-use crate::service::chat::throttle::Rate;
 use crate::service::chat::{Settings, directory, history};
 use crate::service::{Introduction, Service, Taken};
+use crate::throttle::Rate;
 
 fn flood_controlled(rate: &str) -> Stage {
     let mut stage = Stage::new(Settings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });

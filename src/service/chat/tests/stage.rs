@@ -26,9 +26,9 @@ use crate::clock::Now;
 use crate::config;
 use crate::encode::{Format, Kind};
 use crate::outgoing::Outgoing;
-use crate::service::chat::throttle::Rate;
 use crate::service::chat::{Chat, Settings, directory, history};
 use crate::service::{Introduction, Message, Service, Taken};
+use crate::throttle::Rate;
 use crate::wire::websocket::frame::{Opcode, Sender, parse_header};
 
 /// When every play begins: 2026-11-22 13:05:09 UTC.

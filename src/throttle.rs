@@ -1,22 +1,22 @@
-//! Flood control: a token bucket in eight bytes.
+//! Flood control: a token bucket in eight bytes, for what one client says and how often one address connects.
 //!
-//! Time is counted in ticks: `per_second` of them pass in a millisecond and 1,000 of them are worth one message.
+//! Time is counted in ticks: `per_second` of them pass in a millisecond and 1,000 of them are worth one token.
 //! Every rate is then a whole number of ticks, so that nothing is rounded and nothing drifts.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The most messages in a burst, or a second: far over what one client can use, far under what would overflow.
+/// The most tokens in a burst, or a second: far over what one client can use, far under what would overflow.
 pub const RATE_MAX: u32 = 1_000_000;
 
-const TICKS_PER_MESSAGE: u64 = 1_000;
+const TICKS_PER_TOKEN: u64 = 1_000;
 
-/// How much one client may say.
+/// How often something may be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// As much as it can send.
+    /// As often as one can.
     Off,
-    /// So much and no more.
+    /// So often and no more.
     Limited(Limit),
 }
 
@@ -28,13 +28,24 @@ pub struct Limit {
 }
 
 impl Rate {
-    /// `burst` messages at once and `per_second` from then on, each in `1..=RATE_MAX`.
+    /// `burst` tokens at once and `per_second` from then on, each in `1..=RATE_MAX`.
     pub fn limited(burst: u32, per_second: u32) -> Result<Rate, RateError> {
         let usable = 1..=RATE_MAX;
         if usable.contains(&burst) && usable.contains(&per_second) {
             Ok(Rate::Limited(Limit { burst, per_second }))
         } else {
-            Err(RateError { given: format!("{burst}:{per_second}") })
+            Err(RateError)
+        }
+    }
+
+    /// How long an empty bucket takes to fill, in milliseconds, rounded up: one that has been left alone for so long is as
+    /// good as new. 0 without a limit.
+    pub fn fill_ms(&self) -> u64 {
+        match *self {
+            Rate::Off => 0,
+            Rate::Limited(Limit { burst, per_second }) => {
+                (u64::from(burst) * TICKS_PER_TOKEN).div_ceil(u64::from(per_second))
+            }
         }
     }
 }
@@ -48,9 +59,7 @@ impl FromStr for Rate {
             return Ok(Rate::Off);
         }
         let parts = given.split_once(':').and_then(|(burst, per_second)| Some((whole(burst)?, whole(per_second)?)));
-        parts
-            .and_then(|(burst, per_second)| Rate::limited(burst, per_second).ok())
-            .ok_or_else(|| RateError { given: given.to_owned() })
+        parts.ok_or(RateError).and_then(|(burst, per_second)| Rate::limited(burst, per_second))
     }
 }
 
@@ -68,25 +77,19 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A rate that can not be used, as it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateError {
-    given: String,
-}
+/// A rate that can not be used. Whoever reports it says what was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateError;
 
 impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = super::text::quote(&self.given, 40);
-        write!(
-            f,
-            "{given} is no rate: give BURST:PER_SECOND, each from 1 to {RATE_MAX}, such as 20:5, or off for no limit"
-        )
+        write!(f, "give BURST:PER_SECOND, each from 1 to {RATE_MAX}, such as 20:5, or off for no limit")
     }
 }
 
 impl std::error::Error for RateError {}
 
-/// What one client has left to say. A new bucket is full.
+/// What is left to one client, or address. A new bucket is full.
 ///
 /// Invariant: `full_at` is the tick at which the bucket is full again; a past one means that it is full now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +98,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Takes one message out at `now_ms` (milliseconds of any clock, under 2^44), or says when, in the same clock, one
+    /// Takes one token out at `now_ms` (milliseconds of any clock, under 2^44), or says when, in the same clock, one
     /// will be there. A refusal costs nothing. A clock that steps back costs at most the time to fill an empty bucket.
     /// The rate is the same in every call.
     pub fn try_take(&mut self, now_ms: u64, rate: &Rate) -> Result<(), u64> {
@@ -103,15 +106,15 @@ impl TokenBucket {
             return Ok(());
         };
         let now = now_ms.saturating_mul(u64::from(per_second));
-        let room = u64::from(burst) * TICKS_PER_MESSAGE;
+        let room = u64::from(burst) * TICKS_PER_TOKEN;
         let missing = self.full_at.saturating_sub(now).min(room);
 
-        let short = (missing + TICKS_PER_MESSAGE).saturating_sub(room);
+        let short = (missing + TICKS_PER_TOKEN).saturating_sub(room);
         if short > 0 {
             self.full_at = now.saturating_add(missing);
             return Err(now_ms.saturating_add(short.div_ceil(u64::from(per_second))));
         }
-        self.full_at = now.saturating_add(missing + TICKS_PER_MESSAGE);
+        self.full_at = now.saturating_add(missing + TICKS_PER_TOKEN);
         Ok(())
     }
 }

@@ -1,0 +1,182 @@
+//! Why a connection is not taken in, and how its peer is told.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use log::info;
+
+use crate::client::Stream;
+use crate::clock::{Millis, Now};
+use crate::config::Listen;
+use crate::throttle::{Rate, TokenBucket};
+use crate::wire::http::{FirstBytes, HttpError, looks_like_http};
+
+/// Lines of the log about refusals: enough to tell an incident from its beginning, and then one a second, so that a flood of
+/// connections is none of lines.
+const LINES: (u32, u32) = (1000, 1);
+
+/// Connections that wait to be told: they fit in the descriptors that are kept from clients. When there are more, the first
+/// no longer waits, so that a flood finds nothing to fill.
+const WAITING_MAX: usize = 16;
+/// A client that speaks first does so as soon as it is connected; a lost packet apart, that is a matter of microseconds.
+const WAIT_MS: Millis = 100;
+/// Read of what a refused client has sent; a browser's request is smaller.
+const ARRIVED_BYTES_MAX: usize = 4096;
+
+/// Why a connection is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `--max-clients`, or what the limit of open files allows.
+    Full,
+    /// The process, or the system, has no descriptor left.
+    OutOfDescriptors,
+    /// `--max-clients-per-address`.
+    AddressFull,
+    /// `--connect-rate`.
+    AddressTooFast,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Full => "this server has as many clients as it can take",
+            Refusal::OutOfDescriptors => "this server is out of file descriptors",
+            Refusal::AddressFull => "your address has as many clients here as it may have",
+            Refusal::AddressTooFast => "your address connects too often",
+        })
+    }
+}
+
+impl Refusal {
+    /// The limit that an operator can change.
+    fn limit(self) -> &'static str {
+        match self {
+            Refusal::Full => "--max-clients, open files",
+            Refusal::OutOfDescriptors => "open files",
+            Refusal::AddressFull => "--max-clients-per-address",
+            Refusal::AddressTooFast => "--connect-rate",
+        }
+    }
+
+    /// The answer to one who has sent these first bytes: a response to a request, or else a line.
+    fn answer(self, listen: Listen, arrived: &[u8], date: &str) -> Vec<u8> {
+        let speaks_http = match listen {
+            Listen::Auto => looks_like_http(arrived) == FirstBytes::Http,
+            Listen::Line => false,
+            Listen::Http => true,
+        };
+        if !speaks_http {
+            return format!("! {self}; try again later\n").into_bytes();
+        }
+        let error = match self {
+            Refusal::Full | Refusal::OutOfDescriptors => HttpError::FULL,
+            Refusal::AddressFull | Refusal::AddressTooFast => HttpError::TOO_MANY,
+        };
+        error.response(Some(date)).to_bytes()
+    }
+}
+
+/// Turns connections away, and notes it.
+///
+/// Invariant: at most `WAITING_MAX` are `waiting`, in the order of their times.
+#[derive(Debug)]
+pub struct Refusals<S> {
+    listen: Listen,
+    rate: Rate,
+    lines: TokenBucket,
+    /// Refused since the last line in the log.
+    untold: u64,
+    waiting: VecDeque<Waiting<S>>,
+}
+
+/// One that has not shown yet in which manner it is to be told.
+#[derive(Debug)]
+struct Waiting<S> {
+    stream: S,
+    refusal: Refusal,
+    until: Millis,
+}
+
+impl<S: Stream> Refusals<S> {
+    pub fn new(listen: Listen) -> Refusals<S> {
+        let (burst, per_second) = LINES;
+        let rate = Rate::limited(burst, per_second).expect("both are in range");
+        Refusals { listen, rate, lines: TokenBucket::default(), untold: 0, waiting: VecDeque::new() }
+    }
+
+    /// Tells a client why it can not come in, and closes the connection. A few are kept for a moment:
+    /// a request comes just after its connection, and its sender makes nothing of a line.
+    pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Refusal, now: Now) {
+        if let Some(untold) = self.note(now) {
+            let besides = if untold > 0 { format!("; {untold} others before it") } else { String::new() };
+            info!("{peer}: refused: {refusal} ({}){besides}", refusal.limit());
+        }
+        let mut arrived = [0; ARRIVED_BYTES_MAX];
+        match stream.read(&mut arrived) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_wait(refusal) => {
+                if self.waiting.len() == WAITING_MAX {
+                    self.tell_first(now);
+                }
+                self.waiting.push_back(Waiting { stream, refusal, until: now.ms + WAIT_MS });
+            }
+            read => self.tell(stream, refusal, &arrived[..read.unwrap_or(0)], now),
+        }
+    }
+
+    /// Tells those who have waited long enough.
+    pub fn turn(&mut self, now: Now) {
+        while self.next_deadline().is_some_and(|at| at <= now.ms) {
+            self.tell_first(now);
+        }
+    }
+
+    /// When the next one has waited long enough.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.waiting.front().map(|waiting| waiting.until)
+    }
+
+    /// Tells all who wait.
+    pub fn finish(&mut self, now: Now) {
+        while !self.waiting.is_empty() {
+            self.tell_first(now);
+        }
+    }
+
+    /// Whether it matters what the client will send, and there is a descriptor to wait with.
+    fn may_wait(&self, refusal: Refusal) -> bool {
+        self.listen == Listen::Auto && refusal != Refusal::OutOfDescriptors
+    }
+
+    fn tell_first(&mut self, now: Now) {
+        let Some(Waiting { mut stream, refusal, .. }) = self.waiting.pop_front() else { return };
+        let mut arrived = [0; ARRIVED_BYTES_MAX];
+        let count = stream.read(&mut arrived).unwrap_or(0);
+        self.tell(stream, refusal, &arrived[..count], now);
+    }
+
+    /// Nothing is kept of the client, so this is one attempt and no more. What it has sent was read before: closing with
+    /// unread input would reset the connection and lose the answer.
+    fn tell(&self, mut stream: S, refusal: Refusal, arrived: &[u8], now: Now) {
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        let _: io::Result<usize> = stream.write(&refusal.answer(self.listen, arrived, &date));
+        let _: io::Result<()> = stream.shutdown_write();
+    }
+
+    /// Whether this refusal has a line in the log: how many had none since the last one.
+    fn note(&mut self, now: Now) -> Option<u64> {
+        match self.lines.try_take(now.ms, &self.rate) {
+            Ok(()) => Some(mem::take(&mut self.untold)),
+            Err(_) => {
+                self.untold += 1;
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
