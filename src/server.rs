@@ -453,7 +453,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         let (count, bytes) = outbox.slices(&mut slices);
         let stream = &mut self.clients[id.index()].stream;
         let written = loop {
-            match stream.write_vectored(&slices[..count]) {
+            let written = match &slices[..count] {
+                [one] => stream.write(one),
+                several => stream.write_vectored(several),
+            };
+            match written {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 written => break written,
             }
