@@ -69,7 +69,8 @@ pub fn measure(options: &Options) -> Result<Results> {
     let groups = wanted(options, &contenders);
     ensure!(!groups.is_empty(), "nothing to measure; --list shows what there is");
     let pairs = options.pairs.unwrap_or(if options.full { 5 } else { 1 });
-    let orders: Vec<Vec<usize>> = groups.iter().map(|(_, players)| order(&contenders, players, pairs)).collect();
+    let orders: Vec<Vec<usize>> =
+        groups.iter().map(|(scenario, players)| order(&contenders, scenario, players, pairs)).collect();
     let mut bench = Bench::new(options, orders.iter().map(Vec::len).sum());
     let mut results = Results { groups: Vec::new(), left_out, failures: Vec::new() };
     for ((scenario, players), order) in groups.into_iter().zip(orders) {
@@ -92,7 +93,7 @@ struct Bench {
 
 impl Bench {
     fn new(options: &Options, runs: usize) -> Bench {
-        let seconds = options.seconds.unwrap_or(if options.full { 1.5 } else { 0.35 });
+        let seconds = options.seconds.unwrap_or(if options.full { 0.8 } else { 0.35 });
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}");
         let progress = ProgressBar::new(runs as u64);
         progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -165,10 +166,11 @@ impl Bench {
     }
 }
 
-/// Ours (the first player) and a peer, alternating; with one pair, ours once and then every peer.
-fn order(contenders: &[Box<dyn Contender>], players: &[usize], pairs: usize) -> Vec<usize> {
+/// Ours (the first player) and a peer, alternating. With one pair, and in idle, which takes its time and whose figure is
+/// memory: ours once and then every peer.
+fn order(contenders: &[Box<dyn Contender>], scenario: &Scenario, players: &[usize], pairs: usize) -> Vec<usize> {
     let first = players[0];
-    if pairs <= 1 || !contenders[first].is_ours() {
+    if pairs <= 1 || scenario.work == Work::Idle || !contenders[first].is_ours() {
         return players.repeat(pairs.max(1));
     }
     let pair = players[1..].iter().flat_map(|&peer| [first, peer]);
