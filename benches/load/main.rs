@@ -46,7 +46,7 @@ pub struct Options {
     /// Pairs of runs with each peer [default: 1, with --full 5]
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
-    /// Seconds measured in each run [default: 0.35, with --full 0.8]
+    /// Seconds measured in each run [default: 0.3, with --full 0.8]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
     /// Write the results as JSON

@@ -93,7 +93,7 @@ struct Bench {
 
 impl Bench {
     fn new(options: &Options, runs: usize) -> Bench {
-        let seconds = options.seconds.unwrap_or(if options.full { 0.8 } else { 0.35 });
+        let seconds = options.seconds.unwrap_or(if options.full { 0.8 } else { 0.3 });
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}");
         let progress = ProgressBar::new(runs as u64);
         progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
