@@ -53,7 +53,7 @@ pub struct Person {
     pub stalled_until: u64,
     /// The network or the client was so bad that the server may part with it.
     pub excused: bool,
-    /// How often it speaks, in a hundred steps.
+    /// How often it speaks, in a thousand steps.
     pub chattiness: u32,
     pub memory: Memory,
     pub screen: Screen,

@@ -213,6 +213,8 @@ impl Plain {
 
     /// The server stops, and whoever reads has seen everything that was heard.
     fn stop(&mut self) {
+        // The event loop does it right after a turn.
+        self.stage.turn();
         for talker in &mut self.talkers {
             let mut ears = self.ears.borrow_mut();
             let is_open = ears[&talker.number].is_open;

@@ -127,7 +127,7 @@ impl<A: Service> Stage<A> {
         }
     }
 
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         self.turns += 1;
         self.clock.set(self.now);
         let now = self.now();

@@ -176,7 +176,12 @@ impl Talker {
         if self.habit != Habit::Prompt || self.end == Some(End::Reset) {
             return;
         }
-        assert!(!self.wire.borrow().reset_by_close, "client {} lost its last words to a reset", self.number);
+        assert!(
+            !self.wire.borrow().reset_by_close,
+            "client {} ({:?}) lost its last words to a reset",
+            self.number,
+            self.end
+        );
         assert!(ear.is_settled(), "client {} ({:?}) ended without {ear:?}", self.number, self.end);
         assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
         if matches!(self.end, Some(End::HalfClosed | End::Close(_) | End::TooLong)) {

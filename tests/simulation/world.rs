@@ -74,8 +74,12 @@ impl World {
             ids: BTreeMap::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
-        let trouble = if rng.bool() { 0 } else { rng.u32(0..12) };
-        let chattiness = rng.u32(1..if scenario == Scenario::Crowd { 15 } else { 60 });
+        // The big room has to stay big.
+        let (trouble, chattiness) = match scenario {
+            Scenario::Few if rng.bool() => (rng.u32(0..12), rng.u32(1..600)),
+            Scenario::Few => (0, rng.u32(1..600)),
+            Scenario::Crowd => (0, 120),
+        };
         World {
             stage: Stage::new(rng, limits, Server::new(settings, |_| watch), links),
             listen,
@@ -96,7 +100,10 @@ impl World {
         let crowd = match self.scenario {
             Scenario::Few => self.stage.rng.usize(1..9),
             Scenario::Crowd => {
-                (0..self.stage.rng.usize(258..290)).for_each(|_| self.connect(Dialect::Line, Habit::Prompt, 1));
+                (0..self.stage.rng.usize(280..300)).for_each(|_| self.connect(Dialect::Line, Habit::Prompt, 2));
+                while self.people.iter().any(|person| !person.seen_anything) {
+                    self.step(true);
+                }
                 self.stage.swamped = true;
                 self.people.len() + 24
             }
@@ -183,7 +190,7 @@ impl World {
             if quiet || now.saturating_sub(person.connected_at) < 30 && rng.bool() {
                 continue;
             }
-            if rng.u32(0..100) < person.chattiness {
+            if rng.u32(0..1000) < person.chattiness {
                 let burst = if rng.u32(0..8) == 0 { rng.usize(1..25) } else { 1 };
                 for _ in 0..burst {
                     let mut mind = mind(rng, &mut self.counter, limits, &names, &person.memory.last_ids);
@@ -235,7 +242,9 @@ impl World {
         let model = &mut *self.model.borrow_mut();
         let limits = &self.stage.limits;
         let clients = self.people.len() + self.visitors.len() + 4;
-        let patience = 4 + 2 * clients / limits.writes_max.min(limits.bulk_writes_min);
+        // So many at most are spoken to at once, but by those who speak to a big room.
+        let prompt = clients.min(60);
+        let patience = 4 + 2 * prompt / limits.writes_max + 2 * clients / limits.bulk_writes_min;
         for person in &mut self.people {
             person.check_hunger(model, self.stage.now, self.stage.turns, patience);
         }
@@ -316,6 +325,8 @@ impl World {
 
     /// The server stops in mid-conversation: whoever reads gets all that it is owed, and a goodbye.
     fn stop(mut self) -> usize {
+        // The event loop does it right after a turn.
+        self.stage.turn();
         for person in &mut self.people {
             let model = &mut *self.model.borrow_mut();
             let known = model.is_here(person.number);
