@@ -26,14 +26,7 @@ impl Person {
         let behind_ms = model.client(self.number).behind_ms;
         assert!(!is_too_slow || behind_ms >= too_slow_ms, "client {} was {behind_ms} ms behind", self.number);
         if self.excused && !is_stopped {
-            // It may have been cut off at any point; what it saw until then was right. A server that has shut its half in
-            // order has said goodbye, on the border of a message.
-            if wire.shut && !wire.reset_by_close {
-                let left_over = self.screen.left_over();
-                assert_eq!(left_over, 0, "client {} ({:?}) saw a message cut in the middle", self.number, self.end);
-                assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
-            }
-            return;
+            return self.judge_border();
         }
         assert!(!wire.reset_by_close, "client {} lost its last words to a reset", self.number);
         let client = model.client(self.number);
@@ -47,6 +40,17 @@ impl Person {
         match self.dialect {
             Dialect::Line => self.judge_last_line(),
             _ => self.judge_close(),
+        }
+    }
+
+    /// It may have been cut off at any point; what it saw until then was right. A server that has shut its half in order has
+    /// said goodbye, on the border of a message.
+    fn judge_border(&self) {
+        let wire = self.wire.borrow();
+        if wire.shut && !wire.reset_by_close {
+            let left_over = self.screen.left_over();
+            assert_eq!(left_over, 0, "client {} ({:?}) saw a message cut in the middle", self.number, self.end);
+            assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a program remembers of its rooms, so that it can come back and resume.
 //!
-//! It knows nothing of the model: ids that grow by one are all that it goes by. Whatever was lost with a connection, it is to
-//! see every message once, or to be told of a gap.
+//! It knows nothing of the model: ids that grow by one are all that it goes by. Whatever was lost with a connection, it is
+//! to see every message once, or to be told of a gap.
 
 use serde_json::{Value, json};
 

@@ -24,6 +24,7 @@ use crate::world::Tally;
 /// One client: what it has sent, and what it is to see.
 #[derive(Debug, Default)]
 pub struct Ear {
+    /// It gets lines, as all do until they have asked for something else.
     pub is_line: bool,
     pub is_open: bool,
     /// Sent and not yet heard by the service.
@@ -68,7 +69,8 @@ struct Witness {
 }
 
 impl Witness {
-    /// Somebody whom this client has to wait for before it is heard. What is held back until a wire is decided does not count.
+    /// Somebody whom this client has to wait for before it is heard. What is held back until a wire is decided does not
+    /// count.
     fn waited_for(&self, by: ClientId, out: &Outgoing) -> Option<usize> {
         let (links, ears) = (self.links.borrow(), self.ears.borrow());
         let mut audience = self.ids.keys().copied().filter(|&number| self.broadcasts || self.ids[&number] == by);
@@ -85,7 +87,7 @@ impl Service for Witness {
         self.ids.insert(number(client), client);
         let is_line = out.format(client).is_line();
         let mut ears = self.ears.borrow_mut();
-        let ear = ears.entry(number(client)).or_default();
+        let ear = ears.get_mut(&number(client)).expect("it has come");
         assert!(!ear.is_open, "{client} is opened twice");
         // Who has turned out to speak HTTP begins anew, and what it would have seen is forgotten.
         (ear.is_open, ear.is_line) = (true, is_line);
@@ -188,8 +190,8 @@ impl Plain {
         };
         let habit = Some(Habit::draw(rng)).filter(|habit| *habit != Habit::Mute).unwrap_or(Habit::Prompt);
         let capacity = habit.capacity(self.stage.limits.outbox_mark_bytes, rng);
+        self.ears.borrow_mut().insert(self.stage.next_number(), Ear { is_line: true, ..Ear::default() });
         let (number, wire) = self.stage.connect(capacity);
-        self.ears.borrow_mut().entry(number).or_default();
         self.talkers.push(Talker::new(number, wire, is_line, habit, &mut self.stage.rng));
     }
 
@@ -217,11 +219,13 @@ impl Plain {
         self.stage.turn();
         for talker in &mut self.talkers {
             let mut ears = self.ears.borrow_mut();
-            let is_open = ears[&talker.number].is_open;
+            let ear = &ears[&talker.number];
+            let is_asking = ear.is_line && !talker.is_line;
+            let is_here = ear.is_open || is_asking || talker.end.is_none();
             if talker.end.is_none() {
                 talker.talk(&mut ears, &mut self.stage.rng);
             }
-            if (is_open || talker.end.is_none()) && talker.end != Some(End::Reset) {
+            if is_here && talker.end != Some(End::Reset) {
                 talker.end = Some(End::Stopped);
             }
         }

@@ -24,8 +24,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait: it is over the mark, and the
-    /// kernel takes something for it or did so not long ago.
+    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait: it is over the mark,
+    /// and the kernel takes something for it or did so not long ago.
     pub fn is_behind(&self, owed_bytes: usize, limits: &Limits, now_ms: u64) -> bool {
         let blocked_since = self.wire.borrow().blocked_since;
         owed_bytes > limits.outbox_mark_bytes && blocked_since.is_none_or(|at| now_ms < at + limits.stalled_ms)

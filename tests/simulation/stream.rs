@@ -123,7 +123,8 @@ impl Wire {
         }
     }
 
-    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it lingers.
+    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it
+    /// lingers.
     pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
         let calm = calm || self.shut;
         let rest = self.unread_by_server();

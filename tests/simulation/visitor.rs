@@ -58,7 +58,7 @@ impl Visitor {
         Visitor { number, wire, screen, to_send, expected, stopping: None, patience_until, patience_ms }
     }
 
-    /// The server stops: from now on it says so, and closes when it likes. Its answers to what was sent before may be either.
+    /// The server stops: from now on it says so, and closes when it likes. What was sent before may be answered either way.
     pub fn stop(&mut self) {
         let rest: Vec<u8> = self.to_send.iter().copied().collect();
         let heads = rest.windows(4).filter(|four| four == b"\r\n\r\n").count();
