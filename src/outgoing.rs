@@ -107,6 +107,8 @@ struct Recipient {
     serial: u32,
     format: Format,
     queued: Queued,
+    /// It has an entry in the bulk queue, which stays there when it turns prompt: no second one is made.
+    in_bulk: bool,
     /// The kernel took everything it was last given.
     writable: bool,
     /// Its wire has not been decided: what it is owed has to wait.
@@ -399,7 +401,11 @@ impl Outgoing {
     fn enqueue(&mut self, client: ClientId, queue: Queued) {
         let recipient = &mut self.recipients[client.index()];
         match (recipient.queued, queue) {
-            (Queued::No, Queued::Bulk) => self.bulk.push_back(client),
+            (Queued::No, Queued::Bulk) => {
+                if !mem::replace(&mut recipient.in_bulk, true) {
+                    self.bulk.push_back(client);
+                }
+            }
             (Queued::No | Queued::Bulk, Queued::Prompt) => self.prompt.push_back(client),
             _ => return,
         }

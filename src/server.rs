@@ -253,11 +253,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !self.serve_inbox(id) {
             return;
         }
-        let until = match self.out.is_behind(id) {
-            true => Some(Until::ClientClear(id)),
-            false => self.service.waits(id, &self.out),
-        };
-        if let Some(until) = until {
+        if let Some(until) = self.waits(id) {
             return self.park(id, until);
         }
         match self.receive(id) {
@@ -274,6 +270,16 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Got::Nothing => {}
             Got::Error(error) => self.gone(id, &error),
+        }
+    }
+
+    /// What must come first before this client is read from or served. First bytes and requests wait for nobody else: who is not heard
+    /// in time would be taken for a person at a terminal, and its request for what that person says.
+    fn waits(&self, id: ClientId) -> Option<Until> {
+        match self.clients[id.index()].wire {
+            _ if self.out.is_behind(id) => Some(Until::ClientClear(id)),
+            Wire::Undecided | Wire::Http(_) => None,
+            Wire::Line(_) | Wire::WebSocket(_) => self.service.waits(id, &self.out),
         }
     }
 
@@ -329,6 +335,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.offer(id, message.0, &message.1);
         }
         if self.is_free(id) && !self.clients[id.index()].inbox.is_empty() {
+            if let Some(until) = self.waits(id) {
+                self.park(id, until);
+                return false;
+            }
             let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
             let used = self.serve(id, inbox.as_mut_slice());
             inbox.consume(used);

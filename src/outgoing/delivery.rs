@@ -14,6 +14,7 @@ impl Outgoing {
             serial: 0,
             format,
             queued: Queued::No,
+            in_bulk: false,
             writable: true,
             held: false,
             closed: true,
@@ -202,7 +203,13 @@ impl Outgoing {
 
     fn unqueue(&mut self, id: ClientId, queue: Queued) -> Option<ClientId> {
         let recipient = &mut self.recipients[id.index()];
-        if recipient.serial != id.serial || recipient.queued != queue {
+        if recipient.serial != id.serial {
+            return None;
+        }
+        if queue == Queued::Bulk {
+            recipient.in_bulk = false;
+        }
+        if recipient.queued != queue {
             return None;
         }
         recipient.queued = Queued::No;

@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{Outgoing, Pressure, Queued};
+use crate::client::ClientId;
 
 impl Outgoing {
+    /// What a client is owed, in bytes, but for its share of this turn's batches.
+    #[doc(hidden)]
+    pub fn owed_bytes(&self, client: ClientId) -> usize {
+        self.outbox(client).map_or(0, |outbox| outbox.bytes())
+    }
+
     pub(crate) fn assert_invariants(&self) {
         let mut over: BTreeMap<usize, u32> = BTreeMap::new();
         for (key, recipient) in self.recipients.iter().enumerate() {
@@ -33,10 +40,19 @@ impl Outgoing {
                     Pressure::Clear => 0,
                 };
                 let blocked = owed.blocked_since.map_or(0, |at| self.now.ms.saturating_sub(at));
+                // It is looked at every so often.
+                let look_ms = self.limits.stalled_ms / 4;
+                let stalled = behind > look_ms && blocked >= self.limits.stalled_ms + look_ms;
+                assert!(!stalled || !recipient.is_over(), "client {key} takes nothing and holds its rooms up");
                 let let_go = behind.min(blocked) > patience;
                 assert!(recipient.closed || !let_go, "client {key} should have been let go as too slow");
                 assert!(recipient.closed || bytes <= self.limits.outbox_max_bytes, "client {key}: {bytes} bytes");
             }
+        }
+        for queue in [&self.prompt, &self.bulk] {
+            let mut waiting: Vec<ClientId> = queue.iter().copied().collect();
+            waiting.sort_unstable();
+            assert!(waiting.is_sorted_by(|one, next| one < next), "nobody is on a write queue twice");
         }
         for (key, room) in &self.rooms {
             let congested = over.get(&key).copied().unwrap_or(0);

@@ -328,6 +328,25 @@ proptest! {
     }
 }
 
+#[test]
+fn the_bulk_queue_holds_everybody_once_however_often_they_turn_prompt() {
+    let (mut out, rooms) = outgoing(BULK_MEMBERS_MIN, 1);
+    (0..BULK_MEMBERS_MIN).for_each(|key| out.join(rooms[0], client(key)));
+    for _ in 0..3 {
+        say(&mut out, rooms[0], "to all ");
+        out.hand_out();
+        (0..BULK_MEMBERS_MIN).for_each(|key| send(&mut out, key, "to you"));
+        while let Some(id) = out.next_prompt() {
+            out.wrote(id, outbox_bytes(&out, id), false);
+        }
+        assert_eq!(out.to_write(), (0, BULK_MEMBERS_MIN));
+    }
+    say(&mut out, rooms[0], "to all");
+    out.hand_out();
+    let written = (0..BULK_MEMBERS_MIN).filter(|_| out.next_bulk().is_some()).count();
+    assert_eq!(written, BULK_MEMBERS_MIN, "and whoever is on it is written to");
+}
+
 fn outbox_bytes(out: &Outgoing, id: ClientId) -> usize {
     out.outbox(id).map_or(0, Outbox::bytes)
 }

@@ -28,6 +28,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         for (key, client) in &self.clients {
             assert_ne!(client.lifecycle, Lifecycle::Closed, "client {key}");
             assert!(client.inbox.len() <= inbox_bytes_max, "the inbox of client {key}: {} bytes", client.inbox.len());
+            let is_leaving = matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering);
+            let keeps = !client.inbox.is_empty() || client.pending.is_some();
+            assert!(!is_leaving || !keeps, "client {key} is leaving, and what it said last is kept");
+            let is_offered_again = client.pending.is_none() || client.reading != Reading::Idle;
+            assert!(is_offered_again, "the message of client {key} is kept and nobody will look at it");
         }
         self.addresses.assert_invariants(self.clients.iter().map(|(_, client)| client.peer.ip()));
         self.out.assert_invariants();

@@ -18,7 +18,8 @@ const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next turns do it. Connections
-    /// that ask for our health are told that we are draining until [`Server::is_drained`].
+    /// that ask for our health are told that we are draining until [`Server::is_drained`]. To be called right after a turn,
+    /// whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;
         self.out.drain();

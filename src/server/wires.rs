@@ -117,6 +117,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.set_format(id, format);
         let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
         self.service.opened(id, introduction, &mut self.out);
+        // What follows the request came in the same read, and waits like any other.
+        if let Some(until) = self.waits(id) {
+            self.park(id, until);
+        }
     }
 
     // ---- Decoding ----

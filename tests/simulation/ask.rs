@@ -45,6 +45,8 @@ pub enum Ask {
     },
     Who {
         room: Option<String>,
+        after: usize,
+        limit: Option<usize>,
     },
     Rooms,
     Typing {

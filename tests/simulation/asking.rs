@@ -1,9 +1,12 @@
 //! What is answered to questions.
 
+use std::collections::BTreeSet;
+
 use chat_server::service::chat::utc::Utc;
 use serde_json::{Value, json};
 
 use super::{Dialect, Done, Model, Room, Said};
+use crate::expect::{Item, Page};
 
 impl Model {
     pub(super) fn history(
@@ -61,23 +64,46 @@ impl Model {
         self.json(number, key, told, reference);
     }
 
-    pub(super) fn who(&mut self, number: usize, room: Option<&str>, reference: Option<u64>) -> Done {
+    pub(super) fn who(
+        &mut self,
+        number: usize,
+        room: Option<&str>,
+        after: usize,
+        limit: Option<usize>,
+        reference: Option<u64>,
+    ) -> Done {
         let key = match room {
             None => self.room_of(number, None)?,
             Some(typed) => {
                 Some(typed.to_lowercase()).filter(|key| self.rooms.contains_key(key)).ok_or("no_such_room")?
             }
         };
-        let room = &self.rooms[&key];
-        let mut names: Vec<String> = room.members.iter().map(|&member| self.name(member)).collect();
-        names.sort();
-        let line = match names.len() {
-            0 => format!("* Nobody is in {}.", room.shown),
-            count => format!("* {count} in {}: {}", room.shown, names.join(", ")),
+        let Room { shown, members, .. } = &self.rooms[&key];
+        let (shown, total) = (shown.clone(), members.len());
+        let members: BTreeSet<String> = members.iter().map(|&member| self.name(member)).collect();
+        let count = total.saturating_sub(after).min(limit.unwrap_or(50).clamp(1, 50));
+        let next = Some(after + count).filter(|&next| count > 0 && next < total);
+        let heading = match (after, next) {
+            (0, None) => format!("* {total} in {shown}"),
+            _ => format!("* {total} in {shown}, {} to {}", after + 1, after + count),
         };
-        let told = json!({ "type": "members", "room": room.shown, "total": names.len(), "members": names });
-        self.line(number, &key, line);
-        self.json(number, &key, told, reference);
+        let page = Page { at: (key.clone(), self.changes), members, after, count };
+        match (total, count) {
+            (0, _) => self.line(number, &key, format!("* Nobody is in {shown}.")),
+            (_, 0) => self.line(number, &key, format!("* {total} in {shown}: there is no such page.")),
+            _ => self.expect(number, &key, Item::Page(Box::new(Item::Line(heading)), page.clone())),
+        }
+        if let Some(next) = next {
+            self.line(number, &key, format!("* More with /who {shown} {}", next / 50 + 1));
+        }
+        let mut told = json!({ "type": "members", "room": shown, "total": total, "members": null });
+        if let Some(next) = next {
+            told["next"] = next.into();
+        }
+        if let Some(reference) = reference {
+            told["ref"] = reference.into();
+        }
+        self.expect(number, &key, Item::Page(Box::new(Item::Json(told)), page));
         Ok(())
     }
 

@@ -36,6 +36,7 @@ impl Model {
         let shown = self.rooms[&key].shown.clone();
         let joined = json!({ "type": "joined", "room": shown, "name": name, "time": time });
         self.announce(number, &key, 1, &format!("* {name} joined {shown}."), &joined);
+        self.changes += 1;
         self.vacant.retain(|vacant| *vacant != key);
         self.rooms.get_mut(&key).expect("just opened").members.push(number);
         let client = self.client(number);
@@ -97,6 +98,12 @@ impl Model {
         let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
         self.depart(number, &key, None, time);
         self.line(number, &key, format!("* You left {shown}."));
+        let current = self.clients[&number].current.as_ref().map(|current| &self.rooms[current].shown);
+        let now = match current {
+            Some(current) => format!("* You talk in {current} now."),
+            None => "* You are in no room now. Enter one with /join #ROOM.".to_owned(),
+        };
+        self.line(number, &key, now);
         let left = json!({ "type": "left", "room": shown, "name": name, "time": time, "you": true });
         self.json(number, &key, left, reference);
         Ok(())
@@ -113,6 +120,7 @@ impl Model {
             }
         };
         self.announce(number, key, 0, &line, &left);
+        self.changes += 1;
         let client = self.client(number);
         let at = client.rooms.iter().position(|room| room == key).expect("a member");
         client.rooms.swap_remove(at);
@@ -157,6 +165,7 @@ impl Model {
                 self.announce(number, &key, 0, &format!("* {old} is {name} now."), &renamed);
             }
             self.client(number).name = Some(name.to_owned());
+            self.changes += 1;
         }
         let renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time, "you": true });
         self.line(number, "", format!("* You are {name} now."));

@@ -1,6 +1,6 @@
 //! What one client is still to see, compared with what it sees.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
@@ -8,18 +8,22 @@ use serde_json::Value;
 pub enum Item {
     Line(String),
     Json(Value),
+    /// A list of members, and what is around it.
+    Page(Box<Item>, Page),
+}
+
+/// One page of the members of a room, whose order is the server's business, as long as it stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The room, and how often anybody had come or gone by then.
+    pub at: (String, u64),
+    pub members: BTreeSet<String>,
+    pub after: usize,
+    pub count: usize,
 }
 
 /// Lines that say nothing that the model knows of.
-const UNMODELLED: [&str; 7] = [
-    "* Nobody else is in ",
-    "* You talk in ",
-    "* You are in no room now",
-    "* Goodbye.",
-    "* /",
-    "* Anything else is said",
-    "* Yes, I am here.",
-];
+const UNMODELLED: [&str; 4] = ["* Nobody else is in ", "* /", "* Anything else is said", "* Yes, I am here."];
 
 /// Invariant: every queue holds what is to come of one room (or, under "", of none), in its order.
 #[derive(Debug, Default)]
@@ -29,6 +33,23 @@ pub struct Expectations {
     floating: Vec<String>,
     /// Pings that are to be answered.
     pub pongs: VecDeque<Vec<u8>>,
+    /// Where members of the room that was listed last were on its list.
+    seats: BTreeMap<usize, String>,
+    seats_at: (String, u64),
+}
+
+impl Item {
+    pub fn is_json(&self) -> bool {
+        matches!(self.frame(), Item::Json(_))
+    }
+
+    /// All of it but the names on a page.
+    fn frame(&self) -> &Item {
+        match self {
+            Item::Page(frame, _) => frame,
+            item => item,
+        }
+    }
 }
 
 impl Expectations {
@@ -45,34 +66,72 @@ impl Expectations {
         if UNMODELLED.iter().any(|start| line.starts_with(start)) {
             return;
         }
-        let line = if line.starts_with("! ") { "!".to_owned() } else { sort_names(line) };
+        let (line, names) = match names_in(line) {
+            Some((head, names)) => (head.to_owned(), names.split(", ").map(str::to_owned).collect()),
+            None if line.starts_with("! ") => ("!".to_owned(), Vec::new()),
+            None => (line.to_owned(), Vec::new()),
+        };
         if let Some(at) = self.floating.iter().position(|floating| *floating == line) {
             self.floating.swap_remove(at);
             return;
         }
         let line = Item::Line(line);
-        match self.queues.values_mut().find(|queue| queue.front() == Some(&line)) {
-            Some(queue) => drop(queue.pop_front()),
+        match self.queues.values_mut().find(|queue| queue.front().is_some_and(|item| *item.frame() == line)) {
+            Some(queue) => {
+                let item = queue.pop_front().expect("it has a front");
+                self.see_names(item, names);
+            }
             None => panic!("saw {line:?}, and not one of {:#?}", self.next()),
         }
     }
 
-    pub fn see_json(&mut self, text: &str) {
-        let mut object: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    pub fn see_json(&mut self, object: &Value) {
+        let mut object = object.clone();
+        let mut names = Vec::new();
         match object["type"].as_str() {
             Some("error") => drop(object.as_object_mut().expect("an object").remove("message")),
-            Some("members") => sort(&mut object["members"]),
+            Some("members") => {
+                let members = object["members"].take();
+                names = serde_json::from_value(members).expect("a list of names");
+            }
             Some("rooms") => sort(&mut object["rooms"]),
             _ => {}
         }
         let key = object["room"].as_str().unwrap_or("").to_lowercase();
         let expected = self.queues.get_mut(&key).and_then(VecDeque::pop_front);
-        assert_eq!(Some(Item::Json(object)), expected, "what was seen, and what was to be seen next in {key:?}");
+        let object = Item::Json(object);
+        match expected {
+            Some(item) if *item.frame() == object => self.see_names(item, names),
+            expected => assert_eq!(Some(object), expected, "what was seen, and what was to be seen next in {key:?}"),
+        }
+    }
+
+    /// As long as nobody comes or goes, everybody is in one place of the list, and every page shows its part of it.
+    fn see_names(&mut self, item: Item, names: Vec<String>) {
+        let page = match item {
+            Item::Page(_, page) => page,
+            _ => return assert!(names.is_empty(), "names that nobody asked for: {names:?}"),
+        };
+        assert_eq!(names.len(), page.count, "names on a page");
+        if self.seats_at != page.at {
+            self.seats.clear();
+            self.seats_at = page.at;
+        }
+        for (seat, name) in (page.after..).zip(names) {
+            assert!(page.members.contains(&name), "{name} is not in {}", self.seats_at.0);
+            let elsewhere = self.seats.iter().find(|&(&other, known)| (other == seat) != (*known == name));
+            assert_eq!(elsewhere, None, "{name} is in place {seat} of {}, or it is not", self.seats_at.0);
+            self.seats.insert(seat, name);
+        }
     }
 
     pub fn see_pong(&mut self, payload: &[u8]) {
         let expected = self.pongs.pop_front();
         assert_eq!(Some(payload), expected.as_deref(), "a Pong, and the Ping that it answers");
+    }
+
+    pub fn are_met(&self) -> bool {
+        self.queues.values().all(VecDeque::is_empty) && self.floating.is_empty()
     }
 
     /// What should have come and has not.
@@ -87,24 +146,16 @@ impl Expectations {
     }
 }
 
-/// The order of names in an answer to /who is the server's business.
-fn sort_names(line: &str) -> String {
-    let count = line.strip_prefix("* ").and_then(|rest| rest.split_once(" in #"));
-    match (count, line.split_once(": ")) {
-        (Some((count, _)), Some((head, names))) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let mut names: Vec<&str> = names.split(", ").collect();
-            names.sort_unstable();
-            format!("{head}: {}", names.join(", "))
-        }
-        _ => line.to_owned(),
-    }
+/// Parts an answer to /who from the names in it.
+fn names_in(line: &str) -> Option<(&str, &str)> {
+    let (count, _) = line.strip_prefix("* ")?.split_once(" in #")?;
+    let (head, names) = line.split_once(": ")?;
+    let is_page = count.bytes().all(|byte| byte.is_ascii_digit()) && names != "there is no such page.";
+    is_page.then_some((head, names))
 }
 
 fn sort(list: &mut Value) {
     if let Some(list) = list.as_array_mut() {
-        list.sort_by_key(|value| match value.get("room") {
-            Some(room) => room.as_str().map(str::to_lowercase),
-            None => value.as_str().map(str::to_owned),
-        });
+        list.sort_by_key(|value| value["room"].as_str().map(str::to_lowercase));
     }
 }

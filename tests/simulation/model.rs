@@ -62,6 +62,12 @@ pub struct Client {
     current: Option<String>,
     pub sent: VecDeque<Sent>,
     pub closed: bool,
+    /// When it had seen everything.
+    pub caught_up_at: u64,
+    /// For how long it had not when it was closed; for ever, if it was owed more than anybody may be.
+    pub behind_ms: u64,
+    /// Its request came so late that it was taken for a person at a terminal.
+    pub mistaken: bool,
     pub expected: Expectations,
     /// Messages taken so far, for flood control.
     tokens: f64,
@@ -77,6 +83,10 @@ pub struct Model {
     ids_used: u64,
     guests: u64,
     clients: BTreeMap<usize, Client>,
+    /// How often somebody has come, gone or taken another name.
+    changes: u64,
+    /// The server stops: nobody is told who leaves.
+    pub stopping: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
 }
@@ -101,6 +111,8 @@ impl Model {
             ids_used: 0,
             guests: 0,
             clients: BTreeMap::new(),
+            changes: 0,
+            stopping: false,
             taken: 0,
         }
     }
@@ -111,6 +123,10 @@ impl Model {
 
     pub fn rooms(&self) -> usize {
         self.rooms.len()
+    }
+
+    pub fn is_here(&self, number: usize) -> bool {
+        self.clients[&number].name.is_some()
     }
 
     pub fn rooms_of(&self, number: usize) -> usize {
@@ -125,6 +141,9 @@ impl Model {
             current: None,
             sent: VecDeque::new(),
             closed: false,
+            caught_up_at: 0,
+            behind_ms: 0,
+            mistaken: false,
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,
@@ -148,8 +167,14 @@ impl Model {
 
     // ---- What the server does ----
 
-    pub fn opened(&mut self, number: usize, name: Option<&str>, room: Option<&str>, time: u64) {
-        assert!(self.clients[&number].name.is_none() && !self.clients[&number].closed, "client {number} opened twice");
+    pub fn opened(&mut self, number: usize, is_line: bool, name: Option<&str>, room: Option<&str>, time: u64) {
+        let client = self.client(number);
+        assert!(client.name.is_none() && !client.closed, "client {number} opened twice");
+        if is_line && client.dialect != Dialect::Line {
+            client.mistaken = true;
+            client.dialect = Dialect::Line;
+            client.sent.clear();
+        }
         let mut refusal = None;
         let first = match name.map(|name| (name, self.named(name))) {
             Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),
@@ -228,10 +253,12 @@ impl Model {
         }
     }
 
-    pub fn closed(&mut self, number: usize, time: u64) {
+    /// `is_over_limit`: it is owed more than anybody may be.
+    pub fn closed(&mut self, number: usize, is_over_limit: bool, now: Now) {
         assert!(!self.clients[&number].closed, "client {number} closed twice");
-        self.leave_all(number, None, time);
+        self.leave_all(number, None, now.unix_ms);
         let client = self.client(number);
+        client.behind_ms = if is_over_limit { u64::MAX } else { now.ms.saturating_sub(client.caught_up_at) };
         client.name = None;
         client.closed = true;
     }
@@ -252,7 +279,7 @@ impl Model {
                 self.history(number, &key, before, after, limit, reference);
                 Ok(())
             }
-            Ask::Who { room } => self.who(number, room.as_deref(), reference),
+            Ask::Who { room, after, limit } => self.who(number, room.as_deref(), after, limit, reference),
             Ask::Rooms => {
                 self.list_rooms(number, reference);
                 Ok(())
@@ -268,9 +295,28 @@ impl Model {
             }
             Ask::Quit { words } => {
                 self.leave_all(number, words.as_deref(), time);
+                self.line(number, "", "* Goodbye.".to_owned());
                 Ok(())
             }
             Ask::Bad { code } => Err(code),
+        }
+    }
+
+    /// Whom the next message of a client is for, itself perhaps included: it has to wait until they have caught up.
+    pub fn audience(&self, number: usize) -> Vec<usize> {
+        let members = |key: &String| self.rooms[key].members.clone();
+        match self.clients[&number].sent.front().map(|sent| &sent.ask) {
+            Some(Ask::Say { room, .. } | Ask::Topic { room, text: Some(_) } | Ask::Typing { room }) => {
+                self.room_of(number, room.as_deref()).map_or(Vec::new(), |key| members(&key))
+            }
+            Some(Ask::Join { room, .. }) => Some(room.to_lowercase())
+                .filter(|key| self.rooms.contains_key(key))
+                .map_or(Vec::new(), |key| members(&key)),
+            Some(Ask::Leave { .. } | Ask::Nick { .. } | Ask::Quit { .. }) => {
+                self.clients[&number].rooms.iter().flat_map(members).collect()
+            }
+            Some(Ask::Direct { to, .. }) => self.named(to).into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -382,7 +428,7 @@ impl Model {
     /// Tells the others in a room, if it is small enough.
     fn announce(&mut self, by: usize, key: &str, more: usize, line: &str, told: &Value) {
         let members = self.rooms[key].members.clone();
-        if members.len() + more > self.settings.announce_below as usize {
+        if self.stopping || members.len() + more > self.settings.announce_below as usize {
             return;
         }
         for member in members.into_iter().filter(|&member| member != by) {
@@ -403,20 +449,21 @@ impl Model {
 
     /// Expects a line, of those who read lines.
     fn line(&mut self, number: usize, key: &str, line: String) {
-        let client = self.client(number);
-        if client.dialect != Dialect::Json {
-            client.expected.push(key, Item::Line(line));
-        }
+        self.expect(number, key, Item::Line(line));
     }
 
     /// Expects an object, of those who read objects.
     fn json(&mut self, number: usize, key: &str, mut object: Value, reference: Option<u64>) {
+        if let Some(reference) = reference {
+            object["ref"] = reference.into();
+        }
+        self.expect(number, key, Item::Json(object));
+    }
+
+    fn expect(&mut self, number: usize, key: &str, item: Item) {
         let client = self.client(number);
-        if client.dialect == Dialect::Json {
-            if let Some(reference) = reference {
-                object["ref"] = reference.into();
-            }
-            client.expected.push(key, Item::Json(object));
+        if item.is_json() == (client.dialect == Dialect::Json) {
+            client.expected.push(key, item);
         }
     }
 

@@ -6,28 +6,14 @@ use std::rc::Rc;
 use chat_server::config::Limits;
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
-use serde_json::Value;
 
 use crate::ask::{Ask, Dialect, Sent};
+use crate::habit::Habit;
+use crate::memory::Memory;
 use crate::model::Model;
 use crate::say::{self, Mind};
 use crate::screen::{KEY, Screen, Seen};
 use crate::stream::Wire;
-
-/// How a client treats its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habit {
-    /// It reads whatever comes, and answers pings: nothing may go wrong for it.
-    Prompt,
-    /// It reads a little now and then.
-    Trickle,
-    /// It reads nothing for a while.
-    Stalls,
-    /// It reads nothing at all, and others must not be held up by it for long.
-    Stuck,
-    /// It has fallen silent: it reads, and sends nothing, not even a Pong.
-    Mute,
-}
 
 /// What ended the conversation from the client's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +25,21 @@ pub enum End {
     Close(Option<u16>),
     /// It broke the protocol, and is to be told so with this code, or in a line.
     Broken(u16),
+    /// Its request came too late.
+    Late,
+    /// The server stopped. `known`: it had been greeted, so it is told.
+    Stopped {
+        known: bool,
+    },
     Reset,
 }
 
+/// With what a line begins that is the last one.
+const FAREWELLS: [&str; 4] =
+    ["! line too long", "! too slow", "! an HTTP request has to come at once", "* Goodbye: the server is stopping."];
+
 pub struct Person {
     pub number: usize,
-    pub key: usize,
     pub wire: Rc<RefCell<Wire>>,
     pub dialect: Dialect,
     pub habit: Habit,
@@ -54,32 +49,34 @@ pub struct Person {
     /// It offers permessage-deflate.
     compression: bool,
     pub connected_at: u64,
-    pub said_at: u64,
     /// Nothing moves on its connection until then.
     pub stalled_until: u64,
     /// The network or the client was so bad that the server may part with it.
     pub excused: bool,
-    screen: Screen,
-    seen_anything: bool,
-    close: Option<Option<u16>>,
-    /// "! line too long" or "! too slow".
-    farewell: Option<String>,
+    /// How often it speaks, in a thousand steps.
+    pub chattiness: u32,
+    pub memory: Memory,
+    pub screen: Screen,
+    pub seen_anything: bool,
+    pub close: Option<Option<u16>>,
+    /// The last line before the server closes.
+    pub farewell: Option<String>,
     pings: u64,
-    /// Bytes to go out together with what comes next.
-    held_back: Vec<u8>,
-    upgraded: bool,
+    pub upgraded: bool,
+    /// It is owed something and gets nothing: since which turn, and what it had got by then.
+    starving: Option<(usize, usize)>,
 }
 
 impl Person {
     pub fn new(
         number: usize,
-        key: usize,
         wire: Rc<RefCell<Wire>>,
         dialect: Dialect,
         habit: Habit,
-        compression: bool,
         now: u64,
+        rng: &mut Rng,
     ) -> Person {
+        let compression = rng.bool();
         let screen = match dialect {
             Dialect::Line => Screen::lines(),
             Dialect::Text => Screen::http(false, compression),
@@ -87,24 +84,24 @@ impl Person {
         };
         Person {
             number,
-            key,
             wire,
             dialect,
             habit,
             end: None,
-            clings: false,
+            clings: habit != Habit::Prompt && rng.bool(),
             compression,
             connected_at: now,
-            said_at: now,
             stalled_until: 0,
             excused: habit != Habit::Prompt,
+            chattiness: 0,
+            memory: Memory::default(),
             screen,
             seen_anything: false,
             close: None,
             farewell: None,
             pings: 0,
-            held_back: Vec::new(),
             upgraded: false,
+            starving: None,
         }
     }
 
@@ -113,8 +110,8 @@ impl Person {
         wire.is_over() && wire.downlink.is_empty()
     }
 
-    /// Sends the upgrade request of a WebSocket.
-    pub fn introduce(&mut self, name: Option<&str>, room: Option<&str>, rng: &mut Rng) {
+    /// Sends the upgrade request of a WebSocket. Some come late, or in pieces so small that they say nothing.
+    pub fn introduce(&mut self, name: Option<&str>, room: Option<&str>, greet_after_ms: u64, rng: &mut Rng) {
         let encode = |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let name = name.map(|name| format!("name={}", encode(name)));
         let room = room.map(|room| format!("room={}", encode(room)));
@@ -134,19 +131,29 @@ impl Person {
         );
         let mut wire = self.wire.borrow_mut();
         wire.uplink.extend(request.bytes());
-        // Who does not say soon that it speaks HTTP is taken for a person at a terminal.
-        wire.arrive(rng.usize(4..=request.len()));
+        if rng.u32(0..6) == 0 {
+            wire.arrive(rng.usize(0..4));
+            self.stalled_until = self.connected_at + rng.u64(0..2 * greet_after_ms);
+        } else {
+            wire.arrive(rng.usize(4..=request.len()));
+        }
     }
 
-    fn send(&mut self, bytes: &[u8], now: u64) {
-        self.said_at = now;
-        let mut wire = self.wire.borrow_mut();
-        wire.uplink.extend(std::mem::take(&mut self.held_back));
-        wire.uplink.extend(bytes);
+    /// It was so late that it is taken for a person at a terminal.
+    fn be_mistaken(&mut self) {
+        self.dialect = Dialect::Line;
+        self.screen = Screen::lines();
+        if !matches!(self.end, Some(End::Reset | End::Stopped { .. })) {
+            self.end = Some(End::Late);
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.wire.borrow_mut().uplink.extend(bytes);
     }
 
     /// Says one thing.
-    pub fn say(&mut self, sent: Sent, model: &mut Model, rng: &mut Rng, now: u64) {
+    pub fn say(&mut self, sent: Sent, model: &mut Model, rng: &mut Rng) {
         let bytes = match self.dialect {
             Dialect::Line => say::line(rng, &sent.bytes),
             _ => {
@@ -158,7 +165,7 @@ impl Person {
             self.end = Some(End::Quit);
         }
         model.client(self.number).sent.push_back(sent);
-        self.send(&bytes, now);
+        self.send(&bytes);
     }
 
     fn ping(&mut self, model: &mut Model, rng: &mut Rng) -> Vec<u8> {
@@ -169,13 +176,21 @@ impl Person {
         frame
     }
 
-    pub fn speak(&mut self, mind: &mut Mind, model: &mut Model, now: u64) {
+    pub fn speak(&mut self, mind: &mut Mind, model: &mut Model) {
         let sent = mind.think(self.dialect);
-        self.say(sent, model, mind.rng, now);
+        self.say(sent, model, mind.rng);
+    }
+
+    /// Goes on where the one was whose memory this is.
+    pub fn resume(&mut self, memory: Memory, counter: &mut u64, model: &mut Model, rng: &mut Rng) {
+        self.memory = memory;
+        for sent in self.memory.resume(counter) {
+            self.say(sent, model, rng);
+        }
     }
 
     /// Ends the conversation in one of the ways there are.
-    pub fn leave(&mut self, model: &mut Model, limits: &Limits, rng: &mut Rng, now: u64) {
+    pub fn leave(&mut self, model: &mut Model, limits: &Limits, rng: &mut Rng) {
         match (rng.u32(0..6), self.dialect) {
             (0, _) => {
                 self.end = Some(End::Reset);
@@ -185,12 +200,12 @@ impl Person {
                 let words = rng.bool().then(|| "so long".to_owned());
                 let line = words.as_ref().map_or("/quit".to_owned(), |words| format!("/quit {words}"));
                 let sent = Sent { bytes: line.into_bytes(), ask: Ask::Quit { words }, reference: None };
-                self.say(sent, model, rng, now);
+                self.say(sent, model, rng);
             }
             (2, Dialect::Line) => {
                 let bytes = vec![b'x'; limits.message_bytes_max + rng.usize(1..100)];
                 self.end = Some(End::Broken(0));
-                self.send(&bytes, now);
+                self.send(&bytes);
             }
             (3, Dialect::Line) => {
                 // A last line without an ending counts as well.
@@ -200,7 +215,7 @@ impl Person {
                     reference: None,
                 };
                 model.client(self.number).sent.push_back(sent);
-                self.send(b"last words", now);
+                self.send(b"last words");
                 self.half_close();
             }
             (1 | 2, _) => {
@@ -208,19 +223,19 @@ impl Person {
                 let payload = code.map_or(Vec::new(), |code: u16| code.to_be_bytes().to_vec());
                 self.end = Some(End::Close(code));
                 let bytes = say::frame(rng, Opcode::Close, true, &payload);
-                self.send(&bytes, now);
+                self.send(&bytes);
             }
             (3, _) => {
                 let (bytes, code) = say::broken_frame(rng, limits.message_bytes_max);
                 self.end = Some(End::Broken(code));
-                self.send(&bytes, now);
+                self.send(&bytes);
             }
             (4, Dialect::Text | Dialect::Json) => {
                 let sent = Sent { bytes: b"\0\x01".to_vec(), ask: Ask::Binary, reference: None };
                 model.client(self.number).sent.push_back(sent);
                 self.end = Some(End::Broken(1003));
                 let bytes = say::frame(rng, Opcode::Binary, true, b"\0\x01");
-                self.send(&bytes, now);
+                self.send(&bytes);
             }
             _ => self.half_close(),
         }
@@ -232,46 +247,48 @@ impl Person {
     }
 
     /// Reads up to so many bytes, and reacts.
-    pub fn read(
-        &mut self,
-        bytes: usize,
-        model: &mut Model,
-        last_ids: &mut Vec<(String, u64)>,
-        rng: &mut Rng,
-        now: u64,
-    ) {
+    pub fn read(&mut self, bytes: usize, model: &mut Model, rng: &mut Rng) {
         let bytes = self.wire.borrow_mut().take(bytes);
         self.seen_anything |= !bytes.is_empty();
+        if model.client(self.number).mistaken && self.dialect != Dialect::Line {
+            self.be_mistaken();
+        }
         for seen in self.screen.feed(&bytes) {
             match seen {
-                Seen::Line(line) if line.starts_with("! line too long") || line.starts_with("! too slow") => {
-                    self.farewell = Some(line);
+                Seen::Line(line) if FAREWELLS.iter().any(|farewell| line.starts_with(farewell)) => {
+                    assert_eq!(self.farewell.replace(line), None, "client {} is bidden farewell twice", self.number);
                 }
                 Seen::Line(line) | Seen::Text(line) if self.dialect != Dialect::Json => {
                     assert_eq!(self.farewell, None, "after its farewell client {} saw {line}", self.number);
                     model.client(self.number).expected.see_line(&line);
                 }
                 Seen::Line(_) => unreachable!("frames are not lines"),
-                Seen::Text(object) => {
+                Seen::Text(text) => {
+                    let object = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
                     model.client(self.number).expected.see_json(&object);
-                    note_ids(&object, last_ids);
+                    self.memory.note(&object);
                 }
+                Seen::Binary(_) => panic!("the chat says nothing in binary"),
                 Seen::Pong(payload) => model.client(self.number).expected.see_pong(&payload),
                 Seen::Ping(payload) => {
                     if self.habit != Habit::Mute && self.end.is_none() {
                         let pong = say::frame(rng, Opcode::Pong, true, &payload);
-                        self.send(&pong, now);
+                        self.send(&pong);
                     }
                 }
                 Seen::Close(code) => {
                     self.close = Some(code);
-                    if self.end.is_none() && !self.wire.borrow().dropped {
+                    let wire = self.wire.borrow();
+                    let has_closed = matches!(self.end, Some(End::Close(_))) || wire.fin_sent || wire.is_over();
+                    drop(wire);
+                    if !has_closed {
                         let payload = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
                         let close = say::frame(rng, Opcode::Close, true, &payload);
-                        self.send(&close, now);
+                        self.send(&close);
                     }
                 }
                 Seen::Upgraded => self.upgraded = true,
+                Seen::Response { status: 503 } if self.end == Some(End::Stopped { known: false }) => {}
                 Seen::Response { status: 408 } if self.excused => self.end = Some(End::Reset),
                 Seen::Response { status } => panic!("an upgrade was answered with {status}"),
             }
@@ -281,72 +298,23 @@ impl Person {
         }
     }
 
-    /// Checks that it ended as it should have, once nothing more can come.
-    pub fn judge_end(&mut self, model: &mut Model) {
+    /// Checks that whoever is owed something gets it before many turns have passed, if the kernel takes it.
+    pub fn check_hunger(&mut self, model: &mut Model, now: u64, turn: usize, patience: usize) {
         let client = model.client(self.number);
-        if matches!(self.end, Some(End::Reset)) {
+        let wire = self.wire.borrow();
+        if client.expected.are_met() && wire.downlink.is_empty() && !wire.write_blocked {
+            client.caught_up_at = now;
+        }
+        let hungry = !client.closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
+        if !hungry || !wire.downlink.is_empty() {
+            self.starving = None;
             return;
         }
-        if self.excused {
-            // It may have been cut off at any point; what it saw until then was right. A server that has shut its half in
-            // order has said goodbye, on the border of a message.
-            if self.wire.borrow().shut {
-                assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
-                assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
+        match self.starving {
+            Some((since, written)) if written == wire.written => {
+                assert!(turn - since <= patience, "client {} is owed something and gets nothing", self.number);
             }
-            return;
-        }
-        assert!(!self.wire.borrow().reset_by_close, "client {} lost its last words to a reset", self.number);
-        let missing = client.expected.missing();
-        assert!(missing.is_empty(), "client {} ({:?}) ended without {missing:#?}", self.number, self.end);
-        assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
-        if matches!(self.end, Some(End::HalfClosed | End::Close(_))) {
-            assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
-            assert!(client.expected.pongs.is_empty(), "pings were not answered");
-        }
-        let expected = match (self.dialect, self.end) {
-            (Dialect::Line, Some(End::Broken(_))) => {
-                let farewell = self.farewell.as_deref().unwrap_or("nothing");
-                assert!(farewell.starts_with("! line too long"), "it saw {farewell}");
-                return;
-            }
-            (Dialect::Line, _) => {
-                assert_eq!(self.farewell, None);
-                assert!(self.end.is_some(), "client {} was closed for no reason", self.number);
-                return;
-            }
-            (_, Some(End::HalfClosed)) => Some(1000),
-            (_, Some(End::Close(code))) => code,
-            (_, Some(End::Broken(code))) => Some(code),
-            (_, end) => panic!("client {} ({end:?}) was closed with {:?}", self.number, self.close),
-        };
-        assert_eq!(self.close, Some(expected), "the close code of client {} after {:?}", self.number, self.end);
-    }
-
-    /// Checks one that is still connected after everybody had time to catch up.
-    pub fn judge_alive(&self, model: &mut Model) {
-        let client = model.client(self.number);
-        let missing = client.expected.missing();
-        assert!(missing.is_empty(), "client {} still misses {missing:#?}", self.number);
-        assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
-        assert!(client.expected.pongs.is_empty(), "pings were not answered");
-        assert!(self.seen_anything, "client {} was never greeted", self.number);
-        assert_eq!(self.upgraded, self.dialect != Dialect::Line);
-    }
-}
-
-/// Remembers the last message id seen of each room.
-fn note_ids(object: &str, last_ids: &mut Vec<(String, u64)>) {
-    let object: Value = serde_json::from_str(object).expect("checked already");
-    let id = match object["type"].as_str() {
-        Some("said") => object["id"].as_u64(),
-        Some("joined") => object["position"].as_u64(),
-        _ => None,
-    };
-    if let (Some(room), Some(id)) = (object["room"].as_str(), id) {
-        match last_ids.iter_mut().find(|(known, _)| known == room) {
-            Some((_, last)) => *last = id,
-            None => last_ids.push((room.to_owned(), id)),
+            _ => self.starving = Some((turn, wire.written)),
         }
     }
 }

@@ -1,11 +1,18 @@
 //! What clients say, in words and in bytes.
 
+use std::cell::RefCell;
+
 use chat_server::wire::websocket::deflate::Deflater;
 use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame};
 use fastrand::Rng;
 use serde_json::json;
 
 use crate::ask::{Ask, Dialect, Sent};
+
+thread_local! {
+    /// Every message stands alone, and a new one takes long to set up.
+    static DEFLATER: RefCell<Deflater> = RefCell::new(Deflater::new());
+}
 
 pub const ROOMS: [&str; 6] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本"];
 const NAMES: [&str; 8] = ["alice", "Alice", "bob", "carol", "dave", "日本", "guest-3", "erin"];
@@ -18,8 +25,8 @@ pub struct Mind<'a> {
     pub message_bytes_max: usize,
     /// Names of those who are here.
     pub names: &'a [String],
-    /// The last message id seen of each room, in this run of the server.
-    pub last_ids: &'a [(String, u64)],
+    /// The last message id that it has seen of each room.
+    pub last_ids: Vec<(String, u64)>,
 }
 
 impl Mind<'_> {
@@ -42,7 +49,8 @@ impl Mind<'_> {
     /// Words as they are typed, and as others are to see them.
     fn words(&mut self) -> (String, String) {
         *self.counter += 1;
-        let mut raw = format!("m{}", self.counter);
+        // Some begin like the methods of HTTP.
+        let mut raw = format!("{}{}", self.pick(&["m", "m", "m", "GETm", "Pm"]), self.counter);
         let mut shown = raw.clone();
         let pieces = self.rng.usize(0..8);
         for _ in 0..pieces {
@@ -103,10 +111,14 @@ impl Mind<'_> {
                 let line = limit.map_or("/history".to_owned(), |limit| format!("/history {limit}"));
                 (line, Ask::History { room: None, before: None, after: None, limit })
             }
-            89..91 => match self.some_room() {
-                Some(room) => (format!("/who {room}"), Ask::Who { room: Some(room) }),
-                None => ("/who".to_owned(), Ask::Who { room: None }),
-            },
+            89..91 => {
+                let room = self.some_room();
+                let page = self.rng.bool().then(|| self.rng.usize(1..8));
+                let mut line = "/who".to_owned();
+                line.extend(room.as_ref().map(|room| format!(" {room}")));
+                line.extend(page.map(|page| format!(" {page}")));
+                (line, Ask::Who { room, after: 50 * (page.unwrap_or(1) - 1), limit: None })
+            }
             91..93 => ("/rooms".to_owned(), Ask::Rooms),
             93 => ("/help".to_owned(), Ask::Help),
             94 => ("/dance".to_owned(), Ask::Bad { code: "unknown_type" }),
@@ -157,7 +169,10 @@ impl Mind<'_> {
                 }
                 (object, Ask::History { room, before, after, limit })
             }
-            88..90 => (json!({ "type": "who" }), Ask::Who { room }),
+            88..90 => {
+                let (after, limit) = (self.rng.usize(0..8) * self.rng.usize(0..50), self.rng.usize(1..100));
+                (json!({ "type": "who", "after": after, "limit": limit }), Ask::Who { room, after, limit: Some(limit) })
+            }
             90..92 => (json!({ "type": "rooms" }), Ask::Rooms),
             92..95 => (json!({ "type": "typing" }), Ask::Typing { room }),
             95 => (json!({ "type": "dance" }), Ask::Bad { code: "unknown_type" }),
@@ -217,7 +232,7 @@ fn room_of(ask: &Ask) -> Option<&str> {
         | Ask::Leave { room }
         | Ask::Topic { room, .. }
         | Ask::History { room, .. }
-        | Ask::Who { room }
+        | Ask::Who { room, .. }
         | Ask::Typing { room } => room.as_deref(),
         _ => None,
     }
@@ -266,7 +281,7 @@ pub fn text(rng: &mut Rng, content: &[u8], between: &[u8], compress: bool) -> Ve
     let compress = compress && rng.u32(0..8) == 0;
     let mut compressed = Vec::new();
     if compress {
-        Deflater::new().deflate(content, &mut compressed);
+        DEFLATER.with_borrow_mut(|deflater| deflater.deflate(content, &mut compressed));
     }
     let content = if compress { &compressed } else { content };
     if rng.u32(0..6) > 0 {

@@ -11,6 +11,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub enum Seen {
     Line(String),
     Text(String),
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
@@ -159,6 +160,7 @@ impl Screen {
         assert!(opcode < 8 || length <= 125, "a control frame of {length} bytes");
         Some(Some(match opcode {
             1 => Seen::Text(String::from_utf8(payload).expect("UTF-8")),
+            2 => Seen::Binary(payload),
             8 => {
                 self.state = State::Closed;
                 Seen::Close(close_code(&payload))

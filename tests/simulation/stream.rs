@@ -1,6 +1,6 @@
 //! A connection: two one-way pipes with a network in between, and everything that can go wrong with them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
@@ -23,6 +23,7 @@ pub struct Faults {
 pub struct Wire {
     rng: Rng,
     faults: Faults,
+    clock: Rc<Cell<u64>>,
     /// Sent by the client, on its way.
     pub uplink: VecDeque<u8>,
     /// The client has sent its FIN behind that.
@@ -30,20 +31,26 @@ pub struct Wire {
     /// Arrived at the server, and not read.
     input: VecDeque<u8>,
     input_ended: bool,
+    /// Bytes that have ever arrived there.
+    pub arrived: usize,
     /// The connection is broken for both.
     pub reset: bool,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.
     pub capacity: usize,
-    /// The server was told that it can write no more, so it is to be told when it can.
-    write_blocked: bool,
+    /// Bytes that the server has ever written.
+    pub written: usize,
+    /// When the server was told that it can write no more, unless it has written something since.
+    pub blocked_since: Option<u64>,
+    /// It is to be told when it can.
+    pub write_blocked: bool,
     was_short: bool,
     /// The server has shut its writing half.
     pub shut: bool,
     /// The server has closed its socket.
     pub dropped: bool,
-    /// The server's last bytes may have been destroyed by a reset, as it closed with input unread.
+    /// The server closed with input unread, which is a reset and destroys bytes as well.
     pub reset_by_close: bool,
     pub readable: bool,
     pub writable: bool,
@@ -51,17 +58,21 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(seed: u64, faults: Faults, capacity: usize) -> Wire {
+    pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
         Wire {
             rng: Rng::with_seed(seed),
             faults,
+            clock,
             uplink: VecDeque::new(),
             fin_sent: false,
             input: VecDeque::new(),
             input_ended: false,
+            arrived: 0,
             reset: false,
             downlink: VecDeque::new(),
             capacity,
+            written: 0,
+            blocked_since: None,
             write_blocked: false,
             was_short: false,
             shut: false,
@@ -81,12 +92,14 @@ impl Wire {
     /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the last.
     pub fn arrive(&mut self, bytes: usize) {
         if self.dropped {
-            self.reset_by_close |= !self.uplink.is_empty();
-            self.uplink.clear();
+            if !self.uplink.is_empty() {
+                self.reset_by_close();
+            }
             return;
         }
         let count = bytes.min(self.uplink.len());
         self.input.extend(self.uplink.drain(..count));
+        self.arrived += count;
         self.readable |= count > 0;
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
@@ -110,13 +123,40 @@ impl Wire {
         }
     }
 
-    /// The connection breaks.
+    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it
+    /// lingers.
+    pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
+        let calm = calm || self.shut;
+        let rest = self.unread_by_server();
+        let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
+        let hasty = rng.u32(0..4) > 0;
+        if calm || hasty {
+            self.arrive(count);
+        }
+    }
+
+    /// The connection breaks. What has arrived can be read; some of what is in flight, either way, is lost.
     pub fn break_off(&mut self) {
         self.reset = true;
-        self.input.clear();
         self.uplink.clear();
+        if self.rng.bool() {
+            self.input.clear();
+        }
+        self.lose();
         self.ended = true;
         self.writable = true;
+    }
+
+    fn reset_by_close(&mut self) {
+        self.reset_by_close = true;
+        self.uplink.clear();
+        self.lose();
+    }
+
+    /// Loses some of what the client has not read, from some byte on.
+    fn lose(&mut self) {
+        let kept = self.rng.usize(0..=self.downlink.len());
+        self.downlink.truncate(kept);
     }
 
     /// Whether the client can read no more than what is in `downlink`.
@@ -128,11 +168,8 @@ impl Wire {
         self.uplink.len() + self.input.len()
     }
 
-    fn trouble(&mut self, broken: ErrorKind) -> io::Result<()> {
-        if self.chance(self.faults.interrupted) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        if self.reset { Err(broken.into()) } else { Ok(()) }
+    fn interrupt(&mut self) -> io::Result<()> {
+        if self.chance(self.faults.interrupted) { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
     }
 }
 
@@ -143,14 +180,18 @@ pub struct Near(pub Rc<RefCell<Wire>>);
 impl Read for Near {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        wire.trouble(ErrorKind::ConnectionReset)?;
+        wire.interrupt()?;
         let early = wire.faults.early;
-        if wire.chance(early) {
+        if !wire.reset && wire.chance(early) {
             let count = wire.rng.usize(0..200);
             wire.arrive(count);
         }
         if wire.input.is_empty() {
-            return if wire.input_ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+            return match (wire.reset, wire.input_ended) {
+                (true, _) => Err(ErrorKind::ConnectionReset.into()),
+                (_, true) => Ok(0),
+                _ => Err(ErrorKind::WouldBlock.into()),
+            };
         }
         let count = buffer.len().min(wire.input.len());
         for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
@@ -167,7 +208,10 @@ impl Write for Near {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        wire.trouble(ErrorKind::BrokenPipe)?;
+        wire.interrupt()?;
+        if wire.reset {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         assert!(!wire.shut, "written to after its writing half was shut");
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "a write of nothing");
@@ -179,7 +223,15 @@ impl Write for Near {
             taken = wire.rng.usize(0..taken);
         }
         wire.was_short = short;
-        wire.write_blocked |= taken < offered;
+        if taken > 0 {
+            wire.blocked_since = None;
+        }
+        if taken < offered {
+            let now = wire.clock.get();
+            wire.blocked_since.get_or_insert(now);
+            wire.write_blocked = true;
+        }
+        wire.written += taken;
         if taken == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -209,7 +261,9 @@ impl Drop for Near {
     fn drop(&mut self) {
         let mut wire = self.0.borrow_mut();
         wire.dropped = true;
-        wire.reset_by_close = !wire.input.is_empty();
+        if !wire.input.is_empty() && !wire.reset {
+            wire.reset_by_close();
+        }
         wire.readable = false;
         wire.writable = false;
         wire.ended = false;

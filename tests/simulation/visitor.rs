@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use chat_server::config::Listen;
 use fastrand::Rng;
 
 use crate::screen::{Screen, Seen};
@@ -11,46 +12,57 @@ use crate::stream::Wire;
 
 pub struct Visitor {
     pub number: usize,
-    pub key: usize,
     pub wire: Rc<RefCell<Wire>>,
     screen: Screen,
     to_send: VecDeque<u8>,
     expected: VecDeque<u16>,
+    /// So many requests had not been sent when the server stopped.
+    stopping: Option<usize>,
     /// When the server has to have lost patience with it.
     patience_until: u64,
     patience_ms: u64,
 }
 
 impl Visitor {
-    pub fn new(number: usize, key: usize, wire: Rc<RefCell<Wire>>, rng: &mut Rng, now: u64, head_ms: u64) -> Visitor {
+    /// Its first bytes are cut anywhere, and the rest follows soon.
+    pub fn new(
+        number: usize,
+        wire: Rc<RefCell<Wire>>,
+        listen: Listen,
+        rng: &mut Rng,
+        now: u64,
+        head_ms: u64,
+    ) -> Visitor {
         let good = "GET /healthz HTTP/1.1\r\nHost: chat.example\r\n\r\n";
         let mut to_send = good.repeat(rng.usize(0..3));
         let mut expected: VecDeque<u16> = std::iter::repeat_n(200, to_send.len() / good.len()).collect();
-        let (last, status) = match rng.u32(0..5) {
+        let last = match rng.u32(0..7) {
             0 => ("GET /nothing HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(404)),
             1 => ("GET /\x01 HTTP/1.1\r\n\r\n", Some(400)),
             2 => ("GET / HTTP/1.1\r\nHost: chat.example\r\nX-Slow: ", Some(408)),
-            3 => ("GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", None),
+            // A refused upgrade is an error of some kind.
+            3 => ("GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", Some(0)),
+            4 if listen == Listen::Http => ("hello everybody\r\n\r\n", Some(400)),
+            5 if listen == Listen::Http => ("", None),
             _ => ("GET /healthz HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(200)),
         };
-        to_send.push_str(last);
-        // A refused upgrade is an error of some kind.
-        expected.push_back(status.unwrap_or(0));
+        to_send.push_str(last.0);
+        expected.extend(last.1);
         let patience_ms = 3 * head_ms;
-        let to_send = to_send.split_off(4).into_bytes().into();
-        wire.borrow_mut().uplink.extend(b"GET ");
-        wire.borrow_mut().arrive(4);
+        let mut to_send: VecDeque<u8> = to_send.into_bytes().into();
+        let first = rng.usize(0..=4).min(to_send.len());
+        wire.borrow_mut().uplink.extend(to_send.drain(..first));
+        wire.borrow_mut().arrive(first);
         let patience_until = now + patience_ms;
-        Visitor {
-            number,
-            key,
-            wire,
-            screen: Screen::http(false, false),
-            to_send,
-            expected,
-            patience_until,
-            patience_ms,
-        }
+        let screen = Screen::http(false, false);
+        Visitor { number, wire, screen, to_send, expected, stopping: None, patience_until, patience_ms }
+    }
+
+    /// The server stops: from now on it says so, and closes when it likes. What was sent before may be answered either way.
+    pub fn stop(&mut self) {
+        let rest: Vec<u8> = self.to_send.iter().copied().collect();
+        let heads = rest.windows(4).filter(|four| four == b"\r\n\r\n").count();
+        self.stopping = Some(heads + usize::from(!rest.is_empty() && !rest.ends_with(b"\r\n\r\n")));
     }
 
     pub fn go_on(&mut self, rng: &mut Rng, now: u64) {
@@ -61,15 +73,23 @@ impl Visitor {
             self.patience_until = now + self.patience_ms;
         }
         wire.arrive(usize::MAX);
+        drop(wire);
+        self.read();
+    }
+
+    fn read(&mut self) {
+        let mut wire = self.wire.borrow_mut();
         let bytes = wire.take(usize::MAX);
         let over = wire.is_over();
         wire.fin_sent |= over;
         drop(wire);
         for seen in self.screen.feed(&bytes) {
             let Seen::Response { status } = seen else { panic!("a visitor saw {seen:?}") };
-            match self.expected.pop_front() {
-                Some(0) => assert!((400..500).contains(&status), "a bad upgrade was answered with {status}"),
-                expected => assert_eq!(expected, Some(status)),
+            match (self.expected.pop_front(), self.stopping) {
+                (Some(200), Some(rest)) => assert!(status == 503 || status == 200 && self.expected.len() >= rest),
+                (Some(0), Some(_)) if status == 503 => {}
+                (Some(0), _) => assert!((400..500).contains(&status), "a bad upgrade was answered with {status}"),
+                (expected, _) => assert_eq!(expected, Some(status)),
             }
         }
     }
@@ -77,7 +97,7 @@ impl Visitor {
     pub fn judge(&self) {
         let wire = self.wire.borrow();
         assert!(wire.downlink.is_empty(), "closed before it was read");
-        assert!(self.expected.is_empty(), "closed without {:?}", self.expected);
+        assert!(self.expected.is_empty() || self.stopping.is_some(), "closed without {:?}", self.expected);
         assert_eq!(self.screen.left_over(), 0);
     }
 

@@ -1,26 +1,32 @@
 //! The chat as the server knows it, with the model looking over its shoulder.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chat_server::client::ClientId;
+use chat_server::config::Limits;
 use chat_server::outgoing::{Outgoing, Until};
 use chat_server::service::chat::Chat;
 use chat_server::service::{Introduction, Message, Service, Taken};
 use chat_server::wire::line::Rules;
 
 use crate::model::Model;
+use crate::stage::Links;
 
 /// Passes everything on to the chat, and tells the model in which order it happened.
 pub struct Watch {
     pub chat: Chat,
     pub model: Rc<RefCell<Model>>,
+    pub limits: Limits,
+    pub links: Links,
+    pub ids: BTreeMap<usize, ClientId>,
     /// Prints all that happens.
     pub trace: bool,
 }
 
 /// The server numbers its connections from 1, and so does the model.
-fn number(client: ClientId) -> usize {
+pub fn number(client: ClientId) -> usize {
     let shown = client.to_string();
     shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("an id shows its serial number")
 }
@@ -31,6 +37,23 @@ impl Watch {
         assert_eq!(out.rooms_of(client).len(), model.rooms_of(number(client)), "rooms that {client} is in");
         assert_eq!(self.chat.people(), model.people(), "people");
         assert_eq!(self.chat.rooms(), model.rooms(), "rooms");
+    }
+
+    /// Only one that has sent nothing that tells until the deadline is a person at a terminal.
+    fn check_wire(&self, client: ClientId, out: &Outgoing) {
+        let is_late = |links: &Links| {
+            let link = &links.borrow()[&number(client)];
+            link.wire.borrow().arrived < 4 && link.accepted_at + self.limits.greet_after_ms <= out.now().ms
+        };
+        let mistaken = self.model.borrow_mut().client(number(client)).mistaken;
+        assert!(!mistaken || is_late(&self.links), "{client} is taken for a person at a terminal");
+    }
+
+    /// Somebody who hears this client and is behind.
+    fn behind(&self, client: ClientId, out: &Outgoing) -> Option<usize> {
+        let links = self.links.borrow();
+        let mut audience = self.model.borrow().audience(number(client)).into_iter();
+        audience.find(|number| links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms))
     }
 }
 
@@ -51,8 +74,12 @@ impl Service for Watch {
         if self.trace {
             println!("{:>7} {client} {introduction:?} {:?}", out.now().ms, out.format(client));
         }
+        self.ids.insert(number(client), client);
         self.chat.opened(client, introduction, out);
-        self.model.borrow_mut().opened(number(client), introduction.name, introduction.room, out.now().unix_ms);
+        let is_line = out.format(client).is_line();
+        let Introduction { name, room } = introduction;
+        self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
+        self.check_wire(client, out);
         self.compare(client, out);
     }
 
@@ -61,11 +88,13 @@ impl Service for Watch {
     }
 
     fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+        let behind = self.behind(client, out);
         let taken = self.chat.message(client, message, out);
         if self.trace {
             println!("{:>7} {client} {taken:?} {:?}", out.now().ms, String::from_utf8_lossy(message.bytes));
         }
         if taken == Taken::Yes {
+            assert_eq!(behind, None, "{client} is heard although this one is behind");
             self.model.borrow_mut().took(number(client), message.bytes, out.now());
         }
         self.compare(client, out);
@@ -76,8 +105,10 @@ impl Service for Watch {
         if self.trace {
             println!("{:>7} {client} leaves", out.now().ms);
         }
+        self.ids.remove(&number(client));
+        let is_over_limit = out.owed_bytes(client) > self.limits.outbox_max_bytes;
         self.chat.closed(client, out);
-        self.model.borrow_mut().closed(number(client), out.now().unix_ms);
+        self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);
     }
 }

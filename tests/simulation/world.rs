@@ -1,191 +1,185 @@
-//! The event loop's part: time, readiness, connections, and the checks that hold at every moment.
+//! People around a chat: they come, talk, misbehave and go, and are judged by what they should have seen.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::env;
-use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use chat_server::addresses::{Most, Policy};
-use chat_server::clock::Now;
-use chat_server::config::{Limits, Settings};
+use chat_server::config::{Limits, Listen, Settings};
 use chat_server::server::Server;
-use chat_server::service::chat::{self, Chat, directory, history};
+use chat_server::service::chat::Chat;
 use chat_server::throttle::Rate;
 use fastrand::Rng;
 
-use crate::ask::Dialect;
+use crate::ask::{Ask, Dialect, Sent};
+use crate::habit::Habit;
+use crate::memory::Memory;
 use crate::model::Model;
-use crate::person::{End, Habit, Person};
+use crate::person::{End, Person};
 use crate::say::Mind;
-use crate::stream::{Faults, Near, Wire};
+use crate::settings;
+use crate::stage::{Links, Stage};
 use crate::visitor::Visitor;
 use crate::watch::Watch;
 
-/// After so many turns without anything new from outside, the loop spins.
-const TURNS_MAX: usize = 20_000;
+/// How many people come, and how they talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// A few people who do all that there is to do.
+    Few,
+    /// Hundreds at their terminals in one big room, where little is said, and a few who talk all the time.
+    Crowd,
+}
+
+/// What happened in a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub turns: usize,
+    pub taken: usize,
+}
 
 pub struct World {
-    rng: Rng,
-    limits: Limits,
-    server: Server<Near, Watch>,
+    stage: Stage<Watch>,
+    listen: Listen,
+    scenario: Scenario,
     model: Rc<RefCell<Model>>,
     people: Vec<Person>,
     visitors: Vec<Visitor>,
-    now: u64,
-    accepted: usize,
     counter: u64,
-    faults: Faults,
-    /// What JSON clients have seen, kept for when they come back.
-    last_ids: Vec<(String, u64)>,
+    /// Of programs that have gone, for those that come back.
+    memories: Vec<Memory>,
     chattiness: u32,
     trouble: u32,
-    pub turns: usize,
-}
-
-fn limits(rng: &mut Rng) -> Limits {
-    let outbox_mark_bytes = rng.usize(400..3000);
-    Limits {
-        clients_expected: 0,
-        message_bytes_max: rng.usize(300..500),
-        read_bytes_max: rng.usize(64..700),
-        writes_max: rng.usize(2..40),
-        bulk_writes_min: rng.usize(1..4),
-        outbox_mark_bytes,
-        // As in production; there is room for one of the largest messages besides.
-        outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
-        too_slow_ms: 1200,
-        stalled_ms: 300,
-        linger_ms: rng.u64(100..1500),
-        greet_after_ms: 100,
-        head_ms: 500,
-        ping_after_ms: rng.u64(400..1000),
-        pong_ms: 500,
-        drain_ms: 600,
-    }
-}
-
-fn chat_settings(rng: &mut Rng, limits: &Limits) -> (chat::Settings, Option<(u32, u32)>) {
-    let rate = rng.bool().then(|| (rng.u32(1..20), rng.u32(2..50)));
-    let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| if rng.bool() { rng.usize(small) } else { large };
-    let settings = chat::Settings {
-        rooms: directory::Limits {
-            rooms_max: pick(rng, 1..5, 100),
-            history: history::Limits {
-                messages_max: pick(rng, 0..12, 1000),
-                bytes_max: pick(rng, 100..1000, 4 * limits.outbox_mark_bytes),
-            },
-            history_bytes_max: pick(rng, 500..3000, 1_000_000),
-        },
-        rooms_per_client_max: rng.usize(1..5),
-        replay: rng.u32(0..12),
-        rate: rate.map_or(Rate::Off, |(burst, per_second)| Rate::limited(burst, per_second).expect("in range")),
-        announce_below: [0, 3, 100][rng.usize(0..3)],
-        message_bytes_max: limits.message_bytes_max,
-        epoch: "now".to_owned(),
-    };
-    (settings, rate)
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
+    pub fn new(seed: u64, scenario: Scenario) -> World {
         let mut rng = Rng::with_seed(seed);
-        let limits = limits(&mut rng);
-        let (chat_settings, rate) = chat_settings(&mut rng, &limits);
+        let mut limits = settings::limits(&mut rng);
+        let (mut chat_settings, mut rate) = settings::chat(&mut rng, &limits);
+        let mut listen = [Listen::Line, Listen::Http, Listen::Auto][rng.usize(0..12).min(2)];
+        if scenario == Scenario::Crowd {
+            listen = Listen::Auto;
+            (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
+            (chat_settings.announce_below, chat_settings.rate, rate) = (0, Rate::Off, None);
+        }
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
         // So that all are counted, and nobody is turned away.
         let addresses = Policy::new(Some(Most::AtMost(u32::MAX)), None);
-        let settings = Settings { limits, addresses, compress: rng.u32(0..4) == 0, ..Settings::default() };
+        let compress = rng.u32(0..4) == 0;
+        let settings = Settings { limits, addresses, listen, compress, ..Settings::default() };
+        let links = Links::default();
         let watch = Watch {
             chat: Chat::new(chat_settings),
             model: Rc::clone(&model),
+            limits,
+            links: Rc::clone(&links),
+            ids: BTreeMap::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
-        let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
-        let faults = Faults { interrupted: draw(200), short_write: draw(500), early: draw(500) };
-        let trouble = draw(12);
+        // The big room has to stay big.
+        let (trouble, chattiness) = match scenario {
+            Scenario::Few if rng.bool() => (rng.u32(0..12), rng.u32(1..600)),
+            Scenario::Few => (0, rng.u32(1..600)),
+            Scenario::Crowd => (0, 120),
+        };
         World {
-            server: Server::new(settings, |_| watch),
+            stage: Stage::new(rng, limits, Server::new(settings, |_| watch), links),
+            listen,
+            scenario,
             model,
-            limits,
             people: Vec::new(),
             visitors: Vec::new(),
-            now: rng.u64(0..10_000),
-            accepted: 0,
             counter: 0,
-            faults,
-            last_ids: Vec::new(),
-            chattiness: rng.u32(1..60),
+            memories: Vec::new(),
+            chattiness,
             trouble,
-            rng,
-            turns: 0,
         }
     }
 
-    pub fn taken(&self) -> usize {
-        self.model.borrow().taken
-    }
-
-    /// A whole run: people come, talk, misbehave and go; then all catch up; then all leave.
-    pub fn run(&mut self, steps: usize) {
-        let crowd = self.rng.usize(1..9);
-        for _ in 0..steps {
-            if self.people.len() < crowd && self.rng.u32(0..4) == 0 {
-                self.connect();
+    /// A whole run: people come, talk, misbehave and go; then the server stops, or all catch up and leave.
+    pub fn run(mut self, steps: usize) -> Tally {
+        let stops_after = (self.stage.rng.u32(0..4) == 0).then(|| self.stage.rng.usize(0..steps));
+        let crowd = match self.scenario {
+            Scenario::Few => self.stage.rng.usize(1..9),
+            Scenario::Crowd => {
+                (0..self.stage.rng.usize(280..300)).for_each(|_| self.connect(Dialect::Line, Habit::Prompt, 2));
+                while self.people.iter().any(|person| !person.seen_anything) {
+                    self.step(true);
+                }
+                self.stage.swamped = true;
+                self.people.len() + 24
             }
-            if self.visitors.is_empty() && self.rng.u32(0..60) == 0 {
+        };
+        for _ in 0..stops_after.unwrap_or(steps) {
+            if self.people.len() < crowd && self.stage.rng.u32(0..4) == 0 {
+                let (dialect, habit) = (self.dialect(), Habit::draw(&mut self.stage.rng));
+                self.connect(dialect, habit, self.chattiness);
+            }
+            if self.visitors.is_empty() && self.listen != Listen::Line && self.stage.rng.u32(0..60) == 0 {
                 self.connect_visitor();
             }
             self.act();
             self.step(false);
         }
-        self.calm();
-        self.finish();
+        self.stage.swamped = false;
+        let model = Rc::clone(&self.model);
+        let turns = match stops_after {
+            Some(_) => self.stop(),
+            None => {
+                self.calm();
+                self.finish()
+            }
+        };
+        let taken = model.borrow().taken;
+        Tally { turns, taken }
     }
 
     // ---- Coming ----
 
-    fn new_wire(&mut self, capacity: usize) -> (usize, usize, Rc<RefCell<Wire>>) {
-        let wire = Rc::new(RefCell::new(Wire::new(self.rng.u64(..), self.faults, capacity)));
-        let peer = (Ipv4Addr::new(192, 0, 2, (self.accepted % 3) as u8), 1000).into();
-        let key = self.server.next_key();
-        let now = self.now();
-        assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
-        self.accepted += 1;
-        (self.accepted, key, wire)
+    fn dialect(&mut self) -> Dialect {
+        let dialects: &[Dialect] = match (self.listen, self.scenario) {
+            (Listen::Line, _) => &[Dialect::Line],
+            (Listen::Http, _) | (_, Scenario::Crowd) => &[Dialect::Text, Dialect::Json],
+            (Listen::Auto, Scenario::Few) => &[Dialect::Line, Dialect::Text, Dialect::Json],
+        };
+        dialects[self.stage.rng.usize(..dialects.len())]
     }
 
-    fn connect(&mut self) {
-        let dialect = [Dialect::Line, Dialect::Text, Dialect::Json][self.rng.usize(0..3)];
-        let habit = match self.rng.u32(0..10) {
-            0 => Habit::Trickle,
-            1 => Habit::Stalls,
-            2 => Habit::Mute,
-            3 if self.rng.bool() => Habit::Stuck,
-            _ => Habit::Prompt,
-        };
-        let mark = self.limits.outbox_mark_bytes;
-        let capacity = match habit {
-            Habit::Prompt => self.rng.usize(mark..4 * mark),
-            _ => self.rng.usize(1..2 * mark),
-        };
-        let (number, key, wire) = self.new_wire(capacity);
-        self.model.borrow_mut().connect(number, dialect);
-        let mut person = Person::new(number, key, wire, dialect, habit, self.rng.bool(), self.now);
-        person.clings = habit != Habit::Prompt && self.rng.bool();
+    fn connect(&mut self, dialect: Dialect, habit: Habit, chattiness: u32) {
+        let capacity = habit.capacity(self.stage.limits.outbox_mark_bytes, &mut self.stage.rng);
+        self.model.borrow_mut().connect(self.stage.next_number(), dialect);
+        let (number, wire) = self.stage.connect(capacity);
+        let model = &mut *self.model.borrow_mut();
+        let (rng, limits) = (&mut self.stage.rng, &self.stage.limits);
+        let mut person = Person::new(number, wire, dialect, habit, self.stage.now, rng);
+        person.chattiness = chattiness;
         if dialect != Dialect::Line {
-            let mut mind = mind(&mut self.rng, &mut self.counter, &self.limits, &[], &[]);
+            let memory = if dialect == Dialect::Json && rng.bool() { self.memories.pop() } else { None };
+            let mut mind = mind(rng, &mut self.counter, limits, &[], &[]);
             let name = mind.rng.bool().then(|| mind.name());
             let name = if mind.rng.u32(0..10) == 0 { Some("two words".to_owned()) } else { name };
-            let room = mind.rng.bool().then(|| mind.room());
-            person.introduce(name.as_deref(), room.as_deref(), &mut self.rng);
+            let room = (memory.is_none() && mind.rng.bool()).then(|| mind.room());
+            let greet_after_ms = if self.listen == Listen::Auto { limits.greet_after_ms } else { limits.head_ms / 4 };
+            person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
+            if let Some(memory) = memory {
+                person.resume(memory, &mut self.counter, model, rng);
+            }
+        } else if self.listen == Listen::Line && rng.bool() {
+            // Where nobody speaks HTTP, this is as good as any other words.
+            let text = "GET / HTTP/1.1".to_owned();
+            let bytes = text.clone().into_bytes();
+            person.say(Sent { bytes, ask: Ask::Say { room: None, text, me: false }, reference: None }, model, rng);
         }
         self.people.push(person);
     }
 
     fn connect_visitor(&mut self) {
-        let (number, key, wire) = self.new_wire(4000);
-        self.model.borrow_mut().connect(number, Dialect::Line);
-        let visitor = Visitor::new(number, key, wire, &mut self.rng, self.now, self.limits.head_ms);
+        self.model.borrow_mut().connect(self.stage.next_number(), Dialect::Line);
+        let (number, wire) = self.stage.connect(4000);
+        let head_ms = self.stage.limits.head_ms;
+        let visitor = Visitor::new(number, wire, self.listen, &mut self.stage.rng, self.stage.now, head_ms);
         self.visitors.push(visitor);
     }
 
@@ -194,24 +188,24 @@ impl World {
     fn act(&mut self) {
         let model = &mut *self.model.borrow_mut();
         let names = model.names();
+        let (rng, limits, now) = (&mut self.stage.rng, &self.stage.limits, self.stage.now);
         for person in &mut self.people {
-            let quiet =
-                person.end.is_some() || person.is_over() || person.habit == Habit::Mute && self.rng.u32(0..20) > 0;
-            if quiet || self.now.saturating_sub(person.connected_at) < 30 && self.rng.bool() {
+            let quiet = person.end.is_some() || person.is_over() || person.habit == Habit::Mute && rng.u32(0..20) > 0;
+            if quiet || now.saturating_sub(person.connected_at) < 30 && rng.bool() {
                 continue;
             }
-            if self.rng.u32(0..100) < self.chattiness {
-                let burst = if self.rng.u32(0..8) == 0 { self.rng.usize(1..25) } else { 1 };
+            if rng.u32(0..1000) < person.chattiness {
+                let burst = if rng.u32(0..8) == 0 { rng.usize(1..25) } else { 1 };
                 for _ in 0..burst {
-                    let mut mind = mind(&mut self.rng, &mut self.counter, &self.limits, &names, &self.last_ids);
-                    person.speak(&mut mind, model, self.now);
+                    let mut mind = mind(rng, &mut self.counter, limits, &names, &person.memory.last_ids);
+                    person.speak(&mut mind, model);
                 }
             }
-            if self.rng.u32(0..1000) < self.trouble {
-                person.leave(model, &self.limits, &mut self.rng, self.now);
+            if rng.u32(0..1000) < self.trouble {
+                person.leave(model, limits, rng);
             }
-            if person.habit == Habit::Stalls && self.rng.u32(0..60) == 0 {
-                person.stalled_until = self.now + self.rng.u64(0..3 * self.limits.too_slow_ms);
+            if person.habit == Habit::Stalls && rng.u32(0..60) == 0 {
+                person.stalled_until = now + rng.u64(0..3 * limits.too_slow_ms);
             }
         }
     }
@@ -219,110 +213,45 @@ impl World {
     /// Lets the network and the readers move, and turns the server as the event loop would.
     fn step(&mut self, calm: bool) {
         self.network(calm);
-        self.poll();
-        let wait = if calm { 40 } else { self.rng.u64(0..30) };
-        let until = self.now + wait;
-        while !self.server.is_busy() {
-            match self.server.next_deadline() {
-                Some(at) if at <= until => {
-                    self.now = self.now.max(at);
-                    self.turn();
-                }
-                _ => break,
-            }
-        }
-        if self.server.is_busy() && self.rng.u32(0..3) > 0 {
-            // A busy loop takes time as well.
-            self.now += self.rng.u64(0..3);
-        } else {
-            self.settle();
-            self.now = self.now.max(until);
-        }
+        self.stage.poll();
+        let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };
+        self.stage.pass(wait);
+        self.check_hunger();
         self.bury();
     }
 
     fn network(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
+        let (rng, now) = (&mut self.stage.rng, self.stage.now);
         for person in &mut self.people {
-            if self.now < person.stalled_until {
+            if now < person.stalled_until {
                 continue;
             }
-            let rng = &mut self.rng;
-            let rest = person.wire.borrow().unread_by_server();
-            let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
             if calm && person.habit != Habit::Stuck {
                 person.wire.borrow_mut().capacity = 10_000;
             }
-            let hasty = rng.u32(0..4) > 0;
-            if calm || hasty {
-                person.wire.borrow_mut().arrive(count);
-            }
-            let count = match person.habit {
-                Habit::Stuck => 0,
-                _ if calm => usize::MAX,
-                Habit::Trickle if rng.u32(0..4) > 0 => 0,
-                Habit::Trickle => rng.usize(0..200),
-                _ if rng.u32(0..4) == 0 => rng.usize(0..1000),
-                _ => usize::MAX,
-            };
+            person.wire.borrow_mut().carry(calm || model.stopping, rng);
+            let count = person.habit.appetite(calm, rng);
             if count > 0 {
-                person.read(count, model, &mut self.last_ids, rng, self.now);
+                person.read(count, model, rng);
             }
         }
         for visitor in &mut self.visitors {
-            visitor.go_on(&mut self.rng, self.now);
+            visitor.go_on(rng, now);
         }
     }
 
-    /// Reports readiness, and turns the server once if it has a reason.
-    fn poll(&mut self) {
-        let mut events = false;
-        let people = self.people.iter().map(|person| (person.key, &person.wire));
-        let wires = people.chain(self.visitors.iter().map(|visitor| (visitor.key, &visitor.wire)));
-        for (key, wire) in wires {
-            let mut wire = wire.borrow_mut();
-            if wire.dropped {
-                continue;
-            }
-            wire.ease();
-            let (readable, writable, ended) = (wire.readable, wire.writable, wire.ended);
-            (wire.readable, wire.writable, wire.ended) = (false, false, false);
-            drop(wire);
-            events |= readable || writable || ended;
-            if ended {
-                self.server.input_ended(key);
-            } else if readable {
-                self.server.readable(key);
-            }
-            if writable {
-                self.server.writable(key);
-            }
+    /// Nobody waits longer than it takes to write to everybody who was there first.
+    fn check_hunger(&mut self) {
+        let model = &mut *self.model.borrow_mut();
+        let limits = &self.stage.limits;
+        let clients = self.people.len() + self.visitors.len() + 4;
+        // So many at most are spoken to at once, but by those who speak to a big room.
+        let prompt = clients.min(60);
+        let patience = 4 + 2 * prompt / limits.writes_max + 2 * clients / limits.bulk_writes_min;
+        for person in &mut self.people {
+            person.check_hunger(model, self.stage.now, self.stage.turns, patience);
         }
-        if events || self.server.is_busy() || self.server.next_deadline().is_some_and(|at| at <= self.now) {
-            self.turn();
-        }
-    }
-
-    fn turn(&mut self) {
-        self.turns += 1;
-        let now = self.now();
-        self.server.turn(now);
-        self.server.assert_invariants();
-        assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
-    }
-
-    /// Turns until there is nothing to do but wait.
-    fn settle(&mut self) {
-        let mut turns = 0;
-        while self.server.is_busy() {
-            self.turn();
-            turns += 1;
-            assert!(turns < TURNS_MAX, "the loop spins");
-        }
-    }
-
-    fn now(&self) -> Now {
-        Now { ms: self.now, unix_ms: 1_700_000_000_000 + self.now }
     }
 
     // ---- Going ----
@@ -333,8 +262,9 @@ impl World {
         self.people.retain_mut(|person| {
             let gone = person.wire.borrow().dropped && person.is_over();
             if gone {
-                person.judge_end(model);
+                person.judge_end(model, self.stage.limits.too_slow_ms);
                 model.forget(person.number);
+                self.memories.push(std::mem::take(&mut person.memory));
             }
             !gone
         });
@@ -344,7 +274,7 @@ impl World {
                 visitor.judge();
                 model.forget(visitor.number);
             } else {
-                visitor.check_patience(self.now);
+                visitor.check_patience(self.stage.now);
             }
             !gone
         });
@@ -352,17 +282,18 @@ impl World {
 
     /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are found.
     fn calm(&mut self) {
-        let limits = self.limits;
+        let limits = self.stage.limits;
         let patience = 2 * limits.ping_after_ms + limits.pong_ms + 2 * limits.too_slow_ms;
         // What flood control holds up takes its time.
-        let until = self.now + patience;
-        while self.now < until || self.people.iter().any(|person| !self.is_heard(person)) && self.now < until + 300_000
+        let until = self.stage.now + patience;
+        while self.stage.now < until
+            || self.people.iter().any(|person| !self.is_heard(person)) && self.stage.now < until + 300_000
         {
             self.step(true);
         }
         // What was heard last is still on its way.
-        let until = self.now + 100_000;
-        while self.now < until && self.people.iter().any(|person| !self.has_seen_all(person)) {
+        let until = self.stage.now + 100_000;
+        while self.stage.now < until && self.people.iter().any(|person| !self.has_seen_all(person)) {
             self.step(true);
         }
         let model = &mut *self.model.borrow_mut();
@@ -377,7 +308,7 @@ impl World {
     }
 
     fn is_deserted(&self) -> bool {
-        self.server.is_empty() && self.people.is_empty() && self.visitors.is_empty()
+        self.stage.server.is_empty() && self.people.is_empty() && self.visitors.is_empty()
     }
 
     fn is_heard(&self, person: &Person) -> bool {
@@ -396,10 +327,51 @@ impl World {
         self.model.borrow_mut().client(person.number).expected.missing().is_empty()
     }
 
-    /// Everybody leaves, and nothing of them stays.
-    fn finish(&mut self) {
+    /// The server stops in mid-conversation: whoever reads gets all that it is owed, and a goodbye.
+    fn stop(mut self) -> usize {
+        // The event loop does it right after a turn.
+        self.stage.turn();
         for person in &mut self.people {
-            match self.rng.u32(0..3) {
+            let model = &mut *self.model.borrow_mut();
+            let known = model.is_here(person.number);
+            let has_left = model.client(person.number).closed;
+            if !has_left && person.end != Some(End::Reset) {
+                // Its last words are on their way and nobody will hear them.
+                let mut mind = mind(&mut self.stage.rng, &mut self.counter, &self.stage.limits, &[], &[]);
+                if person.end.is_none() {
+                    person.speak(&mut mind, model);
+                }
+                person.end = Some(End::Stopped { known });
+            }
+        }
+        self.visitors.iter_mut().for_each(Visitor::stop);
+        self.model.borrow_mut().stopping = true;
+        self.stage.server.drain();
+        assert_eq!(self.model.borrow().people(), 0, "people who were not told");
+        let calm_at = self.stage.now + self.stage.rng.u64(0..2000);
+        while !self.stage.server.is_drained() {
+            self.step(self.stage.now >= calm_at);
+            assert!(self.stage.now < calm_at + 20_000, "the server does not come to an end");
+        }
+        let turns = self.stage.turns;
+        // The process ends. Nobody is left but those who have not said what they want.
+        let World { stage: Stage { server, mut rng, limits, .. }, mut people, model, .. } = self;
+        let model = &mut *model.borrow_mut();
+        for person in &mut people {
+            let has_gone = person.wire.borrow().dropped;
+            match has_gone {
+                false => assert_eq!(person.end, Some(End::Stopped { known: false }), "client {}", person.number),
+                true => person.outlive(model, limits.too_slow_ms, &mut rng),
+            }
+        }
+        drop(server);
+        turns
+    }
+
+    /// Everybody leaves, and nothing of them stays.
+    fn finish(mut self) -> usize {
+        for person in &mut self.people {
+            match self.stage.rng.u32(0..3) {
                 0 => {
                     person.end.get_or_insert(End::Reset);
                     person.wire.borrow_mut().break_off();
@@ -410,18 +382,19 @@ impl World {
             person.habit = Habit::Trickle;
             person.stalled_until = 0;
         }
-        let limits = self.limits;
-        let until = self.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
+        let limits = self.stage.limits;
+        let until = self.stage.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
         // Flood control goes on with those who have said a lot and left.
-        while self.now < until || !self.is_deserted() && self.now < until + 300_000 {
+        while self.stage.now < until || !self.is_deserted() && self.stage.now < until + 300_000 {
             self.step(true);
         }
-        assert!(self.server.is_empty(), "{} clients stay after all have left", self.server.len());
+        assert!(self.stage.server.is_empty(), "{} clients stay after all have left", self.stage.server.len());
         assert!(self.people.is_empty() && self.visitors.is_empty());
-        self.server.assert_at_rest();
-        let chat = &self.server.service().chat;
+        self.stage.server.assert_at_rest();
+        let chat = &self.stage.server.service().chat;
         assert_eq!((chat.people(), chat.rooms()), (0, self.model.borrow().rooms()));
-        assert!(!self.server.is_busy());
+        assert!(!self.stage.server.is_busy());
+        self.stage.turns
     }
 }
 
@@ -430,7 +403,7 @@ fn mind<'a>(
     counter: &'a mut u64,
     limits: &Limits,
     names: &'a [String],
-    last_ids: &'a [(String, u64)],
+    last_ids: &[(String, u64)],
 ) -> Mind<'a> {
-    Mind { rng, counter, message_bytes_max: limits.message_bytes_max, names, last_ids }
+    Mind { rng, counter, message_bytes_max: limits.message_bytes_max, names, last_ids: last_ids.to_vec() }
 }

@@ -219,6 +219,28 @@ fn what_is_said_before_the_wire_is_decided_is_held() {
 }
 
 #[test]
+fn first_bytes_and_requests_do_not_wait_for_a_slow_member() {
+    let mut sim = auto_broadcast();
+    let (slow, speaker) = (sim.connect(0), sim.connect(PLENTY));
+    sim.send(&slow, "hello\n");
+    sim.send(&speaker, lines('a', 500));
+    sim.settle();
+    assert!(speaker.unread() > 0, "the room is congested");
+    let (page, socket, line) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&page, GET);
+    sim.send(&socket, [UPGRADE.as_bytes(), &frame(TEXT, b"from a socket")].concat());
+    sim.send(&line, "from a terminal\n");
+    sim.pass(300);
+    assert!(page.output().starts_with("HTTP/1.1 200 "), "{}", page.output());
+    assert!(socket.take_output().starts_with("HTTP/1.1 101 "), "a request is no line, however long it takes");
+    let heard = |peer: &Peer| peer.output().matches("from a ").count();
+    assert_eq!(heard(&speaker), 0, "what newcomers say waits like what all others say");
+    sim.drain(&slow, PLENTY);
+    sim.settle();
+    assert_eq!((heard(&slow), heard(&speaker)), (2, 2));
+}
+
+#[test]
 fn what_follows_an_upgrade_is_frames() {
     let mut sim = auto_echo();
     let peer = sim.connect(PLENTY);

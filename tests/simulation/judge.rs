@@ -1,0 +1,94 @@
+//! How a client has to have ended.
+
+use fastrand::Rng;
+
+use crate::ask::Dialect;
+use crate::model::Model;
+use crate::person::{End, Person};
+
+impl Person {
+    /// Reads what is left of a connection that is over.
+    pub fn outlive(&mut self, model: &mut Model, too_slow_ms: u64, rng: &mut Rng) {
+        self.read(usize::MAX, model, rng);
+        self.judge_end(model, too_slow_ms);
+    }
+
+    /// Checks that it ended as it should have, once nothing more can come.
+    pub fn judge_end(&mut self, model: &mut Model, too_slow_ms: u64) {
+        let wire = self.wire.borrow();
+        if wire.reset || self.end == Some(End::Reset) {
+            return;
+        }
+        // Whoever is there when the server stops gets everything, however slowly it reads.
+        let is_stopped = self.end == Some(End::Stopped { known: true }) && wire.shut && !wire.reset_by_close;
+        let is_too_slow =
+            self.close == Some(Some(1013)) || self.farewell.as_ref().is_some_and(|it| it.starts_with("! too"));
+        let behind_ms = model.client(self.number).behind_ms;
+        assert!(!is_too_slow || behind_ms >= too_slow_ms, "client {} was {behind_ms} ms behind", self.number);
+        if self.excused && !is_stopped {
+            return self.judge_border();
+        }
+        assert!(!wire.reset_by_close, "client {} lost its last words to a reset", self.number);
+        let client = model.client(self.number);
+        let missing = client.expected.missing();
+        assert!(missing.is_empty(), "client {} ({:?}) ended without {missing:#?}", self.number, self.end);
+        assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
+        if matches!(self.end, Some(End::HalfClosed | End::Close(_))) {
+            assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
+            assert!(client.expected.pongs.is_empty(), "pings were not answered");
+        }
+        match self.dialect {
+            Dialect::Line => self.judge_last_line(),
+            _ => self.judge_close(),
+        }
+    }
+
+    /// It may have been cut off at any point; what it saw until then was right. A server that has shut its half in order has
+    /// said goodbye, on the border of a message.
+    fn judge_border(&self) {
+        let wire = self.wire.borrow();
+        if wire.shut && !wire.reset_by_close {
+            let left_over = self.screen.left_over();
+            assert_eq!(left_over, 0, "client {} ({:?}) saw a message cut in the middle", self.number, self.end);
+            assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
+        }
+    }
+
+    fn judge_last_line(&self) {
+        let expected = match self.end {
+            Some(End::Broken(_)) => Some("! line too long"),
+            Some(End::Late) => Some("! an HTTP request has to come at once"),
+            Some(End::Stopped { known: true }) => Some("* Goodbye: the server is stopping."),
+            Some(_) => None,
+            None => panic!("client {} was closed for no reason", self.number),
+        };
+        let said = self.farewell.as_deref();
+        let is_right = match (said, expected) {
+            (Some(said), Some(expected)) => said.starts_with(expected),
+            (said, expected) => said == expected,
+        };
+        assert!(is_right, "client {} ({:?}) was bidden farewell with {said:?}", self.number, self.end);
+    }
+
+    fn judge_close(&self) {
+        let expected = match self.end {
+            Some(End::HalfClosed) => Some(Some(1000)),
+            Some(End::Close(code)) => Some(code),
+            Some(End::Broken(code)) => Some(Some(code)),
+            Some(End::Stopped { known }) => known.then_some(Some(1001)),
+            end => panic!("client {} ({end:?}) was closed with {:?}", self.number, self.close),
+        };
+        assert_eq!(self.close, expected, "the close code of client {} after {:?}", self.number, self.end);
+    }
+
+    /// Checks one that is still connected after everybody had time to catch up.
+    pub fn judge_alive(&self, model: &mut Model) {
+        let client = model.client(self.number);
+        let missing = client.expected.missing();
+        assert!(missing.is_empty(), "client {} still misses {missing:#?}", self.number);
+        assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
+        assert!(client.expected.pongs.is_empty(), "pings were not answered");
+        assert!(self.seen_anything, "client {} was never greeted", self.number);
+        assert_eq!(self.upgraded, self.dialect != Dialect::Line);
+    }
+}

@@ -1,0 +1,157 @@
+//! The event loop's part: connections, readiness and time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+use chat_server::clock::Now;
+use chat_server::config::Limits;
+use chat_server::server::Server;
+use chat_server::service::Service;
+use fastrand::Rng;
+
+use crate::stream::{Faults, Near, Wire};
+
+/// After so many turns without anything new from outside, the loop spins.
+const TURNS_MAX: usize = 20_000;
+
+/// One connection, as the event loop knows it.
+pub struct Link {
+    pub key: usize,
+    pub wire: Rc<RefCell<Wire>>,
+    pub accepted_at: u64,
+}
+
+impl Link {
+    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait: it is over the mark,
+    /// and the kernel takes something for it or did so not long ago.
+    pub fn is_behind(&self, owed_bytes: usize, limits: &Limits, now_ms: u64) -> bool {
+        let blocked_since = self.wire.borrow().blocked_since;
+        owed_bytes > limits.outbox_mark_bytes && blocked_since.is_none_or(|at| now_ms < at + limits.stalled_ms)
+    }
+}
+
+/// The connections that the server has, by their numbers.
+pub type Links = Rc<RefCell<BTreeMap<usize, Link>>>;
+
+pub struct Stage<A> {
+    pub rng: Rng,
+    pub limits: Limits,
+    pub server: Server<Near, A>,
+    pub now: u64,
+    pub turns: usize,
+    links: Links,
+    faults: Faults,
+    /// The time, for the connections to know.
+    clock: Rc<Cell<u64>>,
+    accepted: usize,
+    /// How often, of 256 times, batches are kept for the next turn.
+    keeping: u8,
+    /// Something new comes in every turn, so that it never catches up.
+    pub swamped: bool,
+}
+
+impl<A: Service> Stage<A> {
+    pub fn new(mut rng: Rng, limits: Limits, server: Server<Near, A>, links: Links) -> Stage<A> {
+        let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
+        let faults = Faults { interrupted: draw(200), short_write: draw(500), early: draw(500) };
+        let keeping = draw(200) as u8;
+        let now = rng.u64(0..10_000);
+        let clock = Rc::new(Cell::new(now));
+        Stage { rng, limits, server, now, turns: 0, links, faults, clock, accepted: 0, keeping, swamped: false }
+    }
+
+    /// The server numbers its connections from 1.
+    pub fn next_number(&self) -> usize {
+        self.accepted + 1
+    }
+
+    /// A new connection, of which both kernels hold so many bytes on the way down.
+    pub fn connect(&mut self, capacity: usize) -> (usize, Rc<RefCell<Wire>>) {
+        let wire = Wire::new(self.rng.u64(..), self.faults, capacity, Rc::clone(&self.clock));
+        let wire = Rc::new(RefCell::new(wire));
+        let key = self.server.next_key();
+        self.accepted += 1;
+        let link = Link { key, wire: Rc::clone(&wire), accepted_at: self.now };
+        self.links.borrow_mut().insert(self.accepted, link);
+        let peer = (Ipv4Addr::new(192, 0, 2, (self.accepted % 3) as u8), 1000).into();
+        let now = self.now();
+        assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
+        (self.accepted, wire)
+    }
+
+    /// Reports readiness in any order, and turns the server once if it has a reason.
+    pub fn poll(&mut self) {
+        self.links.borrow_mut().retain(|_, link| !link.wire.borrow().dropped);
+        let mut events = Vec::new();
+        for Link { key, wire, .. } in self.links.borrow().values() {
+            let wire = &mut *wire.borrow_mut();
+            wire.ease();
+            let event = (*key, wire.readable, wire.writable, wire.ended);
+            (wire.readable, wire.writable, wire.ended) = (false, false, false);
+            events.extend(matches!(event, (_, true, ..) | (_, _, true, _) | (.., true)).then_some(event));
+        }
+        self.rng.shuffle(&mut events);
+        for &(key, readable, writable, ended) in &events {
+            if ended {
+                self.server.input_ended(key);
+            } else if readable {
+                self.server.readable(key);
+            }
+            if writable {
+                self.server.writable(key);
+            }
+        }
+        let is_due = self.server.next_deadline().is_some_and(|at| at <= self.now);
+        if !events.is_empty() || self.server.is_busy() || is_due {
+            self.turn();
+        }
+    }
+
+    /// Lets time pass, and the deadlines in it.
+    pub fn pass(&mut self, wait: u64) {
+        let until = self.now + wait;
+        while !self.server.is_busy() {
+            match self.server.next_deadline() {
+                Some(at) if at <= until => {
+                    self.now = self.now.max(at);
+                    self.turn();
+                }
+                _ => break,
+            }
+        }
+        if self.server.is_busy() && (self.swamped || self.rng.u32(0..3) > 0) {
+            // A busy loop takes time as well.
+            self.now += self.rng.u64(0..3);
+        } else {
+            self.settle();
+            self.now = self.now.max(until);
+        }
+    }
+
+    pub fn turn(&mut self) {
+        self.turns += 1;
+        self.clock.set(self.now);
+        let now = self.now();
+        self.server.take_in(now);
+        let keeps = self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
+        self.server.give_out(!keeps);
+        self.server.assert_invariants();
+        assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
+    }
+
+    /// Turns until there is nothing to do but wait.
+    fn settle(&mut self) {
+        let mut turns = 0;
+        while self.server.is_busy() {
+            self.turn();
+            turns += 1;
+            assert!(turns < TURNS_MAX, "the loop spins");
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { ms: self.now, unix_ms: 1_700_000_000_000 + self.now }
+    }
+}
