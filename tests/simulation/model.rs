@@ -214,7 +214,7 @@ impl Model {
         let sent = client.sent.pop_front().unwrap_or_else(|| panic!("client {number} did not say {bytes:?}"));
         let (said, heard) = (String::from_utf8_lossy(&sent.bytes), String::from_utf8_lossy(bytes));
         assert_eq!(said, heard, "what client {number} said, and what the service heard");
-        if matches!(sent.ask, Ask::Nothing | Ask::Binary) {
+        if matches!(sent.ask, Ask::Binary) {
             return;
         }
         if let Some((burst, per_second)) = rate {
