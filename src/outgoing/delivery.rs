@@ -295,6 +295,12 @@ impl Outgoing {
             }
             self.wake(Until::ClientClear(client));
         }
+        // Rooms that it holds up may go on as time passes.
+        for room in self.recipients[client.index()].seats.clone().into_iter().map(|seat| seat.room) {
+            if !self.congested(room) {
+                self.wake(Until::RoomClear(room));
+            }
+        }
         Checked::Again(now + self.limits.stalled_ms / 4)
     }
 }
