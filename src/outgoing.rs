@@ -426,6 +426,10 @@ impl Outgoing {
 
     fn wake(&mut self, what: Until) {
         if let Some(mut clients) = self.waiting.remove(&what) {
+            // Others would put it behind again before it could say a word.
+            if let Until::ClientClear(behind) = what {
+                clients.sort_by_key(|client| *client != behind);
+            }
             self.woken.append(&mut clients);
         }
     }

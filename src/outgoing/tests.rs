@@ -148,6 +148,20 @@ fn a_room_that_just_talks_is_held_up_by_nobody() {
     assert!(out.congested(rooms[1]), "that one has more to wait for");
 }
 
+/// Those who talk to it would put it behind again before it was read from.
+#[test]
+fn who_is_no_longer_behind_goes_on_before_those_who_waited_for_it() {
+    let (mut out, _) = outgoing(3, 0);
+    send(&mut out, 1, &"x".repeat(101));
+    for key in [0, 2, 1] {
+        out.wait(client(key), Until::ClientClear(client(1)));
+    }
+    out.wrote(client(1), 101, false);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1), client(0), client(2)]);
+}
+
 #[test]
 fn a_full_batch_makes_publishers_wait_until_it_is_handed_out() {
     let (mut out, rooms) = outgoing(2, 1);
