@@ -51,6 +51,15 @@ pub enum Until {
     Time(Millis),
 }
 
+impl Until {
+    fn room(&self) -> Option<RoomId> {
+        match self {
+            Until::RoomClear(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// Why the server parts with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
