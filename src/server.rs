@@ -15,11 +15,11 @@ use slab::Slab;
 
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
-use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
+use crate::client::{Client, ClientId, Input, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
-use crate::outgoing::{Checked, Outgoing, Until};
+use crate::outgoing::{Checked, Farewell, Outgoing, Until};
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
 use crate::wire::Wire;
@@ -118,7 +118,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             peer: peer.into(),
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
-            input_ended: false,
+            input: Input::Open,
             wire: Wire::Undecided,
             inbox: Inbox::default(),
             pending: None,
@@ -141,7 +141,19 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The stream with this key has its end, or an error, behind what is left to read.
     pub fn input_ended(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
-            client.input_ended = true;
+            client.input = Input::Ended;
+        }
+        self.readable(key);
+    }
+
+    /// The stream with this key is broken in both directions, behind what is left to read. Whoever has to wait would keep its
+    /// place for as long as flood control makes its last words take.
+    pub fn broken(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.input = Input::Broken;
+            if client.reading == Reading::Waiting {
+                self.out.dismiss(ClientId::new(key, client.serial), Farewell::Done);
+            }
         }
         self.readable(key);
     }
@@ -253,7 +265,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is more to read after a read that brought `count` bytes.
     fn has_more(&self, id: ClientId, count: usize) -> bool {
-        count == self.read_buffer.len() || self.clients[id.index()].input_ended
+        count == self.read_buffer.len() || self.clients[id.index()].input != Input::Open
     }
 
     /// Puts a client on the ready list, unless it has to wait for something.
@@ -336,7 +348,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn park(&mut self, id: ClientId, until: Until) {
-        self.clients[id.index()].reading = Reading::Waiting;
+        let client = &mut self.clients[id.index()];
+        client.reading = Reading::Waiting;
+        if client.input == Input::Broken {
+            return self.out.dismiss(id, Farewell::Done);
+        }
         match until {
             Until::Time(at) => self.timers.push(at, id, Due::Resume),
             Until::RoomClear(_) | Until::ClientClear(_) => self.out.wait(id, until),
