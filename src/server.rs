@@ -47,7 +47,16 @@ pub struct Server<S, A> {
     site: Site,
     serial: u32,
     draining: bool,
+    /// What has been served of the client whose turn it is, in bytes.
+    served_bytes: usize,
 }
+
+/// What the serving of anything costs beside its bytes, in bytes.
+const SERVED_BYTES_EACH: usize = 16;
+
+/// Reads that one client's share of a turn may amount to: a read may hold a thousand frames that inflate to what one read
+/// brings, or very many that are empty.
+const SERVED_READS_MAX: usize = 4;
 
 /// A message that was not taken, until when.
 struct Kept {
@@ -88,6 +97,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             site: Site::new(),
             serial: 0,
             draining: false,
+            served_bytes: 0,
             settings,
         }
     }
@@ -216,6 +226,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn read_client(&mut self, id: ClientId) {
+        self.served_bytes = 0;
         let Some(client) = self.client(id) else { return };
         client.reading = Reading::Idle;
         match client.lifecycle {
@@ -296,7 +307,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.read_buffer = buffer;
     }
 
-    /// Serves what could not be served before; `true` if the client is free to be read from.
+    /// Serves what could not be served before; `true` if the client is free to be read from now.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
         let client = &mut self.clients[id.index()];
         if let Some(message) = client.pending.take() {
@@ -308,7 +319,12 @@ impl<S: Stream, A: Service> Server<S, A> {
             inbox.consume(used);
             self.clients[id.index()].inbox = inbox;
         }
-        self.is_free(id)
+        self.is_free(id) && self.clients[id.index()].reading == Reading::Idle
+    }
+
+    /// Whether enough has been served of the client whose turn it is: the others come first.
+    fn has_had_its_share(&self) -> bool {
+        self.served_bytes >= SERVED_READS_MAX * self.settings.limits.read_bytes_max
     }
 
     /// Serves what is left of a client whose input has ended: at last the line that has no ending.
@@ -331,6 +347,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service one message, and keeps it if it is not taken yet.
     fn offer(&mut self, id: ClientId, kind: Kind, bytes: &[u8]) {
+        self.served_bytes += bytes.len();
         let message = Message { kind, bytes };
         let taken = self.service.message(id, message, &mut self.out);
         self.go_on(id, Kept::of(taken, message));
