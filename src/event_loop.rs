@@ -211,7 +211,9 @@ impl<A: Service> EventLoop<A> {
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns then decides.
                     // A read stops short at urgent data as well, with more behind it.
-                    if event.is_read_closed() || event.is_error() || event.is_priority() {
+                    if event.is_error() {
+                        self.server.broken(key);
+                    } else if event.is_read_closed() || event.is_priority() {
                         self.server.input_ended(key);
                     } else if event.is_readable() {
                         self.server.readable(key);

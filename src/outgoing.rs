@@ -30,6 +30,13 @@ const BULK_MEMBERS_MIN: usize = 256;
 /// Of what is said in one turn, in high-water marks: a quarter of what a client may be owed.
 const TURN_MARKS_MAX: usize = 4;
 
+/// A room that takes longer than this to say as much as the high-water mark is just talking (8 KiB a second: more than people
+/// type) and held up by nobody: it is not what puts its members behind, and adds little while they are.
+const TALKING_MS: Millis = 32_000;
+
+/// How far ahead of that pace a room may be.
+const TALKED_AHEAD_MS: Millis = 1_000;
+
 /// Emptied outboxes kept for the next client that is owed something.
 const SPARE_OUTBOXES_MAX: usize = 64;
 
@@ -42,6 +49,15 @@ pub enum Until {
     ClientClear(ClientId),
     /// This moment.
     Time(Millis),
+}
+
+impl Until {
+    fn room(&self) -> Option<RoomId> {
+        match self {
+            Until::RoomClear(id) => Some(*id),
+            _ => None,
+        }
+    }
 }
 
 /// Why the server parts with a client.
@@ -81,7 +97,8 @@ impl fmt::Display for Farewell {
 
 /// How far behind a client is.
 ///
-/// Over the high-water mark it makes its rooms congested, and publishers wait, until it is under half the mark. If the
+/// Over the high-water mark it makes those of its rooms congested that are not just talking, and publishers wait, until it is
+/// under half the mark. If the
 /// kernel takes nothing more for it for a second it no longer holds its rooms up. It is let go when it stays over the mark
 /// too long, or when what it is owed passes the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,8 +302,12 @@ impl Outgoing {
         }
         let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].format));
         let room = &mut self.rooms[id.index()];
-        self.said_bytes += room.publish(&mut self.compressor, origin, encode);
+        let bytes = room.publish(&mut self.compressor, origin, encode);
+        self.said_bytes += bytes;
         self.said.messages += 1;
+        let spoken_until =
+            room.spoken_until.max(self.now.ms) + bytes as Millis * TALKING_MS / self.limits.outbox_mark_bytes as Millis;
+        room.spoken_until = spoken_until.min(self.now.ms + self.limits.too_slow_ms);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
             self.said.members += room.members();
@@ -309,11 +330,13 @@ impl Outgoing {
         self.dismiss(client, Farewell::Broken(ProtocolError { code: close_code::UNSUPPORTED, reason }));
     }
 
-    /// Whether publishers to this room should wait: a member is behind, or this turn's batch is full.
+    /// Whether publishers to this room should wait: a member is behind and the room says more than people type, or enough has
+    /// been said in this turn.
     pub fn congested(&self, id: RoomId) -> bool {
         let room = &self.rooms[id.index()];
         let is_full = room.batch_bytes() >= self.limits.outbox_mark_bytes;
-        room.congested_members > 0 || is_full || self.is_turn_full()
+        let is_ahead = room.spoken_until > self.now.ms + TALKED_AHEAD_MS;
+        is_ahead && room.congested_members > 0 || is_full || self.is_turn_full()
     }
 
     /// Whether enough has been said in all rooms together: somebody may be in many of them and will be owed it all at once.
@@ -434,6 +457,10 @@ impl Outgoing {
 
     fn wake(&mut self, what: Until) {
         if let Some(mut clients) = self.waiting.remove(&what) {
+            // Others would put it behind again before it could say a word.
+            if let Until::ClientClear(behind) = what {
+                clients.sort_by_key(|client| *client != behind);
+            }
             self.woken.append(&mut clients);
         }
     }

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 
 use crate::client::ClientId;
+use crate::clock::Millis;
 use crate::encode::{Compressor, Encoder, Format};
 
 /// A room's key. It stays valid until the room is closed.
@@ -78,6 +79,8 @@ pub struct Room {
     audiences: Vec<Audience>,
     /// Members over the high-water mark that still drain; while there are any, publishers wait.
     pub(crate) congested_members: u32,
+    /// When all that was said would have been said if nobody had talked faster than people type.
+    pub(crate) spoken_until: Millis,
     /// Already on the list of rooms that spoke this turn.
     pub(crate) spoke: bool,
 }

@@ -16,11 +16,11 @@ use slab::Slab;
 use crate::addresses::Addresses;
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
-use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
+use crate::client::{Client, ClientId, Input, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
-use crate::outgoing::{Batch, Checked, Outgoing, Until};
+use crate::outgoing::{Batch, Checked, Farewell, Outgoing, Until};
 use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
@@ -50,7 +50,16 @@ pub struct Server<S, A> {
     site: Site,
     serial: u32,
     draining: bool,
+    /// What has been served of the client whose turn it is, in bytes.
+    served_bytes: usize,
 }
+
+/// What the serving of anything costs beside its bytes, in bytes.
+const SERVED_BYTES_EACH: usize = 16;
+
+/// Reads that one client's share of a turn may amount to: a read may hold a thousand frames that inflate to what one read
+/// brings, or very many that are empty.
+const SERVED_READS_MAX: usize = 4;
 
 /// A message that was not taken, until when.
 struct Kept {
@@ -92,6 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             site: Site::new(),
             serial: 0,
             draining: false,
+            served_bytes: 0,
             settings,
         }
     }
@@ -130,7 +140,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             peer: peer.into(),
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
-            input_ended: false,
+            input: Input::Open,
             wire: Wire::Undecided,
             inbox: Inbox::default(),
             pending: None,
@@ -154,7 +164,19 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The stream with this key has its end, or an error, behind what is left to read.
     pub fn input_ended(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
-            client.input_ended = true;
+            client.input = Input::Ended;
+        }
+        self.readable(key);
+    }
+
+    /// The stream with this key is broken in both directions, behind what is left to read. Whoever has to wait would keep its
+    /// place for as long as flood control makes its last words take.
+    pub fn broken(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.input = Input::Broken;
+            if client.reading == Reading::Waiting {
+                self.out.dismiss(ClientId::new(key, client.serial), Farewell::Done);
+            }
         }
         self.readable(key);
     }
@@ -242,6 +264,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn read_client(&mut self, id: ClientId) {
+        self.served_bytes = 0;
         let Some(client) = self.client(id) else { return };
         client.reading = Reading::Idle;
         match client.lifecycle {
@@ -297,7 +320,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is more to read after a read that brought `count` bytes.
     fn has_more(&self, id: ClientId, count: usize) -> bool {
-        count == self.read_buffer.len() || self.clients[id.index()].input_ended
+        count == self.read_buffer.len() || self.clients[id.index()].input != Input::Open
     }
 
     /// Puts a client on the ready list, unless it has to wait for something.
@@ -328,7 +351,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.read_buffer = buffer;
     }
 
-    /// Serves what could not be served before; `true` if the client is free to be read from.
+    /// Serves what could not be served before; `true` if the client is free to be read from now.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
         let client = &mut self.clients[id.index()];
         if let Some(message) = client.pending.take() {
@@ -344,7 +367,12 @@ impl<S: Stream, A: Service> Server<S, A> {
             inbox.consume(used);
             self.clients[id.index()].inbox = inbox;
         }
-        self.is_free(id)
+        self.is_free(id) && self.clients[id.index()].reading == Reading::Idle
+    }
+
+    /// Whether enough has been served of the client whose turn it is: the others come first.
+    fn has_had_its_share(&self) -> bool {
+        self.served_bytes >= SERVED_READS_MAX * self.settings.limits.read_bytes_max
     }
 
     /// Serves what is left of a client whose input has ended: at last the line that has no ending.
@@ -367,6 +395,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service one message, and keeps it if it is not taken yet.
     fn offer(&mut self, id: ClientId, kind: Kind, bytes: &[u8]) {
+        self.served_bytes += bytes.len();
         let message = Message { kind, bytes };
         let taken = self.service.message(id, message, &mut self.out);
         self.go_on(id, Kept::of(taken, message));
@@ -384,7 +413,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn park(&mut self, id: ClientId, until: Until) {
-        self.clients[id.index()].reading = Reading::Waiting;
+        let client = &mut self.clients[id.index()];
+        client.reading = Reading::Waiting;
+        if client.input == Input::Broken {
+            return self.out.dismiss(id, Farewell::Done);
+        }
         match until {
             Until::Time(at) => self.timers.push(at, id, Due::Resume),
             Until::RoomClear(_) | Until::ClientClear(_) => self.out.wait(id, until),

@@ -11,6 +11,9 @@ pub const RATE_MAX: u32 = 1_000_000;
 
 const TICKS_PER_TOKEN: u64 = 1_000;
 
+/// Tokens that a bucket may owe.
+pub const DEBT_MAX: u64 = 100;
+
 /// How often something may be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
@@ -99,7 +102,7 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// Takes one token out at `now_ms` (milliseconds of any clock, under 2^44), or says when, in the same clock, one
-    /// will be there. A refusal costs nothing. A clock that steps back costs at most the time to fill an empty bucket.
+    /// will be there. A refusal costs nothing. A clock that steps back costs at most the time to fill a bucket.
     /// The rate is the same in every call.
     pub fn try_take(&mut self, now_ms: u64, rate: &Rate) -> Result<(), u64> {
         let Rate::Limited(Limit { burst, per_second }) = *rate else {
@@ -107,7 +110,7 @@ impl TokenBucket {
         };
         let now = now_ms.saturating_mul(u64::from(per_second));
         let room = u64::from(burst) * TICKS_PER_TOKEN;
-        let missing = self.full_at.saturating_sub(now).min(room);
+        let missing = self.full_at.saturating_sub(now).min(room + DEBT_MAX * TICKS_PER_TOKEN);
 
         let short = (missing + TICKS_PER_TOKEN).saturating_sub(room);
         if short > 0 {
@@ -116,6 +119,12 @@ impl TokenBucket {
         }
         self.full_at = now.saturating_add(missing + TICKS_PER_TOKEN);
         Ok(())
+    }
+
+    /// Takes so many tokens out after one that was there, because what that was for took so much; the bucket may owe up to
+    /// [`DEBT_MAX`] of them.
+    pub fn spend(&mut self, tokens: usize) {
+        self.full_at = self.full_at.saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
     }
 }
 

@@ -52,6 +52,18 @@ pub enum Reading {
     Waiting,
 }
 
+/// What the peer may still send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Anything.
+    Open,
+    /// Nothing. Its end may have been reported together with its last bytes, so it is read on until the end comes, and no
+    /// further readiness is waited for.
+    Ended,
+    /// Nothing, and it hears nothing either. What has come is served as far as that goes at once; it is waited for nothing.
+    Broken,
+}
+
 /// A peer's address in 18 bytes; tens of thousands of idle clients keep one each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -67,9 +79,7 @@ pub struct Client<S> {
     pub peer: Peer,
     pub lifecycle: Lifecycle,
     pub reading: Reading,
-    /// The peer will send nothing more. Its end may have been reported together with its last bytes, so it is read on
-    /// until the end comes, and no further readiness is waited for.
-    pub input_ended: bool,
+    pub input: Input,
     pub wire: Wire,
     pub inbox: Inbox,
     /// A message that its service could not take yet.

@@ -131,16 +131,17 @@ impl Outgoing {
             // Members that went over the mark just now were counted in the placeholder.
             room.congested_members += self.rooms[id.index()].congested_members;
             self.rooms[id.index()] = room;
-            if !self.congested(id) {
+            if !was_full && !self.congested(id) {
                 self.wake(Until::RoomClear(id));
             }
         }
         if was_full {
-            // Rooms in which nothing was said have waited as well.
-            let rooms: Vec<Until> = self.waiting.keys().copied().collect();
-            for until in rooms {
-                if matches!(until, Until::RoomClear(id) if !self.congested(id)) {
-                    self.wake(until);
+            // Rooms in which nothing was said have waited as well. They go first, or those that say much would always be before.
+            let mut rooms: Vec<RoomId> = self.waiting.keys().filter_map(|until| until.room()).collect();
+            rooms.sort_by_key(|id| (self.rooms[id.index()].spoken_until, *id));
+            for id in rooms {
+                if !self.congested(id) {
+                    self.wake(Until::RoomClear(id));
                 }
             }
         }
@@ -307,6 +308,12 @@ impl Outgoing {
                 self.uncongest(seat.room);
             }
             self.wake(Until::ClientClear(client));
+        }
+        // Rooms that it holds up may go on as time passes.
+        for room in self.recipients[client.index()].seats.clone().into_iter().map(|seat| seat.room) {
+            if !self.congested(room) {
+                self.wake(Until::RoomClear(room));
+            }
         }
         Checked::Again(now + self.limits.stalled_ms / 4)
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::outbox::SLICES_MAX;
+use crate::clock::Now;
 use crate::encode::Kind;
 
 const CLIENTS: usize = 5;
@@ -93,8 +94,14 @@ fn a_room_that_is_left_and_one_that_is_joined() {
 }
 
 #[test]
-fn a_member_over_the_mark_congests_all_its_rooms_wherever_it_goes() {
-    let (mut out, rooms) = outgoing(1, 3);
+fn a_member_over_the_mark_congests_all_its_rooms_that_say_much_wherever_it_goes() {
+    let (mut out, rooms) = outgoing(2, 3);
+    for &room in &rooms {
+        out.join(room, client(1));
+        say(&mut out, room, &"x".repeat(101));
+    }
+    out.hand_out();
+    out.wrote(client(1), 303, false);
     out.join(rooms[0], client(0));
     out.join(rooms[1], client(0));
     assert!(!out.congested(rooms[0]));
@@ -113,6 +120,46 @@ fn a_member_over_the_mark_congests_all_its_rooms_wherever_it_goes() {
     let mut woken = Vec::new();
     out.take_woken(&mut woken);
     assert_eq!(woken, [client(0)]);
+}
+
+/// Somebody who is behind, on what it asked for or on what another room said, is not the trouble of people who talk.
+#[test]
+fn a_room_that_just_talks_is_held_up_by_nobody() {
+    let (mut out, rooms) = outgoing(1, 2);
+    out.join(rooms[0], client(0));
+    out.join(rooms[1], client(0));
+    say(&mut out, rooms[1], &"x".repeat(50));
+    send(&mut out, 0, &"x".repeat(101));
+    out.hand_out();
+    assert!(out.client_congested(client(0)));
+    say(&mut out, rooms[0], "hi");
+    assert!(!out.congested(rooms[0]), "two bytes are said in 640 ms at that pace");
+    say(&mut out, rooms[0], "hi");
+    assert!(out.congested(rooms[0]), "1.28 s are more than a second");
+    assert!(out.congested(rooms[1]));
+    out.wait(client(0), Until::RoomClear(rooms[0]));
+    out.hand_out();
+    out.begin_turn(Now { ms: 300, unix_ms: 0 });
+    assert_eq!(out.check(client(0)), Checked::Again(550));
+    assert!(!out.congested(rooms[0]), "as time passes it may go on");
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(0)]);
+    assert!(out.congested(rooms[1]), "that one has more to wait for");
+}
+
+/// Those who talk to it would put it behind again before it was read from.
+#[test]
+fn who_is_no_longer_behind_goes_on_before_those_who_waited_for_it() {
+    let (mut out, _) = outgoing(3, 0);
+    send(&mut out, 1, &"x".repeat(101));
+    for key in [0, 2, 1] {
+        out.wait(client(key), Until::ClientClear(client(1)));
+    }
+    out.wrote(client(1), 101, false);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1), client(0), client(2)]);
 }
 
 #[test]

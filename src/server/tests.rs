@@ -195,7 +195,7 @@ impl<A: Service> Sim<A> {
 
     fn break_off(&mut self, peer: &Peer, kind: ErrorKind) {
         peer.far.borrow_mut().broken = Some(kind);
-        self.server.input_ended(peer.key);
+        self.server.broken(peer.key);
         self.server.writable(peer.key);
     }
 
@@ -456,6 +456,24 @@ fn an_end_that_came_while_its_sender_had_to_wait_is_seen() {
     assert_eq!(slow.output(), all);
     assert_eq!(speaker.output(), all);
     assert!(speaker.is_dropped());
+}
+
+/// What it could not say yet would take as long as the room, or flood control, makes it take: it would be a ghost for so long.
+#[test]
+fn whoever_breaks_off_while_it_has_to_wait_is_gone_at_once() {
+    for waits_first in [true, false] {
+        let mut sim = broadcast();
+        let (slow, speaker) = (sim.connect(0), sim.connect(PLENTY));
+        sim.send(&speaker, lines('a', 200));
+        if waits_first {
+            sim.settle();
+            assert!(speaker.unread() > 0, "it has to wait");
+        }
+        sim.break_off(&speaker, ErrorKind::ConnectionReset);
+        sim.settle();
+        assert!(speaker.is_dropped());
+        assert!(!slow.is_dropped());
+    }
 }
 
 #[test]

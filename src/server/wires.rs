@@ -7,7 +7,7 @@ use bytes::Bytes;
 use log::debug;
 use memchr::memmem;
 
-use super::{Kept, Server};
+use super::{Kept, SERVED_BYTES_EACH, Server};
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
@@ -68,6 +68,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         // One that is leaving undecided must not come to the service now: nobody would take it out again.
         if let (Wire::Undecided, Lifecycle::Open) = (&client.wire, client.lifecycle) {
             self.become_line(id, self.is_opened(id));
+            self.served_bytes = 0;
             self.serve_inbox(id);
         }
     }
@@ -145,6 +146,11 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.park(id, Until::ClientClear(id));
                 break;
             }
+            if self.has_had_its_share() {
+                self.read_again(id);
+                break;
+            }
+            self.served_bytes += SERVED_BYTES_EACH;
             let rest = &mut input[used..];
             let step = match self.clients[id.index()].wire {
                 Wire::Undecided => None,
@@ -206,6 +212,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Item::Pong(_) | Item::Fragment => return Some(used),
             Item::Close { code, .. } => return self.give_up(id, Farewell::Answer(code)),
         };
+        self.served_bytes += message.bytes.len();
         let kept = Kept::of(self.service.message(id, message, &mut self.out), message);
         self.go_on(id, kept);
         Some(used)

@@ -56,12 +56,24 @@ fn off_lets_everything_through() {
 }
 
 #[test]
-fn a_clock_that_steps_back_empties_the_bucket_at_worst() {
+fn a_clock_that_steps_back_costs_all_that_may_be_owed_at_worst() {
     let (mut bucket, rate) = (TokenBucket::default(), rate(4, 2));
     assert_eq!(takes(&mut bucket, 10_000_000, &rate, 100), 4);
-    assert_eq!(bucket.try_take(5_000, &rate), Err(5_500));
-    assert_eq!(takes(&mut bucket, 5_500, &rate, 100), 1);
-    assert_eq!(takes(&mut bucket, 7_500, &rate, 100), 4);
+    assert_eq!(bucket.try_take(5_000, &rate), Err(55_500));
+    assert_eq!(takes(&mut bucket, 55_500, &rate, 100), 1);
+    assert_eq!(takes(&mut bucket, 57_500, &rate, 100), 4);
+}
+
+#[test]
+fn what_is_spent_afterwards_is_owed() {
+    let (mut bucket, rate) = (TokenBucket::default(), rate(4, 2));
+    assert_eq!(takes(&mut bucket, 0, &rate, 1), 1);
+    bucket.spend(2);
+    assert_eq!(takes(&mut bucket, 0, &rate, 100), 1, "of the three that were left");
+    bucket.spend(10);
+    assert_eq!(bucket.try_take(0, &rate), Err(5_500), "ten are owed and one is wanted");
+    bucket.spend(usize::MAX);
+    assert_eq!(bucket.try_take(5_500, &rate), Err(55_500), "so many may be owed");
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod tests;
 
 pub use response::{Connection, HttpError, Response};
 
+use memchr::memchr_iter;
+
 /// A longer request head is refused with 431. Browsers with many cookies stay under 8 KiB.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -128,7 +130,8 @@ impl HeadParser {
 
 /// Whether an empty line is in `bytes`. Like the parser, takes a bare LF for a line end (RFC 9112 2.2).
 fn holds_head_end(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+    // The first one decides: requests may follow by the hundred, and each of them is searched for in turn.
+    memchr_iter(b'\n', bytes).any(|at| matches!(bytes[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
 }
 
 /// Parses the head that `input` begins with; also tells how many bytes it took. `None`: more bytes are needed.

@@ -246,11 +246,22 @@ impl Client {
         line
     }
 
+    /// As [`Client::line`], for whoever may be cut off.
+    pub fn try_line(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line).map(|_| line)
+    }
+
     /// The next so many bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes).expect("so many bytes");
         bytes
+    }
+
+    /// Bytes that [`Client::bytes`] can return without waiting.
+    pub fn buffered(&self) -> usize {
+        self.stream.buffer().len()
     }
 
     #[track_caller]

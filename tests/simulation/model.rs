@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_server::clock::Now;
 use chat_server::service::chat::Settings;
-use chat_server::service::chat::history::Message;
+use chat_server::service::chat::history::{ALLOCATION_BYTES, Message};
 use serde_json::{Value, json};
 
 use crate::ask::{Ask, Dialect, Sent};
@@ -27,7 +27,7 @@ struct Said {
 
 impl Said {
     fn bytes(&self) -> usize {
-        size_of::<Message>() + self.name.len() + self.text.len()
+        size_of::<Message>() + ALLOCATION_BYTES + self.name.len() + self.text.len()
     }
 
     fn json(&self) -> Value {
@@ -239,7 +239,7 @@ impl Model {
         let sent = client.sent.pop_front().unwrap_or_else(|| panic!("client {number} did not say {bytes:?}"));
         let (said, heard) = (String::from_utf8_lossy(&sent.bytes), String::from_utf8_lossy(bytes));
         assert_eq!(said, heard, "what client {number} said, and what the service heard");
-        if matches!(sent.ask, Ask::Nothing | Ask::Binary) {
+        if matches!(sent.ask, Ask::Binary) {
             return;
         }
         if let Some((burst, per_second)) = rate {

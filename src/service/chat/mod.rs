@@ -229,9 +229,6 @@ impl Service for Chat {
             Ok(text) if json => json::parse(text),
             Ok(text) => (command::parse(text), None),
         };
-        if parsed == Ok(Command::Nothing) {
-            return Taken::Yes;
-        }
         if out.is_behind(client) {
             return Taken::NotYet(Until::ClientClear(client));
         }

@@ -24,6 +24,18 @@ const HISTORY_SHOWN: u32 = 20;
 /// Messages in one answer to `history` that does not say how many.
 const HISTORY_SENT: u32 = 50;
 
+/// Lines of one answer that count as one message more in flood control.
+const LINES_PER_MESSAGE: usize = 50;
+/// Bytes of one answer that do.
+const BYTES_PER_MESSAGE: usize = 64 * 1024;
+
+/// How large an answer was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    lines: usize,
+    bytes: usize,
+}
+
 type Done = Result<(), Complaint>;
 
 impl Chat {
@@ -48,7 +60,8 @@ impl Chat {
             Command::Topic { room, text } => self.topic(client, room.as_deref(), text.as_deref(), reference, out),
             Command::History { room, before, after, limit } => {
                 let id = self.room_of(client, room.as_deref(), out)?;
-                self.history(client, id, before, after, limit, reference, out);
+                let told = self.history(client, id, before, after, limit, reference, out);
+                self.charge(client, told);
                 Ok(())
             }
             Command::Who { room, after, limit } => self.who(client, room.as_deref(), after, limit, reference, out),
@@ -143,9 +156,17 @@ impl Chat {
         };
         out.send(client, |to| tell(to, &joined));
         if !was_in || resume.is_some() || replay.is_some() {
-            self.replay(client, id, resume, replay, out);
+            let told = self.replay(client, id, resume, replay, out);
+            self.charge(client, told);
         }
         Ok(())
+    }
+
+    /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five times a second.
+    fn charge(&mut self, client: ClientId, told: Told) {
+        if let Some(person) = self.people.get_mut(client) {
+            person.bucket.spend(told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE);
+        }
     }
 
     /// Puts a client into a room, which is opened if need be, and makes it the one that it talks in.
@@ -206,8 +227,8 @@ impl Chat {
         resume: Option<Resume<'_>>,
         replay: Option<u32>,
         out: &mut Outgoing,
-    ) {
-        let Some(room) = self.directory.get(id) else { return };
+    ) -> Told {
+        let Some(room) = self.directory.get(id) else { return Told::default() };
         let missed: Vec<Line> = match resume.filter(|resume| self.knows(id, resume)) {
             Some(resume) => lines(room.history.after(resume.since)),
             None => lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize)),
@@ -221,6 +242,8 @@ impl Chat {
             let page = Output::History { room: name, messages: messages.to_vec(), more, replay: true, reference: None };
             out.send(client, |to| tell(to, &page));
         }
+        // Whoever comes back to busy rooms gets all that it missed in frames of many lines.
+        Told { lines: 0, bytes: bytes(&missed) }
     }
 
     fn leave(
@@ -310,8 +333,8 @@ impl Chat {
         limit: Option<u32>,
         reference: Option<&Reference>,
         out: &mut Outgoing,
-    ) {
-        let Some(room) = self.directory.get(id) else { return };
+    ) -> Told {
+        let Some(room) = self.directory.get(id) else { return Told::default() };
         let history = &room.history;
         let limit = match out.format(client).is_json() {
             true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
@@ -330,8 +353,10 @@ impl Chat {
                 (older, more)
             }
         };
+        let told = Told { lines: messages.len(), bytes: bytes(&messages) };
         let page = Output::History { room: room.name.as_str(), messages, more, replay: false, reference };
         out.send(client, |to| tell(to, &page));
+        told
     }
 
     fn who(
@@ -447,6 +472,10 @@ fn help(client: ClientId, about: Option<&str>, out: &mut Outgoing) -> Done {
 
 fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {
     messages.map(|(id, message)| Line::new(id, message)).collect()
+}
+
+fn bytes(messages: &[Line]) -> usize {
+    messages.iter().map(|line| line.text.len()).sum()
 }
 
 fn page_length(limit: Option<u32>) -> usize {

@@ -29,12 +29,12 @@ fn a_message_is_four_words_and_one_allocation() {
     let message = Message::new(42, Kind::Action, "アリス", "手を振る").expect("a short name");
     assert_eq!((message.author(), message.text()), ("アリス", "手を振る"));
     assert_eq!((message.unix_ms(), message.kind()), (42, Kind::Action));
-    assert_eq!(message.bytes(), 32 + "アリス手を振る".len());
+    assert_eq!(message.bytes(), 64 + "アリス手を振る".len());
 }
 
 #[test]
 fn an_author_may_be_empty_or_long_but_not_absurd() {
-    assert_eq!(Message::new(0, Kind::Said, "", "").map(|m| m.bytes()), Some(32));
+    assert_eq!(Message::new(0, Kind::Said, "", "").map(|m| m.bytes()), Some(64));
     assert!(Message::new(0, Kind::Said, &"a".repeat(65_535), "x").is_some_and(|m| m.text() == "x"));
     assert_eq!(Message::new(0, Kind::Said, &"a".repeat(65_536), "x"), None);
 }

@@ -1,0 +1,112 @@
+//! A server under attack while honest people talk, and the gauges on it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Server, eventually, program_with_descriptors, raise_descriptor_limit};
+use crate::conversation::Conversation;
+use crate::gauge::Gauge;
+
+/// How long a message among the honest may take at most, on a machine of two cores that builds something else meanwhile.
+pub const LATENCY_MAX: Duration = Duration::from_secs(3);
+/// What a server may keep after everybody has left: free memory between what stays, and what the honest have said.
+const KEPT_MIB: u64 = 8;
+
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// Attacks that keep the machine busy run one at a time, so that each is measured for itself.
+pub fn alone() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One attack: what the server is told, and what the attack must not exceed.
+pub struct Siege {
+    name: &'static str,
+    flags: Vec<&'static str>,
+    descriptors: Option<u32>,
+    memory_mib: u64,
+    latency: Duration,
+    waits: bool,
+}
+
+impl Siege {
+    /// An attack on a chat server of default settings, which may take so much memory.
+    pub fn new(name: &'static str, memory_mib: u64) -> Siege {
+        Siege { name, flags: Vec::new(), descriptors: None, memory_mib, latency: LATENCY_MAX, waits: false }
+    }
+
+    pub fn flags(mut self, flags: &[&'static str]) -> Siege {
+        self.flags.extend(flags);
+        self
+    }
+
+    /// The server may open no more than so many files.
+    pub fn descriptors(mut self, most: u32) -> Siege {
+        self.descriptors = Some(most);
+        self
+    }
+
+    /// Another bound than [`LATENCY_MAX`].
+    pub fn latency(mut self, bound: Duration) -> Siege {
+        self.latency = bound;
+        self
+    }
+
+    /// The attack mostly waits: it runs beside others of its kind, see `those_who_mostly_wait`.
+    pub fn waits(mut self) -> Siege {
+        self.waits = true;
+        self
+    }
+
+    /// Attacks. Whatever `attack` has connected is gone when it returns.
+    ///
+    /// # Panics
+    /// If the honest lost anything or waited too long, memory went over the bound, or somebody is still there afterwards.
+    pub fn run(self, attack: impl FnOnce(&Server)) {
+        raise_descriptor_limit();
+        let _alone = (!self.waits).then(alone);
+        let server = self.start();
+        let conversation = Conversation::begin(server.address);
+        thread::sleep(Duration::from_millis(500));
+        let before = Gauge::read(&server);
+        let began = Instant::now();
+        attack(&server);
+        let took = began.elapsed();
+        let gone = eventually(&format!("{}: everybody has left", self.name), || {
+            let now = Gauge::read(&server);
+            (now.descriptors <= before.descriptors).then_some(now)
+        });
+        let talk = conversation.end();
+        let peak_mib = gone.peak_kib.saturating_sub(before.resident_kib) / 1024;
+        println!(
+            "{}: {:.1} s; {} messages, the worst took {} ms; memory {} MiB, {} more at its peak of {} allowed, {} KiB more after",
+            self.name,
+            took.as_secs_f64(),
+            talk.messages,
+            talk.worst.as_millis(),
+            before.resident_kib / 1024,
+            peak_mib,
+            self.memory_mib,
+            Gauge::read(&server).resident_kib.saturating_sub(before.resident_kib),
+        );
+        assert!(talk.worst < self.latency, "{}: a message took {:?}", self.name, talk.worst);
+        assert!(peak_mib <= self.memory_mib, "{}: {peak_mib} MiB more at its peak", self.name);
+        eventually(&format!("{}: memory is given back", self.name), || {
+            let kept_kib = Gauge::read(&server).resident_kib.saturating_sub(before.resident_kib);
+            (kept_kib <= KEPT_MIB * 1024).then_some(())
+        });
+    }
+
+    fn start(&self) -> Server {
+        let flags = [&["--mode", "chat"], &self.flags[..]].concat();
+        match self.descriptors {
+            None => Server::start(&flags),
+            Some(most) => {
+                let mut command = program_with_descriptors(most);
+                command.arg("127.0.0.1:0").args(flags);
+                Server::launch(command)
+            }
+        }
+    }
+}
