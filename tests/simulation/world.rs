@@ -284,9 +284,12 @@ impl World {
             wire.ease();
             let (readable, writable, ended) = (wire.readable, wire.writable, wire.ended);
             (wire.readable, wire.writable, wire.ended) = (false, false, false);
+            let broken = wire.reset;
             drop(wire);
             events |= readable || writable || ended;
-            if ended {
+            if ended && broken {
+                self.server.broken(key);
+            } else if ended {
                 self.server.input_ended(key);
             } else if readable {
                 self.server.readable(key);
