@@ -88,13 +88,16 @@ impl<A: Service> Stage<A> {
         for Link { key, wire, .. } in self.links.borrow().values() {
             let wire = &mut *wire.borrow_mut();
             wire.ease();
-            let event = (*key, wire.readable, wire.writable, wire.ended);
+            let event = (*key, wire.readable, wire.writable, wire.ended, wire.reset);
             (wire.readable, wire.writable, wire.ended) = (false, false, false);
-            events.extend(matches!(event, (_, true, ..) | (_, _, true, _) | (.., true)).then_some(event));
+            let (_, readable, writable, ended, _) = event;
+            events.extend((readable || writable || ended).then_some(event));
         }
         self.rng.shuffle(&mut events);
-        for &(key, readable, writable, ended) in &events {
-            if ended {
+        for &(key, readable, writable, ended, reset) in &events {
+            if ended && reset {
+                self.server.broken(key);
+            } else if ended {
                 self.server.input_ended(key);
             } else if readable {
                 self.server.readable(key);
