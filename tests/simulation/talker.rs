@@ -124,6 +124,9 @@ impl Talker {
         if self.habit == Habit::Stalls && rng.u32(0..60) == 0 {
             self.stalled_until = now + rng.u64(0..2 * too_slow_ms);
         }
+        if calm && self.habit != Habit::Stuck {
+            self.wire.borrow_mut().capacity = 10_000;
+        }
         self.wire.borrow_mut().carry(calm, rng);
         let bytes = self.wire.borrow_mut().take(self.habit.appetite(calm, rng));
         match self.is_line {
