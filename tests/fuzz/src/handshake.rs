@@ -10,22 +10,53 @@ use super::http::{check_error, check_response, exchange};
 
 const FRIEND: &str = "https://friend.example";
 
-/// Cuts, then a query, and on the next lines more fields of the request, all within a handshake that is as it should be.
+const EXTENSIONS: &[u8] = b"Sec-WebSocket-Extensions: ";
+
+/// What offers of extensions are made of.
+const WORDS: [&str; 16] = [
+    "permessage-deflate",
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+    "server_max_window_bits",
+    "client_max_window_bits",
+    "; ",
+    ";",
+    ", ",
+    "=",
+    "8",
+    "15",
+    "16",
+    "\"9\"",
+    "\"",
+    "\\",
+    "other",
+];
+
+/// Cuts, then a query, and on the next lines more fields of the request, all within a handshake that is as it should be. A
+/// line that begins with a byte of 1 offers extensions, a byte for each of their words.
 pub fn run(input: &[u8]) {
     let (cuts, payload) = Cuts::read(input);
-    let (query, fields) = payload.split_at(payload.iter().position(|&byte| byte == b'\n').unwrap_or(payload.len()));
+    let mut lines = payload.split(|&byte| byte == b'\n');
+    let query = lines.next().unwrap_or_default();
+    let fields: Vec<Vec<u8>> = lines.map(spell_out).collect();
     let request = [
         b"GET /?",
         query,
         b" HTTP/1.1\r\nHost: chat.example:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        fields,
+          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        &fields.join(&b"\r\n"[..]),
         b"\r\n\r\n",
     ];
     exchange(cuts, &request.concat());
-    let fields = payload.split(|&byte| byte == b'\n');
-    let agreed = negotiate_deflate(fields.clone()).ok().map(|agreed| agreed.is_some());
-    assert_eq!(agreed, negotiate_naively(fields).map(|agreed| agreed.is_some()));
+    let offers = fields.iter().map(|field| field.strip_prefix(EXTENSIONS).unwrap_or(field));
+    let agreed = negotiate_deflate(offers.clone()).ok().map(|agreed| agreed.is_some());
+    assert_eq!(agreed, negotiate_naively(offers).map(|agreed| agreed.is_some()));
+}
+
+fn spell_out(line: &[u8]) -> Vec<u8> {
+    let Some(words) = line.strip_prefix(b"\x01") else { return line.to_vec() };
+    let words = words.iter().map(|&word| WORDS[usize::from(word) % WORDS.len()].as_bytes());
+    [EXTENSIONS].into_iter().chain(words).collect::<Vec<_>>().concat()
 }
 
 /// Answers an upgrade request, and checks the answer.
