@@ -147,6 +147,19 @@ fn errors_have_clear_statuses_and_end_the_connection() {
 }
 
 #[test]
+fn errors_that_answer_head_have_no_body() {
+    let server = Server::start(&["--mode", "chat"]);
+    for (status, path, fields) in [(404, "/nothing", "Connection: close\r\n"), (405, "/", UPGRADE)] {
+        let mut client = server.connect();
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
+        let head = read_head(&mut client);
+        assert_eq!(head.status, status);
+        assert!(head.field("Content-Length").is_some_and(|length| length != "0"), "{head:?}");
+        assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{path}");
+    }
+}
+
+#[test]
 fn connections_are_kept_and_requests_may_come_together() {
     let server = Server::start(&[]);
     let mut client = server.connect();

@@ -15,7 +15,7 @@ use crate::outgoing::{Farewell, Until};
 use crate::service::{Introduction, Message, Service};
 use crate::timers::Due;
 use crate::wire::http::site::Health;
-use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, looks_like_http};
+use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, Method, looks_like_http};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
 use crate::wire::websocket::handshake::{self, Policy, Upgrade};
@@ -225,12 +225,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
         let (request, used) = match http.parser.parse(input) {
             Ok(parsed) => parsed?,
-            Err(error) => return self.refuse_request(id, error, &date),
+            Err(error) => return self.refuse_request(id, error, None, &date),
         };
         http.since = now.ms;
         if handshake::is_upgrade(&request) {
+            let method = Some(request.method);
             if self.draining {
-                return self.refuse_request(id, HttpError::STOPPING, &date);
+                return self.refuse_request(id, HttpError::STOPPING, method, &date);
             }
             let policy = Policy {
                 allowed_origins: &self.settings.allowed_origins,
@@ -239,7 +240,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             };
             match handshake::evaluate(&request, &policy, Some(&date)) {
                 Ok(upgrade) => self.become_websocket(id, &upgrade),
-                Err(error) => return self.refuse_request(id, error, &date),
+                Err(error) => return self.refuse_request(id, error, method, &date),
             }
             return Some(used);
         }
@@ -253,9 +254,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         Some(used)
     }
 
-    fn refuse_request(&mut self, id: ClientId, error: HttpError, date: &str) -> Option<usize> {
+    /// `method` is that of the request, if it could be read.
+    fn refuse_request(&mut self, id: ClientId, error: HttpError, method: Option<Method>, date: &str) -> Option<usize> {
         debug!("{}: {error}", self.clients[id.index()].peer);
-        self.out.append(id, &error.response(Some(date)).to_bytes());
+        self.out.append(id, &error.response(method, Some(date)).to_bytes());
         self.give_up(id, Farewell::Done)
     }
 
@@ -297,7 +299,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.give_up(id, Farewell::Done);
         } else {
             let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
-            self.refuse_request(id, HttpError::TIMEOUT, &date);
+            self.refuse_request(id, HttpError::TIMEOUT, None, &date);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Response heads, and the errors that are sent as responses.
 
+use super::Method;
+
 /// What happens to the connection after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
@@ -169,16 +171,10 @@ impl HttpError {
     pub const UPGRADE_ORIGIN: HttpError =
         HttpError::new(403, "Pages of this origin may not connect; the server's operator can allow it.\n");
 
-    pub fn response(&self, date: Option<&str>) -> Response {
-        self.response_with(Body::Whole(self.sentence.as_bytes()), date)
-    }
-
-    /// The answer to a HEAD request: the same without its body.
-    pub fn response_to_head(&self, date: Option<&str>) -> Response {
-        self.response_with(Body::LengthOnly(self.sentence.as_bytes()), date)
-    }
-
-    fn response_with(&self, body: Body, date: Option<&str>) -> Response {
+    /// `method` is that of the request, if it could be read: what answers HEAD has no body (RFC 9110 9.3.2).
+    pub fn response(&self, method: Option<Method>, date: Option<&str>) -> Response {
+        let sentence = self.sentence.as_bytes();
+        let body = if method == Some(Method::Head) { Body::LengthOnly(sentence) } else { Body::Whole(sentence) };
         let own = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Cache-Control", "no-store"),

@@ -64,8 +64,7 @@ impl Site {
         };
         match outcome {
             Ok(file) => file.respond(request, date),
-            Err(error) if request.method == Method::Head => error.response_to_head(date),
-            Err(error) => error.response(date),
+            Err(error) => error.response(Some(request.method), date),
         }
     }
 

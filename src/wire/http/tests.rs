@@ -403,7 +403,7 @@ fn errors_say_what_is_wrong_in_one_sentence_and_close() {
         HttpError::UPGRADE_VERSION,
         HttpError::UPGRADE_ORIGIN,
     ] {
-        let response = error.response(Some(date));
+        let response = error.response(None, Some(date));
         assert_eq!(status_of(&response), error.status);
         let first_line = str::from_utf8(&response.head).expect("text").lines().next().unwrap_or_default().to_string();
         assert!(first_line.len() > "HTTP/1.1 400 ".len(), "no reason phrase: {first_line}");

@@ -111,7 +111,7 @@ fn wrong_requests_are_told_what_is_wrong() {
     for (error, status) in statuses {
         assert_eq!(error.status, status);
     }
-    let response = String::from_utf8(HttpError::UPGRADE_VERSION.response(None).head).expect("text");
+    let response = String::from_utf8(HttpError::UPGRADE_VERSION.response(None, None).head).expect("text");
     for line in ["\r\nSec-WebSocket-Version: 13\r\n", "\r\nUpgrade: websocket\r\n", "\r\nConnection: Upgrade\r\n"] {
         assert!(response.contains(line), "{response}");
     }

@@ -1,0 +1,127 @@
+//! Names, rooms' names and text: what may be shown on other people's screens.
+
+use std::borrow::Cow;
+
+use chat_server::service::chat::name::{Name, NameError, RoomName};
+use chat_server::service::chat::text::{clean, from_bytes, quote};
+use unicode_normalization::UnicodeNormalization;
+
+use super::cuts::Cuts;
+
+/// Cuts, then bytes: as a whole and in pieces they are text, a name and a room's name.
+pub fn run(input: &[u8]) {
+    let (cuts, payload) = Cuts::read(input);
+    let expected = std::str::from_utf8(payload).map_err(|error| error.valid_up_to());
+    assert_eq!(from_bytes(payload).map_err(|error| error.offset_bytes), expected);
+    for piece in cuts.pieces(payload).chain([payload]) {
+        let text = String::from_utf8_lossy(piece);
+        check_text(&text);
+        check_name(&text);
+        check_room(&text);
+    }
+    check_cuts(cuts, &String::from_utf8_lossy(payload));
+}
+
+/// Whether a terminal would act on it, or it would reach past its own place in a line.
+pub fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether it hides: tags, invisible operators, interlinear annotations.
+fn hides(c: char) -> bool {
+    matches!(c, '\u{2061}'..='\u{2065}' | '\u{206A}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+        || matches!(c, '\u{E0000}'..='\u{E0FFF}') && !matches!(c, '\u{E0061}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+fn check_text(text: &str) {
+    let cleaned = clean(text);
+    assert!(!cleaned.contains(|c| acts(c) || hides(c)), "{}", cleaned.escape_unicode());
+    assert_eq!(matches!(cleaned, Cow::Borrowed(_)), cleaned == text, "borrowed exactly if nothing had to be done");
+    assert!(matches!(clean(&cleaned), Cow::Borrowed(_)), "{}", cleaned.escape_unicode());
+    // Nothing is put in but spaces, for what parts words, and the rest stays in order.
+    let mut typed = text.chars();
+    for c in cleaned.chars() {
+        let stood = typed.find(|&typed| typed == c || c == ' ' && typed.is_whitespace());
+        assert!(stood.is_some(), "{} became {}", text.escape_unicode(), cleaned.escape_unicode());
+    }
+    let quoted = quote(text, 40).to_string();
+    assert!(!quoted.contains(|c| acts(c) || hides(c)), "{}", quoted.escape_unicode());
+    assert_eq!(clean(&quoted), quoted);
+    assert!(quoted.starts_with('"') && quoted.ends_with('"') && quoted.chars().count() <= 2 + 40 * 10 + 1);
+}
+
+/// Text on both sides of a space is cleaned as if each stood alone.
+fn check_cuts(cuts: Cuts, text: &str) {
+    let pieces: Vec<Cow<str>> = cuts.pieces(text.as_bytes()).map(String::from_utf8_lossy).collect();
+    let apart: Vec<Cow<str>> = pieces.iter().map(|piece| clean(piece)).collect();
+    assert_eq!(clean(&pieces.join(" ")), apart.join(" "));
+}
+
+fn check_name(typed: &str) {
+    let read = |typed: &str| Name::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()));
+    match read(typed) {
+        Err(error) => check_error(&error),
+        Ok((shown, key)) => {
+            check_shown(typed.trim(), &shown, &key);
+            check_forms(&shown, &key, |form| read(form).ok());
+            assert!(!shown.starts_with(['/', '#']), "{shown} would be a command or a room");
+            assert!(shown.len() <= 128, "{} bytes", shown.len());
+            for reserved in ["you", "me", "server", "system", "admin"] {
+                assert_ne!(key, reserved);
+            }
+        }
+    }
+}
+
+fn check_room(typed: &str) {
+    let read = |typed: &str| RoomName::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()));
+    match read(typed) {
+        Err(error) => check_error(&error),
+        Ok((shown, key)) => {
+            let (bare, bare_key) = (&shown[1..], &key[1..]);
+            assert!(shown.starts_with('#') && key.starts_with('#'));
+            assert!(bare.len() <= 256, "{} bytes", bare.len());
+            let typed = typed.trim();
+            check_shown(typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed), bare, bare_key);
+            check_forms(&shown, &key, |form| read(form).ok());
+            assert_eq!(read(bare).as_ref(), Ok(&(shown.clone(), key.clone())), "without its #");
+        }
+    }
+}
+
+/// What is shown is what was typed, in NFC, and nothing in it leaves its place; the key is in one case and width.
+fn check_shown(typed: &str, shown: &str, key: &str) {
+    assert_eq!(shown, typed.nfc().collect::<String>());
+    assert!(!shown.is_empty() && !key.is_empty());
+    for form in [shown, key] {
+        assert!(!form.contains(acts), "{}", form.escape_unicode());
+        let misplaced = |c: char| c.is_whitespace() || matches!(c, ':' | '[' | ']' | '<' | '>' | ',' | '!' | '@' | '*');
+        assert!(!form.contains(misplaced), "{}", form.escape_unicode());
+        assert_eq!(clean(form), form, "a name is text as well");
+    }
+    assert!(!key.contains(['\u{200C}', '\u{200D}', '\u{FE0F}']), "nothing unseen makes another name");
+    assert_eq!(key, key.nfkc().collect::<String>());
+}
+
+/// A name as it is shown is that name again, and so is it in other cases and normalization forms, where those are names.
+fn check_forms(shown: &str, key: &str, read: impl Fn(&str) -> Option<(String, String)>) {
+    assert_eq!(read(shown), Some((shown.to_owned(), key.to_owned())), "a name stays one");
+    let forms: [String; 6] = [
+        key.to_owned(),
+        shown.to_uppercase(),
+        shown.to_lowercase(),
+        shown.nfd().collect(),
+        shown.nfkc().collect(),
+        shown.nfkd().collect(),
+    ];
+    for form in forms {
+        if let Some((_, other)) = read(&form) {
+            assert_eq!(other, key, "{} and {}", shown.escape_unicode(), form.escape_unicode());
+        }
+    }
+}
+
+fn check_error(error: &NameError) {
+    let error = error.to_string();
+    assert!(!error.contains(|c| acts(c) || hides(c)) && error.len() < 200, "{}", error.escape_unicode());
+}

@@ -1,0 +1,217 @@
+//! What clients ask for, typed or as JSON: each request means what a plain reading makes of it.
+
+use std::fmt;
+
+use chat_server::service::chat::command::{self, Command, Complaint, PAGE, Resume};
+use chat_server::service::chat::history::Kind;
+use chat_server::service::chat::json;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::cuts::Cuts;
+use super::names::acts;
+
+/// Cuts, then text: as a whole and in pieces it is typed, and sent as JSON.
+pub fn run(input: &[u8]) {
+    let (cuts, payload) = Cuts::read(input);
+    for piece in cuts.pieces(payload).chain([payload]) {
+        let text = String::from_utf8_lossy(piece);
+        check_typed(&text);
+        check_json(&text);
+    }
+}
+
+fn check_complaint(complaint: &Complaint) {
+    let Complaint { code, message } = complaint;
+    assert!(!message.contains(acts) && message.len() < 1000, "{}", message.escape_unicode());
+    let known = ["bad_json", "bad_field", "missing_field", "unknown_type"];
+    assert!(known.contains(code), "{code}");
+}
+
+// ---- Typed ----
+
+fn check_typed(line: &str) {
+    let parsed = command::parse(line);
+    if let Err(complaint) = &parsed {
+        check_complaint(complaint);
+    }
+    assert_eq!(parsed.map_err(|complaint| complaint.code), type_naively(line), "{line:?}");
+}
+
+/// The commands as /help lists them.
+fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
+    let line = line.trim_end();
+    let said = |text: &str| Ok(Command::Say { room: None, text: text.to_owned().into(), kind: Kind::Said });
+    match line.as_bytes() {
+        [] => return Ok(Command::Nothing),
+        [b'/', b'/', ..] => return said(&line[1..]),
+        [b'/', ..] => {}
+        _ => return said(line),
+    }
+    let name = line[1..].split(char::is_whitespace).next().unwrap_or_default();
+    let arguments = line[1 + name.len()..].trim();
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let some = (!arguments.is_empty()).then(|| arguments.into());
+    let page = |number: &str| match number.parse() {
+        Ok(page @ 1..=u32::MAX) => Ok((u64::from(page) - 1) * PAGE),
+        _ => Err("missing_field"),
+    };
+    Ok(match (name.to_ascii_lowercase().as_str(), &words[..]) {
+        ("help", _) => Command::Help { about: some },
+        ("nick", [name]) => Command::Nick { name: (*name).into() },
+        ("join", [room]) => Command::Join { room: (*room).into(), resume: None, replay: None },
+        ("leave", _) => Command::Leave { room: some },
+        ("rooms", []) => Command::Rooms { after: 0, limit: None },
+        ("rooms", [number]) => Command::Rooms { after: page(number)?, limit: None },
+        ("who", []) => Command::Who { room: None, after: 0, limit: None },
+        ("who", [number]) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Command::Who { room: None, after: page(number)?, limit: None }
+        }
+        ("who", [room]) => Command::Who { room: Some((*room).into()), after: 0, limit: None },
+        ("who", [room, number]) => Command::Who { room: Some((*room).into()), after: page(number)?, limit: None },
+        ("topic", ["-"]) => Command::Topic { room: None, text: Some("".into()) },
+        ("topic", _) => Command::Topic { room: None, text: some },
+        ("msg", [to, _, ..]) => Command::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() },
+        ("me", [_, ..]) => Command::Say { room: None, text: arguments.into(), kind: Kind::Action },
+        ("history", []) => Command::History { room: None, before: None, after: None, limit: None },
+        ("history", [number]) => match number.parse() {
+            Ok(limit @ 1..) => Command::History { room: None, before: None, after: None, limit: Some(limit) },
+            _ => return Err("missing_field"),
+        },
+        ("quit", _) => Command::Quit { words: some },
+        ("nick" | "join" | "rooms" | "who" | "msg" | "me" | "history", _) => return Err("missing_field"),
+        _ => return Err("unknown_type"),
+    })
+}
+
+// ---- JSON ----
+
+fn check_json(text: &str) {
+    let (parsed, reference) = json::parse(text);
+    if let Err(complaint) = &parsed {
+        check_complaint(complaint);
+    }
+    let reference = reference.map(|reference| serde_json::to_value(reference).expect("a number or a string"));
+    if let Some(Value::String(text)) = &reference {
+        assert!(text.len() <= 64, "{} bytes", text.len());
+    }
+    match serde_json::from_str::<Fields>(text) {
+        Ok(fields) => {
+            let expected = ask_naively(&fields);
+            assert_eq!((parsed.map_err(|complaint| complaint.code), reference), expected, "{text}");
+        }
+        // Unknown fields are passed over with less of a look: a number in one may be out of all range.
+        Err(error) if parsed.is_ok() => assert!(text.trim_start().starts_with('{'), "{text}: {error}"),
+        Err(_) => {}
+    }
+}
+
+/// The fields of an object as they come, the same name more than once.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+const KNOWN: [&str; 12] =
+    ["type", "ref", "room", "text", "to", "name", "epoch", "since", "replay", "before", "after", "limit"];
+
+impl Fields {
+    /// The value of a field; `Null` if it is not there.
+    fn get(&self, wanted: &str) -> &Value {
+        self.0.iter().find(|(name, _)| name == wanted).map_or(&Value::Null, |(_, value)| value)
+    }
+
+    fn text(&self, field: &str) -> Option<String> {
+        self.get(field).as_str().map(str::to_owned)
+    }
+
+    fn number(&self, field: &str) -> Option<u64> {
+        self.get(field).as_u64()
+    }
+
+    fn small(&self, field: &str) -> Option<u32> {
+        self.number(field).map(|number| u32::try_from(number).expect("it was looked at"))
+    }
+
+    fn is_twice(&self, field: &str) -> bool {
+        self.0.iter().filter(|(name, _)| name == field).count() > 1
+    }
+
+    /// Whether every field that is known is there once, with a value of its kind.
+    fn fit(&self) -> bool {
+        KNOWN.iter().all(|&field| {
+            let value = self.get(field);
+            let fits = match field {
+                "ref" => value.is_number() || value.as_str().is_some_and(|text| text.len() <= 64),
+                "since" | "before" | "after" => value.is_u64(),
+                "replay" | "limit" => value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX)),
+                _ => value.is_string(),
+            };
+            (fits || value.is_null()) && !self.is_twice(field)
+        })
+    }
+
+    /// The reference with which the answer comes back.
+    fn reference(&self) -> Option<Value> {
+        let reference = self.get("ref");
+        let fits = reference.is_number() || reference.as_str().is_some_and(|text| text.len() <= 64);
+        (fits && !self.is_twice("ref")).then(|| reference.clone())
+    }
+}
+
+/// A request as the README has it.
+fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Option<Value>) {
+    let reference = fields.reference();
+    if !fields.fit() {
+        return (Err("bad_field"), reference);
+    }
+    (command_naively(fields), reference)
+}
+
+fn command_naively(fields: &Fields) -> Result<Command<'static>, &'static str> {
+    const MISSING: &str = "missing_field";
+    let need = |field: &str| fields.text(field).map(Into::into).ok_or(MISSING);
+    let room = fields.text("room").map(Into::into);
+    Ok(match fields.text("type").ok_or(MISSING)?.as_str() {
+        "say" => Command::Say { room, text: need("text")?, kind: Kind::Said },
+        "me" => Command::Say { room, text: need("text")?, kind: Kind::Action },
+        "msg" => Command::Direct { to: need("to")?, text: need("text")? },
+        "join" => {
+            let epoch = fields.text("epoch").map(Into::into);
+            let resume = fields.number("since").map(|since| Resume { since, epoch });
+            Command::Join { room: room.ok_or(MISSING)?, resume, replay: fields.small("replay") }
+        }
+        "leave" => Command::Leave { room },
+        "nick" => Command::Nick { name: need("name")? },
+        "topic" => Command::Topic { room, text: need("text").ok() },
+        "history" => {
+            let (before, after) = (fields.number("before"), fields.number("after"));
+            Command::History { room, before, after, limit: fields.small("limit") }
+        }
+        "who" => Command::Who { room, after: fields.number("after").unwrap_or(0), limit: fields.small("limit") },
+        "rooms" => Command::Rooms { after: fields.number("after").unwrap_or(0), limit: fields.small("limit") },
+        "typing" => Command::Typing { room },
+        _ => return Err("unknown_type"),
+    })
+}
