@@ -13,7 +13,7 @@ use crate::client::Stream;
 use crate::clock::{Millis, Now};
 use crate::config::Listen;
 use crate::throttle::{Rate, TokenBucket};
-use crate::wire::http::{FirstBytes, HttpError, looks_like_http};
+use crate::wire::http::{FirstBytes, HttpError, Method, looks_like_http};
 
 /// Lines of the log about refusals: enough to tell an incident from its beginning, and then one a second, so that a flood of
 /// connections is none of lines.
@@ -76,7 +76,8 @@ impl Refusal {
             Refusal::Full | Refusal::OutOfDescriptors => HttpError::FULL,
             Refusal::AddressFull | Refusal::AddressTooFast => HttpError::TOO_MANY,
         };
-        error.response(Some(date)).to_bytes()
+        let method = arrived.starts_with(b"HEAD ").then_some(Method::Head);
+        error.response(method, Some(date)).to_bytes()
     }
 }
 

@@ -112,6 +112,14 @@ fn a_request_is_answered_with_a_response() {
 }
 
 #[test]
+fn what_answers_head_has_no_body() {
+    for refusal in ALL {
+        let response = answer(refusal, Listen::Auto, b"HEAD / HTTP/1.1\r\n");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
+    }
+}
+
+#[test]
 fn a_flood_of_connections_is_none_of_lines() {
     let mut refusals = Refusals::<Near>::new(Listen::Auto);
     let told: Vec<u64> = (0..50_000).filter_map(|_| refusals.note(at(7))).collect();

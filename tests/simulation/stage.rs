@@ -32,6 +32,20 @@ impl Link {
     }
 }
 
+impl Wire {
+    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it
+    /// lingers.
+    pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
+        let calm = calm || self.shut;
+        let rest = self.unread_by_server();
+        let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
+        let hasty = rng.u32(0..4) > 0;
+        if calm || hasty {
+            self.arrive(count);
+        }
+    }
+}
+
 /// The connections that the server has, by their numbers.
 pub type Links = Rc<RefCell<BTreeMap<usize, Link>>>;
 

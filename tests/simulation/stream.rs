@@ -123,18 +123,6 @@ impl Wire {
         }
     }
 
-    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it
-    /// lingers.
-    pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
-        let calm = calm || self.shut;
-        let rest = self.unread_by_server();
-        let count = if calm || rng.bool() { rest } else { rng.usize(0..=rest.min(300)) };
-        let hasty = rng.u32(0..4) > 0;
-        if calm || hasty {
-            self.arrive(count);
-        }
-    }
-
     /// The connection breaks. What has arrived can be read; some of what is in flight, either way, is lost.
     pub fn break_off(&mut self) {
         self.reset = true;

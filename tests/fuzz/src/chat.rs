@@ -7,15 +7,15 @@
 mod person;
 mod script;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use chat_server::clock::Now;
 use chat_server::config::{Limits, Settings};
 use chat_server::server::Server;
-use chat_server::service::chat::throttle::Rate;
 use chat_server::service::chat::{self, Chat, directory, history};
+use chat_server::throttle::Rate;
 
 use super::cuts::Cuts;
 use super::screen::Seen;
@@ -54,6 +54,8 @@ struct World<'a> {
     /// What came of those who are not looked at any more, by the number of the client.
     heard: Vec<Vec<Seen>>,
     now: u64,
+    /// The same, for the connections to know.
+    clock: Rc<Cell<u64>>,
     compress: bool,
     faults: Faults,
     capacity: usize,
@@ -124,6 +126,7 @@ impl<'a> World<'a> {
             people: Vec::new(),
             heard: Vec::new(),
             now: 0,
+            clock: Rc::default(),
             compress,
             faults,
             capacity: if orderly.is_some() { 100_000 } else { 4 * limits.outbox_mark_bytes },
@@ -187,7 +190,7 @@ impl<'a> World<'a> {
         }
         let number = self.heard.len();
         self.heard.push(Vec::new());
-        let wire = Rc::new(RefCell::new(Wire::new(number as u64, self.faults, self.capacity)));
+        let wire = Rc::new(RefCell::new(Wire::new(number as u64, self.faults, self.capacity, Rc::clone(&self.clock))));
         let key = self.server.next_key();
         let now = self.now();
         let peer = (Ipv4Addr::LOCALHOST, 1000).into();
@@ -231,9 +234,12 @@ impl<'a> World<'a> {
             wire.ease();
             let (readable, writable, ended) = (wire.readable, wire.writable, wire.ended);
             (wire.readable, wire.writable, wire.ended) = (false, false, false);
+            let reset = wire.reset;
             drop(wire);
             events |= readable || writable || ended;
-            if ended {
+            if ended && reset {
+                self.server.broken(person.key);
+            } else if ended {
                 self.server.input_ended(person.key);
             } else if readable {
                 self.server.readable(person.key);
@@ -248,6 +254,7 @@ impl<'a> World<'a> {
     }
 
     fn turn(&mut self) {
+        self.clock.set(self.now);
         let now = self.now();
         self.server.turn(now);
         self.server.assert_invariants();

@@ -156,6 +156,7 @@ impl Person {
             Seen::Line(line) => self.judge_line(line),
             Seen::Text(text) if self.dialect == Dialect::Text => self.judge_line(text),
             Seen::Text(text) => self.judge_object(text, said),
+            Seen::Binary(bytes) => panic!("a chat is text, not {bytes:?}"),
             Seen::Close(code) => {
                 assert!(matches!(code, None | Some(1000..=1014 | 3000..=4999)), "close code {code:?}");
             }
