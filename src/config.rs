@@ -272,6 +272,8 @@ pub struct Limits {
     pub too_slow_ms: Millis,
     /// How long the kernel may take nothing for a client over the mark before others no longer wait for it.
     pub stalled_ms: Millis,
+    /// How far a room may be ahead of the pace of people who type and still wait for nobody; `None`: all rooms wait.
+    pub talked_ahead_ms: Option<Millis>,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
     /// `--greet-after`.
@@ -299,6 +301,7 @@ impl Default for Limits {
             outbox_max_bytes: 4 * 1024 * 1024,
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
+            talked_ahead_ms: Some(1_000),
             linger_ms: 1_000,
             greet_after_ms: 300,
             head_ms: 10_000,

@@ -34,9 +34,6 @@ const TURN_MARKS_MAX: usize = 4;
 /// type) and held up by nobody: it is not what puts its members behind, and adds little while they are.
 const TALKING_MS: Millis = 32_000;
 
-/// How far ahead of that pace a room may be.
-const TALKED_AHEAD_MS: Millis = 1_000;
-
 /// Emptied outboxes kept for the next client that is owed something.
 const SPARE_OUTBOXES_MAX: usize = 64;
 
@@ -335,7 +332,8 @@ impl Outgoing {
     pub fn congested(&self, id: RoomId) -> bool {
         let room = &self.rooms[id.index()];
         let is_full = room.batch_bytes() >= self.limits.outbox_mark_bytes;
-        let is_ahead = room.spoken_until > self.now.ms + TALKED_AHEAD_MS;
+        let talked_ahead_ms = self.limits.talked_ahead_ms;
+        let is_ahead = talked_ahead_ms.is_none_or(|ahead| room.spoken_until > self.now.ms + ahead);
         is_ahead && room.congested_members > 0 || is_full || self.is_turn_full()
     }
 

@@ -72,6 +72,9 @@ impl Witness {
     /// Somebody whom this client has to wait for before it is heard. What is held back until a wire is decided does not
     /// count.
     fn waited_for(&self, by: ClientId, out: &Outgoing) -> Option<usize> {
+        if self.broadcasts && self.limits.talked_ahead_ms.is_some() {
+            return None;
+        }
         let (links, ears) = (self.links.borrow(), self.ears.borrow());
         let mut audience = self.ids.keys().copied().filter(|&number| self.broadcasts || self.ids[&number] == by);
         audience.find(|number| {
@@ -249,6 +252,7 @@ impl Plain {
             assert!(self.stage.now < until, "{} clients stay after all have left", self.stage.server.len());
         }
         assert!(self.ears.borrow().is_empty(), "somebody was seen who was never there");
+        self.stage.settle();
         self.stage.server.assert_at_rest();
     }
 }

@@ -18,6 +18,7 @@ pub fn limits(rng: &mut Rng) -> Limits {
         outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
         too_slow_ms: 1200,
         stalled_ms: 300,
+        talked_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
         linger_ms: rng.u64(100..1500),
         greet_after_ms: 100,
         head_ms: 500,

@@ -62,6 +62,8 @@ pub struct Stage<A> {
     accepted: usize,
     /// How often, of 256 times, batches are kept for the next turn.
     keeping: u8,
+    /// They have been kept in the last one.
+    keeps: bool,
     /// Something new comes in every turn, so that it never catches up.
     pub swamped: bool,
 }
@@ -73,7 +75,20 @@ impl<A: Service> Stage<A> {
         let keeping = draw(200) as u8;
         let now = rng.u64(0..10_000);
         let clock = Rc::new(Cell::new(now));
-        Stage { rng, limits, server, now, turns: 0, links, faults, clock, accepted: 0, keeping, swamped: false }
+        Stage {
+            rng,
+            limits,
+            server,
+            now,
+            turns: 0,
+            links,
+            faults,
+            clock,
+            accepted: 0,
+            keeping,
+            keeps: false,
+            swamped: false,
+        }
     }
 
     /// The server numbers its connections from 1.
@@ -152,14 +167,14 @@ impl<A: Service> Stage<A> {
         self.clock.set(self.now);
         let now = self.now();
         self.server.take_in(now);
-        let keeps = self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
-        self.server.give_out(!keeps);
+        self.keeps = !self.keeps && self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
+        self.server.give_out(!self.keeps);
         self.server.assert_invariants();
         assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
     }
 
     /// Turns until there is nothing to do but wait.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let mut turns = 0;
         while self.server.is_busy() {
             self.turn();

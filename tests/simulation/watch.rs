@@ -49,8 +49,11 @@ impl Watch {
         assert!(!mistaken || is_late(&self.links), "{client} is taken for a person at a terminal");
     }
 
-    /// Somebody who hears this client and is behind.
+    /// Somebody who hears this client and is behind, if everybody waits for them.
     fn behind(&self, client: ClientId, out: &Outgoing) -> Option<usize> {
+        if self.limits.talked_ahead_ms.is_some() {
+            return None;
+        }
         let links = self.links.borrow();
         let mut audience = self.model.borrow().audience(number(client)).into_iter();
         audience.find(|number| links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms))

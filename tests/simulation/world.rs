@@ -248,7 +248,8 @@ impl World {
         let clients = self.people.len() + self.visitors.len() + 4;
         // So many at most are spoken to at once, but by those who speak to a big room.
         let prompt = clients.min(60);
-        let patience = 4 + 2 * prompt / limits.writes_max + 2 * clients / limits.bulk_writes_min;
+        // Every other turn keeps what rooms say.
+        let patience = 6 + 2 * prompt / limits.writes_max + 2 * clients / limits.bulk_writes_min;
         for person in &mut self.people {
             person.check_hunger(model, self.stage.now, self.stage.turns, patience);
         }
@@ -390,6 +391,7 @@ impl World {
         }
         assert!(self.stage.server.is_empty(), "{} clients stay after all have left", self.stage.server.len());
         assert!(self.people.is_empty() && self.visitors.is_empty());
+        self.stage.settle();
         self.stage.server.assert_at_rest();
         let chat = &self.stage.server.service().chat;
         assert_eq!((chat.people(), chat.rooms()), (0, self.model.borrow().rooms()));

@@ -77,6 +77,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
         outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
         too_slow_ms: 1200,
         stalled_ms: 300,
+        talked_ahead_ms: (settings[6] & 1 == 0).then_some(200),
         linger_ms: 500,
         greet_after_ms: 100,
         head_ms: 500,
