@@ -60,7 +60,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub public: Limits,
-    /// Loopback, private and link-local networks.
+    /// Loopback, private, shared (100.64/10) and link-local networks.
     pub local: Limits,
 }
 

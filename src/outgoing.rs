@@ -302,8 +302,9 @@ impl Outgoing {
         let bytes = room.publish(&mut self.compressor, origin, encode);
         self.said_bytes += bytes;
         self.said.messages += 1;
-        let spoken_until =
-            room.spoken_until.max(self.now.ms) + bytes as Millis * TALKING_MS / self.limits.outbox_mark_bytes as Millis;
+        // Rounded up, or very short messages would take no time at all.
+        let takes_ms = (bytes as Millis * TALKING_MS).div_ceil(self.limits.outbox_mark_bytes as Millis);
+        let spoken_until = room.spoken_until.max(self.now.ms) + takes_ms;
         room.spoken_until = spoken_until.min(self.now.ms + self.limits.too_slow_ms);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);

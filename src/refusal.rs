@@ -147,9 +147,9 @@ impl<S: Stream> Refusals<S> {
         }
     }
 
-    /// Whether it matters what the client will send, and there is a descriptor to wait with.
+    /// Whether a request may come, to be read and answered, and there is a descriptor to wait with.
     fn may_wait(&self, refusal: Refusal) -> bool {
-        self.listen == Listen::Auto && refusal != Refusal::OutOfDescriptors
+        self.listen != Listen::Line && refusal != Refusal::OutOfDescriptors
     }
 
     fn tell_first(&mut self, now: Now) {

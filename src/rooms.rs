@@ -1,7 +1,7 @@
-//! Rooms: who is in them, and what was said this turn.
+//! Rooms: who is in them, and what was said there that has not been handed out yet.
 //!
-//! A message is encoded once per [`Format`] in use in its room, straight into that format's batch. At the end of the turn
-//! the batch is frozen and every member is handed a reference to the same bytes. A member that joins in mid-turn
+//! A message is encoded once per [`Format`] in use in its room, straight into that format's batch. At the end of the turn, or
+//! of one of the next few, the batch is frozen and every member is handed a reference to the same bytes. A member that joins in mid-turn
 //! remembers how far the batch had grown, so it gets only what was said after it came.
 
 use std::num::NonZeroU32;
@@ -77,7 +77,8 @@ struct Audience {
 #[derive(Debug, Default)]
 pub struct Room {
     audiences: Vec<Audience>,
-    /// Members over the high-water mark that still drain; while there are any, publishers wait.
+    /// Members over the high-water mark that still drain; while there are any, publishers wait if they say more than people
+    /// type.
     pub(crate) congested_members: u32,
     /// When all that was said would have been said if nobody had talked faster than people type.
     pub(crate) spoken_until: Millis,

@@ -123,8 +123,10 @@ impl TokenBucket {
 
     /// Takes so many tokens out after one that was there, because what that was for took so much; the bucket may owe up to
     /// [`DEBT_MAX`] of them.
-    pub fn spend(&mut self, tokens: usize) {
-        self.full_at = self.full_at.saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
+    pub fn spend(&mut self, tokens: usize, now_ms: u64, rate: &Rate) {
+        let Rate::Limited(Limit { per_second, .. }) = *rate else { return };
+        let now = now_ms.saturating_mul(u64::from(per_second));
+        self.full_at = self.full_at.max(now).saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
     }
 }
 

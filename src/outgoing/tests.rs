@@ -122,6 +122,17 @@ fn a_member_over_the_mark_congests_all_its_rooms_that_say_much_wherever_it_goes(
     assert_eq!(woken, [client(0)]);
 }
 
+#[test]
+fn a_room_of_very_short_messages_does_not_just_talk() {
+    let mut out = Outgoing::new(Limits::default());
+    out.add(client(0), Format::Line);
+    let room = out.open_room();
+    out.join(room, client(0));
+    send(&mut out, 0, &"x".repeat(Limits::default().outbox_mark_bytes + 1));
+    (0..2000).for_each(|_| say(&mut out, room, "x"));
+    assert!(out.congested(room), "two thousand messages in no time");
+}
+
 /// Somebody who is behind, on what it asked for or on what another room said, is not the trouble of people who talk.
 #[test]
 fn a_room_that_just_talks_is_held_up_by_nobody() {

@@ -69,7 +69,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         if let (Wire::Undecided, Lifecycle::Open) = (&client.wire, client.lifecycle) {
             self.become_line(id, self.is_opened(id));
             self.served_bytes = 0;
-            self.serve_inbox(id);
+            // One on the ready list is served with its next read.
+            if self.clients[id.index()].reading == Reading::Idle {
+                self.serve_inbox(id);
+            }
         }
     }
 

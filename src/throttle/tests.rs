@@ -68,12 +68,19 @@ fn a_clock_that_steps_back_costs_all_that_may_be_owed_at_worst() {
 fn what_is_spent_afterwards_is_owed() {
     let (mut bucket, rate) = (TokenBucket::default(), rate(4, 2));
     assert_eq!(takes(&mut bucket, 0, &rate, 1), 1);
-    bucket.spend(2);
+    bucket.spend(2, 0, &rate);
     assert_eq!(takes(&mut bucket, 0, &rate, 100), 1, "of the three that were left");
-    bucket.spend(10);
+    bucket.spend(10, 0, &rate);
     assert_eq!(bucket.try_take(0, &rate), Err(5_500), "ten are owed and one is wanted");
-    bucket.spend(usize::MAX);
+    bucket.spend(usize::MAX, 0, &rate);
     assert_eq!(bucket.try_take(5_500, &rate), Err(55_500), "so many may be owed");
+}
+
+#[test]
+fn a_bucket_that_is_full_is_spent_from_too() {
+    let (mut bucket, rate) = (TokenBucket::default(), rate(4, 2));
+    bucket.spend(3, 1_000_000, &rate);
+    assert_eq!(takes(&mut bucket, 1_000_000, &rate, 100), 1);
 }
 
 #[test]

@@ -163,7 +163,8 @@ impl Chat {
                 note(to, format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
             });
         }
-        self.replay(client, entered?, None, None, out);
+        let told = self.replay(client, entered?, None, None, out);
+        self.charge(client, told, out);
         wanted.map(drop).map_err(|error| Complaint::of("room_refused", &error))
     }
 

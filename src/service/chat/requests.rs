@@ -61,7 +61,7 @@ impl Chat {
             Command::History { room, before, after, limit } => {
                 let id = self.room_of(client, room.as_deref(), out)?;
                 let told = self.history(client, id, before, after, limit, reference, out);
-                self.charge(client, told);
+                self.charge(client, told, out);
                 Ok(())
             }
             Command::Who { room, after, limit } => self.who(client, room.as_deref(), after, limit, reference, out),
@@ -157,15 +157,16 @@ impl Chat {
         out.send(client, |to| tell(to, &joined));
         if !was_in || resume.is_some() || replay.is_some() {
             let told = self.replay(client, id, resume, replay, out);
-            self.charge(client, told);
+            self.charge(client, told, out);
         }
         Ok(())
     }
 
     /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five times a second.
-    fn charge(&mut self, client: ClientId, told: Told) {
+    pub(super) fn charge(&mut self, client: ClientId, told: Told, out: &Outgoing) {
         if let Some(person) = self.people.get_mut(client) {
-            person.bucket.spend(told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE);
+            let messages = told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE;
+            person.bucket.spend(messages, out.now().ms, &self.settings.rate);
         }
     }
 
