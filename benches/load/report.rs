@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::drive::Sample;
@@ -59,10 +58,9 @@ fn head(work: Work) -> Vec<String> {
 }
 
 fn cells(work: Work, row: &Row) -> Vec<String> {
-    let latencies = latencies(row);
-    let latency = |quantile| match latencies.len() {
-        0 => "-".into(),
-        _ => number(latencies.value_at_quantile(quantile) as f64 / 1e3),
+    let latency = |quantile| match row.samples.iter().any(|sample| sample.latency_ns.is_empty()) {
+        true => "-".into(),
+        false => number(latency_ns(row, quantile) / 1e3),
     };
     let (first, second) = match work {
         Work::Idle => {
@@ -94,12 +92,9 @@ fn deliveries_per_s(sample: &Sample) -> f64 {
     sample.deliveries as f64 / sample.wall_s
 }
 
-fn latencies(row: &Row) -> Histogram<u64> {
-    let mut all = row.samples[0].latency_ns.clone();
-    for sample in &row.samples[1..] {
-        all.add(&sample.latency_ns).expect("histograms of one precision that grow");
-    }
-    all
+/// The median of the runs' percentiles: a stall of the machine in one run is not the server's.
+fn latency_ns(row: &Row, quantile: f64) -> f64 {
+    row.median(|sample| sample.latency_ns.value_at_quantile(quantile) as f64)
 }
 
 /// Three digits or all before the point, with thousands apart.
@@ -154,8 +149,7 @@ fn group_json(group: &Group) -> Value {
 }
 
 fn row_json(row: &Row) -> Value {
-    let latencies = latencies(row);
-    let percentiles = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| latencies.value_at_quantile(quantile));
+    let percentiles = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| latency_ns(row, quantile));
     let samples: Vec<Value> = row.samples.iter().map(sample_json).collect();
     json!({
         "server": row.server,
