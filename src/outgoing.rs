@@ -165,9 +165,9 @@ pub struct Outgoing {
     closing: Vec<(ClientId, Farewell)>,
     newly_over: Vec<ClientId>,
     compressor: Compressor,
-    /// Said in all rooms together since their batches were last handed out.
-    said: Batch,
-    /// The same in bytes, each message in the format in which it is longest.
+    /// Messages in all rooms together since their batches were last handed out.
+    said_messages: usize,
+    /// Their bytes, each in the format in which it is longest.
     said_bytes: usize,
     /// Nothing more is said to rooms: everybody is leaving, and nobody wants to hear that of everybody.
     draining: bool,
@@ -208,7 +208,7 @@ impl Outgoing {
             closing: Vec::new(),
             newly_over: Vec::new(),
             compressor: Compressor::default(),
-            said: Batch::default(),
+            said_messages: 0,
             said_bytes: 0,
             draining: false,
         }
@@ -301,16 +301,14 @@ impl Outgoing {
         let room = &mut self.rooms[id.index()];
         let bytes = room.publish(&mut self.compressor, origin, encode);
         self.said_bytes += bytes;
-        self.said.messages += 1;
+        self.said_messages += 1;
         // Rounded up, or very short messages would take no time at all.
         let takes_ms = (bytes as Millis * TALKING_MS).div_ceil(self.limits.outbox_mark_bytes as Millis);
         let spoken_until = room.spoken_until.max(self.now.ms) + takes_ms;
         room.spoken_until = spoken_until.min(self.now.ms + self.limits.too_slow_ms);
         if !mem::replace(&mut room.spoke, true) {
             self.spoke.push(id);
-            self.said.members += room.members();
         }
-        self.said.is_full |= room.batch_bytes() >= self.limits.outbox_mark_bytes || self.is_turn_full();
     }
 
     /// The members of a room, in an order that stays for as long as nobody comes or goes.
@@ -332,10 +330,14 @@ impl Outgoing {
     /// been said in this turn.
     pub fn congested(&self, id: RoomId) -> bool {
         let room = &self.rooms[id.index()];
-        let is_full = room.batch_bytes() >= self.limits.outbox_mark_bytes;
+        let is_full = self.is_batch_full(room);
         let talked_ahead_ms = self.limits.talked_ahead_ms;
         let is_ahead = talked_ahead_ms.is_none_or(|ahead| room.spoken_until > self.now.ms + ahead);
         is_ahead && room.congested_members > 0 || is_full || self.is_turn_full()
+    }
+
+    fn is_batch_full(&self, room: &Room) -> bool {
+        room.batch_bytes() >= self.limits.outbox_mark_bytes
     }
 
     /// Whether enough has been said in all rooms together: somebody may be in many of them and will be owed it all at once.

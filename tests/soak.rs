@@ -267,7 +267,7 @@ fn what_came_has_gone_after_a_few_seconds_of_everything() {
 }
 
 #[test]
-#[ignore = "takes ten minutes: run it before a release"]
+#[ignore = "takes ten minutes; .ci/run runs one of them"]
 fn what_came_has_gone_after_ten_minutes_of_everything() {
     soak(number("SOAK_SECONDS").unwrap_or(600) as f64);
 }

@@ -117,7 +117,7 @@ impl Outgoing {
     pub(crate) fn hand_out(&mut self) {
         let was_full = self.is_turn_full();
         self.said_bytes = 0;
-        self.said = Batch::default();
+        self.said_messages = 0;
         for id in mem::take(&mut self.spoke) {
             let mut room = mem::take(&mut self.rooms[id.index()]);
             room.spoke = false;
@@ -147,9 +147,14 @@ impl Outgoing {
         }
     }
 
-    /// What there is to hand out.
+    /// What there is to hand out. Looked up once a turn, and not kept with every message.
     pub(crate) fn batch(&self) -> Batch {
-        self.said
+        let spoke = || self.spoke.iter().map(|id| &self.rooms[id.index()]);
+        Batch {
+            messages: self.said_messages,
+            members: spoke().map(Room::members).sum(),
+            is_full: self.is_turn_full() || spoke().any(|room| self.is_batch_full(room)),
+        }
     }
 
     /// From now on clients only leave.
