@@ -5,7 +5,7 @@
 //! What is kept is of two kinds. How many clients an address has is exact, and an address without clients has no entry. How
 //! often it connected is forgotten as soon as forgetting makes no difference, and earlier only past `RECENT_MAX`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
@@ -104,7 +104,7 @@ impl Address {
 }
 
 /// Whether this address is on this host or in a network of its operator's.
-fn is_local(ip: IpAddr) -> bool {
+pub fn is_local(ip: IpAddr) -> bool {
     // RFC 6598: between a provider and its customers, and inside of clouds.
     let is_shared = |ip: Ipv4Addr| ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
     match ip.to_canonical() {
@@ -233,6 +233,49 @@ impl Recent {
     fn forget_old(&mut self, now: Millis) {
         self.old = mem::take(&mut self.young);
         self.turned_at = now;
+    }
+}
+
+/// Addresses from which HTTP has come of late: a silent connection of theirs may be one that a browser has opened ahead of
+/// need, and must not be told anything.
+///
+/// Invariant: what was noted since `turned_at` is in `young`, what was noted in the time before in `old`; neither has more
+/// than `RECENT_MAX` addresses.
+#[derive(Debug, Default)]
+pub struct Browsers {
+    young: HashSet<Address>,
+    old: HashSet<Address>,
+    turned_at: Millis,
+}
+
+/// An address is remembered for so long at least, and for twice as long at most.
+const BROWSER_MS: Millis = 10 * 60 * 1000;
+
+impl Browsers {
+    pub fn note(&mut self, ip: IpAddr) {
+        if self.young.len() >= RECENT_MAX {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(Address::of(ip));
+    }
+
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let address = Address::of(ip);
+        self.young.contains(&address) || self.old.contains(&address)
+    }
+
+    /// Whether [`Browsers::turn`] is to be called before anything else.
+    pub fn is_due(&self, now: Millis) -> bool {
+        now.saturating_sub(self.turned_at) >= BROWSER_MS
+    }
+
+    /// Forgets the addresses noted longest ago, but for those that have HTTP connections open.
+    pub fn turn(&mut self, now: Millis, open: impl Iterator<Item = IpAddr>) {
+        let young = mem::take(&mut self.young);
+        let is_recent = now.saturating_sub(self.turned_at) < 2 * BROWSER_MS;
+        self.old = if is_recent { young } else { HashSet::new() };
+        self.turned_at = now;
+        open.take(RECENT_MAX).for_each(|ip| self.note(ip));
     }
 }
 

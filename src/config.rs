@@ -32,11 +32,13 @@ pub struct Config {
     #[arg(long, value_enum, default_value_t = Listen::Auto, env = "CHAT_WIRE", hide_env_values = true)]
     pub wire: Listen,
 
-    /// With `--wire auto`, how long a silent connection is given before it counts as a person at a terminal, who speaks
-    /// lines and is greeted.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 300, env = "CHAT_GREET_AFTER", hide_env_values = true,
+    /// Chat, with `--wire auto`: how long a connection may be silent before it is told how to come in, as a person at a
+    /// terminal may be looking at it. Browsers open connections ahead of need, and use one within ten seconds or never. By
+    /// default 12000 for loopback and private addresses and 20000 for others; an address that has spoken HTTP in the last
+    /// ten minutes is told nothing.
+    #[arg(long, value_name = "MILLISECONDS", env = "CHAT_GREET_AFTER", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    pub greet_after: u32,
+    pub greet_after: Option<u32>,
 
     /// A web page's origin, such as https://example.com, that may open WebSockets here besides the server's own; can be
     /// given several times, or as a list with commas; `*` is any.
@@ -218,12 +220,14 @@ impl Config {
 
     pub fn settings(&self) -> Settings {
         let message_bytes_max = self.max_message_bytes as usize;
+        let defaults = Limits::default();
         let limits = Limits {
             message_bytes_max,
-            outbox_max_bytes: Limits::default().outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
-            drain_ms: Limits::default().drain_ms.max(Millis::from(self.drain_seconds) * 1000),
-            greet_after_ms: self.greet_after.into(),
-            ..Limits::default()
+            outbox_max_bytes: defaults.outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
+            drain_ms: defaults.drain_ms.max(Millis::from(self.drain_seconds) * 1000),
+            greet_after_ms: self.greet_after.map_or(defaults.greet_after_ms, Millis::from),
+            greet_after_remote_ms: self.greet_after.map_or(defaults.greet_after_remote_ms, Millis::from),
+            ..defaults
         };
         Settings {
             limits,
@@ -276,8 +280,12 @@ pub struct Limits {
     pub talked_ahead_ms: Option<Millis>,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
-    /// `--greet-after`.
+    /// `--greet-after`, of loopback and private addresses.
     pub greet_after_ms: Millis,
+    /// `--greet-after`, of other addresses, where a packet may be lost on the way.
+    pub greet_after_remote_ms: Millis,
+    /// Without a greeting: how long what a silent client is sent is held back, because it may turn out to speak HTTP.
+    pub hold_ms: Millis,
     /// How long a request head may take, and how long a connection is kept for the next request.
     pub head_ms: Millis,
     /// A WebSocket client that has been silent for so long is pinged.
@@ -303,10 +311,12 @@ impl Default for Limits {
             stalled_ms: 1_000,
             talked_ahead_ms: Some(1_000),
             linger_ms: 1_000,
-            greet_after_ms: 300,
+            greet_after_ms: 12_000,
+            greet_after_remote_ms: 20_000,
+            hold_ms: 300,
             head_ms: 10_000,
-            ping_after_ms: 30_000,
-            pong_ms: 20_000,
+            ping_after_ms: 25_000,
+            pong_ms: 15_000,
             drain_ms: 5_000,
         }
     }

@@ -40,9 +40,16 @@ const ACCEPT_PAUSE_MS: Millis = 100;
 const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
 const GIVE_BACK_EVERY_MS: Millis = 200;
-/// A peer that vanished without a word is noticed after this long, and three probes ten seconds apart.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// A peer that vanished without a word is noticed after this long and four probes: 40 seconds in all.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 4;
+/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(40);
+/// While there are deadlines, the loop sleeps no longer than this at once. What a turn and a sleep take beyond it is a pause
+/// (the process was stopped, or its machine was), in which no deadline comes nearer.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it takes megabytes and asks
 /// for more only when a third of them has gone: a slow reader would look, for seconds, like one that does not read.
@@ -65,6 +72,10 @@ pub struct EventLoop<A> {
     clients_max: usize,
     drain: Duration,
     started: Instant,
+    /// How long the pauses were, together.
+    paused: Duration,
+    /// The time since the start, pauses included, when it was last looked at.
+    looked_at: Duration,
     gathering: Gathering,
     /// The listener may have more connections ready.
     acceptable: bool,
@@ -117,6 +128,8 @@ impl<A: Service> EventLoop<A> {
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),
+            paused: Duration::ZERO,
+            looked_at: Duration::ZERO,
             gathering: Gathering::default(),
             acceptable: false,
             accept_at: 0,
@@ -140,12 +153,17 @@ impl<A: Service> EventLoop<A> {
         loop {
             self.wait(&mut events, drain_until)?;
             let now = self.now();
+            let mut signal = self.dispatch(&events);
+            // Whoever is judged for its silence must have been listened to.
+            while self.server.next_deadline().is_some_and(|at| at <= now.ms) && events.iter().count() == EVENTS_MAX {
+                poll(&mut self.poll, &mut events, Some(Duration::ZERO))?;
+                signal |= self.dispatch(&events);
+            }
             // Before the turn, whose own deadlines would let the last clients go as if they had drained.
             if drain_until.is_some_and(|at| at <= now.ms) {
                 return Ok(Ended::Cut(self.server.len()));
             }
             self.rest(&events, now);
-            let signal = self.dispatch(&events);
             self.accept(now);
             self.refusals.turn(now);
             self.server.take_in(now);
@@ -174,19 +192,18 @@ impl<A: Service> EventLoop<A> {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
                 // Rounded up: waking a moment early would mean turning in circles until the deadline.
-                (Duration::from_millis(at) + Duration::from_millis(1)).saturating_sub(self.started.elapsed())
+                let at = Duration::from_millis(at) + Duration::from_millis(1) + self.paused;
+                at.saturating_sub(self.started.elapsed()).min(SLEEP_MAX)
             }),
         };
+        if deadline.is_none() {
+            // Whatever comes of this sleep is no pause: nothing is waited for.
+            self.looked_at = Duration::MAX;
+        }
         if self.gathering.is_waiting() && !self.server.is_reading() {
             thread::sleep(gathering::NAP);
         }
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            polled => polled,
-        }
+        poll(&mut self.poll, events, timeout)
     }
 
     /// Gives memory back in the first quiet moment after things have happened.
@@ -289,11 +306,30 @@ impl<A: Service> EventLoop<A> {
         self.server.drain();
     }
 
-    fn now(&self) -> Now {
+    /// The time of this turn. What has passed since the last one is no more than a turn and a sleep may take.
+    fn now(&mut self) -> Now {
+        let elapsed = self.started.elapsed();
+        let pause = elapsed.saturating_sub(self.looked_at).saturating_sub(2 * SLEEP_MAX);
+        if !pause.is_zero() {
+            warn!("a pause of {} s: deadlines are put off", pause.as_secs_f32());
+            self.paused += pause;
+        }
+        self.looked_at = elapsed;
         Now {
-            ms: millis(self.started.elapsed()),
+            ms: millis(elapsed.saturating_sub(self.paused)),
             unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
         }
+    }
+}
+
+/// Waits for readiness. A signal ends the wait with nothing.
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    match poll.poll(events, timeout) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            events.clear();
+            Ok(())
+        }
+        polled => polled,
     }
 }
 
@@ -334,9 +370,27 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
+    #[cfg(target_os = "linux")]
+    configure(SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// The options of every connection. On Linux they are those of the listener, which saves seven calls for each connection.
+fn configure(socket: SockRef<'_>) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    // Telnet sends its interrupts as urgent data. They belong where they stand among the rest.
+    socket.set_out_of_band_inline(true)
 }
 
 fn reserve() -> Option<File> {
@@ -355,13 +409,8 @@ fn admit<A: Service>(
     peer: SocketAddr,
     now: Now,
 ) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    // Telnet sends its interrupts as urgent data. They belong where they stand among the rest.
-    SockRef::from(&stream).set_out_of_band_inline(true)?;
+    #[cfg(not(target_os = "linux"))]
+    configure(SockRef::from(&stream))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -21,6 +21,7 @@ use crate::clock::{Millis, Now};
 use crate::config::Limits;
 use crate::encode::{Compressor, Encoder, Format};
 use crate::rooms::{Origin, Room, RoomId, Seat};
+use crate::wire::detect::Foreign;
 use crate::wire::line::LineTooLong;
 use crate::wire::websocket::{ProtocolError, close_code};
 
@@ -68,6 +69,8 @@ pub enum Farewell {
     TooLong(LineTooLong),
     /// It has sent a request after it had been taken for a person at a terminal.
     Late,
+    /// It speaks another protocol.
+    Foreign(Foreign),
     /// It has broken the WebSocket protocol.
     Broken(ProtocolError),
     /// It does not read what it is sent.
@@ -84,6 +87,10 @@ impl fmt::Display for Farewell {
             Farewell::Done | Farewell::Answer(_) => f.write_str("goodbye"),
             Farewell::TooLong(error) => error.fmt(f),
             Farewell::Late => f.write_str("an HTTP request has to come at once; this connection speaks lines by now"),
+            Farewell::Foreign(foreign) => {
+                write!(f, "this is {}", foreign.name())?;
+                foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
+            }
             Farewell::Broken(error) => error.fmt(f),
             Farewell::TooSlow => f.write_str("too slow: messages came in faster than this connection read them"),
             Farewell::Silent => f.write_str("no answer to a ping"),
@@ -129,6 +136,8 @@ struct Recipient {
     held: bool,
     /// Takes nothing more: it is being closed, or the slot is vacant.
     closed: bool,
+    /// Its connection is broken: whatever it is sent is dropped.
+    deaf: bool,
     /// Somebody will look at it: it needs no second deadline when it goes over the mark again.
     watched: bool,
     /// Present only while something is owed.
@@ -387,6 +396,9 @@ impl Outgoing {
         let spare = &mut self.spare;
         let recipient = &mut self.recipients[client.index()];
         debug_assert_eq!(recipient.serial, client.serial, "only clients that are here are owed something");
+        if recipient.deaf {
+            return;
+        }
         let owed = recipient.outbox.get_or_insert_with(|| spare.pop().unwrap_or_default());
         add(&mut owed.outbox);
         let bytes = owed.outbox.bytes();

@@ -13,7 +13,8 @@ use crate::client::Stream;
 use crate::clock::{Millis, Now};
 use crate::config::Listen;
 use crate::throttle::{Rate, TokenBucket};
-use crate::wire::http::{FirstBytes, HttpError, Method, looks_like_http};
+use crate::wire::detect::{Detected, Payload, detect};
+use crate::wire::http::{HttpError, Method};
 
 /// Lines of the log about refusals: enough to tell an incident from its beginning, and then one a second, so that a flood of
 /// connections is none of lines.
@@ -65,7 +66,7 @@ impl Refusal {
     /// The answer to one who has sent these first bytes: a response to a request, or else a line.
     fn answer(self, listen: Listen, arrived: &[u8], date: &str) -> Vec<u8> {
         let speaks_http = match listen {
-            Listen::Auto => looks_like_http(arrived) == FirstBytes::Http,
+            Listen::Auto => detect(arrived, Payload::Text) == Detected::Http,
             Listen::Line => false,
             Listen::Http => true,
         };

@@ -11,20 +11,21 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
+use log::debug;
 use slab::Slab;
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, Browsers};
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
 use crate::client::{Client, ClientId, Input, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
-use crate::outgoing::{Batch, Checked, Farewell, Outgoing, Until};
+use crate::outgoing::{Batch, Checked, Outgoing, Until};
 use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
-use crate::wire::Wire;
+use crate::wire::{Undecided, Wire};
 use crate::wire::http::site::Site;
 use crate::wire::websocket::message::Scratch;
 
@@ -38,6 +39,7 @@ pub struct Server<S, A> {
     settings: Settings,
     clients: Slab<Client<S>>,
     addresses: Addresses,
+    browsers: Browsers,
     service: A,
     out: Outgoing,
     timers: Timers,
@@ -91,6 +93,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         Server {
             clients: Slab::with_capacity(settings.limits.clients_expected),
             addresses: Addresses::new(settings.addresses),
+            browsers: Browsers::default(),
             service: service(&mut out),
             out,
             timers: Timers::default(),
@@ -141,7 +144,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             lifecycle: Lifecycle::Open,
             reading: Reading::Idle,
             input: Input::Open,
-            wire: Wire::Undecided,
+            opened: false,
+            wire: Wire::Undecided(Undecided::default()),
             inbox: Inbox::default(),
             pending: None,
         });
@@ -169,16 +173,22 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.readable(key);
     }
 
-    /// The stream with this key is broken in both directions, behind what is left to read. Whoever has to wait would keep its
-    /// place for as long as flood control makes its last words take.
+    /// The stream with this key is broken in both directions, behind what is left to read. That is served all the same.
     pub fn broken(&mut self, key: usize) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.input = Input::Broken;
-            if client.reading == Reading::Waiting {
-                self.out.dismiss(ClientId::new(key, client.serial), Farewell::Done);
-            }
+        if let Some(client) = self.clients.get(key) {
+            let id = ClientId::new(key, client.serial);
+            self.break_off(id);
         }
         self.readable(key);
+    }
+
+    /// Nothing that is written reaches this client any more.
+    fn break_off(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        client.input = Input::Broken;
+        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
+            self.out.deafen(id);
+        }
     }
 
     /// The stream with this key may take more.
@@ -292,8 +302,20 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.serve_rest(id);
             }
             Got::Nothing => {}
-            Got::Error(error) => self.gone(id, &error),
+            Got::Error(error) => self.serve_last_words(id, &error),
         }
+    }
+
+    /// The connection is broken. What had come before is served as if its sender had only ended its input.
+    fn serve_last_words(&mut self, id: ClientId, error: &io::Error) {
+        let client = &mut self.clients[id.index()];
+        if client.inbox.is_empty() || !matches!(client.wire, Wire::Line(_) | Wire::WebSocket(_)) {
+            return self.gone(id, error);
+        }
+        debug!("{}: gone with words left: {error}", client.peer);
+        client.lifecycle = Lifecycle::Ending;
+        self.break_off(id);
+        self.serve_rest(id);
     }
 
     /// What must come first before this client is read from or served. First bytes and requests wait for nobody else: who is not heard
@@ -301,7 +323,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn waits(&self, id: ClientId) -> Option<Until> {
         match self.clients[id.index()].wire {
             _ if self.out.is_behind(id) => Some(Until::ClientClear(id)),
-            Wire::Undecided | Wire::Http(_) => None,
+            Wire::Undecided(_) | Wire::Http(_) => None,
             Wire::Line(_) | Wire::WebSocket(_) => self.service.waits(id, &self.out),
         }
     }
@@ -337,7 +359,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_read(&mut self, id: ClientId, count: usize) {
         let mut buffer = mem::take(&mut self.read_buffer);
         let arrived = self.arrive(id, &mut buffer[..count]);
-        if self.clients[id.index()].inbox.is_empty() && !matches!(self.clients[id.index()].wire, Wire::Undecided) {
+        if self.clients[id.index()].inbox.is_empty() && !matches!(self.clients[id.index()].wire, Wire::Undecided(_)) {
             let used = self.serve(id, &mut buffer[..arrived]);
             if used < arrived {
                 self.begin_head(id);
@@ -377,15 +399,20 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Serves what is left of a client whose input has ended: at last the line that has no ending.
     fn serve_rest(&mut self, id: ClientId) {
-        if matches!(self.clients[id.index()].wire, Wire::Undecided) {
-            self.become_line(id, self.is_opened(id));
+        let client = &self.clients[id.index()];
+        // One that goes without a word has not come.
+        if matches!(client.wire, Wire::Undecided(_)) && !client.inbox.is_empty() {
+            self.become_line(id);
         }
         if !self.serve_inbox(id) {
             return;
         }
         let mut inbox = mem::take(&mut self.clients[id.index()].inbox);
-        if !inbox.is_empty() && matches!(self.clients[id.index()].wire, Wire::Line(_)) {
-            self.offer(id, Kind::Text, inbox.as_mut_slice());
+        let client = &self.clients[id.index()];
+        // What breaks off is not whole; what ends is.
+        let is_whole = client.input != Input::Broken && matches!(client.wire, Wire::Line(_));
+        if is_whole && !inbox.is_empty() {
+            self.offer_line(id, inbox.as_mut_slice());
         }
         if self.is_free(id) {
             self.out.close(id);
@@ -415,9 +442,6 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn park(&mut self, id: ClientId, until: Until) {
         let client = &mut self.clients[id.index()];
         client.reading = Reading::Waiting;
-        if client.input == Input::Broken {
-            return self.out.dismiss(id, Farewell::Done);
-        }
         match until {
             Until::Time(at) => self.timers.push(at, id, Due::Resume),
             Until::RoomClear(_) | Until::ClientClear(_) => self.out.wait(id, until),
@@ -462,8 +486,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let at = self.out.now().ms + self.settings.limits.stalled_ms / 4;
         for id in self.out.take_newly_over() {
             // There is too much to keep for one that has not shown yet what it speaks.
-            if self.client(id).is_some() {
-                self.greet(id);
+            if self.client(id).is_some_and(|client| matches!(client.wire, Wire::Undecided(_))) {
+                self.out.release(id);
             }
             self.timers.push(at, id, Due::Pressure);
         }
@@ -506,13 +530,30 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         match written {
-            Ok(0) => self.gone(id, &io::ErrorKind::WriteZero.into()),
-            Ok(taken) => self.out.wrote(id, taken, taken < bytes),
+            Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
+            Ok(taken) => {
+                if let Wire::Undecided(undecided) = &mut self.clients[id.index()].wire {
+                    undecided.told = true;
+                }
+                self.out.wrote(id, taken, taken < bytes);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
-            Err(error) => self.gone(id, &error),
+            Err(error) => self.write_failed(id, &error),
         }
         if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) && self.out.is_settled(id) {
             self.shut(id);
+        }
+    }
+
+    /// Nobody hears this client any longer who is still to be heard itself: what it has said may wait in the kernel.
+    fn write_failed(&mut self, id: ClientId, error: &io::Error) {
+        let client = &self.clients[id.index()];
+        match (client.lifecycle, &client.wire) {
+            (Lifecycle::Open | Lifecycle::Ending, Wire::Line(_) | Wire::WebSocket(_)) => {
+                self.break_off(id);
+                self.readable(id.index());
+            }
+            _ => self.gone(id, error),
         }
     }
 

@@ -60,7 +60,7 @@ pub enum Input {
     /// Nothing. Its end may have been reported together with its last bytes, so it is read on until the end comes, and no
     /// further readiness is waited for.
     Ended,
-    /// Nothing, and it hears nothing either. What has come is served as far as that goes at once; it is waited for nothing.
+    /// Nothing, and it hears nothing either. What has come is served.
     Broken,
 }
 
@@ -80,6 +80,8 @@ pub struct Client<S> {
     pub lifecycle: Lifecycle,
     pub reading: Reading,
     pub input: Input,
+    /// The service knows it.
+    pub opened: bool,
     pub wire: Wire,
     pub inbox: Inbox,
     /// A message that its service could not take yet.

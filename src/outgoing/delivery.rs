@@ -18,6 +18,7 @@ impl Outgoing {
             writable: true,
             held: false,
             closed: true,
+            deaf: false,
             watched: false,
             outbox: None,
             seats: SmallVec::new(),
@@ -68,6 +69,18 @@ impl Outgoing {
                 recipient.outbox = Some(owed);
             }
         }
+    }
+
+    /// Drops what a client is owed and whatever else it will be sent: its connection is broken.
+    pub(crate) fn deafen(&mut self, client: ClientId) {
+        self.settle(client);
+        let recipient = &mut self.recipients[client.index()];
+        recipient.deaf = true;
+        recipient.queued = Queued::No;
+        if let Some(owed) = recipient.outbox.take() {
+            self.recycle(owed);
+        }
+        self.wake(Until::ClientClear(client));
     }
 
     /// Appends bytes of the wire itself to what a client is owed, even when it is shut.
@@ -230,7 +243,8 @@ impl Outgoing {
 
     /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
     pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
-        let owed = self.recipients[client.index()].outbox.as_ref();
+        let recipient = &self.recipients[client.index()];
+        let owed = recipient.outbox.as_ref().filter(|_| !recipient.writable);
         owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
     }
 
@@ -302,7 +316,8 @@ impl Outgoing {
             Pressure::Clear => return Checked::Clear,
             Pressure::Over { since } | Pressure::Stalled { since } => since,
         };
-        let blocked = owed.blocked_since.map_or(0, |at| now.saturating_sub(at));
+        // One that has read meanwhile is not judged before it is written to.
+        let blocked = owed.blocked_since.filter(|_| !recipient.writable).map_or(0, |at| now.saturating_sub(at));
         if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
             self.closing.push((client, Farewell::TooSlow));
             return Checked::Clear;

@@ -2,14 +2,14 @@
 
 use std::{io, mem};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::{Got, Server};
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::outgoing::Farewell;
 use crate::service::Service;
 use crate::timers::Due;
-use crate::wire::Wire;
+use crate::wire::{Undecided, Wire};
 use crate::wire::websocket::close_code;
 use crate::wire::websocket::frame::encode_close;
 
@@ -59,7 +59,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         client.inbox.clear();
         client.pending = None;
         let peer = client.peer;
-        if self.is_opened(id) {
+        if mem::take(&mut client.opened) {
             self.service.closed(id, &mut self.out);
         }
         self.out.shut(id);
@@ -69,7 +69,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 info!("{peer}: {farewell}; closing");
                 self.out.forget(id);
             }
-            Farewell::TooLong(_) | Farewell::Late | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
+            Farewell::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {farewell}"),
+            Farewell::TooLong(_) | Farewell::Late | Farewell::Foreign(_) | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
             Farewell::Done | Farewell::Answer(_) | Farewell::Silent | Farewell::GoingAway => {
                 debug!("{peer}: {farewell}; closing");
             }
@@ -100,7 +101,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn say_farewell(&mut self, id: ClientId, farewell: Farewell) {
         let mut word = Vec::new();
         let ending = self.service.rules().ending();
-        match (&self.clients[id.index()].wire, farewell) {
+        let wire = &self.clients[id.index()].wire;
+        let speaks_lines = matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true }));
+        match (wire, farewell) {
+            (_, Farewell::Foreign(foreign)) => word.extend_from_slice(foreign.answer()),
             (Wire::WebSocket(_), Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
             (Wire::WebSocket(_), Farewell::Answer(Some(code))) => encode_close(&mut word, code, ""),
             (Wire::WebSocket(_), Farewell::Done) => encode_close(&mut word, close_code::NORMAL, ""),
@@ -109,10 +113,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             (Wire::WebSocket(_), Farewell::Silent | Farewell::GoingAway) => {
                 encode_close(&mut word, close_code::GOING_AWAY, "")
             }
-            (Wire::Line(_), Farewell::TooLong(_) | Farewell::Late | Farewell::TooSlow) => {
+            (_, Farewell::TooLong(_) | Farewell::Late | Farewell::TooSlow) if speaks_lines => {
                 word = format!("! {farewell}{ending}").into_bytes()
             }
-            (Wire::Line(_), Farewell::GoingAway) if self.service.greets() => {
+            (_, Farewell::GoingAway) if speaks_lines && self.service.greeting().is_some() => {
                 word = format!("* Goodbye: {farewell}.{ending}").into_bytes();
             }
             _ => {}
@@ -151,7 +155,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         debug!("{}: gone: {error}", client.peer);
         if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
             client.lifecycle = Lifecycle::Closing { peer_done: true };
-            if self.is_opened(id) {
+            if mem::take(&mut client.opened) {
                 self.service.closed(id, &mut self.out);
             }
             self.out.shut(id);

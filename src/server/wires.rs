@@ -5,101 +5,147 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use log::debug;
-use memchr::memmem;
 
 use super::{Kept, SERVED_BYTES_EACH, Server};
+use crate::addresses::is_local;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
+use crate::clock::Millis;
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
 use crate::outgoing::{Farewell, Until};
 use crate::service::{Introduction, Message, Service};
 use crate::timers::Due;
+use crate::wire::detect::{Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request};
 use crate::wire::http::site::Health;
-use crate::wire::http::{Connection, FirstBytes, HeadParser, HttpError, Method, looks_like_http};
+use crate::wire::http::{Connection, HeadParser, HttpError, Method};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
 use crate::wire::websocket::handshake::{self, Policy, Upgrade};
 use crate::wire::websocket::message::{Decoder, Item};
-use crate::wire::{Http, WebSocket, Wire};
+use crate::wire::{Http, Undecided, WebSocket, Wire};
+
+/// What somebody is told whose first words begin as a request does and are none.
+const ALMOST_REQUEST: &[u8] =
+    b"! This looks like a request for a web server, so it was not said. Type it again to say it.\r\n";
 
 impl<S: Stream, A: Service> Server<S, A> {
     // ---- Deciding ----
 
     /// Takes up a new client on the wire that the listener is pinned to, or waits for what its first bytes say.
     pub(super) fn meet(&mut self, id: ClientId) {
+        let has_greeting = self.service.greeting().is_some();
+        if self.settings.listen != Listen::Http && !has_greeting {
+            self.open(id);
+        }
         match self.settings.listen {
-            Listen::Line => self.become_line(id, false),
-            Listen::Http => self.become_http(id, false),
+            Listen::Line => self.become_line(id),
+            Listen::Http => self.become_http(id),
             Listen::Auto => {
-                if !self.service.greets() {
-                    self.service.opened(id, Introduction::default(), &mut self.out);
+                let limits = &self.settings.limits;
+                let silence_ms = match (has_greeting, is_local(self.clients[id.index()].peer.ip())) {
+                    (false, _) => limits.hold_ms,
+                    (true, true) => limits.greet_after_ms,
+                    (true, false) => limits.greet_after_remote_ms,
+                };
+                if !has_greeting {
                     self.out.hold(id);
                 }
-                let at = self.out.now().ms + self.settings.limits.greet_after_ms;
-                self.timers.push(at, id, Due::Greet);
+                self.timers.push(self.out.now().ms + silence_ms, id, Due::Greet);
             }
         }
     }
 
-    /// Whether the service knows this client.
-    pub(super) fn is_opened(&self, id: ClientId) -> bool {
-        match self.clients[id.index()].wire {
-            Wire::Undecided => !self.service.greets(),
-            Wire::Http(_) => false,
-            Wire::Line(_) | Wire::WebSocket(_) => true,
-        }
+    /// Makes a client at a terminal known to the service.
+    fn open(&mut self, id: ClientId) {
+        self.clients[id.index()].opened = true;
+        self.service.opened(id, Introduction::default(), &mut self.out);
+    }
+
+    fn payload(&self) -> Payload {
+        if self.service.greeting().is_some() { Payload::Text } else { Payload::Bytes }
     }
 
     /// Decides by what is in the inbox, if that is enough.
     pub(super) fn decide(&mut self, id: ClientId) {
+        let payload = self.payload();
         let client = &mut self.clients[id.index()];
-        if let Wire::Undecided = client.wire {
-            match looks_like_http(client.inbox.as_mut_slice()) {
-                FirstBytes::Http => self.become_http(id, self.is_opened(id)),
-                FirstBytes::NotHttp => self.become_line(id, self.is_opened(id)),
-                FirstBytes::NeedMore => {}
+        let Wire::Undecided(Undecided { told }) = client.wire else { return };
+        match detect(client.inbox.as_mut_slice(), payload) {
+            Detected::NeedMore => {}
+            Detected::Lines => self.become_line(id),
+            Detected::Http if told => drop(self.give_up(id, Farewell::Late)),
+            Detected::Http => {
+                self.become_http(id);
+                // HTTP/0.9 has no end of a head to wait for.
+                if is_simple_request(self.clients[id.index()].inbox.as_mut_slice()) {
+                    let date = self.date();
+                    self.refuse_request(id, HttpError::MALFORMED, None, &date);
+                }
             }
+            Detected::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
         }
     }
 
-    /// A client that has been silent, or slow to say what it is, speaks lines.
+    /// A client has been silent for long. A browser opens connections before it needs them: one that may come from a browser is
+    /// told nothing.
     pub(super) fn greet(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
         let client = &self.clients[id.index()];
-        // One that is leaving undecided must not come to the service now: nobody would take it out again.
-        if let (Wire::Undecided, Lifecycle::Open) = (&client.wire, client.lifecycle) {
-            self.become_line(id, self.is_opened(id));
-            self.served_bytes = 0;
-            // One on the ready list is served with its next read.
-            if self.clients[id.index()].reading == Reading::Idle {
-                self.serve_inbox(id);
+        let (Wire::Undecided(_), Lifecycle::Open, ip) = (&client.wire, client.lifecycle, client.peer.ip()) else {
+            return;
+        };
+        match self.service.greeting() {
+            None => self.out.release(id),
+            Some(greeting) => {
+                self.turn_browsers(now);
+                if self.clients[id.index()].inbox.is_empty() && !self.browsers.contains(ip) {
+                    self.clients[id.index()].wire = Wire::Undecided(Undecided { told: true });
+                    self.out.append(id, greeting.as_bytes());
+                }
             }
         }
     }
 
-    /// `opened`: the service knows the client already.
-    pub(super) fn become_line(&mut self, id: ClientId, opened: bool) {
+    /// Notes that HTTP comes from this client's address.
+    fn note_browser(&mut self, id: ClientId) {
+        self.turn_browsers(self.out.now().ms);
+        self.browsers.note(self.clients[id.index()].peer.ip());
+    }
+
+    /// Forgets addresses that have spoken no HTTP for long, and have no connection that does.
+    fn turn_browsers(&mut self, now: Millis) {
+        if self.browsers.is_due(now) {
+            let open = self.clients.iter().filter(|(_, client)| matches!(client.wire, Wire::Http(_) | Wire::WebSocket(_)));
+            self.browsers.turn(now, open.map(|(_, client)| client.peer.ip()));
+        }
+    }
+
+    pub(super) fn become_line(&mut self, id: ClientId) {
         let mut line = Line::new(self.service.rules());
         let mut replies = Vec::new();
         let client = &mut self.clients[id.index()];
         let arrived = line.arrive(client.inbox.as_mut_slice(), &mut replies);
         client.inbox.truncate(arrived);
+        let told = matches!(client.wire, Wire::Undecided(Undecided { told: true }));
         client.wire = Wire::Line(line);
         self.out.release(id);
         if !replies.is_empty() {
             self.out.append(id, &replies);
         }
-        if !opened {
-            self.service.opened(id, Introduction::default(), &mut self.out);
+        // What speaks telnet, or is all that this port speaks, is no browser.
+        let client = &self.clients[id.index()];
+        if let (Some(greeting), true, false) = (self.service.greeting(), client.inbox.is_empty(), told) {
+            self.out.append(id, greeting.as_bytes());
         }
     }
 
-    /// `opened`: the service knows the client already, and has to part with it until it speaks WebSocket.
-    fn become_http(&mut self, id: ClientId, opened: bool) {
-        if opened {
+    fn become_http(&mut self, id: ClientId) {
+        if mem::take(&mut self.clients[id.index()].opened) {
             self.service.closed(id, &mut self.out);
             self.out.forget(id);
         }
         self.out.release(id);
+        self.note_browser(id);
         let since = self.out.now().ms;
         self.clients[id.index()].wire = Wire::Http(Box::new(Http { parser: HeadParser::default(), since }));
         self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
@@ -120,6 +166,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
         let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
+        self.clients[id.index()].opened = true;
         self.service.opened(id, introduction, &mut self.out);
         // What follows the request came in the same read, and waits like any other.
         if let Some(until) = self.waits(id) {
@@ -156,7 +203,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.served_bytes += SERVED_BYTES_EACH;
             let rest = &mut input[used..];
             let step = match self.clients[id.index()].wire {
-                Wire::Undecided => None,
+                Wire::Undecided(_) => None,
                 Wire::Line(_) => self.serve_line(id, rest),
                 Wire::Http(_) => self.serve_request(id, rest),
                 Wire::WebSocket(_) => self.serve_frame(id, rest),
@@ -179,21 +226,46 @@ impl<S: Stream, A: Service> Server<S, A> {
         match line.decode(input, self.settings.limits.message_bytes_max) {
             Ok(cut) => {
                 let cut = cut?;
-                if line.take_first() && self.service.greets() && self.is_late_request(&input[..cut.content]) {
-                    return self.give_up(id, Farewell::Late);
-                }
-                self.offer(id, Kind::Text, &input[..cut.content]);
+                self.offer_line(id, &mut input[..cut.content]);
                 Some(cut.used)
             }
             Err(error) => self.give_up(id, Farewell::TooLong(error)),
         }
     }
 
-    /// Whether this is a request that came after its sender had been taken for a person. What follows it, cookies perhaps, is
-    /// not for others to read.
-    fn is_late_request(&self, line: &[u8]) -> bool {
-        let is_request = looks_like_http(line) == FirstBytes::Http && memmem::find(line, b" HTTP/").is_some();
-        self.settings.listen == Listen::Auto && is_request
+    /// Offers the service one line. With the first one its sender comes in, if it is a line and not another protocol's.
+    pub(super) fn offer_line(&mut self, id: ClientId, line: &mut [u8]) {
+        let Wire::Line(wire) = &mut self.clients[id.index()].wire else { return };
+        let length = wire.edit(line);
+        let line = &line[..length];
+        let is_first = wire.take_first(line);
+        let first = if is_first { self.judge_first_line(line) } else { FirstLine::Text };
+        match first {
+            FirstLine::Request => drop(self.give_up(id, Farewell::Late)),
+            FirstLine::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
+            FirstLine::Text | FirstLine::AlmostRequest => {
+                if !self.clients[id.index()].opened {
+                    self.open(id);
+                }
+                if first == FirstLine::AlmostRequest {
+                    self.out.append(id, ALMOST_REQUEST);
+                } else if let Some(until) = self.waits(id).filter(|_| is_first) {
+                    // It has come in, and waits as others do.
+                    let message = Box::new((Kind::Text, line.to_vec()));
+                    self.go_on(id, Some(Kept { until, message }));
+                } else {
+                    self.offer(id, Kind::Text, line);
+                }
+            }
+        }
+    }
+
+    /// Where bytes are passed on as they come, a port that speaks lines only takes any.
+    fn judge_first_line(&self, line: &[u8]) -> FirstLine {
+        match (self.payload(), self.settings.listen) {
+            (Payload::Bytes, Listen::Line) => FirstLine::Text,
+            (payload, _) => first_line(line, payload),
+        }
     }
 
     /// Serves the frame that `input` begins with; `None` if it is not whole.
@@ -223,8 +295,10 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Answers the request that `input` begins with; `None` if its head is not whole.
     fn serve_request(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
-        let now = self.out.now();
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        if let [0x16, 0x03, ..] = input {
+            return self.give_up(id, Farewell::Foreign(Foreign::Tls));
+        }
+        let (now, date) = (self.out.now(), self.date());
         let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
         let (request, used) = match http.parser.parse(input) {
             Ok(parsed) => parsed?,
@@ -255,6 +329,11 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.give_up(id, Farewell::Done);
         }
         Some(used)
+    }
+
+    /// The Date field of a response.
+    fn date(&self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.out.now().unix_ms))
     }
 
     /// `method` is that of the request, if it could be read.
@@ -301,7 +380,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if client.inbox.is_empty() {
             self.give_up(id, Farewell::Done);
         } else {
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+            let date = self.date();
             self.refuse_request(id, HttpError::TIMEOUT, None, &date);
         }
     }

@@ -42,10 +42,10 @@ pub trait Service {
         Rules::Raw
     }
 
-    /// Whether it has something to say to a client before the client speaks. Then a client is opened when its wire has been
-    /// decided; else at once, and what it is sent waits for that.
-    fn greets(&self) -> bool {
-        false
+    /// What somebody at a terminal is told who is silent: how to come in. With a greeting, a client is opened when it has said
+    /// its first line; without one at once.
+    fn greeting(&self) -> Option<&'static str> {
+        None
     }
 
     /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].

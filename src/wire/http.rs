@@ -18,7 +18,7 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// More header fields are refused with 431. A browser behind two proxies sends about 30.
 pub const HEADERS_MAX: usize = 64;
 
-/// Every method that makes first bytes HTTP, with what it is called on the wire.
+/// Every method that is known, with what it is called on the wire.
 const METHODS: [(Method, &str); 9] = [
     (Method::Get, "GET"),
     (Method::Head, "HEAD"),
@@ -48,29 +48,6 @@ pub enum Method {
 pub enum Version {
     Http10,
     Http11,
-}
-
-/// What the first bytes of a connection say about its protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstBytes {
-    Http,
-    NotHttp,
-    NeedMore,
-}
-
-/// Tells HTTP from everything else: HTTP begins with a method in capitals and a space.
-pub fn looks_like_http(prefix: &[u8]) -> FirstBytes {
-    let mut verdict = FirstBytes::NotHttp;
-    for (_, name) in METHODS {
-        match prefix.strip_prefix(name.as_bytes()) {
-            Some([b' ', ..]) => return FirstBytes::Http,
-            Some([]) => verdict = FirstBytes::NeedMore,
-            Some(_) => {}
-            None if name.as_bytes().starts_with(prefix) => verdict = FirstBytes::NeedMore,
-            None => {}
-        }
-    }
-    verdict
 }
 
 /// A request head. It borrows from the bytes it was parsed from.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::wire::telnet::Telnet;
 
@@ -58,7 +59,7 @@ pub struct Line {
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
-    /// No line has come yet.
+    /// No line has come yet that is not empty.
     is_first: bool,
 }
 
@@ -76,9 +77,19 @@ impl Line {
         }
     }
 
-    /// Whether the line that is asked about is the first one; it is only once.
-    pub fn take_first(&mut self) -> bool {
-        std::mem::take(&mut self.is_first)
+    /// Whether this line is the first one that is not empty; to be asked once of each.
+    pub fn take_first(&mut self, line: &[u8]) -> bool {
+        let is_first = self.is_first && line.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        self.is_first &= !is_first;
+        is_first
+    }
+
+    /// Takes back what the keys for that take back; returns how long the line is then.
+    pub fn edit(&self, line: &mut [u8]) -> usize {
+        match self.rules {
+            Rules::Raw => line.len(),
+            Rules::Telnet => edit(line),
+        }
     }
 
     /// The first line of `input`; `None` means more bytes are needed.
@@ -118,6 +129,44 @@ impl Line {
             }
             from = at + 1;
         }
+    }
+}
+
+/// Backspace and delete take back a character. Which of them the key sends is the terminal's business.
+const BACKSPACE: u8 = 0x08;
+const DELETE: u8 = 0x7F;
+/// Ctrl-U takes back the line.
+const KILL: u8 = 0x15;
+
+/// No character that people see is longer than this.
+const CLUSTER_BYTES_MAX: usize = 64;
+
+/// Applies the keys that take back what was typed, for terminals that send each key as it is pressed.
+fn edit(line: &mut [u8]) -> usize {
+    let Some(first) = memchr3(BACKSPACE, DELETE, KILL, line) else { return line.len() };
+    let mut length = first;
+    for at in first..line.len() {
+        match line[at] {
+            BACKSPACE | DELETE => length -= last_cluster(&line[..length]),
+            KILL => length = 0,
+            byte => {
+                line[length] = byte;
+                length += 1;
+            }
+        }
+    }
+    length
+}
+
+/// The length of the last character, as people see characters, in bytes.
+fn last_cluster(text: &[u8]) -> usize {
+    let mut tail = &text[text.len().saturating_sub(CLUSTER_BYTES_MAX)..];
+    while tail.first().is_some_and(|byte| (0x80..0xC0).contains(byte)) && tail.len() > 1 {
+        tail = &tail[1..];
+    }
+    match str::from_utf8(tail) {
+        Ok(tail) => tail.graphemes(true).next_back().map_or(0, str::len),
+        Err(_) => 1.min(tail.len()),
     }
 }
 

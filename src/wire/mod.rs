@@ -1,5 +1,6 @@
 //! Bytes to messages and back, without I/O.
 
+pub mod detect;
 pub mod http;
 pub mod line;
 pub mod telnet;
@@ -10,17 +11,24 @@ use http::HeadParser;
 use line::Line;
 use websocket::message::Decoder;
 
-/// What a connection speaks. Decided by its first bytes, or by its silence, once: the bytes of a request never become a
-/// line, and a line never becomes a request.
+/// What a connection speaks. Decided by its first bytes, once: the bytes of a request never become a line, and a line never
+/// becomes a request.
 #[derive(Debug)]
 pub enum Wire {
     /// Nothing that decides has come yet.
-    Undecided,
+    Undecided(Undecided),
     /// Lines: telnet, `nc`, tcpkali.
     Line(Line),
     /// Requests for the web page, or for an upgrade.
     Http(Box<Http>),
     WebSocket(WebSocket),
+}
+
+/// A connection that has not shown yet what it speaks.
+#[derive(Debug, Default)]
+pub struct Undecided {
+    /// It has been sent something, so that no request can be answered on it any more.
+    pub told: bool,
 }
 
 /// A connection on which requests come.

@@ -8,6 +8,8 @@ const DO: u8 = 253;
 const WONT: u8 = 252;
 const WILL: u8 = 251;
 const SB: u8 = 250;
+const EL: u8 = 248;
+const EC: u8 = 247;
 const AYT: u8 = 246;
 const SE: u8 = 240;
 
@@ -17,6 +19,10 @@ const TIMING_MARK: u8 = 6;
 
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";
+
+/// Erase Character and Erase Line, as the bytes that keys for it send.
+const BACKSPACE: u8 = 0x08;
+const KILL: u8 = 0x15;
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +91,9 @@ impl Telnet {
                 replies.extend_from_slice(HERE);
                 (State::Data, None)
             }
-            // Interrupt, abort output, erase and the like ask for something that we have nothing of.
+            (State::Command, EC) => (State::Data, Some(BACKSPACE)),
+            (State::Command, EL) => (State::Data, Some(KILL)),
+            // Interrupt, abort output and the like ask for something that we have nothing of.
             (State::Command, _) => (State::Data, None),
             (State::Negotiation(verb), option) => {
                 self.refuse(verb, option, replies);

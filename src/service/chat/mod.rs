@@ -193,8 +193,8 @@ impl Service for Chat {
         Rules::Telnet
     }
 
-    fn greets(&self) -> bool {
-        true
+    fn greeting(&self) -> Option<&'static str> {
+        Some("* This is a chat. Press Enter to come in, or type what you want to say in #lobby.\r\n")
     }
 
     fn subprotocols(&self) -> &'static [&'static str] {
