@@ -25,9 +25,9 @@ use crate::outgoing::{Batch, Checked, Outgoing, Until};
 use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
-use crate::wire::{Undecided, Wire};
 use crate::wire::http::site::Site;
 use crate::wire::websocket::message::Scratch;
+use crate::wire::{Undecided, Wire};
 
 /// The clients, what they are owed, and the service that they talk to.
 ///

@@ -84,7 +84,7 @@ fn answer(refusal: Refusal, listen: Listen, arrived: &[u8]) -> String {
 #[test]
 fn whoever_has_not_sent_a_request_is_told_in_a_line() {
     for refusal in ALL {
-        for arrived in [&b""[..], b"hello\r\n", b"GE", b"GET", b"get / HTTP/1.1\r\n", b"\xFF\xFD\x01"] {
+        for arrived in [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"] {
             let line = answer(refusal, Listen::Auto, arrived);
             assert_eq!(line, format!("! {refusal}; try again later\n"));
         }
@@ -97,7 +97,7 @@ fn whoever_has_not_sent_a_request_is_told_in_a_line() {
 fn a_request_is_answered_with_a_response() {
     for (refusal, status) in ALL.into_iter().zip([503, 503, 429, 429]) {
         for (listen, arrived) in
-            [(Listen::Auto, &b"GET /?name=alice HTTP/1.1\r\nUpg"[..]), (Listen::Auto, b"POST "), (Listen::Http, b"")]
+            [(Listen::Auto, &b"GET /?name=alice HTTP/1.1\r\nUpg"[..]), (Listen::Auto, b"POST /"), (Listen::Http, b"")]
         {
             let response = answer(refusal, listen, arrived);
             let (head, body) = response.split_once("\r\n\r\n").expect("a head");

@@ -9,9 +9,9 @@ use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::outgoing::Farewell;
 use crate::service::Service;
 use crate::timers::Due;
-use crate::wire::{Undecided, Wire};
 use crate::wire::websocket::close_code;
 use crate::wire::websocket::frame::encode_close;
+use crate::wire::{Undecided, Wire};
 
 /// A Close frame that says nothing (RFC 6455, 5.5.1).
 const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
@@ -70,7 +70,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.out.forget(id);
             }
             Farewell::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {farewell}"),
-            Farewell::TooLong(_) | Farewell::Late | Farewell::Foreign(_) | Farewell::Broken(_) => info!("{peer}: {farewell}; closing"),
+            Farewell::TooLong(_) | Farewell::Late | Farewell::Foreign(_) | Farewell::Broken(_) => {
+                info!("{peer}: {farewell}; closing")
+            }
             Farewell::Done | Farewell::Answer(_) | Farewell::Silent | Farewell::GoingAway => {
                 debug!("{peer}: {farewell}; closing");
             }

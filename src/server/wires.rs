@@ -74,14 +74,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Detected::NeedMore => {}
             Detected::Lines => self.become_line(id),
             Detected::Http if told => drop(self.give_up(id, Farewell::Late)),
-            Detected::Http => {
-                self.become_http(id);
-                // HTTP/0.9 has no end of a head to wait for.
-                if is_simple_request(self.clients[id.index()].inbox.as_mut_slice()) {
-                    let date = self.date();
-                    self.refuse_request(id, HttpError::MALFORMED, None, &date);
-                }
-            }
+            Detected::Http => self.become_http(id),
             Detected::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
         }
     }
@@ -115,7 +108,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Forgets addresses that have spoken no HTTP for long, and have no connection that does.
     fn turn_browsers(&mut self, now: Millis) {
         if self.browsers.is_due(now) {
-            let open = self.clients.iter().filter(|(_, client)| matches!(client.wire, Wire::Http(_) | Wire::WebSocket(_)));
+            let open =
+                self.clients.iter().filter(|(_, client)| matches!(client.wire, Wire::Http(_) | Wire::WebSocket(_)));
             self.browsers.turn(now, open.map(|(_, client)| client.peer.ip()));
         }
     }
@@ -301,6 +295,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         let (now, date) = (self.out.now(), self.date());
         let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
         let (request, used) = match http.parser.parse(input) {
+            // HTTP/0.9 has no end of a head to wait for.
+            Ok(None) if is_simple_request(input) => {
+                return self.refuse_request(id, HttpError::MALFORMED, None, &date);
+            }
             Ok(parsed) => parsed?,
             Err(error) => return self.refuse_request(id, error, None, &date),
         };

@@ -92,16 +92,14 @@ pub fn detect(input: &[u8], payload: Payload) -> Detected {
         _ if begins_request(rest) => return Detected::Http,
         _ => {}
     }
-    if payload == Payload::Text {
-        if rest.contains(&IAC) {
-            return Detected::Lines;
-        }
-        if let Some(detected) = by_signature(rest) {
-            return detected;
-        }
+    let end = line_end(rest);
+    if payload == Payload::Text
+        && let Some(detected) = by_signature(&rest[..end.unwrap_or(rest.len()).min(UNDECIDED_BYTES_MAX)])
+    {
+        return detected;
     }
-    match line_end(rest) {
-        None if rest.len() > UNDECIDED_BYTES_MAX => Detected::Lines,
+    match end {
+        None if rest.len() >= UNDECIDED_BYTES_MAX => Detected::Lines,
         None => Detected::NeedMore,
         Some(end) => match first_line(&rest[..end], payload) {
             FirstLine::Request => Detected::Http,
@@ -126,8 +124,7 @@ fn blank_lines(input: &[u8]) -> usize {
 
 /// Looks at the first line that is not empty, without its ending.
 pub fn first_line(line: &[u8], payload: Payload) -> FirstLine {
-    let line = line.strip_prefix(MARK).unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(MARK).unwrap_or(line).trim_ascii_end();
     if is_request_line(line) {
         return FirstLine::Request;
     }
@@ -142,15 +139,16 @@ pub fn first_line(line: &[u8], payload: Payload) -> FirstLine {
     }
 }
 
-/// Protocols of bytes, which end no line to be known by.
-fn by_signature(bytes: &[u8]) -> Option<Detected> {
-    let foreign = match *bytes {
+/// What needs no end of a line to be known by: protocols of bytes, and telnet.
+fn by_signature(line: &[u8]) -> Option<Detected> {
+    let command = memchr(IAC, line);
+    let foreign = match *line {
         [0x04 | 0x05] => return Some(Detected::NeedMore),
         // RFC 1928, 3: the number of methods follows the version.
         [0x05, 1..=8, ..] => Foreign::Socks5,
         [0x04, 1 | 2, ..] => Foreign::Socks4,
-        _ if is_binary(&bytes[..line_end(bytes).unwrap_or(bytes.len())]) => Foreign::Binary,
-        _ => return None,
+        _ if is_binary(&line[..command.unwrap_or(line.len())]) => Foreign::Binary,
+        _ => return command.map(|_| Detected::Lines),
     };
     Some(Detected::Foreign(foreign))
 }
@@ -238,9 +236,9 @@ fn begins_request(bytes: &[u8]) -> bool {
 }
 
 fn starts_with_scheme(target: &[u8]) -> bool {
-    ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-    })
+    ["http://", "https://", "ws://", "wss://"]
+        .iter()
+        .any(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())))
 }
 
 fn is_method(word: &[u8]) -> bool {
@@ -318,3 +316,6 @@ impl Foreign {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

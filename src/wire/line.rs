@@ -221,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_take_back_do() {
+        for (typed, line) in [
+            ("helo\u{8}lo", "hello"),
+            ("wrold\u{7f}\u{7f}\u{7f}\u{7f}orld", "world"),
+            ("\u{8}\u{7f}a", "a"),
+            ("rubbish\u{15}clean", "clean"),
+            ("\u{15}", ""),
+            // As people see characters: a letter with marks, a flag, a family.
+            ("ne\u{301}\u{8}", "n"),
+            ("日本語\u{8}", "日本"),
+            ("a🇯🇵\u{7f}b", "ab"),
+            ("👨‍👩‍👧\u{8}x", "x"),
+            ("no keys", "no keys"),
+        ] {
+            let mut bytes = typed.as_bytes().to_vec();
+            let length = Line::new(Rules::Telnet).edit(&mut bytes);
+            assert_eq!(str::from_utf8(&bytes[..length]), Ok(line), "{typed:?}");
+            assert_eq!(Line::new(Rules::Raw).edit(&mut bytes), bytes.len());
+        }
+        let mut broken = b"a\xff\xfe\x08b".to_vec();
+        assert_eq!(Line::new(Rules::Telnet).edit(&mut broken), 3);
+        assert_eq!(&broken[..3], b"a\xffb");
+    }
+
+    #[test]
     fn the_limit_counts_payload_only() {
         let too_long = Err(LineTooLong { bytes_max: 4 });
         for rules in [Rules::Raw, Rules::Telnet] {

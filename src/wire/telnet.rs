@@ -204,9 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn interrupt_and_erase_do_no_harm() {
+    fn erasing_is_what_its_keys_are() {
+        expect(&[b"xy".as_slice(), &[IAC, EC, b'z', IAC, EL], b"\n"].concat(), b"xy\x08z\x15\n", b"");
+    }
+
+    #[test]
+    fn interrupt_does_no_harm() {
         let mut input = b"he".to_vec();
-        for command in [241, 242, 243, 244, 245, 247, 248, 249, SE, 7] {
+        for command in [241, 242, 243, 244, 245, 249, SE, 7] {
             input.extend([IAC, command]);
         }
         input.extend(b"llo\n");

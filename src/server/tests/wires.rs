@@ -82,7 +82,9 @@ fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
         (b"hello\nworld\r\n".to_vec(), "hello\n", b"world\r\n".to_vec()),
         (b"GETS what it gives\n".to_vec(), "GETS", b"gives\n".to_vec()),
         (b"GET\nPOST\n".to_vec(), "GET\nPOST\n", b"\n".to_vec()),
-        (b"\r\nGET / HTTP/1.1\r\n".to_vec(), "\r\nGET", b"HTTP/1.1\r\n".to_vec()),
+        (b"get / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), "HTTP/1.1 501 ", b"\n".to_vec()),
+        (b"GET /\r\n".to_vec(), "HTTP/1.1 400 ", b"\n".to_vec()),
+        (b"SSH-2.0-x\r\n".to_vec(), "This is a chat server and does not speak SSH", b"\r\n".to_vec()),
         (GET.repeat(2).into_bytes(), "HTTP/1.1 200 OK\r\n", b"\r\n\r\nok".to_vec()),
         (b"POST / HTTP/1.1\r\n\r\nhello\n".to_vec(), "HTTP/1.1 400 ", b"[:port].\n".to_vec()),
         ([GET.as_bytes(), UPGRADE.as_bytes(), &frames].concat(), "HTTP/1.1 200 OK\r\n", answers),
@@ -110,27 +112,27 @@ fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
     }
 }
 
+const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.\r\n";
+
 #[test]
-fn whoever_is_silent_is_greeted_as_a_person() {
+fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
     let mut sim = chat(Listen::Auto);
-    let silent = sim.connect(PLENTY);
-    sim.pass(299);
+    let (silent, late) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.pass(11_999);
     assert_eq!(silent.output(), "");
     sim.pass(1);
-    assert!(silent.take_output().starts_with("* Welcome! You are "));
+    assert_eq!((silent.take_output(), late.take_output()), (GREETING.to_owned(), GREETING.to_owned()));
+    assert_eq!(sim.server.service.people(), 0);
 
-    // Whoever is slow to say what it is speaks lines as well. A request that comes so late is refused, and nobody reads it.
-    let slow = sim.connect(PLENTY);
-    sim.send(&slow, "GET");
-    sim.pass(300);
-    assert!(slow.take_output().starts_with("* Welcome! "));
-    sim.send(&slow, " / HTTP/1.1\r\nCookie: secret\r\n\r\n");
+    // A request that comes so late is refused, and nobody reads it.
+    sim.send(&silent, "\r\n");
     sim.settle();
-    assert!(
-        slow.take_output().ends_with("! an HTTP request has to come at once; this connection speaks lines by now\r\n")
-    );
-    assert!(slow.is_shut());
-    assert!(!silent.output().contains("HTTP") && !silent.output().contains("secret"), "{}", silent.output());
+    assert!(silent.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."));
+    sim.send(&late, "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n");
+    sim.settle();
+    assert_eq!(late.output(), "! an HTTP request has to come at once; this connection speaks lines by now\r\n");
+    assert!(late.is_shut());
+    assert_eq!((silent.output(), sim.server.service.people()), (String::new(), 1));
     // Somebody who has talked may talk of requests.
     sim.send(&silent, "hello\r\nGET / HTTP/1.1\r\n");
     sim.settle();
@@ -140,8 +142,152 @@ fn whoever_is_silent_is_greeted_as_a_person() {
     sim.send(&quick, "hello\r\n");
     sim.settle();
     assert!(quick.take_output().starts_with("* Welcome! "), "before its first line is served");
-    sim.pass(1000);
+    sim.pass(30_000);
     assert_eq!(quick.output(), "", "once");
+}
+
+#[test]
+fn where_a_browser_is_silence_is_told_nothing() {
+    let mut sim = chat(Listen::Auto);
+    let (page, spare) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&page, GET);
+    sim.pass(60_000);
+    assert_eq!(spare.output(), "");
+    sim.send(&spare, GET);
+    sim.settle();
+    assert!(spare.output().starts_with("HTTP/1.1 200 "), "{}", spare.output());
+
+    // For ten minutes after the last request, and for as long as a WebSocket is open.
+    let socket = sim.upgraded(PLENTY);
+    for _ in 0..180 {
+        sim.send(&socket, frame(PONG, b""));
+        sim.pass(20_000);
+    }
+    let spare = sim.connect(PLENTY);
+    sim.pass(60_000);
+    assert_eq!(spare.output(), "");
+    sim.pass(1_300_000);
+    let terminal = sim.connect(PLENTY);
+    sim.pass(12_000);
+    assert_eq!(terminal.output(), GREETING, "the WebSocket has been let go long ago");
+}
+
+#[test]
+fn who_comes_and_goes_without_a_word_has_not_been_there() {
+    for listen in [Listen::Auto, Listen::Line] {
+        let mut sim = chat(listen);
+        let watcher = sim.connect(PLENTY);
+        sim.send(&watcher, "\r\n");
+        sim.settle();
+        watcher.take_output();
+        for wait in [0, 15_000] {
+            let check = sim.connect(PLENTY);
+            sim.pass(wait);
+            sim.end_input(&check);
+            sim.settle();
+            assert!(check.is_dropped());
+            let check = sim.connect(PLENTY);
+            sim.pass(wait);
+            sim.break_off(&check, ErrorKind::ConnectionReset);
+            sim.settle();
+            assert!(check.is_dropped());
+        }
+        assert_eq!(watcher.output(), "");
+    }
+}
+
+#[test]
+fn telnet_is_greeted_at_once_and_comes_in_with_its_first_line() {
+    let mut sim = chat(Listen::Auto);
+    let telnet = sim.connect(PLENTY);
+    sim.send(&telnet, b"\xff\xfb\x1f");
+    sim.settle();
+    assert_eq!(telnet.take_bytes(), [b"\xff\xfe\x1f", GREETING.as_bytes()].concat());
+    assert_eq!(sim.server.service.people(), 0);
+    sim.send(&telnet, "hi\r\0");
+    sim.settle();
+    assert!(telnet.output().starts_with("* Welcome! "), "{}", telnet.output());
+}
+
+#[test]
+fn other_protocols_are_never_said_and_end_in_their_own_manner() {
+    for (sent, answered) in [
+        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n"[..], &b"\x15\x03\x01\x00\x02\x02\x28"[..]),
+        (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nGET / HTTP/1.1\r\nCookie: secret\r\n\r\n", b"! "),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0csecretsecre", b"! "),
+        (b"CAP LS 302\r\nNICK secret\r\nUSER secret 0 * :x\r\n", b"ERROR :"),
+        (b"PASS secret\r\n", b"ERROR :"),
+        (b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", b"-ERR "),
+        (b"EHLO secret.example\r\n", b"554 "),
+        (b"CONNECT\nlogin:a\npasscode:secret\n\n\0", b"ERROR\n"),
+        (b"\x05\x01\x02\x01\x01a\x06secret\n", b"\x05\xff"),
+        (b"\x03\0\0\x2a\x25\xe0\0\0\0\0\0Cookie: mstshash=secret\r\n", b""),
+        (b"PROPFIND / HTTP/1.1\r\nHost: a\r\nAuthorization: secret\r\n\r\n", b"HTTP/1.1 501 "),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", b"HTTP/1.1 505 "),
+        (b"patch / HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n", b"HTTP/1.1 501 "),
+    ] {
+        let run = |cuts: &[usize]| {
+            let mut sim = chat(Listen::Auto);
+            let watcher = sim.connect(PLENTY);
+            sim.send(&watcher, "\r\n");
+            sim.settle();
+            watcher.take_output();
+            let stranger = sim.connect(PLENTY);
+            let mut from = 0;
+            for &to in cuts.iter().chain([&sent.len()]) {
+                sim.send(&stranger, &sent[from..to]);
+                sim.settle();
+                from = to;
+            }
+            let seen = watcher.output();
+            assert!(!seen.contains("secret") && !seen.contains("[#lobby]"), "{seen}");
+            assert!(stranger.is_shut(), "{:?}", String::from_utf8_lossy(sent));
+            stranger.take_bytes()
+        };
+        let answer = run(&[]);
+        assert!(answer.starts_with(answered) && (answered.is_empty() == answer.is_empty()), "{answer:?}");
+        (0..=sent.len()).for_each(|at| drop(run(&[at])));
+        run(&(0..sent.len()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_only_begins_as_a_request_gets_a_sentence_and_is_not_said() {
+    let mut sim = chat(Listen::Auto);
+    let (watcher, person) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&watcher, "\r\n");
+    sim.send(&person, "GET me a coffee\r\n");
+    sim.settle();
+    assert!(person.take_output().ends_with("so it was not said. Type it again to say it.\r\n"));
+    assert!(!watcher.take_output().contains("coffee"));
+    sim.send(&person, "GET me a coffee\r\n");
+    sim.settle();
+    assert_eq!(watcher.output(), "[#lobby] guest-2: GET me a coffee\r\n");
+}
+
+#[test]
+fn a_late_request_is_no_line_of_echo_or_broadcast() {
+    let mut sim = auto_broadcast();
+    let (listener, quiet, late) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.pass(1000);
+    sim.send(&quiet, GET);
+    sim.settle();
+    assert!(quiet.output().starts_with("HTTP/1.1 200 "), "nothing was said, so it is not too late");
+    let talker = sim.connect(PLENTY);
+    sim.send(&talker, "hello\n");
+    sim.settle();
+    assert_eq!((listener.take_output(), late.take_output()), ("hello\n".to_owned(), "hello\n".to_owned()));
+    sim.send(&late, "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n");
+    sim.settle();
+    assert_eq!(late.output(), "! an HTTP request has to come at once; this connection speaks lines by now\n");
+    assert_eq!(listener.output(), "");
+
+    let mut sim = auto_echo();
+    let page = sim.connect(PLENTY);
+    sim.pass(1000);
+    sim.send(&page, GET);
+    sim.settle();
+    assert!(page.output().starts_with("HTTP/1.1 200 "), "{}", page.output());
 }
 
 #[test]
@@ -165,12 +311,19 @@ fn the_end_of_input_decides_for_lines() {
 #[test]
 fn a_pinned_listener_does_not_look_at_first_bytes() {
     let mut sim = chat(Listen::Line);
-    let peer = sim.connect(PLENTY);
+    let (peer, page) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.settle();
-    assert!(peer.take_output().starts_with("* Welcome! "), "at once");
+    assert_eq!((peer.take_output(), page.take_output()), (GREETING.to_owned(), GREETING.to_owned()), "at once");
+    sim.send(&peer, "hello\r\n");
+    sim.send(&page, GET);
+    sim.settle();
+    assert!(peer.output().starts_with("* Welcome! "));
+    assert!(page.output().starts_with("! an HTTP request has to come at once"), "{}", page.output());
+    let mut sim = Sim::with(settings(Listen::Line), |_| Echo);
+    let peer = sim.connect(PLENTY);
     sim.send(&peer, GET);
     sim.settle();
-    assert!(!peer.output().contains("HTTP/1.1 200"));
+    assert_eq!(peer.output(), GET, "bytes are passed on as they come");
 
     let mut sim = chat(Listen::Http);
     let (silent, person) = (sim.connect(PLENTY), sim.connect(PLENTY));
@@ -325,7 +478,7 @@ fn answers_wait_for_their_reader() {
 fn a_silent_client_is_pinged_and_let_go_if_it_does_not_answer() {
     let mut sim = auto_echo();
     let (answers, talks, dead) = (sim.upgraded(PLENTY), sim.upgraded(PLENTY), sim.upgraded(PLENTY));
-    sim.pass(20_000);
+    sim.pass(15_000);
     sim.send(&talks, frame(TEXT, b"x"));
     sim.pass(9_999);
     assert_eq!(dead.output(), "");
@@ -334,7 +487,7 @@ fn a_silent_client_is_pinged_and_let_go_if_it_does_not_answer() {
     assert_eq!(dead.take_bytes(), served(PING, b""));
     assert_eq!(talks.take_bytes(), served(TEXT, b"x"), "not pinged: it was not silent");
     sim.send(&answers, frame(PONG, b""));
-    sim.pass(19_999);
+    sim.pass(14_999);
     assert!(!dead.is_shut());
     sim.pass(1);
     assert_eq!(dead.take_bytes(), served(CLOSE, &close(1001, "")));
@@ -342,10 +495,10 @@ fn a_silent_client_is_pinged_and_let_go_if_it_does_not_answer() {
     sim.pass(1000);
     assert!(dead.is_dropped());
 
-    assert_eq!(talks.take_bytes(), served(PING, b""), "thirty seconds after it talked");
+    assert_eq!(talks.take_bytes(), served(PING, b""), "25 seconds after it talked");
     assert_eq!(answers.take_bytes(), b"");
     sim.pass(9_000);
-    assert_eq!(answers.take_bytes(), served(PING, b""), "thirty seconds after its answer");
+    assert_eq!(answers.take_bytes(), served(PING, b""), "25 seconds after its answer");
 }
 
 #[test]
@@ -473,7 +626,7 @@ fn draining_waits_for_an_answer_that_is_being_read() {
 #[test]
 fn whoever_has_not_shown_what_it_speaks_holds_nobody_up() {
     let settings =
-        Settings { limits: Limits { greet_after_ms: 60_000, ..limits() }, listen: Listen::Auto, ..Settings::default() };
+        Settings { limits: Limits { hold_ms: 60_000, ..limits() }, listen: Listen::Auto, ..Settings::default() };
     let mut sim = Sim::with(settings, Broadcast::new);
     let silent = sim.connect(PLENTY);
     let speaker = sim.connect(PLENTY);

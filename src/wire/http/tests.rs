@@ -31,23 +31,6 @@ fn parse_in_pieces(input: &[u8]) -> Result<Option<(String, usize)>, HttpError> {
 }
 
 #[test]
-fn first_bytes_decide_at_the_space() {
-    for (_, method) in METHODS {
-        let line = format!("{method} / HTTP/1.1");
-        for end in 0..line.len() {
-            let expected = if end <= method.len() { FirstBytes::NeedMore } else { FirstBytes::Http };
-            assert_eq!(looks_like_http(&line.as_bytes()[..end]), expected, "{}", &line[..end]);
-        }
-    }
-    for other in ["hello", "get / HTTP/1.1", "GETS ", "GET\t/", "P ", "PUTTING", "/join", "\u{ff}", "\r\nGET ", "PO T"]
-    {
-        assert_eq!(looks_like_http(other.as_bytes()), FirstBytes::NotHttp, "{other}");
-    }
-    assert_eq!(looks_like_http(b"P"), FirstBytes::NeedMore);
-    assert_eq!(looks_like_http(b"POST"), FirstBytes::NeedMore);
-}
-
-#[test]
 fn a_request_is_taken_apart() {
     let head = "GET /app.js?a=1&b=? HTTP/1.1\r\nHOST: Chat.example:8080\r\nIf-None-Match: \"x\" , ,\"y\"\r\n\r\n";
     let request = request(head);
