@@ -549,7 +549,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn write_failed(&mut self, id: ClientId, error: &io::Error) {
         let client = &self.clients[id.index()];
         match (client.lifecycle, &client.wire) {
-            (Lifecycle::Open | Lifecycle::Ending, Wire::Line(_) | Wire::WebSocket(_)) => {
+            (Lifecycle::Open | Lifecycle::Ending, Wire::Undecided(_) | Wire::Line(_) | Wire::WebSocket(_)) => {
                 self.break_off(id);
                 self.readable(id.index());
             }

@@ -24,6 +24,9 @@ use crate::wire::websocket::handshake::{self, Policy, Upgrade};
 use crate::wire::websocket::message::{Decoder, Item};
 use crate::wire::{Http, Undecided, WebSocket, Wire};
 
+/// By so many bytes a request with a known method has shown that it is one.
+const METHOD_BYTES_MAX: usize = 16;
+
 /// What somebody is told whose first words begin as a request does and are none.
 const ALMOST_REQUEST: &[u8] =
     b"! This looks like a request for a web server, so it was not said. Type it again to say it.\r\n";
@@ -71,9 +74,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &mut self.clients[id.index()];
         let Wire::Undecided(Undecided { told }) = client.wire else { return };
         match detect(client.inbox.as_mut_slice(), payload) {
+            // A line that is too long is one before it ends.
+            Detected::NeedMore if client.inbox.len() > self.settings.limits.message_bytes_max.max(METHOD_BYTES_MAX) => {
+                self.become_line(id);
+            }
             Detected::NeedMore => {}
             Detected::Lines => self.become_line(id),
-            Detected::Http if told => drop(self.give_up(id, Farewell::Late)),
+            Detected::Http if told => self.refuse_late_request(id),
             Detected::Http => self.become_http(id),
             Detected::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
         }
@@ -97,6 +104,12 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
             }
         }
+    }
+
+    /// What follows a request, cookies perhaps, is not for others to read, and there is no way left to answer it.
+    fn refuse_late_request(&mut self, id: ClientId) {
+        self.note_browser(id);
+        self.give_up(id, Farewell::Late);
     }
 
     /// Notes that HTTP comes from this client's address.
@@ -235,7 +248,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let is_first = wire.take_first(line);
         let first = if is_first { self.judge_first_line(line) } else { FirstLine::Text };
         match first {
-            FirstLine::Request => drop(self.give_up(id, Farewell::Late)),
+            FirstLine::Request => self.refuse_late_request(id),
             FirstLine::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
             FirstLine::Text | FirstLine::AlmostRequest => {
                 if !self.clients[id.index()].opened {

@@ -66,8 +66,6 @@ pub struct Client {
     pub caught_up_at: u64,
     /// For how long it had not when it was closed; for ever, if it was owed more than anybody may be.
     pub behind_ms: u64,
-    /// Its request came so late that it was taken for a person at a terminal.
-    pub mistaken: bool,
     pub expected: Expectations,
     /// Messages taken so far, for flood control.
     tokens: f64,
@@ -143,7 +141,6 @@ impl Model {
             closed: false,
             caught_up_at: 0,
             behind_ms: 0,
-            mistaken: false,
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,
@@ -170,11 +167,8 @@ impl Model {
     pub fn opened(&mut self, number: usize, is_line: bool, name: Option<&str>, room: Option<&str>, time: u64) {
         let client = self.client(number);
         assert!(client.name.is_none() && !client.closed, "client {number} opened twice");
-        if is_line && client.dialect != Dialect::Line {
-            client.mistaken = true;
-            client.dialect = Dialect::Line;
-            client.sent.clear();
-        }
+        assert_eq!(is_line, client.dialect == Dialect::Line, "client {number} is taken for another kind");
+        assert!(!is_line || !client.sent.is_empty(), "client {number} has said nothing, and is there");
         let mut refusal = None;
         let first = match name.map(|name| (name, self.named(name))) {
             Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),

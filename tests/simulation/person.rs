@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::model::Model;
 use crate::say::{self, Mind};
 use crate::screen::{KEY, Screen, Seen};
+use crate::stage::GREETING;
 use crate::stream::Wire;
 
 /// What ended the conversation from the client's side.
@@ -27,6 +28,8 @@ pub enum End {
     Broken(u16),
     /// Its request came too late.
     Late,
+    /// It spoke another protocol, whose answer begins like this.
+    Foreign(&'static str),
     /// The server stopped. `known`: it had been greeted, so it is told.
     Stopped {
         known: bool,
@@ -35,8 +38,11 @@ pub enum End {
 }
 
 /// With what a line begins that is the last one.
-const FAREWELLS: [&str; 4] =
-    ["! line too long", "! too slow", "! an HTTP request has to come at once", "* Goodbye: the server is stopping."];
+const FAREWELLS: [&str; 2] = ["! too slow", "* Goodbye: the server is stopping."];
+
+/// The same, of one whose first words may have been refused.
+pub const REFUSALS: [&str; 5] =
+    ["! line too long", "! an HTTP request has to come at once", "ERROR :", "-ERR ", "554 "];
 
 pub struct Person {
     pub number: usize,
@@ -58,6 +64,11 @@ pub struct Person {
     pub memory: Memory,
     pub screen: Screen,
     pub seen_anything: bool,
+    /// It was told how to come in.
+    pub greeted: bool,
+    /// Where its messages end among the bytes it has sent.
+    pub ends: Vec<usize>,
+    sent_bytes: usize,
     pub close: Option<Option<u16>>,
     /// The last line before the server closes.
     pub farewell: Option<String>,
@@ -97,6 +108,9 @@ impl Person {
             memory: Memory::default(),
             screen,
             seen_anything: false,
+            greeted: false,
+            ends: Vec::new(),
+            sent_bytes: 0,
             close: None,
             farewell: None,
             pings: 0,
@@ -129,26 +143,30 @@ impl Person {
              Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{extensions}\r\n",
             query.join("&")
         );
+        self.send(request.as_bytes());
         let mut wire = self.wire.borrow_mut();
-        wire.uplink.extend(request.bytes());
         if rng.u32(0..6) == 0 {
-            wire.arrive(rng.usize(0..4));
+            wire.arrive(rng.usize(0..5));
             self.stalled_until = self.connected_at + rng.u64(0..2 * greet_after_ms);
         } else {
-            wire.arrive(rng.usize(4..=request.len()));
+            wire.arrive(rng.usize(5..=request.len()));
         }
     }
 
-    /// It was so late that it is taken for a person at a terminal.
-    fn be_mistaken(&mut self) {
+    /// It was so late that it was told how to come in, as a person at a terminal is.
+    fn be_mistaken(&mut self, model: &mut Model) {
         self.dialect = Dialect::Line;
         self.screen = Screen::lines();
+        let client = model.client(self.number);
+        client.dialect = Dialect::Line;
+        client.sent.clear();
         if !matches!(self.end, Some(End::Reset | End::Stopped { .. })) {
             self.end = Some(End::Late);
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.sent_bytes += bytes.len();
         self.wire.borrow_mut().uplink.extend(bytes);
     }
 
@@ -166,6 +184,12 @@ impl Person {
         }
         model.client(self.number).sent.push_back(sent);
         self.send(&bytes);
+        self.ends.push(self.sent_bytes);
+    }
+
+    /// Comes in, as somebody does who presses Enter.
+    pub fn enter(&mut self, model: &mut Model, rng: &mut Rng) {
+        self.say(Sent { bytes: Vec::new(), ask: Ask::Nothing, reference: None }, model, rng);
     }
 
     fn ping(&mut self, model: &mut Model, rng: &mut Rng) -> Vec<u8> {
@@ -250,13 +274,17 @@ impl Person {
     pub fn read(&mut self, bytes: usize, model: &mut Model, rng: &mut Rng) {
         let bytes = self.wire.borrow_mut().take(bytes);
         self.seen_anything |= !bytes.is_empty();
-        if model.client(self.number).mistaken && self.dialect != Dialect::Line {
-            self.be_mistaken();
+        if self.dialect != Dialect::Line && !self.upgraded && bytes.first() == Some(&b'*') {
+            self.be_mistaken(model);
         }
         for seen in self.screen.feed(&bytes) {
             match seen {
-                Seen::Line(line) if FAREWELLS.iter().any(|farewell| line.starts_with(farewell)) => {
+                Seen::Line(line) if FAREWELLS.iter().chain(&REFUSALS).any(|farewell| line.starts_with(farewell)) => {
                     assert_eq!(self.farewell.replace(line), None, "client {} is bidden farewell twice", self.number);
+                }
+                Seen::Line(line) if line == GREETING => {
+                    let is_first = !std::mem::replace(&mut self.greeted, true);
+                    assert!(is_first, "client {} is greeted again", self.number);
                 }
                 Seen::Line(line) | Seen::Text(line) if self.dialect != Dialect::Json => {
                     assert_eq!(self.farewell, None, "after its farewell client {} saw {line}", self.number);

@@ -21,6 +21,8 @@ pub fn limits(rng: &mut Rng) -> Limits {
         talked_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
         linger_ms: rng.u64(100..1500),
         greet_after_ms: 100,
+        greet_after_remote_ms: 100,
+        hold_ms: 100,
         head_ms: 500,
         ping_after_ms: rng.u64(400..1000),
         pong_ms: 500,

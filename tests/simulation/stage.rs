@@ -1,7 +1,7 @@
 //! The event loop's part: connections, readiness and time.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -46,6 +46,14 @@ impl Wire {
     }
 }
 
+/// With what somebody silent is greeted.
+pub const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.";
+
+/// The last byte of the address from which this connection comes.
+fn address_of(number: usize) -> u8 {
+    (number % 3) as u8
+}
+
 /// The connections that the server has, by their numbers.
 pub type Links = Rc<RefCell<BTreeMap<usize, Link>>>;
 
@@ -66,6 +74,12 @@ pub struct Stage<A> {
     keeps: bool,
     /// Something new comes in every turn, so that it never catches up.
     pub swamped: bool,
+    /// Only some ports greet for silence alone.
+    greets_silence: bool,
+    /// Who has been told how to come in.
+    greeted: BTreeSet<usize>,
+    /// The addresses from which requests have come.
+    browsers: BTreeSet<u8>,
 }
 
 impl<A: Service> Stage<A> {
@@ -88,7 +102,14 @@ impl<A: Service> Stage<A> {
             keeping,
             keeps: false,
             swamped: false,
+            greets_silence: false,
+            greeted: BTreeSet::new(),
+            browsers: BTreeSet::new(),
         }
+    }
+
+    pub fn watch_greetings(&mut self) {
+        self.greets_silence = true;
     }
 
     /// The server numbers its connections from 1.
@@ -104,7 +125,7 @@ impl<A: Service> Stage<A> {
         self.accepted += 1;
         let link = Link { key, wire: Rc::clone(&wire), accepted_at: self.now };
         self.links.borrow_mut().insert(self.accepted, link);
-        let peer = (Ipv4Addr::new(192, 0, 2, (self.accepted % 3) as u8), 1000).into();
+        let peer = (Ipv4Addr::new(192, 0, 2, address_of(self.accepted)), 1000).into();
         let now = self.now();
         assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
         (self.accepted, wire)
@@ -170,7 +191,28 @@ impl<A: Service> Stage<A> {
         self.keeps = !self.keeps && self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
         self.server.give_out(!self.keeps);
         self.server.assert_invariants();
+        self.check_greetings();
         assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
+    }
+
+    /// Silence is greeted after its time and not before, and not at all where a request has come from.
+    fn check_greetings(&mut self) {
+        if !self.greets_silence {
+            return;
+        }
+        for (&number, Link { wire, accepted_at, .. }) in self.links.borrow().iter() {
+            let wire = wire.borrow();
+            if wire.first.starts_with(b"GET /") {
+                self.browsers.insert(address_of(number));
+            }
+            let is_greeted = wire.downlink.iter().take(GREETING.len()).eq(GREETING.as_bytes());
+            // Telnet is greeted at once.
+            if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
+                let age = self.now - accepted_at;
+                assert!(age >= self.limits.greet_after_remote_ms, "client {number} is greeted after {age} ms");
+                assert!(!self.browsers.contains(&address_of(number)), "client {number} may be a browser's");
+            }
+        }
     }
 
     /// Turns until there is nothing to do but wait.

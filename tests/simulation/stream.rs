@@ -31,8 +31,9 @@ pub struct Wire {
     /// Arrived at the server, and not read.
     input: VecDeque<u8>,
     input_ended: bool,
-    /// Bytes that have ever arrived there.
-    pub arrived: usize,
+    /// Bytes that the server has ever read, and the first of them.
+    pub read: usize,
+    pub first: Vec<u8>,
     /// The connection is broken for both.
     pub reset: bool,
     /// Written by the server and not read by the client.
@@ -67,7 +68,8 @@ impl Wire {
             fin_sent: false,
             input: VecDeque::new(),
             input_ended: false,
-            arrived: 0,
+            read: 0,
+            first: Vec::new(),
             reset: false,
             downlink: VecDeque::new(),
             capacity,
@@ -99,7 +101,6 @@ impl Wire {
         }
         let count = bytes.min(self.uplink.len());
         self.input.extend(self.uplink.drain(..count));
-        self.arrived += count;
         self.readable |= count > 0;
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
@@ -184,6 +185,10 @@ impl Read for Near {
         let count = buffer.len().min(wire.input.len());
         for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
             *to = from;
+        }
+        wire.read += count;
+        if wire.first.len() < 8 {
+            wire.first.extend(buffer[..count.min(8)].iter().copied());
         }
         Ok(count)
     }

@@ -51,7 +51,7 @@ impl Talker {
                  Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
             );
             wire.borrow_mut().uplink.extend(request.bytes());
-            wire.borrow_mut().arrive(rng.usize(4..=request.len()));
+            wire.borrow_mut().arrive(rng.usize(5..=request.len()));
         }
         let screen = Screen::http(false, false);
         let (farewell, close) = (Vec::new(), None);

@@ -12,7 +12,7 @@ use chat_server::service::chat::Chat;
 use chat_server::throttle::Rate;
 use fastrand::Rng;
 
-use crate::ask::{Ask, Dialect, Sent};
+use crate::ask::Dialect;
 use crate::habit::Habit;
 use crate::memory::Memory;
 use crate::model::Model;
@@ -31,6 +31,15 @@ pub enum Scenario {
     /// Hundreds at their terminals in one big room, where little is said, and a few who talk all the time.
     Crowd,
 }
+
+/// First lines of other protocols, and how their answers begin; none for requests, where nobody speaks HTTP.
+const FOREIGN: [(&[u8], &str); 5] = [
+    (b"CAP LS 302\r\nNICK secret\r\n", "ERROR :"),
+    (b"PASS secret\r\nNICK a\r\nUSER a 0 * :a\r\n", "ERROR :"),
+    (b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", "-ERR "),
+    (b"EHLO secret.example\r\n", "554 "),
+    (b"GET / HTTP/1.1\r\nCookie: secret\r\n\r\n", ""),
+];
 
 /// What happened in a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,7 +94,13 @@ impl World {
             Scenario::Crowd => (0, 120),
         };
         World {
-            stage: Stage::new(rng, limits, Server::new(settings, |_| watch), links),
+            stage: {
+                let mut stage = Stage::new(rng, limits, Server::new(settings, |_| watch), links);
+                if listen == Listen::Auto {
+                    stage.watch_greetings();
+                }
+                stage
+            },
             listen,
             scenario,
             model,
@@ -161,16 +176,22 @@ impl World {
             let name = mind.rng.bool().then(|| mind.name());
             let name = if mind.rng.u32(0..10) == 0 { Some("two words".to_owned()) } else { name };
             let room = (memory.is_none() && mind.rng.bool()).then(|| mind.room());
-            let greet_after_ms = if self.listen == Listen::Auto { limits.greet_after_ms } else { limits.head_ms / 4 };
+            let auto = self.listen == Listen::Auto;
+            let greet_after_ms = if auto { limits.greet_after_remote_ms } else { limits.head_ms / 4 };
             person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
             if let Some(memory) = memory {
                 person.resume(memory, &mut self.counter, model, rng);
             }
-        } else if self.listen == Listen::Line && rng.bool() {
-            // Where nobody speaks HTTP, this is as good as any other words.
-            let text = "GET / HTTP/1.1".to_owned();
-            let bytes = text.clone().into_bytes();
-            person.say(Sent { bytes, ask: Ask::Say { room: None, text, me: false }, reference: None }, model, rng);
+        } else if self.scenario == Scenario::Crowd || rng.u32(0..4) > 0 {
+            person.enter(model, rng);
+        } else if rng.u32(0..4) == 0 {
+            // What no person says first, and nobody may hear.
+            let (sent, answer) = FOREIGN[rng.usize(..FOREIGN.len())];
+            let is_request = answer.is_empty();
+            if !is_request || self.listen == Listen::Line {
+                person.send(sent);
+                person.end = Some(if is_request { End::Late } else { End::Foreign(answer) });
+            }
         }
         self.people.push(person);
     }
@@ -313,7 +334,8 @@ impl World {
     }
 
     fn is_heard(&self, person: &Person) -> bool {
-        person.habit == Habit::Stuck || self.model.borrow_mut().client(person.number).sent.is_empty()
+        let is_broken = person.end == Some(End::Reset);
+        person.habit == Habit::Stuck || !is_broken && self.model.borrow_mut().client(person.number).sent.is_empty()
     }
 
     fn has_seen_all(&self, person: &Person) -> bool {

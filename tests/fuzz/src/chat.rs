@@ -80,6 +80,8 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
         talked_ahead_ms: (settings[6] & 1 == 0).then_some(200),
         linger_ms: 500,
         greet_after_ms: 100,
+        greet_after_remote_ms: 100,
+        hold_ms: 100,
         head_ms: 500,
         ping_after_ms: 700,
         pong_ms: 500,

@@ -47,8 +47,8 @@ enum View {
     /// Nothing has come that tells.
     Undecided,
     Screen(Box<Screen>),
-    /// A line client whose first bytes were a request.
-    Http,
+    /// A line client whose first bytes were of another protocol, and answered in that.
+    Foreign,
 }
 
 pub struct Person {
@@ -139,8 +139,8 @@ impl Person {
         if let (View::Undecided, Some(first)) = (&self.view, bytes.first()) {
             // A line of the server's begins with a mark, and a telnet command with IAC.
             self.view = match first {
-                b'H' => View::Http,
-                _ => View::Screen(Box::new(Screen::lines())),
+                b'*' | b'!' | 255 => View::Screen(Box::new(Screen::lines())),
+                _ => View::Foreign,
             };
         }
         let View::Screen(screen) = &mut self.view else { return };
@@ -241,7 +241,7 @@ impl Person {
         let wire = self.wire.borrow();
         match &self.view {
             View::Screen(screen) => wire.reset || wire.reset_by_close || screen.left_over() == 0,
-            View::Undecided | View::Http => true,
+            View::Undecided | View::Foreign => true,
         }
     }
 }
