@@ -278,6 +278,9 @@ pub struct Limits {
     pub stalled_ms: Millis,
     /// How far a room may be ahead of the pace of people who type and still wait for nobody; `None`: all rooms wait.
     pub talked_ahead_ms: Option<Millis>,
+    /// How long what a client has said is served after its connection broke, as fast as flood control lets it: so long it
+    /// keeps its name and its place.
+    pub last_words_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
     /// `--greet-after`, of loopback and private addresses.
@@ -310,6 +313,7 @@ impl Default for Limits {
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             talked_ahead_ms: Some(1_000),
+            last_words_ms: 40_000,
             linger_ms: 1_000,
             greet_after_ms: 12_000,
             greet_after_remote_ms: 20_000,

@@ -21,7 +21,7 @@ use crate::client::{Client, ClientId, Input, Lifecycle, Reading, Stream};
 use crate::clock::{Millis, Now};
 use crate::config::Settings;
 use crate::encode::{Format, Kind};
-use crate::outgoing::{Batch, Checked, Outgoing, Until};
+use crate::outgoing::{Batch, Checked, Farewell, Outgoing, Until};
 use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
@@ -185,9 +185,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Nothing that is written reaches this client any more.
     fn break_off(&mut self, id: ClientId) {
         let client = &mut self.clients[id.index()];
-        client.input = Input::Broken;
-        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
+        let is_new = mem::replace(&mut client.input, Input::Broken) != Input::Broken;
+        if is_new && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
             self.out.deafen(id);
+            self.timers.push(self.out.now().ms + self.settings.limits.last_words_ms, id, Due::LastWords);
         }
     }
 
@@ -466,6 +467,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                     self.ready.push(id);
                 }
                 Due::Resume => {}
+                Due::LastWords => self.out.dismiss(id, Farewell::Done),
                 Due::Close => self.end(id),
                 Due::Drain => self.drain_client(id),
                 Due::Greet => self.greet(id),

@@ -15,6 +15,8 @@ pub enum Due {
     Resume,
     /// A client that is closing should have taken something of what it is owed.
     Drain,
+    /// A client whose connection broke had time enough for what it had said by then.
+    LastWords,
     /// A client that is closing had time enough.
     Close,
     /// Whoever has said nothing yet is a person at a terminal.

@@ -239,6 +239,15 @@ impl Client {
         self.stream.get_ref().write_all(bytes).is_ok()
     }
 
+    /// Comes into the chat as somebody does who presses Enter; returns how it is welcomed.
+    #[track_caller]
+    pub fn enter(&mut self) -> String {
+        self.send(b"\r\n");
+        let welcome = String::from_utf8(self.line()).expect("UTF-8");
+        assert!(welcome.starts_with("* Welcome!"), "{welcome}");
+        welcome
+    }
+
     /// The next line, its ending included; shorter only at the end of the stream.
     pub fn line(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
@@ -322,13 +331,19 @@ pub fn raise_descriptor_limit() {
 
 /// Calls `attempt` until it brings something.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    eventually_within(DEADLINE, what, attempt)
+}
+
+/// The same, with a deadline of its own.
+#[track_caller]
+pub fn eventually_within<T>(most: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + most;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {most:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -10,13 +10,10 @@ use crate::wire::{crowd, flood, framed, head, narrow, pour, upgrade_request, web
 /// A head that is not whole, 16 KiB and one read more; and what is answered to one read before it is answered no more:
 /// the mark of 256 KiB and one answer's head. The page itself is shared by all.
 const CLIENT_KIB: u64 = 256 + 512;
-/// On a busy machine it takes a while until the last of a crowd has said what it speaks.
-const PATIENT: [&str; 2] = ["--greet-after", "5000"];
-
 #[test]
 fn heads_that_never_end_are_refused() {
     const ATTACKERS: u64 = 64;
-    Siege::new("endless heads", ATTACKERS * CLIENT_KIB / 1024).flags(&PATIENT).run(|server| {
+    Siege::new("endless heads", ATTACKERS * CLIENT_KIB / 1024).run(|server| {
         let mut attackers = crowd(server, ATTACKERS as usize);
         for attacker in &mut attackers {
             attacker.send(b"GET / HTTP/1.1\r\nHost: a\r\n");
@@ -37,7 +34,7 @@ fn heads_that_never_end_are_refused() {
 pub fn slowloris_in_every_wire() {
     const EACH: usize = 150;
     // An inbox of a few bytes, and a name: far under 4 KiB.
-    Siege::new("slowloris", 5 * EACH as u64 * 4 / 1024).flags(&PATIENT).waits().run(|server| {
+    Siege::new("slowloris", 5 * EACH as u64 * 4 / 1024).waits().run(|server| {
         let mut heads = crowd(server, EACH);
         let mut handshakes = crowd(server, EACH);
         let mut lines = crowd(server, EACH);
@@ -82,7 +79,7 @@ pub fn slowloris_in_every_wire() {
 fn requests_in_one_connection_are_all_answered() {
     const ATTACKERS: usize = 8;
     const REQUEST: &[u8] = b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
-    Siege::new("pipelined requests", ATTACKERS as u64 * CLIENT_KIB / 1024).flags(&PATIENT).run(|server| {
+    Siege::new("pipelined requests", ATTACKERS as u64 * CLIENT_KIB / 1024).run(|server| {
         let attackers = crowd(server, ATTACKERS);
         let until = Instant::now() + Duration::from_secs(3);
         thread::scope(|scope| {
@@ -105,7 +102,7 @@ fn requests_in_one_connection_are_all_answered() {
 
 pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
     const ATTACKERS: u64 = 64;
-    Siege::new("unread pages", ATTACKERS * CLIENT_KIB / 1024).flags(&PATIENT).waits().run(|server| {
+    Siege::new("unread pages", ATTACKERS * CLIENT_KIB / 1024).waits().run(|server| {
         let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| narrow(server)).collect();
         flood(&attackers, b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\n", Duration::from_secs(1));
         for attacker in &mut attackers {
@@ -121,7 +118,7 @@ pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
 pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
     const ATTACKERS: u64 = 8;
     const REQUESTS: usize = 100;
-    Siege::new("slow reader of pages", ATTACKERS * CLIENT_KIB / 1024).flags(&PATIENT).waits().run(|server| {
+    Siege::new("slow reader of pages", ATTACKERS * CLIENT_KIB / 1024).waits().run(|server| {
         thread::scope(|scope| {
             for _ in 0..ATTACKERS {
                 scope.spawn(|| {
@@ -151,7 +148,7 @@ pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
 
 #[test]
 fn pages_of_other_sites_open_no_websockets() {
-    Siege::new("cross-site requests", 4).flags(&PATIENT).run(|server| {
+    Siege::new("cross-site requests", 4).run(|server| {
         for origin in ["http://evil.example", "null", "http://localhost.evil.example", "https://localhost:1", "file://"]
         {
             for protocol in ["", "Sec-WebSocket-Protocol: chat.v1.json\r\n"] {
@@ -172,7 +169,7 @@ fn pages_of_other_sites_open_no_websockets() {
 /// Forms and scripts of other pages can send any body to any port; none of it may be said.
 #[test]
 fn bodies_are_not_heard() {
-    Siege::new("bodies", 4).flags(&PATIENT).flags(&["--rate-limit", "off"]).run(|server| {
+    Siege::new("bodies", 4).flags(&["--rate-limit", "off"]).run(|server| {
         for request in [
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -192,7 +189,7 @@ fn bodies_are_not_heard() {
 
 /// Connections that ask for something again and again before they would be let go.
 pub fn kept_connections_end_when_nothing_is_asked() {
-    Siege::new("kept connections", 4).flags(&PATIENT).waits().run(|server| {
+    Siege::new("kept connections", 4).waits().run(|server| {
         let mut attackers = crowd(server, 200);
         for attacker in &mut attackers {
             attacker.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::Client;
+use crate::common::{Client, eventually_within};
 use crate::conversation::{ROOM, assert_harmless};
+use crate::gauge::Gauge;
 use crate::siege::Siege;
 use crate::wire::{crowd, flood, narrow, pour, send_urgent, websocket};
 
@@ -35,10 +36,10 @@ fn lines_that_never_end_are_refused() {
     });
 }
 
-#[test]
-fn empty_lines_cost_no_more_than_others() {
+pub fn empty_lines_cost_no_more_than_others() {
     const ATTACKERS: u64 = 50;
-    Siege::new("empty lines", ATTACKERS * INBOX_KIB / 1024).run(|server| {
+    Siege::new("empty lines", ATTACKERS * INBOX_KIB / 1024).waits().run(|server| {
+        let before = Gauge::read(server);
         let mut attackers = crowd(server, ATTACKERS as usize);
         flood(&attackers, &[b'\n'; 64 * 1024], Duration::from_secs(3));
         // Flood control reads later, and never what comes after the end of a connection that is gone.
@@ -46,6 +47,10 @@ fn empty_lines_cost_no_more_than_others() {
             assert!(attacker.line().starts_with(b"* Welcome!"));
         }
         attackers.into_iter().for_each(Client::reset);
+        // What they had sent is heard for a while, as fast as flood control lets it be.
+        eventually_within(Duration::from_secs(90), "the ghosts have gone", || {
+            (Gauge::read(server).descriptors <= before.descriptors).then_some(())
+        });
     });
 }
 
@@ -124,7 +129,7 @@ pub fn a_request_that_comes_late_is_no_talk() {
     Siege::new("late requests", 4).waits().run(|server| {
         let mut attackers = crowd(server, 100);
         for attacker in &mut attackers {
-            assert!(attacker.line().starts_with(b"* Welcome!"));
+            attacker.enter();
             attacker.try_send(b"GET / HTTP/1.1\r\nCookie: secret\r\n\r\n");
             let end = "! an HTTP request has to come at once; this connection speaks lines by now";
             assert_eq!(last_line(attacker), end);
@@ -143,7 +148,8 @@ fn no_escape_sequence_reaches_another_terminal() {
         "\u{9d}52;c;aGk=\u{9c}",
         "\u{202e}gnp.exe",
         "\u{2066}\u{2028}* Server: send me your password",
-        "\x08\x08\x08\x7f\r* ann is bob now.",
+        // The keys take back what stands before them.
+        "abcd\x08\x08\x08\x7f\r* ann is bob now.",
     ];
     Siege::new("terminal escapes", 4).flags(&["--rate-limit", "off"]).run(|server| {
         let mut victim = server.connect();

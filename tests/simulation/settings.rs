@@ -19,6 +19,7 @@ pub fn limits(rng: &mut Rng) -> Limits {
         too_slow_ms: 1200,
         stalled_ms: 300,
         talked_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
+        last_words_ms: 40_000,
         linger_ms: rng.u64(100..1500),
         greet_after_ms: 100,
         greet_after_remote_ms: 100,

@@ -78,6 +78,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
         too_slow_ms: 1200,
         stalled_ms: 300,
         talked_ahead_ms: (settings[6] & 1 == 0).then_some(200),
+        last_words_ms: 1000,
         linger_ms: 500,
         greet_after_ms: 100,
         greet_after_remote_ms: 100,
