@@ -2,7 +2,8 @@
 //!
 //! The modules in reading order:
 //!
-//! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
+//! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it; [`logging`]: the log, which nobody
+//!   waits for.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
 //!   [`addresses`]: what one address may have; [`refusal`]: how a connection is turned away.
 //! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
@@ -28,6 +29,7 @@ pub mod config;
 pub mod encode;
 pub mod event_loop;
 mod gathering;
+pub mod logging;
 mod memory;
 pub mod outgoing;
 pub mod refusal;
