@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use log::{info, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -22,6 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::refusal::{Refusal, Refusals};
 use crate::server::Server;
 use crate::service::Service;
+use crate::signals;
 
 /// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: i32 = 4096;
@@ -32,6 +32,8 @@ const EVENTS_MAX: usize = 1024;
 /// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; those who wait to be
 /// refused; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
+/// Room for fewer clients than this is hardly meant.
+const CLIENTS_FEW: usize = 100;
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 /// When the kernel is out of memory for connections, how long to leave it alone.
@@ -104,7 +106,7 @@ impl<A: Service> EventLoop<A> {
         let address = listener.local_addr()?;
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new(signals::that_stop())?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(EventLoop {
             poll,
@@ -308,15 +310,15 @@ fn clients_max(config: &Config) -> usize {
         1024
     });
     let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX).max(1);
-    match config.max_clients {
-        None => room,
-        Some(wanted) => {
-            if wanted as usize > room {
-                warn!("--max-clients {wanted}: the limit of open files ({descriptors}) allows about {room}");
-            }
-            wanted as usize
-        }
+    let wanted = config.max_clients.map(|wanted| wanted as usize);
+    if room < wanted.unwrap_or(CLIENTS_FEW) {
+        let clients = if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
+        let of = wanted.map(|wanted| format!(" of --max-clients {wanted}")).unwrap_or_default();
+        warn!(
+            "the limit of open files ({descriptors}) leaves room for {clients}{of}: raise it (ulimit -n, LimitNOFILE=)"
+        );
     }
+    wanted.unwrap_or(room)
 }
 
 fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {

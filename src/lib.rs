@@ -36,6 +36,7 @@ pub mod refusal;
 pub mod rooms;
 pub mod server;
 pub mod service;
+mod signals;
 pub mod throttle;
 pub mod timers;
 pub mod wire;
