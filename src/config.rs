@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::addresses::{Most, Policy};
 use crate::clock::Millis;
+use crate::origin::{Allowed, AllowedOrigins};
 use crate::service::chat::{self, directory, history};
 use crate::throttle::Rate;
 
@@ -38,11 +39,12 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub greet_after: u32,
 
-    /// A web page's origin, such as https://example.com, that may open WebSockets here besides the server's own; can be
-    /// given several times, or as a list with commas; `*` is any.
-    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',',
-          value_parser = NonEmptyStringValueParser::new())]
-    pub allow_origin: Vec<String>,
+    /// A web page's origin, such as https://chat.example.com, that may open WebSockets here besides the server's own; can be
+    /// given several times, or as a list with commas; `*` is any. A server that listens on loopback only takes its own pages
+    /// under loopback names alone: name the origin that a reverse proxy shows. `null` stands for pages that have no origin,
+    /// `file://` or `null` for pages from files; other schemes (tauri://localhost, chrome-extension://ID) are taken too.
+    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',')]
+    pub allow_origin: Vec<Allowed>,
 
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time; a message to a room is
     /// compressed once for all.
@@ -143,7 +145,9 @@ pub struct Settings {
     /// `--wire`.
     pub listen: Listen,
     /// `--allow-origin`.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: AllowedOrigins,
+    /// Only this machine can connect.
+    pub is_loopback: bool,
     /// `--compress`.
     pub compress: bool,
 }
@@ -154,7 +158,8 @@ impl Default for Settings {
             limits: Limits::default(),
             addresses: Policy::default(),
             listen: Listen::Auto,
-            allowed_origins: Vec::new(),
+            allowed_origins: AllowedOrigins::default(),
+            is_loopback: false,
             compress: false,
         }
     }
@@ -229,7 +234,9 @@ impl Config {
             limits,
             addresses: Policy::new(self.max_clients_per_address, self.connect_rate),
             listen: self.wire,
-            allowed_origins: self.allow_origin.clone(),
+            allowed_origins: self.allow_origin.clone().into(),
+            // Known when an address has been bound.
+            is_loopback: false,
             compress: self.compress,
         }
     }
@@ -278,8 +285,11 @@ pub struct Limits {
     pub linger_ms: Millis,
     /// `--greet-after`.
     pub greet_after_ms: Millis,
-    /// How long a request head may take, and how long a connection is kept for the next request.
+    /// How long a request head may take.
     pub head_ms: Millis,
+    /// How long a connection is kept for the next request. Longer than the 60 s after which balancers give idle connections
+    /// up: who closes first must not be the one that has just been sent a request.
+    pub keep_alive_ms: Millis,
     /// A WebSocket client that has been silent for so long is pinged.
     pub ping_after_ms: Millis,
     /// How long it has to answer.
@@ -305,6 +315,7 @@ impl Default for Limits {
             linger_ms: 1_000,
             greet_after_ms: 300,
             head_ms: 10_000,
+            keep_alive_ms: 90_000,
             ping_after_ms: 30_000,
             pong_ms: 20_000,
             drain_ms: 5_000,

@@ -104,6 +104,7 @@ impl<A: Service> EventLoop<A> {
         settings.limits.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let mut listener = listen_on_any(&config.address.0)?;
         let address = listener.local_addr()?;
+        settings.is_loopback = address.ip().to_canonical().is_loopback();
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let mut signals = Signals::new(signals::that_stop())?;

@@ -88,17 +88,18 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
     pub fn new(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
         let mut out = Outgoing::new(settings.limits);
+        let service = service(&mut out);
         Server {
             clients: Slab::with_capacity(settings.limits.clients_expected),
             addresses: Addresses::new(settings.addresses),
-            service: service(&mut out),
+            site: service.sentence().map_or_else(Site::new, Site::of_sentence),
+            service,
             out,
             timers: Timers::default(),
             ready: Vec::new(),
             closed: Vec::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
             scratch: Scratch::new(settings.limits.message_bytes_max),
-            site: Site::new(),
             serial: 0,
             draining: false,
             served_bytes: 0,

@@ -83,6 +83,14 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--max-clients-per-address", "few"], "'few' for '--max-clients-per-address <CLIENTS>'"),
         (&["--connect-rate", "5"], "'5' for '--connect-rate <RATE>'"),
         (&["--connect-rate", "5:0"], "give BURST:PER_SECOND"),
+        (&["--allow-origin", "chat.example.com"], "did you mean https://chat.example.com?"),
+        (&["--allow-origin", "https://*.example.com"], "give * alone"),
+        (&["--allow-origin", "https://a.example/chat"], "no path"),
+        (&["--allow-origin", "https://me@a.example"], "no user name"),
+        (&["--allow-origin", "https://b\u{fc}cher.example"], "xn--"),
+        (&["--allow-origin", ""], "an origin is missing"),
+        (&["--allow-origin", "https://a.example,,https://b.example"], "an origin is missing"),
+        (&["--allow-origin", "https://a.example,b.example"], "did you mean https://b.example?"),
         (&["--drain-seconds", "-1"], "-1"),
         (&["--drain-seconds", "3601"], "3601"),
         (&["nonsense"], "nonsense"),
@@ -101,11 +109,14 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("CHAT_MAX_CLIENTS", "none"),
         ("CHAT_MAX_CLIENTS_PER_ADDRESS", "none"),
         ("CHAT_CONNECT_RATE", "10/s"),
+        ("CHAT_ALLOW_ORIGIN", "chat.example.com"),
         ("CHAT_DRAIN_SECONDS", "soon"),
     ] {
         assert_complaint(program().env(name, value), 2, value);
     }
-    assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", "a=b=c"), 2, "RUST_LOG");
+    for filter in ["a=b=c", "inof"] {
+        assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", filter), 2, "RUST_LOG");
+    }
 }
 
 #[test]

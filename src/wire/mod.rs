@@ -29,6 +29,8 @@ pub struct Http {
     pub parser: HeadParser,
     /// When the head that is under way began; before it, when the connection was made or last answered.
     pub since: Millis,
+    /// It is kept for the next request: one has been answered.
+    pub answered: bool,
 }
 
 /// An upgraded connection.

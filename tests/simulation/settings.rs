@@ -22,6 +22,7 @@ pub fn limits(rng: &mut Rng) -> Limits {
         linger_ms: rng.u64(100..1500),
         greet_after_ms: 100,
         head_ms: 500,
+        keep_alive_ms: rng.u64(500..1200),
         ping_after_ms: rng.u64(400..1000),
         pong_ms: 500,
         drain_ms: 600,

@@ -31,14 +31,15 @@ impl Visitor {
         listen: Listen,
         rng: &mut Rng,
         now: u64,
-        head_ms: u64,
+        keep_alive_ms: u64,
     ) -> Visitor {
         let good = "GET /healthz HTTP/1.1\r\nHost: chat.example\r\n\r\n";
         let mut to_send = good.repeat(rng.usize(0..3));
         let mut expected: VecDeque<u16> = std::iter::repeat_n(200, to_send.len() / good.len()).collect();
-        let last = match rng.u32(0..7) {
+        let last = match rng.u32(0..8) {
             0 => ("GET /nothing HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(404)),
             1 => ("GET /\x01 HTTP/1.1\r\n\r\n", Some(400)),
+            7 => ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", Some(405)),
             2 => ("GET / HTTP/1.1\r\nHost: chat.example\r\nX-Slow: ", Some(408)),
             // A refused upgrade is an error of some kind.
             3 => ("GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", Some(0)),
@@ -48,7 +49,8 @@ impl Visitor {
         };
         to_send.push_str(last.0);
         expected.extend(last.1);
-        let patience_ms = 3 * head_ms;
+        // A head has less time than a connection between two requests.
+        let patience_ms = 3 * keep_alive_ms;
         let mut to_send: VecDeque<u8> = to_send.into_bytes().into();
         let first = rng.usize(0..=4).min(to_send.len());
         wire.borrow_mut().uplink.extend(to_send.drain(..first));

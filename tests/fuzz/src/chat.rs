@@ -81,6 +81,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
         linger_ms: 500,
         greet_after_ms: 100,
         head_ms: 500,
+        keep_alive_ms: 1500,
         ping_after_ms: 700,
         pong_ms: 500,
         drain_ms: 600,
