@@ -283,6 +283,8 @@ pub struct Limits {
     pub talked_ahead_ms: Option<Millis>,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
+    /// How long an HTTP client that we are done with may go on sending its body. Many read the answer only then.
+    pub linger_sending_ms: Millis,
     /// `--greet-after`.
     pub greet_after_ms: Millis,
     /// How long a request head may take.
@@ -313,6 +315,7 @@ impl Default for Limits {
             stalled_ms: 1_000,
             talked_ahead_ms: Some(1_000),
             linger_ms: 1_000,
+            linger_sending_ms: 30_000,
             greet_after_ms: 300,
             head_ms: 10_000,
             keep_alive_ms: 90_000,

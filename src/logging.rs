@@ -43,6 +43,12 @@ pub fn start() -> Result<(), String> {
     let level = log.lines.filter();
     log::set_boxed_logger(Box::new(log)).map_err(|error| error.to_string())?;
     log::set_max_level(level);
+    // What was logged before a panic is not lost with the process.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log::logger().flush();
+        hook(panic);
+    }));
     Ok(())
 }
 

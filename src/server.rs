@@ -443,7 +443,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                     self.ready.push(id);
                 }
                 Due::Resume => {}
-                Due::Close => self.end(id),
+                Due::Close => self.close(id),
                 Due::Drain => self.drain_client(id),
                 Due::Greet => self.greet(id),
                 Due::Head => self.check_head(id),

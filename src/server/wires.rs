@@ -105,7 +105,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.release(id);
         let since = self.out.now().ms;
         self.clients[id.index()].wire =
-            Wire::Http(Box::new(Http { parser: HeadParser::default(), since, answered: false }));
+            Wire::Http(Box::new(Http { parser: HeadParser::default(), since, linger_until: 0, answered: false }));
         self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
     }
 
@@ -266,7 +266,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let peer = self.clients[id.index()].peer;
         match error {
             HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
-                warn!("{peer}: refused a page's WebSocket: {}", RefusedPage { request, error });
+                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
+                warn!("{peer}: refused a page's WebSocket: {page}");
             }
             _ => info!("{peer}: refused a WebSocket: {error}"),
         }
@@ -320,7 +321,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// A part of a head has come, and nothing before it.
+    /// A part of a head has come, and nothing before it; or what comes after all is said.
     pub(super) fn begin_head(&mut self, id: ClientId) {
         if let Wire::Http(http) = &mut self.clients[id.index()].wire {
             http.since = self.out.now().ms;

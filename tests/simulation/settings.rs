@@ -20,6 +20,7 @@ pub fn limits(rng: &mut Rng) -> Limits {
         stalled_ms: 300,
         talked_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
         linger_ms: rng.u64(100..1500),
+        linger_sending_ms: rng.u64(1500..3000),
         greet_after_ms: 100,
         head_ms: 500,
         keep_alive_ms: rng.u64(500..1200),

@@ -363,6 +363,36 @@ fn what_has_a_body_is_answered_at_once_and_its_body_is_no_request() {
     }
 }
 
+#[test]
+fn who_sends_a_body_slowly_has_time_to_read_the_answer_but_not_for_ever() {
+    let begin = || {
+        let mut sim = auto_echo();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+        sim.settle();
+        assert!(peer.output().starts_with("HTTP/1.1 405 ") && peer.is_shut());
+        (sim, peer)
+    };
+    let (mut sim, peer) = begin();
+    for _ in 0..20 {
+        sim.send(&peer, "x");
+        sim.pass(999);
+        assert_eq!((peer.is_dropped(), peer.unread()), (false, 0));
+    }
+    sim.pass(1);
+    assert!(peer.is_dropped(), "it has fallen silent");
+
+    let (mut sim, peer) = begin();
+    for _ in 0..59 {
+        sim.pass(500);
+        sim.send(&peer, "x");
+        sim.settle();
+        assert!(!peer.is_dropped());
+    }
+    sim.pass(500);
+    assert!(peer.is_dropped(), "it sends without end");
+}
+
 // ---- A page that asks beforehand ----
 
 #[test]

@@ -145,6 +145,8 @@ pub fn admit_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), H
 pub struct RefusedPage<'r, 'b> {
     pub request: &'r Request<'b>,
     pub error: HttpError,
+    /// As in [`Policy`].
+    pub is_loopback: bool,
 }
 
 impl fmt::Display for RefusedPage<'_, '_> {
@@ -162,7 +164,8 @@ impl fmt::Display for RefusedPage<'_, '_> {
         if let Some(origin) = origin {
             write!(f, ", start with --allow-origin {origin}")?;
         }
-        if self.error == HttpError::UPGRADE_ORIGIN {
+        // On loopback its name would have to be allowed all the same.
+        if !self.is_loopback {
             f.write_str(", or let the proxy pass Host on as it came")?;
         }
         Ok(())

@@ -79,6 +79,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
         stalled_ms: 300,
         talked_ahead_ms: (settings[6] & 1 == 0).then_some(200),
         linger_ms: 500,
+        linger_sending_ms: 900,
         greet_after_ms: 100,
         head_ms: 500,
         keep_alive_ms: 1500,

@@ -244,7 +244,8 @@ fn a_refused_page_is_told_to_the_operator_with_the_way_out() {
     let told = |host: &str, fields: &str, error| {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
         let (request, _) = http::parse(head.as_bytes()).expect("well-formed").expect("whole");
-        RefusedPage { request: &request, error }.to_string()
+        let is_loopback = error == HttpError::UPGRADE_HOST;
+        RefusedPage { request: &request, error, is_loopback }.to_string()
     };
     assert_eq!(
         told("backend", "Origin: https://Chat.Example:443\r\n", HttpError::UPGRADE_ORIGIN),
