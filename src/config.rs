@@ -107,8 +107,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_rooms_per_client: u32,
 
-    /// After SIGINT, SIGTERM or SIGHUP, how long to wait for clients to read what they are still owed. A second signal ends the
-    /// server at once.
+    /// After SIGINT, SIGTERM or SIGHUP, how long to wait for clients to read what they are still owed. A second
+    /// SIGINT or SIGTERM ends the server at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub drain_seconds: u32,

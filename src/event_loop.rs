@@ -21,7 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::refusal::{Refusal, Refusals};
 use crate::server::Server;
 use crate::service::Service;
-use crate::signals;
+use crate::signals::{self, Stop};
 
 /// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: i32 = 4096;
@@ -148,19 +148,19 @@ impl<A: Service> EventLoop<A> {
                 return Ok(Ended::Cut(self.server.len()));
             }
             self.rest(&events, now);
-            let signal = self.dispatch(&events);
+            let stop = self.dispatch(&events);
             self.accept(now);
             self.refusals.turn(now);
             self.server.take_in(now);
             let keep = self.gathering.waits(self.server.batch(), self.started.elapsed());
             self.server.give_out(!keep);
-            match (signal, drain_until) {
-                (false, _) => {}
-                (true, None) => {
+            match (stop, drain_until) {
+                (None, _) | (Some(Stop::HungUp), Some(_)) => {}
+                (Some(_), None) => {
                     self.stop(now);
                     drain_until = Some(now.ms + millis(self.drain));
                 }
-                (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
+                (Some(Stop::Asked), Some(_)) => return Ok(Ended::Cut(self.server.len())),
             }
             if drain_until.is_some() && self.server.is_drained() {
                 return Ok(Ended::Drained);
@@ -204,13 +204,13 @@ impl<A: Service> EventLoop<A> {
         }
     }
 
-    /// Passes readiness on; `true` if a signal asks us to stop.
-    fn dispatch(&mut self, events: &Events) -> bool {
-        let mut signal = false;
+    /// Passes readiness on; tells of a signal that asks us to stop.
+    fn dispatch(&mut self, events: &Events) -> Option<Stop> {
+        let mut stop = None;
         for event in events {
             match event.token() {
                 LISTENER => self.acceptable = true,
-                SIGNALS => signal |= self.signals.pending().count() > 0,
+                SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns then decides.
                     // A read stops short at urgent data as well, with more behind it.
@@ -227,7 +227,7 @@ impl<A: Service> EventLoop<A> {
                 }
             }
         }
-        signal
+        stop
     }
 
     /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener lives on.

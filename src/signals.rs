@@ -10,6 +10,19 @@ pub fn that_stop() -> impl Iterator<Item = c_int> {
     [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&signal| signal == SIGTERM || !is_ignored(signal))
 }
 
+/// What a signal that stops the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// The terminal has gone. Its shell and its kernel say so each for themselves, so that the second says nothing new.
+    HungUp,
+    /// Somebody wants it to stop; the second time, at once.
+    Asked,
+}
+
+pub fn meaning(signal: c_int) -> Stop {
+    if signal == SIGHUP { Stop::HungUp } else { Stop::Asked }
+}
+
 #[expect(
     unsafe_code,
     reason = "sigaction(2) without a new action only reads the old one, into zeroed memory of its type"

@@ -344,6 +344,14 @@ fn it_serves_though_its_terminal_is_stopped() {
         screen.iter().any(|line| line.contains("more lines like this were left out: Peer address: ")).then_some(())
     });
     drop(server);
+
+    // It stops in the same manner.
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let (mut server, address) = with_stderr(terminal.slave.try_clone().expect("a second handle"));
+    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it stops");
+    serve_many(address, 100);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 /// The lines that come out of a terminal.
@@ -420,6 +428,22 @@ fn each_signal_stops_an_idle_server() {
         assert_eq!(status.code(), Some(0), "SIG{signal}: {log:#?}");
         assert!(log.last().is_some_and(|line| line.ends_with("stopped")), "SIG{signal}: {log:#?}");
     }
+}
+
+/// A terminal that is closed says so twice: its shell does, and then the kernel.
+#[test]
+fn hanging_up_twice_is_hanging_up() {
+    ignore_no_signals();
+    let (mut server, mut slow, line) = owing("3600");
+    server.signal("HUP");
+    server.wait_for_line("stopping", |line| line.contains("stopping"));
+    server.signal("HUP");
+    thread::sleep(Duration::from_millis(200));
+    assert!(server.is_running(), "it still owes something");
+    assert!(slow.bytes(line.len()) == line);
+    assert_eq!(slow.rest_until_end(), b"");
+    drop(slow);
+    assert_eq!(server.finish().0.code(), Some(0));
 }
 
 /// As nohup(1) does, and a script that starts something in the background.
