@@ -24,7 +24,7 @@ const LINES: (u32, u32) = (1000, 1);
 const WARNINGS: (u32, u32) = (1000, 10);
 /// Where standard error does not block, its reader is given so long.
 const NAP: Duration = Duration::from_millis(10);
-/// The end of the program waits so long for the reader of standard error.
+/// The end of the program waits so long for the reader of standard error, however often it flushes.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Logs to standard error from now on, from `info` up or as `RUST_LOG` says.
@@ -120,6 +120,8 @@ struct State {
     is_writing: bool,
     /// All that was left out is to be told now.
     is_ending: bool,
+    /// No flush waits longer than this; set by the first.
+    flush_until: Option<Instant>,
 }
 
 /// What the writer is to write next.
@@ -156,6 +158,8 @@ impl Shared {
     fn flush(&self, patience: Duration) {
         let mut state = self.lock();
         state.is_ending = true;
+        let patience =
+            state.flush_until.get_or_insert(Instant::now() + patience).saturating_duration_since(Instant::now());
         self.work.notify_one();
         let is_busy = |state: &mut State| state.is_writing || !state.queue.bytes.is_empty() || state.thinning.owes();
         let waited = self.rest.wait_timeout_while(state, patience, is_busy);

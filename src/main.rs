@@ -62,7 +62,10 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) 
         }
     };
     announce(event_loop.address());
-    match event_loop.run() {
+    let ended = event_loop.run();
+    // What was left out is told before the last line.
+    log::logger().flush();
+    match ended {
         Ok(Ended::Drained) => info!("stopped"),
         Ok(Ended::Cut(clients)) => warn!("stopped; {clients} clients were cut off"),
         Err(error) => {

@@ -376,6 +376,7 @@ fn a_flood_of_connections_is_none_of_lines() {
     assert!((1001..1200).contains(&peers), "{peers} lines");
     let left_out =
         log.iter().filter_map(|line| line.split_once("] ")?.1.split_once(" more line")?.0.parse::<usize>().ok());
+    assert!(log.last().is_some_and(|line| line.ends_with("] stopped")), "{log:#?}");
     let (told, left_out) = left_out.fold((0, 0), |(told, sum), count| (told + 1, sum + count));
     assert_eq!(peers - told + left_out, 1500, "none is missing: {log:#?}");
 }

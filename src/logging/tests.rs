@@ -95,6 +95,16 @@ fn say(log: &Log, place: u32, what: std::fmt::Arguments<'_>) {
     log.log(&record(place, Level::Info, what));
 }
 
+/// Waits until the writer has nothing to do.
+fn settle(log: &Log) {
+    let until = Instant::now() + Duration::from_secs(30);
+    let is_busy = |state: &State| state.is_writing || !state.queue.bytes.is_empty();
+    while is_busy(&log.shared.lock()) {
+        assert!(Instant::now() < until, "the writer is stuck");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 fn text(output: &Receiver<Vec<u8>>) -> String {
     String::from_utf8(output.recv_timeout(Duration::from_secs(30)).expect("it is written")).expect("UTF-8")
 }
@@ -107,7 +117,7 @@ fn lines_come_out_whole_in_order_and_with_their_level() {
     }
     log.log(&record(2, Level::Debug, format_args!("not wanted")));
     (0..200).for_each(|_| drop(answer.send(Ok(()))));
-    log.flush();
+    settle(&log);
     let all: String = output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
     let lines: Vec<&str> = all.lines().collect();
     assert_eq!(lines.len(), 100);
@@ -127,12 +137,15 @@ fn whoever_logs_does_not_wait_and_what_is_lost_is_counted() {
     let began = Instant::now();
     log.flush();
     assert!(began.elapsed() >= FLUSH && began.elapsed() < 10 * FLUSH, "it gives up: {:?}", began.elapsed());
+    let began = Instant::now();
+    log.flush();
+    assert!(began.elapsed() < FLUSH, "it has waited before");
     assert!(log.shared.lock().queue.bytes.len() <= QUEUE_BYTES_MAX);
     let lost = log.shared.lock().queue.lost;
     assert!(lost > 900, "{lost}");
 
     (0..3).for_each(|_| drop(answer.send(Ok(()))));
-    log.flush();
+    settle(&log);
     let all: String = output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
     let (last, before) =
         all.lines().collect::<Vec<_>>().split_last().map(|(last, rest)| (*last, rest.len())).expect("it");
@@ -151,7 +164,7 @@ fn a_sink_that_fails_is_tried_again_with_the_next_line() {
     for _ in 0..3 {
         say(&log, 1, format_args!("into the void"));
         drop(answer.send(Err(io::ErrorKind::BrokenPipe.into())));
-        log.flush();
+        settle(&log);
     }
     say(&log, 1, format_args!("heard"));
     drop(answer.send(Err(io::ErrorKind::Interrupted.into())));
