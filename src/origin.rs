@@ -226,8 +226,12 @@ impl AllowedOrigins {
     /// Whether the host of a request is that of one of the origins.
     pub fn names_host(&self, host: &str) -> bool {
         let host = bare_host(host);
-        let is_it = |allowed: &Allowed| matches!(allowed, Allowed::This(Origin::Place(place)) if is_web(&place.scheme) && bare_host(&place.host) == host);
-        self.is_any() || !host.is_empty() && self.0.iter().any(is_it)
+        let is_it = |allowed: &Allowed| match allowed {
+            Allowed::This(Origin::Place(place)) => is_web(&place.scheme) && bare_host(&place.host) == host,
+            Allowed::This(Origin::Opaque) => false,
+            Allowed::Any => true,
+        };
+        self.0.iter().any(is_it)
     }
 }
 
@@ -237,8 +241,7 @@ fn bare_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Whether `host[:port]` can only be this machine: nobody can point one of these names elsewhere, or another page's name at them
-/// (RFC 6761 6.3).
+/// Whether `host[:port]` can only be this machine: no zone of the DNS has a say in these names (RFC 6761 6.3).
 pub fn is_loopback(host: &str) -> bool {
     let host = bare_host(host);
     let address = match host.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')) {

@@ -338,8 +338,8 @@ fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, Ht
     Ok(if is_empty { ContentAhead::No } else { ContentAhead::Yes })
 }
 
-/// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never asked for; other expectations
-/// cannot be met.
+/// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never asked for. Other
+/// expectations cannot be met, and 417 says so.
 fn refuse_expectation(headers: &Headers<'_>, version: Version) -> Result<(), HttpError> {
     let mut expectations = headers.list("expect");
     let met = version == Version::Http10 || expectations.all(|one| one.eq_ignore_ascii_case(b"100-continue"));

@@ -190,7 +190,7 @@ fn bodies_are_not_heard() {
     });
 }
 
-/// Between two requests a connection has a minute and a half, which is tested with a virtual clock; within a request it has less.
+/// Between two requests there is more time, which is tested with a virtual clock.
 pub fn kept_connections_end_when_a_request_is_not_finished() {
     Siege::new("kept connections", 4).flags(&PATIENT).waits().run(|server| {
         let mut attackers = crowd(server, 200);
