@@ -49,6 +49,7 @@ mod lines {
 
 mod websocket {
     use super::*;
+    use chat_server::origin::AllowedOrigins;
     use chat_server::wire::http::HeadParser;
     use chat_server::wire::websocket::deflate::{Deflater, Inflater};
     use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame, encode_frame};
@@ -129,7 +130,9 @@ mod websocket {
                      Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nOrigin: http://localhost:8080\r\n\
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
-        let policy = Policy { allowed_origins: &[], subprotocols: &["chat.v1.json"], deflate: true };
+        let none = AllowedOrigins::default();
+        let policy =
+            Policy { allowed_origins: &none, is_loopback: true, subprotocols: &["chat.v1.json"], deflate: true };
         bencher.bench_local(|| {
             let parsed = HeadParser::default().parse(black_box(head)).expect("well-formed");
             let (request, _) = parsed.expect("whole");

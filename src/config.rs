@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::addresses::{Most, Policy};
 use crate::clock::Millis;
+use crate::origin::{Allowed, AllowedOrigins};
 use crate::service::chat::{self, directory, history};
 use crate::throttle::Rate;
 
@@ -40,11 +41,12 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub greet_after: Option<u32>,
 
-    /// A web page's origin, such as https://example.com, that may open WebSockets here besides the server's own; can be
-    /// given several times, or as a list with commas; `*` is any.
-    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',',
-          value_parser = NonEmptyStringValueParser::new())]
-    pub allow_origin: Vec<String>,
+    /// A web page's origin, such as https://chat.example.com, that may open WebSockets here besides the server's own; can be
+    /// given several times, or as a list with commas; `*` is any. A server that listens on loopback only takes its own pages
+    /// under loopback names alone: name the origin that a reverse proxy shows. `null` stands for pages that have no origin,
+    /// `file://` or `null` for pages from files; other schemes (tauri://localhost, chrome-extension://ID) are taken too.
+    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',')]
+    pub allow_origin: Vec<Allowed>,
 
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time; a message to a room is
     /// compressed once for all.
@@ -107,8 +109,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_rooms_per_client: u32,
 
-    /// After SIGINT or SIGTERM, how long to wait for clients to read what they are still owed. A second signal ends the
-    /// server at once.
+    /// After SIGINT, SIGTERM or SIGHUP, how long to wait for clients to read what they are still owed. A second
+    /// SIGINT or SIGTERM ends the server at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub drain_seconds: u32,
@@ -145,7 +147,9 @@ pub struct Settings {
     /// `--wire`.
     pub listen: Listen,
     /// `--allow-origin`.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: AllowedOrigins,
+    /// Only this machine can connect.
+    pub is_loopback: bool,
     /// `--compress`.
     pub compress: bool,
 }
@@ -156,7 +160,8 @@ impl Default for Settings {
             limits: Limits::default(),
             addresses: Policy::default(),
             listen: Listen::Auto,
-            allowed_origins: Vec::new(),
+            allowed_origins: AllowedOrigins::default(),
+            is_loopback: false,
             compress: false,
         }
     }
@@ -233,7 +238,9 @@ impl Config {
             limits,
             addresses: Policy::new(self.max_clients_per_address, self.connect_rate),
             listen: self.wire,
-            allowed_origins: self.allow_origin.clone(),
+            allowed_origins: self.allow_origin.clone().into(),
+            // Known when an address has been bound.
+            is_loopback: false,
             compress: self.compress,
         }
     }
@@ -283,14 +290,19 @@ pub struct Limits {
     pub last_words_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
+    /// How long an HTTP client that we are done with may go on sending its body. Many read the answer only then.
+    pub linger_sending_ms: Millis,
     /// `--greet-after`, of loopback and private addresses.
     pub greet_after_ms: Millis,
     /// `--greet-after`, of other addresses, where a packet may be lost on the way.
     pub greet_after_remote_ms: Millis,
     /// Without a greeting: how long what a silent client is sent is held back, because it may turn out to speak HTTP.
     pub hold_ms: Millis,
-    /// How long a request head may take, and how long a connection is kept for the next request.
+    /// How long a request head may take.
     pub head_ms: Millis,
+    /// How long a connection is kept for the next request. Longer than the 60 s after which balancers give idle connections
+    /// up: who closes first must not be the one that has just been sent a request.
+    pub keep_alive_ms: Millis,
     /// A WebSocket client that has been silent for so long is pinged.
     pub ping_after_ms: Millis,
     /// How long it has to answer.
@@ -315,10 +327,12 @@ impl Default for Limits {
             talked_ahead_ms: Some(1_000),
             last_words_ms: 40_000,
             linger_ms: 1_000,
+            linger_sending_ms: 30_000,
             greet_after_ms: 12_000,
             greet_after_remote_ms: 20_000,
             hold_ms: 300,
             head_ms: 10_000,
+            keep_alive_ms: 90_000,
             ping_after_ms: 25_000,
             pong_ms: 15_000,
             drain_ms: 5_000,

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use log::{info, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -22,6 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::refusal::{Refusal, Refusals};
 use crate::server::Server;
 use crate::service::Service;
+use crate::signals::{self, Stop};
 
 /// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: i32 = 4096;
@@ -32,6 +32,8 @@ const EVENTS_MAX: usize = 1024;
 /// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; those who wait to be
 /// refused; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
+/// Room for fewer clients than this is hardly meant.
+const CLIENTS_FEW: usize = 100;
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 /// When the kernel is out of memory for connections, how long to leave it alone.
@@ -113,9 +115,10 @@ impl<A: Service> EventLoop<A> {
         settings.limits.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let mut listener = listen_on_any(&config.address.0)?;
         let address = listener.local_addr()?;
+        settings.is_loopback = address.ip().to_canonical().is_loopback();
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new(signals::that_stop())?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(EventLoop {
             poll,
@@ -153,11 +156,11 @@ impl<A: Service> EventLoop<A> {
         loop {
             self.wait(&mut events, drain_until)?;
             let now = self.now();
-            let mut signal = self.dispatch(&events);
+            let mut stop = self.dispatch(&events);
             // Whoever is judged for its silence must have been listened to.
             while self.server.next_deadline().is_some_and(|at| at <= now.ms) && events.iter().count() == EVENTS_MAX {
                 poll(&mut self.poll, &mut events, Some(Duration::ZERO))?;
-                signal |= self.dispatch(&events);
+                stop = stop.max(self.dispatch(&events));
             }
             // Before the turn, whose own deadlines would let the last clients go as if they had drained.
             if drain_until.is_some_and(|at| at <= now.ms) {
@@ -169,13 +172,13 @@ impl<A: Service> EventLoop<A> {
             self.server.take_in(now);
             let keep = self.gathering.waits(self.server.batch(), self.started.elapsed());
             self.server.give_out(!keep);
-            match (signal, drain_until) {
-                (false, _) => {}
-                (true, None) => {
+            match (stop, drain_until) {
+                (None, _) | (Some(Stop::HungUp), Some(_)) => {}
+                (Some(_), None) => {
                     self.stop(now);
                     drain_until = Some(now.ms + millis(self.drain));
                 }
-                (true, Some(_)) => return Ok(Ended::Cut(self.server.len())),
+                (Some(Stop::Asked), Some(_)) => return Ok(Ended::Cut(self.server.len())),
             }
             if drain_until.is_some() && self.server.is_drained() {
                 return Ok(Ended::Drained);
@@ -218,13 +221,13 @@ impl<A: Service> EventLoop<A> {
         }
     }
 
-    /// Passes readiness on; `true` if a signal asks us to stop.
-    fn dispatch(&mut self, events: &Events) -> bool {
-        let mut signal = false;
+    /// Passes readiness on; tells of a signal that asks us to stop.
+    fn dispatch(&mut self, events: &Events) -> Option<Stop> {
+        let mut stop = None;
         for event in events {
             match event.token() {
                 LISTENER => self.acceptable = true,
-                SIGNALS => signal |= self.signals.pending().count() > 0,
+                SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns then decides.
                     // A read stops short at urgent data as well, with more behind it.
@@ -241,7 +244,7 @@ impl<A: Service> EventLoop<A> {
                 }
             }
         }
-        signal
+        stop
     }
 
     /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener lives on.
@@ -344,15 +347,15 @@ fn clients_max(config: &Config) -> usize {
         1024
     });
     let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX).max(1);
-    match config.max_clients {
-        None => room,
-        Some(wanted) => {
-            if wanted as usize > room {
-                warn!("--max-clients {wanted}: the limit of open files ({descriptors}) allows about {room}");
-            }
-            wanted as usize
-        }
+    let wanted = config.max_clients.map(|wanted| wanted as usize);
+    if room < wanted.unwrap_or(CLIENTS_FEW) {
+        let clients = if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
+        let of = wanted.map(|wanted| format!(" of --max-clients {wanted}")).unwrap_or_default();
+        warn!(
+            "the limit of open files ({descriptors}) leaves room for {clients}{of}: raise it (ulimit -n, LimitNOFILE=)"
+        );
     }
+    wanted.unwrap_or(room)
 }
 
 fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {

@@ -2,9 +2,11 @@
 //!
 //! The modules in reading order:
 //!
-//! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it.
+//! - [`config`]: flags, environment and every limit; [`clock`]: time as a turn sees it; [`logging`]: the log, which nobody
+//!   waits for.
 //! - [`event_loop`]: the only place that knows `mio`, the clock and signals. It accepts connections and turns the server.
-//!   [`addresses`]: what one address may have; [`refusal`]: how a connection is turned away.
+//!   [`addresses`]: what one address may have; [`refusal`]: how a connection is turned away; [`origin`]: whose pages may
+//!   connect.
 //! - [`server`]: a turn's work over any byte stream and any service: read, tick, flush, reap; what a client's bytes mean, and
 //!   how it leaves. [`timers`]: its deadlines. [`throttle`]: how often something may be done.
 //! - [`client`]: one connection: stream, inbox, outbox and lifecycle.
@@ -28,12 +30,15 @@ pub mod config;
 pub mod encode;
 pub mod event_loop;
 mod gathering;
+pub mod logging;
 mod memory;
+pub mod origin;
 pub mod outgoing;
 pub mod refusal;
 pub mod rooms;
 pub mod server;
 pub mod service;
+mod signals;
 pub mod throttle;
 pub mod timers;
 pub mod wire;

@@ -1,11 +1,14 @@
 //! Flags, logger, event loop.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_server::config::{Config, Instead, Mode};
 use chat_server::event_loop::{Ended, EventLoop};
+use chat_server::logging;
 use chat_server::outgoing::Outgoing;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -13,7 +16,7 @@ use chat_server::service::chat::Chat;
 use chat_server::service::echo::Echo;
 use log::{error, info, warn};
 
-/// The address can not be listened on.
+/// The address cannot be listened on.
 const EXIT_CANNOT_SERVE: u8 = 1;
 /// A flag or a variable makes no sense.
 const EXIT_USAGE: u8 = 2;
@@ -22,7 +25,7 @@ fn main() -> ExitCode {
     let config = match Config::read(std::env::args_os()) {
         Ok(config) => config,
         Err(Instead::Page(page)) => {
-            let _ = std::io::stdout().write_all(page.as_bytes());
+            let _ = io::stdout().write_all(page.as_bytes());
             return ExitCode::SUCCESS;
         }
         Err(Instead::Complaint(line)) => {
@@ -30,15 +33,17 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    if let Err(complaint) = start_logger() {
+    if let Err(complaint) = logging::start() {
         eprintln!("chat-server: {complaint}");
         return ExitCode::from(EXIT_USAGE);
     }
-    match config.mode {
+    let code = match config.mode {
         Mode::Chat => serve(&config, |_| Chat::new(config.chat(epoch()))),
         Mode::Echo => serve(&config, |_| Echo),
         Mode::Broadcast => serve(&config, Broadcast::new),
-    }
+    };
+    log::logger().flush();
+    code
 }
 
 /// Another one at each start: the time and the process tell two runs apart.
@@ -47,36 +52,20 @@ fn epoch() -> String {
     format!("{:x}-{:x}", since_1970.as_micros(), std::process::id())
 }
 
-/// Logs to standard error, from `info` up or as `RUST_LOG` says.
-fn start_logger() -> Result<(), String> {
-    let mut logger = env_logger::Builder::new();
-    match std::env::var("RUST_LOG") {
-        Ok(filter) => {
-            env_filter::Builder::new().try_parse(&filter).map_err(|error| format!("RUST_LOG: {error}"))?;
-            logger.parse_filters(&filter);
-        }
-        Err(std::env::VarError::NotPresent) => {
-            logger.filter_level(log::LevelFilter::Info);
-        }
-        Err(error) => return Err(format!("RUST_LOG: {error}")),
-    }
-    logger.init();
-    Ok(())
-}
-
 fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) -> ExitCode {
     let mut event_loop = match EventLoop::bind(config, service) {
         Ok(event_loop) => event_loop,
         Err(error) => {
-            eprintln!("chat-server: can not listen on {}: {error}", config.address.0[0]);
+            log::logger().flush();
+            eprintln!("chat-server: cannot listen on {}: {error}", config.address.0[0]);
             return ExitCode::from(EXIT_CANNOT_SERVE);
         }
     };
-    // Scripts read this line to learn the port. If nobody reads standard output, that is no reason not to serve.
-    if let Err(error) = writeln!(std::io::stdout(), "Listening on: {}", event_loop.address()) {
-        warn!("standard output: {error}");
-    }
-    match event_loop.run() {
+    announce(event_loop.address());
+    let ended = event_loop.run();
+    // What was left out is told before the last line.
+    log::logger().flush();
+    match ended {
         Ok(Ended::Drained) => info!("stopped"),
         Ok(Ended::Cut(clients)) => warn!("stopped; {clients} clients were cut off"),
         Err(error) => {
@@ -85,4 +74,18 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) 
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Scripts read this line to learn the port. If nobody reads standard output, that is no reason not to serve: a pipe that is
+/// full holds up nothing but a thread.
+fn announce(address: SocketAddr) {
+    let announcement = format!("Listening on: {address}\n");
+    let write = move || {
+        if let Err(error) = io::stdout().write_all(announcement.as_bytes()) {
+            warn!("standard output: {error}");
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("stdout".to_owned()).spawn(write) {
+        warn!("standard output: no thread for it: {error}");
+    }
 }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,13 +11,8 @@ use log::info;
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
 use crate::config::Listen;
-use crate::throttle::{Rate, TokenBucket};
 use crate::wire::detect::{Detected, Payload, detect};
 use crate::wire::http::{HttpError, Method};
-
-/// Lines of the log about refusals: enough to tell an incident from its beginning, and then one a second, so that a flood of
-/// connections is none of lines.
-const LINES: (u32, u32) = (1000, 1);
 
 /// Connections that wait to be told: they fit in the descriptors that are kept from clients. When there are more, the first
 /// no longer waits, so that a flood finds nothing to fill.
@@ -88,10 +82,6 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Refusals<S> {
     listen: Listen,
-    rate: Rate,
-    lines: TokenBucket,
-    /// Refused since the last line in the log.
-    untold: u64,
     waiting: VecDeque<Waiting<S>>,
 }
 
@@ -105,18 +95,13 @@ struct Waiting<S> {
 
 impl<S: Stream> Refusals<S> {
     pub fn new(listen: Listen) -> Refusals<S> {
-        let (burst, per_second) = LINES;
-        let rate = Rate::limited(burst, per_second).expect("both are in range");
-        Refusals { listen, rate, lines: TokenBucket::default(), untold: 0, waiting: VecDeque::new() }
+        Refusals { listen, waiting: VecDeque::new() }
     }
 
     /// Tells a client why it can not come in, and closes the connection. A few are kept for a moment:
     /// a request comes just after its connection, and its sender makes nothing of a line.
     pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Refusal, now: Now) {
-        if let Some(untold) = self.note(now) {
-            let besides = if untold > 0 { format!("; {untold} others before it") } else { String::new() };
-            info!("{peer}: refused: {refusal} ({}){besides}", refusal.limit());
-        }
+        info!("{peer}: refused: {refusal} ({})", refusal.limit());
         let mut arrived = [0; ARRIVED_BYTES_MAX];
         match stream.read(&mut arrived) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_wait(refusal) => {
@@ -166,17 +151,6 @@ impl<S: Stream> Refusals<S> {
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
         let _: io::Result<usize> = stream.write(&refusal.answer(self.listen, arrived, &date));
         let _: io::Result<()> = stream.shutdown_write();
-    }
-
-    /// Whether this refusal has a line in the log: how many had none since the last one.
-    fn note(&mut self, now: Now) -> Option<u64> {
-        match self.lines.try_take(now.ms, &self.rate) {
-            Ok(()) => Some(mem::take(&mut self.untold)),
-            Err(_) => {
-                self.untold += 1;
-                None
-            }
-        }
     }
 }
 

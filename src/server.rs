@@ -90,18 +90,19 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
     pub fn new(settings: Settings, service: impl FnOnce(&mut Outgoing) -> A) -> Server<S, A> {
         let mut out = Outgoing::new(settings.limits);
+        let service = service(&mut out);
         Server {
             clients: Slab::with_capacity(settings.limits.clients_expected),
             addresses: Addresses::new(settings.addresses),
             browsers: Browsers::default(),
-            service: service(&mut out),
+            site: service.sentence().map_or_else(Site::new, Site::of_sentence),
+            service,
             out,
             timers: Timers::default(),
             ready: Vec::new(),
             closed: Vec::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
             scratch: Scratch::new(settings.limits.message_bytes_max),
-            site: Site::new(),
             serial: 0,
             draining: false,
             served_bytes: 0,
@@ -468,7 +469,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 Due::Resume => {}
                 Due::LastWords => self.out.dismiss(id, Farewell::Done),
-                Due::Close => self.end(id),
+                Due::Close => self.close(id),
                 Due::Drain => self.drain_client(id),
                 Due::Greet => self.greet(id),
                 Due::Head => self.check_head(id),

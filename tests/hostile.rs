@@ -37,7 +37,7 @@ fn those_who_mostly_wait() {
         http::slowloris_in_every_wire,
         http::who_asks_for_pages_and_does_not_read_them_is_let_go,
         http::a_steady_slow_reader_of_pages_is_answered_as_it_reads,
-        http::kept_connections_end_when_nothing_is_asked,
+        http::kept_connections_end_when_a_request_is_not_finished,
         lines::who_asks_are_you_there_and_does_not_listen_is_let_go,
         lines::a_request_that_comes_late_is_no_talk,
         lines::empty_lines_cost_no_more_than_others,

@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::io::Write;
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, Server, small_window_client};
+use common::{Client, Server, program, small_window_client};
 
 /// A response as it came.
 #[derive(Debug)]
@@ -122,7 +124,8 @@ fn errors_have_clear_statuses_and_end_the_connection() {
     for (status, request) in [
         (405, format!("DELETE / HTTP/1.1\r\n{host}\r\n")),
         (405, format!("POST / HTTP/1.1\r\n{host}Content-Length: 0\r\n\r\n")),
-        (413, format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\n\r\nhello")),
+        (405, format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\n\r\nhello")),
+        (413, format!("GET / HTTP/1.1\r\n{host}Content-Length: 5\r\n\r\nhello")),
         (413, format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")),
         (400, format!("GET / HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")),
         (400, format!("GET / HTTP/1.1\r\n{host}Content-Length: five\r\n\r\n")),
@@ -140,7 +143,10 @@ fn errors_have_clear_statuses_and_end_the_connection() {
         assert_eq!(answer.field("Content-Security-Policy"), Some("default-src 'none'"));
         assert!(answer.text().ends_with(".\n") && answer.text().len() > 20, "{answer:?}");
     }
-    assert_eq!(ask_once(&server, &format!("DELETE / HTTP/1.1\r\n{host}\r\n")).field("Allow"), Some("GET, HEAD"));
+    assert_eq!(
+        ask_once(&server, &format!("DELETE / HTTP/1.1\r\n{host}\r\n")).field("Allow"),
+        Some("GET, HEAD, OPTIONS")
+    );
     for path in ["/nothing", "/..%2fetc/passwd", "/../src/main.rs", "//", "/app.js/"] {
         assert_eq!(ask_once(&server, &format!("GET {path} HTTP/1.1\r\n{host}\r\n")).status, 404, "{path}");
     }
@@ -161,7 +167,7 @@ fn errors_that_answer_head_have_no_body() {
 
 #[test]
 fn connections_are_kept_and_requests_may_come_together() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--mode", "chat"]);
     let mut client = server.connect();
     let page = get(&mut client, "/", "");
     let script = get(&mut client, "/app.js", "");
@@ -295,9 +301,19 @@ fn everything_may_come_one_byte_at_a_time() {
     }
 }
 
+/// A server that others can reach too, as it is meant to be: on loopback only its own names are known.
+fn start_anywhere(flags: &[&str]) -> Server {
+    let mut command = program();
+    command.arg("0.0.0.0:0").args(flags);
+    let mut server = Server::launch(command);
+    server.address.set_ip(Ipv4Addr::LOCALHOST.into());
+    server
+}
+
 #[test]
 fn origins_are_the_same_or_allowed() {
-    let server = Server::start(&["--allow-origin", "https://friend.example,http://other.example:81"]);
+    // As people write them.
+    let server = start_anywhere(&["--allow-origin", "HTTPS://Friend.example:443/, http://other.example:81"]);
     let status = |origin: &str| {
         let mut client = server.connect();
         let fields = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
@@ -356,4 +372,161 @@ fn bad_handshakes_are_refused_with_the_reason() {
     let answer = ask(&mut client, &good);
     assert_eq!(answer.status, 101);
     assert_eq!(answer.field("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+}
+
+/// Upgrades with these fields; the status.
+fn upgrade_status(server: &Server, host: &str, fields: &str) -> u16 {
+    let mut client = server.connect();
+    ask(&mut client, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{fields}\r\n")).status
+}
+
+/// Its own pages are those under loopback names: any other name may have been pointed here while its page was open.
+#[test]
+fn on_loopback_a_rebound_name_opens_no_websocket() {
+    for address in ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
+        let mut command = program();
+        command.args([address, "--mode", "chat", "--allow-origin", "https://chat.example"]);
+        let mut server = Server::launch(command);
+        server.address.set_ip(server.address.ip().to_canonical());
+        let own = |host: &str| upgrade_status(&server, host, &format!("Origin: http://{host}\r\n"));
+        for host in ["localhost:8080", "LOCALHOST.", "chat.localhost:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
+            assert_eq!(own(host), 101, "{host} at {address}");
+        }
+        for host in ["evil.example:8080", "localhost.evil.example", "192.168.0.1:8080"] {
+            assert_eq!(own(host), 403, "{host} at {address}");
+            assert_eq!(upgrade_status(&server, host, ""), 101, "a program, perhaps through a proxy");
+            // What it could only read is for everybody.
+            assert_eq!(ask(&mut server.connect(), &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).status, 200);
+        }
+        server.wait_for_line("a warning", |line| {
+            line.contains("WARN") && line.ends_with("start with --allow-origin http://evil.example:8080")
+        });
+        assert_eq!(own("chat.example"), 101, "it is named");
+        assert_eq!(upgrade_status(&server, "backend", "Origin: https://chat.example\r\n"), 101, "through a proxy");
+    }
+    let any = Server::start(&["--allow-origin", "*"]);
+    assert_eq!(upgrade_status(&any, "evil.example", "Origin: http://evil.example\r\n"), 101);
+}
+
+#[test]
+fn a_refused_page_is_found_in_the_log() {
+    let server = start_anywhere(&["--mode", "chat"]);
+    assert_eq!(upgrade_status(&server, "backend", "Origin: https://chat.example.com\r\n"), 403);
+    server.wait_for_log(
+        "Origin \"https://chat.example.com\" is not that of Host \"backend\"; if both are yours, start with \
+         --allow-origin https://chat.example.com, or let the proxy pass Host on as it came",
+    );
+    // Where that would not be enough, it is not said.
+    let on_loopback = Server::start(&["--mode", "chat"]);
+    assert_eq!(upgrade_status(&on_loopback, "backend", "Origin: https://chat.example.com\r\n"), 403);
+    on_loopback.wait_for_log("; if both are yours, start with --allow-origin https://chat.example.com");
+    assert_eq!(upgrade_status(&server, "localhost", "Origin: \u{1b}[31m\u{e9}\r\n"), 400, "a control character");
+    assert_eq!(upgrade_status(&server, "localhost", "Origin: \u{e9}\u{9b}\r\n"), 403);
+    server.wait_for_line("escaped", |line| {
+        line.contains("WARN") && line.contains("Origin \"\\xc3\\xa9\\xc2\\x9b\" is not")
+    });
+    assert_eq!(upgrade_status(&server, "localhost", "Sec-WebSocket-Version: 8\r\n"), 400);
+    server.wait_for_line("another refusal", |line| line.contains("INFO") && line.contains("refused a WebSocket: 400 "));
+}
+
+#[test]
+fn a_page_can_ask_beforehand_whether_it_is_admitted() {
+    let server = Server::start(&["--mode", "chat", "--drain-seconds", "20"]);
+    let mut page = server.connect();
+    let host = server.address.to_string();
+    let mut asked = |origin: &str, fields: &str| {
+        let path = format!("/admission{}", if origin.is_empty() { String::new() } else { format!("?origin={origin}") });
+        let answer = ask(&mut page, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
+        let object: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(answer.field("Cache-Control"), Some("no-store"));
+        (answer.status, object["admitted"].clone(), object["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    let admitted = (200, true.into(), String::new());
+    let foreign = (403, false.into(), "origin".to_owned());
+    assert_eq!(asked("", ""), admitted);
+    assert_eq!(asked(&format!("http%3A%2F%2F{host}"), ""), admitted);
+    assert_eq!(asked("http://evil.example", ""), foreign);
+    assert_eq!(asked("", "Origin: http://evil.example\r\n"), foreign);
+    assert_eq!(ask_once(&server, "POST /admission HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
+
+    // Somebody who is owed much keeps the server from ending.
+    let mut stuck = small_window_client(&server);
+    stuck.send(&b"/help\r\n".repeat(15));
+    thread::sleep(Duration::from_millis(500));
+    server.signal("TERM");
+    server.wait_for_line("stopping", |line| line.contains("stopping"));
+    assert_eq!(asked("", ""), (503, false.into(), "stopping".to_owned()));
+
+    for mode in ["echo", "broadcast"] {
+        let server = Server::start(&["--mode", mode]);
+        let answer = ask(&mut server.connect(), "GET /admission HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(answer.status, 409);
+        assert!(answer.text().starts_with("{\"admitted\":false,\"reason\":\"mode\","), "{}", answer.text());
+    }
+}
+
+#[test]
+fn without_a_chat_the_front_page_says_what_there_is() {
+    for (mode, what) in [("echo", "back to its sender"), ("broadcast", "to everybody")] {
+        let server = Server::start(&["--mode", mode]);
+        let mut client = server.connect();
+        let answer = get(&mut client, "/", "");
+        assert_eq!((answer.status, answer.field("Content-Type")), (200, Some("text/plain; charset=utf-8")));
+        assert!(answer.text().contains(what) && answer.text().lines().count() == 1, "{}", answer.text());
+        assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
+        for path in ["/index.html", "/app.js", "/style.css", "/favicon.svg"] {
+            assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
+        }
+    }
+}
+
+// ---- As proxies and programs ask ----
+
+#[test]
+fn health_checks_by_options_are_answered() {
+    let server = Server::start(&["--mode", "chat"]);
+    // HAProxy's, if it is not told otherwise.
+    let mut check = server.connect();
+    let answer = ask(&mut check, "OPTIONS / HTTP/1.0\r\n\r\n");
+    assert_eq!((answer.status, answer.field("Allow")), (204, Some("GET, HEAD, OPTIONS")));
+    assert_eq!(check.rest(), b"");
+    let mut kept = server.connect();
+    for target in ["*", "/", "/healthz"] {
+        let answer = ask(&mut kept, &format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!((answer.status, answer.field("Content-Length")), (204, None), "{target}");
+    }
+    assert_eq!(get(&mut kept, "/healthz", "").text(), "ok");
+}
+
+/// A reset would take the answer away from a client that is still sending.
+#[test]
+fn who_sends_a_body_reads_why_it_is_not_taken() {
+    let server = Server::start(&["--mode", "chat"]);
+    let body = vec![b'x'; 8 * 1024 * 1024];
+    for fields in [
+        format!("Content-Length: {}\r\n", body.len()),
+        format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len()),
+        "Transfer-Encoding: chunked\r\n".to_owned(),
+    ] {
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            let mut client = server.connect();
+            client.send(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
+            if !fields.contains("Expect") {
+                client.writer().write_all(&body).expect("all of it is taken");
+            }
+            let answer = read_answer(&mut client);
+            assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method} {fields}");
+            assert_eq!(client.rest_until_end(), b"");
+        }
+    }
+}
+
+#[test]
+fn hosts_may_have_a_zone() {
+    let server = Server::start(&["--mode", "chat"]);
+    for host in ["[fe80::1%25eth0]:8080", "[fe80::1%eth0]"] {
+        let answer = ask(&mut server.connect(), &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(answer.status, 200, "{host}");
+        assert!(answer.field("Content-Security-Policy").is_some_and(|policy| !policy.contains('%')), "{answer:?}");
+    }
 }

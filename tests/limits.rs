@@ -72,8 +72,8 @@ fn without_descriptors_it_refuses_politely_and_recovers() {
     }
     assert_served(&mut taken, "still here");
     assert_recovery(&server, &mut taken);
-    let warning = "--max-clients 1000: the limit of open files (64) allows about 32";
-    server.wait_for_log(warning);
+    let warning = "the limit of open files (64) leaves room for about 32 clients of --max-clients 1000: ";
+    server.wait_for_line(warning, |line| line.contains(warning));
 }
 
 /// An accept without a free descriptor fails alike whether somebody waits or nobody does.
@@ -135,6 +135,31 @@ fn without_a_limit_of_its_own_it_follows_that_of_open_files() {
         assert_eq!(client.rest_until_end(), b"! this server has as many clients as it can take; try again later\n");
     }
     assert_served(&mut taken, "still here");
+}
+
+#[test]
+fn little_room_is_told_at_start() {
+    for (descriptors, flags, expected) in [
+        (33, &[][..], Some("(33) leaves room for one client: raise it (ulimit -n, ")),
+        (131, &[], Some("(131) leaves room for about 99 clients: raise it (ulimit -n, ")),
+        (132, &[], None),
+        (64, &["--max-clients", "32"], None),
+        (
+            232,
+            &["--max-clients", "201"],
+            Some("(232) leaves room for about 200 clients of --max-clients 201: raise it ("),
+        ),
+    ] {
+        let mut command = program_with_descriptors(descriptors);
+        command.arg("127.0.0.1:0").args(flags);
+        let server = Server::launch(command);
+        knock(&server).ok().expect("there is room for one").expect_echo(b"hello\n");
+        let log = server.log();
+        let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{descriptors} {flags:?}: {warnings:#?}");
+        let told = expected.is_none_or(|expected| warnings[0].contains(&format!("the limit of open files {expected}")));
+        assert!(told, "{descriptors} {flags:?}: {warnings:#?}");
+    }
 }
 
 /// The soft limit is what a shell usually sets; the hard one is what the server may have.

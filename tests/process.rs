@@ -2,8 +2,17 @@
 
 mod common;
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::fs::File;
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::termios::{FlowArg, tcflow};
 
 use common::{Client, Server, eventually, program, small_window_client};
 
@@ -74,6 +83,14 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--max-clients-per-address", "few"], "'few' for '--max-clients-per-address <CLIENTS>'"),
         (&["--connect-rate", "5"], "'5' for '--connect-rate <RATE>'"),
         (&["--connect-rate", "5:0"], "give BURST:PER_SECOND"),
+        (&["--allow-origin", "chat.example.com"], "did you mean https://chat.example.com?"),
+        (&["--allow-origin", "https://*.example.com"], "give * alone"),
+        (&["--allow-origin", "https://a.example/chat"], "no path"),
+        (&["--allow-origin", "https://me@a.example"], "no user name"),
+        (&["--allow-origin", "https://b\u{fc}cher.example"], "xn--"),
+        (&["--allow-origin", ""], "an origin is missing"),
+        (&["--allow-origin", "https://a.example,,https://b.example"], "an origin is missing"),
+        (&["--allow-origin", "https://a.example,b.example"], "did you mean https://b.example?"),
         (&["--drain-seconds", "-1"], "-1"),
         (&["--drain-seconds", "3601"], "3601"),
         (&["nonsense"], "nonsense"),
@@ -92,11 +109,14 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("CHAT_MAX_CLIENTS", "none"),
         ("CHAT_MAX_CLIENTS_PER_ADDRESS", "none"),
         ("CHAT_CONNECT_RATE", "10/s"),
+        ("CHAT_ALLOW_ORIGIN", "chat.example.com"),
         ("CHAT_DRAIN_SECONDS", "soon"),
     ] {
         assert_complaint(program().env(name, value), 2, value);
     }
-    assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", "a=b=c"), 2, "RUST_LOG");
+    for filter in ["a=b=c", "inof"] {
+        assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", filter), 2, "RUST_LOG");
+    }
 }
 
 #[test]
@@ -212,7 +232,18 @@ fn it_serves_though_nobody_reads_its_standard_output() {
     assert!(child.0.try_wait().expect("its state").is_none());
 }
 
-struct Killed(std::process::Child);
+struct Killed(Child);
+
+impl Killed {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIG{name} could not be sent");
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        eventually("its end", || self.0.try_wait().expect("its state"))
+    }
+}
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -221,12 +252,172 @@ impl Drop for Killed {
     }
 }
 
-// ---- Signals ----
+/// An echo server with this standard error, and where it listens.
+fn with_stderr(stderr: impl Into<Stdio>) -> (Killed, SocketAddr) {
+    let mut command = program();
+    command.arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(stderr);
+    let mut server = Killed(command.spawn().expect("the program starts"));
+    let mut line = String::new();
+    let stdout = server.0.stdout.take().expect("piped");
+    BufReader::new(stdout).read_line(&mut line).expect("standard output");
+    let address = line.trim_end().strip_prefix("Listening on: ").and_then(|address| address.parse().ok());
+    (server, address.unwrap_or_else(|| panic!("it said {line:?}")))
+}
+
+/// So many clients come and go, and each is served.
+fn serve_many(address: SocketAddr, count: usize) {
+    for _ in 0..count {
+        Client::over(TcpStream::connect(address).expect("a connection")).expect_echo(b"hello\n");
+    }
+}
+
+/// A pipe that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().expect("a pipe");
+    let mut filler = writer.try_clone().expect("a second handle");
+    let (filled, is_full) = channel();
+    // Stays stuck in the write that finds no room.
+    thread::spawn(move || while filler.write_all(&[b'.'; 4096]).is_ok() && filled.send(()).is_ok() {});
+    while is_full.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    (reader, writer)
+}
 
 #[test]
-fn both_signals_stop_an_idle_server() {
-    for signal in ["INT", "TERM"] {
-        let server = Server::start(&[]);
+fn it_serves_though_nobody_reads_its_log() {
+    let (mut reader, writer) = pipe().expect("a pipe");
+    let (mut server, address) = with_stderr(writer);
+    serve_many(address, 2000);
+    let began = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut log = String::new();
+    reader.read_to_string(&mut log).expect("UTF-8");
+    assert!(log.lines().next().is_some_and(|line| line.contains("Peer address: 127.0.0.1:")), "{log}");
+}
+
+#[test]
+fn it_starts_serves_and_stops_though_its_log_is_full() {
+    let (_reader, writer) = full_pipe();
+    let (mut server, address) = with_stderr(writer);
+    serve_many(address, 10);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn it_serves_though_its_log_has_no_reader_any_more() {
+    let (reader, writer) = pipe().expect("a pipe");
+    let (mut server, address) = with_stderr(writer);
+    serve_many(address, 1);
+    drop(reader);
+    serve_many(address, 100);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn it_serves_without_a_standard_error() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$1\" 2>&-", env!("CARGO_BIN_EXE_chat-server"), &free.to_string()]);
+    let mut server =
+        Killed(command.env("CHAT_MODE", "echo").stdout(Stdio::null()).spawn().expect("the program starts"));
+    drop(eventually("a connection", || TcpStream::connect(free).ok()));
+    serve_many(free, 100);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// Ctrl-S at the terminal where it logs, and later Ctrl-Q.
+#[test]
+fn it_serves_though_its_terminal_is_stopped() {
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let (server, address) = with_stderr(terminal.slave.try_clone().expect("a second handle"));
+    serve_many(address, 1);
+    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it stops");
+    serve_many(address, 1500);
+    tcflow(&terminal.slave, FlowArg::TCOON).expect("it goes on");
+    let screen = read_on(terminal.master);
+    eventually("the lines that waited, and how many were left out", || {
+        let screen = screen.try_iter().collect::<Vec<_>>();
+        screen.iter().any(|line| line.contains("more lines like this were left out: Peer address: ")).then_some(())
+    });
+    drop(server);
+
+    // It stops in the same manner.
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let (mut server, address) = with_stderr(terminal.slave.try_clone().expect("a second handle"));
+    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it stops");
+    serve_many(address, 100);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// The lines that come out of a terminal.
+fn read_on(master: OwnedFd) -> std::sync::mpsc::Receiver<String> {
+    let (to_test, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(File::from(master)).split(b'\n').map_while(Result::ok) {
+            let _ = to_test.send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    lines
+}
+
+#[test]
+fn a_flood_of_connections_is_none_of_lines() {
+    let server = Server::start(&[]);
+    serve_many(server.address, 1500);
+    server.signal("TERM");
+    let (status, _, log) = server.finish();
+    assert_eq!(status.code(), Some(0));
+    let peers = log.iter().filter(|line| line.contains("Peer address: ")).count();
+    assert!((1001..1200).contains(&peers), "{peers} lines");
+    let left_out =
+        log.iter().filter_map(|line| line.split_once("] ")?.1.split_once(" more line")?.0.parse::<usize>().ok());
+    assert!(log.last().is_some_and(|line| line.ends_with("] stopped")), "{log:#?}");
+    let (told, left_out) = left_out.fold((0, 0), |(told, sum), count| (told + 1, sum + count));
+    assert_eq!(peers - told + left_out, 1500, "none is missing: {log:#?}");
+}
+
+#[test]
+fn it_serves_though_its_standard_output_is_full() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let (_reader, writer) = full_pipe();
+    let mut command = program();
+    command.arg(free.to_string()).stdout(writer).stderr(Stdio::null());
+    let mut server = Killed(command.spawn().expect("the program starts"));
+    drop(eventually("a connection", || TcpStream::connect(free).ok()));
+    serve_many(free, 10);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+// ---- Signals ----
+
+/// Whatever this test was started to ignore is not passed on to the servers that it starts.
+fn ignore_no_signals() {
+    for reset in [Signal::SIGINT, Signal::SIGHUP] {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { signal(reset, SigHandler::SigDfl) }.expect("a signal");
+    }
+}
+
+/// Starts a server under a shell that ignores these signals.
+fn start_ignoring(ignored: &str) -> Server {
+    ignore_no_signals();
+    let mut command = Command::new("sh");
+    let trap = format!("trap '' {ignored}; exec \"$0\" 127.0.0.1:0");
+    command.args(["-c", if ignored.is_empty() { "exec \"$0\" 127.0.0.1:0" } else { &trap }]);
+    command.arg(env!("CARGO_BIN_EXE_chat-server")).env("CHAT_MODE", "echo").env("RUST_LOG", "info");
+    Server::launch(command)
+}
+
+#[test]
+fn each_signal_stops_an_idle_server() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let server = start_ignoring("");
         let mut clients = [server.join(), server.join()];
         clients[0].send(b"half a line");
         server.signal(signal);
@@ -237,6 +428,41 @@ fn both_signals_stop_an_idle_server() {
         let (status, _, log) = server.finish();
         assert_eq!(status.code(), Some(0), "SIG{signal}: {log:#?}");
         assert!(log.last().is_some_and(|line| line.ends_with("stopped")), "SIG{signal}: {log:#?}");
+    }
+}
+
+/// A terminal that is closed says so twice: its shell does, and then the kernel.
+#[test]
+fn hanging_up_twice_is_hanging_up() {
+    ignore_no_signals();
+    let (mut server, mut slow, line) = owing("3600");
+    server.signal("HUP");
+    server.wait_for_line("stopping", |line| line.contains("stopping"));
+    server.signal("HUP");
+    thread::sleep(Duration::from_millis(200));
+    assert!(server.is_running(), "it still owes something");
+    assert!(slow.bytes(line.len()) == line);
+    assert_eq!(slow.rest_until_end(), b"");
+    drop(slow);
+    assert_eq!(server.finish().0.code(), Some(0));
+}
+
+/// As nohup(1) does, and a script that starts something in the background.
+#[test]
+fn a_signal_that_it_was_started_to_ignore_stays_ignored() {
+    for ignored in ["HUP", "INT"] {
+        let mut server = start_ignoring(ignored);
+        let mut client = server.join();
+        server.signal(ignored);
+        client.expect_echo(b"still here\n");
+        thread::sleep(Duration::from_millis(200));
+        client.expect_echo(b"and still here\n");
+        assert!(server.is_running());
+        server.signal("TERM");
+        assert_eq!(client.rest_until_end(), b"");
+        drop(client);
+        let (status, _, log) = server.finish();
+        assert_eq!(status.code(), Some(0), "SIG{ignored}: {log:#?}");
     }
 }
 
@@ -276,6 +502,7 @@ fn what_is_queued_reaches_a_slow_reader_and_nobody_new_comes_in() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
+    ignore_no_signals();
     for second in ["INT", "TERM"] {
         let (server, mut slow, line) = owing("3600");
         server.signal("INT");

@@ -120,17 +120,6 @@ fn what_answers_head_has_no_body() {
 }
 
 #[test]
-fn a_flood_of_connections_is_none_of_lines() {
-    let mut refusals = Refusals::<Near>::new(Listen::Auto);
-    let told: Vec<u64> = (0..50_000).filter_map(|_| refusals.note(at(7))).collect();
-    assert_eq!(told, [0; 1000], "the beginning is told one by one");
-    assert_eq!(refusals.note(at(1007)), Some(49_000), "then the others are counted");
-    assert_eq!(refusals.note(at(1007)), None);
-    let later = (2000..62_000).filter_map(|ms| refusals.note(at(ms)));
-    assert_eq!(later.count(), 60, "one a second");
-}
-
-#[test]
 fn a_request_that_comes_just_after_its_connection_is_answered() {
     let mut refusals = Refusals::new(Listen::Auto);
     let asks = refuse(&mut refusals, Refusal::AddressFull, b"", 0);

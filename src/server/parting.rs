@@ -139,14 +139,36 @@ impl<S: Stream, A: Service> Server<S, A> {
         if mem::replace(&mut client.reading, Reading::Ready) != Reading::Ready {
             self.ready.push(id);
         }
-        self.timers.push(self.out.now().ms + self.settings.limits.linger_ms, id, Due::Close);
+        let (now, limits) = (self.out.now().ms, self.settings.limits);
+        if let Wire::Http(http) = &mut client.wire {
+            (http.since, http.linger_until) = (now, now + limits.linger_sending_ms);
+        }
+        self.timers.push(now + limits.linger_ms, id, Due::Close);
+    }
+
+    /// Ends a client that had time enough. One that is still sending what goes with its request has more: a reset would take
+    /// the answer away from it.
+    pub(super) fn close(&mut self, id: ClientId) {
+        let client = &self.clients[id.index()];
+        if let (Wire::Http(http), Lifecycle::Lingering) = (&client.wire, client.lifecycle) {
+            let at = http.linger_until.min(http.since + self.settings.limits.linger_ms);
+            if self.out.now().ms < at {
+                return self.timers.push(at, id, Due::Close);
+            }
+        }
+        self.end(id);
     }
 
     /// Reads and drops the last input of a client that we are done with.
     pub(super) fn discard(&mut self, id: ClientId) {
         match self.receive(id) {
-            Got::Bytes(count) if self.has_more(id, count) => self.read_again(id),
-            Got::Bytes(_) | Got::Nothing => {}
+            Got::Bytes(count) => {
+                self.begin_head(id);
+                if self.has_more(id, count) {
+                    self.read_again(id);
+                }
+            }
+            Got::Nothing => {}
             Got::End | Got::Error(_) => self.end(id),
         }
     }

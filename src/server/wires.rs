@@ -4,7 +4,7 @@ use std::mem;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use log::debug;
+use log::{debug, info, warn};
 
 use super::{Kept, SERVED_BYTES_EACH, Server};
 use crate::addresses::is_local;
@@ -16,11 +16,12 @@ use crate::outgoing::{Farewell, Until};
 use crate::service::{Introduction, Message, Service};
 use crate::timers::Due;
 use crate::wire::detect::{Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request};
+use crate::wire::http::admission::{self, Admission};
 use crate::wire::http::site::Health;
-use crate::wire::http::{Connection, HeadParser, HttpError, Method};
+use crate::wire::http::{Connection, HeadParser, HttpError, Method, Request, Response, begins_with_head};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
-use crate::wire::websocket::handshake::{self, Policy, Upgrade};
+use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 use crate::wire::websocket::message::{Decoder, Item};
 use crate::wire::{Http, Undecided, WebSocket, Wire};
 
@@ -154,7 +155,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.release(id);
         self.note_browser(id);
         let since = self.out.now().ms;
-        self.clients[id.index()].wire = Wire::Http(Box::new(Http { parser: HeadParser::default(), since }));
+        self.clients[id.index()].wire =
+            Wire::Http(Box::new(Http { parser: HeadParser::default(), since, linger_until: 0, answered: false }));
         self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
     }
 
@@ -313,33 +315,70 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return self.refuse_request(id, HttpError::MALFORMED, None, &date);
             }
             Ok(parsed) => parsed?,
-            Err(error) => return self.refuse_request(id, error, None, &date),
+            Err(error) => {
+                let method = begins_with_head(input).then_some(Method::Head);
+                return self.refuse_request(id, error, method, &date);
+            }
         };
-        http.since = now.ms;
+        (http.since, http.answered) = (now.ms, true);
         if handshake::is_upgrade(&request) {
-            let method = Some(request.method);
-            if self.draining {
-                return self.refuse_request(id, HttpError::STOPPING, method, &date);
-            }
-            let policy = Policy {
-                allowed_origins: &self.settings.allowed_origins,
-                subprotocols: self.service.subprotocols(),
-                deflate: self.settings.compress,
-            };
-            match handshake::evaluate(&request, &policy, Some(&date)) {
-                Ok(upgrade) => self.become_websocket(id, &upgrade),
-                Err(error) => return self.refuse_request(id, error, method, &date),
-            }
-            return Some(used);
+            return self.upgrade(id, &request, &date).then_some(used);
         }
-        let health = if self.draining { Health::Draining } else { Health::Serving };
-        let response = self.site.respond(&request, health, Some(&date));
+        let response = self.respond(&request, &date);
         self.out.append(id, &response.head);
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Connection::Close {
             return self.give_up(id, Farewell::Done);
         }
         Some(used)
+    }
+
+    /// Answers a request for a WebSocket; `false` if it was refused.
+    fn upgrade(&mut self, id: ClientId, request: &Request<'_>, date: &str) -> bool {
+        let upgraded = match self.draining {
+            true => Err(HttpError::STOPPING),
+            false => handshake::evaluate(request, &self.policy(), Some(date)),
+        };
+        let error = match upgraded {
+            Ok(upgrade) => {
+                self.become_websocket(id, &upgrade);
+                return true;
+            }
+            Err(error) => error,
+        };
+        let peer = self.clients[id.index()].peer;
+        match error {
+            HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
+                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
+                warn!("{peer}: refused a page's WebSocket: {page}");
+            }
+            _ => info!("{peer}: refused a WebSocket: {error}"),
+        }
+        self.refuse_request(id, error, Some(request.method), date);
+        false
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            allowed_origins: &self.settings.allowed_origins,
+            is_loopback: self.settings.is_loopback,
+            subprotocols: self.service.subprotocols(),
+            deflate: self.settings.compress,
+        }
+    }
+
+    /// Answers a request that asks for no upgrade.
+    fn respond(&self, request: &Request<'_>, date: &str) -> Response {
+        if admission::asks(request) {
+            let admission = match (self.draining, self.service.sentence()) {
+                (true, _) => Admission::Stopping,
+                (false, Some(_)) => Admission::Mode,
+                (false, None) => admission::judge(request, &self.policy()),
+            };
+            return admission.respond(request, Some(date));
+        }
+        let health = if self.draining { Health::Draining } else { Health::Serving };
+        self.site.respond(request, health, Some(date))
     }
 
     /// The Date field of a response.
@@ -370,7 +409,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// A part of a head has come, and nothing before it.
+    /// A part of a head has come, and nothing before it; or what comes after all is said.
     pub(super) fn begin_head(&mut self, id: ClientId) {
         if let Wire::Http(http) = &mut self.clients[id.index()].wire {
             http.since = self.out.now().ms;
@@ -382,17 +421,22 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &self.clients[id.index()];
         let (Wire::Http(http), Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
         let now = self.out.now();
+        let limits = self.settings.limits;
         // Whoever has to read its answers first is not read from.
         let waiting = client.reading != Reading::Idle;
-        let deadline = if waiting { now.ms } else { http.since } + self.settings.limits.head_ms;
+        let is_kept = http.answered && client.inbox.is_empty();
+        let patience = if is_kept { limits.keep_alive_ms } else { limits.head_ms };
+        let deadline = if waiting { now.ms } else { http.since } + patience;
         if now.ms < deadline {
-            return self.timers.push(deadline, id, Due::Head);
+            // A head may begin meanwhile, and then has less time than a connection between two requests.
+            return self.timers.push(deadline.min(now.ms + limits.head_ms), id, Due::Head);
         }
         if client.inbox.is_empty() {
             self.give_up(id, Farewell::Done);
         } else {
             let date = self.date();
-            self.refuse_request(id, HttpError::TIMEOUT, None, &date);
+            let method = begins_with_head(self.clients[id.index()].inbox.as_mut_slice()).then_some(Method::Head);
+            self.refuse_request(id, HttpError::TIMEOUT, method, &date);
         }
     }
 

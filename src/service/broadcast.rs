@@ -22,6 +22,12 @@ impl Broadcast {
 }
 
 impl Service for Broadcast {
+    fn sentence(&self) -> Option<&'static str> {
+        Some(
+            "This server sends each line, or each WebSocket message, to everybody; use telnet, nc or a WebSocket client.\n",
+        )
+    }
+
     fn opened(&mut self, client: ClientId, _: Introduction<'_>, out: &mut Outgoing) {
         out.join(self.everybody, client);
     }

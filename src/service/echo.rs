@@ -9,6 +9,12 @@ use crate::service::{Introduction, Message, Service, Taken};
 pub struct Echo;
 
 impl Service for Echo {
+    fn sentence(&self) -> Option<&'static str> {
+        Some(
+            "This server sends each line, or each WebSocket message, back to its sender; use telnet, nc or a WebSocket client.\n",
+        )
+    }
+
     fn opened(&mut self, _: ClientId, _: Introduction<'_>, _: &mut Outgoing) {}
 
     fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {

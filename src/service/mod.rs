@@ -48,6 +48,11 @@ pub trait Service {
         None
     }
 
+    /// What it does and how to use it, in one sentence for somebody with a browser, if the chat page is not made for it.
+    fn sentence(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].
     fn subprotocols(&self) -> &'static [&'static str] {
         &[]

@@ -184,7 +184,7 @@ fn is_number(digits: &[u8]) -> bool {
 fn is_request_line(line: &[u8]) -> bool {
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return false };
-    let Some(last) = words.last() else {
+    let Some(last) = words.next_back() else {
         // HTTP/0.9 had no version.
         return is_method(method) && target.starts_with(b"/");
     };

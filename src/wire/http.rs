@@ -1,8 +1,9 @@
 //! HTTP/1.1 request heads (RFC 9112), as far as a chat server needs them: no request carries a body.
 //!
 //! [`HeadParser`] parses heads as they arrive, [`site::Site`] answers them with the embedded web page, and
-//! [`super::websocket::handshake`] answers the ones that ask for an upgrade.
+//! [`super::websocket::handshake`] answers the ones that ask for an upgrade. [`admission`] tells a page how that would end.
 
+pub mod admission;
 pub mod response;
 pub mod site;
 #[cfg(test)]
@@ -61,7 +62,7 @@ pub struct Request<'b> {
     pub query: &'b str,
     /// `host[:port]` as the client wrote it, made of harmless characters; empty if an HTTP/1.0 client sent none.
     pub host: &'b str,
-    /// Whether the client wants to go on with this connection.
+    /// Whether the client wants to go on with this connection. Behind a body there is no going on.
     pub connection: Connection,
     headers: Headers<'b>,
 }
@@ -124,7 +125,7 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
         Ok(httparse::Status::Partial) if input.len() <= HEAD_BYTES_MAX => return Ok(None),
         Ok(_) => return Err(HttpError::HEAD_TOO_LARGE),
         Err(httparse::Error::TooManyHeaders) => return Err(HttpError::TOO_MANY_HEADERS),
-        Err(httparse::Error::Version) => return Err(HttpError::VERSION),
+        Err(httparse::Error::Version) if names_version(input) => return Err(HttpError::VERSION),
         Err(_) => return Err(HttpError::MALFORMED),
     };
     let (Some(method), Some(target), Some(version)) = (raw.method, raw.path, raw.version) else {
@@ -137,8 +138,14 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
     let method = parse_method(method)?;
     let target = parse_target(method, target)?;
     let host = parse_host(&headers, version)?;
-    refuse_body(&headers, version)?;
     refuse_expectation(&headers, version)?;
+    // Before a byte of it is read, so that none can be mistaken for the next request.
+    let connection = match find_body(&headers, version)? {
+        ContentAhead::No => parse_connection(&headers, version),
+        // Of these methods none is answered as they ask: what is wrong with them is told by who answers.
+        ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => Connection::Close,
+        ContentAhead::Yes => return Err(HttpError::BODY),
+    };
     let request = Request {
         method,
         version,
@@ -146,7 +153,7 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
         query: target.query,
         // RFC 9112 3.2.2: the authority of an absolute-form target goes before the Host field.
         host: target.authority.unwrap_or(host),
-        connection: parse_connection(&headers, version),
+        connection,
         headers,
     };
     Ok(Some((request, consumed)))
@@ -242,6 +249,23 @@ fn parse_host<'b>(headers: &Headers<'b>, version: Version) -> Result<&'b str, Ht
     }
 }
 
+/// Whether the request line is one, of whichever version.
+fn names_version(input: &[u8]) -> bool {
+    let line = input.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let words: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
+    let [_, _, version] = words[..] else { return false };
+    match version.strip_prefix(b"HTTP/") {
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// Whether what a client has sent so far asks with HEAD, though it may be no request that could be parsed.
+pub fn begins_with_head(input: &[u8]) -> bool {
+    input.trim_ascii_start().starts_with(b"HEAD ")
+}
+
 /// Whether `text` can be `host[:port]`. Narrower than RFC 3986, which allows characters no real host has and that
 /// would be dangerous where the host is repeated in a Content-Security-Policy.
 fn is_authority(text: &str) -> bool {
@@ -250,25 +274,36 @@ fn is_authority(text: &str) -> bool {
         _ => (text, ""),
     };
     let host_is_good = match host.strip_prefix('[') {
-        Some(literal) => literal.strip_suffix(']').is_some_and(|address| {
-            let mut bytes = address.bytes();
-            !address.is_empty() && bytes.all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
-        }),
+        Some(literal) => literal.strip_suffix(']').is_some_and(is_ipv6_literal),
         None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
     };
     host_is_good && port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
-/// Refuses bodies before a byte of them is read, so that none can be mistaken for the next request.
-fn refuse_body(headers: &Headers<'_>, version: Version) -> Result<(), HttpError> {
+/// An address, perhaps with a zone: RFC 6874 has `%25` before it, many clients a bare `%`.
+fn is_ipv6_literal(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "none"));
+    let is_address = address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+    let is_zone = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~'));
+    !address.is_empty() && is_address && !matches!(zone, "" | "25") && is_zone
+}
+
+/// Whether a body follows the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ContentAhead {
+    Yes,
+    No,
+}
+
+fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, HttpError> {
     let encoded = headers.values("transfer-encoding").next().is_some();
     let mut lengths = headers.values("content-length");
     let Some(length) = lengths.next() else {
         // RFC 9112 6.1: HTTP/1.0 has no transfer codings; who sends one there is confused or confuses others.
         return match (encoded, version) {
-            (false, _) => Ok(()),
+            (false, _) => Ok(ContentAhead::No),
             (true, Version::Http10) => Err(HttpError::BAD_LENGTH),
-            (true, Version::Http11) => Err(HttpError::BODY),
+            (true, Version::Http11) => Ok(ContentAhead::Yes),
         };
     };
     let well_formed = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
@@ -276,10 +311,12 @@ fn refuse_body(headers: &Headers<'_>, version: Version) -> Result<(), HttpError>
     if encoded || !well_formed || lengths.any(|other| other != length) {
         return Err(HttpError::BAD_LENGTH);
     }
-    if length.iter().all(|&digit| digit == b'0') { Ok(()) } else { Err(HttpError::BODY) }
+    let is_empty = length.iter().all(|&digit| digit == b'0');
+    Ok(if is_empty { ContentAhead::No } else { ContentAhead::Yes })
 }
 
-/// RFC 9110 10.1.1: `100-continue` asks nothing of a server that reads no body; other expectations can not be met.
+/// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never asked for. Other
+/// expectations cannot be met, and 417 says so.
 fn refuse_expectation(headers: &Headers<'_>, version: Version) -> Result<(), HttpError> {
     let mut expectations = headers.list("expect");
     let met = version == Version::Http10 || expectations.all(|one| one.eq_ignore_ascii_case(b"100-continue"));

@@ -35,8 +35,13 @@ pub struct Undecided {
 #[derive(Debug)]
 pub struct Http {
     pub parser: HeadParser,
-    /// When the head that is under way began; before it, when the connection was made or last answered.
+    /// When the head that is under way began; before it, when the connection was made or last answered. When all is said,
+    /// when something last came.
     pub since: Millis,
+    /// When all is said: how long something may still come.
+    pub linger_until: Millis,
+    /// It is kept for the next request: one has been answered.
+    pub answered: bool,
 }
 
 /// An upgraded connection.

@@ -199,8 +199,8 @@ impl World {
     fn connect_visitor(&mut self) {
         self.model.borrow_mut().connect(self.stage.next_number(), Dialect::Line);
         let (number, wire) = self.stage.connect(4000);
-        let head_ms = self.stage.limits.head_ms;
-        let visitor = Visitor::new(number, wire, self.listen, &mut self.stage.rng, self.stage.now, head_ms);
+        let keep_alive_ms = self.stage.limits.keep_alive_ms;
+        let visitor = Visitor::new(number, wire, self.listen, &mut self.stage.rng, self.stage.now, keep_alive_ms);
         self.visitors.push(visitor);
     }
 
@@ -406,7 +406,7 @@ impl World {
             person.stalled_until = 0;
         }
         let limits = self.stage.limits;
-        let until = self.stage.now + 3 * limits.head_ms + 2 * limits.drain_ms + limits.linger_ms;
+        let until = self.stage.now + 3 * limits.keep_alive_ms + 2 * limits.drain_ms + limits.linger_ms;
         // Flood control goes on with those who have said a lot and left.
         while self.stage.now < until || !self.is_deserted() && self.stage.now < until + 300_000 {
             self.step(true);

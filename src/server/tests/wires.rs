@@ -443,19 +443,139 @@ fn a_kept_connection_without_a_request_is_closed_without_a_word() {
         assert!(peer.take_output().ends_with("ok"));
         sim.send(peer, GET);
     }
-    sim.pass(9000);
+    // Longer than balancers keep idle connections.
+    sim.pass(89_999);
     for peer in [&idle, &half] {
         assert!(peer.take_output().ends_with("ok"), "each answer starts the time anew");
         assert!(!peer.is_shut());
     }
     sim.send(&half, "GET /");
-    sim.pass(1000);
+    sim.pass(1);
     assert_eq!(idle.output(), "");
     assert!(idle.is_shut());
+    sim.pass(9_998);
     assert!(!half.is_shut(), "its head has only begun");
-    sim.pass(9000);
+    sim.pass(1);
     assert!(half.output().starts_with("HTTP/1.1 408 "));
     assert!(half.is_shut());
+}
+
+/// Whenever it begins: the time of a head is not that between two requests.
+#[test]
+fn a_head_has_its_time_from_its_first_byte_on() {
+    for idle_ms in [0, 1, 4_999, 9_999, 10_000, 10_001, 45_000, 85_000, 89_000] {
+        let mut sim = auto_echo();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, GET);
+        sim.pass(idle_ms);
+        assert!(peer.take_output().ends_with("ok"));
+        sim.send(&peer, "HEAD / HTTP/1.1\r\nA: ");
+        sim.pass(9_999);
+        assert_eq!(peer.output(), "", "{idle_ms}");
+        sim.pass(1);
+        let answer = peer.output();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\n"), "{idle_ms}: {answer}");
+    }
+}
+
+#[test]
+fn what_answers_head_has_no_body_though_the_head_is_bad() {
+    for bad in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/2.0\r\n\r\n"] {
+        let mut sim = auto_echo();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, bad);
+        sim.settle();
+        assert!(peer.output().starts_with("HTTP/1.1 ") && peer.output().ends_with("\r\n\r\n"), "{}", peer.output());
+        assert!(peer.is_shut());
+    }
+}
+
+const OFFERED: &str = "Content-Length: 100000\r\nExpect: 100-continue\r\n";
+
+#[test]
+fn what_has_a_body_is_answered_at_once_and_its_body_is_no_request() {
+    let body = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50);
+    for (fields, status) in
+        [("Content-Length: 100000\r\n", 405), (OFFERED, 405), ("Transfer-Encoding: chunked\r\n", 405)]
+    {
+        let mut sim = auto_echo();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        sim.settle();
+        let answer = peer.output();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n") && answer.contains("\r\nConnection: close\r\n"));
+        assert!(peer.is_shut() && !peer.is_dropped(), "it may be sending still");
+        sim.send(&peer, body.clone());
+        sim.settle();
+        assert_eq!((peer.unread(), peer.is_dropped()), (0, false), "what it sends is read, so that nothing is reset");
+        sim.end_input(&peer);
+        sim.settle();
+        assert!(peer.is_dropped());
+        assert_eq!(peer.output(), answer);
+    }
+}
+
+#[test]
+fn who_sends_a_body_slowly_has_time_to_read_the_answer_but_not_for_ever() {
+    let begin = || {
+        let mut sim = auto_echo();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+        sim.settle();
+        assert!(peer.output().starts_with("HTTP/1.1 405 ") && peer.is_shut());
+        (sim, peer)
+    };
+    let (mut sim, peer) = begin();
+    for _ in 0..20 {
+        sim.send(&peer, "x");
+        sim.pass(999);
+        assert_eq!((peer.is_dropped(), peer.unread()), (false, 0));
+    }
+    sim.pass(1);
+    assert!(peer.is_dropped(), "it has fallen silent");
+
+    let (mut sim, peer) = begin();
+    for _ in 0..59 {
+        sim.pass(500);
+        sim.send(&peer, "x");
+        sim.settle();
+        assert!(!peer.is_dropped());
+    }
+    sim.pass(500);
+    assert!(peer.is_dropped(), "it sends without end");
+}
+
+// ---- A page that asks beforehand ----
+
+#[test]
+fn admission_is_told_for_the_mode_the_page_and_the_end() {
+    let ask = |origin: &str| format!("GET /admission?origin={origin} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
+    let mut sim = chat(Listen::Auto);
+    let peer = sim.connect(PLENTY);
+    for (origin, status, told) in [
+        ("https%3A%2F%2Fchat.example", 200, "{\"admitted\":true}"),
+        ("https://evil.example", 403, "\"reason\":\"origin\""),
+    ] {
+        sim.send(&peer, ask(origin));
+        sim.settle();
+        let answer = peer.take_output();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told), "{answer}");
+    }
+    sim.server.drain();
+    sim.send(&peer, ask("https://chat.example"));
+    sim.settle();
+    assert!(peer.output().starts_with("HTTP/1.1 503 ") && peer.output().contains("\"reason\":\"stopping\""));
+
+    for upgradable in [true, false] {
+        let mut sim = auto_broadcast();
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, if upgradable { ask("http://chat.example") } else { GET.replace("/healthz", "/") });
+        sim.settle();
+        let (status, told) = if upgradable { (409, "\"reason\":\"mode\"") } else { (200, "to everybody") };
+        let answer = peer.take_output();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told), "{answer}");
+    }
 }
 
 #[test]

@@ -154,7 +154,7 @@ proptest! {
     /// A decision once made is not changed by what follows.
     #[test]
     fn what_follows_a_decision_changes_nothing(input in prop::collection::vec(prop_oneof![
-        Just(b'\r'), Just(b'\n'), Just(b' '), Just(b'/'), Just(0), Just(0xFF), Just(0x16), b'A'..b'Z', any::<u8>()], 0..40),
+        Just(b'\r'), Just(b'\n'), Just(b' '), Just(b'/'), Just(0), Just(0xFF), Just(0x16), b'A'..=b'Z', any::<u8>()], 0..40),
         text: bool) {
         let payload = if text { Payload::Text } else { Payload::Bytes };
         let mut before = Detected::NeedMore;

@@ -15,7 +15,7 @@ pub enum Connection {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     pub head: Vec<u8>,
-    /// Empty where none belongs: after HEAD, 304 and 101.
+    /// Empty where none belongs: after HEAD, 101, 204 and 304.
     pub body: &'static [u8],
     pub connection: Connection,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Body {
     Whole(&'static [u8]),
     /// Only its length is sent: the answer to HEAD.
     LengthOnly(&'static [u8]),
-    /// Neither: 101 and 304.
+    /// Neither: 101, 204 and 304.
     Absent,
 }
 
@@ -77,12 +77,14 @@ fn reason_phrase(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
         200 => "OK",
+        204 => "No Content",
         304 => "Not Modified",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        409 => "Conflict",
         413 => "Content Too Large",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
@@ -112,7 +114,9 @@ impl std::fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
-const ALLOW_GET_HEAD: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
+/// The methods of every resource, as a field.
+pub(crate) const ALLOW: (&str, &str) = ("Allow", "GET, HEAD, OPTIONS");
+const ALLOW_ALL: &[(&str, &str)] = &[ALLOW];
 const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
 const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "10")];
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
@@ -141,12 +145,13 @@ impl HttpError {
     pub const HEAD_TOO_LARGE: HttpError = HttpError::new(431, "The request head is longer than 16384 bytes.\n");
     pub const TOO_MANY_HEADERS: HttpError = HttpError::new(431, "The request has more than 64 header fields.\n");
     pub const UNKNOWN_METHOD: HttpError =
-        HttpError::new(501, "This method is not known here; use GET or HEAD.\n").with(ALLOW_GET_HEAD);
+        HttpError::new(501, "This method is not known here; use GET or HEAD.\n").with(ALLOW_ALL);
     pub const VERSION: HttpError = HttpError::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.\n");
 
     pub const NOT_FOUND: HttpError = HttpError::new(404, "There is nothing here; the chat page is at /.\n");
+    pub const NO_PAGE: HttpError = HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
     pub const METHOD_NOT_ALLOWED: HttpError =
-        HttpError::new(405, "Only GET and HEAD are allowed here.\n").with(ALLOW_GET_HEAD);
+        HttpError::new(405, "Only GET, HEAD and OPTIONS are allowed here.\n").with(ALLOW_ALL);
 
     pub const TOO_MANY: HttpError =
         HttpError::new(429, "Too many connections come from your address; try again later.\n").with(RETRY_AFTER);
@@ -168,8 +173,15 @@ impl HttpError {
         HttpError::new(400, "Sec-WebSocket-Extensions is malformed; see RFC 6455 section 9.1.\n");
     pub const UPGRADE_QUERY: HttpError =
         HttpError::new(400, "The name and room in the URL must be percent-encoded UTF-8.\n");
-    pub const UPGRADE_ORIGIN: HttpError =
-        HttpError::new(403, "Pages of this origin may not connect; the server's operator can allow it.\n");
+    pub const UPGRADE_ORIGIN: HttpError = HttpError::new(
+        403,
+        "Pages of this origin may not connect; the server's operator can allow it (--allow-origin).\n",
+    );
+    pub const UPGRADE_HOST: HttpError = HttpError::new(
+        403,
+        "This server is for its own machine: open the page as localhost or 127.0.0.1. \
+         The server's operator can allow another name (--allow-origin).\n",
+    );
 
     /// `method` is that of the request, if it could be read: what answers HEAD has no body (RFC 9110 9.3.2).
     pub fn response(&self, method: Option<Method>, date: Option<&str>) -> Response {

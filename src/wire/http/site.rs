@@ -1,13 +1,14 @@
-//! The web page, embedded in the binary, and the health check.
+//! The web page, embedded in the binary, or a sentence in its place; the health check; and what OPTIONS asks.
 
-use super::response::{Body, Connection, HttpError, Response};
+use super::admission;
+use super::response::{ALLOW, Body, Connection, HttpError, Response};
 use super::{Method, Request};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest, Sha1};
 
 /// Path, media type and content of every file.
-const FILES: [(&str, &str, &[u8]); 5] = [
+const PAGE: [(&str, &str, &[u8]); 5] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../../web/index.html")),
     ("/index.html", "text/html; charset=utf-8", include_bytes!("../../web/index.html")),
     ("/app.js", "text/javascript; charset=utf-8", include_bytes!("../../web/app.js")),
@@ -23,10 +24,13 @@ pub enum Health {
     Draining,
 }
 
+const HEALTH: &str = "/healthz";
+
 /// The files with their entity tags, made once at start.
 #[derive(Debug)]
 pub struct Site {
     files: Vec<File>,
+    not_found: HttpError,
 }
 
 #[derive(Debug)]
@@ -45,21 +49,30 @@ impl Default for Site {
 }
 
 impl Site {
+    /// The chat page.
     pub fn new() -> Site {
-        let files = FILES.iter().map(|&(path, content_type, content)| {
-            let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha1::digest(content)));
-            File { path, content_type, content, etag }
-        });
-        Site { files: files.collect() }
+        let files = PAGE.iter().map(|&(path, content_type, content)| File::new(path, content_type, content));
+        Site { files: files.collect(), not_found: HttpError::NOT_FOUND }
+    }
+
+    /// For a service that the page is not made for: what it does, in a sentence.
+    pub fn of_sentence(sentence: &'static str) -> Site {
+        let files = vec![File::new("/", "text/plain; charset=utf-8", sentence.as_bytes())];
+        Site { files, not_found: HttpError::NO_PAGE }
     }
 
     /// Answers a request that asks for no upgrade. `date` is an IMF-fixdate, if there is a clock.
     pub fn respond(&self, request: &Request<'_>, health: Health, date: Option<&str>) -> Response {
         let outcome = match request.method {
-            Method::Get | Method::Head if request.path == "/healthz" => {
+            Method::Get | Method::Head if request.path == HEALTH => {
                 return health_response(request, health, date);
             }
-            Method::Get | Method::Head => self.find(request.path).ok_or(HttpError::NOT_FOUND),
+            // Balancers ask this for our health as well: HAProxy does if it is not told otherwise.
+            Method::Options if health == Health::Draining => Err(HttpError::STOPPING),
+            Method::Options if self.has(request.path) => {
+                return Response::new(204, &[ALLOW], Body::Absent, request.connection, date);
+            }
+            Method::Get | Method::Head | Method::Options => self.find(request.path).ok_or(self.not_found),
             _ => Err(HttpError::METHOD_NOT_ALLOWED),
         };
         match outcome {
@@ -68,12 +81,22 @@ impl Site {
         }
     }
 
+    /// Whether anything is there; `*` is the server itself.
+    fn has(&self, path: &str) -> bool {
+        ["*", HEALTH, admission::PATH].contains(&path) || self.find(path).is_some()
+    }
+
     fn find(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
     }
 }
 
 impl File {
+    fn new(path: &'static str, content_type: &'static str, content: &'static [u8]) -> File {
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha1::digest(content)));
+        File { path, content_type, content, etag }
+    }
+
     fn respond(&self, request: &Request<'_>, date: Option<&str>) -> Response {
         let policy = content_security_policy(request.host);
         let fields = [
@@ -102,10 +125,12 @@ impl File {
 }
 
 /// Nothing but our own files, and WebSockets to where the page came from. Browsers older than CSP level 3 do not count
-/// a WebSocket as 'self', so its URLs are spelt out; the host holds no character that could end the directive.
+/// a WebSocket as 'self', so its URLs are spelt out; the host holds no character that could end the directive. One with a zone
+/// id is nothing that a policy, or a browser's address, could hold.
 fn content_security_policy(host: &str) -> String {
     let sockets = match host {
         "" => String::new(),
+        host if host.contains('%') => String::new(),
         host => format!(" ws://{host} wss://{host}"),
     };
     format!(
@@ -127,6 +152,6 @@ fn health_response(request: &Request<'_>, health: Health, date: Option<&str>) ->
     Response::new(status, &fields, body(request, text), connection, date)
 }
 
-fn body(request: &Request<'_>, content: &'static [u8]) -> Body {
+pub(super) fn body(request: &Request<'_>, content: &'static [u8]) -> Body {
     if request.method == Method::Head { Body::LengthOnly(content) } else { Body::Whole(content) }
 }

@@ -1,5 +1,8 @@
+use super::admission::{Admission, judge};
 use super::site::{Health, Site};
 use super::*;
+use crate::origin::{Allowed, AllowedOrigins};
+use crate::wire::websocket::handshake::{Policy, admit_page};
 
 fn request(head: &str) -> Request<'_> {
     let (request, consumed) = parse(head.as_bytes()).expect("well-formed").expect("whole");
@@ -105,13 +108,44 @@ fn targets_come_in_four_forms() {
 
 #[test]
 fn http_1_1_needs_exactly_one_host() {
-    for good in ["a", "a.example:80", "127.0.0.1:1", "[::1]", "[::1]:65535", "a_b-c.d", "a:", ""] {
+    for good in [
+        "a",
+        "a.example:80",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::1]:65535",
+        "[fe80::1%25eth0]:8080",
+        "[fe80::1%eth0]",
+        "a_b-c.d",
+        "a:",
+        "",
+    ] {
         let head = format!("GET / HTTP/1.1\r\nHost: {good}\r\n\r\n");
         assert_eq!(parse(head.as_bytes()).map(|parsed| parsed.is_some()), Ok(true), "{good}");
     }
-    for bad in
-        ["a b", "a,b", "a;b", "a'b", "a/b", "u@a", "a:b", "a:65536", "[::1", "::1", "[]", "[g]", "\u{e9}", "a\"", "*"]
-    {
+    for bad in [
+        "a b",
+        "a,b",
+        "a;b",
+        "a'b",
+        "a/b",
+        "u@a",
+        "a:b",
+        "a:65536",
+        "[::1",
+        "::1",
+        "[]",
+        "[g]",
+        "\u{e9}",
+        "a\"",
+        "*",
+        "[::1%]",
+        "[::1%25]",
+        "[::1%a;b]",
+        "[::1%a%b]",
+        "[%eth0]",
+        "a%25b",
+    ] {
         let head = format!("GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n");
         assert_eq!(parse_in_pieces(head.as_bytes()), Err(HttpError::BAD_HOST), "{bad}");
     }
@@ -154,6 +188,7 @@ fn no_request_may_carry_a_body() {
         ("Content-Length: 0\r\n", None),
         ("Content-Length: 000\r\nContent-Length: 000\r\n", None),
         ("Content-Length: 1\r\n", Some(HttpError::BODY)),
+        ("Content-Length: 1\r\nExpect: 100-continue\r\n", Some(HttpError::BODY)),
         ("Content-Length: 99999999999999999999999999\r\n", Some(HttpError::BODY)),
         ("Transfer-Encoding: chunked\r\n", Some(HttpError::BODY)),
         ("Content-Length: 1, 1\r\n", Some(HttpError::BAD_LENGTH)),
@@ -165,9 +200,18 @@ fn no_request_may_carry_a_body() {
         ("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", Some(HttpError::BAD_LENGTH)),
     ];
     for (field, expected) in cases {
-        for method in ["GET", "POST"] {
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] {
             let head = format!("{method} / HTTP/1.1\r\nHost: a\r\n{field}\r\n");
-            assert_eq!(parse_in_pieces(head.as_bytes()).err(), expected, "{head}");
+            let takes_none = ["GET", "HEAD", "OPTIONS"].contains(&method);
+            if takes_none || expected != Some(HttpError::BODY) {
+                assert_eq!(parse_in_pieces(head.as_bytes()).err(), expected, "{head}");
+                continue;
+            }
+            // It is the method that is told to be wrong, and what follows is no request.
+            assert!(parse_in_pieces(head.as_bytes()).is_ok_and(|parsed| parsed.is_some()), "{head}");
+            let response = respond(&head, Health::Serving);
+            assert_eq!((status_of(&response), response.connection), (405, Connection::Close), "{head}");
+            assert_eq!(request(&head).connection, Connection::Close);
         }
     }
     let head = b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -202,7 +246,24 @@ fn malformed_heads_are_refused() {
     }
     assert_eq!(parse_in_pieces(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), Err(HttpError::UNKNOWN_METHOD));
     assert_eq!(parse_in_pieces(b"get / HTTP/1.1\r\nHost: a\r\n\r\n"), Err(HttpError::UNKNOWN_METHOD));
-    assert_eq!(parse_in_pieces(b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"), Err(HttpError::VERSION));
+    for (line, expected) in [
+        ("GET / HTTP/2.0", HttpError::VERSION),
+        ("GET / HTTP/9.9", HttpError::VERSION),
+        ("get / HTTP/0.9", HttpError::VERSION),
+        ("\r\nGET / HTTP/2", HttpError::VERSION),
+        ("GET / http/1.1", HttpError::MALFORMED),
+        ("GET / HTTP/x.y", HttpError::MALFORMED),
+        ("GET / HTTP/", HttpError::MALFORMED),
+        ("GET / FTP/1.0", HttpError::MALFORMED),
+        ("GET /two words HTTP/1.1", HttpError::MALFORMED),
+        ("head / HTTP/1.1", HttpError::UNKNOWN_METHOD),
+        ("Get / HTTP/1.0", HttpError::UNKNOWN_METHOD),
+        ("PROPFIND / HTTP/1.1", HttpError::UNKNOWN_METHOD),
+        ("M-SEARCH * HTTP/1.1", HttpError::UNKNOWN_METHOD),
+    ] {
+        let head = format!("{line}\r\nHost: a\r\n\r\n");
+        assert_eq!(parse_in_pieces(head.as_bytes()), Err(expected), "{line}");
+    }
 }
 
 #[test]
@@ -311,9 +372,10 @@ fn the_page_may_load_and_connect_to_nothing_foreign() {
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
-    let without_host = respond("GET / HTTP/1.0\r\n\r\n", Health::Serving);
-    let policy = field_of(&without_host, "Content-Security-Policy").expect("a policy");
-    assert!(policy.contains("connect-src 'self'; "), "{policy}");
+    for head in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]:8080\r\n\r\n"] {
+        let policy = field_of(&respond(head, Health::Serving), "Content-Security-Policy").expect("a policy");
+        assert!(policy.contains("connect-src 'self'; "), "{policy}");
+    }
 }
 
 #[test]
@@ -353,11 +415,120 @@ fn what_is_not_there_is_not_found() {
 #[test]
 fn other_methods_are_not_allowed() {
     for line in
-        ["POST /", "PUT /app.js", "DELETE /x", "OPTIONS *", "PATCH /", "TRACE /", "CONNECT a:1", "POST /healthz"]
+        ["POST /", "PUT /app.js", "DELETE /x", "PATCH /", "TRACE /", "CONNECT a:1", "POST /healthz", "POST /admission"]
     {
         let response = respond(&format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"), Health::Serving);
         assert_eq!(status_of(&response), 405, "{line}");
-        assert_eq!(field_of(&response, "Allow").as_deref(), Some("GET, HEAD"));
+        assert_eq!(field_of(&response, "Allow").as_deref(), Some("GET, HEAD, OPTIONS"));
+    }
+}
+
+#[test]
+fn options_tells_the_methods_and_our_health() {
+    for line in ["OPTIONS /", "OPTIONS *", "OPTIONS /healthz", "OPTIONS /app.js", "OPTIONS /admission?origin=x"] {
+        for (rest, connection) in [
+            ("HTTP/1.1\r\nHost: a\r\n\r\n", Connection::KeepAlive),
+            ("HTTP/1.0\r\n\r\n", Connection::Close),
+            ("HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Connection::KeepAlive10),
+            ("HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", Connection::KeepAlive),
+        ] {
+            let head = format!("{line} {rest}");
+            let response = respond(&head, Health::Serving);
+            assert_eq!(
+                (status_of(&response), response.body, response.connection),
+                (204, &b""[..], connection),
+                "{head}"
+            );
+            assert_eq!(field_of(&response, "Allow").as_deref(), Some("GET, HEAD, OPTIONS"));
+            // RFC 9110 8.6.
+            assert_eq!(field_of(&response, "Content-Length"), None);
+            let draining = respond(&head, Health::Draining);
+            assert_eq!((status_of(&draining), draining.connection), (503, Connection::Close), "{head}");
+        }
+    }
+    assert_eq!(status_of(&respond("OPTIONS /nothing HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving)), 404);
+}
+
+#[test]
+fn a_service_without_a_page_says_what_it_does() {
+    let site = Site::of_sentence("It does this.\n");
+    let get = |method: &str, path: &str| {
+        site.respond(&request(&format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n")), Health::Serving, None)
+    };
+    let answer = get("GET", "/?x");
+    assert_eq!((status_of(&answer), answer.body), (200, &b"It does this.\n"[..]));
+    assert_eq!(field_of(&answer, "Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
+    let to_head = get("HEAD", "/");
+    assert_eq!((status_of(&to_head), to_head.body), (200, &b""[..]));
+    assert_eq!(field_of(&to_head, "Content-Length").as_deref(), Some("14"));
+    for path in ["/index.html", "/app.js", "/style.css", "/favicon.svg"] {
+        assert_eq!(
+            (status_of(&get("GET", path)), get("GET", path).body),
+            (404, HttpError::NO_PAGE.sentence.as_bytes())
+        );
+        assert_eq!(status_of(&get("OPTIONS", path)), 404);
+    }
+    assert_eq!(get("GET", "/healthz").body, b"ok");
+    assert_eq!(status_of(&get("OPTIONS", "/")), 204);
+}
+
+// ---- Whether a page would be admitted ----
+
+fn judged(is_loopback: bool, allowed: &AllowedOrigins, host: &str, target: &str, fields: &str) -> Admission {
+    let policy = Policy { allowed_origins: allowed, is_loopback, subprotocols: &[], deflate: false };
+    judge(&request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")), &policy)
+}
+
+#[test]
+fn what_is_said_beforehand_is_what_an_upgrade_meets() {
+    let allowed: AllowedOrigins = vec!["https://friend.example".parse::<Allowed>().expect("an origin")].into();
+    let origins = ["http://chat.example", "http://localhost:8080", "https://friend.example", "null", "nonsense", ""];
+    for is_loopback in [false, true] {
+        for host in ["chat.example", "localhost:8080", "friend.example"] {
+            for origin in origins {
+                let policy = Policy { allowed_origins: &allowed, is_loopback, subprotocols: &[], deflate: false };
+                let expected = match admit_page(origin, host, &policy) {
+                    Ok(()) => Admission::Admitted,
+                    Err(HttpError::UPGRADE_HOST) => Admission::Host,
+                    Err(HttpError::UPGRADE_ORIGIN) => Admission::Origin,
+                    Err(other) => panic!("{other}"),
+                };
+                let in_query = format!("/admission?x=1&origin={}", origin.replace(':', "%3A"));
+                assert_eq!(judged(is_loopback, &allowed, host, &in_query, ""), expected, "{origin} at {host}");
+                let of_its_own = format!("Origin: {origin}\r\n");
+                assert_eq!(
+                    judged(is_loopback, &allowed, host, "/admission", &of_its_own),
+                    expected,
+                    "{origin} at {host}"
+                );
+                assert_eq!(judged(is_loopback, &allowed, host, "/admission?origins=x", ""), Admission::Admitted);
+            }
+        }
+    }
+    let none = AllowedOrigins::default();
+    assert_eq!(judged(false, &none, "a", "/admission?origin=%FF", ""), Admission::Origin);
+    assert_eq!(judged(false, &none, "a", "/admission?origin=http://a", "Origin: http://b\r\n"), Admission::Admitted);
+    assert_eq!(judged(false, &none, "a", "/admission", "Origin: http://a\r\nOrigin: http://a\r\n"), Admission::Origin);
+}
+
+#[test]
+fn the_answer_is_an_object_that_nobody_keeps() {
+    for (admission, status, reason) in [
+        (Admission::Admitted, 200, None),
+        (Admission::Origin, 403, Some("origin")),
+        (Admission::Host, 403, Some("origin")),
+        (Admission::Mode, 409, Some("mode")),
+        (Admission::Stopping, 503, Some("stopping")),
+    ] {
+        let response = admission.respond(&request("GET /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+        assert_eq!(status_of(&response), status);
+        assert_eq!(field_of(&response, "Content-Type").as_deref(), Some("application/json"));
+        assert_eq!(field_of(&response, "Cache-Control").as_deref(), Some("no-store"));
+        let object: serde_json::Value = serde_json::from_slice(response.body).expect("JSON");
+        assert_eq!((object["admitted"].as_bool(), object["reason"].as_str()), (Some(reason.is_none()), reason));
+        assert_eq!(object["message"].as_str().is_some_and(|message| message.ends_with('.')), reason.is_some());
+        let to_head = admission.respond(&request("HEAD /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+        assert_eq!((&to_head.head, to_head.body), (&response.head, &b""[..]));
     }
 }
 
@@ -385,6 +556,8 @@ fn errors_say_what_is_wrong_in_one_sentence_and_close() {
         HttpError::METHOD_NOT_ALLOWED,
         HttpError::UPGRADE_VERSION,
         HttpError::UPGRADE_ORIGIN,
+        HttpError::UPGRADE_HOST,
+        HttpError::NO_PAGE,
     ] {
         let response = error.response(None, Some(date));
         assert_eq!(status_of(&response), error.status);

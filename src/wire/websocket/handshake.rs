@@ -1,6 +1,9 @@
 //! The opening handshake, server side (RFC 6455 4.2).
 
+use std::fmt;
+
 use super::extension::{DeflateParams, negotiate_deflate};
+use crate::origin::{self, AllowedOrigins, Origin};
 use crate::wire::http::response::{Body, Connection, HttpError, Response};
 use crate::wire::http::{Method, Request, Version};
 use base64::Engine;
@@ -26,8 +29,10 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What the server agrees to.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy<'p> {
-    /// Origins besides the server's own whose pages may connect, as browsers write them; `*` is any.
-    pub allowed_origins: &'p [String],
+    /// Whose pages may connect besides the server's own.
+    pub allowed_origins: &'p AllowedOrigins,
+    /// Only this machine can connect, so that the server's own pages are those under loopback names.
+    pub is_loopback: bool,
     pub subprotocols: &'p [&'static str],
     pub deflate: bool,
 }
@@ -57,7 +62,7 @@ pub fn is_upgrade(request: &Request<'_>) -> bool {
 pub fn evaluate(request: &Request<'_>, policy: &Policy<'_>, date: Option<&str>) -> Result<Upgrade, HttpError> {
     refuse_wrong_request(request)?;
     let accept = accept_key(parse_key(request)?);
-    refuse_foreign_origin(request, policy.allowed_origins)?;
+    refuse_foreign_origin(request, policy)?;
     let subprotocol = select_subprotocol(request, policy.subprotocols);
     // Read also when it is off: a malformed field is an error all the same.
     let deflate = negotiate_deflate(request.values("sec-websocket-extensions"))
@@ -109,32 +114,81 @@ fn accept_key(key: &str) -> String {
 
 /// Keeps pages of other sites from using their visitors' browsers (RFC 6455 10.2). Programs send no Origin and can
 /// claim any, so they are no concern of this.
-fn refuse_foreign_origin(request: &Request<'_>, allowed_origins: &[String]) -> Result<(), HttpError> {
-    let is_allowed = match request.single("origin") {
-        Ok(None) => true,
-        Ok(Some(origin)) => {
-            is_same_origin(origin, request.host)
-                || allowed_origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
-        }
-        Err(_) => false,
-    };
-    if is_allowed { Ok(()) } else { Err(HttpError::UPGRADE_ORIGIN) }
+fn refuse_foreign_origin(request: &Request<'_>, policy: &Policy<'_>) -> Result<(), HttpError> {
+    match request.single("origin") {
+        Ok(None) => Ok(()),
+        Ok(Some(origin)) => admit_page(origin, request.host, policy),
+        Err(_) => Err(HttpError::UPGRADE_ORIGIN),
+    }
 }
 
-/// Whether `origin`, as a browser writes it, is on `host`. The scheme only says which port may be left out: behind a
-/// proxy that does TLS we can not know which scheme the page came by.
-fn is_same_origin(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else {
-        return false;
-    };
-    let default_port = match scheme {
-        _ if scheme.eq_ignore_ascii_case("http") => ":80",
-        _ if scheme.eq_ignore_ascii_case("https") => ":443",
-        _ => return false,
-    };
-    let without_port =
-        |authority: &'_ str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
-    !authority.is_empty() && without_port(authority) == without_port(host)
+/// Whether pages of `origin`, as a browser writes it, may open WebSockets to `host`.
+///
+/// Whose name is pointed at this machine after its page was loaded has a page of the same origin as this server (DNS
+/// rebinding). Where only this machine can connect, the server's own names are known, and no others are taken for it.
+///
+/// # Errors
+/// Why not.
+pub fn admit_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), HttpError> {
+    if policy.allowed_origins.allows(origin) {
+        return Ok(());
+    }
+    if !origin::is_same(origin, host) {
+        return Err(HttpError::UPGRADE_ORIGIN);
+    }
+    let is_ours = !policy.is_loopback || origin::is_loopback(host) || policy.allowed_origins.names_host(host);
+    if is_ours { Ok(()) } else { Err(HttpError::UPGRADE_HOST) }
+}
+
+/// Who a refused page was, and what an operator who knows it can do, for a line of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedPage<'r, 'b> {
+    pub request: &'r Request<'b>,
+    pub error: HttpError,
+    /// As in [`Policy`].
+    pub is_loopback: bool,
+}
+
+impl fmt::Display for RefusedPage<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins: Vec<_> = self.request.values("origin").map(Shown).collect();
+        let (origins, host) = (Shown::join(&origins), Shown(self.request.host.as_bytes()));
+        match self.error {
+            HttpError::UPGRADE_HOST => write!(
+                f,
+                "this server listens on loopback, and Host \"{host}\" (Origin \"{origins}\") is no loopback name; if it is yours"
+            )?,
+            _ => write!(f, "Origin \"{origins}\" is not that of Host \"{host}\"; if both are yours")?,
+        }
+        let origin = self.request.single("origin").ok().flatten().and_then(|origin| origin.parse::<Origin>().ok());
+        if let Some(origin) = origin {
+            write!(f, ", start with --allow-origin {origin}")?;
+        }
+        // On loopback its name would have to be allowed all the same.
+        if !self.is_loopback {
+            f.write_str(", or let the proxy pass Host on as it came")?;
+        }
+        Ok(())
+    }
+}
+
+/// Shown of what a client claims.
+const SHOWN_BYTES_MAX: usize = 200;
+
+/// A client's words as a line of the log can hold them.
+struct Shown<'b>(&'b [u8]);
+
+impl Shown<'_> {
+    fn join(several: &[Shown<'_>]) -> String {
+        several.iter().map(Shown::to_string).take(3).collect::<Vec<_>>().join("\", \"")
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(SHOWN_BYTES_MAX)];
+        write!(f, "{}{}", shown.escape_ascii(), if shown.len() < self.0.len() { "..." } else { "" })
+    }
 }
 
 /// The first that the client offers and the server has. To unknown ones no field answers, and it is for the client to

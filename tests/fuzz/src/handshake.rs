@@ -1,5 +1,6 @@
 //! Opening handshakes: who may come in, what is agreed on, and what the URL says of a client.
 
+use chat_server::origin::AllowedOrigins;
 use chat_server::wire::http::{Method, Request, Version};
 use chat_server::wire::websocket::extension::negotiate_deflate;
 use chat_server::wire::websocket::handshake::{Policy, evaluate};
@@ -61,8 +62,19 @@ fn spell_out(line: &[u8]) -> Vec<u8> {
 
 /// Answers an upgrade request, and checks the answer.
 pub fn answer(request: &Request, date: Option<&str>) -> Vec<u8> {
-    let origins = [FRIEND.to_owned()];
-    let policy = Policy { allowed_origins: &origins, subprotocols: &["chat.v1.json", "other"], deflate: true };
+    let anywhere = answer_by(request, false, date);
+    let on_loopback = answer_by(request, true, date);
+    // Where only this machine can connect, fewer come in, and nobody more.
+    let is_ours =
+        request.host.starts_with("localhost") || request.host.starts_with("127.") || request.host.starts_with('[');
+    assert!(on_loopback == anywhere || on_loopback.starts_with(b"HTTP/1.1 403 ") && !is_ours);
+    anywhere
+}
+
+fn answer_by(request: &Request, is_loopback: bool, date: Option<&str>) -> Vec<u8> {
+    let origins = AllowedOrigins::from(vec![FRIEND.parse().expect("an origin")]);
+    let policy =
+        Policy { allowed_origins: &origins, is_loopback, subprotocols: &["chat.v1.json", "other"], deflate: true };
     let upgrade = match evaluate(request, &policy, date) {
         Ok(upgrade) => upgrade,
         Err(error) => return check_error(&error, Some(request.method)),

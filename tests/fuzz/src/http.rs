@@ -3,9 +3,11 @@
 
 use std::sync::LazyLock;
 
+use chat_server::origin::AllowedOrigins;
+use chat_server::wire::http::admission;
 use chat_server::wire::http::site::{Health, Site};
 use chat_server::wire::http::{Connection, HEAD_BYTES_MAX, HeadParser, HttpError, Method, Request, Version, parse};
-use chat_server::wire::websocket::handshake::is_upgrade;
+use chat_server::wire::websocket::handshake::{Policy, is_upgrade};
 
 use super::cuts::Cuts;
 use super::handshake;
@@ -17,6 +19,8 @@ pub fn run(input: &[u8]) {
 }
 
 static SITE: LazyLock<Site> = LazyLock::new(Site::new);
+static SENTENCE: LazyLock<Site> = LazyLock::new(|| Site::of_sentence("It does this.\n"));
+static ORIGINS: LazyLock<AllowedOrigins> = LazyLock::new(AllowedOrigins::default);
 
 /// Parses heads and answers them, until one is refused; cut or not, the answers are the same.
 pub fn exchange(cuts: Cuts, payload: &[u8]) {
@@ -42,6 +46,9 @@ fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, usize) 
                     let alone = parse(&inbox[..used]).map(|parsed| parsed.map(|(_, used)| used));
                     assert_eq!(alone, Ok(Some(used)), "the head alone is a head");
                     answers.push(answer(&request));
+                    if request.connection == Connection::Close {
+                        return (answers, 0);
+                    }
                     inbox.drain(..used);
                 }
                 Err(error) => {
@@ -60,12 +67,18 @@ fn answer(request: &Request) -> Vec<u8> {
     if is_upgrade(request) {
         return handshake::answer(request, DATE);
     }
-    let response = SITE.respond(request, Health::Serving, DATE);
-    let closes = matches!(request.method, Method::Get | Method::Head) && request.connection == Connection::Close;
-    assert!(!closes || response.connection == Connection::Close, "what the client wants to end is ended");
-    let bytes = response.to_bytes();
-    check_response(&bytes, request.method == Method::Head);
-    bytes
+    let mut responses =
+        vec![SITE.respond(request, Health::Serving, DATE), SENTENCE.respond(request, Health::Serving, DATE)];
+    if admission::asks(request) {
+        let policy = Policy { allowed_origins: &ORIGINS, is_loopback: true, subprotocols: &[], deflate: false };
+        responses.push(admission::judge(request, &policy).respond(request, DATE));
+    }
+    for response in &responses {
+        let closes = request.connection == Connection::Close;
+        assert!(!closes || response.connection == Connection::Close, "what the client wants to end is ended");
+        check_response(&response.to_bytes(), request.method == Method::Head);
+    }
+    responses.swap_remove(0).to_bytes()
 }
 
 /// `method` is that of the request, if it could be read.
@@ -108,11 +121,11 @@ fn check_request(request: &Request, head: &[u8]) {
         let members: Vec<&[u8]> = members.filter(|member| !member.is_empty()).collect();
         assert_eq!(request.list(name).collect::<Vec<_>>(), members, "{name}");
     }
-    // Whatever another reader would take for a body would be taken for a request here.
-    assert!(values(head, "transfer-encoding").is_empty(), "a body");
-    for length in values(head, "content-length") {
-        assert!(!length.is_empty() && length.iter().all(|&digit| digit == b'0'), "a body");
-    }
+    // Whatever another reader would take for a body is no request here: the connection ends with the answer.
+    let is_none = |length: &&[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
+    let has_body = !values(head, "transfer-encoding").is_empty() || !values(head, "content-length").iter().all(is_none);
+    let may_have = !matches!(request.method, Method::Get | Method::Head | Method::Options);
+    assert!(!has_body || may_have && request.connection == Connection::Close, "a body");
     let connection = values(head, "connection");
     let options = connection.iter().flat_map(|value| value.split(|&byte| byte == b','));
     let closes = options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"close"));
@@ -124,7 +137,7 @@ fn check_target(request: &Request, target: &str) {
     let hosts: Vec<&[u8]> = request.values("host").collect();
     assert!(hosts.len() == 1 || hosts.is_empty() && request.version == Version::Http10);
     let host = hosts.first().map_or("", |host| std::str::from_utf8(host).expect("a host is ASCII").trim());
-    let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%~".contains(&byte);
     assert!(request.host.bytes().all(host_byte), "{:?} would end a policy", request.host);
     if target.starts_with('/') {
         let query = if target.contains('?') { format!("?{}", request.query) } else { String::new() };
@@ -188,7 +201,7 @@ pub fn check_response(bytes: &[u8], to_head: bool) -> u16 {
         }
     }
     match (status, to_head) {
-        (101 | 304, _) => assert!(length.is_none() && body.is_empty()),
+        (101 | 204 | 304, _) => assert!(length.is_none() && body.is_empty()),
         (_, true) => assert!(length.is_some() && body.is_empty()),
         _ => assert_eq!(length, Some(body.len())),
     }

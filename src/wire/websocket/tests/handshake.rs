@@ -1,5 +1,8 @@
+use std::sync::LazyLock;
+
 use super::super::extension::{DeflateParams, Malformed, negotiate_deflate};
 use super::super::handshake::*;
+use crate::origin::{Allowed, AllowedOrigins};
 use crate::wire::http::{self, HeadParser, HttpError};
 use proptest::prelude::*;
 
@@ -7,8 +10,10 @@ const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
 
+static NO_ORIGINS: LazyLock<AllowedOrigins> = LazyLock::new(AllowedOrigins::default);
+
 fn policy() -> Policy<'static> {
-    Policy { allowed_origins: &[], subprotocols: &["chat.v1.json"], deflate: true }
+    Policy { allowed_origins: &NO_ORIGINS, is_loopback: false, subprotocols: &["chat.v1.json"], deflate: true }
 }
 
 /// Evaluates the request at once and split at every byte.
@@ -147,10 +152,14 @@ fn the_key_is_sixteen_bytes() {
     }
 }
 
+fn allow(allowed: &[&str]) -> AllowedOrigins {
+    allowed.iter().map(|one| one.parse().expect("an origin")).collect::<Vec<Allowed>>().into()
+}
+
 #[test]
 fn origins_are_our_own_or_on_the_list() {
     let with = |host: &str, origin: &str, allowed: &[&str]| {
-        let allowed: Vec<String> = allowed.iter().map(|one| one.to_string()).collect();
+        let allowed = allow(allowed);
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}Origin: {origin}\r\n\r\n");
         match evaluate_head(&head, &Policy { allowed_origins: &allowed, ..policy() }) {
             Ok(_) => true,
@@ -198,6 +207,62 @@ fn origins_are_our_own_or_on_the_list() {
     assert!(with("a", "null", &["*"]));
     assert!(with("a", "null", &["null"]));
     assert!(super::handshake::with("").is_ok(), "programs send no Origin");
+}
+
+/// A page whose own name is pointed at this machine after it was loaded.
+#[test]
+fn on_loopback_our_own_names_are_those_of_loopback() {
+    let with = |host: &str, fields: &str, allowed: &[&str]| {
+        let allowed = allow(allowed);
+        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
+        evaluate_head(&head, &Policy { allowed_origins: &allowed, is_loopback: true, ..policy() }).map(|_| ())
+    };
+    let same = |host: &str, allowed: &[&str]| with(host, &format!("Origin: http://{host}\r\n"), allowed);
+    for host in ["localhost:8080", "LOCALHOST", "a.localhost:1", "127.0.0.1:8080", "127.8.8.8", "[::1]:8080"] {
+        assert_eq!(same(host, &[]), Ok(()), "{host}");
+    }
+    for host in ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:8080", "192.168.0.1:8080"] {
+        assert_eq!(same(host, &[]), Err(HttpError::UPGRADE_HOST), "{host}");
+        assert_eq!(same(host, &["https://chat.example"]), Err(HttpError::UPGRADE_HOST), "{host}");
+        assert_eq!(same(host, &["*"]), Ok(()), "{host}");
+        assert_eq!(with(host, "", &[]), Ok(()), "{host}: programs send no Origin");
+        assert_eq!(with(host, "Origin: http://localhost:8080\r\n", &[]), Err(HttpError::UPGRADE_ORIGIN), "{host}");
+    }
+    // A proxy on this machine, which passes Host on, or does not.
+    assert_eq!(same("chat.example", &["https://chat.example"]), Ok(()));
+    assert_eq!(with("backend", "Origin: https://chat.example\r\n", &["https://chat.example"]), Ok(()));
+    assert_eq!(with("backend", "Origin: https://chat.example\r\n", &[]), Err(HttpError::UPGRADE_ORIGIN));
+    // The authority of the target goes before the Host field, and no browser sends one here.
+    let head = format!(
+        "GET ws://evil.example/ HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}{KEY}{VERSION}Origin: http://evil.example\r\n\r\n"
+    );
+    assert_eq!(evaluate_head(&head, &Policy { is_loopback: true, ..policy() }), Err(HttpError::UPGRADE_HOST));
+}
+
+#[test]
+fn a_refused_page_is_told_to_the_operator_with_the_way_out() {
+    let told = |host: &str, fields: &str, error| {
+        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
+        let (request, _) = http::parse(head.as_bytes()).expect("well-formed").expect("whole");
+        let is_loopback = error == HttpError::UPGRADE_HOST;
+        RefusedPage { request: &request, error, is_loopback }.to_string()
+    };
+    assert_eq!(
+        told("backend", "Origin: https://Chat.Example:443\r\n", HttpError::UPGRADE_ORIGIN),
+        "Origin \"https://Chat.Example:443\" is not that of Host \"backend\"; if both are yours, start with \
+         --allow-origin https://chat.example, or let the proxy pass Host on as it came"
+    );
+    assert_eq!(
+        told("chat.example", "Origin: https://chat.example\r\n", HttpError::UPGRADE_HOST),
+        "this server listens on loopback, and Host \"chat.example\" (Origin \"https://chat.example\") is no loopback name; \
+         if it is yours, start with --allow-origin https://chat.example"
+    );
+    // What no flag would take is not suggested; nothing that a client sends ends the line or goes on without end.
+    let strange = told("a", "Origin: http://x\" \t\u{9b}31m\u{202e}; rm -rf\r\n", HttpError::UPGRADE_ORIGIN);
+    assert!(!strange.contains("--allow-origin") && strange.is_ascii() && !strange.contains('\t'), "{strange}");
+    let long = format!("Origin: http://{}\r\n", "x".repeat(8000)).repeat(2);
+    let long = told("a", &long, HttpError::UPGRADE_ORIGIN);
+    assert!(long.len() < 1000, "{long}");
 }
 
 #[test]

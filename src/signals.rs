@@ -1,0 +1,36 @@
+//! Which signals stop the server.
+
+use std::ffi::c_int;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// The signals that stop the server. One that it was started to ignore stays ignored: nohup(1) does that with SIGHUP, and a
+/// shell without job control with the SIGINT of what it starts in the background.
+pub fn that_stop() -> impl Iterator<Item = c_int> {
+    [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&signal| signal == SIGTERM || !is_ignored(signal))
+}
+
+/// What a signal that stops the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// The terminal has gone. Its shell and its kernel say so each for themselves, so that the second says nothing new.
+    HungUp,
+    /// Somebody wants it to stop; the second time, at once.
+    Asked,
+}
+
+pub fn meaning(signal: c_int) -> Stop {
+    if signal == SIGHUP { Stop::HungUp } else { Stop::Asked }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "sigaction(2) without a new action only reads the old one, into zeroed memory of its type"
+)]
+fn is_ignored(signal: c_int) -> bool {
+    // SAFETY: a `sigaction` may be all zeroes, and lives until the call is over.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
+}

@@ -1,0 +1,85 @@
+//! Whether a page could open a WebSocket here, asked beforehand: a browser does not show its page why one was refused.
+
+use percent_encoding::percent_decode_str;
+
+use super::response::{Connection, HttpError, Response};
+use super::site::body;
+use super::{Method, Request};
+use crate::wire::websocket::handshake::{Policy, admit_page};
+
+pub const PATH: &str = "/admission";
+
+/// What a page would meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Admitted,
+    /// Its origin is not ours, and not allowed.
+    Origin,
+    /// It has our origin by a name that is not ours.
+    Host,
+    /// This server does not chat.
+    Mode,
+    Stopping,
+}
+
+/// Whether this request is the question.
+pub fn asks(request: &Request<'_>) -> bool {
+    request.path == PATH && matches!(request.method, Method::Get | Method::Head)
+}
+
+/// What is to be said of a page of the origin in the query, or else of the one that asks; programs are admitted.
+pub fn judge(request: &Request<'_>, policy: &Policy<'_>) -> Admission {
+    let asked = request.query.split('&').find_map(|pair| pair.strip_prefix("origin="));
+    let origin = match asked {
+        Some(origin) => {
+            percent_decode_str(&origin.replace('+', " ")).decode_utf8().map(|origin| Some(origin.into_owned())).ok()
+        }
+        None => request.single("origin").map(|origin| origin.map(str::to_owned)).ok(),
+    };
+    let admitted = match origin {
+        Some(Some(origin)) => admit_page(&origin, request.host, policy),
+        Some(None) => Ok(()),
+        None => Err(HttpError::UPGRADE_ORIGIN),
+    };
+    match admitted {
+        Ok(()) => Admission::Admitted,
+        Err(HttpError::UPGRADE_HOST) => Admission::Host,
+        Err(_) => Admission::Origin,
+    }
+}
+
+impl Admission {
+    fn answer(self) -> (u16, &'static str) {
+        match self {
+            Admission::Admitted => (200, r#"{"admitted":true}"#),
+            Admission::Origin => (
+                403,
+                r#"{"admitted":false,"reason":"origin","message":"Pages of this origin may not connect; the server's operator can allow it (--allow-origin)."}"#,
+            ),
+            Admission::Host => (
+                403,
+                r#"{"admitted":false,"reason":"origin","message":"This server is for its own machine: open the page as localhost or 127.0.0.1. The server's operator can allow another name (--allow-origin)."}"#,
+            ),
+            Admission::Mode => (
+                409,
+                r#"{"admitted":false,"reason":"mode","message":"This server does not chat: it was started in another mode (--mode)."}"#,
+            ),
+            Admission::Stopping => (
+                503,
+                r#"{"admitted":false,"reason":"stopping","message":"The server is stopping; connect again in a while."}"#,
+            ),
+        }
+    }
+
+    /// `date` is an IMF-fixdate, if there is a clock.
+    pub fn respond(self, request: &Request<'_>, date: Option<&str>) -> Response {
+        let (status, text) = self.answer();
+        let connection = if self == Admission::Stopping { Connection::Close } else { request.connection };
+        let fields = [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ];
+        Response::new(status, &fields, body(request, text.as_bytes()), connection, date)
+    }
+}
