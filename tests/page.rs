@@ -127,6 +127,13 @@ impl Page<'_> {
         self.command("url", &json!({ "url": url }));
     }
 
+    /// A script that runs in every page that is opened from now on, before the page's own.
+    fn run_before_each_page(&self, script: &str) {
+        let params = json!({ "source": script });
+        let params = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params });
+        self.command("goog/cdp/execute", &params);
+    }
+
     fn resize(&self, width: u32, height: u32, mobile: bool) {
         let params = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.command("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }));
@@ -197,10 +204,14 @@ impl Page<'_> {
 
     /// Pastes into the message box and sends: each line is a message.
     fn paste(&self, text: &str) {
+        self.fill(text);
+        self.click("#send");
+    }
+
+    fn fill(&self, text: &str) {
         let script = "const box = document.querySelector('#composer'); box.value = TEXT; \
                       box.dispatchEvent(new Event('input', { bubbles: true }));";
         self.run(&script.replace("TEXT", &json!(text).to_string()));
-        self.click("#send");
     }
 
     /// Everything said in the room that is shown, as `author: text`, without what waits to be sent.
@@ -252,7 +263,7 @@ impl Page<'_> {
     #[track_caller]
     fn assert_no_complaints_but_the_connection(&self) {
         let mut complaints = self.complaints();
-        complaints.retain(|line| !line.contains("WebSocket connection to"));
+        complaints.retain(|line| !line.contains("WebSocket connection to") && !line.contains("/admission?"));
         assert_eq!(complaints, Vec::<String>::new());
     }
 
@@ -303,10 +314,12 @@ fn read_until(client: &mut Client, wanted: &str) -> String {
     }
 }
 
-/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer.
+/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer, or
+/// get the one that was set.
 struct Wire {
     address: SocketAddr,
     is_cut: Arc<AtomicBool>,
+    answer: Arc<Mutex<Option<String>>>,
     live: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -316,11 +329,16 @@ impl Wire {
         let address = listener.local_addr().expect("its address");
         let is_cut = Arc::new(AtomicBool::new(false));
         let live = Arc::new(Mutex::new(Vec::new()));
-        let wire = Wire { address, is_cut: Arc::clone(&is_cut), live: Arc::clone(&live) };
+        let answer = Arc::new(Mutex::new(None));
+        let wire = Wire { address, is_cut: Arc::clone(&is_cut), answer: Arc::clone(&answer), live: Arc::clone(&live) };
         // Ends with the test's process.
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if is_cut.load(Ordering::SeqCst) {
+                    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    if let Some(answer) = answer {
+                        thread::spawn(move || answer_once(near, &answer));
+                    }
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(server) else { continue };
@@ -342,9 +360,27 @@ impl Wire {
         }
     }
 
+    /// While it is cut, this is what every request gets.
+    fn answer(&self, answer: &str) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.to_owned());
+    }
+
     fn mend(&self) {
         self.is_cut.store(false, Ordering::SeqCst);
     }
+}
+
+/// Reads a request's head, and answers.
+fn answer_once(mut stream: TcpStream, answer: &str) {
+    let mut head = Vec::new();
+    let mut buffer = [0; 4096];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => head.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes());
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream) {
@@ -648,6 +684,40 @@ fn the_page_speaks_japanese() {
         "/送信できませんでした：その名前の人はいません。/.test(document.querySelector('#log').textContent)",
     );
     taro.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn any_language_setting_will_do() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    for (language, languages, expected) in [
+        ("'C'", "['C']", "en"),
+        ("'en_US.UTF-8'", "['en_US.UTF-8']", "en"),
+        ("'ja_JP.UTF-8'", "['ja_JP.UTF-8']", "ja"),
+        ("'C'", "['C', 'ja']", "ja"),
+        ("'POSIX'", "['POSIX']", "en"),
+        ("'de-DE@euro'", "['de-DE@euro']", "en"),
+        ("'i-dont-know-this-one-at-all'", "[]", "en"),
+        ("''", "['', null]", "en"),
+        ("undefined", "undefined", "en"),
+        ("null", "42", "en"),
+    ] {
+        alice.run_before_each_page(&format!(
+            "for (const [name, value] of Object.entries({{ language: {language}, languages: {languages} }})) \
+             Object.defineProperty(Navigator.prototype, name, {{ get: () => value, configurable: true }})"
+        ));
+        alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+        alice.wait_online();
+        assert_eq!(alice.run("return document.documentElement.lang"), expected, "{language} {languages}");
+        alice.say("hello");
+        alice.wait_until(
+            "it is said, with a time",
+            "/\\d/.test([...document.querySelectorAll('#log time')].at(-1)?.textContent)",
+        );
+        alice.assert_no_complaints();
+    }
 }
 
 /// Makes the picture of the README again:

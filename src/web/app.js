@@ -99,7 +99,18 @@ const WORDS = {
     },
   },
 };
-const LANGUAGE = /^ja\b/i.test(navigator.language) ? 'ja' : 'en';
+/** The first of the browser's languages that is a language tag: under LANG=C or en_US.UTF-8 some browsers hand out just that. */
+function languageTag() {
+  for (const said of [navigator.language, ...Array.from(navigator.languages ?? [])]) {
+    const tag = String(said ?? '').replace(/[.@][^]*$/, '').replaceAll('_', '-');
+    try {
+      if (Intl.DateTimeFormat.supportedLocalesOf(tag).length) return tag;
+    } catch { /* not a tag */ }
+  }
+  return 'en';
+}
+const LANGUAGE_TAG = languageTag();
+const LANGUAGE = /^ja\b/i.test(LANGUAGE_TAG) ? 'ja' : 'en';
 const t = WORDS[LANGUAGE];
 const errorWords = (error) => t.errors[error.code] || error.message || error.code || '?';
 
@@ -138,8 +149,8 @@ function hueOf(name) {
 /** A right-to-left name inside a sentence must not drag the sentence with it. */
 const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
 
-// The hour looks as the browser's own language has it; the names of days follow the language of the page.
-const clock = new Intl.DateTimeFormat(navigator.language, { hour: 'numeric', minute: '2-digit' });
+// The hour looks as the browser's first language has it; the names of days follow the language of the page.
+const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
 const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
 const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
