@@ -720,6 +720,109 @@ fn any_language_setting_will_do() {
     }
 }
 
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_page_folds_names_as_the_server_does() {
+    use chat_server::service::chat::name::fold;
+    use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+    let key = |text: &str| fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"));
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+
+    // Every character that both know: the browser's Unicode can be older or newer than ours.
+    let is_known = |c: char| c.general_category() != GeneralCategory::Unassigned;
+    let folded: Vec<Value> = ('\0'..=char::MAX)
+        .filter(|&c| is_known(c) && key(&c.to_string()) != c.to_string())
+        .map(|c| json!([u32::from(c), key(&c.to_string())]))
+        .collect();
+    assert!(folded.len() > 5000, "{}", folded.len());
+    let script = "const { fold } = await import('/app.js'); const expected = new Map(FOLDED), wrong = []; \
+        for (let code = 0; code <= 0x10ffff; code++) { \
+            if (code >= 0xd800 && code <= 0xdfff) continue; \
+            const text = String.fromCodePoint(code); \
+            if (!/\\p{Cn}/u.test(text) && fold(text) !== (expected.get(code) ?? text)) wrong.push([code, fold(text)]); \
+        } \
+        return wrong";
+    let wrong =
+        alice.run(&format!("return (async () => {{ {} }})()", script.replace("FOLDED", &json!(folded).to_string())));
+    let wrong: Vec<&Value> = wrong
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|pair| pair[0].as_u64().and_then(|code| char::from_u32(code as u32)).is_some_and(is_known))
+        .collect();
+    assert_eq!(wrong, Vec::<&Value>::new());
+
+    let sequences = [
+        "Straße",
+        "STRASSE",
+        "straẞe",
+        "ΟΔΥΣΣΕΥΣ",
+        "Ὀδυσσεύς",
+        "ς",
+        "aς",
+        "Σ",
+        "ΑΣ.",
+        "İstanbul",
+        "ISTANBUL",
+        "ıi",
+        "Ａｌｉｃｅ",
+        "ﬁnﬂ",
+        "ﬀ",
+        "ŉ",
+        "ǰ",
+        "가각",
+        "\u{1100}\u{1161}\u{11A8}",
+        "ᏣᎳᎩ",
+        "ꮳꮃꭹ",
+        "ᲐᲑ",
+        "აბ",
+        "ǅǆ",
+        "ﷺ",
+        "㍿",
+        "①Ⅳ",
+        "ᾳᾼΑΙ",
+        "ΐΰ",
+        "և",
+        "𝐀𝚺𝛓",
+        "x\u{323}\u{307}",
+        "x\u{307}\u{323}",
+        "👩\u{200D}🚀",
+        "❤\u{FE0F}",
+        "क्\u{200D}ष",
+        "می\u{200C}خواهم",
+        "ｶﾞ",
+        "ガ",
+        "Å",
+        "Ω",
+        "K",
+        "ſ",
+        "ͅ",
+        "É",
+        "e\u{301}",
+    ];
+    let keys: Vec<String> = sequences.iter().map(|text| key(text)).collect();
+    let script = "return import('/app.js').then(({ fold }) => TEXTS.map((text) => fold(text)))";
+    let folded = alice.run(&script.replace("TEXTS", &json!(&sequences[..]).to_string()));
+    for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list")) {
+        assert_eq!(folded, key, "{text}");
+    }
+
+    // What it is for: one person and one room, however they are spelt.
+    let mut carol = terminal(&server, "Straße", "dev");
+    carol.send(b"/msg alice psst\r\n");
+    alice.wait_until("a direct message", "/Straße/.test(document.querySelector('#directs').textContent)");
+    alice.say("/msg STRASSE hello");
+    read_until(&mut carol, "hello");
+    assert_eq!(alice.count("#directs li"), 1, "the same conversation");
+    alice.wait_until("as the server spells it", "document.querySelector('#title').textContent === 'Straße'");
+    alice.say("/join ﹟ＤＥＶ");
+    alice.wait_until("the room", "document.querySelector('#title').textContent === '#dev'");
+    assert_eq!(alice.count("#rooms li"), 1, "the same room");
+    alice.assert_no_complaints();
+}
+
 /// Makes the picture of the README again:
 /// `SCREENSHOT=src/web/screenshot.png cargo test --test page the_picture_of_the_readme -- --ignored`
 #[test]

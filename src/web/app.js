@@ -123,11 +123,32 @@ const isId = (value) => Number.isSafeInteger(value) && value >= 0;
 const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 
-/** Two spellings that the server takes for the same name fold to the same key. */
-const fold = (name) => name.normalize('NFKC').toLowerCase();
-const bareRoom = (name) => name.trim().normalize('NFC').replace(/^[#＃]/, '');
+/** For everything that is timed: unlike the time of day it is never set. */
+const monotonic = () => performance.now();
+
+/**
+ * The key that names are compared by: two spellings that the server takes for one name have one key. Step for step what
+ * src/service/chat/name/fold.rs does; tests/page.rs holds the two to each other.
+ */
+function fold(name) {
+  if (/^[\0-\x7f]*$/.test(name)) return name.toLowerCase();
+  let key = name.replace(/[\ufe0f\u200c\u200d]/g, '');
+  for (let pass = 0; pass < 4; pass++) {
+    // JavaScript alone gives a sigma at the end of a word a form of its own.
+    const folded = key.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFKC');
+    if (folded === key) break;
+    key = folded;
+  }
+  return key;
+}
+
+const NAME_UNITS_MAX = 1000; // far more than any name has; the rest of a pasted novel is not worth the work
+/** As the server reads a typed name: without white space around it. Then without the mark of a room, and in NFC. */
+const trimmed = (name) => name.slice(0, NAME_UNITS_MAX).replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
+const bareName = (name) => trimmed(name).normalize('NFC');
+const bareRoom = (name) => trimmed(name).replace(/^[#＃﹟]/, '').normalize('NFC');
 const roomKey = (name) => `#${fold(bareRoom(name))}`;
-const directKey = (name) => `@${fold(name)}`;
+const directKey = (name) => `@${fold(bareName(name))}`;
 
 /** What survives a server that strips control characters and tidies spaces; for comparing only. */
 const essence = (text) => text.normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
@@ -216,7 +237,7 @@ function conversation(kind, name) {
     conv = {
       key,
       kind, // 'room' | 'direct'
-      name: kind === 'room' ? `#${bareRoom(name)}` : name,
+      name: kind === 'room' ? `#${bareRoom(name)}` : bareName(name),
       stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
       known: kind === 'direct', // joined at least once: there is something to show
       epoch: '', // the life of the server that lastId and ids belong to
@@ -862,6 +883,9 @@ class Session {
     if (own && isMe(frame.to) && at < 0) return; // to oneself: one copy is enough
     const item = at < 0 ? null : store.outbox.splice(at, 1)[0];
     const conv = (item && store.conversations.get(item.conv)) || conversation('direct', own ? frame.to : frame.from);
+    // The server has its own spelling of a name that was typed here.
+    const key = directKey(frame.to);
+    if (own && item && conv.kind === 'direct' && (key === conv.key || !store.conversations.has(key))) this.#rekey(conv, key, frame.to);
     const message = {
       type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
       name: frame.from, text: frame.text, me: false, own, mention: false,
@@ -1319,7 +1343,7 @@ class View {
     };
     const add = (entry, extra) => {
       heading(entry);
-      const first = !previous || fold(previous.name) !== fold(entry.name) || entry.time - previous.time > GROUP_MS || entry.me || previous.me;
+      const first = !previous || (previous.name !== entry.name && fold(previous.name) !== fold(entry.name)) || entry.time - previous.time > GROUP_MS || entry.me || previous.me;
       rows.push({ ...entry, ...extra, first });
       previous = entry;
     };
@@ -1716,7 +1740,7 @@ changed = () => view.schedule();
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin() {
   const memory = recall(), address = new URLSearchParams(location.search);
-  store.wish = address.get('name')?.trim() || (isText(memory.name) ? memory.name : '');
+  store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -1731,3 +1755,5 @@ function begin() {
 }
 
 begin();
+
+export { fold }; // for the test that holds it to the server's
