@@ -686,6 +686,105 @@ fn the_page_speaks_japanese() {
     taro.assert_no_complaints();
 }
 
+/// The longest time, in milliseconds, that the page was busy with one thing since it was opened or last asked.
+fn longest_task(page: &Page<'_>) -> u64 {
+    let longest = page.run("const longest = window.longest ?? 0; window.longest = 0; return longest");
+    longest.as_f64().expect("a time") as u64
+}
+
+const WATCH_TASKS: &str = "new PerformanceObserver((list) => { for (const task of list.getEntries()) \
+    window.longest = Math.max(window.longest ?? 0, task.duration) }).observe({ type: 'longtask', buffered: true })";
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn no_message_freezes_the_page() {
+    /// What a person would still call an answer at once; busy machines are slow.
+    const BUSY_MS_MAX: u64 = 900;
+    let letters = |letter: &str| letter.repeat(60_000 / letter.len());
+    let long = [
+        format!("http://a/{}", ")".repeat(60_000)),
+        format!("http://a/{}x", ".".repeat(60_000)),
+        format!("http://a/{}", "([{)]}".repeat(10_000)),
+        letters("a"),
+        format!("e{}", letters("\u{301}\u{323}")),
+        format!("e{}{}", "\u{345}\u{301}".repeat(7_500), "\u{323}".repeat(15_000)),
+        letters("நி"),
+        letters("กำ"),
+        letters("ب"),
+        letters("क्षि"),
+        letters("👨\u{200D}👩\u{200D}👧\u{200D}👦"),
+        letters("http://a "),
+        letters("aب"),
+        format!("words {} more", " ".repeat(60_000)),
+        letters("مرحبا بالعالم "),
+    ];
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.run_before_each_page(WATCH_TASKS);
+    alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    alice.wait_online();
+    let mut carol = terminal(&server, "carol", "dev");
+    // The fonts of all these scripts are loaded when they are first needed, which takes its time.
+    carol.send("e\u{301} நி กำ ب क्षि 👨 words\r\n".as_bytes());
+    alice.wait_until("the fonts", "document.querySelectorAll('#log [data-id]').length === 1");
+    longest_task(&alice);
+    for (number, text) in long.iter().enumerate() {
+        carol.send(format!("{text}\r\n").as_bytes());
+        alice.wait_until(
+            "it is shown",
+            &format!("document.querySelectorAll('#log [data-id]').length === {}", number + 2),
+        );
+        let busy = longest_task(&alice);
+        let kind: String = text.chars().take(12).collect();
+        println!("{kind}: {busy} ms");
+        assert!(busy < BUSY_MS_MAX, "{kind}: busy for {busy} ms");
+    }
+    // All of them at once, in a page that is opened later; then the whole of each.
+    alice.command("refresh", &json!({}));
+    alice.wait_online();
+    alice.wait_until("the history", "document.querySelectorAll('#log [data-id]').length >= 15");
+    let busy = longest_task(&alice);
+    println!("all: {busy} ms");
+    assert!(busy < BUSY_MS_MAX, "the history: busy for {busy} ms");
+    let shown: Vec<String> = alice.said();
+    assert!(shown.iter().all(|text| text.len() < 6000), "each is shown shortened");
+    alice.run("for (const button of document.querySelectorAll('.unfold')) button.click()");
+    let whole: Vec<String> = long.iter().map(|text| format!("carol: {}", text.trim())).collect();
+    eventually("every message in full", || alice.said().ends_with(&whole[1..]).then_some(()));
+    let busy = longest_task(&alice);
+    println!("unfolded: {busy} ms");
+    assert!(busy < BUSY_MS_MAX, "unfolding: busy for {busy} ms");
+    // One below another; selected and copied, a line is still one line.
+    carol.send(format!("{}\r\n", "b".repeat(900)).as_bytes());
+    alice.wait_until(
+        "the last",
+        "document.querySelector('#log .message:last-child .text').textContent.startsWith('bbb')",
+    );
+    let copied = alice.run(
+        "getSelection().selectAllChildren(document.querySelector('#log .message:last-child .text')); \
+         return getSelection().toString()",
+    );
+    assert_eq!(copied, "b".repeat(900));
+    assert_eq!(alice.count("#log .message:last-child .piece"), 4, "it is laid out in pieces");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn links_end_where_the_sentence_goes_on() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    let long = format!("https://example.com/{}", "x".repeat(600));
+    carol.send(format!("(http://a/b) http://a/(b) [http://a/(b)], http://a/b).: http://a/x?! {long}.\r\n").as_bytes());
+    alice.wait_until("the message", "document.querySelectorAll('#log [data-id]').length === 1");
+    let links = alice.run("return [...new Set([...document.querySelectorAll('#log a')].map((a) => a.href))]");
+    assert_eq!(links, json!(["http://a/b", "http://a/(b)", "http://a/x", long]));
+    alice.assert_no_complaints();
+}
+
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn any_language_setting_will_do() {

@@ -46,7 +46,16 @@ const WORDS = {
     unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
     usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
     notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
-    tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`,
+    tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+    showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
+    refusals: {
+      full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
+      crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
+      stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
+      origin: `The server lets in no page from ${location.origin}. Its operator can change that: --allow-origin ${location.origin}`,
+      mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
+      socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
+    },
     keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
       ['Ctrl + K', 'all rooms'], ['Esc', 'close, or go to the latest message']],
     commands: { nick: 'change your name', join: 'enter a room, or make it', leave: 'leave a room', msg: 'a message to one person', me: 'say what you do',
@@ -86,7 +95,16 @@ const WORDS = {
     unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`,
     usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
     notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
-    tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`,
+    tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
+    showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
+    refusals: {
+      full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
+      crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
+      stopping: 'サーバーが停止しようとしています。自動で再接続し、送信したメッセージはその後に届けます。',
+      origin: `サーバーが ${location.origin} のページからの接続を許可していません。サーバーの管理者に伝えてください：--allow-origin ${location.origin}`,
+      mode: 'サーバーがチャット以外のモード（echo または broadcast）で動いているため、このページは使えません。ときどき再接続を試します。',
+      socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
+    },
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
       ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
@@ -150,14 +168,33 @@ const bareRoom = (name) => trimmed(name).replace(/^[#＃﹟]/, '').normalize('NF
 const roomKey = (name) => `#${fold(bareRoom(name))}`;
 const directKey = (name) => `@${fold(bareName(name))}`;
 
+/** Sorting a pile of marks into normal form takes time by the square of its height. No name has a pile of more than 64. */
+const levelled = (text) => text.replace(/(\p{M}{64})\p{M}+/gu, '$1');
 /** What survives a server that strips control characters and tidies spaces; for comparing only. */
-const essence = (text) => text.normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+const essence = (text) => levelled(text).normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
 
-const graphemes = (text) => (Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(text), (part) => part.segment) : [...text]);
+/** Where near `at` a text is best divided: after a blank, or else so that no character is torn apart. */
+function divide(text, at) {
+  if (at >= text.length) return text.length;
+  const from = Math.max(0, at - 80), blank = text.slice(from, at).lastIndexOf(' ');
+  if (blank >= 0) return from + blank + 1;
+  const tears = (place) => /^[\udc00-\udfff\u200d\p{M}\p{Emoji_Modifier}]/u.test(text.slice(place, place + 2)) || text[place - 1] === '\u200d';
+  for (let place = at; place > from; place--) if (!tears(place)) return place;
+  return /[\udc00-\udfff]/.test(text[at]) ? at - 1 : at;
+}
+const shorten = (text, units) => (text.length > units ? `${text.slice(0, divide(text, units))}…` : text);
+function countCharacters(text) {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+const segmenter = Intl.Segmenter && new Intl.Segmenter();
+const firstCharacter = (text) => (segmenter ? segmenter.segment(text.slice(0, 64)).containing(0)?.segment : [...text.slice(0, 64)][0]) ?? '?';
 function initials(name) {
-  const words = name.split(/[\s._-]+/).filter(Boolean);
-  const first = graphemes(words[0] || '?')[0];
-  const second = words[1] && /^[\p{L}\p{N}]/u.test(words[1]) && first.length === 1 ? graphemes(words[1])[0] : '';
+  const words = name.slice(0, NAME_UNITS_MAX).split(/[\s._-]+/).filter(Boolean);
+  const first = firstCharacter(words[0] || '?');
+  const second = words[1] && /^[\p{L}\p{N}]/u.test(words[1]) && first.length === 1 ? firstCharacter(words[1]) : '';
   return (first + second).toUpperCase();
 }
 /** Twenty-four hues, so that two people rarely differ by a shade that nobody can tell. */
@@ -208,6 +245,8 @@ const MESSAGES_KEPT_READING_BACK = 3000; // while someone reads far up, the top 
 const MEMBERS_KEPT = 300;
 const EVENTS_KEPT = 6; // in one line of the log
 const TYPING_SHOWN_MS = 5000;
+const NOTICE_UNITS_MAX = 600; // what is quoted in a notice can be as long as a message
+const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
 
 const store = {
   link: 'connecting', // 'connecting' | 'online' | 'offline'
@@ -270,7 +309,7 @@ const rooms = () => [...store.conversations.values()].filter((conv) => conv.kind
 const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct');
 
 function notify(text, error = false) {
-  store.notice = { text, error };
+  store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error };
   changed();
 }
 
@@ -331,9 +370,12 @@ function saveMemory() {
 function mentionsMe(text) {
   const name = fold(store.name);
   if (name.length < 2) return false;
-  const haystack = fold(text), at = haystack.indexOf(name);
+  const haystack = fold(levelled(text));
   const isWord = (char) => /[a-z0-9_]/.test(char || ' '); // Japanese has no spaces to look for
-  return at >= 0 && !(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]));
+  for (let at = haystack.indexOf(name); at >= 0; at = haystack.indexOf(name, at + 1)) {
+    if (!(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]))) return true;
+  }
+  return false;
 }
 
 // ---------------------------------------------------------------- Connection
@@ -766,7 +808,7 @@ class Session {
     conv.members.delete(fold(frame.name));
     conv.typing.delete(fold(frame.name));
     conv.total = Math.max(0, conv.total - 1);
-    addEvent(conv, why ? t.leftWhy(isolate(frame.name), why) : t.left(isolate(frame.name)), frame.time);
+    addEvent(conv, why ? t.leftWhy(isolate(frame.name), shorten(why, EVENT_UNITS_MAX)) : t.left(isolate(frame.name)), frame.time);
   }
 
   #forget(conv) {
@@ -826,7 +868,7 @@ class Session {
     conv.topic = frame.topic;
     if (!news) return;
     const name = isText(frame.name) ? isolate(frame.name) : t.someone;
-    addEvent(conv, frame.topic ? t.topicSet(name, frame.topic) : t.topicCleared(name), frame.time);
+    addEvent(conv, frame.topic ? t.topicSet(name, shorten(frame.topic, EVENT_UNITS_MAX)) : t.topicCleared(name), frame.time);
   }
 
   #onTyping(frame) {
@@ -865,9 +907,10 @@ class Session {
 
   /** The outbox item that this message is the server's copy of, taken out of the outbox; undefined if there is none. */
   #arrived(conv, raw, byRefOnly) {
+    let heard; // worked out once, and only where it is needed
     const isIt = (item) => item.conv === conv.key && (item.state === 'sent' ? raw.ref !== undefined && item.ref === raw.ref
       : item.state === 'unsure' && raw.ref === undefined && !byRefOnly && fold(item.as) === fold(raw.name)
-        && (item.kind === 'me') === (raw.me === true) && essence(item.text) === essence(raw.text));
+        && (item.kind === 'me') === (raw.me === true) && (item.essence ??= essence(item.text)) === (heard ??= essence(raw.text)));
     // What one connection took it took in order, so among equal lines the first is the right one.
     const at = store.outbox.findIndex(isIt);
     if (at < 0) return undefined;
@@ -1031,22 +1074,82 @@ function reconcile(parent, rows, make, update) {
 }
 
 const LINK = /https?:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?(?:[/?#][^\s<>"'`、。，．！？；：「」『』（）【】《》…]*)?/gi;
+const LINK_UNITS_MAX = 4096; // what is longer was not meant to be clicked
+const WHOLE_UNITS_MAX = 1000; // a longer message is shown shortened
+const SHORT_UNITS = 700; // to about so much
+const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
+/** Letters without a gap. Lines are broken in Japanese, Chinese and Korean without one. */
+const RUN = /[^ \t\n\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\u3000-\u303f\uff00-\uffef]{251,}/gu;
+const PIECE_UNITS = 250;
 
-/** Text as nodes: links become links, all else stays text. */
-function withLinks(text) {
-  const nodes = [];
-  let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    let address = match[0].replace(/[.,!?;:*~]+$/, '');
-    // A bracket that was opened before the link closes after it.
-    while (/[)\]}]$/.test(address) && count(address, /[([{]/g) < count(address, /[)\]}]/g)) address = address.slice(0, -1);
-    if (!URL.canParse(address)) continue;
-    nodes.push(text.slice(end, match.index), el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: address }));
-    end = match.index + address.length;
-  }
-  return [...nodes, text.slice(end)];
+/** A part of a text as nodes: links become links, all else stays text. */
+function nodesOf(text, from = 0, to = text.length) {
+  const links = linksOf(text, from, to);
+  return partsOf(text, from, to).flatMap(([start, end, isPiece]) => {
+    const nodes = nodesBetween(text, start, end, links);
+    return isPiece ? el('span', { className: 'piece' }, ...nodes) : nodes;
+  });
 }
-function count(text, pattern) { return (text.match(pattern) || []).length; }
+
+/** The links that begin in a part of a text, in order. */
+function linksOf(text, from, to) {
+  const links = [];
+  for (const match of text.slice(from, to + LINK_UNITS_MAX).matchAll(LINK)) {
+    const start = from + match.index;
+    if (start >= to) break;
+    if (match[0].length > LINK_UNITS_MAX) continue;
+    const address = withoutTail(match[0]);
+    if (URL.canParse(address)) links.push({ start, end: start + address.length, address });
+  }
+  return links;
+}
+
+const CLOSING = new Set(')]}');
+/** A link without the punctuation of the sentence around it. A bracket that was opened before the link closes after it. */
+function withoutTail(link) {
+  let open = 0;
+  for (const char of link) open += /[([{]/.test(char) - /[)\]}]/.test(char);
+  let end = link.length;
+  while (end > 0 && /[.,!?;:*~]/.test(link[end - 1])) end--;
+  while (open < 0 && end > 0 && CLOSING.has(link[end - 1])) {
+    open++;
+    end--;
+  }
+  return link.slice(0, end);
+}
+
+/**
+ * A text as [start, end, is a piece]. Browsers take time by the square of its length to break a run of letters without a gap
+ * into lines (a second for 4,000 Arabic or Thai ones, or as many marks on one letter), so long runs are laid out in pieces.
+ */
+function partsOf(text, from, to) {
+  const parts = [];
+  let end = from;
+  for (const { index, 0: run } of text.slice(from, to).matchAll(RUN)) {
+    const stop = from + index + run.length;
+    if (from + index > end) parts.push([end, from + index, false]);
+    for (end = from + index; end < stop;) {
+      const next = Math.min(stop, divide(text, end + PIECE_UNITS));
+      parts.push([end, next, true]);
+      end = next;
+    }
+  }
+  if (end < to) parts.push([end, to, false]);
+  return parts;
+}
+
+function nodesBetween(text, from, to, links) {
+  const nodes = [];
+  let end = from;
+  for (const { start, end: stop, address } of links) {
+    if (stop <= from || start >= to) continue;
+    nodes.push(text.slice(end, Math.max(start, from)));
+    end = Math.min(stop, to);
+    nodes.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: text.slice(Math.max(start, from), end) }));
+  }
+  nodes.push(text.slice(end, to));
+  return nodes.filter((node) => node !== '');
+}
 
 function drawAvatar(node, name) {
   setText(node, initials(name));
@@ -1074,6 +1177,8 @@ class View {
   #membersWide = true; // where there is room, whether the members stand beside the log
   #browser = { rooms: [], next: undefined, state: '' };
   #askDone = null;
+  #measured = { of: '', excess: -Infinity };
+  #folded = new WeakMap(); // row -> { text, end: of what is shown of it }
 
   start() {
     document.documentElement.lang = LANGUAGE;
@@ -1266,6 +1371,7 @@ class View {
     });
     $('#messages').addEventListener('click', (event) => {
       const action = event.target.closest('button')?.dataset.action;
+      if (action === 'unfold') return this.#unfold(event.target.closest('li'));
       const key = event.target.closest('li')?.dataset.pending;
       const item = key && store.outbox.find((other) => other.key === key);
       if (item && action === 'again') session.sendAgain(item);
@@ -1381,11 +1487,35 @@ class View {
     const node = el('li', { className: 'message' },
       el('span', { className: 'avatar', ariaHidden: 'true' }),
       el('div', { className: 'head' }, el('bdi', { className: 'author', textContent: row.name }), ' ', el('time', {})),
-      el('p', { className: 'text', dir: 'auto' }, ...withLinks(row.text)));
+      el('p', { className: 'text', dir: 'auto' }));
+    this.#fill(node, row.text);
     drawAvatar(node.firstChild, row.name);
     node.querySelector('.author').style.setProperty('--hue', hueOf(row.name));
     Object.assign(node.querySelector('time'), { dateTime: time.toISOString(), textContent: clock.format(time), title: fullDate.format(time) });
     return node;
+  }
+
+  #fill(node, text) {
+    const end = text.length > WHOLE_UNITS_MAX ? divide(text, SHORT_UNITS) : text.length;
+    node.querySelector('.text').append(...nodesOf(text, 0, end));
+    if (end === text.length) return;
+    const all = t.showAll(countCharacters(text).toLocaleString(LANGUAGE));
+    const button = el('button', { type: 'button', className: 'quiet unfold', textContent: all });
+    button.dataset.action = 'unfold';
+    node.append(button);
+    this.#folded.set(node, { text, end });
+  }
+
+  /** Shows the rest of a message, a part at a time. What is above it stays where it is. */
+  #unfold(node) {
+    const { text, end } = this.#folded.get(node), next = divide(text, end + UNFOLD_UNITS);
+    node.querySelector('.unfold')?.remove();
+    this.#hush();
+    node.querySelector('.text').append(el('span', { className: 'piece' }, ...nodesOf(text, end, next)));
+    this.#folded.set(node, { text, end: next });
+    if (next < text.length) setTimeout(() => node.isConnected && this.#unfold(node), 16);
+    if (document.activeElement === document.body) $('#log').focus({ preventScroll: true });
+    this.#scrolled();
   }
 
   #updateRow(node, row) {
