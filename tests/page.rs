@@ -821,6 +821,38 @@ fn any_language_setting_will_do() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_message_box_has_the_focus() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let focus = |page: &Page<'_>| page.run("return document.activeElement.id");
+    assert_eq!(focus(&alice), "composer", "after loading");
+    alice.fill("by a click");
+    alice.click("#send");
+    alice.wait_said(&["alice: by a click"]);
+    assert_eq!(focus(&alice), "composer", "after Send");
+    alice.fill("by the keyboard");
+    alice.type_into("#send", "\u{E007}");
+    alice.wait_said(&["alice: by a click", "alice: by the keyboard"]);
+    assert_eq!(focus(&alice), "composer", "after Enter on Send");
+
+    // Where a finger points, it would bring the keyboard up.
+    let bob = driver.browser("en-US");
+    bob.run_before_each_page(
+        "const real = matchMedia; window.matchMedia = (query) => query === '(pointer: coarse)' ? { matches: true } : real(query)",
+    );
+    bob.open(&format!("http://{}/?name=bob&room=dev", server.address));
+    bob.wait_online();
+    assert_eq!(bob.run("return document.activeElement.tagName"), "BODY");
+    bob.click("#composer");
+    bob.fill("with a finger");
+    bob.click("#send");
+    bob.wait_until("it is sent", "document.querySelectorAll('#log [data-id]').length === 3");
+    assert_eq!(focus(&bob), "composer", "and there it stays while one writes");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_page_folds_names_as_the_server_does() {
     use chat_server::service::chat::name::fold;
     use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};

@@ -1193,6 +1193,7 @@ class View {
     this.#listenDialogs();
     this.#listenWindow();
     this.#layOut();
+    if (document.activeElement === document.body) this.#focusComposer();
   }
 
   /** Many changes, one drawing. */
@@ -1282,7 +1283,12 @@ class View {
     $('#composer').value = current()?.draft ?? '';
     this.#grow();
     this.#draw();
-    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus();
+    this.#focusComposer();
+  }
+
+  /** Not where a keyboard would slide over what there is to read. */
+  #focusComposer() {
+    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus({ preventScroll: true });
   }
 
   #stash() {
@@ -1595,6 +1601,8 @@ class View {
       event.preventDefault();
       this.#submit();
     });
+    // The focus stays in the message box, and a phone's keyboard where it is.
+    $('#send').addEventListener('mousedown', (event) => event.preventDefault());
     composer.addEventListener('keydown', (event) => {
       // Enter that ends an IME's conversion is not ours; Safari tells only by the key code.
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -1622,6 +1630,7 @@ class View {
     } else composer.value = draft;
     this.#grow();
     this.#draw();
+    if (!document.querySelector('dialog[open]') && !this.#drawer) this.#focusComposer();
   }
 
   #grow() {
