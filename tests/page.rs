@@ -853,6 +853,63 @@ fn the_message_box_has_the_focus() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn enter_in_the_list_of_rooms_enters_and_makes_none() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let mut carol = terminal(&server, "carol", "DevTools");
+    for room in ["dev", "under", "ops"] {
+        carol.send(format!("/join {room}\r\n").as_bytes());
+        read_until(&mut carol, &format!("You are in #{room} now"));
+    }
+    // So many busier rooms that #last-of-all is on the second page of the list.
+    let mut crowd: Vec<Client> = (0..2).map(|_| server.connect()).collect();
+    for (number, client) in crowd.iter_mut().enumerate() {
+        client.send(format!("/nick crowd{number}\r\n").as_bytes());
+        for room in 0..45 {
+            client.send(format!("/join busy-{number}-{room}\r\n").as_bytes());
+        }
+        read_until(client, &format!("You are in #busy-{number}-44 now"));
+    }
+    carol.send(b"/join last-of-all\r\n");
+    read_until(&mut carol, "You are in #last-of-all now");
+
+    let alice = driver.page(server.address, "alice", "lobby");
+    let titled = |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
+    let find = |typed: &str| {
+        alice.type_into("body", "\u{E009}k\u{E000}");
+        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 50");
+        alice.type_into("#browse-filter", typed);
+    };
+    for (typed, room) in [
+        ("de\u{E007}", "#dev"),
+        ("DEV\u{E007}", "#dev"),
+        ("devt\u{E007}", "#DevTools"),
+        ("nde\u{E007}", "#under"),
+        ("lobb\u{E007}", "#lobby"),
+        ("Last-of-All\u{E007}", "#last-of-all"),
+        ("ast-of\u{E007}", "#last-of-all"),
+    ] {
+        find(typed);
+        alice.wait_until("the room", &titled(room));
+    }
+    // None fits: nothing is made, until that is chosen.
+    find("zebra\u{E007}");
+    alice.wait_until("it says so", "/No room fits/.test(document.querySelector('#browse-state').textContent)");
+    carol.send(b"/who #zebra\r\n");
+    read_until(&mut carol, "There is no room \"#zebra\"");
+    assert_eq!(alice.run(&format!("return {}", titled("#last-of-all"))), true);
+    assert_eq!(alice.text("#browse-create"), "Create #zebra");
+    alice.type_into("#browse-filter", "\u{E015}");
+    alice.type_into("#browse-create", "\u{E007}");
+    alice.wait_until("the new room", &titled("#zebra"));
+    alice.wait_online();
+    let rooms = alice.run("return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)");
+    assert!(!rooms.as_array().expect("rooms").contains(&json!("#de")), "{rooms}");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_page_folds_names_as_the_server_does() {
     use chat_server::service::chat::name::fold;
     use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};

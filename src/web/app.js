@@ -627,6 +627,12 @@ class Session {
     if (!this.request({ type: 'rooms', limit: 50, ...(after === undefined ? {} : { after }) }, done, fail, cut)) cut();
   }
 
+  /** Whether there is a room of this name, whoever is in it: `done` gets the server's spelling of it, or null. */
+  findRoom(name, done) {
+    const none = () => done(null);
+    if (!this.request({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }, (frame) => done(isText(frame.room) ? frame.room : null), none, none)) none();
+  }
+
   typing(conv) {
     const now = Date.now();
     if (conv.kind !== 'room' || conv.stage !== 'in' || now - this.#typedAt < TYPING_EVERY_MS) return;
@@ -1156,6 +1162,11 @@ function drawAvatar(node, name) {
   node.style.setProperty('--hue', hueOf(name));
 }
 
+// How well a room fits what was typed, best first.
+const [WHOLE_NAME, START_OF_NAME, PART_OF_NAME, PART_OF_TOPIC, NOTHING] = [0, 1, 2, 3, 4];
+const LIST_PAGES_MAX = 10; // of rooms, looked through by Enter
+const listed = (room) => ({ ...room, key: roomKey(room.room), about: isText(room.topic) ? fold(room.topic) : '' });
+
 const ROW_WORDS = {
   top: (row) => row.text,
   day: (row) => dayWords(row.time),
@@ -1175,7 +1186,7 @@ class View {
   #address = null; // the query last put into the address
   #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
   #membersWide = true; // where there is room, whether the members stand beside the log
-  #browser = { rooms: [], next: undefined, state: '' };
+  #browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
   #askDone = null;
   #measured = { of: '', excess: -Infinity };
   #folded = new WeakMap(); // row -> { text, end: of what is shown of it }
@@ -1747,20 +1758,30 @@ class View {
 
   #listenBrowser() {
     const filter = $('#browse-filter');
-    filter.addEventListener('input', () => this.#drawBrowser());
+    filter.addEventListener('input', () => {
+      this.#browser.hint = '';
+      this.#drawBrowser();
+    });
     $('#browse form').addEventListener('submit', (event) => {
       event.preventDefault();
-      if (bareRoom(filter.value)) this.#pick(filter.value);
+      this.#pickBest(filter.value);
     });
     $('#browse-list').addEventListener('click', (event) => {
       const room = event.target.closest('button')?.dataset.join;
       if (room) this.#pick(room);
     });
-    $('#browse-more').addEventListener('click', () => this.#loadRooms(this.#browser.next));
+    $('#browse-create').addEventListener('click', () => this.#pick(filter.value));
+    $('#browse-more').addEventListener('click', () => this.#loadRooms());
+    $('#browse').addEventListener('keydown', (event) => {
+      if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+      const stops = [filter, ...document.querySelectorAll('#browse-list button, #browse-create:not([hidden])')];
+      event.preventDefault();
+      stops[stops.indexOf(document.activeElement) + (event.key === 'ArrowDown' ? 1 : -1)]?.focus();
+    });
   }
 
   browse() {
-    this.#browser = { rooms: [], next: undefined, state: '' };
+    this.#browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
     $('#browse-filter').value = '';
     this.#drawBrowser();
     if (!$('#browse').open) $('#browse').showModal();
@@ -1769,43 +1790,90 @@ class View {
   }
 
   #pick(room) {
+    if (!bareRoom(room)) return;
     $('#browse').close();
     this.#enter(room);
   }
 
-  #loadRooms(after) {
+  /** Enter goes to the room that fits best, and makes none: who wants a new one says so with its button. */
+  #pickBest(typed) {
+    if (!bareRoom(typed)) return;
+    const browser = this.#browser, isStill = () => $('#browse').open && browser === this.#browser && $('#browse-filter').value === typed;
+    const again = () => isStill() && this.#pickBest(typed);
+    const [best] = this.#matches(typed).filter(({ rank }) => rank <= PART_OF_NAME);
+    if (best?.rank === WHOLE_NAME) return this.#pick(best.room);
+    const isAllThere = !this.#hasMore() || store.link !== 'online' || browser.pages >= LIST_PAGES_MAX;
+    if (!isAllThere && browser.asked !== typed) {
+      // One of just this name may be anywhere among those not listed yet.
+      browser.asked = typed;
+      return session.findRoom(typed, (found) => (found && isStill() ? this.#pick(found) : again()));
+    }
+    if (!isAllThere) return this.#loadRooms(again);
+    if (best) return this.#pick(best.room);
+    browser.hint = store.link === 'online' ? t.noMatch(`#${bareRoom(typed)}`) : t.waitOnline;
+    this.#drawBrowser();
+  }
+
+  #hasMore() { return this.#browser.next !== undefined || this.#browser.pages === 0; }
+
+  #loadRooms(then = () => {}) {
     const browser = this.#browser;
-    session.listRooms(after, (frame) => {
+    if (browser.loading) return browser.loading.push(then);
+    browser.loading = [then];
+    const settle = () => {
+      const waiting = browser.loading;
+      browser.loading = null;
+      if (browser !== this.#browser) return;
+      this.#drawBrowser();
+      for (const next of waiting) next();
+    };
+    session.listRooms(browser.next, (frame) => {
       const found = Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : [];
-      const known = new Set(browser.rooms.map((room) => roomKey(room.room)));
-      browser.rooms.push(...found.filter((room) => !known.has(roomKey(room.room))));
+      const known = new Set(browser.rooms.map(({ key }) => key));
+      browser.rooms.push(...found.map(listed).filter(({ key }) => !known.has(key)));
       browser.next = frame.next ?? undefined;
+      browser.pages++;
       browser.state = browser.rooms.length ? '' : t.noRooms;
-      if (browser === this.#browser) this.#drawBrowser();
+      settle();
     }, (error) => {
       browser.state = errorWords(error);
-      this.#drawBrowser();
+      browser.pages++;
+      settle();
     });
   }
 
+  /** The rooms that fit what was typed, best first: those listed, and one's own. */
+  #matches(typed) {
+    const key = fold(bareRoom(typed)), { rooms: list } = this.#browser, known = new Set(list.map((room) => room.key));
+    const own = rooms().filter((conv) => !known.has(conv.key)).map((conv) => listed({ room: conv.name, members: conv.total || undefined, topic: conv.topic }));
+    const rank = (room) => {
+      const name = room.key.slice(1);
+      if (name === key) return WHOLE_NAME;
+      if (name.startsWith(key)) return START_OF_NAME;
+      return name.includes(key) ? PART_OF_NAME : room.about.includes(key) ? PART_OF_TOPIC : NOTHING;
+    };
+    const found = [...list, ...own].map((room) => ({ ...room, rank: rank(room) })).filter((room) => room.rank !== NOTHING);
+    return key ? found.sort((a, b) => a.rank - b.rank || a.key.length - b.key.length) : found;
+  }
+
   #drawBrowser() {
-    const wanted = bareRoom($('#browse-filter').value), key = fold(wanted);
-    const found = this.#browser.rooms.filter(({ room, topic }) => fold(`${room} ${isText(topic) ? topic : ''}`).includes(key));
-    reconcile($('#browse-list'), found.map((room) => ({ key: roomKey(room.room), ...room })),
+    const typed = $('#browse-filter').value, wanted = bareRoom(typed), found = this.#matches(typed);
+    reconcile($('#browse-list'), found,
       () => el('li', {}, el('button', { type: 'button' },
         el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
-      (node, { room, members, topic }) => {
+      (node, { room, members, topic, key, rank }) => {
         const [, name, note, about] = node.firstChild.children;
         node.firstChild.dataset.join = room;
+        node.classList.toggle('best', wanted !== '' && key === found[0].key && rank <= PART_OF_NAME);
         setText(name, room.replace(/^#/, ''));
-        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(roomKey(room)) ? t.alreadyIn : ''];
+        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(key) ? t.alreadyIn : ''];
         setText(note, facts.filter(Boolean).join(' · '));
         setText(about, isText(topic) ? topic : '');
       });
-    setHidden($('#browse-create'), !wanted || this.#browser.rooms.some(({ room }) => roomKey(room) === roomKey(wanted)));
+    setHidden($('#browse-create'), !wanted || found[0]?.rank === WHOLE_NAME);
     setText($('#browse-create'), t.createRoom(`#${wanted}`));
     setHidden($('#browse-more'), this.#browser.next === undefined);
-    setText($('#browse-state'), this.#browser.state);
+    setText($('#browse-state'), this.#browser.hint || this.#browser.state);
   }
 
   // -- the window
