@@ -641,10 +641,19 @@ class Session {
 
   /** Sends a frame with a ref. `done` gets the answer, `fail` the error (by default the person does); `cut` hears that the line broke. */
   request(frame, done = () => {}, fail = (error) => notify(errorWords(error), true), cut = () => {}) {
-    const ref = `r${++this.#lastRef}`;
+    const ref = refOf(++this.#lastRef), over = this.excess(frame);
+    if (over > 0) {
+      queueMicrotask(() => fail({ message: t.tooLong(over) }));
+      return ref;
+    }
     if (!this.#connection.send({ ...frame, ref })) return false;
     this.#requests.set(ref, { done, fail, cut });
     return ref;
+  }
+
+  /** By how many bytes a frame is over the server's limit; below zero: how many are left. The server counts all of it. */
+  excess(frame) {
+    return bytesOf(JSON.stringify({ ...frame, ref: refOf(0) })) - (store.limits.message_bytes || Infinity);
   }
 
   // -- the line comes and goes
@@ -968,14 +977,39 @@ class Session {
   }
 
   #transmit(item, conv) {
-    const where = item.kind === 'msg' ? { to: conv.name } : { room: conv.name };
-    const ref = this.request({ type: item.kind, ...where, text: item.text }, () => {}, (error) => {
+    const ref = this.request(frameOf(item.kind, conv, item.text), () => {}, (error) => {
       Object.assign(item, { state: 'failed', error: errorWords(error) });
       this.#flush();
     });
     if (ref) Object.assign(item, { state: 'sent', ref, as: store.name, lost: false });
     return Boolean(ref);
   }
+}
+
+/** As long as any other, so that what fits with one fits with the next. */
+const refOf = (number) => `r${String(number).padStart(7, '0')}`;
+
+/** The frame that says a text in a room, or to a person. */
+function frameOf(kind, conv, text) {
+  return { type: kind, ...(kind === 'msg' ? { to: conv.name } : { room: conv.name }), text };
+}
+
+/** What the server says to who would open a WebSocket: 'admitted', a key of `refusals` among the words, or '' for no answer. */
+async function askAdmission() {
+  const url = new URL('admission', location.href);
+  url.search = `?origin=${encodeURIComponent(location.origin)}`;
+  let answer, json = null;
+  try {
+    answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(ADMISSION_MS) });
+    json = await answer.clone().json().catch(() => null);
+  } catch {
+    return '';
+  }
+  if (answer.ok) return json?.admitted === true ? 'admitted' : '';
+  if (json?.admitted === false || isText(json?.reason)) return Object.hasOwn(t.refusals, json.reason) ? json.reason : '';
+  // Refused at the door, before anything was read: the server does that in plain text, proxies speak HTML.
+  const isPlain = /^text\/plain\b/i.test(answer.headers.get('content-type') ?? '');
+  return isPlain && { 429: 'crowded', 503: 'full' }[answer.status] || '';
 }
 
 // ---------------------------------------------------------------- Commands
@@ -1011,8 +1045,21 @@ const COMMANDS = {
   help: ['', () => view.help()],
 };
 
+/** By how many bytes the longest of these lines is over the limit, as a message to this conversation. */
+function excessOf(conv, lines) {
+  const kind = conv?.kind === 'direct' ? 'msg' : 'say';
+  return lines.reduce((most, line) => Math.max(most, session.excess(frameOf(kind, conv ?? { name: '' }, line))), -Infinity);
+}
+
+function refuseLong(conv, lines) {
+  const over = excessOf(conv, lines);
+  if (over > 0) notify(t.tooLong(over), true);
+  return over > 0;
+}
+
 /** Takes one line with a slash; returns what to say where it says something after all. */
 function runCommand(line, conv) {
+  if (refuseLong(conv, [line])) return false;
   const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line);
   const command = Object.hasOwn(COMMANDS, name.toLowerCase()) && COMMANDS[name.toLowerCase()];
   if (!command) notify(t.unknownCommand(`/${name}`), true);
@@ -1028,11 +1075,7 @@ function submit(conv, draft) {
   if (lines.length === 1 && /^\/(?!\/)/.test(lines[0])) return runCommand(lines[0], conv);
   if (!conv) return false;
   if (lines.length === 1) lines[0] = lines[0].replace(/^\/\//, '/');
-  const over = Math.max(...lines.map(bytesOf)) - (store.limits.message_bytes || Infinity);
-  if (over > 0) {
-    notify(t.tooLong(over), true);
-    return false;
-  }
+  if (refuseLong(conv, lines)) return false;
   for (const line of lines) session.say(conv, line);
   return true;
 }
@@ -1659,9 +1702,16 @@ class View {
     }
     $('#send').disabled = !composer.value.trim();
     setText($('#typing'), this.#typingWords(conv));
-    const left = (store.limits.message_bytes || Infinity) - Math.max(...composer.value.split('\n').map(bytesOf));
+    const left = -this.#excess(conv, composer.value);
     setText($('#count'), left < 200 ? (left < 0 ? t.tooLong(-left) : t.bytesLeft(left)) : '');
     $('#count').classList.toggle('over', left < 0);
+  }
+
+  /** As `excessOf`; worked out again only when the draft, the room or the limit is another. */
+  #excess(conv, draft) {
+    const of = `${store.limits.message_bytes} ${conv?.key} ${draft}`;
+    if (this.#measured.of !== of) this.#measured = { of, excess: excessOf(conv, draft.split('\n').map((line) => line.trim())) };
+    return this.#measured.excess;
   }
 
   #typingWords(conv) {
