@@ -787,6 +787,121 @@ fn links_end_where_the_sentence_goes_on() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    // Under the limit as text, over it as a JSON frame.
+    let quotes = "\"path\",".repeat(8000);
+    for (text, command) in [(quotes.clone(), ""), (quotes.clone(), "/me "), (quotes.clone(), "/topic ")] {
+        alice.paste(&format!("{command}{text}"));
+        alice.wait_until("it says so", "/bytes too long/.test(document.querySelector('#notice p').textContent)");
+        assert!(alice.text("#count").contains("bytes too long"));
+        assert_eq!(alice.run("return document.querySelector('#composer').value"), format!("{command}{text}"));
+    }
+    // The longest that fits, to the byte.
+    let frame = r##"{"type":"say","room":"#dev","text":"","ref":"r0000000"}"##;
+    let room = 64 * 1024 - frame.len();
+    alice.paste(&"x".repeat(room + 1));
+    alice.wait_until("one byte", "/ 1 bytes too long/.test(document.querySelector('#notice p').textContent)");
+    alice.paste(&"y".repeat(room));
+    assert!(read_until(&mut carol, "yyy").ends_with("y\r\n"));
+    alice.say("still here");
+    assert_eq!(read_until(&mut carol, "alice"), "[#dev] alice: still here\r\n", "she never left");
+    alice.assert_no_complaints();
+
+    // A limit that the page does not know of: what the server refuses is not sent again.
+    let bob = driver.browser("en-US");
+    bob.run_before_each_page(
+        "const parse = JSON.parse; JSON.parse = (text) => { const frame = parse(text); \
+         if (frame?.type === 'welcome') frame.limits.message_bytes = 1e9; return frame; }; \
+         const Real = WebSocket; window.sockets = 0; \
+         window.WebSocket = class extends Real { constructor(...all) { super(...all); window.sockets++; } };",
+    );
+    bob.open(&format!("http://{}/?name=bob&room=dev", server.address));
+    bob.wait_online();
+    bob.paste(&format!("before\n{quotes}\nafter"));
+    bob.wait_until(
+        "it is refused",
+        "/too long for the server/.test(document.querySelector('.failed .fate')?.textContent)",
+    );
+    bob.wait_until("the others are sent", "document.querySelectorAll('.message.pending').length === 1");
+    assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: before\r\n");
+    assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: after\r\n");
+    assert_eq!(bob.run("return window.sockets"), 2);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_page_that_is_left_leaves_the_rooms_and_misses_nothing_when_it_comes_back() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    carol.send(b"one\r\n");
+    alice.wait_said(&["carol: one"]);
+    let burst: Vec<String> = (0..30).map(|number| format!("in flight {number}")).collect();
+    alice.paste(&burst.join("\n"));
+    alice.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+    read_until(&mut carol, "alice left");
+    carol.send(b"missed\r\n");
+    alice.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+    alice.wait_online();
+    alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+    let mut said = alice.said();
+    said.sort();
+    let mut expected: Vec<String> = burst.iter().map(|text| format!("alice: {text}")).collect();
+    expected.extend(["carol: one".to_owned(), "carol: missed".to_owned()]);
+    expected.sort();
+    assert_eq!(said, expected, "each once");
+    assert_eq!(alice.text("#me b"), "alice");
+
+    // Really: another page, and back.
+    alice.open("about:blank");
+    read_until(&mut carol, "alice left");
+    carol.send(b"missed as well\r\n");
+    alice.command("back", &json!({}));
+    alice.wait_online();
+    alice.wait_until("what was missed", "/missed as well/.test(document.querySelector('#log').textContent)");
+    assert_eq!(alice.text("#me b"), "alice");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_clock_that_is_set_back_hides_no_dead_line() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    // Time goes thirty times as fast in this page.
+    alice.run_before_each_page(
+        "const [date, now] = [Date.now, performance.now].map((real, which) => real.bind([Date, performance][which])); \
+         const start = date(); window.setBack = 0; \
+         Date.now = () => start + (date() - start) * 30 - window.setBack; performance.now = () => now() * 30; \
+         for (const timer of ['setTimeout', 'setInterval']) { const real = window[timer]; \
+         window[timer] = (call, ms) => real(call, (ms ?? 0) / 30); } \
+         const Real = WebSocket; window.sockets = 0; \
+         window.WebSocket = class extends Real { constructor(...all) { super(...all); window.sockets++; } };",
+    );
+    alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    alice.wait_online();
+    alice.run("window.setBack = 3600e3");
+    server.signal("STOP");
+    let began = std::time::Instant::now();
+    alice.wait_offline();
+    let took = began.elapsed();
+    server.signal("CONT");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    alice.wait_online();
+    // A jump forward is a sleep, perhaps, and no reason to give a living line up.
+    alice.run("window.sockets = 0; window.setBack = -86400e3");
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(alice.run("return document.body.dataset.state"), "online");
+    assert_eq!(alice.run("return window.sockets"), 0);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn any_language_setting_will_do() {
     let server = chat(&[]);
     let driver = Driver::start();
@@ -1009,6 +1124,65 @@ fn the_page_folds_names_as_the_server_does() {
     alice.wait_until("the room", "document.querySelector('#title').textContent === '#dev'");
     assert_eq!(alice.count("#rooms li"), 1, "the same room");
     alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_refusal_is_told_from_being_offline() {
+    let server = chat(&[]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let alice = driver.page(wire.address, "alice", "dev");
+    let json = "application/json";
+    let plain = "text/plain; charset=utf-8";
+    wire.cut();
+    alice.wait_until("it is offline", "/You are offline/.test(document.querySelector('#link-text').textContent)");
+    for (status, media_type, body, words) in [
+        (
+            "503 Service Unavailable",
+            plain,
+            "This server has as many clients as it can take; try again later.\n",
+            "server is full",
+        ),
+        (
+            "429 Too Many Requests",
+            plain,
+            "Too many connections come from your address; try again later.\n",
+            "your address",
+        ),
+        ("503 Service Unavailable", json, r#"{"admitted":false,"reason":"stopping","message":"."}"#, "is stopping"),
+        ("502 Bad Gateway", "text/html", "<h1>nginx</h1>", "You are offline"),
+        ("503 Service Unavailable", "text/html", "<h1>No server is available</h1>", "You are offline"),
+        ("200 OK", json, r#"{"admitted":true}"#, "no WebSocket gets through"),
+        (
+            "403 Forbidden",
+            json,
+            r#"{"admitted":false,"reason":"origin","message":"."}"#,
+            "--allow-origin http://127.0.0.1",
+        ),
+        ("409 Conflict", json, r#"{"admitted":false,"reason":"mode","message":"."}"#, "echo or broadcast"),
+    ] {
+        wire.answer(&format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ));
+        eventually(&format!("{status} is explained by {words:?}"), || {
+            alice.run("document.querySelector('#retry').click()");
+            thread::sleep(Duration::from_millis(100));
+            alice.text("#link-text").contains(words).then_some(())
+        });
+    }
+    // The other mode stays what it is for a while.
+    alice.wait_until(
+        "the next try is far off",
+        "/Next try in (6|7|8|9|1\\d)\\d s/.test(document.querySelector('#link-wait').textContent)",
+    );
+    alice.say("queued");
+    wire.mend();
+    alice.click("#retry");
+    alice.wait_online();
+    alice.wait_said(&["alice: queued"]);
+    assert_eq!(alice.text("#link-text"), "");
 }
 
 /// Makes the picture of the README again:

@@ -250,7 +250,8 @@ const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
 
 const store = {
   link: 'connecting', // 'connecting' | 'online' | 'offline'
-  retryAt: 0,
+  retryAt: 0, // monotonic
+  refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   name: '', // as the server has it
   wish: '', // as its owner chose it; empty for a guest
@@ -386,25 +387,30 @@ const OPEN_MS = 10_000; // a handshake that takes longer will not succeed
 const ANSWER_MS = 15_000; // silence while an answer is due: the line is dead
 const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find out
 const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
+const CHECK_MS = 5_000;
+const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
 
 /** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
 class Connection {
   #socket = null;
   #timer = 0;
   #attempts = 0;
-  #openedAt = 0;
+  #openedAt = 0; // this and the following are monotonic; 0: not yet
   #heardAt = 0;
   #askedAt = 0;
+  #checked = { at: monotonic(), wall: Date.now() };
+  #excused = false;
+  #paused = false;
 
-  /** `owner`: url(), onState(state, retryAt), onFrame(object), isWaiting(), probe() */
+  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
     this.owner = owner;
-    setInterval(() => this.#check(), 5000);
+    setInterval(() => this.#check(), CHECK_MS);
   }
 
   open() {
     clearTimeout(this.#timer);
-    if (this.#socket) return;
+    if (this.#socket || this.#paused) return;
     this.owner.onState('connecting');
     const socket = new WebSocket(this.owner.url(), 'chat.v1.json');
     this.#socket = socket;
@@ -413,12 +419,12 @@ class Connection {
     // A socket that was given up may still speak: whatever it says is no longer heard.
     socket.onopen = () => socket === this.#socket && this.#opened();
     socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
-    socket.onclose = () => socket === this.#socket && this.#lost();
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
   }
 
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    if (!this.owner.isWaiting()) this.#askedAt = Date.now();
+    if (!this.owner.isWaiting()) this.#askedAt = monotonic();
     this.#socket.send(JSON.stringify(frame));
     return true;
   }
@@ -430,40 +436,88 @@ class Connection {
     socket.close();
   }
 
+  /** The page is put away, perhaps for good: whoever stays connected stays in the rooms, and keeps the name. */
+  pause() {
+    this.#paused = true;
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.owner.onState('offline');
+    socket?.close();
+  }
+
+  resume() {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#attempts = 0;
+    this.open();
+  }
+
   /** The machine woke up, or the network is back: try now, or find out whether the line still lives. */
   nudge() {
+    this.resume();
     if (!this.#socket) this.open();
-    else if (this.#openedAt && Date.now() - this.#heardAt > 3000) this.owner.probe();
+    else if (this.#openedAt && monotonic() - this.#heardAt > 3000) this.owner.probe();
+  }
+
+  /** The server has said no, and will for a while: the next try is so far off. */
+  putOff(ms) {
+    if (this.#socket || this.#paused) return;
+    clearTimeout(this.#timer);
+    this.#retryIn(ms);
   }
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#openedAt = this.#heardAt = this.#askedAt = Date.now();
+    this.#openedAt = this.#heardAt = this.#askedAt = monotonic();
   }
 
   #heard(data) {
-    this.#heardAt = Date.now();
+    this.#heardAt = monotonic();
     let frame = null;
     try { frame = JSON.parse(data); } catch { /* a frame we cannot read is a frame we can live without */ }
     if (frame && typeof frame === 'object' && isText(frame.type)) this.owner.onFrame(frame);
   }
 
-  #lost() {
+  #lost(code = 0) {
     clearTimeout(this.#timer);
-    if (this.#openedAt && Date.now() - this.#openedAt > STABLE_MS) this.#attempts = 0;
+    const wasOpen = this.#openedAt > 0;
+    if (wasOpen && monotonic() - this.#openedAt > STABLE_MS) this.#attempts = 0;
     this.#socket = null;
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++);
+    if (code === TOO_BIG) this.owner.onTooBig();
+    this.#retryIn(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++));
+    if (!wasOpen) this.owner.onNoEntry();
+  }
+
+  #retryIn(ceiling) {
     const wait = ceiling * (0.5 + Math.random() / 2); // jitter: a thousand pages must not come back at once
     this.#timer = setTimeout(() => this.open(), wait);
-    this.owner.onState('offline', Date.now() + wait);
+    this.owner.onState('offline', monotonic() + wait);
   }
 
   #check() {
+    const isLate = this.#isLate();
     if (!this.#openedAt || !this.#socket) return;
-    const now = Date.now();
+    if (isLate) {
+      this.#askedAt = monotonic();
+      return this.owner.probe();
+    }
     if (this.owner.isWaiting()) {
-      if (now - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
-    } else if (now - this.#heardAt > QUIET_MS) this.owner.probe();
+      if (monotonic() - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
+    } else if (monotonic() - this.#heardAt > QUIET_MS) this.owner.probe();
+  }
+
+  /**
+   * The machine slept, or the page did: what came in meanwhile may not have been read yet, so nobody is judged by this
+   * check. Some clocks stand still in a sleep, the time of day goes on. Timers of a page in the background are always
+   * late, which is why no two checks in a row are excused.
+   */
+  #isLate() {
+    const at = monotonic(), wall = Date.now();
+    const late = Math.max(at - this.#checked.at, wall - this.#checked.wall) > 3 * CHECK_MS;
+    this.#checked = { at, wall };
+    this.#excused = late && !this.#excused;
+    return this.#excused;
   }
 }
 
@@ -475,6 +529,8 @@ const IN_FLIGHT_MAX = 16; // fewer unanswered messages, fewer doubts when the li
 const TRIES_MAX = 4; // a message that breaks the line every time must not do so for ever
 const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
+const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
+const ADMISSION_MS = 10_000;
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 
@@ -499,13 +555,17 @@ class Session {
   #requests = new Map(); // ref -> { done, fail, cut }
   #lastRef = 0;
   #nameTimer = 0;
-  #typedAt = 0;
+  #typedAt = -Infinity; // monotonic
+  #inquiry = 0;
+  #admissions = 0; // in a row, without a connection
 
   constructor() {
     this.#connection = new Connection({
       url: () => this.#url(),
       onState: (state, retryAt) => this.#onState(state, retryAt),
       onFrame: (frame) => this.#onFrame(frame),
+      onTooBig: () => this.#onTooBig(),
+      onNoEntry: () => this.#inquire(),
       isWaiting: () => this.#requests.size > 0,
       probe: () => this.request({ type: 'rooms', limit: 1 }),
     });
@@ -513,13 +573,15 @@ class Session {
 
   start() { this.#connection.open(); }
   nudge() { this.#connection.nudge(); }
+  pause() { this.#connection.pause(); }
+  resume() { this.#connection.resume(); }
 
   // -- actions: what a person can do
 
   say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
     store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
     conv.firstUnread = null;
-    this.#typedAt = 0; // what was said ended the "is typing" of others: the next keystroke is news again
+    this.#typedAt = -Infinity; // what was said ended the "is typing" of others: the next keystroke is news again
     this.#flush();
     changed();
   }
@@ -634,7 +696,7 @@ class Session {
   }
 
   typing(conv) {
-    const now = Date.now();
+    const now = monotonic();
     if (conv.kind !== 'room' || conv.stage !== 'in' || now - this.#typedAt < TYPING_EVERY_MS) return;
     if (this.#connection.send({ type: 'typing', room: conv.name })) this.#typedAt = now;
   }
@@ -673,12 +735,30 @@ class Session {
     changed();
   }
 
+  /** One of the messages in flight was longer than the server takes, most likely the longest: it must not break the line again. */
+  #onTooBig() {
+    const longest = store.outbox.filter((item) => item.state === 'sent').reduce((most, item) => (!most || bytesOf(item.text) > bytesOf(most.text) ? item : most), null);
+    if (longest) Object.assign(longest, { state: 'failed', error: t.tooBig });
+  }
+
+  /** Browsers do not tell a page why its WebSocket was refused, so the page asks. */
+  async #inquire() {
+    const inquiry = ++this.#inquiry;
+    const answer = await askAdmission();
+    if (inquiry !== this.#inquiry || store.link === 'online') return;
+    this.#admissions = answer === 'admitted' ? this.#admissions + 1 : 0;
+    // Once is chance: the server may have come back in between.
+    store.refusal = answer === 'admitted' ? (this.#admissions > 1 ? 'socket' : '') : answer;
+    if (answer === 'origin' || answer === 'mode') this.#connection.putOff(PUT_OFF_MS);
+    changed();
+  }
+
   #cutOff() {
     clearTimeout(this.#nameTimer);
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const request of requests) request.cut();
-    this.#typedAt = 0;
+    this.#typedAt = -Infinity;
     for (const item of store.outbox) if (item.state === 'sent') item.state = 'unsure';
     for (const conv of store.conversations.values()) {
       Object.assign(conv, { stage: 'out', loadingOlder: false, membersAsked: false });
@@ -720,6 +800,9 @@ class Session {
 
   #onWelcome(frame) {
     if (!isText(frame.name) || !isText(frame.epoch)) return;
+    this.#inquiry++;
+    this.#admissions = 0;
+    store.refusal = '';
     const restarted = store.epoch !== '' && store.epoch !== frame.epoch;
     const wish = store.wish || store.name;
     Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, name: frame.name, limits: { ...frame.limits } });
@@ -889,7 +972,7 @@ class Session {
   #onTyping(frame) {
     const conv = this.#roomOf(frame);
     if (!conv || !isText(frame.name) || isMe(frame.name)) return;
-    conv.typing.set(fold(frame.name), { name: frame.name, until: Date.now() + TYPING_SHOWN_MS });
+    conv.typing.set(fold(frame.name), { name: frame.name, until: monotonic() + TYPING_SHOWN_MS });
     setTimeout(changed, TYPING_SHOWN_MS + 50);
   }
 
@@ -1280,7 +1363,8 @@ class View {
   #drawLink() {
     document.body.dataset.state = store.link;
     // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
-    setText($('#link-text'), store.link === 'online' ? '' : store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    const trouble = t.refusals[store.refusal] ?? (store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    setText($('#link-text'), store.link === 'online' ? '' : trouble);
     $('#retry').disabled = store.link !== 'offline';
     setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');
     this.#drawCountdown();
@@ -1288,7 +1372,7 @@ class View {
 
   /** Not part of what a screen reader is told: nobody wants to hear a clock. */
   #drawCountdown() {
-    const seconds = Math.ceil((store.retryAt - Date.now()) / 1000);
+    const seconds = Math.ceil((store.retryAt - monotonic()) / 1000);
     const waits = store.link === 'offline' && seconds > 0;
     setText($('#link-wait'), waits ? t.retryIn(seconds) : store.wasOnline && store.link !== 'online' ? t.reconnecting : '');
   }
@@ -1715,7 +1799,7 @@ class View {
   }
 
   #typingWords(conv) {
-    const now = Date.now();
+    const now = monotonic();
     const names = [...(conv?.typing.values() ?? [])].filter((who) => who.until > now).map((who) => isolate(who.name));
     if (names.length > 2) return t.typingMany;
     return names.length === 2 ? t.typing2(...names) : names.length ? t.typing1(names[0]) : '';
@@ -1935,6 +2019,9 @@ class View {
       session.nudge();
       changed();
     });
+    // A page in the back/forward cache keeps its WebSocket, and so the name and the place in the rooms.
+    window.addEventListener('pagehide', () => session.pause());
+    window.addEventListener('pageshow', () => session.resume());
     window.addEventListener('online', () => session.nudge());
     window.addEventListener('focus', changed);
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
