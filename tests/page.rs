@@ -1150,8 +1150,9 @@ fn a_refusal_is_told_from_being_offline() {
             "Too many connections come from your address; try again later.\n",
             "your address",
         ),
-        ("503 Service Unavailable", json, r#"{"admitted":false,"reason":"stopping","message":"."}"#, "is stopping"),
+        ("503 Service Unavailable", plain, "The server is stopping; connect again in a while.\n", "is stopping"),
         ("502 Bad Gateway", "text/html", "<h1>nginx</h1>", "You are offline"),
+        ("503 Service Unavailable", json, r#"{"admitted":false,"reason":"stopping","message":"."}"#, "is stopping"),
         ("503 Service Unavailable", "text/html", "<h1>No server is available</h1>", "You are offline"),
         ("200 OK", json, r#"{"admitted":true}"#, "no WebSocket gets through"),
         (

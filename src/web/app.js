@@ -1081,18 +1081,19 @@ function frameOf(kind, conv, text) {
 async function askAdmission() {
   const url = new URL('admission', location.href);
   url.search = `?origin=${encodeURIComponent(location.origin)}`;
-  let answer, json = null;
+  let answer, text, json = null;
   try {
     answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(ADMISSION_MS) });
-    json = await answer.clone().json().catch(() => null);
+    text = await answer.text();
   } catch {
     return '';
   }
+  try { json = JSON.parse(text); } catch { /* not from what answers such questions */ }
   if (answer.ok) return json?.admitted === true ? 'admitted' : '';
   if (json?.admitted === false || isText(json?.reason)) return Object.hasOwn(t.refusals, json.reason) ? json.reason : '';
   // Refused at the door, before anything was read: the server does that in plain text, proxies speak HTML.
   const isPlain = /^text\/plain\b/i.test(answer.headers.get('content-type') ?? '');
-  return isPlain && { 429: 'crowded', 503: 'full' }[answer.status] || '';
+  return isPlain && { 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
 }
 
 // ---------------------------------------------------------------- Commands
