@@ -127,6 +127,13 @@ impl Page<'_> {
         self.command("url", &json!({ "url": url }));
     }
 
+    /// A script that runs in every page that is opened from now on, before the page's own.
+    fn run_before_each_page(&self, script: &str) {
+        let params = json!({ "source": script });
+        let params = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params });
+        self.command("goog/cdp/execute", &params);
+    }
+
     fn resize(&self, width: u32, height: u32, mobile: bool) {
         let params = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.command("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }));
@@ -197,10 +204,14 @@ impl Page<'_> {
 
     /// Pastes into the message box and sends: each line is a message.
     fn paste(&self, text: &str) {
+        self.fill(text);
+        self.click("#send");
+    }
+
+    fn fill(&self, text: &str) {
         let script = "const box = document.querySelector('#composer'); box.value = TEXT; \
                       box.dispatchEvent(new Event('input', { bubbles: true }));";
         self.run(&script.replace("TEXT", &json!(text).to_string()));
-        self.click("#send");
     }
 
     /// Everything said in the room that is shown, as `author: text`, without what waits to be sent.
@@ -252,7 +263,7 @@ impl Page<'_> {
     #[track_caller]
     fn assert_no_complaints_but_the_connection(&self) {
         let mut complaints = self.complaints();
-        complaints.retain(|line| !line.contains("WebSocket connection to"));
+        complaints.retain(|line| !line.contains("WebSocket connection to") && !line.contains("/admission?"));
         assert_eq!(complaints, Vec::<String>::new());
     }
 
@@ -303,10 +314,12 @@ fn read_until(client: &mut Client, wanted: &str) -> String {
     }
 }
 
-/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer.
+/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer, or
+/// get the one that was set.
 struct Wire {
     address: SocketAddr,
     is_cut: Arc<AtomicBool>,
+    answer: Arc<Mutex<Option<String>>>,
     live: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -316,11 +329,16 @@ impl Wire {
         let address = listener.local_addr().expect("its address");
         let is_cut = Arc::new(AtomicBool::new(false));
         let live = Arc::new(Mutex::new(Vec::new()));
-        let wire = Wire { address, is_cut: Arc::clone(&is_cut), live: Arc::clone(&live) };
+        let answer = Arc::new(Mutex::new(None));
+        let wire = Wire { address, is_cut: Arc::clone(&is_cut), answer: Arc::clone(&answer), live: Arc::clone(&live) };
         // Ends with the test's process.
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if is_cut.load(Ordering::SeqCst) {
+                    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    if let Some(answer) = answer {
+                        thread::spawn(move || answer_once(near, &answer));
+                    }
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(server) else { continue };
@@ -342,9 +360,27 @@ impl Wire {
         }
     }
 
+    /// While it is cut, this is what every request gets.
+    fn answer(&self, answer: &str) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.to_owned());
+    }
+
     fn mend(&self) {
         self.is_cut.store(false, Ordering::SeqCst);
     }
+}
+
+/// Reads a request's head, and answers.
+fn answer_once(mut stream: TcpStream, answer: &str) {
+    let mut head = Vec::new();
+    let mut buffer = [0; 4096];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => head.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes());
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream) {
@@ -648,6 +684,506 @@ fn the_page_speaks_japanese() {
         "/送信できませんでした：その名前の人はいません。/.test(document.querySelector('#log').textContent)",
     );
     taro.assert_no_complaints();
+}
+
+/// The longest time, in milliseconds, that the page was busy with one thing since it was opened or last asked.
+fn longest_task(page: &Page<'_>) -> u64 {
+    let longest = page.run("const longest = window.longest ?? 0; window.longest = 0; return longest");
+    longest.as_f64().expect("a time") as u64
+}
+
+const WATCH_TASKS: &str = "new PerformanceObserver((list) => { for (const task of list.getEntries()) \
+    window.longest = Math.max(window.longest ?? 0, task.duration) }).observe({ type: 'longtask', buffered: true })";
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn no_message_freezes_the_page() {
+    /// What a person would still call an answer at once; busy machines are slow.
+    const BUSY_MS_MAX: u64 = 900;
+    let letters = |letter: &str| letter.repeat(60_000 / letter.len());
+    let long = [
+        format!("http://a/{}", ")".repeat(60_000)),
+        format!("http://a/{}x", ".".repeat(60_000)),
+        format!("http://a/{}", "([{)]}".repeat(10_000)),
+        letters("a"),
+        format!("e{}", letters("\u{301}\u{323}")),
+        format!("e{}{}", "\u{345}\u{301}".repeat(7_500), "\u{323}".repeat(15_000)),
+        letters("நி"),
+        letters("กำ"),
+        letters("ب"),
+        letters("क्षि"),
+        letters("👨\u{200D}👩\u{200D}👧\u{200D}👦"),
+        letters("http://a "),
+        letters("aب"),
+        format!("words {} more", " ".repeat(60_000)),
+        letters("مرحبا بالعالم "),
+    ];
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.run_before_each_page(WATCH_TASKS);
+    alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    alice.wait_online();
+    let mut carol = terminal(&server, "carol", "dev");
+    // The fonts of all these scripts are loaded when they are first needed, which takes its time.
+    carol.send("e\u{301} நி กำ ب क्षि 👨 words\r\n".as_bytes());
+    alice.wait_until("the fonts", "document.querySelectorAll('#log [data-id]').length === 1");
+    longest_task(&alice);
+    for (number, text) in long.iter().enumerate() {
+        carol.send(format!("{text}\r\n").as_bytes());
+        alice.wait_until(
+            "it is shown",
+            &format!("document.querySelectorAll('#log [data-id]').length === {}", number + 2),
+        );
+        let busy = longest_task(&alice);
+        let kind: String = text.chars().take(12).collect();
+        println!("{kind}: {busy} ms");
+        assert!(busy < BUSY_MS_MAX, "{kind}: busy for {busy} ms");
+    }
+    // All of them at once, in a page that is opened later; then the whole of each.
+    alice.command("refresh", &json!({}));
+    alice.wait_online();
+    alice.wait_until("the history", "document.querySelectorAll('#log [data-id]').length >= 15");
+    let busy = longest_task(&alice);
+    println!("all: {busy} ms");
+    assert!(busy < BUSY_MS_MAX, "the history: busy for {busy} ms");
+    let shown: Vec<String> = alice.said();
+    assert!(shown.iter().all(|text| text.len() < 6000), "each is shown shortened");
+    alice.run("for (const button of document.querySelectorAll('.unfold')) button.click()");
+    let whole: Vec<String> = long.iter().map(|text| format!("carol: {}", text.trim())).collect();
+    eventually("every message in full", || alice.said().ends_with(&whole[1..]).then_some(()));
+    let busy = longest_task(&alice);
+    println!("unfolded: {busy} ms");
+    assert!(busy < BUSY_MS_MAX, "unfolding: busy for {busy} ms");
+    // One below another; selected and copied, a line is still one line.
+    carol.send(format!("{}\r\n", "b".repeat(900)).as_bytes());
+    alice.wait_until(
+        "the last",
+        "document.querySelector('#log .message:last-child .text').textContent.startsWith('bbb')",
+    );
+    let copied = alice.run(
+        "getSelection().selectAllChildren(document.querySelector('#log .message:last-child .text')); \
+         return getSelection().toString()",
+    );
+    assert_eq!(copied, "b".repeat(900));
+    assert_eq!(alice.count("#log .message:last-child .piece"), 4, "it is laid out in pieces");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn links_end_where_the_sentence_goes_on() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    let long = format!("https://example.com/{}", "x".repeat(600));
+    carol.send(format!("(http://a/b) http://a/(b) [http://a/(b)], http://a/b).: http://a/x?! {long}.\r\n").as_bytes());
+    alice.wait_until("the message", "document.querySelectorAll('#log [data-id]').length === 1");
+    let links = alice.run("return [...new Set([...document.querySelectorAll('#log a')].map((a) => a.href))]");
+    assert_eq!(links, json!(["http://a/b", "http://a/(b)", "http://a/x", long]));
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    // Under the limit as text, over it as a JSON frame.
+    let quotes = "\"path\",".repeat(8000);
+    for (text, command) in [(quotes.clone(), ""), (quotes.clone(), "/me "), (quotes.clone(), "/topic ")] {
+        alice.paste(&format!("{command}{text}"));
+        alice.wait_until("it says so", "/bytes too long/.test(document.querySelector('#notice p').textContent)");
+        assert!(alice.text("#count").contains("bytes too long"));
+        assert_eq!(alice.run("return document.querySelector('#composer').value"), format!("{command}{text}"));
+    }
+    // The longest that fits, to the byte.
+    let frame = r##"{"type":"say","room":"#dev","text":"","ref":"r0000000"}"##;
+    let room = 64 * 1024 - frame.len();
+    alice.paste(&"x".repeat(room + 1));
+    alice.wait_until("one byte", "/ 1 bytes too long/.test(document.querySelector('#notice p').textContent)");
+    alice.paste(&"y".repeat(room));
+    assert!(read_until(&mut carol, "yyy").ends_with("y\r\n"));
+    alice.say("still here");
+    assert_eq!(read_until(&mut carol, "alice"), "[#dev] alice: still here\r\n", "she never left");
+    alice.assert_no_complaints();
+
+    // A limit that the page does not know of: what the server refuses is not sent again.
+    let bob = driver.browser("en-US");
+    bob.run_before_each_page(
+        "const parse = JSON.parse; JSON.parse = (text) => { const frame = parse(text); \
+         if (frame?.type === 'welcome') frame.limits.message_bytes = 1e9; return frame; }; \
+         const Real = WebSocket; window.sockets = 0; \
+         window.WebSocket = class extends Real { constructor(...all) { super(...all); window.sockets++; } };",
+    );
+    bob.open(&format!("http://{}/?name=bob&room=dev", server.address));
+    bob.wait_online();
+    bob.paste(&format!("before\n{quotes}\nafter"));
+    bob.wait_until(
+        "it is refused",
+        "/too long for the server/.test(document.querySelector('.failed .fate')?.textContent)",
+    );
+    bob.wait_until("the others are sent", "document.querySelectorAll('.message.pending').length === 1");
+    assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: before\r\n");
+    assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: after\r\n");
+    assert_eq!(bob.run("return window.sockets"), 2);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_page_that_is_left_leaves_the_rooms_and_misses_nothing_when_it_comes_back() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    carol.send(b"one\r\n");
+    alice.wait_said(&["carol: one"]);
+    let burst: Vec<String> = (0..30).map(|number| format!("in flight {number}")).collect();
+    alice.paste(&burst.join("\n"));
+    alice.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+    read_until(&mut carol, "alice left");
+    carol.send(b"missed\r\n");
+    alice.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+    alice.wait_online();
+    alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+    let mut said = alice.said();
+    said.sort();
+    let mut expected: Vec<String> = burst.iter().map(|text| format!("alice: {text}")).collect();
+    expected.extend(["carol: one".to_owned(), "carol: missed".to_owned()]);
+    expected.sort();
+    assert_eq!(said, expected, "each once");
+    assert_eq!(alice.text("#me b"), "alice");
+
+    // Really: another page, and back.
+    alice.open("about:blank");
+    read_until(&mut carol, "alice left");
+    carol.send(b"missed as well\r\n");
+    alice.command("back", &json!({}));
+    alice.wait_online();
+    alice.wait_until("what was missed", "/missed as well/.test(document.querySelector('#log').textContent)");
+    assert_eq!(alice.text("#me b"), "alice");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_clock_that_is_set_back_hides_no_dead_line() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    // Time goes thirty times as fast in this page.
+    alice.run_before_each_page(
+        "const [date, now] = [Date.now, performance.now].map((real, which) => real.bind([Date, performance][which])); \
+         const start = date(); window.setBack = 0; \
+         Date.now = () => start + (date() - start) * 30 - window.setBack; performance.now = () => now() * 30; \
+         for (const timer of ['setTimeout', 'setInterval']) { const real = window[timer]; \
+         window[timer] = (call, ms) => real(call, (ms ?? 0) / 30); } \
+         const Real = WebSocket; window.sockets = 0; \
+         window.WebSocket = class extends Real { constructor(...all) { super(...all); window.sockets++; } };",
+    );
+    alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    alice.wait_online();
+    alice.run("window.setBack = 3600e3");
+    server.signal("STOP");
+    let began = std::time::Instant::now();
+    alice.wait_offline();
+    let took = began.elapsed();
+    server.signal("CONT");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    alice.wait_online();
+    // A jump forward is a sleep, perhaps, and no reason to give a living line up.
+    alice.run("window.sockets = 0; window.setBack = -86400e3");
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(alice.run("return document.body.dataset.state"), "online");
+    assert_eq!(alice.run("return window.sockets"), 0);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn any_language_setting_will_do() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    for (language, languages, expected) in [
+        ("'C'", "['C']", "en"),
+        ("'en_US.UTF-8'", "['en_US.UTF-8']", "en"),
+        ("'ja_JP.UTF-8'", "['ja_JP.UTF-8']", "ja"),
+        ("'C'", "['C', 'ja']", "ja"),
+        ("'POSIX'", "['POSIX']", "en"),
+        ("'de-DE@euro'", "['de-DE@euro']", "en"),
+        ("'i-dont-know-this-one-at-all'", "[]", "en"),
+        ("''", "['', null]", "en"),
+        ("undefined", "undefined", "en"),
+        ("null", "42", "en"),
+    ] {
+        alice.run_before_each_page(&format!(
+            "for (const [name, value] of Object.entries({{ language: {language}, languages: {languages} }})) \
+             Object.defineProperty(Navigator.prototype, name, {{ get: () => value, configurable: true }})"
+        ));
+        alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
+        alice.wait_online();
+        assert_eq!(alice.run("return document.documentElement.lang"), expected, "{language} {languages}");
+        alice.say("hello");
+        alice.wait_until(
+            "it is said, with a time",
+            "/\\d/.test([...document.querySelectorAll('#log time')].at(-1)?.textContent)",
+        );
+        alice.assert_no_complaints();
+    }
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_message_box_has_the_focus() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let focus = |page: &Page<'_>| page.run("return document.activeElement.id");
+    assert_eq!(focus(&alice), "composer", "after loading");
+    alice.fill("by a click");
+    alice.click("#send");
+    alice.wait_said(&["alice: by a click"]);
+    assert_eq!(focus(&alice), "composer", "after Send");
+    alice.fill("by the keyboard");
+    alice.type_into("#send", "\u{E007}");
+    alice.wait_said(&["alice: by a click", "alice: by the keyboard"]);
+    assert_eq!(focus(&alice), "composer", "after Enter on Send");
+
+    // Where a finger points, it would bring the keyboard up.
+    let bob = driver.browser("en-US");
+    bob.run_before_each_page(
+        "const real = matchMedia; window.matchMedia = (query) => query === '(pointer: coarse)' ? { matches: true } : real(query)",
+    );
+    bob.open(&format!("http://{}/?name=bob&room=dev", server.address));
+    bob.wait_online();
+    assert_eq!(bob.run("return document.activeElement.tagName"), "BODY");
+    bob.click("#composer");
+    bob.fill("with a finger");
+    bob.click("#send");
+    bob.wait_until("it is sent", "document.querySelectorAll('#log [data-id]').length === 3");
+    assert_eq!(focus(&bob), "composer", "and there it stays while one writes");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn enter_in_the_list_of_rooms_enters_and_makes_none() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let mut carol = terminal(&server, "carol", "DevTools");
+    for room in ["dev", "under", "ops"] {
+        carol.send(format!("/join {room}\r\n").as_bytes());
+        read_until(&mut carol, &format!("You are in #{room} now"));
+    }
+    // So many busier rooms that #last-of-all is on the second page of the list.
+    let mut crowd: Vec<Client> = (0..2).map(|_| server.connect()).collect();
+    for (number, client) in crowd.iter_mut().enumerate() {
+        client.send(format!("/nick crowd{number}\r\n").as_bytes());
+        for room in 0..45 {
+            client.send(format!("/join busy-{number}-{room}\r\n").as_bytes());
+        }
+        read_until(client, &format!("You are in #busy-{number}-44 now"));
+    }
+    carol.send(b"/join last-of-all\r\n");
+    read_until(&mut carol, "You are in #last-of-all now");
+
+    let alice = driver.page(server.address, "alice", "lobby");
+    let titled = |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
+    let find = |typed: &str| {
+        alice.type_into("body", "\u{E009}k\u{E000}");
+        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 50");
+        alice.type_into("#browse-filter", typed);
+    };
+    for (typed, room) in [
+        ("de\u{E007}", "#dev"),
+        ("DEV\u{E007}", "#dev"),
+        ("devt\u{E007}", "#DevTools"),
+        ("nde\u{E007}", "#under"),
+        ("lobb\u{E007}", "#lobby"),
+        ("Last-of-All\u{E007}", "#last-of-all"),
+        ("ast-of\u{E007}", "#last-of-all"),
+    ] {
+        find(typed);
+        alice.wait_until("the room", &titled(room));
+    }
+    // None fits: nothing is made, until that is chosen.
+    find("zebra\u{E007}");
+    alice.wait_until("it says so", "/No room fits/.test(document.querySelector('#browse-state').textContent)");
+    carol.send(b"/who #zebra\r\n");
+    read_until(&mut carol, "There is no room \"#zebra\"");
+    assert_eq!(alice.run(&format!("return {}", titled("#last-of-all"))), true);
+    assert_eq!(alice.text("#browse-create"), "Create #zebra");
+    alice.type_into("#browse-filter", "\u{E015}");
+    alice.type_into("#browse-create", "\u{E007}");
+    alice.wait_until("the new room", &titled("#zebra"));
+    alice.wait_online();
+    let rooms = alice.run("return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)");
+    assert!(!rooms.as_array().expect("rooms").contains(&json!("#de")), "{rooms}");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_page_folds_names_as_the_server_does() {
+    use chat_server::service::chat::name::fold;
+    use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+    let key = |text: &str| fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"));
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+
+    // Every character that both know: the browser's Unicode can be older or newer than ours.
+    let is_known = |c: char| c.general_category() != GeneralCategory::Unassigned;
+    let folded: Vec<Value> = ('\0'..=char::MAX)
+        .filter(|&c| is_known(c) && key(&c.to_string()) != c.to_string())
+        .map(|c| json!([u32::from(c), key(&c.to_string())]))
+        .collect();
+    assert!(folded.len() > 5000, "{}", folded.len());
+    let script = "const { fold } = await import('/app.js'); const expected = new Map(FOLDED), wrong = []; \
+        for (let code = 0; code <= 0x10ffff; code++) { \
+            if (code >= 0xd800 && code <= 0xdfff) continue; \
+            const text = String.fromCodePoint(code); \
+            if (!/\\p{Cn}/u.test(text) && fold(text) !== (expected.get(code) ?? text)) wrong.push([code, fold(text)]); \
+        } \
+        return wrong";
+    let wrong =
+        alice.run(&format!("return (async () => {{ {} }})()", script.replace("FOLDED", &json!(folded).to_string())));
+    let wrong: Vec<&Value> = wrong
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|pair| pair[0].as_u64().and_then(|code| char::from_u32(code as u32)).is_some_and(is_known))
+        .collect();
+    assert_eq!(wrong, Vec::<&Value>::new());
+
+    let sequences = [
+        "Straße",
+        "STRASSE",
+        "straẞe",
+        "ΟΔΥΣΣΕΥΣ",
+        "Ὀδυσσεύς",
+        "ς",
+        "aς",
+        "Σ",
+        "ΑΣ.",
+        "İstanbul",
+        "ISTANBUL",
+        "ıi",
+        "Ａｌｉｃｅ",
+        "ﬁnﬂ",
+        "ﬀ",
+        "ŉ",
+        "ǰ",
+        "가각",
+        "\u{1100}\u{1161}\u{11A8}",
+        "ᏣᎳᎩ",
+        "ꮳꮃꭹ",
+        "ᲐᲑ",
+        "აბ",
+        "ǅǆ",
+        "ﷺ",
+        "㍿",
+        "①Ⅳ",
+        "ᾳᾼΑΙ",
+        "ΐΰ",
+        "և",
+        "𝐀𝚺𝛓",
+        "x\u{323}\u{307}",
+        "x\u{307}\u{323}",
+        "👩\u{200D}🚀",
+        "❤\u{FE0F}",
+        "क्\u{200D}ष",
+        "می\u{200C}خواهم",
+        "ｶﾞ",
+        "ガ",
+        "Å",
+        "Ω",
+        "K",
+        "ſ",
+        "ͅ",
+        "É",
+        "e\u{301}",
+    ];
+    let keys: Vec<String> = sequences.iter().map(|text| key(text)).collect();
+    let script = "return import('/app.js').then(({ fold }) => TEXTS.map((text) => fold(text)))";
+    let folded = alice.run(&script.replace("TEXTS", &json!(&sequences[..]).to_string()));
+    for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list")) {
+        assert_eq!(folded, key, "{text}");
+    }
+
+    // What it is for: one person and one room, however they are spelt.
+    let mut carol = terminal(&server, "Straße", "dev");
+    carol.send(b"/msg alice psst\r\n");
+    alice.wait_until("a direct message", "/Straße/.test(document.querySelector('#directs').textContent)");
+    alice.say("/msg STRASSE hello");
+    read_until(&mut carol, "hello");
+    assert_eq!(alice.count("#directs li"), 1, "the same conversation");
+    alice.wait_until("as the server spells it", "document.querySelector('#title').textContent === 'Straße'");
+    alice.say("/join ﹟ＤＥＶ");
+    alice.wait_until("the room", "document.querySelector('#title').textContent === '#dev'");
+    assert_eq!(alice.count("#rooms li"), 1, "the same room");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_refusal_is_told_from_being_offline() {
+    let server = chat(&[]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let alice = driver.page(wire.address, "alice", "dev");
+    let json = "application/json";
+    let plain = "text/plain; charset=utf-8";
+    wire.cut();
+    alice.wait_until("it is offline", "/You are offline/.test(document.querySelector('#link-text').textContent)");
+    for (status, media_type, body, words) in [
+        (
+            "503 Service Unavailable",
+            plain,
+            "This server has as many clients as it can take; try again later.\n",
+            "server is full",
+        ),
+        (
+            "429 Too Many Requests",
+            plain,
+            "Too many connections come from your address; try again later.\n",
+            "your address",
+        ),
+        ("503 Service Unavailable", plain, "The server is stopping; connect again in a while.\n", "is stopping"),
+        ("502 Bad Gateway", "text/html", "<h1>nginx</h1>", "You are offline"),
+        ("503 Service Unavailable", json, r#"{"admitted":false,"reason":"stopping","message":"."}"#, "is stopping"),
+        ("503 Service Unavailable", "text/html", "<h1>No server is available</h1>", "You are offline"),
+        ("200 OK", json, r#"{"admitted":true}"#, "no WebSocket gets through"),
+        (
+            "403 Forbidden",
+            json,
+            r#"{"admitted":false,"reason":"origin","message":"."}"#,
+            "--allow-origin http://127.0.0.1",
+        ),
+        ("409 Conflict", json, r#"{"admitted":false,"reason":"mode","message":"."}"#, "echo or broadcast"),
+    ] {
+        wire.answer(&format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ));
+        eventually(&format!("{status} is explained by {words:?}"), || {
+            alice.run("document.querySelector('#retry').click()");
+            thread::sleep(Duration::from_millis(100));
+            alice.text("#link-text").contains(words).then_some(())
+        });
+    }
+    // The other mode stays what it is for a while.
+    alice.wait_until(
+        "the next try is far off",
+        "/Next try in (6|7|8|9|1\\d)\\d s/.test(document.querySelector('#link-wait').textContent)",
+    );
+    alice.say("queued");
+    wire.mend();
+    alice.click("#retry");
+    alice.wait_online();
+    alice.wait_said(&["alice: queued"]);
+    assert_eq!(alice.text("#link-text"), "");
 }
 
 /// Makes the picture of the README again:

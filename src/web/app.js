@@ -46,7 +46,16 @@ const WORDS = {
     unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
     usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
     notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
-    tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`,
+    tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+    showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
+    refusals: {
+      full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
+      crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
+      stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
+      origin: `The server lets in no page from ${location.origin}. Its operator can change that: --allow-origin ${location.origin}`,
+      mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
+      socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
+    },
     keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
       ['Ctrl + K', 'all rooms'], ['Esc', 'close, or go to the latest message']],
     commands: { nick: 'change your name', join: 'enter a room, or make it', leave: 'leave a room', msg: 'a message to one person', me: 'say what you do',
@@ -86,7 +95,16 @@ const WORDS = {
     unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`,
     usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
     notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
-    tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`,
+    tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
+    showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
+    refusals: {
+      full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
+      crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
+      stopping: 'サーバーが停止しようとしています。自動で再接続し、送信したメッセージはその後に届けます。',
+      origin: `サーバーが ${location.origin} のページからの接続を許可していません。サーバーの管理者に伝えてください：--allow-origin ${location.origin}`,
+      mode: 'サーバーがチャット以外のモード（echo または broadcast）で動いているため、このページは使えません。ときどき再接続を試します。',
+      socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
+    },
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
       ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
@@ -99,7 +117,18 @@ const WORDS = {
     },
   },
 };
-const LANGUAGE = /^ja\b/i.test(navigator.language) ? 'ja' : 'en';
+/** The first of the browser's languages that is a language tag: under LANG=C or en_US.UTF-8 some browsers hand out just that. */
+function languageTag() {
+  for (const said of [navigator.language, ...Array.from(navigator.languages ?? [])]) {
+    const tag = String(said ?? '').replace(/[.@][^]*$/, '').replaceAll('_', '-');
+    try {
+      if (Intl.DateTimeFormat.supportedLocalesOf(tag).length) return tag;
+    } catch { /* not a tag */ }
+  }
+  return 'en';
+}
+const LANGUAGE_TAG = languageTag();
+const LANGUAGE = /^ja\b/i.test(LANGUAGE_TAG) ? 'ja' : 'en';
 const t = WORDS[LANGUAGE];
 const errorWords = (error) => t.errors[error.code] || error.message || error.code || '?';
 
@@ -112,20 +141,60 @@ const isId = (value) => Number.isSafeInteger(value) && value >= 0;
 const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 
-/** Two spellings that the server takes for the same name fold to the same key. */
-const fold = (name) => name.normalize('NFKC').toLowerCase();
-const bareRoom = (name) => name.trim().normalize('NFC').replace(/^[#＃]/, '');
+/** For everything that is timed: unlike the time of day it is never set. */
+const monotonic = () => performance.now();
+
+/**
+ * The key that names are compared by: two spellings that the server takes for one name have one key. Step for step what
+ * src/service/chat/name/fold.rs does; tests/page.rs holds the two to each other.
+ */
+function fold(name) {
+  if (/^[\0-\x7f]*$/.test(name)) return name.toLowerCase();
+  let key = name.replace(/[\ufe0f\u200c\u200d]/g, '');
+  for (let pass = 0; pass < 4; pass++) {
+    // JavaScript alone gives a sigma at the end of a word a form of its own.
+    const folded = key.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFKC');
+    if (folded === key) break;
+    key = folded;
+  }
+  return key;
+}
+
+const NAME_UNITS_MAX = 1000; // far more than any name has; the rest of a pasted novel is not worth the work
+/** As the server reads a typed name: without white space around it. Then without the mark of a room, and in NFC. */
+const trimmed = (name) => name.slice(0, NAME_UNITS_MAX).replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
+const bareName = (name) => trimmed(name).normalize('NFC');
+const bareRoom = (name) => trimmed(name).replace(/^[#＃﹟]/, '').normalize('NFC');
 const roomKey = (name) => `#${fold(bareRoom(name))}`;
-const directKey = (name) => `@${fold(name)}`;
+const directKey = (name) => `@${fold(bareName(name))}`;
 
+/** Sorting a pile of marks into normal form takes time by the square of its height. No name has a pile of more than 64. */
+const levelled = (text) => text.replace(/(\p{M}{64})\p{M}+/gu, '$1');
 /** What survives a server that strips control characters and tidies spaces; for comparing only. */
-const essence = (text) => text.normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+const essence = (text) => levelled(text).normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
 
-const graphemes = (text) => (Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(text), (part) => part.segment) : [...text]);
+/** Where near `at` a text is best divided: after a blank, or else so that no character is torn apart. */
+function divide(text, at) {
+  if (at >= text.length) return text.length;
+  const from = Math.max(0, at - 80), blank = text.slice(from, at).lastIndexOf(' ');
+  if (blank >= 0) return from + blank + 1;
+  const tears = (place) => /^[\udc00-\udfff\u200d\p{M}\p{Emoji_Modifier}]/u.test(text.slice(place, place + 2)) || text[place - 1] === '\u200d';
+  for (let place = at; place > from; place--) if (!tears(place)) return place;
+  return /[\udc00-\udfff]/.test(text[at]) ? at - 1 : at;
+}
+const shorten = (text, units) => (text.length > units ? `${text.slice(0, divide(text, units))}…` : text);
+function countCharacters(text) {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+const segmenter = Intl.Segmenter && new Intl.Segmenter();
+const firstCharacter = (text) => (segmenter ? segmenter.segment(text.slice(0, 64)).containing(0)?.segment : [...text.slice(0, 64)][0]) ?? '?';
 function initials(name) {
-  const words = name.split(/[\s._-]+/).filter(Boolean);
-  const first = graphemes(words[0] || '?')[0];
-  const second = words[1] && /^[\p{L}\p{N}]/u.test(words[1]) && first.length === 1 ? graphemes(words[1])[0] : '';
+  const words = name.slice(0, NAME_UNITS_MAX).split(/[\s._-]+/).filter(Boolean);
+  const first = firstCharacter(words[0] || '?');
+  const second = words[1] && /^[\p{L}\p{N}]/u.test(words[1]) && first.length === 1 ? firstCharacter(words[1]) : '';
   return (first + second).toUpperCase();
 }
 /** Twenty-four hues, so that two people rarely differ by a shade that nobody can tell. */
@@ -138,8 +207,8 @@ function hueOf(name) {
 /** A right-to-left name inside a sentence must not drag the sentence with it. */
 const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
 
-// The hour looks as the browser's own language has it; the names of days follow the language of the page.
-const clock = new Intl.DateTimeFormat(navigator.language, { hour: 'numeric', minute: '2-digit' });
+// The hour looks as the browser's first language has it; the names of days follow the language of the page.
+const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
 const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
 const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
@@ -176,10 +245,13 @@ const MESSAGES_KEPT_READING_BACK = 3000; // while someone reads far up, the top 
 const MEMBERS_KEPT = 300;
 const EVENTS_KEPT = 6; // in one line of the log
 const TYPING_SHOWN_MS = 5000;
+const NOTICE_UNITS_MAX = 600; // what is quoted in a notice can be as long as a message
+const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
 
 const store = {
   link: 'connecting', // 'connecting' | 'online' | 'offline'
-  retryAt: 0,
+  retryAt: 0, // monotonic
+  refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   name: '', // as the server has it
   wish: '', // as its owner chose it; empty for a guest
@@ -205,7 +277,7 @@ function conversation(kind, name) {
     conv = {
       key,
       kind, // 'room' | 'direct'
-      name: kind === 'room' ? `#${bareRoom(name)}` : name,
+      name: kind === 'room' ? `#${bareRoom(name)}` : bareName(name),
       stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
       known: kind === 'direct', // joined at least once: there is something to show
       epoch: '', // the life of the server that lastId and ids belong to
@@ -238,7 +310,7 @@ const rooms = () => [...store.conversations.values()].filter((conv) => conv.kind
 const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct');
 
 function notify(text, error = false) {
-  store.notice = { text, error };
+  store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error };
   changed();
 }
 
@@ -299,9 +371,12 @@ function saveMemory() {
 function mentionsMe(text) {
   const name = fold(store.name);
   if (name.length < 2) return false;
-  const haystack = fold(text), at = haystack.indexOf(name);
+  const haystack = fold(levelled(text));
   const isWord = (char) => /[a-z0-9_]/.test(char || ' '); // Japanese has no spaces to look for
-  return at >= 0 && !(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]));
+  for (let at = haystack.indexOf(name); at >= 0; at = haystack.indexOf(name, at + 1)) {
+    if (!(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]))) return true;
+  }
+  return false;
 }
 
 // ---------------------------------------------------------------- Connection
@@ -312,25 +387,30 @@ const OPEN_MS = 10_000; // a handshake that takes longer will not succeed
 const ANSWER_MS = 15_000; // silence while an answer is due: the line is dead
 const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find out
 const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
+const CHECK_MS = 5_000;
+const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
 
 /** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
 class Connection {
   #socket = null;
   #timer = 0;
   #attempts = 0;
-  #openedAt = 0;
+  #openedAt = 0; // this and the following are monotonic; 0: not yet
   #heardAt = 0;
   #askedAt = 0;
+  #checked = { at: monotonic(), wall: Date.now() };
+  #excused = false;
+  #paused = false;
 
-  /** `owner`: url(), onState(state, retryAt), onFrame(object), isWaiting(), probe() */
+  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
     this.owner = owner;
-    setInterval(() => this.#check(), 5000);
+    setInterval(() => this.#check(), CHECK_MS);
   }
 
   open() {
     clearTimeout(this.#timer);
-    if (this.#socket) return;
+    if (this.#socket || this.#paused) return;
     this.owner.onState('connecting');
     const socket = new WebSocket(this.owner.url(), 'chat.v1.json');
     this.#socket = socket;
@@ -339,12 +419,12 @@ class Connection {
     // A socket that was given up may still speak: whatever it says is no longer heard.
     socket.onopen = () => socket === this.#socket && this.#opened();
     socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
-    socket.onclose = () => socket === this.#socket && this.#lost();
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
   }
 
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    if (!this.owner.isWaiting()) this.#askedAt = Date.now();
+    if (!this.owner.isWaiting()) this.#askedAt = monotonic();
     this.#socket.send(JSON.stringify(frame));
     return true;
   }
@@ -356,40 +436,88 @@ class Connection {
     socket.close();
   }
 
+  /** The page is put away, perhaps for good: whoever stays connected stays in the rooms, and keeps the name. */
+  pause() {
+    this.#paused = true;
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.owner.onState('offline');
+    socket?.close();
+  }
+
+  resume() {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#attempts = 0;
+    this.open();
+  }
+
   /** The machine woke up, or the network is back: try now, or find out whether the line still lives. */
   nudge() {
+    this.resume();
     if (!this.#socket) this.open();
-    else if (this.#openedAt && Date.now() - this.#heardAt > 3000) this.owner.probe();
+    else if (this.#openedAt && monotonic() - this.#heardAt > 3000) this.owner.probe();
+  }
+
+  /** The server has said no, and will for a while: the next try is so far off. */
+  putOff(ms) {
+    if (this.#socket || this.#paused) return;
+    clearTimeout(this.#timer);
+    this.#retryIn(ms);
   }
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#openedAt = this.#heardAt = this.#askedAt = Date.now();
+    this.#openedAt = this.#heardAt = this.#askedAt = monotonic();
   }
 
   #heard(data) {
-    this.#heardAt = Date.now();
+    this.#heardAt = monotonic();
     let frame = null;
     try { frame = JSON.parse(data); } catch { /* a frame we cannot read is a frame we can live without */ }
     if (frame && typeof frame === 'object' && isText(frame.type)) this.owner.onFrame(frame);
   }
 
-  #lost() {
+  #lost(code = 0) {
     clearTimeout(this.#timer);
-    if (this.#openedAt && Date.now() - this.#openedAt > STABLE_MS) this.#attempts = 0;
+    const wasOpen = this.#openedAt > 0;
+    if (wasOpen && monotonic() - this.#openedAt > STABLE_MS) this.#attempts = 0;
     this.#socket = null;
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++);
+    if (code === TOO_BIG) this.owner.onTooBig();
+    this.#retryIn(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++));
+    if (!wasOpen) this.owner.onNoEntry();
+  }
+
+  #retryIn(ceiling) {
     const wait = ceiling * (0.5 + Math.random() / 2); // jitter: a thousand pages must not come back at once
     this.#timer = setTimeout(() => this.open(), wait);
-    this.owner.onState('offline', Date.now() + wait);
+    this.owner.onState('offline', monotonic() + wait);
   }
 
   #check() {
+    const isLate = this.#isLate();
     if (!this.#openedAt || !this.#socket) return;
-    const now = Date.now();
+    if (isLate) {
+      this.#askedAt = monotonic();
+      return this.owner.probe();
+    }
     if (this.owner.isWaiting()) {
-      if (now - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
-    } else if (now - this.#heardAt > QUIET_MS) this.owner.probe();
+      if (monotonic() - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
+    } else if (monotonic() - this.#heardAt > QUIET_MS) this.owner.probe();
+  }
+
+  /**
+   * The machine slept, or the page did: what came in meanwhile may not have been read yet, so nobody is judged by this
+   * check. Some clocks stand still in a sleep, the time of day goes on. Timers of a page in the background are always
+   * late, which is why no two checks in a row are excused.
+   */
+  #isLate() {
+    const at = monotonic(), wall = Date.now();
+    const late = Math.max(at - this.#checked.at, wall - this.#checked.wall) > 3 * CHECK_MS;
+    this.#checked = { at, wall };
+    this.#excused = late && !this.#excused;
+    return this.#excused;
   }
 }
 
@@ -401,6 +529,8 @@ const IN_FLIGHT_MAX = 16; // fewer unanswered messages, fewer doubts when the li
 const TRIES_MAX = 4; // a message that breaks the line every time must not do so for ever
 const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
+const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
+const ADMISSION_MS = 10_000;
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 
@@ -425,13 +555,17 @@ class Session {
   #requests = new Map(); // ref -> { done, fail, cut }
   #lastRef = 0;
   #nameTimer = 0;
-  #typedAt = 0;
+  #typedAt = -Infinity; // monotonic
+  #inquiry = 0;
+  #admissions = 0; // in a row, without a connection
 
   constructor() {
     this.#connection = new Connection({
       url: () => this.#url(),
       onState: (state, retryAt) => this.#onState(state, retryAt),
       onFrame: (frame) => this.#onFrame(frame),
+      onTooBig: () => this.#onTooBig(),
+      onNoEntry: () => this.#inquire(),
       isWaiting: () => this.#requests.size > 0,
       probe: () => this.request({ type: 'rooms', limit: 1 }),
     });
@@ -439,13 +573,15 @@ class Session {
 
   start() { this.#connection.open(); }
   nudge() { this.#connection.nudge(); }
+  pause() { this.#connection.pause(); }
+  resume() { this.#connection.resume(); }
 
   // -- actions: what a person can do
 
   say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
     store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
     conv.firstUnread = null;
-    this.#typedAt = 0; // what was said ended the "is typing" of others: the next keystroke is news again
+    this.#typedAt = -Infinity; // what was said ended the "is typing" of others: the next keystroke is news again
     this.#flush();
     changed();
   }
@@ -553,18 +689,33 @@ class Session {
     if (!this.request({ type: 'rooms', limit: 50, ...(after === undefined ? {} : { after }) }, done, fail, cut)) cut();
   }
 
+  /** Whether there is a room of this name, whoever is in it: `done` gets the server's spelling of it, or null. */
+  findRoom(name, done) {
+    const none = () => done(null);
+    if (!this.request({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }, (frame) => done(isText(frame.room) ? frame.room : null), none, none)) none();
+  }
+
   typing(conv) {
-    const now = Date.now();
+    const now = monotonic();
     if (conv.kind !== 'room' || conv.stage !== 'in' || now - this.#typedAt < TYPING_EVERY_MS) return;
     if (this.#connection.send({ type: 'typing', room: conv.name })) this.#typedAt = now;
   }
 
   /** Sends a frame with a ref. `done` gets the answer, `fail` the error (by default the person does); `cut` hears that the line broke. */
   request(frame, done = () => {}, fail = (error) => notify(errorWords(error), true), cut = () => {}) {
-    const ref = `r${++this.#lastRef}`;
+    const ref = refOf(++this.#lastRef), over = this.excess(frame);
+    if (over > 0) {
+      queueMicrotask(() => fail({ message: t.tooLong(over) }));
+      return ref;
+    }
     if (!this.#connection.send({ ...frame, ref })) return false;
     this.#requests.set(ref, { done, fail, cut });
     return ref;
+  }
+
+  /** By how many bytes a frame is over the server's limit; below zero: how many are left. The server counts all of it. */
+  excess(frame) {
+    return bytesOf(JSON.stringify({ ...frame, ref: refOf(0) })) - (store.limits.message_bytes || Infinity);
   }
 
   // -- the line comes and goes
@@ -584,12 +735,30 @@ class Session {
     changed();
   }
 
+  /** One of the messages in flight was longer than the server takes, most likely the longest: it must not break the line again. */
+  #onTooBig() {
+    const longest = store.outbox.filter((item) => item.state === 'sent').reduce((most, item) => (!most || bytesOf(item.text) > bytesOf(most.text) ? item : most), null);
+    if (longest) Object.assign(longest, { state: 'failed', error: t.tooBig });
+  }
+
+  /** Browsers do not tell a page why its WebSocket was refused, so the page asks. */
+  async #inquire() {
+    const inquiry = ++this.#inquiry;
+    const answer = await askAdmission();
+    if (inquiry !== this.#inquiry || store.link === 'online') return;
+    this.#admissions = answer === 'admitted' ? this.#admissions + 1 : 0;
+    // Once is chance: the server may have come back in between.
+    store.refusal = answer === 'admitted' ? (this.#admissions > 1 ? 'socket' : '') : answer;
+    if (answer === 'origin' || answer === 'mode') this.#connection.putOff(PUT_OFF_MS);
+    changed();
+  }
+
   #cutOff() {
     clearTimeout(this.#nameTimer);
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const request of requests) request.cut();
-    this.#typedAt = 0;
+    this.#typedAt = -Infinity;
     for (const item of store.outbox) if (item.state === 'sent') item.state = 'unsure';
     for (const conv of store.conversations.values()) {
       Object.assign(conv, { stage: 'out', loadingOlder: false, membersAsked: false });
@@ -631,6 +800,9 @@ class Session {
 
   #onWelcome(frame) {
     if (!isText(frame.name) || !isText(frame.epoch)) return;
+    this.#inquiry++;
+    this.#admissions = 0;
+    store.refusal = '';
     const restarted = store.epoch !== '' && store.epoch !== frame.epoch;
     const wish = store.wish || store.name;
     Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, name: frame.name, limits: { ...frame.limits } });
@@ -734,7 +906,7 @@ class Session {
     conv.members.delete(fold(frame.name));
     conv.typing.delete(fold(frame.name));
     conv.total = Math.max(0, conv.total - 1);
-    addEvent(conv, why ? t.leftWhy(isolate(frame.name), why) : t.left(isolate(frame.name)), frame.time);
+    addEvent(conv, why ? t.leftWhy(isolate(frame.name), shorten(why, EVENT_UNITS_MAX)) : t.left(isolate(frame.name)), frame.time);
   }
 
   #forget(conv) {
@@ -794,13 +966,13 @@ class Session {
     conv.topic = frame.topic;
     if (!news) return;
     const name = isText(frame.name) ? isolate(frame.name) : t.someone;
-    addEvent(conv, frame.topic ? t.topicSet(name, frame.topic) : t.topicCleared(name), frame.time);
+    addEvent(conv, frame.topic ? t.topicSet(name, shorten(frame.topic, EVENT_UNITS_MAX)) : t.topicCleared(name), frame.time);
   }
 
   #onTyping(frame) {
     const conv = this.#roomOf(frame);
     if (!conv || !isText(frame.name) || isMe(frame.name)) return;
-    conv.typing.set(fold(frame.name), { name: frame.name, until: Date.now() + TYPING_SHOWN_MS });
+    conv.typing.set(fold(frame.name), { name: frame.name, until: monotonic() + TYPING_SHOWN_MS });
     setTimeout(changed, TYPING_SHOWN_MS + 50);
   }
 
@@ -833,9 +1005,10 @@ class Session {
 
   /** The outbox item that this message is the server's copy of, taken out of the outbox; undefined if there is none. */
   #arrived(conv, raw, byRefOnly) {
+    let heard; // worked out once, and only where it is needed
     const isIt = (item) => item.conv === conv.key && (item.state === 'sent' ? raw.ref !== undefined && item.ref === raw.ref
       : item.state === 'unsure' && raw.ref === undefined && !byRefOnly && fold(item.as) === fold(raw.name)
-        && (item.kind === 'me') === (raw.me === true) && essence(item.text) === essence(raw.text));
+        && (item.kind === 'me') === (raw.me === true) && (item.essence ??= essence(item.text)) === (heard ??= essence(raw.text)));
     // What one connection took it took in order, so among equal lines the first is the right one.
     const at = store.outbox.findIndex(isIt);
     if (at < 0) return undefined;
@@ -851,6 +1024,9 @@ class Session {
     if (own && isMe(frame.to) && at < 0) return; // to oneself: one copy is enough
     const item = at < 0 ? null : store.outbox.splice(at, 1)[0];
     const conv = (item && store.conversations.get(item.conv)) || conversation('direct', own ? frame.to : frame.from);
+    // The server has its own spelling of a name that was typed here.
+    const key = directKey(frame.to);
+    if (own && item && conv.kind === 'direct' && (key === conv.key || !store.conversations.has(key))) this.#rekey(conv, key, frame.to);
     const message = {
       type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
       name: frame.from, text: frame.text, me: false, own, mention: false,
@@ -884,14 +1060,40 @@ class Session {
   }
 
   #transmit(item, conv) {
-    const where = item.kind === 'msg' ? { to: conv.name } : { room: conv.name };
-    const ref = this.request({ type: item.kind, ...where, text: item.text }, () => {}, (error) => {
+    const ref = this.request(frameOf(item.kind, conv, item.text), () => {}, (error) => {
       Object.assign(item, { state: 'failed', error: errorWords(error) });
       this.#flush();
     });
     if (ref) Object.assign(item, { state: 'sent', ref, as: store.name, lost: false });
     return Boolean(ref);
   }
+}
+
+/** As long as any other, so that what fits with one fits with the next. */
+const refOf = (number) => `r${String(number).padStart(7, '0')}`;
+
+/** The frame that says a text in a room, or to a person. */
+function frameOf(kind, conv, text) {
+  return { type: kind, ...(kind === 'msg' ? { to: conv.name } : { room: conv.name }), text };
+}
+
+/** What the server says to who would open a WebSocket: 'admitted', a key of `refusals` among the words, or '' for no answer. */
+async function askAdmission() {
+  const url = new URL('admission', location.href);
+  url.search = `?origin=${encodeURIComponent(location.origin)}`;
+  let answer, text, json = null;
+  try {
+    answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(ADMISSION_MS) });
+    text = await answer.text();
+  } catch {
+    return '';
+  }
+  try { json = JSON.parse(text); } catch { /* not from what answers such questions */ }
+  if (answer.ok) return json?.admitted === true ? 'admitted' : '';
+  if (json?.admitted === false || isText(json?.reason)) return Object.hasOwn(t.refusals, json.reason) ? json.reason : '';
+  // Refused at the door, before anything was read: the server does that in plain text, proxies speak HTML.
+  const isPlain = /^text\/plain\b/i.test(answer.headers.get('content-type') ?? '');
+  return isPlain && { 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
 }
 
 // ---------------------------------------------------------------- Commands
@@ -927,8 +1129,21 @@ const COMMANDS = {
   help: ['', () => view.help()],
 };
 
+/** By how many bytes the longest of these lines is over the limit, as a message to this conversation. */
+function excessOf(conv, lines) {
+  const kind = conv?.kind === 'direct' ? 'msg' : 'say';
+  return lines.reduce((most, line) => Math.max(most, session.excess(frameOf(kind, conv ?? { name: '' }, line))), -Infinity);
+}
+
+function refuseLong(conv, lines) {
+  const over = excessOf(conv, lines);
+  if (over > 0) notify(t.tooLong(over), true);
+  return over > 0;
+}
+
 /** Takes one line with a slash; returns what to say where it says something after all. */
 function runCommand(line, conv) {
+  if (refuseLong(conv, [line])) return false;
   const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line);
   const command = Object.hasOwn(COMMANDS, name.toLowerCase()) && COMMANDS[name.toLowerCase()];
   if (!command) notify(t.unknownCommand(`/${name}`), true);
@@ -944,11 +1159,7 @@ function submit(conv, draft) {
   if (lines.length === 1 && /^\/(?!\/)/.test(lines[0])) return runCommand(lines[0], conv);
   if (!conv) return false;
   if (lines.length === 1) lines[0] = lines[0].replace(/^\/\//, '/');
-  const over = Math.max(...lines.map(bytesOf)) - (store.limits.message_bytes || Infinity);
-  if (over > 0) {
-    notify(t.tooLong(over), true);
-    return false;
-  }
+  if (refuseLong(conv, lines)) return false;
   for (const line of lines) session.say(conv, line);
   return true;
 }
@@ -996,27 +1207,92 @@ function reconcile(parent, rows, make, update) {
 }
 
 const LINK = /https?:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?(?:[/?#][^\s<>"'`、。，．！？；：「」『』（）【】《》…]*)?/gi;
+const LINK_UNITS_MAX = 4096; // what is longer was not meant to be clicked
+const WHOLE_UNITS_MAX = 1000; // a longer message is shown shortened
+const SHORT_UNITS = 700; // to about so much
+const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
+/** Letters without a gap. Lines are broken in Japanese, Chinese and Korean without one. */
+const RUN = /[^ \t\n\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\u3000-\u303f\uff00-\uffef]{251,}/gu;
+const PIECE_UNITS = 250;
 
-/** Text as nodes: links become links, all else stays text. */
-function withLinks(text) {
-  const nodes = [];
-  let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    let address = match[0].replace(/[.,!?;:*~]+$/, '');
-    // A bracket that was opened before the link closes after it.
-    while (/[)\]}]$/.test(address) && count(address, /[([{]/g) < count(address, /[)\]}]/g)) address = address.slice(0, -1);
-    if (!URL.canParse(address)) continue;
-    nodes.push(text.slice(end, match.index), el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: address }));
-    end = match.index + address.length;
-  }
-  return [...nodes, text.slice(end)];
+/** A part of a text as nodes: links become links, all else stays text. */
+function nodesOf(text, from = 0, to = text.length) {
+  const links = linksOf(text, from, to);
+  return partsOf(text, from, to).flatMap(([start, end, isPiece]) => {
+    const nodes = nodesBetween(text, start, end, links);
+    return isPiece ? el('span', { className: 'piece' }, ...nodes) : nodes;
+  });
 }
-function count(text, pattern) { return (text.match(pattern) || []).length; }
+
+/** The links that begin in a part of a text, in order. */
+function linksOf(text, from, to) {
+  const links = [];
+  for (const match of text.slice(from, to + LINK_UNITS_MAX).matchAll(LINK)) {
+    const start = from + match.index;
+    if (start >= to) break;
+    if (match[0].length > LINK_UNITS_MAX) continue;
+    const address = withoutTail(match[0]);
+    if (URL.canParse(address)) links.push({ start, end: start + address.length, address });
+  }
+  return links;
+}
+
+const CLOSING = new Set(')]}');
+/** A link without the punctuation of the sentence around it. A bracket that was opened before the link closes after it. */
+function withoutTail(link) {
+  let open = 0;
+  for (const char of link) open += /[([{]/.test(char) - /[)\]}]/.test(char);
+  let end = link.length;
+  while (end > 0 && /[.,!?;:*~]/.test(link[end - 1])) end--;
+  while (open < 0 && end > 0 && CLOSING.has(link[end - 1])) {
+    open++;
+    end--;
+  }
+  return link.slice(0, end);
+}
+
+/**
+ * A text as [start, end, is a piece]. Browsers take time by the square of its length to break a run of letters without a gap
+ * into lines (a second for 4,000 Arabic or Thai ones, or as many marks on one letter), so long runs are laid out in pieces.
+ */
+function partsOf(text, from, to) {
+  const parts = [];
+  let end = from;
+  for (const { index, 0: run } of text.slice(from, to).matchAll(RUN)) {
+    const stop = from + index + run.length;
+    if (from + index > end) parts.push([end, from + index, false]);
+    for (end = from + index; end < stop;) {
+      const next = Math.min(stop, divide(text, end + PIECE_UNITS));
+      parts.push([end, next, true]);
+      end = next;
+    }
+  }
+  if (end < to) parts.push([end, to, false]);
+  return parts;
+}
+
+function nodesBetween(text, from, to, links) {
+  const nodes = [];
+  let end = from;
+  for (const { start, end: stop, address } of links) {
+    if (stop <= from || start >= to) continue;
+    nodes.push(text.slice(end, Math.max(start, from)));
+    end = Math.min(stop, to);
+    nodes.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: text.slice(Math.max(start, from), end) }));
+  }
+  nodes.push(text.slice(end, to));
+  return nodes.filter((node) => node !== '');
+}
 
 function drawAvatar(node, name) {
   setText(node, initials(name));
   node.style.setProperty('--hue', hueOf(name));
 }
+
+// How well a room fits what was typed, best first.
+const [WHOLE_NAME, START_OF_NAME, PART_OF_NAME, PART_OF_TOPIC, NOTHING] = [0, 1, 2, 3, 4];
+const LIST_PAGES_MAX = 10; // of rooms, looked through by Enter
+const listed = (room) => ({ ...room, key: roomKey(room.room), about: isText(room.topic) ? fold(room.topic) : '' });
 
 const ROW_WORDS = {
   top: (row) => row.text,
@@ -1037,8 +1313,10 @@ class View {
   #address = null; // the query last put into the address
   #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
   #membersWide = true; // where there is room, whether the members stand beside the log
-  #browser = { rooms: [], next: undefined, state: '' };
+  #browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
   #askDone = null;
+  #measured = { of: '', excess: -Infinity };
+  #folded = new WeakMap(); // row -> { text, end: of what is shown of it }
 
   start() {
     document.documentElement.lang = LANGUAGE;
@@ -1053,6 +1331,7 @@ class View {
     this.#listenDialogs();
     this.#listenWindow();
     this.#layOut();
+    if (document.activeElement === document.body) this.#focusComposer();
   }
 
   /** Many changes, one drawing. */
@@ -1085,7 +1364,8 @@ class View {
   #drawLink() {
     document.body.dataset.state = store.link;
     // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
-    setText($('#link-text'), store.link === 'online' ? '' : store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    const trouble = t.refusals[store.refusal] ?? (store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    setText($('#link-text'), store.link === 'online' ? '' : trouble);
     $('#retry').disabled = store.link !== 'offline';
     setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');
     this.#drawCountdown();
@@ -1093,7 +1373,7 @@ class View {
 
   /** Not part of what a screen reader is told: nobody wants to hear a clock. */
   #drawCountdown() {
-    const seconds = Math.ceil((store.retryAt - Date.now()) / 1000);
+    const seconds = Math.ceil((store.retryAt - monotonic()) / 1000);
     const waits = store.link === 'offline' && seconds > 0;
     setText($('#link-wait'), waits ? t.retryIn(seconds) : store.wasOnline && store.link !== 'online' ? t.reconnecting : '');
   }
@@ -1142,7 +1422,12 @@ class View {
     $('#composer').value = current()?.draft ?? '';
     this.#grow();
     this.#draw();
-    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus();
+    this.#focusComposer();
+  }
+
+  /** Not where a keyboard would slide over what there is to read. */
+  #focusComposer() {
+    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus({ preventScroll: true });
   }
 
   #stash() {
@@ -1231,6 +1516,7 @@ class View {
     });
     $('#messages').addEventListener('click', (event) => {
       const action = event.target.closest('button')?.dataset.action;
+      if (action === 'unfold') return this.#unfold(event.target.closest('li'));
       const key = event.target.closest('li')?.dataset.pending;
       const item = key && store.outbox.find((other) => other.key === key);
       if (item && action === 'again') session.sendAgain(item);
@@ -1308,7 +1594,7 @@ class View {
     };
     const add = (entry, extra) => {
       heading(entry);
-      const first = !previous || fold(previous.name) !== fold(entry.name) || entry.time - previous.time > GROUP_MS || entry.me || previous.me;
+      const first = !previous || (previous.name !== entry.name && fold(previous.name) !== fold(entry.name)) || entry.time - previous.time > GROUP_MS || entry.me || previous.me;
       rows.push({ ...entry, ...extra, first });
       previous = entry;
     };
@@ -1346,11 +1632,35 @@ class View {
     const node = el('li', { className: 'message' },
       el('span', { className: 'avatar', ariaHidden: 'true' }),
       el('div', { className: 'head' }, el('bdi', { className: 'author', textContent: row.name }), ' ', el('time', {})),
-      el('p', { className: 'text', dir: 'auto' }, ...withLinks(row.text)));
+      el('p', { className: 'text', dir: 'auto' }));
+    this.#fill(node, row.text);
     drawAvatar(node.firstChild, row.name);
     node.querySelector('.author').style.setProperty('--hue', hueOf(row.name));
     Object.assign(node.querySelector('time'), { dateTime: time.toISOString(), textContent: clock.format(time), title: fullDate.format(time) });
     return node;
+  }
+
+  #fill(node, text) {
+    const end = text.length > WHOLE_UNITS_MAX ? divide(text, SHORT_UNITS) : text.length;
+    node.querySelector('.text').append(...nodesOf(text, 0, end));
+    if (end === text.length) return;
+    const all = t.showAll(countCharacters(text).toLocaleString(LANGUAGE));
+    const button = el('button', { type: 'button', className: 'quiet unfold', textContent: all });
+    button.dataset.action = 'unfold';
+    node.append(button);
+    this.#folded.set(node, { text, end });
+  }
+
+  /** Shows the rest of a message, a part at a time. What is above it stays where it is. */
+  #unfold(node) {
+    const { text, end } = this.#folded.get(node), next = divide(text, end + UNFOLD_UNITS);
+    node.querySelector('.unfold')?.remove();
+    this.#hush();
+    node.querySelector('.text').append(el('span', { className: 'piece' }, ...nodesOf(text, end, next)));
+    this.#folded.set(node, { text, end: next });
+    if (next < text.length) setTimeout(() => node.isConnected && this.#unfold(node), 16);
+    if (document.activeElement === document.body) $('#log').focus({ preventScroll: true });
+    this.#scrolled();
   }
 
   #updateRow(node, row) {
@@ -1430,6 +1740,8 @@ class View {
       event.preventDefault();
       this.#submit();
     });
+    // The focus stays in the message box, and a phone's keyboard where it is.
+    $('#send').addEventListener('mousedown', (event) => event.preventDefault());
     composer.addEventListener('keydown', (event) => {
       // Enter that ends an IME's conversion is not ours; Safari tells only by the key code.
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -1457,6 +1769,7 @@ class View {
     } else composer.value = draft;
     this.#grow();
     this.#draw();
+    if (!document.querySelector('dialog[open]') && !this.#drawer) this.#focusComposer();
   }
 
   #grow() {
@@ -1474,13 +1787,20 @@ class View {
     }
     $('#send').disabled = !composer.value.trim();
     setText($('#typing'), this.#typingWords(conv));
-    const left = (store.limits.message_bytes || Infinity) - Math.max(...composer.value.split('\n').map(bytesOf));
+    const left = -this.#excess(conv, composer.value);
     setText($('#count'), left < 200 ? (left < 0 ? t.tooLong(-left) : t.bytesLeft(left)) : '');
     $('#count').classList.toggle('over', left < 0);
   }
 
+  /** As `excessOf`; worked out again only when the draft, the room or the limit is another. */
+  #excess(conv, draft) {
+    const of = `${store.limits.message_bytes} ${conv?.key} ${draft}`;
+    if (this.#measured.of !== of) this.#measured = { of, excess: excessOf(conv, draft.split('\n').map((line) => line.trim())) };
+    return this.#measured.excess;
+  }
+
   #typingWords(conv) {
-    const now = Date.now();
+    const now = monotonic();
     const names = [...(conv?.typing.values() ?? [])].filter((who) => who.until > now).map((who) => isolate(who.name));
     if (names.length > 2) return t.typingMany;
     return names.length === 2 ? t.typing2(...names) : names.length ? t.typing1(names[0]) : '';
@@ -1573,20 +1893,30 @@ class View {
 
   #listenBrowser() {
     const filter = $('#browse-filter');
-    filter.addEventListener('input', () => this.#drawBrowser());
+    filter.addEventListener('input', () => {
+      this.#browser.hint = '';
+      this.#drawBrowser();
+    });
     $('#browse form').addEventListener('submit', (event) => {
       event.preventDefault();
-      if (bareRoom(filter.value)) this.#pick(filter.value);
+      this.#pickBest(filter.value);
     });
     $('#browse-list').addEventListener('click', (event) => {
       const room = event.target.closest('button')?.dataset.join;
       if (room) this.#pick(room);
     });
-    $('#browse-more').addEventListener('click', () => this.#loadRooms(this.#browser.next));
+    $('#browse-create').addEventListener('click', () => this.#pick(filter.value));
+    $('#browse-more').addEventListener('click', () => this.#loadRooms());
+    $('#browse').addEventListener('keydown', (event) => {
+      if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+      const stops = [filter, ...document.querySelectorAll('#browse-list button, #browse-create:not([hidden])')];
+      event.preventDefault();
+      stops[stops.indexOf(document.activeElement) + (event.key === 'ArrowDown' ? 1 : -1)]?.focus();
+    });
   }
 
   browse() {
-    this.#browser = { rooms: [], next: undefined, state: '' };
+    this.#browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
     $('#browse-filter').value = '';
     this.#drawBrowser();
     if (!$('#browse').open) $('#browse').showModal();
@@ -1595,43 +1925,90 @@ class View {
   }
 
   #pick(room) {
+    if (!bareRoom(room)) return;
     $('#browse').close();
     this.#enter(room);
   }
 
-  #loadRooms(after) {
+  /** Enter goes to the room that fits best, and makes none: who wants a new one says so with its button. */
+  #pickBest(typed) {
+    if (!bareRoom(typed)) return;
+    const browser = this.#browser, isStill = () => $('#browse').open && browser === this.#browser && $('#browse-filter').value === typed;
+    const again = () => isStill() && this.#pickBest(typed);
+    const [best] = this.#matches(typed).filter(({ rank }) => rank <= PART_OF_NAME);
+    if (best?.rank === WHOLE_NAME) return this.#pick(best.room);
+    const isAllThere = !this.#hasMore() || store.link !== 'online' || browser.pages >= LIST_PAGES_MAX;
+    if (!isAllThere && browser.asked !== typed) {
+      // One of just this name may be anywhere among those not listed yet.
+      browser.asked = typed;
+      return session.findRoom(typed, (found) => (found && isStill() ? this.#pick(found) : again()));
+    }
+    if (!isAllThere) return this.#loadRooms(again);
+    if (best) return this.#pick(best.room);
+    browser.hint = store.link === 'online' ? t.noMatch(`#${bareRoom(typed)}`) : t.waitOnline;
+    this.#drawBrowser();
+  }
+
+  #hasMore() { return this.#browser.next !== undefined || this.#browser.pages === 0; }
+
+  #loadRooms(then = () => {}) {
     const browser = this.#browser;
-    session.listRooms(after, (frame) => {
+    if (browser.loading) return browser.loading.push(then);
+    browser.loading = [then];
+    const settle = () => {
+      const waiting = browser.loading;
+      browser.loading = null;
+      if (browser !== this.#browser) return;
+      this.#drawBrowser();
+      for (const next of waiting) next();
+    };
+    session.listRooms(browser.next, (frame) => {
       const found = Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : [];
-      const known = new Set(browser.rooms.map((room) => roomKey(room.room)));
-      browser.rooms.push(...found.filter((room) => !known.has(roomKey(room.room))));
+      const known = new Set(browser.rooms.map(({ key }) => key));
+      browser.rooms.push(...found.map(listed).filter(({ key }) => !known.has(key)));
       browser.next = frame.next ?? undefined;
+      browser.pages++;
       browser.state = browser.rooms.length ? '' : t.noRooms;
-      if (browser === this.#browser) this.#drawBrowser();
+      settle();
     }, (error) => {
       browser.state = errorWords(error);
-      this.#drawBrowser();
+      browser.pages++;
+      settle();
     });
   }
 
+  /** The rooms that fit what was typed, best first: those listed, and one's own. */
+  #matches(typed) {
+    const key = fold(bareRoom(typed)), { rooms: list } = this.#browser, known = new Set(list.map((room) => room.key));
+    const own = rooms().filter((conv) => !known.has(conv.key)).map((conv) => listed({ room: conv.name, members: conv.total || undefined, topic: conv.topic }));
+    const rank = (room) => {
+      const name = room.key.slice(1);
+      if (name === key) return WHOLE_NAME;
+      if (name.startsWith(key)) return START_OF_NAME;
+      return name.includes(key) ? PART_OF_NAME : room.about.includes(key) ? PART_OF_TOPIC : NOTHING;
+    };
+    const found = [...list, ...own].map((room) => ({ ...room, rank: rank(room) })).filter((room) => room.rank !== NOTHING);
+    return key ? found.sort((a, b) => a.rank - b.rank || a.key.length - b.key.length) : found;
+  }
+
   #drawBrowser() {
-    const wanted = bareRoom($('#browse-filter').value), key = fold(wanted);
-    const found = this.#browser.rooms.filter(({ room, topic }) => fold(`${room} ${isText(topic) ? topic : ''}`).includes(key));
-    reconcile($('#browse-list'), found.map((room) => ({ key: roomKey(room.room), ...room })),
+    const typed = $('#browse-filter').value, wanted = bareRoom(typed), found = this.#matches(typed);
+    reconcile($('#browse-list'), found,
       () => el('li', {}, el('button', { type: 'button' },
         el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
-      (node, { room, members, topic }) => {
+      (node, { room, members, topic, key, rank }) => {
         const [, name, note, about] = node.firstChild.children;
         node.firstChild.dataset.join = room;
+        node.classList.toggle('best', wanted !== '' && key === found[0].key && rank <= PART_OF_NAME);
         setText(name, room.replace(/^#/, ''));
-        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(roomKey(room)) ? t.alreadyIn : ''];
+        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(key) ? t.alreadyIn : ''];
         setText(note, facts.filter(Boolean).join(' · '));
         setText(about, isText(topic) ? topic : '');
       });
-    setHidden($('#browse-create'), !wanted || this.#browser.rooms.some(({ room }) => roomKey(room) === roomKey(wanted)));
+    setHidden($('#browse-create'), !wanted || found[0]?.rank === WHOLE_NAME);
     setText($('#browse-create'), t.createRoom(`#${wanted}`));
     setHidden($('#browse-more'), this.#browser.next === undefined);
-    setText($('#browse-state'), this.#browser.state);
+    setText($('#browse-state'), this.#browser.hint || this.#browser.state);
   }
 
   // -- the window
@@ -1643,6 +2020,9 @@ class View {
       session.nudge();
       changed();
     });
+    // A page in the back/forward cache keeps its WebSocket, and so the name and the place in the rooms.
+    window.addEventListener('pagehide', () => session.pause());
+    window.addEventListener('pageshow', () => session.resume());
     window.addEventListener('online', () => session.nudge());
     window.addEventListener('focus', changed);
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
@@ -1705,7 +2085,7 @@ changed = () => view.schedule();
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin() {
   const memory = recall(), address = new URLSearchParams(location.search);
-  store.wish = address.get('name')?.trim() || (isText(memory.name) ? memory.name : '');
+  store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -1720,3 +2100,5 @@ function begin() {
 }
 
 begin();
+
+export { fold }; // for the test that holds it to the server's

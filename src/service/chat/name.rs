@@ -13,7 +13,7 @@
 //!   (CONTEXTO) are left out, as they guard host names.
 
 mod error;
-mod fold;
+pub mod fold;
 mod rules;
 
 pub use error::{NameError, Refusal, What};
