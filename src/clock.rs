@@ -1,5 +1,7 @@
 //! Time, as a turn sees it.
 
+use std::time::Duration;
+
 /// A span or a moment in whole milliseconds; moments count from the server's start.
 pub type Millis = u64;
 
@@ -12,4 +14,62 @@ pub struct Now {
     pub ms: Millis,
     /// Milliseconds since 1970-01-01 UTC, for people. May jump when the host's clock is set.
     pub unix_ms: u64,
+}
+
+/// While there are deadlines, the event loop sleeps no longer than this at once.
+pub const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// Turns take far less. What a sleep and a turn take beyond this is a pause: the process was stopped, or its machine was.
+const STEP_MAX: Duration = Duration::from_secs(2);
+
+/// Measures the time that counts for deadlines: it stands still in a pause. Clients cannot be judged for what they did
+/// meanwhile, as nobody listened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stopwatch {
+    /// How long the pauses were, together.
+    paused: Duration,
+    /// When it was last looked at; `None` if nothing was waited for since.
+    looked_at: Option<Duration>,
+}
+
+impl Stopwatch {
+    /// The time that counts, `elapsed` after the start, and how long a pause has just been.
+    pub fn look(&mut self, elapsed: Duration) -> (Duration, Duration) {
+        let step = self.looked_at.map_or(Duration::ZERO, |at| elapsed.saturating_sub(at));
+        let pause = step.saturating_sub(STEP_MAX);
+        self.paused += pause;
+        self.looked_at = Some(elapsed);
+        (elapsed.saturating_sub(self.paused), pause)
+    }
+
+    /// There are no deadlines: the next look may be at any time.
+    pub fn sleep_for_long(&mut self) {
+        self.looked_at = None;
+    }
+
+    /// The time since the start at which so much of it counts, if no further pause comes.
+    pub fn real(&self, counted: Duration) -> Duration {
+        counted.saturating_add(self.paused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn time_stands_still_in_a_pause() {
+        let mut watch = Stopwatch::default();
+        assert_eq!(watch.look(seconds(7)), (seconds(7), seconds(0)), "the first look is no pause");
+        assert_eq!(watch.look(seconds(9)), (seconds(9), seconds(0)));
+        assert_eq!(watch.look(seconds(36)), (seconds(11), seconds(25)));
+        assert_eq!(watch.real(seconds(12)), seconds(37));
+        assert_eq!(watch.look(seconds(37)), (seconds(12), seconds(0)));
+        watch.sleep_for_long();
+        assert_eq!(watch.look(seconds(1000)), (seconds(975), seconds(0)), "nothing was waited for");
+        assert_eq!(watch.look(seconds(999)), (seconds(974), seconds(0)), "no clock makes it fail");
+    }
 }

@@ -13,7 +13,7 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::client::Stream;
-use crate::clock::{Millis, Now};
+use crate::clock::{Millis, Now, SLEEP_MAX, Stopwatch};
 use crate::config::Config;
 use crate::gathering::{self, Gathering};
 use crate::memory;
@@ -49,9 +49,6 @@ const KEEPALIVE_RETRIES: u32 = 4;
 /// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an hour.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(40);
-/// While there are deadlines, the loop sleeps no longer than this at once. What a turn and a sleep take beyond it is a pause
-/// (the process was stopped, or its machine was), in which no deadline comes nearer.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it takes megabytes and asks
 /// for more only when a third of them has gone: a slow reader would look, for seconds, like one that does not read.
@@ -74,10 +71,7 @@ pub struct EventLoop<A> {
     clients_max: usize,
     drain: Duration,
     started: Instant,
-    /// How long the pauses were, together.
-    paused: Duration,
-    /// The time since the start, pauses included, when it was last looked at.
-    looked_at: Duration,
+    stopwatch: Stopwatch,
     gathering: Gathering,
     /// The listener may have more connections ready.
     acceptable: bool,
@@ -131,8 +125,7 @@ impl<A: Service> EventLoop<A> {
             clients_max,
             drain: Duration::from_secs(config.drain_seconds.into()),
             started: Instant::now(),
-            paused: Duration::ZERO,
-            looked_at: Duration::ZERO,
+            stopwatch: Stopwatch::default(),
             gathering: Gathering::default(),
             acceptable: false,
             accept_at: 0,
@@ -195,13 +188,12 @@ impl<A: Service> EventLoop<A> {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
                 // Rounded up: waking a moment early would mean turning in circles until the deadline.
-                let at = Duration::from_millis(at) + Duration::from_millis(1) + self.paused;
+                let at = self.stopwatch.real(Duration::from_millis(at) + Duration::from_millis(1));
                 at.saturating_sub(self.started.elapsed()).min(SLEEP_MAX)
             }),
         };
-        if deadline.is_none() {
-            // Whatever comes of this sleep is no pause: nothing is waited for.
-            self.looked_at = Duration::MAX;
+        if timeout.is_none() {
+            self.stopwatch.sleep_for_long();
         }
         if self.gathering.is_waiting() && !self.server.is_reading() {
             thread::sleep(gathering::NAP);
@@ -309,19 +301,13 @@ impl<A: Service> EventLoop<A> {
         self.server.drain();
     }
 
-    /// The time of this turn. What has passed since the last one is no more than a turn and a sleep may take.
+    /// The time of this turn.
     fn now(&mut self) -> Now {
-        let elapsed = self.started.elapsed();
-        let pause = elapsed.saturating_sub(self.looked_at).saturating_sub(2 * SLEEP_MAX);
+        let (elapsed, pause) = self.stopwatch.look(self.started.elapsed());
         if !pause.is_zero() {
-            warn!("a pause of {} s: deadlines are put off", pause.as_secs_f32());
-            self.paused += pause;
+            warn!("a pause of {:.1} s: deadlines are put off", pause.as_secs_f32());
         }
-        self.looked_at = elapsed;
-        Now {
-            ms: millis(elapsed.saturating_sub(self.paused)),
-            unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
-        }
+        Now { ms: millis(elapsed), unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis) }
     }
 }
 

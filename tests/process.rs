@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::termios::{FlowArg, tcflow};
 
-use common::{Client, Server, eventually, program, small_window_client};
+use common::{Client, Server, eventually, program, raise_descriptor_limit, small_window_client};
 
 const NOTE: &str = "! too slow";
 
@@ -537,5 +537,31 @@ fn no_time_to_drain_does_not_cut_off_those_who_have_ended_their_input() {
         client.send(&input);
         client.end_input();
         assert!(client.rest_until_end() == input);
+    }
+}
+
+/// Stopped, as a debugger, a cgroup or a laptop's lid does it, for longer than a request head may take.
+#[test]
+fn a_pause_is_not_held_against_those_who_spoke_meanwhile() {
+    // More than one poll brings events of.
+    const CLIENTS: usize = 1500;
+    raise_descriptor_limit();
+    let server = Server::start(&["--mode", "chat"]);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Slow: ");
+    }
+    // The last one is in, and so are those before it.
+    clients[CLIENTS - 1].send(b"yes\r\n\r\n");
+    assert!(clients[CLIENTS - 1].line().starts_with(b"HTTP/1.1 200 "));
+    server.signal("STOP");
+    for client in &mut clients[..CLIENTS - 1] {
+        client.send(b"yes\r\n\r\n");
+    }
+    thread::sleep(Duration::from_secs(12));
+    server.signal("CONT");
+    for (number, client) in clients[..CLIENTS - 1].iter_mut().enumerate() {
+        let status = client.line();
+        assert!(status.starts_with(b"HTTP/1.1 200 "), "client {number}: {}", String::from_utf8_lossy(&status));
     }
 }
