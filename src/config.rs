@@ -325,7 +325,7 @@ impl Default for Limits {
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             talked_ahead_ms: Some(1_000),
-            last_words_ms: 40_000,
+            last_words_ms: 20_000,
             linger_ms: 1_000,
             linger_sending_ms: 30_000,
             greet_after_ms: 12_000,
