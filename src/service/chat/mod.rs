@@ -225,9 +225,13 @@ impl Service for Chat {
             return Taken::Yes;
         }
         let json = out.format(client).is_json();
+        let readable;
         let (parsed, reference) = match text::from_bytes(message.bytes) {
             Err(error) => (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None),
-            Ok(text) if json => json::parse(text),
+            Ok(text) if json => {
+                readable = json::readable(text);
+                json::parse(&readable)
+            }
             Ok(text) => (command::parse(text), None),
         };
         if out.is_behind(client) {
