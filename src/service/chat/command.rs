@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::history::Kind;
-use super::text::quote;
+use super::text::{self, quote};
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,12 +219,15 @@ pub const COMMANDS: [Typed; 12] = [
     },
 ];
 
-/// Reads a line that somebody typed.
+/// Reads a line that somebody typed. What nobody sees before a command does not make a message of it, least of all the byte
+/// order mark that scripts from Windows begin with.
 ///
 /// # Errors
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
-    let line = line.trim_end();
+    let line = line.trim_end().trim_start_matches('\u{FEFF}');
+    let bare = line.trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
+    let line = if bare.starts_with('/') { bare } else { line };
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
             "" => Command::Nothing,

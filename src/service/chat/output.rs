@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::history::{Kind, Message};
 use super::json::Reference;
+use super::text::Row;
 use super::utc::Utc;
 use crate::encode::{self, Encoder};
 
@@ -208,11 +209,11 @@ pub fn note(to: &mut Encoder, line: fmt::Arguments) {
 fn tell_said(to: &mut Encoder, room: &str, line: Line) {
     let ending = ending(to);
     to.message(encode::Kind::Text, |buffer| {
-        let parts = match line.me {
-            false => ["[", room, "] ", line.name, ": ", line.text],
-            true => ["[", room, "] * ", line.name, " ", line.text],
+        let head = match line.me {
+            false => ["[", room, "] ", line.name, ": "],
+            true => ["[", room, "] * ", line.name, " "],
         };
-        for part in parts {
+        for part in head.into_iter().chain(Row(line.text).pieces()) {
             buffer.extend_from_slice(part.as_bytes());
         }
         buffer.extend_from_slice(ending);
@@ -240,24 +241,26 @@ impl Output<'_> {
             Output::Said { .. } | Output::Welcome { .. } | Output::Typing { .. } => {}
             Output::Joined { room, name, own: None, .. } => line(format_args!("* {name} joined {room}.")),
             Output::Joined { room, own: Some(own), .. } => {
-                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", own.topic) };
+                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", Row(own.topic)) };
                 line(format_args!("* You are in {room} now, with {}.{topic}", others(own.members)));
             }
             Output::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
             Output::Left { room, name, words: None, .. } => line(format_args!("* {name} left {room}.")),
-            Output::Left { room, name, words: Some(words), .. } => line(format_args!("* {name} left {room}: {words}")),
+            Output::Left { room, name, words: Some(words), .. } => {
+                line(format_args!("* {name} left {room}: {}", Row(words)));
+            }
             Output::Renamed { to, you: true, .. } => line(format_args!("* You are {to} now.")),
             Output::Renamed { from, to, .. } => line(format_args!("* {from} is {to} now.")),
             Output::Topic { room, topic, name: None, .. } => match *topic {
                 "" => line(format_args!("* {room} has no topic. Set one with /topic TEXT.")),
-                topic => line(format_args!("* The topic of {room}: {topic}")),
+                topic => line(format_args!("* The topic of {room}: {}", Row(topic))),
             },
             Output::Topic { room, topic, name: Some(name), .. } => match *topic {
                 "" => line(format_args!("* {name} cleared the topic of {room}.")),
-                topic => line(format_args!("* {name} set the topic of {room}: {topic}")),
+                topic => line(format_args!("* {name} set the topic of {room}: {}", Row(topic))),
             },
-            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {text}")),
-            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {text}")),
+            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {}", Row(text))),
+            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {}", Row(text))),
             Output::History { room, messages, replay, .. } => history_lines(room, messages, *replay, line),
             Output::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
             Output::Members { room, members, total, .. } if members.is_empty() => {
@@ -288,7 +291,7 @@ impl Output<'_> {
                 for Listed { room, members, topic } in rooms {
                     let people = if *members == 1 { "person" } else { "people" };
                     let dash = if topic.is_empty() { "" } else { ": " };
-                    line(format_args!("*   {room} ({members} {people}){dash}{topic}"));
+                    line(format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
                 }
                 if let Some(next) = next {
                     line(format_args!("* More with /rooms {}", next / super::command::PAGE + 1));
@@ -306,8 +309,16 @@ fn history_lines(room: &str, messages: &[Line], replay: bool, line: &mut dyn FnM
         (1, _) => line(format_args!("* The last message of {room} (UTC):")),
         (count, _) => line(format_args!("* The last {count} messages of {room} (UTC):")),
     }
-    for Line { id, time, name, text, me } in messages {
-        let (star, colon) = if *me { ("* ", "") } else { ("", ":") };
-        line(format_args!("*   {} ({id}) {star}{name}{colon} {text}", Utc(*time)));
+    messages.iter().for_each(|message| line(format_args!("{}", Dated(message))));
+}
+
+/// A message as /history has it.
+struct Dated<'a>(&'a Line<'a>);
+
+impl fmt::Display for Dated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { id, time, name, text, me } = *self.0;
+        let (star, colon) = if me { ("* ", "") } else { ("", ":") };
+        write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
     }
 }

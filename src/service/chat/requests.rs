@@ -311,7 +311,8 @@ impl Chat {
             out.send(client, |to| tell(to, &output));
             return Ok(());
         };
-        let text = text::clean(text);
+        // What clears a topic is nothing, or white space, and not what is nothing when it has been cleaned.
+        let text = if text.trim().is_empty() { "".into() } else { shown(text)? };
         let text = text.trim();
         if text.len() > TOPIC_BYTES_MAX {
             let message = format!(
@@ -442,7 +443,7 @@ impl Chat {
 /// What others are shown of a text.
 fn shown(text: &str) -> Result<Cow<'_, str>, Complaint> {
     let text = text::clean(text);
-    match text.trim().is_empty() {
+    match text.chars().all(|c| c.is_whitespace() || text::is_blank(c)) {
         true => Err(Complaint::new("text_empty", "There was nothing to say in that.".to_owned())),
         false => Ok(text),
     }
