@@ -1,7 +1,6 @@
 //! What a client's bytes mean: the wire is decided, and then decoded.
 
 use std::mem;
-use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use log::debug;
@@ -32,7 +31,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Listen::Http => self.become_http(id, false),
             Listen::Auto => {
                 if !self.service.greets() {
-                    self.service.opened(id, Introduction::default(), &mut self.out);
+                    self.service.opened(id, self.introduction(id), &mut self.out);
                     self.out.hold(id);
                 }
                 let at = self.out.now().ms + self.settings.limits.greet_after_ms;
@@ -89,8 +88,12 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.out.append(id, &replies);
         }
         if !opened {
-            self.service.opened(id, Introduction::default(), &mut self.out);
+            self.service.opened(id, self.introduction(id), &mut self.out);
         }
+    }
+
+    fn introduction(&self, id: ClientId) -> Introduction<'static> {
+        Introduction { peer: self.clients[id.index()].peer, ..Introduction::default() }
     }
 
     /// `opened`: the service knows the client already, and has to part with it until it speaks WebSocket.
@@ -119,7 +122,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
-        let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
+        let (name, room) = (upgrade.name.as_deref(), upgrade.room.as_deref());
+        let introduction = Introduction { name, room, ..self.introduction(id) };
         self.service.opened(id, introduction, &mut self.out);
         // What follows the request came in the same read, and waits like any other.
         if let Some(until) = self.waits(id) {
@@ -224,7 +228,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Answers the request that `input` begins with; `None` if its head is not whole.
     fn serve_request(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
         let now = self.out.now();
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        let date = now.http_date();
         let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
         let (request, used) = match http.parser.parse(input) {
             Ok(parsed) => parsed?,
@@ -301,7 +305,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if client.inbox.is_empty() {
             self.give_up(id, Farewell::Done);
         } else {
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+            let date = now.http_date();
             self.refuse_request(id, HttpError::TIMEOUT, None, &date);
         }
     }

@@ -1,7 +1,7 @@
 //! What clients are told: each thing once, in two renderings, as lines for people and as JSON for programs.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -166,6 +166,73 @@ pub struct Promised {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// More than a frame's header takes, or the end of a line.
+const FRAMING_BYTES: usize = 10;
+
+/// Counts what is written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn json_bytes(value: &impl Serialize) -> usize {
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("strings and numbers always serialize");
+    count.0
+}
+
+/// An answer with messages, of which no more are in it than fit.
+pub struct Page<'a> {
+    /// Whether its reader speaks JSON.
+    pub is_json: bool,
+    pub room: &'a str,
+    pub reference: Option<&'a Reference>,
+    pub bytes_max: usize,
+}
+
+impl<'a> Page<'a> {
+    /// How many of these fit, in their order: one at least, as there is no other way to tell of it.
+    pub fn fitting<'b>(&self, messages: impl ExactSizeIterator<Item = &'b Line<'b>>) -> usize {
+        let (count, mut bytes) = (messages.len(), self.frame_bytes(messages.len()));
+        let over = messages.map(|line| self.bytes(line)).position(|more| {
+            bytes += more;
+            bytes > self.bytes_max
+        });
+        over.map_or(count, |over| over.max(1))
+    }
+
+    pub fn output(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Output<'a> {
+        Output::History { room: self.room, messages, more, replay, reference: self.reference }
+    }
+
+    /// What is around the messages: the object, or the heading.
+    fn frame_bytes(&self, count: usize) -> usize {
+        let bytes = match self.is_json {
+            true => json_bytes(&self.output(Vec::new(), false, true)),
+            false => format!("* The last {count} messages of {} (UTC):", self.room).len(),
+        };
+        bytes + FRAMING_BYTES
+    }
+
+    /// What one message takes: with its comma, or as a line.
+    fn bytes(&self, line: &Line) -> usize {
+        if self.is_json {
+            return json_bytes(line) + 1;
+        }
+        let mut count = Count(FRAMING_BYTES);
+        count.write_fmt(format_args!("{}", Dated(line))).expect("it only counts");
+        count.0
+    }
 }
 
 impl<'a> Line<'a> {

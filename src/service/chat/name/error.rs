@@ -63,9 +63,15 @@ pub enum Refusal {
     },
     /// It breaks the Bidi rule.
     MixedDirection,
+    /// It has letters of several scripts and looks as if it had those of one.
+    MixedScripts,
     /// No stable form to compare.
     Unstable,
     Reserved {
+        name: &'static str,
+    },
+    /// It could be taken for a reserved name.
+    LooksReserved {
         name: &'static str,
     },
 }
@@ -144,11 +150,17 @@ impl fmt::Display for NameError {
                     "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
                 )
             }
+            Refusal::MixedScripts => {
+                write!(f, "{a} cannot hide letters of one script among those of another; use one script")
+            }
             Refusal::Unstable => {
                 write!(f, "{a} has to have one clear lower-case form and that has none; choose another")
             }
             Refusal::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
+            }
+            Refusal::LooksReserved { name } => {
+                write!(f, "{a} cannot look like {}, which is reserved; choose another name", quote(name, 40))
             }
         }
     }
