@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Some look like others: `#dev.`, an `a` and names in Cyrillic, an `l` for a 1.
-pub const ROOMS: [&str; 8] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本", "#dev.", "#\u{430}"];
+pub const ROOMS: [&str; 9] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本", "#dev.", "#\u{430}", "#l0bby"];
 const NAMES: [&str; 12] = [
     "alice",
     "Alice",

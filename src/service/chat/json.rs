@@ -134,7 +134,7 @@ fn salvage(text: &str) -> Option<Reference> {
     let mut found = None;
     let mut rest = text.trim_start().strip_prefix('{')?;
     while let Some((name, value, after)) = member(rest) {
-        if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") && value != "null" {
+        if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
             let value = serde_json::from_str::<&RawValue>(value).ok().and_then(|value| Reference::read(value).ok());
             if found.replace(value).is_some() {
                 return None;

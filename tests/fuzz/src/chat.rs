@@ -122,7 +122,7 @@ impl<'a> World<'a> {
         };
         let compress = settings[0] & 2 != 0;
         // Rooms that give way to others start counting anew.
-        let said = Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX);
+        let said = Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
         World {
             server: Server::new(Settings { limits, compress, ..Settings::default() }, |_| Chat::new(chat_settings)),
             people: Vec::new(),
