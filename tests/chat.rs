@@ -458,3 +458,30 @@ fn a_crowd_hears_every_room_in_its_one_order() {
     assert_eq!(said.count(), typed.count(), "everything that was said was heard");
     assert!(lines > 10_000, "only {lines} lines were compared");
 }
+
+#[test]
+fn the_log_tells_who_is_who_and_where_from() {
+    let server = chat(&[]);
+    let mut client = server.connect();
+    client.send(b"\r\n");
+    while !told(&mut client).starts_with("* Welcome!") {}
+    let address = client.address();
+    server.wait_for_log(&format!("{address} is guest-1"));
+    client.send("/nick Ａｌｉｃｅ\r\n".as_bytes());
+    server.wait_for_log(&format!("guest-1 is Ａｌｉｃｅ now ({address})"));
+    drop(client);
+    server.wait_for_log(&format!("Ａｌｉｃｅ left ({address})"));
+}
+
+#[test]
+fn a_script_that_begins_with_a_byte_order_mark_is_commands() {
+    let server = chat(&[]);
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    let mut script = server.connect();
+    script.send("\u{FEFF}/msg bob the password is hunter2\r\n/msg bob it is\r\n".as_bytes());
+    read_until(&mut bob, "[guest-3 -> you] the password is hunter2");
+    expect(&mut bob, &["[guest-3 -> you] it is"]);
+    expect(&mut alice, &["* guest-3 joined #lobby."]);
+    bob.send(b"that was all\r\n");
+    expect(&mut alice, &["[#lobby] bob: that was all"]);
+}

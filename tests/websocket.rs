@@ -709,3 +709,27 @@ fn compression_is_off_by_default() {
     client.send(&masked(COMPRESSED_TEXT, &deflated("text", 15)));
     assert_eq!(frame(&mut client).1[..2], 1002u16.to_be_bytes());
 }
+
+#[test]
+fn a_program_gets_all_that_it_missed_in_frames_of_a_quarter_mib() {
+    let server = Server::start(&["--mode", "chat", "--rate-limit", "off"]);
+    let (mut talker, _) = Ws::json(server.address, "/?name=talker&room=logs");
+    let line = r#"{"level":"info","msg":"request served","path":"/api","status":200,"ids":["a","b"]},"#.repeat(720);
+    for i in 0..16 {
+        let text = format!("{i} {}", &line[..60_000]);
+        talker.send(json!({"type": "say", "text": text, "ref": i}).to_string());
+        while talker.object()["ref"] != i {}
+    }
+    let (mut program, welcome) = Ws::json(server.address, "/");
+    program.send(json!({"type": "join", "room": "logs", "since": 0, "epoch": welcome["epoch"]}).to_string());
+    assert_eq!(program.object()["position"], 16);
+    let mut ids = Vec::new();
+    while ids.last() != Some(&16) {
+        let frame = program.next().into_text().expect("text");
+        assert!(frame.len() <= 256 * 1024, "{} bytes", frame.len());
+        let page: Value = serde_json::from_str(&frame).expect("an object");
+        let messages = page["messages"].as_array().expect("messages");
+        ids.extend(messages.iter().map(|message| message["id"].as_u64().expect("an id")));
+    }
+    assert_eq!(ids, (1..=16).collect::<Vec<_>>());
+}

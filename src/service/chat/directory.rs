@@ -62,7 +62,7 @@ impl Directory {
     }
 
     pub fn count(&self) -> usize {
-        self.by_name.len()
+        self.by_name.count()
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {

@@ -64,7 +64,7 @@ static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
 pub struct Name(ShownAndKey);
 
 impl Name {
-    /// Reads a name as somebody typed it, or says in one sentence why it can not be one.
+    /// Reads a name as somebody typed it, or says in one sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<Name, NameError> {
         let refused = |refusal| NameError { what: What::Name, refusal };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
@@ -99,7 +99,7 @@ pub struct RoomName(ShownAndKey);
 
 impl RoomName {
     /// Reads a room's name as somebody typed it, `#dev` or `dev` (or `＃dev`, as Japanese keyboards have it), or says in one
-    /// sentence why it can not be one.
+    /// sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<RoomName, NameError> {
         let typed = typed.trim();
         let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
@@ -140,16 +140,18 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Refu
 
 /// Both forms of a name in one allocation, because every client has one.
 ///
-/// Invariant: the shown form, and unless the key is the same, a NUL and the key. Neither is empty or has a NUL in it.
+/// Invariant: the shown form; and unless the key is the same, the key and the length of the shown form in two control
+/// characters, five bits each. Neither form is empty or has a control character in it.
 #[derive(Clone)]
 struct ShownAndKey(CompactString);
 
 impl ShownAndKey {
     fn new(shown: String, key: Option<String>) -> ShownAndKey {
-        ShownAndKey(match key {
-            Some(key) if key != shown => [&shown, "\0", &key].concat().into(),
-            _ => shown.into(),
-        })
+        let Some(key) = key.filter(|key| *key != shown) else { return ShownAndKey(shown.into()) };
+        let length = [shown.len() >> 5, shown.len() & 31].map(|bits| u8::try_from(bits).ok().filter(|bits| *bits < 32));
+        let length =
+            length.map(|bits| char::from(bits.expect("a name has far fewer bytes, as its limits were checked")));
+        ShownAndKey([shown, key, length.iter().collect()].concat().into())
     }
 
     fn shown(&self) -> &str {
@@ -162,14 +164,17 @@ impl ShownAndKey {
     }
 
     fn check_scripts(&self) -> Result<(), Refusal> {
-        let (shown, key) = (self.shown(), self.key());
-        if look::mixes_scripts(shown, key) { Err(Refusal::MixedScripts) } else { Ok(()) }
+        let (shown, key) = self.split();
+        if look::mixes_scripts(shown, key.unwrap_or(shown)) { Err(Refusal::MixedScripts) } else { Ok(()) }
     }
 
     fn split(&self) -> (&str, Option<&str>) {
-        match memchr::memchr(0, self.0.as_bytes()) {
-            Some(at) => (&self.0[..at], Some(&self.0[at + 1..])),
-            None => (&self.0, None),
+        match self.0.as_bytes() {
+            [forms @ .., high, low @ ..32] => {
+                let shown_bytes = usize::from(*high) << 5 | usize::from(*low);
+                (&self.0[..shown_bytes], Some(&self.0[shown_bytes..forms.len()]))
+            }
+            _ => (&self.0, None),
         }
     }
 }

@@ -140,7 +140,7 @@ pub struct Entrance<'a> {
     pub you: bool,
     /// The id of the room's last message; 0 before the first.
     pub position: u64,
-    /// Something that was said since can not be told any more.
+    /// Something that was said since cannot be told any more.
     pub gap: bool,
     pub members: u32,
     pub topic: &'a str,
@@ -280,7 +280,10 @@ fn tell_said(to: &mut Encoder, room: &str, line: Line) {
             false => ["[", room, "] ", line.name, ": "],
             true => ["[", room, "] * ", line.name, " "],
         };
-        for part in head.into_iter().chain(Row(line.text).pieces()) {
+        for part in head {
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        for part in Row(line.text).pieces() {
             buffer.extend_from_slice(part.as_bytes());
         }
         buffer.extend_from_slice(ending);

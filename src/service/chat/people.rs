@@ -80,7 +80,7 @@ impl People {
     }
 
     pub fn count(&self) -> usize {
-        self.by_name.len()
+        self.by_name.count()
     }
 
     fn id(&self, index: u32) -> Option<ClientId> {

@@ -42,7 +42,7 @@ impl Chat {
     /// Does what a client asks for, and answers.
     ///
     /// # Errors
-    /// Why it can not be done; then nothing has changed.
+    /// Why it cannot be done; then nothing has changed.
     pub(super) fn execute(
         &mut self,
         client: ClientId,
@@ -223,7 +223,7 @@ impl Chat {
         })
     }
 
-    /// Whether something was said since a client was here that can not be told any more.
+    /// Whether something was said since a client was here that cannot be told any more.
     fn has_gap(&self, id: RoomId, resume: &Resume<'_>) -> bool {
         let Some(room) = self.directory.get(id) else { return false };
         let oldest = room.history.first_id().unwrap_or(room.history.next_id());

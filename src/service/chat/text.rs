@@ -166,11 +166,14 @@ impl<'a> Row<'a> {
     pub fn pieces(self) -> impl Iterator<Item = &'a str> {
         let Row(mut rest) = self;
         let is_ascii = rest.is_ascii();
+        // Nearly every message is shown as it is.
+        let is_whole = is_ascii && !may_have_excess(rest.as_bytes());
         std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
             }
-            let (shown, dropped) = find_excess(rest, is_ascii).unwrap_or((rest.len(), rest.len()));
+            let excess = if is_whole { None } else { find_excess(rest, is_ascii) };
+            let (shown, dropped) = excess.unwrap_or((rest.len(), rest.len()));
             let piece = &rest[..shown];
             rest = &rest[dropped..];
             Some(piece)
@@ -182,6 +185,13 @@ impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pieces().try_for_each(|piece| f.write_str(piece))
     }
+}
+
+/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places looked at, and has four
+/// more on one side of it.
+fn may_have_excess(ascii: &[u8]) -> bool {
+    let is_space = |at: usize| ascii.get(at) == Some(&b' ');
+    (BLANKS_MAX..ascii.len()).step_by(BLANKS_MAX + 1).any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
 }
 
 /// From where to where the first run of blanks is too long.

@@ -39,7 +39,7 @@ pub struct Index {
 }
 
 impl Index {
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.holders
     }
 

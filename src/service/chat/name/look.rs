@@ -38,12 +38,49 @@ pub fn mixes_scripts(shown: &str, key: &str) -> bool {
 /// and `o` look alike as `0` and `O` do.
 pub fn look(form: &str) -> String {
     let bare = form.strip_prefix('#').unwrap_or(form).trim_matches(is_overlooked);
-    skeleton(bare).flat_map(char::to_lowercase).collect()
+    look_of_ascii(bare).unwrap_or_else(|| skeleton(bare).flat_map(char::to_lowercase).collect())
+}
+
+/// The same without any table, for most names, so that an idle server need not have the tables in memory.
+fn look_of_ascii(bare: &str) -> Option<String> {
+    let mut look = String::with_capacity(bare.len() + 2);
+    for c in bare.chars() {
+        match c {
+            '0' => look.push('o'),
+            '1' | 'I' | '|' => look.push('l'),
+            'm' => look.push_str("rn"),
+            '`' => look.push('\''),
+            '"' => look.push_str("''"),
+            // It is two rings and a slash.
+            '%' => return None,
+            c if c.is_ascii() => look.push(c.to_ascii_lowercase()),
+            _ => return None,
+        }
+    }
+    Some(look)
 }
 
 /// Whether `c` is easily missed before or after a name: `alice.`, `alice_`. The `#` is not, as it makes a room of a word
 /// and another language of C.
 fn is_overlooked(c: char) -> bool {
+    if c.is_ascii_alphanumeric() {
+        return false;
+    }
     let is_punctuation = c.general_category_group() == GeneralCategoryGroup::Punctuation;
     c != '#' && (is_punctuation || c.general_category() == GeneralCategory::ModifierSymbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_looks_as_its_skeleton_does() {
+        for c in (' '..='~').filter(|c| *c != '%') {
+            let form = format!("a{c}z");
+            let by_table: String = skeleton(&form).flat_map(char::to_lowercase).collect();
+            assert_eq!(look_of_ascii(&form), Some(by_table), "{c}");
+        }
+        assert_eq!((look_of_ascii("5%"), look_of_ascii("é")), (None, None));
+    }
 }

@@ -8,7 +8,7 @@ impl People {
     /// The invariant, and no two people with one name.
     pub(in crate::service::chat) fn check(&self) {
         let here = self.people.iter().flatten();
-        assert_eq!(self.by_name.len(), here.clone().count(), "everybody is found by name, and nobody else");
+        assert_eq!(self.by_name.count(), here.clone().count(), "everybody is found by name, and nobody else");
         for person in here {
             let found = self.find(person.name.key());
             assert_eq!(found.map(|id| id.serial), Some(person.serial), "{} is found", person.name);

@@ -36,8 +36,8 @@ fn an_introduction_is_a_name_and_a_room() {
         bob< ! The name ANN is taken. Choose another one.
         +cid text name=/x room=#a,b
         cid< * Welcome! You are guest-2 in #lobby, with nobody else. Try /nick …
-        cid< ! A name can not begin with / (U+002F); leave it out.
-        cid< ! A room's name can not have , (U+002C) in it; leave it out.
+        cid< ! A name cannot begin with / (U+002F); leave it out.
+        cid< ! A room's name cannot have , (U+002C) in it; leave it out.
     ",
     );
 }
@@ -227,13 +227,13 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice> /nick bob
         alice< ! The name bob is taken. Choose another one.
         alice> /nick #alice
-        alice< ! A name can not begin with # (U+0023); leave it out.
+        alice< ! A name cannot begin with # (U+0023); leave it out.
         alice> /nick server
         alice< ! \"server\" is reserved; choose another name.
         alice> /join
         alice< ! That is not how /join works. Type it as: /join #ROOM
         alice> /join #
-        alice< ! A room's name can not be empty; give one, such as #dev.
+        alice< ! A room's name cannot be empty; give one, such as #dev.
         alice> /leave #dev
         alice< ! You are not in the room \"#dev\". Enter it with /join.
         alice> /leave #nowhere
@@ -316,7 +316,7 @@ fn help_is_the_table() {
         }
     }
     for issue in ["help", "nick", "join", "leave", "rooms", "who", "topic", "msg", "me", "history", "quit", "/"] {
-        assert!(names.contains(issue), "{issue} can not be typed");
+        assert!(names.contains(issue), "{issue} cannot be typed");
     }
 }
 
