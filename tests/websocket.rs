@@ -403,7 +403,11 @@ fn whoever_comes_back_to_many_rooms_at_once_gets_all_of_them() {
     }
     for room in 0..ROOMS {
         assert_eq!(bob.until("joined")["room"], format!("#r{room}"));
-        assert_eq!(bob.until("history")["messages"].as_array().map(Vec::len), Some(MESSAGES));
+        let mut messages = 0;
+        while messages < MESSAGES {
+            messages += bob.until("history")["messages"].as_array().map_or(0, Vec::len);
+        }
+        assert_eq!(messages, MESSAGES);
     }
 }
 
@@ -714,9 +718,9 @@ fn compression_is_off_by_default() {
 fn a_program_gets_all_that_it_missed_in_frames_of_a_quarter_mib() {
     let server = Server::start(&["--mode", "chat", "--rate-limit", "off"]);
     let (mut talker, _) = Ws::json(server.address, "/?name=talker&room=logs");
-    let line = r#"{"level":"info","msg":"request served","path":"/api","status":200,"ids":["a","b"]},"#.repeat(720);
+    let line = r#"{"level":"info","msg":"request served","path":"/api","status":200,"ids":["a","b"]},"#.repeat(800);
     for i in 0..16 {
-        let text = format!("{i} {}", &line[..60_000]);
+        let text = format!("{i} {}", &line[..45_000]);
         talker.send(json!({"type": "say", "text": text, "ref": i}).to_string());
         while talker.object()["ref"] != i {}
     }
