@@ -155,7 +155,7 @@ pub fn is_blank(c: char) -> bool {
 /// Blanks in a row that a terminal is shown, in columns.
 const BLANKS_MAX: usize = 8;
 
-/// A text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown than [`BLANKS_MAX`]. So a text that
+/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown than [`BLANKS_MAX`]. So a text that
 /// others cannot see cannot push the rest of a message to the start of the next row, where it would pass for a message of
 /// somebody else.
 #[derive(Clone, Copy, Debug)]

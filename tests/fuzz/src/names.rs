@@ -44,7 +44,6 @@ fn check_text(text: &str) {
         let stood = typed.find(|&typed| typed == c || c == ' ' && typed.is_whitespace());
         assert!(stood.is_some(), "{} became {}", text.escape_unicode(), cleaned.escape_unicode());
     }
-    check_row(text);
     check_row(&cleaned);
     let quoted = quote(text, 40).to_string();
     assert!(!quoted.contains(|c| acts(c) || hides(c)), "{}", quoted.escape_unicode());
