@@ -219,6 +219,7 @@ impl Config {
             rate: self.rate_limit,
             announce_below: self.announce_below,
             message_bytes_max: self.max_message_bytes as usize,
+            answer_bytes_max: chat::ANSWER_BYTES_MAX,
             epoch,
         }
     }

@@ -1,7 +1,6 @@
 //! What a client's bytes mean: the wire is decided, and then decoded.
 
 use std::mem;
-use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use log::{debug, info, warn};
@@ -62,7 +61,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Makes a client at a terminal known to the service.
     fn open(&mut self, id: ClientId) {
         self.clients[id.index()].opened = true;
-        self.service.opened(id, Introduction::default(), &mut self.out);
+        let introduction = self.introduction(id);
+        self.service.opened(id, introduction, &mut self.out);
     }
 
     fn payload(&self) -> Payload {
@@ -147,6 +147,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
+    fn introduction(&self, id: ClientId) -> Introduction<'static> {
+        Introduction { peer: self.clients[id.index()].peer, ..Introduction::default() }
+    }
+
     fn become_http(&mut self, id: ClientId) {
         if mem::take(&mut self.clients[id.index()].opened) {
             self.service.closed(id, &mut self.out);
@@ -174,7 +178,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
-        let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
+        let (name, room) = (upgrade.name.as_deref(), upgrade.room.as_deref());
+        let introduction = Introduction { name, room, ..self.introduction(id) };
         self.clients[id.index()].opened = true;
         self.service.opened(id, introduction, &mut self.out);
         // What follows the request came in the same read, and waits like any other.
@@ -383,7 +388,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// The Date field of a response.
     fn date(&self) -> String {
-        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.out.now().unix_ms))
+        self.out.now().http_date()
     }
 
     /// `method` is that of the request, if it could be read.

@@ -70,7 +70,7 @@ impl Service for Watch {
         self.ids.insert(number(client), client);
         self.chat.opened(client, introduction, out);
         let is_line = out.format(client).is_line();
-        let Introduction { name, room } = introduction;
+        let Introduction { name, room, .. } = introduction;
         self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
         self.compare(client, out);
     }
