@@ -65,13 +65,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.service.opened(id, introduction, &mut self.out);
     }
 
-    fn payload(&self) -> Payload {
-        if self.service.greeting().is_some() { Payload::Text } else { Payload::Bytes }
-    }
-
     /// Decides by what is in the inbox, if that is enough.
     pub(super) fn decide(&mut self, id: ClientId) {
-        let payload = self.payload();
+        let payload = Payload::of(self.service.greeting());
         let client = &mut self.clients[id.index()];
         let Wire::Undecided(Undecided { told }) = client.wire else { return };
         match detect(client.inbox.as_mut_slice(), payload) {
@@ -252,33 +248,28 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Wire::Line(wire) = &mut self.clients[id.index()].wire else { return };
         let length = wire.edit(line);
         let line = &line[..length];
-        let is_first = wire.take_first(line);
-        let first = if is_first { self.judge_first_line(line) } else { FirstLine::Text };
-        match first {
+        let (payload, listen) = (Payload::of(self.service.greeting()), self.settings.listen);
+        let judged = wire.judge(line, |line| match (payload, listen) {
+            // Where bytes are passed on as they come, a port that speaks lines only takes any.
+            (Payload::Bytes, Listen::Line) => FirstLine::Text,
+            _ => first_line(line, payload),
+        });
+        match judged {
             FirstLine::Request => self.refuse_late_request(id),
             FirstLine::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
-            FirstLine::Text | FirstLine::AlmostRequest => {
-                if !self.clients[id.index()].opened {
-                    self.open(id);
-                }
-                if first == FirstLine::AlmostRequest {
-                    self.out.append(id, ALMOST_REQUEST);
-                } else if let Some(until) = self.waits(id).filter(|_| is_first) {
+            FirstLine::AlmostRequest => self.out.append(id, ALMOST_REQUEST),
+            FirstLine::Text if self.clients[id.index()].opened => self.offer(id, Kind::Text, line),
+            FirstLine::Text => {
+                self.open(id);
+                match self.waits(id) {
+                    None => self.offer(id, Kind::Text, line),
                     // It has come in, and waits as others do.
-                    let message = Box::new((Kind::Text, line.to_vec()));
-                    self.go_on(id, Some(Kept { until, message }));
-                } else {
-                    self.offer(id, Kind::Text, line);
+                    Some(until) => {
+                        let message = Box::new((Kind::Text, line.to_vec()));
+                        self.go_on(id, Some(Kept { until, message }));
+                    }
                 }
             }
-        }
-    }
-
-    /// Where bytes are passed on as they come, a port that speaks lines only takes any.
-    fn judge_first_line(&self, line: &[u8]) -> FirstLine {
-        match (self.payload(), self.settings.listen) {
-            (Payload::Bytes, Listen::Line) => FirstLine::Text,
-            (payload, _) => first_line(line, payload),
         }
     }
 

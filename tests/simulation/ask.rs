@@ -64,6 +64,23 @@ pub enum Ask {
     Binary,
 }
 
+impl Ask {
+    /// Whether others see anything of it.
+    pub fn concerns_others(&self) -> bool {
+        !matches!(
+            self,
+            Ask::Nothing
+                | Ask::Topic { text: None, .. }
+                | Ask::History { .. }
+                | Ask::Who { .. }
+                | Ask::Rooms
+                | Ask::Typing { .. }
+                | Ask::Help
+                | Ask::Bad { .. }
+        )
+    }
+}
+
 /// A message on its way to the service.
 #[derive(Clone, Debug)]
 pub struct Sent {

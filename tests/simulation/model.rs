@@ -256,7 +256,7 @@ impl Model {
     }
 
     /// The service has taken the next message of a client.
-    pub fn took(&mut self, number: usize, bytes: &[u8], now: Now) {
+    pub fn took(&mut self, number: usize, bytes: &[u8], is_broken: bool, now: Now) {
         self.taken += 1;
         let rate = self.rate;
         let client = self.client(number);
@@ -267,7 +267,9 @@ impl Model {
         if matches!(sent.ask, Ask::Binary) {
             return;
         }
-        if let Some((burst, per_second)) = rate {
+        // Of one whose connection broke, what only asks for an answer is passed over.
+        let is_passed_over = is_broken && !sent.ask.concerns_others();
+        if let Some((burst, per_second)) = rate.filter(|_| !is_passed_over) {
             let refill = now.ms.saturating_sub(client.tokens_at) as f64 * per_second / 1000.0;
             client.tokens = (client.tokens + refill).min(burst) - 1.0;
             client.tokens_at = now.ms;

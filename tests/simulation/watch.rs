@@ -87,7 +87,8 @@ impl Service for Watch {
         }
         if taken == Taken::Yes {
             assert_eq!(behind, None, "{client} is heard although this one is behind");
-            self.model.borrow_mut().took(number(client), message.bytes, out.now());
+            let is_broken = self.links.borrow().get(&number(client)).is_some_and(|link| link.wire.borrow().reset);
+            self.model.borrow_mut().took(number(client), message.bytes, is_broken, out.now());
         }
         self.compare(client, out);
         taken

@@ -64,6 +64,28 @@ pub enum Command<'a> {
     Nothing,
 }
 
+impl Command<'_> {
+    /// Whether others see anything of it, and not only the one who is answered.
+    pub fn concerns_others(&self) -> bool {
+        match self {
+            Command::Say { .. }
+            | Command::Direct { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Nick { .. }
+            | Command::Topic { text: Some(_), .. }
+            | Command::Quit { .. } => true,
+            Command::Topic { text: None, .. }
+            | Command::History { .. }
+            | Command::Who { .. }
+            | Command::Rooms { .. }
+            | Command::Typing { .. }
+            | Command::Help { .. }
+            | Command::Nothing => false,
+        }
+    }
+}
+
 /// Where a client that comes back had been.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume<'a> {

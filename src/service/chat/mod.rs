@@ -241,6 +241,10 @@ impl Service for Chat {
             }
             Ok(text) => (command::parse(text), None),
         };
+        // Nobody is left to hear an answer, so what only asks for one takes none of the time that last words have.
+        if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Command::concerns_others) {
+            return Taken::Yes;
+        }
         if out.is_behind(client) {
             return Taken::NotYet(Until::ClientClear(client));
         }
