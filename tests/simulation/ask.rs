@@ -74,7 +74,6 @@ impl Ask {
                 | Ask::History { .. }
                 | Ask::Who { .. }
                 | Ask::Rooms
-                | Ask::Typing { .. }
                 | Ask::Help
                 | Ask::Bad { .. }
         )

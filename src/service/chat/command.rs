@@ -74,12 +74,12 @@ impl Command<'_> {
             | Command::Leave { .. }
             | Command::Nick { .. }
             | Command::Topic { text: Some(_), .. }
+            | Command::Typing { .. }
             | Command::Quit { .. } => true,
             Command::Topic { text: None, .. }
             | Command::History { .. }
             | Command::Who { .. }
             | Command::Rooms { .. }
-            | Command::Typing { .. }
             | Command::Help { .. }
             | Command::Nothing => false,
         }
