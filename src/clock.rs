@@ -1,6 +1,6 @@
 //! Time, as a turn sees it.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A span or a moment in whole milliseconds; moments count from the server's start.
 pub type Millis = u64;
@@ -14,6 +14,16 @@ pub struct Now {
     pub ms: Millis,
     /// Milliseconds since 1970-01-01 UTC, for people. May jump when the host's clock is set.
     pub unix_ms: u64,
+}
+
+/// The last second of the year 9999, after which HTTP has no dates (RFC 9110, 5.6.7).
+const HTTP_DATE_MAX_S: u64 = 253_402_300_799;
+
+impl Now {
+    /// The date of an HTTP response. The host's clock can be set to anything.
+    pub fn http_date(self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs((self.unix_ms / 1000).min(HTTP_DATE_MAX_S)))
+    }
 }
 
 /// While there are deadlines, the event loop sleeps no longer than this at once.
@@ -71,5 +81,18 @@ mod tests {
         watch.sleep_for_long();
         assert_eq!(watch.look(seconds(1000)), (seconds(975), seconds(0)), "nothing was waited for");
         assert_eq!(watch.look(seconds(999)), (seconds(974), seconds(0)), "no clock makes it fail");
+    }
+
+    #[test]
+    fn any_clock_makes_a_date() {
+        for (unix_ms, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (1_795_352_709_999, "Sun, 22 Nov 2026 13:05:09 GMT"),
+            (253_402_300_799_999, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (253_402_300_800_000, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(Now { ms: 0, unix_ms }.http_date(), date, "{unix_ms}");
+        }
     }
 }

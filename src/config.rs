@@ -219,6 +219,7 @@ impl Config {
             rate: self.rate_limit,
             announce_below: self.announce_below,
             message_bytes_max: self.max_message_bytes as usize,
+            answer_bytes_max: chat::ANSWER_BYTES_MAX,
             epoch,
         }
     }
@@ -325,7 +326,7 @@ impl Default for Limits {
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             talked_ahead_ms: Some(1_000),
-            last_words_ms: 40_000,
+            last_words_ms: 20_000,
             linger_ms: 1_000,
             linger_sending_ms: 30_000,
             greet_after_ms: 12_000,

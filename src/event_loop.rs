@@ -42,13 +42,14 @@ const ACCEPT_PAUSE_MS: Millis = 100;
 const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
 const GIVE_BACK_EVERY_MS: Millis = 200;
-/// A peer that vanished without a word is noticed after this long and four probes: 40 seconds in all.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEPALIVE_RETRIES: u32 = 4;
-/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an hour.
+/// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in all.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(12);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an hour. What is sent just before
+/// the probes give up puts them off, so both together are the longest that a ghost stays: under 45 seconds.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(40);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
 
 /// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it takes megabytes and asks
 /// for more only when a third of them has gone: a slow reader would look, for seconds, like one that does not read.

@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use env_logger::Target;
+use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
 use crate::clock::Millis;
@@ -22,6 +23,8 @@ const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 const LINES: (u32, u32) = (1000, 1);
 /// The same for warnings and errors.
 const WARNINGS: (u32, u32) = (1000, 10);
+/// The last second of the year 9999.
+const DATE_MAX_S: u64 = 253_402_300_799;
 /// Where standard error does not block, its reader is given so long.
 const NAP: Duration = Duration::from_millis(10);
 /// The end of the program waits so long for the reader of standard error, however often it flushes.
@@ -76,7 +79,7 @@ impl Log {
         let shared = Arc::new(Shared::default());
         let build = |directives: &str, target| {
             let mut builder = env_logger::Builder::new();
-            builder.parse_filters(directives).write_style(style).target(Target::Pipe(target)).build()
+            builder.parse_filters(directives).write_style(style).format(write_line).target(Target::Pipe(target)).build()
         };
         let told = Told::default();
         let writer =
@@ -84,6 +87,23 @@ impl Log {
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Log { lines: build(directives, Box::new(Entrance(Arc::clone(&shared)))), shared })
     }
+}
+
+/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set beyond the year 9999.
+fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let time = match time_of(SystemTime::now()) {
+        Some(seconds) => seconds.to_string(),
+        None => out.timestamp().to_string(),
+    };
+    let (level, target) = (record.level(), record.target());
+    let style = out.default_level_style(level);
+    writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", record.args())
+}
+
+/// Seconds since 1970 where no calendar of ours has a date.
+fn time_of(now: SystemTime) -> Option<u64> {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    (seconds > DATE_MAX_S || now < UNIX_EPOCH).then_some(seconds)
 }
 
 impl log::Log for Log {

@@ -359,6 +359,11 @@ impl Outgoing {
         self.recipients[client.index()].is_over()
     }
 
+    /// Whether a client's connection is broken: whatever it is sent is dropped.
+    pub fn is_deaf(&self, client: ClientId) -> bool {
+        self.recipients[client.index()].deaf
+    }
+
     /// Ends a client's connection once it has been sent all that it is owed by now.
     pub fn close(&mut self, client: ClientId) {
         self.closing.push((client, Farewell::Done));

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, UNIX_EPOCH};
 
 use log::info;
 
@@ -148,7 +147,7 @@ impl<S: Stream> Refusals<S> {
     /// Nothing is kept of the client, so this is one attempt and no more. What it has sent was read before: closing with
     /// unread input would reset the connection and lose the answer.
     fn tell(&self, mut stream: S, refusal: Refusal, arrived: &[u8], now: Now) {
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now.unix_ms));
+        let date = now.http_date();
         let _: io::Result<usize> = stream.write(&refusal.answer(self.listen, arrived, &date));
         let _: io::Result<()> = stream.shutdown_write();
     }

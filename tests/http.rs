@@ -246,11 +246,14 @@ fn a_request_never_becomes_chat() {
         "POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n/nick mallory\n",
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 10000\r\n\r\nhello all\r\nhello again\r\n",
         "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\nhello from the rest\r\n",
-        "PUT bad\r\n\r\nhello\r\n",
     ] {
         let answer = ask_once(&server, request);
         assert!((400..500).contains(&answer.status), "{answer:?}");
     }
+    let mut confused = server.connect();
+    confused.send(b"PUT bad\r\n\r\nhello\r\n");
+    let told = String::from_utf8(confused.rest()).expect("UTF-8");
+    assert!(told.starts_with("! This looks like a request for a web server, so it was not said."), "{told}");
     carol.send(b"/who\r\n");
     carol.expect(b"* 1 in #lobby: carol\r\n");
 }

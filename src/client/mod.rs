@@ -65,7 +65,7 @@ pub enum Input {
 }
 
 /// A peer's address in 18 bytes; tens of thousands of idle clients keep one each.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {
     ip: [u8; 16],
     port: u16,

@@ -200,3 +200,11 @@ fn what_would_log_nothing_unnoticed_is_refused() {
         assert!(check(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn any_clock_makes_a_time() {
+    let at = |seconds| time_of(UNIX_EPOCH + Duration::from_secs(seconds));
+    assert_eq!((at(0), at(DATE_MAX_S)), (None, None), "as env_logger writes it");
+    assert_eq!(at(DATE_MAX_S + 1), Some(DATE_MAX_S + 1));
+    assert_eq!(time_of(UNIX_EPOCH - Duration::from_secs(5)), Some(0));
+}

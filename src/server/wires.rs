@@ -1,7 +1,6 @@
 //! What a client's bytes mean: the wire is decided, and then decoded.
 
 use std::mem;
-use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use log::{debug, info, warn};
@@ -62,16 +61,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Makes a client at a terminal known to the service.
     fn open(&mut self, id: ClientId) {
         self.clients[id.index()].opened = true;
-        self.service.opened(id, Introduction::default(), &mut self.out);
-    }
-
-    fn payload(&self) -> Payload {
-        if self.service.greeting().is_some() { Payload::Text } else { Payload::Bytes }
+        let introduction = self.introduction(id);
+        self.service.opened(id, introduction, &mut self.out);
     }
 
     /// Decides by what is in the inbox, if that is enough.
     pub(super) fn decide(&mut self, id: ClientId) {
-        let payload = self.payload();
+        let payload = Payload::of(self.service.greeting());
         let client = &mut self.clients[id.index()];
         let Wire::Undecided(Undecided { told }) = client.wire else { return };
         match detect(client.inbox.as_mut_slice(), payload) {
@@ -147,6 +143,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
+    fn introduction(&self, id: ClientId) -> Introduction<'static> {
+        Introduction { peer: self.clients[id.index()].peer, ..Introduction::default() }
+    }
+
     fn become_http(&mut self, id: ClientId) {
         if mem::take(&mut self.clients[id.index()].opened) {
             self.service.closed(id, &mut self.out);
@@ -174,7 +174,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_format(id, format);
-        let introduction = Introduction { name: upgrade.name.as_deref(), room: upgrade.room.as_deref() };
+        let (name, room) = (upgrade.name.as_deref(), upgrade.room.as_deref());
+        let introduction = Introduction { name, room, ..self.introduction(id) };
         self.clients[id.index()].opened = true;
         self.service.opened(id, introduction, &mut self.out);
         // What follows the request came in the same read, and waits like any other.
@@ -247,33 +248,28 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Wire::Line(wire) = &mut self.clients[id.index()].wire else { return };
         let length = wire.edit(line);
         let line = &line[..length];
-        let is_first = wire.take_first(line);
-        let first = if is_first { self.judge_first_line(line) } else { FirstLine::Text };
-        match first {
+        let (payload, listen) = (Payload::of(self.service.greeting()), self.settings.listen);
+        let judged = wire.judge(line, |line| match (payload, listen) {
+            // Where bytes are passed on as they come, a port that speaks lines only takes any.
+            (Payload::Bytes, Listen::Line) => FirstLine::Text,
+            _ => first_line(line, payload),
+        });
+        match judged {
             FirstLine::Request => self.refuse_late_request(id),
             FirstLine::Foreign(foreign) => drop(self.give_up(id, Farewell::Foreign(foreign))),
-            FirstLine::Text | FirstLine::AlmostRequest => {
-                if !self.clients[id.index()].opened {
-                    self.open(id);
-                }
-                if first == FirstLine::AlmostRequest {
-                    self.out.append(id, ALMOST_REQUEST);
-                } else if let Some(until) = self.waits(id).filter(|_| is_first) {
+            FirstLine::AlmostRequest => self.out.append(id, ALMOST_REQUEST),
+            FirstLine::Text if self.clients[id.index()].opened => self.offer(id, Kind::Text, line),
+            FirstLine::Text => {
+                self.open(id);
+                match self.waits(id) {
+                    None => self.offer(id, Kind::Text, line),
                     // It has come in, and waits as others do.
-                    let message = Box::new((Kind::Text, line.to_vec()));
-                    self.go_on(id, Some(Kept { until, message }));
-                } else {
-                    self.offer(id, Kind::Text, line);
+                    Some(until) => {
+                        let message = Box::new((Kind::Text, line.to_vec()));
+                        self.go_on(id, Some(Kept { until, message }));
+                    }
                 }
             }
-        }
-    }
-
-    /// Where bytes are passed on as they come, a port that speaks lines only takes any.
-    fn judge_first_line(&self, line: &[u8]) -> FirstLine {
-        match (self.payload(), self.settings.listen) {
-            (Payload::Bytes, Listen::Line) => FirstLine::Text,
-            (payload, _) => first_line(line, payload),
         }
     }
 
@@ -383,7 +379,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// The Date field of a response.
     fn date(&self) -> String {
-        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.out.now().unix_ms))
+        self.out.now().http_date()
     }
 
     /// `method` is that of the request, if it could be read.

@@ -4,7 +4,7 @@ pub mod broadcast;
 pub mod chat;
 pub mod echo;
 
-use crate::client::ClientId;
+use crate::client::{ClientId, Peer};
 use crate::encode::Kind;
 use crate::outgoing::{Outgoing, Until};
 use crate::wire::line::Rules;
@@ -18,9 +18,10 @@ pub struct Message<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What a client has said of itself in its URL.
+/// Where a client comes from, and what it has said of itself in its URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Introduction<'a> {
+    pub peer: Peer,
     pub name: Option<&'a str>,
     pub room: Option<&'a str>,
 }

@@ -46,6 +46,13 @@ pub enum Payload {
     Bytes,
 }
 
+impl Payload {
+    /// A service that greets people is for them.
+    pub fn of(greeting: Option<&str>) -> Payload {
+        if greeting.is_some() { Payload::Text } else { Payload::Bytes }
+    }
+}
+
 /// What the first line of somebody who speaks lines is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstLine {
@@ -196,6 +203,13 @@ fn is_request_line(line: &[u8]) -> bool {
         Version::Short => is_method(method) || is_path && has_three,
         Version::Whole => is_method(method) || has_three,
     }
+}
+
+/// Whether a line is a field of a request's head, such as `Cookie: secret`.
+pub fn is_header_field(line: &[u8]) -> bool {
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() < line.len() && !name.is_empty() && name.iter().all(is_token)
 }
 
 /// Whether the first line is a whole request without a version, as HTTP/0.9 had them.

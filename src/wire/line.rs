@@ -5,6 +5,7 @@ use std::fmt;
 use memchr::{memchr, memchr2, memchr3};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::wire::detect::{FirstLine, is_header_field};
 use crate::wire::telnet::Telnet;
 
 /// Why a line can not be served.
@@ -48,6 +49,15 @@ pub struct Cut {
     pub used: usize,
 }
 
+/// What is known of the first line that is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Awaited,
+    /// It may have been a request: what comes next will show.
+    Doubted,
+    Seen,
+}
+
 /// The line decoder of one client.
 ///
 /// Invariant: no line ends within the first `scanned` bytes of the input it will be given next, so a long line that
@@ -59,13 +69,12 @@ pub struct Line {
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
-    /// No line has come yet that is not empty.
-    is_first: bool,
+    first: First,
 }
 
 impl Line {
     pub fn new(rules: Rules) -> Line {
-        Line { rules, telnet: Telnet::default(), scanned: 0, is_first: true }
+        Line { rules, telnet: Telnet::default(), scanned: 0, first: First::Awaited }
     }
 
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
@@ -77,11 +86,26 @@ impl Line {
         }
     }
 
-    /// Whether this line is the first one that is not empty; to be asked once of each.
-    pub fn take_first(&mut self, line: &[u8]) -> bool {
-        let is_first = self.is_first && line.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        self.is_first &= !is_first;
-        is_first
+    /// Judges one line after the other: they are text but for the first one that is not empty, which `judge` tells.
+    pub fn judge(&mut self, line: &[u8], judge: impl FnOnce(&[u8]) -> FirstLine) -> FirstLine {
+        let is_empty = line.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        match self.first {
+            First::Seen => return FirstLine::Text,
+            First::Awaited if is_empty => return FirstLine::Text,
+            // A head goes on, or has come to its end.
+            First::Doubted if is_empty || is_header_field(line) => return FirstLine::Request,
+            First::Awaited | First::Doubted => {}
+        }
+        let was_doubted = self.first == First::Doubted;
+        self.first = First::Seen;
+        match judge(line) {
+            FirstLine::AlmostRequest if was_doubted => FirstLine::Text,
+            FirstLine::AlmostRequest => {
+                self.first = First::Doubted;
+                FirstLine::AlmostRequest
+            }
+            first => first,
+        }
     }
 
     /// Takes back what the keys for that take back; returns how long the line is then.

@@ -64,10 +64,40 @@ pub enum Ask {
     Binary,
 }
 
+impl Ask {
+    /// Whether others see anything of it.
+    pub fn concerns_others(&self) -> bool {
+        !matches!(
+            self,
+            Ask::Nothing
+                | Ask::Topic { text: None, .. }
+                | Ask::History { .. }
+                | Ask::Who { .. }
+                | Ask::Rooms
+                | Ask::Help
+                | Ask::Bad { .. }
+        )
+    }
+}
+
 /// A message on its way to the service.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub bytes: Vec<u8>,
     pub ask: Ask,
     pub reference: Option<u64>,
+}
+
+/// How a program writes the reference with this number: in all the ways that JSON has.
+pub fn written(reference: u64) -> String {
+    match reference % 10 {
+        0 => format!("-{reference}"),
+        1 => format!("{reference}.0"),
+        2 => format!("{reference}.5e+3"),
+        3 => format!("{reference}00000000000000000000"),
+        4 => format!("\"r{reference}\""),
+        5 => format!("\"\\u0072\\n{reference} \\\"日本\\\"\""),
+        6 => format!("\"{reference}{}\"", "x".repeat(40)),
+        _ => reference.to_string(),
+    }
 }

@@ -5,8 +5,18 @@ use std::collections::BTreeSet;
 use chat_server::service::chat::utc::Utc;
 use serde_json::{Value, json};
 
-use super::{Dialect, Done, Model, Room, Said};
+use super::{Dialect, Done, Model, Room, Said, row};
+use crate::ask::written;
 use crate::expect::{Item, Page};
+
+impl Said {
+    /// As /history shows it.
+    fn dated(&self) -> String {
+        let Said { id, time, name, text, me } = self;
+        let said = if *me { format!("* {name} {}", row(text)) } else { format!("{name}: {}", row(text)) };
+        format!("*   {} ({id}) {said}", Utc(*time))
+    }
+}
 
 impl Model {
     pub(super) fn history(
@@ -27,10 +37,46 @@ impl Model {
             Some(after) => held.into_iter().filter(|said| said.id > after).collect(),
             None => held.into_iter().filter(|said| said.id < before.unwrap_or(u64::MAX)).collect(),
         };
-        let count = wanted.len().min(limit);
+        let candidates: Vec<&Said> = match after {
+            Some(_) => wanted.iter().take(limit).collect(),
+            None => wanted.iter().rev().take(limit).collect(),
+        };
+        let count = self.fitting(number, key, &candidates, reference);
         let page = if after.is_some() { &wanted[..count] } else { &wanted[wanted.len() - count..] };
         let more = wanted.len() > count && (after.is_some() || count > 0);
         self.page(number, key, page, more, false, reference);
+    }
+
+    /// How many of these, from the first on, one answer holds: all of them, or as many as it takes to stay within the bound,
+    /// and one in any case.
+    pub(super) fn fitting(&self, number: usize, key: &str, candidates: &[&Said], reference: Option<u64>) -> usize {
+        let shown = &self.rooms[key].shown;
+        let is_json = self.clients[&number].dialect == Dialect::Json;
+        let around = match is_json {
+            true => {
+                let reference = reference.map_or(0, |reference| written(reference).len() + r#","ref":"#.len());
+                let object = json!({ "type": "history", "room": shown, "messages": [], "more": false, "replay": true });
+                object.to_string().len() + reference
+            }
+            false => format!("* The last {} messages of {shown} (UTC):", candidates.len()).len(),
+        };
+        let bytes = |said: &&Said| match is_json {
+            true => said.json().to_string().len() + 1,
+            false => said.dated().len() + 10,
+        };
+        let fits = |count: &usize| {
+            let all = candidates[..*count].iter().map(bytes).sum::<usize>();
+            around + 10 + all <= self.settings.answer_bytes_max
+        };
+        let most = (1..=candidates.len()).rev().find(fits);
+        most.unwrap_or(candidates.len().min(1))
+    }
+
+    /// No frame with messages is larger than the bound, but with one message.
+    pub fn judge_size(&self, text: &str, object: &Value) {
+        let messages = object["messages"].as_array().map_or(0, Vec::len);
+        let bytes_max = self.settings.answer_bytes_max;
+        assert!(messages < 2 || text.len() + 10 <= bytes_max, "{messages} messages in {} bytes", text.len());
     }
 
     pub(super) fn page(
@@ -52,10 +98,7 @@ impl Model {
                 count => format!("* The last {count} messages of {shown} (UTC):"),
             },
         );
-        for Said { id, time, name, text, me } in page {
-            let said = if *me { format!("* {name} {text}") } else { format!("{name}: {text}") };
-            self.line(number, key, format!("*   {} ({id}) {said}", Utc(*time)));
-        }
+        page.iter().for_each(|said| self.line(number, key, said.dated()));
         let messages: Vec<Value> = page.iter().map(Said::json).collect();
         let mut told = json!({ "type": "history", "room": shown, "messages": messages, "more": more });
         if replay {
@@ -101,7 +144,7 @@ impl Model {
             told["next"] = next.into();
         }
         if let Some(reference) = reference {
-            told["ref"] = reference.into();
+            told["ref"] = written(reference).into();
         }
         self.expect(number, &key, Item::Page(Box::new(Item::Json(told)), page));
         Ok(())
@@ -114,7 +157,7 @@ impl Model {
             rooms.push(json!({ "room": shown, "members": members.len(), "topic": topic }));
             let people = if members.len() == 1 { "person" } else { "people" };
             let dash = if topic.is_empty() { "" } else { ": " };
-            lines.push(format!("*   {shown} ({} {people}){dash}{topic}", members.len()));
+            lines.push(format!("*   {shown} ({} {people}){dash}{}", members.len(), row(topic)));
         }
         let total = rooms.len();
         let heading = match total {

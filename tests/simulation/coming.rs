@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use serde_json::json;
 
-use super::{Done, Model, Room, Said, others};
+use crate::ask::Dialect;
+
+use super::{Done, Model, Room, Said, look, others, row};
 
 impl Model {
     pub(super) fn enter(&mut self, number: usize, typed: &str, time: u64) -> Result<String, &'static str> {
@@ -17,6 +19,10 @@ impl Model {
             return Err("too_many_rooms");
         }
         if !self.rooms.contains_key(&key) {
+            let is_alike = |other: &str| look(other) == look(&key);
+            if key != "#lobby" && (is_alike("#lobby") || self.rooms.keys().any(|other| is_alike(other))) {
+                return Err("room_refused");
+            }
             if self.rooms.len() >= self.settings.rooms.rooms_max && key != "#lobby" {
                 if self.vacant.is_empty() {
                     return Err("server_full");
@@ -68,7 +74,7 @@ impl Model {
             "type": "joined", "room": room.shown, "name": self.name(number), "time": time, "you": true,
             "position": room.next_id - 1, "gap": gap, "members": members, "topic": topic,
         });
-        let topic = if topic.is_empty() { topic } else { format!(" Topic: {topic}") };
+        let topic = if topic.is_empty() { topic } else { format!(" Topic: {}", row(&topic)) };
         self.line(
             number,
             &key,
@@ -83,13 +89,26 @@ impl Model {
 
     pub(super) fn replay(&mut self, number: usize, key: &str, since: Option<u64>, replay: Option<u32>) {
         let room = &self.rooms[key];
-        let count = match since {
-            Some(since) => room.held.iter().filter(|said| said.id > since).count(),
-            None => room.held.len().min(replay.unwrap_or(self.settings.replay) as usize),
+        let missed: Vec<Said> = match since {
+            Some(since) => room.held.iter().filter(|said| said.id > since).cloned().collect(),
+            None => {
+                let last: Vec<&Said> =
+                    room.held.iter().rev().take(replay.unwrap_or(self.settings.replay) as usize).collect();
+                let count = self.fitting(number, key, &last, None);
+                last[..count].iter().rev().map(|&said| said.clone()).collect()
+            }
         };
-        let missed: Vec<Said> = room.held.iter().skip(room.held.len() - count).cloned().collect();
-        for page in missed.chunks(100) {
+        let mut rest: Vec<&Said> = missed.iter().collect();
+        while !rest.is_empty() {
+            rest.truncate(100);
+            let count = match self.clients[&number].dialect {
+                Dialect::Json => self.fitting(number, key, &rest, None),
+                _ => rest.len(),
+            };
+            let from = missed.iter().position(|said| said.id == rest[0].id).expect("it is one of them");
+            let page = &missed[from..from + count];
             self.page(number, key, page, page[0].id > self.rooms[key].held[0].id, true, None);
+            rest = missed[from + count..].iter().collect();
         }
     }
 
@@ -116,7 +135,7 @@ impl Model {
             None => format!("* {name} left {shown}."),
             Some(words) => {
                 left["reason"] = words.into();
-                format!("* {name} left {shown}: {words}")
+                format!("* {name} left {shown}: {}", row(words))
             }
         };
         self.announce(number, key, 0, &line, &left);
@@ -154,7 +173,8 @@ impl Model {
         if !valid {
             return Err("name_refused");
         }
-        if self.named(name).is_some_and(|owner| owner != number) {
+        let alike = self.clients.iter().filter(|(other, _)| **other != number).filter_map(|(_, it)| it.name.as_ref());
+        if alike.into_iter().any(|other| look(other) == look(name)) {
             return Err("name_taken");
         }
         let old = self.name(number);

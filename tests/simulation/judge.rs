@@ -48,7 +48,7 @@ impl Person {
     fn judge_last_words(&self, model: &mut Model) {
         let is_clean = self.end == Some(End::Reset) && self.habit == Habit::Prompt && !model.stopping;
         // A request may have been refused for being late, and an empty line decides nothing if more has come behind it.
-        let is_sure = self.dialect == Dialect::Line && !self.wire.borrow().first.starts_with(b"\r");
+        let is_sure = self.dialect == Dialect::Line && !matches!(self.wire.borrow().first[..], [b'\r' | b'\n', ..]);
         let has_come = is_sure || model.client(self.number).closed;
         if is_clean && has_come {
             let read = self.wire.borrow().read;
@@ -75,7 +75,9 @@ impl Person {
             Some(End::Broken(_)) => Some("! line too long"),
             Some(End::Late) => Some("! an HTTP request has to come at once"),
             Some(End::Foreign(answer)) => Some(answer),
-            Some(End::Stopped { known }) if known || self.greeted => Some("* Goodbye: the server is stopping."),
+            Some(End::Stopped { known }) if known || self.greeted || self.farewell.is_some() => {
+                Some("* Goodbye: the server is stopping.")
+            }
             Some(_) => None,
             None => panic!("client {} was closed for no reason", self.number),
         };

@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, Sent};
+use crate::ask::{Ask, Sent, written};
+use crate::say;
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -21,9 +22,9 @@ impl Memory {
         let resume = |(room, since): &(String, u64)| {
             *counter += 1;
             self.resuming.push(*counter);
-            let object = json!({ "type": "join", "room": room, "since": since, "epoch": "now", "ref": *counter });
+            let object = json!({ "type": "join", "room": room, "since": since, "epoch": "now" });
             let ask = Ask::Join { room: room.clone(), since: Some(*since), same_epoch: true, replay: None };
-            Sent { bytes: object.to_string().into_bytes(), ask, reference: Some(*counter) }
+            Sent { bytes: say::refer(object.to_string(), Some(*counter)).into_bytes(), ask, reference: Some(*counter) }
         };
         self.last_ids.iter().map(resume).collect()
     }
@@ -33,8 +34,8 @@ impl Memory {
         let Some(room) = object["room"].as_str().map(str::to_lowercase) else { return };
         match object["type"].as_str() {
             Some("joined") if object["you"] == true => {
-                let resumed = object["ref"].as_u64().and_then(|reference| {
-                    let at = self.resuming.iter().position(|&resuming| resuming == reference)?;
+                let resumed = object["ref"].as_str().and_then(|reference| {
+                    let at = self.resuming.iter().position(|&resuming| written(resuming) == reference)?;
                     Some(self.resuming.swap_remove(at))
                 });
                 let position = object["position"].as_u64().expect("a position");

@@ -13,7 +13,7 @@ use chat_server::service::chat::Settings;
 use chat_server::service::chat::history::{ALLOCATION_BYTES, Message};
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, Dialect, Sent};
+use crate::ask::{Ask, Dialect, Sent, written};
 use crate::expect::{Expectations, Item};
 
 #[derive(Clone, Debug)]
@@ -87,6 +87,37 @@ pub struct Model {
     pub stopping: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
+}
+
+/// What names look like, of those that clients choose from.
+fn look(name: &str) -> String {
+    let latin = |c: char| match c {
+        '0' | '\u{43E}' => 'o',
+        '1' => 'l',
+        '\u{430}' => 'a',
+        '\u{441}' => 'c',
+        c => c,
+    };
+    name.to_lowercase().trim_end_matches(['.', '_']).chars().map(latin).collect()
+}
+
+/// A text as a terminal shows it: of blanks in a row, eight columns.
+fn row(text: &str) -> String {
+    let mut columns = 0;
+    let shown = |c: &char| {
+        columns += match c {
+            '\u{3000}' | '\u{3164}' => 2,
+            ' ' | '\u{A0}' | '\u{2800}' | '\u{200B}' | '\u{2003}' => 1,
+            _ => {
+                columns = 0;
+                return true;
+            }
+        };
+        // What is too wide hides all that follows of its run.
+        columns = if columns > 8 { 1000 } else { columns };
+        columns <= 8
+    };
+    text.chars().filter(shown).collect()
 }
 
 type Done = Result<(), &'static str>;
@@ -170,7 +201,7 @@ impl Model {
         assert_eq!(is_line, client.dialect == Dialect::Line, "client {number} is taken for another kind");
         assert!(!is_line || !client.sent.is_empty(), "client {number} has said nothing, and is there");
         let mut refusal = None;
-        let first = match name.map(|name| (name, self.named(name))) {
+        let first = match name.map(|name| (name, self.alike(name))) {
             Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),
             Some((_, Some(_))) => Err(Some("name_taken")),
             Some((name, None)) => Ok(name.to_owned()),
@@ -181,7 +212,7 @@ impl Model {
             loop {
                 self.guests += 1;
                 let name = format!("guest-{}", self.guests);
-                if self.named(&name).is_none() {
+                if self.alike(&name).is_none() {
                     return name;
                 }
             }
@@ -225,7 +256,7 @@ impl Model {
     }
 
     /// The service has taken the next message of a client.
-    pub fn took(&mut self, number: usize, bytes: &[u8], now: Now) {
+    pub fn took(&mut self, number: usize, bytes: &[u8], is_broken: bool, now: Now) {
         self.taken += 1;
         let rate = self.rate;
         let client = self.client(number);
@@ -236,7 +267,9 @@ impl Model {
         if matches!(sent.ask, Ask::Binary) {
             return;
         }
-        if let Some((burst, per_second)) = rate {
+        // Of one whose connection broke, what only asks for an answer is passed over.
+        let is_passed_over = is_broken && !sent.ask.concerns_others();
+        if let Some((burst, per_second)) = rate.filter(|_| !is_passed_over) {
             let refill = now.ms.saturating_sub(client.tokens_at) as f64 * per_second / 1000.0;
             client.tokens = (client.tokens + refill).min(burst) - 1.0;
             client.tokens_at = now.ms;
@@ -337,7 +370,7 @@ impl Model {
         told["room"] = room.shown.clone().into();
         let star = if me { "* " } else { "" };
         let colon = if me { "" } else { ":" };
-        let line = format!("[{}] {star}{}{colon} {}", room.shown, said.name, said.text);
+        let line = format!("[{}] {star}{}{colon} {}", room.shown, said.name, row(&said.text));
         room.next_id += 1;
         room.held.push_back(said);
         let limits = self.settings.rooms.history;
@@ -373,10 +406,10 @@ impl Model {
         let (from, to) = (self.name(number), self.name(addressee));
         let direct = json!({ "type": "direct", "from": from, "to": to, "text": text, "time": time });
         if addressee != number {
-            self.line(addressee, "", format!("[{from} -> you] {text}"));
+            self.line(addressee, "", format!("[{from} -> you] {}", row(text)));
             self.json(addressee, "", direct.clone(), None);
         }
-        self.line(number, "", format!("[you -> {to}] {text}"));
+        self.line(number, "", format!("[you -> {to}] {}", row(text)));
         self.json(number, "", direct, reference);
         Ok(())
     }
@@ -398,7 +431,7 @@ impl Model {
                 &key,
                 match &*topic {
                     "" => format!("* {shown} has no topic. Set one with /topic TEXT."),
-                    topic => format!("* The topic of {shown}: {topic}"),
+                    topic => format!("* The topic of {shown}: {}", row(topic)),
                 },
             );
             self.json(number, &key, json!({ "type": "topic", "room": shown, "topic": topic }), reference);
@@ -406,7 +439,7 @@ impl Model {
         };
         let line = match &*text {
             "" => format!("* {name} cleared the topic of {shown}."),
-            text => format!("* {name} set the topic of {shown}: {text}"),
+            text => format!("* {name} set the topic of {shown}: {}", row(text)),
         };
         let told = json!({ "type": "topic", "room": shown, "topic": text, "name": name, "time": time });
         self.rooms.get_mut(&key).expect("a member's room").topic = text;
@@ -449,7 +482,7 @@ impl Model {
     /// Expects an object, of those who read objects.
     fn json(&mut self, number: usize, key: &str, mut object: Value, reference: Option<u64>) {
         if let Some(reference) = reference {
-            object["ref"] = reference.into();
+            object["ref"] = written(reference).into();
         }
         self.expect(number, key, Item::Json(object));
     }
@@ -470,6 +503,12 @@ impl Model {
     fn named(&self, name: &str) -> Option<usize> {
         let key = name.to_lowercase();
         let has = |client: &Client| client.name.as_ref().is_some_and(|name| name.to_lowercase() == key);
+        self.clients.iter().find(|(_, client)| has(client)).map(|(&number, _)| number)
+    }
+
+    /// Who has this name, or one that looks like it.
+    fn alike(&self, name: &str) -> Option<usize> {
+        let has = |client: &Client| client.name.as_ref().is_some_and(|name_in_use| look(name_in_use) == look(name));
         self.clients.iter().find(|(_, client)| has(client)).map(|(&number, _)| number)
     }
 

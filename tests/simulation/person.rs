@@ -6,6 +6,9 @@ use std::rc::Rc;
 use chat_server::config::Limits;
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::ask::{Ask, Dialect, Sent};
 use crate::habit::Habit;
@@ -35,6 +38,23 @@ pub enum End {
         known: bool,
     },
     Reset,
+}
+
+/// A reference as it is written, which a value does not keep.
+#[derive(Deserialize)]
+struct Referring<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
+}
+
+/// An object; in the place of its reference is a string with what was written.
+fn read_object(text: &str) -> Value {
+    let mut object: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let Referring { reference } = serde_json::from_str(text).expect("an object, as it is one");
+    if let Some(reference) = reference {
+        object["ref"] = reference.get().into();
+    }
+    object
 }
 
 /// With what a line begins that is the last one.
@@ -292,7 +312,8 @@ impl Person {
                 }
                 Seen::Line(_) => unreachable!("frames are not lines"),
                 Seen::Text(text) => {
-                    let object = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+                    let object = read_object(&text);
+                    model.judge_size(&text, &object);
                     model.client(self.number).expected.see_json(&object);
                     self.memory.note(&object);
                 }

@@ -7,15 +7,42 @@ use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_fra
 use fastrand::Rng;
 use serde_json::json;
 
-use crate::ask::{Ask, Dialect, Sent};
+use crate::ask::{Ask, Dialect, Sent, written};
 
 thread_local! {
     /// Every message stands alone, and a new one takes long to set up.
     static DEFLATER: RefCell<Deflater> = RefCell::new(Deflater::new());
 }
 
-pub const ROOMS: [&str; 6] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本"];
-const NAMES: [&str; 8] = ["alice", "Alice", "bob", "carol", "dave", "日本", "guest-3", "erin"];
+/// Some look like others: `#dev.`, an `a` and names in Cyrillic, an `l` for a 1.
+pub const ROOMS: [&str; 9] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本", "#dev.", "#\u{430}", "#l0bby"];
+const NAMES: [&str; 12] = [
+    "alice",
+    "Alice",
+    "bob",
+    "carol",
+    "dave",
+    "日本",
+    "guest-3",
+    "erin",
+    "alice_",
+    "coco",
+    "\u{441}\u{43E}\u{441}\u{43E}",
+    "guest-l",
+];
+
+/// In the place of this stands half a surrogate pair.
+const HALF: &str = "(half)";
+
+/// Puts a reference into an object, at its end.
+pub fn refer(mut object: String, reference: Option<u64>) -> String {
+    if let Some(reference) = reference {
+        let end = object.rfind('}').expect("an object");
+        object.truncate(end);
+        object.push_str(&format!(",\"ref\":{}}}", written(reference)));
+    }
+    object
+}
 
 /// What a client has come to know, and what it may use.
 pub struct Mind<'a> {
@@ -54,7 +81,13 @@ impl Mind<'_> {
         let mut shown = raw.clone();
         let pieces = self.rng.usize(0..8);
         for _ in 0..pieces {
-            let (typed, seen) = match self.rng.u32(0..12) {
+            let (typed, seen) = match self.rng.u32(0..15) {
+                12 => ("                    [#lobby] bob: I quit", "                    [#lobby] bob: I quit"),
+                13 => (
+                    "\u{3000}\u{A0}\u{2800}\u{3164}\u{200B} \u{2003}\u{3000}x",
+                    "\u{3000}\u{A0}\u{2800}\u{3164}\u{200B} \u{2003}\u{3000}x",
+                ),
+                14 => ("  if x:        # y", "  if x:        # y"),
                 0 => (" \u{1b}[31mred", " [31mred"),
                 1 => (" right\u{202e}left", " rightleft"),
                 2 => (" tab\tbed", " tab bed"),
@@ -98,7 +131,10 @@ impl Mind<'_> {
                 let name = self.name();
                 (format!("/nick {name}"), Ask::Nick { name, valid: true })
             }
-            74 => ("/nick system".to_owned(), Ask::Nick { name: "system".to_owned(), valid: false }),
+            74 => {
+                let name = self.pick(&["system", "s\u{443}stem", "admin.", "\u{430}lice"]).to_owned();
+                (format!("/nick {name}"), Ask::Nick { name, valid: false })
+            }
             75..82 => {
                 let to = self.addressee();
                 (format!("/msg {to} {raw}"), Ask::Direct { to, text: shown })
@@ -128,7 +164,8 @@ impl Mind<'_> {
             97 if dialect == Dialect::Line => return bad(b"\xFE is not UTF-8", "text_refused"),
             _ => (String::new(), Ask::Nothing),
         };
-        Sent { bytes: line.into_bytes(), ask, reference: None }
+        let unseen = if self.rng.u32(0..16) == 0 { "\u{FEFF}" } else { "" };
+        Sent { bytes: [unseen, &line].concat().into_bytes(), ask, reference: None }
     }
 
     fn addressee(&mut self) -> String {
@@ -140,7 +177,11 @@ impl Mind<'_> {
     }
 
     fn think_json(&mut self) -> Sent {
-        let (raw, shown) = self.words();
+        let (mut raw, mut shown) = self.words();
+        if self.rng.u32(0..10) == 0 {
+            raw.push_str(HALF);
+            shown.push('\u{FFFD}');
+        }
         let room = if self.rng.u32(0..3) == 0 { self.some_room() } else { None };
         let (mut object, ask) = match self.rng.u32(0..100) {
             0..50 => (json!({ "type": "say", "text": raw }), Ask::Say { room, text: shown, me: false }),
@@ -177,8 +218,8 @@ impl Mind<'_> {
             92..95 => (json!({ "type": "typing" }), Ask::Typing { room }),
             95 => (json!({ "type": "dance" }), Ask::Bad { code: "unknown_type" }),
             96 => (json!({ "type": "say" }), Ask::Bad { code: "missing_field" }),
-            97 => return bad(br#"{"type":"say","text":7}"#, "bad_field"),
-            98 => return bad(b"{", "bad_json"),
+            97 => (json!({ "type": "say", "text": 7, "more": [{ "ref": 1 }] }), Ask::Bad { code: "bad_field" }),
+            98 => (json!({ "type": "say", "text": "(broken)" }), Ask::Bad { code: "bad_json" }),
             _ => (json!({ "type": "say", "text": " \u{7}" }), Ask::Say { room, text: String::new(), me: false }),
         };
         if let Some(room) = room_of(&ask) {
@@ -188,10 +229,9 @@ impl Mind<'_> {
             *self.counter += 1;
             *self.counter
         });
-        if let Some(reference) = reference {
-            object["ref"] = reference.into();
-        }
-        Sent { bytes: object.to_string().into_bytes(), ask, reference }
+        let unseen = if self.rng.u32(0..16) == 0 { "\u{FEFF}" } else { "" };
+        let object = object.to_string().replace(HALF, "\\ud83d").replace("(broken)", "\\x");
+        Sent { bytes: [unseen, &refer(object, reference)].concat().into_bytes(), ask, reference }
     }
 
     /// Enters a room: for the first time, or again and resuming, or with a position that is none.

@@ -51,6 +51,7 @@ pub fn chat(rng: &mut Rng, limits: &Limits) -> (chat::Settings, Option<(u32, u32
         rate: rate.map_or(Rate::Off, |(burst, per_second)| Rate::limited(burst, per_second).expect("in range")),
         announce_below: [0, 3, 100][rng.usize(0..3)],
         message_bytes_max: limits.message_bytes_max,
+        answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
         epoch: "now".to_owned(),
     };
     (settings, rate)

@@ -78,8 +78,8 @@ pub struct Stage<A> {
     greets_silence: bool,
     /// Who has been told how to come in.
     greeted: BTreeSet<usize>,
-    /// The addresses from which requests have come.
-    browsers: BTreeSet<u8>,
+    /// The addresses from which requests have come, and since when.
+    browsers: BTreeMap<u8, u64>,
 }
 
 impl<A: Service> Stage<A> {
@@ -104,7 +104,7 @@ impl<A: Service> Stage<A> {
             swamped: false,
             greets_silence: false,
             greeted: BTreeSet::new(),
-            browsers: BTreeSet::new(),
+            browsers: BTreeMap::new(),
         }
     }
 
@@ -203,14 +203,16 @@ impl<A: Service> Stage<A> {
         for (&number, Link { wire, accepted_at, .. }) in self.links.borrow().iter() {
             let wire = wire.borrow();
             if wire.first.starts_with(b"GET /") {
-                self.browsers.insert(address_of(number));
+                self.browsers.entry(address_of(number)).or_insert(self.now);
             }
             let is_greeted = wire.downlink.iter().take(GREETING.len()).eq(GREETING.as_bytes());
             // Telnet is greeted at once.
             if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
                 let age = self.now - accepted_at;
                 assert!(age >= self.limits.greet_after_remote_ms, "client {number} is greeted after {age} ms");
-                assert!(!self.browsers.contains(&address_of(number)), "client {number} may be a browser's");
+                // It may have been on its way for some turns, as others are.
+                let since = self.browsers.get(&address_of(number)).copied();
+                assert!(since.is_none_or(|since| self.now < since + 300), "client {number} may be a browser's");
             }
         }
     }

@@ -70,7 +70,7 @@ impl Service for Watch {
         self.ids.insert(number(client), client);
         self.chat.opened(client, introduction, out);
         let is_line = out.format(client).is_line();
-        let Introduction { name, room } = introduction;
+        let Introduction { name, room, .. } = introduction;
         self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
         self.compare(client, out);
     }
@@ -87,7 +87,8 @@ impl Service for Watch {
         }
         if taken == Taken::Yes {
             assert_eq!(behind, None, "{client} is heard although this one is behind");
-            self.model.borrow_mut().took(number(client), message.bytes, out.now());
+            let is_broken = self.links.borrow().get(&number(client)).is_some_and(|link| link.wire.borrow().reset);
+            self.model.borrow_mut().took(number(client), message.bytes, is_broken, out.now());
         }
         self.compare(client, out);
         taken

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::history::Kind;
-use super::text::quote;
+use super::text::{self, quote};
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,28 @@ pub enum Command<'a> {
     Nothing,
 }
 
+impl Command<'_> {
+    /// Whether others see anything of it, and not only the one who is answered.
+    pub fn concerns_others(&self) -> bool {
+        match self {
+            Command::Say { .. }
+            | Command::Direct { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Nick { .. }
+            | Command::Topic { text: Some(_), .. }
+            | Command::Typing { .. }
+            | Command::Quit { .. } => true,
+            Command::Topic { text: None, .. }
+            | Command::History { .. }
+            | Command::Who { .. }
+            | Command::Rooms { .. }
+            | Command::Help { .. }
+            | Command::Nothing => false,
+        }
+    }
+}
+
 /// Where a client that comes back had been.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume<'a> {
@@ -73,7 +95,7 @@ pub struct Resume<'a> {
     pub epoch: Option<Cow<'a, str>>,
 }
 
-/// Why a request can not be granted.
+/// Why a request cannot be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// For programs.
@@ -219,12 +241,13 @@ pub const COMMANDS: [Typed; 12] = [
     },
 ];
 
-/// Reads a line that somebody typed.
+/// Reads a line that somebody typed. What nobody sees before a command does not make a message of it, least of all the byte
+/// order mark that scripts from Windows begin with.
 ///
 /// # Errors
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
-    let line = line.trim_end();
+    let line = without_unseen_start(line.trim_end());
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
             "" => Command::Nothing,
@@ -246,6 +269,15 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
         let message = format!("That is not how /{0} works. Type it as: /{0} {1}", typed.name, typed.arguments);
         Complaint::new("missing_field", message)
     })
+}
+
+/// A line without a byte order mark, and a command without anything unseen before it.
+fn without_unseen_start(line: &str) -> &str {
+    if line.starts_with(|c: char| c.is_ascii_graphic()) {
+        return line;
+    }
+    let bare = line.trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
+    if bare.starts_with('/') { bare } else { line.trim_start_matches('\u{FEFF}') }
 }
 
 /// A command by its name, in any case.

@@ -2,12 +2,15 @@
 
 use std::mem;
 
+use log::info;
+
 use super::Chat;
 use super::event::{Entry, Event};
 use super::history::Message;
 use super::json::Reference;
 use super::name::Name;
 use super::output::{Line, Output, note, tell};
+use super::people::Person;
 use crate::client::ClientId;
 use crate::outgoing::Outgoing;
 use crate::rooms::{Origin, RoomId};
@@ -140,8 +143,16 @@ impl Chat {
     fn apply(&mut self, entry: Entry, out: &mut Outgoing) {
         let by = entry.by;
         match entry.event {
-            Event::Came { name } => self.people.add(by, name),
-            Event::Went => self.people.remove(by),
+            Event::Came { name, peer } => {
+                info!("{peer} is {name}");
+                self.people.add(by, name, peer);
+            }
+            Event::Went => {
+                if let Some(Person { name, peer, .. }) = self.people.get(by) {
+                    info!("{name} left ({peer})");
+                }
+                self.people.remove(by);
+            }
             Event::Opened { room, name } => self.directory.open(room, name),
             Event::Closed { room } => {
                 self.directory.close(room);
@@ -161,7 +172,12 @@ impl Chat {
                 }
                 self.close_if_void(by, room, out);
             }
-            Event::Renamed { name } => self.people.rename(by, name),
+            Event::Renamed { name } => {
+                if let Some(Person { name: old, peer, .. }) = self.people.get(by) {
+                    info!("{old} is {name} now ({peer})");
+                }
+                self.people.rename(by, name);
+            }
             Event::Topic { room, text } => {
                 if let Some(room) = self.directory.get_mut(room) {
                     room.topic = text;

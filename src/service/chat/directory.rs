@@ -2,12 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::history::{self, History, Message};
-use super::name::RoomName;
+use super::name::{Index, RoomName};
 use crate::rooms::RoomId;
 
 /// A room, as the chat knows it. Who is in it is known to [`crate::outgoing::Outgoing`].
@@ -33,13 +30,13 @@ pub struct Limits {
 
 /// All rooms, by id, by name and by size.
 ///
-/// Invariant: every room is in `by_key` and in `by_size` under its number of members, and in `vacant` exactly if that is 0;
+/// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in `vacant` exactly if that is 0;
 /// `history_bytes` is the sum of all histories.
 #[derive(Debug)]
 pub struct Directory {
     limits: Limits,
     rooms: Vec<Option<Box<Room>>>,
-    by_key: HashTable<RoomId>,
+    by_name: Index,
     by_size: BTreeSet<(Reverse<u32>, RoomId)>,
     /// Rooms that nobody is in, the longest deserted first.
     vacant: BTreeSet<(u64, RoomId)>,
@@ -48,7 +45,6 @@ pub struct Directory {
     /// The highest message id of any room that is no more. New rooms go on from here, so an id from an older room of the same
     /// name is never taken for one of theirs.
     ids_used: u64,
-    hasher: DefaultHashBuilder,
 }
 
 impl Directory {
@@ -56,18 +52,17 @@ impl Directory {
         Directory {
             limits,
             rooms: Vec::new(),
-            by_key: HashTable::new(),
+            by_name: Index::default(),
             by_size: BTreeSet::new(),
             vacant: BTreeSet::new(),
             vacated: 0,
             history_bytes: 0,
             ids_used: 0,
-            hasher: DefaultHashBuilder::default(),
         }
     }
 
     pub fn count(&self) -> usize {
-        self.by_key.len()
+        self.by_name.count()
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
@@ -80,8 +75,12 @@ impl Directory {
 
     /// The room whose name has this key.
     pub fn find(&self, key: &str) -> Option<RoomId> {
-        let hash = self.hasher.hash_one(key);
-        self.by_key.find(hash, |&id| self.get(id).is_some_and(|room| room.name.key() == key)).copied()
+        self.by_name.find(key, |number| self.name(number)).map(id)
+    }
+
+    /// A room whose name looks like this one.
+    pub fn find_alike(&self, name: &RoomName) -> Option<&Room> {
+        self.by_name.find_alike(name, None, |number| self.name(number)).and_then(|number| self.get(id(number)))
     }
 
     /// The busiest rooms first, after the first `after` of them.
@@ -112,32 +111,22 @@ impl Directory {
         }
         let history = History::new(self.ids_used + 1);
         let room = Room { name, topic: "".into(), history, members: 0, vacant_since: None };
+        self.by_name.insert(number(id), &room.name);
         self.rooms[id.index()] = Some(Box::new(room));
         self.by_size.insert((Reverse(0), id));
         self.vacate(id);
-        let Directory { rooms, by_key, hasher, .. } = self;
-        let hash = |id: &RoomId| {
-            let room = rooms[id.index()].as_ref();
-            hasher.hash_one(room.expect("only rooms that are there are indexed").name.key())
-        };
-        by_key.insert_unique(hash(&id), id, hash);
     }
 
     /// Forgets a room that nobody is in.
     pub fn close(&mut self, id: RoomId) {
-        let Some(room) = self.get(id) else { return };
-        let hash = self.hasher.hash_one(room.name.key());
-        let (bytes, last_id, vacant_since) = (room.history.bytes(), room.history.next_id() - 1, room.vacant_since);
-        if let Ok(entry) = self.by_key.find_entry(hash, |&other| other == id) {
-            entry.remove();
-        }
-        if let Some(since) = vacant_since {
+        let Some(room) = self.rooms.get_mut(id.index()).and_then(Option::take) else { return };
+        self.by_name.remove(number(id), &room.name);
+        if let Some(since) = room.vacant_since {
             self.vacant.remove(&(since, id));
         }
         self.by_size.remove(&(Reverse(0), id));
-        self.history_bytes -= bytes;
-        self.ids_used = self.ids_used.max(last_id);
-        self.rooms[id.index()] = None;
+        self.history_bytes -= room.history.bytes();
+        self.ids_used = self.ids_used.max(room.history.next_id() - 1);
     }
 
     /// One member more.
@@ -179,6 +168,10 @@ impl Directory {
         self.history_bytes = self.history_bytes - before + after;
     }
 
+    fn name(&self, number: u32) -> Option<&RoomName> {
+        self.get(id(number)).map(|room| &room.name)
+    }
+
     fn vacate(&mut self, id: RoomId) {
         self.vacated += 1;
         let since = self.vacated;
@@ -197,6 +190,15 @@ impl Directory {
         self.by_size.insert((Reverse(after), id));
         since
     }
+}
+
+/// A room's number in the index of names.
+fn number(id: RoomId) -> u32 {
+    u32::try_from(id.index()).expect("rooms are far fewer than 2^32")
+}
+
+fn id(number: u32) -> RoomId {
+    RoomId::new(number as usize)
 }
 
 #[cfg(test)]

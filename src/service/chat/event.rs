@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::history::Message;
 use super::json::Reference;
 use super::name::{Name, RoomName};
-use crate::client::ClientId;
+use crate::client::{ClientId, Peer};
 use crate::rooms::RoomId;
 
 /// Something that happened. State changes only by applying one.
@@ -14,6 +14,7 @@ pub enum Event {
     /// A client has its first name.
     Came {
         name: Name,
+        peer: Peer,
     },
     /// A client that is in no room has left; its name is free.
     Went,

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::command::{Command, Complaint, Resume};
 use super::history::Kind;
@@ -11,33 +13,48 @@ use super::history::Kind;
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
 
-/// A `ref` has at most so many bytes.
+/// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
-/// What a client puts into a request to know its answer again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Reference {
-    Number(serde_json::Number),
-    Text(Box<str>),
+/// What a client puts into a request to know its answer again: a number or a string, as it was written.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Reference(Box<RawValue>);
+
+impl PartialEq for Reference {
+    fn eq(&self, other: &Reference) -> bool {
+        self.0.get() == other.0.get()
+    }
 }
 
 impl Reference {
-    fn fits(&self) -> bool {
-        match self {
-            Reference::Number(_) => true,
-            Reference::Text(text) => text.len() <= REFERENCE_BYTES_MAX,
+    fn read(value: &RawValue) -> Result<Reference, Complaint> {
+        let fits = match value.get().as_bytes() {
+            [b'"', ..] => {
+                serde_json::from_str::<Text>(value.get()).is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX)
+            }
+            [b'-' | b'0'..=b'9', ..] => value.get().len() <= REFERENCE_BYTES_MAX,
+            _ => false,
+        };
+        if fits {
+            return Ok(Reference(value.to_owned()));
         }
+        let message = format!("A ref is a number or a string of at most {REFERENCE_BYTES_MAX} bytes.");
+        Err(Complaint::new("bad_field", message))
     }
 }
+
+/// A string, borrowed if it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Every field that a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
 struct Request<'a> {
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
-    #[serde(rename = "ref")]
-    reference: Option<Reference>,
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -55,15 +72,40 @@ struct Request<'a> {
     limit: Option<u32>,
 }
 
-/// What there is to read in a request whose fields do not fit.
-#[derive(Debug, Deserialize)]
-struct Referring {
-    #[serde(rename = "ref")]
-    reference: Option<Reference>,
-}
-
 /// A request as the chat understands it, with its reference, which an error must carry as well.
 pub type Parsed<'a> = (Result<Command<'a>, Complaint>, Option<Reference>);
+
+/// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1), and with U+FFFD for halves
+/// of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2 lets them pass, and no string of ours can hold them.
+pub fn readable(text: &str) -> Cow<'_, str> {
+    let text = text.trim_start_matches('\u{FEFF}');
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(found) = memchr(b'\\', &text.as_bytes()[at..]) {
+        let escape = at + found;
+        at = match (unit(text, escape), unit(text, escape + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => escape + 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                let bytes = mended.get_or_insert_with(|| text.as_bytes().to_vec());
+                bytes[escape + 2..escape + 6].copy_from_slice(b"FFFD");
+                escape + 6
+            }
+            // Whatever is escaped begins no escape of its own.
+            _ => text.len().min(escape + 2),
+        };
+    }
+    match mended {
+        None => Cow::Borrowed(text),
+        Some(bytes) => Cow::Owned(String::from_utf8(bytes).expect("ASCII took the place of ASCII")),
+    }
+}
+
+/// The UTF-16 code unit that is escaped at this place, if one is.
+fn unit(text: &str, at: usize) -> Option<u16> {
+    let digits = text.as_bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
+    // A sign is no digit.
+    digits.iter().all(u8::is_ascii_hexdigit).then(|| u16::from_str_radix(&text[at + 2..at + 6], 16).ok())?
+}
 
 /// Reads one request.
 pub fn parse(text: &str) -> Parsed<'_> {
@@ -72,20 +114,66 @@ pub fn parse(text: &str) -> Parsed<'_> {
         return (Err(Complaint::new("bad_json", "This is not a JSON object.".to_owned())), None);
     }
     match serde_json::from_str::<Request>(text) {
-        Err(error) if error.is_data() => {
-            // It quotes the value, which can be as long as a message.
-            let message = format!("A field does not fit: {:.200}.", error.to_string());
-            let referring = serde_json::from_str::<Referring>(text).ok();
-            (Err(Complaint::new("bad_field", message)), referring.and_then(|it| it.reference).filter(Reference::fits))
+        Ok(request) => match request.reference.map(Reference::read).transpose() {
+            Ok(reference) => (command(request), reference),
+            Err(complaint) => (Err(complaint), None),
+        },
+        Err(error) => {
+            let complaint = match error.is_data() {
+                // It quotes the value, which can be as long as a message.
+                true => Complaint::new("bad_field", format!("A field does not fit: {:.200}.", error.to_string())),
+                false => Complaint::new("bad_json", format!("This is not a JSON object: {error}.")),
+            };
+            (Err(complaint), salvage(text))
         }
-        Err(error) => (Err(Complaint::new("bad_json", format!("This is not a JSON object: {error}."))), None),
-        Ok(Request { reference: Some(reference), .. }) if !reference.fits() => {
-            let message = format!("A ref has at most {REFERENCE_BYTES_MAX} bytes.");
-            (Err(Complaint::new("bad_field", message)), None)
+    }
+}
+
+/// The reference of an object that is not one, or whose fields do not fit, if it has exactly one that can be read.
+fn salvage(text: &str) -> Option<Reference> {
+    let mut found = None;
+    let mut rest = text.trim_start().strip_prefix('{')?;
+    while let Some((name, value, after)) = member(rest) {
+        if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
+            let value = serde_json::from_str::<&RawValue>(value).ok().and_then(|value| Reference::read(value).ok());
+            if found.replace(value).is_some() {
+                return None;
+            }
         }
-        Ok(mut request) => {
-            let reference = request.reference.take();
-            (command(request), reference)
+        rest = after;
+    }
+    found.flatten()
+}
+
+/// The first member of what is left of an object: its name, its value, and what follows. Only strings and brackets are
+/// looked at, so that a value that is wrong hides none of those behind it.
+fn member(rest: &str) -> Option<(&str, &str, &str)> {
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+    let name = &rest[..string(rest)?];
+    let rest = rest[name.len()..].trim_start().strip_prefix(':')?.trim_start();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(byte) = rest.as_bytes().get(at) {
+        match byte {
+            b'"' => at += string(&rest[at..])? - 1,
+            b'{' | b'[' => depth += 1,
+            b',' | b'}' | b']' if depth == 0 => break,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    Some((name, rest[..at].trim_end(), &rest[at..]))
+}
+
+/// The length of the string that begins here, with its quotes.
+fn string(text: &str) -> Option<usize> {
+    let bytes = text.strip_prefix('"')?.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        match bytes[at] {
+            b'"' => return Some(at + 2),
+            _ => at += 2,
         }
     }
 }

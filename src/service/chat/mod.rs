@@ -41,6 +41,13 @@ use people::People;
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";
 
+/// Clients take messages of at least 1 MiB, most of them; a quarter of that leaves room for those that take less.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+fn lobby() -> RoomName {
+    RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
+}
+
 /// How the chat behaves; see the flags of the same names.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -52,6 +59,8 @@ pub struct Settings {
     /// Comings, goings and renamings are told in rooms of at most so many members.
     pub announce_below: u32,
     pub message_bytes_max: usize,
+    /// An answer that lists messages has at most so many bytes, but for one message that has more by itself.
+    pub answer_bytes_max: usize,
     /// Tells one run of the server from another: message ids start over with it.
     pub epoch: String,
 }
@@ -98,22 +107,21 @@ impl Chat {
         loop {
             self.guests += 1;
             let name = Name::guest(self.guests);
-            if self.people.find(name.key()).is_none() {
+            if self.people.find_alike(&name, None).is_none() {
                 return (name, complaint);
             }
         }
     }
 
-    /// A name as somebody typed it, if nobody but `owner` has it.
+    /// A name as somebody typed it, if nobody but `owner` has it, or one that looks like it.
     fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, Complaint> {
         let name = Name::parse(typed).map_err(|error| Complaint::of("name_refused", &error))?;
-        match self.people.find(name.key()) {
-            Some(other) if Some(other) != owner => {
-                let message = format!("The name {name} is taken. Choose another one.");
-                Err(Complaint::new("name_taken", message))
-            }
-            _ => Ok(name),
-        }
+        let message = match self.people.find_alike(&name, owner) {
+            None => return Ok(name),
+            Some(other) if other.name == name => format!("The name {name} is taken. Choose another one."),
+            Some(other) => format!("The name {name} looks like {}, which is taken. Choose another one.", other.name),
+        };
+        Err(Complaint::new("name_taken", message))
     }
 
     fn complain(&self, client: ClientId, complaint: &Complaint, reference: Option<&Reference>, out: &mut Outgoing) {
@@ -150,7 +158,6 @@ impl Chat {
     /// Greets a person: one line, then what was said lately.
     fn greet(&mut self, client: ClientId, room: Option<&str>, out: &mut Outgoing) -> Result<(), Complaint> {
         let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
-        let lobby = || RoomName::parse(LOBBY).expect("the lobby's name follows the rules");
         let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
         let entered = self.enter(client, name, out);
         if let Some(person) = self.people.get(client) {
@@ -204,7 +211,7 @@ impl Service for Chat {
     fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
         self.people.make_room(out.clients_expected());
         let (name, complaint) = self.first_name(introduction.name);
-        self.commit(client, Event::Came { name }, None, out);
+        self.commit(client, Event::Came { name, peer: introduction.peer }, None, out);
         let greeted = match out.format(client).is_json() {
             true => self.welcome(client, introduction.room, out),
             false => self.greet(client, introduction.room, out),
@@ -225,11 +232,19 @@ impl Service for Chat {
             return Taken::Yes;
         }
         let json = out.format(client).is_json();
+        let readable;
         let (parsed, reference) = match text::from_bytes(message.bytes) {
             Err(error) => (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None),
-            Ok(text) if json => json::parse(text),
+            Ok(text) if json => {
+                readable = json::readable(text);
+                json::parse(&readable)
+            }
             Ok(text) => (command::parse(text), None),
         };
+        // Nobody is left to hear an answer, so what only asks for one takes none of the time that last words have.
+        if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Command::concerns_others) {
+            return Taken::Yes;
+        }
         if out.is_behind(client) {
             return Taken::NotYet(Until::ClientClear(client));
         }

@@ -8,19 +8,26 @@
 //!   that two names never differ by something invisible;
 //! * case is folded and not just lowered, so that `STRASSE` and `straße` are one name;
 //! * white space is refused inside a name, and so is what would let a name pass for more of a line than its own part;
+//! * names that look like one that is in use, or that speaks for the server, are refused ([`look`], UTS #39);
 //! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line stays in its place;
 //! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit and its neighbours
 //!   (CONTEXTO) are left out, as they guard host names.
 
 mod error;
 pub mod fold;
+pub mod index;
+mod look;
 mod rules;
 
 pub use error::{NameError, Refusal, What};
+pub use index::{Index, Named};
 
 use compact_str::CompactString;
+use look::look;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// How long a name of a kind may be.
@@ -44,18 +51,29 @@ const ROOM_LIMITS: Limits = Limits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max:
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
 const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
+/// The reserved names by their looks, as each is written in lower case, as a name, and in capitals.
+static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
+    let as_name = |name: &str| name[..1].to_uppercase() + &name[1..];
+    let spellings =
+        |&name: &&'static str| [name.to_owned(), as_name(name), name.to_uppercase()].map(|it| (look(&it), name));
+    RESERVED.iter().flat_map(spellings).collect()
+});
+
 /// What a client is called. Equal, hashed and looked up by its key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Name(ShownAndKey);
 
 impl Name {
-    /// Reads a name as somebody typed it, or says in one sentence why it can not be one.
+    /// Reads a name as somebody typed it, or says in one sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<Name, NameError> {
         let refused = |refusal| NameError { what: What::Name, refusal };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
-        match RESERVED.iter().find(|&&reserved| reserved == name.key()) {
-            Some(reserved) => Err(refused(Refusal::Reserved { name: reserved })),
-            None => Ok(name),
+        if let Some(reserved) = RESERVED.iter().find(|&&reserved| reserved == name.key()) {
+            return Err(refused(Refusal::Reserved { name: reserved }));
+        }
+        match name.looks().iter().find_map(|look| RESERVED_LOOKS.get(look)) {
+            Some(reserved) => Err(refused(Refusal::LooksReserved { name: reserved })),
+            None => name.0.check_scripts().map(|()| name).map_err(refused),
         }
     }
 
@@ -81,11 +99,12 @@ pub struct RoomName(ShownAndKey);
 
 impl RoomName {
     /// Reads a room's name as somebody typed it, `#dev` or `dev` (or `＃dev`, as Japanese keyboards have it), or says in one
-    /// sentence why it can not be one.
+    /// sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<RoomName, NameError> {
         let typed = typed.trim();
         let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
-        parse(bare, "#", &ROOM_LIMITS).map(RoomName).map_err(|refusal| NameError { what: What::Room, refusal })
+        let name = parse(bare, "#", &ROOM_LIMITS).and_then(|name| name.check_scripts().map(|()| RoomName(name)));
+        name.map_err(|refusal| NameError { what: What::Room, refusal })
     }
 
     /// As it is shown, with its `#`.
@@ -121,32 +140,41 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Refu
 
 /// Both forms of a name in one allocation, because every client has one.
 ///
-/// Invariant: `both` is the shown form, followed by the key unless they are the same; `shown_bytes` is the length of the
-/// first; neither form is empty.
+/// Invariant: the shown form; and unless the key is the same, the key and the length of the shown form in two control
+/// characters, five bits each. Neither form is empty or has a control character in it.
 #[derive(Clone)]
-struct ShownAndKey {
-    both: CompactString,
-    shown_bytes: u16,
-}
+struct ShownAndKey(CompactString);
 
 impl ShownAndKey {
     fn new(shown: String, key: Option<String>) -> ShownAndKey {
-        let shown_bytes = u16::try_from(shown.len()).expect("a name is far shorter, as its limits were checked");
-        let both = match key {
-            Some(key) if key != shown => [shown, key].concat(),
-            _ => shown,
-        };
-        ShownAndKey { both: both.into(), shown_bytes }
+        let Some(key) = key.filter(|key| *key != shown) else { return ShownAndKey(shown.into()) };
+        let length = [shown.len() >> 5, shown.len() & 31].map(|bits| u8::try_from(bits).ok().filter(|bits| *bits < 32));
+        let length =
+            length.map(|bits| char::from(bits.expect("a name has far fewer bytes, as its limits were checked")));
+        ShownAndKey([shown, key, length.iter().collect()].concat().into())
     }
 
     fn shown(&self) -> &str {
-        &self.both[..usize::from(self.shown_bytes)]
+        self.split().0
     }
 
     fn key(&self) -> &str {
-        match &self.both[usize::from(self.shown_bytes)..] {
-            "" => &self.both,
-            key => key,
+        let (shown, key) = self.split();
+        key.unwrap_or(shown)
+    }
+
+    fn check_scripts(&self) -> Result<(), Refusal> {
+        let (shown, key) = self.split();
+        if look::mixes_scripts(shown, key.unwrap_or(shown)) { Err(Refusal::MixedScripts) } else { Ok(()) }
+    }
+
+    fn split(&self) -> (&str, Option<&str>) {
+        match self.0.as_bytes() {
+            [forms @ .., high, low @ ..32] => {
+                let shown_bytes = usize::from(*high) << 5 | usize::from(*low);
+                (&self.0[..shown_bytes], Some(&self.0[shown_bytes..forms.len()]))
+            }
+            _ => (&self.0, None),
         }
     }
 }
@@ -176,6 +204,16 @@ macro_rules! shows_and_debugs_as_shown {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({:?})", stringify!($name), self.as_str())
+            }
+        }
+
+        impl Named for $name {
+            fn as_str(&self) -> &str {
+                self.0.shown()
+            }
+
+            fn key(&self) -> &str {
+                self.0.key()
             }
         }
 

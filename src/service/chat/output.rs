@@ -1,12 +1,13 @@
 //! What clients are told: each thing once, in two renderings, as lines for people and as JSON for programs.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::history::{Kind, Message};
 use super::json::Reference;
+use super::text::Row;
 use super::utc::Utc;
 use crate::encode::{self, Encoder};
 
@@ -139,7 +140,7 @@ pub struct Entrance<'a> {
     pub you: bool,
     /// The id of the room's last message; 0 before the first.
     pub position: u64,
-    /// Something that was said since can not be told any more.
+    /// Something that was said since cannot be told any more.
     pub gap: bool,
     pub members: u32,
     pub topic: &'a str,
@@ -165,6 +166,73 @@ pub struct Promised {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// More than a frame's header takes, or the end of a line.
+const FRAMING_BYTES: usize = 10;
+
+/// Counts what is written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn json_bytes(value: &impl Serialize) -> usize {
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("strings and numbers always serialize");
+    count.0
+}
+
+/// An answer with messages, of which no more are in it than fit.
+pub struct Page<'a> {
+    /// Whether its reader speaks JSON.
+    pub is_json: bool,
+    pub room: &'a str,
+    pub reference: Option<&'a Reference>,
+    pub bytes_max: usize,
+}
+
+impl<'a> Page<'a> {
+    /// How many of these fit, in their order: one at least, as there is no other way to tell of it.
+    pub fn fitting<'b>(&self, messages: impl ExactSizeIterator<Item = &'b Line<'b>>) -> usize {
+        let (count, mut bytes) = (messages.len(), self.frame_bytes(messages.len()));
+        let over = messages.map(|line| self.bytes(line)).position(|more| {
+            bytes += more;
+            bytes > self.bytes_max
+        });
+        over.map_or(count, |over| over.max(1))
+    }
+
+    pub fn output(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Output<'a> {
+        Output::History { room: self.room, messages, more, replay, reference: self.reference }
+    }
+
+    /// What is around the messages: the object, or the heading.
+    fn frame_bytes(&self, count: usize) -> usize {
+        let bytes = match self.is_json {
+            true => json_bytes(&self.output(Vec::new(), false, true)),
+            false => format!("* The last {count} messages of {} (UTC):", self.room).len(),
+        };
+        bytes + FRAMING_BYTES
+    }
+
+    /// What one message takes: with its comma, or as a line.
+    fn bytes(&self, line: &Line) -> usize {
+        if self.is_json {
+            return json_bytes(line) + 1;
+        }
+        let mut count = Count(FRAMING_BYTES);
+        count.write_fmt(format_args!("{}", Dated(line))).expect("it only counts");
+        count.0
+    }
 }
 
 impl<'a> Line<'a> {
@@ -208,11 +276,14 @@ pub fn note(to: &mut Encoder, line: fmt::Arguments) {
 fn tell_said(to: &mut Encoder, room: &str, line: Line) {
     let ending = ending(to);
     to.message(encode::Kind::Text, |buffer| {
-        let parts = match line.me {
-            false => ["[", room, "] ", line.name, ": ", line.text],
-            true => ["[", room, "] * ", line.name, " ", line.text],
+        let head = match line.me {
+            false => ["[", room, "] ", line.name, ": "],
+            true => ["[", room, "] * ", line.name, " "],
         };
-        for part in parts {
+        for part in head {
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        for part in Row(line.text).pieces() {
             buffer.extend_from_slice(part.as_bytes());
         }
         buffer.extend_from_slice(ending);
@@ -240,24 +311,26 @@ impl Output<'_> {
             Output::Said { .. } | Output::Welcome { .. } | Output::Typing { .. } => {}
             Output::Joined { room, name, own: None, .. } => line(format_args!("* {name} joined {room}.")),
             Output::Joined { room, own: Some(own), .. } => {
-                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", own.topic) };
+                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", Row(own.topic)) };
                 line(format_args!("* You are in {room} now, with {}.{topic}", others(own.members)));
             }
             Output::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
             Output::Left { room, name, words: None, .. } => line(format_args!("* {name} left {room}.")),
-            Output::Left { room, name, words: Some(words), .. } => line(format_args!("* {name} left {room}: {words}")),
+            Output::Left { room, name, words: Some(words), .. } => {
+                line(format_args!("* {name} left {room}: {}", Row(words)));
+            }
             Output::Renamed { to, you: true, .. } => line(format_args!("* You are {to} now.")),
             Output::Renamed { from, to, .. } => line(format_args!("* {from} is {to} now.")),
             Output::Topic { room, topic, name: None, .. } => match *topic {
                 "" => line(format_args!("* {room} has no topic. Set one with /topic TEXT.")),
-                topic => line(format_args!("* The topic of {room}: {topic}")),
+                topic => line(format_args!("* The topic of {room}: {}", Row(topic))),
             },
             Output::Topic { room, topic, name: Some(name), .. } => match *topic {
                 "" => line(format_args!("* {name} cleared the topic of {room}.")),
-                topic => line(format_args!("* {name} set the topic of {room}: {topic}")),
+                topic => line(format_args!("* {name} set the topic of {room}: {}", Row(topic))),
             },
-            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {text}")),
-            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {text}")),
+            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {}", Row(text))),
+            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {}", Row(text))),
             Output::History { room, messages, replay, .. } => history_lines(room, messages, *replay, line),
             Output::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
             Output::Members { room, members, total, .. } if members.is_empty() => {
@@ -288,7 +361,7 @@ impl Output<'_> {
                 for Listed { room, members, topic } in rooms {
                     let people = if *members == 1 { "person" } else { "people" };
                     let dash = if topic.is_empty() { "" } else { ": " };
-                    line(format_args!("*   {room} ({members} {people}){dash}{topic}"));
+                    line(format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
                 }
                 if let Some(next) = next {
                     line(format_args!("* More with /rooms {}", next / super::command::PAGE + 1));
@@ -306,8 +379,16 @@ fn history_lines(room: &str, messages: &[Line], replay: bool, line: &mut dyn FnM
         (1, _) => line(format_args!("* The last message of {room} (UTC):")),
         (count, _) => line(format_args!("* The last {count} messages of {room} (UTC):")),
     }
-    for Line { id, time, name, text, me } in messages {
-        let (star, colon) = if *me { ("* ", "") } else { ("", ":") };
-        line(format_args!("*   {} ({id}) {star}{name}{colon} {text}", Utc(*time)));
+    messages.iter().for_each(|message| line(format_args!("{}", Dated(message))));
+}
+
+/// A message as /history has it.
+struct Dated<'a>(&'a Line<'a>);
+
+impl fmt::Display for Dated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { id, time, name, text, me } = *self.0;
+        let (star, colon) = if me { ("* ", "") } else { ("", ":") };
+        write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
     }
 }

@@ -1,11 +1,7 @@
 //! Who is here, and by what name.
 
-use std::hash::BuildHasher;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
-
-use super::name::Name;
-use crate::client::ClientId;
+use super::name::{Index, Name};
+use crate::client::{ClientId, Peer};
 use crate::rooms::RoomId;
 use crate::throttle::TokenBucket;
 
@@ -13,6 +9,8 @@ use crate::throttle::TokenBucket;
 #[derive(Debug)]
 pub struct Person {
     pub name: Name,
+    /// For the log.
+    pub peer: Peer,
     serial: u32,
     pub bucket: TokenBucket,
     /// The room that it talks in.
@@ -23,12 +21,11 @@ pub struct Person {
 
 /// Everybody, by client and by name.
 ///
-/// Invariant: `by_key` holds the index of everybody, under the key of its name.
+/// Invariant: `by_name` holds the index of everybody.
 #[derive(Debug, Default)]
 pub struct People {
     people: Vec<Option<Person>>,
-    by_key: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    by_name: Index,
 }
 
 impl People {
@@ -47,58 +44,51 @@ impl People {
 
     /// The one whose name has this key.
     pub fn find(&self, key: &str) -> Option<ClientId> {
-        let index = *self.by_key.find(self.hasher.hash_one(key), |&index| self.key(index) == Some(key))?;
-        self.people[index as usize].as_ref().map(|person| ClientId { key: index, serial: person.serial })
+        self.by_name.find(key, |index| self.name(index)).and_then(|index| self.id(index))
+    }
+
+    /// Somebody, but not `except`, whose name looks like this one.
+    pub fn find_alike(&self, name: &Name, except: Option<ClientId>) -> Option<&Person> {
+        let index = self.by_name.find_alike(name, except.map(|id| id.key), |index| self.name(index))?;
+        self.people[index as usize].as_ref()
     }
 
     /// Adds somebody whose name is free.
-    pub fn add(&mut self, id: ClientId, name: Name) {
+    pub fn add(&mut self, id: ClientId, name: Name, peer: Peer) {
         if self.people.len() <= id.index() {
             self.people.resize_with(id.index() + 1, || None);
         }
-        let person =
-            Person { name, serial: id.serial, bucket: TokenBucket::default(), current: None, told_alone: false };
+        self.by_name.insert(id.key, &name);
+        let bucket = TokenBucket::default();
+        let person = Person { name, peer, serial: id.serial, bucket, current: None, told_alone: false };
         self.people[id.index()] = Some(person);
-        self.index(id);
     }
 
     pub fn remove(&mut self, id: ClientId) {
-        self.unindex(id);
-        self.people[id.index()] = None;
+        if let Some(person) = self.people[id.index()].take() {
+            self.by_name.remove(id.key, &person.name);
+        }
     }
 
     /// Gives somebody a name that is free, or its own in another spelling.
     pub fn rename(&mut self, id: ClientId, name: Name) {
-        self.unindex(id);
-        if let Some(person) = self.get_mut(id) {
-            person.name = name;
-        }
-        self.index(id);
+        let People { people, by_name } = self;
+        let Some(person) = people[id.index()].as_mut().filter(|person| person.serial == id.serial) else { return };
+        by_name.remove(id.key, &person.name);
+        by_name.insert(id.key, &name);
+        person.name = name;
     }
 
     pub fn count(&self) -> usize {
-        self.by_key.len()
+        self.by_name.count()
     }
 
-    fn key(&self, index: u32) -> Option<&str> {
-        self.people[index as usize].as_ref().map(|person| person.name.key())
+    fn id(&self, index: u32) -> Option<ClientId> {
+        self.people[index as usize].as_ref().map(|person| ClientId { key: index, serial: person.serial })
     }
 
-    fn index(&mut self, id: ClientId) {
-        let People { people, by_key, hasher } = self;
-        let hash = |index: &u32| {
-            let person = people[*index as usize].as_ref();
-            hasher.hash_one(person.expect("only people who are here are indexed").name.key())
-        };
-        by_key.insert_unique(hash(&id.key), id.key, hash);
-    }
-
-    fn unindex(&mut self, id: ClientId) {
-        let Some(key) = self.key(id.key) else { return };
-        let hash = self.hasher.hash_one(key);
-        if let Ok(entry) = self.by_key.find_entry(hash, |&index| index == id.key) {
-            entry.remove();
-        }
+    fn name(&self, index: u32) -> Option<&Name> {
+        self.people[index as usize].as_ref().map(|person| &person.name)
     }
 }
 

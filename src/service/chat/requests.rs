@@ -7,10 +7,10 @@ use super::directory::Room;
 use super::event::Event;
 use super::history::{Kind, Message};
 use super::json::Reference;
-use super::name::{Name, RoomName};
-use super::output::{Entrance, Line, Listed, Output, note, tell};
+use super::name::{Name, Named, RoomName};
+use super::output::{Entrance, Line, Listed, Output, Page, note, tell};
 use super::text::{self, quote};
-use super::{Chat, LOBBY};
+use super::{Chat, lobby};
 use crate::client::ClientId;
 use crate::outgoing::Outgoing;
 use crate::rooms::RoomId;
@@ -42,7 +42,7 @@ impl Chat {
     /// Does what a client asks for, and answers.
     ///
     /// # Errors
-    /// Why it can not be done; then nothing has changed.
+    /// Why it cannot be done; then nothing has changed.
     pub(super) fn execute(
         &mut self,
         client: ClientId,
@@ -193,8 +193,9 @@ impl Chat {
     }
 
     fn open(&mut self, client: ClientId, name: RoomName, out: &mut Outgoing) -> Result<RoomId, Complaint> {
+        self.check_look(&name)?;
         // Newcomers have to be put somewhere, so the lobby is let in as one room too many.
-        if self.directory.is_full() && name.key() != LOBBY {
+        if self.directory.is_full() && name != lobby() {
             let Some(room) = self.directory.most_vacant() else {
                 let message = "This server has as many rooms as it can hold. Join one of those in /rooms.".to_owned();
                 return Err(Complaint::new("server_full", message));
@@ -206,7 +207,23 @@ impl Chat {
         Ok(room)
     }
 
-    /// Whether something was said since a client was here that can not be told any more.
+    /// Refuses a new room that could be taken for one that is there. The lobby's look is always its own, as newcomers have to
+    /// be put there.
+    fn check_look(&self, name: &RoomName) -> Result<(), Complaint> {
+        let lobby = lobby();
+        let alike = match name.looks().iter().any(|look| lobby.looks().contain(look)) {
+            _ if *name == lobby => return Ok(()),
+            true => Some(&lobby),
+            false => self.directory.find_alike(name).map(|room| &room.name),
+        };
+        alike.map_or(Ok(()), |alike| {
+            let message =
+                format!("The room {name} looks like {alike}, which is another one. Join that, or choose another name.");
+            Err(Complaint::new("room_refused", message))
+        })
+    }
+
+    /// Whether something was said since a client was here that cannot be told any more.
     fn has_gap(&self, id: RoomId, resume: &Resume<'_>) -> bool {
         let Some(room) = self.directory.get(id) else { return false };
         let oldest = room.history.first_id().unwrap_or(room.history.next_id());
@@ -230,21 +247,32 @@ impl Chat {
         out: &mut Outgoing,
     ) -> Told {
         let Some(room) = self.directory.get(id) else { return Told::default() };
-        let missed: Vec<Line> = match resume.filter(|resume| self.knows(id, resume)) {
+        let page = self.page(client, room, None, out);
+        let resume = resume.filter(|resume| self.knows(id, resume));
+        let missed = match &resume {
             Some(resume) => lines(room.history.after(resume.since)),
-            None => lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize)),
+            None => {
+                let mut last = lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize));
+                last.split_off(last.len() - page.fitting(last.iter().rev()))
+            }
         };
         let first_id = room.history.first_id();
-        // People read it under one heading.
-        let page_messages = if out.format(client).is_json() { HISTORY_MAX as usize } else { missed.len().max(1) };
-        for messages in missed.chunks(page_messages) {
+        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. People read it under one heading.
+        let mut rest = &missed[..];
+        while !rest.is_empty() {
+            let count = if page.is_json { page.fitting(rest.iter().take(HISTORY_MAX as usize)) } else { rest.len() };
+            let (messages, others) = rest.split_at(count);
             let more = messages.first().map(|line| line.id) > first_id;
-            let name = room.name.as_str();
-            let page = Output::History { room: name, messages: messages.to_vec(), more, replay: true, reference: None };
-            out.send(client, |to| tell(to, &page));
+            out.send(client, |to| tell(to, &page.output(messages.to_vec(), more, true)));
+            rest = others;
         }
-        // Whoever comes back to busy rooms gets all that it missed in frames of many lines.
         Told { lines: 0, bytes: bytes(&missed) }
+    }
+
+    /// An answer with messages of a room.
+    fn page<'a>(&self, client: ClientId, room: &'a Room, reference: Option<&'a Reference>, out: &Outgoing) -> Page<'a> {
+        let bytes_max = self.settings.answer_bytes_max;
+        Page { is_json: out.format(client).is_json(), room: room.name.as_str(), reference, bytes_max }
     }
 
     fn leave(
@@ -311,7 +339,8 @@ impl Chat {
             out.send(client, |to| tell(to, &output));
             return Ok(());
         };
-        let text = text::clean(text);
+        // What clears a topic is nothing, or white space, and not what is nothing when it has been cleaned.
+        let text = if text.trim().is_empty() { "".into() } else { shown(text)? };
         let text = text.trim();
         if text.len() > TOPIC_BYTES_MAX {
             let message = format!(
@@ -341,22 +370,26 @@ impl Chat {
             true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
             false => limit.unwrap_or(HISTORY_SHOWN),
         } as usize;
+        let page = self.page(client, room, reference, out);
         let (messages, more) = match after {
             Some(after) => {
                 let newer = history.after(after);
-                let more = newer.len() > limit;
-                (lines(newer.take(limit)), more)
+                let all = newer.len();
+                let mut messages = lines(newer.take(limit));
+                messages.truncate(page.fitting(messages.iter()));
+                let more = all > messages.len();
+                (messages, more)
             }
             None => {
-                let older = lines(history.before(before.unwrap_or(u64::MAX), limit));
-                let oldest = older.first().map(|line| line.id);
+                let mut messages = lines(history.before(before.unwrap_or(u64::MAX), limit));
+                let messages = messages.split_off(messages.len() - page.fitting(messages.iter().rev()));
+                let oldest = messages.first().map(|line| line.id);
                 let more = oldest.is_some() && oldest > history.first_id();
-                (older, more)
+                (messages, more)
             }
         };
         let told = Told { lines: messages.len(), bytes: bytes(&messages) };
-        let page = Output::History { room: room.name.as_str(), messages, more, replay: false, reference };
-        out.send(client, |to| tell(to, &page));
+        out.send(client, |to| tell(to, &page.output(messages, more, false)));
         told
     }
 
@@ -442,7 +475,7 @@ impl Chat {
 /// What others are shown of a text.
 fn shown(text: &str) -> Result<Cow<'_, str>, Complaint> {
     let text = text::clean(text);
-    match text.trim().is_empty() {
+    match text.chars().all(|c| c.is_whitespace() || text::is_blank(c)) {
         true => Err(Complaint::new("text_empty", "There was nothing to say in that.".to_owned())),
         false => Ok(text),
     }

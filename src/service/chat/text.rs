@@ -1,6 +1,7 @@
 //! Text that may reach another person's terminal.
 
 use super::emoji;
+use memchr::memmem;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -137,6 +138,85 @@ fn selects(before: Option<char>) -> bool {
 
 fn is_selector(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Whether `c` shows nothing, though it is no white space: Default_Ignorable_Code_Point of Unicode, and letters, marks and symbols that are blank.
+pub fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+            | '\u{2800}' | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
+    )
+}
+
+/// Blanks in a row that a terminal is shown, in columns.
+const BLANKS_MAX: usize = 8;
+
+/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown than [`BLANKS_MAX`]. So a text that
+/// others cannot see cannot push the rest of a message to the start of the next row, where it would pass for a message of
+/// somebody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a>(pub &'a str);
+
+impl<'a> Row<'a> {
+    /// What is shown, in pieces.
+    pub fn pieces(self) -> impl Iterator<Item = &'a str> {
+        let Row(mut rest) = self;
+        let is_ascii = rest.is_ascii();
+        // Nearly every message is shown as it is.
+        let is_whole = is_ascii && !may_have_excess(rest.as_bytes());
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let excess = if is_whole { None } else { find_excess(rest, is_ascii) };
+            let (shown, dropped) = excess.unwrap_or((rest.len(), rest.len()));
+            let piece = &rest[..shown];
+            rest = &rest[dropped..];
+            Some(piece)
+        })
+    }
+}
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places looked at, and has four
+/// more on one side of it.
+fn may_have_excess(ascii: &[u8]) -> bool {
+    let is_space = |at: usize| ascii.get(at) == Some(&b' ');
+    (BLANKS_MAX..ascii.len()).step_by(BLANKS_MAX + 1).any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
+}
+
+/// From where to where the first run of blanks is too long.
+fn find_excess(text: &str, is_ascii: bool) -> Option<(usize, usize)> {
+    let from = if is_ascii { memmem::find(text.as_bytes(), &[b' '; BLANKS_MAX + 1])? } else { 0 };
+    let (mut columns, mut excess) = (0, None);
+    for (at, c) in text[from..].char_indices() {
+        match (blank_columns(c), excess) {
+            (0, None) => columns = 0,
+            (0, Some(start)) => return Some((start, from + at)),
+            (more, None) if columns + more > BLANKS_MAX => excess = Some(from + at),
+            (more, _) => columns += more,
+        }
+    }
+    excess.map(|start| (start, text.len()))
+}
+
+/// How far a blank moves what follows, or would on terminals that do not know it; 0 for what is none.
+fn blank_columns(c: char) -> usize {
+    match c {
+        ' ' => 1,
+        '!'..='~' => 0,
+        '\u{3000}' | '\u{3164}' | '\u{115F}' => 2,
+        c => usize::from(c.is_whitespace() || is_blank(c)),
+    }
 }
 
 /// `bytes` as text, or where they cease to be UTF-8.

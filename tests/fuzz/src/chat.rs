@@ -108,6 +108,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &Limits) -> chat::Sett
         },
         announce_below: [100, 0, 3][usize::from(settings[5] >> 4) % 3],
         message_bytes_max: limits.message_bytes_max,
+        answer_bytes_max: 300 + 4 * usize::from(settings[2]),
         epoch: "now".to_owned(),
     }
 }
@@ -126,7 +127,7 @@ impl<'a> World<'a> {
         };
         let compress = settings[0] & 2 != 0;
         // Rooms that give way to others start counting anew.
-        let said = Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX);
+        let said = Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
         World {
             server: Server::new(Settings { limits, compress, ..Settings::default() }, |_| Chat::new(chat_settings)),
             people: Vec::new(),

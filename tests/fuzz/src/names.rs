@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_server::service::chat::name::{Name, NameError, RoomName};
-use chat_server::service::chat::text::{clean, from_bytes, quote};
+use chat_server::service::chat::name::{Name, NameError, Named, RoomName};
+use chat_server::service::chat::text::{Row, clean, from_bytes, is_blank, quote};
 use unicode_normalization::UnicodeNormalization;
 
 use super::cuts::Cuts;
@@ -44,6 +44,7 @@ fn check_text(text: &str) {
         let stood = typed.find(|&typed| typed == c || c == ' ' && typed.is_whitespace());
         assert!(stood.is_some(), "{} became {}", text.escape_unicode(), cleaned.escape_unicode());
     }
+    check_row(&cleaned);
     let quoted = quote(text, 40).to_string();
     assert!(!quoted.contains(|c| acts(c) || hides(c)), "{}", quoted.escape_unicode());
     assert_eq!(clean(&quoted), quoted);
@@ -64,13 +65,50 @@ fn check_name(typed: &str) {
         Ok((shown, key)) => {
             check_shown(typed.trim(), &shown, &key);
             check_forms(&shown, &key, |form| read(form).ok());
+            check_looks(
+                &Name::parse(&shown).expect("a name"),
+                &Name::parse(&key).or_else(|_| Name::parse(&shown)).expect("a name"),
+            );
             assert!(!shown.starts_with(['/', '#']), "{shown} would be a command or a room");
             assert!(shown.len() <= 128, "{} bytes", shown.len());
+            let plain = plainly(&key);
             for reserved in ["you", "me", "server", "system", "admin"] {
-                assert_ne!(key, reserved);
+                assert_ne!(plain, reserved, "{shown}");
             }
         }
     }
+}
+
+/// A key without what makes look-alikes: letters that others have as well, and points around it.
+fn plainly(key: &str) -> String {
+    let latin = |c: char| match c {
+        '\u{430}' | '\u{3B1}' => 'a',
+        '\u{435}' => 'e',
+        '\u{456}' => 'i',
+        '\u{43E}' | '\u{3BF}' | '0' => 'o',
+        '\u{440}' => 'p',
+        '\u{455}' => 's',
+        '\u{443}' => 'y',
+        c => c,
+    };
+    key.trim_matches(['.', '_', '-']).chars().map(latin).collect()
+}
+
+/// Whatever its form, a name looks the same.
+fn check_looks<N: Named>(name: &N, other: &N) {
+    let looks = other.looks();
+    assert!(name.looks().iter().any(|look| looks.contain(look)), "{} and {}", name.as_str(), other.as_str());
+}
+
+/// On a terminal no more than eight blanks stand in a row, and nothing but blanks is left out.
+fn check_row(text: &str) {
+    let row = Row(text).to_string();
+    let is_unseen = |c: char| c.is_whitespace() || is_blank(c);
+    assert_eq!(row.replace(is_unseen, ""), text.replace(is_unseen, ""));
+    assert!(row.split(|c| !is_unseen(c)).all(|run| run.chars().count() <= 8), "{}", row.escape_unicode());
+    assert_eq!(Row(&row).to_string(), row);
+    let runs = || text.split(|c| !is_unseen(c));
+    assert!(row == text || runs().any(|run| run.chars().count() > 4), "{}", text.escape_unicode());
 }
 
 fn check_room(typed: &str) {

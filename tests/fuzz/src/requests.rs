@@ -5,8 +5,10 @@ use std::fmt;
 use chat_server::service::chat::command::{self, Command, Complaint, PAGE, Resume};
 use chat_server::service::chat::history::Kind;
 use chat_server::service::chat::json;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use chat_server::service::chat::text::is_blank;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::cuts::Cuts;
 use super::names::acts;
@@ -40,7 +42,14 @@ fn check_typed(line: &str) {
 
 /// The commands as /help lists them.
 fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
-    let line = line.trim_end();
+    let line = line.trim_end().trim_start_matches('\u{FEFF}');
+    // What nobody sees before a slash is not there.
+    let line = match line.find('/') {
+        Some(slash) if line[..slash].chars().all(|c| is_blank(c) || c.is_control() && !c.is_whitespace()) => {
+            &line[slash..]
+        }
+        _ => line,
+    };
     let said = |text: &str| Ok(Command::Say { room: None, text: text.to_owned().into(), kind: Kind::Said });
     match line.as_bytes() {
         [] => return Ok(Command::Nothing),
@@ -87,13 +96,25 @@ fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
 // ---- JSON ----
 
 fn check_json(text: &str) {
+    let readable = json::readable(text);
+    assert!(!readable.starts_with('\u{FEFF}'));
+    assert_eq!(json::readable(&readable), readable, "what is mended needs no more mending");
+    let is_object = serde_json::from_str::<Value>(text).is_ok();
+    assert!(!is_object || readable == text, "an object that can be read stays as it is: {text}");
+    let error = serde_json::from_str::<Value>(&readable).map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(!error.contains("surrogate"), "{readable}: {error}");
+    check_object(&readable);
+}
+
+fn check_object(text: &str) {
     let (parsed, reference) = json::parse(text);
     if let Err(complaint) = &parsed {
         check_complaint(complaint);
     }
-    let reference = reference.map(|reference| serde_json::to_value(reference).expect("a number or a string"));
-    if let Some(Value::String(text)) = &reference {
-        assert!(text.len() <= 64, "{} bytes", text.len());
+    let reference = reference.map(|reference| serde_json::to_string(&reference).expect("a number or a string"));
+    if let Some(reference) = &reference {
+        assert!(text.contains(reference), "{reference} comes back as it was written");
+        assert!(is_reference(reference), "{reference}");
     }
     match serde_json::from_str::<Fields>(text) {
         Ok(fields) => {
@@ -106,8 +127,19 @@ fn check_json(text: &str) {
     }
 }
 
+/// Whether this is a number or a string that is no longer than it may be.
+fn is_reference(written: &str) -> bool {
+    match serde_json::from_str::<Value>(written) {
+        Ok(Value::String(text)) => text.len() <= 64,
+        Ok(Value::Number(_)) => written.len() <= 64,
+        // Out of all range, and written well.
+        Err(_) => written.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) && written.len() <= 64,
+        _ => false,
+    }
+}
+
 /// The fields of an object as they come, the same name more than once.
-struct Fields(Vec<(String, Value)>);
+struct Fields(Vec<(String, Value, String)>);
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
@@ -122,8 +154,9 @@ impl<'de> Deserialize<'de> for Fields {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
                 let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    let read = serde_json::from_str(value.get()).map_err(M::Error::custom)?;
+                    fields.push((name, read, value.get().to_owned()));
                 }
                 Ok(Fields(fields))
             }
@@ -139,7 +172,7 @@ const KNOWN: [&str; 12] =
 impl Fields {
     /// The value of a field; `Null` if it is not there.
     fn get(&self, wanted: &str) -> &Value {
-        self.0.iter().find(|(name, _)| name == wanted).map_or(&Value::Null, |(_, value)| value)
+        self.0.iter().find(|(name, ..)| name == wanted).map_or(&Value::Null, |(_, value, _)| value)
     }
 
     fn text(&self, field: &str) -> Option<String> {
@@ -155,7 +188,7 @@ impl Fields {
     }
 
     fn is_twice(&self, field: &str) -> bool {
-        self.0.iter().filter(|(name, _)| name == field).count() > 1
+        self.0.iter().filter(|(name, ..)| name == field).count() > 1
     }
 
     /// Whether every field that is known is there once, with a value of its kind.
@@ -163,7 +196,7 @@ impl Fields {
         KNOWN.iter().all(|&field| {
             let value = self.get(field);
             let fits = match field {
-                "ref" => value.is_number() || value.as_str().is_some_and(|text| text.len() <= 64),
+                "ref" => is_reference(&self.written("ref")),
                 "since" | "before" | "after" => value.is_u64(),
                 "replay" | "limit" => value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX)),
                 _ => value.is_string(),
@@ -173,15 +206,21 @@ impl Fields {
     }
 
     /// The reference with which the answer comes back.
-    fn reference(&self) -> Option<Value> {
-        let reference = self.get("ref");
-        let fits = reference.is_number() || reference.as_str().is_some_and(|text| text.len() <= 64);
-        (fits && !self.is_twice("ref")).then(|| reference.clone())
+    fn reference(&self) -> Option<String> {
+        let reference = self.written("ref");
+        (is_reference(&reference) && !self.is_twice("ref")).then_some(reference)
+    }
+
+    fn written(&self, wanted: &str) -> String {
+        self.0
+            .iter()
+            .find(|(name, ..)| name == wanted)
+            .map_or_else(|| "null".to_owned(), |(.., written)| written.clone())
     }
 }
 
 /// A request as the README has it.
-fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Option<Value>) {
+fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Option<String>) {
     let reference = fields.reference();
     if !fields.fit() {
         return (Err("bad_field"), reference);

@@ -18,7 +18,7 @@ impl Directory {
     /// The invariant.
     pub(in crate::service::chat) fn check(&self) {
         let ids = self.ids();
-        assert_eq!(self.by_key.len(), ids.len(), "every room is found by its name");
+        assert_eq!(self.by_name.count(), ids.len(), "every room is found by its name");
         assert_eq!(self.by_size.len(), ids.len(), "every room is found by its size");
         let (mut bytes, mut vacant) = (0, 0);
         for id in ids {

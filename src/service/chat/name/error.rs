@@ -63,9 +63,15 @@ pub enum Refusal {
     },
     /// It breaks the Bidi rule.
     MixedDirection,
+    /// It has letters of several scripts and looks as if it had those of one.
+    MixedScripts,
     /// No stable form to compare.
     Unstable,
     Reserved {
+        name: &'static str,
+    },
+    /// It could be taken for a reserved name.
+    LooksReserved {
         name: &'static str,
     },
 }
@@ -90,7 +96,7 @@ impl fmt::Display for NameError {
             What::Room => ("a room's name", "#dev"),
         };
         match self.refusal {
-            Refusal::Empty => write!(f, "{a} can not be empty; give one, such as {example}"),
+            Refusal::Empty => write!(f, "{a} cannot be empty; give one, such as {example}"),
             Refusal::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
             Refusal::TooLong { clusters, clusters_max } => {
                 write!(f, "{a} can have {clusters_max} characters and that has {clusters}; shorten it")
@@ -99,44 +105,36 @@ impl fmt::Display for NameError {
                 write!(f, "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it")
             }
             Refusal::WhiteSpace { found } => {
-                write!(
-                    f,
-                    "{a} can not have white space in it, here U+{:04X}; use - or _ in its place",
-                    u32::from(found)
-                )
+                write!(f, "{a} cannot have white space in it, here U+{:04X}; use - or _ in its place", u32::from(found))
             }
             Refusal::Start { found } => {
-                write!(f, "{a} can not begin with {}; leave it out", Found(found))
+                write!(f, "{a} cannot begin with {}; leave it out", Found(found))
             }
             Refusal::Punctuation { found } => {
-                write!(f, "{a} can not have {} in it; leave it out", Found(found))
+                write!(f, "{a} cannot have {} in it; leave it out", Found(found))
             }
             Refusal::Invisible { found } => {
-                write!(f, "{a} can not have U+{:04X} in it, which is invisible here; leave it out", u32::from(found))
+                write!(f, "{a} cannot have U+{:04X} in it, which is invisible here; leave it out", u32::from(found))
             }
             Refusal::Unassigned { found } => {
                 write!(
                     f,
-                    "{a} can not have U+{:04X} in it, which Unicode gives no meaning; leave it out",
+                    "{a} cannot have U+{:04X} in it, which Unicode gives no meaning; leave it out",
                     u32::from(found)
                 )
             }
             Refusal::NotForNames { found } => {
                 write!(
                     f,
-                    "{a} can not have U+{:04X} in it, which looks too much like others; leave it out",
+                    "{a} cannot have U+{:04X} in it, which looks too much like others; leave it out",
                     u32::from(found)
                 )
             }
             Refusal::LoneMark { found } => {
-                write!(
-                    f,
-                    "{a} can not begin with the accent or mark U+{:04X}; put a letter before it",
-                    u32::from(found)
-                )
+                write!(f, "{a} cannot begin with the accent or mark U+{:04X}; put a letter before it", u32::from(found))
             }
             Refusal::TooManyMarks { found } => {
-                write!(f, "{a} can not pile up accents and marks, here U+{:04X}; leave some out", u32::from(found))
+                write!(f, "{a} cannot pile up accents and marks, here U+{:04X}; leave some out", u32::from(found))
             }
             Refusal::MixedDirection => {
                 write!(
@@ -144,11 +142,17 @@ impl fmt::Display for NameError {
                     "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
                 )
             }
+            Refusal::MixedScripts => {
+                write!(f, "{a} cannot hide letters of one script among those of another; use one script")
+            }
             Refusal::Unstable => {
                 write!(f, "{a} has to have one clear lower-case form and that has none; choose another")
             }
             Refusal::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
+            }
+            Refusal::LooksReserved { name } => {
+                write!(f, "{a} cannot look like {}, which is reserved; choose another name", quote(name, 40))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Limits, Refusal};
 use crate::service::chat::emoji::{self, ZERO_WIDTH_JOINER};
+use crate::service::chat::text::is_blank;
 use unicode_bidi::BidiClass;
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -127,18 +128,6 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), Refusal> {
         GeneralCategory::EnclosingMark => Err(Refusal::NotForNames { found: c }),
         _ => Ok(()),
     }
-}
-
-/// Code points that show nothing: Default_Ignorable_Code_Point of Unicode, and letters, marks and symbols that are blank.
-fn is_blank(c: char) -> bool {
-    matches!(
-        c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
-            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
-            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
-            | '\u{2800}' | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
-    )
 }
 
 /// RFC 5892, appendices A.1 and A.2: a joiner after a virama, or a non-joiner within an Arabic word. The joining types of

@@ -303,10 +303,10 @@ fn refused_rooms() {
 
 #[test]
 fn a_name_is_three_words_and_one_allocation() {
-    assert_eq!((size_of::<Name>(), size_of::<RoomName>(), size_of::<Option<Name>>()), (32, 32, 32));
-    assert_eq!(name("alice").0.both.len(), 5);
-    assert_eq!(&*name("Alice").0.both, "Alicealice");
-    assert_eq!(&*name("有栖").0.both, "有栖");
+    assert_eq!((size_of::<Name>(), size_of::<RoomName>(), size_of::<Option<Name>>()), (24, 24, 24));
+    assert_eq!(name("alice").0.0.len(), 5);
+    assert_eq!(&*name("Alice").0.0, "Alicealice\0\u{5}");
+    assert_eq!(&*name("有栖").0.0, "有栖");
 }
 
 #[test]
@@ -330,13 +330,13 @@ fn maps_are_searched_by_key() {
 #[test]
 fn errors_say_what_where_and_what_to_do() {
     for (typed, error) in [
-        (" ", "a name can not be empty; give one, such as alice"),
+        (" ", "a name cannot be empty; give one, such as alice"),
         ("...", "a name needs a letter, a digit or an emoji; add one"),
-        ("a b", "a name can not have white space in it, here U+0020; use - or _ in its place"),
-        ("＃a", "a name can not begin with ＃ (U+FF03); leave it out"),
-        ("a:", "a name can not have : (U+003A) in it; leave it out"),
-        ("a\u{202E}b", "a name can not have U+202E in it, which is invisible here; leave it out"),
-        ("\u{301}", "a name can not begin with the accent or mark U+0301; put a letter before it"),
+        ("a b", "a name cannot have white space in it, here U+0020; use - or _ in its place"),
+        ("＃a", "a name cannot begin with ＃ (U+FF03); leave it out"),
+        ("a:", "a name cannot have : (U+003A) in it; leave it out"),
+        ("a\u{202E}b", "a name cannot have U+202E in it, which is invisible here; leave it out"),
+        ("\u{301}", "a name cannot begin with the accent or mark U+0301; put a letter before it"),
         ("YOU", "\"you\" is reserved; choose another name"),
     ] {
         assert_eq!(Name::parse(typed).expect_err(typed).to_string(), error);
@@ -373,12 +373,121 @@ fn every_error_is_one_line_with_advice() {
         MixedDirection,
         Unstable,
         Reserved { name: "you" },
+        LooksReserved { name: "you" },
+        MixedScripts,
     ] {
         for what in [What::Name, What::Room] {
             let error = NameError { what, refusal }.to_string();
             assert!(error.is_ascii() && !error.contains(hostile), "{error}");
             assert_eq!(error.matches("; ").count(), 1, "{error}");
         }
+    }
+}
+
+#[test]
+fn a_name_that_looks_reserved_is_refused() {
+    for typed in [
+        "\u{430}dmin",
+        "\u{410}DMIN",
+        "\u{410}dmin",
+        "ADMlN",
+        "s\u{443}stem",
+        "mod\u{435}rator",
+        "ｓerνer",
+        "y0u",
+        "Y0U",
+        "rne",
+        "n0body",
+        "every\u{3BF}ne",
+        "admin.",
+        "admin_",
+        "_admin_",
+        "'admin'",
+        "(admin)",
+        "admin·",
+        "admin`",
+        "ｓystem．",
+        "𝐬𝐲𝐬𝐭𝐞𝐦．",
+        "moderator\u{2019}",
+    ] {
+        let refusal = Name::parse(typed).map_err(|error| error.refusal);
+        let is_right = matches!(refusal, Err(Refusal::LooksReserved { .. }));
+        assert!(is_right, "{typed} ({}): {refusal:?}", typed.escape_unicode());
+    }
+    for typed in ["administrator", "alice", "admin2", "youth", "meg", "server-room", "アドミン", "sysadmin", "Noboby"]
+    {
+        assert_eq!(name(typed).as_str(), typed);
+    }
+    let error = Name::parse("\u{430}dmin").expect_err("a look-alike").to_string();
+    assert_eq!(error, "a name cannot look like \"admin\", which is reserved; choose another name");
+}
+
+#[test]
+fn letters_of_one_script_do_not_hide_among_those_of_another() {
+    for typed in ["\u{430}lice", "ali\u{441}e", "\u{3B1}lpha", "b\u{43E}b", "\u{13AA}lice", "p\u{430}ypal", "сосo"] {
+        let refusal = Name::parse(typed).map_err(|error| error.refusal);
+        assert_eq!(refusal, Err(Refusal::MixedScripts), "{}", typed.escape_unicode());
+        let refusal = RoomName::parse(typed).map_err(|error| error.refusal);
+        assert_eq!(refusal, Err(Refusal::MixedScripts), "{}", typed.escape_unicode());
+    }
+    for typed in [
+        "сосо",
+        "Вася-dev",
+        "яAlex",
+        "アリスAlice",
+        "太郎ロボ",
+        "Ωmega",
+        "한국Korea",
+        "αβγ",
+        "名前2",
+        "ñandú",
+        "🦀ferris",
+        "Łukasz",
+    ] {
+        assert_eq!(name(typed).as_str(), typed);
+        assert_eq!(RoomName::parse(typed).expect("a room").as_str().strip_prefix('#'), Some(typed));
+    }
+}
+
+#[test]
+fn what_looks_alike() {
+    let are_alike = |one: &str, other: &str| {
+        let looks = name(other).looks();
+        name(one).looks().iter().any(|look| looks.contain(look))
+    };
+    for (one, other) in [
+        ("Bill", "Bi11"),
+        ("Bill", "BiII"),
+        ("modern", "modem"),
+        ("guest-1", "guest-l"),
+        ("guest-1", "guest-I"),
+        ("guest-2", "ɡuest-2"),
+        ("bob", "b0b"),
+        ("coco", "\u{441}\u{43E}\u{441}\u{43E}"),
+        ("alice", "alice."),
+        ("alice", "alice_"),
+        ("alice", "_alice·"),
+        ("ロ", "口"),
+        ("カ", "力"),
+        ("o'neil", "o’neil"),
+    ] {
+        assert!(are_alike(one, other) && are_alike(other, one), "{one} and {other}");
+    }
+    for (one, other) in [
+        ("alice", "alicia"),
+        ("alice", "alicé"),
+        ("ali", "all"),
+        ("bob", "bod"),
+        ("guest-1", "guest-11"),
+        ("anna", "anne"),
+        ("C#", "C"),
+        ("c++", "c"),
+        ("太郎", "太朗"),
+        ("ガガ", "カカ"),
+        ("иван", "ivan"),
+        ("😀", "😃"),
+    ] {
+        assert!(!are_alike(one, other) && !are_alike(other, one), "{one} and {other}");
     }
 }
 

@@ -8,10 +8,12 @@ impl People {
     /// The invariant, and no two people with one name.
     pub(in crate::service::chat) fn check(&self) {
         let here = self.people.iter().flatten();
-        assert_eq!(self.by_key.len(), here.clone().count(), "everybody is found by name, and nobody else");
+        assert_eq!(self.by_name.count(), here.clone().count(), "everybody is found by name, and nobody else");
         for person in here {
             let found = self.find(person.name.key());
             assert_eq!(found.map(|id| id.serial), Some(person.serial), "{} is found", person.name);
+            let alike = self.find_alike(&person.name, found).map(|other| &other.name);
+            assert_eq!(alike, None, "nobody looks like {}", person.name);
         }
     }
 }
@@ -53,7 +55,7 @@ proptest! {
                     serial += 1;
                     let (id, typed) = (ClientId::new(place, serial), NAMES[row][spelling]);
                     here[place] = Some((id, row, typed));
-                    people.add(id, Name::parse(typed).expect("a name"));
+                    people.add(id, Name::parse(typed).expect("a name"), Peer::default());
                 }
                 Step::Go(place) => {
                     if let Some((id, ..)) = here[place].take() {
@@ -88,6 +90,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn who_looks_like_whom() {
+    let mut people = People::default();
+    let [alice, bill] = [ClientId::new(0, 1), ClientId::new(3, 2)];
+    let name = |typed| Name::parse(typed).expect("a name");
+    people.add(alice, name("coco"), Peer::default());
+    people.add(bill, name("Bill"), Peer::default());
+    let alike = |people: &People, typed, except| people.find_alike(&name(typed), except).map(|it| it.name.to_string());
+    assert_eq!(alike(&people, "сосо", None).as_deref(), Some("coco"));
+    assert_eq!(alike(&people, "сосо", Some(alice)), None, "one's own name may look like itself");
+    assert_eq!(alike(&people, "BiII", Some(alice)).as_deref(), Some("Bill"));
+    people.rename(bill, name("carol"));
+    assert_eq!(alike(&people, "BiII", None), None);
+    people.remove(alice);
+    assert_eq!(alike(&people, "coco", None), None);
+    assert_eq!(people.find("carol"), Some(bill));
+    people.check();
 }
 
 fn has(here: &[Option<(ClientId, usize, &str)>], row: usize) -> bool {

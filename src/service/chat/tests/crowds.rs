@@ -84,7 +84,7 @@ proptest! {
         let mut transcripts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for who in 0..PEOPLE {
             let name = format!("p{who}");
-            stage.open(&name, Format::Line, Introduction { name: Some(&name), room: Some("#lobby") });
+            stage.open(&name, Format::Line, Introduction { name: Some(&name), room: Some("#lobby"), ..Introduction::default() });
             model.people.insert(who, (name, BTreeSet::from([0])));
         }
         stage.forget();

@@ -203,7 +203,7 @@ fn members_and_rooms_come_in_pages() {
     "##);
     let names: Vec<String> = (0..130).map(|i| format!("p{i}")).collect();
     for name in &names {
-        stage.open(name, Format::Line, Introduction { name: Some(name), room: None });
+        stage.open(name, Format::Line, Introduction { name: Some(name), room: None, ..Introduction::default() });
     }
     stage.forget();
     let (mut seen, mut after) = (Vec::new(), json!(0));
@@ -334,7 +334,7 @@ fn every_error_has_its_code_and_carries_the_reference() {
         ..settings()
     });
     stage.seat(&["ann"]);
-    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby") });
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby"), ..Introduction::default() });
     stage.say("ann", "/join #dev");
     stage.forget();
     let state = |stage: &Stage| format!("{:?} {:?}", stage.chat.people, stage.chat.directory);
@@ -408,7 +408,6 @@ fn every_error_has_its_code_and_carries_the_reference() {
         (r#""say""#, "bad_json"),
         (r#"["say", null, "lobby", "hello", null, null, null, null, null, null, null, null]"#, "bad_json"),
         (r#"{"type": "rooms"} {}"#, "bad_json"),
-        (r#"{"type": "say", "text": "\ud800"}"#, "bad_json"),
         (r#"{"type": "rooms", "ref": true}"#, "bad_field"),
         (r#"{"type": "rooms", "ref": {}}"#, "bad_field"),
         (&format!(r#"{{"type": "rooms", "ref": "{}"}}"#, "x".repeat(65)), "bad_field"),
@@ -451,4 +450,176 @@ fn a_null_field_is_one_that_is_absent() {
         web< {"type": "history", "room": "#lobby", "messages": [], "more": false}
     "##,
     );
+}
+
+/// What a program is told of one request: one object.
+#[track_caller]
+fn answer(stage: &mut Stage, request: &str) -> String {
+    assert_eq!(stage.offer("web", request.as_bytes()), Taken::Yes);
+    let mut heard = stage.hear("web");
+    assert_eq!(heard.len(), 1, "{request}: {heard:?}");
+    heard.remove(0)
+}
+
+#[test]
+fn a_reference_comes_back_as_it_was_written() {
+    let mut stage = web_and_ann();
+    let digits = "9".repeat(64);
+    let long_text = format!("\"{}\"", "é".repeat(32));
+    for reference in [
+        "1",
+        "0",
+        "-0",
+        "-17",
+        "1.0",
+        "1.5",
+        "1e3",
+        "1E+3",
+        "-2.50e-7",
+        "9007199254740993",
+        "18446744073709551616",
+        "1e400",
+        &digits,
+        r#""""#,
+        r#""r1""#,
+        r#""\u00e9\n\"\\\/""#,
+        r#""😀""#,
+        r#""\ud83d\ude00""#,
+        &long_text,
+    ] {
+        for request in [
+            r#""type": "say", "text": "hello""#,
+            r#""type": "me", "text": "waves""#,
+            r#""type": "msg", "to": "web", "text": "psst""#,
+            r#""type": "msg", "to": "ann", "text": "psst""#,
+            r#""type": "topic", "text": "t""#,
+            r#""type": "topic""#,
+            r#""type": "nick", "name": "web""#,
+            r#""type": "history", "limit": 1"#,
+            r#""type": "who""#,
+            r#""type": "rooms""#,
+            r#""type": "dance""#,
+            r#""type": "say", "text": 5"#,
+            r#""type": "say""#,
+        ] {
+            for object in
+                [format!("{{\"ref\": {reference}, {request}}}"), format!("{{{request}, \"ref\": {reference}}}")]
+            {
+                let answer = answer(&mut stage, &object);
+                assert!(answer.ends_with(&format!(",\"ref\":{reference}}}")), "{object}: {answer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reference_that_is_none_is_an_error_without_one() {
+    let mut stage = web_and_ann();
+    let long_number = "9".repeat(65);
+    let long_text = format!("\"{}\"", "x".repeat(65));
+    for reference in [
+        "true",
+        "false",
+        "{}",
+        "[1]",
+        "{\"ref\": 1}",
+        &long_number,
+        &long_text,
+        "1, \"ref\": 2",
+        "null, \"ref\": 2, \"ref\": 3",
+    ] {
+        let answer = answer(&mut stage, &format!("{{\"type\": \"rooms\", \"ref\": {reference}}}"));
+        assert!(answer.contains("\"code\":\"bad_field\"") && !answer.contains("\"ref\":"), "{reference}: {answer}");
+    }
+    let answer = answer(&mut stage, r#"{"type": "rooms", "ref": null}"#);
+    assert!(answer.contains("\"rooms\"") && !answer.contains("\"ref\""), "{answer}");
+}
+
+#[test]
+fn an_object_that_is_broken_is_answered_with_its_reference() {
+    let mut stage = web_and_ann();
+    let nested = format!(r#"{{"ref": "r1", "more": {}"#, "[".repeat(50_000));
+    let endless = format!(r#"{{"ref": "r1", {}"#, r#""a": "b", "#.repeat(5_000));
+    for (request, code) in [
+        (r#"{"ref": "r1""#, "bad_json"),
+        (r#"{"ref": "r1", "type": "say", "text": "cut o"#, "bad_json"),
+        (r#"{"ref": "r1"} {}"#, "bad_json"),
+        (r#"{"type": "say", "text": "\x", "ref": "r1"}"#, "bad_json"),
+        (r#"{"type": "say", "text": "\u12", "ref": "r1"}"#, "bad_json"),
+        ("{\"type\": \"say\", \"text\": \"two\nlines\", \"ref\": \"r1\"}", "bad_json"),
+        (r#"{"type": "say", "text": 01, "ref": "r1"}"#, "bad_json"),
+        (r#"{"type": "say", "text": 'x', "ref": "r1"}"#, "bad_json"),
+        (r#"{"type": "say", "text": NaN, "ref": "r1"}"#, "bad_json"),
+        (r#"{"type": "say", "text": "x", "ref": "r1",}"#, "bad_json"),
+        (r#"{"type": "say", "text": {"ref": 2}, "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "say", "text": ["}", "\"", {"ref": 2}], "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "say", "text": "a", "text": "b", "ref": "r1"}"#, "bad_field"),
+        (r#"{"ty\u0070e": "rooms", "type": "rooms", "\u0072ef": "r1"}"#, "bad_field"),
+        (r#"{"type": "history", "limit": 1e3, "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "history", "limit": 50.0, "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "history", "limit": true, "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "join", "room": "x", "since": "12", "ref": "r1"}"#, "bad_field"),
+        (r#"{"type": "join", "room": "x", "since": 18446744073709551616, "ref": "r1"}"#, "bad_field"),
+        (&nested, "bad_json"),
+        (&endless, "bad_json"),
+    ] {
+        let answer = answer(&mut stage, request);
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{request:.80}: {answer}");
+        assert!(answer.ends_with(",\"ref\":\"r1\"}"), "{request:.80}: {answer}");
+    }
+    // Where a reference is not the object's own, or not one, there is none.
+    for request in [
+        r#"[{"ref": "r1"}]"#,
+        r#"{"more": {"ref": "r1"}"#,
+        r#"{"type": "say", "text": "ref: "r1""#,
+        r#"{"ref": "r1"#,
+        r#"{"ref": r1}"#,
+    ] {
+        let answer = answer(&mut stage, request);
+        assert!(answer.contains("\"bad_json\"") && !answer.contains("\"ref\":"), "{request}: {answer}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_becomes_a_replacement_character() {
+    let mut stage = web_and_ann();
+    for (written, said) in [
+        (r"cut off \ud83d", "cut off \u{FFFD}"),
+        (r"\ude00 first", "\u{FFFD} first"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\uD83D\uDE00\uD83D", "😀\u{FFFD}"),
+        (r"\ud83d\ud83d\ude00", "\u{FFFD}😀"),
+        (r"\ude00\ud83d", "\u{FFFD}\u{FFFD}"),
+        (r"\ud83d\n\ude00", "\u{FFFD} \u{FFFD}"),
+        (r"\ud83d\\ude00", "\u{FFFD}\\ude00"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d", "\\\u{FFFD}"),
+        (r"é\ud83dé", "é\u{FFFD}é"),
+        (r"\ud83d ude00", "\u{FFFD} ude00"),
+    ] {
+        let answer = answer(&mut stage, &format!(r#"{{"type": "say", "text": "{written}", "ref": "r1"}}"#));
+        let object: serde_json::Value = serde_json::from_str(&answer).expect("an object");
+        assert_eq!((object["text"].as_str(), object["ref"].as_str()), (Some(said), Some("r1")), "{written}");
+        assert_eq!(stage.hear("ann"), [format!("[#lobby] web: {said}")]);
+    }
+    for field in [
+        r#""type": "\ud83d""#,
+        r#""type": "join", "room": "\ud83d""#,
+        r#""type": "nick", "name": "\ud83d""#,
+        r#""type": "rooms", "\ud83d": 1"#,
+    ] {
+        let answer = answer(&mut stage, &format!(r#"{{{field}, "ref": "\ud83d"}}"#));
+        assert!(answer.ends_with("\"ref\":\"\\uFFFD\"}"), "{field}: {answer}");
+    }
+    let long = format!(r#"{{"type": "rooms", "ref": 1, "more": "{}"}}"#, r"\ud83d".repeat(200_000));
+    assert!(answer(&mut stage, &long).contains("\"rooms\""));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_frame() {
+    let mut stage = web_and_ann();
+    for request in ["\u{FEFF}{\"type\": \"rooms\", \"ref\": 1}", "\u{FEFF}\u{FEFF} {\"type\": \"rooms\", \"ref\": 1}"] {
+        assert!(answer(&mut stage, request).starts_with("{\"type\":\"rooms\""));
+    }
+    assert!(answer(&mut stage, "\u{FEFF}").contains("bad_json"));
 }

@@ -243,7 +243,7 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
 fn no_history_at_all_still_counts() {
     let mut stage = remembering(history::Limits { messages_max: 0, ..MANY }, 1 << 20, 10);
     stage.seat(&["alice"]);
-    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby") });
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby"), ..Introduction::default() });
     stage.forget();
     stage.say("alice", "one");
     stage.say("alice", "two");
@@ -301,7 +301,7 @@ fn rooms_that_nobody_is_in_are_forgotten_first_when_histories_grow() {
 fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
     let mut stage = remembering(MANY, 1 << 20, 2);
     stage.seat(&["alice"]);
-    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("old") });
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("old"), ..Introduction::default() });
     for i in 1..=5 {
         stage.say("web", &format!(r#"{{"type": "say", "text": "m{i}"}}"#));
     }
@@ -361,7 +361,7 @@ fn one_is_in_so_many_rooms_and_no_more() {
 fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
     let mut stage =
         Stage::new(Settings { rooms: directory::Limits { rooms_max: 1, ..settings().rooms }, ..settings() });
-    stage.open("ann", Format::Text, Introduction { name: Some("ann"), room: Some("dev") });
+    stage.open("ann", Format::Text, Introduction { name: Some("ann"), room: Some("dev"), ..Introduction::default() });
     stage.forget();
     stage.play(
         "
@@ -413,4 +413,149 @@ fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
         a3< * You are in #lobby now, with 2 others. Topic: told to all
     ",
     );
+}
+
+/// A room with long messages that are as bad to encode as text can be.
+fn stage_with_long_history(text_bytes: usize, messages: usize, answer_bytes_max: usize) -> Stage {
+    let mut stage = Stage::new(Settings { answer_bytes_max, ..settings() });
+    stage.seat(&["ann"]);
+    for i in 0..messages {
+        let text = format!("{i}{}", "\"\\".repeat(text_bytes / 2));
+        stage.say("ann", &text[..text_bytes]);
+    }
+    stage.open("web", Format::Json, Introduction::default());
+    stage.forget();
+    stage
+}
+
+/// The ids in answers, of which each is within the bound.
+fn ids_in(frames: &[String], bytes_max: usize) -> Vec<u64> {
+    let ids = |frame: &String| {
+        let object: serde_json::Value = serde_json::from_str(frame).expect("an object");
+        let ids: Vec<u64> =
+            object["messages"].as_array().into_iter().flatten().filter_map(|it| it["id"].as_u64()).collect();
+        assert!(frame.len() + 10 <= bytes_max || ids.len() == 1, "a frame of {} bytes", frame.len());
+        ids
+    };
+    frames.iter().flat_map(ids).collect()
+}
+
+#[test]
+fn what_was_missed_comes_in_frames_within_the_bound() {
+    for (text_bytes, messages, bytes_max) in
+        [(60_000, 17, 256 * 1024), (65_536, 15, 256 * 1024), (400, 1000, 256 * 1024), (500, 40, 3000), (9000, 4, 3000)]
+    {
+        let mut stage = stage_with_long_history(text_bytes, messages, bytes_max);
+        let held = stage.chat.directory.get(lobby(&stage)).expect("the lobby").history.len();
+        stage.say("web", r#"{"type": "join", "room": "lobby", "since": 0, "epoch": "e1", "ref": 1}"#);
+        let frames = stage.hear("web").split_off(1);
+        let last = messages as u64;
+        assert_eq!(ids_in(&frames, bytes_max), (last + 1 - held as u64..=last).collect::<Vec<_>>(), "{text_bytes}");
+        // Each is as full as it can be, but for the last.
+        for pair in frames.windows(2) {
+            let next: serde_json::Value = serde_json::from_str(&pair[1]).expect("an object");
+            let first = next["messages"][0].to_string().len();
+            let is_full = ids_in(&pair[..1], bytes_max).len() == 100 || pair[0].len() + first + 12 > bytes_max;
+            assert!(is_full, "{} bytes, and another {first} would fit", pair[0].len());
+        }
+    }
+}
+
+#[test]
+fn a_first_replay_and_a_page_of_history_are_one_answer_within_the_bound() {
+    let bytes_max = 256 * 1024;
+    let mut stage = stage_with_long_history(60_000, 17, bytes_max);
+    stage.say("web", r#"{"type": "join", "room": "lobby", "replay": 1000}"#);
+    let frames = stage.hear("web").split_off(1);
+    assert_eq!((ids_in(&frames, bytes_max), frames.len()), (vec![16, 17], 1));
+    assert!(frames[0].contains("\"more\":true"));
+    // Page by page, all is seen, in both directions.
+    let (mut before, mut seen) = (u64::MAX, Vec::new());
+    loop {
+        stage.say(
+            "web",
+            &format!(r#"{{"type": "history", "before": {before}, "limit": 100, "ref": "{}"}}"#, r"\u202e".repeat(20)),
+        );
+        let frames = stage.hear("web");
+        let page = ids_in(&frames, bytes_max);
+        before = page[0];
+        seen.splice(0..0, page);
+        if frames[0].contains("\"more\":false") {
+            break;
+        }
+    }
+    let all: Vec<u64> = (seen[0]..=17).collect();
+    assert_eq!(seen, all);
+    let (mut after, mut seen) = (0, Vec::new());
+    loop {
+        stage.say("web", &format!(r#"{{"type": "history", "after": {after}, "limit": 100}}"#));
+        let frames = stage.hear("web");
+        seen.extend(ids_in(&frames, bytes_max));
+        after = seen[seen.len() - 1];
+        if frames[0].contains("\"more\":false") {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn one_message_over_the_bound_comes_alone() {
+    let mut stage = stage_with_long_history(400_000, 2, 256 * 1024);
+    stage.say("web", r#"{"type": "join", "room": "lobby", "replay": 0}"#);
+    stage.forget();
+    stage.say("web", r#"{"type": "history"}"#);
+    let frames = stage.hear("web");
+    assert_eq!(ids_in(&frames, 256 * 1024), [2]);
+    assert!(frames[0].len() > 800_000 && frames[0].contains("\"more\":true"));
+    stage.say("web", r#"{"type": "history", "before": 2}"#);
+    let frames = stage.hear("web");
+    assert_eq!(ids_in(&frames, 256 * 1024), [1]);
+    assert!(frames[0].contains("\"more\":false"));
+}
+
+#[test]
+fn people_are_shown_no_more_than_fits_either() {
+    let mut stage = stage_with_long_history(60_000, 17, 256 * 1024);
+    for (name, format) in [("bob", Format::Line), ("carol", Format::Text)] {
+        stage.open(name, format, Introduction::default());
+        for heard in [stage.hear(name), {
+            stage.say(name, "/history 1000");
+            stage.hear(name)
+        }] {
+            let lines: Vec<&String> = heard.iter().filter(|line| line.contains('\\')).collect();
+            assert_eq!(
+                lines.len(),
+                4,
+                "{:?}",
+                heard.iter().map(|line| line.chars().take(80).collect::<String>()).collect::<Vec<_>>()
+            );
+            assert!(lines.iter().map(|line| line.len()).sum::<usize>() < 256 * 1024);
+            assert!(heard.contains(&"* The last 4 messages of #lobby (UTC):".to_owned()));
+        }
+    }
+}
+
+/// Lists of names and of rooms are bounded by their lengths alone.
+#[test]
+fn the_longest_lists_are_within_the_bound() {
+    let mut stage = Stage::new(settings());
+    let wide = "\u{16B40}".repeat(28);
+    for at in 10..70 {
+        let name = format!("{wide}'{at}");
+        stage.open(&format!("a{at}"), Format::Json, Introduction { name: Some(&name), ..Introduction::default() });
+        stage.say(
+            &format!("a{at}"),
+            &json!({"type": "join", "room": format!("#{}{at}", "\u{16B40}".repeat(60)), "replay": 0}).to_string(),
+        );
+        stage.say(&format!("a{at}"), &json!({"type": "topic", "text": "\"".repeat(400)}).to_string());
+        stage.say(&format!("a{at}"), r#"{"type": "join", "room": "big"}"#);
+    }
+    stage.forget();
+    for request in [r#"{"type": "who"}"#, r#"{"type": "rooms"}"#] {
+        stage.say("a10", request);
+        let heard = stage.hear("a10");
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].len() > 5000 && heard[0].len() < 128 * 1024, "{} bytes", heard[0].len());
+    }
 }

@@ -87,7 +87,7 @@ fn two_people_never_have_one_name_whatever_its_case_or_width() {
                 let wanted = Name::parse(second).expect("a name");
                 assert_eq!(stage.hear("bob"), [format!("! The name {wanted} is taken. Choose another one.")]);
                 let name = Some(*second);
-                stage.open("page", Format::Text, Introduction { name, room: None });
+                stage.open("page", Format::Text, Introduction { name, ..Introduction::default() });
                 let greeting = stage.hear("page");
                 assert!(greeting[0].starts_with("* Welcome! You are guest-1 in #lobby"), "{greeting:?}");
                 assert_eq!(greeting[1], format!("! The name {wanted} is taken. Choose another one."));
@@ -205,7 +205,7 @@ proptest! {
                 Step::Come(actor, at) if held[actor].is_none() => {
                     let at = at % names.len();
                     let free = held.iter().flatten().all(|row| *row != row_of(at));
-                    stage.open(&format!("a{actor}"), Format::Text, Introduction { name: Some(names[at]), room: None });
+                    stage.open(&format!("a{actor}"), Format::Text, Introduction { name: Some(names[at]), room: None, ..Introduction::default() });
                     let heard = stage.hear(&format!("a{actor}"));
                     prop_assert_eq!(heard.iter().any(|line| line.starts_with("! The name")), !free);
                     held[actor] = Some(free.then(|| row_of(at)).flatten());
@@ -231,4 +231,91 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn nobody_gets_a_name_that_looks_like_one_in_use() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["coco", "modem"]);
+    stage.play(
+        "
+        +bob
+        bob< * Welcome! You are guest-1 in #lobby, with 2 others. …
+        coco< * guest-1 joined #lobby.
+        modem< * guest-1 joined #lobby.
+        bob> /nick сосо
+        bob< ! The name сосо looks like coco, which is taken. Choose another one.
+        bob> /nick \u{441}oco
+        bob< ! A name cannot hide letters of one script among those of another; use one script.
+        bob> /nick coco.
+        bob< ! The name coco. looks like coco, which is taken. Choose another one.
+        bob> /nick modern
+        bob< ! The name modern looks like modem, which is taken. Choose another one.
+        bob> /nick guest-l
+        bob< * You are guest-l now.
+        coco< * guest-1 is guest-l now.
+        modem< * guest-1 is guest-l now.
+        coco> /nick сосо
+        coco< * You are сосо now.
+        bob< * coco is сосо now.
+        modem< * coco is сосо now.
+        bob> /nick coco
+        bob< ! The name coco looks like сосо, which is taken. Choose another one.
+        bob> /msg coco is that you?
+        bob< ! Nobody here is called \"coco\". /who lists who is in a room.
+        -coco
+        bob< * сосо left #lobby.
+        modem< * сосо left #lobby.
+        bob> /nick coco
+        bob< * You are coco now.
+        modem< * guest-l is coco now.
+    ",
+    );
+}
+
+#[test]
+fn a_guest_is_given_no_number_that_looks_like_a_name() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["guest-l", "ɡuest-2"]);
+    stage.open("web", Format::Json, Introduction { name: Some("guest-I"), ..Introduction::default() });
+    let objects = stage.objects("web");
+    assert_eq!(objects[0]["name"], "guest-3");
+    assert_eq!((objects[1]["code"].as_str(), objects.len()), (Some("name_taken"), 2));
+}
+
+#[test]
+fn no_room_looks_like_another() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    stage.play(
+        "
+        alice> /join #dev
+        alice< * You are in #dev now, with nobody else.
+        bob> /join #d\u{435}v
+        bob< ! A room's name cannot hide letters of one script among those of another; use one script.
+        bob> /join #_dev_
+        bob< ! The room #_dev_ looks like #dev, which is another one. Join that, or choose another name.
+        bob> /join #ＤＥＶ
+        bob< * You are in #dev now, with 1 other.
+        alice< * bob joined #dev.
+        bob> /join #lobby.
+        bob< ! The room #lobby. looks like #lobby, which is another one. Join that, or choose another name.
+        alice> /join #c
+        alice< * You are in #c now, with nobody else.
+        alice> /join #c#
+        alice< * You are in #c# now, with nobody else.
+    ",
+    );
+    let mut stage = Stage::new(settings());
+    stage.open("web", Format::Json, Introduction::default());
+    stage.forget();
+    stage.say("web", "{\"type\": \"join\", \"room\": \"#l0bby\", \"ref\": 1}");
+    let refused = stage.objects("web").remove(0);
+    assert_eq!((refused["code"].as_str(), refused["ref"].as_u64()), (Some("room_refused"), Some(1)), "{refused}");
+    stage.play(
+        "
+        +ann
+        ann< * Welcome! You are guest-2 in #lobby, with nobody else. …
+    ",
+    );
 }

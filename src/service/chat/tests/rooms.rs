@@ -184,7 +184,11 @@ fn who_and_rooms_answer_in_pages() {
     let mut stage = Stage::new(crate::service::chat::Settings { announce_below: 0, ..settings() });
     let names: Vec<String> = (1..=120).map(|i| format!("person{i}")).collect();
     for name in &names {
-        stage.open(name, Format::Line, Introduction { name: Some(name), room: Some("#big") });
+        stage.open(
+            name,
+            Format::Line,
+            Introduction { name: Some(name), room: Some("#big"), ..Introduction::default() },
+        );
     }
     stage.forget();
     let mut seen = Vec::new();

@@ -75,6 +75,7 @@ pub fn settings() -> Settings {
         rate: Rate::Off,
         announce_below: 100,
         message_bytes_max: 64 * 1024,
+        answer_bytes_max: 256 * 1024,
         epoch: "e1".to_owned(),
     }
 }
@@ -168,7 +169,7 @@ impl Stage {
     /// Somebody at a terminal, who has taken the name that it has in the script; nobody has heard of that.
     pub fn seat(&mut self, names: &[&str]) {
         for name in names {
-            self.open(name, Format::Line, Introduction { name: Some(name), room: None });
+            self.open(name, Format::Line, Introduction { name: Some(name), room: None, ..Introduction::default() });
             self.hear(name);
         }
         for name in names {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::stage::{Stage, play, settings};
-use crate::encode::Kind;
+use crate::encode::{Format, Kind};
 use crate::service::chat::command::COMMANDS;
-use crate::service::{Message, Service, Taken};
+use crate::service::{Introduction, Message, Service, Taken};
 
 #[test]
 fn everybody_is_greeted_in_one_line() {
@@ -36,8 +36,8 @@ fn an_introduction_is_a_name_and_a_room() {
         bob< ! The name ANN is taken. Choose another one.
         +cid text name=/x room=#a,b
         cid< * Welcome! You are guest-2 in #lobby, with nobody else. Try /nick …
-        cid< ! A name can not begin with / (U+002F); leave it out.
-        cid< ! A room's name can not have , (U+002C) in it; leave it out.
+        cid< ! A name cannot begin with / (U+002F); leave it out.
+        cid< ! A room's name cannot have , (U+002C) in it; leave it out.
     ",
     );
 }
@@ -227,13 +227,13 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice> /nick bob
         alice< ! The name bob is taken. Choose another one.
         alice> /nick #alice
-        alice< ! A name can not begin with # (U+0023); leave it out.
+        alice< ! A name cannot begin with # (U+0023); leave it out.
         alice> /nick server
         alice< ! \"server\" is reserved; choose another name.
         alice> /join
         alice< ! That is not how /join works. Type it as: /join #ROOM
         alice> /join #
-        alice< ! A room's name can not be empty; give one, such as #dev.
+        alice< ! A room's name cannot be empty; give one, such as #dev.
         alice> /leave #dev
         alice< ! You are not in the room \"#dev\". Enter it with /join.
         alice> /leave #nowhere
@@ -316,7 +316,7 @@ fn help_is_the_table() {
         }
     }
     for issue in ["help", "nick", "join", "leave", "rooms", "who", "topic", "msg", "me", "history", "quit", "/"] {
-        assert!(names.contains(issue), "{issue} can not be typed");
+        assert!(names.contains(issue), "{issue} cannot be typed");
     }
 }
 
@@ -390,4 +390,70 @@ fn no_control_reaches_another_terminal_by_any_way() {
     assert!(stage.hear("alice").len() > 100);
     stage.say("alice", "/quit \u{1b}[31mred\u{7f}");
     assert_eq!(stage.hear("bob"), ["* alice left #lobby: [31mred"]);
+}
+
+#[test]
+fn a_command_is_one_whatever_unseen_comes_before_it() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob", "carol"]);
+    for unseen in
+        ["\u{FEFF}", "\u{FEFF}\u{FEFF}", "\u{200B}", "\u{2060}\u{FEFF}", "\u{200E}", "\u{7}", "\u{1b}", "\u{3164}"]
+    {
+        stage.say("carol", &format!("{unseen}/msg bob the password is hunter2"));
+        assert_eq!(stage.hear("alice"), [""; 0], "{}", unseen.escape_unicode());
+        assert_eq!(stage.hear("bob"), ["[carol -> you] the password is hunter2"]);
+        assert_eq!(stage.hear("carol"), ["[you -> bob] the password is hunter2"]);
+    }
+    stage.play(
+        "
+        alice> \u{FEFF}hello
+        bob< [#lobby] alice: hello
+        carol< [#lobby] alice: hello
+        alice> \u{FEFF}
+        alice> \u{200F}\u{5D0}
+        bob< [#lobby] alice: \u{200F}\u{5D0}
+        carol< [#lobby] alice: \u{200F}\u{5D0}
+        alice> \u{2800}\u{3164}\u{200B}
+        alice< ! There was nothing to say in that.
+        alice> /topic \u{202E}\u{200B}
+        alice< ! There was nothing to say in that.
+        alice> /me \u{3164}
+        alice< ! There was nothing to say in that.
+    ",
+    );
+}
+
+#[test]
+fn blanks_do_not_make_lines_of_other_people() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    stage.open("web", Format::Json, Introduction { name: Some("web"), room: Some("lobby"), ..Introduction::default() });
+    stage.forget();
+    for blank in [" ", "\u{A0}", "\u{3000}", "\u{2800}", "\u{3164}", " \u{200B}", "\t"] {
+        let text = format!("hi{}[#lobby] bob: I quit", blank.repeat(80));
+        let is_shown = |line: &str| {
+            let columns: usize = line.chars().map(|c| if c < '\u{2E80}' { 1 } else { 2 }).sum();
+            assert!(line.ends_with("[#lobby] bob: I quit") && columns < 80, "{}", line.escape_unicode());
+        };
+        stage.say("alice", &text);
+        is_shown(&stage.hear("bob")[0]);
+        let said = stage.objects("web").remove(0);
+        let as_said = text.replace('\t', " ");
+        assert_eq!(said["text"].as_str(), Some(&*as_said), "programs get what was said");
+        stage.say("alice", &format!("/me {text}"));
+        stage.say("alice", &format!("/msg bob {text}"));
+        stage.say("alice", &format!("/topic {text}"));
+        stage.say("bob", "/topic");
+        stage.say("bob", "/rooms");
+        stage.say("bob", "/join lobby");
+        stage.say("bob", "/history 1");
+        stage.say("bob", "/join #b");
+        stage.say("bob", "/leave");
+        let heard = stage.hear("bob");
+        assert_eq!(heard.iter().filter(|line| line.ends_with("I quit")).count(), 7, "{heard:#?}");
+        heard.iter().filter(|line| line.contains("I quit")).for_each(|line| is_shown(line));
+        stage.forget();
+    }
+    stage.say("alice", &format!("/quit so{}[#lobby] bob: I quit", " ".repeat(100)));
+    assert_eq!(stage.hear("bob"), ["* alice left #lobby: so        [#lobby] bob: I quit"]);
 }

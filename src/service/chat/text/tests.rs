@@ -205,3 +205,110 @@ fn quoting() {
         assert_eq!(quote(value, chars_max).to_string(), quoted);
     }
 }
+
+/// A character at a time: after eight columns of blanks nothing more of them is shown.
+fn row_naively(text: &str) -> String {
+    let mut columns = 0;
+    let shown = |c: &char| {
+        let wide = ['\u{3000}', '\u{3164}', '\u{115F}'].contains(c);
+        let is_blank = c.is_whitespace() || is_blank(*c);
+        columns = match (is_blank, wide) {
+            (false, _) => 0,
+            (true, false) => columns + 1,
+            (true, true) => columns + 2,
+        };
+        // What would go over has its full width from then on, so that a narrower one behind it does not slip in.
+        columns = if columns > 8 { 100 } else { columns };
+        columns <= 8
+    };
+    text.chars().filter(shown).collect()
+}
+
+#[test]
+fn blanks_of_any_kind_do_not_reach_the_next_row() {
+    let kinds = [
+        ' ',
+        '\t',
+        '\u{A0}',
+        '\u{AD}',
+        '\u{34F}',
+        '\u{61C}',
+        '\u{115F}',
+        '\u{1160}',
+        '\u{1680}',
+        '\u{17B4}',
+        '\u{180E}',
+        '\u{2000}',
+        '\u{2003}',
+        '\u{2007}',
+        '\u{200A}',
+        '\u{200B}',
+        '\u{200D}',
+        '\u{200E}',
+        '\u{202F}',
+        '\u{205F}',
+        '\u{2060}',
+        '\u{2800}',
+        '\u{3000}',
+        '\u{3164}',
+        '\u{FE0F}',
+        '\u{FFA0}',
+        '\u{1D159}',
+        '\u{E0020}',
+    ];
+    for kind in kinds {
+        for other in kinds {
+            let blanks: String = [kind, other].into_iter().cycle().take(300).collect();
+            let text = format!("hi{blanks}[#lobby] alice: yes");
+            let shown = Row(&clean(&text)).to_string();
+            let blanks = shown.strip_prefix("hi").and_then(|rest| rest.split_once('[')).expect("the rest is there").0;
+            assert!(blanks.chars().count() <= 8, "{}", shown.escape_unicode());
+        }
+    }
+    for text in
+        ["", "x", "        eight", "a  b   c", "\u{3000}\u{3000}\u{3000}\u{3000}あ", "👩\u{200D}💻 1\u{FE0F}\u{20E3}"]
+    {
+        assert_eq!(Row(text).to_string(), text);
+        assert_eq!(Row(text).pieces().count(), usize::from(!text.is_empty()));
+    }
+    assert_eq!(Row("         nine").to_string(), "        nine");
+    assert_eq!(Row("x         ").to_string(), "x        ");
+    assert_eq!(Row("a\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}b").to_string(), "a\u{3000}\u{3000}\u{3000}\u{3000}b");
+}
+
+fn blanks() -> impl Strategy<Value = String> {
+    let pieces = vec![
+        " ",
+        "  ",
+        "         ",
+        "x",
+        "あ",
+        "\u{3000}",
+        "\u{2800}\u{A0}",
+        "\u{3164}",
+        "👩\u{200D}💻",
+        "é",
+        "word",
+        "\u{115F}",
+    ];
+    prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_row_agrees_with_its_naive_twin(text in blanks()) {
+        let shown = Row(&text).to_string();
+        prop_assert_eq!(&shown, &row_naively(&text));
+        prop_assert_eq!(Row(&shown).to_string(), shown);
+    }
+}
+
+#[test]
+fn rows_take_linear_time() {
+    let ascii = format!("x{}", " ".repeat(9)).repeat(100_000);
+    let mixed = format!("é{}", "\u{3000}".repeat(9)).repeat(50_000);
+    let start = std::time::Instant::now();
+    assert_eq!(Row(&ascii).to_string().len(), 900_000);
+    assert_eq!(Row(&mixed).to_string().chars().count(), 250_000);
+    assert!(start.elapsed().as_secs() < 5);
+}

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use chat_server::service::chat::text::is_blank;
 use chat_server::wire::websocket::deflate::Deflater;
 use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame};
 use serde_json::{Value, json};
@@ -26,12 +27,14 @@ pub enum Dialect {
 pub struct Said {
     /// Whether ids never start over.
     lasts: bool,
+    /// The bound of an answer with messages.
+    answer_bytes_max: usize,
     messages: HashMap<(String, u64), [Value; 3]>,
 }
 
 impl Said {
-    pub fn new(lasts: bool) -> Said {
-        Said { lasts, messages: HashMap::new() }
+    pub fn new(lasts: bool, answer_bytes_max: usize) -> Said {
+        Said { lasts, answer_bytes_max, messages: HashMap::new() }
     }
 
     fn check(&mut self, room: &str, message: &Value) {
@@ -169,6 +172,10 @@ impl Person {
     /// What people read: it tells of rooms that this client is in, and a terminal would not act on it.
     fn judge_line(&mut self, line: &str) {
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
+        let runs = line.split(|c: char| !c.is_whitespace() && !is_blank(c));
+        // One more is between a name and what it says. What was typed wrong is quoted to the one who typed it.
+        let are_short = runs.into_iter().all(|run| run.chars().count() <= 9);
+        assert!(are_short || line.starts_with('!'), "blanks in a row: {line:?}");
         assert!(line.starts_with(['*', '!', '[']), "{line:?} could be anybody's");
         if let Some(said) = line.strip_prefix("[#") {
             let room = said.split(']').next().expect("there is one");
@@ -214,6 +221,7 @@ impl Person {
                 for message in messages {
                     said.check(field("room"), message);
                 }
+                assert!(messages.len() < 2 || text.len() + 10 <= said.answer_bytes_max, "{} bytes: {text}", text.len());
                 assert!(messages.is_sorted_by_key(|message| message["id"].as_u64()), "{text}");
             }
             "joined" | "left" | "renamed" | "typing" => assert!(self.rooms.contains_key(field("room")), "{text}"),

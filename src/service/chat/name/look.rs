@@ -1,0 +1,86 @@
+//! What a name looks like to people, so that no two look alike.
+
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_security::{MixedScript, skeleton};
+
+/// What a name looks like: as it is shown, and in lower case. Two names look alike if they have a look in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looks {
+    in_lower_case: String,
+    /// Absent if it is the same.
+    as_shown: Option<String>,
+}
+
+impl Looks {
+    pub fn of(shown: &str, key: &str) -> Looks {
+        let (in_lower_case, as_shown) = (look(key), look(shown));
+        Looks { as_shown: (as_shown != in_lower_case).then_some(as_shown), in_lower_case }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.in_lower_case), self.as_shown.as_ref()].into_iter().flatten().map(String::as_str)
+    }
+
+    pub fn contain(&self, look: &str) -> bool {
+        self.iter().any(|own| own == look)
+    }
+}
+
+/// Whether a name has letters of several scripts, and looks as if it had Latin ones only: `\u{430}lice` with a Cyrillic letter
+/// does, and `Вася-dev` does not (UTS #39, section 4, mixed-script confusables).
+pub fn mixes_scripts(shown: &str, key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii() || c.general_category_group() == GeneralCategoryGroup::Mark;
+    let looks_plain = |form| look(form).chars().all(is_plain);
+    !shown.is_ascii() && !shown.is_single_script() && (looks_plain(shown) || looks_plain(key))
+}
+
+/// The skeleton of UTS #39, section 4, without punctuation around it and the `#` of a room, and in lower case, so that `0`
+/// and `o` look alike as `0` and `O` do.
+pub fn look(form: &str) -> String {
+    let bare = form.strip_prefix('#').unwrap_or(form).trim_matches(is_overlooked);
+    look_of_ascii(bare).unwrap_or_else(|| skeleton(bare).flat_map(char::to_lowercase).collect())
+}
+
+/// The same without any table, for most names, so that an idle server need not have the tables in memory.
+fn look_of_ascii(bare: &str) -> Option<String> {
+    let mut look = String::with_capacity(bare.len() + 2);
+    for c in bare.chars() {
+        match c {
+            '0' => look.push('o'),
+            '1' | 'I' | '|' => look.push('l'),
+            'm' => look.push_str("rn"),
+            '`' => look.push('\''),
+            '"' => look.push_str("''"),
+            // It is two rings and a slash.
+            '%' => return None,
+            c if c.is_ascii() => look.push(c.to_ascii_lowercase()),
+            _ => return None,
+        }
+    }
+    Some(look)
+}
+
+/// Whether `c` is easily missed before or after a name: `alice.`, `alice_`. The `#` is not, as it makes a room of a word
+/// and another language of C.
+fn is_overlooked(c: char) -> bool {
+    if c.is_ascii_alphanumeric() {
+        return false;
+    }
+    let is_punctuation = c.general_category_group() == GeneralCategoryGroup::Punctuation;
+    c != '#' && (is_punctuation || c.general_category() == GeneralCategory::ModifierSymbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_looks_as_its_skeleton_does() {
+        for c in (' '..='~').filter(|c| *c != '%') {
+            let form = format!("a{c}z");
+            let by_table: String = skeleton(&form).flat_map(char::to_lowercase).collect();
+            assert_eq!(look_of_ascii(&form), Some(by_table), "{c}");
+        }
+        assert_eq!((look_of_ascii("5%"), look_of_ascii("é")), (None, None));
+    }
+}
