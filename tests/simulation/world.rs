@@ -1,7 +1,7 @@
 //! People around a chat: they come, talk, misbehave and go, and are judged by what they should have seen.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::rc::Rc;
 
@@ -85,6 +85,8 @@ impl World {
             limits,
             links: Rc::clone(&links),
             ids: BTreeMap::new(),
+            terminals: BTreeSet::new(),
+            browsers: BTreeSet::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
         // The big room has to stay big.
@@ -266,7 +268,8 @@ impl World {
                 });
             }
         }
-        self.stage.now += rng.u64(0..1500);
+        // Less than the time for an answer to a ping that could not be written before.
+        self.stage.now += rng.u64(0..300);
     }
 
     fn network(&mut self, calm: bool) {
