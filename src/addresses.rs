@@ -103,6 +103,11 @@ impl Address {
     }
 }
 
+/// Whether both count as one address.
+pub fn is_same(one: IpAddr, other: IpAddr) -> bool {
+    Address::of(one) == Address::of(other)
+}
+
 /// Whether this address is on this host or in a network of its operator's.
 pub fn is_local(ip: IpAddr) -> bool {
     // RFC 6598: between a provider and its customers, and inside of clouds.
@@ -236,22 +241,21 @@ impl Recent {
     }
 }
 
-/// Addresses from which HTTP has come of late: a silent connection of theirs may be one that a browser has opened ahead of
-/// need, and must not be told anything.
+/// Addresses of which something has been noted of late.
 ///
 /// Invariant: what was noted since `turned_at` is in `young`, what was noted in the time before in `old`; neither has more
 /// than `RECENT_MAX` addresses.
 #[derive(Debug, Default)]
-pub struct Browsers {
+pub struct RecentAddresses {
     young: HashSet<Address>,
     old: HashSet<Address>,
     turned_at: Millis,
 }
 
 /// An address is remembered for so long at least, and for twice as long at most.
-const BROWSER_MS: Millis = 10 * 60 * 1000;
+const REMEMBERED_MS: Millis = 10 * 60 * 1000;
 
-impl Browsers {
+impl RecentAddresses {
     pub fn note(&mut self, ip: IpAddr) {
         if self.young.len() >= RECENT_MAX {
             self.old = mem::take(&mut self.young);
@@ -264,18 +268,18 @@ impl Browsers {
         self.young.contains(&address) || self.old.contains(&address)
     }
 
-    /// Whether [`Browsers::turn`] is to be called before anything else.
+    /// Whether [`RecentAddresses::turn`] is to be called before anything else.
     pub fn is_due(&self, now: Millis) -> bool {
-        now.saturating_sub(self.turned_at) >= BROWSER_MS
+        now.saturating_sub(self.turned_at) >= REMEMBERED_MS
     }
 
-    /// Forgets the addresses noted longest ago, but for those that have HTTP connections open.
-    pub fn turn(&mut self, now: Millis, open: impl Iterator<Item = IpAddr>) {
+    /// Forgets the addresses noted longest ago, but for those of which it still holds.
+    pub fn turn(&mut self, now: Millis, still: impl Iterator<Item = IpAddr>) {
         let young = mem::take(&mut self.young);
-        let is_recent = now.saturating_sub(self.turned_at) < 2 * BROWSER_MS;
+        let is_recent = now.saturating_sub(self.turned_at) < 2 * REMEMBERED_MS;
         self.old = if is_recent { young } else { HashSet::new() };
         self.turned_at = now;
-        open.take(RECENT_MAX).for_each(|ip| self.note(ip));
+        still.take(RECENT_MAX).for_each(|ip| self.note(ip));
     }
 }
 

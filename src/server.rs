@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use log::debug;
 use slab::Slab;
 
-use crate::addresses::{Addresses, Browsers};
+use crate::addresses::{Addresses, RecentAddresses};
 use crate::client::inbox::Inbox;
 use crate::client::outbox::SLICES_MAX;
 use crate::client::{Client, ClientId, Input, Lifecycle, Reading, Stream};
@@ -39,7 +39,10 @@ pub struct Server<S, A> {
     settings: Settings,
     clients: Slab<Client<S>>,
     addresses: Addresses,
-    browsers: Browsers,
+    /// Where HTTP has come from: a silent connection from there may be one that a browser has opened ahead of need.
+    browsers: RecentAddresses,
+    /// Where people at terminals have come in from.
+    terminals: RecentAddresses,
     service: A,
     out: Outgoing,
     timers: Timers,
@@ -94,7 +97,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         Server {
             clients: Slab::with_capacity(settings.limits.clients_expected),
             addresses: Addresses::new(settings.addresses),
-            browsers: Browsers::default(),
+            browsers: RecentAddresses::default(),
+            terminals: RecentAddresses::default(),
             site: service.sentence().map_or_else(Site::new, Site::of_sentence),
             service,
             out,
@@ -146,7 +150,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             reading: Reading::Idle,
             input: Input::Open,
             opened: false,
-            wire: Wire::Undecided(Undecided::default()),
+            listens: false,
+            wire: Wire::Undecided(Undecided { since: now.ms, told: false }),
             inbox: Inbox::default(),
             pending: None,
         });

@@ -82,6 +82,8 @@ pub struct Client<S> {
     pub input: Input,
     /// The service knows it.
     pub opened: bool,
+    /// It has said nothing yet, and is shown what others say.
+    pub listens: bool,
     pub wire: Wire,
     pub inbox: Inbox,
     /// A message that its service could not take yet.

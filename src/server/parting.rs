@@ -59,9 +59,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         client.inbox.clear();
         client.pending = None;
         let peer = client.peer;
-        if mem::take(&mut client.opened) {
-            self.service.closed(id, &mut self.out);
-        }
+        self.dismiss_from_service(id);
         self.out.shut(id);
         self.out.release(id);
         match farewell {
@@ -88,6 +86,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
+    fn dismiss_from_service(&mut self, id: ClientId) {
+        let client = &mut self.clients[id.index()];
+        if mem::take(&mut client.listens) {
+            self.service.has_listened(id, &mut self.out);
+        }
+        if mem::take(&mut client.opened) {
+            self.service.closed(id, &mut self.out);
+        }
+    }
+
     /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that it is owed.
     pub(super) fn drain_client(&mut self, id: ClientId) {
         let now = self.out.now().ms;
@@ -104,7 +112,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut word = Vec::new();
         let ending = self.service.rules().ending();
         let wire = &self.clients[id.index()].wire;
-        let speaks_lines = matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true }));
+        let speaks_lines = matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true, .. }));
         match (wire, farewell) {
             (_, Farewell::Foreign(foreign)) => word.extend_from_slice(foreign.answer()),
             (Wire::WebSocket(_), Farewell::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
@@ -179,9 +187,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         debug!("{}: gone: {error}", client.peer);
         if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
             client.lifecycle = Lifecycle::Closing { peer_done: true };
-            if mem::take(&mut client.opened) {
-                self.service.closed(id, &mut self.out);
-            }
+            self.dismiss_from_service(id);
             self.out.shut(id);
         }
         self.end(id);

@@ -1,14 +1,14 @@
 //! What a client's bytes mean: the wire is decided, and then decoded.
 
 use std::mem;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use log::{debug, info, warn};
 
 use super::{Kept, SERVED_BYTES_EACH, Server};
-use crate::addresses::is_local;
-use crate::client::{ClientId, Lifecycle, Reading, Stream};
-use crate::clock::Millis;
+use crate::addresses::{is_local, is_same};
+use crate::client::{Client, ClientId, Lifecycle, Reading, Stream};
 use crate::config::Listen;
 use crate::encode::{Format, Kind};
 use crate::outgoing::{Farewell, Until};
@@ -16,7 +16,7 @@ use crate::service::{Introduction, Message, Service};
 use crate::timers::Due;
 use crate::wire::detect::{Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request};
 use crate::wire::http::admission::{self, Admission};
-use crate::wire::http::site::Health;
+use crate::wire::http::site::{HEALTH, Health};
 use crate::wire::http::{Connection, HeadParser, HttpError, Method, Request, Response, begins_with_head};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
@@ -44,32 +44,59 @@ impl<S: Stream, A: Service> Server<S, A> {
             Listen::Line => self.become_line(id),
             Listen::Http => self.become_http(id),
             Listen::Auto => {
-                let limits = &self.settings.limits;
-                let silence_ms = match (has_greeting, is_local(self.clients[id.index()].peer.ip())) {
-                    (false, _) => limits.hold_ms,
-                    (true, true) => limits.greet_after_ms,
-                    (true, false) => limits.greet_after_remote_ms,
-                };
                 if !has_greeting {
                     self.out.hold(id);
                 }
-                self.timers.push(self.out.now().ms + silence_ms, id, Due::Greet);
+                self.timers.push(self.out.now().ms + self.settings.limits.hold_ms, id, Due::Greet);
             }
         }
     }
 
     /// Makes a client at a terminal known to the service.
     fn open(&mut self, id: ClientId) {
-        self.clients[id.index()].opened = true;
+        let client = &mut self.clients[id.index()];
+        client.opened = true;
+        if mem::take(&mut client.listens) {
+            self.service.has_listened(id, &mut self.out);
+        }
         let introduction = self.introduction(id);
         self.service.opened(id, introduction, &mut self.out);
+        if self.service.greeting().is_some() {
+            self.note_terminal(introduction.peer.ip());
+        }
+    }
+
+    /// Somebody has come in at a terminal. The others at this address may be waiting to see how that looks.
+    fn note_terminal(&mut self, ip: IpAddr) {
+        self.turn_addresses();
+        if self.terminals.contains(ip) {
+            return self.terminals.note(ip);
+        }
+        self.terminals.note(ip);
+        let here = self.clients.iter().filter(|(_, client)| is_same(client.peer.ip(), ip));
+        let here: Vec<ClientId> = here.map(|(key, client)| ClientId::new(key, client.serial)).collect();
+        here.into_iter().for_each(|id| self.listen(id));
+    }
+
+    /// Lets one listen that is silent where others are at terminals, and no browser is.
+    fn listen(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
+        let client = &self.clients[id.index()];
+        let Wire::Undecided(Undecided { since, .. }) = client.wire else { return };
+        let is_silent = client.lifecycle == Lifecycle::Open && client.inbox.is_empty();
+        let ip = client.peer.ip();
+        let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
+        if is_silent && is_terminal && now >= since + self.settings.limits.hold_ms && !client.listens {
+            self.clients[id.index()].listens = true;
+            self.service.listens(id, &mut self.out);
+        }
     }
 
     /// Decides by what is in the inbox, if that is enough.
     pub(super) fn decide(&mut self, id: ClientId) {
         let payload = Payload::of(self.service.greeting());
         let client = &mut self.clients[id.index()];
-        let Wire::Undecided(Undecided { told }) = client.wire else { return };
+        let Wire::Undecided(Undecided { told, .. }) = client.wire else { return };
         match detect(client.inbox.as_mut_slice(), payload) {
             // A line that is too long is one before it ends.
             Detected::NeedMore if client.inbox.len() > self.settings.limits.message_bytes_max.max(METHOD_BYTES_MAX) => {
@@ -83,23 +110,24 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// A client has been silent for long. A browser opens connections before it needs them: one that may come from a browser is
-    /// told nothing.
+    /// A client has been silent. A browser opens connections before it needs them: one that may come from a browser is told
+    /// nothing.
     pub(super) fn greet(&mut self, id: ClientId) {
+        let Some(greeting) = self.service.greeting() else { return self.out.release(id) };
         let now = self.out.now().ms;
-        let client = &self.clients[id.index()];
-        let (Wire::Undecided(_), Lifecycle::Open, ip) = (&client.wire, client.lifecycle, client.peer.ip()) else {
+        self.turn_addresses();
+        self.listen(id);
+        let (client, limits) = (&self.clients[id.index()], &self.settings.limits);
+        let (Wire::Undecided(Undecided { since, .. }), Lifecycle::Open) = (&client.wire, client.lifecycle) else {
             return;
         };
-        match self.service.greeting() {
-            None => self.out.release(id),
-            Some(greeting) => {
-                self.turn_browsers(now);
-                if self.clients[id.index()].inbox.is_empty() && !self.browsers.contains(ip) {
-                    self.clients[id.index()].wire = Wire::Undecided(Undecided { told: true });
-                    self.out.append(id, greeting.as_bytes());
-                }
-            }
+        let (ip, since) = (client.peer.ip(), *since);
+        let greet_at = since + if is_local(ip) { limits.greet_after_ms } else { limits.greet_after_remote_ms };
+        if now < greet_at {
+            self.timers.push(greet_at, id, Due::Greet);
+        } else if client.inbox.is_empty() && !self.browsers.contains(ip) {
+            self.clients[id.index()].wire = Wire::Undecided(Undecided { since, told: true });
+            self.out.append(id, greeting.as_bytes());
         }
     }
 
@@ -111,16 +139,20 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Notes that HTTP comes from this client's address.
     fn note_browser(&mut self, id: ClientId) {
-        self.turn_browsers(self.out.now().ms);
+        self.turn_addresses();
         self.browsers.note(self.clients[id.index()].peer.ip());
     }
 
-    /// Forgets addresses that have spoken no HTTP for long, and have no connection that does.
-    fn turn_browsers(&mut self, now: Millis) {
+    /// Forgets what has not been noted of addresses for long, and does not hold of any connection.
+    fn turn_addresses(&mut self) {
+        let now = self.out.now().ms;
         if self.browsers.is_due(now) {
-            let open =
-                self.clients.iter().filter(|(_, client)| matches!(client.wire, Wire::Http(_) | Wire::WebSocket(_)));
-            self.browsers.turn(now, open.map(|(_, client)| client.peer.ip()));
+            let ips = |is: fn(&Client<S>) -> bool| {
+                let clients = self.clients.iter().map(|(_, client)| client);
+                clients.filter(move |client| is(client)).map(|client| client.peer.ip())
+            };
+            self.browsers.turn(now, ips(|client| matches!(client.wire, Wire::WebSocket(_))));
+            self.terminals.turn(now, ips(|client| matches!(client.wire, Wire::Line(_)) && client.opened));
         }
     }
 
@@ -130,7 +162,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &mut self.clients[id.index()];
         let arrived = line.arrive(client.inbox.as_mut_slice(), &mut replies);
         client.inbox.truncate(arrived);
-        let told = matches!(client.wire, Wire::Undecided(Undecided { told: true }));
+        let told = matches!(client.wire, Wire::Undecided(Undecided { told: true, .. }));
         client.wire = Wire::Line(line);
         self.out.release(id);
         if !replies.is_empty() {
@@ -153,7 +185,6 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.out.forget(id);
         }
         self.out.release(id);
-        self.note_browser(id);
         let since = self.out.now().ms;
         self.clients[id.index()].wire =
             Wire::Http(Box::new(Http { parser: HeadParser::default(), since, linger_until: 0, answered: false }));
@@ -317,6 +348,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         (http.since, http.answered) = (now.ms, true);
+        // A monitor is no browser.
+        if request.path != HEALTH {
+            self.note_browser(id);
+        }
         if handshake::is_upgrade(&request) {
             return self.upgrade(id, &request, &date).then_some(used);
         }
@@ -385,6 +420,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// `method` is that of the request, if it could be read.
     fn refuse_request(&mut self, id: ClientId, error: HttpError, method: Option<Method>, date: &str) -> Option<usize> {
         debug!("{}: {error}", self.clients[id.index()].peer);
+        self.note_browser(id);
         self.out.append(id, &error.response(method, Some(date)).to_bytes());
         self.give_up(id, Farewell::Done)
     }

@@ -54,6 +54,17 @@ pub trait Service {
         None
     }
 
+    /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in and counts nowhere. Only
+    /// called of a service with a greeting.
+    fn listens(&mut self, client: ClientId, out: &mut Outgoing) {
+        let _ = (client, out);
+    }
+
+    /// One that has been listening comes in, or goes.
+    fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
+        let _ = (client, out);
+    }
+
     /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].
     fn subprotocols(&self) -> &'static [&'static str] {
         &[]

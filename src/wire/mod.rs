@@ -25,8 +25,10 @@ pub enum Wire {
 }
 
 /// A connection that has not shown yet what it speaks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Undecided {
+    /// When the connection was made.
+    pub since: Millis,
     /// It has been sent something, so that no request can be answered on it any more.
     pub told: bool,
 }

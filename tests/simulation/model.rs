@@ -62,6 +62,8 @@ pub struct Client {
     current: Option<String>,
     pub sent: VecDeque<Sent>,
     pub closed: bool,
+    /// It has not come in, and is shown what is said in the lobby.
+    listens: bool,
     /// When it had seen everything.
     pub caught_up_at: u64,
     /// For how long it had not when it was closed; for ever, if it was owed more than anybody may be.
@@ -170,6 +172,7 @@ impl Model {
             current: None,
             sent: VecDeque::new(),
             closed: false,
+            listens: false,
             caught_up_at: 0,
             behind_ms: 0,
             expected: Expectations::default(),
@@ -253,6 +256,17 @@ impl Model {
         self.line(number, "", format!("* Welcome! You are {name}{place}. {help}"));
         self.replay(number, &entered?, None, None);
         Ok(())
+    }
+
+    /// A silent client listens from now on, as terminals do, or does so no more.
+    pub fn listens(&mut self, number: usize, listens: bool) {
+        let client = self.client(number);
+        assert!(client.name.is_none() && client.listens != listens, "client {number} is in, or listens twice");
+        client.listens = listens;
+        if client.dialect != Dialect::Line {
+            client.dialect = Dialect::Line;
+            client.sent.clear();
+        }
     }
 
     /// The service has taken the next message of a client.
@@ -382,6 +396,13 @@ impl Model {
             if member != number || self.clients[&member].dialect != Dialect::Line {
                 self.line(member, &key, line.clone());
                 self.json(member, &key, told.clone(), reference.filter(|_| member == number));
+            }
+        }
+        if key == "#lobby" {
+            let listeners: Vec<usize> =
+                self.clients.iter().filter(|(_, client)| client.listens).map(|(&number, _)| number).collect();
+            for listener in listeners {
+                self.line(listener, &key, line.clone());
             }
         }
         while self.rooms.values().map(Room::bytes).sum::<usize>() > self.settings.rooms.history_bytes_max {

@@ -294,7 +294,7 @@ impl Person {
     pub fn read(&mut self, bytes: usize, model: &mut Model, rng: &mut Rng) {
         let bytes = self.wire.borrow_mut().take(bytes);
         self.seen_anything |= !bytes.is_empty();
-        if self.dialect != Dialect::Line && !self.upgraded && bytes.first() == Some(&b'*') {
+        if self.dialect != Dialect::Line && !self.upgraded && matches!(bytes.first(), Some(b'*' | b'[')) {
             self.be_mistaken(model);
         }
         for seen in self.screen.feed(&bytes) {

@@ -50,7 +50,7 @@ impl Wire {
 pub const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.";
 
 /// The last byte of the address from which this connection comes.
-fn address_of(number: usize) -> u8 {
+pub fn address_of(number: usize) -> u8 {
     (number % 3) as u8
 }
 
@@ -202,7 +202,8 @@ impl<A: Service> Stage<A> {
         }
         for (&number, Link { wire, accepted_at, .. }) in self.links.borrow().iter() {
             let wire = wire.borrow();
-            if wire.first.starts_with(b"GET /") {
+            // Who asks for our health is no browser.
+            if wire.first.starts_with(b"GET /?") {
                 self.browsers.entry(address_of(number)).or_insert(self.now);
             }
             let is_greeted = wire.downlink.iter().take(GREETING.len()).eq(GREETING.as_bytes());
@@ -210,9 +211,10 @@ impl<A: Service> Stage<A> {
             if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
                 let age = self.now - accepted_at;
                 assert!(age >= self.limits.greet_after_remote_ms, "client {number} is greeted after {age} ms");
-                // It may have been on its way for some turns, as others are.
+                // It counts when it is whole, and a greeting may have been on its way for some turns by then.
                 let since = self.browsers.get(&address_of(number)).copied();
-                assert!(since.is_none_or(|since| self.now < since + 300), "client {number} may be a browser's");
+                let is_known = since.is_some_and(|since| self.now >= since + self.limits.head_ms + 300);
+                assert!(!is_known, "client {number} may be a browser's");
             }
         }
     }

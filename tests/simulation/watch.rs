@@ -1,7 +1,7 @@
 //! The chat as the server knows it, with the model looking over its shoulder.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chat_server::client::ClientId;
@@ -12,7 +12,7 @@ use chat_server::service::{Introduction, Message, Service, Taken};
 use chat_server::wire::line::Rules;
 
 use crate::model::Model;
-use crate::stage::Links;
+use crate::stage::{Links, address_of};
 
 /// Passes everything on to the chat, and tells the model in which order it happened.
 pub struct Watch {
@@ -21,6 +21,9 @@ pub struct Watch {
     pub limits: Limits,
     pub links: Links,
     pub ids: BTreeMap<usize, ClientId>,
+    /// The addresses from which people have come in at terminals, and those from which WebSockets have.
+    pub terminals: BTreeSet<u8>,
+    pub browsers: BTreeSet<u8>,
     /// Prints all that happens.
     pub trace: bool,
 }
@@ -59,6 +62,26 @@ impl Service for Watch {
         self.chat.greeting()
     }
 
+    fn listens(&mut self, client: ClientId, out: &mut Outgoing) {
+        let number = number(client);
+        {
+            let links = self.links.borrow();
+            let link = &links[&number];
+            assert!(link.accepted_at + self.limits.hold_ms <= out.now().ms, "{client} is silent for a moment only");
+            assert!(link.wire.borrow().first.is_empty(), "{client} has said something");
+        }
+        let address = address_of(number);
+        assert!(self.terminals.contains(&address) && !self.browsers.contains(&address), "{client} is no terminal");
+        self.ids.insert(number, client);
+        self.model.borrow_mut().listens(number, true);
+        self.chat.listens(client, out);
+    }
+
+    fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
+        self.model.borrow_mut().listens(number(client), false);
+        self.chat.has_listened(client, out);
+    }
+
     fn subprotocols(&self) -> &'static [&'static str] {
         self.chat.subprotocols()
     }
@@ -70,6 +93,8 @@ impl Service for Watch {
         self.ids.insert(number(client), client);
         self.chat.opened(client, introduction, out);
         let is_line = out.format(client).is_line();
+        let of_kind = if is_line { &mut self.terminals } else { &mut self.browsers };
+        of_kind.insert(address_of(number(client)));
         let Introduction { name, room, .. } = introduction;
         self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
         self.compare(client, out);

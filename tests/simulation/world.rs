@@ -1,7 +1,7 @@
 //! People around a chat: they come, talk, misbehave and go, and are judged by what they should have seen.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::rc::Rc;
 
@@ -85,6 +85,8 @@ impl World {
             limits,
             links: Rc::clone(&links),
             ids: BTreeMap::new(),
+            terminals: BTreeSet::new(),
+            browsers: BTreeSet::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
         // The big room has to stay big.
@@ -234,11 +236,40 @@ impl World {
     /// Lets the network and the readers move, and turns the server as the event loop would.
     fn step(&mut self, calm: bool) {
         self.network(calm);
+        if !calm && self.stage.rng.u32(0..150) == 0 && self.may_pause() {
+            self.pause();
+        }
         self.stage.poll();
         let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };
         self.stage.pass(wait);
         self.check_hunger();
         self.bury();
+    }
+
+    /// Whether nobody is in the midst of a request, which may take only so long.
+    fn may_pause(&self) -> bool {
+        let is_in = |person: &Person| person.dialect == Dialect::Line || person.upgraded || person.end.is_some();
+        self.scenario == Scenario::Few && self.visitors.is_empty() && self.people.iter().all(is_in)
+    }
+
+    /// The server stands still, and its clients do not: they read, and what they send arrives. Whoever does so as it should
+    /// is judged by that, however late the server gets to it.
+    fn pause(&mut self) {
+        let model = &mut *self.model.borrow_mut();
+        let rng = &mut self.stage.rng;
+        for person in &mut self.people {
+            if person.end.is_some() || person.is_over() {
+                // What it sends last may come to a server that has closed by then.
+                person.excused = true;
+            } else if person.habit == Habit::Prompt {
+                (0..3).for_each(|_| {
+                    person.read(usize::MAX, model, rng);
+                    person.wire.borrow_mut().carry(true, rng);
+                });
+            }
+        }
+        // Less than the time for an answer to a ping that could not be written before.
+        self.stage.now += rng.u64(0..300);
     }
 
     fn network(&mut self, calm: bool) {

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::service::chat::Chat;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const PAGE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -149,9 +150,13 @@ fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
 #[test]
 fn where_a_browser_is_silence_is_told_nothing() {
     let mut sim = chat(Listen::Auto);
-    let (page, spare) = (sim.connect(PLENTY), sim.connect(PLENTY));
-    sim.send(&page, GET);
+    let (page, spare, terminal) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&page, PAGE);
     sim.pass(60_000);
+    sim.send(&terminal, "hello\r\n");
+    sim.pass(1_000);
+    sim.send(&terminal, "is anybody there?\r\n");
+    sim.settle();
     assert_eq!(spare.output(), "");
     sim.send(&spare, GET);
     sim.settle();
@@ -170,6 +175,44 @@ fn where_a_browser_is_silence_is_told_nothing() {
     let terminal = sim.connect(PLENTY);
     sim.pass(12_000);
     assert_eq!(terminal.output(), GREETING, "the WebSocket has been let go long ago");
+}
+
+#[test]
+fn a_silent_terminal_beside_one_that_talks_listens() {
+    let mut sim = chat(Listen::Auto);
+    let (silent, monitor) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&monitor, GET);
+    sim.pass(299);
+    let early = sim.connect(PLENTY);
+    sim.pass(1);
+    let talker = sim.connect(PLENTY);
+    sim.send(&talker, "first\r\n");
+    sim.settle();
+    assert_eq!((silent.take_output(), early.take_output()), ("[#lobby] guest-1: first\r\n".to_owned(), String::new()));
+    assert!(talker.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."));
+    sim.pass(300);
+    sim.send(&talker, "/nick tess\r\nsecond\r\n/join #dev\r\nelsewhere\r\n");
+    sim.settle();
+    for listener in [&silent, &early] {
+        assert_eq!(listener.take_output(), "[#lobby] tess: second\r\n", "what is said in the lobby and nothing else");
+    }
+    talker.take_output();
+    assert_eq!(sim.server.service.people(), 1, "who listens counts nowhere");
+
+    sim.send(&silent, "\r\n");
+    sim.end_input(&early);
+    sim.settle();
+    assert!(silent.output().starts_with("* Welcome! You are guest-2 in #lobby, with 1 other."), "{}", silent.output());
+    assert!(early.is_dropped());
+    assert_eq!(talker.take_output(), "* guest-2 joined #lobby.\r\n", "who only listened has not been there");
+    let mut sim = chat(Listen::Auto);
+    let (late, talker) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.pass(300);
+    sim.send(&talker, "hello\r\n");
+    sim.settle();
+    sim.send(&late, GET);
+    sim.settle();
+    assert!(late.output().ends_with("! an HTTP request has to come at once; this connection speaks lines by now\r\n"));
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::mem;
 
 use log::info;
 
-use super::Chat;
 use super::event::{Entry, Event};
 use super::history::Message;
 use super::json::Reference;
 use super::name::Name;
 use super::output::{Line, Output, note, tell};
 use super::people::Person;
+use super::{Chat, LOBBY};
 use crate::client::ClientId;
 use crate::outgoing::Outgoing;
 use crate::rooms::{Origin, RoomId};
@@ -74,7 +74,13 @@ impl Chat {
             reference => Some(out.encode(by, |to| tell(to, &Output::Said { room: name, line, reference }))),
         };
         let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
-        out.publish(id, origin, |to| tell(to, &Output::Said { room: name, line, reference: None }));
+        let said = Output::Said { room: name, line, reference: None };
+        out.publish(id, origin, |to| tell(to, &said));
+        if let Some(listeners) = self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
+            && name == LOBBY
+        {
+            out.publish(listeners, None, |to| tell(to, &said));
+        }
     }
 
     /// Tells the others in a room, if it is small enough, of somebody who comes (`more` is 1), goes or changes.

@@ -74,6 +74,8 @@ pub struct Chat {
     journal: Journal,
     /// Guests that have been given a number.
     guests: u64,
+    /// Those who listen to the lobby without being in it.
+    listeners: Option<RoomId>,
 }
 
 impl Chat {
@@ -83,6 +85,7 @@ impl Chat {
             directory: Directory::new(settings.rooms),
             journal: Journal::default(),
             guests: 0,
+            listeners: None,
             settings,
         }
     }
@@ -202,6 +205,17 @@ impl Service for Chat {
 
     fn greeting(&self) -> Option<&'static str> {
         Some("* This is a chat. Press Enter to come in, or type what you want to say in #lobby.\r\n")
+    }
+
+    fn listens(&mut self, client: ClientId, out: &mut Outgoing) {
+        let listeners = *self.listeners.get_or_insert_with(|| out.open_room());
+        out.join(listeners, client);
+    }
+
+    fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
+        if let Some(listeners) = self.listeners {
+            out.leave(listeners, client);
+        }
     }
 
     fn subprotocols(&self) -> &'static [&'static str] {

@@ -24,7 +24,8 @@ pub enum Health {
     Draining,
 }
 
-const HEALTH: &str = "/healthz";
+/// Where monitors and balancers ask.
+pub const HEALTH: &str = "/healthz";
 
 /// The files with their entity tags, made once at start.
 #[derive(Debug)]
