@@ -40,7 +40,6 @@ fn those_who_mostly_wait() {
         http::kept_connections_end_when_a_request_is_not_finished,
         lines::who_asks_are_you_there_and_does_not_listen_is_let_go,
         lines::a_request_that_comes_late_is_no_talk,
-        lines::empty_lines_cost_no_more_than_others,
         websocket::who_pings_and_does_not_read_is_let_go,
     ];
     std::thread::scope(|scope| attacks.map(|attack| scope.spawn(attack)).into_iter().for_each(drop));

@@ -331,19 +331,13 @@ pub fn raise_descriptor_limit() {
 
 /// Calls `attempt` until it brings something.
 #[track_caller]
-pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
-    eventually_within(DEADLINE, what, attempt)
-}
-
-/// The same, with a deadline of its own.
-#[track_caller]
-pub fn eventually_within<T>(most: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + most;
+pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {most:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -145,7 +145,7 @@ impl HttpError {
     pub const HEAD_TOO_LARGE: HttpError = HttpError::new(431, "The request head is longer than 16384 bytes.\n");
     pub const TOO_MANY_HEADERS: HttpError = HttpError::new(431, "The request has more than 64 header fields.\n");
     pub const UNKNOWN_METHOD: HttpError =
-        HttpError::new(501, "This method is not known here; use GET or HEAD.\n").with(ALLOW_ALL);
+        HttpError::new(501, "This method is not known here; use GET, HEAD or OPTIONS.\n").with(ALLOW_ALL);
     pub const VERSION: HttpError = HttpError::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.\n");
 
     pub const NOT_FOUND: HttpError = HttpError::new(404, "There is nothing here; the chat page is at /.\n");

@@ -219,7 +219,7 @@ impl Fields {
     }
 }
 
-/// A request as the README has it.
+/// A request as docs/protocol.md has it.
 fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Option<String>) {
     let reference = fields.reference();
     if !fields.fit() {
