@@ -11,7 +11,6 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
-use log::debug;
 use slab::Slab;
 
 use crate::addresses::{Addresses, RecentAddresses};
@@ -309,20 +308,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.serve_rest(id);
             }
             Got::Nothing => {}
-            Got::Error(error) => self.serve_last_words(id, &error),
+            // What is left in the inbox is a part of a message.
+            Got::Error(error) => self.gone(id, &error),
         }
-    }
-
-    /// The connection is broken. What had come before is served as if its sender had only ended its input.
-    fn serve_last_words(&mut self, id: ClientId, error: &io::Error) {
-        let client = &mut self.clients[id.index()];
-        if client.inbox.is_empty() || !matches!(client.wire, Wire::Line(_) | Wire::WebSocket(_)) {
-            return self.gone(id, error);
-        }
-        debug!("{}: gone with words left: {error}", client.peer);
-        client.lifecycle = Lifecycle::Ending;
-        self.break_off(id);
-        self.serve_rest(id);
     }
 
     /// What must come first before this client is read from or served. First bytes and requests wait for nobody else: who is not heard

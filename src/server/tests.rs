@@ -480,6 +480,22 @@ fn what_was_received_of_a_broken_connection_is_served() {
     }
 }
 
+/// The server was stopped for a while: it has been told that there is room again, and has not had the time to use it.
+#[test]
+fn nobody_is_too_slow_who_has_read_while_the_server_stood_still() {
+    let mut sim = broadcast();
+    let (slow, speaker) = (sim.connect(0), sim.connect(PLENTY));
+    sim.send(&speaker, lines('a', 150));
+    sim.pass(1000);
+    sim.send(&speaker, lines('b', 50));
+    sim.settle();
+    sim.drain(&slow, PLENTY);
+    sim.now.ms += 10_000;
+    sim.settle();
+    assert_eq!(slow.output(), speaker.output());
+    assert!(!slow.output().contains("too slow") && slow.output().ends_with(&line('b', 49)), "{}", slow.output());
+}
+
 #[test]
 fn a_line_too_long_ends_its_client_with_an_error_and_nobody_else() {
     let mut sim = broadcast();

@@ -238,7 +238,10 @@ impl Person {
         match (rng.u32(0..6), self.dialect) {
             (0, _) => {
                 self.end = Some(End::Reset);
-                self.wire.borrow_mut().break_off();
+                match rng.bool() {
+                    true => self.wire.borrow_mut().break_off(),
+                    false => self.wire.borrow_mut().breaks_at_write = true,
+                }
             }
             (1, Dialect::Line) => {
                 let words = rng.bool().then(|| "so long".to_owned());

@@ -36,6 +36,8 @@ pub struct Wire {
     pub first: Vec<u8>,
     /// The connection is broken for both.
     pub reset: bool,
+    /// It breaks when the server writes next, who has not been told of it by then.
+    pub breaks_at_write: bool,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.
@@ -71,6 +73,7 @@ impl Wire {
             read: 0,
             first: Vec::new(),
             reset: false,
+            breaks_at_write: false,
             downlink: VecDeque::new(),
             capacity,
             written: 0,
@@ -127,6 +130,7 @@ impl Wire {
     /// The connection breaks. What has arrived can be read; some of what is in flight, either way, is lost.
     pub fn break_off(&mut self) {
         self.reset = true;
+        self.breaks_at_write = false;
         self.uplink.clear();
         if self.rng.bool() {
             self.input.clear();
@@ -202,6 +206,9 @@ impl Write for Near {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
         wire.interrupt()?;
+        if wire.breaks_at_write {
+            wire.break_off();
+        }
         if wire.reset {
             return Err(ErrorKind::BrokenPipe.into());
         }

@@ -246,10 +246,15 @@ impl World {
         self.bury();
     }
 
-    /// Whether nobody is in the midst of a request, which may take only so long.
+    /// Whether nobody is in the midst of a request, which may take only so long, and pings have been written.
     fn may_pause(&self) -> bool {
         let is_in = |person: &Person| person.dialect == Dialect::Line || person.upgraded || person.end.is_some();
-        self.scenario == Scenario::Few && self.visitors.is_empty() && self.people.iter().all(is_in)
+        let has_room = |person: &Person| {
+            let wire = person.wire.borrow();
+            person.habit != Habit::Prompt || !wire.write_blocked && !wire.writable
+        };
+        let is_calm = self.people.iter().all(|person| is_in(person) && has_room(person));
+        self.scenario == Scenario::Few && self.visitors.is_empty() && is_calm && !self.stage.server.is_busy()
     }
 
     /// The server stands still, and its clients do not: they read, and what they send arrives. Whoever does so as it should
@@ -268,8 +273,7 @@ impl World {
                 });
             }
         }
-        // Less than the time for an answer to a ping that could not be written before.
-        self.stage.now += rng.u64(0..300);
+        self.stage.now += rng.u64(0..1500);
     }
 
     fn network(&mut self, calm: bool) {
@@ -283,6 +287,9 @@ impl World {
                 person.wire.borrow_mut().capacity = 10_000;
             }
             person.wire.borrow_mut().carry(calm || model.stopping, rng);
+            if person.wire.borrow().breaks_at_write && (calm || rng.u32(0..20) == 0) {
+                person.wire.borrow_mut().break_off();
+            }
             let count = person.habit.appetite(calm, rng);
             if count > 0 {
                 person.read(count, model, rng);
