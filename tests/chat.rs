@@ -11,7 +11,7 @@ use std::thread;
 use common::{Client, Server, program, raise_descriptor_limit};
 
 /// What silence is told, and telnet at once.
-const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.";
+const GREETING: &str = "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
 
 fn chat(flags: &[&str]) -> Server {
     Server::start(&[&["--mode", "chat", "--greet-after", "60000"], flags].concat())

@@ -243,8 +243,7 @@ impl Outgoing {
 
     /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
     pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
-        let recipient = &self.recipients[client.index()];
-        let owed = recipient.outbox.as_ref().filter(|_| !recipient.writable);
+        let owed = self.recipients[client.index()].outbox.as_ref();
         owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
     }
 
@@ -262,8 +261,12 @@ impl Outgoing {
     pub(crate) fn writable(&mut self, client: ClientId) {
         let recipient = &mut self.recipients[client.index()];
         recipient.writable = true;
-        if recipient.outbox.is_some() && !recipient.held {
-            self.enqueue(client, Queued::Bulk);
+        if let Some(owed) = &mut recipient.outbox {
+            // It has read something. It may be a while until it is written to, for which it is not to blame.
+            owed.blocked_since = None;
+            if !recipient.held {
+                self.enqueue(client, Queued::Bulk);
+            }
         }
     }
 
@@ -316,8 +319,7 @@ impl Outgoing {
             Pressure::Clear => return Checked::Clear,
             Pressure::Over { since } | Pressure::Stalled { since } => since,
         };
-        // One that has read meanwhile is not judged before it is written to.
-        let blocked = owed.blocked_since.filter(|_| !recipient.writable).map_or(0, |at| now.saturating_sub(at));
+        let blocked = owed.blocked_since.map_or(0, |at| now.saturating_sub(at));
         if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
             self.closing.push((client, Farewell::TooSlow));
             return Checked::Clear;

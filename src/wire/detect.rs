@@ -25,6 +25,7 @@ pub enum Foreign {
     Proxy,
     Ssh,
     Smtp,
+    Imap,
     Redis,
     Irc,
     Nats,
@@ -174,6 +175,8 @@ fn by_line(line: &[u8], payload: Payload) -> Option<Foreign> {
         b"CAP" if matches!(second, b"LS" | b"REQ" | b"LIST" | b"END") => Some(Foreign::Irc),
         b"NICK" | b"PASS" if !second.is_empty() && more == 0 => Some(Foreign::Irc),
         b"USER" if more >= 3 => Some(Foreign::Irc),
+        b"AUTH" if !second.is_empty() && more <= 1 => Some(Foreign::Redis),
+        _ if matches!(second, b"LOGIN" | b"login") && more == 2 && is_tag(first) => Some(Foreign::Imap),
         b"CONNECT" if second.starts_with(b"{") => Some(Foreign::Nats),
         b"CONNECT" | b"STOMP" if second.is_empty() => Some(Foreign::Stomp),
         b"@RSYNCD:" => Some(Foreign::Rsync),
@@ -181,6 +184,11 @@ fn by_line(line: &[u8], payload: Payload) -> Option<Foreign> {
         [b'*', count @ ..] if second.is_empty() && is_number(count) => Some(Foreign::Redis),
         _ => None,
     }
+}
+
+/// As IMAP clients number what they ask for: `a001`.
+fn is_tag(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_alphanumeric) && word.last().is_some_and(u8::is_ascii_digit)
 }
 
 fn is_number(digits: &[u8]) -> bool {
@@ -286,6 +294,7 @@ impl Foreign {
             Foreign::Proxy => "the PROXY protocol",
             Foreign::Ssh => "SSH",
             Foreign::Smtp => "SMTP",
+            Foreign::Imap => "IMAP",
             Foreign::Redis => "Redis",
             Foreign::Irc => "IRC",
             Foreign::Nats => "NATS",
@@ -315,6 +324,7 @@ impl Foreign {
             Foreign::Ssh => b"This is a chat server and does not speak SSH.\r\n",
             // RFC 5321, 4.3.2: no service here.
             Foreign::Smtp => b"554 This is a chat server and takes no mail\r\n",
+            Foreign::Imap => b"* BYE This is a chat server and has no mail\r\n",
             Foreign::Redis => b"-ERR This is a chat server and not Redis\r\n",
             Foreign::Irc => {
                 b"ERROR :This server does not speak IRC. Come with telnet (names: /nick NAME), a browser, or WebSocket\r\n"
@@ -326,7 +336,7 @@ impl Foreign {
             // Request rejected; no acceptable methods (RFC 1928, 3).
             Foreign::Socks4 => &[0x00, 0x5B, 0, 0, 0, 0, 0, 0],
             Foreign::Socks5 => &[0x05, 0xFF],
-            Foreign::Binary => b"",
+            Foreign::Binary => b"! This is a chat of text, in UTF-8; what came is not.\r\n",
         }
     }
 }

@@ -27,6 +27,15 @@ impl Habit {
         }
     }
 
+    /// Whether it reads all that comes, and answers it.
+    pub fn answers(self, calm: bool) -> bool {
+        match self {
+            Habit::Prompt => true,
+            Habit::Trickle | Habit::Stalls => calm,
+            Habit::Stuck | Habit::Mute => false,
+        }
+    }
+
     /// What both kernels hold on the way down to it, in bytes.
     pub fn capacity(self, mark: usize, rng: &mut Rng) -> usize {
         match self {

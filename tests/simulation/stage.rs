@@ -47,7 +47,7 @@ impl Wire {
 }
 
 /// With what somebody silent is greeted.
-pub const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.";
+pub const GREETING: &str = "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
 
 /// The last byte of the address from which this connection comes.
 pub fn address_of(number: usize) -> u8 {

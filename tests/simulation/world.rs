@@ -236,8 +236,8 @@ impl World {
     /// Lets the network and the readers move, and turns the server as the event loop would.
     fn step(&mut self, calm: bool) {
         self.network(calm);
-        if !calm && self.stage.rng.u32(0..150) == 0 && self.may_pause() {
-            self.pause();
+        if !calm && self.stage.rng.u32(0..150) == 0 && self.may_pause(calm) {
+            self.pause(calm);
         }
         self.stage.poll();
         let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };
@@ -247,11 +247,11 @@ impl World {
     }
 
     /// Whether nobody is in the midst of a request, which may take only so long, and pings have been written.
-    fn may_pause(&self) -> bool {
+    fn may_pause(&self, calm: bool) -> bool {
         let is_in = |person: &Person| person.dialect == Dialect::Line || person.upgraded || person.end.is_some();
         let has_room = |person: &Person| {
             let wire = person.wire.borrow();
-            person.habit != Habit::Prompt || !wire.write_blocked && !wire.writable
+            !person.habit.answers(calm) || !wire.write_blocked && !wire.writable
         };
         let is_calm = self.people.iter().all(|person| is_in(person) && has_room(person));
         self.scenario == Scenario::Few && self.visitors.is_empty() && is_calm && !self.stage.server.is_busy()
@@ -259,14 +259,14 @@ impl World {
 
     /// The server stands still, and its clients do not: they read, and what they send arrives. Whoever does so as it should
     /// is judged by that, however late the server gets to it.
-    fn pause(&mut self) {
+    fn pause(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
         let rng = &mut self.stage.rng;
         for person in &mut self.people {
             if person.end.is_some() || person.is_over() {
                 // What it sends last may come to a server that has closed by then.
                 person.excused = true;
-            } else if person.habit == Habit::Prompt {
+            } else if person.habit.answers(calm) {
                 (0..3).for_each(|_| {
                     person.read(usize::MAX, model, rng);
                     person.wire.borrow_mut().carry(true, rng);
@@ -349,6 +349,11 @@ impl World {
         while self.stage.now < until
             || self.people.iter().any(|person| !self.is_heard(person)) && self.stage.now < until + 300_000
         {
+            // Silent clients are pinged all the time now. What happens after the pause takes some time.
+            let has_time = self.stage.now + 2000 < until;
+            if has_time && self.stage.rng.u32(0..20) == 0 && self.may_pause(true) {
+                self.pause(true);
+            }
             self.step(true);
         }
         // What was heard last is still on its way.

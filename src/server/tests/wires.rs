@@ -113,7 +113,7 @@ fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
     }
 }
 
-const GREETING: &str = "* This is a chat. Press Enter to come in, or type what you want to say in #lobby.\r\n";
+const GREETING: &str = "* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n";
 
 #[test]
 fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
@@ -264,7 +264,7 @@ fn other_protocols_are_never_said_and_end_in_their_own_manner() {
         (b"EHLO secret.example\r\n", b"554 "),
         (b"CONNECT\nlogin:a\npasscode:secret\n\n\0", b"ERROR\n"),
         (b"\x05\x01\x02\x01\x01a\x06secret\n", b"\x05\xff"),
-        (b"\x03\0\0\x2a\x25\xe0\0\0\0\0\0Cookie: mstshash=secret\r\n", b""),
+        (b"\x03\0\0\x2a\x25\xe0\0\0\0\0\0Cookie: mstshash=secret\r\n", b"! This is a chat of text"),
         (b"PROPFIND / HTTP/1.1\r\nHost: a\r\nAuthorization: secret\r\n\r\n", b"HTTP/1.1 501 "),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", b"HTTP/1.1 505 "),
         (b"patch / HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n", b"HTTP/1.1 501 "),

@@ -204,7 +204,7 @@ impl Service for Chat {
     }
 
     fn greeting(&self) -> Option<&'static str> {
-        Some("* This is a chat. Press Enter to come in, or type what you want to say in #lobby.\r\n")
+        Some("* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n")
     }
 
     fn listens(&mut self, client: ClientId, out: &mut Outgoing) {

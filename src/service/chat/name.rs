@@ -23,7 +23,7 @@ pub use error::{NameError, Refusal, What};
 pub use index::{Index, Named};
 
 use compact_str::CompactString;
-use look::look;
+use look::rough_look;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -51,13 +51,9 @@ const ROOM_LIMITS: Limits = Limits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max:
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
 const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
-/// The reserved names by their looks, as each is written in lower case, as a name, and in capitals.
-static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
-    let as_name = |name: &str| name[..1].to_uppercase() + &name[1..];
-    let spellings =
-        |&name: &&'static str| [name.to_owned(), as_name(name), name.to_uppercase()].map(|it| (look(&it), name));
-    RESERVED.iter().flat_map(spellings).collect()
-});
+/// The reserved names by their rough looks.
+static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> =
+    LazyLock::new(|| RESERVED.iter().map(|name| (rough_look(name), *name)).collect());
 
 /// What a client is called. Equal, hashed and looked up by its key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -71,7 +67,8 @@ impl Name {
         if let Some(reserved) = RESERVED.iter().find(|&&reserved| reserved == name.key()) {
             return Err(refused(Refusal::Reserved { name: reserved }));
         }
-        match name.looks().iter().find_map(|look| RESERVED_LOOKS.get(look)) {
+        let looks = [name.as_str(), name.key()].map(rough_look);
+        match looks.iter().find_map(|look| RESERVED_LOOKS.get(look)) {
             Some(reserved) => Err(refused(Refusal::LooksReserved { name: reserved })),
             None => name.0.check_scripts().map(|()| name).map_err(refused),
         }

@@ -4,7 +4,7 @@ use super::emoji;
 use memchr::memmem;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// `text` without what would act on a terminal or hide in it:
 ///
@@ -215,7 +215,12 @@ fn blank_columns(c: char) -> usize {
         ' ' => 1,
         '!'..='~' => 0,
         '\u{3000}' | '\u{3164}' | '\u{115F}' => 2,
-        c => usize::from(c.is_whitespace() || is_blank(c)),
+        c if c.is_whitespace() || is_blank(c) => 1,
+        // What fonts do not know, and marks that have only a blank to stand on, move what follows or cannot be seen.
+        c => usize::from(matches!(
+            c.general_category(),
+            GeneralCategory::Format | GeneralCategory::PrivateUse | GeneralCategory::Unassigned
+        )),
     }
 }
 

@@ -58,6 +58,8 @@ fn what_people_say_is_no_request() {
         "HTTP/1.1",
         "see HTTP/1.1",
         "we speak HTTP/1.1 here",
+        "AUTH is what I need help with",
+        "my login is broken",
         "/join #dev",
         "get well soon",
         "post it",
@@ -106,7 +108,9 @@ fn other_protocols_are_known_wherever_they_are_cut() {
             assert_eq!(decided(input, payload), Detected::Foreign(foreign), "{foreign:?}");
         }
     }
-    let in_text: [(&[u8], Foreign); 18] = [
+    let in_text: [(&[u8], Foreign); 20] = [
+        (b"AUTH secret\r\n", Foreign::Redis),
+        (b"a001 LOGIN bob secret\r\n", Foreign::Imap),
         (b"EHLO mail.example\r\n", Foreign::Smtp),
         (b"*1\r\n$4\r\nPING\r\n", Foreign::Redis),
         (b"CAP LS 302\r\n", Foreign::Irc),

@@ -409,6 +409,13 @@ fn a_name_that_looks_reserved_is_refused() {
         "ｓystem．",
         "𝐬𝐲𝐬𝐭𝐞𝐦．",
         "moderator\u{2019}",
+        "admi\u{307}n",
+        "Admln",
+        "adm1n",
+        "\u{E1}dmin",
+        "ad\u{1E43}in",
+        "=admin=",
+        "admin\u{2BC}",
     ] {
         let refusal = Name::parse(typed).map_err(|error| error.refusal);
         let is_right = matches!(refusal, Err(Refusal::LooksReserved { .. }));
