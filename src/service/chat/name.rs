@@ -26,7 +26,6 @@ use compact_str::CompactString;
 use look::look;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
@@ -59,8 +58,8 @@ static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
     RESERVED.iter().flat_map(spellings).collect()
 });
 
-/// What a client is called. Equal, hashed and looked up by its key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a client is called. Equal, and looked up, by its key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Name(ShownAndKey);
 
 impl Name {
@@ -93,8 +92,8 @@ impl Name {
     }
 }
 
-/// What a room is called, `#` included. Equal, hashed and looked up by its key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a room is called, `#` included. Equal, and looked up, by its key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RoomName(ShownAndKey);
 
 impl RoomName {
@@ -187,12 +186,6 @@ impl PartialEq for ShownAndKey {
 
 impl Eq for ShownAndKey {}
 
-impl Hash for ShownAndKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
 macro_rules! shows_and_debugs_as_shown {
     ($($name:ident)*) => {$(
         impl fmt::Display for $name {
@@ -214,13 +207,6 @@ macro_rules! shows_and_debugs_as_shown {
 
             fn key(&self) -> &str {
                 self.0.key()
-            }
-        }
-
-        /// By key, as `Eq` and `Hash` are: a map by name is searched with a key.
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                self.key()
             }
         }
     )*};
