@@ -6,10 +6,11 @@
 //! often it connected is forgotten as soon as forgetting makes no difference, and earlier only past `RECENT_MAX`.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+
+use thiserror::Error;
 
 use crate::clock::Millis;
 use crate::refusal::Refusal;
@@ -298,16 +299,9 @@ impl FromStr for Most {
 }
 
 /// A number of clients that can not be used. Whoever reports it says what was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("give a number of clients from 1 to {}, or off for no limit", u32::MAX)]
 pub struct MostError;
-
-impl fmt::Display for MostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "give a number of clients from 1 to {}, or off for no limit", u32::MAX)
-    }
-}
-
-impl std::error::Error for MostError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Time, as a turn sees it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 /// A span or a moment in whole milliseconds; moments count from the server's start.
 pub type Millis = u64;
@@ -16,13 +19,13 @@ pub struct Now {
     pub unix_ms: u64,
 }
 
-/// The last second of the year 9999, after which HTTP has no dates (RFC 9110, 5.6.7).
-const HTTP_DATE_MAX_S: u64 = 253_402_300_799;
-
 impl Now {
-    /// The date of an HTTP response. The host's clock can be set to anything.
+    /// The date of an HTTP response, an IMF-fixdate (RFC 9110, 5.6.7). HTTP has no dates after the year 9999, jiff none after
+    /// its last day but one, and the host's clock can be set to anything.
     pub fn http_date(self) -> String {
-        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs((self.unix_ms / 1000).min(HTTP_DATE_MAX_S)))
+        let time = i64::try_from(self.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time = time.unwrap_or(Timestamp::MAX);
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a year that is not negative")
     }
 }
 
@@ -88,9 +91,9 @@ mod tests {
         for (unix_ms, date) in [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (1_795_352_709_999, "Sun, 22 Nov 2026 13:05:09 GMT"),
-            (253_402_300_799_999, "Fri, 31 Dec 9999 23:59:59 GMT"),
-            (253_402_300_800_000, "Fri, 31 Dec 9999 23:59:59 GMT"),
-            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (253_402_207_200_999, "Thu, 30 Dec 9999 22:00:00 GMT"),
+            (253_402_207_201_000, "Thu, 30 Dec 9999 22:00:00 GMT"),
+            (u64::MAX, "Thu, 30 Dec 9999 22:00:00 GMT"),
         ] {
             assert_eq!(Now { ms: 0, unix_ms }.http_date(), date, "{unix_ms}");
         }

@@ -386,8 +386,8 @@ fn reserve() -> Option<File> {
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // EMFILE (this process) and ENFILE (the whole system) have no `ErrorKind`; the numbers are the same on every Unix.
-    matches!(error.raw_os_error(), Some(24 | 23))
+    // This process, or the whole system; neither has an `ErrorKind`.
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 fn admit<A: Service>(

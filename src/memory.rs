@@ -4,15 +4,14 @@
 /// would keep it for ever: ten thousand joining at once left twice what they need afterwards.
 ///
 /// Takes time in proportion to what is free, so it is for quiet moments.
+#[cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "malloc_trim(3) is safe to call at any time, which its declaration cannot say")
+)]
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    glibc::malloc_trim(0);
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "the declaration; malloc_trim(3) takes any number and is safe to call at any time")]
-mod glibc {
-    unsafe extern "C" {
-        pub safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    // SAFETY: it takes any number, and frees nothing that is in use; it locks what it looks at (MT-Safe).
+    unsafe {
+        libc::malloc_trim(0);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use thiserror::Error;
+
 /// Where a page comes from, in one form for all ways to write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -24,16 +26,9 @@ pub struct Place {
 }
 
 /// Why a text is no origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
 pub struct OriginError(String);
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for OriginError {}
 
 fn wrong<T>(what: impl Into<String>) -> Result<T, OriginError> {
     Err(OriginError(what.into()))

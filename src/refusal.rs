@@ -1,11 +1,11 @@
 //! Why a connection is not taken in, and how its peer is told.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 use log::info;
+use thiserror::Error;
 
 use crate::client::Stream;
 use crate::clock::{Millis, Now};
@@ -22,27 +22,20 @@ const WAIT_MS: Millis = 100;
 const ARRIVED_BYTES_MAX: usize = 4096;
 
 /// Why a connection is not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// `--max-clients`, or what the limit of open files allows.
+    #[error("this server has as many clients as it can take")]
     Full,
     /// The process, or the system, has no descriptor left.
+    #[error("this server is out of file descriptors")]
     OutOfDescriptors,
     /// `--max-clients-per-address`.
+    #[error("your address has as many clients here as it may have")]
     AddressFull,
     /// `--connect-rate`.
+    #[error("your address connects too often")]
     AddressTooFast,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::Full => "this server has as many clients as it can take",
-            Refusal::OutOfDescriptors => "this server is out of file descriptors",
-            Refusal::AddressFull => "your address has as many clients here as it may have",
-            Refusal::AddressTooFast => "your address connects too often",
-        })
-    }
 }
 
 impl Refusal {

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 /// The most tokens in a burst, or a second: far over what one client can use, far under what would overflow.
 pub const RATE_MAX: u32 = 1_000_000;
 
@@ -81,16 +83,9 @@ impl fmt::Display for Rate {
 }
 
 /// A rate that can not be used. Whoever reports it says what was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("give BURST:PER_SECOND, each from 1 to {RATE_MAX}, such as 20:5, or off for no limit")]
 pub struct RateError;
-
-impl fmt::Display for RateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "give BURST:PER_SECOND, each from 1 to {RATE_MAX}, such as 20:5, or off for no limit")
-    }
-}
-
-impl std::error::Error for RateError {}
 
 /// What is left to one client, or address. A new bucket is full.
 ///

@@ -1,13 +1,12 @@
 //! What the benchmark has to know of a server: how to start it, what its clients say, what its deliveries look like.
 //!
-//! A new server is one more implementation of [`Contender`] and one more line in [`all`].
+//! Those that we know are in `contenders/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::contenders::{bare, bun, chat_server, nats, ngircd, node_ws, redis, tokio_lines, tokio_websocket};
 use crate::payload::Payload;
-use crate::scenario::{Scenario, Work};
+use crate::scenario::Scenario;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Wire {
@@ -152,26 +151,6 @@ pub trait Contender {
     fn judge(&self, unit: &[u8]) -> Verdict;
 }
 
-/// Everybody, ours first.
-pub fn all() -> Vec<Box<dyn Contender>> {
-    let mut everybody: Vec<Box<dyn Contender>> = Vec::new();
-    for wire in [Wire::Lines, Wire::WebSocket] {
-        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo] {
-            everybody.push(Box::new(chat_server::ChatServer { wire, mode }));
-        }
-    }
-    everybody.push(Box::new(redis::Redis));
-    everybody.push(Box::new(nats::Nats));
-    everybody.push(Box::new(ngircd::Ngircd));
-    everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
-    everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));
-    everybody.push(Box::new(bare::Bare { fault: "none" }));
-    everybody.push(Box::new(bun::Bun));
-    everybody.push(Box::new(node_ws::NodeWs));
-    everybody.push(Box::new(tokio_websocket::TokioWebSocket));
-    everybody
-}
-
 /// The program of this name on PATH, or where Debian puts servers.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -208,12 +187,4 @@ pub fn hidden_peer(start: &Start, kind: &str) -> Command {
 
 pub fn this_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| format!("the benchmark does not find itself: {error}"))
-}
-
-/// The path a WebSocket client asks for.
-pub fn websocket_path(who: &Identity, scenario: &Scenario) -> String {
-    match scenario.work {
-        Work::Echo { .. } => "/echo".into(),
-        _ => format!("/{}", who.room),
-    }
 }

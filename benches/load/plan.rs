@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Options;
-use crate::contender::{self, Contender, Wire};
+use crate::contender::{Contender, Wire};
+use crate::contenders;
 use crate::drive::{self, Budget, Sample};
 use crate::scenario::{self, Scenario, Work};
 
@@ -58,7 +59,7 @@ pub fn list() {
         println!("  {:<14} {}", scenario.name, scenario.says);
     }
     println!("servers:");
-    for contender in contender::all() {
+    for contender in contenders::all() {
         let missing = contender.find().err().map(|how| format!("  ({how})")).unwrap_or_default();
         println!("  {:<14} {}{missing}", contender.name(), contender.wire().name());
     }
@@ -185,7 +186,7 @@ fn available(options: &Options) -> (Vec<Box<dyn Contender>>, Vec<String>) {
         let name = |wanted: &String| contender.name().contains(wanted.as_str());
         wire && (contender.is_ours() || options.peer.is_empty() || options.peer.iter().any(name))
     };
-    let mut contenders = contender::all();
+    let mut contenders = contenders::all();
     contenders.retain(|contender| wanted(&**contender));
     contenders.retain(|contender| match contender.find() {
         Ok(_) => true,

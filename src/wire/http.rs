@@ -11,7 +11,10 @@ mod tests;
 
 pub use response::{Connection, HttpError, Response};
 
+use std::borrow::Cow;
+
 use memchr::memchr_iter;
+use percent_encoding::percent_decode_str;
 
 /// A longer request head is refused with 431. Browsers with many cookies stay under 8 KiB.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -160,6 +163,15 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
 }
 
 impl<'b> Request<'b> {
+    /// Key and value of each pair of the query, the value decoded as that of a form; `None` if it is not UTF-8.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (&'b str, Option<String>)> {
+        self.query.split('&').map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let spaced = value.replace('+', " ");
+            (key, percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned))
+        })
+    }
+
     /// The value of a field that may stand in a request only once; `None` without it.
     ///
     /// # Errors

@@ -1,24 +1,18 @@
 //! Lines: what telnet, `nc` and tcpkali speak.
 
-use std::fmt;
-
 use memchr::{memchr, memchr2, memchr3};
+use thiserror::Error;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::wire::detect::{FirstLine, is_header_field};
 use crate::wire::telnet::Telnet;
 
 /// Why a line can not be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("line too long: at most {bytes_max} bytes are allowed (--max-message-bytes)")]
 pub struct LineTooLong {
     /// The limit, in bytes.
     pub bytes_max: usize,
-}
-
-impl fmt::Display for LineTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line too long: at most {} bytes are allowed (--max-message-bytes)", self.bytes_max)
-    }
 }
 
 /// What ends a line and what is in it.

@@ -1,11 +1,31 @@
-//! One file for each server.
+//! The servers that are compared. Another one is one more implementation of [`Contender`], and a line in [`all`].
 
 pub mod bare;
-pub mod bun;
-pub mod chat_server;
-pub mod nats;
-pub mod ngircd;
-pub mod node_ws;
-pub mod redis;
-pub mod tokio_lines;
-pub mod tokio_websocket;
+mod chat_server;
+mod nats;
+mod ngircd;
+mod redis;
+mod tokio_lines;
+mod websocket_peer;
+
+use crate::contender::{Contender, Wire};
+
+/// Everybody, ours first.
+pub fn all() -> Vec<Box<dyn Contender>> {
+    let mut everybody: Vec<Box<dyn Contender>> = Vec::new();
+    for wire in [Wire::Lines, Wire::WebSocket] {
+        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo] {
+            everybody.push(Box::new(chat_server::ChatServer { wire, mode }));
+        }
+    }
+    everybody.push(Box::new(redis::Redis));
+    everybody.push(Box::new(nats::Nats));
+    everybody.push(Box::new(ngircd::Ngircd));
+    everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
+    everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));
+    everybody.push(Box::new(bare::Bare { fault: "none" }));
+    everybody.push(Box::new(websocket_peer::BUN));
+    everybody.push(Box::new(websocket_peer::NODE_WS));
+    everybody.push(Box::new(websocket_peer::TUNGSTENITE));
+    everybody
+}

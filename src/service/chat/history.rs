@@ -124,12 +124,6 @@ impl History {
         (!self.is_empty()).then(|| self.ids().start)
     }
 
-    /// The id of the newest message held.
-    #[cfg(test)]
-    pub fn last_id(&self) -> Option<u64> {
-        (!self.is_empty()).then(|| self.next_id - 1)
-    }
-
     /// How many messages are held.
     pub fn len(&self) -> usize {
         self.messages.len()
@@ -143,13 +137,6 @@ impl History {
     /// What the messages held count for against `Limits::bytes_max`.
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// The message with this id, if it is still held.
-    #[cfg(test)]
-    pub fn get(&self, id: u64) -> Option<&Message> {
-        let place = id.checked_sub(self.ids().start)?;
-        self.messages.get(usize::try_from(place).ok()?)
     }
 
     /// Every message held that came after `id`, oldest first.

@@ -26,7 +26,6 @@ use compact_str::CompactString;
 use look::rough_look;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
@@ -55,8 +54,8 @@ const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderato
 static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> =
     LazyLock::new(|| RESERVED.iter().map(|name| (rough_look(name), *name)).collect());
 
-/// What a client is called. Equal, hashed and looked up by its key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a client is called. Equal, and looked up, by its key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Name(ShownAndKey);
 
 impl Name {
@@ -90,8 +89,8 @@ impl Name {
     }
 }
 
-/// What a room is called, `#` included. Equal, hashed and looked up by its key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a room is called, `#` included. Equal, and looked up, by its key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RoomName(ShownAndKey);
 
 impl RoomName {
@@ -184,12 +183,6 @@ impl PartialEq for ShownAndKey {
 
 impl Eq for ShownAndKey {}
 
-impl Hash for ShownAndKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
 macro_rules! shows_and_debugs_as_shown {
     ($($name:ident)*) => {$(
         impl fmt::Display for $name {
@@ -211,13 +204,6 @@ macro_rules! shows_and_debugs_as_shown {
 
             fn key(&self) -> &str {
                 self.0.key()
-            }
-        }
-
-        /// By key, as `Eq` and `Hash` are: a map by name is searched with a key.
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                self.key()
             }
         }
     )*};

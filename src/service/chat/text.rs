@@ -4,6 +4,7 @@ use super::emoji;
 use memchr::memmem;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use thiserror::Error;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// `text` without what would act on a terminal or hide in it:
@@ -232,18 +233,11 @@ pub fn from_bytes(bytes: &[u8]) -> Result<&str, NotUtf8> {
 }
 
 /// Bytes that are not UTF-8 from `offset_bytes` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("that is not UTF-8 from byte {offset_bytes} on; set your terminal or client to UTF-8")]
 pub struct NotUtf8 {
     pub offset_bytes: usize,
 }
-
-impl fmt::Display for NotUtf8 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "that is not UTF-8 from byte {} on; set your terminal or client to UTF-8", self.offset_bytes)
-    }
-}
-
-impl std::error::Error for NotUtf8 {}
 
 /// `value` in double quotes for an error line, with everything invisible escaped and at most `chars_max` characters of it.
 pub fn quote(value: &str, chars_max: usize) -> Quoted<'_> {

@@ -2,35 +2,30 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
+
 /// Milliseconds since 1970, shown as `2026-11-22 13:05:09`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utc(pub u64);
 
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
+
+/// After so many years the Gregorian calendar begins again.
+const CYCLE_YEARS: u64 = 400;
+const CYCLE_S: u64 = 146_097 * 86_400;
+
 impl fmt::Display for Utc {
+    /// jiff's calendar ends with the year 9999, and a host's clock can be set to anything: so it is asked about the first
+    /// cycle only, and the others are added to the year.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1_000;
-        let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+        let (cycles, within) = (seconds / CYCLE_S, seconds % CYCLE_S);
+        let time = EPOCH + SignedDuration::from_secs(within as i64);
+        let year = u64::from(time.year().unsigned_abs()) + cycles * CYCLE_YEARS;
+        let (month, day, hour, minute, second) = (time.month(), time.day(), time.hour(), time.minute(), time.second());
         write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
-}
-
-/// Year, month (1..=12) and day (1..=31) of the Gregorian calendar, `days` after 1 January 1970.
-///
-/// Years are counted from 1 March, so that the leap day is the last of its year: a 400 years' era then has 146,097 days,
-/// a century 36,524 and four years 1,461, but for the last of each.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    const DAYS_BEFORE_1970: u64 = 719_468;
-    let days = days + DAYS_BEFORE_1970;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // From March on, five months have 153 days, time and again.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

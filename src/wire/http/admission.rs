@@ -1,7 +1,5 @@
 //! Whether a page could open a WebSocket here, asked beforehand: a browser does not show its page why one was refused.
 
-use percent_encoding::percent_decode_str;
-
 use super::response::{Connection, HttpError, Response};
 use super::site::body;
 use super::{Method, Request};
@@ -29,17 +27,15 @@ pub fn asks(request: &Request<'_>) -> bool {
 
 /// What is to be said of a page of the origin in the query, or else of the one that asks; programs are admitted.
 pub fn judge(request: &Request<'_>, policy: &Policy<'_>) -> Admission {
-    let asked = request.query.split('&').find_map(|pair| pair.strip_prefix("origin="));
+    let asked = request.query_pairs().find(|(key, _)| *key == "origin");
     let origin = match asked {
-        Some(origin) => {
-            percent_decode_str(&origin.replace('+', " ")).decode_utf8().map(|origin| Some(origin.into_owned())).ok()
-        }
-        None => request.single("origin").map(|origin| origin.map(str::to_owned)).ok(),
+        Some((_, origin)) => origin.map(Some).ok_or(HttpError::UPGRADE_ORIGIN),
+        None => request.single("origin").map(|origin| origin.map(str::to_owned)),
     };
     let admitted = match origin {
-        Some(Some(origin)) => admit_page(&origin, request.host, policy),
-        Some(None) => Ok(()),
-        None => Err(HttpError::UPGRADE_ORIGIN),
+        Ok(Some(origin)) => admit_page(&origin, request.host, policy),
+        Ok(None) => Ok(()),
+        Err(_) => Err(HttpError::UPGRADE_ORIGIN),
     };
     match admitted {
         Ok(()) => Admission::Admitted,

@@ -1,5 +1,7 @@
 //! Response heads, and the errors that are sent as responses.
 
+use thiserror::Error;
+
 use super::Method;
 
 /// What happens to the connection after a response.
@@ -98,21 +100,14 @@ fn reason_phrase(status: u16) -> &'static str {
 }
 
 /// A request that is refused: sent as a response of one sentence, after which the connection is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{status} {}", .sentence.trim_end())]
 pub struct HttpError {
     pub status: u16,
     /// For people, with its line end.
     pub sentence: &'static str,
     fields: &'static [(&'static str, &'static str)],
 }
-
-impl std::fmt::Display for HttpError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.status, self.sentence.trim_end())
-    }
-}
-
-impl std::error::Error for HttpError {}
 
 /// The methods of every resource, as a field.
 pub(crate) const ALLOW: (&str, &str) = ("Allow", "GET, HEAD, OPTIONS");

@@ -248,7 +248,7 @@ pub fn encode_pong(out: &mut impl BufMut, payload: &[u8]) {
     encode_frame(out, Opcode::Pong, &payload[..payload.len().min(CONTROL_BYTES_MAX)]);
 }
 
-/// Writes any frame as a client sends it: for tests and the load benchmark.
+/// Writes any frame as a client sends it: for tests and benchmarks.
 pub fn encode_client_frame(out: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
     encode_header(out, FrameHeader { payload_bytes: payload.len(), ..header });
     let start = out.len();

@@ -9,7 +9,6 @@ use crate::wire::http::{Method, Request, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use percent_encoding::percent_decode_str;
 use sha1::{Digest, Sha1};
 
 /// RFC 6455 1.3.
@@ -68,7 +67,7 @@ pub fn evaluate(request: &Request<'_>, policy: &Policy<'_>, date: Option<&str>) 
     let deflate = negotiate_deflate(request.values("sec-websocket-extensions"))
         .map_err(|_| HttpError::UPGRADE_EXTENSIONS)?
         .filter(|_| policy.deflate);
-    let Query { name, room } = parse_query(request.query)?;
+    let Query { name, room } = parse_query(request)?;
 
     let extensions = deflate.map(DeflateParams::to_field);
     let mut fields = vec![("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", &accept)];
@@ -205,26 +204,18 @@ struct Query {
 }
 
 /// `name=alice&room=dev`; of two with the same key the first counts.
-fn parse_query(query: &str) -> Result<Query, HttpError> {
+fn parse_query(request: &Request<'_>) -> Result<Query, HttpError> {
     let mut parsed = Query::default();
-    for pair in query.split('&') {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for (key, value) in request.query_pairs() {
         let slot = match key {
             "name" => &mut parsed.name,
             "room" => &mut parsed.room,
             _ => continue,
         };
-        let value = decode_value(value)?;
+        let value = value.ok_or(HttpError::UPGRADE_QUERY)?;
         if slot.is_none() && !value.is_empty() {
             *slot = Some(value);
         }
     }
     Ok(parsed)
-}
-
-/// As forms encode it: a plus is a space.
-fn decode_value(value: &str) -> Result<String, HttpError> {
-    let value = value.replace('+', " ");
-    let decoded = percent_decode_str(&value).decode_utf8().map_err(|_| HttpError::UPGRADE_QUERY)?;
-    Ok(decoded.into_owned())
 }

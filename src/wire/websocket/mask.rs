@@ -17,11 +17,3 @@ pub fn unmask(data: &mut [u8], key: [u8; 4], offset: usize) {
         *byte ^= key;
     }
 }
-
-/// The formula of the RFC, as the tests' oracle.
-#[cfg(test)]
-pub(crate) fn unmask_naive(data: &mut [u8], key: [u8; 4], offset: usize) {
-    for (index, byte) in data.iter_mut().enumerate() {
-        *byte ^= key[(offset + index) % 4];
-    }
-}

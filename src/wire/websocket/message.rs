@@ -77,11 +77,6 @@ impl Decoder {
         Decoder { fragments: None, deflate, is_over: false }
     }
 
-    /// What the handshake negotiated.
-    pub fn deflate(&self) -> Option<DeflateParams> {
-        self.deflate
-    }
-
     /// Heap memory held, in bytes: none between messages.
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {

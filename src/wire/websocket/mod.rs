@@ -12,6 +12,8 @@ pub mod message;
 #[cfg(test)]
 mod tests;
 
+use thiserror::Error;
+
 /// Close codes that the wire itself sends (RFC 6455 7.4.1). Others are plain numbers.
 pub mod close_code {
     pub const NORMAL: u16 = 1000;
@@ -24,7 +26,8 @@ pub mod close_code {
 }
 
 /// What a peer did wrong, in the words of the Close frame that tells it so. The connection is over after one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{reason} (close code {code})")]
 pub struct ProtocolError {
     /// A close code, RFC 6455 7.4.1.
     pub code: u16,
@@ -45,11 +48,3 @@ impl ProtocolError {
         ProtocolError { code: close_code::TOO_BIG, reason: "message too big" }
     }
 }
-
-impl std::fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} (close code {})", self.reason, self.code)
-    }
-}
-
-impl std::error::Error for ProtocolError {}

@@ -3,6 +3,19 @@ use proptest::prelude::*;
 
 const PLENTY: Limits = Limits { messages_max: 1_000, bytes_max: 1 << 20 };
 
+impl History {
+    /// The id of the newest message held.
+    fn last_id(&self) -> Option<u64> {
+        (!self.is_empty()).then(|| self.next_id - 1)
+    }
+
+    /// The message with this id, if it is still held.
+    fn get(&self, id: u64) -> Option<&Message> {
+        let place = id.checked_sub(self.ids().start)?;
+        self.messages.get(usize::try_from(place).ok()?)
+    }
+}
+
 fn said(text: &str) -> Message {
     Message::new(7, Kind::Said, "alice", text).expect("a short name")
 }

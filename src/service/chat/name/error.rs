@@ -2,6 +2,7 @@
 
 use crate::service::chat::text::quote;
 use std::fmt;
+use thiserror::Error;
 
 /// What the name was meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +11,8 @@ pub enum What {
     Room,
 }
 
-/// A refused name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A refused name. Its sentence takes words from both fields, so it is written below and not derived.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NameError {
     pub what: What,
     pub refusal: Refusal,
@@ -157,5 +158,3 @@ impl fmt::Display for NameError {
         }
     }
 }
-
-impl std::error::Error for NameError {}

@@ -408,6 +408,9 @@ fn the_query_names_who_and_where() {
     assert_eq!(query_of("ws://a/?name=b&room=c"), some("b", "c"));
     assert_eq!(query_of("/?name=a&name=b&room=c=d"), some("a", "c=d"));
     assert_eq!(query_of("/?name=100%&room=%zz"), some("100%", "%zz"));
+    assert_eq!(query_of("/?name=%EF%BF%BD&room=%FF%EF%BF%BD"), Err(HttpError::UPGRADE_QUERY));
+    // What a page makes of a bad address. It has to come in, so that it is told that this is no name.
+    assert_eq!(query_of("/?name=%EF%BF%BD&room=dev"), some("\u{FFFD}", "dev"));
     assert_eq!(query_of("/"), Ok((None, None)));
     assert_eq!(query_of("/?name=&room&nickname=x"), Ok((None, None)));
     for bad in ["/?name=%FF", "/?room=%C3", "/?name=a&name=%ED%A0%80"] {
