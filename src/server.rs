@@ -24,6 +24,7 @@ use crate::outgoing::{Batch, Checked, Farewell, Outgoing, Until};
 use crate::refusal::Refusal;
 use crate::service::{Message, Service, Taken};
 use crate::timers::{Due, Timers};
+use crate::wire::detect::has_words;
 use crate::wire::http::site::Site;
 use crate::wire::websocket::message::Scratch;
 use crate::wire::{Undecided, Wire};
@@ -190,7 +191,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Nothing that is written reaches this client any more.
     fn break_off(&mut self, id: ClientId) {
         let client = &mut self.clients[id.index()];
-        let is_new = mem::replace(&mut client.input, Input::Broken) != Input::Broken;
+        let is_new = matches!(client.input, Input::Open | Input::Ended);
+        client.input = match client.input {
+            Input::Ended | Input::Left => Input::Left,
+            Input::Open | Input::Broken => Input::Broken,
+        };
         if is_new && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
             self.out.deafen(id);
             self.timers.push(self.out.now().ms + self.settings.limits.last_words_ms, id, Due::LastWords);
@@ -308,6 +313,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.serve_rest(id);
             }
             Got::Nothing => {}
+            Got::Error(_) if self.clients[id.index()].input == Input::Left => {
+                self.clients[id.index()].lifecycle = Lifecycle::Ending;
+                self.serve_rest(id);
+            }
             // What is left in the inbox is a part of a message.
             Got::Error(error) => self.gone(id, &error),
         }
@@ -396,7 +405,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_rest(&mut self, id: ClientId) {
         let client = &self.clients[id.index()];
         // One that goes without a word has not come.
-        if matches!(client.wire, Wire::Undecided(_)) && !client.inbox.is_empty() {
+        if matches!(client.wire, Wire::Undecided(_)) && has_words(client.inbox.as_slice()) {
             self.become_line(id);
         }
         if !self.serve_inbox(id) {
@@ -406,7 +415,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let client = &self.clients[id.index()];
         // What breaks off is not whole; what ends is.
         let is_whole = client.input != Input::Broken && matches!(client.wire, Wire::Line(_));
-        if is_whole && !inbox.is_empty() {
+        let is_said = client.opened || has_words(inbox.as_slice());
+        if is_whole && is_said && !inbox.is_empty() {
             self.offer_line(id, inbox.as_mut_slice());
         }
         if self.is_free(id) {

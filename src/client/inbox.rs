@@ -19,6 +19,10 @@ impl Inbox {
         self.bytes.as_ref().map_or(0, |bytes| bytes.len())
     }
 
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.as_deref().map_or(&[], Vec::as_slice)
+    }
+
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         self.bytes.as_deref_mut().map_or(&mut [], Vec::as_mut_slice)
     }

@@ -60,7 +60,9 @@ pub enum Input {
     /// Nothing. Its end may have been reported together with its last bytes, so it is read on until the end comes, and no
     /// further readiness is waited for.
     Ended,
-    /// Nothing, and it hears nothing either. What has come is served.
+    /// Nothing: its end had been reported, and then its connection broke. What has come is served, its last words included.
+    Left,
+    /// Nothing, and it hears nothing either. What has come whole is served.
     Broken,
 }
 

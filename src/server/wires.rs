@@ -265,6 +265,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_line(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
         let Wire::Line(line) = &mut self.clients[id.index()].wire else { return None };
         match line.decode(input, self.settings.limits.message_bytes_max) {
+            // On a port for lines only, TLS waits for an answer to what ends no line.
+            Ok(None) if !self.clients[id.index()].opened && input.starts_with(&[0x16, 0x03]) => {
+                self.give_up(id, Farewell::Foreign(Foreign::Tls))
+            }
             Ok(cut) => {
                 let cut = cut?;
                 self.offer_line(id, &mut input[..cut.content]);

@@ -139,7 +139,8 @@ pub fn first_line(line: &[u8], payload: Payload) -> FirstLine {
     if let Some(foreign) = by_line(line, payload) {
         return FirstLine::Foreign(foreign);
     }
-    let begins_as_request = METHODS.iter().any(|method| after_word(line, method).is_some());
+    let begins_as_request =
+        METHODS.iter().any(|method| after_word(line, method).is_some() || line == method.as_bytes());
     match payload {
         Payload::Text if is_binary(line) => FirstLine::Foreign(Foreign::Binary),
         Payload::Text if begins_as_request => FirstLine::AlmostRequest,
@@ -168,13 +169,21 @@ fn by_line(line: &[u8], payload: Payload) -> Option<Foreign> {
     let more = words.count();
     match first {
         _ if line.starts_with(&[0x16, 0x03]) => Some(Foreign::Tls),
-        b"PROXY" if matches!(second, b"TCP4" | b"TCP6" | b"UNKNOWN") => Some(Foreign::Proxy),
+        _ if first.eq_ignore_ascii_case(b"PROXY")
+            && [b"TCP4".as_slice(), b"TCP6", b"UNKNOWN"].iter().any(|kind| kind.eq_ignore_ascii_case(second)) =>
+        {
+            Some(Foreign::Proxy)
+        }
         _ if line.starts_with(b"SSH-") && line[4..].first().is_some_and(u8::is_ascii_digit) => Some(Foreign::Ssh),
         _ if payload == Payload::Bytes => None,
         b"EHLO" | b"HELO" | b"LHLO" if !second.is_empty() && more == 0 => Some(Foreign::Smtp),
-        b"CAP" if matches!(second, b"LS" | b"REQ" | b"LIST" | b"END") => Some(Foreign::Irc),
+        b"CAP" | b"cap" if matches!(second, b"LS" | b"REQ" | b"LIST" | b"END" | b"ls" | b"req") => Some(Foreign::Irc),
+        b"WEBIRC" | b"AUTHENTICATE" | b"STARTTLS" => Some(Foreign::Irc),
+        b"APOP" | b"AUTHINFO" if !second.is_empty() => Some(Foreign::Smtp),
+        b"USER" if !second.is_empty() && more == 0 => Some(Foreign::Smtp),
+        b"HELLO" if is_number(second) => Some(Foreign::Redis),
         b"NICK" | b"PASS" if !second.is_empty() && more == 0 => Some(Foreign::Irc),
-        b"USER" if more >= 3 => Some(Foreign::Irc),
+        b"USER" | b"user" if more >= 3 => Some(Foreign::Irc),
         b"AUTH" if !second.is_empty() && more <= 1 => Some(Foreign::Redis),
         _ if matches!(second, b"LOGIN" | b"login") && more == 2 && is_tag(first) => Some(Foreign::Imap),
         b"CONNECT" if second.starts_with(b"{") => Some(Foreign::Nats),
@@ -199,6 +208,11 @@ fn is_number(digits: &[u8]) -> bool {
 fn is_request_line(line: &[u8]) -> bool {
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return false };
+    // A response, or a request without a target.
+    let is_status = version(method) == Version::Whole && is_number(target);
+    if is_status || is_method(method) && version(target) == Version::Whole || is_known_field(line) {
+        return true;
+    }
     let Some(last) = words.next_back() else {
         // HTTP/0.9 had no version.
         return is_method(method) && target.starts_with(b"/");
@@ -209,15 +223,30 @@ fn is_request_line(line: &[u8]) -> bool {
         Version::None => false,
         // "try it with HTTP/2" is said by people.
         Version::Short => is_method(method) || is_path && has_three,
-        Version::Whole => is_method(method) || has_three,
+        Version::Whole => is_method(method) || has_three || method.iter().all(u8::is_ascii_uppercase),
     }
 }
 
-/// Whether a line is a field of a request's head, such as `Cookie: secret`.
+/// Whether a line may be one of a request's head, such as `Cookie: secret`, or of its body.
 pub fn is_header_field(line: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    name.len() < line.len() && !name.is_empty() && name.iter().all(is_token)
+    let is_token = |byte: &u8| byte.is_ascii_graphic();
+    let is_field = name.len() < line.len() && !name.is_empty() && name.iter().all(is_token);
+    is_field || matches!(line, [b' ' | b'\t' | b'{', ..])
+}
+
+/// Fields that nobody types as the first thing there is to say, and that hold secrets.
+const FIELDS: [&[u8]; 5] = [b"Host", b"Cookie", b"Set-Cookie", b"Authorization", b"Proxy-Authorization"];
+
+fn is_known_field(line: &[u8]) -> bool {
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    name.len() < line.len() && FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
+}
+
+/// Whether there is anything to read in what may be no whole line.
+pub fn has_words(input: &[u8]) -> bool {
+    let rest = input.strip_prefix(MARK).unwrap_or(input);
+    !MARK.starts_with(rest) && rest.iter().any(|byte| *byte > b' ' && *byte != 0x7F)
 }
 
 /// Whether the first line is a whole request without a version, as HTTP/0.9 had them.
@@ -237,13 +266,14 @@ enum Version {
 }
 
 fn version(word: &[u8]) -> Version {
-    let number = ["HTTP/", "RTSP/", "SIP/"].iter().find_map(|name| {
-        let (start, number) = word.split_at_checked(name.len())?;
-        start.eq_ignore_ascii_case(name.as_bytes()).then_some(number)
-    });
+    let Some(slash) = memchr(b'/', word) else { return Version::None };
+    let (name, number) = (&word[..slash], &word[slash + 1..]);
+    if name.is_empty() || !name.iter().all(u8::is_ascii_alphabetic) {
+        return Version::None;
+    }
     match number {
-        Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit() => Version::Whole,
-        Some([major, ..]) if major.is_ascii_digit() => Version::Short,
+        [major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => Version::Whole,
+        [major, ..] if major.is_ascii_digit() && name.eq_ignore_ascii_case(b"HTTP") => Version::Short,
         _ => Version::None,
     }
 }

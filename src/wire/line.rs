@@ -82,7 +82,7 @@ impl Line {
 
     /// Judges one line after the other: they are text but for the first one that is not empty, which `judge` tells.
     pub fn judge(&mut self, line: &[u8], judge: impl FnOnce(&[u8]) -> FirstLine) -> FirstLine {
-        let is_empty = line.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let is_empty = line.trim_ascii().is_empty();
         match self.first {
             First::Seen => return FirstLine::Text,
             First::Awaited if is_empty => return FirstLine::Text,

@@ -132,7 +132,7 @@ impl Wire {
         self.reset = true;
         self.breaks_at_write = false;
         self.uplink.clear();
-        if self.rng.bool() {
+        if self.rng.bool() && !self.input_ended {
             self.input.clear();
         }
         self.lose();

@@ -223,8 +223,9 @@ fn who_comes_and_goes_without_a_word_has_not_been_there() {
         sim.send(&watcher, "\r\n");
         sim.settle();
         watcher.take_output();
-        for wait in [0, 15_000] {
+        for (wait, sent) in [(0, ""), (15_000, ""), (0, "\r"), (0, " "), (0, "\u{feff}"), (0, "\x04")] {
             let check = sim.connect(PLENTY);
+            sim.send(&check, sent);
             sim.pass(wait);
             sim.end_input(&check);
             sim.settle();
@@ -260,6 +261,7 @@ fn other_protocols_are_never_said_and_end_in_their_own_manner() {
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0csecretsecre", b"! "),
         (b"CAP LS 302\r\nNICK secret\r\nUSER secret 0 * :x\r\n", b"ERROR :"),
         (b"PASS secret\r\n", b"ERROR :"),
+        (b"USER secret\r\nPASS secret\r\n", b"554 "),
         (b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", b"-ERR "),
         (b"EHLO secret.example\r\n", b"554 "),
         (b"CONNECT\nlogin:a\npasscode:secret\n\n\0", b"ERROR\n"),

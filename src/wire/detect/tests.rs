@@ -29,6 +29,12 @@ fn whatever_is_shaped_like_a_request_is_one() {
         "GET / HTTP/9.9",
         "GET / HTTP/2",
         "GET /a b c HTTP/1.1",
+        "PROPFIND /a b/ HTTP/1.1",
+        "REQMOD icap://s/x ICAP/1.0",
+        "SOURCE /live ICE/1.0",
+        "POST HTTP/1.1",
+        "HTTP/1.1 200 OK",
+        "Cookie: secret",
         "GET\t/\tHTTP/1.1",
         "DESCRIBE rtsp://a/b RTSP/1.0",
         "REGISTER sip:a SIP/2.0",
@@ -99,7 +105,7 @@ fn other_protocols_are_known_wherever_they_are_cut() {
         (hello, Foreign::Tls),
         (b"PROXY TCP4 203.0.113.7 192.0.2.1 51234 80\r\n", Foreign::Proxy),
         (b"PROXY TCP6 ::1 ::1 1 2\r\n", Foreign::Proxy),
-        (b"PROXY UNKNOWN\r\n", Foreign::Proxy),
+        (b"proxy unknown\r\n", Foreign::Proxy),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Foreign::Ssh),
         (b"SSH-1.99-x\n", Foreign::Ssh),
     ];
@@ -108,7 +114,11 @@ fn other_protocols_are_known_wherever_they_are_cut() {
             assert_eq!(decided(input, payload), Detected::Foreign(foreign), "{foreign:?}");
         }
     }
-    let in_text: [(&[u8], Foreign); 20] = [
+    let in_text: [(&[u8], Foreign); 24] = [
+        (b"cap ls 302\r\n", Foreign::Irc),
+        (b"WEBIRC secret gw host 1.2.3.4\r\n", Foreign::Irc),
+        (b"USER alice\r\n", Foreign::Smtp),
+        (b"HELLO 3 AUTH a secret\r\n", Foreign::Redis),
         (b"AUTH secret\r\n", Foreign::Redis),
         (b"a001 LOGIN bob secret\r\n", Foreign::Imap),
         (b"EHLO mail.example\r\n", Foreign::Smtp),
