@@ -106,6 +106,12 @@ fn parse_scheme(scheme: &str) -> Result<String, OriginError> {
     match scheme.as_str() {
         "ws" => wrong("pages come by http or https; give http:// in place of ws://"),
         "wss" => wrong("pages come by http or https; give https:// in place of wss://"),
+        "http" | "https" => Ok(scheme),
+        "ftp" | "ftps" | "tcp" | "tls" | "ssl" => wrong(format!("no page comes by {scheme}; give http:// or https://")),
+        // Whoever mistypes it leaves out, doubles or swaps a letter.
+        typo if typo.len() <= 7 && typo.bytes().all(|byte| b"htps".contains(&byte)) => {
+            wrong(format!("{scheme:?} is no scheme; did you mean https?"))
+        }
         _ => Ok(scheme),
     }
 }
@@ -122,6 +128,7 @@ fn parse_port(port: &str) -> Result<Option<u16>, OriginError> {
     match port {
         "" => Ok(None),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
+            Ok(0) => wrong("0 is no port that a page comes from"),
             Ok(port) => Ok(Some(port)),
             Err(_) => wrong(format!("{digits} is no port; they end at 65535")),
         },
@@ -145,6 +152,9 @@ fn parse_web_host(host: &str) -> Result<String, OriginError> {
     let host = host.to_ascii_lowercase();
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
         return wrong(format!("{host:?} is no host"));
+    }
+    if host.strip_suffix('.').unwrap_or(&host).split('.').any(str::is_empty) {
+        return wrong(format!("{host:?} has an empty part"));
     }
     // Browsers take a host for an IPv4 address if its last label is a number, and send it with four of them.
     let last = host.strip_suffix('.').unwrap_or(&host).rsplit('.').next().unwrap_or_default();
