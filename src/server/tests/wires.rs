@@ -680,6 +680,19 @@ fn a_silent_client_is_pinged_and_let_go_if_it_does_not_answer() {
 }
 
 #[test]
+fn an_answer_that_waits_to_be_read_comes_before_its_deadline() {
+    let mut sim = auto_echo();
+    let peer = sim.upgraded(PLENTY);
+    sim.pass(25_000);
+    assert_eq!(peer.take_bytes(), served(PING, b""));
+    sim.send(&peer, frame(PONG, b""));
+    // The server was stopped meanwhile.
+    sim.now.ms += 20_000;
+    sim.settle();
+    assert!(!peer.is_shut() && peer.output().is_empty(), "{}", peer.output());
+}
+
+#[test]
 fn pongs_are_not_lost_under_pressure() {
     let mut sim = auto_echo();
     let peer = sim.upgraded(0);
