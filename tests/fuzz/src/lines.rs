@@ -118,6 +118,9 @@ fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
             [255, command, rest @ ..] => {
                 match meant(*command) {
                     Some(byte) if is_within_character(&data) => data.push(byte),
+                    // Erase Character and Erase Line are what their keys send.
+                    _ if *command == 247 => data.push(0x08),
+                    _ if *command == 248 => data.push(0x15),
                     _ if *command == 246 => replies.extend_from_slice(b"* Yes, I am here.\r\n"),
                     _ => {}
                 }

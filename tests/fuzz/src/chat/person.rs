@@ -179,7 +179,10 @@ impl Person {
         assert!(line.starts_with(['*', '!', '[']), "{line:?} could be anybody's");
         if let Some(said) = line.strip_prefix("[#") {
             let room = said.split(']').next().expect("there is one");
-            assert!(self.rooms.contains_key(&format!("#{room}")), "not in #{room}, and told {line:?}");
+            // Before it has come in, a terminal may listen to the lobby.
+            let listens = self.rooms.is_empty() && self.dialect == Dialect::Line && room.eq_ignore_ascii_case("lobby");
+            let is_in = self.rooms.contains_key(&format!("#{room}"));
+            assert!(is_in || listens, "not in #{room}, and told {line:?}");
         }
         let welcome = line.strip_prefix("* Welcome! You are ").and_then(|rest| rest.split_once(" in #"));
         let entered = line.strip_prefix("* You are in #").map(|rest| (rest, " now, with"));
