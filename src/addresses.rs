@@ -298,7 +298,7 @@ impl FromStr for Most {
     }
 }
 
-/// A number of clients that can not be used. Whoever reports it says what was given.
+/// A number of clients that cannot be used. Whoever reports it says what was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give a number of clients from 1 to {}, or off for no limit", u32::MAX)]
 pub struct MostError;

@@ -90,7 +90,7 @@ impl<S: Stream> Refusals<S> {
         Refusals { listen, waiting: VecDeque::new() }
     }
 
-    /// Tells a client why it can not come in, and closes the connection. A few are kept for a moment:
+    /// Tells a client why it cannot come in, and closes the connection. A few are kept for a moment:
     /// a request comes just after its connection, and its sender makes nothing of a line.
     pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Refusal, now: Now) {
         info!("{peer}: refused: {refusal} ({})", refusal.limit());

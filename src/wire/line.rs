@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::wire::detect::{FirstLine, is_header_field};
 use crate::wire::telnet::Telnet;
 
-/// Why a line can not be served.
+/// Why a line cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("line too long: at most {bytes_max} bytes are allowed (--max-message-bytes)")]
 pub struct LineTooLong {
