@@ -3,6 +3,7 @@
 use super::Server;
 use crate::client::{ClientId, Lifecycle, Reading, Stream};
 use crate::service::Service;
+use crate::wire::Wire;
 use crate::wire::http::HEAD_BYTES_MAX;
 use crate::wire::websocket::message::frame_bytes_max;
 
@@ -31,6 +32,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             let is_leaving = matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering);
             let keeps = !client.inbox.is_empty() || client.pending.is_some();
             assert!(!is_leaving || !keeps, "client {key} is leaving, and what it said last is kept");
+            let is_undecided = matches!(client.wire, Wire::Undecided(_) | Wire::Line(_));
+            assert!(!client.listens || is_undecided && !client.opened, "client {key} listens and has come in");
             let is_offered_again = client.pending.is_none() || client.reading != Reading::Idle;
             assert!(is_offered_again, "the message of client {key} is kept and nobody will look at it");
         }

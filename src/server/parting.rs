@@ -86,7 +86,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    fn dismiss_from_service(&mut self, id: ClientId) {
+    pub(super) fn dismiss_from_service(&mut self, id: ClientId) {
         let client = &mut self.clients[id.index()];
         if mem::take(&mut client.listens) {
             self.service.has_listened(id, &mut self.out);

@@ -180,10 +180,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn become_http(&mut self, id: ClientId) {
-        if mem::take(&mut self.clients[id.index()].opened) {
-            self.service.closed(id, &mut self.out);
-            self.out.forget(id);
-        }
+        self.dismiss_from_service(id);
+        self.out.forget(id);
         self.out.release(id);
         let since = self.out.now().ms;
         self.clients[id.index()].wire =

@@ -74,6 +74,12 @@ pub struct Client {
     tokens_at: u64,
 }
 
+impl Client {
+    fn was_behind(&mut self, is_over_limit: bool, now: Now) {
+        self.behind_ms = if is_over_limit { u64::MAX } else { now.ms.saturating_sub(self.caught_up_at) };
+    }
+}
+
 #[derive(Debug)]
 pub struct Model {
     settings: Settings,
@@ -203,6 +209,10 @@ impl Model {
         assert!(client.name.is_none() && !client.closed, "client {number} opened twice");
         assert_eq!(is_line, client.dialect == Dialect::Line, "client {number} is taken for another kind");
         assert!(!is_line || !client.sent.is_empty(), "client {number} has said nothing, and is there");
+        if !is_line {
+            // One that asked in time has been told nothing yet, and is not told what it was to hear as a listener.
+            client.expected.drop_heard();
+        }
         let mut refusal = None;
         let first = match name.map(|name| (name, self.alike(name))) {
             Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),
@@ -258,15 +268,18 @@ impl Model {
         Ok(())
     }
 
-    /// A silent client listens from now on, as terminals do, or does so no more.
-    pub fn listens(&mut self, number: usize, listens: bool) {
+    /// A silent client listens from now on, as terminals do.
+    pub fn listens(&mut self, number: usize) {
         let client = self.client(number);
-        assert!(client.name.is_none() && client.listens != listens, "client {number} is in, or listens twice");
-        client.listens = listens;
-        if client.dialect != Dialect::Line {
-            client.dialect = Dialect::Line;
-            client.sent.clear();
-        }
+        assert!(client.name.is_none() && !client.listens, "client {number} is in, or listens twice");
+        client.listens = true;
+    }
+
+    /// It listens no more: it comes in, asks for something else, or goes.
+    pub fn has_listened(&mut self, number: usize, is_over_limit: bool, now: Now) {
+        let client = self.client(number);
+        assert!(std::mem::take(&mut client.listens), "client {number} did not listen");
+        client.was_behind(is_over_limit, now);
     }
 
     /// The service has taken the next message of a client.
@@ -299,7 +312,7 @@ impl Model {
         assert!(!self.clients[&number].closed, "client {number} closed twice");
         self.leave_all(number, None, now.unix_ms);
         let client = self.client(number);
-        client.behind_ms = if is_over_limit { u64::MAX } else { now.ms.saturating_sub(client.caught_up_at) };
+        client.was_behind(is_over_limit, now);
         client.name = None;
         client.closed = true;
     }
@@ -402,7 +415,7 @@ impl Model {
             let listeners: Vec<usize> =
                 self.clients.iter().filter(|(_, client)| client.listens).map(|(&number, _)| number).collect();
             for listener in listeners {
-                self.line(listener, &key, line.clone());
+                self.client(listener).expected.push(&key, Item::Line(line.clone()));
             }
         }
         while self.rooms.values().map(Room::bytes).sum::<usize>() > self.settings.rooms.history_bytes_max {

@@ -73,12 +73,13 @@ impl Service for Watch {
         let address = address_of(number);
         assert!(self.terminals.contains(&address) && !self.browsers.contains(&address), "{client} is no terminal");
         self.ids.insert(number, client);
-        self.model.borrow_mut().listens(number, true);
+        self.model.borrow_mut().listens(number);
         self.chat.listens(client, out);
     }
 
     fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
-        self.model.borrow_mut().listens(number(client), false);
+        let is_over_limit = out.owed_bytes(client) > self.limits.outbox_max_bytes;
+        self.model.borrow_mut().has_listened(number(client), is_over_limit, out.now());
         self.chat.has_listened(client, out);
     }
 

@@ -216,6 +216,27 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
 }
 
 #[test]
+fn a_listener_that_asks_for_the_page_gets_that_and_nothing_else() {
+    let mut sim = chat(Listen::Auto);
+    let (talker, page, monitor) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.pass(300);
+    sim.send(&talker, "\r\n");
+    sim.settle();
+    // In one turn: something is said, and then the listener asks.
+    sim.send(&talker, "hello\r\n");
+    sim.send(&page, UPGRADE);
+    sim.send(&monitor, GET);
+    sim.settle();
+    sim.send(&talker, "again\r\n");
+    sim.settle();
+    assert!(page.output().starts_with("HTTP/1.1 101 "), "{}", page.output());
+    assert!(!page.output().contains("] guest-1: hello"), "{}", page.output());
+    assert!(page.output().ends_with("[#lobby] guest-1: again"), "{}", page.output());
+    assert!(monitor.output().starts_with("HTTP/1.1 200 "), "{}", monitor.output());
+    assert!(!monitor.output().contains('['), "{}", monitor.output());
+}
+
+#[test]
 fn who_comes_and_goes_without_a_word_has_not_been_there() {
     for listen in [Listen::Auto, Listen::Line] {
         let mut sim = chat(listen);
