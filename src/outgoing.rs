@@ -128,8 +128,9 @@ struct Recipient {
     serial: u32,
     format: Format,
     queued: Queued,
-    /// It has an entry in the bulk queue, which stays there when it turns prompt: no second one is made.
+    /// It has an entry in these queues, which stays there when it is on the queue no longer: no second one is made.
     in_bulk: bool,
+    in_prompt: bool,
     /// The kernel took everything it was last given.
     writable: bool,
     /// Its wire has not been decided: what it is owed has to wait.
@@ -447,7 +448,11 @@ impl Outgoing {
                     self.bulk.push_back(client);
                 }
             }
-            (Queued::No | Queued::Bulk, Queued::Prompt) => self.prompt.push_back(client),
+            (Queued::No | Queued::Bulk, Queued::Prompt) => {
+                if !mem::replace(&mut recipient.in_prompt, true) {
+                    self.prompt.push_back(client);
+                }
+            }
             _ => return,
         }
         recipient.queued = queue;

@@ -15,6 +15,7 @@ impl Outgoing {
             format,
             queued: Queued::No,
             in_bulk: false,
+            in_prompt: false,
             writable: true,
             held: false,
             closed: true,
@@ -64,6 +65,7 @@ impl Outgoing {
         if let Some(mut owed) = recipient.outbox.take() {
             owed.outbox.keep_cut_piece();
             if owed.outbox.is_empty() {
+                recipient.queued = Queued::No;
                 self.recycle(owed);
             } else {
                 recipient.outbox = Some(owed);
@@ -225,8 +227,10 @@ impl Outgoing {
         if recipient.serial != id.serial {
             return None;
         }
-        if queue == Queued::Bulk {
-            recipient.in_bulk = false;
+        match queue {
+            Queued::No => {}
+            Queued::Bulk => recipient.in_bulk = false,
+            Queued::Prompt => recipient.in_prompt = false,
         }
         if recipient.queued != queue {
             return None;

@@ -154,10 +154,8 @@ impl<'a> World<'a> {
         }
         self.finish();
         for heard in &mut self.heard {
-            // These are said as soon as the bytes arrive: an answer even of those behind a line that is too long, a greeting
-            // if nothing has followed telnet's negotiation yet.
-            let at_once = ["* Yes, I am here.", "* This is a chat. Press Enter to come in, or type what to say in #lobby."];
-            heard.retain(|seen| !matches!(seen, Seen::Line(line) if at_once.contains(&line.as_str())));
+            // That is said as soon as the bytes arrive, even of those behind a line that is too long.
+            heard.retain(|seen| *seen != Seen::Line("* Yes, I am here.".to_owned()));
             heard.sort();
         }
         self.heard
@@ -217,6 +215,9 @@ impl<'a> World<'a> {
         for who in 0..self.people.len() {
             // Only the lengths matter; what is sent is in the uplink.
             let sent = vec![0; self.people[who].wire.borrow().unread_by_server()];
+            // What decides the wire comes whole: an empty line by itself is somebody's Enter, and before a request it is
+            // nothing. How first bytes may be cut is tested where they are looked at.
+            let cuts = if self.people[who].is_in() { cuts } else { Cuts::NONE };
             for piece in cuts.pieces(&sent) {
                 self.people[who].wire.borrow_mut().arrive(piece.len());
                 self.poll();

@@ -169,6 +169,12 @@ impl Person {
         }
     }
 
+    /// Whether its wire is decided: a terminal's by the first line, anything else by what it is made to send.
+    pub fn is_in(&self) -> bool {
+        let is_welcome = |seen: &Seen| matches!(seen, Seen::Line(line) if line.starts_with("* Welcome!"));
+        self.dialect != Dialect::Line || self.heard.iter().any(is_welcome)
+    }
+
     /// What people read: it tells of rooms that this client is in, and a terminal would not act on it.
     fn judge_line(&mut self, line: &str) {
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
