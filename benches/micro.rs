@@ -15,21 +15,21 @@ const READ_BYTES: usize = 64 * 1024;
 
 mod lines {
     use super::*;
-    use chat_server::wire::line::{Line, Rules};
+    use chat_server::wire::line::{Line, LineMode};
 
     /// A read full of lines that are passed on as they came.
     #[divan::bench(args = PAYLOADS)]
     fn split_raw(bencher: Bencher, payload_bytes: usize) {
-        split(bencher, Rules::Raw, payload_bytes);
+        split(bencher, LineMode::Raw, payload_bytes);
     }
 
     /// The same from terminals: the telnet protocol is taken out, endings are cut off.
     #[divan::bench(args = PAYLOADS)]
     fn split_telnet(bencher: Bencher, payload_bytes: usize) {
-        split(bencher, Rules::Telnet, payload_bytes);
+        split(bencher, LineMode::Telnet, payload_bytes);
     }
 
-    fn split(bencher: Bencher, rules: Rules, payload_bytes: usize) {
+    fn split(bencher: Bencher, rules: LineMode, payload_bytes: usize) {
         let line = [vec![b'x'; payload_bytes], rules.ending().into()].concat();
         let count = READ_BYTES / line.len();
         let mut input = line.repeat(count);
@@ -49,8 +49,8 @@ mod lines {
 
 mod websocket {
     use super::*;
-    use chat_server::origin::AllowedOrigins;
     use chat_server::wire::http::HeadParser;
+    use chat_server::wire::http::origin::AllowedOrigins;
     use chat_server::wire::websocket::deflate::{Deflater, Inflater};
     use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame, encode_frame};
     use chat_server::wire::websocket::handshake::{Policy, evaluate};
@@ -131,8 +131,13 @@ mod websocket {
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
         let none = AllowedOrigins::default();
-        let policy =
-            Policy { allowed_origins: &none, is_loopback: true, subprotocols: &["chat.v1.json"], deflate: true };
+        let policy = Policy {
+            allowed_origins: &none,
+            is_loopback: true,
+            subprotocols: &["chat.v1.json"],
+            query_keys: &["name", "room"],
+            deflate: true,
+        };
         bencher.bench_local(|| {
             let parsed = HeadParser::default().parse(black_box(head)).expect("well-formed");
             let (request, _) = parsed.expect("whole");
@@ -149,11 +154,12 @@ mod chat {
     use std::rc::Rc;
 
     use super::*;
-    use chat_server::client::Stream;
+    use chat_server::chat::Chat;
     use chat_server::clock::Now;
-    use chat_server::config::{Config, Settings};
+    use chat_server::config::Config;
     use chat_server::server::Server;
-    use chat_server::service::chat::Chat;
+    use chat_server::server::settings::Settings;
+    use chat_server::server::stream::Stream;
 
     /// A client whose kernel takes everything and forgets it.
     #[derive(Clone, Default)]

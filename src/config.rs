@@ -2,16 +2,21 @@
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::addresses::{Most, Policy};
+use crate::chat::{self, directory, history};
 use crate::clock::Millis;
-use crate::origin::{Allowed, AllowedOrigins};
-use crate::service::chat::{self, directory, history};
+use crate::delivery::limits::DeliveryLimits;
+use crate::net::event_loop::NetSettings;
+use crate::server::admission::{AddressPolicy, MaxClients};
+use crate::server::settings::{ConnectionLimits, Settings};
 use crate::throttle::Rate;
+use crate::wire::Protocols;
+use crate::wire::http::origin::Allowed;
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
@@ -23,15 +28,15 @@ pub struct Config {
     /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in brackets. Port 0
     /// takes any free port; the one taken is printed.
     #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
-    pub address: Addresses,
+    pub address: ListenAddresses,
 
     /// What to do with a message.
     #[arg(long, value_enum, default_value_t = Mode::Chat, env = "CHAT_MODE", hide_env_values = true)]
     pub mode: Mode,
 
     /// What the port speaks. `auto` tells HTTP (and so WebSocket) from lines by the first bytes of each connection.
-    #[arg(long, value_enum, default_value_t = Listen::Auto, env = "CHAT_WIRE", hide_env_values = true)]
-    pub wire: Listen,
+    #[arg(long, value_enum, default_value_t = Protocols::Auto, env = "CHAT_WIRE", hide_env_values = true)]
+    pub wire: Protocols,
 
     /// Chat, with `--wire auto`: how long a connection may be silent before it is told how to come in, as a person at a
     /// terminal may be looking at it. Browsers open connections ahead of need, and use one within ten seconds or never. By
@@ -59,16 +64,16 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub max_message_bytes: u32,
 
-    /// Most clients at once; one more is told so and disconnected. By default as many as the limit of open files allows
+    /// MaxClients clients at once; one more is told so and disconnected. By default as many as the limit of open files allows
     /// (the soft limit is raised to the hard one at start).
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
 
-    /// Most clients at once from one address (an IPv4 address, or the /64 network of an IPv6 address), or `off`; one more is
+    /// MaxClients clients at once from one address (an IPv4 address, or the /64 network of an IPv6 address), or `off`; one more is
     /// told so and disconnected. By default 256 for public addresses, and `off` for loopback and private ones, where
     /// reverse proxies and load tests are; if given, it holds for all. Behind a proxy all clients have its address.
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS_PER_ADDRESS", hide_env_values = true)]
-    pub max_clients_per_address: Option<Most>,
+    pub max_clients_per_address: Option<MaxClients>,
 
     /// How often one address may connect, as BURST:PER_SECOND, or `off`. Over it, it is told so and disconnected. By default
     /// 512:32 for public addresses, and `off` for loopback and private ones; if given, it holds for all.
@@ -127,79 +132,39 @@ pub enum Mode {
     Broadcast,
 }
 
-/// What the port speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Listen {
-    /// Lines, HTTP and WebSocket.
-    Auto,
-    /// Lines only.
-    Line,
-    /// HTTP and WebSocket only.
-    Http,
-}
-
-/// How the server treats its connections.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub limits: Limits,
-    /// `--max-clients-per-address` and `--connect-rate`.
-    pub addresses: Policy,
-    /// `--wire`.
-    pub listen: Listen,
-    /// `--allow-origin`.
-    pub allowed_origins: AllowedOrigins,
-    /// Only this machine can connect.
-    pub is_loopback: bool,
-    /// `--compress`.
-    pub compress: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            limits: Limits::default(),
-            addresses: Policy::default(),
-            listen: Listen::Auto,
-            allowed_origins: AllowedOrigins::default(),
-            is_loopback: false,
-            compress: false,
-        }
-    }
-}
-
 /// What an address given by name stands for; never empty.
 #[derive(Clone, Debug)]
-pub struct Addresses(pub Vec<SocketAddr>);
+pub struct ListenAddresses(pub Vec<SocketAddr>);
 
-fn resolve(address: String) -> Result<Addresses, String> {
+fn resolve(address: String) -> Result<ListenAddresses, String> {
     let found: Vec<SocketAddr> = address
         .to_socket_addrs()
         .map_err(|error| format!("not an address like 127.0.0.1:8080 or [::1]:8080 ({error})"))?
         .collect();
     match found.is_empty() {
         true => Err("this name has no address".to_owned()),
-        false => Ok(Addresses(found)),
+        false => Ok(ListenAddresses(found)),
     }
 }
 
 /// The text to show instead of starting.
 #[derive(Debug)]
-pub enum Instead {
+pub enum Exit {
     /// Asked for by `--help` or `--version`: standard output, exit code 0.
-    Page(String),
+    Help(String),
     /// One line that says what is wrong: standard error, exit code 2.
-    Complaint(String),
+    Usage(String),
 }
 
 impl Config {
     /// Reads the command line (its first item is the program's name) and the environment.
     ///
     /// # Errors
-    /// [`Instead`] tells what to print and how to exit.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Instead> {
+    /// [`Exit`] tells what to print and how to exit.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Exit> {
         Config::try_parse_from(arguments).map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Instead::Page(error.render().to_string()),
-            _ => Instead::Complaint(one_line(&error.render().to_string())),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Help(error.render().to_string()),
+            _ => Exit::Usage(one_line(&error.render().to_string())),
         })
     }
 
@@ -224,12 +189,26 @@ impl Config {
         }
     }
 
-    pub fn settings(&self) -> Settings {
+    /// Where to listen, and how to treat what connects there.
+    pub fn net(&self) -> NetSettings {
+        NetSettings {
+            addresses: self.address.0.clone(),
+            clients_max: self.max_clients.map(|wanted| wanted as usize),
+            drain: Duration::from_secs(self.drain_seconds.into()),
+            server: self.server(),
+        }
+    }
+
+    fn server(&self) -> Settings {
         let message_bytes_max = self.max_message_bytes as usize;
-        let defaults = Limits::default();
-        let limits = Limits {
+        let defaults = ConnectionLimits::default();
+        let delivery = DeliveryLimits::default();
+        let limits = ConnectionLimits {
             message_bytes_max,
-            outbox_max_bytes: defaults.outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
+            delivery: DeliveryLimits {
+                outbox_max_bytes: delivery.outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
+                ..delivery
+            },
             drain_ms: defaults.drain_ms.max(Millis::from(self.drain_seconds) * 1000),
             greet_after_ms: self.greet_after.map_or(defaults.greet_after_ms, Millis::from),
             greet_after_remote_ms: self.greet_after.map_or(defaults.greet_after_remote_ms, Millis::from),
@@ -237,8 +216,8 @@ impl Config {
         };
         Settings {
             limits,
-            addresses: Policy::new(self.max_clients_per_address, self.connect_rate),
-            listen: self.wire,
+            addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
+            protocols: self.wire,
             allowed_origins: self.allow_origin.clone().into(),
             // Known when an address has been bound.
             is_loopback: false,
@@ -260,83 +239,4 @@ fn one_line(page: &str) -> String {
         .collect();
     let said = said.join(" ");
     format!("chat-server: {} (see --help)", said.strip_prefix("error: ").unwrap_or(&said))
-}
-
-/// Every limit below the event loop.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Address space is set aside for so many clients: untouched, it costs nothing, and growing in the middle of a turn would
-    /// copy everybody and leave holes.
-    pub clients_expected: usize,
-    /// `--max-message-bytes`.
-    pub message_bytes_max: usize,
-    /// Read from one client in one turn: one large read, small enough that nobody else waits long.
-    pub read_bytes_max: usize,
-    /// Vectored writes in one turn: about five milliseconds of kernel work.
-    pub writes_max: usize,
-    /// Writes of these that members of big rooms get even while there is always something more urgent.
-    pub bulk_writes_min: usize,
-    /// Owed to one client before those who speak to it have to wait.
-    pub outbox_mark_bytes: usize,
-    /// Owed to one client before it is let go. Above the mark there is room for one more batch and its largest message.
-    pub outbox_max_bytes: usize,
-    /// How long a client may stay over the mark: the grace of somebody who does not read.
-    pub too_slow_ms: Millis,
-    /// How long the kernel may take nothing for a client over the mark before others no longer wait for it.
-    pub stalled_ms: Millis,
-    /// How far a room may be ahead of the pace of people who type and still wait for nobody; `None`: all rooms wait.
-    pub talked_ahead_ms: Option<Millis>,
-    /// How long what a client has said is served after its connection broke, as fast as flood control lets it: so long it
-    /// keeps its name and its place.
-    pub last_words_ms: Millis,
-    /// How long a client that we are done with has to close its side too.
-    pub linger_ms: Millis,
-    /// How long an HTTP client that we are done with may go on sending its body. Many read the answer only then.
-    pub linger_sending_ms: Millis,
-    /// `--greet-after`, of loopback and private addresses.
-    pub greet_after_ms: Millis,
-    /// `--greet-after`, of other addresses, where a packet may be lost on the way.
-    pub greet_after_remote_ms: Millis,
-    /// Without a greeting: how long what a silent client is sent is held back, because it may turn out to speak HTTP.
-    pub hold_ms: Millis,
-    /// How long a request head may take.
-    pub head_ms: Millis,
-    /// How long a connection is kept for the next request. Longer than the 60 s after which balancers give idle connections
-    /// up: who closes first must not be the one that has just been sent a request.
-    pub keep_alive_ms: Millis,
-    /// A WebSocket client that has been silent for so long is pinged.
-    pub ping_after_ms: Millis,
-    /// How long it has to answer.
-    pub pong_ms: Millis,
-    /// How long a closing client that is owed something may go without reading any of it. Not less than `--drain-seconds`:
-    /// when the server stops, the event loop ends the wait.
-    pub drain_ms: Millis,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            clients_expected: 0,
-            message_bytes_max: 64 * 1024,
-            read_bytes_max: 64 * 1024,
-            writes_max: 1024,
-            bulk_writes_min: 256,
-            outbox_mark_bytes: 256 * 1024,
-            outbox_max_bytes: 4 * 1024 * 1024,
-            too_slow_ms: 5_000,
-            stalled_ms: 1_000,
-            talked_ahead_ms: Some(1_000),
-            last_words_ms: 20_000,
-            linger_ms: 1_000,
-            linger_sending_ms: 30_000,
-            greet_after_ms: 12_000,
-            greet_after_remote_ms: 20_000,
-            hold_ms: 300,
-            head_ms: 10_000,
-            keep_alive_ms: 90_000,
-            ping_after_ms: 25_000,
-            pong_ms: 15_000,
-            drain_ms: 5_000,
-        }
-    }
 }

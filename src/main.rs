@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chat_server::config::{Config, Instead, Mode};
-use chat_server::event_loop::{Ended, EventLoop};
-use chat_server::logging;
-use chat_server::outgoing::Outgoing;
+use chat_server::chat::Chat;
+use chat_server::config::{Config, Exit, Mode};
+use chat_server::delivery::Delivery;
+use chat_server::net::event_loop::{Ended, EventLoop};
+use chat_server::net::logging;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
-use chat_server::service::chat::Chat;
 use chat_server::service::echo::Echo;
 use log::{error, info, warn};
 
@@ -24,11 +24,11 @@ const EXIT_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let config = match Config::read(std::env::args_os()) {
         Ok(config) => config,
-        Err(Instead::Page(page)) => {
+        Err(Exit::Help(page)) => {
             let _ = io::stdout().write_all(page.as_bytes());
             return ExitCode::SUCCESS;
         }
-        Err(Instead::Complaint(line)) => {
+        Err(Exit::Usage(line)) => {
             eprintln!("{line}");
             return ExitCode::from(EXIT_USAGE);
         }
@@ -52,8 +52,8 @@ fn epoch() -> String {
     format!("{:x}-{:x}", since_1970.as_micros(), std::process::id())
 }
 
-fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Outgoing) -> A) -> ExitCode {
-    let mut event_loop = match EventLoop::bind(config, service) {
+fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
+    let mut event_loop = match EventLoop::bind(config.net(), service) {
         Ok(event_loop) => event_loop,
         Err(error) => {
             log::logger().flush();

@@ -260,12 +260,20 @@ fn the_conversation_is_as_the_page_has_it() {
 
 /// The Rust source of the chat, without its tests.
 fn source_of_the_chat() -> String {
-    let files = fs::read_dir(root().join("src/service/chat")).expect("the chat's files");
     let mut source = String::new();
-    for path in files.map(|entry| entry.expect("a file").path()) {
-        if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs") {
-            let text = read(&path);
-            source.push_str(text.split("#[cfg(test)]\nmod tests {").next().expect("always one"));
+    let mut folders = vec![root().join("src/chat")];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).expect("the chat's files");
+        for path in entries.map(|entry| entry.expect("a file").path()) {
+            if path.file_stem().is_some_and(|it| it == "tests") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = read(&path);
+                source.push_str(text.split("#[cfg(test)]\nmod tests {").next().expect("always one"));
+            }
         }
     }
     source
@@ -291,7 +299,7 @@ fn every_error_code_is_documented() {
 
 #[test]
 fn every_request_is_documented() {
-    let source = read("src/service/chat/json.rs");
+    let source = read("src/chat/json.rs");
     let rows = source.lines().filter(|line| line.contains("=> Command::")).map(str::trim);
     let real = set(rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned())));
     assert_same("requests", &names_of(&table(&read("docs/protocol.md"), "## Requests")), &real);
@@ -299,7 +307,7 @@ fn every_request_is_documented() {
 
 #[test]
 fn every_event_is_documented() {
-    let source = read("src/service/chat/output.rs");
+    let source = read("src/chat/output.rs");
     let (_, output) = source.split_once("pub enum Output<'a> {\n").expect("the type of what is sent");
     let variants = output.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
     let real = set(variants.filter_map(|line| {

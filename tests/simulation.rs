@@ -1,6 +1,6 @@
 //! The whole server but the event loop, in one thread, on a virtual clock, against clients and a network that do their worst.
 //!
-//! Every run draws its limits, its faults and its people anew from its seed, and a run with the same seed is the same run. Most
+//! Every run draws its limits, its faults and its people anew from its seed, and a run with the same seed is the same run. MaxClients
 //! are of the chat, with a few people who do all that there is to do, on a port that speaks everything or one thing only; some
 //! have a room so big that it is written to in bulk; some are of echo and broadcast. Many end with a stop of the server.
 //!

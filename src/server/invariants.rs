@@ -1,7 +1,9 @@
 //! What holds between any two turns, for tests to assert.
 
 use super::Server;
-use crate::client::{ClientId, Lifecycle, Reading, Stream};
+use super::connection::{Lifecycle, Reading};
+use super::stream::Stream;
+use crate::ids::ClientId;
 use crate::service::Service;
 use crate::wire::Wire;
 use crate::wire::http::HEAD_BYTES_MAX;

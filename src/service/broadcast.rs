@@ -3,21 +3,21 @@
 //! Between wires a text travels as a line one way and as a text frame the other; a line that is not UTF-8 becomes a binary
 //! frame.
 
-use crate::client::ClientId;
-use crate::encode::Kind;
-use crate::outgoing::{Outgoing, Until};
-use crate::rooms::RoomId;
-use crate::service::{Introduction, Message, Service, Taken};
+use crate::delivery::channels::ChannelId;
+use crate::delivery::encoding::{FrameKind, Framing};
+use crate::delivery::{Delivery, Wait};
+use crate::ids::ClientId;
+use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The broadcast service: one room with everybody in it.
 #[derive(Debug)]
 pub struct Broadcast {
-    everybody: RoomId,
+    everybody: ChannelId,
 }
 
 impl Broadcast {
-    pub fn new(out: &mut Outgoing) -> Broadcast {
-        Broadcast { everybody: out.open_room() }
+    pub fn new(out: &mut Delivery) -> Broadcast {
+        Broadcast { everybody: out.open_channel() }
     }
 }
 
@@ -28,32 +28,35 @@ impl Service for Broadcast {
         )
     }
 
-    fn opened(&mut self, client: ClientId, _: Introduction<'_>, out: &mut Outgoing) {
+    fn opened(&mut self, client: ClientId, _: &Hello<'_>, out: &mut Delivery) {
         out.join(self.everybody, client);
     }
 
-    fn waits(&self, _: ClientId, out: &Outgoing) -> Option<Until> {
-        out.congested(self.everybody).then_some(Until::RoomClear(self.everybody))
+    fn waits(&self, _: ClientId, out: &Delivery) -> Option<Wait> {
+        out.congested(self.everybody).then_some(Wait::ChannelClear(self.everybody))
     }
 
-    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
-        let from_line = out.format(client).is_line();
-        out.publish(self.everybody, None, |to| match (from_line, to.format().is_line()) {
-            (true, true) | (false, false) => to.message(message.kind, |batch| batch.extend_from_slice(message.bytes)),
-            (false, true) => to.message(message.kind, |batch| {
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        let from = out.encoding(client).framing;
+        out.publish(self.everybody, None, |to| match (from, to.encoding().framing) {
+            (Framing::Lines, Framing::Lines) | (Framing::WebSocket, Framing::WebSocket) => {
+                to.message(message.kind, |batch| batch.extend_from_slice(message.bytes))
+            }
+            (Framing::WebSocket, Framing::Lines) => to.message(message.kind, |batch| {
                 batch.extend_from_slice(message.bytes);
                 batch.push(b'\n');
             }),
-            (true, false) => {
+            (Framing::Lines, Framing::WebSocket) => {
                 let content = without_ending(message.bytes);
-                let kind = if simdutf8::basic::from_utf8(content).is_ok() { Kind::Text } else { Kind::Binary };
+                let kind =
+                    if simdutf8::basic::from_utf8(content).is_ok() { FrameKind::Text } else { FrameKind::Binary };
                 to.message(kind, |batch| batch.extend_from_slice(content));
             }
         });
-        Taken::Yes
+        Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
         out.leave(self.everybody, client);
     }
 }

@@ -1,8 +1,8 @@
 //! Every message back to its sender, byte for byte.
 
-use crate::client::ClientId;
-use crate::outgoing::Outgoing;
-use crate::service::{Introduction, Message, Service, Taken};
+use crate::delivery::Delivery;
+use crate::ids::ClientId;
+use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read from: the server's own rule.
 #[derive(Debug, Default)]
@@ -15,12 +15,12 @@ impl Service for Echo {
         )
     }
 
-    fn opened(&mut self, _: ClientId, _: Introduction<'_>, _: &mut Outgoing) {}
+    fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
 
-    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         out.send(client, |to| to.message(message.kind, |buffer| buffer.extend_from_slice(message.bytes)));
-        Taken::Yes
+        Outcome::Done
     }
 
-    fn closed(&mut self, _: ClientId, _: &mut Outgoing) {}
+    fn closed(&mut self, _: ClientId, _: &mut Delivery) {}
 }

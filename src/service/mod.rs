@@ -1,46 +1,53 @@
 //! What the server does with a message.
 
 pub mod broadcast;
-pub mod chat;
 pub mod echo;
 
-use crate::client::{ClientId, Peer};
-use crate::encode::Kind;
-use crate::outgoing::{Outgoing, Until};
-use crate::wire::line::Rules;
+use std::sync::LazyLock;
+
+use crate::delivery::encoding::{Dialect, FrameKind};
+use crate::delivery::{Delivery, Wait};
+use crate::ids::{ClientId, Peer};
+use crate::wire::line::LineMode;
+use crate::wire::websocket::handshake::Query;
 
 /// One message from a client, as its wire delivered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message<'a> {
+pub struct Incoming<'a> {
     /// A line is always `Text`, whatever its bytes are.
-    pub kind: Kind,
-    /// A line of [`Rules::Raw`] includes its ending, unless it is the last one before a client's end and has none.
+    pub kind: FrameKind,
+    /// A line of [`LineMode::Raw`] includes its ending, unless it is the last one before a client's end and has none.
     pub bytes: &'a [u8],
 }
 
-/// Where a client comes from, and what it has said of itself in its URL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Introduction<'a> {
+/// What is known of a client when it comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello<'a> {
     pub peer: Peer,
-    pub name: Option<&'a str>,
-    pub room: Option<&'a str>,
+    /// The WebSocket subprotocol that was agreed on.
+    pub subprotocol: Option<&'static str>,
+    /// What it has said of itself in its URL.
+    pub query: &'a Query,
 }
+
+/// The query of a client that has no URL.
+pub static NO_QUERY: LazyLock<Query> = LazyLock::new(Query::default);
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    Yes,
+pub enum Outcome {
+    Done,
     /// It changed nothing; the server keeps it and offers it again then, and reads no more from this client meanwhile.
-    NotYet(Until),
+    Blocked(Wait),
 }
 
-/// A service: the server calls it, and it answers through [`Outgoing`] alone.
+/// A service: the server calls it, and it answers through [`Delivery`] alone.
 ///
 /// Between `opened` and `closed` of a client its messages come one by one, in order.
 pub trait Service {
     /// How lines are cut for this service.
-    fn rules(&self) -> Rules {
-        Rules::Raw
+    fn line_mode(&self) -> LineMode {
+        LineMode::Raw
     }
 
     /// What somebody at a terminal is told who is silent: how to come in. With a greeting, a client is opened when it has said
@@ -56,33 +63,44 @@ pub trait Service {
 
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in and counts nowhere. Only
     /// called of a service with a greeting.
-    fn listens(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn listens(&mut self, client: ClientId, out: &mut Delivery) {
         let _ = (client, out);
     }
 
     /// One that has been listening comes in, or goes.
-    fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
         let _ = (client, out);
     }
 
-    /// The WebSocket subprotocols that make a client's format [`crate::encode::Format::Json`].
+    /// The WebSocket subprotocols that it speaks.
     fn subprotocols(&self) -> &'static [&'static str] {
         &[]
     }
 
+    /// What a client may say of itself in the query of its URL.
+    fn query_keys(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The dialect that a client will be told everything in: chosen before anything is said to it.
+    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
+        let _ = hello;
+        Dialect::default()
+    }
+
     /// A client is ready to talk.
-    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing);
+    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery);
 
     /// What must come first before anything more is read from this client. Called before each read, so that input that
     /// could not be taken stays in the kernel, where it holds the sender back.
-    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
         let _ = (client, out);
         None
     }
 
     /// A client says something.
-    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken;
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent something.
-    fn closed(&mut self, client: ClientId, out: &mut Outgoing);
+    fn closed(&mut self, client: ClientId, out: &mut Delivery);
 }

@@ -146,7 +146,7 @@ const monotonic = () => performance.now();
 
 /**
  * The key that names are compared by: two spellings that the server takes for one name have one key. Step for step what
- * src/service/chat/name/fold.rs does; tests/page.rs holds the two to each other.
+ * src/chat/name/fold.rs does; tests/page.rs holds the two to each other.
  */
 function fold(name) {
   if (/^[\0-\x7f]*$/.test(name)) return name.toLowerCase();

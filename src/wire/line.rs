@@ -17,19 +17,19 @@ pub struct LineTooLong {
 
 /// What ends a line and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
+pub enum LineMode {
     /// LF ends a line and belongs to it; every other byte is payload.
     Raw,
     /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it; telnet's own bytes are taken out.
     Telnet,
 }
 
-impl Rules {
+impl LineMode {
     /// How a line of the server's own ends.
     pub fn ending(self) -> &'static str {
         match self {
-            Rules::Raw => "\n",
-            Rules::Telnet => "\r\n",
+            LineMode::Raw => "\n",
+            LineMode::Telnet => "\r\n",
         }
     }
 }
@@ -58,8 +58,8 @@ enum First {
 /// arrives in many pieces is searched once.
 #[derive(Debug)]
 pub struct Line {
-    rules: Rules,
-    /// Unused when the rules are raw.
+    mode: LineMode,
+    /// Unused in raw mode.
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
@@ -67,16 +67,16 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(rules: Rules) -> Line {
-        Line { rules, telnet: Telnet::default(), scanned: 0, first: First::Awaited }
+    pub fn new(mode: LineMode) -> Line {
+        Line { mode, telnet: Telnet::default(), scanned: 0, first: First::Awaited }
     }
 
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
     /// are to be added; appends what has to be answered to `replies`.
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
-        match self.rules {
-            Rules::Raw => bytes.len(),
-            Rules::Telnet => self.telnet.filter(bytes, replies),
+        match self.mode {
+            LineMode::Raw => bytes.len(),
+            LineMode::Telnet => self.telnet.filter(bytes, replies),
         }
     }
 
@@ -104,9 +104,9 @@ impl Line {
 
     /// Takes back what the keys for that take back; returns how long the line is then.
     pub fn edit(&self, line: &mut [u8]) -> usize {
-        match self.rules {
-            Rules::Raw => line.len(),
-            Rules::Telnet => edit(line),
+        match self.mode {
+            LineMode::Raw => line.len(),
+            LineMode::Telnet => edit(line),
         }
     }
 
@@ -116,13 +116,13 @@ impl Line {
     /// A line of more than `bytes_max` bytes, its ending not counted.
     #[inline]
     pub fn decode(&mut self, input: &[u8], bytes_max: usize) -> Result<Option<Cut>, LineTooLong> {
-        let cut = match self.rules {
-            Rules::Raw => self.find_raw(input),
-            Rules::Telnet => self.find_telnet(input),
+        let cut = match self.mode {
+            LineMode::Raw => self.find_raw(input),
+            LineMode::Telnet => self.find_telnet(input),
         };
         let payload = match cut {
             None => input.len() - usize::from(input.last() == Some(&b'\r')),
-            Some(cut) => cut.content - usize::from(self.rules == Rules::Raw),
+            Some(cut) => cut.content - usize::from(self.mode == LineMode::Raw),
         };
         if payload > bytes_max {
             return Err(LineTooLong { bytes_max });
@@ -194,8 +194,8 @@ mod tests {
     use proptest::prelude::*;
 
     /// Decodes `pieces` as they would arrive: a growing buffer that is searched after each of them.
-    fn decode(rules: Rules, pieces: &[&[u8]], bytes_max: usize) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
-        let (mut line, mut inbox, mut lines) = (Line::new(rules), Vec::new(), Vec::new());
+    fn decode(mode: LineMode, pieces: &[&[u8]], bytes_max: usize) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
+        let (mut line, mut inbox, mut lines) = (Line::new(mode), Vec::new(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();
             let arrived = line.arrive(&mut piece, &mut Vec::new());
@@ -215,27 +215,27 @@ mod tests {
     }
 
     #[track_caller]
-    fn expect(rules: Rules, input: &[u8], lines: &[&[u8]], rest: &[u8]) {
+    fn expect(mode: LineMode, input: &[u8], lines: &[&[u8]], rest: &[u8]) {
         let whole = (lines.iter().map(|line| line.to_vec()).collect(), Ok(rest.to_vec()));
         for at in 0..=input.len() {
             let (a, b) = input.split_at(at);
-            assert_eq!(decode(rules, &[a, b], 64), whole, "split at {at}");
+            assert_eq!(decode(mode, &[a, b], 64), whole, "split at {at}");
         }
         let bytes: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(decode(rules, &bytes, 64), whole, "byte by byte");
+        assert_eq!(decode(mode, &bytes, 64), whole, "byte by byte");
     }
 
     #[test]
     fn raw_lines_keep_their_endings_and_every_byte() {
         let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xff\xfe\0two\r\0\n"];
-        expect(Rules::Raw, b"one\r\n\n\xff\xfe\0two\r\0\nrest", &lines, b"rest");
+        expect(LineMode::Raw, b"one\r\n\n\xff\xfe\0two\r\0\nrest", &lines, b"rest");
     }
 
     #[test]
     fn telnet_lines_end_in_three_ways() {
         let input = b"one\ntwo\r\nthree\r\0\r\nfo\rur\0\n\xff\xf1five\xff\xff\nrest";
         let lines: [&[u8]; 6] = [b"one", b"two", b"three", b"", b"fo\rur\0", b"five\xff"];
-        expect(Rules::Telnet, input, &lines, b"rest");
+        expect(LineMode::Telnet, input, &lines, b"rest");
     }
 
     #[test]
@@ -254,27 +254,27 @@ mod tests {
             ("no keys", "no keys"),
         ] {
             let mut bytes = typed.as_bytes().to_vec();
-            let length = Line::new(Rules::Telnet).edit(&mut bytes);
+            let length = Line::new(LineMode::Telnet).edit(&mut bytes);
             assert_eq!(str::from_utf8(&bytes[..length]), Ok(line), "{typed:?}");
-            assert_eq!(Line::new(Rules::Raw).edit(&mut bytes), bytes.len());
+            assert_eq!(Line::new(LineMode::Raw).edit(&mut bytes), bytes.len());
         }
         let mut broken = b"a\xff\xfe\x08b".to_vec();
-        assert_eq!(Line::new(Rules::Telnet).edit(&mut broken), 3);
+        assert_eq!(Line::new(LineMode::Telnet).edit(&mut broken), 3);
         assert_eq!(&broken[..3], b"a\xffb");
     }
 
     #[test]
     fn the_limit_counts_payload_only() {
         let too_long = Err(LineTooLong { bytes_max: 4 });
-        for rules in [Rules::Raw, Rules::Telnet] {
-            assert_eq!(decode(rules, &[b"1234\n"], 4).0.len(), 1);
-            assert_eq!(decode(rules, &[b"12345\n"], 4), (vec![], too_long.clone()));
-            assert_eq!(decode(rules, &[b"1234"], 4), (vec![], Ok(b"1234".to_vec())));
-            assert_eq!(decode(rules, &[b"12345"], 4), (vec![], too_long.clone()));
-            assert_eq!(decode(rules, &[b"12", b"34", b"5"], 4), (vec![], too_long.clone()));
+        for mode in [LineMode::Raw, LineMode::Telnet] {
+            assert_eq!(decode(mode, &[b"1234\n"], 4).0.len(), 1);
+            assert_eq!(decode(mode, &[b"12345\n"], 4), (vec![], too_long.clone()));
+            assert_eq!(decode(mode, &[b"1234"], 4), (vec![], Ok(b"1234".to_vec())));
+            assert_eq!(decode(mode, &[b"12345"], 4), (vec![], too_long.clone()));
+            assert_eq!(decode(mode, &[b"12", b"34", b"5"], 4), (vec![], too_long.clone()));
         }
-        assert_eq!(decode(Rules::Telnet, &[b"1234\r", b"\n"], 4).0.len(), 1);
-        assert_eq!(decode(Rules::Telnet, &[b"1234\r", b"5"], 4), (vec![], too_long));
+        assert_eq!(decode(LineMode::Telnet, &[b"1234\r", b"\n"], 4).0.len(), 1);
+        assert_eq!(decode(LineMode::Telnet, &[b"1234\r", b"5"], 4), (vec![], too_long));
     }
 
     proptest! {
@@ -286,8 +286,8 @@ mod tests {
             cuts.extend([0, input.len()]);
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
-            prop_assert_eq!(decode(Rules::Telnet, &pieces, 1000), decode(Rules::Telnet, &[&input], 1000));
-            let (lines, rest) = decode(Rules::Raw, &pieces, 1000);
+            prop_assert_eq!(decode(LineMode::Telnet, &pieces, 1000), decode(LineMode::Telnet, &[&input], 1000));
+            let (lines, rest) = decode(LineMode::Raw, &pieces, 1000);
             let mut expected: Vec<Vec<u8>> = input.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
             let tail = match expected.last() {
                 Some(last) if !last.ends_with(b"\n") => expected.pop().unwrap_or_default(),

@@ -6,10 +6,23 @@ pub mod line;
 pub mod telnet;
 pub mod websocket;
 
+use clap::ValueEnum;
+
 use crate::clock::Millis;
 use http::HeadParser;
 use line::Line;
 use websocket::message::Decoder;
+
+/// What the port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocols {
+    /// Lines, HTTP and WebSocket.
+    Auto,
+    /// Lines only.
+    Line,
+    /// HTTP and WebSocket only.
+    Http,
+}
 
 /// What a connection speaks. Decided by its first bytes, once: the bytes of a request never become a line, and a line never
 /// becomes a request.

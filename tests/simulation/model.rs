@@ -8,9 +8,9 @@ mod coming;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use chat_server::chat::Settings;
+use chat_server::chat::history::{ALLOCATION_BYTES, Message};
 use chat_server::clock::Now;
-use chat_server::service::chat::Settings;
-use chat_server::service::chat::history::{ALLOCATION_BYTES, Message};
 use serde_json::{Value, json};
 
 use crate::ask::{Ask, Dialect, Sent, written};

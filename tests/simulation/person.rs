@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use chat_server::config::Limits;
+use chat_server::server::settings::ConnectionLimits;
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 use serde::Deserialize;
@@ -234,7 +234,7 @@ impl Person {
     }
 
     /// Ends the conversation in one of the ways there are.
-    pub fn leave(&mut self, model: &mut Model, limits: &Limits, rng: &mut Rng) {
+    pub fn leave(&mut self, model: &mut Model, limits: &ConnectionLimits, rng: &mut Rng) {
         match (rng.u32(0..6), self.dialect) {
             (0, _) => {
                 self.end = Some(End::Reset);

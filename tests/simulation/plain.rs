@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use chat_server::client::ClientId;
-use chat_server::config::{Limits, Listen, Settings};
-use chat_server::encode::Kind;
-use chat_server::outgoing::{Outgoing, Until};
+use chat_server::delivery::encoding::{FrameKind, Framing};
+use chat_server::delivery::{Delivery, Wait};
+use chat_server::ids::ClientId;
 use chat_server::server::Server;
+use chat_server::server::settings::{ConnectionLimits, Settings};
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
-use chat_server::service::{Introduction, Message, Service, Taken};
+use chat_server::service::{Hello, Incoming, Outcome, Service};
+use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::habit::Habit;
@@ -28,15 +29,15 @@ pub struct Ear {
     pub is_line: bool,
     pub is_open: bool,
     /// Sent and not yet heard by the service.
-    pub sent: VecDeque<(Kind, Vec<u8>)>,
+    pub sent: VecDeque<(FrameKind, Vec<u8>)>,
     /// What is to come, of one that reads lines.
     pub bytes: VecDeque<u8>,
     /// What is to come, of one that reads frames.
-    pub frames: VecDeque<(Kind, Vec<u8>)>,
+    pub frames: VecDeque<(FrameKind, Vec<u8>)>,
 }
 
 impl Ear {
-    fn owe(&mut self, from_line: bool, kind: Kind, bytes: &[u8]) {
+    fn owe(&mut self, from_line: bool, kind: FrameKind, bytes: &[u8]) {
         match (from_line, self.is_line) {
             (true, true) => self.bytes.extend(bytes),
             (false, true) => self.bytes.extend(bytes.iter().chain(b"\n")),
@@ -44,7 +45,7 @@ impl Ear {
             (true, false) => {
                 let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let kind = if std::str::from_utf8(line).is_ok() { Kind::Text } else { Kind::Binary };
+                let kind = if std::str::from_utf8(line).is_ok() { FrameKind::Text } else { FrameKind::Binary };
                 self.frames.push_back((kind, line.to_vec()));
             }
         }
@@ -63,7 +64,7 @@ struct Witness {
     /// Everybody hears it; else its sender alone.
     broadcasts: bool,
     ears: Ears,
-    limits: Limits,
+    limits: ConnectionLimits,
     links: Links,
     ids: BTreeMap<usize, ClientId>,
 }
@@ -71,8 +72,8 @@ struct Witness {
 impl Witness {
     /// Somebody whom this client has to wait for before it is heard. What is held back until a wire is decided does not
     /// count.
-    fn waited_for(&self, by: ClientId, out: &Outgoing) -> Option<usize> {
-        if self.broadcasts && self.limits.talked_ahead_ms.is_some() {
+    fn waited_for(&self, by: ClientId, out: &Delivery) -> Option<usize> {
+        if self.broadcasts && self.limits.delivery.pace_ahead_ms.is_some() {
             return None;
         }
         let (links, ears) = (self.links.borrow(), self.ears.borrow());
@@ -85,10 +86,10 @@ impl Witness {
 }
 
 impl Service for Witness {
-    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
-        self.service.opened(client, introduction, out);
+    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
+        self.service.opened(client, hello, out);
         self.ids.insert(number(client), client);
-        let is_line = out.format(client).is_line();
+        let is_line = out.encoding(client).framing == Framing::Lines;
         let mut ears = self.ears.borrow_mut();
         let ear = ears.get_mut(&number(client)).expect("it has come");
         assert!(!ear.is_open, "{client} is opened twice");
@@ -97,14 +98,14 @@ impl Service for Witness {
         ear.bytes.clear();
     }
 
-    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
         self.service.waits(client, out)
     }
 
-    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let waited_for = self.waited_for(client, out);
         let taken = self.service.message(client, message, out);
-        if taken == Taken::Yes {
+        if taken == Outcome::Done {
             assert_eq!(waited_for, None, "{client} is heard although this one is behind");
             let mut ears = self.ears.borrow_mut();
             let speaker = ears.get_mut(&number(client)).expect("it has come");
@@ -121,7 +122,7 @@ impl Service for Witness {
         taken
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
         self.service.closed(client, out);
         self.ids.remove(&number(client));
         let mut ears = self.ears.borrow_mut();
@@ -132,7 +133,7 @@ impl Service for Witness {
 
 pub struct Plain {
     stage: Stage<Witness>,
-    listen: Listen,
+    protocols: Protocols,
     ears: Ears,
     talkers: Vec<Talker>,
     chattiness: u32,
@@ -142,8 +143,8 @@ impl Plain {
     pub fn new(seed: u64) -> Plain {
         let mut rng = Rng::with_seed(seed);
         let limits = settings::limits(&mut rng);
-        let listen = [Listen::Line, Listen::Http, Listen::Auto][rng.usize(0..8).min(2)];
-        let settings = Settings { limits, listen, compress: rng.u32(0..4) == 0, ..Settings::default() };
+        let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
+        let settings = Settings { limits, protocols, compress: rng.u32(0..4) == 0, ..Settings::default() };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
         let server = Server::new(settings, |out| Witness {
             service: if broadcasts { Box::new(Broadcast::new(out)) } else { Box::new(Echo) },
@@ -155,7 +156,7 @@ impl Plain {
         });
         let chattiness = rng.u32(1..80);
         let stage = Stage::new(rng, limits, server, links);
-        Plain { stage, listen, ears, talkers: Vec::new(), chattiness }
+        Plain { stage, protocols, ears, talkers: Vec::new(), chattiness }
     }
 
     /// A whole run: clients come, talk and go; then the server stops, or all have seen everything and leave.
@@ -186,13 +187,13 @@ impl Plain {
 
     fn connect(&mut self) {
         let rng = &mut self.stage.rng;
-        let is_line = match self.listen {
-            Listen::Line => true,
-            Listen::Http => false,
-            Listen::Auto => rng.bool(),
+        let is_line = match self.protocols {
+            Protocols::Line => true,
+            Protocols::Http => false,
+            Protocols::Auto => rng.bool(),
         };
         let habit = Some(Habit::draw(rng)).filter(|habit| *habit != Habit::Mute).unwrap_or(Habit::Prompt);
-        let capacity = habit.capacity(self.stage.limits.outbox_mark_bytes, rng);
+        let capacity = habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, rng);
         self.ears.borrow_mut().insert(self.stage.next_number(), Ear { is_line: true, ..Ear::default() });
         let (number, wire) = self.stage.connect(capacity);
         self.talkers.push(Talker::new(number, wire, is_line, habit, &mut self.stage.rng));
@@ -201,7 +202,13 @@ impl Plain {
     fn step(&mut self, calm: bool) {
         for talker in &mut self.talkers {
             let now = self.stage.now;
-            talker.go_on(&mut self.ears.borrow_mut(), &mut self.stage.rng, now, self.stage.limits.too_slow_ms, calm);
+            talker.go_on(
+                &mut self.ears.borrow_mut(),
+                &mut self.stage.rng,
+                now,
+                self.stage.limits.delivery.too_slow_ms,
+                calm,
+            );
         }
         self.stage.poll();
         let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };

@@ -1,24 +1,27 @@
 //! The limits of a run: small, so that every one of them is met.
 
-use chat_server::config::Limits;
-use chat_server::service::chat::{self, directory, history};
+use chat_server::chat::{self, directory, history};
+use chat_server::delivery::limits::DeliveryLimits;
+use chat_server::server::settings::ConnectionLimits;
 use chat_server::throttle::Rate;
 use fastrand::Rng;
 
-pub fn limits(rng: &mut Rng) -> Limits {
+pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     let outbox_mark_bytes = rng.usize(400..3000);
-    Limits {
-        clients_expected: 0,
+    ConnectionLimits {
+        delivery: DeliveryLimits {
+            clients_expected: 0,
+            outbox_mark_bytes,
+            outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
+            too_slow_ms: 1200,
+            stalled_ms: 300,
+            pace_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
+        },
         message_bytes_max: rng.usize(300..500),
         read_bytes_max: rng.usize(64..700),
         writes_max: rng.usize(2..40),
         bulk_writes_min: rng.usize(1..4),
-        outbox_mark_bytes,
         // As in production; there is room for one of the largest messages besides.
-        outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
-        too_slow_ms: 1200,
-        stalled_ms: 300,
-        talked_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),
         last_words_ms: 40_000,
         linger_ms: rng.u64(100..1500),
         linger_sending_ms: rng.u64(1500..3000),
@@ -34,7 +37,7 @@ pub fn limits(rng: &mut Rng) -> Limits {
 }
 
 /// How the chat behaves, and its rate once more: messages at once, and messages a second.
-pub fn chat(rng: &mut Rng, limits: &Limits) -> (chat::Settings, Option<(u32, u32)>) {
+pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (chat::Settings, Option<(u32, u32)>) {
     let rate = rng.bool().then(|| (rng.u32(1..20), rng.u32(2..50)));
     let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| if rng.bool() { rng.usize(small) } else { large };
     let settings = chat::Settings {
@@ -42,7 +45,7 @@ pub fn chat(rng: &mut Rng, limits: &Limits) -> (chat::Settings, Option<(u32, u32
             rooms_max: pick(rng, 1..5, 100),
             history: history::Limits {
                 messages_max: pick(rng, 0..12, 1000),
-                bytes_max: pick(rng, 100..1000, 4 * limits.outbox_mark_bytes),
+                bytes_max: pick(rng, 100..1000, 4 * limits.delivery.outbox_mark_bytes),
             },
             history_bytes_max: pick(rng, 500..3000, 1_000_000),
         },

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use chat_server::clock::Now;
-use chat_server::config::Limits;
 use chat_server::server::Server;
+use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::Service;
 use fastrand::Rng;
 
@@ -26,9 +26,10 @@ pub struct Link {
 impl Link {
     /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait: it is over the mark,
     /// and the kernel takes something for it or did so not long ago.
-    pub fn is_behind(&self, owed_bytes: usize, limits: &Limits, now_ms: u64) -> bool {
+    pub fn is_behind(&self, owed_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
         let blocked_since = self.wire.borrow().blocked_since;
-        owed_bytes > limits.outbox_mark_bytes && blocked_since.is_none_or(|at| now_ms < at + limits.stalled_ms)
+        owed_bytes > limits.delivery.outbox_mark_bytes
+            && blocked_since.is_none_or(|at| now_ms < at + limits.delivery.stalled_ms)
     }
 }
 
@@ -59,7 +60,7 @@ pub type Links = Rc<RefCell<BTreeMap<usize, Link>>>;
 
 pub struct Stage<A> {
     pub rng: Rng,
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     pub server: Server<Near, A>,
     pub now: u64,
     pub turns: usize,
@@ -83,7 +84,7 @@ pub struct Stage<A> {
 }
 
 impl<A: Service> Stage<A> {
-    pub fn new(mut rng: Rng, limits: Limits, server: Server<Near, A>, links: Links) -> Stage<A> {
+    pub fn new(mut rng: Rng, limits: ConnectionLimits, server: Server<Near, A>, links: Links) -> Stage<A> {
         let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
         let faults = Faults { interrupted: draw(200), short_write: draw(500), early: draw(500) };
         let keeping = draw(200) as u8;
@@ -187,9 +188,9 @@ impl<A: Service> Stage<A> {
         self.turns += 1;
         self.clock.set(self.now);
         let now = self.now();
-        self.server.take_in(now);
+        self.server.receive(now);
         self.keeps = !self.keeps && self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
-        self.server.give_out(!self.keeps);
+        self.server.deliver(!self.keeps);
         self.server.assert_invariants();
         self.check_greetings();
         assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
 
-use chat_server::client::Stream;
+use chat_server::server::stream::Stream;
 use fastrand::Rng;
 
 /// How often things go wrong, in a thousand calls.

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use chat_server::config::Limits;
-use chat_server::encode::Kind;
+use chat_server::delivery::encoding::FrameKind;
+use chat_server::server::settings::ConnectionLimits;
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 
@@ -65,11 +65,11 @@ impl Talker {
 
     /// Sends one message.
     pub fn talk(&mut self, ears: &mut Ears, rng: &mut Rng) {
-        let kind = if self.is_line || rng.bool() { Kind::Text } else { Kind::Binary };
+        let kind = if self.is_line || rng.bool() { FrameKind::Text } else { FrameKind::Binary };
         // Neither a request nor a farewell begins like this.
         let mut content = b"m".to_vec();
         match kind {
-            Kind::Text if !self.is_line => content.extend("日本 ".repeat(rng.usize(0..20)).bytes()),
+            FrameKind::Text if !self.is_line => content.extend("日本 ".repeat(rng.usize(0..20)).bytes()),
             _ => content.extend((0..rng.usize(0..250)).map(|_| rng.u8(..)).filter(|&byte| byte != b'\n')),
         }
         if self.is_line {
@@ -77,15 +77,15 @@ impl Talker {
         }
         let bytes = match (self.is_line, kind) {
             (true, _) => content.clone(),
-            (false, Kind::Text) => say::text(rng, &content, b"", false),
-            (false, Kind::Binary) => say::frame(rng, Opcode::Binary, true, &content),
+            (false, FrameKind::Text) => say::text(rng, &content, b"", false),
+            (false, FrameKind::Binary) => say::frame(rng, Opcode::Binary, true, &content),
         };
         self.ear(ears).sent.push_back((kind, content));
         self.wire.borrow_mut().uplink.extend(bytes);
     }
 
     /// Ends the conversation in one of the ways there are.
-    pub fn leave(&mut self, ears: &mut Ears, limits: &Limits, rng: &mut Rng) {
+    pub fn leave(&mut self, ears: &mut Ears, limits: &ConnectionLimits, rng: &mut Rng) {
         let too_long = vec![b'm'; limits.message_bytes_max + 1];
         let (end, bytes) = match rng.u32(0..4) {
             0 => {
@@ -105,7 +105,7 @@ impl Talker {
     pub fn finish(&mut self, ears: &mut Ears, rng: &mut Rng) {
         if self.end.is_none() && self.is_line && rng.bool() {
             self.wire.borrow_mut().uplink.extend(b"m: last words");
-            self.ear(ears).sent.push_back((Kind::Text, b"m: last words".to_vec()));
+            self.ear(ears).sent.push_back((FrameKind::Text, b"m: last words".to_vec()));
         }
         self.end.get_or_insert(End::HalfClosed);
         self.wire.borrow_mut().fin_sent = true;
@@ -154,8 +154,8 @@ impl Talker {
         for seen in self.screen.feed(bytes) {
             let frames = &mut self.ear(ears).frames;
             match seen {
-                Seen::Text(text) => assert_eq!(frames.pop_front(), Some((Kind::Text, text.into_bytes()))),
-                Seen::Binary(bytes) => assert_eq!(frames.pop_front(), Some((Kind::Binary, bytes))),
+                Seen::Text(text) => assert_eq!(frames.pop_front(), Some((FrameKind::Text, text.into_bytes()))),
+                Seen::Binary(bytes) => assert_eq!(frames.pop_front(), Some((FrameKind::Binary, bytes))),
                 Seen::Ping(payload) if self.end.is_none() => {
                     let pong = say::frame(rng, Opcode::Pong, true, &payload);
                     self.wire.borrow_mut().uplink.extend(pong);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use chat_server::config::Listen;
+use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::screen::{Screen, Seen};
@@ -31,7 +31,7 @@ impl Visitor {
     pub fn new(
         number: usize,
         wire: Rc<RefCell<Wire>>,
-        listen: Listen,
+        protocols: Protocols,
         rng: &mut Rng,
         now: u64,
         keep_alive_ms: u64,
@@ -46,8 +46,8 @@ impl Visitor {
             2 => ("GET / HTTP/1.1\r\nHost: chat.example\r\nX-Slow: ", Some(408)),
             // A refused upgrade is an error of some kind.
             3 => ("GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", Some(0)),
-            4 if listen == Listen::Http => ("hello everybody\r\n\r\n", Some(400)),
-            5 if listen == Listen::Http => ("", None),
+            4 if protocols == Protocols::Http => ("hello everybody\r\n\r\n", Some(400)),
+            5 if protocols == Protocols::Http => ("", None),
             _ => ("GET /healthz HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(200)),
         };
         to_send.push_str(last.0);

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use chat_server::client::ClientId;
-use chat_server::config::Limits;
-use chat_server::outgoing::{Outgoing, Until};
-use chat_server::service::chat::Chat;
-use chat_server::service::{Introduction, Message, Service, Taken};
-use chat_server::wire::line::Rules;
+use chat_server::chat::Chat;
+use chat_server::delivery::encoding::{Dialect, Framing};
+use chat_server::delivery::{Delivery, Wait};
+use chat_server::ids::ClientId;
+use chat_server::server::settings::ConnectionLimits;
+use chat_server::service::{Hello, Incoming, Outcome, Service};
+use chat_server::wire::line::LineMode;
 
 use crate::model::Model;
 use crate::stage::{Links, address_of};
@@ -18,7 +19,7 @@ use crate::stage::{Links, address_of};
 pub struct Watch {
     pub chat: Chat,
     pub model: Rc<RefCell<Model>>,
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     pub links: Links,
     pub ids: BTreeMap<usize, ClientId>,
     /// The addresses from which people have come in at terminals, and those from which WebSockets have.
@@ -35,16 +36,16 @@ pub fn number(client: ClientId) -> usize {
 }
 
 impl Watch {
-    fn compare(&self, client: ClientId, out: &Outgoing) {
+    fn compare(&self, client: ClientId, out: &Delivery) {
         let model = self.model.borrow();
-        assert_eq!(out.rooms_of(client).len(), model.rooms_of(number(client)), "rooms that {client} is in");
+        assert_eq!(out.channels_of(client).len(), model.rooms_of(number(client)), "rooms that {client} is in");
         assert_eq!(self.chat.people(), model.people(), "people");
         assert_eq!(self.chat.rooms(), model.rooms(), "rooms");
     }
 
     /// Somebody who hears this client and is behind, if everybody waits for them.
-    fn behind(&self, client: ClientId, out: &Outgoing) -> Option<usize> {
-        if self.limits.talked_ahead_ms.is_some() {
+    fn behind(&self, client: ClientId, out: &Delivery) -> Option<usize> {
+        if self.limits.delivery.pace_ahead_ms.is_some() {
             return None;
         }
         let links = self.links.borrow();
@@ -54,15 +55,15 @@ impl Watch {
 }
 
 impl Service for Watch {
-    fn rules(&self) -> Rules {
-        self.chat.rules()
+    fn line_mode(&self) -> LineMode {
+        self.chat.line_mode()
     }
 
     fn greeting(&self) -> Option<&'static str> {
         self.chat.greeting()
     }
 
-    fn listens(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn listens(&mut self, client: ClientId, out: &mut Delivery) {
         let number = number(client);
         {
             let links = self.links.borrow();
@@ -77,41 +78,49 @@ impl Service for Watch {
         self.chat.listens(client, out);
     }
 
-    fn has_listened(&mut self, client: ClientId, out: &mut Outgoing) {
-        let is_over_limit = out.owed_bytes(client) > self.limits.outbox_max_bytes;
+    fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
+        let is_over_limit = out.owed_bytes(client) > self.limits.delivery.outbox_max_bytes;
         self.model.borrow_mut().has_listened(number(client), is_over_limit, out.now());
         self.chat.has_listened(client, out);
+    }
+
+    fn query_keys(&self) -> &'static [&'static str] {
+        self.chat.query_keys()
+    }
+
+    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
+        self.chat.dialect(hello)
     }
 
     fn subprotocols(&self) -> &'static [&'static str] {
         self.chat.subprotocols()
     }
 
-    fn opened(&mut self, client: ClientId, introduction: Introduction<'_>, out: &mut Outgoing) {
+    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
         if self.trace {
-            println!("{:>7} {client} {introduction:?} {:?}", out.now().ms, out.format(client));
+            println!("{:>7} {client} {hello:?} {:?}", out.now().ms, out.encoding(client));
         }
         self.ids.insert(number(client), client);
-        self.chat.opened(client, introduction, out);
-        let is_line = out.format(client).is_line();
+        self.chat.opened(client, hello, out);
+        let is_line = out.encoding(client).framing == Framing::Lines;
         let of_kind = if is_line { &mut self.terminals } else { &mut self.browsers };
         of_kind.insert(address_of(number(client)));
-        let Introduction { name, room, .. } = introduction;
+        let (name, room) = (hello.query.get("name"), hello.query.get("room"));
         self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
         self.compare(client, out);
     }
 
-    fn waits(&self, client: ClientId, out: &Outgoing) -> Option<Until> {
+    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
         self.chat.waits(client, out)
     }
 
-    fn message(&mut self, client: ClientId, message: Message<'_>, out: &mut Outgoing) -> Taken {
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let behind = self.behind(client, out);
         let taken = self.chat.message(client, message, out);
         if self.trace {
             println!("{:>7} {client} {taken:?} {:?}", out.now().ms, String::from_utf8_lossy(message.bytes));
         }
-        if taken == Taken::Yes {
+        if taken == Outcome::Done {
             assert_eq!(behind, None, "{client} is heard although this one is behind");
             let is_broken = self.links.borrow().get(&number(client)).is_some_and(|link| link.wire.borrow().reset);
             self.model.borrow_mut().took(number(client), message.bytes, is_broken, out.now());
@@ -120,12 +129,12 @@ impl Service for Watch {
         taken
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Outgoing) {
+    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
         if self.trace {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.ids.remove(&number(client));
-        let is_over_limit = out.owed_bytes(client) > self.limits.outbox_max_bytes;
+        let is_over_limit = out.owed_bytes(client) > self.limits.delivery.outbox_max_bytes;
         self.chat.closed(client, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::rc::Rc;
 
-use chat_server::addresses::{Most, Policy};
-use chat_server::config::{Limits, Listen, Settings};
+use chat_server::chat::Chat;
 use chat_server::server::Server;
-use chat_server::service::chat::Chat;
+use chat_server::server::admission::{AddressPolicy, MaxClients};
+use chat_server::server::settings::{ConnectionLimits, Settings};
 use chat_server::throttle::Rate;
+use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::ask::Dialect;
@@ -50,7 +51,7 @@ pub struct Tally {
 
 pub struct World {
     stage: Stage<Watch>,
-    listen: Listen,
+    protocols: Protocols,
     scenario: Scenario,
     model: Rc<RefCell<Model>>,
     people: Vec<Person>,
@@ -67,17 +68,17 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let mut limits = settings::limits(&mut rng);
         let (mut chat_settings, mut rate) = settings::chat(&mut rng, &limits);
-        let mut listen = [Listen::Line, Listen::Http, Listen::Auto][rng.usize(0..12).min(2)];
+        let mut protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..12).min(2)];
         if scenario == Scenario::Crowd {
-            listen = Listen::Auto;
+            protocols = Protocols::Auto;
             (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
             (chat_settings.announce_below, chat_settings.rate, rate) = (0, Rate::Off, None);
         }
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
         // So that all are counted, and nobody is turned away.
-        let addresses = Policy::new(Some(Most::AtMost(u32::MAX)), None);
+        let addresses = AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None);
         let compress = rng.u32(0..4) == 0;
-        let settings = Settings { limits, addresses, listen, compress, ..Settings::default() };
+        let settings = Settings { limits, addresses, protocols, compress, ..Settings::default() };
         let links = Links::default();
         let watch = Watch {
             chat: Chat::new(chat_settings),
@@ -98,12 +99,12 @@ impl World {
         World {
             stage: {
                 let mut stage = Stage::new(rng, limits, Server::new(settings, |_| watch), links);
-                if listen == Listen::Auto {
+                if protocols == Protocols::Auto {
                     stage.watch_greetings();
                 }
                 stage
             },
-            listen,
+            protocols,
             scenario,
             model,
             people: Vec::new(),
@@ -134,7 +135,7 @@ impl World {
                 let (dialect, habit) = (self.dialect(), Habit::draw(&mut self.stage.rng));
                 self.connect(dialect, habit, self.chattiness);
             }
-            if self.visitors.is_empty() && self.listen != Listen::Line && self.stage.rng.u32(0..60) == 0 {
+            if self.visitors.is_empty() && self.protocols != Protocols::Line && self.stage.rng.u32(0..60) == 0 {
                 self.connect_visitor();
             }
             self.act();
@@ -156,16 +157,16 @@ impl World {
     // ---- Coming ----
 
     fn dialect(&mut self) -> Dialect {
-        let dialects: &[Dialect] = match (self.listen, self.scenario) {
-            (Listen::Line, _) => &[Dialect::Line],
-            (Listen::Http, _) | (_, Scenario::Crowd) => &[Dialect::Text, Dialect::Json],
-            (Listen::Auto, Scenario::Few) => &[Dialect::Line, Dialect::Text, Dialect::Json],
+        let dialects: &[Dialect] = match (self.protocols, self.scenario) {
+            (Protocols::Line, _) => &[Dialect::Line],
+            (Protocols::Http, _) | (_, Scenario::Crowd) => &[Dialect::Text, Dialect::Json],
+            (Protocols::Auto, Scenario::Few) => &[Dialect::Line, Dialect::Text, Dialect::Json],
         };
         dialects[self.stage.rng.usize(..dialects.len())]
     }
 
     fn connect(&mut self, dialect: Dialect, habit: Habit, chattiness: u32) {
-        let capacity = habit.capacity(self.stage.limits.outbox_mark_bytes, &mut self.stage.rng);
+        let capacity = habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, &mut self.stage.rng);
         self.model.borrow_mut().connect(self.stage.next_number(), dialect);
         let (number, wire) = self.stage.connect(capacity);
         let model = &mut *self.model.borrow_mut();
@@ -178,7 +179,7 @@ impl World {
             let name = mind.rng.bool().then(|| mind.name());
             let name = if mind.rng.u32(0..10) == 0 { Some("two words".to_owned()) } else { name };
             let room = (memory.is_none() && mind.rng.bool()).then(|| mind.room());
-            let auto = self.listen == Listen::Auto;
+            let auto = self.protocols == Protocols::Auto;
             let greet_after_ms = if auto { limits.greet_after_remote_ms } else { limits.head_ms / 4 };
             person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
             if let Some(memory) = memory {
@@ -190,7 +191,7 @@ impl World {
             // What no person says first, and nobody may hear.
             let (sent, answer) = FOREIGN[rng.usize(..FOREIGN.len())];
             let is_request = answer.is_empty();
-            if !is_request || self.listen == Listen::Line {
+            if !is_request || self.protocols == Protocols::Line {
                 person.send(sent);
                 person.end = Some(if is_request { End::Late } else { End::Foreign(answer) });
             }
@@ -202,7 +203,7 @@ impl World {
         self.model.borrow_mut().connect(self.stage.next_number(), Dialect::Line);
         let (number, wire) = self.stage.connect(4000);
         let keep_alive_ms = self.stage.limits.keep_alive_ms;
-        let visitor = Visitor::new(number, wire, self.listen, &mut self.stage.rng, self.stage.now, keep_alive_ms);
+        let visitor = Visitor::new(number, wire, self.protocols, &mut self.stage.rng, self.stage.now, keep_alive_ms);
         self.visitors.push(visitor);
     }
 
@@ -228,7 +229,7 @@ impl World {
                 person.leave(model, limits, rng);
             }
             if person.habit == Habit::Stalls && rng.u32(0..60) == 0 {
-                person.stalled_until = now + rng.u64(0..3 * limits.too_slow_ms);
+                person.stalled_until = now + rng.u64(0..3 * limits.delivery.too_slow_ms);
             }
         }
     }
@@ -322,7 +323,7 @@ impl World {
         self.people.retain_mut(|person| {
             let gone = person.wire.borrow().dropped && person.is_over();
             if gone {
-                person.judge_end(model, self.stage.limits.too_slow_ms);
+                person.judge_end(model, self.stage.limits.delivery.too_slow_ms);
                 model.forget(person.number);
                 self.memories.push(std::mem::take(&mut person.memory));
             }
@@ -343,7 +344,7 @@ impl World {
     /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are found.
     fn calm(&mut self) {
         let limits = self.stage.limits;
-        let patience = 2 * limits.ping_after_ms + limits.pong_ms + 2 * limits.too_slow_ms;
+        let patience = 2 * limits.ping_after_ms + limits.pong_ms + 2 * limits.delivery.too_slow_ms;
         // What flood control holds up takes its time.
         let until = self.stage.now + patience;
         while self.stage.now < until
@@ -427,7 +428,7 @@ impl World {
             let has_gone = person.wire.borrow().dropped;
             match has_gone {
                 false => assert_eq!(person.end, Some(End::Stopped { known: false }), "client {}", person.number),
-                true => person.outlive(model, limits.too_slow_ms, &mut rng),
+                true => person.outlive(model, limits.delivery.too_slow_ms, &mut rng),
             }
         }
         drop(server);
@@ -468,7 +469,7 @@ impl World {
 fn mind<'a>(
     rng: &'a mut Rng,
     counter: &'a mut u64,
-    limits: &Limits,
+    limits: &ConnectionLimits,
     names: &'a [String],
     last_ids: &[(String, u64)],
 ) -> Mind<'a> {

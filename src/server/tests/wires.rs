@@ -1,29 +1,29 @@
 //! How a wire is decided, and what silence, ends and pressure do on each.
 
 use super::*;
+use crate::chat::Chat;
 use crate::config::Config;
-use crate::service::chat::Chat;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const PAGE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-fn settings(listen: Listen) -> Settings {
-    Settings { limits: limits(), listen, ..Settings::default() }
+fn settings(protocols: Protocols) -> Settings {
+    Settings { limits: limits(), protocols, ..Settings::default() }
 }
 
 fn auto_echo() -> Sim<Echo> {
-    Sim::with(settings(Listen::Auto), |_| Echo)
+    Sim::with(settings(Protocols::Auto), |_| Echo)
 }
 
 fn auto_broadcast() -> Sim<Broadcast> {
-    Sim::with(settings(Listen::Auto), Broadcast::new)
+    Sim::with(settings(Protocols::Auto), Broadcast::new)
 }
 
-fn chat(listen: Listen) -> Sim<Chat> {
+fn chat(protocols: Protocols) -> Sim<Chat> {
     let config = Config::read(["chat-server".into()]).expect("the defaults are good");
-    Sim::with(settings(listen), |_| Chat::new(config.chat("epoch".to_owned())))
+    Sim::with(settings(protocols), |_| Chat::new(config.chat("epoch".to_owned())))
 }
 
 /// A frame as a client sends it.
@@ -117,7 +117,7 @@ const GREETING: &str = "* This is a chat. Press Enter to come in, or type what t
 
 #[test]
 fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (silent, late) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.pass(11_999);
     assert_eq!(silent.output(), "");
@@ -149,7 +149,7 @@ fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
 
 #[test]
 fn where_a_browser_is_silence_is_told_nothing() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (page, spare, terminal) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&page, PAGE);
     sim.pass(60_000);
@@ -179,7 +179,7 @@ fn where_a_browser_is_silence_is_told_nothing() {
 
 #[test]
 fn a_silent_terminal_beside_one_that_talks_listens() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (silent, monitor) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&monitor, GET);
     sim.pass(299);
@@ -205,7 +205,7 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
     assert!(silent.output().starts_with("* Welcome! You are guest-2 in #lobby, with 1 other."), "{}", silent.output());
     assert!(early.is_dropped());
     assert_eq!(talker.take_output(), "* guest-2 joined #lobby.\r\n", "who only listened has not been there");
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (late, talker) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.pass(300);
     sim.send(&talker, "hello\r\n");
@@ -217,7 +217,7 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
 
 #[test]
 fn a_listener_that_asks_for_the_page_gets_that_and_nothing_else() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (talker, page, monitor) = (sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
     sim.pass(300);
     sim.send(&talker, "\r\n");
@@ -238,7 +238,7 @@ fn a_listener_that_asks_for_the_page_gets_that_and_nothing_else() {
 
 #[test]
 fn who_comes_and_goes_without_a_word_has_not_been_there() {
-    for listen in [Listen::Auto, Listen::Line] {
+    for listen in [Protocols::Auto, Protocols::Line] {
         let mut sim = chat(listen);
         let watcher = sim.connect(PLENTY);
         sim.send(&watcher, "\r\n");
@@ -263,7 +263,7 @@ fn who_comes_and_goes_without_a_word_has_not_been_there() {
 
 #[test]
 fn telnet_is_greeted_at_once_and_comes_in_with_its_first_line() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let telnet = sim.connect(PLENTY);
     sim.send(&telnet, b"\xff\xfb\x1f");
     sim.settle();
@@ -293,7 +293,7 @@ fn other_protocols_are_never_said_and_end_in_their_own_manner() {
         (b"patch / HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n", b"HTTP/1.1 501 "),
     ] {
         let run = |cuts: &[usize]| {
-            let mut sim = chat(Listen::Auto);
+            let mut sim = chat(Protocols::Auto);
             let watcher = sim.connect(PLENTY);
             sim.send(&watcher, "\r\n");
             sim.settle();
@@ -319,7 +319,7 @@ fn other_protocols_are_never_said_and_end_in_their_own_manner() {
 
 #[test]
 fn what_only_begins_as_a_request_gets_a_sentence_and_is_not_said() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (watcher, person) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&watcher, "\r\n");
     sim.send(&person, "GET me a coffee\r\n");
@@ -389,7 +389,7 @@ fn the_end_of_input_decides_for_lines() {
 
 #[test]
 fn a_pinned_listener_does_not_look_at_first_bytes() {
-    let mut sim = chat(Listen::Line);
+    let mut sim = chat(Protocols::Line);
     let (peer, page) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.settle();
     assert_eq!((peer.take_output(), page.take_output()), (GREETING.to_owned(), GREETING.to_owned()), "at once");
@@ -398,13 +398,13 @@ fn a_pinned_listener_does_not_look_at_first_bytes() {
     sim.settle();
     assert!(peer.output().starts_with("* Welcome! "));
     assert!(page.output().starts_with("! an HTTP request has to come at once"), "{}", page.output());
-    let mut sim = Sim::with(settings(Listen::Line), |_| Echo);
+    let mut sim = Sim::with(settings(Protocols::Line), |_| Echo);
     let peer = sim.connect(PLENTY);
     sim.send(&peer, GET);
     sim.settle();
     assert_eq!(peer.output(), GET, "bytes are passed on as they come");
 
-    let mut sim = chat(Listen::Http);
+    let mut sim = chat(Protocols::Http);
     let (silent, person) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&person, "hello\r\n\r\n");
     sim.pass(9_999);
@@ -630,7 +630,7 @@ fn who_sends_a_body_slowly_has_time_to_read_the_answer_but_not_for_ever() {
 #[test]
 fn admission_is_told_for_the_mode_the_page_and_the_end() {
     let ask = |origin: &str| format!("GET /admission?origin={origin} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let peer = sim.connect(PLENTY);
     for (origin, status, told) in [
         ("https%3A%2F%2Fchat.example", 200, "{\"admitted\":true}"),
@@ -784,7 +784,7 @@ fn a_server_that_closes_waits_for_the_answer_but_not_for_ever() {
 
 #[test]
 fn draining_says_so_to_each_in_its_own_manner() {
-    let mut sim = chat(Listen::Auto);
+    let mut sim = chat(Protocols::Auto);
     let (socket, page, undecided, terminal) =
         (sim.upgraded(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&page, GET);
@@ -837,8 +837,11 @@ fn draining_waits_for_an_answer_that_is_being_read() {
 
 #[test]
 fn whoever_has_not_shown_what_it_speaks_holds_nobody_up() {
-    let settings =
-        Settings { limits: Limits { hold_ms: 60_000, ..limits() }, listen: Listen::Auto, ..Settings::default() };
+    let settings = Settings {
+        limits: ConnectionLimits { hold_ms: 60_000, ..limits() },
+        protocols: Protocols::Auto,
+        ..Settings::default()
+    };
     let mut sim = Sim::with(settings, Broadcast::new);
     let silent = sim.connect(PLENTY);
     let speaker = sim.connect(PLENTY);

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::Method;
+use super::{Method, Request};
 
 /// What happens to the connection after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub(crate) enum Body {
     LengthOnly(&'static [u8]),
     /// Neither: 101, 204 and 304.
     Absent,
+}
+
+impl Body {
+    pub(crate) fn of(request: &Request<'_>, content: &'static [u8]) -> Body {
+        if request.method == Method::Head { Body::LengthOnly(content) } else { Body::Whole(content) }
+    }
 }
 
 impl Response {

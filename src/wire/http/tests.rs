@@ -1,7 +1,7 @@
-use super::admission::{Admission, judge};
-use super::site::{Health, Site};
+use super::precheck::{Verdict, judge};
 use super::*;
-use crate::origin::{Allowed, AllowedOrigins};
+use crate::site::{Health, Site};
+use crate::wire::http::origin::{Allowed, AllowedOrigins};
 use crate::wire::websocket::handshake::{Policy, admit_page};
 
 fn request(head: &str) -> Request<'_> {
@@ -474,8 +474,14 @@ fn a_service_without_a_page_says_what_it_does() {
 
 // ---- Whether a page would be admitted ----
 
-fn judged(is_loopback: bool, allowed: &AllowedOrigins, host: &str, target: &str, fields: &str) -> Admission {
-    let policy = Policy { allowed_origins: allowed, is_loopback, subprotocols: &[], deflate: false };
+fn judged(is_loopback: bool, allowed: &AllowedOrigins, host: &str, target: &str, fields: &str) -> Verdict {
+    let policy = Policy {
+        allowed_origins: allowed,
+        is_loopback,
+        subprotocols: &[],
+        query_keys: &["name", "room"],
+        deflate: false,
+    };
     judge(&request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")), &policy)
 }
 
@@ -486,11 +492,17 @@ fn what_is_said_beforehand_is_what_an_upgrade_meets() {
     for is_loopback in [false, true] {
         for host in ["chat.example", "localhost:8080", "friend.example"] {
             for origin in origins {
-                let policy = Policy { allowed_origins: &allowed, is_loopback, subprotocols: &[], deflate: false };
+                let policy = Policy {
+                    allowed_origins: &allowed,
+                    is_loopback,
+                    subprotocols: &[],
+                    query_keys: &["name", "room"],
+                    deflate: false,
+                };
                 let expected = match admit_page(origin, host, &policy) {
-                    Ok(()) => Admission::Admitted,
-                    Err(HttpError::UPGRADE_HOST) => Admission::Host,
-                    Err(HttpError::UPGRADE_ORIGIN) => Admission::Origin,
+                    Ok(()) => Verdict::Admitted,
+                    Err(HttpError::UPGRADE_HOST) => Verdict::Host,
+                    Err(HttpError::UPGRADE_ORIGIN) => Verdict::Origin,
                     Err(other) => panic!("{other}"),
                 };
                 let in_query = format!("/admission?x=1&origin={}", origin.replace(':', "%3A"));
@@ -501,24 +513,24 @@ fn what_is_said_beforehand_is_what_an_upgrade_meets() {
                     expected,
                     "{origin} at {host}"
                 );
-                assert_eq!(judged(is_loopback, &allowed, host, "/admission?origins=x", ""), Admission::Admitted);
+                assert_eq!(judged(is_loopback, &allowed, host, "/admission?origins=x", ""), Verdict::Admitted);
             }
         }
     }
     let none = AllowedOrigins::default();
-    assert_eq!(judged(false, &none, "a", "/admission?origin=%FF", ""), Admission::Origin);
-    assert_eq!(judged(false, &none, "a", "/admission?origin=http://a", "Origin: http://b\r\n"), Admission::Admitted);
-    assert_eq!(judged(false, &none, "a", "/admission", "Origin: http://a\r\nOrigin: http://a\r\n"), Admission::Origin);
+    assert_eq!(judged(false, &none, "a", "/admission?origin=%FF", ""), Verdict::Origin);
+    assert_eq!(judged(false, &none, "a", "/admission?origin=http://a", "Origin: http://b\r\n"), Verdict::Admitted);
+    assert_eq!(judged(false, &none, "a", "/admission", "Origin: http://a\r\nOrigin: http://a\r\n"), Verdict::Origin);
 }
 
 #[test]
 fn the_answer_is_an_object_that_nobody_keeps() {
     for (admission, status, reason) in [
-        (Admission::Admitted, 200, None),
-        (Admission::Origin, 403, Some("origin")),
-        (Admission::Host, 403, Some("origin")),
-        (Admission::Mode, 409, Some("mode")),
-        (Admission::Stopping, 503, Some("stopping")),
+        (Verdict::Admitted, 200, None),
+        (Verdict::Origin, 403, Some("origin")),
+        (Verdict::Host, 403, Some("origin")),
+        (Verdict::Mode, 409, Some("mode")),
+        (Verdict::Stopping, 503, Some("stopping")),
     ] {
         let response = admission.respond(&request("GET /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
         assert_eq!(status_of(&response), status);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::extension::{DeflateParams, negotiate_deflate};
-use crate::origin::{self, AllowedOrigins, Origin};
+use crate::wire::http::origin::{self, AllowedOrigins, Origin};
 use crate::wire::http::response::{Body, Connection, HttpError, Response};
 use crate::wire::http::{Method, Request, Version};
 use base64::Engine;
@@ -33,7 +33,39 @@ pub struct Policy<'p> {
     /// Only this machine can connect, so that the server's own pages are those under loopback names.
     pub is_loopback: bool,
     pub subprotocols: &'p [&'static str],
+    /// What may be said in the URL's query; the rest of it is not looked at.
+    pub query_keys: &'p [&'static str],
     pub deflate: bool,
+}
+
+/// What was said in the URL's query, decoded, of the keys that were asked for. An empty value counts as none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    /// The first value of this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// `name=alice&room=dev`.
+    fn of(request: &Request<'_>, keys: &[&'static str]) -> Result<Query, HttpError> {
+        let mut query = Query::default();
+        for (key, value) in request.query_pairs() {
+            let Some(key) = keys.iter().find(|known| **known == key) else { continue };
+            let value = value.ok_or(HttpError::UPGRADE_QUERY)?;
+            if query.get(key).is_none() && !value.is_empty() {
+                query.0.push((key, value));
+            }
+        }
+        Ok(query)
+    }
+}
+
+impl FromIterator<(&'static str, String)> for Query {
+    fn from_iter<T: IntoIterator<Item = (&'static str, String)>>(pairs: T) -> Query {
+        Query(pairs.into_iter().collect())
+    }
 }
 
 /// A handshake that succeeded.
@@ -43,10 +75,7 @@ pub struct Upgrade {
     pub response: Vec<u8>,
     pub subprotocol: Option<&'static str>,
     pub deflate: Option<DeflateParams>,
-    /// The query's `name`; an empty one counts as none.
-    pub name: Option<String>,
-    /// The query's `room`; an empty one counts as none.
-    pub room: Option<String>,
+    pub query: Query,
 }
 
 /// Whether a request means to open a WebSocket, well or badly: then [`evaluate`] answers it, else the site does.
@@ -67,14 +96,14 @@ pub fn evaluate(request: &Request<'_>, policy: &Policy<'_>, date: Option<&str>) 
     let deflate = negotiate_deflate(request.values("sec-websocket-extensions"))
         .map_err(|_| HttpError::UPGRADE_EXTENSIONS)?
         .filter(|_| policy.deflate);
-    let Query { name, room } = parse_query(request)?;
+    let query = Query::of(request, policy.query_keys)?;
 
     let extensions = deflate.map(DeflateParams::to_field);
     let mut fields = vec![("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", &accept)];
     fields.extend(subprotocol.map(|selected| ("Sec-WebSocket-Protocol", selected)));
     fields.extend(extensions.as_deref().map(|accepted| ("Sec-WebSocket-Extensions", accepted)));
     let response = Response::new(101, &fields, Body::Absent, Connection::KeepAlive, date).head;
-    Ok(Upgrade { response, subprotocol, deflate, name, room })
+    Ok(Upgrade { response, subprotocol, deflate, query })
 }
 
 /// RFC 6455 4.2.1, points 1 to 4 and 6.
@@ -195,27 +224,4 @@ impl fmt::Display for Shown<'_> {
 fn select_subprotocol(request: &Request<'_>, supported: &[&'static str]) -> Option<&'static str> {
     let find = |offered: &[u8]| supported.iter().copied().find(|one| one.as_bytes() == offered);
     request.list("sec-websocket-protocol").find_map(find)
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Query {
-    name: Option<String>,
-    room: Option<String>,
-}
-
-/// `name=alice&room=dev`; of two with the same key the first counts.
-fn parse_query(request: &Request<'_>) -> Result<Query, HttpError> {
-    let mut parsed = Query::default();
-    for (key, value) in request.query_pairs() {
-        let slot = match key {
-            "name" => &mut parsed.name,
-            "room" => &mut parsed.room,
-            _ => continue,
-        };
-        let value = value.ok_or(HttpError::UPGRADE_QUERY)?;
-        if slot.is_none() && !value.is_empty() {
-            *slot = Some(value);
-        }
-    }
-    Ok(parsed)
 }

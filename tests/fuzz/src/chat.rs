@@ -11,10 +11,11 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use chat_server::chat::{self, Chat, directory, history};
 use chat_server::clock::Now;
-use chat_server::config::{Limits, Settings};
+use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::Server;
-use chat_server::service::chat::{self, Chat, directory, history};
+use chat_server::server::settings::{ConnectionLimits, Settings};
 use chat_server::throttle::Rate;
 
 use super::cuts::Cuts;
@@ -65,19 +66,21 @@ struct World<'a> {
     said: Said,
 }
 
-fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
+fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
     let outbox_mark_bytes = 400 + 10 * usize::from(settings[1]);
-    Limits {
-        clients_expected: 0,
+    ConnectionLimits {
+        delivery: DeliveryLimits {
+            clients_expected: 0,
+            outbox_mark_bytes,
+            outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
+            too_slow_ms: 1200,
+            stalled_ms: 300,
+            pace_ahead_ms: (settings[6] & 1 == 0).then_some(200),
+        },
         message_bytes_max: 300,
         read_bytes_max: if orderly { 8000 } else { 64 + usize::from(settings[2]) },
         writes_max: 2 + usize::from(settings[3] % 32),
         bulk_writes_min: 1,
-        outbox_mark_bytes,
-        outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
-        too_slow_ms: 1200,
-        stalled_ms: 300,
-        talked_ahead_ms: (settings[6] & 1 == 0).then_some(200),
         last_words_ms: 1000,
         linger_ms: 500,
         linger_sending_ms: 900,
@@ -92,7 +95,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> Limits {
     }
 }
 
-fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &Limits) -> chat::Settings {
+fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> chat::Settings {
     let small = |bit: u8, small, large| if settings[4] & (1 << bit) == 0 { large } else { small };
     chat::Settings {
         rooms: directory::Limits {
@@ -136,7 +139,7 @@ impl<'a> World<'a> {
             clock: Rc::default(),
             compress,
             faults,
-            capacity: if orderly.is_some() { 100_000 } else { 4 * limits.outbox_mark_bytes },
+            capacity: if orderly.is_some() { 100_000 } else { 4 * limits.delivery.outbox_mark_bytes },
             orderly,
             is_draining: false,
             said,

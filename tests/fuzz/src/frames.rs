@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use chat_server::encode::{Compressor, Encoder, Format, Kind};
+use chat_server::delivery::encoding::{Compressor, Encoder, Encoding, FrameKind, Framing};
 use chat_server::wire::websocket::close_code::{INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
 use chat_server::wire::websocket::deflate::{Deflater, compressed_bytes_max};
 use chat_server::wire::websocket::extension::negotiate_deflate;
@@ -298,8 +298,8 @@ fn check_answers(said: &[Said]) {
     let (mut stream, mut compressor, mut expected) = (Vec::new(), Compressor::default(), Vec::new());
     for said in said {
         let (kind, bytes) = match said {
-            Said::Text(text) => (Kind::Text, text.as_bytes()),
-            Said::Binary(bytes) => (Kind::Binary, &bytes[..]),
+            Said::Text(text) => (FrameKind::Text, text.as_bytes()),
+            Said::Binary(bytes) => (FrameKind::Binary, &bytes[..]),
             Said::Close(Some(1014), _) => continue,
             Said::Close(Some(code), reason) => {
                 encode_close(&mut stream, *code, reason);
@@ -308,7 +308,8 @@ fn check_answers(said: &[Said]) {
             }
             _ => continue,
         };
-        Encoder::new(Format::Text, &mut stream, &mut compressor).message(kind, |out| out.extend_from_slice(bytes));
+        Encoder::new(Encoding { framing: Framing::WebSocket, ..Encoding::default() }, &mut stream, &mut compressor)
+            .message(kind, |out| out.extend_from_slice(bytes));
         expected.push(said);
     }
     assert_eq!(read_with_tungstenite(&stream, Role::Client).iter().collect::<Vec<_>>(), expected);

@@ -1,6 +1,6 @@
 //! Opening handshakes: who may come in, what is agreed on, and what the URL says of a client.
 
-use chat_server::origin::AllowedOrigins;
+use chat_server::wire::http::origin::AllowedOrigins;
 use chat_server::wire::http::{Method, Request, Version};
 use chat_server::wire::websocket::extension::negotiate_deflate;
 use chat_server::wire::websocket::handshake::{Policy, evaluate};
@@ -73,8 +73,13 @@ pub fn answer(request: &Request, date: Option<&str>) -> Vec<u8> {
 
 fn answer_by(request: &Request, is_loopback: bool, date: Option<&str>) -> Vec<u8> {
     let origins = AllowedOrigins::from(vec![FRIEND.parse().expect("an origin")]);
-    let policy =
-        Policy { allowed_origins: &origins, is_loopback, subprotocols: &["chat.v1.json", "other"], deflate: true };
+    let policy = Policy {
+        allowed_origins: &origins,
+        is_loopback,
+        subprotocols: &["chat.v1.json", "other"],
+        query_keys: &["name", "room"],
+        deflate: true,
+    };
     let upgrade = match evaluate(request, &policy, date) {
         Ok(upgrade) => upgrade,
         Err(error) => return check_error(&error, Some(request.method)),
@@ -95,8 +100,8 @@ fn answer_by(request: &Request, is_loopback: bool, date: Option<&str>) -> Vec<u8
     assert_eq!(fields.value("Sec-WebSocket-Extensions"), agreed.as_deref());
     assert_eq!(upgrade.deflate.is_some(), agreed.is_some());
 
-    assert_eq!(upgrade.name.as_deref(), said(request.query, "name").as_deref());
-    assert_eq!(upgrade.room.as_deref(), said(request.query, "room").as_deref());
+    assert_eq!(upgrade.query.get("name"), said(request.query, "name").as_deref());
+    assert_eq!(upgrade.query.get("room"), said(request.query, "room").as_deref());
     upgrade.response
 }
 

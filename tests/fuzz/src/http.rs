@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use chat_server::origin::AllowedOrigins;
-use chat_server::wire::http::admission;
-use chat_server::wire::http::site::{Health, Site};
+use chat_server::site::{Health, Site};
+use chat_server::wire::http::origin::AllowedOrigins;
+use chat_server::wire::http::precheck;
 use chat_server::wire::http::{Connection, HEAD_BYTES_MAX, HeadParser, HttpError, Method, Request, Version, parse};
 use chat_server::wire::websocket::handshake::{Policy, is_upgrade};
 
@@ -69,9 +69,15 @@ fn answer(request: &Request) -> Vec<u8> {
     }
     let mut responses =
         vec![SITE.respond(request, Health::Serving, DATE), SENTENCE.respond(request, Health::Serving, DATE)];
-    if admission::asks(request) {
-        let policy = Policy { allowed_origins: &ORIGINS, is_loopback: true, subprotocols: &[], deflate: false };
-        responses.push(admission::judge(request, &policy).respond(request, DATE));
+    if precheck::asks(request) {
+        let policy = Policy {
+            allowed_origins: &ORIGINS,
+            is_loopback: true,
+            subprotocols: &[],
+            query_keys: &["name", "room"],
+            deflate: false,
+        };
+        responses.push(precheck::judge(request, &policy).respond(request, DATE));
     }
     for response in &responses {
         let closes = request.connection == Connection::Close;

@@ -1,6 +1,6 @@
 //! Lines and telnet's commands among them, against a plain reading of RFC 854.
 
-use chat_server::wire::line::{Line, Rules};
+use chat_server::wire::line::{Line, LineMode};
 
 use super::cuts::Cuts;
 
@@ -16,12 +16,12 @@ struct Outcome {
 /// A byte of settings, then cuts, then what a client sends.
 pub fn run(input: &[u8]) {
     let Some((&settings, input)) = input.split_first() else { return };
-    let rules = if settings & 1 == 0 { Rules::Telnet } else { Rules::Raw };
+    let mode = if settings & 1 == 0 { LineMode::Telnet } else { LineMode::Raw };
     let bytes_max = [5, 20, 100, 1000][usize::from(settings >> 1 & 3)];
     let (cuts, payload) = Cuts::read(input);
-    let expected = read_naively(rules, payload, bytes_max);
+    let expected = read_naively(mode, payload, bytes_max);
     for cuts in [Cuts::NONE, cuts] {
-        let outcome = read(rules, cuts.pieces(payload), bytes_max);
+        let outcome = read(mode, cuts.pieces(payload), bytes_max);
         assert_eq!((&outcome.lines, &outcome.rest), (&expected.lines, &expected.rest));
         // After a line that is too long nothing is read any more.
         match outcome.rest {
@@ -32,8 +32,8 @@ pub fn run(input: &[u8]) {
 }
 
 /// As the server reads: each piece is filtered as it arrives, and the inbox is searched after each.
-fn read<'a>(rules: Rules, pieces: impl Iterator<Item = &'a [u8]>, bytes_max: usize) -> Outcome {
-    let (mut line, mut inbox) = (Line::new(rules), Vec::new());
+fn read<'a>(mode: LineMode, pieces: impl Iterator<Item = &'a [u8]>, bytes_max: usize) -> Outcome {
+    let (mut line, mut inbox) = (Line::new(mode), Vec::new());
     let (mut lines, mut replies) = (Vec::new(), Vec::new());
     for piece in pieces {
         let mut piece = piece.to_vec();
@@ -56,26 +56,26 @@ fn read<'a>(rules: Rules, pieces: impl Iterator<Item = &'a [u8]>, bytes_max: usi
     Outcome { lines, rest: Some(inbox), replies }
 }
 
-fn read_naively(rules: Rules, payload: &[u8], bytes_max: usize) -> Outcome {
-    let (data, replies) = match rules {
-        Rules::Raw => (payload.to_vec(), Vec::new()),
-        Rules::Telnet => take_commands_out(payload),
+fn read_naively(mode: LineMode, payload: &[u8], bytes_max: usize) -> Outcome {
+    let (data, replies) = match mode {
+        LineMode::Raw => (payload.to_vec(), Vec::new()),
+        LineMode::Telnet => take_commands_out(payload),
     };
     let (mut lines, mut line) = (Vec::new(), Vec::new());
     for byte in data {
         let after_cr = line.ends_with(b"\r");
-        let is_end = byte == b'\n' || rules == Rules::Telnet && byte == 0 && after_cr;
+        let is_end = byte == b'\n' || mode == LineMode::Telnet && byte == 0 && after_cr;
         if !is_end {
             line.push(byte);
             continue;
         }
-        if rules == Rules::Telnet && after_cr {
+        if mode == LineMode::Telnet && after_cr {
             line.pop();
         }
         if line.len() > bytes_max {
             return Outcome { lines, rest: None, replies };
         }
-        if rules == Rules::Raw {
+        if mode == LineMode::Raw {
             line.push(b'\n');
         }
         lines.push(std::mem::take(&mut line));

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_server::service::chat::name::{Name, NameError, Named, RoomName};
-use chat_server::service::chat::text::{Row, clean, from_bytes, is_blank, quote};
+use chat_server::chat::name::{Name, NameError, Named, RoomName};
+use chat_server::chat::text::{Row, clean, from_bytes, is_blank, quote};
 use unicode_normalization::UnicodeNormalization;
 
 use super::cuts::Cuts;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use chat_server::service::chat::command::{self, Command, Complaint, PAGE, Resume};
-use chat_server::service::chat::history::Kind;
-use chat_server::service::chat::json;
-use chat_server::service::chat::text::is_blank;
+use chat_server::chat::command::{self, Command, Complaint, PAGE, Resume};
+use chat_server::chat::history::Kind;
+use chat_server::chat::json;
+use chat_server::chat::text::is_blank;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use super::super::extension::{DeflateParams, Malformed, negotiate_deflate};
 use super::super::handshake::*;
-use crate::origin::{Allowed, AllowedOrigins};
+use crate::wire::http::origin::{Allowed, AllowedOrigins};
 use crate::wire::http::{self, HeadParser, HttpError};
 use proptest::prelude::*;
 
@@ -13,7 +13,13 @@ const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
 static NO_ORIGINS: LazyLock<AllowedOrigins> = LazyLock::new(AllowedOrigins::default);
 
 fn policy() -> Policy<'static> {
-    Policy { allowed_origins: &NO_ORIGINS, is_loopback: false, subprotocols: &["chat.v1.json"], deflate: true }
+    Policy {
+        allowed_origins: &NO_ORIGINS,
+        is_loopback: false,
+        subprotocols: &["chat.v1.json"],
+        query_keys: &["name", "room"],
+        deflate: true,
+    }
 }
 
 /// Evaluates the request at once and split at every byte.
@@ -55,7 +61,7 @@ fn example_of_rfc_6455_1_3() {
                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
     assert_eq!(str::from_utf8(&upgrade.response), Ok(expected));
     assert_eq!((upgrade.subprotocol, upgrade.deflate), (Some("chat"), None));
-    assert_eq!((upgrade.name, upgrade.room), (None, None));
+    assert_eq!(upgrade.query, Query::default());
 }
 
 #[test]
@@ -396,7 +402,10 @@ fn a_small_window_is_kept_to_by_not_compressing_long_messages() {
 fn query_of(target: &str) -> Result<(Option<String>, Option<String>), HttpError> {
     let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{UPGRADE}{KEY}{VERSION}\r\n");
     let (request, _) = http::parse(head.as_bytes()).expect("well-formed").expect("whole");
-    evaluate(&request, &policy(), None).map(|upgrade| (upgrade.name, upgrade.room))
+    evaluate(&request, &policy(), None).map(|upgrade| {
+        let get = |key| upgrade.query.get(key).map(str::to_owned);
+        (get("name"), get("room"))
+    })
 }
 
 #[test]

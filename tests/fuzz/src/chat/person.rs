@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use chat_server::service::chat::text::is_blank;
+use chat_server::chat::text::is_blank;
 use chat_server::wire::websocket::deflate::Deflater;
 use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame};
 use serde_json::{Value, json};

@@ -1,0 +1,386 @@
+//! A stage: the chat, a clock that is turned by hand, and actors who read their parts from a script.
+//!
+//! ```text
+//! +bob                        bob comes, with lines at a terminal
+//! +web json room=dev          web comes, with the JSON dialect; also: text, and name=...
+//! alice> hello                alice says this
+//! bob< [#lobby] alice: hello  bob is told this next
+//! bob< * Welcome…             a line that begins like this
+//! -bob                        bob's connection is gone
+//! @+500                       the clock goes on by 500 ms
+//! --                          a turn ends
+//! ```
+//!
+//! What stands together without a `<` between happens in one turn. Whenever a turn ends, everybody has been told exactly what
+//! the script says, and nothing else. A program's objects are compared as objects, where `"_"` stands for any value.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::mem;
+
+use serde_json::Value;
+
+use crate::chat::{Chat, Settings, dialect, directory, history};
+use crate::clock::Now;
+use crate::delivery::Delivery;
+use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
+use crate::delivery::limits::DeliveryLimits;
+use crate::delivery::outbox::SLICES_MAX;
+use crate::ids::{ClientId, Peer};
+use crate::service::{Hello, Incoming, Outcome, Service};
+use crate::throttle::Rate;
+use crate::wire::websocket::frame::{Opcode, Sender, parse_header};
+
+/// When every play begins: 2026-11-22 13:05:09 UTC.
+pub const START_UNIX_MS: u64 = 1_795_352_709_000;
+
+/// What an actor is told last, when the server closes its connection.
+const CLOSED: &str = "(closed)";
+
+pub const LINES: Encoding =
+    Encoding { framing: Framing::Lines, compression: Compression::None, dialect: dialect::TEXT };
+pub const TEXT: Encoding = Encoding { framing: Framing::WebSocket, ..LINES };
+pub const JSON: Encoding = Encoding { dialect: dialect::JSON, ..TEXT };
+
+/// What somebody says of itself on coming.
+#[derive(Clone, Copy, Default)]
+pub struct Visit<'a> {
+    pub name: Option<&'a str>,
+    pub room: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Presence {
+    Here,
+    /// Its connection is gone, and with it what it was owed.
+    Gone,
+    /// It gets what it is owed, and then the end.
+    Closing,
+}
+
+struct Actor {
+    id: ClientId,
+    presence: Presence,
+    /// Told, and not yet looked at.
+    heard: Vec<String>,
+}
+
+pub struct Stage {
+    pub chat: Chat,
+    pub out: Delivery,
+    pub now: Now,
+    actors: BTreeMap<String, Actor>,
+    serial: u32,
+    /// Seats of clients that have gone, for the next ones, as a slab reuses them.
+    vacant: Vec<usize>,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        rooms: directory::Limits {
+            rooms_max: 1000,
+            history: history::Limits { messages_max: 1000, bytes_max: 1024 * 1024 },
+            history_bytes_max: 16 * 1024 * 1024,
+        },
+        rooms_per_client_max: 50,
+        replay: 20,
+        rate: Rate::Off,
+        announce_below: 100,
+        message_bytes_max: 64 * 1024,
+        answer_bytes_max: 256 * 1024,
+        epoch: "e1".to_owned(),
+    }
+}
+
+/// Plays a script on a stage of its own.
+#[track_caller]
+pub fn play(script: &str) -> Stage {
+    let mut stage = Stage::new(settings());
+    stage.play(script);
+    stage
+}
+
+impl Stage {
+    pub fn new(settings: Settings) -> Stage {
+        Stage::with_limits(settings, DeliveryLimits::default())
+    }
+
+    pub fn with_limits(settings: Settings, limits: DeliveryLimits) -> Stage {
+        let mut stage = Stage {
+            chat: Chat::new(settings),
+            out: Delivery::new(limits),
+            now: Now { ms: 0, unix_ms: START_UNIX_MS },
+            actors: BTreeMap::new(),
+            serial: 0,
+            vacant: Vec::new(),
+        };
+        stage.out.begin_turn(stage.now);
+        stage
+    }
+
+    #[track_caller]
+    pub fn play(&mut self, script: &str) {
+        let mut lines = script.lines().map(str::trim_start).filter(|line| !line.is_empty()).peekable();
+        while let Some(line) = lines.next() {
+            if let Some((name, told)) = part(line, '<') {
+                panic!("{name} is told {told:?} before a turn");
+            }
+            self.act(line);
+            let mut expected: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            match lines.peek() {
+                Some(next) if part(next, '<').is_none() && *next != "--" => continue,
+                Some(&"--") => drop(lines.next()),
+                _ => {}
+            }
+            while let Some((name, told)) = lines.peek().and_then(|next| part(next, '<')) {
+                expected.entry(name).or_default().push(told);
+                lines.next();
+            }
+            self.turn();
+            self.compare(line, &expected);
+        }
+    }
+
+    #[track_caller]
+    fn act(&mut self, line: &str) {
+        if let Some((name, said)) = part(line, '>') {
+            assert_eq!(self.offer(name, said.as_bytes()), Outcome::Done, "{line}");
+        } else if let Some(coming) = line.strip_prefix('+') {
+            let mut words = coming.split(' ');
+            let name = words.next().expect("who");
+            let (mut encoding, mut visit) = (LINES, Visit::default());
+            for word in words {
+                match word.split_once('=') {
+                    Some(("name", name)) => visit.name = Some(name),
+                    Some(("room", room)) => visit.room = Some(room),
+                    None if word == "json" => encoding = JSON,
+                    None if word == "text" => encoding = TEXT,
+                    _ => panic!("{line}: what is {word:?}?"),
+                }
+            }
+            self.open(name, encoding, visit);
+        } else if let Some(name) = line.strip_prefix('-') {
+            self.leave(name);
+        } else if let Some(ms) = line.strip_prefix("@+") {
+            self.pass(ms.parse().expect("milliseconds"));
+        } else {
+            assert_eq!(line, "--", "is no direction");
+        }
+    }
+
+    pub fn open(&mut self, name: &str, encoding: Encoding, visit: Visit) -> ClientId {
+        self.serial += 1;
+        let id = ClientId::new(self.vacant.pop().unwrap_or(self.actors.len()), self.serial);
+        self.out.add(id, encoding);
+        let before = self.actors.insert(name.to_owned(), Actor { id, presence: Presence::Here, heard: Vec::new() });
+        assert!(before.is_none(), "{name} is here already");
+        let pairs = [("name", visit.name), ("room", visit.room)];
+        let query = pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
+        let hello = Hello { peer: Peer::default(), subprotocol: None, query: &query };
+        self.chat.opened(id, &hello, &mut self.out);
+        id
+    }
+
+    /// Somebody at a terminal, who has taken the name that it has in the script; nobody has heard of that.
+    pub fn seat(&mut self, names: &[&str]) {
+        for name in names {
+            self.open(name, LINES, Visit { name: Some(name), room: None });
+            self.hear(name);
+        }
+        for name in names {
+            self.hear(name);
+        }
+    }
+
+    pub fn id(&self, name: &str) -> ClientId {
+        self.actors.get(name).unwrap_or_else(|| panic!("{name} is not here")).id
+    }
+
+    /// Offers the chat a message.
+    pub fn offer(&mut self, name: &str, bytes: &[u8]) -> Outcome {
+        let id = self.id(name);
+        let taken = self.chat.message(id, Incoming { kind: FrameKind::Text, bytes }, &mut self.out);
+        self.part();
+        taken
+    }
+
+    /// Says something that is taken, in a turn of its own.
+    #[track_caller]
+    pub fn say(&mut self, name: &str, text: &str) {
+        assert_eq!(self.offer(name, text.as_bytes()), Outcome::Done, "{name}: {text}");
+        self.turn();
+    }
+
+    /// Breaks a connection; the turn goes on.
+    pub fn leave(&mut self, name: &str) {
+        let id = self.id(name);
+        self.chat.closed(id, &mut self.out);
+        self.out.shut(id);
+        self.actors.get_mut(name).expect("it was there").presence = Presence::Gone;
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.now.ms += ms;
+        self.now.unix_ms += ms;
+        self.out.begin_turn(self.now);
+    }
+
+    /// Parts with those whom the chat has given up, as the server does.
+    pub fn part(&mut self) {
+        for (id, _) in self.out.take_closing() {
+            self.chat.closed(id, &mut self.out);
+            self.out.shut(id);
+            let actor = self.actors.values_mut().find(|actor| actor.id == id);
+            actor.expect("only those who are here are closed").presence = Presence::Closing;
+        }
+    }
+
+    /// Hands out what was said, as a turn's flush step does, to kernels that take everything.
+    pub fn turn(&mut self) {
+        self.out.freeze_batches();
+        for actor in self.actors.values_mut() {
+            let bytes = take_owed(&mut self.out, actor.id);
+            match self.out.encoding(actor.id) {
+                LINES => read_lines(&bytes, &mut actor.heard),
+                _ => read_frames(&bytes, &mut actor.heard),
+            }
+            if actor.presence == Presence::Closing {
+                actor.heard.push(CLOSED.to_owned());
+            }
+            if actor.presence != Presence::Here {
+                self.out.remove(actor.id);
+                self.vacant.push(actor.id.index());
+            }
+        }
+        self.actors.retain(|_, actor| actor.presence != Presence::Gone);
+        self.check();
+    }
+
+    /// What somebody was told since it was last asked.
+    pub fn hear(&mut self, name: &str) -> Vec<String> {
+        self.turn();
+        let actor = self.actors.get_mut(name).unwrap_or_else(|| panic!("{name} is not here"));
+        let heard = mem::take(&mut actor.heard);
+        if actor.presence == Presence::Closing {
+            self.actors.remove(name);
+        }
+        heard
+    }
+
+    /// The objects that a program was told since it was last asked.
+    pub fn objects(&mut self, name: &str) -> Vec<Value> {
+        self.hear(name).iter().map(|object| serde_json::from_str(object).expect("an object")).collect()
+    }
+
+    /// Nobody looks at what was said so far.
+    pub fn forget(&mut self) {
+        self.turn();
+        self.actors.values_mut().for_each(|actor| actor.heard.clear());
+    }
+
+    #[track_caller]
+    fn compare(&mut self, after: &str, expected: &BTreeMap<&str, Vec<&str>>) {
+        for name in expected.keys() {
+            assert!(self.actors.contains_key(*name), "{name} is not here");
+        }
+        for (name, actor) in &mut self.actors {
+            let expected = expected.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+            let heard = mem::take(&mut actor.heard);
+            let same =
+                heard.len() == expected.len() && heard.iter().zip(expected).all(|(heard, told)| fits(heard, told));
+            assert!(same, "after {after:?}, {name} is told\n{heard:#?}\nand not\n{expected:#?}");
+        }
+        self.actors.retain(|_, actor| actor.presence == Presence::Here);
+    }
+
+    /// What holds after every turn.
+    fn check(&mut self) {
+        self.chat.directory.check();
+        self.chat.people.check();
+        assert_eq!(self.chat.journal.committed(), None, "what is committed has been applied");
+        for room in self.chat.directory.ids() {
+            let room_of = self.chat.directory.get(room).expect("a room that is listed");
+            assert_eq!(self.out.members(room).count(), room_of.members as usize, "{}", room_of.name);
+            assert!(room_of.members > 0 || !room_of.history.is_empty(), "{} is void", room_of.name);
+        }
+        for actor in self.actors.values().filter(|actor| actor.presence == Presence::Here) {
+            if let Some(person) = self.chat.people.get(actor.id) {
+                let rooms: Vec<_> = self.out.channels_of(actor.id).collect();
+                match person.current {
+                    Some(current) => assert!(rooms.contains(&current), "{} talks where it is not", person.name),
+                    None => assert!(rooms.is_empty(), "{} is in rooms and talks nowhere", person.name),
+                }
+            }
+        }
+    }
+}
+
+/// All that a client is owed by now; its kernel takes it.
+fn take_owed(out: &mut Delivery, id: ClientId) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(outbox) = out.outbox(id) {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (count, bytes) = outbox.slices(&mut slices);
+        slices[..count].iter().for_each(|slice| all.extend_from_slice(slice));
+        out.wrote(id, bytes, false);
+    }
+    all
+}
+
+/// `alice> hello`: who, and what.
+fn part(line: &str, arrow: char) -> Option<(&str, &str)> {
+    let (name, rest) = line.split_once(arrow)?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    is_name.then(|| (name, rest.strip_prefix(' ').unwrap_or(rest)))
+}
+
+fn read_lines(bytes: &[u8], heard: &mut Vec<String>) {
+    let text = std::str::from_utf8(bytes).expect("lines are UTF-8");
+    let Some(text) = text.strip_suffix("\r\n") else { return assert_eq!(text, "", "a line ends in CR LF") };
+    for line in text.split("\r\n") {
+        assert!(!line.contains(acts), "a terminal would act on {line:?}");
+        heard.push(line.to_owned());
+    }
+}
+
+fn read_frames(mut bytes: &[u8], heard: &mut Vec<String>) {
+    while !bytes.is_empty() {
+        let (header, used) = parse_header(bytes, Sender::Server, usize::MAX).expect("a frame").expect("a whole frame");
+        assert_eq!((header.opcode, header.is_final), (Opcode::Text, true));
+        let (payload, rest) = bytes[used..].split_at(header.payload_bytes);
+        let text = std::str::from_utf8(payload).expect("text frames are UTF-8");
+        assert!(!text.contains(acts), "a terminal would act on {text:?}");
+        heard.push(text.to_owned());
+        bytes = rest;
+    }
+}
+
+/// Controls, and what turns the direction of other people's text.
+fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+fn fits(heard: &str, told: &str) -> bool {
+    if heard.starts_with('{') && told.starts_with('{') {
+        let told = serde_json::from_str(told).unwrap_or_else(|error| panic!("{error}: {told}"));
+        return fits_object(&serde_json::from_str(heard).expect("an object"), &told);
+    }
+    match told.strip_suffix('…') {
+        Some(start) => heard.starts_with(start),
+        None => heard == told,
+    }
+}
+
+fn fits_object(heard: &Value, told: &Value) -> bool {
+    match (heard, told) {
+        (_, Value::String(any)) if any == "_" => true,
+        (Value::Object(heard), Value::Object(told)) => {
+            heard.len() == told.len()
+                && told.iter().all(|(key, told)| heard.get(key).is_some_and(|heard| fits_object(heard, told)))
+        }
+        (Value::Array(heard), Value::Array(told)) => {
+            heard.len() == told.len() && heard.iter().zip(told).all(|(heard, told)| fits_object(heard, told))
+        }
+        _ => heard == told,
+    }
+}

@@ -1,0 +1,275 @@
+//! Text that may reach another person's terminal.
+
+use super::emoji;
+use memchr::memmem;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use thiserror::Error;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+/// `text` without what would act on a terminal or hide in it:
+///
+/// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it is;
+/// * whatever breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR LF included: a message
+///   is one line, its words stay apart, and no second line can pass for the server's;
+/// * bidi embeddings, overrides and isolates go, as they would reach past the message; LRM, RLM and ALM stay, as they act
+///   on the spot only and right-to-left typists need them;
+/// * what shows nothing and could carry hidden text goes: tags outside the three flags that use them, invisible
+///   operators, deprecated format characters, interlinear annotations, U+FEFF, and variation selectors without a visible
+///   character before them. Joiners stay (emoji, Persian, Indic) and so does ZWSP (Khmer, Thai).
+///
+/// Borrowed when there was nothing to do, which is found out at close to memory speed.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let mut cleaned: Option<String> = None;
+    let (mut kept_from, mut at) = (0, 0);
+    while let Some(suspect) = find_suspect(text.as_bytes(), at) {
+        let run = &text[kept_from..suspect];
+        let before = run.chars().next_back().or_else(|| cleaned.as_deref()?.chars().next_back());
+        match judge(&text[suspect..], before) {
+            Verdict::Keep { bytes } => at = suspect + bytes,
+            Verdict::Replace { bytes, by } => {
+                let out = cleaned.get_or_insert_with(|| String::with_capacity(text.len()));
+                out.push_str(run);
+                out.push_str(by);
+                at = suspect + bytes;
+                kept_from = at;
+            }
+        }
+    }
+    match cleaned {
+        None => Cow::Borrowed(text),
+        Some(mut out) => {
+            out.push_str(&text[kept_from..]);
+            Cow::Owned(out)
+        }
+    }
+}
+
+/// Where, from `from` on, the next character begins that `judge` has to look at.
+fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while at < bytes.len() {
+        at = skip_harmless::<32>(bytes, at);
+        at = skip_harmless::<8>(bytes, at);
+        let end = bytes.len().min(at + 32);
+        let suspect = (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
+        if suspect.is_some() {
+            return suspect;
+        }
+        at = end;
+    }
+    None
+}
+
+/// Passes over `N` bytes at a time while they are harmless. Each chunk is looked at as a whole, without branches, so that
+/// the compiler can use vector instructions.
+fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes[at..].first_chunk::<N>() {
+        if chunk.iter().fold(false, |any, &byte| any | may_begin_suspect(byte)) {
+            break;
+        }
+        at += N;
+    }
+    at
+}
+
+/// Whether a suspect may begin with this byte: an ASCII control or the lead byte of one, never a byte further on.
+fn may_begin_suspect(byte: u8) -> bool {
+    let control = (byte < 0x20) | (byte == 0x7F);
+    control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
+}
+
+/// Whether the character at the start of `rest` is one that `judge` might replace. MaxClients that share a lead byte with those
+/// (quotes, dashes, full-width letters, ZWNJ) are passed over here.
+fn is_suspect(rest: &[u8]) -> bool {
+    match rest {
+        [0x00..=0x1F | 0x7F, ..] => true,
+        // C1.
+        [0xC2, second, ..] => *second < 0xA0,
+        // U+2028 to U+202E, U+2061 to U+206F.
+        [0xE2, 0x80, third, ..] => (0xA8..=0xAE).contains(third),
+        [0xE2, 0x81, third, ..] => (0xA1..=0xAF).contains(third),
+        // U+FE00 to U+FE0F, U+FEFF, U+FFF9 to U+FFFB.
+        [0xEF, 0xB8, third, ..] => *third < 0x90,
+        [0xEF, 0xBB, third, ..] => *third == 0xBF,
+        [0xEF, 0xBF, third, ..] => (0xB9..=0xBB).contains(third),
+        // Plane 14: tags and variation selectors.
+        [0xF3, second, ..] => *second == 0xA0,
+        _ => false,
+    }
+}
+
+enum Verdict {
+    Keep { bytes: usize },
+    Replace { bytes: usize, by: &'static str },
+}
+
+/// What becomes of the character at the start of `rest`; `before` is the last one kept.
+fn judge(rest: &str, before: Option<char>) -> Verdict {
+    let Some(c) = rest.chars().next() else {
+        return Verdict::Keep { bytes: 0 };
+    };
+    let bytes = c.len_utf8();
+    match c {
+        '\r' if rest[bytes..].starts_with('\n') => Verdict::Replace { bytes: 2, by: " " },
+        '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => Verdict::Replace { bytes, by: " " },
+        '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}' => Verdict::Replace { bytes, by: "" },
+        // Bidi embeddings, overrides and isolates.
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => Verdict::Replace { bytes, by: "" },
+        // Invisible operators and deprecated format characters.
+        '\u{2061}'..='\u{2065}' | '\u{206A}'..='\u{206F}' => Verdict::Replace { bytes, by: "" },
+        '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' => Verdict::Replace { bytes, by: "" },
+        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if selects(before) => Verdict::Keep { bytes },
+        '\u{FE00}'..='\u{FE0F}' => Verdict::Replace { bytes, by: "" },
+        '\u{E0000}'..='\u{E0FFF}' => match emoji::flag_tags(before, rest) {
+            Some(bytes) => Verdict::Keep { bytes },
+            None => Verdict::Replace { bytes, by: "" },
+        },
+        _ => Verdict::Keep { bytes },
+    }
+}
+
+/// Whether a variation selector has something to select after `before`: something visible that has none yet.
+fn selects(before: Option<char>) -> bool {
+    before.is_some_and(|c| {
+        let invisible = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{E007F}');
+        !is_selector(c) && !invisible && !c.is_whitespace()
+    })
+}
+
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Whether `c` shows nothing, though it is no white space: Default_Ignorable_Code_Point of Unicode, and letters, marks and symbols that are blank.
+pub fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+            | '\u{2800}' | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
+    )
+}
+
+/// Blanks in a row that a terminal is shown, in columns.
+const BLANKS_MAX: usize = 8;
+
+/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown than [`BLANKS_MAX`]. So a text that
+/// others cannot see cannot push the rest of a message to the start of the next row, where it would pass for a message of
+/// somebody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a>(pub &'a str);
+
+impl<'a> Row<'a> {
+    /// What is shown, in pieces.
+    pub fn pieces(self) -> impl Iterator<Item = &'a str> {
+        let Row(mut rest) = self;
+        let is_ascii = rest.is_ascii();
+        // Nearly every message is shown as it is.
+        let is_whole = is_ascii && !may_have_excess(rest.as_bytes());
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let excess = if is_whole { None } else { find_excess(rest, is_ascii) };
+            let (shown, dropped) = excess.unwrap_or((rest.len(), rest.len()));
+            let piece = &rest[..shown];
+            rest = &rest[dropped..];
+            Some(piece)
+        })
+    }
+}
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places looked at, and has four
+/// more on one side of it.
+fn may_have_excess(ascii: &[u8]) -> bool {
+    let is_space = |at: usize| ascii.get(at) == Some(&b' ');
+    (BLANKS_MAX..ascii.len()).step_by(BLANKS_MAX + 1).any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
+}
+
+/// From where to where the first run of blanks is too long.
+fn find_excess(text: &str, is_ascii: bool) -> Option<(usize, usize)> {
+    let from = if is_ascii { memmem::find(text.as_bytes(), &[b' '; BLANKS_MAX + 1])? } else { 0 };
+    let (mut columns, mut excess) = (0, None);
+    for (at, c) in text[from..].char_indices() {
+        match (blank_columns(c), excess) {
+            (0, None) => columns = 0,
+            (0, Some(start)) => return Some((start, from + at)),
+            (more, None) if columns + more > BLANKS_MAX => excess = Some(from + at),
+            (more, _) => columns += more,
+        }
+    }
+    excess.map(|start| (start, text.len()))
+}
+
+/// How far a blank moves what follows, or would on terminals that do not know it; 0 for what is none.
+fn blank_columns(c: char) -> usize {
+    match c {
+        ' ' => 1,
+        '!'..='~' => 0,
+        '\u{3000}' | '\u{3164}' | '\u{115F}' => 2,
+        c if c.is_whitespace() || is_blank(c) => 1,
+        // What fonts do not know, and marks that have only a blank to stand on, move what follows or cannot be seen.
+        c => usize::from(matches!(
+            c.general_category(),
+            GeneralCategory::Format | GeneralCategory::PrivateUse | GeneralCategory::Unassigned
+        )),
+    }
+}
+
+/// `bytes` as text, or where they cease to be UTF-8.
+pub fn from_bytes(bytes: &[u8]) -> Result<&str, NotUtf8> {
+    // The flavour that knows the place is slower, so it is asked only when there is one.
+    simdutf8::basic::from_utf8(bytes)
+        .or_else(|_| simdutf8::compat::from_utf8(bytes).map_err(|error| NotUtf8 { offset_bytes: error.valid_up_to() }))
+}
+
+/// Bytes that are not UTF-8 from `offset_bytes` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("that is not UTF-8 from byte {offset_bytes} on; set your terminal or client to UTF-8")]
+pub struct NotUtf8 {
+    pub offset_bytes: usize,
+}
+
+/// `value` in double quotes for an error line, with everything invisible escaped and at most `chars_max` characters of it.
+pub fn quote(value: &str, chars_max: usize) -> Quoted<'_> {
+    Quoted { value, chars_max }
+}
+
+/// See [`quote`].
+#[derive(Clone, Copy, Debug)]
+pub struct Quoted<'a> {
+    value: &'a str,
+    chars_max: usize,
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for (place, c) in self.value.chars().enumerate() {
+            if place == self.chars_max {
+                f.write_char('…')?;
+                break;
+            }
+            // Marks belong to the letter before them; an apostrophe needs no escape between double quotes.
+            let is_mark = c.general_category_group() == GeneralCategoryGroup::Mark && !is_selector(c);
+            if c == '\'' || is_mark && place > 0 {
+                f.write_char(c)?;
+            } else {
+                write!(f, "{}", c.escape_debug())?;
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests;

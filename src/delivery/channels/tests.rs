@@ -1,0 +1,272 @@
+//! One channel against the plainest model of it: a list of members, and for each what it has to be given.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::delivery::encoding::FrameKind;
+
+fn room_id() -> ChannelId {
+    ChannelId::new(0)
+}
+
+/// A channel, its slots as [`crate::delivery::Delivery`] keeps them, and what each client has been given.
+#[derive(Default)]
+struct Sim {
+    channel: Channel,
+    compressor: Compressor,
+    slots: HashMap<ClientId, MemberSlot>,
+    given: HashMap<ClientId, String>,
+}
+
+fn client(key: usize) -> ClientId {
+    ClientId::new(key, key as u32 + 1)
+}
+
+fn add(given: &mut HashMap<ClientId, String>, to: ClientId, bytes: &[u8]) {
+    given.entry(to).or_default().push_str(std::str::from_utf8(bytes).expect("text"));
+}
+
+impl Sim {
+    fn with(members: usize) -> Sim {
+        let mut sim = Sim::default();
+        (0..members).for_each(|key| sim.join(key));
+        sim
+    }
+
+    fn join(&mut self, key: usize) {
+        self.slots.insert(client(key), self.channel.join(room_id(), client(key), Encoding::default()));
+    }
+
+    fn leave(&mut self, key: usize) {
+        self.catch_up(key);
+        let slot = self.slots.remove(&client(key)).expect("a member");
+        if let Some(moved) = self.channel.leave(slot, Encoding::default()) {
+            assert_ne!(moved, client(key));
+            self.slots.insert(moved, slot).expect("who moves had a slot");
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.channel.publish(&mut self.compressor, None, |to| {
+            to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes()))
+        });
+    }
+
+    fn say_as(&mut self, key: usize, text: &str, instead: &str) {
+        let origin = Origin { speaker: client(key), instead: instead.as_bytes() };
+        self.channel.publish(&mut self.compressor, Some((origin, Encoding::default())), |to| {
+            to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes()))
+        });
+    }
+
+    fn catch_up(&mut self, key: usize) {
+        let slot = self.slots[&client(key)];
+        self.channel.catch_up(slot, Encoding::default(), |bytes| add(&mut self.given, client(key), bytes));
+    }
+
+    fn freeze_batches(&mut self) {
+        let (given, members) = (&mut self.given, self.channel.members());
+        self.channel.freeze_batches(|to, handed| {
+            assert_eq!(handed.members, members);
+            assert!(handed.frame.is_empty() != handed.own.is_empty(), "either shared or its own");
+            add(given, to, &handed.frame);
+            add(given, to, handed.own);
+        });
+        assert_eq!(self.channel.batch_bytes(), 0);
+    }
+
+    fn given(&self, key: usize) -> &str {
+        self.given.get(&client(key)).map_or("", String::as_str)
+    }
+
+    /// Every slot is where its member sits, and the invariant of [`Subscribers`].
+    fn check(&self) {
+        assert_eq!(self.channel.members(), self.slots.len());
+        for (client, slot) in &self.slots {
+            assert_eq!(self.channel.subscribers[0].members[slot.index as usize].client, *client);
+        }
+        for subscribers in &self.channel.subscribers {
+            assert!(!subscribers.members.is_empty());
+            for member in &subscribers.members {
+                assert!(member.from as usize <= subscribers.batch.len());
+                let mut at = member.from;
+                for own in subscribers.own.iter().filter(|own| own.speaker == member.client) {
+                    assert!(own.start >= at && own.end >= own.start);
+                    at = own.end + 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_members_share_the_same_bytes() {
+    let mut sim = Sim::with(3);
+    sim.say("one ");
+    sim.say("two");
+    let mut frames = Vec::new();
+    sim.channel.freeze_batches(|_, handed| frames.push(handed.frame));
+    assert_eq!(frames, ["one two"; 3]);
+    assert!(frames.iter().all(|frame| frame.as_ptr() == frames[0].as_ptr()), "a reference each, and no copy");
+    sim.freeze_batches();
+    assert_eq!(sim.given(0), "", "once");
+}
+
+#[test]
+fn who_joins_in_mid_turn_gets_only_what_comes_later() {
+    let mut sim = Sim::with(1);
+    sim.say("before ");
+    sim.join(1);
+    sim.say("after ");
+    sim.join(2);
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before after ", "after ", ""]);
+    sim.say("next turn");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before after next turn", "after next turn", "next turn"]);
+}
+
+#[test]
+fn who_leaves_in_mid_turn_gets_all_that_was_said_before() {
+    let mut sim = Sim::with(3);
+    sim.say("before ");
+    sim.leave(0);
+    sim.say("after ");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before ", "before after ", "before after "]);
+    sim.check();
+}
+
+#[test]
+fn the_last_one_to_leave_takes_the_batch_along() {
+    let mut sim = Sim::with(1);
+    sim.say("to myself");
+    sim.leave(0);
+    assert_eq!((sim.channel.members(), sim.channel.batch_bytes()), (0, 0));
+    sim.say("to nobody");
+    sim.join(1);
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1)], ["to myself", ""]);
+}
+
+#[test]
+fn who_catches_up_gets_nothing_twice() {
+    let mut sim = Sim::with(2);
+    sim.say("one ");
+    sim.catch_up(0);
+    sim.catch_up(0);
+    assert_eq!(sim.given(0), "one ");
+    sim.say("two ");
+    sim.catch_up(0);
+    sim.say("three");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1)], ["one two three"; 2]);
+}
+
+#[test]
+fn a_speaker_gets_something_else_or_nothing_instead() {
+    let mut sim = Sim::with(3);
+    sim.say("a ");
+    sim.say_as(0, "b ", "");
+    sim.say_as(1, "c ", "C! ");
+    sim.say_as(0, "d ", "");
+    sim.say_as(0, "e ", "E! ");
+    sim.say("f");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["a c E! f", "a b C! d e f", "a b c d e f"]);
+}
+
+#[test]
+fn a_speaker_that_catches_up_between_its_messages() {
+    let mut sim = Sim::with(2);
+    sim.say_as(0, "a ", "A! ");
+    sim.say("b ");
+    sim.catch_up(0);
+    assert_eq!(sim.given(0), "A! b ");
+    sim.say_as(0, "c ", "");
+    sim.say_as(0, "d ", "D! ");
+    sim.catch_up(0);
+    sim.say("e ");
+    sim.say_as(0, "f", "F!");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1)], ["A! b D! e F!", "a b c d e f"]);
+}
+
+/// A join is announced before the newcomer takes its slot, as something that it said.
+#[test]
+fn who_speaks_before_it_joins_gets_only_what_comes_later() {
+    let mut sim = Sim::with(1);
+    sim.say("a ");
+    sim.say_as(1, "b ", "B! ");
+    sim.join(1);
+    sim.check();
+    sim.say_as(1, "c ", "C! ");
+    sim.say("d");
+    sim.freeze_batches();
+    assert_eq!([sim.given(0), sim.given(1)], ["a b c d", "C! d"]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(usize),
+    Leave(usize),
+    Say { as_member: Option<usize>, instead: bool },
+    CatchUp(usize),
+    HandOut,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = || 0..6usize;
+    prop_oneof![
+        3 => key().prop_map(Step::Join),
+        2 => key().prop_map(Step::Leave),
+        6 => (prop::option::of(key()), any::<bool>()).prop_map(|(as_member, instead)| Step::Say { as_member, instead }),
+        2 => key().prop_map(Step::CatchUp),
+        2 => Just(Step::HandOut),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_like_a_list_of_members(steps in prop::collection::vec(step(), 0..80)) {
+        let mut sim = Sim::default();
+        let mut expected: HashMap<ClientId, String> = HashMap::new();
+        for (number, step) in steps.into_iter().enumerate() {
+            let is_member = |key: usize| sim.slots.contains_key(&client(key));
+            match step {
+                Step::Join(key) if !is_member(key) => sim.join(key),
+                Step::Leave(key) if is_member(key) => {
+                    sim.leave(key);
+                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                }
+                Step::CatchUp(key) if is_member(key) => {
+                    sim.catch_up(key);
+                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                }
+                Step::Say { as_member, instead } => {
+                    let text = format!("message {number}\n");
+                    let instead = if instead { format!("my message {number}\n") } else { String::new() };
+                    for to in sim.slots.keys() {
+                        let own = as_member.is_some_and(|key| client(key) == *to);
+                        add(&mut expected, *to, if own { instead.as_bytes() } else { text.as_bytes() });
+                    }
+                    match as_member {
+                        Some(key) => sim.say_as(key, &text, &instead),
+                        None => sim.say(&text),
+                    }
+                }
+                Step::HandOut => sim.freeze_batches(),
+                _ => {}
+            }
+            sim.check();
+        }
+        sim.freeze_batches();
+        for key in 0..6 {
+            prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str), "client {}", key);
+        }
+    }
+}

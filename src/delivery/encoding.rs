@@ -1,0 +1,141 @@
+//! From what is said to the bytes of a wire: rendered once for all clients of one [`Encoding`].
+
+use crate::wire::websocket::deflate::Deflater;
+use crate::wire::websocket::frame::{Opcode, encode_compressed_frame, encode_frame, encode_frame_with};
+
+/// Shorter messages are not compressed: they would hardly become shorter.
+const COMPRESSED_BYTES_MIN: usize = 64;
+
+/// How a client's messages become bytes. All clients of a channel with the same encoding share them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Encoding {
+    pub framing: Framing,
+    pub compression: Compression,
+    pub dialect: Dialect,
+}
+
+/// Where one message ends and the next begins; the wire's choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Framing {
+    /// Bytes as they are: who writes them writes the line endings.
+    #[default]
+    Lines,
+    /// One frame a message (RFC 6455).
+    WebSocket,
+}
+
+/// What the client can inflate; agreed in the handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Compression {
+    #[default]
+    None,
+    /// permessage-deflate (RFC 7692).
+    Deflate,
+}
+
+/// The language of the messages; the service's choice, which alone knows what the number means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dialect(pub u8);
+
+/// What a message is made of. Lines do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    Text,
+    Binary,
+}
+
+/// Compresses for all clients; its memory is there from the first compressed message on.
+#[derive(Debug, Default)]
+pub struct Compressor {
+    deflater: Option<Box<Deflater>>,
+    scratch: Vec<u8>,
+}
+
+/// Appends messages in one encoding to a buffer.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    encoding: Encoding,
+    buffer: &'a mut Vec<u8>,
+    compressor: &'a mut Compressor,
+}
+
+impl<'a> Encoder<'a> {
+    pub fn new(encoding: Encoding, buffer: &'a mut Vec<u8>, compressor: &'a mut Compressor) -> Encoder<'a> {
+        Encoder { encoding, buffer, compressor }
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Appends one whole message; `write` appends its content. On a line, the content is all there is.
+    #[inline]
+    pub fn message(&mut self, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
+        let opcode = match kind {
+            FrameKind::Text => Opcode::Text,
+            FrameKind::Binary => Opcode::Binary,
+        };
+        match (self.encoding.framing, self.encoding.compression) {
+            (Framing::Lines, _) => write(self.buffer),
+            (Framing::WebSocket, Compression::None) => encode_frame_with(self.buffer, opcode, write),
+            (Framing::WebSocket, Compression::Deflate) => self.compress(opcode, write),
+        }
+    }
+
+    fn compress(&mut self, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
+        let Compressor { deflater, scratch } = &mut self.compressor;
+        scratch.clear();
+        write(scratch);
+        if scratch.len() < COMPRESSED_BYTES_MIN {
+            return encode_frame(self.buffer, opcode, scratch);
+        }
+        let mut compressed = Vec::new();
+        deflater.get_or_insert_default().deflate(scratch, &mut compressed);
+        encode_compressed_frame(self.buffer, opcode, &compressed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::websocket::frame::{Sender, parse_header};
+
+    const WEBSOCKET: Encoding =
+        Encoding { framing: Framing::WebSocket, compression: Compression::None, dialect: Dialect(0) };
+    const DEFLATED: Encoding = Encoding { compression: Compression::Deflate, ..WEBSOCKET };
+
+    fn encode(encoding: Encoding, kind: FrameKind, content: &[u8]) -> Vec<u8> {
+        let mut buffer = b"before".to_vec();
+        let mut compressor = Compressor::default();
+        Encoder::new(encoding, &mut buffer, &mut compressor).message(kind, |out| out.extend_from_slice(content));
+        assert!(buffer.starts_with(b"before"));
+        buffer.split_off(6)
+    }
+
+    #[test]
+    fn a_line_is_its_content() {
+        assert_eq!(encode(Encoding::default(), FrameKind::Text, b"hello\r\n"), b"hello\r\n");
+    }
+
+    #[test]
+    fn a_frame_written_in_place_is_the_frame_written_at_once() {
+        for bytes in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+            for (kind, opcode) in [(FrameKind::Text, Opcode::Text), (FrameKind::Binary, Opcode::Binary)] {
+                let content = vec![b'x'; bytes];
+                let mut expected = Vec::new();
+                encode_frame(&mut expected, opcode, &content);
+                assert!(encode(WEBSOCKET, kind, &content) == expected, "{bytes} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn long_messages_are_compressed_and_short_ones_are_not() {
+        for (bytes, compressed) in [(63, false), (64, true), (10_000, true)] {
+            let frame = encode(DEFLATED, FrameKind::Text, &vec![b'x'; bytes]);
+            let (header, _) = parse_header(&frame, Sender::Server, usize::MAX).expect("a frame").expect("whole");
+            assert_eq!(header.is_compressed, compressed, "{bytes} bytes");
+            assert_eq!(frame.len() < bytes, compressed, "{bytes} bytes became {}", frame.len());
+        }
+    }
+}

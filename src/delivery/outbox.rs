@@ -1,0 +1,214 @@
+//! What a client is still owed.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+/// Slices handed to one vectored write at most. The kernel takes 1,024; a client rarely has more than three.
+pub const SLICES_MAX: usize = 64;
+
+/// A tail this long is closed, and a new one begun.
+const TAIL_MAX: usize = 64 * 1024;
+
+/// A tail buffer that grew larger than this is not kept for reuse.
+const TAIL_KEPT_MAX: usize = 4 * 1024;
+
+/// A queue of bytes to write: frames shared with other clients, then a tail of this client's own.
+///
+/// Invariant: `bytes` is what the frames and the tail hold together, less the `sent` bytes of the first of them,
+/// and `sent` is less than that first piece's length.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    frames: VecDeque<Bytes>,
+    tail: Vec<u8>,
+    sent: usize,
+    bytes: usize,
+}
+
+impl Outbox {
+    /// Bytes not yet taken by the kernel.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Queues a frame shared with others; no byte is copied.
+    pub fn push(&mut self, frame: Bytes) {
+        if frame.is_empty() {
+            return;
+        }
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.frames.push_back(Bytes::from(tail));
+        }
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        self.check();
+    }
+
+    /// Queues bytes that only this client gets: `write` appends them to the buffer it is given.
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // The tail is given up as a whole, so it must not go on for ever: somebody who reads steadily is never owed nothing.
+        if self.tail.len() >= TAIL_MAX {
+            self.frames.push_back(Bytes::from(std::mem::take(&mut self.tail)));
+        }
+        let before = self.tail.len();
+        write(&mut self.tail);
+        self.bytes += self.tail.len() - before;
+        self.check();
+    }
+
+    /// Fills `slices` with what comes next and returns how many it filled and how many bytes they hold.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> (usize, usize) {
+        let pieces = self.frames.iter().map(|frame| &frame[..]).chain([&self.tail[..]]);
+        let mut skip = self.sent;
+        let (mut count, mut bytes) = (0, 0);
+        for piece in pieces.take(SLICES_MAX) {
+            let piece = &piece[skip..];
+            skip = 0;
+            if !piece.is_empty() {
+                slices[count] = IoSlice::new(piece);
+                count += 1;
+                bytes += piece.len();
+            }
+        }
+        (count, bytes)
+    }
+
+    /// Forgets the first `count` bytes, which the kernel has taken.
+    pub fn advance(&mut self, count: usize) {
+        assert!(count <= self.bytes, "the kernel took more than it was given");
+        self.bytes -= count;
+        self.sent += count;
+        while let Some(front) = self.frames.front() {
+            if self.sent < front.len() {
+                break;
+            }
+            self.sent -= front.len();
+            self.frames.pop_front();
+        }
+        if self.bytes == 0 {
+            self.tail.clear();
+            self.sent = 0;
+        }
+        self.check();
+    }
+
+    /// Forgets everything but the rest of a piece that is partly sent. Pieces hold whole messages, so what is queued next
+    /// starts where the reader expects a message.
+    pub fn keep_cut_piece(&mut self) {
+        if self.sent == 0 {
+            self.reset();
+        } else if self.frames.is_empty() {
+            self.check();
+        } else {
+            self.frames.truncate(1);
+            self.tail.clear();
+            self.bytes = self.frames[0].len() - self.sent;
+        }
+    }
+
+    /// Drops everything and gives back what would be too large to keep.
+    pub fn reset(&mut self) {
+        self.frames.clear();
+        self.frames.shrink_to(8);
+        self.tail.clear();
+        if self.tail.capacity() > TAIL_KEPT_MAX {
+            self.tail = Vec::new();
+        }
+        self.sent = 0;
+        self.bytes = 0;
+    }
+
+    fn check(&self) {
+        debug_assert_eq!(self.bytes + self.sent, self.frames.iter().map(Bytes::len).sum::<usize>() + self.tail.len());
+        debug_assert!(self.sent <= self.frames.front().map_or(self.tail.len(), Bytes::len));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(Vec<u8>),
+        Append(Vec<u8>),
+        Write(usize),
+        KeepCutPiece,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..40);
+        prop_oneof![
+            bytes().prop_map(Step::Push),
+            bytes().prop_map(Step::Append),
+            (0..200usize).prop_map(Step::Write),
+            Just(Step::KeepCutPiece),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is queued comes out once, in order, however the kernel cuts it: a plain byte queue is the oracle.
+        #[test]
+        fn behaves_like_a_byte_queue(steps in prop::collection::vec(step(), 0..300)) {
+            let mut outbox = Outbox::default();
+            let mut oracle: VecDeque<u8> = VecDeque::new();
+            for step in steps {
+                match step {
+                    Step::Push(bytes) => {
+                        oracle.extend(&bytes);
+                        outbox.push(Bytes::from(bytes));
+                    }
+                    Step::Append(bytes) => {
+                        oracle.extend(&bytes);
+                        outbox.append(|tail| tail.extend_from_slice(&bytes));
+                    }
+                    Step::KeepCutPiece => {
+                        outbox.keep_cut_piece();
+                        prop_assert!(outbox.bytes() <= oracle.len());
+                        oracle.truncate(outbox.bytes());
+                    }
+                    Step::Write(channel) => {
+                        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                        let (count, offered) = outbox.slices(&mut slices);
+                        let all: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+                        prop_assert_eq!(all.len(), offered);
+                        prop_assert_eq!(offered == 0, oracle.is_empty());
+                        let taken = channel.min(offered);
+                        prop_assert_eq!(&all[..taken], &oracle.drain(..taken).collect::<Vec<u8>>()[..]);
+                        outbox.advance(taken);
+                    }
+                }
+                prop_assert_eq!(outbox.bytes(), oracle.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_given_up_even_if_something_is_owed_all_the_time() {
+        let mut outbox = Outbox::default();
+        outbox.append(|tail| tail.extend_from_slice(&[0; 100_000]));
+        for _ in 0..10_000 {
+            outbox.append(|tail| tail.extend_from_slice(&[0; 1000]));
+            outbox.advance(1000);
+        }
+        let held = outbox.tail.capacity() + outbox.frames.iter().map(Bytes::len).sum::<usize>();
+        assert!(held < 500_000, "{held} bytes for 100,000 that are owed");
+    }
+
+    #[test]
+    fn a_frame_is_shared_and_not_copied() {
+        let frame = Bytes::from(vec![1u8; 64]);
+        let mut outbox = Outbox::default();
+        outbox.push(frame.clone());
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        assert_eq!(outbox.slices(&mut slices), (1, 64));
+        assert_eq!(slices[0].as_ptr(), frame.as_ptr());
+    }
+}

@@ -1,0 +1,410 @@
+//! What goes to whom, and who waits for whom, against a model that keeps a plain string for each client.
+
+use std::io::IoSlice;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Now;
+use crate::delivery::encoding::FrameKind;
+use crate::delivery::outbox::SLICES_MAX;
+
+const CLIENTS: usize = 5;
+const ROOMS: usize = 3;
+
+fn limits() -> DeliveryLimits {
+    DeliveryLimits { outbox_mark_bytes: 100, outbox_max_bytes: 1000, ..DeliveryLimits::default() }
+}
+
+fn client(key: usize) -> ClientId {
+    ClientId::new(key, key as u32 + 1)
+}
+
+fn outgoing(clients: usize, channels: usize) -> (Delivery, Vec<ChannelId>) {
+    let mut out = Delivery::new(limits());
+    (0..clients).for_each(|key| out.add(client(key), Encoding::default()));
+    let channels = (0..channels).map(|_| out.open_channel()).collect();
+    (out, channels)
+}
+
+fn say(out: &mut Delivery, channel: ChannelId, text: &str) {
+    out.publish(channel, None, |to| to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
+}
+
+fn send(out: &mut Delivery, to: usize, text: &str) {
+    out.send(client(to), |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+}
+
+/// What a client is owed, as the next writes would bring it.
+fn owed(out: &Delivery, key: usize) -> String {
+    let Some(outbox) = out.outbox(client(key)) else { return String::new() };
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let (count, bytes) = outbox.slices(&mut slices);
+    assert_eq!(bytes, outbox.bytes(), "few enough pieces for one write");
+    slices[..count].iter().map(|slice| String::from_utf8_lossy(slice).into_owned()).collect()
+}
+
+/// The invariant of [`Delivery`].
+fn check(out: &Delivery) {
+    for (id, channel) in &out.channels {
+        let over = out.recipients.iter().filter(|recipient| recipient.is_over());
+        let members = over.flat_map(|recipient| &recipient.slots).filter(|slot| slot.channel.index() == id).count();
+        assert_eq!(channel.congested_members as usize, members, "channel {id}");
+    }
+    for (key, recipient) in out.recipients.iter().enumerate() {
+        let queue = match recipient.queued {
+            Queued::No => None,
+            Queued::Bulk => Some(&out.bulk),
+            Queued::Prompt => Some(&out.prompt),
+        };
+        let id = ClientId::new(key, recipient.serial);
+        assert!(queue.is_none_or(|queue| queue.contains(&id)), "client {key} is marked as queued and is not");
+        let to_write = recipient.outbox.is_some() && recipient.writable;
+        assert_eq!(queue.is_some(), to_write, "client {key}: queued exactly if there is something to write");
+        assert!(recipient.outbox.as_ref().is_none_or(|owed| !owed.outbox.is_empty()), "client {key}: an empty outbox");
+    }
+}
+
+#[test]
+fn a_word_to_one_client_keeps_its_place_among_those_to_all() {
+    let (mut out, channels) = outgoing(2, 1);
+    out.join(channels[0], client(0));
+    out.join(channels[0], client(1));
+    say(&mut out, channels[0], "a ");
+    send(&mut out, 0, "for you ");
+    say(&mut out, channels[0], "b ");
+    out.freeze_batches();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["a for you b ", "a b "]);
+}
+
+#[test]
+fn a_room_that_is_left_and_one_that_is_joined() {
+    let (mut out, channels) = outgoing(2, 2);
+    out.join(channels[0], client(0));
+    out.join(channels[0], client(1));
+    say(&mut out, channels[0], "old ");
+    out.leave(channels[0], client(0));
+    say(&mut out, channels[0], "unheard ");
+    out.join(channels[1], client(0));
+    say(&mut out, channels[1], "new ");
+    out.leave(channels[0], client(0));
+    out.freeze_batches();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["old new ", "old unheard "]);
+    check(&out);
+}
+
+#[test]
+fn a_member_over_the_mark_congests_all_its_rooms_that_say_much_wherever_it_goes() {
+    let (mut out, channels) = outgoing(2, 3);
+    for &channel in &channels {
+        out.join(channel, client(1));
+        say(&mut out, channel, &"x".repeat(101));
+    }
+    out.freeze_batches();
+    out.wrote(client(1), 303, false);
+    out.join(channels[0], client(0));
+    out.join(channels[1], client(0));
+    assert!(!out.congested(channels[0]));
+    send(&mut out, 0, &"x".repeat(101));
+    assert!(out.client_congested(client(0)));
+    let congested = |out: &Delivery| [0, 1, 2].map(|channel| out.congested(channels[channel]));
+    assert_eq!(congested(&out), [true, true, false]);
+    out.join(channels[2], client(0));
+    out.leave(channels[0], client(0));
+    assert_eq!(congested(&out), [false, true, true]);
+    out.wait(client(0), Wait::ChannelClear(channels[1]));
+    out.wrote(client(0), 50, true);
+    assert_eq!(congested(&out), [false, true, true], "51 are left, and half the mark is 50");
+    out.wrote(client(0), 1, true);
+    assert_eq!(congested(&out), [false; 3]);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(0)]);
+}
+
+#[test]
+fn a_room_of_very_short_messages_does_not_just_talk() {
+    let mut out = Delivery::new(DeliveryLimits::default());
+    out.add(client(0), Encoding::default());
+    let channel = out.open_channel();
+    out.join(channel, client(0));
+    send(&mut out, 0, &"x".repeat(DeliveryLimits::default().outbox_mark_bytes + 1));
+    (0..2000).for_each(|_| say(&mut out, channel, "x"));
+    assert!(out.congested(channel), "two thousand messages in no time");
+}
+
+/// Somebody who is behind, on what it asked for or on what another channel said, is not the trouble of people who talk.
+#[test]
+fn a_room_that_just_talks_is_held_up_by_nobody() {
+    let (mut out, channels) = outgoing(1, 2);
+    out.join(channels[0], client(0));
+    out.join(channels[1], client(0));
+    say(&mut out, channels[1], &"x".repeat(50));
+    send(&mut out, 0, &"x".repeat(101));
+    out.freeze_batches();
+    assert!(out.client_congested(client(0)));
+    say(&mut out, channels[0], "hi");
+    assert!(!out.congested(channels[0]), "two bytes are said in 640 ms at that pace");
+    say(&mut out, channels[0], "hi");
+    assert!(out.congested(channels[0]), "1.28 s are more than a second");
+    assert!(out.congested(channels[1]));
+    out.wait(client(0), Wait::ChannelClear(channels[0]));
+    out.freeze_batches();
+    out.begin_turn(Now { ms: 300, unix_ms: 0 });
+    assert_eq!(out.check(client(0)), Checked::Again(550));
+    assert!(!out.congested(channels[0]), "as time passes it may go on");
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(0)]);
+    assert!(out.congested(channels[1]), "that one has more to wait for");
+}
+
+/// Those who talk to it would put it behind again before it was read from.
+#[test]
+fn who_is_no_longer_behind_goes_on_before_those_who_waited_for_it() {
+    let (mut out, _) = outgoing(3, 0);
+    send(&mut out, 1, &"x".repeat(101));
+    for key in [0, 2, 1] {
+        out.wait(client(key), Wait::ClientClear(client(1)));
+    }
+    out.wrote(client(1), 101, false);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1), client(0), client(2)]);
+}
+
+#[test]
+fn a_full_batch_makes_publishers_wait_until_it_is_handed_out() {
+    let (mut out, channels) = outgoing(2, 1);
+    out.join(channels[0], client(0));
+    say(&mut out, channels[0], &"x".repeat(99));
+    assert!(!out.congested(channels[0]));
+    say(&mut out, channels[0], "y");
+    assert!(out.congested(channels[0]));
+    out.wait(client(1), Wait::ChannelClear(channels[0]));
+    out.freeze_batches();
+    assert!(!out.congested(channels[0]));
+    assert!(out.is_busy(), "somebody was woken");
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1)]);
+}
+
+#[test]
+fn a_closed_room_wakes_who_waited_for_it_and_its_number_is_a_new_room() {
+    let (mut out, channels) = outgoing(2, 1);
+    out.join(channels[0], client(0));
+    say(&mut out, channels[0], &"x".repeat(200));
+    out.wait(client(1), Wait::ChannelClear(channels[0]));
+    out.leave(channels[0], client(0));
+    out.close_channel(channels[0]);
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1)]);
+    out.freeze_batches();
+    assert_eq!(owed(&out, 0), "x".repeat(200), "and nobody asks the closed channel for more");
+    let again = out.open_channel();
+    assert_eq!(again, channels[0], "the test means to reuse it");
+    out.join(again, client(1));
+    out.freeze_batches();
+    assert_eq!([owed(&out, 0), owed(&out, 1)], ["x".repeat(200), String::new()]);
+    assert!(!out.congested(again));
+    check(&out);
+}
+
+#[test]
+fn who_has_gone_is_owed_nothing_and_nor_is_its_successor() {
+    let (mut out, channels) = outgoing(1, 1);
+    send(&mut out, 0, "hello");
+    out.shut(client(0));
+    send(&mut out, 0, "too late");
+    assert_eq!(owed(&out, 0), "hello");
+    out.remove(client(0));
+    let successor = ClientId::new(0, 77);
+    out.add(successor, Encoding::default());
+    out.join(channels[0], successor);
+    say(&mut out, channels[0], "to the channel");
+    send(&mut out, 0, "to the dead");
+    assert_eq!(owed(&out, 0), "");
+    out.freeze_batches();
+    assert_eq!(owed(&out, 0), "to the channel");
+    assert_eq!(out.next_prompt(), None, "the entry of the one that has gone");
+    assert_eq!(out.next_prompt(), Some(successor));
+    assert_eq!(out.next_prompt(), None);
+}
+
+#[test]
+fn whoever_waits_for_bulk_and_is_owed_a_word_moves_to_the_front() {
+    let (mut out, channels) = outgoing(BULK_MEMBERS_MIN, 1);
+    (0..BULK_MEMBERS_MIN).for_each(|key| out.join(channels[0], client(key)));
+    say(&mut out, channels[0], "to all ");
+    out.freeze_batches();
+    assert_eq!(out.to_write(), (0, BULK_MEMBERS_MIN));
+    send(&mut out, 7, "to you");
+    assert_eq!(out.next_prompt(), Some(client(7)));
+    assert_eq!(owed(&out, 7), "to all to you");
+    let bulk: Vec<ClientId> =
+        std::iter::from_fn(|| (out.to_write().1 > 0).then(|| out.next_bulk())).flatten().collect();
+    assert_eq!(bulk.len(), BULK_MEMBERS_MIN - 1);
+    assert!(!bulk.contains(&client(7)), "written to once");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(usize, usize),
+    Leave(usize, usize),
+    Say { channel: usize, as_client: Option<usize>, instead: bool, length: usize },
+    Send(usize, usize),
+    HandOut,
+    Wrote { who: usize, bytes: usize, full: bool },
+    Writable(usize),
+    Replace(usize),
+    Pass(Millis),
+    Check(usize),
+    NextPrompt,
+    NextBulk,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = || 0..CLIENTS;
+    let channel = || 0..ROOMS;
+    prop_oneof![
+        4 => (channel(), who()).prop_map(|(channel, who)| Step::Join(channel, who)),
+        2 => (channel(), who()).prop_map(|(channel, who)| Step::Leave(channel, who)),
+        6 => (channel(), prop::option::of(who()), any::<bool>(), 0..90usize)
+            .prop_map(|(channel, as_client, instead, length)| Step::Say { channel, as_client, instead, length }),
+        3 => (who(), 0..90usize).prop_map(|(who, length)| Step::Send(who, length)),
+        3 => Just(Step::HandOut),
+        4 => (who(), 0..300usize, any::<bool>()).prop_map(|(who, bytes, full)| Step::Wrote { who, bytes, full }),
+        3 => who().prop_map(Step::Writable),
+        1 => who().prop_map(Step::Replace),
+        1 => (1..900u64).prop_map(Step::Pass),
+        2 => who().prop_map(Step::Check),
+        2 => Just(Step::NextPrompt),
+        1 => Just(Step::NextBulk),
+    ]
+}
+
+/// What the model knows of a client.
+#[derive(Clone, Default)]
+struct Model {
+    owed: String,
+    channels: [bool; ROOMS],
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_like_a_string_for_each(steps in prop::collection::vec(step(), 0..120)) {
+        let (mut out, channels) = outgoing(CLIENTS, ROOMS);
+        let mut ids: Vec<ClientId> = (0..CLIENTS).map(client).collect();
+        let mut models = vec![Model::default(); CLIENTS];
+        let mut now = Now::default();
+        let mut serial = 100;
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Join(channel, who) if !models[who].channels[channel] => {
+                    out.join(channels[channel], ids[who]);
+                    models[who].channels[channel] = true;
+                }
+                Step::Leave(channel, who) => {
+                    out.leave(channels[channel], ids[who]);
+                    models[who].channels[channel] = false;
+                }
+                Step::Say { channel, as_client, instead, length } => {
+                    // Rooms have no order among each other in what a member is handed; with one at a time there is one.
+                    if (0..ROOMS).any(|other| other != channel && out.channels[channels[other].index()].spoke) {
+                        out.freeze_batches();
+                    }
+                    let text = format!("{number}:{}\n", "x".repeat(length));
+                    let instead = if instead { format!("{number}!\n") } else { String::new() };
+                    let origin = as_client.map(|who| Origin { speaker: ids[who], instead: instead.as_bytes() });
+                    out.publish(channels[channel], origin, |to| to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
+                    for (who, model) in models.iter_mut().enumerate().filter(|(_, model)| model.channels[channel]) {
+                        model.owed.push_str(if as_client == Some(who) { &instead } else { &text });
+                    }
+                }
+                Step::Send(who, length) => {
+                    let text = format!("{number}:{}\n", "y".repeat(length));
+                    out.send(ids[who], |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+                    models[who].owed.push_str(&text);
+                    // It has caught up, so what it is owed is complete.
+                    prop_assert_eq!(owed(&out, who), &models[who].owed[..]);
+                }
+                Step::HandOut => out.freeze_batches(),
+                Step::Wrote { who, bytes, full } => {
+                    // As the server does it: one that is on a queue is taken off it, and then written to.
+                    let Some(outbox) = out.outbox(ids[who]) else { continue };
+                    let bytes = bytes.min(outbox.bytes());
+                    if !out.recipients[who].writable {
+                        continue;
+                    }
+                    out.recipients[who].queued = Queued::No;
+                    let full = full || bytes < outbox_bytes(&out, ids[who]);
+                    out.wrote(ids[who], bytes, full);
+                    models[who].owed.drain(..bytes);
+                }
+                Step::NextPrompt | Step::NextBulk => {
+                    let next = if matches!(step, Step::NextPrompt) { out.next_prompt() } else { out.next_bulk() };
+                    if let Some(id) = next {
+                        prop_assert_eq!(id, ids[id.index()], "a stale entry");
+                        let bytes = outbox_bytes(&out, id);
+                        prop_assert!(bytes > 0);
+                        out.wrote(id, bytes, false);
+                        models[id.index()].owed.drain(..bytes);
+                    }
+                }
+                Step::Writable(who) => out.writable(ids[who]),
+                Step::Replace(who) => {
+                    for channel in channels.iter().filter(|channel| models[who].channels[channel.index()]) {
+                        out.leave(*channel, ids[who]);
+                    }
+                    out.shut(ids[who]);
+                    out.remove(ids[who]);
+                    serial += 1;
+                    ids[who] = ClientId::new(who, serial);
+                    out.add(ids[who], Encoding::default());
+                    models[who] = Model::default();
+                }
+                Step::Pass(ms) => {
+                    now.ms += ms;
+                    out.begin_turn(now);
+                }
+                Step::Check(who) => {
+                    out.check(ids[who]);
+                }
+                Step::Join(..) => {}
+            }
+            check(&out);
+        }
+        out.freeze_batches();
+        check(&out);
+        for (who, model) in models.iter().enumerate() {
+            prop_assert_eq!(owed(&out, who), &model.owed[..], "client {}", who);
+        }
+    }
+}
+
+#[test]
+fn the_bulk_queue_holds_everybody_once_however_often_they_turn_prompt() {
+    let (mut out, channels) = outgoing(BULK_MEMBERS_MIN, 1);
+    (0..BULK_MEMBERS_MIN).for_each(|key| out.join(channels[0], client(key)));
+    for _ in 0..3 {
+        say(&mut out, channels[0], "to all ");
+        out.freeze_batches();
+        (0..BULK_MEMBERS_MIN).for_each(|key| send(&mut out, key, "to you"));
+        while let Some(id) = out.next_prompt() {
+            out.wrote(id, outbox_bytes(&out, id), false);
+        }
+        assert_eq!(out.to_write(), (0, BULK_MEMBERS_MIN));
+    }
+    say(&mut out, channels[0], "to all");
+    out.freeze_batches();
+    let written = (0..BULK_MEMBERS_MIN).filter(|_| out.next_bulk().is_some()).count();
+    assert_eq!(written, BULK_MEMBERS_MIN, "and whoever is on it is written to");
+}
+
+fn outbox_bytes(out: &Delivery, id: ClientId) -> usize {
+    out.outbox(id).map_or(0, Outbox::bytes)
+}

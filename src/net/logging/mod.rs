@@ -1,0 +1,406 @@
+//! The log: lines go through a queue to a thread of its own, which alone writes to standard error.
+//!
+//! Whoever logs never waits, whatever reads standard error: a pipe that nobody empties, a terminal stopped with Ctrl-S. What
+//! does not fit into the queue is dropped and counted, and floods of one kind of line are thinned out before they come to it.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use env_logger::Target;
+use env_logger::fmt::Formatter;
+use log::{Level, LevelFilter, Record};
+
+use crate::clock::Millis;
+use crate::throttle::{Rate, TokenBucket};
+
+/// What waits to be written: ten thousand lines. As much again may be on its way to a reader that does not read.
+const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Lines from one place in the code, at once and a second: enough to tell an incident from its beginning.
+const LINES: (u32, u32) = (1000, 1);
+/// The same for warnings and errors.
+const WARNINGS: (u32, u32) = (1000, 10);
+/// The last second of the year 9999.
+const DATE_MAX_S: u64 = 253_402_300_799;
+/// Where standard error does not block, its reader is given so long.
+const COALESCE_STEP: Duration = Duration::from_millis(10);
+/// The end of the program waits so long for the reader of standard error, however often it flushes.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Logs to standard error from now on, from `info` up or as `RUST_LOG` says.
+///
+/// # Errors
+/// One line that says what is wrong with `RUST_LOG`, or why there is no thread.
+pub fn start() -> Result<(), String> {
+    let directives = match std::env::var("RUST_LOG") {
+        Ok(directives) => directives,
+        Err(std::env::VarError::NotPresent) => "info".to_owned(),
+        Err(error) => return Err(format!("RUST_LOG: {error}")),
+    };
+    check(&directives).map_err(|error| format!("RUST_LOG: {error}"))?;
+    let style = anstream::AutoStream::choice(&io::stderr()).into();
+    let log = Log::new(&directives, style, io::stderr()).map_err(|error| format!("no thread for the log: {error}"))?;
+    let level = log.lines.filter();
+    log::set_boxed_logger(Box::new(log)).map_err(|error| error.to_string())?;
+    log::set_max_level(level);
+    // What was logged before a panic is not lost with the process.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log::logger().flush();
+        hook(panic);
+    }));
+    Ok(())
+}
+
+/// As strict as with a flag; env_logger takes what it does not understand for the name of a module, and then logs nothing.
+fn check(directives: &str) -> Result<(), String> {
+    env_filter::Builder::new().try_parse(directives).map_err(|error| error.to_string())?;
+    for word in directives.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '/'])) {
+        let is_ours = word.starts_with(env!("CARGO_CRATE_NAME"));
+        if !is_ours && word.parse::<LevelFilter>().is_err() {
+            let module = env!("CARGO_CRATE_NAME");
+            return Err(format!("{word:?} is none of off, error, warn, info, debug, trace, and no module of {module}"));
+        }
+    }
+    Ok(())
+}
+
+/// Formats lines where they are logged, with the time of then.
+struct Log {
+    lines: env_logger::Logger,
+    shared: Arc<Shared>,
+}
+
+impl Log {
+    fn new(directives: &str, style: env_logger::WriteStyle, sink: impl Write + Send + 'static) -> io::Result<Log> {
+        let shared = Arc::new(Shared::default());
+        let build = |directives: &str, target| {
+            let mut builder = env_logger::Builder::new();
+            builder.parse_filters(directives).write_style(style).format(write_line).target(Target::Pipe(target)).build()
+        };
+        let told = Told::default();
+        let writer =
+            Writer { shared: Arc::clone(&shared), reports: build("trace", Box::new(told.clone())), told, sink };
+        thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
+        Ok(Log { lines: build(directives, Box::new(Entrance(Arc::clone(&shared)))), shared })
+    }
+}
+
+/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set beyond the year 9999.
+fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let time = match time_of(SystemTime::now()) {
+        Some(seconds) => seconds.to_string(),
+        None => out.timestamp().to_string(),
+    };
+    let (level, target) = (record.level(), record.target());
+    let style = out.default_level_style(level);
+    writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", record.args())
+}
+
+/// Seconds since 1970 where no calendar of ours has a date.
+fn time_of(now: SystemTime) -> Option<u64> {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    (seconds > DATE_MAX_S || now < UNIX_EPOCH).then_some(seconds)
+}
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.lines.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.lines.matches(record) && self.shared.admits(record) {
+            self.lines.log(record);
+        }
+    }
+
+    /// Waits until all has been written, but not for ever.
+    fn flush(&self) {
+        self.shared.flush(FLUSH);
+    }
+}
+
+/// What the two sides share.
+struct Shared {
+    state: Mutex<State>,
+    /// The writer has something to do.
+    work: Condvar,
+    /// The writer has nothing to do.
+    rest: Condvar,
+    started: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Queue,
+    thinning: Thinning,
+    is_writing: bool,
+    /// All that was left out is to be told now.
+    is_ending: bool,
+    /// No flush waits longer than this; set by the first.
+    flush_until: Option<Instant>,
+}
+
+/// What the writer is to write next.
+struct Work {
+    lines: Vec<u8>,
+    left_out: Vec<LeftOut>,
+    lost: u64,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared { state: Mutex::default(), work: Condvar::new(), rest: Condvar::new(), started: Instant::now() }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn admits(&self, record: &Record<'_>) -> bool {
+        let now = self.now();
+        let admitted = self.lock().thinning.admits(record, now);
+        if admitted == Admitted::FirstLeftOut {
+            self.work.notify_one();
+        }
+        admitted == Admitted::Yes
+    }
+
+    fn flush(&self, patience: Duration) {
+        let mut state = self.lock();
+        state.is_ending = true;
+        let patience =
+            state.flush_until.get_or_insert(Instant::now() + patience).saturating_duration_since(Instant::now());
+        self.work.notify_one();
+        let is_busy = |state: &mut State| state.is_writing || !state.queue.bytes.is_empty() || state.thinning.owes();
+        let waited = self.rest.wait_timeout_while(state, patience, is_busy);
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_ending = false;
+    }
+
+    /// Waits for something to write.
+    fn work(&self, spare: Vec<u8>) -> Work {
+        let mut state = self.lock();
+        loop {
+            let is_ending = state.is_ending;
+            let left_out = state.thinning.take_due(self.now(), is_ending);
+            if !state.queue.bytes.is_empty() || !left_out.is_empty() {
+                state.is_writing = true;
+                let lines = mem::replace(&mut state.queue.bytes, spare);
+                return Work { lines, left_out, lost: mem::take(&mut state.queue.lost) };
+            }
+            state.is_writing = false;
+            self.rest.notify_all();
+            let pause = state.thinning.due().map(|at| Duration::from_millis(at.saturating_sub(self.now()).max(1)));
+            state = match pause {
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(pause) => self.work.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+}
+
+/// Where formatted lines come in.
+struct Entrance(Arc<Shared>);
+
+impl Write for Entrance {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().queue.push(line);
+        self.0.work.notify_one();
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lines that wait for the writer.
+///
+/// Invariant: no more than [`QUEUE_BYTES_MAX`].
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    /// Lines dropped that nobody has been told of.
+    lost: u64,
+}
+
+impl Queue {
+    fn push(&mut self, line: &[u8]) {
+        // Once something is lost, what comes after it waits until that can be said.
+        if self.lost > 0 && !self.bytes.is_empty() || self.bytes.len() + line.len() > QUEUE_BYTES_MAX {
+            self.lost += 1;
+        } else {
+            self.bytes.extend_from_slice(line);
+        }
+    }
+}
+
+// ---- Thinning ----
+
+/// A place in the code that logs: a module and a line.
+type Place = (&'static str, u32);
+
+#[derive(Default)]
+struct Thinning {
+    places: HashMap<Place, Flow>,
+}
+
+/// The lines of one place.
+#[derive(Default)]
+struct Flow {
+    bucket: TokenBucket,
+    left_out: Option<LeftOut>,
+}
+
+/// Lines that were not logged, until it is told how many they were.
+struct LeftOut {
+    count: u64,
+    /// When there is room for a line to tell of them.
+    due: Millis,
+    level: Level,
+    target: String,
+    /// The first of them.
+    example: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admitted {
+    Yes,
+    FirstLeftOut,
+    LeftOut,
+}
+
+fn rate_of(level: Level) -> Rate {
+    let (burst, per_second) = if level <= Level::Warn { WARNINGS } else { LINES };
+    Rate::limited(burst, per_second).expect("both are in range")
+}
+
+impl Thinning {
+    fn admits(&mut self, record: &Record<'_>, now: Millis) -> Admitted {
+        let (Some(module), Some(line)) = (record.module_path_static(), record.line()) else { return Admitted::Yes };
+        let flow = self.places.entry((module, line)).or_default();
+        if let Some(left_out) = &mut flow.left_out {
+            left_out.count += 1;
+            return Admitted::LeftOut;
+        }
+        let Err(due) = flow.bucket.try_take(now, &rate_of(record.level())) else { return Admitted::Yes };
+        flow.left_out = Some(LeftOut {
+            count: 1,
+            due,
+            level: record.level(),
+            target: record.target().to_owned(),
+            example: record.args().to_string(),
+        });
+        Admitted::FirstLeftOut
+    }
+
+    fn owes(&self) -> bool {
+        self.places.values().any(|flow| flow.left_out.is_some())
+    }
+
+    /// When it is next to be told that lines were left out.
+    fn due(&self) -> Option<Millis> {
+        self.places.values().filter_map(|flow| Some(flow.left_out.as_ref()?.due)).min()
+    }
+
+    /// What is to be told by now, or at the end all that there is.
+    fn take_due(&mut self, now: Millis, is_ending: bool) -> Vec<LeftOut> {
+        let mut taken = Vec::new();
+        for flow in self.places.values_mut() {
+            if let Some(left_out) = flow.left_out.take_if(|left_out| is_ending || left_out.due <= now) {
+                // The line that tells of them is one as well.
+                let _ = flow.bucket.try_take(now, &rate_of(left_out.level));
+                taken.push(left_out);
+            }
+        }
+        taken
+    }
+}
+
+// ---- Writing ----
+
+/// The far side of the queue. It may be stuck in a write for ever.
+struct Writer<W> {
+    shared: Arc<Shared>,
+    sink: W,
+    /// Formats the lines about lines that are missing, into `told`.
+    reports: env_logger::Logger,
+    told: Told,
+}
+
+impl<W: Write> Writer<W> {
+    fn run(mut self) {
+        let mut spare = Vec::new();
+        loop {
+            let Work { mut lines, left_out, lost } = self.shared.work(spare);
+            for LeftOut { count, level, target, example, .. } in &left_out {
+                let were = if *count == 1 { "line like this was" } else { "lines like this were" };
+                self.report(*level, target, format_args!("{count} more {were} left out: {example}"));
+            }
+            lines.append(&mut self.told.take());
+            let count = memchr::memchr_iter(b'\n', &lines).count() as u64;
+            if lost > 0 {
+                let were = if lost == 1 { "line of this log was" } else { "lines of this log were" };
+                self.report(Level::Warn, module_path!(), format_args!("{lost} {were} lost: nobody took them"));
+                lines.append(&mut self.told.take());
+            }
+            if self.write(&lines).is_err() {
+                self.shared.lock().queue.lost += lost + count;
+            }
+            lines.clear();
+            // A burst does not keep its memory.
+            lines.shrink_to(QUEUE_BYTES_MAX / 64);
+            spare = lines;
+        }
+    }
+
+    fn report(&self, level: Level, target: &str, what: std::fmt::Arguments<'_>) {
+        log::Log::log(&self.reports, &Record::builder().level(level).target(target).args(what).build());
+    }
+
+    fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            match self.sink.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => lines = &lines[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(COALESCE_STEP),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the writer has to say itself.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Told {
+    fn take(&self) -> Vec<u8> {
+        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Told {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
