@@ -1,5 +1,5 @@
-//! What the parts cost, so that a regression is found where it happens: `cargo bench --bench micro`, or with a part of a name
-//! behind `--`, such as `cargo bench --bench micro -- chat`.
+//! What the parts cost, so that a regression is found where it happens: `cargo bench --bench
+//! micro`, or with a part of a name behind `--`, such as `cargo bench --bench micro -- chat`.
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -35,15 +35,17 @@ mod lines {
         let mut input = line.repeat(count);
         let mut decoder = Line::new(rules);
         let mut replies = Vec::new();
-        bencher.counter(ItemsCount::new(count)).counter(BytesCount::of_slice(&input)).bench_local(|| {
-            let arrived = decoder.arrive(&mut input, &mut replies);
-            let mut start = 0;
-            while let Ok(Some(cut)) = decoder.decode(&input[start..arrived], READ_BYTES) {
-                black_box(&input[start..start + cut.content]);
-                start += cut.used;
-            }
-            assert_eq!(start, input.len());
-        });
+        bencher.counter(ItemsCount::new(count)).counter(BytesCount::of_slice(&input)).bench_local(
+            || {
+                let arrived = decoder.arrive(&mut input, &mut replies);
+                let mut start = 0;
+                while let Ok(Some(cut)) = decoder.decode(&input[start..arrived], READ_BYTES) {
+                    black_box(&input[start..start + cut.content]);
+                    start += cut.used;
+                }
+                assert_eq!(start, input.len());
+            },
+        );
     }
 }
 
@@ -52,7 +54,9 @@ mod websocket {
     use chat_server::wire::http::HeadParser;
     use chat_server::wire::http::origin::AllowedOrigins;
     use chat_server::wire::websocket::deflate::{Deflater, Inflater};
-    use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_frame, encode_frame};
+    use chat_server::wire::websocket::frame::{
+        FrameHeader, Opcode, encode_client_frame, encode_frame,
+    };
     use chat_server::wire::websocket::handshake::{Policy, evaluate};
     use chat_server::wire::websocket::mask;
     use chat_server::wire::websocket::message::{Decoder, Scratch};
@@ -64,10 +68,13 @@ mod websocket {
     #[divan::bench(args = PAYLOADS)]
     fn unmask(bencher: Bencher, payload_bytes: usize) {
         let mut payload = vec![7; payload_bytes];
-        bencher.counter(BytesCount::of_slice(&payload)).bench_local(|| mask::unmask(black_box(&mut payload), KEY, 0));
+        bencher
+            .counter(BytesCount::of_slice(&payload))
+            .bench_local(|| mask::unmask(black_box(&mut payload), KEY, 0));
     }
 
-    /// A read full of masked text frames: header, unmasking, UTF-8. The input is copied first, because it is unmasked in place.
+    /// A read full of masked text frames: header, unmasking, UTF-8. The input is copied first,
+    /// because it is unmasked in place.
     #[divan::bench(args = PAYLOADS)]
     fn decode(bencher: Bencher, payload_bytes: usize) {
         let header = FrameHeader {
@@ -84,15 +91,19 @@ mod websocket {
         let mut input = arrived.clone();
         let mut decoder = Decoder::new(None);
         let mut scratch = Scratch::new(READ_BYTES);
-        bencher.counter(ItemsCount::new(count)).counter(BytesCount::of_slice(&arrived)).bench_local(|| {
-            input.copy_from_slice(&arrived);
-            let mut start = 0;
-            while let Ok(Some((item, used))) = decoder.decode(&mut input[start..], &mut scratch) {
-                black_box(item);
-                start += used;
-            }
-            assert_eq!(start, arrived.len());
-        });
+        bencher
+            .counter(ItemsCount::new(count))
+            .counter(BytesCount::of_slice(&arrived))
+            .bench_local(|| {
+                input.copy_from_slice(&arrived);
+                let mut start = 0;
+                while let Ok(Some((item, used))) = decoder.decode(&mut input[start..], &mut scratch)
+                {
+                    black_box(item);
+                    start += used;
+                }
+                assert_eq!(start, arrived.len());
+            });
     }
 
     #[divan::bench(args = PAYLOADS)]
@@ -120,8 +131,11 @@ mod websocket {
         let (mut compressed, mut inflated) = (Vec::new(), Vec::new());
         Deflater::new().deflate(SAID, &mut compressed);
         let mut inflater = Inflater::new();
-        bencher
-            .bench_local(|| inflater.inflate(black_box(&compressed), &mut inflated, READ_BYTES).expect("small enough"));
+        bencher.bench_local(|| {
+            inflater
+                .inflate(black_box(&compressed), &mut inflated, READ_BYTES)
+                .expect("small enough")
+        });
     }
 
     #[divan::bench]
@@ -194,7 +208,8 @@ mod chat {
         }
     }
 
-    /// A whole turn without a kernel: a line is read, becomes an event, is encoded, and is handed to each of the members.
+    /// A whole turn without a kernel: a line is read, becomes an event, is encoded, and is handed
+    /// to each of the members.
     #[divan::bench(args = [10, 1000])]
     fn one_message_to_members(bencher: Bencher, members: usize) {
         said(bencher, members, 1);
@@ -214,7 +229,8 @@ mod chat {
         let clients: Vec<(usize, Far)> = (0..members)
             .map(|number| {
                 let far = Far::default();
-                let key = server.accept(far.clone(), (Ipv4Addr::LOCALHOST, number as u16).into(), now);
+                let key =
+                    server.accept(far.clone(), (Ipv4Addr::LOCALHOST, number as u16).into(), now);
                 far.0.borrow_mut().extend(format!("/nick member{number}\n").as_bytes());
                 server.readable(key);
                 (key, far)

@@ -10,7 +10,8 @@ pub type Millis = u64;
 
 /// The one reading of the clocks that a turn gets.
 ///
-/// The event loop makes it; everything below is handed it, so that a simulation can turn time by hand.
+/// The event loop makes it; everything below is handed it, so that a simulation can turn time by
+/// hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Milliseconds since the server's start; never goes back. Deadlines are in this unit.
@@ -20,22 +21,27 @@ pub struct Now {
 }
 
 impl Now {
-    /// The date of an HTTP response, an IMF-fixdate (RFC 9110, 5.6.7). HTTP has no dates after the year 9999, jiff none after
-    /// its last day but one, and the host's clock can be set to anything.
+    /// The date of an HTTP response, an IMF-fixdate (RFC 9110, 5.6.7). HTTP has no dates after the
+    /// year 9999, jiff none after its last day but one, and the host's clock can be set to
+    /// anything.
     pub fn http_date(self) -> String {
-        let time = i64::try_from(self.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time =
+            i64::try_from(self.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let time = time.unwrap_or(Timestamp::MAX);
-        DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a year that is not negative")
+        DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&time)
+            .expect("a year that is not negative")
     }
 }
 
 /// While there are deadlines, the event loop sleeps no longer than this at once.
 pub const SLEEP_MAX: Duration = Duration::from_secs(1);
-/// Turns take far less. What a sleep and a turn take beyond this is a pause: the process was stopped, or its machine was.
+/// Turns take far less. What a sleep and a turn take beyond this is a pause: the process was
+/// stopped, or its machine was.
 const STEP_MAX: Duration = Duration::from_secs(2);
 
-/// Measures the time that counts for deadlines: it stands still in a pause. Clients cannot be judged for what they did
-/// meanwhile, as nobody listened.
+/// Measures the time that counts for deadlines: it stands still in a pause. Clients cannot be
+/// judged for what they did meanwhile, as nobody listened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stopwatch {
     /// How long the pauses were, together.

@@ -20,13 +20,13 @@ use crate::wire::http::origin::Allowed;
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
-/// It starts without any configuration. Every option can also be given as an environment variable; an option on the
-/// command line wins over its variable.
+/// It starts without any configuration. Every option can also be given as an environment variable;
+/// an option on the command line wins over its variable.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chat-server", version, max_term_width = 100)]
 pub struct Config {
-    /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in brackets. Port 0
-    /// takes any free port; the one taken is printed.
+    /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in
+    /// brackets. Port 0 takes any free port; the one taken is printed.
     #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
     pub address: ListenAddresses,
 
@@ -34,49 +34,66 @@ pub struct Config {
     #[arg(long, value_enum, default_value_t = Mode::Chat, env = "CHAT_MODE", hide_env_values = true)]
     pub mode: Mode,
 
-    /// What the port speaks. `auto` tells HTTP (and so WebSocket) from lines by the first bytes of each connection.
+    /// What the port speaks. `auto` tells HTTP (and so WebSocket) from lines by the first bytes of
+    /// each connection.
     #[arg(long, value_enum, default_value_t = Protocols::Auto, env = "CHAT_WIRE", hide_env_values = true)]
     pub wire: Protocols,
 
-    /// Chat, with `--wire auto`: how long a connection may be silent before it is told how to come in, as a person at a
-    /// terminal may be looking at it. Browsers open connections ahead of need, and use one within ten seconds or never. By
-    /// default 12000 for loopback and private addresses and 20000 for others; an address that has spoken HTTP in the last
-    /// ten minutes is told nothing.
+    /// Chat, with `--wire auto`: how long a connection may be silent before it is told how to come
+    /// in, as a person at a terminal may be looking at it. Browsers open connections ahead of need,
+    /// and use one within ten seconds or never. By default 12000 for loopback and private addresses
+    /// and 20000 for others; an address that has spoken HTTP in the last ten minutes is told
+    /// nothing.
     #[arg(long, value_name = "MILLISECONDS", env = "CHAT_GREET_AFTER", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub greet_after: Option<u32>,
 
-    /// A web page's origin, such as https://chat.example.com, that may open WebSockets here besides the server's own; can be
-    /// given several times, or as a list with commas; `*` is any. A server that listens on loopback only takes its own pages
-    /// under loopback names alone: name the origin that a reverse proxy shows. `null` stands for pages that have no origin,
-    /// `file://` or `null` for pages from files; other schemes (tauri://localhost, chrome-extension://ID) are taken too.
-    #[arg(long, value_name = "ORIGIN", env = "CHAT_ALLOW_ORIGIN", hide_env_values = true, value_delimiter = ',')]
+    /// A web page's origin, such as https://chat.example.com, that may open WebSockets here besides
+    /// the server's own; can be given several times, or as a list with commas; `*` is any. A server
+    /// that listens on loopback only takes its own pages under loopback names alone: name the
+    /// origin that a reverse proxy shows. `null` stands for pages that have no origin, `file://` or
+    /// `null` for pages from files; other schemes (tauri://localhost, chrome-extension://ID) are
+    /// taken too.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "CHAT_ALLOW_ORIGIN",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub allow_origin: Vec<Allowed>,
 
-    /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time; a message to a room is
-    /// compressed once for all.
+    /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time;
+    /// a message to a room is compressed once for all.
     #[arg(long, env = "CHAT_COMPRESS", hide_env_values = true)]
     pub compress: bool,
 
-    /// Largest message, in bytes, its line ending not counted. A client that sends a larger one gets an error line and is
-    /// disconnected.
+    /// Largest message, in bytes, its line ending not counted. A client that sends a larger one
+    /// gets an error line and is disconnected.
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, env = "CHAT_MAX_MESSAGE_BYTES", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub max_message_bytes: u32,
 
-    /// MaxClients clients at once; one more is told so and disconnected. By default as many as the limit of open files allows
-    /// (the soft limit is raised to the hard one at start).
+    /// MaxClients clients at once; one more is told so and disconnected. By default as many as the
+    /// limit of open files allows (the soft limit is raised to the hard one at start).
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
 
-    /// MaxClients clients at once from one address (an IPv4 address, or the /64 network of an IPv6 address), or `off`; one more is
-    /// told so and disconnected. By default 256 for public addresses, and `off` for loopback and private ones, where
-    /// reverse proxies and load tests are; if given, it holds for all. Behind a proxy all clients have its address.
-    #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS_PER_ADDRESS", hide_env_values = true)]
+    /// MaxClients clients at once from one address (an IPv4 address, or the /64 network of an IPv6
+    /// address), or `off`; one more is told so and disconnected. By default 256 for public
+    /// addresses, and `off` for loopback and private ones, where reverse proxies and load tests
+    /// are; if given, it holds for all. Behind a proxy all clients have its address.
+    #[arg(
+        long,
+        value_name = "CLIENTS",
+        env = "CHAT_MAX_CLIENTS_PER_ADDRESS",
+        hide_env_values = true
+    )]
     pub max_clients_per_address: Option<MaxClients>,
 
-    /// How often one address may connect, as BURST:PER_SECOND, or `off`. Over it, it is told so and disconnected. By default
-    /// 512:32 for public addresses, and `off` for loopback and private ones; if given, it holds for all.
+    /// How often one address may connect, as BURST:PER_SECOND, or `off`. Over it, it is told so and
+    /// disconnected. By default 512:32 for public addresses, and `off` for loopback and private
+    /// ones; if given, it holds for all.
     #[arg(long, value_name = "RATE", env = "CHAT_CONNECT_RATE", hide_env_values = true)]
     pub connect_rate: Option<Rate>,
 
@@ -85,8 +102,9 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub history_messages: u32,
 
-    /// Chat: memory for the messages kept of all rooms together, in MiB. Past it, rooms that nobody is in are forgotten, then
-    /// what is oldest in the rooms that grow. One room keeps 1 MiB at most.
+    /// Chat: memory for the messages kept of all rooms together, in MiB. Past it, rooms that nobody
+    /// is in are forgotten, then what is oldest in the rooms that grow. One room keeps 1 MiB at
+    /// most.
     #[arg(long, value_name = "MIB", default_value_t = 256, env = "CHAT_HISTORY_MIB", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub history_mib: u32,
@@ -96,12 +114,25 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub replay: u32,
 
-    /// Chat: flood control, as BURST:PER_SECOND, or `off`. Over it the server reads later from that client; nothing is lost.
-    #[arg(long, value_name = "RATE", default_value = "20:5", env = "CHAT_RATE_LIMIT", hide_env_values = true)]
+    /// Chat: flood control, as BURST:PER_SECOND, or `off`. Over it the server reads later from that
+    /// client; nothing is lost.
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value = "20:5",
+        env = "CHAT_RATE_LIMIT",
+        hide_env_values = true
+    )]
     pub rate_limit: Rate,
 
     /// Chat: in rooms of more members than this, comings, goings and renamings are not announced.
-    #[arg(long, value_name = "MEMBERS", default_value_t = 100, env = "CHAT_ANNOUNCE_BELOW", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "MEMBERS",
+        default_value_t = 100,
+        env = "CHAT_ANNOUNCE_BELOW",
+        hide_env_values = true
+    )]
     pub announce_below: u32,
 
     /// Chat: most rooms at once. Past it, rooms that nobody is in make room for new ones.
@@ -114,8 +145,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_rooms_per_client: u32,
 
-    /// After SIGINT, SIGTERM or SIGHUP, how long to wait for clients to read what they are still owed. A second
-    /// SIGINT or SIGTERM ends the server at once.
+    /// After SIGINT, SIGTERM or SIGHUP, how long to wait for clients to read what they are still
+    /// owed. A second SIGINT or SIGTERM ends the server at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_DRAIN_SECONDS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub drain_seconds: u32,
@@ -163,7 +194,9 @@ impl Config {
     /// [`Exit`] tells what to print and how to exit.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Exit> {
         Config::try_parse_from(arguments).map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Help(error.render().to_string()),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Exit::Help(error.render().to_string())
+            }
             _ => Exit::Usage(one_line(&error.render().to_string())),
         })
     }
@@ -206,12 +239,16 @@ impl Config {
         let limits = ConnectionLimits {
             message_bytes_max,
             delivery: DeliveryLimits {
-                outbox_max_bytes: delivery.outbox_max_bytes.max(1024 * 1024 + 2 * message_bytes_max),
+                outbox_max_bytes: delivery
+                    .outbox_max_bytes
+                    .max(1024 * 1024 + 2 * message_bytes_max),
                 ..delivery
             },
             drain_ms: defaults.drain_ms.max(Millis::from(self.drain_seconds) * 1000),
             greet_after_ms: self.greet_after.map_or(defaults.greet_after_ms, Millis::from),
-            greet_after_remote_ms: self.greet_after.map_or(defaults.greet_after_remote_ms, Millis::from),
+            greet_after_remote_ms: self
+                .greet_after
+                .map_or(defaults.greet_after_remote_ms, Millis::from),
             ..defaults
         };
         Settings {
@@ -226,7 +263,8 @@ impl Config {
     }
 }
 
-/// One room's history is bounded so that it can be sent to somebody who joins without passing the limit of an outbox.
+/// One room's history is bounded so that it can be sent to somebody who joins without passing the
+/// limit of an outbox.
 const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Folds clap's complaint, a small page, into the line that matters.

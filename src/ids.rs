@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A slab key together with the serial number of the connection that holds it.
 ///
-/// A slab reuses keys at once; the serial number, given out once per connection, makes sure that an id kept
-/// in a list or a timer never reaches the slot's next owner.
+/// A slab reuses keys at once; the serial number, given out once per connection, makes sure that an
+/// id kept in a list or a timer never reaches the slot's next owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId {
     pub(crate) key: u32,

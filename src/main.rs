@@ -76,8 +76,8 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
     ExitCode::SUCCESS
 }
 
-/// Scripts read this line to learn the port. If nobody reads standard output, that is no reason not to serve: a pipe that is
-/// full holds up nothing but a thread.
+/// Scripts read this line to learn the port. If nobody reads standard output, that is no reason not
+/// to serve: a pipe that is full holds up nothing but a thread.
 fn announce(address: SocketAddr) {
     let announcement = format!("Listening on: {address}\n");
     let write = move || {

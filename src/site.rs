@@ -1,4 +1,5 @@
-//! The web page, embedded in the binary, or a sentence in its place; the health check; and what OPTIONS asks.
+//! The web page, embedded in the binary, or a sentence in its place; the health check; and what
+//! OPTIONS asks.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -52,7 +53,9 @@ impl Default for Site {
 impl Site {
     /// The chat page.
     pub fn new() -> Site {
-        let files = PAGE.iter().map(|&(path, content_type, content)| File::new(path, content_type, content));
+        let files = PAGE
+            .iter()
+            .map(|&(path, content_type, content)| File::new(path, content_type, content));
         Site { files: files.collect(), not_found: HttpError::NOT_FOUND }
     }
 
@@ -73,7 +76,9 @@ impl Site {
             Method::Options if self.has(request.path) => {
                 return Response::new(204, &[ALLOW], Body::Absent, request.connection, date);
             }
-            Method::Get | Method::Head | Method::Options => self.find(request.path).ok_or(self.not_found),
+            Method::Get | Method::Head | Method::Options => {
+                self.find(request.path).ok_or(self.not_found)
+            }
             _ => Err(HttpError::METHOD_NOT_ALLOWED),
         };
         match outcome {
@@ -103,7 +108,8 @@ impl File {
         let fields = [
             ("Content-Type", self.content_type),
             ("ETag", &self.etag),
-            // The names do not change with the content, so a browser has to ask; mostly the answer is 304.
+            // The names do not change with the content, so a browser has to ask; mostly the answer
+            // is 304.
             ("Cache-Control", "no-cache"),
             ("Content-Security-Policy", &policy),
             ("X-Content-Type-Options", "nosniff"),
@@ -125,9 +131,10 @@ impl File {
     }
 }
 
-/// Nothing but our own files, and WebSockets to where the page came from. Browsers older than CSP level 3 do not count
-/// a WebSocket as 'self', so its URLs are spelt out; the host holds no character that could end the directive. One with a zone
-/// id is nothing that a policy, or a browser's address, could hold.
+/// Nothing but our own files, and WebSockets to where the page came from. Browsers older than CSP
+/// level 3 do not count a WebSocket as 'self', so its URLs are spelt out; the host holds no
+/// character that could end the directive. One with a zone id is nothing that a policy, or a
+/// browser's address, could hold.
 fn content_security_policy(host: &str) -> String {
     let sockets = match host {
         "" => String::new(),

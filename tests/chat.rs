@@ -68,7 +68,10 @@ fn chat_is_what_it_does_without_being_told() {
     // Nobody has typed anything.
     expect(&mut client, &[GREETING]);
     let welcome = client.enter();
-    assert!(welcome.starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."), "{welcome}");
+    assert!(
+        welcome.starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."),
+        "{welcome}"
+    );
     assert!(welcome.contains("/help"), "{welcome}");
     client.send("/nick アリス\r\n".as_bytes());
     expect(&mut client, &["* You are アリス now."]);
@@ -135,7 +138,11 @@ fn telnet_negotiation_may_be_cut_at_every_byte() {
         );
         assert_eq!(replies, [[0xFF, 0xFC, 1], [0xFF, 0xFE, 31], [0xFF, 0xFC, 6]], "split at {at}");
         heard.extend(read_until(&mut bob, "* t left #lobby."));
-        assert_eq!(heard.last().map(String::as_str), Some("[#lobby] t: hello"), "split at {at}: {heard:?}");
+        assert_eq!(
+            heard.last().map(String::as_str),
+            Some("[#lobby] t: hello"),
+            "split at {at}: {heard:?}"
+        );
     }
 }
 
@@ -164,7 +171,10 @@ fn a_client_killed_in_mid_line_leaves_and_frees_its_name() {
     bob.reset();
     expect(&mut alice, &["* bob left #lobby."]);
     alice.send(b"/rooms\r\n/nick bob\r\n/history\r\n");
-    expect(&mut alice, &["* 1 room, busiest first:", "*   #lobby (1 person)", "* You are bob now."]);
+    expect(
+        &mut alice,
+        &["* 1 room, busiest first:", "*   #lobby (1 person)", "* You are bob now."],
+    );
     expect(&mut alice, &["* Nothing was said in #lobby yet."]);
     // An orderly end is another matter: what was typed was meant.
     let mut carol = named(&server, "carol");
@@ -172,7 +182,12 @@ fn a_client_killed_in_mid_line_leaves_and_frees_its_name() {
     carol.end_input();
     expect(
         &mut alice,
-        &["* guest-3 joined #lobby.", "* guest-3 is carol now.", "[#lobby] carol: goodbye", "* carol left #lobby."],
+        &[
+            "* guest-3 joined #lobby.",
+            "* guest-3 is carol now.",
+            "[#lobby] carol: goodbye",
+            "* carol left #lobby.",
+        ],
     );
     assert_eq!(carol.rest_until_end(), b"");
 }
@@ -231,7 +246,21 @@ fn no_replay_is_no_replay() {
 
 #[test]
 fn a_rate_that_makes_no_sense_is_refused_in_one_line() {
-    for rate in ["", "20", "20:", ":5", "0:5", "20:0", "-1:5", "+1:5", "1.5:5", "20:5:1", "1000001:1", "x", "OFF"] {
+    for rate in [
+        "",
+        "20",
+        "20:",
+        ":5",
+        "0:5",
+        "20:0",
+        "-1:5",
+        "+1:5",
+        "1.5:5",
+        "20:5:1",
+        "1000001:1",
+        "x",
+        "OFF",
+    ] {
         for by_flag in [true, false] {
             let mut command = program();
             command.arg("127.0.0.1:0");
@@ -243,7 +272,10 @@ fn a_rate_that_makes_no_sense_is_refused_in_one_line() {
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(2), "{rate:?}: {stderr}");
             assert_eq!((output.stdout.len(), stderr.lines().count()), (0, 1), "{rate:?}: {stderr}");
-            assert!(stderr.starts_with("chat-server: ") && stderr.contains("--rate-limit"), "{rate:?}: {stderr}");
+            assert!(
+                stderr.starts_with("chat-server: ") && stderr.contains("--rate-limit"),
+                "{rate:?}: {stderr}"
+            );
         }
     }
 }
@@ -269,7 +301,9 @@ fn what_is_replayed_and_what_follows_have_no_gap_and_no_duplicate() {
             scope.spawn(move || {
                 // So many that it never ends first, and ends all the same.
                 for number in 0..5_000_000 {
-                    if stop.load(Ordering::Relaxed) || writeln!(writer, "{name} {number}\r").is_err() {
+                    if stop.load(Ordering::Relaxed)
+                        || writeln!(writer, "{name} {number}\r").is_err()
+                    {
                         break;
                     }
                 }
@@ -309,7 +343,10 @@ fn join_while_others_talk(server: &Server) {
         let (_, said) = text.split_once(": ").expect("words");
         let (speaker, number) = numbered(said);
         let before = latest.insert(speaker, number);
-        assert!(before.is_none_or(|before| number == before + 1), "{line}: after {before:?}, live: {live}");
+        assert!(
+            before.is_none_or(|before| number == before + 1),
+            "{line}: after {before:?}, live: {live}"
+        );
     }
 }
 
@@ -371,7 +408,8 @@ fn owner(line: &str) -> Option<usize> {
     name[..digits].parse().ok()
 }
 
-/// What the one who watched the room saw from each time this talker joined until it left, without what it did itself.
+/// What the one who watched the room saw from each time this talker joined until it left, without
+/// what it did itself.
 fn stays(watched: &[String], talker: usize, room: usize) -> Vec<Vec<String>> {
     let (mut stays, mut stay) = (Vec::new(), None::<Vec<String>>);
     for line in watched {
@@ -410,20 +448,25 @@ fn heard_stays(heard: &[String]) -> Vec<Vec<String>> {
 #[test]
 fn a_crowd_hears_every_room_in_its_one_order() {
     raise_descriptor_limit();
-    let seed = std::env::var("CROWD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
+    let seed =
+        std::env::var("CROWD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     println!("CROWD_SEED={seed}");
     let mut random = Random(seed);
     let server = chat(&["--rate-limit", "off", "--announce-below", "1000"]);
-    let mut watchers: Vec<Client> = (0..ROOMS).map(|room| in_room(&server, &format!("watcher{room}"), room)).collect();
-    let mut talkers: Vec<Client> =
-        (0..TALKERS).map(|talker| in_room(&server, &format!("c{talker}"), talker % ROOMS)).collect();
+    let mut watchers: Vec<Client> =
+        (0..ROOMS).map(|room| in_room(&server, &format!("watcher{room}"), room)).collect();
+    let mut talkers: Vec<Client> = (0..TALKERS)
+        .map(|talker| in_room(&server, &format!("c{talker}"), talker % ROOMS))
+        .collect();
 
     // Three hands type, each for its own share of the talkers, and each line in two pieces.
     let parts: Vec<Vec<String>> = (0..TALKERS).map(|talker| part(talker, &mut random)).collect();
     thread::scope(|scope| {
         for hand in 0..3 {
-            let mut writers: Vec<TcpStream> = talkers.iter().skip(hand).step_by(3).map(Client::writer).collect();
-            let mut lines: Vec<_> = parts.iter().skip(hand).step_by(3).map(|part| part.iter()).collect();
+            let mut writers: Vec<TcpStream> =
+                talkers.iter().skip(hand).step_by(3).map(Client::writer).collect();
+            let mut lines: Vec<_> =
+                parts.iter().skip(hand).step_by(3).map(|part| part.iter()).collect();
             let mut random = Random(seed + 1 + hand as u64);
             scope.spawn(move || {
                 let mut left = writers.len() * STEPS;
@@ -439,13 +482,16 @@ fn a_crowd_hears_every_room_in_its_one_order() {
             });
         }
     });
-    // When everybody has had an answer, everything has been said; when everybody has had another, everything was heard.
+    // When everybody has had an answer, everything has been said; when everybody has had another,
+    // everything was heard.
     let mut transcripts = vec![Vec::new(); ROOMS + TALKERS];
     for round in 0..2 {
         for client in watchers.iter_mut().chain(&mut talkers) {
             client.send(format!("/help q{round}\r\n").as_bytes());
         }
-        for (transcript, client) in transcripts.iter_mut().zip(watchers.iter_mut().chain(&mut talkers)) {
+        for (transcript, client) in
+            transcripts.iter_mut().zip(watchers.iter_mut().chain(&mut talkers))
+        {
             let last = format!("! There is no command \"q{round}\". Type /help for all of them.");
             transcript.extend(read_until(client, &last));
         }
@@ -458,7 +504,8 @@ fn a_crowd_hears_every_room_in_its_one_order() {
         assert_eq!(heard, expected, "talker {talker} in #r{room}; CROWD_SEED={seed}");
         lines += heard.iter().map(Vec::len).sum::<usize>();
     }
-    let typed = parts.iter().flatten().filter(|line| !line.starts_with('/') || line.starts_with("/me"));
+    let typed =
+        parts.iter().flatten().filter(|line| !line.starts_with('/') || line.starts_with("/me"));
     let said = watched.iter().flatten().filter(|line| line.starts_with('['));
     assert_eq!(said.count(), typed.count(), "everything that was said was heard");
     assert!(lines > 10_000, "only {lines} lines were compared");

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use common::{Client, DEADLINE, Server, small_window_client};
 
-/// Far more than a server that bounds its queues needs, and far less than what goes through it in these tests.
+/// Far more than a server that bounds its queues needs, and far less than what goes through it in
+/// these tests.
 const MEMORY_MAX_KIB: u64 = 32 * 1024;
 
 /// Numbered lines of one speaker, about `bytes` in all.
@@ -126,7 +127,9 @@ fn write_until_held_back(writer: &mut TcpStream, bytes: &[u8]) -> usize {
     while taken < bytes.len() {
         match writer.write(&bytes[taken..]) {
             Ok(count) => taken += count,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                break;
+            }
             Err(error) => panic!("{error}"),
         }
     }

@@ -1,4 +1,5 @@
-//! The documents tell what the program does: flags, commands, the JSON protocol, and links that lead somewhere.
+//! The documents tell what the program does: flags, commands, the JSON protocol, and links that
+//! lead somewhere.
 
 mod common;
 
@@ -12,8 +13,14 @@ use common::{Server, program};
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 6] =
-    ["--greet-after", "--allow-origin", "--compress", "--max-clients", "--max-clients-per-address", "--connect-rate"];
+const DEFAULTS_IN_WORDS: [&str; 6] = [
+    "--greet-after",
+    "--allow-origin",
+    "--compress",
+    "--max-clients",
+    "--max-clients-per-address",
+    "--connect-rate",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -26,8 +33,11 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// Every page of documentation.
 fn pages() -> Vec<PathBuf> {
-    let files = fs::read_dir(root().join("docs")).expect("docs/").map(|entry| entry.expect("a file").path());
-    let mut pages: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    let files = fs::read_dir(root().join("docs"))
+        .expect("docs/")
+        .map(|entry| entry.expect("a file").path());
+    let mut pages: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
     pages.extend(["README.md", "CHANGELOG.md", "benches/README.md"].map(|name| root().join(name)));
     pages.sort();
     pages
@@ -43,8 +53,11 @@ fn section<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
 /// The cells of the rows of the table under a heading, without what is above the line of dashes.
 fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
     let rows = section(page, heading).into_iter().filter(|line| line.starts_with('|'));
-    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    let rows: Vec<Vec<String>> = rows.skip_while(|row| !row.starts_with("|---")).skip(1).map(cells).collect();
+    let cells = |row: &str| {
+        row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> =
+        rows.skip_while(|row| !row.starts_with("|---")).skip(1).map(cells).collect();
     assert!(!rows.is_empty(), "no table under {heading}");
     rows
 }
@@ -57,12 +70,16 @@ fn set(items: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     items.into_iter().collect()
 }
 
-/// What a document lists has to be what there is: a comparison that tells what is missing on which side.
+/// What a document lists has to be what there is: a comparison that tells what is missing on which
+/// side.
 #[track_caller]
 fn assert_same(what: &str, documented: &BTreeSet<String>, real: &BTreeSet<String>) {
     let missing: Vec<_> = real.difference(documented).collect();
     let made_up: Vec<_> = documented.difference(real).collect();
-    assert!(missing.is_empty() && made_up.is_empty(), "{what}: not documented: {missing:?}; not there: {made_up:?}");
+    assert!(
+        missing.is_empty() && made_up.is_empty(),
+        "{what}: not documented: {missing:?}; not there: {made_up:?}"
+    );
 }
 
 #[test]
@@ -80,11 +97,15 @@ fn flags_of_help() -> BTreeMap<String, Option<String>> {
     let mut flags = BTreeMap::new();
     let mut current = None;
     for line in page.lines().map(str::trim) {
-        if let Some(flag) = line.split([' ', ',']).find(|word| word.starts_with("--")).filter(|_| line.starts_with('-'))
+        if let Some(flag) = line
+            .split([' ', ','])
+            .find(|word| word.starts_with("--"))
+            .filter(|_| line.starts_with('-'))
         {
             flags.insert(flag.to_owned(), None);
             current = Some(flag.to_owned());
-        } else if let Some(default) = line.strip_prefix("[default: ").and_then(|rest| rest.strip_suffix(']'))
+        } else if let Some(default) =
+            line.strip_prefix("[default: ").and_then(|rest| rest.strip_suffix(']'))
             && let Some(flag) = &current
         {
             flags.insert(flag.clone(), Some(default.to_owned()));
@@ -110,16 +131,26 @@ fn every_flag_is_documented_with_its_default() {
     }
 }
 
-/// A flag that a document names is one that there is; those of other programs stand in code blocks of theirs.
+/// A flag that a document names is one that there is; those of other programs stand in code blocks
+/// of theirs.
 #[test]
 fn no_page_names_a_flag_that_there_is_not() {
     let real = flags_of_help();
     for page in pages().iter().filter(|page| !page.ends_with("benches/README.md")) {
         for word in read(page).split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
             let is_flag = word.starts_with("--") && word.len() > 2 && !word.starts_with("---");
-            let is_cargos =
-                ["--release", "--test", "--bench", "--ignored", "--nocapture", "--open", "--full", "--only", "--pairs"]
-                    .contains(&word);
+            let is_cargos = [
+                "--release",
+                "--test",
+                "--bench",
+                "--ignored",
+                "--nocapture",
+                "--open",
+                "--full",
+                "--only",
+                "--pairs",
+            ]
+            .contains(&word);
             assert!(!is_flag || is_cargos || real.contains_key(word), "{}: {word}", page.display());
         }
     }
@@ -136,7 +167,8 @@ fn every_command_is_documented_as_help_explains_it() {
     let mut real = BTreeMap::new();
     loop {
         let line = String::from_utf8(client.line()).expect("UTF-8");
-        let Some((command, does)) = line.strip_prefix("* /").and_then(|line| line.split_once(": ")) else {
+        let Some((command, does)) = line.strip_prefix("* /").and_then(|line| line.split_once(": "))
+        else {
             // What follows the list is a sentence, and then our error.
             if line.starts_with('!') {
                 break;
@@ -151,7 +183,11 @@ fn every_command_is_documented_as_help_explains_it() {
         .collect();
     assert_same("commands", &set(documented.keys().cloned()), &set(real.keys().cloned()));
     for (command, does) in &real {
-        assert!(documented[command].starts_with(does), "{command}: {:?} for {does:?}", documented[command]);
+        assert!(
+            documented[command].starts_with(does),
+            "{command}: {:?} for {does:?}",
+            documented[command]
+        );
     }
 }
 
@@ -168,7 +204,10 @@ fn the_transcripts_begin_as_a_conversation_does() {
     let welcome = server.connect().enter();
     for page in ["README.md", "docs/commands.md"] {
         let text = read(page);
-        assert!(text.contains(&format!("Escape character is '^]'.\n\n{}", welcome.trim_end())), "{page}: {welcome}");
+        assert!(
+            text.contains(&format!("Escape character is '^]'.\n\n{}", welcome.trim_end())),
+            "{page}: {welcome}"
+        );
     }
 }
 
@@ -199,9 +238,11 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const SAKURA: usize = 2;
 
-/// What the server writes in a transcript: what a person typed is left out, and so are telnet's own lines and the date.
+/// What the server writes in a transcript: what a person typed is left out, and so are telnet's own
+/// lines and the date.
 fn written(transcript: &str, person: usize) -> Vec<String> {
-    let mut typed = CONVERSATION.iter().filter(|(who, _)| *who == person).map(|(_, line)| *line).peekable();
+    let mut typed =
+        CONVERSATION.iter().filter(|(who, _)| *who == person).map(|(_, line)| *line).peekable();
     let mut lines = Vec::new();
     for line in transcript.lines().skip(3).filter(|line| !line.starts_with("Connection closed")) {
         match typed.next_if(|next| *next == line) {
@@ -231,7 +272,8 @@ fn the_conversation_is_as_the_page_has_it() {
             heard[who].extend(rest.lines().map(without_date));
             continue;
         }
-        // Only who typed it is told, so that everybody's lines come in the order of the conversation.
+        // Only who typed it is told, so that everybody's lines come in the order of the
+        // conversation.
         people[who].send(b"/dance\r\n");
         loop {
             let line = String::from_utf8(people[who].line()).expect("UTF-8");
@@ -250,8 +292,11 @@ fn the_conversation_is_as_the_page_has_it() {
     // The page ends alice's before bob leaves.
     people[ALICE].send(b"/quit\r\n");
     let rest = String::from_utf8(people[ALICE].rest_until_end()).expect("UTF-8");
-    heard[ALICE]
-        .extend(rest.lines().filter(|line| !line.contains("bob left") && *line != "* Goodbye.").map(str::to_owned));
+    heard[ALICE].extend(
+        rest.lines()
+            .filter(|line| !line.contains("bob left") && *line != "* Goodbye.")
+            .map(str::to_owned),
+    );
     assert_eq!(written(blocks[0], ALICE), heard[ALICE], "alice");
     assert_eq!(written(blocks[1], SAKURA), heard[SAKURA], "さくら");
 }
@@ -272,7 +317,8 @@ fn source_of_the_chat() -> String {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "rs") {
                 let text = read(&path);
-                source.push_str(text.split("#[cfg(test)]\nmod tests {").next().expect("always one"));
+                source
+                    .push_str(text.split("#[cfg(test)]\nmod tests {").next().expect("always one"));
             }
         }
     }
@@ -281,7 +327,8 @@ fn source_of_the_chat() -> String {
 
 /// The strings that follow each of these openings.
 fn strings_after(source: &str, opening: &str) -> BTreeSet<String> {
-    let rests = source.split(opening).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let rests =
+        source.split(opening).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
     set(rests.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())))
 }
 
@@ -301,15 +348,18 @@ fn every_error_code_is_documented() {
 fn every_request_is_documented() {
     let source = read("src/chat/json.rs");
     let rows = source.lines().filter(|line| line.contains("=> Command::")).map(str::trim);
-    let real = set(rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned())));
+    let real =
+        set(rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned())));
     assert_same("requests", &names_of(&table(&read("docs/protocol.md"), "## Requests")), &real);
 }
 
 #[test]
 fn every_event_is_documented() {
     let source = read("src/chat/output.rs");
-    let (_, output) = source.split_once("pub enum Output<'a> {\n").expect("the type of what is sent");
-    let variants = output.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
+    let (_, output) =
+        source.split_once("pub enum Output<'a> {\n").expect("the type of what is sent");
+    let variants =
+        output.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
     let real = set(variants.filter_map(|line| {
         let name = line.strip_suffix(" {")?;
         name.chars().all(char::is_alphabetic).then(|| name.to_lowercase())
@@ -322,13 +372,15 @@ fn every_event_is_documented() {
 /// The targets of a page's links, without those in blocks of code.
 fn links(page: &str) -> Vec<String> {
     let blocks = page.split("\n```").step_by(2);
-    let targets = blocks.flat_map(|text| text.split("](").skip(1)).filter_map(|rest| rest.split_once(')'));
+    let targets =
+        blocks.flat_map(|text| text.split("](").skip(1)).filter_map(|rest| rest.split_once(')'));
     targets.map(|(target, _)| target.to_owned()).collect()
 }
 
 /// The anchors of a page's headings, as GitHub makes them.
 fn anchors(page: &str) -> BTreeSet<String> {
-    let headings = page.split("\n```").step_by(2).flat_map(str::lines).filter(|line| line.starts_with('#'));
+    let headings =
+        page.split("\n```").step_by(2).flat_map(str::lines).filter(|line| line.starts_with('#'));
     set(headings.map(|heading| {
         let text = heading.trim_start_matches('#').trim().to_lowercase();
         let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -344,9 +396,17 @@ fn every_link_leads_somewhere() {
         for link in links(&text).iter().filter(|link| !link.contains("://")) {
             count += 1;
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let target = if path.is_empty() {
+                page.clone()
+            } else {
+                page.parent().expect("a folder").join(path)
+            };
             assert!(target.is_file(), "{}: no {link}", page.display());
-            assert!(anchor.is_empty() || anchors(&read(&target)).contains(anchor), "{}: no {link}", page.display());
+            assert!(
+                anchor.is_empty() || anchors(&read(&target)).contains(anchor),
+                "{}: no {link}",
+                page.display()
+            );
         }
     }
     assert!(count > 20, "only {count} links were found");
@@ -357,7 +417,8 @@ fn every_link_leads_somewhere() {
 fn the_readme_leads_to_every_page() {
     let readme = links(&read("README.md"));
     for page in pages().iter().filter(|page| page.starts_with(root().join("docs"))) {
-        let path = page.strip_prefix(root()).expect("a page of ours").to_string_lossy().into_owned();
+        let path =
+            page.strip_prefix(root()).expect("a page of ours").to_string_lossy().into_owned();
         assert!(readme.contains(&path), "no link to {path}");
     }
 }
@@ -375,9 +436,15 @@ fn the_tests_that_are_named_are_there() {
 #[test]
 fn lines_of_text_are_no_longer_than_code() {
     for page in pages() {
-        for (at, line) in read(&page).lines().enumerate().filter(|(_, line)| !line.starts_with('|')) {
+        for (at, line) in read(&page).lines().enumerate().filter(|(_, line)| !line.starts_with('|'))
+        {
             let columns = line.chars().count();
-            assert!(columns <= 120 || page.ends_with("benches/README.md"), "{}:{}: {columns}", page.display(), at + 1);
+            assert!(
+                columns <= 100 || page.ends_with("benches/README.md"),
+                "{}:{}: {columns}",
+                page.display(),
+                at + 1
+            );
         }
     }
 }

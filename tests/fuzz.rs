@@ -1,7 +1,8 @@
-//! The fuzz targets, on every input that is checked in: the seeds from which fuzzing starts, and what it has found.
+//! The fuzz targets, on every input that is checked in: the seeds from which fuzzing starts, and
+//! what it has found.
 //!
-//! `.ci/fuzz 600` fuzzes each target for ten minutes. An input that finds something goes to `tests/fuzz/seeds/TARGET/`, under
-//! a name that says what it is, and is tried here from then on.
+//! `.ci/fuzz 600` fuzzes each target for ten minutes. An input that finds something goes to
+//! `tests/fuzz/seeds/TARGET/`, under a name that says what it is, and is tried here from then on.
 
 #[path = "fuzz/src/lib.rs"]
 mod targets;
@@ -55,7 +56,8 @@ fn no_seeds_are_forgotten() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     let names = |directory: &Path| {
         let entries = fs::read_dir(directory).expect("a directory");
-        let mut names: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        let mut names: Vec<PathBuf> =
+            entries.map(|entry| entry.expect("an entry").path()).collect();
         names.sort();
         names.iter().map(|path| path.file_stem().expect("a name").to_owned()).collect::<Vec<_>>()
     };

@@ -1,7 +1,8 @@
 //! Attacks over real sockets, while honest people talk beside them.
 //!
-//! Each attack names how much memory it may cost the server, with the reason; the honest lose nothing and wait for nothing
-//! longer than a bound; and the attacker gets a clear end. `cargo test --test hostile -- --nocapture` shows the figures.
+//! Each attack names how much memory it may cost the server, with the reason; the honest lose
+//! nothing and wait for nothing longer than a bound; and the attacker gets a clear end. `cargo test
+//! --test hostile -- --nocapture` shows the figures.
 
 mod common;
 #[path = "hostile/conversation.rs"]
@@ -24,7 +25,8 @@ mod lines;
 #[path = "hostile/websocket.rs"]
 mod websocket;
 
-/// Attacks that take their time and little of the machine's: all at once, each on a server of its own.
+/// Attacks that take their time and little of the machine's: all at once, each on a server of its
+/// own.
 #[test]
 fn those_who_mostly_wait() {
     let _alone = siege::alone();
@@ -42,5 +44,7 @@ fn those_who_mostly_wait() {
         lines::a_request_that_comes_late_is_no_talk,
         websocket::who_pings_and_does_not_read_is_let_go,
     ];
-    std::thread::scope(|scope| attacks.map(|attack| scope.spawn(attack)).into_iter().for_each(drop));
+    std::thread::scope(|scope| {
+        attacks.map(|attack| scope.spawn(attack)).into_iter().for_each(drop)
+    });
 }

@@ -1,5 +1,5 @@
-//! HTTP over real sockets, byte for byte. The limit on how long a head may take is tested with a virtual clock, in the
-//! server's own tests.
+//! HTTP over real sockets, byte for byte. The limit on how long a head may take is tested with a
+//! virtual clock, in the server's own tests.
 
 mod common;
 
@@ -37,12 +37,17 @@ fn read_head(client: &mut Client) -> Answer {
         head.push_str(str::from_utf8(&line).expect("ASCII"));
     }
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    Answer { status: status.unwrap_or_else(|| panic!("no status in {head:?}")), head, body: Vec::new() }
+    Answer {
+        status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
+        head,
+        body: Vec::new(),
+    }
 }
 
 fn read_answer(client: &mut Client) -> Answer {
     let mut answer = read_head(client);
-    let length = answer.field("Content-Length").map_or(0, |length| length.parse().expect("a length"));
+    let length =
+        answer.field("Content-Length").map_or(0, |length| length.parse().expect("a length"));
     answer.body = client.bytes(length);
     answer
 }
@@ -90,15 +95,27 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
         assert!(answer.text().contains(holds), "{path}");
         assert_eq!(answer.field("X-Content-Type-Options"), Some("nosniff"));
         let policy = answer.field("Content-Security-Policy").expect("a policy");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+            "{policy}"
+        );
         assert!(policy.contains("connect-src 'self' ws://chat.example:8080 "), "{policy}");
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe") && !policy.contains('*'));
+        assert!(
+            policy.contains("frame-ancestors 'none'")
+                && !policy.contains("unsafe")
+                && !policy.contains('*')
+        );
         assert!(answer.field("Date").is_some_and(|date| date.ends_with(" GMT")));
 
         let tag = answer.field("ETag").expect("a tag").to_owned();
-        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()]
+        {
             let unchanged = get(&mut client, path, &format!("If-None-Match: {known}\r\n"));
-            assert_eq!((unchanged.status, unchanged.field("ETag")), (304, Some(&*tag)), "{path} {known}");
+            assert_eq!(
+                (unchanged.status, unchanged.field("ETag")),
+                (304, Some(&*tag)),
+                "{path} {known}"
+            );
             assert_eq!(unchanged.field("Content-Length"), None);
         }
         assert_eq!(get(&mut client, path, "If-None-Match: \"other\"\r\n").body, answer.body);
@@ -112,7 +129,11 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
     }
     // Nothing in the page comes from elsewhere, and nothing in it is inline.
     let page = get(&mut client, "/", "");
-    assert!(!page.text().contains("://") && !page.text().contains(" style=") && !page.text().contains("onclick"));
+    assert!(
+        !page.text().contains("://")
+            && !page.text().contains(" style=")
+            && !page.text().contains("onclick")
+    );
 }
 
 #[test]
@@ -126,8 +147,18 @@ fn errors_have_clear_statuses_and_end_the_connection() {
         (405, format!("POST / HTTP/1.1\r\n{host}Content-Length: 0\r\n\r\n")),
         (405, format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\n\r\nhello")),
         (413, format!("GET / HTTP/1.1\r\n{host}Content-Length: 5\r\n\r\nhello")),
-        (413, format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")),
-        (400, format!("GET / HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")),
+        (
+            413,
+            format!(
+                "GET / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+            ),
+        ),
+        (
+            400,
+            format!(
+                "GET / HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ),
+        ),
         (400, format!("GET / HTTP/1.1\r\n{host}Content-Length: five\r\n\r\n")),
         (400, "GET / HTTP/1.1\r\n\r\n".to_owned()),
         (400, format!("GET / HTTP/1.1\r\n{host}{host}\r\n")),
@@ -148,14 +179,19 @@ fn errors_have_clear_statuses_and_end_the_connection() {
         Some("GET, HEAD, OPTIONS")
     );
     for path in ["/nothing", "/..%2fetc/passwd", "/../src/main.rs", "//", "/app.js/"] {
-        assert_eq!(ask_once(&server, &format!("GET {path} HTTP/1.1\r\n{host}\r\n")).status, 404, "{path}");
+        assert_eq!(
+            ask_once(&server, &format!("GET {path} HTTP/1.1\r\n{host}\r\n")).status,
+            404,
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn errors_that_answer_head_have_no_body() {
     let server = Server::start(&["--mode", "chat"]);
-    for (status, path, fields) in [(404, "/nothing", "Connection: close\r\n"), (405, "/", UPGRADE)] {
+    for (status, path, fields) in [(404, "/nothing", "Connection: close\r\n"), (405, "/", UPGRADE)]
+    {
         let mut client = server.connect();
         client.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
         let head = read_head(&mut client);
@@ -184,7 +220,8 @@ fn connections_are_kept_and_requests_may_come_together() {
         assert_eq!(answer.text(), if number % 2 == 0 { page.text() } else { "ok" });
     }
 
-    // A small request for something large, many times: the answers wait for their reader, and none is lost.
+    // A small request for something large, many times: the answers wait for their reader, and none
+    // is lost.
     let mut greedy = server.connect();
     greedy.send("GET /app.js HTTP/1.1\r\nHost: chat.example:8080\r\n\r\n".repeat(500).as_bytes());
     // Time for a server that does not wait to pile up all of it.
@@ -217,7 +254,10 @@ fn health_is_asked_while_the_server_drains() {
     let server = Server::start(&["--drain-seconds", "20"]);
     let mut balancer = server.connect();
     let healthy = get(&mut balancer, "/healthz", "");
-    assert_eq!((healthy.status, healthy.text(), healthy.field("Cache-Control")), (200, "ok", Some("no-store")));
+    assert_eq!(
+        (healthy.status, healthy.text(), healthy.field("Cache-Control")),
+        (200, "ok", Some("no-store"))
+    );
     // Somebody who is owed much and does not read keeps the server from ending.
     let mut stuck = small_window_client(&server);
     stuck.expect_echo(b"here\n");
@@ -253,7 +293,10 @@ fn a_request_never_becomes_chat() {
     let mut confused = server.connect();
     confused.send(b"PUT bad\r\n\r\nhello\r\n");
     let told = String::from_utf8(confused.rest()).expect("UTF-8");
-    assert!(told.starts_with("! This looks like a request for a web server, so it was not said."), "{told}");
+    assert!(
+        told.starts_with("! This looks like a request for a web server, so it was not said."),
+        "{told}"
+    );
     carol.send(b"/who\r\n");
     carol.expect(b"* 1 in #lobby: carol\r\n");
 }
@@ -304,7 +347,8 @@ fn everything_may_come_one_byte_at_a_time() {
     }
 }
 
-/// A server that others can reach too, as it is meant to be: on loopback only its own names are known.
+/// A server that others can reach too, as it is meant to be: on loopback only its own names are
+/// known.
 fn start_anywhere(flags: &[&str]) -> Server {
     let mut command = program();
     command.arg("0.0.0.0:0").args(flags);
@@ -316,15 +360,22 @@ fn start_anywhere(flags: &[&str]) -> Server {
 #[test]
 fn origins_are_the_same_or_allowed() {
     // As people write them.
-    let server = start_anywhere(&["--allow-origin", "HTTPS://Friend.example:443/, http://other.example:81"]);
+    let server =
+        start_anywhere(&["--allow-origin", "HTTPS://Friend.example:443/, http://other.example:81"]);
     let status = |origin: &str| {
         let mut client = server.connect();
-        let fields = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
-        client.send(format!("GET / HTTP/1.1\r\nHost: chat.example:8080\r\n{UPGRADE}{fields}\r\n").as_bytes());
+        let fields =
+            if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
+        client.send(
+            format!("GET / HTTP/1.1\r\nHost: chat.example:8080\r\n{UPGRADE}{fields}\r\n")
+                .as_bytes(),
+        );
         read_answer(&mut client).status
     };
     assert_eq!(status(""), 101, "a program");
-    for origin in ["http://chat.example:8080", "https://chat.example:8080", "http://CHAT.example:8080"] {
+    for origin in
+        ["http://chat.example:8080", "https://chat.example:8080", "http://CHAT.example:8080"]
+    {
         assert_eq!(status(origin), 101, "{origin}");
     }
     assert_eq!(status("https://friend.example"), 101);
@@ -346,7 +397,8 @@ fn origins_are_the_same_or_allowed() {
     assert_eq!(get(&mut client, "/", "Origin: http://evil.example\r\n").status, 200);
     let open = Server::start(&["--allow-origin", "*"]);
     let mut client = open.connect();
-    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{UPGRADE}Origin: http://evil.example\r\n\r\n");
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{UPGRADE}Origin: http://evil.example\r\n\r\n");
     assert_eq!(ask(&mut client, &request).status, 101);
 }
 
@@ -363,7 +415,11 @@ fn bad_handshakes_are_refused_with_the_reason() {
         (400, "HTTP/1.1", "HTTP/1.0"),
         (405, "GET", "PUT"),
         (400, "GET /", "GET /?name=%FF"),
-        (400, "Upgrade: websocket", "Upgrade: websocket\r\nSec-WebSocket-Extensions: permessage-deflate;;"),
+        (
+            400,
+            "Upgrade: websocket",
+            "Upgrade: websocket\r\nSec-WebSocket-Extensions: permessage-deflate;;",
+        ),
     ] {
         let answer = ask_once(&server, &good.replacen(from, to, 1));
         assert_eq!(answer.status, status, "{to}: {answer:?}");
@@ -383,7 +439,8 @@ fn upgrade_status(server: &Server, host: &str, fields: &str) -> u16 {
     ask(&mut client, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{fields}\r\n")).status
 }
 
-/// Its own pages are those under loopback names: any other name may have been pointed here while its page was open.
+/// Its own pages are those under loopback names: any other name may have been pointed here while
+/// its page was open.
 #[test]
 fn on_loopback_a_rebound_name_opens_no_websocket() {
     for address in ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
@@ -392,20 +449,40 @@ fn on_loopback_a_rebound_name_opens_no_websocket() {
         let mut server = Server::launch(command);
         server.address.set_ip(server.address.ip().to_canonical());
         let own = |host: &str| upgrade_status(&server, host, &format!("Origin: http://{host}\r\n"));
-        for host in ["localhost:8080", "LOCALHOST.", "chat.localhost:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
+        for host in [
+            "localhost:8080",
+            "LOCALHOST.",
+            "chat.localhost:1",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:8080",
+        ] {
             assert_eq!(own(host), 101, "{host} at {address}");
         }
         for host in ["evil.example:8080", "localhost.evil.example", "192.168.0.1:8080"] {
             assert_eq!(own(host), 403, "{host} at {address}");
-            assert_eq!(upgrade_status(&server, host, ""), 101, "a program, perhaps through a proxy");
+            assert_eq!(
+                upgrade_status(&server, host, ""),
+                101,
+                "a program, perhaps through a proxy"
+            );
             // What it could only read is for everybody.
-            assert_eq!(ask(&mut server.connect(), &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).status, 200);
+            assert_eq!(
+                ask(&mut server.connect(), &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+                    .status,
+                200
+            );
         }
         server.wait_for_line("a warning", |line| {
-            line.contains("WARN") && line.ends_with("start with --allow-origin http://evil.example:8080")
+            line.contains("WARN")
+                && line.ends_with("start with --allow-origin http://evil.example:8080")
         });
         assert_eq!(own("chat.example"), 101, "it is named");
-        assert_eq!(upgrade_status(&server, "backend", "Origin: https://chat.example\r\n"), 101, "through a proxy");
+        assert_eq!(
+            upgrade_status(&server, "backend", "Origin: https://chat.example\r\n"),
+            101,
+            "through a proxy"
+        );
     }
     let any = Server::start(&["--allow-origin", "*"]);
     assert_eq!(upgrade_status(&any, "evil.example", "Origin: http://evil.example\r\n"), 101);
@@ -421,15 +498,25 @@ fn a_refused_page_is_found_in_the_log() {
     );
     // Where that would not be enough, it is not said.
     let on_loopback = Server::start(&["--mode", "chat"]);
-    assert_eq!(upgrade_status(&on_loopback, "backend", "Origin: https://chat.example.com\r\n"), 403);
-    on_loopback.wait_for_log("; if both are yours, start with --allow-origin https://chat.example.com");
-    assert_eq!(upgrade_status(&server, "localhost", "Origin: \u{1b}[31m\u{e9}\r\n"), 400, "a control character");
+    assert_eq!(
+        upgrade_status(&on_loopback, "backend", "Origin: https://chat.example.com\r\n"),
+        403
+    );
+    on_loopback
+        .wait_for_log("; if both are yours, start with --allow-origin https://chat.example.com");
+    assert_eq!(
+        upgrade_status(&server, "localhost", "Origin: \u{1b}[31m\u{e9}\r\n"),
+        400,
+        "a control character"
+    );
     assert_eq!(upgrade_status(&server, "localhost", "Origin: \u{e9}\u{9b}\r\n"), 403);
     server.wait_for_line("escaped", |line| {
         line.contains("WARN") && line.contains("Origin \"\\xc3\\xa9\\xc2\\x9b\" is not")
     });
     assert_eq!(upgrade_status(&server, "localhost", "Sec-WebSocket-Version: 8\r\n"), 400);
-    server.wait_for_line("another refusal", |line| line.contains("INFO") && line.contains("refused a WebSocket: 400 "));
+    server.wait_for_line("another refusal", |line| {
+        line.contains("INFO") && line.contains("refused a WebSocket: 400 ")
+    });
 }
 
 #[test]
@@ -438,11 +525,19 @@ fn a_page_can_ask_beforehand_whether_it_is_admitted() {
     let mut page = server.connect();
     let host = server.address.to_string();
     let mut asked = |origin: &str, fields: &str| {
-        let path = format!("/admission{}", if origin.is_empty() { String::new() } else { format!("?origin={origin}") });
-        let answer = ask(&mut page, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
+        let path = format!(
+            "/admission{}",
+            if origin.is_empty() { String::new() } else { format!("?origin={origin}") }
+        );
+        let answer =
+            ask(&mut page, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
         let object: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(answer.field("Cache-Control"), Some("no-store"));
-        (answer.status, object["admitted"].clone(), object["reason"].as_str().unwrap_or_default().to_owned())
+        (
+            answer.status,
+            object["admitted"].clone(),
+            object["reason"].as_str().unwrap_or_default().to_owned(),
+        )
     };
     let admitted = (200, true.into(), String::new());
     let foreign = (403, false.into(), "origin".to_owned());
@@ -450,7 +545,10 @@ fn a_page_can_ask_beforehand_whether_it_is_admitted() {
     assert_eq!(asked(&format!("http%3A%2F%2F{host}"), ""), admitted);
     assert_eq!(asked("http://evil.example", ""), foreign);
     assert_eq!(asked("", "Origin: http://evil.example\r\n"), foreign);
-    assert_eq!(ask_once(&server, "POST /admission HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
+    assert_eq!(
+        ask_once(&server, "POST /admission HTTP/1.1\r\nHost: localhost\r\n\r\n").status,
+        405
+    );
 
     // Somebody who is owed much keeps the server from ending.
     let mut stuck = small_window_client(&server);
@@ -462,9 +560,14 @@ fn a_page_can_ask_beforehand_whether_it_is_admitted() {
 
     for mode in ["echo", "broadcast"] {
         let server = Server::start(&["--mode", mode]);
-        let answer = ask(&mut server.connect(), "GET /admission HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer =
+            ask(&mut server.connect(), "GET /admission HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(answer.status, 409);
-        assert!(answer.text().starts_with("{\"admitted\":false,\"reason\":\"mode\","), "{}", answer.text());
+        assert!(
+            answer.text().starts_with("{\"admitted\":false,\"reason\":\"mode\","),
+            "{}",
+            answer.text()
+        );
     }
 }
 
@@ -474,8 +577,15 @@ fn without_a_chat_the_front_page_says_what_there_is() {
         let server = Server::start(&["--mode", mode]);
         let mut client = server.connect();
         let answer = get(&mut client, "/", "");
-        assert_eq!((answer.status, answer.field("Content-Type")), (200, Some("text/plain; charset=utf-8")));
-        assert!(answer.text().contains(what) && answer.text().lines().count() == 1, "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.field("Content-Type")),
+            (200, Some("text/plain; charset=utf-8"))
+        );
+        assert!(
+            answer.text().contains(what) && answer.text().lines().count() == 1,
+            "{}",
+            answer.text()
+        );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
         for path in ["/index.html", "/app.js", "/style.css", "/favicon.svg"] {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
@@ -495,7 +605,8 @@ fn health_checks_by_options_are_answered() {
     assert_eq!(check.rest(), b"");
     let mut kept = server.connect();
     for target in ["*", "/", "/healthz"] {
-        let answer = ask(&mut kept, &format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer =
+            ask(&mut kept, &format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert_eq!((answer.status, answer.field("Content-Length")), (204, None), "{target}");
     }
     assert_eq!(get(&mut kept, "/healthz", "").text(), "ok");
@@ -513,12 +624,17 @@ fn who_sends_a_body_reads_why_it_is_not_taken() {
     ] {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             let mut client = server.connect();
-            client.send(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
+            client
+                .send(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
             if !fields.contains("Expect") {
                 client.writer().write_all(&body).expect("all of it is taken");
             }
             let answer = read_answer(&mut client);
-            assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method} {fields}");
+            assert_eq!(
+                (answer.status, answer.field("Allow")),
+                (405, Some("GET, HEAD, OPTIONS")),
+                "{method} {fields}"
+            );
             assert_eq!(client.rest_until_end(), b"");
         }
     }
@@ -530,6 +646,9 @@ fn hosts_may_have_a_zone() {
     for host in ["[fe80::1%25eth0]:8080", "[fe80::1%eth0]"] {
         let answer = ask(&mut server.connect(), &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(answer.status, 200, "{host}");
-        assert!(answer.field("Content-Security-Policy").is_some_and(|policy| !policy.contains('%')), "{answer:?}");
+        assert!(
+            answer.field("Content-Security-Policy").is_some_and(|policy| !policy.contains('%')),
+            "{answer:?}"
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, Server, eventually, program, program_with_descriptors, raise_descriptor_limit};
+use common::{
+    Client, Server, eventually, program, program_with_descriptors, raise_descriptor_limit,
+};
 
 /// Connects, and waits until the server has decided; `Ok` if it took the client in.
 fn knock(server: &Server) -> Result<Client, Client> {
@@ -72,7 +74,8 @@ fn without_descriptors_it_refuses_politely_and_recovers() {
     }
     assert_served(&mut taken, "still here");
     assert_recovery(&server, &mut taken);
-    let warning = "the limit of open files (64) leaves room for about 32 clients of --max-clients 1000: ";
+    let warning =
+        "the limit of open files (64) leaves room for about 32 clients of --max-clients 1000: ";
     server.wait_for_line(warning, |line| line.contains(warning));
 }
 
@@ -87,7 +90,8 @@ fn without_descriptors_it_sleeps_while_nothing_happens() {
     let before = server.processor_ticks();
     thread::sleep(Duration::from_millis(1000));
     let used = server.processor_ticks() - before;
-    // Of about 100. Turning in circles takes half of them even on a machine that is busy with other things.
+    // Of about 100. Turning in circles takes half of them even on a machine that is busy with other
+    // things.
     assert!(used < 10, "{used} ticks of processor time for nothing");
 }
 
@@ -118,7 +122,10 @@ fn the_limit_of_clients_is_kept() {
     let (mut taken, refused) = crowd(&server, 30);
     assert_eq!(taken.len(), 20);
     for mut client in refused {
-        assert_eq!(client.rest_until_end(), b"! this server has as many clients as it can take; try again later\n");
+        assert_eq!(
+            client.rest_until_end(),
+            b"! this server has as many clients as it can take; try again later\n"
+        );
     }
     assert_served(&mut taken, "still here");
     assert_recovery(&server, &mut taken);
@@ -132,7 +139,10 @@ fn without_a_limit_of_its_own_it_follows_that_of_open_files() {
     let (mut taken, refused) = crowd(&server, 40);
     assert_eq!(taken.len(), 64 - 32, "some descriptors are kept for other things");
     for mut client in refused {
-        assert_eq!(client.rest_until_end(), b"! this server has as many clients as it can take; try again later\n");
+        assert_eq!(
+            client.rest_until_end(),
+            b"! this server has as many clients as it can take; try again later\n"
+        );
     }
     assert_served(&mut taken, "still here");
 }
@@ -156,8 +166,14 @@ fn little_room_is_told_at_start() {
         knock(&server).ok().expect("there is room for one").expect_echo(b"hello\n");
         let log = server.log();
         let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
-        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{descriptors} {flags:?}: {warnings:#?}");
-        let told = expected.is_none_or(|expected| warnings[0].contains(&format!("the limit of open files {expected}")));
+        assert_eq!(
+            warnings.len(),
+            usize::from(expected.is_some()),
+            "{descriptors} {flags:?}: {warnings:#?}"
+        );
+        let told = expected.is_none_or(|expected| {
+            warnings[0].contains(&format!("the limit of open files {expected}"))
+        });
         assert!(told, "{descriptors} {flags:?}: {warnings:#?}");
     }
 }
@@ -166,7 +182,12 @@ fn little_room_is_told_at_start() {
 #[test]
 fn the_soft_limit_of_open_files_is_raised() {
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "ulimit -S -n 20 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_chat-server"), "127.0.0.1:0"]);
+    command.args([
+        "-c",
+        "ulimit -S -n 20 && exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_chat-server"),
+        "127.0.0.1:0",
+    ]);
     command.env("RUST_LOG", "info").env("CHAT_MODE", "echo");
     let server = Server::launch(command);
     let (mut taken, refused) = crowd(&server, 60);
@@ -176,10 +197,12 @@ fn the_soft_limit_of_open_files_is_raised() {
 
 // ---- Of one address ----
 
-const ADDRESS_FULL: &[u8] = b"! your address has as many clients here as it may have; try again later\n";
+const ADDRESS_FULL: &[u8] =
+    b"! your address has as many clients here as it may have; try again later\n";
 const ADDRESS_TOO_FAST: &[u8] = b"! your address connects too often; try again later\n";
 
-/// Clients taken in from one address, and how many were refused, each with this line, of so many that knock.
+/// Clients taken in from one address, and how many were refused, each with this line, of so many
+/// that knock.
 fn crowd_from(server: &Server, ip: &str, count: usize, refusal: &[u8]) -> (Vec<Client>, usize) {
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..count {
@@ -221,7 +244,8 @@ fn one_address_has_so_many_clients_and_others_have_theirs() {
 fn every_way_to_go_makes_room() {
     let server = Server::start(&["--max-clients-per-address", "4", "--max-message-bytes", "100"]);
     let full_house = |what: &str| -> Vec<Client> {
-        let house = (0..4).map(|_| eventually(what, || knock_from(&server, "127.0.0.2").ok())).collect();
+        let house =
+            (0..4).map(|_| eventually(what, || knock_from(&server, "127.0.0.2").ok())).collect();
         assert!(knock_from(&server, "127.0.0.2").is_err(), "{what}");
         house
     };
@@ -274,7 +298,8 @@ fn a_storm_of_resets_leaves_nobody_counted() {
 #[test]
 fn one_address_connects_so_often_and_others_as_often() {
     let server = Server::start(&["--connect-rate", "20:1"]);
-    // What comes between the first and the last of these adds to the burst; the machine may be slow.
+    // What comes between the first and the last of these adds to the burst; the machine may be
+    // slow.
     let (taken, refused) = crowd_from(&server, "127.0.0.2", 200, ADDRESS_TOO_FAST);
     assert!(taken.len() >= 20 && refused > 0, "{} were taken in", taken.len());
     server.wait_for_line("the flag", |line| line.ends_with("(--connect-rate)"));
@@ -308,7 +333,8 @@ fn ipv6_addresses_are_counted_too() {
     }
 }
 
-/// A socket for both families sees IPv4 clients under IPv6 addresses, which are all in one network of 64 bits.
+/// A socket for both families sees IPv4 clients under IPv6 addresses, which are all in one network
+/// of 64 bits.
 #[test]
 fn ipv4_addresses_are_told_apart_on_an_ipv6_socket() {
     let mut command = program();
@@ -337,18 +363,29 @@ fn a_refused_request_gets_a_response() {
         burst.iter_mut().for_each(|client| client.send(request));
         let mut silent = server.connect();
         server.signal("CONT");
-        let answers: Vec<String> =
-            burst.iter_mut().map(|client| String::from_utf8(client.rest_until_end()).expect("text")).collect();
+        let answers: Vec<String> = burst
+            .iter_mut()
+            .map(|client| String::from_utf8(client.rest_until_end()).expect("text"))
+            .collect();
         // One of them may have come after a second.
-        assert!(answers.iter().filter(|answer| answer.starts_with(expected)).count() >= 2, "{answers:#?}");
+        assert!(
+            answers.iter().filter(|answer| answer.starts_with(expected)).count() >= 2,
+            "{answers:#?}"
+        );
         for refused in answers.iter().filter(|answer| answer.starts_with(expected)) {
             let (head, body) = refused.split_once("\r\n\r\n").expect("a head");
-            assert!(head.contains("\r\nRetry-After: 10") && head.contains("\r\nConnection: close"), "{head}");
+            assert!(
+                head.contains("\r\nRetry-After: 10") && head.contains("\r\nConnection: close"),
+                "{head}"
+            );
             assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{head}");
             assert!(body.ends_with("; try again later.\n"), "{body}");
         }
         let line = silent.line();
-        assert!(line.starts_with(b"! ") && line.ends_with(b"; try again later\n"), "{flags:?}: {line:?}");
+        assert!(
+            line.starts_with(b"! ") && line.ends_with(b"; try again later\n"),
+            "{flags:?}: {line:?}"
+        );
         first.expect_echo(b"still here\n");
     }
 }

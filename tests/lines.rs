@@ -118,7 +118,8 @@ fn a_last_line_without_an_ending_is_served_as_it_came() {
     listener.expect(b"one\ntwo\xff");
 }
 
-/// What `printf 'one\ntwo' | nc` does: words and end arrive together, and the server is told of both only once.
+/// What `printf 'one\ntwo' | nc` does: words and end arrive together, and the server is told of
+/// both only once.
 #[test]
 fn an_end_that_arrives_together_with_the_words_before_it_is_not_missed() {
     let server = Server::start(&[]);
@@ -164,14 +165,17 @@ fn a_line_at_the_limit_is_served_and_one_over_it_is_refused() {
             let over = [&vec![b'x'; limit + 1], ending].concat();
             let mut client = server.connect();
             client.send(&[b"before\n", &over[..]].concat());
-            let error = format!("before\n! line too long: at most {limit} bytes are allowed (--max-message-bytes)\n");
+            let error = format!(
+                "before\n! line too long: at most {limit} bytes are allowed (--max-message-bytes)\n"
+            );
             assert_eq!(String::from_utf8(client.rest()).expect("text"), error);
         }
         witness.expect_echo(b"unharmed\n");
     }
 }
 
-/// Closing while the peer still sends would reset the connection, and the reset would overtake the error line.
+/// Closing while the peer still sends would reset the connection, and the reset would overtake the
+/// error line.
 #[test]
 fn who_goes_on_sending_still_reads_why_it_was_refused() {
     let server = Server::start(&["--max-message-bytes", "1000"]);
@@ -182,7 +186,10 @@ fn who_goes_on_sending_still_reads_why_it_was_refused() {
         // Bounded; the server ends it much earlier.
         (0..100_000).take_while(|_| writer.write_all(&[b'x'; 64 * 1024]).is_ok()).count()
     });
-    assert_eq!(client.line(), b"! line too long: at most 1000 bytes are allowed (--max-message-bytes)\n");
+    assert_eq!(
+        client.line(),
+        b"! line too long: at most 1000 bytes are allowed (--max-message-bytes)\n"
+    );
     assert_eq!(client.rest(), b"");
     drop(client);
     assert!(sending.join().expect("the writer") < 100_000, "the server took it all");
@@ -235,7 +242,9 @@ fn everybody_hears_the_same_in_the_same_order() {
             .enumerate()
             .map(|(me, mut client)| {
                 let mut writer = client.writer();
-                scope.spawn(move || lines(me).for_each(|line| writer.write_all(&line).expect("it is taken")));
+                scope.spawn(move || {
+                    lines(me).for_each(|line| writer.write_all(&line).expect("it is taken"))
+                });
                 scope.spawn(move || client.bytes(all))
             })
             .collect();
@@ -250,11 +259,16 @@ fn everybody_hears_the_same_in_the_same_order() {
         by_speaker.entry(speaker).or_default().extend_from_slice(line);
     }
     for me in 0..CLIENTS {
-        assert_eq!(by_speaker[&me.to_string()], lines(me).flatten().collect::<Vec<u8>>(), "speaker {me}");
+        assert_eq!(
+            by_speaker[&me.to_string()],
+            lines(me).flatten().collect::<Vec<u8>>(),
+            "speaker {me}"
+        );
     }
 }
 
-/// Guards the helper itself: a test that waits for nothing in particular would pass whatever the server does.
+/// Guards the helper itself: a test that waits for nothing in particular would pass whatever the
+/// server does.
 #[test]
 fn a_deadline_is_set_on_every_client() {
     let server = Server::start(&[]);

@@ -1,7 +1,7 @@
 //! The web page in a real browser: Chromium, driven through chromedriver.
 //!
-//! Not run by a plain `cargo test`. With Debian's `chromium`, `chromium-driver` and `fonts-noto-cjk`:
-//! `cargo test --test page -- --ignored`.
+//! Not run by a plain `cargo test`. With Debian's `chromium`, `chromium-driver` and
+//! `fonts-noto-cjk`: `cargo test --test page -- --ignored`.
 
 mod common;
 
@@ -21,7 +21,8 @@ use common::{Client, DEADLINE, Server, eventually, program};
 
 // ---- A browser ----
 
-/// One test at a time has browsers: several starting at once on a small machine take longer than one after the other.
+/// One test at a time has browsers: several starting at once on a small machine take longer than
+/// one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// chromedriver, on a port of its own. It and its browsers end when dropped.
@@ -37,13 +38,17 @@ struct Driver {
 impl Driver {
     fn start() -> Driver {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let (child, stdout, port) = (0..10).find_map(|_| Driver::launch()).expect("chromedriver says its port");
+        let (child, stdout, port) =
+            (0..10).find_map(|_| Driver::launch()).expect("chromedriver says its port");
         let url = format!("http://127.0.0.1:{port}");
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(2 * DEADLINE));
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(2 * DEADLINE));
         Driver { child, _stdout: stdout, agent: config.build().into(), url, _turn: turn }
     }
 
-    /// With `--port=0` it ends now and then, because the port that it found free for IPv6 is taken for IPv4: `None`.
+    /// With `--port=0` it ends now and then, because the port that it found free for IPv6 is taken
+    /// for IPv4: `None`.
     fn launch() -> Option<(Child, BufReader<ChildStdout>, u16)> {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -52,7 +57,8 @@ impl Driver {
         let mut said = String::new();
         while stdout.read_line(&mut said).expect("its output") > 0 {
             let line = said.lines().next_back().unwrap_or_default();
-            if let Some(port) = line.strip_prefix("ChromeDriver was started successfully on port ") {
+            if let Some(port) = line.strip_prefix("ChromeDriver was started successfully on port ")
+            {
                 let port = port.trim_end_matches('.').parse().expect("a port");
                 return Some((child, stdout, port));
             }
@@ -135,8 +141,12 @@ impl Page<'_> {
     }
 
     fn resize(&self, width: u32, height: u32, mobile: bool) {
-        let params = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
-        self.command("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }));
+        let params =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
+        self.command(
+            "goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params }),
+        );
     }
 
     /// What the body of a function returns.
@@ -153,7 +163,9 @@ impl Page<'_> {
 
     #[track_caller]
     fn count(&self, selector: &str) -> u64 {
-        self.run(&format!("return document.querySelectorAll({}).length", json!(selector))).as_u64().expect("a count")
+        self.run(&format!("return document.querySelectorAll({}).length", json!(selector)))
+            .as_u64()
+            .expect("a count")
     }
 
     #[track_caller]
@@ -168,7 +180,10 @@ impl Page<'_> {
     #[track_caller]
     fn wait_online(&self) {
         self.wait_until("the page is online", "document.body.dataset.state === 'online'");
-        self.wait_until("the room is there", "!document.querySelector('#log').classList.contains('waiting')");
+        self.wait_until(
+            "the room is there",
+            "!document.querySelector('#log').classList.contains('waiting')",
+        );
     }
 
     #[track_caller]
@@ -178,7 +193,8 @@ impl Page<'_> {
 
     fn element(&self, selector: &str) -> String {
         let found = self.command("element", &json!({ "using": "css selector", "value": selector }));
-        let id = found.as_object().and_then(|object| object.values().next()).and_then(Value::as_str);
+        let id =
+            found.as_object().and_then(|object| object.values().next()).and_then(Value::as_str);
         id.expect("an element").to_owned()
     }
 
@@ -220,7 +236,11 @@ impl Page<'_> {
             "return [...document.querySelectorAll('#log [data-id]')].map((message) => \
              `${message.querySelector('.author').textContent}: ${message.querySelector('.text').textContent}`)",
         );
-        said.as_array().expect("messages").iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
+        said.as_array()
+            .expect("messages")
+            .iter()
+            .map(|text| text.as_str().expect("a text").to_owned())
+            .collect()
     }
 
     /// Waits until exactly this was said, in this order, and nothing waits to be sent.
@@ -244,13 +264,20 @@ impl Page<'_> {
 
     #[track_caller]
     fn wait_members(&self, expected: &[&str]) {
-        eventually(&format!("the members {expected:?}"), || (self.members() == json!(expected)).then_some(()));
+        eventually(&format!("the members {expected:?}"), || {
+            (self.members() == json!(expected)).then_some(())
+        });
     }
 
-    /// What the browser has complained about since the last call: errors of scripts, refused loads, violated policies.
+    /// What the browser has complained about since the last call: errors of scripts, refused loads,
+    /// violated policies.
     fn complaints(&self) -> Vec<String> {
         let log = self.command("se/log", &json!({ "type": "browser" }));
-        let log = log.as_array().expect("a log").iter().map(|entry| format!("{} {}", entry["level"], entry["message"]));
+        let log = log
+            .as_array()
+            .expect("a log")
+            .iter()
+            .map(|entry| format!("{} {}", entry["level"], entry["message"]));
         log.collect()
     }
 
@@ -263,21 +290,28 @@ impl Page<'_> {
     #[track_caller]
     fn assert_no_complaints_but_the_connection(&self) {
         let mut complaints = self.complaints();
-        complaints.retain(|line| !line.contains("WebSocket connection to") && !line.contains("/admission?"));
+        complaints.retain(|line| {
+            !line.contains("WebSocket connection to") && !line.contains("/admission?")
+        });
         assert_eq!(complaints, Vec::<String>::new());
     }
 
     fn screenshot(&self) -> Vec<u8> {
         let url = format!("{}/session/{}/screenshot", self.driver.url, self.session);
         let mut answer = self.driver.agent.get(url).call().expect("an answer");
-        let answer: Value = answer.body_mut().with_config().limit(64 << 20).read_json().expect("JSON");
+        let answer: Value =
+            answer.body_mut().with_config().limit(64 << 20).read_json().expect("JSON");
         STANDARD.decode(answer["value"].as_str().expect("a picture")).expect("base64")
     }
 }
 
 impl Drop for Page<'_> {
     fn drop(&mut self) {
-        let _ = self.driver.agent.delete(format!("{}/session/{}", self.driver.url, self.session)).call();
+        let _ = self
+            .driver
+            .agent
+            .delete(format!("{}/session/{}", self.driver.url, self.session))
+            .call();
     }
 }
 
@@ -314,8 +348,8 @@ fn read_until(client: &mut Client, wanted: &str) -> String {
     }
 }
 
-/// A wire to the server that can be cut: both ends then see their connections end, and new ones are refused an answer, or
-/// get the one that was set.
+/// A wire to the server that can be cut: both ends then see their connections end, and new ones are
+/// refused an answer, or get the one that was set.
 struct Wire {
     address: SocketAddr,
     is_cut: Arc<AtomicBool>,
@@ -330,7 +364,12 @@ impl Wire {
         let is_cut = Arc::new(AtomicBool::new(false));
         let live = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::new(Mutex::new(None));
-        let wire = Wire { address, is_cut: Arc::clone(&is_cut), answer: Arc::clone(&answer), live: Arc::clone(&live) };
+        let wire = Wire {
+            address,
+            is_cut: Arc::clone(&is_cut),
+            answer: Arc::clone(&answer),
+            live: Arc::clone(&live),
+        };
         // Ends with the test's process.
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
@@ -344,7 +383,8 @@ impl Wire {
                 let Ok(far) = TcpStream::connect(server) else { continue };
                 let mut ends = live.lock().unwrap_or_else(PoisonError::into_inner);
                 for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
+                    let (from, to) =
+                        (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
                     ends.push(from.try_clone().expect("a handle"));
                     thread::spawn(move || carry(from, to));
                 }
@@ -414,7 +454,10 @@ fn two_pages_and_a_terminal_talk() {
     bob.wait_members(&["alice", "bob", "carol"]);
 
     alice.type_into("#composer", "hel");
-    bob.wait_until("bob sees that alice types", "/alice/.test(document.querySelector('#typing').textContent)");
+    bob.wait_until(
+        "bob sees that alice types",
+        "/alice/.test(document.querySelector('#typing').textContent)",
+    );
     alice.say("lo");
     assert_eq!(read_until(&mut carol, "hello"), "[#dev] alice: hello\r\n");
     carol.send(b"hi from a terminal\r\n");
@@ -427,12 +470,18 @@ fn two_pages_and_a_terminal_talk() {
     }
 
     carol.send(b"/topic all things Rust\r\n");
-    alice.wait_until("the topic", "document.querySelector('#topic').textContent === 'all things Rust'");
+    alice.wait_until(
+        "the topic",
+        "document.querySelector('#topic').textContent === 'all things Rust'",
+    );
     bob.say("/nick robert");
     alice.wait_members(&["alice", "carol", "robert"]);
     bob.wait_until("the own name", "document.querySelector('#me b').textContent === 'robert'");
     carol.send(b"/msg robert only for you\r\n");
-    bob.wait_until("a direct message", "/carol/.test(document.querySelector('#directs').textContent)");
+    bob.wait_until(
+        "a direct message",
+        "/carol/.test(document.querySelector('#directs').textContent)",
+    );
     assert!(!alice.said().iter().any(|text| text.contains("only for you")));
     carol.send(b"/quit\r\n");
     alice.wait_members(&["alice", "robert"]);
@@ -462,7 +511,10 @@ fn both_pages_recover_from_a_restart_and_deliver_what_they_queued_once() {
     let server = chat_at(address, &[]);
     alice.wait_online();
     bob.wait_online();
-    alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+    alice.wait_until(
+        "all of it is sent",
+        "document.querySelectorAll('.message.pending').length === 0",
+    );
     bob.say("after");
 
     let all = ["alice: before", "alice: queued 1", "alice: queued 2", "bob: after"];
@@ -490,8 +542,12 @@ fn a_server_that_dies_in_the_middle_of_a_burst_loses_none_of_it() {
     let alice = driver.page(address, "alice", "dev");
     let lines: Vec<String> = (0..40).map(|number| format!("line {number}")).collect();
     alice.paste(&lines.join("\n"));
-    // Flood control takes 20 at once and the rest slowly, so now some are said, some are in flight and some wait.
-    alice.wait_until("some of it is said", "document.querySelectorAll('#log [data-id]').length >= 20");
+    // Flood control takes 20 at once and the rest slowly, so now some are said, some are in flight
+    // and some wait.
+    alice.wait_until(
+        "some of it is said",
+        "document.querySelectorAll('#log [data-id]').length >= 20",
+    );
     drop(server);
     alice.wait_offline();
     let server = chat_at(address, &["--rate-limit", "off"]);
@@ -513,8 +569,10 @@ fn a_cut_line_loses_nothing_and_repeats_nothing() {
 
     let mut expected = vec!["carol: one".to_owned()];
     for round in 0..3 {
-        // What is in flight when the line breaks may have arrived or not: either way it is said once.
-        let burst: Vec<String> = (0..30).map(|number| format!("{round} in flight {number}")).collect();
+        // What is in flight when the line breaks may have arrived or not: either way it is said
+        // once.
+        let burst: Vec<String> =
+            (0..30).map(|number| format!("{round} in flight {number}")).collect();
         alice.paste(&burst.join("\n"));
         wire.cut();
         alice.wait_offline();
@@ -525,7 +583,10 @@ fn a_cut_line_loses_nothing_and_repeats_nothing() {
         wire.mend();
         alice.wait_online();
         // The server's own order is the truth: a second terminal reads it back in full below.
-        alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+        alice.wait_until(
+            "all of it is sent",
+            "document.querySelectorAll('.message.pending').length === 0",
+        );
         expected.extend(burst.iter().map(|text| format!("alice: {text}")));
         expected.extend((0..120).map(|number| format!("carol: {round} missed {number}")));
         expected.push(format!("alice: {round} queued"));
@@ -562,20 +623,31 @@ fn a_message_full_of_html_stays_text() {
     carol.send(format!("/topic {evil}\r\n").as_bytes());
     carol.send(format!("{evil}\r\n").as_bytes());
     carol.send(b"see https://example.com/a?b=<b>c (http://example.org/x).\r\n");
-    alice.wait_said(&[&format!("carol: {evil}"), "carol: see https://example.com/a?b=<b>c (http://example.org/x)."]);
-    alice.wait_until("the topic", &format!("document.querySelector('#topic').textContent === {}", json!(evil)));
+    alice.wait_said(&[
+        &format!("carol: {evil}"),
+        "carol: see https://example.com/a?b=<b>c (http://example.org/x).",
+    ]);
+    alice.wait_until(
+        "the topic",
+        &format!("document.querySelector('#topic').textContent === {}", json!(evil)),
+    );
     alice.say(evil);
     alice.wait_until("the own message", "document.querySelectorAll('#log [data-id]').length === 3");
     assert_eq!(alice.count("#log :is(img, script, b), #main .bar :is(img, script, b)"), 0);
     let links =
         alice.run("return [...document.querySelectorAll('#log a')].map((a) => `${a.href} ${a.rel} ${a.target}`)");
-    let links: Vec<&str> = links.as_array().expect("links").iter().filter_map(Value::as_str).collect();
+    let links: Vec<&str> =
+        links.as_array().expect("links").iter().filter_map(Value::as_str).collect();
     let rest = "noopener noreferrer _blank";
-    assert_eq!(links, [format!("https://example.com/a?b= {rest}"), format!("http://example.org/x {rest}")]);
+    assert_eq!(
+        links,
+        [format!("https://example.com/a?b= {rest}"), format!("http://example.org/x {rest}")]
+    );
     assert_eq!(alice.run("return typeof owned"), "undefined");
     alice.assert_no_complaints();
 
-    // The second wall: the policy would stop a script that got into the page, and the browser would say so.
+    // The second wall: the policy would stop a script that got into the page, and the browser would
+    // say so.
     alice.run("document.body.append(Object.assign(document.createElement('script'), { textContent: 'owned = 1' }))");
     assert_eq!(alice.run("return typeof owned"), "undefined");
     let complaints = alice.complaints().concat();
@@ -665,9 +737,15 @@ fn the_page_speaks_japanese() {
     taro.wait_online();
     assert_eq!(taro.run("return document.documentElement.lang"), "ja");
     assert_eq!(taro.text("#me b"), "太郎");
-    assert_eq!(taro.run("return document.querySelector('#composer').placeholder"), "#開発 へのメッセージ");
+    assert_eq!(
+        taro.run("return document.querySelector('#composer').placeholder"),
+        "#開発 へのメッセージ"
+    );
     let words = taro.text("#sidebar");
-    assert!(words.contains("チャット") && words.contains("ルーム") && !words.contains("Rooms"), "{words}");
+    assert!(
+        words.contains("チャット") && words.contains("ルーム") && !words.contains("Rooms"),
+        "{words}"
+    );
     // Every element that has words has Japanese ones.
     let left = taro.run(
         "return [...document.querySelectorAll('[data-t]')].map((one) => one.textContent.trim()) \
@@ -677,7 +755,10 @@ fn the_page_speaks_japanese() {
     let mut carol = terminal(&server, "花子", "開発");
     taro.say("こんにちは、皆さん");
     assert_eq!(read_until(&mut carol, "こんにちは"), "[#開発] 太郎: こんにちは、皆さん\r\n");
-    taro.wait_until("who came", "/花子 さんが参加しました/.test(document.querySelector('#log').textContent)");
+    taro.wait_until(
+        "who came",
+        "/花子 さんが参加しました/.test(document.querySelector('#log').textContent)",
+    );
     taro.say("/msg 誰も いますか");
     taro.wait_until(
         "errors as well",
@@ -686,9 +767,11 @@ fn the_page_speaks_japanese() {
     taro.assert_no_complaints();
 }
 
-/// The longest time, in milliseconds, that the page was busy with one thing since it was opened or last asked.
+/// The longest time, in milliseconds, that the page was busy with one thing since it was opened or
+/// last asked.
 fn longest_task(page: &Page<'_>) -> u64 {
-    let longest = page.run("const longest = window.longest ?? 0; window.longest = 0; return longest");
+    let longest =
+        page.run("const longest = window.longest ?? 0; window.longest = 0; return longest");
     longest.as_f64().expect("a time") as u64
 }
 
@@ -783,9 +866,13 @@ fn links_end_where_the_sentence_goes_on() {
     let alice = driver.page(server.address, "alice", "dev");
     let mut carol = terminal(&server, "carol", "dev");
     let long = format!("https://example.com/{}", "x".repeat(600));
-    carol.send(format!("(http://a/b) http://a/(b) [http://a/(b)], http://a/b).: http://a/x?! {long}.\r\n").as_bytes());
+    carol.send(
+        format!("(http://a/b) http://a/(b) [http://a/(b)], http://a/b).: http://a/x?! {long}.\r\n")
+            .as_bytes(),
+    );
     alice.wait_until("the message", "document.querySelectorAll('#log [data-id]').length === 1");
-    let links = alice.run("return [...new Set([...document.querySelectorAll('#log a')].map((a) => a.href))]");
+    let links = alice
+        .run("return [...new Set([...document.querySelectorAll('#log a')].map((a) => a.href))]");
     assert_eq!(links, json!(["http://a/b", "http://a/(b)", "http://a/x", long]));
     alice.assert_no_complaints();
 }
@@ -799,17 +886,28 @@ fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
     let mut carol = terminal(&server, "carol", "dev");
     // Under the limit as text, over it as a JSON frame.
     let quotes = "\"path\",".repeat(8000);
-    for (text, command) in [(quotes.clone(), ""), (quotes.clone(), "/me "), (quotes.clone(), "/topic ")] {
+    for (text, command) in
+        [(quotes.clone(), ""), (quotes.clone(), "/me "), (quotes.clone(), "/topic ")]
+    {
         alice.paste(&format!("{command}{text}"));
-        alice.wait_until("it says so", "/bytes too long/.test(document.querySelector('#notice p').textContent)");
+        alice.wait_until(
+            "it says so",
+            "/bytes too long/.test(document.querySelector('#notice p').textContent)",
+        );
         assert!(alice.text("#count").contains("bytes too long"));
-        assert_eq!(alice.run("return document.querySelector('#composer').value"), format!("{command}{text}"));
+        assert_eq!(
+            alice.run("return document.querySelector('#composer').value"),
+            format!("{command}{text}")
+        );
     }
     // The longest that fits, to the byte.
     let frame = r##"{"type":"say","room":"#dev","text":"","ref":"r0000000"}"##;
     let room = 64 * 1024 - frame.len();
     alice.paste(&"x".repeat(room + 1));
-    alice.wait_until("one byte", "/ 1 bytes too long/.test(document.querySelector('#notice p').textContent)");
+    alice.wait_until(
+        "one byte",
+        "/ 1 bytes too long/.test(document.querySelector('#notice p').textContent)",
+    );
     alice.paste(&"y".repeat(room));
     assert!(read_until(&mut carol, "yyy").ends_with("y\r\n"));
     alice.say("still here");
@@ -831,7 +929,10 @@ fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
         "it is refused",
         "/too long for the server/.test(document.querySelector('.failed .fate')?.textContent)",
     );
-    bob.wait_until("the others are sent", "document.querySelectorAll('.message.pending').length === 1");
+    bob.wait_until(
+        "the others are sent",
+        "document.querySelectorAll('.message.pending').length === 1",
+    );
     assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: before\r\n");
     assert_eq!(read_until(&mut carol, "bob: "), "[#dev] bob: after\r\n");
     assert_eq!(bob.run("return window.sockets"), 2);
@@ -853,7 +954,10 @@ fn a_page_that_is_left_leaves_the_rooms_and_misses_nothing_when_it_comes_back() 
     carol.send(b"missed\r\n");
     alice.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
     alice.wait_online();
-    alice.wait_until("all of it is sent", "document.querySelectorAll('.message.pending').length === 0");
+    alice.wait_until(
+        "all of it is sent",
+        "document.querySelectorAll('.message.pending').length === 0",
+    );
     let mut said = alice.said();
     said.sort();
     let mut expected: Vec<String> = burst.iter().map(|text| format!("alice: {text}")).collect();
@@ -868,7 +972,10 @@ fn a_page_that_is_left_leaves_the_rooms_and_misses_nothing_when_it_comes_back() 
     carol.send(b"missed as well\r\n");
     alice.command("back", &json!({}));
     alice.wait_online();
-    alice.wait_until("what was missed", "/missed as well/.test(document.querySelector('#log').textContent)");
+    alice.wait_until(
+        "what was missed",
+        "/missed as well/.test(document.querySelector('#log').textContent)",
+    );
     assert_eq!(alice.text("#me b"), "alice");
 }
 
@@ -929,7 +1036,11 @@ fn any_language_setting_will_do() {
         ));
         alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
         alice.wait_online();
-        assert_eq!(alice.run("return document.documentElement.lang"), expected, "{language} {languages}");
+        assert_eq!(
+            alice.run("return document.documentElement.lang"),
+            expected,
+            "{language} {languages}"
+        );
         alice.say("hello");
         alice.wait_until(
             "it is said, with a time",
@@ -994,7 +1105,8 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     read_until(&mut carol, "You are in #last-of-all now");
 
     let alice = driver.page(server.address, "alice", "lobby");
-    let titled = |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
+    let titled =
+        |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
     let find = |typed: &str| {
         alice.type_into("body", "\u{E009}k\u{E000}");
         alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 50");
@@ -1014,7 +1126,10 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     }
     // None fits: nothing is made, until that is chosen.
     find("zebra\u{E007}");
-    alice.wait_until("it says so", "/No room fits/.test(document.querySelector('#browse-state').textContent)");
+    alice.wait_until(
+        "it says so",
+        "/No room fits/.test(document.querySelector('#browse-state').textContent)",
+    );
     carol.send(b"/who #zebra\r\n");
     read_until(&mut carol, "There is no room \"#zebra\"");
     assert_eq!(alice.run(&format!("return {}", titled("#last-of-all"))), true);
@@ -1023,7 +1138,9 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     alice.type_into("#browse-create", "\u{E007}");
     alice.wait_until("the new room", &titled("#zebra"));
     alice.wait_online();
-    let rooms = alice.run("return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)");
+    let rooms = alice.run(
+        "return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)",
+    );
     assert!(!rooms.as_array().expect("rooms").contains(&json!("#de")), "{rooms}");
     alice.assert_no_complaints();
 }
@@ -1033,7 +1150,9 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
 fn the_page_folds_names_as_the_server_does() {
     use chat_server::chat::name::fold;
     use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-    let key = |text: &str| fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"));
+    let key = |text: &str| {
+        fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"))
+    };
     let server = chat(&[]);
     let driver = Driver::start();
     let alice = driver.page(server.address, "alice", "dev");
@@ -1052,13 +1171,17 @@ fn the_page_folds_names_as_the_server_does() {
             if (!/\\p{Cn}/u.test(text) && fold(text) !== (expected.get(code) ?? text)) wrong.push([code, fold(text)]); \
         } \
         return wrong";
-    let wrong =
-        alice.run(&format!("return (async () => {{ {} }})()", script.replace("FOLDED", &json!(folded).to_string())));
+    let wrong = alice.run(&format!(
+        "return (async () => {{ {} }})()",
+        script.replace("FOLDED", &json!(folded).to_string())
+    ));
     let wrong: Vec<&Value> = wrong
         .as_array()
         .expect("a list")
         .iter()
-        .filter(|pair| pair[0].as_u64().and_then(|code| char::from_u32(code as u32)).is_some_and(is_known))
+        .filter(|pair| {
+            pair[0].as_u64().and_then(|code| char::from_u32(code as u32)).is_some_and(is_known)
+        })
         .collect();
     assert_eq!(wrong, Vec::<&Value>::new());
 
@@ -1113,18 +1236,25 @@ fn the_page_folds_names_as_the_server_does() {
     let keys: Vec<String> = sequences.iter().map(|text| key(text)).collect();
     let script = "return import('/app.js').then(({ fold }) => TEXTS.map((text) => fold(text)))";
     let folded = alice.run(&script.replace("TEXTS", &json!(&sequences[..]).to_string()));
-    for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list")) {
+    for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list"))
+    {
         assert_eq!(folded, key, "{text}");
     }
 
     // What it is for: one person and one room, however they are spelt.
     let mut carol = terminal(&server, "Straße", "dev");
     carol.send(b"/msg alice psst\r\n");
-    alice.wait_until("a direct message", "/Straße/.test(document.querySelector('#directs').textContent)");
+    alice.wait_until(
+        "a direct message",
+        "/Straße/.test(document.querySelector('#directs').textContent)",
+    );
     alice.say("/msg STRASSE hello");
     read_until(&mut carol, "hello");
     assert_eq!(alice.count("#directs li"), 1, "the same conversation");
-    alice.wait_until("as the server spells it", "document.querySelector('#title').textContent === 'Straße'");
+    alice.wait_until(
+        "as the server spells it",
+        "document.querySelector('#title').textContent === 'Straße'",
+    );
     alice.say("/join ﹟ＤＥＶ");
     alice.wait_until("the room", "document.querySelector('#title').textContent === '#dev'");
     assert_eq!(alice.count("#rooms li"), 1, "the same room");
@@ -1141,7 +1271,10 @@ fn a_refusal_is_told_from_being_offline() {
     let json = "application/json";
     let plain = "text/plain; charset=utf-8";
     wire.cut();
-    alice.wait_until("it is offline", "/You are offline/.test(document.querySelector('#link-text').textContent)");
+    alice.wait_until(
+        "it is offline",
+        "/You are offline/.test(document.querySelector('#link-text').textContent)",
+    );
     for (status, media_type, body, words) in [
         (
             "503 Service Unavailable",
@@ -1155,10 +1288,25 @@ fn a_refusal_is_told_from_being_offline() {
             "Too many connections come from your address; try again later.\n",
             "your address",
         ),
-        ("503 Service Unavailable", plain, "The server is stopping; connect again in a while.\n", "is stopping"),
+        (
+            "503 Service Unavailable",
+            plain,
+            "The server is stopping; connect again in a while.\n",
+            "is stopping",
+        ),
         ("502 Bad Gateway", "text/html", "<h1>nginx</h1>", "You are offline"),
-        ("503 Service Unavailable", json, r#"{"admitted":false,"reason":"stopping","message":"."}"#, "is stopping"),
-        ("503 Service Unavailable", "text/html", "<h1>No server is available</h1>", "You are offline"),
+        (
+            "503 Service Unavailable",
+            json,
+            r#"{"admitted":false,"reason":"stopping","message":"."}"#,
+            "is stopping",
+        ),
+        (
+            "503 Service Unavailable",
+            "text/html",
+            "<h1>No server is available</h1>",
+            "You are offline",
+        ),
         ("200 OK", json, r#"{"admitted":true}"#, "no WebSocket gets through"),
         (
             "403 Forbidden",
@@ -1166,7 +1314,12 @@ fn a_refusal_is_told_from_being_offline() {
             r#"{"admitted":false,"reason":"origin","message":"."}"#,
             "--allow-origin http://127.0.0.1",
         ),
-        ("409 Conflict", json, r#"{"admitted":false,"reason":"mode","message":"."}"#, "echo or broadcast"),
+        (
+            "409 Conflict",
+            json,
+            r#"{"admitted":false,"reason":"mode","message":"."}"#,
+            "echo or broadcast",
+        ),
     ] {
         wire.answer(&format!(
             "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -1191,8 +1344,8 @@ fn a_refusal_is_told_from_being_offline() {
     assert_eq!(alice.text("#link-text"), "");
 }
 
-/// Makes the picture of the README again:
-/// `SCREENSHOT=src/web/screenshot.png cargo test --test page the_picture_of_the_readme -- --ignored`
+/// Makes the picture of the README again: `SCREENSHOT=src/web/screenshot.png cargo test --test page
+/// the_picture_of_the_readme -- --ignored`
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_picture_of_the_readme() {
@@ -1221,28 +1374,41 @@ fn the_picture_of_the_readme() {
             None => june.say(said),
         }
         match said.starts_with("/topic") {
-            true => june.wait_until("the topic", "/Harvest/.test(document.querySelector('#topic').textContent)"),
-            false => {
-                june.wait_until("the message", &format!("document.querySelectorAll('#log .message').length > {before}"))
-            }
+            true => june.wait_until(
+                "the topic",
+                "/Harvest/.test(document.querySelector('#topic').textContent)",
+            ),
+            false => june.wait_until(
+                "the message",
+                &format!("document.querySelectorAll('#log .message').length > {before}"),
+            ),
         }
     }
     for room in ["reading-circle", "天体観測"] {
         june.type_into("#join-room input", &format!("{room}\u{E007}"));
         june.wait_until(
             "the room",
-            &format!("document.querySelector('#title').textContent === {}", json!(format!("#{room}"))),
+            &format!(
+                "document.querySelector('#title').textContent === {}",
+                json!(format!("#{room}"))
+            ),
         );
         june.wait_online();
     }
     june.click("#rooms [data-room=\"#garden\"]");
     let mut nora = terminal(&server, "Nora", "reading-circle");
-    nora.send("Chapter nine tonight?\r\nI have not finished eight.\r\n/msg june See you at seven!\r\n".as_bytes());
+    nora.send(
+        "Chapter nine tonight?\r\nI have not finished eight.\r\n/msg june See you at seven!\r\n"
+            .as_bytes(),
+    );
     june.wait_until(
         "what is unread",
         "/2/.test(document.querySelector('[data-room=\"#reading-circle\"] .unread')?.textContent)",
     );
-    june.wait_until("a direct message", "/Nora/.test(document.querySelector('#directs').textContent)");
+    june.wait_until(
+        "a direct message",
+        "/Nora/.test(document.querySelector('#directs').textContent)",
+    );
     june.type_into("#composer", "Candles, too?");
     // What appears fades in.
     thread::sleep(Duration::from_millis(700));

@@ -27,7 +27,8 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("text")
 }
 
-/// Asserts that the program ends with this code and says what is wrong in one line that contains `what`.
+/// Asserts that the program ends with this code and says what is wrong in one line that contains
+/// `what`.
 #[track_caller]
 fn assert_complaint(command: &mut Command, code: i32, what: &str) {
     let output = run(command);
@@ -122,7 +123,10 @@ fn what_makes_no_sense_is_refused_in_one_line() {
 #[test]
 fn variables_count_and_flags_win_over_them() {
     let mut command = program();
-    command.env("CHAT_ADDRESS", "[::1]:0").env("CHAT_MODE", "broadcast").env("CHAT_MAX_MESSAGE_BYTES", "5");
+    command
+        .env("CHAT_ADDRESS", "[::1]:0")
+        .env("CHAT_MODE", "broadcast")
+        .env("CHAT_MAX_MESSAGE_BYTES", "5");
     let server = Server::launch(command);
     assert!(server.address.is_ipv6());
     let (mut a, mut b) = (server.join(), server.join());
@@ -132,7 +136,10 @@ fn variables_count_and_flags_win_over_them() {
     assert!(text(&a.rest()).contains("at most 5 bytes"));
 
     let mut command = program();
-    command.env("CHAT_ADDRESS", "nowhere:0:0").env("CHAT_MAX_MESSAGE_BYTES", "5").env("CHAT_MODE", "broadcast");
+    command
+        .env("CHAT_ADDRESS", "nowhere:0:0")
+        .env("CHAT_MAX_MESSAGE_BYTES", "5")
+        .env("CHAT_MODE", "broadcast");
     command.args(["127.0.0.1:0", "--max-message-bytes", "6", "--mode", "echo"]);
     let server = Server::launch(command);
     let (mut a, mut b) = (server.join(), server.join());
@@ -143,7 +150,10 @@ fn variables_count_and_flags_win_over_them() {
 #[test]
 fn limits_of_addresses_can_be_variables() {
     let mut command = program();
-    command.arg("127.0.0.1:0").env("CHAT_MAX_CLIENTS_PER_ADDRESS", "1").env("CHAT_CONNECT_RATE", "off");
+    command
+        .arg("127.0.0.1:0")
+        .env("CHAT_MAX_CLIENTS_PER_ADDRESS", "1")
+        .env("CHAT_CONNECT_RATE", "off");
     let server = Server::launch(command);
     let _first = server.join();
     assert!(text(&server.connect().rest()).contains("your address"));
@@ -194,16 +204,20 @@ fn standard_output_gets_one_line_and_the_log_the_peers() {
     let (status, more, log) = server.finish();
     assert_eq!(status.code(), Some(0));
     assert_eq!(more, "", "the line about the address is the only one");
-    let about_peer: Vec<_> = log.iter().filter(|line| line.ends_with(&format!("Peer address: {peer}"))).collect();
+    let about_peer: Vec<_> =
+        log.iter().filter(|line| line.ends_with(&format!("Peer address: {peer}"))).collect();
     assert_eq!(about_peer.len(), 1, "{log:#?}");
     assert!(about_peer[0].contains("INFO"));
 }
 
 #[test]
 fn the_log_is_as_loud_as_rust_log_says() {
-    for (filter, peers) in
-        [(Some("warn"), false), (Some("off"), false), (Some("chat_server=debug"), true), (None, true)]
-    {
+    for (filter, peers) in [
+        (Some("warn"), false),
+        (Some("off"), false),
+        (Some("chat_server=debug"), true),
+        (None, true),
+    ] {
         let mut command = program();
         command.arg("127.0.0.1:0").env_remove("RUST_LOG");
         if let Some(filter) = filter {
@@ -214,7 +228,11 @@ fn the_log_is_as_loud_as_rust_log_says() {
         server.signal("TERM");
         let (status, _, log) = server.finish();
         assert_eq!(status.code(), Some(0));
-        assert_eq!(log.iter().any(|line| line.contains("Peer address: ")), peers, "RUST_LOG={filter:?}: {log:#?}");
+        assert_eq!(
+            log.iter().any(|line| line.contains("Peer address: ")),
+            peers,
+            "RUST_LOG={filter:?}: {log:#?}"
+        );
         assert!(peers || log.is_empty(), "RUST_LOG={filter:?}: {log:#?}");
     }
 }
@@ -224,7 +242,12 @@ fn it_serves_though_nobody_reads_its_standard_output() {
     // A port that is free now; nothing tells the one that the server takes.
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" \"$1\" >&-", env!("CARGO_BIN_EXE_chat-server"), &free.to_string()]);
+    command.args([
+        "-c",
+        "exec \"$0\" \"$1\" >&-",
+        env!("CARGO_BIN_EXE_chat-server"),
+        &free.to_string(),
+    ]);
     command.env("CHAT_MODE", "echo");
     let mut child = Killed(command.spawn().expect("the program starts"));
     let stream = eventually("a connection", || TcpStream::connect(free).ok());
@@ -260,7 +283,8 @@ fn with_stderr(stderr: impl Into<Stdio>) -> (Killed, SocketAddr) {
     let mut line = String::new();
     let stdout = server.0.stdout.take().expect("piped");
     BufReader::new(stdout).read_line(&mut line).expect("standard output");
-    let address = line.trim_end().strip_prefix("Listening on: ").and_then(|address| address.parse().ok());
+    let address =
+        line.trim_end().strip_prefix("Listening on: ").and_then(|address| address.parse().ok());
     (server, address.unwrap_or_else(|| panic!("it said {line:?}")))
 }
 
@@ -277,7 +301,9 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     let mut filler = writer.try_clone().expect("a second handle");
     let (filled, is_full) = channel();
     // Stays stuck in the write that finds no room.
-    thread::spawn(move || while filler.write_all(&[b'.'; 4096]).is_ok() && filled.send(()).is_ok() {});
+    thread::spawn(
+        move || while filler.write_all(&[b'.'; 4096]).is_ok() && filled.send(()).is_ok() {},
+    );
     while is_full.recv_timeout(Duration::from_millis(500)).is_ok() {}
     (reader, writer)
 }
@@ -293,7 +319,10 @@ fn it_serves_though_nobody_reads_its_log() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let mut log = String::new();
     reader.read_to_string(&mut log).expect("UTF-8");
-    assert!(log.lines().next().is_some_and(|line| line.contains("Peer address: 127.0.0.1:")), "{log}");
+    assert!(
+        log.lines().next().is_some_and(|line| line.contains("Peer address: 127.0.0.1:")),
+        "{log}"
+    );
 }
 
 #[test]
@@ -320,9 +349,15 @@ fn it_serves_though_its_log_has_no_reader_any_more() {
 fn it_serves_without_a_standard_error() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" \"$1\" 2>&-", env!("CARGO_BIN_EXE_chat-server"), &free.to_string()]);
-    let mut server =
-        Killed(command.env("CHAT_MODE", "echo").stdout(Stdio::null()).spawn().expect("the program starts"));
+    command.args([
+        "-c",
+        "exec \"$0\" \"$1\" 2>&-",
+        env!("CARGO_BIN_EXE_chat-server"),
+        &free.to_string(),
+    ]);
+    let mut server = Killed(
+        command.env("CHAT_MODE", "echo").stdout(Stdio::null()).spawn().expect("the program starts"),
+    );
     drop(eventually("a connection", || TcpStream::connect(free).ok()));
     serve_many(free, 100);
     server.signal("TERM");
@@ -341,7 +376,10 @@ fn it_serves_though_its_terminal_is_stopped() {
     let screen = read_on(terminal.master);
     eventually("the lines that waited, and how many were left out", || {
         let screen = screen.try_iter().collect::<Vec<_>>();
-        screen.iter().any(|line| line.contains("more lines like this were left out: Peer address: ")).then_some(())
+        screen
+            .iter()
+            .any(|line| line.contains("more lines like this were left out: Peer address: "))
+            .then_some(())
     });
     drop(server);
 
@@ -374,8 +412,9 @@ fn a_flood_of_connections_is_none_of_lines() {
     assert_eq!(status.code(), Some(0));
     let peers = log.iter().filter(|line| line.contains("Peer address: ")).count();
     assert!((1001..1200).contains(&peers), "{peers} lines");
-    let left_out =
-        log.iter().filter_map(|line| line.split_once("] ")?.1.split_once(" more line")?.0.parse::<usize>().ok());
+    let left_out = log.iter().filter_map(|line| {
+        line.split_once("] ")?.1.split_once(" more line")?.0.parse::<usize>().ok()
+    });
     assert!(log.last().is_some_and(|line| line.ends_with("] stopped")), "{log:#?}");
     let (told, left_out) = left_out.fold((0, 0), |(told, sum), count| (told + 1, sum + count));
     assert_eq!(peers - told + left_out, 1500, "none is missing: {log:#?}");
@@ -466,12 +505,22 @@ fn a_signal_that_it_was_started_to_ignore_stays_ignored() {
     }
 }
 
-/// A broadcast server that owes `line` to a client that has not read yet and whose kernel takes little.
+/// A broadcast server that owes `line` to a client that has not read yet and whose kernel takes
+/// little.
 fn owing(drain_seconds: &str) -> (Server, Client, Vec<u8>) {
-    // More than any kernel buffers by default. It counts as one message, so that nobody waits for the slow reader.
-    let mut line: Vec<u8> = (0..16 * 1024 * 1024).map(|i: u32| b'a' + (i % 1021 % 26) as u8).collect();
+    // More than any kernel buffers by default. It counts as one message, so that nobody waits for
+    // the slow reader.
+    let mut line: Vec<u8> =
+        (0..16 * 1024 * 1024).map(|i: u32| b'a' + (i % 1021 % 26) as u8).collect();
     line.push(b'\n');
-    let flags = ["--mode", "broadcast", "--max-message-bytes", "20000000", "--drain-seconds", drain_seconds];
+    let flags = [
+        "--mode",
+        "broadcast",
+        "--max-message-bytes",
+        "20000000",
+        "--drain-seconds",
+        drain_seconds,
+    ];
     let server = Server::start(&flags);
     let slow = small_window_client(&server);
     let mut speaker = server.join();
@@ -522,12 +571,16 @@ fn draining_takes_no_longer_than_it_may() {
         server.signal("TERM");
         let (status, _, log) = server.finish();
         assert_eq!(status.code(), Some(0));
-        assert!(log.last().is_some_and(|line| line.contains("clients were cut off")), "{seconds} s: {log:#?}");
+        assert!(
+            log.last().is_some_and(|line| line.contains("clients were cut off")),
+            "{seconds} s: {log:#?}"
+        );
         assert!(slow.rest().len() < line.len());
     }
 }
 
-/// How long to drain is a matter of stopping; it says nothing about clients that end their input before.
+/// How long to drain is a matter of stopping; it says nothing about clients that end their input
+/// before.
 #[test]
 fn no_time_to_drain_does_not_cut_off_those_who_have_ended_their_input() {
     let server = Server::start(&["--drain-seconds", "0"]);
@@ -540,7 +593,8 @@ fn no_time_to_drain_does_not_cut_off_those_who_have_ended_their_input() {
     }
 }
 
-/// Stopped, as a debugger, a cgroup or a laptop's lid does it, for longer than a request head may take.
+/// Stopped, as a debugger, a cgroup or a laptop's lid does it, for longer than a request head may
+/// take.
 #[test]
 fn a_pause_is_not_held_against_those_who_spoke_meanwhile() {
     // More than one poll brings events of.
@@ -562,6 +616,10 @@ fn a_pause_is_not_held_against_those_who_spoke_meanwhile() {
     server.signal("CONT");
     for (number, client) in clients[..CLIENTS - 1].iter_mut().enumerate() {
         let status = client.line();
-        assert!(status.starts_with(b"HTTP/1.1 200 "), "client {number}: {}", String::from_utf8_lossy(&status));
+        assert!(
+            status.starts_with(b"HTTP/1.1 200 "),
+            "client {number}: {}",
+            String::from_utf8_lossy(&status)
+        );
     }
 }

@@ -1,11 +1,13 @@
-//! The whole server but the event loop, in one thread, on a virtual clock, against clients and a network that do their worst.
+//! The whole server but the event loop, in one thread, on a virtual clock, against clients and a
+//! network that do their worst.
 //!
-//! Every run draws its limits, its faults and its people anew from its seed, and a run with the same seed is the same run. MaxClients
-//! are of the chat, with a few people who do all that there is to do, on a port that speaks everything or one thing only; some
-//! have a room so big that it is written to in bulk; some are of echo and broadcast. Many end with a stop of the server.
+//! Every run draws its limits, its faults and its people anew from its seed, and a run with the
+//! same seed is the same run. MaxClients are of the chat, with a few people who do all that there
+//! is to do, on a port that speaks everything or one thing only; some have a room so big that it is
+//! written to in bulk; some are of echo and broadcast. Many end with a stop of the server.
 //!
-//! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its own runs it alone;
-//! `SIMULATION_TRACE=1` prints what the service heard.
+//! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its
+//! own runs it alone; `SIMULATION_TRACE=1` prints what the service heard.
 
 #[path = "simulation/ask.rs"]
 mod ask;
@@ -51,7 +53,8 @@ use world::{Scenario, Tally, World};
 
 const RUNS: u64 = 2000;
 const STEPS: usize = 60;
-/// Seeds beyond the usual ones that have found something; for as long as runs are drawn as they are now.
+/// Seeds beyond the usual ones that have found something; for as long as runs are drawn as they are
+/// now.
 const FOUND: &[u64] = &[];
 /// One run in so many is of echo or broadcast.
 const PLAIN_EVERY: u64 = 8;
@@ -98,7 +101,8 @@ fn everybody_sees_what_was_said_once_and_in_order() {
             if at >= seeds {
                 return;
             }
-            let seed = found.get(at as usize).copied().unwrap_or_else(|| first + at - found.len() as u64);
+            let seed =
+                found.get(at as usize).copied().unwrap_or_else(|| first + at - found.len() as u64);
             let _named = Named(seed, &next);
             let tally = run(seed);
             turns.fetch_add(tally.turns, Relaxed);

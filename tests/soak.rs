@@ -1,7 +1,8 @@
-//! Random clients of all wires for as long as you like, and what is left of them when they have gone.
+//! Random clients of all wires for as long as you like, and what is left of them when they have
+//! gone.
 //!
-//! `cargo test --release --test soak -- --ignored --nocapture` takes ten minutes; `SOAK_SECONDS=3600` another time, and
-//! `SOAK_SEED=7` other dice.
+//! `cargo test --release --test soak -- --ignored --nocapture` takes ten minutes;
+//! `SOAK_SECONDS=3600` another time, and `SOAK_SEED=7` other dice.
 
 mod common;
 #[path = "hostile/conversation.rs"]
@@ -30,8 +31,9 @@ use wire::{CLOSE, COMPRESSED_TEXT, PING, TEXT, claim, deflated, framed, upgrade_
 /// Connections that each of the two threads holds at once.
 const CLIENTS_MAX: usize = 150;
 const THREADS: u64 = 2;
-/// Memory that may be left over, against what there was after the first cycle: the allocator's arenas end up a little
-/// differently filled each time. A leak of a hundred bytes a connection would be four times as much in ten minutes.
+/// Memory that may be left over, against what there was after the first cycle: the allocator's
+/// arenas end up a little differently filled each time. A leak of a hundred bytes a connection
+/// would be four times as much in ten minutes.
 const LEFT_OVER_KIB: u64 = 2 * 1024;
 
 /// What has been done to the server.
@@ -70,7 +72,10 @@ struct Visitor {
 impl Visitor {
     fn come(address: SocketAddr, rng: &mut Rng) -> Visitor {
         use Speaks::{Deflate, Garbage, Http, Json, Lines, Text};
-        let speaks = *rng.choice([Lines, Lines, Http, Text, Deflate, Json, Json, Garbage]).as_ref().expect("a choice");
+        let speaks = *rng
+            .choice([Lines, Lines, Http, Text, Deflate, Json, Json, Garbage])
+            .as_ref()
+            .expect("a choice");
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nonblocking(true).expect("non-blocking");
         let mut visitor = Visitor { stream, speaks, reads: rng.u8(..) > 20 };
@@ -85,7 +90,8 @@ impl Visitor {
         visitor
     }
 
-    /// What does not fit is not sent: then it was a cut message, and the server has to live with that too.
+    /// What does not fit is not sent: then it was a cut message, and the server has to live with
+    /// that too.
     fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write(bytes);
     }
@@ -116,7 +122,9 @@ impl Visitor {
 
     fn leave(mut self, rng: &mut Rng) {
         match rng.u8(..5) {
-            0 => SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a linger time"),
+            0 => {
+                SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a linger time")
+            }
             1 => drop(self.stream.shutdown(std::net::Shutdown::Write)),
             2 if self.speaks == Speaks::Lines => self.write("/quit さようなら\r\n".as_bytes()),
             3 => self.write(&framed(CLOSE, &1000u16.to_be_bytes())),
@@ -211,13 +219,16 @@ fn cycle(server: &Server, descriptors: usize, seconds: f64, seed: u64) -> (Load,
     let until = Instant::now() + Duration::from_secs_f64(seconds);
     let mut done = Load::default();
     thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..THREADS).map(|i| scope.spawn(move || load(server.address, until, seed ^ (i << 32)))).collect();
+        let threads: Vec<_> = (0..THREADS)
+            .map(|i| scope.spawn(move || load(server.address, until, seed ^ (i << 32))))
+            .collect();
         for thread in threads {
             done += thread.join().expect("a load");
         }
     });
-    eventually("everybody has gone", || (Gauge::read(server).descriptors <= descriptors).then_some(()));
+    eventually("everybody has gone", || {
+        (Gauge::read(server).descriptors <= descriptors).then_some(())
+    });
     // Memory is given back in the first quiet moment.
     thread::sleep(Duration::from_secs(1));
     (done, Gauge::read(server))
@@ -230,8 +241,10 @@ fn number(variable: &str) -> Option<u64> {
 fn soak(seconds: f64) {
     let seed = number("SOAK_SEED").unwrap_or(1);
     raise_descriptor_limit();
-    // Small histories, so that they are full after the first cycle; flood control that lets much through.
-    let flags = ["--history-messages", "20", "--history-mib", "1", "--rate-limit", "200:100", "--compress"];
+    // Small histories, so that they are full after the first cycle; flood control that lets much
+    // through.
+    let flags =
+        ["--history-messages", "20", "--history-mib", "1", "--rate-limit", "200:100", "--compress"];
     let server = Server::start(&[&["--mode", "chat"][..], &flags].concat());
     let conversation = Conversation::begin(server.address);
     thread::sleep(Duration::from_millis(500));

@@ -151,7 +151,8 @@ fn echo_brings_back_opcode_and_bytes_on_any_path() {
     let server = Server::start(&[]);
     for path in ["/", "/any/path?name=alice&room=dev", "/%E6%97%A5%E6%9C%AC"] {
         let mut ws = Ws::connect(server.address, path);
-        for text in ["", "hello", "two\r\nlines\n", "日本語 🎈", "/help", "\u{0}\u{7f}\u{1b}[2J"] {
+        for text in ["", "hello", "two\r\nlines\n", "日本語 🎈", "/help", "\u{0}\u{7f}\u{1b}[2J"]
+        {
             ws.send(text);
             ws.expect(text);
         }
@@ -162,7 +163,9 @@ fn echo_brings_back_opcode_and_bytes_on_any_path() {
         }
         ws.send(Message::Ping("are you there".into()));
         ws.expect(Message::Pong("are you there".into()));
-        ws.socket.close(Some(CloseFrame { code: CloseCode::Library(3999), reason: "enough".into() })).expect("a Close");
+        ws.socket
+            .close(Some(CloseFrame { code: CloseCode::Library(3999), reason: "enough".into() }))
+            .expect("a Close");
         assert_eq!(ws.close_code(), 3999);
     }
 }
@@ -259,16 +262,24 @@ fn a_conversation_in_json() {
     );
     let (mut bob, _) = Ws::json(server.address, "/?name=bob");
     assert_eq!(bob.join("dev")["members"], 2);
-    assert_eq!(timeless(alice.object()), json!({ "type": "joined", "room": "#dev", "name": "bob" }));
+    assert_eq!(
+        timeless(alice.object()),
+        json!({ "type": "joined", "room": "#dev", "name": "bob" })
+    );
 
     let said = json!({ "type": "said", "room": "#dev", "id": 1, "name": "alice", "text": "<b>hi</b> \"all\"" });
     let mut own = said.clone();
     own["ref"] = json!("a");
-    assert_eq!(alice.answer(json!({ "type": "say", "text": "<b>hi</b> \"all\"", "ref": "a" })), own);
+    assert_eq!(
+        alice.answer(json!({ "type": "say", "text": "<b>hi</b> \"all\"", "ref": "a" })),
+        own
+    );
     assert_eq!(timeless(bob.object()), said);
-    let waves =
-        json!({ "type": "said", "room": "#dev", "id": 2, "name": "bob", "text": "waves", "me": true, "ref": 7 });
-    assert_eq!(bob.answer(json!({ "type": "me", "room": "#DEV", "text": "waves", "ref": 7 })), waves);
+    let waves = json!({ "type": "said", "room": "#dev", "id": 2, "name": "bob", "text": "waves", "me": true, "ref": 7 });
+    assert_eq!(
+        bob.answer(json!({ "type": "me", "room": "#DEV", "text": "waves", "ref": 7 })),
+        waves
+    );
     assert_eq!(alice.until("said")["id"], 2);
 
     alice.ask(json!({ "type": "typing" }));
@@ -282,8 +293,12 @@ fn a_conversation_in_json() {
         bob.answer(json!({ "type": "topic", "ref": 9 })),
         json!({ "type": "topic", "room": "#dev", "topic": "Rust", "ref": 9 }),
     );
-    let direct = json!({ "type": "direct", "from": "bob", "to": "alice", "text": "psst", "ref": 10 });
-    assert_eq!(bob.answer(json!({ "type": "msg", "to": "ALICE", "text": "psst", "ref": 10 })), direct);
+    let direct =
+        json!({ "type": "direct", "from": "bob", "to": "alice", "text": "psst", "ref": 10 });
+    assert_eq!(
+        bob.answer(json!({ "type": "msg", "to": "ALICE", "text": "psst", "ref": 10 })),
+        direct
+    );
     assert_eq!(alice.until("direct")["text"], "psst");
 
     assert_eq!(
@@ -294,7 +309,10 @@ fn a_conversation_in_json() {
     let newer = bob.answer(json!({ "type": "history", "after": 0, "limit": 1, "ref": 12 }));
     assert_eq!((&newer["more"], &newer["messages"][0]["id"]), (&json!(true), &json!(1)));
     let members = bob.answer(json!({ "type": "who", "ref": 13 }));
-    assert_eq!((&members["total"], members["members"].as_array().map(Vec::len)), (&json!(2), Some(2)));
+    assert_eq!(
+        (&members["total"], members["members"].as_array().map(Vec::len)),
+        (&json!(2), Some(2))
+    );
     let rooms = bob.answer(json!({ "type": "rooms", "ref": 14 }));
     assert_eq!(rooms["rooms"], json!([{ "room": "#dev", "members": 2, "topic": "Rust" }]));
     assert_eq!(
@@ -327,10 +345,16 @@ fn errors_in_json_name_their_code_and_carry_the_reference() {
     ] {
         let error = alice.answer(request.clone());
         assert_eq!(error["type"], "error", "{request}: {error}");
-        assert_eq!((&error["code"], &error["ref"]), (&json!(code), &json!(1)), "{request}: {error}");
+        assert_eq!(
+            (&error["code"], &error["ref"]),
+            (&json!(code), &json!(1)),
+            "{request}: {error}"
+        );
         assert!(error["message"].as_str().is_some_and(|message| message.len() > 10), "{error}");
     }
-    for (text, code) in [("{", "bad_json"), ("[]", "bad_json"), ("{\"type\":\"say\",\"text\":7}", "bad_field")] {
+    for (text, code) in
+        [("{", "bad_json"), ("[]", "bad_json"), ("{\"type\":\"say\",\"text\":7}", "bad_field")]
+    {
         alice.send(text);
         assert_eq!(alice.object()["code"], code, "{text}");
     }
@@ -418,7 +442,10 @@ fn a_gap_is_told() {
     let (mut alice, welcome) = Ws::json(address, "/?name=alice&room=dev");
     alice.until("joined");
     for number in 1..=20 {
-        assert_eq!(alice.answer(json!({ "type": "say", "text": format!("number {number}") }))["id"], number);
+        assert_eq!(
+            alice.answer(json!({ "type": "say", "text": format!("number {number}") }))["id"],
+            number
+        );
     }
     let resume = |address: SocketAddr, since: u64, epoch: &Value| {
         let (mut ws, _) = Ws::json(address, "/");
@@ -475,7 +502,10 @@ fn telnet_text_and_json_share_a_room() {
     alice.ask(json!({ "type": "say", "text": "two\r\nlines \u{1b}[2J" }));
     let line = String::from_utf8(carol.line()).expect("UTF-8");
     assert!(line.starts_with("[#mixed] alice: two"), "{line:?}");
-    assert!(line.contains("lines") && !line.contains('\u{1b}') && line.ends_with("\r\n"), "{line:?}");
+    assert!(
+        line.contains("lines") && !line.contains('\u{1b}') && line.ends_with("\r\n"),
+        "{line:?}"
+    );
     let frame = plain.text();
     assert_eq!(format!("{frame}\r\n"), line);
     carol.send(b"/quit bye\r\n");
@@ -634,7 +664,8 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 
 fn deflated(text: &str, window_bits: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 * text.len() + 100);
-    let mut stream = flate2::Compress::new_with_window_bits(flate2::Compression::best(), false, window_bits);
+    let mut stream =
+        flate2::Compress::new_with_window_bits(flate2::Compression::best(), false, window_bits);
     stream.compress_vec(text.as_bytes(), &mut out, flate2::FlushCompress::Sync).expect("a stream");
     assert!(out.ends_with(&[0, 0, 0xFF, 0xFF]));
     out.truncate(out.len() - 4);
@@ -644,7 +675,9 @@ fn deflated(text: &str, window_bits: u8) -> Vec<u8> {
 fn inflated(payload: &[u8]) -> String {
     let mut out = Vec::with_capacity(100_000);
     let input = [payload, &[0, 0, 0xFF, 0xFF]].concat();
-    flate2::Decompress::new(false).decompress_vec(&input, &mut out, flate2::FlushDecompress::None).expect("a stream");
+    flate2::Decompress::new(false)
+        .decompress_vec(&input, &mut out, flate2::FlushDecompress::None)
+        .expect("a stream");
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -658,9 +691,15 @@ fn compression_is_used_where_both_want_it() {
     let mut packed = server.connect();
     let head = upgrade(&mut packed, OFFER);
     assert!(head.contains("Sec-WebSocket-Extensions: permessage-deflate"), "{head}");
-    assert!(head.contains("server_no_context_takeover") && head.contains("client_no_context_takeover"), "{head}");
+    assert!(
+        head.contains("server_no_context_takeover") && head.contains("client_no_context_takeover"),
+        "{head}"
+    );
     let mut small = server.connect();
-    let head = upgrade(&mut small, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n");
+    let head = upgrade(
+        &mut small,
+        "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n",
+    );
     assert!(head.contains("server_max_window_bits=9"), "{head}");
     let mut plain = Ws::connect(server.address, "/");
 
@@ -689,7 +728,10 @@ fn compression_is_used_where_both_want_it() {
     assert_eq!(inflated(&frame(&mut packed).1), long);
     packed.send(&masked(COMPRESSED_TEXT, b"\xFF\xFF\xFF"));
     while frame(&mut packed)
-        != (0x88, [&1007u16.to_be_bytes()[..], b"compressed message that can not be inflated"].concat())
+        != (
+            0x88,
+            [&1007u16.to_be_bytes()[..], b"compressed message that can not be inflated"].concat(),
+        )
     {}
 }
 
@@ -718,14 +760,18 @@ fn compression_is_off_by_default() {
 fn a_program_gets_all_that_it_missed_in_frames_of_a_quarter_mib() {
     let server = Server::start(&["--mode", "chat", "--rate-limit", "off"]);
     let (mut talker, _) = Ws::json(server.address, "/?name=talker&room=logs");
-    let line = r#"{"level":"info","msg":"request served","path":"/api","status":200,"ids":["a","b"]},"#.repeat(800);
+    let line =
+        r#"{"level":"info","msg":"request served","path":"/api","status":200,"ids":["a","b"]},"#
+            .repeat(800);
     for i in 0..16 {
         let text = format!("{i} {}", &line[..45_000]);
         talker.send(json!({"type": "say", "text": text, "ref": i}).to_string());
         while talker.object()["ref"] != i {}
     }
     let (mut program, welcome) = Ws::json(server.address, "/");
-    program.send(json!({"type": "join", "room": "logs", "since": 0, "epoch": welcome["epoch"]}).to_string());
+    program.send(
+        json!({"type": "join", "room": "logs", "since": 0, "epoch": welcome["epoch"]}).to_string(),
+    );
     assert_eq!(program.object()["position"], 16);
     let mut ids = Vec::new();
     while ids.last() != Some(&16) {

@@ -1,4 +1,5 @@
-//! What the benchmark has to know of a server: how to start it, what its clients say, what its deliveries look like.
+//! What the benchmark has to know of a server: how to start it, what its clients say, what its
+//! deliveries look like.
 //!
 //! Those that we know are in `contenders/`.
 
@@ -119,8 +120,8 @@ pub trait Contender {
     fn needs_patience(&self, _: &Scenario) -> bool {
         false
     }
-    /// A server that leaves Nagle's algorithm on waits for the acknowledgements of clients that have nothing to say;
-    /// its clients send them at once, or the kernel's timer would be measured.
+    /// A server that leaves Nagle's algorithm on waits for the acknowledgements of clients that
+    /// have nothing to say; its clients send them at once, or the kernel's timer would be measured.
     fn needs_quick_acks(&self) -> bool {
         false
     }
@@ -144,7 +145,8 @@ pub trait Contender {
     /// What stands behind it.
     fn end(&self) -> &'static [u8];
 
-    /// Bytes of the first whole unit that is not a delivery, if there is a whole one: a line, unless overridden.
+    /// Bytes of the first whole unit that is not a delivery, if there is a whole one: a line,
+    /// unless overridden.
     fn unit_bytes(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memchr(b'\n', bytes).map(|end| end + 1)
     }
@@ -164,7 +166,8 @@ pub fn apt(program: &str, package: &str) -> Result<PathBuf, String> {
     on_path(program).ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
 }
 
-/// Where the npm packages of the peers are: `CHAT_BENCH_NPM`, or `peers` in cargo's target directory.
+/// Where the npm packages of the peers are: `CHAT_BENCH_NPM`, or `peers` in cargo's target
+/// directory.
 pub fn npm_dir() -> PathBuf {
     if let Some(dir) = std::env::var_os("CHAT_BENCH_NPM") {
         return dir.into();

@@ -11,7 +11,8 @@ use crate::machine;
 use crate::scenario::{Scenario, Work};
 use crate::server::Server;
 
-/// Members that join before memory is first read, so that what a server allocates once is not divided among clients.
+/// Members that join before memory is first read, so that what a server allocates once is not
+/// divided among clients.
 const EARLY_MEMBERS: usize = 100;
 /// In bursts, reading the clock for every delivery would cost more than counting it.
 const BURST_SAMPLE_EVERY: u32 = 61;
@@ -90,7 +91,12 @@ impl Meter {
 }
 
 /// Starts the server, does the work, checks the books.
-pub fn run(contender: &dyn Contender, scenario: &Scenario, budget: Budget, run: u16) -> Result<Sample> {
+pub fn run(
+    contender: &dyn Contender,
+    scenario: &Scenario,
+    budget: Budget,
+    run: u16,
+) -> Result<Sample> {
     let mut server = Server::start(contender, scenario)?;
     let result = Fleet::new(contender, scenario, server.address, run)
         .and_then(|mut fleet| work(&mut fleet, &server, scenario, budget));
@@ -116,7 +122,9 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
             let now = fleet.now_ns();
             fleet.say(round % scenario.clients, 1, now)
         }),
-        Work::Rate { deliveries_per_s } => rate(fleet, server, scenario.clients, deliveries_per_s, budget),
+        Work::Rate { deliveries_per_s } => {
+            rate(fleet, server, scenario.clients, deliveries_per_s, budget)
+        }
         Work::Churn { at_once } => churn(fleet, server, scenario.clients, at_once, budget),
         Work::Idle => unreachable!("done above"),
     }?;
@@ -148,7 +156,13 @@ where
     meter.stop(fleet, server)
 }
 
-fn echo(fleet: &mut Fleet, server: &Server, clients: usize, window: u32, budget: Budget) -> Result<Sample> {
+fn echo(
+    fleet: &mut Fleet,
+    server: &Server,
+    clients: usize,
+    window: u32,
+    budget: Budget,
+) -> Result<Sample> {
     fleet.sample_every(window.min(16));
     let now = fleet.now_ns();
     for client in 0..clients {
@@ -177,8 +191,15 @@ fn echo(fleet: &mut Fleet, server: &Server, clients: usize, window: u32, budget:
     meter.stop(fleet, server)
 }
 
-/// Latency counts from when a message should have been said, so that a stall is not hidden by its own length.
-fn rate(fleet: &mut Fleet, server: &Server, clients: usize, per_s: u64, budget: Budget) -> Result<Sample> {
+/// Latency counts from when a message should have been said, so that a stall is not hidden by its
+/// own length.
+fn rate(
+    fleet: &mut Fleet,
+    server: &Server,
+    clients: usize,
+    per_s: u64,
+    budget: Budget,
+) -> Result<Sample> {
     let pause_ns = 1_000_000_000 * clients as u64 / per_s;
     let first_ns = fleet.now_ns() + pause_ns;
     let mut meter = Meter::start(fleet, server)?;
@@ -214,11 +235,18 @@ fn idle(fleet: &mut Fleet, server: &Server, clients: usize) -> Result<Sample> {
     std::thread::sleep(Duration::from_millis(300));
     sample.resident_bytes = server.resident_bytes()?;
     sample.units = (clients - EARLY_MEMBERS.min(clients)) as u64;
-    sample.bytes_per_client = Some((sample.resident_bytes as f64 - before as f64) / sample.units as f64);
+    sample.bytes_per_client =
+        Some((sample.resident_bytes as f64 - before as f64) / sample.units as f64);
     Ok(sample)
 }
 
-fn churn(fleet: &mut Fleet, server: &Server, members: usize, at_once: usize, budget: Budget) -> Result<Sample> {
+fn churn(
+    fleet: &mut Fleet,
+    server: &Server,
+    members: usize,
+    at_once: usize,
+    budget: Budget,
+) -> Result<Sample> {
     let mut meter = Meter::start(fleet, server)?;
     let mut warm = false;
     let (mut here, mut visits, mut next) = (0, 0, members);
@@ -236,7 +264,10 @@ fn churn(fleet: &mut Fleet, server: &Server, members: usize, at_once: usize, bud
         if gone > 0 {
             silent_since = Instant::now();
         }
-        ensure!(silent_since.elapsed() < Duration::from_secs(10), "no guest has left for 10 s, {here} are here");
+        ensure!(
+            silent_since.elapsed() < Duration::from_secs(10),
+            "no guest has left for 10 s, {here} are here"
+        );
         if !warm && meter.wall.elapsed() >= budget.warm_up {
             (warm, visits) = (true, 0);
             meter = Meter::start(fleet, server)?;

@@ -39,23 +39,26 @@ pub fn own_cpu() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
 }
 
-/// CPU time of a process, all of its threads (also those that have ended), and of its children. It is what
-/// /proc/PID/stat shows as utime + stime, but in nanoseconds instead of ticks of 10 ms.
+/// CPU time of a process, all of its threads (also those that have ended), and of its children. It
+/// is what /proc/PID/stat shows as utime + stime, but in nanoseconds instead of ticks of 10 ms.
 pub fn cpu_of(pid: i32) -> Result<Duration> {
-    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).with_context(|| format!("CPU clock of {pid}"))?;
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid))
+        .with_context(|| format!("CPU clock of {pid}"))?;
     let own: Duration = clock_gettime(clock)?.into();
     let children: Duration = children(pid).into_iter().filter_map(|child| cpu_of(child).ok()).sum();
     Ok(own + children)
 }
 
-/// Resident memory of a process and its children, exactly (the numbers in /proc/PID/statm lag behind).
+/// Resident memory of a process and its children, exactly (the numbers in /proc/PID/statm lag
+/// behind).
 pub fn resident_bytes_of(pid: i32) -> Result<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("smaps_rollup")?;
     let kib: u64 = rollup
         .lines()
         .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix("kB")?.trim().parse().ok())
         .context("smaps_rollup has no Rss")?;
-    let children: u64 = children(pid).into_iter().filter_map(|child| resident_bytes_of(child).ok()).sum();
+    let children: u64 =
+        children(pid).into_iter().filter_map(|child| resident_bytes_of(child).ok()).sum();
     Ok(kib * 1024 + children)
 }
 
@@ -63,7 +66,10 @@ pub fn resident_bytes_of(pid: i32) -> Result<u64> {
 pub fn describe() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("?");
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
+        .unwrap_or("?");
     let count = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     format!("{count} x {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
 }
@@ -72,6 +78,8 @@ fn children(pid: i32) -> Vec<i32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     tasks
         .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
         .collect()
 }

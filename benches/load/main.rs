@@ -1,4 +1,5 @@
-//! The load benchmark: `cargo bench --bench load`. See `--help`, and benches/README.md for how to read its table.
+//! The load benchmark: `cargo bench --bench load`. See `--help`, and benches/README.md for how to
+//! read its table.
 
 mod contender;
 mod contenders;
@@ -27,7 +28,8 @@ use clap::Parser;
 /// Decided once, before anything is pinned.
 static CORES: OnceLock<Option<machine::Cores>> = OnceLock::new();
 
-/// Drives the chat server and its peers with the same work over real sockets, and compares what it costs them.
+/// Drives the chat server and its peers with the same work over real sockets, and compares what it
+/// costs them.
 #[derive(Parser)]
 #[command(name = "cargo bench --bench load --")]
 pub struct Options {
@@ -58,7 +60,8 @@ pub struct Options {
     /// List scenarios and servers and stop
     #[arg(long)]
     list: bool,
-    /// Check that lost, doubled, replaced, altered and invented deliveries are noticed, and how fast counting is
+    /// Check that lost, doubled, replaced, altered and invented deliveries are noticed, and how
+    /// fast counting is
     #[arg(long)]
     self_check: bool,
     /// Given by cargo bench
@@ -104,7 +107,8 @@ fn run(options: &Options) -> Result<ExitCode> {
     let results = plan::measure(options)?;
     report::print(&results);
     if let Some(file) = &options.json {
-        report::write_json(&results, file).with_context(|| format!("writing {}", file.display()))?;
+        report::write_json(&results, file)
+            .with_context(|| format!("writing {}", file.display()))?;
     }
     if let Some(dir) = &options.plot {
         plot::draw(&results, dir).with_context(|| format!("drawing into {}", dir.display()))?;

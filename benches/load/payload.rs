@@ -1,4 +1,5 @@
-//! The 32 bytes that every measured message carries: who may count it, which message it is, when it was said.
+//! The 32 bytes that every measured message carries: who may count it, which message it is, when it
+//! was said.
 //!
 //! ```text
 //!  0..8   marker: kind and number of the run, so that nothing from elsewhere is ever counted
@@ -55,8 +56,9 @@ pub fn renumber(payload: &mut Payload, number: u32) {
     payload[8..16].copy_from_slice(&hex(number));
 }
 
-/// A number that changes when any byte after the marker changes. Summed over the messages of a round it does not
-/// depend on their order, so one addition a delivery finds what was lost, doubled or altered.
+/// A number that changes when any byte after the marker changes. Summed over the messages of a
+/// round it does not depend on their order, so one addition a delivery finds what was lost, doubled
+/// or altered.
 #[inline(always)]
 pub fn digest(payload: &[u8]) -> u64 {
     let number = word(payload, 8) ^ 0x9e37_79b9_7f4a_7c15;
@@ -79,7 +81,8 @@ pub fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// Eight hexadecimal digits, all at once: the load writes a number into each of millions of messages a second.
+/// Eight hexadecimal digits, all at once: the load writes a number into each of millions of
+/// messages a second.
 fn hex(value: u32) -> [u8; 8] {
     let mut nibbles = u64::from(value);
     nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff;
@@ -92,7 +95,8 @@ fn hex(value: u32) -> [u8; 8] {
 
 fn read_hex(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |value, &digit| {
-        let nibble = if digit <= b'9' { digit.wrapping_sub(b'0') } else { digit.wrapping_sub(b'a' - 10) };
+        let nibble =
+            if digit <= b'9' { digit.wrapping_sub(b'0') } else { digit.wrapping_sub(b'a' - 10) };
         value << 4 | u64::from(nibble & 15)
     })
 }

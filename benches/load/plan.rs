@@ -70,8 +70,10 @@ pub fn measure(options: &Options) -> Result<Results> {
     let groups = wanted(options, &contenders);
     ensure!(!groups.is_empty(), "nothing to measure; --list shows what there is");
     let pairs = options.pairs.unwrap_or(if options.full { 5 } else { 1 });
-    let orders: Vec<Vec<usize>> =
-        groups.iter().map(|(scenario, players)| order(&contenders, scenario, players, pairs)).collect();
+    let orders: Vec<Vec<usize>> = groups
+        .iter()
+        .map(|(scenario, players)| order(&contenders, scenario, players, pairs))
+        .collect();
     let mut bench = Bench::new(options, orders.iter().map(Vec::len).sum());
     let mut results = Results { groups: Vec::new(), left_out, failures: Vec::new() };
     for ((scenario, players), order) in groups.into_iter().zip(orders) {
@@ -126,7 +128,12 @@ impl Bench {
     ) -> Group {
         let row = |&player: &usize| {
             let contender = &contenders[player];
-            Row { server: contender.name(), is_ours: contender.is_ours(), samples: Vec::new(), ratios: Vec::new() }
+            Row {
+                server: contender.name(),
+                is_ours: contender.is_ours(),
+                samples: Vec::new(),
+                ratios: Vec::new(),
+            }
         };
         let wire = contenders[players[0]].wire();
         let mut rows: Vec<Row> = players.iter().map(row).collect();
@@ -134,7 +141,12 @@ impl Bench {
         let mut failed = Vec::new();
         for &player in order {
             let contender = &*contenders[player];
-            self.progress.set_message(format!("{} {} {}", scenario.name, wire.name(), contender.name()));
+            self.progress.set_message(format!(
+                "{} {} {}",
+                scenario.name,
+                wire.name(),
+                contender.name()
+            ));
             if failed.contains(&player) {
                 self.progress.inc(1);
                 continue;
@@ -144,7 +156,10 @@ impl Bench {
             let scaled = Scenario { clients, ..scenario.clone() };
             match drive::run(contender, &scaled, self.budget, self.run) {
                 Ok(sample) => {
-                    let place = players.iter().position(|&p| p == player).expect("in order, so among the players");
+                    let place = players
+                        .iter()
+                        .position(|&p| p == player)
+                        .expect("in order, so among the players");
                     let cost = sample.server_us_per_unit();
                     if player == players[0] && contender.is_ours() {
                         ours = Some(cost);
@@ -155,7 +170,12 @@ impl Bench {
                 }
                 Err(error) => {
                     failed.push(player);
-                    let failure = format!("{} {} {}: {error:#}", scenario.name, wire.name(), contender.name());
+                    let failure = format!(
+                        "{} {} {}: {error:#}",
+                        scenario.name,
+                        wire.name(),
+                        contender.name()
+                    );
                     self.progress.suspend(|| eprintln!("failed: {failure}"));
                     failures.push(failure);
                 }
@@ -167,9 +187,14 @@ impl Bench {
     }
 }
 
-/// Ours (the first player) and a peer, alternating. With one pair, and in idle, which takes its time and whose figure is
-/// memory: ours once and then every peer.
-fn order(contenders: &[Box<dyn Contender>], scenario: &Scenario, players: &[usize], pairs: usize) -> Vec<usize> {
+/// Ours (the first player) and a peer, alternating. With one pair, and in idle, which takes its
+/// time and whose figure is memory: ours once and then every peer.
+fn order(
+    contenders: &[Box<dyn Contender>],
+    scenario: &Scenario,
+    players: &[usize],
+    pairs: usize,
+) -> Vec<usize> {
     let first = players[0];
     if pairs <= 1 || scenario.work == Work::Idle || !contenders[first].is_ours() {
         return players.repeat(pairs.max(1));
@@ -204,7 +229,9 @@ fn available(options: &Options) -> (Vec<Box<dyn Contender>>, Vec<String>) {
 fn wanted(options: &Options, contenders: &[Box<dyn Contender>]) -> Vec<(Scenario, Vec<usize>)> {
     let mut groups = Vec::new();
     for scenario in scenario::all() {
-        if !options.only.is_empty() && !options.only.iter().any(|only| scenario.name.contains(only.as_str())) {
+        if !options.only.is_empty()
+            && !options.only.iter().any(|only| scenario.name.contains(only.as_str()))
+        {
             continue;
         }
         for wire in [Wire::Lines, Wire::WebSocket] {

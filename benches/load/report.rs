@@ -11,8 +11,19 @@ use crate::machine;
 use crate::plan::{Group, Results, Row};
 use crate::scenario::Work;
 
-const HEAD: [&str; 11] =
-    ["server", "messages/s", "deliveries/s", "CPU us", "x ours", "busy", "p50 us", "p99 us", "p99.9", "MiB", "load/s"];
+const HEAD: [&str; 11] = [
+    "server",
+    "messages/s",
+    "deliveries/s",
+    "CPU us",
+    "x ours",
+    "busy",
+    "p50 us",
+    "p99 us",
+    "p99.9",
+    "MiB",
+    "load/s",
+];
 
 pub fn print(results: &Results) {
     println!("{}, commit {}, {}", machine::describe(), commit(), command_line());
@@ -34,15 +45,25 @@ pub fn print(results: &Results) {
 
 fn print_group(group: &Group) {
     let Group { scenario, wire, rows } = group;
-    println!("\n{} over {}: {}; CPU per {}", scenario.name, wire.name(), scenario.says, scenario.work.unit());
+    println!(
+        "\n{} over {}: {}; CPU per {}",
+        scenario.name,
+        wire.name(),
+        scenario.says,
+        scenario.work.unit()
+    );
     let mut table = vec![head(scenario.work)];
     table.extend(rows.iter().map(|row| cells(scenario.work, row)));
-    let widths: Vec<usize> =
-        (0..HEAD.len()).map(|at| table.iter().map(|line| line[at].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|at| table.iter().map(|line| line[at].chars().count()).max().unwrap_or(0))
+        .collect();
     for line in table {
         let (name, numbers) = line.split_first().expect("a name in each line");
-        let numbers: String =
-            numbers.iter().zip(&widths[1..]).map(|(cell, width)| format!("  {cell:>width$}")).collect();
+        let numbers: String = numbers
+            .iter()
+            .zip(&widths[1..])
+            .map(|(cell, width)| format!("  {cell:>width$}"))
+            .collect();
         println!("  {name:<width$}{numbers}", width = widths[0]);
     }
 }
@@ -63,11 +84,15 @@ fn cells(work: Work, row: &Row) -> Vec<String> {
         false => number(latency_ns(row, quantile) / 1e3),
     };
     let (first, second) = match work {
-        Work::Idle => {
-            (row.median(Sample::units_per_s), row.median(|sample| sample.bytes_per_client.unwrap_or(f64::NAN)))
-        }
+        Work::Idle => (
+            row.median(Sample::units_per_s),
+            row.median(|sample| sample.bytes_per_client.unwrap_or(f64::NAN)),
+        ),
         Work::Churn { .. } => (row.median(Sample::units_per_s), row.median(deliveries_per_s)),
-        _ => (row.median(|sample| sample.messages as f64 / sample.wall_s), row.median(deliveries_per_s)),
+        _ => (
+            row.median(|sample| sample.messages as f64 / sample.wall_s),
+            row.median(deliveries_per_s),
+        ),
     };
     let busy = row.median(|sample| sample.server_cpu_s / sample.wall_s);
     vec![
@@ -180,16 +205,19 @@ fn sample_json(sample: &Sample) -> Value {
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        let output = command.args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
+        let output =
+            command.args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"])
+        .is_some_and(|changes| !changes.is_empty());
     if changed { commit + " with changes" } else { commit }
 }
 
 fn command_line() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let separator = if arguments.is_empty() { "" } else { " -- " };
     format!("cargo bench --bench load{separator}{}", arguments.join(" "))
 }

@@ -1,10 +1,12 @@
-//! What is measured. A new scenario is one more line in [`all`], and a new kind of work one more arm in `drive::run`.
+//! What is measured. A new scenario is one more line in [`all`], and a new kind of work one more
+//! arm in `drive::run`.
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Work {
     /// Every client gets its own messages back and keeps `window` of them in flight.
     Echo { window: u32 },
-    /// All clients of a room send `window` messages at once; the next round starts when all have arrived everywhere.
+    /// All clients of a room send `window` messages at once; the next round starts when all have
+    /// arrived everywhere.
     Fanout { window: u32 },
     /// One message to everybody; the next one when it has arrived everywhere.
     Single,
@@ -45,14 +47,56 @@ pub struct Scenario {
 pub fn all() -> Vec<Scenario> {
     let scenario = |name, work, clients, rooms, says| Scenario { name, work, clients, rooms, says };
     vec![
-        scenario("echo-1", Work::Echo { window: 1 }, 100, 100, "100 connections, 1 message in flight each"),
-        scenario("echo-64", Work::Echo { window: 64 }, 100, 100, "100 connections, 64 messages in flight each"),
-        scenario("fanout-32x16", Work::Fanout { window: 16 }, 32, 1, "32 clients say 16 messages each at once"),
-        scenario("fanout-100x4", Work::Fanout { window: 4 }, 100, 1, "100 clients say 4 messages each at once"),
-        scenario("fanout-1000x1", Work::Fanout { window: 1 }, 1000, 1, "1,000 clients say 1 message each at once"),
+        scenario(
+            "echo-1",
+            Work::Echo { window: 1 },
+            100,
+            100,
+            "100 connections, 1 message in flight each",
+        ),
+        scenario(
+            "echo-64",
+            Work::Echo { window: 64 },
+            100,
+            100,
+            "100 connections, 64 messages in flight each",
+        ),
+        scenario(
+            "fanout-32x16",
+            Work::Fanout { window: 16 },
+            32,
+            1,
+            "32 clients say 16 messages each at once",
+        ),
+        scenario(
+            "fanout-100x4",
+            Work::Fanout { window: 4 },
+            100,
+            1,
+            "100 clients say 4 messages each at once",
+        ),
+        scenario(
+            "fanout-1000x1",
+            Work::Fanout { window: 1 },
+            1000,
+            1,
+            "1,000 clients say 1 message each at once",
+        ),
         scenario("single", Work::Single, 1000, 1, "one message at a time to 1,000 clients"),
-        scenario("rate", Work::Rate { deliveries_per_s: 100_000 }, 100, 1, "100,000 deliveries/s to 100 clients"),
-        scenario("rooms-x4", Work::Fanout { window: 4 }, 1000, 100, "1,000 in 100 rooms say 4 messages each at once"),
+        scenario(
+            "rate",
+            Work::Rate { deliveries_per_s: 100_000 },
+            100,
+            1,
+            "100,000 deliveries/s to 100 clients",
+        ),
+        scenario(
+            "rooms-x4",
+            Work::Fanout { window: 4 },
+            1000,
+            100,
+            "1,000 in 100 rooms say 4 messages each at once",
+        ),
         scenario(
             "rooms-x16",
             Work::Fanout { window: 16 },
@@ -60,7 +104,13 @@ pub fn all() -> Vec<Scenario> {
             100,
             "1,000 in 100 rooms say 16 messages each at once",
         ),
-        scenario("idle", Work::Idle, 19_000, 190, "19,000 clients in rooms of 100 join and stay silent"),
+        scenario(
+            "idle",
+            Work::Idle,
+            19_000,
+            190,
+            "19,000 clients in rooms of 100 join and stay silent",
+        ),
         scenario(
             "churn",
             Work::Churn { at_once: 16 },

@@ -14,9 +14,13 @@ const FAULTS: [&str; 5] = ["lose", "double", "replace", "alter", "invent"];
 
 pub fn run() -> Result<()> {
     println!("counting alone: {:.0} million deliveries/s", counted_per_s() / 1e6);
-    let scenario = scenario::all().into_iter().find(|scenario| scenario.name == "fanout-32x16").context("scenario")?;
+    let scenario = scenario::all()
+        .into_iter()
+        .find(|scenario| scenario.name == "fanout-32x16")
+        .context("scenario")?;
     let budget = Budget { warm_up: Duration::ZERO, measure: Duration::from_millis(200) };
-    drive::run(&Bare { fault: "none" }, &scenario, budget, 0).context("a server without a fault")?;
+    drive::run(&Bare { fault: "none" }, &scenario, budget, 0)
+        .context("a server without a fault")?;
     println!("no fault: passes");
     for (number, fault) in FAULTS.into_iter().enumerate() {
         match drive::run(&Bare { fault }, &scenario, budget, 1 + number as u16) {

@@ -28,13 +28,17 @@ impl Server {
         let scratch = std::env::temp_dir().join(format!("chat-server-load-{}", std::process::id()));
         fs::create_dir_all(&scratch).with_context(|| format!("creating {}", scratch.display()))?;
         let port = free_port()?;
-        let mut command = contender.launch(&Start { program: &program, port, scratch: &scratch, scenario })?;
+        let mut command =
+            contender.launch(&Start { program: &program, port, scratch: &scratch, scenario })?;
         let log = File::create(scratch.join("stderr"))?;
         let says = matches!(contender.ready(), Ready::Says);
         command.stdin(Stdio::null()).stderr(log.try_clone()?);
         command.stdout(if says { Stdio::piped() } else { Stdio::from(log) });
-        let child = on_server_core(|| command.spawn().with_context(|| format!("starting {}", program.display())))?;
-        let mut server = Server { child, scratch, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
+        let child = on_server_core(|| {
+            command.spawn().with_context(|| format!("starting {}", program.display()))
+        })?;
+        let mut server =
+            Server { child, scratch, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
         let ready = if says { server.listening_line() } else { server.port_open() };
         match ready {
             Ok(address) => {
@@ -74,9 +78,11 @@ impl Server {
             let _ = BufReader::new(stdout).read_line(&mut line);
             let _ = sender.send(line);
         });
-        let line = receiver.recv_timeout(START_TIMEOUT).context("it prints no `Listening on: ADDRESS`")?;
+        let line =
+            receiver.recv_timeout(START_TIMEOUT).context("it prints no `Listening on: ADDRESS`")?;
         let address = line.trim().strip_prefix("Listening on: ");
-        let address = address.with_context(|| format!("it printed {line:?} instead of `Listening on: ADDRESS`"))?;
+        let address = address
+            .with_context(|| format!("it printed {line:?} instead of `Listening on: ADDRESS`"))?;
         address.parse().with_context(|| format!("address {address:?}"))
     }
 
@@ -117,6 +123,7 @@ fn on_server_core<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?.port())
 }

@@ -1,8 +1,9 @@
 //! How a delivery looks on the wire of one server, and the loop that counts deliveries.
 //!
-//! All names, rooms and payloads of a run have the same length, so a server's deliveries all have the same length too:
-//! a constant head (with holes where the sender's name or address stands), the payload, a constant end. Counting is
-//! then a few word comparisons and one multiplication a delivery, and still checks every byte.
+//! All names, rooms and payloads of a run have the same length, so a server's deliveries all have
+//! the same length too: a constant head (with holes where the sender's name or address stands), the
+//! payload, a constant end. Counting is then a few word comparisons and one multiplication a
+//! delivery, and still checks every byte.
 
 use crate::payload::{Kind, PAYLOAD_BYTES, Stamp, digest, said_ns, word};
 
@@ -67,7 +68,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// `one` and `other` are what stands before the payload for two senders that differ in all they can differ in.
+    /// `one` and `other` are what stands before the payload for two senders that differ in all they
+    /// can differ in.
     pub fn new(one: &[u8], other: &[u8], end: &[u8], stamp: Stamp) -> Shape {
         assert_eq!(one.len(), other.len(), "deliveries of one run have one length");
         assert!(end.len() <= 8, "the end of a delivery fits into a word");
@@ -85,11 +87,16 @@ impl Shape {
             mask[one.len() + PAYLOAD_BYTES..].fill(0xff);
             masked_words(&known, &mask)
         };
-        Shape { measured: words(Kind::Measured), settle: words(Kind::Settle), payload_at: one.len(), record_bytes }
+        Shape {
+            measured: words(Kind::Measured),
+            settle: words(Kind::Settle),
+            payload_at: one.len(),
+            record_bytes,
+        }
     }
 
-    /// Counts deliveries from the start of `bytes` up to the first thing that is not a whole one. Returns the bytes
-    /// counted.
+    /// Counts deliveries from the start of `bytes` up to the first thing that is not a whole one.
+    /// Returns the bytes counted.
     pub fn count(&self, bytes: &[u8], tally: &mut Tally, sampler: &mut Sampler) -> usize {
         let mut counted = *tally;
         let mut used = 0;
@@ -109,7 +116,8 @@ impl Shape {
     /// The payload of a settling message, if `bytes` begins with one.
     pub fn settle<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let record = bytes.get(..self.record_bytes)?;
-        fits(&self.settle, record).then(|| &record[self.payload_at..self.payload_at + PAYLOAD_BYTES])
+        fits(&self.settle, record)
+            .then(|| &record[self.payload_at..self.payload_at + PAYLOAD_BYTES])
     }
 
     /// Whether `bytes` may become a delivery once more has arrived.

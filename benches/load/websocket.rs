@@ -19,7 +19,10 @@ pub fn greeting(path: &str) -> Vec<Step> {
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     );
-    vec![Step::Send(request.into_bytes()), Step::Await { starting: b"HTTP/1.1 101 ", until: b"\r\n\r\n".to_vec() }]
+    vec![
+        Step::Send(request.into_bytes()),
+        Step::Await { starting: b"HTTP/1.1 101 ", until: b"\r\n\r\n".to_vec() },
+    ]
 }
 
 pub fn push_text(payload: &Payload, out: &mut Vec<u8>) {

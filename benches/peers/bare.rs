@@ -1,5 +1,6 @@
-//! The floor: a mio loop that appends all whole lines of a turn to one log and gives each client the log in one write.
-//! No names, no limits, no order to leave in; a client that does not read makes it grow for ever.
+//! The floor: a mio loop that appends all whole lines of a turn to one log and gives each client
+//! the log in one write. No names, no limits, no order to leave in; a client that does not read
+//! makes it grow for ever.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -74,7 +75,11 @@ fn spoil(log: &[u8], fault: &str) -> Vec<u8> {
 fn accept(listener: &TcpListener, poll: &Poll, clients: &mut Vec<Client>) -> io::Result<()> {
     while let Ok((mut stream, _)) = listener.accept() {
         stream.set_nodelay(true)?;
-        poll.registry().register(&mut stream, Token(clients.len()), Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(
+            &mut stream,
+            Token(clients.len()),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         clients.push(Client { stream, partial: Vec::new(), unsent: Vec::new(), gone: false });
     }
     Ok(())

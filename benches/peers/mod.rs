@@ -1,4 +1,5 @@
-//! Servers written the usual way, to compare with. Started by the load benchmark as processes of their own.
+//! Servers written the usual way, to compare with. Started by the load benchmark as processes of
+//! their own.
 
 pub mod bare;
 mod tokio_echo;

@@ -1,6 +1,6 @@
-//! A line chat the usual way: a task that reads, a channel and a task that writes for each client, one map of rooms.
-//! The first line of a client is its room. Each message is a write, as in tokio's own chat example; a kinder variant
-//! writes all that is queued at once.
+//! A line chat the usual way: a task that reads, a channel and a task that writes for each client,
+//! one map of rooms. The first line of a client is its room. Each message is a write, as in tokio's
+//! own chat example; a kinder variant writes all that is queued at once.
 
 use std::collections::HashMap;
 use std::io;
@@ -41,7 +41,11 @@ async fn client(stream: TcpStream, id: u64, rooms: Rooms, at_once: bool) -> io::
     result
 }
 
-async fn read(reader: &mut (impl AsyncBufReadExt + Unpin), room: &[u8], rooms: &Rooms) -> io::Result<()> {
+async fn read(
+    reader: &mut (impl AsyncBufReadExt + Unpin),
+    room: &[u8],
+    rooms: &Rooms,
+) -> io::Result<()> {
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).await? > 0 {
         let shared = Line::from(&line[..]);
@@ -55,7 +59,11 @@ async fn read(reader: &mut (impl AsyncBufReadExt + Unpin), room: &[u8], rooms: &
     Ok(())
 }
 
-async fn write(writer: OwnedWriteHalf, mut lines: UnboundedReceiver<Line>, at_once: bool) -> io::Result<()> {
+async fn write(
+    writer: OwnedWriteHalf,
+    mut lines: UnboundedReceiver<Line>,
+    at_once: bool,
+) -> io::Result<()> {
     let mut writer = BufWriter::new(writer);
     while let Some(line) = lines.recv().await {
         writer.write_all(&line).await?;

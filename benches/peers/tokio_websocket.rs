@@ -1,5 +1,6 @@
-//! A WebSocket chat the usual way, after the pattern of tokio-tungstenite's own documentation: for each client a task
-//! that reads, a channel, and the channel forwarded to the socket. The path is the room; /echo is not shared.
+//! A WebSocket chat the usual way, after the pattern of tokio-tungstenite's own documentation: for
+//! each client a task that reads, a channel, and the channel forwarded to the socket. The path is
+//! the room; /echo is not shared.
 
 use std::collections::HashMap;
 use std::io;

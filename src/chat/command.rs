@@ -155,7 +155,9 @@ pub const COMMANDS: [Typed; 12] = [
         arguments: "#ROOM",
         does: "enter a room, or create it, and talk there",
         details: "You stay in your other rooms and go on hearing them; /join one of them to talk there.",
-        parse: |arguments| Some(Command::Join { room: word(arguments)?, resume: None, replay: None }),
+        parse: |arguments| {
+            Some(Command::Join { room: word(arguments)?, resume: None, replay: None })
+        },
     },
     Typed {
         name: "leave",
@@ -210,7 +212,9 @@ pub const COMMANDS: [Typed; 12] = [
         arguments: "ACTION",
         does: "do something: /me waves",
         details: "",
-        parse: |arguments| Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Action }),
+        parse: |arguments| {
+            Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Action })
+        },
     },
     Typed {
         name: "history",
@@ -237,12 +241,14 @@ pub const COMMANDS: [Typed; 12] = [
         arguments: "TEXT",
         does: "say something that begins with a slash: //text says /text",
         details: "",
-        parse: |arguments| Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Said }),
+        parse: |arguments| {
+            Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Said })
+        },
     },
 ];
 
-/// Reads a line that somebody typed. What nobody sees before a command does not make a message of it, least of all the byte
-/// order mark that scripts from Windows begin with.
+/// Reads a line that somebody typed. What nobody sees before a command does not make a message of
+/// it, least of all the byte order mark that scripts from Windows begin with.
 ///
 /// # Errors
 /// A command that is not in the table, or that lacks an argument.
@@ -266,7 +272,10 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
         return Err(Complaint::new("unknown_type", message));
     };
     (typed.parse)(arguments.trim()).ok_or_else(|| {
-        let message = format!("That is not how /{0} works. Type it as: /{0} {1}", typed.name, typed.arguments);
+        let message = format!(
+            "That is not how /{0} works. Type it as: /{0} {1}",
+            typed.name, typed.arguments
+        );
         Complaint::new("missing_field", message)
     })
 }
@@ -276,7 +285,8 @@ fn without_unseen_start(line: &str) -> &str {
     if line.starts_with(|c: char| c.is_ascii_graphic()) {
         return line;
     }
-    let bare = line.trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
+    let bare = line
+        .trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
     if bare.starts_with('/') { bare } else { line.trim_start_matches('\u{FEFF}') }
 }
 
@@ -338,7 +348,10 @@ mod tests {
         assert_eq!(parse("/leave"), Ok(Command::Leave { room: None }));
         assert_eq!(parse("/leave #dev"), Ok(Command::Leave { room: Some("#dev".into()) }));
         assert_eq!(parse("/topic -"), Ok(Command::Topic { room: None, text: Some("".into()) }));
-        assert_eq!(parse("/who #dev 3"), Ok(Command::Who { room: Some("#dev".into()), after: 100, limit: None }));
+        assert_eq!(
+            parse("/who #dev 3"),
+            Ok(Command::Who { room: Some("#dev".into()), after: 100, limit: None })
+        );
         assert_eq!(parse("/who 2"), Ok(Command::Who { room: None, after: 50, limit: None }));
     }
 

@@ -18,7 +18,13 @@ use crate::ids::ClientId;
 
 impl Chat {
     /// Appends an event to the journal; what the journal has committed is published and applied.
-    pub(super) fn commit(&mut self, by: ClientId, event: Event, reference: Option<&Reference>, out: &mut Delivery) {
+    pub(super) fn commit(
+        &mut self,
+        by: ClientId,
+        event: Event,
+        reference: Option<&Reference>,
+        out: &mut Delivery,
+    ) {
         let unix_ms = out.now().unix_ms;
         self.journal.append(Entry { event, by, reference: reference.cloned(), unix_ms });
         while let Some(entry) = self.journal.committed() {
@@ -34,30 +40,47 @@ impl Chat {
         match event {
             Event::Said { room, message } => self.publish_said(by, *room, message, reference, out),
             Event::Joined { room } => {
-                let joined = |room, name| Output::Joined { room, name, time, own: None, reference: None };
+                let joined =
+                    |room, name| Output::Joined { room, name, time, own: None, reference: None };
                 self.announce(by, *room, 1, joined, out);
             }
             Event::Left { room, words } => {
                 let words = words.as_deref();
-                let left = |room, name| Output::Left { room, name, time, words, you: false, reference: None };
+                let left = |room, name| Output::Left {
+                    room,
+                    name,
+                    time,
+                    words,
+                    you: false,
+                    reference: None,
+                };
                 self.announce(by, *room, 0, left, out);
             }
             Event::Renamed { name } => {
                 let to = name.as_str();
-                let renamed =
-                    |room, from| Output::Renamed { room: Some(room), from, to, time, you: false, reference: None };
+                let renamed = |room, from| Output::Renamed {
+                    room: Some(room),
+                    from,
+                    to,
+                    time,
+                    you: false,
+                    reference: None,
+                };
                 let rooms: Vec<RoomId> = out.channels_of(by).collect();
                 for room in rooms {
                     self.announce(by, room, 0, renamed, out);
                 }
             }
-            Event::Topic { room, text } => self.publish_topic(by, *room, text, time, reference, out),
+            Event::Topic { room, text } => {
+                self.publish_topic(by, *room, text, time, reference, out)
+            }
             Event::Direct { to, text } => self.publish_direct(by, *to, text, time, reference, out),
             Event::Came { .. } | Event::Went | Event::Opened { .. } | Event::Closed { .. } => {}
         }
     }
 
-    /// The path of every message: no allocation and no formatting per member, and one rendering per format.
+    /// The path of every message: no allocation and no formatting per member, and one rendering per
+    /// format.
     fn publish_said(
         &self,
         by: ClientId,
@@ -68,23 +91,28 @@ impl Chat {
     ) {
         let Some(room) = self.directory.get(id) else { return };
         let (name, line) = (room.name.as_str(), Line::new(room.history.next_id(), message));
-        // A terminal has shown its owner what was typed; a program knows its own message by the reference.
+        // A terminal has shown its owner what was typed; a program knows its own message by the
+        // reference.
         let own = match reference {
             None if out.encoding(by).framing != Framing::Lines => None,
             None => Some(Vec::new()),
-            reference => Some(out.encode(by, |to| tell(to, &Output::Said { room: name, line, reference }))),
+            reference => {
+                Some(out.encode(by, |to| tell(to, &Output::Said { room: name, line, reference })))
+            }
         };
         let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
         let said = Output::Said { room: name, line, reference: None };
         out.publish(id, origin, |to| tell(to, &said));
-        if let Some(listeners) = self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
+        if let Some(listeners) =
+            self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
             && name == LOBBY
         {
             out.publish(listeners, None, |to| tell(to, &said));
         }
     }
 
-    /// Tells the others in a room, if it is small enough, of somebody who comes (`more` is 1), goes or changes.
+    /// Tells the others in a room, if it is small enough, of somebody who comes (`more` is 1), goes
+    /// or changes.
     fn announce<'a>(
         &'a self,
         by: ClientId,
@@ -93,7 +121,9 @@ impl Chat {
         output: impl Fn(&'a str, &'a str) -> Output<'a>,
         out: &mut Delivery,
     ) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else { return };
+        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
+            return;
+        };
         if room.members + more <= self.settings.announce_below {
             let output = output(room.name.as_str(), person.name.as_str());
             out.publish(id, Some(Origin { speaker: by, instead: &[] }), |to| tell(to, &output));
@@ -109,7 +139,9 @@ impl Chat {
         reference: Option<&Reference>,
         out: &mut Delivery,
     ) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else { return };
+        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
+            return;
+        };
         let output = |reference| Output::Topic {
             room: room.name.as_str(),
             topic,
@@ -117,7 +149,8 @@ impl Chat {
             time: Some(time),
             reference,
         };
-        let own = reference.map(|reference| out.encode(by, |to| tell(to, &output(Some(reference)))));
+        let own =
+            reference.map(|reference| out.encode(by, |to| tell(to, &output(Some(reference)))));
         let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
         out.publish(id, origin, |to| tell(to, &output(None)));
     }
@@ -131,7 +164,9 @@ impl Chat {
         reference: Option<&Reference>,
         out: &mut Delivery,
     ) {
-        let (Some(from), Some(addressee)) = (self.people.get(by), self.people.get(to)) else { return };
+        let (Some(from), Some(addressee)) = (self.people.get(by), self.people.get(to)) else {
+            return;
+        };
         let output = |sent, reference| Output::Direct {
             from: from.name.as_str(),
             to: addressee.name.as_str(),
@@ -209,23 +244,35 @@ impl Chat {
 
     /// Whoever speaks where nobody else is, is told so once.
     fn comfort(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get_mut(by)) else { return };
+        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get_mut(by)) else {
+            return;
+        };
         if room.members > 1 {
             person.told_alone = false;
         } else if !mem::replace(&mut person.told_alone, true) {
             let name: &str = room.name.as_str();
             out.send(by, |to| {
-                note(to, format_args!("* Nobody else is in {name} now. Whoever joins will see what you said."));
+                note(
+                    to,
+                    format_args!(
+                        "* Nobody else is in {name} now. Whoever joins will see what you said."
+                    ),
+                );
             });
         }
     }
 
-    /// Keeps all histories together within their limit: deserted rooms go first, then what is old in the room that grows.
+    /// Keeps all histories together within their limit: deserted rooms go first, then what is old
+    /// in the room that grows.
     fn make_room(&mut self, by: ClientId, growing: RoomId, out: &mut Delivery) {
         while self.directory.is_over_bytes() {
             match self.directory.most_vacant() {
                 Some(room) => self.commit(by, Event::Closed { room }, None, out),
-                None if self.directory.get(growing).is_some_and(|room| !room.history.is_empty()) => {
+                None if self
+                    .directory
+                    .get(growing)
+                    .is_some_and(|room| !room.history.is_empty()) =>
+                {
                     self.directory.halve(growing);
                 }
                 None => return,

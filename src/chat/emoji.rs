@@ -8,8 +8,9 @@ pub const EMOJI_PRESENTATION: char = '\u{FE0F}';
 const ENCLOSING_KEYCAP: char = '\u{20E3}';
 const BLACK_FLAG: char = '\u{1F3F4}';
 
-/// The tags of the three flags that Unicode recommends (England, Scotland, Wales), after the black flag. Any other tags
-/// look like a plain black flag nearly everywhere, so they would be hidden text.
+/// The tags of the three flags that Unicode recommends (England, Scotland, Wales), after the black
+/// flag. Any other tags look like a plain black flag nearly everywhere, so they would be hidden
+/// text.
 const FLAG_TAGS: [&str; 3] = [
     "\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
     "\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
@@ -24,7 +25,8 @@ pub fn flag_tags(before: Option<char>, rest: &str) -> Option<usize> {
     FLAG_TAGS.iter().find(|tags| rest.starts_with(*tags)).map(|tags| tags.len())
 }
 
-/// Whether `cluster`, a whole grapheme cluster, is an emoji with all that belongs to it: 🦀, ❤️, 👍🏽, 👩‍💻, 🇯🇵, 1️⃣, 🏴󠁧󠁢󠁥󠁮󠁧󠁿.
+/// Whether `cluster`, a whole grapheme cluster, is an emoji with all that belongs to it: 🦀, ❤️, 👍🏽,
+/// 👩‍💻, 🇯🇵, 1️⃣, 🏴󠁧󠁢󠁥󠁮󠁧󠁿.
 pub fn is_emoji(cluster: &str) -> bool {
     is_keycap(cluster) || is_country_flag(cluster) || is_joined(cluster)
 }
@@ -57,7 +59,8 @@ fn is_element(element: &str) -> bool {
     }
     let rest = chars.as_str();
     rest.is_empty()
-        || chars.next().is_some_and(|c| c == EMOJI_PRESENTATION || is_skin_tone(c)) && chars.next().is_none()
+        || chars.next().is_some_and(|c| c == EMOJI_PRESENTATION || is_skin_tone(c))
+            && chars.next().is_none()
         || flag_tags(Some(base), rest) == Some(rest.len())
 }
 

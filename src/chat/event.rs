@@ -62,8 +62,8 @@ pub struct Entry {
     pub unix_ms: u64,
 }
 
-/// The one order of all events. This one lives in memory and commits at once; one that is durable or shared commits later,
-/// and gives the same entries out of [`Journal::committed`] then.
+/// The one order of all events. This one lives in memory and commits at once; one that is durable
+/// or shared commits later, and gives the same entries out of [`Journal::committed`] then.
 #[derive(Debug, Default)]
 pub struct Journal {
     committed: VecDeque<Entry>,

@@ -1,5 +1,5 @@
-//! The JSON dialect, `chat.v1.json`: one object a frame. What clients send is read here; what they get is in
-//! [`super::output`].
+//! The JSON dialect, `chat.v1.json`: one object a frame. What clients send is read here; what they
+//! get is in [`super::output`].
 
 use std::borrow::Cow;
 
@@ -13,10 +13,12 @@ use super::history::Kind;
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
 
-/// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is written.
+/// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is
+/// written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
-/// What a client puts into a request to know its answer again: a number or a string, as it was written.
+/// What a client puts into a request to know its answer again: a number or a string, as it was
+/// written.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Reference(Box<RawValue>);
@@ -30,16 +32,16 @@ impl PartialEq for Reference {
 impl Reference {
     fn read(value: &RawValue) -> Result<Reference, Complaint> {
         let fits = match value.get().as_bytes() {
-            [b'"', ..] => {
-                serde_json::from_str::<Text>(value.get()).is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX)
-            }
+            [b'"', ..] => serde_json::from_str::<Text>(value.get())
+                .is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX),
             [b'-' | b'0'..=b'9', ..] => value.get().len() <= REFERENCE_BYTES_MAX,
             _ => false,
         };
         if fits {
             return Ok(Reference(value.to_owned()));
         }
-        let message = format!("A ref is a number or a string of at most {REFERENCE_BYTES_MAX} bytes.");
+        let message =
+            format!("A ref is a number or a string of at most {REFERENCE_BYTES_MAX} bytes.");
         Err(Complaint::new("bad_field", message))
     }
 }
@@ -75,8 +77,9 @@ struct Request<'a> {
 /// A request as the chat understands it, with its reference, which an error must carry as well.
 pub type Parsed<'a> = (Result<Command<'a>, Complaint>, Option<Reference>);
 
-/// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1), and with U+FFFD for halves
-/// of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2 lets them pass, and no string of ours can hold them.
+/// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1),
+/// and with U+FFFD for halves of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2
+/// lets them pass, and no string of ours can hold them.
 pub fn readable(text: &str) -> Cow<'_, str> {
     let text = text.trim_start_matches('\u{FEFF}');
     let mut mended: Option<Vec<u8>> = None;
@@ -104,7 +107,10 @@ pub fn readable(text: &str) -> Cow<'_, str> {
 fn unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.as_bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
     // A sign is no digit.
-    digits.iter().all(u8::is_ascii_hexdigit).then(|| u16::from_str_radix(&text[at + 2..at + 6], 16).ok())?
+    digits
+        .iter()
+        .all(u8::is_ascii_hexdigit)
+        .then(|| u16::from_str_radix(&text[at + 2..at + 6], 16).ok())?
 }
 
 /// Reads one request.
@@ -121,7 +127,10 @@ pub fn parse(text: &str) -> Parsed<'_> {
         Err(error) => {
             let complaint = match error.is_data() {
                 // It quotes the value, which can be as long as a message.
-                true => Complaint::new("bad_field", format!("A field does not fit: {:.200}.", error.to_string())),
+                true => Complaint::new(
+                    "bad_field",
+                    format!("A field does not fit: {:.200}.", error.to_string()),
+                ),
                 false => Complaint::new("bad_json", format!("This is not a JSON object: {error}.")),
             };
             (Err(complaint), salvage(text))
@@ -129,13 +138,16 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
 }
 
-/// The reference of an object that is not one, or whose fields do not fit, if it has exactly one that can be read.
+/// The reference of an object that is not one, or whose fields do not fit, if it has exactly one
+/// that can be read.
 fn salvage(text: &str) -> Option<Reference> {
     let mut found = None;
     let mut rest = text.trim_start().strip_prefix('{')?;
     while let Some((name, value, after)) = member(rest) {
         if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
-            let value = serde_json::from_str::<&RawValue>(value).ok().and_then(|value| Reference::read(value).ok());
+            let value = serde_json::from_str::<&RawValue>(value)
+                .ok()
+                .and_then(|value| Reference::read(value).ok());
             if found.replace(value).is_some() {
                 return None;
             }
@@ -145,8 +157,8 @@ fn salvage(text: &str) -> Option<Reference> {
     found.flatten()
 }
 
-/// The first member of what is left of an object: its name, its value, and what follows. Only strings and brackets are
-/// looked at, so that a value that is wrong hides none of those behind it.
+/// The first member of what is left of an object: its name, its value, and what follows. Only
+/// strings and brackets are looked at, so that a value that is wrong hides none of those behind it.
 fn member(rest: &str) -> Option<(&str, &str, &str)> {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
     let name = &rest[..string(rest)?];
@@ -179,18 +191,26 @@ fn string(text: &str) -> Option<usize> {
 }
 
 fn command(request: Request<'_>) -> Result<Command<'_>, Complaint> {
-    let Request { kind, room, text, to, name, epoch, since, replay, before, after, limit, .. } = request;
+    let Request { kind, room, text, to, name, epoch, since, replay, before, after, limit, .. } =
+        request;
     let Some(kind) = kind else {
-        return Err(Complaint::new("missing_field", "An object needs the field \"type\".".to_owned()));
+        return Err(Complaint::new(
+            "missing_field",
+            "An object needs the field \"type\".".to_owned(),
+        ));
     };
     let need = |field: &str| {
-        let message = format!("The type {} needs the field \"{field}\".", super::text::quote(&kind, 40));
+        let message =
+            format!("The type {} needs the field \"{field}\".", super::text::quote(&kind, 40));
         Complaint::new("missing_field", message)
     };
     Ok(match &*kind {
         "say" => Command::Say { room, text: text.ok_or_else(|| need("text"))?, kind: Kind::Said },
         "me" => Command::Say { room, text: text.ok_or_else(|| need("text"))?, kind: Kind::Action },
-        "msg" => Command::Direct { to: to.ok_or_else(|| need("to"))?, text: text.ok_or_else(|| need("text"))? },
+        "msg" => Command::Direct {
+            to: to.ok_or_else(|| need("to"))?,
+            text: text.ok_or_else(|| need("text"))?,
+        },
         "join" => Command::Join {
             room: room.ok_or_else(|| need("room"))?,
             resume: since.map(|since| Resume { since, epoch }),

@@ -1,11 +1,14 @@
 //! The chat: names, rooms, commands, history.
 //!
-//! A request (a typed command or a JSON object) is checked, becomes an [`event::Event`] and is appended to the
-//! [`event::Journal`]; what the journal commits is published and applied, and in no other way does state change.
+//! A request (a typed command or a JSON object) is checked, becomes an [`event::Event`] and is
+//! appended to the [`event::Journal`]; what the journal commits is published and applied, and in no
+//! other way does state change.
 //!
-//! - [`command`], [`json`]: what clients ask for, in two dialects; [`output`]: what they are told, in both.
+//! - [`command`], [`json`]: what clients ask for, in two dialects; [`output`]: what they are told,
+//!   in both.
 //! - [`people`], [`directory`]: who is here, and the rooms; [`history`]: what was said in a room.
-//! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how fast.
+//! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
+//!   fast.
 
 pub mod command;
 mod commit;
@@ -42,7 +45,8 @@ use people::People;
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";
 
-/// Clients take messages of at least 1 MiB, most of them; a quarter of that leaves room for those that take less.
+/// Clients take messages of at least 1 MiB, most of them; a quarter of that leaves room for those
+/// that take less.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 fn lobby() -> RoomName {
@@ -60,7 +64,8 @@ pub struct Settings {
     /// Comings, goings and renamings are told in rooms of at most so many members.
     pub announce_below: u32,
     pub message_bytes_max: usize,
-    /// An answer that lists messages has at most so many bytes, but for one message that has more by itself.
+    /// An answer that lists messages has at most so many bytes, but for one message that has more
+    /// by itself.
     pub answer_bytes_max: usize,
     /// Tells one run of the server from another: message ids start over with it.
     pub epoch: String,
@@ -122,19 +127,35 @@ impl Chat {
         let name = Name::parse(typed).map_err(|error| Complaint::of("name_refused", &error))?;
         let message = match self.people.find_alike(&name, owner) {
             None => return Ok(name),
-            Some(other) if other.name == name => format!("The name {name} is taken. Choose another one."),
-            Some(other) => format!("The name {name} looks like {}, which is taken. Choose another one.", other.name),
+            Some(other) if other.name == name => {
+                format!("The name {name} is taken. Choose another one.")
+            }
+            Some(other) => format!(
+                "The name {name} looks like {}, which is taken. Choose another one.",
+                other.name
+            ),
         };
         Err(Complaint::new("name_taken", message))
     }
 
-    fn complain(&self, client: ClientId, complaint: &Complaint, reference: Option<&Reference>, out: &mut Delivery) {
+    fn complain(
+        &self,
+        client: ClientId,
+        complaint: &Complaint,
+        reference: Option<&Reference>,
+        out: &mut Delivery,
+    ) {
         let Complaint { code, message } = complaint;
         out.send(client, |to| tell(to, &Output::Error { code, message, reference }));
     }
 
     /// Greets somebody who speaks JSON. It joins rooms by itself, so that it can say where it was.
-    fn welcome(&mut self, client: ClientId, room: Option<&str>, out: &mut Delivery) -> Result<(), Complaint> {
+    fn welcome(
+        &mut self,
+        client: ClientId,
+        room: Option<&str>,
+        out: &mut Delivery,
+    ) -> Result<(), Complaint> {
         if let Some(person) = self.people.get(client) {
             let welcome = Output::Welcome {
                 name: person.name.as_str(),
@@ -160,7 +181,12 @@ impl Chat {
     }
 
     /// Greets a person: one line, then what was said lately.
-    fn greet(&mut self, client: ClientId, room: Option<&str>, out: &mut Delivery) -> Result<(), Complaint> {
+    fn greet(
+        &mut self,
+        client: ClientId,
+        room: Option<&str>,
+        out: &mut Delivery,
+    ) -> Result<(), Complaint> {
         let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
         let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
         let entered = self.enter(client, name, out);
@@ -171,7 +197,10 @@ impl Chat {
             };
             let name = &person.name;
             out.send(client, |to| {
-                note(to, format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
+                note(
+                    to,
+                    format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."),
+                );
             });
         }
         let told = self.replay(client, entered?, None, None, out);
@@ -182,10 +211,12 @@ impl Chat {
     /// The room that a command publishes to and that is behind; it is done when that has caught up.
     fn congestion(&self, client: ClientId, command: &Command<'_>, out: &Delivery) -> Option<Wait> {
         let room = match command {
-            Command::Say { room, .. } | Command::Topic { room, text: Some(_) } | Command::Typing { room } => {
-                self.room_of(client, room.as_deref(), out).ok()
+            Command::Say { room, .. }
+            | Command::Topic { room, text: Some(_) }
+            | Command::Typing { room } => self.room_of(client, room.as_deref(), out).ok(),
+            Command::Join { room, .. } => {
+                RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key()))
             }
-            Command::Join { room, .. } => RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key())),
             Command::Direct { to, .. } => {
                 let to = self.addressee(to).ok()?;
                 return out.client_congested(to).then_some(Wait::ClientClear(to));
@@ -257,28 +288,34 @@ impl Service for Chat {
         let json = out.encoding(client).dialect == dialect::JSON;
         let readable;
         let (parsed, reference) = match text::from_bytes(message.bytes) {
-            Err(error) => (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None),
+            Err(error) => {
+                (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None)
+            }
             Ok(text) if json => {
                 readable = json::readable(text);
                 json::parse(&readable)
             }
             Ok(text) => (command::parse(text), None),
         };
-        // Nobody is left to hear an answer, so what only asks for one takes none of the time that last words have.
+        // Nobody is left to hear an answer, so what only asks for one takes none of the time that
+        // last words have.
         if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Command::concerns_others) {
             return Outcome::Done;
         }
         if out.is_behind(client) {
             return Outcome::Blocked(Wait::ClientClear(client));
         }
-        if let Some(until) = parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out)) {
+        if let Some(until) =
+            parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out))
+        {
             return Outcome::Blocked(until);
         }
         let Some(person) = self.people.get_mut(client) else { return Outcome::Done };
         if let Err(at) = person.bucket.try_take(out.now().ms, &self.settings.rate) {
             return Outcome::Blocked(Wait::Time(at));
         }
-        let done = parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
+        let done =
+            parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
         if let Err(complaint) = done {
             self.complain(client, &complaint, reference.as_ref(), out);
         }

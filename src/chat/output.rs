@@ -1,4 +1,5 @@
-//! What clients are told: each thing once, in two renderings, as lines for people and as JSON for programs.
+//! What clients are told: each thing once, in two renderings, as lines for people and as JSON for
+//! programs.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -310,13 +311,21 @@ impl Output<'_> {
     fn lines(&self, line: &mut dyn FnMut(fmt::Arguments)) {
         match self {
             Output::Said { .. } | Output::Welcome { .. } | Output::Typing { .. } => {}
-            Output::Joined { room, name, own: None, .. } => line(format_args!("* {name} joined {room}.")),
+            Output::Joined { room, name, own: None, .. } => {
+                line(format_args!("* {name} joined {room}."))
+            }
             Output::Joined { room, own: Some(own), .. } => {
-                let topic = if own.topic.is_empty() { String::new() } else { format!(" Topic: {}", Row(own.topic)) };
+                let topic = if own.topic.is_empty() {
+                    String::new()
+                } else {
+                    format!(" Topic: {}", Row(own.topic))
+                };
                 line(format_args!("* You are in {room} now, with {}.{topic}", others(own.members)));
             }
             Output::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
-            Output::Left { room, name, words: None, .. } => line(format_args!("* {name} left {room}.")),
+            Output::Left { room, name, words: None, .. } => {
+                line(format_args!("* {name} left {room}."))
+            }
             Output::Left { room, name, words: Some(words), .. } => {
                 line(format_args!("* {name} left {room}: {}", Row(words)));
             }
@@ -330,9 +339,15 @@ impl Output<'_> {
                 "" => line(format_args!("* {name} cleared the topic of {room}.")),
                 topic => line(format_args!("* {name} set the topic of {room}: {}", Row(topic))),
             },
-            Output::Direct { to, text, sent: true, .. } => line(format_args!("[you -> {to}] {}", Row(text))),
-            Output::Direct { from, text, .. } => line(format_args!("[{from} -> you] {}", Row(text))),
-            Output::History { room, messages, replay, .. } => history_lines(room, messages, *replay, line),
+            Output::Direct { to, text, sent: true, .. } => {
+                line(format_args!("[you -> {to}] {}", Row(text)))
+            }
+            Output::Direct { from, text, .. } => {
+                line(format_args!("[{from} -> you] {}", Row(text)))
+            }
+            Output::History { room, messages, replay, .. } => {
+                history_lines(room, messages, *replay, line)
+            }
             Output::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
             Output::Members { room, members, total, .. } if members.is_empty() => {
                 line(format_args!("* {total} in {room}: there is no such page."));
@@ -345,18 +360,28 @@ impl Output<'_> {
                     None => line(format_args!("* {total} in {room}, {first} to {last}: {names}")),
                     Some(next) => {
                         line(format_args!("* {total} in {room}, {first} to {last}: {names}"));
-                        line(format_args!("* More with /who {room} {}", next / super::command::PAGE + 1));
+                        line(format_args!(
+                            "* More with /who {room} {}",
+                            next / super::command::PAGE + 1
+                        ));
                     }
                 }
             }
-            Output::Rooms { total: 0, .. } => line(format_args!("* There are no rooms. Create one with /join #ROOM.")),
+            Output::Rooms { total: 0, .. } => {
+                line(format_args!("* There are no rooms. Create one with /join #ROOM."))
+            }
             Output::Rooms { rooms, total, after, next, .. } => {
-                let count = if *total == 1 { "1 room".to_owned() } else { format!("{total} rooms") };
+                let count =
+                    if *total == 1 { "1 room".to_owned() } else { format!("{total} rooms") };
                 match (rooms.len() as u64, *after) {
                     (0, _) => line(format_args!("* {count}: there is no such page.")),
                     (_, 0) => line(format_args!("* {count}, busiest first:")),
                     (listed, after) => {
-                        line(format_args!("* {count}, busiest first, {} to {}:", after + 1, after + listed));
+                        line(format_args!(
+                            "* {count}, busiest first, {} to {}:",
+                            after + 1,
+                            after + listed
+                        ));
                     }
                 }
                 for Listed { room, members, topic } in rooms {
@@ -373,7 +398,12 @@ impl Output<'_> {
     }
 }
 
-fn history_lines(room: &str, messages: &[Line], replay: bool, line: &mut dyn FnMut(fmt::Arguments)) {
+fn history_lines(
+    room: &str,
+    messages: &[Line],
+    replay: bool,
+    line: &mut dyn FnMut(fmt::Arguments),
+) {
     match (messages.len(), replay) {
         (0, true) => return,
         (0, false) => return line(format_args!("* Nothing was said in {room} yet.")),

@@ -53,19 +53,27 @@ impl Chat {
     ) -> Done {
         match command {
             Command::Nothing => Ok(()),
-            Command::Say { room, text, kind } => self.say(client, room.as_deref(), &text, kind, reference, out),
+            Command::Say { room, text, kind } => {
+                self.say(client, room.as_deref(), &text, kind, reference, out)
+            }
             Command::Direct { to, text } => self.direct(client, &to, &text, reference, out),
-            Command::Join { room, resume, replay } => self.join(client, &room, resume, replay, reference, out),
+            Command::Join { room, resume, replay } => {
+                self.join(client, &room, resume, replay, reference, out)
+            }
             Command::Leave { room } => self.leave(client, room.as_deref(), reference, out),
             Command::Nick { name } => self.nick(client, &name, reference, out),
-            Command::Topic { room, text } => self.topic(client, room.as_deref(), text.as_deref(), reference, out),
+            Command::Topic { room, text } => {
+                self.topic(client, room.as_deref(), text.as_deref(), reference, out)
+            }
             Command::History { room, before, after, limit } => {
                 let id = self.room_of(client, room.as_deref(), out)?;
                 let told = self.history(client, id, before, after, limit, reference, out);
                 self.charge(client, told, out);
                 Ok(())
             }
-            Command::Who { room, after, limit } => self.who(client, room.as_deref(), after, limit, reference, out),
+            Command::Who { room, after, limit } => {
+                self.who(client, room.as_deref(), after, limit, reference, out)
+            }
             Command::Rooms { after, limit } => {
                 self.rooms_page(client, after, limit, reference, out);
                 Ok(())
@@ -117,7 +125,9 @@ impl Chat {
 
     fn typing(&self, client: ClientId, room: Option<&str>, out: &mut Delivery) -> Done {
         let id = self.room_of(client, room, out)?;
-        let (Some(room), Some(name)) = (self.directory.get(id), self.name_of(client)) else { return Ok(()) };
+        let (Some(room), Some(name)) = (self.directory.get(id), self.name_of(client)) else {
+            return Ok(());
+        };
         let typing = Output::Typing { room: room.name.as_str(), name: name.as_str() };
         // It changes nothing and nobody needs it later, so it is no event.
         let origin = crate::delivery::channels::Origin { speaker: client, instead: &[] };
@@ -140,7 +150,9 @@ impl Chat {
         let known = self.directory.find(name.key());
         let was_in = known.is_some_and(|id| out.channels_of(client).any(|other| other == id));
         let id = self.enter(client, name, out)?;
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(client)) else { return Ok(()) };
+        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(client)) else {
+            return Ok(());
+        };
         let gap = resume.as_ref().is_some_and(|resume| self.has_gap(id, resume));
         let joined = Output::Joined {
             room: room.name.as_str(),
@@ -163,7 +175,8 @@ impl Chat {
         Ok(())
     }
 
-    /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five times a second.
+    /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five
+    /// times a second.
     pub(super) fn charge(&mut self, client: ClientId, told: Told, out: &Delivery) {
         if let Some(person) = self.people.get_mut(client) {
             let messages = told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE;
@@ -171,8 +184,14 @@ impl Chat {
         }
     }
 
-    /// Puts a client into a room, which is opened if need be, and makes it the one that it talks in.
-    pub(super) fn enter(&mut self, client: ClientId, name: RoomName, out: &mut Delivery) -> Result<RoomId, Complaint> {
+    /// Puts a client into a room, which is opened if need be, and makes it the one that it talks
+    /// in.
+    pub(super) fn enter(
+        &mut self,
+        client: ClientId,
+        name: RoomName,
+        out: &mut Delivery,
+    ) -> Result<RoomId, Complaint> {
         let known = self.directory.find(name.key());
         if let Some(id) = known
             && out.channels_of(client).any(|other| other == id)
@@ -182,7 +201,8 @@ impl Chat {
         }
         let rooms_max = self.settings.rooms_per_client_max;
         if out.channels_of(client).len() >= rooms_max {
-            let message = format!("You are in {rooms_max} rooms, and more are not allowed. Leave one first.");
+            let message =
+                format!("You are in {rooms_max} rooms, and more are not allowed. Leave one first.");
             return Err(Complaint::new("too_many_rooms", message));
         }
         let id = match known {
@@ -193,12 +213,19 @@ impl Chat {
         Ok(id)
     }
 
-    fn open(&mut self, client: ClientId, name: RoomName, out: &mut Delivery) -> Result<RoomId, Complaint> {
+    fn open(
+        &mut self,
+        client: ClientId,
+        name: RoomName,
+        out: &mut Delivery,
+    ) -> Result<RoomId, Complaint> {
         self.check_look(&name)?;
         // Newcomers have to be put somewhere, so the lobby is let in as one room too many.
         if self.directory.is_full() && name != lobby() {
             let Some(room) = self.directory.most_vacant() else {
-                let message = "This server has as many rooms as it can hold. Join one of those in /rooms.".to_owned();
+                let message =
+                    "This server has as many rooms as it can hold. Join one of those in /rooms."
+                        .to_owned();
                 return Err(Complaint::new("server_full", message));
             };
             self.commit(client, Event::Closed { room }, None, out);
@@ -208,8 +235,8 @@ impl Chat {
         Ok(room)
     }
 
-    /// Refuses a new room that could be taken for one that is there. The lobby's look is always its own, as newcomers have to
-    /// be put there.
+    /// Refuses a new room that could be taken for one that is there. The lobby's look is always its
+    /// own, as newcomers have to be put there.
     fn check_look(&self, name: &RoomName) -> Result<(), Complaint> {
         let lobby = lobby();
         let alike = match name.looks().iter().any(|look| lobby.looks().contain(look)) {
@@ -253,15 +280,21 @@ impl Chat {
         let missed = match &resume {
             Some(resume) => lines(room.history.after(resume.since)),
             None => {
-                let mut last = lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize));
+                let mut last =
+                    lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize));
                 last.split_off(last.len() - page.fitting(last.iter().rev()))
             }
         };
         let first_id = room.history.first_id();
-        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. People read it under one heading.
+        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. People
+        // read it under one heading.
         let mut rest = &missed[..];
         while !rest.is_empty() {
-            let count = if page.is_json { page.fitting(rest.iter().take(HISTORY_MAX as usize)) } else { rest.len() };
+            let count = if page.is_json {
+                page.fitting(rest.iter().take(HISTORY_MAX as usize))
+            } else {
+                rest.len()
+            };
             let (messages, others) = rest.split_at(count);
             let more = messages.first().map(|line| line.id) > first_id;
             out.send(client, |to| tell(to, &page.output(messages.to_vec(), more, true)));
@@ -271,9 +304,20 @@ impl Chat {
     }
 
     /// An answer with messages of a room.
-    fn page<'a>(&self, client: ClientId, room: &'a Room, reference: Option<&'a Reference>, out: &Delivery) -> Page<'a> {
+    fn page<'a>(
+        &self,
+        client: ClientId,
+        room: &'a Room,
+        reference: Option<&'a Reference>,
+        out: &Delivery,
+    ) -> Page<'a> {
         let bytes_max = self.settings.answer_bytes_max;
-        Page { is_json: out.encoding(client).dialect == dialect::JSON, room: room.name.as_str(), reference, bytes_max }
+        Page {
+            is_json: out.encoding(client).dialect == dialect::JSON,
+            room: room.name.as_str(),
+            reference,
+            bytes_max,
+        }
     }
 
     fn leave(
@@ -288,13 +332,17 @@ impl Chat {
         self.commit(client, Event::Left { room: id, words: None }, None, out);
         let (Some(room), Some(person)) = (name, self.people.get(client)) else { return Ok(()) };
         let (name, time) = (person.name.as_str(), out.now().unix_ms);
-        let left = Output::Left { room: room.as_str(), name, time, words: None, you: true, reference };
-        let current = person.current.and_then(|id| self.directory.get(id)).map(|room| room.name.as_str());
+        let left =
+            Output::Left { room: room.as_str(), name, time, words: None, you: true, reference };
+        let current =
+            person.current.and_then(|id| self.directory.get(id)).map(|room| room.name.as_str());
         out.send(client, |to| {
             tell(to, &left);
             match current {
                 Some(current) => note(to, format_args!("* You talk in {current} now.")),
-                None => note(to, format_args!("* You are in no room now. Enter one with /join #ROOM.")),
+                None => {
+                    note(to, format_args!("* You are in no room now. Enter one with /join #ROOM."))
+                }
             }
         });
         Ok(())
@@ -310,7 +358,13 @@ impl Chat {
         }
     }
 
-    fn nick(&mut self, client: ClientId, typed: &str, reference: Option<&Reference>, out: &mut Delivery) -> Done {
+    fn nick(
+        &mut self,
+        client: ClientId,
+        typed: &str,
+        reference: Option<&Reference>,
+        out: &mut Delivery,
+    ) -> Done {
         let name = self.free_name(typed, Some(client))?;
         let Some(old) = self.name_of(client).cloned() else { return Ok(()) };
         if old.as_str() != name.as_str() {
@@ -340,7 +394,8 @@ impl Chat {
             out.send(client, |to| tell(to, &output));
             return Ok(());
         };
-        // What clears a topic is nothing, or white space, and not what is nothing when it has been cleaned.
+        // What clears a topic is nothing, or white space, and not what is nothing when it has been
+        // cleaned.
         let text = if text.trim().is_empty() { "".into() } else { shown(text)? };
         let text = text.trim();
         if text.len() > TOPIC_BYTES_MAX {
@@ -383,7 +438,8 @@ impl Chat {
             }
             None => {
                 let mut messages = lines(history.before(before.unwrap_or(u64::MAX), limit));
-                let messages = messages.split_off(messages.len() - page.fitting(messages.iter().rev()));
+                let messages =
+                    messages.split_off(messages.len() - page.fitting(messages.iter().rev()));
                 let oldest = messages.first().map(|line| line.id);
                 let more = oldest.is_some() && oldest > history.first_id();
                 (messages, more)
@@ -417,7 +473,8 @@ impl Chat {
             .filter_map(|member| self.name_of(member).map(Name::as_str))
             .collect();
         let next = next(after, members.len(), total);
-        let page = Output::Members { room: room.name.as_str(), members, total, after, next, reference };
+        let page =
+            Output::Members { room: room.name.as_str(), members, total, after, next, reference };
         out.send(client, |to| tell(to, &page));
         Ok(())
     }
@@ -430,8 +487,13 @@ impl Chat {
         reference: Option<&Reference>,
         out: &mut Delivery,
     ) {
-        let listed = |room: &'a Room| Listed { room: room.name.as_str(), members: room.members, topic: &room.topic };
-        let rooms: Vec<Listed> = self.directory.busiest(after).take(page_length(limit)).map(listed).collect();
+        let listed = |room: &'a Room| Listed {
+            room: room.name.as_str(),
+            members: room.members,
+            topic: &room.topic,
+        };
+        let rooms: Vec<Listed> =
+            self.directory.busiest(after).take(page_length(limit)).map(listed).collect();
         let total = self.directory.count();
         let next = next(after, rooms.len(), total);
         out.send(client, |to| tell(to, &Output::Rooms { rooms, total, after, next, reference }));
@@ -440,10 +502,18 @@ impl Chat {
     // ---- Finding ----
 
     /// The room that a client names, or talks in; it has to be in it.
-    pub(super) fn room_of(&self, client: ClientId, room: Option<&str>, out: &Delivery) -> Result<RoomId, Complaint> {
+    pub(super) fn room_of(
+        &self,
+        client: ClientId,
+        room: Option<&str>,
+        out: &Delivery,
+    ) -> Result<RoomId, Complaint> {
         let Some(typed) = room else {
             return self.people.get(client).and_then(|person| person.current).ok_or_else(|| {
-                Complaint::new("no_room", "You are in no room. Enter one with /join #ROOM.".to_owned())
+                Complaint::new(
+                    "no_room",
+                    "You are in no room. Enter one with /join #ROOM.".to_owned(),
+                )
             });
         };
         let id = self.known_room(typed)?;
@@ -451,7 +521,10 @@ impl Chat {
             true => Ok(id),
             false => {
                 let name = quote(typed, 64);
-                Err(Complaint::new("not_in_room", format!("You are not in the room {name}. Enter it with /join.")))
+                Err(Complaint::new(
+                    "not_in_room",
+                    format!("You are not in the room {name}. Enter it with /join."),
+                ))
             }
         }
     }
@@ -459,7 +532,10 @@ impl Chat {
     fn known_room(&self, typed: &str) -> Result<RoomId, Complaint> {
         let found = RoomName::parse(typed).ok().and_then(|name| self.directory.find(name.key()));
         found.ok_or_else(|| {
-            let message = format!("There is no room {}. /rooms lists those that there are.", quote(typed, 64));
+            let message = format!(
+                "There is no room {}. /rooms lists those that there are.",
+                quote(typed, 64)
+            );
             Complaint::new("no_such_room", message)
         })
     }
@@ -467,7 +543,8 @@ impl Chat {
     pub(super) fn addressee(&self, typed: &str) -> Result<ClientId, Complaint> {
         let found = Name::parse(typed).ok().and_then(|name| self.people.find(name.key()));
         found.ok_or_else(|| {
-            let message = format!("Nobody here is called {}. /who lists who is in a room.", quote(typed, 32));
+            let message =
+                format!("Nobody here is called {}. /who lists who is in a room.", quote(typed, 32));
             Complaint::new("no_such_name", message)
         })
     }
@@ -486,14 +563,18 @@ fn help(client: ClientId, about: Option<&str>, out: &mut Delivery) -> Done {
     let Some(about) = about else {
         out.send(client, |to| {
             for command in &command::COMMANDS {
-                note(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.does));
+                note(
+                    to,
+                    format_args!("* /{} {}: {}", command.name, command.arguments, command.does),
+                );
             }
             note(to, format_args!("* Anything else is said to the room that you joined last."));
         });
         return Ok(());
     };
     let Some(command) = command::find(about) else {
-        let message = format!("There is no command {}. Type /help for all of them.", quote(about, 40));
+        let message =
+            format!("There is no command {}. Type /help for all of them.", quote(about, 40));
         return Err(Complaint::new("unknown_type", message));
     };
     out.send(client, |to| {

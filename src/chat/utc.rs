@@ -16,14 +16,15 @@ const CYCLE_YEARS: u64 = 400;
 const CYCLE_S: u64 = 146_097 * 86_400;
 
 impl fmt::Display for Utc {
-    /// jiff's calendar ends with the year 9999, and a host's clock can be set to anything: so it is asked about the first
-    /// cycle only, and the others are added to the year.
+    /// jiff's calendar ends with the year 9999, and a host's clock can be set to anything: so it is
+    /// asked about the first cycle only, and the others are added to the year.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1_000;
         let (cycles, within) = (seconds / CYCLE_S, seconds % CYCLE_S);
         let time = EPOCH + SignedDuration::from_secs(within as i64);
         let year = u64::from(time.year().unsigned_abs()) + cycles * CYCLE_YEARS;
-        let (month, day, hour, minute, second) = (time.month(), time.day(), time.hour(), time.minute(), time.second());
+        let (month, day, hour, minute, second) =
+            (time.month(), time.day(), time.hour(), time.minute(), time.second());
         write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 }
@@ -59,8 +60,13 @@ mod tests {
     }
 
     fn agrees(unix_ms: u64) {
-        let theirs = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(unix_ms)).to_string();
-        assert_eq!(Utc(unix_ms).to_string(), theirs.replace('T', " ").trim_end_matches('Z'), "{unix_ms}");
+        let theirs = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(unix_ms))
+            .to_string();
+        assert_eq!(
+            Utc(unix_ms).to_string(),
+            theirs.replace('T', " ").trim_end_matches('Z'),
+            "{unix_ms}"
+        );
     }
 
     proptest! {

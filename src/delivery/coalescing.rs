@@ -1,10 +1,12 @@
 //! When what the channels say is kept back for a moment, so that more can go out with it.
 //!
-//! A write costs the kernel about as much with one message in it as with fifty. When many people speak to many, the first
-//! few messages of a burst would go to everybody in a write each, and the rest in another; waiting for the burst costs less
-//! time than those writes do. PostgreSQL's `commit_delay` and a network card's interrupt moderation do the same. A message
-//! that nothing else is being said beside waits for one nap at most, and that only if the last wait has paid. One decision is
-//! made for all channels: what two people say while a crowd talks goes out with it, 10 ms later at most.
+//! A write costs the kernel about as much with one message in it as with fifty. When many people
+//! speak to many, the first few messages of a burst would go to everybody in a write each, and the
+//! rest in another; waiting for the burst costs less time than those writes do. PostgreSQL's
+//! `commit_delay` and a network card's interrupt moderation do the same. A message that nothing
+//! else is being said beside waits for one nap at most, and that only if the last wait has paid.
+//! One decision is made for all channels: what two people say while a crowd talks goes out with it,
+//! 10 ms later at most.
 
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ pub const COALESCE_STEP: Duration = Duration::from_micros(10);
 /// Writes that are worth a nap: they take at least twice as long.
 const MEMBERS_MIN: usize = 32;
 
-/// What a write takes at most, most of it in the kernel's loopback: all naps together take no longer than the writes.
+/// What a write takes at most, most of it in the kernel's loopback: all naps together take no
+/// longer than the writes.
 const WRITE: Duration = Duration::from_micros(8);
 
 /// Nobody's message is kept longer than this, however many there are to write to.
@@ -34,7 +37,8 @@ pub struct Coalescer {
 }
 
 impl Coalescer {
-    /// Whether the batch should be kept for another [`COALESCE_STEP`]; `now` counts from any moment. To be asked once a turn.
+    /// Whether the batch should be kept for another [`COALESCE_STEP`]; `now` counts from any
+    /// moment. To be asked once a turn.
     pub fn waits(&mut self, batch: Batch, now: Duration) -> bool {
         let has_grown = batch.messages > self.messages;
         self.messages = batch.messages;
@@ -114,11 +118,19 @@ mod tests {
     fn nobody_waits_longer_than_the_writes_take() {
         let turns = |members| {
             let mut gathering = Coalescer::default();
-            (2..).take_while(|&messages| gathering.waits(batch(messages, members), us(messages as u64))).count() as u64
+            (2..)
+                .take_while(|&messages| {
+                    gathering.waits(batch(messages, members), us(messages as u64))
+                })
+                .count() as u64
         };
         for members in [32, 100, 1000] {
             let longest = (WRITE * members as u32).as_micros() as u64;
-            assert_eq!(turns(members), longest, "{members} members, and the last turn is the one that ends it");
+            assert_eq!(
+                turns(members),
+                longest,
+                "{members} members, and the last turn is the one that ends it"
+            );
         }
         assert_eq!(turns(1_000_000), WAIT_MAX.as_micros() as u64);
     }
@@ -128,6 +140,8 @@ mod tests {
         let mut gathering = Coalescer::default();
         assert!(!gathering.waits(batch(50, MEMBERS_MIN - 1), us(0)));
         assert!(gathering.waits(batch(50, MEMBERS_MIN), us(0)));
-        assert!(!gathering.waits(Batch { messages: 51, members: MEMBERS_MIN, is_full: true }, us(60)));
+        assert!(
+            !gathering.waits(Batch { messages: 51, members: MEMBERS_MIN, is_full: true }, us(60))
+        );
     }
 }

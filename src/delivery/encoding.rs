@@ -1,12 +1,15 @@
 //! From what is said to the bytes of a wire: rendered once for all clients of one [`Encoding`].
 
 use crate::wire::websocket::deflate::Deflater;
-use crate::wire::websocket::frame::{Opcode, encode_compressed_frame, encode_frame, encode_frame_with};
+use crate::wire::websocket::frame::{
+    Opcode, encode_compressed_frame, encode_frame, encode_frame_with,
+};
 
 /// Shorter messages are not compressed: they would hardly become shorter.
 const COMPRESSED_BYTES_MIN: usize = 64;
 
-/// How a client's messages become bytes. All clients of a channel with the same encoding share them.
+/// How a client's messages become bytes. All clients of a channel with the same encoding share
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Encoding {
     pub framing: Framing,
@@ -60,7 +63,11 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    pub fn new(encoding: Encoding, buffer: &'a mut Vec<u8>, compressor: &'a mut Compressor) -> Encoder<'a> {
+    pub fn new(
+        encoding: Encoding,
+        buffer: &'a mut Vec<u8>,
+        compressor: &'a mut Compressor,
+    ) -> Encoder<'a> {
         Encoder { encoding, buffer, compressor }
     }
 
@@ -68,7 +75,8 @@ impl<'a> Encoder<'a> {
         self.encoding
     }
 
-    /// Appends one whole message; `write` appends its content. On a line, the content is all there is.
+    /// Appends one whole message; `write` appends its content. On a line, the content is all there
+    /// is.
     #[inline]
     pub fn message(&mut self, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
         let opcode = match kind {
@@ -77,7 +85,9 @@ impl<'a> Encoder<'a> {
         };
         match (self.encoding.framing, self.encoding.compression) {
             (Framing::Lines, _) => write(self.buffer),
-            (Framing::WebSocket, Compression::None) => encode_frame_with(self.buffer, opcode, write),
+            (Framing::WebSocket, Compression::None) => {
+                encode_frame_with(self.buffer, opcode, write)
+            }
             (Framing::WebSocket, Compression::Deflate) => self.compress(opcode, write),
         }
     }
@@ -100,14 +110,18 @@ mod tests {
     use super::*;
     use crate::wire::websocket::frame::{Sender, parse_header};
 
-    const WEBSOCKET: Encoding =
-        Encoding { framing: Framing::WebSocket, compression: Compression::None, dialect: Dialect(0) };
+    const WEBSOCKET: Encoding = Encoding {
+        framing: Framing::WebSocket,
+        compression: Compression::None,
+        dialect: Dialect(0),
+    };
     const DEFLATED: Encoding = Encoding { compression: Compression::Deflate, ..WEBSOCKET };
 
     fn encode(encoding: Encoding, kind: FrameKind, content: &[u8]) -> Vec<u8> {
         let mut buffer = b"before".to_vec();
         let mut compressor = Compressor::default();
-        Encoder::new(encoding, &mut buffer, &mut compressor).message(kind, |out| out.extend_from_slice(content));
+        Encoder::new(encoding, &mut buffer, &mut compressor)
+            .message(kind, |out| out.extend_from_slice(content));
         assert!(buffer.starts_with(b"before"));
         buffer.split_off(6)
     }
@@ -120,7 +134,9 @@ mod tests {
     #[test]
     fn a_frame_written_in_place_is_the_frame_written_at_once() {
         for bytes in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
-            for (kind, opcode) in [(FrameKind::Text, Opcode::Text), (FrameKind::Binary, Opcode::Binary)] {
+            for (kind, opcode) in
+                [(FrameKind::Text, Opcode::Text), (FrameKind::Binary, Opcode::Binary)]
+            {
                 let content = vec![b'x'; bytes];
                 let mut expected = Vec::new();
                 encode_frame(&mut expected, opcode, &content);
@@ -133,7 +149,8 @@ mod tests {
     fn long_messages_are_compressed_and_short_ones_are_not() {
         for (bytes, compressed) in [(63, false), (64, true), (10_000, true)] {
             let frame = encode(DEFLATED, FrameKind::Text, &vec![b'x'; bytes]);
-            let (header, _) = parse_header(&frame, Sender::Server, usize::MAX).expect("a frame").expect("whole");
+            let (header, _) =
+                parse_header(&frame, Sender::Server, usize::MAX).expect("a frame").expect("whole");
             assert_eq!(header.is_compressed, compressed, "{bytes} bytes");
             assert_eq!(frame.len() < bytes, compressed, "{bytes} bytes became {}", frame.len());
         }

@@ -1,8 +1,10 @@
-//! Everything on its way out: who is owed what, who is in which channel, and who has to wait for whom.
+//! Everything on its way out: who is owed what, who is in which channel, and who has to wait for
+//! whom.
 //!
-//! A service never writes to a socket. It says here what should go where; the server's flush step hands each channel's batch
-//! to its members and gives every client that is owed something one vectored write. Here also lives the rule of congestion
-//! (see `Pressure`), because it is a property of what is queued.
+//! A service never writes to a socket. It says here what should go where; the server's flush step
+//! hands each channel's batch to its members and gives every client that is owed something one
+//! vectored write. Here also lives the rule of congestion (see `Pressure`), because it is a
+//! property of what is queued.
 
 pub mod channels;
 pub mod coalescing;
@@ -35,8 +37,9 @@ const BULK_MEMBERS_MIN: usize = 256;
 /// Of what is said in one turn, in high-water marks: a quarter of what a client may be owed.
 const TURN_MARKS_MAX: usize = 4;
 
-/// A channel that takes longer than this to say as much as the high-water mark is just talking (8 KiB a second: more than people
-/// type) and held up by nobody: it is not what puts its members behind, and adds little while they are.
+/// A channel that takes longer than this to say as much as the high-water mark is just talking (8
+/// KiB a second: more than people type) and held up by nobody: it is not what puts its members
+/// behind, and adds little while they are.
 const TALKING_MS: Millis = 32_000;
 
 /// Emptied outboxes kept for the next client that is owed something.
@@ -90,15 +93,17 @@ impl fmt::Display for CloseReason {
         match self {
             CloseReason::Done | CloseReason::Answer(_) => f.write_str("goodbye"),
             CloseReason::TooLong(error) => error.fmt(f),
-            CloseReason::Late => {
-                f.write_str("an HTTP request has to come at once; this connection speaks lines by now")
-            }
+            CloseReason::Late => f.write_str(
+                "an HTTP request has to come at once; this connection speaks lines by now",
+            ),
             CloseReason::Foreign(foreign) => {
                 write!(f, "this is {}", foreign.name())?;
                 foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
             }
             CloseReason::Broken(error) => error.fmt(f),
-            CloseReason::TooSlow => f.write_str("too slow: messages came in faster than this connection read them"),
+            CloseReason::TooSlow => {
+                f.write_str("too slow: messages came in faster than this connection read them")
+            }
             CloseReason::Silent => f.write_str("no answer to a ping"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),
         }
@@ -107,10 +112,10 @@ impl fmt::Display for CloseReason {
 
 /// How far behind a client is.
 ///
-/// Over the high-water mark it makes those of its channels congested that are not just talking, and publishers wait, until it is
-/// under half the mark. If the
-/// kernel takes nothing more for it for a second it no longer holds its channels up. It is let go when it stays over the mark
-/// too long, or when what it is owed passes the limit.
+/// Over the high-water mark it makes those of its channels congested that are not just talking, and
+/// publishers wait, until it is under half the mark. If the kernel takes nothing more for it for a
+/// second it no longer holds its channels up. It is let go when it stays over the mark too long, or
+/// when what it is owed passes the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pressure {
     Clear,
@@ -134,7 +139,8 @@ struct Recipient {
     serial: u32,
     encoding: Encoding,
     queued: Queued,
-    /// It has an entry in these queues, which stays there when it is on the queue no longer: no second one is made.
+    /// It has an entry in these queues, which stays there when it is on the queue no longer: no
+    /// second one is made.
     in_bulk: bool,
     in_prompt: bool,
     /// The kernel took everything it was last given.
@@ -163,8 +169,8 @@ struct SendQueue {
 
 /// See the module's documentation.
 ///
-/// Invariant: a client is on a write queue exactly if it is owed something and the kernel would take it; a channel's
-/// `congested_members` counts its members whose pressure is `Over`.
+/// Invariant: a client is on a write queue exactly if it is owed something and the kernel would
+/// take it; a channel's `congested_members` counts its members whose pressure is `Over`.
 #[derive(Debug)]
 pub struct Delivery {
     now: Now,
@@ -185,7 +191,8 @@ pub struct Delivery {
     said_messages: usize,
     /// Their bytes, each in the encoding in which it is longest.
     said_bytes: usize,
-    /// Nothing more is said to channels: everybody is leaving, and nobody wants to hear that of everybody.
+    /// Nothing more is said to channels: everybody is leaving, and nobody wants to hear that of
+    /// everybody.
     draining: bool,
 }
 
@@ -193,7 +200,8 @@ pub struct Delivery {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub messages: usize,
-    /// Members of the channels in which something was said; who is in several of them counts several times.
+    /// Members of the channels in which something was said; who is in several of them counts
+    /// several times.
     pub members: usize,
     /// Publishers have to wait until it has been handed out.
     pub is_full: bool,
@@ -247,10 +255,12 @@ impl Delivery {
         self.recipients[client.index()].encoding
     }
 
-    /// Sends messages to one client, after everything that was said to it before. `encode` appends them in the client's
-    /// encoding. To a client that has gone, nothing is sent.
+    /// Sends messages to one client, after everything that was said to it before. `encode` appends
+    /// them in the client's encoding. To a client that has gone, nothing is sent.
     pub fn send(&mut self, to: ClientId, encode: impl FnOnce(&mut Encoder)) {
-        let Some(encoding) = self.open_recipient(to).map(|recipient| recipient.encoding) else { return };
+        let Some(encoding) = self.open_recipient(to).map(|recipient| recipient.encoding) else {
+            return;
+        };
         self.catch_up(to);
         let mut compressor = mem::take(&mut self.compressor);
         self.enqueue(to, Queued::Prompt, |outbox| {
@@ -259,7 +269,8 @@ impl Delivery {
         self.compressor = compressor;
     }
 
-    /// Encodes messages for one client without sending them: what it is to get instead of the shared ones.
+    /// Encodes messages for one client without sending them: what it is to get instead of the
+    /// shared ones.
     pub fn encode(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut buffer = Vec::new();
         encode(&mut Encoder::new(self.encoding(client), &mut buffer, &mut self.compressor));
@@ -299,7 +310,8 @@ impl Delivery {
         let channel = &mut self.channels[id.index()];
         if let Some(moved) = channel.leave(slot, encoding) {
             let slots = &mut self.recipients[moved.index()].slots;
-            let moved = slots.iter_mut().find(|other| other.channel == id).expect("a member has a slot");
+            let moved =
+                slots.iter_mut().find(|other| other.channel == id).expect("a member has a slot");
             *moved = slot;
         }
         if over {
@@ -307,19 +319,26 @@ impl Delivery {
         }
     }
 
-    /// Says something to everybody in a channel. `encode` is called once per encoding in use and appends one whole message, or
-    /// nothing.
-    pub fn publish(&mut self, id: ChannelId, origin: Option<Origin>, encode: impl FnMut(&mut Encoder)) {
+    /// Says something to everybody in a channel. `encode` is called once per encoding in use and
+    /// appends one whole message, or nothing.
+    pub fn publish(
+        &mut self,
+        id: ChannelId,
+        origin: Option<Origin>,
+        encode: impl FnMut(&mut Encoder),
+    ) {
         if self.draining {
             return;
         }
-        let origin = origin.map(|origin| (origin, self.recipients[origin.speaker.index()].encoding));
+        let origin =
+            origin.map(|origin| (origin, self.recipients[origin.speaker.index()].encoding));
         let channel = &mut self.channels[id.index()];
         let bytes = channel.publish(&mut self.compressor, origin, encode);
         self.said_bytes += bytes;
         self.said_messages += 1;
         // Rounded up, or very short messages would take no time at all.
-        let takes_ms = (bytes as Millis * TALKING_MS).div_ceil(self.limits.outbox_mark_bytes as Millis);
+        let takes_ms =
+            (bytes as Millis * TALKING_MS).div_ceil(self.limits.outbox_mark_bytes as Millis);
         let paced_until = channel.paced_until.max(self.now.ms) + takes_ms;
         channel.paced_until = paced_until.min(self.now.ms + self.limits.too_slow_ms);
         if !mem::replace(&mut channel.spoke, true) {
@@ -339,11 +358,14 @@ impl Delivery {
 
     /// Ends a client's connection: this service has no use for what it sends.
     pub fn reject(&mut self, client: ClientId, reason: &'static str) {
-        self.dismiss(client, CloseReason::Broken(ProtocolError { code: close_code::UNSUPPORTED, reason }));
+        self.dismiss(
+            client,
+            CloseReason::Broken(ProtocolError { code: close_code::UNSUPPORTED, reason }),
+        );
     }
 
-    /// Whether publishers to this channel should wait: a member is behind and the channel says more than people type, or enough has
-    /// been said in this turn.
+    /// Whether publishers to this channel should wait: a member is behind and the channel says more
+    /// than people type, or enough has been said in this turn.
     pub fn congested(&self, id: ChannelId) -> bool {
         let channel = &self.channels[id.index()];
         let is_full = self.is_batch_full(channel);
@@ -356,7 +378,8 @@ impl Delivery {
         channel.batch_bytes() >= self.limits.outbox_mark_bytes
     }
 
-    /// Whether enough has been said in all channels together: somebody may be in many of them and will be owed it all at once.
+    /// Whether enough has been said in all channels together: somebody may be in many of them and
+    /// will be owed it all at once.
     fn is_turn_full(&self) -> bool {
         self.said_bytes >= TURN_MARKS_MAX * self.limits.outbox_mark_bytes
     }
@@ -384,7 +407,8 @@ impl Delivery {
             .filter(|recipient| recipient.serial == client.serial && !recipient.closed)
     }
 
-    /// Hands a client its share of the batches of its channels, so that what it is sent next comes after it.
+    /// Hands a client its share of the batches of its channels, so that what it is sent next comes
+    /// after it.
     fn catch_up(&mut self, client: ClientId) {
         if self.spoke.is_empty() {
             return;
@@ -395,7 +419,9 @@ impl Delivery {
             let mut channel = mem::take(&mut self.channels[slot.channel.index()]);
             if channel.spoke {
                 channel.catch_up(slot, encoding, |bytes| {
-                    self.enqueue(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+                    self.enqueue(client, Queued::Prompt, |outbox| {
+                        outbox.append(|tail| tail.extend_from_slice(bytes))
+                    });
                 });
             }
             channel.congested_members += self.channels[slot.channel.index()].congested_members;
@@ -407,7 +433,10 @@ impl Delivery {
     fn enqueue(&mut self, client: ClientId, queue: Queued, add: impl FnOnce(&mut Outbox)) {
         let spare = &mut self.spare;
         let recipient = &mut self.recipients[client.index()];
-        debug_assert_eq!(recipient.serial, client.serial, "only clients that are here are owed something");
+        debug_assert_eq!(
+            recipient.serial, client.serial,
+            "only clients that are here are owed something"
+        );
         if recipient.deaf {
             return;
         }
@@ -427,12 +456,13 @@ impl Delivery {
         }
     }
 
-    /// Looks whether a client has gone over the mark. One whose wire is undecided is not to blame: it holds nobody up, but is
-    /// to be looked at.
+    /// Looks whether a client has gone over the mark. One whose wire is undecided is not to blame:
+    /// it holds nobody up, but is to be looked at.
     fn check_high_water(&mut self, client: ClientId) {
         let recipient = &mut self.recipients[client.index()];
         let Some(owed) = &mut recipient.outbox else { return };
-        if owed.outbox.bytes() <= self.limits.outbox_mark_bytes || owed.pressure != Pressure::Clear {
+        if owed.outbox.bytes() <= self.limits.outbox_mark_bytes || owed.pressure != Pressure::Clear
+        {
             return;
         }
         if !recipient.held {

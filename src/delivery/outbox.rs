@@ -5,7 +5,8 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-/// Slices handed to one vectored write at most. The kernel takes 1,024; a client rarely has more than three.
+/// Slices handed to one vectored write at most. The kernel takes 1,024; a client rarely has more
+/// than three.
 pub const SLICES_MAX: usize = 64;
 
 /// A tail this long is closed, and a new one begun.
@@ -16,8 +17,8 @@ const TAIL_KEPT_MAX: usize = 4 * 1024;
 
 /// A queue of bytes to write: frames shared with other clients, then a tail of this client's own.
 ///
-/// Invariant: `bytes` is what the frames and the tail hold together, less the `sent` bytes of the first of them,
-/// and `sent` is less than that first piece's length.
+/// Invariant: `bytes` is what the frames and the tail hold together, less the `sent` bytes of the
+/// first of them, and `sent` is less than that first piece's length.
 #[derive(Debug, Default)]
 pub struct Outbox {
     frames: VecDeque<Bytes>,
@@ -52,7 +53,8 @@ impl Outbox {
 
     /// Queues bytes that only this client gets: `write` appends them to the buffer it is given.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        // The tail is given up as a whole, so it must not go on for ever: somebody who reads steadily is never owed nothing.
+        // The tail is given up as a whole, so it must not go on for ever: somebody who reads
+        // steadily is never owed nothing.
         if self.tail.len() >= TAIL_MAX {
             self.frames.push_back(Bytes::from(std::mem::take(&mut self.tail)));
         }
@@ -62,7 +64,8 @@ impl Outbox {
         self.check();
     }
 
-    /// Fills `slices` with what comes next and returns how many it filled and how many bytes they hold.
+    /// Fills `slices` with what comes next and returns how many it filled and how many bytes they
+    /// hold.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> (usize, usize) {
         let pieces = self.frames.iter().map(|frame| &frame[..]).chain([&self.tail[..]]);
         let mut skip = self.sent;
@@ -98,8 +101,8 @@ impl Outbox {
         self.check();
     }
 
-    /// Forgets everything but the rest of a piece that is partly sent. Pieces hold whole messages, so what is queued next
-    /// starts where the reader expects a message.
+    /// Forgets everything but the rest of a piece that is partly sent. Pieces hold whole messages,
+    /// so what is queued next starts where the reader expects a message.
     pub fn keep_cut_piece(&mut self) {
         if self.sent == 0 {
             self.reset();
@@ -125,7 +128,10 @@ impl Outbox {
     }
 
     fn check(&self) {
-        debug_assert_eq!(self.bytes + self.sent, self.frames.iter().map(Bytes::len).sum::<usize>() + self.tail.len());
+        debug_assert_eq!(
+            self.bytes + self.sent,
+            self.frames.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
+        );
         debug_assert!(self.sent <= self.frames.front().map_or(self.tail.len(), Bytes::len));
     }
 }
@@ -154,7 +160,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is queued comes out once, in order, however the kernel cuts it: a plain byte queue is the oracle.
+        /// Whatever is queued comes out once, in order, however the kernel cuts it: a plain byte
+        /// queue is the oracle.
         #[test]
         fn behaves_like_a_byte_queue(steps in prop::collection::vec(step(), 0..300)) {
             let mut outbox = Outbox::default();

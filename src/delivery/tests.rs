@@ -1,4 +1,5 @@
-//! What goes to whom, and who waits for whom, against a model that keeps a plain string for each client.
+//! What goes to whom, and who waits for whom, against a model that keeps a plain string for each
+//! client.
 
 use std::io::IoSlice;
 
@@ -28,11 +29,15 @@ fn outgoing(clients: usize, channels: usize) -> (Delivery, Vec<ChannelId>) {
 }
 
 fn say(out: &mut Delivery, channel: ChannelId, text: &str) {
-    out.publish(channel, None, |to| to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
+    out.publish(channel, None, |to| {
+        to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes()))
+    });
 }
 
 fn send(out: &mut Delivery, to: usize, text: &str) {
-    out.send(client(to), |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+    out.send(client(to), |to| {
+        to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes()))
+    });
 }
 
 /// What a client is owed, as the next writes would bring it.
@@ -48,7 +53,10 @@ fn owed(out: &Delivery, key: usize) -> String {
 fn check(out: &Delivery) {
     for (id, channel) in &out.channels {
         let over = out.recipients.iter().filter(|recipient| recipient.is_over());
-        let members = over.flat_map(|recipient| &recipient.slots).filter(|slot| slot.channel.index() == id).count();
+        let members = over
+            .flat_map(|recipient| &recipient.slots)
+            .filter(|slot| slot.channel.index() == id)
+            .count();
         assert_eq!(channel.congested_members as usize, members, "channel {id}");
     }
     for (key, recipient) in out.recipients.iter().enumerate() {
@@ -58,10 +66,20 @@ fn check(out: &Delivery) {
             Queued::Prompt => Some(&out.prompt),
         };
         let id = ClientId::new(key, recipient.serial);
-        assert!(queue.is_none_or(|queue| queue.contains(&id)), "client {key} is marked as queued and is not");
+        assert!(
+            queue.is_none_or(|queue| queue.contains(&id)),
+            "client {key} is marked as queued and is not"
+        );
         let to_write = recipient.outbox.is_some() && recipient.writable;
-        assert_eq!(queue.is_some(), to_write, "client {key}: queued exactly if there is something to write");
-        assert!(recipient.outbox.as_ref().is_none_or(|owed| !owed.outbox.is_empty()), "client {key}: an empty outbox");
+        assert_eq!(
+            queue.is_some(),
+            to_write,
+            "client {key}: queued exactly if there is something to write"
+        );
+        assert!(
+            recipient.outbox.as_ref().is_none_or(|owed| !owed.outbox.is_empty()),
+            "client {key}: an empty outbox"
+        );
     }
 }
 
@@ -133,7 +151,8 @@ fn a_room_of_very_short_messages_does_not_just_talk() {
     assert!(out.congested(channel), "two thousand messages in no time");
 }
 
-/// Somebody who is behind, on what it asked for or on what another channel said, is not the trouble of people who talk.
+/// Somebody who is behind, on what it asked for or on what another channel said, is not the trouble
+/// of people who talk.
 #[test]
 fn a_room_that_just_talks_is_held_up_by_nobody() {
     let (mut out, channels) = outgoing(1, 2);
@@ -313,7 +332,8 @@ proptest! {
                     models[who].channels[channel] = false;
                 }
                 Step::Say { channel, as_client, instead, length } => {
-                    // Rooms have no order among each other in what a member is handed; with one at a time there is one.
+                    // Rooms have no order among each other in what a member is handed; with one at
+                    // a time there is one.
                     if (0..ROOMS).any(|other| other != channel && out.channels[channels[other].index()].spoke) {
                         out.freeze_batches();
                     }
@@ -334,7 +354,8 @@ proptest! {
                 }
                 Step::HandOut => out.freeze_batches(),
                 Step::Wrote { who, bytes, full } => {
-                    // As the server does it: one that is on a queue is taken off it, and then written to.
+                    // As the server does it: one that is on a queue is taken off it, and then
+                    // written to.
                     let Some(outbox) = out.outbox(ids[who]) else { continue };
                     let bytes = bytes.min(outbox.bytes());
                     if !out.recipients[who].writable {

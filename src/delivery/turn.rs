@@ -1,4 +1,5 @@
-//! What the server does with what was said: it hands batches out, writes, watches who is behind, and lets clients go.
+//! What the server does with what was said: it hands batches out, writes, watches who is behind,
+//! and lets clients go.
 
 use super::*;
 
@@ -27,7 +28,8 @@ impl Delivery {
         if self.recipients.len() <= client.index() {
             self.recipients.resize_with(client.index() + 1, vacant);
         }
-        self.recipients[client.index()] = Recipient { serial: client.serial, closed: false, ..vacant() };
+        self.recipients[client.index()] =
+            Recipient { serial: client.serial, closed: false, ..vacant() };
     }
 
     /// Keeps what a client is owed until [`Delivery::release`].
@@ -51,9 +53,13 @@ impl Delivery {
         recipient.encoding = encoding;
     }
 
-    /// Takes nothing more for a client that is leaving: it is in no channel, and what it is owed stays owed.
+    /// Takes nothing more for a client that is leaving: it is in no channel, and what it is owed
+    /// stays owed.
     pub(crate) fn shut(&mut self, client: ClientId) {
-        debug_assert!(self.recipients[client.index()].slots.is_empty(), "its service has taken it out of its channels");
+        debug_assert!(
+            self.recipients[client.index()].slots.is_empty(),
+            "its service has taken it out of its channels"
+        );
         self.recipients[client.index()].closed = true;
         self.wake(Wait::ClientClear(client));
     }
@@ -87,7 +93,9 @@ impl Delivery {
 
     /// Appends bytes of the wire itself to what a client is owed, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
-        self.enqueue(client, Queued::Prompt, |outbox| outbox.append(|tail| tail.extend_from_slice(bytes)));
+        self.enqueue(client, Queued::Prompt, |outbox| {
+            outbox.append(|tail| tail.extend_from_slice(bytes))
+        });
     }
 
     /// Adds bytes of the wire itself that need not be copied.
@@ -137,7 +145,8 @@ impl Delivery {
             let mut channel = mem::take(&mut self.channels[id.index()]);
             channel.spoke = false;
             channel.freeze_batches(|client, handed| {
-                let queue = if handed.members >= BULK_MEMBERS_MIN { Queued::Bulk } else { Queued::Prompt };
+                let queue =
+                    if handed.members >= BULK_MEMBERS_MIN { Queued::Bulk } else { Queued::Prompt };
                 self.enqueue(client, queue, |outbox| {
                     outbox.push(handed.frame);
                     outbox.append(|tail| tail.extend_from_slice(handed.own));
@@ -151,8 +160,10 @@ impl Delivery {
             }
         }
         if was_full {
-            // Rooms in which nothing was said have waited as well. They go first, or those that say much would always be before.
-            let mut channels: Vec<ChannelId> = self.waiting.keys().filter_map(|until| until.channel()).collect();
+            // Rooms in which nothing was said have waited as well. They go first, or those that say
+            // much would always be before.
+            let mut channels: Vec<ChannelId> =
+                self.waiting.keys().filter_map(|until| until.channel()).collect();
             channels.sort_by_key(|id| (self.channels[id.index()].paced_until, *id));
             for id in channels {
                 if !self.congested(id) {
@@ -202,7 +213,10 @@ impl Delivery {
 
     /// Whether there is something to hand out, to write or to read at once.
     pub(crate) fn is_busy(&self) -> bool {
-        !(self.spoke.is_empty() && self.prompt.is_empty() && self.bulk.is_empty() && self.woken.is_empty())
+        !(self.spoke.is_empty()
+            && self.prompt.is_empty()
+            && self.bulk.is_empty()
+            && self.woken.is_empty())
     }
 
     /// How many clients are ready to be written to now: prompt ones and bulk ones.
@@ -239,13 +253,15 @@ impl Delivery {
         Some(id)
     }
 
-    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only be owed more.
+    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only be
+    /// owed more.
     pub(crate) fn is_behind(&self, client: ClientId) -> bool {
         let owed = self.recipients[client.index()].outbox.as_ref();
         owed.is_some_and(|owed| owed.pressure != Pressure::Clear)
     }
 
-    /// When the kernel last took something for a client that it takes no more for; now, if it would take more.
+    /// When the kernel last took something for a client that it takes no more for; now, if it would
+    /// take more.
     pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
         let owed = self.recipients[client.index()].outbox.as_ref();
         owed.and_then(|owed| owed.blocked_since).unwrap_or(self.now.ms)
@@ -266,7 +282,8 @@ impl Delivery {
         let recipient = &mut self.recipients[client.index()];
         recipient.writable = true;
         if let Some(owed) = &mut recipient.outbox {
-            // It has read something. It may be a while until it is written to, for which it is not to blame.
+            // It has read something. It may be a while until it is written to, for which it is not
+            // to blame.
             owed.blocked_since = None;
             if !recipient.held {
                 self.queue_write(client, Queued::Bulk);
@@ -288,13 +305,17 @@ impl Delivery {
         }
         let left = owed.outbox.bytes();
         match owed.pressure {
-            Pressure::Stalled { since } if count > 0 && left > self.limits.outbox_mark_bytes / 2 => {
+            Pressure::Stalled { since }
+                if count > 0 && left > self.limits.outbox_mark_bytes / 2 =>
+            {
                 owed.pressure = Pressure::Over { since };
                 for slot in &recipient.slots {
                     self.channels[slot.channel.index()].congested_members += 1;
                 }
             }
-            Pressure::Over { .. } | Pressure::Stalled { .. } if left <= self.limits.outbox_mark_bytes / 2 => {
+            Pressure::Over { .. } | Pressure::Stalled { .. }
+                if left <= self.limits.outbox_mark_bytes / 2 =>
+            {
                 self.clear_pressure(client);
             }
             _ => {}
@@ -336,7 +357,9 @@ impl Delivery {
             self.wake(Wait::ClientClear(client));
         }
         // Rooms that it holds up may go on as time passes.
-        for channel in self.recipients[client.index()].slots.clone().into_iter().map(|slot| slot.channel) {
+        for channel in
+            self.recipients[client.index()].slots.clone().into_iter().map(|slot| slot.channel)
+        {
             if !self.congested(channel) {
                 self.wake(Wait::ChannelClear(channel));
             }

@@ -1,4 +1,5 @@
-//! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for the [`Server`].
+//! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for
+//! the [`Server`].
 
 use std::fs::File;
 use std::io;
@@ -23,14 +24,15 @@ use crate::server::settings::Settings;
 use crate::server::stream::Stream;
 use crate::service::Service;
 
-/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
+/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096
+/// by default.
 const BACKLOG: i32 = 4096;
 /// Connections taken in one turn, so that a storm of them does not keep the others waiting.
 const ACCEPTS_MAX: usize = 1024;
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve; those who wait to be
-/// refused; and some to spare.
+/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve;
+/// those who wait to be refused; and some to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
 /// Room for fewer clients than this is hardly meant.
 const CLIENTS_FEW: usize = 100;
@@ -42,17 +44,20 @@ const ACCEPT_PAUSE_MS: Millis = 100;
 const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
 const GIVE_BACK_EVERY_MS: Millis = 200;
-/// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in all.
+/// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in
+/// all.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(12);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVE_RETRIES: u32 = 3;
-/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an hour. What is sent just before
-/// the probes give up puts them off, so both together are the longest that a ghost stays: under 45 seconds.
+/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an
+/// hour. What is sent just before the probes give up puts them off, so both together are the
+/// longest that a ghost stays: under 45 seconds.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
 
-/// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it takes megabytes and asks
-/// for more only when a third of them has gone: a slow reader would look, for seconds, like one that does not read.
+/// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it
+/// takes megabytes and asks for more only when a third of them has gone: a slow reader would look,
+/// for seconds, like one that does not read.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 32 * 1024;
 
@@ -77,7 +82,8 @@ pub struct EventLoop<A> {
     signals: Signals,
     listener: Option<TcpListener>,
     address: SocketAddr,
-    /// Kept open so that it can be closed when descriptors run out: then one more connection can be taken and refused.
+    /// Kept open so that it can be closed when descriptors run out: then one more connection can be
+    /// taken and refused.
     reserve: Option<File>,
     server: Server<TcpStream, A>,
     refusals: Rejections<TcpStream>,
@@ -116,7 +122,10 @@ impl<A: Service> EventLoop<A> {
     ///
     /// # Errors
     /// What the kernel says of the last address that was tried, or of the poll.
-    pub fn bind(settings: NetSettings, service: impl FnOnce(&mut Delivery) -> A) -> io::Result<EventLoop<A>> {
+    pub fn bind(
+        settings: NetSettings,
+        service: impl FnOnce(&mut Delivery) -> A,
+    ) -> io::Result<EventLoop<A>> {
         let NetSettings { addresses, clients_max: wanted, drain, server: mut settings } = settings;
         let clients_max = clients_max(wanted);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
@@ -164,11 +173,14 @@ impl<A: Service> EventLoop<A> {
             let now = self.now();
             let mut stop = self.dispatch(&events);
             // Whoever is judged for its silence must have been listened to.
-            while self.server.next_deadline().is_some_and(|at| at <= now.ms) && events.iter().count() == EVENTS_MAX {
+            while self.server.next_deadline().is_some_and(|at| at <= now.ms)
+                && events.iter().count() == EVENTS_MAX
+            {
                 poll(&mut self.poll, &mut events, Some(Duration::ZERO))?;
                 stop = stop.max(self.dispatch(&events));
             }
-            // Before the turn, whose own deadlines would let the last clients go as if they had drained.
+            // Before the turn, whose own deadlines would let the last clients go as if they had
+            // drained.
             if drain_until.is_some_and(|at| at <= now.ms) {
                 return Ok(Ended::Cut(self.server.len()));
             }
@@ -196,11 +208,13 @@ impl<A: Service> EventLoop<A> {
     fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
         let accept_at = self.acceptable.then_some(self.accept_at);
         let (next, refusal) = (self.server.next_deadline(), self.refusals.next_deadline());
-        let deadline = [next, refusal, drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
+        let deadline =
+            [next, refusal, drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
             false => deadline.map(|at| {
-                // Rounded up: waking a moment early would mean turning in circles until the deadline.
+                // Rounded up: waking a moment early would mean turning in circles until the
+                // deadline.
                 let at = self.stopwatch.real(Duration::from_millis(at) + Duration::from_millis(1));
                 at.saturating_sub(self.started.elapsed()).min(SLEEP_MAX)
             }),
@@ -234,8 +248,8 @@ impl<A: Service> EventLoop<A> {
                 LISTENER => self.acceptable = true,
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
                 Token(key) => {
-                    // Errors and hang-ups come with one of these; what reading or writing returns then decides.
-                    // A read stops short at urgent data as well, with more behind it.
+                    // Errors and hang-ups come with one of these; what reading or writing returns
+                    // then decides. A read stops short at urgent data as well, with more behind it.
                     if event.is_error() {
                         self.server.broken(key);
                     } else if event.is_read_closed() || event.is_priority() {
@@ -252,7 +266,8 @@ impl<A: Service> EventLoop<A> {
         stop
     }
 
-    /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener lives on.
+    /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener
+    /// lives on.
     fn accept(&mut self, now: Now) {
         let Some(listener) = &self.listener else { return };
         if !self.acceptable || now.ms < self.accept_at {
@@ -261,7 +276,8 @@ impl<A: Service> EventLoop<A> {
         for _ in 0..ACCEPTS_MAX {
             match listener.accept() {
                 Ok((stream, mut peer)) => {
-                    // The log shows an IPv4 client on a socket for both families as it does everywhere else.
+                    // The log shows an IPv4 client on a socket for both families as it does
+                    // everywhere else.
                     peer.set_ip(peer.ip().to_canonical());
                     let knocked = match self.server.len() < self.clients_max {
                         true => self.server.admit(peer, now),
@@ -269,7 +285,9 @@ impl<A: Service> EventLoop<A> {
                     };
                     if let Err(refusal) = knocked {
                         self.refusals.refuse(stream, peer, refusal, now);
-                    } else if let Err(error) = admit(&self.poll, &mut self.server, stream, peer, now) {
+                    } else if let Err(error) =
+                        admit(&self.poll, &mut self.server, stream, peer, now)
+                    {
                         warn!("{peer}: not taken in: {error}");
                     }
                 }
@@ -283,10 +301,18 @@ impl<A: Service> EventLoop<A> {
                         self.reserve = None;
                         match listener.accept() {
                             Ok((stream, peer)) => {
-                                self.refusals.refuse(stream, peer, Rejection::OutOfDescriptors, now);
+                                self.refusals.refuse(
+                                    stream,
+                                    peer,
+                                    Rejection::OutOfDescriptors,
+                                    now,
+                                );
                             }
-                            // The kernel looks for a descriptor first, so that it complains even if nobody is waiting.
-                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
+                            // The kernel looks for a descriptor first, so that it complains even if
+                            // nobody is waiting.
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                                self.acceptable = false
+                            }
                             Err(_) => {}
                         }
                         self.reserve = reserve();
@@ -320,7 +346,10 @@ impl<A: Service> EventLoop<A> {
         if !pause.is_zero() {
             warn!("a pause of {:.1} s: deadlines are put off", pause.as_secs_f32());
         }
-        Now { ms: millis(elapsed), unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis) }
+        Now {
+            ms: millis(elapsed),
+            unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+        }
     }
 }
 
@@ -345,9 +374,12 @@ fn clients_max(wanted: Option<usize>) -> usize {
         warn!("the limit of open files stays as it is: {error}");
         1024
     });
-    let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX).max(1);
+    let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED))
+        .unwrap_or(usize::MAX)
+        .max(1);
     if room < wanted.unwrap_or(CLIENTS_FEW) {
-        let clients = if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
+        let clients =
+            if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
         let of = wanted.map(|wanted| format!(" of --max-clients {wanted}")).unwrap_or_default();
         warn!(
             "the limit of open files ({descriptors}) leaves room for {clients}{of}: raise it (ulimit -n, LimitNOFILE=)"
@@ -368,7 +400,8 @@ fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
     #[cfg(target_os = "linux")]
@@ -378,10 +411,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// The options of every connection. On Linux they are those of the listener, which saves seven calls for each connection.
+/// The options of every connection. On Linux they are those of the listener, which saves seven
+/// calls for each connection.
 fn configure(socket: SockRef<'_>) -> io::Result<()> {
-    let keepalive =
-        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_RETRIES);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;

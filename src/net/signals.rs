@@ -4,8 +4,9 @@ use std::ffi::c_int;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// The signals that stop the server. One that it was started to ignore stays ignored: nohup(1) does that with SIGHUP, and a
-/// shell without job control with the SIGINT of what it starts in the background.
+/// The signals that stop the server. One that it was started to ignore stays ignored: nohup(1) does
+/// that with SIGHUP, and a shell without job control with the SIGINT of what it starts in the
+/// background.
 pub fn that_stop() -> impl Iterator<Item = c_int> {
     [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&signal| signal == SIGTERM || !is_ignored(signal))
 }
@@ -13,7 +14,8 @@ pub fn that_stop() -> impl Iterator<Item = c_int> {
 /// What a signal that stops the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// The terminal has gone. Its shell and its kernel say so each for themselves, so that the second says nothing new.
+    /// The terminal has gone. Its shell and its kernel say so each for themselves, so that the
+    /// second says nothing new.
     HungUp,
     /// Somebody wants it to stop; the second time, at once.
     Asked,
@@ -31,6 +33,7 @@ fn is_ignored(signal: c_int) -> bool {
     // SAFETY: a `sigaction` may be all zeroes, and lives until the call is over.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
     }
 }

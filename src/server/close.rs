@@ -1,4 +1,5 @@
-//! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given time to go.
+//! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given
+//! time to go.
 
 use std::{io, mem};
 
@@ -19,9 +20,9 @@ use crate::wire::{Undecided, Wire};
 const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
 
 impl<S: Stream, A: Service> Server<S, A> {
-    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next turns do it. Connections
-    /// that ask for our health are told that we are draining until [`Server::is_drained`]. To be called right after a turn,
-    /// whose time it goes by.
+    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next
+    /// turns do it. Connections that ask for our health are told that we are draining until
+    /// [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;
         self.out.drain();
@@ -33,7 +34,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.part();
     }
 
-    /// Whether everybody has left but for those who may ask for our health, and they have read their answers.
+    /// Whether everybody has left but for those who may ask for our health, and they have read
+    /// their answers.
     pub fn is_drained(&self) -> bool {
         self.clients.iter().all(|(key, client)| {
             let rests = matches!(client.wire, Wire::Http(_)) && client.lifecycle == Lifecycle::Open;
@@ -69,11 +71,19 @@ impl<S: Stream, A: Service> Server<S, A> {
                 info!("{peer}: {farewell}; closing");
                 self.out.forget(id);
             }
-            CloseReason::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {farewell}"),
-            CloseReason::TooLong(_) | CloseReason::Late | CloseReason::Foreign(_) | CloseReason::Broken(_) => {
+            CloseReason::Foreign(foreign) if foreign.way_out().is_some() => {
+                warn!("{peer}: {farewell}")
+            }
+            CloseReason::TooLong(_)
+            | CloseReason::Late
+            | CloseReason::Foreign(_)
+            | CloseReason::Broken(_) => {
                 info!("{peer}: {farewell}; closing")
             }
-            CloseReason::Done | CloseReason::Answer(_) | CloseReason::Silent | CloseReason::GoingAway => {
+            CloseReason::Done
+            | CloseReason::Answer(_)
+            | CloseReason::Silent
+            | CloseReason::GoingAway => {
                 debug!("{peer}: {farewell}; closing");
             }
         }
@@ -98,7 +108,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that it is owed.
+    /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that
+    /// it is owed.
     pub(super) fn drain_client(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let give_up_at = self.out.last_taken(id) + self.settings.limits.drain_ms;
@@ -114,20 +125,29 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut word = Vec::new();
         let ending = self.service.line_mode().ending();
         let wire = &self.clients[id.index()].wire;
-        let speaks_lines = matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true, .. }));
+        let speaks_lines =
+            matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true, .. }));
         match (wire, farewell) {
             (_, CloseReason::Foreign(foreign)) => word.extend_from_slice(foreign.answer()),
             (Wire::WebSocket(_), CloseReason::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
-            (Wire::WebSocket(_), CloseReason::Answer(Some(code))) => encode_close(&mut word, code, ""),
-            (Wire::WebSocket(_), CloseReason::Done) => encode_close(&mut word, close_code::NORMAL, ""),
-            (Wire::WebSocket(_), CloseReason::Broken(error)) => encode_close(&mut word, error.code, error.reason),
+            (Wire::WebSocket(_), CloseReason::Answer(Some(code))) => {
+                encode_close(&mut word, code, "")
+            }
+            (Wire::WebSocket(_), CloseReason::Done) => {
+                encode_close(&mut word, close_code::NORMAL, "")
+            }
+            (Wire::WebSocket(_), CloseReason::Broken(error)) => {
+                encode_close(&mut word, error.code, error.reason)
+            }
             (Wire::WebSocket(_), CloseReason::TooSlow) => {
                 encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow")
             }
             (Wire::WebSocket(_), CloseReason::Silent | CloseReason::GoingAway) => {
                 encode_close(&mut word, close_code::GOING_AWAY, "")
             }
-            (_, CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow) if speaks_lines => {
+            (_, CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow)
+                if speaks_lines =>
+            {
                 word = format!("! {farewell}{ending}").into_bytes()
             }
             (_, CloseReason::GoingAway) if speaks_lines && self.service.greeting().is_some() => {
@@ -140,10 +160,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// All is said: shuts the writing half and waits for the peer to do the same, if it has not done so.
+    /// All is said: shuts the writing half and waits for the peer to do the same, if it has not
+    /// done so.
     pub(super) fn shut(&mut self, id: ClientId) {
         let client = &mut self.clients[id.index()];
-        if client.lifecycle == (Lifecycle::Closing { peer_done: true }) || client.stream.shutdown_write().is_err() {
+        if client.lifecycle == (Lifecycle::Closing { peer_done: true })
+            || client.stream.shutdown_write().is_err()
+        {
             return self.end(id);
         }
         client.lifecycle = Lifecycle::Lingering;
@@ -158,8 +181,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.push(now + limits.linger_ms, id, Due::Close);
     }
 
-    /// Ends a client that had time enough. One that is still sending what goes with its request has more: a reset would take
-    /// the answer away from it.
+    /// Ends a client that had time enough. One that is still sending what goes with its request has
+    /// more: a reset would take the answer away from it.
     pub(super) fn close(&mut self, id: ClientId) {
         let client = &self.clients[id.index()];
         if let (Wire::Http(http), Lifecycle::Lingering) = (&client.wire, client.lifecycle) {

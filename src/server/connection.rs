@@ -12,10 +12,12 @@ pub enum Lifecycle {
     Open,
     /// Its input has ended; what had arrived is still being served.
     Ending,
-    /// It is sent what it is still owed, then its writing half is shut. `peer_done`: its input had ended.
+    /// It is sent what it is still owed, then its writing half is shut. `peer_done`: its input had
+    /// ended.
     Closing { peer_done: bool },
-    /// It was told that we are done. Its last input is read and dropped until it closes its side as well: closing with
-    /// unread input would reset the connection, and the reset could overtake what we sent (RFC 1122, 4.2.2.13).
+    /// It was told that we are done. Its last input is read and dropped until it closes its side as
+    /// well: closing with unread input would reset the connection, and the reset could overtake
+    /// what we sent (RFC 1122, 4.2.2.13).
     Lingering,
     /// Gone at the end of this turn.
     Closed,
@@ -37,16 +39,18 @@ pub enum Reading {
 pub enum Input {
     /// Anything.
     Open,
-    /// Nothing. Its end may have been reported together with its last bytes, so it is read on until the end comes, and no
-    /// further readiness is waited for.
+    /// Nothing. Its end may have been reported together with its last bytes, so it is read on until
+    /// the end comes, and no further readiness is waited for.
     Ended,
-    /// Nothing: its end had been reported, and then its connection broke. What has come is served, its last words included.
+    /// Nothing: its end had been reported, and then its connection broke. What has come is served,
+    /// its last words included.
     Left,
     /// Nothing, and it hears nothing either. What has come whole is served.
     Broken,
 }
 
-/// One client's receiving side; its sending side is in [`crate::delivery::Delivery`] under the same key.
+/// One client's receiving side; its sending side is in [`crate::delivery::Delivery`] under the same
+/// key.
 #[derive(Debug)]
 pub struct Client<S> {
     pub stream: S,

@@ -2,11 +2,14 @@
 
 /// The unread remainder of a client's input.
 ///
-/// Invariant: holds no memory while it is empty, and is one pointer then. Its size is bounded by its caller: one message of
-/// the largest size plus one read.
+/// Invariant: holds no memory while it is empty, and is one pointer then. Its size is bounded by
+/// its caller: one message of the largest size plus one read.
 #[derive(Debug, Default)]
 pub struct Inbox {
-    #[expect(clippy::box_collection, reason = "nearly all inboxes are empty, and a vector is three words")]
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly all inboxes are empty, and a vector is three words"
+    )]
     bytes: Option<Box<Vec<u8>>>,
 }
 

@@ -1,7 +1,7 @@
 //! A turn's work over any byte stream and any service.
 //!
-//! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server (the event loop, or a
-//! simulation) brings streams, readiness and the time.
+//! Nothing here reads a clock, opens a socket or draws a random number. Whoever drives the server
+//! (the event loop, or a simulation) brings streams, readiness and the time.
 
 pub mod admission;
 mod close;
@@ -39,15 +39,16 @@ use crate::wire::{Undecided, Wire};
 
 /// The clients, what they are owed, and the service that they talk to.
 ///
-/// Invariant: a client is on the ready list exactly if its `reading` is `Ready`; a client whose lifecycle is `Closed` is
-/// on the `closed` list, and leaves the slab at the end of the turn and never earlier: this turn's events may still name
-/// its key.
+/// Invariant: a client is on the ready list exactly if its `reading` is `Ready`; a client whose
+/// lifecycle is `Closed` is on the `closed` list, and leaves the slab at the end of the turn and
+/// never earlier: this turn's events may still name its key.
 #[derive(Debug)]
 pub struct Server<S, A> {
     settings: Settings,
     clients: Slab<Client<S>>,
     addresses: Admission,
-    /// Where HTTP has come from: a silent connection from there may be one that a browser has opened ahead of need.
+    /// Where HTTP has come from: a silent connection from there may be one that a browser has
+    /// opened ahead of need.
     browsers: RecentAddresses,
     /// Where people at terminals have come in from.
     terminals: RecentAddresses,
@@ -70,8 +71,8 @@ pub struct Server<S, A> {
 /// What the serving of anything costs beside its bytes, in bytes.
 const SERVED_BYTES_EACH: usize = 16;
 
-/// Reads that one client's share of a turn may amount to: a read may hold a thousand frames that inflate to what one read
-/// brings, or very many that are empty.
+/// Reads that one client's share of a turn may amount to: a read may hold a thousand frames that
+/// inflate to what one read brings, or very many that are empty.
 const SERVED_READS_MAX: usize = 4;
 
 /// A message that was not taken, until when.
@@ -84,7 +85,9 @@ impl Kept {
     fn of(taken: Outcome, message: Incoming) -> Option<Kept> {
         match taken {
             Outcome::Done => None,
-            Outcome::Blocked(until) => Some(Kept { until, message: Box::new((message.kind, message.bytes.to_vec())) }),
+            Outcome::Blocked(until) => {
+                Some(Kept { until, message: Box::new((message.kind, message.bytes.to_vec())) })
+            }
         }
     }
 }
@@ -136,7 +139,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.clients.vacant_key()
     }
 
-    /// Asks whether one more client may come from this peer's address. To be asked once, before [`Server::accept`].
+    /// Asks whether one more client may come from this peer's address. To be asked once, before
+    /// [`Server::accept`].
     ///
     /// # Errors
     /// Why not.
@@ -187,7 +191,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.readable(key);
     }
 
-    /// The stream with this key is broken in both directions, behind what is left to read. That is served all the same.
+    /// The stream with this key is broken in both directions, behind what is left to read. That is
+    /// served all the same.
     pub fn broken(&mut self, key: usize) {
         if let Some(client) = self.clients.get(key) {
             let id = ClientId::new(key, client.serial);
@@ -206,7 +211,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         };
         if is_new && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
             self.out.deafen(id);
-            self.timers.push(self.out.now().ms + self.settings.limits.last_words_ms, id, Due::LastWords);
+            self.timers.push(
+                self.out.now().ms + self.settings.limits.last_words_ms,
+                id,
+                Due::LastWords,
+            );
         }
     }
 
@@ -230,8 +239,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.tick();
     }
 
-    /// The second half: flush, reap. Without `rooms`, what was said in them is kept, and goes out with what will be said in
-    /// the next turn.
+    /// The second half: flush, reap. Without `rooms`, what was said in them is kept, and goes out
+    /// with what will be said in the next turn.
     pub fn deliver(&mut self, rooms: bool) {
         if rooms {
             self.out.freeze_batches();
@@ -271,11 +280,13 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     // ---- Read ----
 
-    /// Gives every client on the ready list its read. Those whose wait is over go first: they have waited longest.
+    /// Gives every client on the ready list its read. Those whose wait is over go first: they have
+    /// waited longest.
     fn read(&mut self) {
         let mut list = Vec::new();
         self.out.take_woken(&mut list);
-        // One that was let go while it waited is on the ready list already, to have the rest of its input dropped.
+        // One that was let go while it waited is on the ready list already, to have the rest of its
+        // input dropped.
         list.retain(|id| match self.client(*id) {
             Some(client) if client.reading == Reading::Waiting => {
                 client.reading = Reading::Ready;
@@ -330,8 +341,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// What must come first before this client is read from or served. First bytes and requests wait for nobody else: who is not heard
-    /// in time would be taken for a person at a terminal, and its request for what that person says.
+    /// What must come first before this client is read from or served. First bytes and requests
+    /// wait for nobody else: who is not heard in time would be taken for a person at a terminal,
+    /// and its request for what that person says.
     fn waits(&self, id: ClientId) -> Option<Wait> {
         match self.clients[id.index()].wire {
             _ if self.out.is_behind(id) => Some(Wait::ClientClear(id)),
@@ -371,7 +383,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_read(&mut self, id: ClientId, count: usize) {
         let mut buffer = mem::take(&mut self.read_buffer);
         let arrived = self.arrive(id, &mut buffer[..count]);
-        if self.clients[id.index()].inbox.is_empty() && !matches!(self.clients[id.index()].wire, Wire::Undecided(_)) {
+        if self.clients[id.index()].inbox.is_empty()
+            && !matches!(self.clients[id.index()].wire, Wire::Undecided(_))
+        {
             let used = self.serve(id, &mut buffer[..arrived]);
             if used < arrived {
                 self.begin_head(id);
@@ -464,7 +478,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Whether a client may be served: it is neither leaving nor waiting.
     fn is_free(&self, id: ClientId) -> bool {
         let client = &self.clients[id.index()];
-        client.reading != Reading::Waiting && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending)
+        client.reading != Reading::Waiting
+            && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending)
     }
 
     // ---- Tick ----
@@ -514,7 +529,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn flush(&mut self) {
         let (prompt, bulk) = self.out.to_write();
         let prompt = prompt.min(self.settings.limits.writes_max);
-        let bulk = bulk.min((self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min));
+        let bulk = bulk.min(
+            (self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min),
+        );
         for _ in 0..prompt {
             if let Some(id) = self.out.next_prompt() {
                 self.write(id);
@@ -554,16 +571,22 @@ impl<S: Stream, A: Service> Server<S, A> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
             Err(error) => self.write_failed(id, &error),
         }
-        if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) && self.out.is_settled(id) {
+        if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. })
+            && self.out.is_settled(id)
+        {
             self.shut(id);
         }
     }
 
-    /// Nobody hears this client any longer who is still to be heard itself: what it has said may wait in the kernel.
+    /// Nobody hears this client any longer who is still to be heard itself: what it has said may
+    /// wait in the kernel.
     fn write_failed(&mut self, id: ClientId, error: &io::Error) {
         let client = &self.clients[id.index()];
         match (client.lifecycle, &client.wire) {
-            (Lifecycle::Open | Lifecycle::Ending, Wire::Undecided(_) | Wire::Line(_) | Wire::WebSocket(_)) => {
+            (
+                Lifecycle::Open | Lifecycle::Ending,
+                Wire::Undecided(_) | Wire::Line(_) | Wire::WebSocket(_),
+            ) => {
                 self.break_off(id);
                 self.readable(id.index());
             }

@@ -17,9 +17,13 @@ use crate::server::timers::Due;
 use crate::service::{Hello, Incoming, NO_QUERY, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::Protocols;
-use crate::wire::detect::{Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request};
+use crate::wire::detect::{
+    Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request,
+};
 use crate::wire::http::precheck::{self, Verdict};
-use crate::wire::http::{Connection, HeadParser, HttpError, Method, Request, Response, begins_with_head};
+use crate::wire::http::{
+    Connection, HeadParser, HttpError, Method, Request, Response, begins_with_head,
+};
 use crate::wire::line::Line;
 use crate::wire::websocket::frame::{encode_ping, encode_pong};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
@@ -36,7 +40,8 @@ const ALMOST_REQUEST: &[u8] =
 impl<S: Stream, A: Service> Server<S, A> {
     // ---- Deciding ----
 
-    /// Takes up a new client on the wire that the listener is pinned to, or waits for what its first bytes say.
+    /// Takes up a new client on the wire that the listener is pinned to, or waits for what its
+    /// first bytes say.
     pub(super) fn meet(&mut self, id: ClientId) {
         let has_greeting = self.service.greeting().is_some();
         if self.settings.protocols != Protocols::Http && !has_greeting {
@@ -68,7 +73,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Somebody has come in at a terminal. The others at this address may be waiting to see how that looks.
+    /// Somebody has come in at a terminal. The others at this address may be waiting to see how
+    /// that looks.
     fn note_terminal(&mut self, ip: IpAddr) {
         self.turn_addresses();
         if self.terminals.contains(ip) {
@@ -76,7 +82,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         self.terminals.note(ip);
         let here = self.clients.iter().filter(|(_, client)| is_same(client.peer.ip(), ip));
-        let here: Vec<ClientId> = here.map(|(key, client)| ClientId::new(key, client.serial)).collect();
+        let here: Vec<ClientId> =
+            here.map(|(key, client)| ClientId::new(key, client.serial)).collect();
         here.into_iter().for_each(|id| self.listen(id));
     }
 
@@ -88,7 +95,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         let is_silent = client.lifecycle == Lifecycle::Open && client.inbox.is_empty();
         let ip = client.peer.ip();
         let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
-        if is_silent && is_terminal && now >= since + self.settings.limits.hold_ms && !client.listens {
+        if is_silent
+            && is_terminal
+            && now >= since + self.settings.limits.hold_ms
+            && !client.listens
+        {
             self.clients[id.index()].listens = true;
             self.service.listens(id, &mut self.out);
         }
@@ -101,7 +112,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Wire::Undecided(Undecided { told, .. }) = client.wire else { return };
         match detect(client.inbox.as_mut_slice(), payload) {
             // A line that is too long is one before it ends.
-            Detected::NeedMore if client.inbox.len() > self.settings.limits.message_bytes_max.max(METHOD_BYTES_MAX) => {
+            Detected::NeedMore
+                if client.inbox.len()
+                    > self.settings.limits.message_bytes_max.max(METHOD_BYTES_MAX) =>
+            {
                 self.become_line(id);
             }
             Detected::NeedMore => {}
@@ -112,19 +126,22 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// A client has been silent. A browser opens connections before it needs them: one that may come from a browser is told
-    /// nothing.
+    /// A client has been silent. A browser opens connections before it needs them: one that may
+    /// come from a browser is told nothing.
     pub(super) fn greet(&mut self, id: ClientId) {
         let Some(greeting) = self.service.greeting() else { return self.out.release(id) };
         let now = self.out.now().ms;
         self.turn_addresses();
         self.listen(id);
         let (client, limits) = (&self.clients[id.index()], &self.settings.limits);
-        let (Wire::Undecided(Undecided { since, .. }), Lifecycle::Open) = (&client.wire, client.lifecycle) else {
+        let (Wire::Undecided(Undecided { since, .. }), Lifecycle::Open) =
+            (&client.wire, client.lifecycle)
+        else {
             return;
         };
         let (ip, since) = (client.peer.ip(), *since);
-        let greet_at = since + if is_local(ip) { limits.greet_after_ms } else { limits.greet_after_remote_ms };
+        let greet_at =
+            since + if is_local(ip) { limits.greet_after_ms } else { limits.greet_after_remote_ms };
         if now < greet_at {
             self.timers.push(greet_at, id, Due::Greet);
         } else if client.inbox.is_empty() && !self.browsers.contains(ip) {
@@ -133,7 +150,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// What follows a request, cookies perhaps, is not for others to read, and there is no way left to answer it.
+    /// What follows a request, cookies perhaps, is not for others to read, and there is no way left
+    /// to answer it.
     fn refuse_late_request(&mut self, id: ClientId) {
         self.note_browser(id);
         self.give_up(id, CloseReason::Late);
@@ -154,7 +172,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 clients.filter(move |client| is(client)).map(|client| client.peer.ip())
             };
             self.browsers.turn(now, ips(|client| matches!(client.wire, Wire::WebSocket(_))));
-            self.terminals.turn(now, ips(|client| matches!(client.wire, Wire::Line(_)) && client.opened));
+            self.terminals
+                .turn(now, ips(|client| matches!(client.wire, Wire::Line(_)) && client.opened));
         }
     }
 
@@ -172,7 +191,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         // What speaks telnet, or is all that this port speaks, is no browser.
         let client = &self.clients[id.index()];
-        if let (Some(greeting), true, false) = (self.service.greeting(), client.inbox.is_empty(), told) {
+        if let (Some(greeting), true, false) =
+            (self.service.greeting(), client.inbox.is_empty(), told)
+        {
             self.out.append(id, greeting.as_bytes());
         }
     }
@@ -186,19 +207,26 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.forget(id);
         self.out.release(id);
         let since = self.out.now().ms;
-        self.clients[id.index()].wire =
-            Wire::Http(Box::new(Http { parser: HeadParser::default(), since, linger_until: 0, answered: false }));
+        self.clients[id.index()].wire = Wire::Http(Box::new(Http {
+            parser: HeadParser::default(),
+            since,
+            linger_until: 0,
+            answered: false,
+        }));
         self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
     }
 
     fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
         let now = self.out.now().ms;
-        // A client with a smaller window than ours is sent nothing compressed: it could not refer back far enough.
+        // A client with a smaller window than ours is sent nothing compressed: it could not refer
+        // back far enough.
         let compressed = upgrade.deflate.is_some_and(|deflate| deflate.may_compress(usize::MAX));
         let compression = if compressed { Compression::Deflate } else { Compression::None };
-        let hello = Hello { subprotocol: upgrade.subprotocol, query: &upgrade.query, ..self.hello(id) };
+        let hello =
+            Hello { subprotocol: upgrade.subprotocol, query: &upgrade.query, ..self.hello(id) };
         let dialect = self.service.dialect(&hello);
-        self.clients[id.index()].wire = Wire::WebSocket(WebSocket::new(Decoder::new(upgrade.deflate), now));
+        self.clients[id.index()].wire =
+            Wire::WebSocket(WebSocket::new(Decoder::new(upgrade.deflate), now));
         self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
         self.out.append(id, &upgrade.response);
         self.out.set_encoding(id, Encoding { framing: Framing::WebSocket, compression, dialect });
@@ -223,11 +251,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         arrived
     }
 
-    /// Serves the whole messages at the start of `input` for as long as the service takes them; returns their length.
+    /// Serves the whole messages at the start of `input` for as long as the service takes them;
+    /// returns their length.
     pub(super) fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
         let mut used = 0;
         while self.is_free(id) {
-            // What one read brings may ask for far more than it is: the next answer waits until this client has read the last.
+            // What one read brings may ask for far more than it is: the next answer waits until
+            // this client has read the last.
             if self.out.is_behind(id) {
                 self.park(id, Wait::ClientClear(id));
                 break;
@@ -273,7 +303,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Offers the service one line. With the first one its sender comes in, if it is a line and not another protocol's.
+    /// Offers the service one line. With the first one its sender comes in, if it is a line and not
+    /// another protocol's.
     pub(super) fn offer_line(&mut self, id: ClientId, line: &mut [u8]) {
         let Wire::Line(wire) = &mut self.clients[id.index()].wire else { return };
         let length = wire.edit(line);
@@ -288,7 +319,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             FirstLine::Request => self.refuse_late_request(id),
             FirstLine::Foreign(foreign) => drop(self.give_up(id, CloseReason::Foreign(foreign))),
             FirstLine::AlmostRequest => self.out.append(id, ALMOST_REQUEST),
-            FirstLine::Text if self.clients[id.index()].opened => self.offer(id, FrameKind::Text, line),
+            FirstLine::Text if self.clients[id.index()].opened => {
+                self.offer(id, FrameKind::Text, line)
+            }
             FirstLine::Text => {
                 self.open(id);
                 match self.waits(id) {
@@ -418,7 +451,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// `method` is that of the request, if it could be read.
-    fn refuse_request(&mut self, id: ClientId, error: HttpError, method: Option<Method>, date: &str) -> Option<usize> {
+    fn refuse_request(
+        &mut self,
+        id: ClientId,
+        error: HttpError,
+        method: Option<Method>,
+        date: &str,
+    ) -> Option<usize> {
         debug!("{}: {error}", self.clients[id.index()].peer);
         self.note_browser(id);
         self.out.append(id, &error.response(method, Some(date)).to_bytes());
@@ -460,14 +499,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         let patience = if is_kept { limits.keep_alive_ms } else { limits.head_ms };
         let deadline = if waiting { now.ms } else { http.since } + patience;
         if now.ms < deadline {
-            // A head may begin meanwhile, and then has less time than a connection between two requests.
+            // A head may begin meanwhile, and then has less time than a connection between two
+            // requests.
             return self.timers.push(deadline.min(now.ms + limits.head_ms), id, Due::Head);
         }
         if client.inbox.is_empty() {
             self.give_up(id, CloseReason::Done);
         } else {
             let date = self.date();
-            let method = begins_with_head(self.clients[id.index()].inbox.as_mut_slice()).then_some(Method::Head);
+            let method = begins_with_head(self.clients[id.index()].inbox.as_mut_slice())
+                .then_some(Method::Head);
             self.refuse_request(id, HttpError::TIMEOUT, method, &date);
         }
     }
@@ -477,9 +518,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let limits = self.settings.limits;
         let now = self.out.now().ms;
         let client = &mut self.clients[id.index()];
-        // Whoever has to wait, or has just ceased to, has not been read from: it may have said something.
+        // Whoever has to wait, or has just ceased to, has not been read from: it may have said
+        // something.
         let waiting = client.reading != Reading::Idle;
-        let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle) else { return };
+        let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle)
+        else {
+            return;
+        };
         let silence = now.saturating_sub(websocket.heard());
         if waiting || silence < limits.ping_after_ms {
             let at = if waiting { now } else { websocket.heard() } + limits.ping_after_ms;

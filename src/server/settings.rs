@@ -45,32 +45,36 @@ pub struct ConnectionLimits {
     pub read_bytes_max: usize,
     /// Vectored writes in one turn: about five milliseconds of kernel work.
     pub writes_max: usize,
-    /// Writes of these that members of big rooms get even while there is always something more urgent.
+    /// Writes of these that members of big rooms get even while there is always something more
+    /// urgent.
     pub bulk_writes_min: usize,
-    /// How long what a client has said is served after its connection broke, as fast as flood control lets it: so long it
-    /// keeps its name and its place.
+    /// How long what a client has said is served after its connection broke, as fast as flood
+    /// control lets it: so long it keeps its name and its place.
     pub last_words_ms: Millis,
     /// How long a client that we are done with has to close its side too.
     pub linger_ms: Millis,
-    /// How long an HTTP client that we are done with may go on sending its body. Many read the answer only then.
+    /// How long an HTTP client that we are done with may go on sending its body. Many read the
+    /// answer only then.
     pub linger_sending_ms: Millis,
     /// `--greet-after`, of loopback and private addresses.
     pub greet_after_ms: Millis,
     /// `--greet-after`, of other addresses, where a packet may be lost on the way.
     pub greet_after_remote_ms: Millis,
-    /// Without a greeting: how long what a silent client is sent is held back, because it may turn out to speak HTTP.
+    /// Without a greeting: how long what a silent client is sent is held back, because it may turn
+    /// out to speak HTTP.
     pub hold_ms: Millis,
     /// How long a request head may take.
     pub head_ms: Millis,
-    /// How long a connection is kept for the next request. Longer than the 60 s after which balancers give idle connections
-    /// up: who closes first must not be the one that has just been sent a request.
+    /// How long a connection is kept for the next request. Longer than the 60 s after which
+    /// balancers give idle connections up: who closes first must not be the one that has just been
+    /// sent a request.
     pub keep_alive_ms: Millis,
     /// A WebSocket client that has been silent for so long is pinged.
     pub ping_after_ms: Millis,
     /// How long it has to answer.
     pub pong_ms: Millis,
-    /// How long a closing client that is owed something may go without reading any of it. Not less than `--drain-seconds`:
-    /// when the server stops, the event loop ends the wait.
+    /// How long a closing client that is owed something may go without reading any of it. Not less
+    /// than `--drain-seconds`: when the server stops, the event loop ends the wait.
     pub drain_ms: Millis,
 }
 

@@ -27,8 +27,8 @@ pub enum Due {
     Ping,
 }
 
-/// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and whoever handles it looks at the
-/// client as it is by then.
+/// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and whoever
+/// handles it looks at the client as it is by then.
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Millis, ClientId, Due)>>,

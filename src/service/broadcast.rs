@@ -1,7 +1,7 @@
 //! Every message to every client, its sender included, byte for byte, in one order for all.
 //!
-//! Between wires a text travels as a line one way and as a text frame the other; a line that is not UTF-8 becomes a binary
-//! frame.
+//! Between wires a text travels as a line one way and as a text frame the other; a line that is not
+//! UTF-8 becomes a binary frame.
 
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding::{FrameKind, Framing};
@@ -48,8 +48,11 @@ impl Service for Broadcast {
             }),
             (Framing::Lines, Framing::WebSocket) => {
                 let content = without_ending(message.bytes);
-                let kind =
-                    if simdutf8::basic::from_utf8(content).is_ok() { FrameKind::Text } else { FrameKind::Binary };
+                let kind = if simdutf8::basic::from_utf8(content).is_ok() {
+                    FrameKind::Text
+                } else {
+                    FrameKind::Binary
+                };
                 to.message(kind, |batch| batch.extend_from_slice(content));
             }
         });

@@ -4,7 +4,8 @@ use crate::delivery::Delivery;
 use crate::ids::ClientId;
 use crate::service::{Hello, Incoming, Outcome, Service};
 
-/// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read from: the server's own rule.
+/// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read
+/// from: the server's own rule.
 #[derive(Debug, Default)]
 pub struct Echo;
 
@@ -18,7 +19,9 @@ impl Service for Echo {
     fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        out.send(client, |to| to.message(message.kind, |buffer| buffer.extend_from_slice(message.bytes)));
+        out.send(client, |to| {
+            to.message(message.kind, |buffer| buffer.extend_from_slice(message.bytes))
+        });
         Outcome::Done
     }
 

@@ -16,7 +16,8 @@ use crate::wire::websocket::handshake::Query;
 pub struct Incoming<'a> {
     /// A line is always `Text`, whatever its bytes are.
     pub kind: FrameKind,
-    /// A line of [`LineMode::Raw`] includes its ending, unless it is the last one before a client's end and has none.
+    /// A line of [`LineMode::Raw`] includes its ending, unless it is the last one before a client's
+    /// end and has none.
     pub bytes: &'a [u8],
 }
 
@@ -37,7 +38,8 @@ pub static NO_QUERY: LazyLock<Query> = LazyLock::new(Query::default);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// It changed nothing; the server keeps it and offers it again then, and reads no more from this client meanwhile.
+    /// It changed nothing; the server keeps it and offers it again then, and reads no more from
+    /// this client meanwhile.
     Blocked(Wait),
 }
 
@@ -50,19 +52,20 @@ pub trait Service {
         LineMode::Raw
     }
 
-    /// What somebody at a terminal is told who is silent: how to come in. With a greeting, a client is opened when it has said
-    /// its first line; without one at once.
+    /// What somebody at a terminal is told who is silent: how to come in. With a greeting, a client
+    /// is opened when it has said its first line; without one at once.
     fn greeting(&self) -> Option<&'static str> {
         None
     }
 
-    /// What it does and how to use it, in one sentence for somebody with a browser, if the chat page is not made for it.
+    /// What it does and how to use it, in one sentence for somebody with a browser, if the chat
+    /// page is not made for it.
     fn sentence(&self) -> Option<&'static str> {
         None
     }
 
-    /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in and counts nowhere. Only
-    /// called of a service with a greeting.
+    /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in
+    /// and counts nowhere. Only called of a service with a greeting.
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
         let _ = (client, out);
     }
@@ -91,8 +94,8 @@ pub trait Service {
     /// A client is ready to talk.
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery);
 
-    /// What must come first before anything more is read from this client. Called before each read, so that input that
-    /// could not be taken stays in the kernel, where it holds the sender back.
+    /// What must come first before anything more is read from this client. Called before each read,
+    /// so that input that could not be taken stays in the kernel, where it holds the sender back.
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
         let _ = (client, out);
         None
@@ -101,6 +104,7 @@ pub trait Service {
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
 
-    /// A client is leaving. It has to be out of every room when this returns; it can still be sent something.
+    /// A client is leaving. It has to be out of every room when this returns; it can still be sent
+    /// something.
     fn closed(&mut self, client: ClientId, out: &mut Delivery);
 }

@@ -1,14 +1,17 @@
-//! Flood control: a token bucket in eight bytes, for what one client says and how often one address connects.
+//! Flood control: a token bucket in eight bytes, for what one client says and how often one address
+//! connects.
 //!
-//! Time is counted in ticks: `per_second` of them pass in a millisecond and 1,000 of them are worth one token.
-//! Every rate is then a whole number of ticks, so that nothing is rounded and nothing drifts.
+//! Time is counted in ticks: `per_second` of them pass in a millisecond and 1,000 of them are worth
+//! one token. Every rate is then a whole number of ticks, so that nothing is rounded and nothing
+//! drifts.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The most tokens in a burst, or a second: far over what one client can use, far under what would overflow.
+/// The most tokens in a burst, or a second: far over what one client can use, far under what would
+/// overflow.
 pub const RATE_MAX: u32 = 1_000_000;
 
 const TICKS_PER_TOKEN: u64 = 1_000;
@@ -43,8 +46,8 @@ impl Rate {
         }
     }
 
-    /// How long an empty bucket takes to fill, in milliseconds, rounded up: one that has been left alone for so long is as
-    /// good as new. 0 without a limit.
+    /// How long an empty bucket takes to fill, in milliseconds, rounded up: one that has been left
+    /// alone for so long is as good as new. 0 without a limit.
     pub fn fill_ms(&self) -> u64 {
         match *self {
             Rate::Off => 0,
@@ -63,7 +66,9 @@ impl FromStr for Rate {
         if given == "off" {
             return Ok(Rate::Off);
         }
-        let parts = given.split_once(':').and_then(|(burst, per_second)| Some((whole(burst)?, whole(per_second)?)));
+        let parts = given
+            .split_once(':')
+            .and_then(|(burst, per_second)| Some((whole(burst)?, whole(per_second)?)));
         parts.ok_or(RateError).and_then(|(burst, per_second)| Rate::limited(burst, per_second))
     }
 }
@@ -89,16 +94,17 @@ pub struct RateError;
 
 /// What is left to one client, or address. A new bucket is full.
 ///
-/// Invariant: `full_at` is the tick at which the bucket is full again; a past one means that it is full now.
+/// Invariant: `full_at` is the tick at which the bucket is full again; a past one means that it is
+/// full now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenBucket {
     full_at: u64,
 }
 
 impl TokenBucket {
-    /// Takes one token out at `now_ms` (milliseconds of any clock, under 2^44), or says when, in the same clock, one
-    /// will be there. A refusal costs nothing. A clock that steps back costs at most the time to fill a bucket.
-    /// The rate is the same in every call.
+    /// Takes one token out at `now_ms` (milliseconds of any clock, under 2^44), or says when, in
+    /// the same clock, one will be there. A refusal costs nothing. A clock that steps back costs at
+    /// most the time to fill a bucket. The rate is the same in every call.
     pub fn try_take(&mut self, now_ms: u64, rate: &Rate) -> Result<(), u64> {
         let Rate::Limited(Limit { burst, per_second }) = *rate else {
             return Ok(());
@@ -116,12 +122,13 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Takes so many tokens out after one that was there, because what that was for took so much; the bucket may owe up to
-    /// [`DEBT_MAX`] of them.
+    /// Takes so many tokens out after one that was there, because what that was for took so much;
+    /// the bucket may owe up to [`DEBT_MAX`] of them.
     pub fn spend(&mut self, tokens: usize, now_ms: u64, rate: &Rate) {
         let Rate::Limited(Limit { per_second, .. }) = *rate else { return };
         let now = now_ms.saturating_mul(u64::from(per_second));
-        self.full_at = self.full_at.max(now).saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
+        self.full_at =
+            self.full_at.max(now).saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
     }
 }
 

@@ -42,7 +42,8 @@ fn a_rate_that_does_not_divide_a_second_loses_nothing() {
     // A bucket of one holds back what comes within the millisecond: 143 ms a message.
     assert_eq!(hour, 3_600_000 / 143);
 
-    let (mut bucket, rate) = (TokenBucket::default(), super::Rate::limited(2, 7).expect("a usable rate"));
+    let (mut bucket, rate) =
+        (TokenBucket::default(), super::Rate::limited(2, 7).expect("a usable rate"));
     assert_eq!(takes(&mut bucket, 0, &rate, 2), 2);
     let hour = (1..=3_600_000).filter(|&now_ms| bucket.try_take(now_ms, &rate).is_ok()).count();
     assert_eq!(hour, 3_600 * 7, "a bucket with room for the remainder keeps it");
@@ -101,15 +102,28 @@ fn rates_are_read_and_written_the_same_way() {
 
 #[test]
 fn a_rate_that_can_not_be_used_is_refused() {
-    for given in ["", "20", "20:", ":5", "0:5", "20:0", "20:5:1", "+20:5", "-1:5", "1000001:5", "20:99999999999", "OFF"]
-    {
+    for given in [
+        "",
+        "20",
+        "20:",
+        ":5",
+        "0:5",
+        "20:0",
+        "20:5:1",
+        "+20:5",
+        "-1:5",
+        "1000001:5",
+        "20:99999999999",
+        "OFF",
+    ] {
         assert_eq!(given.parse::<Rate>(), Err(RateError), "{given}");
     }
     assert!(Rate::limited(0, 1).is_err() && Rate::limited(1, RATE_MAX + 1).is_err());
 }
 
 proptest! {
-    /// In any window of any run, no more than the burst and what the rate adds in the window's time.
+    /// In any window of any run, no more than the burst and what the rate adds in the window's
+    /// time.
     #[test]
     fn never_more_than_burst_and_rate(
         burst in 1u32..40, per_second in 1u32..3_000, start_ms in 0u64..1 << 42,
@@ -133,7 +147,8 @@ proptest! {
         }
     }
 
-    /// A bucket that was left alone for the time to fill is as good as new, and before that it is not.
+    /// A bucket that was left alone for the time to fill is as good as new, and before that it is
+    /// not.
     #[test]
     fn it_is_full_when_it_should_be(
         burst in 1u32..40, per_second in 1u32..3_000, start_ms in 0u64..1 << 42,

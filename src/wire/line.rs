@@ -20,7 +20,8 @@ pub struct LineTooLong {
 pub enum LineMode {
     /// LF ends a line and belongs to it; every other byte is payload.
     Raw,
-    /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it; telnet's own bytes are taken out.
+    /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it; telnet's own bytes are
+    /// taken out.
     Telnet,
 }
 
@@ -54,8 +55,8 @@ enum First {
 
 /// The line decoder of one client.
 ///
-/// Invariant: no line ends within the first `scanned` bytes of the input it will be given next, so a long line that
-/// arrives in many pieces is searched once.
+/// Invariant: no line ends within the first `scanned` bytes of the input it will be given next, so
+/// a long line that arrives in many pieces is searched once.
 #[derive(Debug)]
 pub struct Line {
     mode: LineMode,
@@ -71,8 +72,8 @@ impl Line {
         Line { mode, telnet: Telnet::default(), scanned: 0, first: First::Awaited }
     }
 
-    /// Looks at bytes that have just arrived, before they are added to the input: returns how many of them, at the front,
-    /// are to be added; appends what has to be answered to `replies`.
+    /// Looks at bytes that have just arrived, before they are added to the input: returns how many
+    /// of them, at the front, are to be added; appends what has to be answered to `replies`.
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
         match self.mode {
             LineMode::Raw => bytes.len(),
@@ -80,7 +81,8 @@ impl Line {
         }
     }
 
-    /// Judges one line after the other: they are text but for the first one that is not empty, which `judge` tells.
+    /// Judges one line after the other: they are text but for the first one that is not empty,
+    /// which `judge` tells.
     pub fn judge(&mut self, line: &[u8], judge: impl FnOnce(&[u8]) -> FirstLine) -> FirstLine {
         let is_empty = line.trim_ascii().is_empty();
         match self.first {
@@ -150,7 +152,8 @@ impl Line {
     }
 }
 
-/// Backspace and delete take back a character. Which of them the key sends is the terminal's business.
+/// Backspace and delete take back a character. Which of them the key sends is the terminal's
+/// business.
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7F;
 /// Ctrl-U takes back the line.
@@ -159,7 +162,8 @@ const KILL: u8 = 0x15;
 /// No character that people see is longer than this.
 const CLUSTER_BYTES_MAX: usize = 64;
 
-/// Applies the keys that take back what was typed, for terminals that send each key as it is pressed.
+/// Applies the keys that take back what was typed, for terminals that send each key as it is
+/// pressed.
 fn edit(line: &mut [u8]) -> usize {
     let Some(first) = memchr3(BACKSPACE, DELETE, KILL, line) else { return line.len() };
     let mut length = first;
@@ -194,7 +198,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// Decodes `pieces` as they would arrive: a growing buffer that is searched after each of them.
-    fn decode(mode: LineMode, pieces: &[&[u8]], bytes_max: usize) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
+    fn decode(
+        mode: LineMode,
+        pieces: &[&[u8]],
+        bytes_max: usize,
+    ) -> (Vec<Vec<u8>>, Result<Vec<u8>, LineTooLong>) {
         let (mut line, mut inbox, mut lines) = (Line::new(mode), Vec::new(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();

@@ -24,8 +24,8 @@ pub enum Protocols {
     Http,
 }
 
-/// What a connection speaks. Decided by its first bytes, once: the bytes of a request never become a line, and a line never
-/// becomes a request.
+/// What a connection speaks. Decided by its first bytes, once: the bytes of a request never become
+/// a line, and a line never becomes a request.
 #[derive(Debug)]
 pub enum Wire {
     /// Nothing that decides has come yet.
@@ -50,8 +50,8 @@ pub struct Undecided {
 #[derive(Debug)]
 pub struct Http {
     pub parser: HeadParser,
-    /// When the head that is under way began; before it, when the connection was made or last answered. When all is said,
-    /// when something last came.
+    /// When the head that is under way began; before it, when the connection was made or last
+    /// answered. When all is said, when something last came.
     pub since: Millis,
     /// When all is said: how long something may still come.
     pub linger_until: Millis,

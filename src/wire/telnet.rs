@@ -13,8 +13,9 @@ const EC: u8 = 247;
 const AYT: u8 = 246;
 const SE: u8 = 240;
 
-/// The option whose every `DO` is answered (RFC 860): a terminal that sent one throws our output away until then. All
-/// other options are states, and a state is refused once (RFC 1143: answering a repetition could go on for ever).
+/// The option whose every `DO` is answered (RFC 860): a terminal that sent one throws our output
+/// away until then. All other options are states, and a state is refused once (RFC 1143: answering
+/// a repetition could go on for ever).
 const TIMING_MARK: u8 = 6;
 
 /// Evidence that we are there (RFC 854, AYT).
@@ -55,7 +56,8 @@ struct Refused {
 }
 
 impl Telnet {
-    /// Moves the data among `bytes` to their front and returns how many there are; appends answers to `replies`.
+    /// Moves the data among `bytes` to their front and returns how many there are; appends answers
+    /// to `replies`.
     pub fn filter(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
         let first = match self.state {
             State::Data => memchr(IAC, bytes).unwrap_or(bytes.len()),
@@ -77,7 +79,8 @@ impl Telnet {
     fn look_at(&mut self, data: &[u8]) {
         let tail = data.len().saturating_sub(4);
         let before = if tail > 0 { 0 } else { self.lacking };
-        self.lacking = data[tail..].iter().fold(before, |lacking, &byte| lacking_after(lacking, byte));
+        self.lacking =
+            data[tail..].iter().fold(before, |lacking, &byte| lacking_after(lacking, byte));
     }
 
     fn next(&mut self, byte: u8, replies: &mut Vec<u8>) -> Option<u8> {
@@ -86,7 +89,9 @@ impl Telnet {
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
             (State::Command, SB) => (State::Subnegotiation, None),
-            (State::Command, _) if self.lacking > 0 && mistaken(byte).is_some() => (State::Data, mistaken(byte)),
+            (State::Command, _) if self.lacking > 0 && mistaken(byte).is_some() => {
+                (State::Data, mistaken(byte))
+            }
             (State::Command, AYT) => {
                 replies.extend_from_slice(HERE);
                 (State::Data, None)
@@ -101,7 +106,9 @@ impl Telnet {
             }
             (State::Subnegotiation, IAC) => (State::SubnegotiationCommand, None),
             (State::SubnegotiationCommand, SE) => (State::Data, None),
-            (State::Subnegotiation | State::SubnegotiationCommand, _) => (State::Subnegotiation, None),
+            (State::Subnegotiation | State::SubnegotiationCommand, _) => {
+                (State::Subnegotiation, None)
+            }
         };
         self.state = state;
         data
@@ -140,9 +147,9 @@ fn lacking_after(lacking: u8, byte: u8) -> u8 {
     }
 }
 
-/// The byte for which GNU telnet sends this command. It looks at seven bits only, so that a byte in the middle of a
-/// character (the second of U+304F, say) counts as Ctrl-O to it. Nobody interrupts between the bytes of a character, so
-/// there the byte is meant.
+/// The byte for which GNU telnet sends this command. It looks at seven bits only, so that a byte in
+/// the middle of a character (the second of U+304F, say) counts as Ctrl-O to it. Nobody interrupts
+/// between the bytes of a character, so there the byte is meant.
 fn mistaken(command: u8) -> Option<u8> {
     let control = match command {
         // RFC 1184: EOF, SUSP and ABORT; RFC 854: BRK, IP, AO, AYT and EL.
@@ -192,20 +199,30 @@ mod tests {
 
     #[test]
     fn every_option_is_refused_once() {
-        let offer =
-            [IAC, WILL, 1, b'x', IAC, DO, 1, IAC, WILL, 1, IAC, DO, 1, IAC, WONT, 1, IAC, DONT, 1, IAC, WILL, 255];
+        let offer = [
+            IAC, WILL, 1, b'x', IAC, DO, 1, IAC, WILL, 1, IAC, DO, 1, IAC, WONT, 1, IAC, DONT, 1,
+            IAC, WILL, 255,
+        ];
         expect(&offer, b"x", &[IAC, DONT, 1, IAC, WONT, 1, IAC, DONT, 255]);
     }
 
     #[test]
     fn every_timing_mark_is_answered() {
         let interrupt = [IAC, 244, IAC, DO, TIMING_MARK];
-        expect(&[interrupt, interrupt].concat(), b"", &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK]);
+        expect(
+            &[interrupt, interrupt].concat(),
+            b"",
+            &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
+        );
     }
 
     #[test]
     fn erasing_is_what_its_keys_are() {
-        expect(&[b"xy".as_slice(), &[IAC, EC, b'z', IAC, EL], b"\n"].concat(), b"xy\x08z\x15\n", b"");
+        expect(
+            &[b"xy".as_slice(), &[IAC, EC, b'z', IAC, EL], b"\n"].concat(),
+            b"xy\x08z\x15\n",
+            b"",
+        );
     }
 
     #[test]
@@ -225,7 +242,11 @@ mod tests {
         let sakura = [&[0xE6, 0xA1, IAC, 243][..], &mark].concat();
         let ku = [&[0xE3, 0x81, IAC, 245][..], &mark].concat();
         let input = [b"/nick ", &sakura[..], "さ".as_bytes(), &ku, b"\n"].concat();
-        expect(&input, "/nick 桜さく\n".as_bytes(), &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK]);
+        expect(
+            &input,
+            "/nick 桜さく\n".as_bytes(),
+            &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
+        );
         // Between characters the same commands are commands.
         let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 244, b'\n']].concat();
         expect(&input, "aさ\n".as_bytes(), b"");
@@ -243,7 +264,8 @@ mod tests {
     }
 
     proptest! {
-        /// Replies are bounded by the number of options, whatever comes, but for the two that have to be repeated.
+        /// Replies are bounded by the number of options, whatever comes, but for the two that have
+        /// to be repeated.
         #[test]
         fn no_negotiation_loop(input in prop::collection::vec(
             prop_oneof![Just(IAC), Just(WILL), Just(DO), Just(DONT), Just(WONT), 200..=255u8], 0..4000)) {

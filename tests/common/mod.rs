@@ -25,13 +25,19 @@ pub fn program() -> Command {
 /// The program with no more than this many file descriptors.
 pub fn program_with_descriptors(most: u32) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_chat-server")]);
+    command.args([
+        "-c",
+        &format!("ulimit -n {most} && exec \"$0\" \"$@\""),
+        env!("CARGO_BIN_EXE_chat-server"),
+    ]);
     clean(&mut command);
     command
 }
 
 fn clean(command: &mut Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHAT_")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHAT_"))
+    {
         command.env_remove(name);
     }
     command.env("RUST_LOG", "info");
@@ -76,7 +82,9 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("standard output");
-        let address = line.strip_prefix("Listening on: ").and_then(|rest| rest.strip_suffix('\n')?.parse().ok());
+        let address = line
+            .strip_prefix("Listening on: ")
+            .and_then(|rest| rest.strip_suffix('\n')?.parse().ok());
         let log = Mutex::new(Log { lines: Vec::new(), more });
         let Some(address) = address else {
             let _ = child.kill();
@@ -93,7 +101,8 @@ impl Server {
 
     /// Connects from this address of this host.
     pub fn connect_from(&self, ip: IpAddr) -> Client {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None).expect("a socket");
+        let socket =
+            Socket::new(Domain::for_address(self.address), Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::new(ip, 0).into()).expect("an address of this host");
         socket.connect(&self.address.into()).expect("a connection");
         Client::over(socket.into())
@@ -117,7 +126,12 @@ impl Server {
     }
 
     /// The same, after the first `seen` lines.
-    pub fn wait_for_line_after(&self, mut seen: usize, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub fn wait_for_line_after(
+        &self,
+        mut seen: usize,
+        what: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> String {
         let deadline = Instant::now() + DEADLINE;
         let mut log = self.locked();
         loop {
@@ -150,23 +164,33 @@ impl Server {
 
     /// Sends a signal by its name without SIG.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &self.pid().to_string()]).status();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.pid().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "SIG{name} could not be sent");
     }
 
     /// The most memory it has ever had resident, in KiB.
     pub fn memory_peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Processor time that it has used, in ticks of (nearly always) ten milliseconds.
     pub fn processor_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its state");
-        // The name, in parentheses, may hold anything. After it, fields 14 and 15 are user and system time (proc(5)).
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its state");
+        // The name, in parentheses, may hold anything. After it, fields 14 and 15 are user and
+        // system time (proc(5)).
         let (_, fields) = stat.rsplit_once(')').expect("a name");
-        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+        fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum()
     }
 
     /// Whether it is still there.
@@ -174,7 +198,8 @@ impl Server {
         self.child.try_wait().expect("its state").is_none()
     }
 
-    /// Waits for its end; returns its exit status, what else it said on standard output, and its log.
+    /// Waits for its end; returns its exit status, what else it said on standard output, and its
+    /// log.
     pub fn finish(mut self) -> (ExitStatus, String, Vec<String>) {
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
@@ -287,11 +312,14 @@ impl Client {
         self.expect(line);
     }
 
-    /// Everything up to the end of the stream. A reset counts as an end: what arrived before it is there all the same.
+    /// Everything up to the end of the stream. A reset counts as an end: what arrived before it is
+    /// there all the same.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("no end after {rest:?}: {error}"),
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+                panic!("no end after {rest:?}: {error}")
+            }
             _ => rest,
         }
     }
@@ -310,13 +338,16 @@ impl Client {
 
     /// Breaks the connection: the server sees a reset and no end.
     pub fn reset(self) {
-        SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("a linger time");
+        SockRef::from(self.stream.get_ref())
+            .set_linger(Some(Duration::ZERO))
+            .expect("a linger time");
     }
 }
 
 /// A client whose kernel takes little in for it while it does not read.
 pub fn small_window_client(server: &Server) -> Client {
-    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
+    let socket =
+        Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     socket.connect(&server.address.into()).expect("a connection");
     let client = Client::over(socket.into());

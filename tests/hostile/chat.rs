@@ -1,4 +1,5 @@
-//! Attacks with what the chat itself offers: small requests for large answers, floods at one person, names and rooms.
+//! Attacks with what the chat itself offers: small requests for large answers, floods at one
+//! person, names and rooms.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,10 +8,12 @@ use std::time::{Duration, Instant};
 use crate::common::{Client, Server};
 use crate::conversation::{NAMES, ROOM};
 use crate::siege::Siege;
-use crate::wire::{TEXT, crowd, cut_off, deflating, drink, flood, framed, json, narrow, pour, websocket};
+use crate::wire::{
+    TEXT, crowd, cut_off, deflating, drink, flood, framed, json, narrow, pour, websocket,
+};
 
-/// What a client may be owed before it is not asked again (256 KiB), and the answer that went over it: all that one room
-/// keeps is 1 MiB, in a buffer that doubles.
+/// What a client may be owed before it is not asked again (256 KiB), and the answer that went over
+/// it: all that one room keeps is 1 MiB, in a buffer that doubles.
 const OWED_KIB: u64 = 256 + 2 * 1024;
 
 /// Fills a room's history with so many messages of this size.
@@ -25,7 +28,8 @@ fn fill(server: &Server, room: &str, messages: usize, bytes: usize) {
     while !writer.line().starts_with(b"! Nobody here is called \"nobody\"") {}
 }
 
-/// Nine hundred messages of a thousand bytes in #library, of fifty speakers who say what they may say at once.
+/// Nine hundred messages of a thousand bytes in #library, of fifty speakers who say what they may
+/// say at once.
 fn fill_within_flood_control(server: &Server) {
     for _ in 0..50 {
         let mut writer = server.connect();
@@ -43,15 +47,18 @@ fn too_slow(server: &Server, client: &Client) {
 
 pub fn who_asks_for_much_and_reads_nothing_is_let_go() {
     const ATTACKERS: u64 = 32;
-    let siege = Siege::new("unread answers", ATTACKERS * OWED_KIB / 1024).flags(&["--rate-limit", "off"]).waits();
+    let siege = Siege::new("unread answers", ATTACKERS * OWED_KIB / 1024)
+        .flags(&["--rate-limit", "off"])
+        .waits();
     siege.run(|server| {
         fill(server, "#library", 1000, 1000);
         let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| narrow(server)).collect();
         for attacker in &mut attackers {
             attacker.send(b"/join #library\r\n");
         }
-        for (asked, attackers) in
-            ["/history 1000\r\n", "/who\r\n", "/rooms\r\n", "/help\r\n"].iter().zip(attackers.chunks(8))
+        for (asked, attackers) in ["/history 1000\r\n", "/who\r\n", "/rooms\r\n", "/help\r\n"]
+            .iter()
+            .zip(attackers.chunks(8))
         {
             flood(attackers, asked.repeat(1000).as_bytes(), Duration::from_millis(500));
         }
@@ -66,29 +73,34 @@ pub fn who_asks_for_much_and_reads_nothing_is_let_go() {
 #[test]
 fn who_asks_for_much_and_reads_it_holds_up_nobody() {
     const ATTACKERS: u64 = 24;
-    Siege::new("answers in plenty", ATTACKERS * OWED_KIB / 1024).flags(&["--rate-limit", "1000:5"]).run(|server| {
-        fill(server, "#library", 900, 1000);
-        let mut attackers = crowd(server, ATTACKERS as usize);
-        for attacker in &mut attackers {
-            attacker.send(b"/join #library\r\n");
-            attacker.send(&b"/history 1000\r\n".repeat(200));
-        }
-        drink(&attackers, Duration::from_secs(3));
-    });
+    Siege::new("answers in plenty", ATTACKERS * OWED_KIB / 1024)
+        .flags(&["--rate-limit", "1000:5"])
+        .run(|server| {
+            fill(server, "#library", 900, 1000);
+            let mut attackers = crowd(server, ATTACKERS as usize);
+            for attacker in &mut attackers {
+                attacker.send(b"/join #library\r\n");
+                attacker.send(&b"/history 1000\r\n".repeat(200));
+            }
+            drink(&attackers, Duration::from_secs(3));
+        });
 }
 
 /// A thousand lines are compressed one by one for each who asks.
 #[test]
 fn compressed_answers_hold_up_nobody() {
     const ATTACKERS: u64 = 16;
-    Siege::new("compressed answers", ATTACKERS * OWED_KIB / 1024).flags(&["--compress"]).run(|server| {
-        fill_within_flood_control(server);
-        let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| deflating(server, "/?room=library")).collect();
-        for attacker in &mut attackers {
-            attacker.send(&framed(TEXT, b"/history 1000").repeat(50));
-        }
-        drink(&attackers, Duration::from_secs(4));
-    });
+    Siege::new("compressed answers", ATTACKERS * OWED_KIB / 1024).flags(&["--compress"]).run(
+        |server| {
+            fill_within_flood_control(server);
+            let mut attackers: Vec<Client> =
+                (0..ATTACKERS).map(|_| deflating(server, "/?room=library")).collect();
+            for attacker in &mut attackers {
+                attacker.send(&framed(TEXT, b"/history 1000").repeat(50));
+            }
+            drink(&attackers, Duration::from_secs(4));
+        },
+    );
 }
 
 /// They sit where the honest talk, and are behind all the time on what they asked for themselves.
@@ -115,67 +127,75 @@ pub fn members_who_do_not_read_their_own_answers_hold_up_nobody() {
 pub fn members_who_are_behind_on_another_room_hold_up_nobody() {
     const ATTACKERS: u64 = 16;
     // Up to the limit of what a client may be owed, though the words are shared by all.
-    Siege::new("members stuck elsewhere", 64).waits().flags(&["--rate-limit", "1000:5"]).run(|server| {
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut attackers: Vec<Client> = Vec::new();
-                let mut speaker = server.connect();
-                speaker.send(b"/join #den\r\n");
-                for _ in 0..ATTACKERS {
-                    let mut attacker = narrow(server);
-                    attacker.send(format!("/join {ROOM}\r\n/join #den\r\n").as_bytes());
-                    attackers.push(attacker);
-                    thread::sleep(Duration::from_millis(100));
-                    for _ in 0..6 {
-                        speaker.send(&[&[b'x'; 60_000][..], b"\r\n"].concat());
+    Siege::new("members stuck elsewhere", 64).waits().flags(&["--rate-limit", "1000:5"]).run(
+        |server| {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut attackers: Vec<Client> = Vec::new();
+                    let mut speaker = server.connect();
+                    speaker.send(b"/join #den\r\n");
+                    for _ in 0..ATTACKERS {
+                        let mut attacker = narrow(server);
+                        attacker.send(format!("/join {ROOM}\r\n/join #den\r\n").as_bytes());
+                        attackers.push(attacker);
+                        thread::sleep(Duration::from_millis(100));
+                        for _ in 0..6 {
+                            speaker.send(&[&[b'x'; 60_000][..], b"\r\n"].concat());
+                        }
+                        thread::sleep(Duration::from_millis(200));
                     }
-                    thread::sleep(Duration::from_millis(200));
-                }
-                for attacker in &mut attackers {
-                    too_slow(server, attacker);
-                    attacker.rest();
-                }
+                    for attacker in &mut attackers {
+                        too_slow(server, attacker);
+                        attacker.rest();
+                    }
+                });
             });
-        });
-    });
+        },
+    );
 }
 
-/// The room itself is flooded, and some of its members do not read: whoever speaks there waits for them, for a second each
-/// time and no longer than they are let stay.
+/// The room itself is flooded, and some of its members do not read: whoever speaks there waits for
+/// them, for a second each time and no longer than they are let stay.
 pub fn a_flooded_room_with_stuck_members_lags_no_longer_than_documented() {
     const ATTACKERS: u64 = 8;
     let bound = Duration::from_secs(8);
-    Siege::new("stuck members of a flooded room", 64).waits().flags(&["--compress"]).latency(bound).run(|server| {
-        let stuck: Vec<Client> = (0..ATTACKERS)
-            .map(|i| match i % 3 {
-                0 => {
-                    let mut client = narrow(server);
-                    client.send(format!("/join {ROOM}\r\n").as_bytes());
-                    client
+    Siege::new("stuck members of a flooded room", 64)
+        .waits()
+        .flags(&["--compress"])
+        .latency(bound)
+        .run(|server| {
+            let stuck: Vec<Client> = (0..ATTACKERS)
+                .map(|i| match i % 3 {
+                    0 => {
+                        let mut client = narrow(server);
+                        client.send(format!("/join {ROOM}\r\n").as_bytes());
+                        client
+                    }
+                    1 => websocket(server, "/?room=talk"),
+                    _ => deflating(server, "/?room=talk"),
+                })
+                .collect();
+            let mut speakers = crowd(server, 2);
+            for speaker in &mut speakers {
+                speaker.send(format!("/join {ROOM}\r\n").as_bytes());
+                let mut noise = fastrand::Rng::with_seed(7);
+                for _ in 0..30 {
+                    let text: String = (0..30_000).map(|_| noise.alphanumeric()).collect();
+                    let _ = pour(speaker, format!("{text}\r\n").as_bytes(), text.len() + 2);
                 }
-                1 => websocket(server, "/?room=talk"),
-                _ => deflating(server, "/?room=talk"),
-            })
-            .collect();
-        let mut speakers = crowd(server, 2);
-        for speaker in &mut speakers {
-            speaker.send(format!("/join {ROOM}\r\n").as_bytes());
-            let mut noise = fastrand::Rng::with_seed(7);
-            for _ in 0..30 {
-                let text: String = (0..30_000).map(|_| noise.alphanumeric()).collect();
-                let _ = pour(speaker, format!("{text}\r\n").as_bytes(), text.len() + 2);
             }
-        }
-        too_slow(server, &stuck[0]);
-        cut_off(&stuck);
-    });
+            too_slow(server, &stuck[0]);
+            cut_off(&stuck);
+        });
 }
 
-/// A hundred flood one person who reads at the speed of a slow line. It stays, and it can still talk.
+/// A hundred flood one person who reads at the speed of a slow line. It stays, and it can still
+/// talk.
 #[test]
 fn a_victim_that_reads_is_never_let_go_and_can_talk() {
     const ATTACKERS: usize = 100;
-    // A message that waits for the victim, the line that follows it and a read: 64 KiB each, in buffers that double.
+    // A message that waits for the victim, the line that follows it and a read: 64 KiB each, in
+    // buffers that double.
     let siege = Siege::new("messages to a victim", ATTACKERS as u64 * 448 / 1024);
     siege.run(|server| {
         let mut victim = narrow(server);
@@ -206,13 +226,19 @@ fn a_victim_that_reads_is_never_let_go_and_can_talk() {
                 use std::io::Write;
                 thread::sleep(Duration::from_secs(1));
                 let said = Instant::now();
-                mouth.write_all(format!("/msg friend help {i}\r\n").as_bytes()).expect("the server takes it");
+                mouth
+                    .write_all(format!("/msg friend help {i}\r\n").as_bytes())
+                    .expect("the server takes it");
                 while friend.line() != format!("[victim -> you] help {i}\r\n").into_bytes() {}
                 worst = worst.max(said.elapsed());
             }
             reading.store(false, Ordering::Relaxed);
             let (victim, read) = reader.join().expect("a reader");
-            println!("a victim read {} KiB, and was heard after {} ms", read / 1024, worst.as_millis());
+            println!(
+                "a victim read {} KiB, and was heard after {} ms",
+                read / 1024,
+                worst.as_millis()
+            );
             drop(victim);
         });
         assert!(worst < Duration::from_secs(4), "the victim was heard after {worst:?}");
@@ -226,7 +252,8 @@ fn a_victim_that_reads_is_never_let_go_and_can_talk() {
 fn rooms_run_out_and_the_honest_have_theirs() {
     const ATTACKERS: u64 = 20;
     // Twenty times fifty rooms, of less than 2 KiB each, and what it takes to ask for them.
-    let siege = Siege::new("room flood", 16).flags(&["--max-rooms", "250", "--rate-limit", "200:5"]);
+    let siege =
+        Siege::new("room flood", 16).flags(&["--max-rooms", "250", "--rate-limit", "200:5"]);
     siege.run(|server| {
         let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| json(server, "/")).collect();
         for (i, attacker) in attackers.iter_mut().enumerate() {
@@ -240,9 +267,12 @@ fn rooms_run_out_and_the_honest_have_theirs() {
         let mut codes = std::collections::BTreeMap::new();
         for attacker in &mut attackers {
             loop {
-                let object: serde_json::Value = serde_json::from_slice(&crate::wire::frame(attacker).1).expect("JSON");
+                let object: serde_json::Value =
+                    serde_json::from_slice(&crate::wire::frame(attacker).1).expect("JSON");
                 if object["type"] == "error" {
-                    *codes.entry(object["code"].as_str().expect("a code").to_owned()).or_insert(0) += 1;
+                    *codes
+                        .entry(object["code"].as_str().expect("a code").to_owned())
+                        .or_insert(0) += 1;
                 }
                 if object["ref"] == 59 {
                     break;
@@ -267,8 +297,11 @@ fn names_are_changed_for_ever() {
         let mut flood_of = String::new();
         for i in 0..200 {
             let zalgo = "\u{300}\u{316}\u{334}\u{489}".repeat(30);
-            flood_of +=
-                &format!("/nick z{i}{zalgo}\r\n/nick 𝕏𝕐ℤ{i}\r\n/nick {}\r\n/nick {}\r\n", NAMES[0], "ﷺ".repeat(20));
+            flood_of += &format!(
+                "/nick z{i}{zalgo}\r\n/nick 𝕏𝕐ℤ{i}\r\n/nick {}\r\n/nick {}\r\n",
+                NAMES[0],
+                "ﷺ".repeat(20)
+            );
         }
         for attacker in &mut attackers {
             attacker.send(format!("/join {ROOM}\r\n").as_bytes());
@@ -286,7 +319,8 @@ fn names_are_changed_for_ever() {
 #[test]
 fn somebody_in_forty_rooms_is_owed_no_more_than_the_limit() {
     const ROOMS: usize = 40;
-    // The limit of what one may be owed, and the speakers' own; what rooms remember is another matter.
+    // The limit of what one may be owed, and the speakers' own; what rooms remember is another
+    // matter.
     let siege = Siege::new("forty rooms at once", 4 + ROOMS as u64 * 256 / 1024);
     siege.flags(&["--rate-limit", "off", "--history-messages", "0"]).run(|server| {
         let mut stuck = narrow(server);

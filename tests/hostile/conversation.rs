@@ -1,4 +1,5 @@
-//! Honest people who talk all through an attack: one with lines, one with WebSocket text, one with JSON.
+//! Honest people who talk all through an attack: one with lines, one with WebSocket text, one with
+//! JSON.
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub struct Report {
     pub worst: Duration,
 }
 
-/// Three people who talk until they are stopped. Each message is said when the one before has reached everybody.
+/// Three people who talk until they are stopped. Each message is said when the one before has
+/// reached everybody.
 pub struct Conversation {
     stop: Arc<AtomicBool>,
     talk: JoinHandle<Report>,
@@ -70,8 +72,11 @@ fn talk(mut mouths: [Mouth; 3], heard: &Receiver<Heard>, stop: &AtomicBool) -> R
         mouths[speaker].say(number);
         let hearers = (0..NAMES.len()).filter(|&who| hears(who, number)).count();
         for _ in 0..hearers {
-            let told = heard.recv_timeout(DEADLINE).map_err(|error| format!("{error} for message {number}"));
-            let (who, which, at) = told.and_then(|told| told).unwrap_or_else(|trouble| panic!("{trouble}"));
+            let told = heard
+                .recv_timeout(DEADLINE)
+                .map_err(|error| format!("{error} for message {number}"));
+            let (who, which, at) =
+                told.and_then(|told| told).unwrap_or_else(|trouble| panic!("{trouble}"));
             assert_eq!(which, number, "{} is ahead of the others", NAMES[who]);
             report.worst = report.worst.max(at.saturating_duration_since(said));
         }
@@ -139,7 +144,10 @@ impl Ear {
             Some(number) if number == self.next && speaker == speaker_of(number) => {
                 Ok((self.who, number, Instant::now()))
             }
-            _ => Err(format!("{} heard {name} say {text:?} instead of message {}", NAMES[self.who], self.next)),
+            _ => Err(format!(
+                "{} heard {name} say {text:?} instead of message {}",
+                NAMES[self.who], self.next
+            )),
         };
         self.next += 1;
         let _ = self.tell.send(heard);
@@ -148,8 +156,9 @@ impl Ear {
     /// Takes a line for people.
     fn hear_line(&mut self, line: &str) {
         assert_harmless(line);
-        let said =
-            line.strip_prefix('[').and_then(|line| line.strip_prefix(ROOM)?.strip_prefix("] ")?.split_once(": "));
+        let said = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_prefix(ROOM)?.strip_prefix("] ")?.split_once(": "));
         if let Some((name, text)) = said {
             self.hear(name, text);
         }
@@ -162,7 +171,8 @@ impl Ear {
 
 /// Nothing in a line for people acts on a terminal or reaches beyond the line.
 pub fn assert_harmless(line: &str) {
-    let harm = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let harm =
+        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     assert!(!line.contains(harm), "{line:?} would act on a terminal");
 }
 
@@ -170,14 +180,20 @@ fn ann(address: SocketAddr, tell: Sender<Heard>) -> Mouth {
     let mut client = Client::over(TcpStream::connect(address).expect("a connection"));
     client.send(format!("/nick {}\r\n/join {ROOM}\r\n", NAMES[ANN]).as_bytes());
     let mouth = Client::over(client.writer());
-    let mut line = || client.try_line().map(|line| String::from_utf8_lossy(&line).trim_end_matches("\r\n").to_owned());
+    let mut line = || {
+        client
+            .try_line()
+            .map(|line| String::from_utf8_lossy(&line).trim_end_matches("\r\n").to_owned())
+    };
     while line().expect("an answer") != format!("* You are in {ROOM} now, with nobody else.") {}
     let mut ear = Ear { who: ANN, next: 0, tell };
     thread::spawn(move || {
         loop {
             match client.try_line() {
                 Ok(line) if line.ends_with(b"\r\n") => {
-                    ear.hear_line(str::from_utf8(&line[..line.len() - 2]).expect("lines are UTF-8"));
+                    ear.hear_line(
+                        str::from_utf8(&line[..line.len() - 2]).expect("lines are UTF-8"),
+                    );
                 }
                 Ok(line) => return ear.end(&format!("after {line:?}")),
                 Err(error) => return ear.end(&error.to_string()),
@@ -204,7 +220,8 @@ fn ben(address: SocketAddr, tell: Sender<Heard>) -> Mouth {
 }
 
 fn cat(address: SocketAddr, tell: Sender<Heard>) -> Mouth {
-    let mut socket = connect(address, &format!("/?name={}&room=talk", NAMES[2]), Some("chat.v1.json"));
+    let mut socket =
+        connect(address, &format!("/?name={}&room=talk", NAMES[2]), Some("chat.v1.json"));
     let mouth = WebSocket::from_raw_socket(second_handle(&socket), Role::Client, None);
     let object = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
     while object(text(&mut socket).expect("a welcome"))["type"] != "joined" {}
@@ -231,7 +248,8 @@ fn second_handle(socket: &WebSocket<TcpStream>) -> TcpStream {
 
 /// A WebSocket client that blocks, with a deadline.
 pub fn connect(address: SocketAddr, path: &str, subprotocol: Option<&str>) -> WebSocket<TcpStream> {
-    let mut request = ClientRequestBuilder::new(format!("ws://{address}{path}").parse().expect("a URL"));
+    let mut request =
+        ClientRequestBuilder::new(format!("ws://{address}{path}").parse().expect("a URL"));
     if let Some(subprotocol) = subprotocol {
         request = request.with_sub_protocol(subprotocol);
     }

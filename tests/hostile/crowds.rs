@@ -61,7 +61,9 @@ fn connections_that_are_reset_at_once_leave_nothing() {
 #[test]
 fn without_descriptors_the_honest_talk_on_and_others_are_told() {
     const DESCRIPTORS: u32 = 64;
-    let siege = Siege::new("descriptors exhausted", 4).flags(&["--max-clients", "1000"]).descriptors(DESCRIPTORS);
+    let siege = Siege::new("descriptors exhausted", 4)
+        .flags(&["--max-clients", "1000"])
+        .descriptors(DESCRIPTORS);
     siege.run(|server| {
         let mut attackers = crowd(server, DESCRIPTORS as usize);
         // The first are in, the rest are told.
@@ -92,18 +94,25 @@ fn past_the_limit_of_clients_everybody_is_told() {
         for _ in 0..20 {
             for mut refused in crowd(server, 100) {
                 let told = refused.rest_until_end();
-                assert_eq!(told, b"! this server has as many clients as it can take; try again later\n");
+                assert_eq!(
+                    told,
+                    b"! this server has as many clients as it can take; try again later\n"
+                );
             }
         }
     });
 }
 
-/// They read a byte a second of what they asked for: to the kernel, and so to the server, that is nothing.
+/// They read a byte a second of what they asked for: to the kernel, and so to the server, that is
+/// nothing.
 pub fn who_reads_a_byte_a_second_is_let_go() {
     const ATTACKERS: u64 = 30;
-    // The mark, the answer that went over it, which may be all that a room keeps, and the room that buffers double into.
+    // The mark, the answer that went over it, which may be all that a room keeps, and the room that
+    // buffers double into.
     const OWED_KIB: u64 = 256 + 2 * 1024;
-    let siege = Siege::new("a byte a second", ATTACKERS * OWED_KIB / 1024).flags(&["--rate-limit", "off"]).waits();
+    let siege = Siege::new("a byte a second", ATTACKERS * OWED_KIB / 1024)
+        .flags(&["--rate-limit", "off"])
+        .waits();
     siege.run(|server| {
         let mut writer = server.connect();
         writer.send(b"/join #library\r\n");
@@ -117,7 +126,9 @@ pub fn who_reads_a_byte_a_second_is_let_go() {
         }
         let mut waiting: Vec<String> = attackers
             .iter()
-            .map(|attacker| format!("{}: too slow: messages came in faster than", attacker.address()))
+            .map(|attacker| {
+                format!("{}: too slow: messages came in faster than", attacker.address())
+            })
             .collect();
         eventually("all are let go", || {
             for attacker in &mut attackers {
@@ -134,7 +145,8 @@ pub fn who_reads_a_byte_a_second_is_let_go() {
     });
 }
 
-/// They leave their words behind and vanish: what flood control has not let them say yet must not keep their places.
+/// They leave their words behind and vanish: what flood control has not let them say yet must not
+/// keep their places.
 #[test]
 fn who_breaks_its_connection_leaves_no_ghost() {
     const ATTACKERS: usize = 300;
@@ -144,7 +156,9 @@ fn who_breaks_its_connection_leaves_no_ghost() {
         for i in 0..ATTACKERS {
             // Where nobody else is: no word of others would ever show that it has gone.
             let room = format!("/join #ghosts-{i}");
-            let alone = |told: &[u8]| String::from_utf8_lossy(told).starts_with("* Nobody else is in #ghosts");
+            let alone = |told: &[u8]| {
+                String::from_utf8_lossy(told).starts_with("* Nobody else is in #ghosts")
+            };
             let ghost = if i % 2 == 0 {
                 let mut ghost = server.connect();
                 ghost.send(format!("{room}\r\n/leave #lobby\r\n").as_bytes());
@@ -153,7 +167,9 @@ fn who_breaks_its_connection_leaves_no_ghost() {
                 ghost
             } else {
                 let mut ghost = websocket(server, "/");
-                ghost.send(&[framed(TEXT, room.as_bytes()), framed(TEXT, b"/leave #lobby")].concat());
+                ghost.send(
+                    &[framed(TEXT, room.as_bytes()), framed(TEXT, b"/leave #lobby")].concat(),
+                );
                 pour(&ghost, &framed(TEXT, b"boo").repeat(1000), 60_000);
                 while !alone(&frame(&mut ghost).1) {}
                 ghost
@@ -173,8 +189,9 @@ fn a_steady_slow_reader_of_an_echo_grows_nothing() {
     let mut worst = Duration::ZERO;
     thread::scope(|scope| {
         let writer = attacker.writer();
-        let flood =
-            scope.spawn(move || pour(&Client::over(writer), &[&[b'a'; 1023][..], b"\n"].concat(), 512 * 1024 * 1024));
+        let flood = scope.spawn(move || {
+            pour(&Client::over(writer), &[&[b'a'; 1023][..], b"\n"].concat(), 512 * 1024 * 1024)
+        });
         let until = Instant::now() + Duration::from_secs(4);
         while Instant::now() < until {
             // About 6 MiB a second.
@@ -188,12 +205,16 @@ fn a_steady_slow_reader_of_an_echo_grows_nothing() {
         flood.join().expect("a flood");
     });
     let more = Gauge::read(&server).peak_kib.saturating_sub(before.resident_kib);
-    println!("slow reader of an echo: {more} KiB more; the worst echo beside it took {} ms", worst.as_millis());
+    println!(
+        "slow reader of an echo: {more} KiB more; the worst echo beside it took {} ms",
+        worst.as_millis()
+    );
     assert!(more < 4 * 1024, "{more} KiB more");
     assert!(worst < LATENCY_MAX, "{worst:?}");
 }
 
-/// Nobody knows yet what they speak; what is broadcast meanwhile is kept for them, and that is not much.
+/// Nobody knows yet what they speak; what is broadcast meanwhile is kept for them, and that is not
+/// much.
 #[test]
 fn undecided_clients_of_a_broadcast_hold_up_nobody() {
     const ATTACKERS: usize = 100;

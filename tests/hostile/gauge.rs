@@ -22,7 +22,10 @@ impl Gauge {
         let process = format!("/proc/{}", server.pid());
         let status = fs::read_to_string(format!("{process}/status")).expect("its status");
         let field = |name: &str| {
-            let value = status.lines().find_map(|line| line.strip_prefix(name)).expect("a field of the status");
+            let value = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .expect("a field of the status");
             value.trim().trim_end_matches(" kB").parse().expect("a number")
         };
         let descriptors = fs::read_dir(format!("{process}/fd")).expect("its descriptors").count();

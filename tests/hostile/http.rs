@@ -7,8 +7,9 @@ use crate::common::{Client, DEADLINE};
 use crate::siege::Siege;
 use crate::wire::{crowd, flood, framed, head, narrow, pour, upgrade_request, websocket};
 
-/// A head that is not whole, 16 KiB and one read more; and what is answered to one read before it is answered no more:
-/// the mark of 256 KiB and one answer's head. The page itself is shared by all.
+/// A head that is not whole, 16 KiB and one read more; and what is answered to one read before it
+/// is answered no more: the mark of 256 KiB and one answer's head. The page itself is shared by
+/// all.
 const CLIENT_KIB: u64 = 256 + 512;
 #[test]
 fn heads_that_never_end_are_refused() {
@@ -74,7 +75,8 @@ pub fn slowloris_in_every_wire() {
     });
 }
 
-/// Small requests, as many as fit: the time to find where each ends must not grow with how many follow it.
+/// Small requests, as many as fit: the time to find where each ends must not grow with how many
+/// follow it.
 #[test]
 fn requests_in_one_connection_are_all_answered() {
     const ATTACKERS: usize = 8;
@@ -114,7 +116,8 @@ pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
     });
 }
 
-/// It reads, but ten times slower than it asks: it is owed no more than the mark, and gets all that it asked for.
+/// It reads, but ten times slower than it asks: it is owed no more than the mark, and gets all that
+/// it asked for.
 pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
     const ATTACKERS: u64 = 8;
     const REQUESTS: usize = 100;
@@ -138,7 +141,8 @@ pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
                         thread::sleep(Duration::from_micros(500));
                     }
                     asking.join().expect("it was taken");
-                    let heads = answers.windows(12).filter(|bytes| bytes == b"HTTP/1.1 200").count();
+                    let heads =
+                        answers.windows(12).filter(|bytes| bytes == b"HTTP/1.1 200").count();
                     assert_eq!(heads, REQUESTS + 1);
                 });
             }
@@ -149,11 +153,17 @@ pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
 #[test]
 fn pages_of_other_sites_open_no_websockets() {
     Siege::new("cross-site requests", 4).run(|server| {
-        for origin in ["http://evil.example", "null", "http://localhost.evil.example", "https://localhost:1", "file://"]
-        {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://localhost.evil.example",
+            "https://localhost:1",
+            "file://",
+        ] {
             for protocol in ["", "Sec-WebSocket-Protocol: chat.v1.json\r\n"] {
                 for attacker in &mut crowd(server, 20) {
-                    let request = upgrade_request("/?room=talk", &format!("Origin: {origin}\r\n{protocol}"));
+                    let request =
+                        upgrade_request("/?room=talk", &format!("Origin: {origin}\r\n{protocol}"));
                     attacker.send(request.as_bytes());
                     // What it sends behind the request is not heard.
                     attacker.try_send(&framed(0x81, b"hello from another site"));
@@ -197,7 +207,10 @@ pub fn kept_connections_end_when_a_request_is_not_finished() {
         let began = Instant::now();
         for attacker in &mut attackers {
             let answers = String::from_utf8_lossy(&attacker.rest_until_end()).into_owned();
-            assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains("\r\n\r\nHTTP/1.1 408 "), "{answers}");
+            assert!(
+                answers.starts_with("HTTP/1.1 200 ") && answers.contains("\r\n\r\nHTTP/1.1 408 "),
+                "{answers}"
+            );
         }
         assert!(began.elapsed() < DEADLINE);
     });

@@ -9,7 +9,8 @@ use crate::wire::{crowd, flood, narrow, pour, send_urgent, websocket};
 
 /// A line that is not whole: the limit of 64 KiB and one read more, in a buffer that doubles.
 const INBOX_KIB: u64 = 256;
-/// What a client may be owed before it is not read from, what one read asks for beyond it, and its own input.
+/// What a client may be owed before it is not read from, what one read asks for beyond it, and its
+/// own input.
 const OWED_KIB: u64 = 256 + 640 + INBOX_KIB;
 
 /// The last line before the end.
@@ -41,7 +42,8 @@ fn empty_lines_cost_no_more_than_others() {
     Siege::new("empty lines", ATTACKERS * INBOX_KIB / 1024).run(|server| {
         let mut attackers = crowd(server, ATTACKERS as usize);
         flood(&attackers, &[b'\n'; 64 * 1024], Duration::from_secs(3));
-        // Flood control reads later, and never what comes after the end of a connection that is gone.
+        // Flood control reads later, and never what comes after the end of a connection that is
+        // gone.
         for attacker in &mut attackers {
             assert!(attacker.line().starts_with(b"* Welcome!"));
         }
@@ -55,15 +57,24 @@ fn telnet_negotiates_for_ever_with_itself() {
     Siege::new("telnet negotiation", ATTACKERS * INBOX_KIB / 1024).run(|server| {
         let attackers = crowd(server, ATTACKERS as usize);
         // Every option offered and asked for, over and over; and a subnegotiation that never ends.
-        let all: Vec<u8> =
-            (0..=255).flat_map(|option| [255, 251, option, 255, 254, option, 255, 252, option]).collect();
+        let all: Vec<u8> = (0..=255)
+            .flat_map(|option| [255, 251, option, 255, 254, option, 255, 252, option])
+            .collect();
         flood(&attackers[..10], &all, Duration::from_secs(1));
-        flood(&attackers[10..], &[&[255, 250, 31][..], &[0; 4000]].concat(), Duration::from_secs(1));
+        flood(
+            &attackers[10..],
+            &[&[255, 250, 31][..], &[0; 4000]].concat(),
+            Duration::from_secs(1),
+        );
         for mut attacker in attackers {
             attacker.send(&[255, 255, 255, 240, b'\r', b'\n']);
             attacker.end_input();
             let rest = attacker.rest_until_end();
-            assert!(rest.len() < 255 * 3 + 4 * 1024, "{} bytes: an option is refused once", rest.len());
+            assert!(
+                rest.len() < 255 * 3 + 4 * 1024,
+                "{} bytes: an option is refused once",
+                rest.len()
+            );
         }
     });
 }
@@ -132,7 +143,8 @@ pub fn a_request_that_comes_late_is_no_talk() {
     });
 }
 
-/// What acts on a terminal never reaches one, whichever way it is said. The honest check every line that they get as well.
+/// What acts on a terminal never reaches one, whichever way it is said. The honest check every line
+/// that they get as well.
 #[test]
 fn no_escape_sequence_reaches_another_terminal() {
     const POISON: [&str; 8] = [
@@ -153,13 +165,23 @@ fn no_escape_sequence_reaches_another_terminal() {
         let mut frames = websocket(server, "/?name=frames&room=talk");
         let mut last = None;
         for poison in POISON {
-            attacker.send(format!("/join {ROOM}\r\n{poison}\r\n/me {poison}\r\n/msg victim {poison}x\r\n").as_bytes());
             attacker.send(
-                format!("/nick {poison}\r\n/topic {poison}x\r\n/join #{poison}\r\n/leave {poison}\r\n").as_bytes(),
+                format!("/join {ROOM}\r\n{poison}\r\n/me {poison}\r\n/msg victim {poison}x\r\n")
+                    .as_bytes(),
             );
-            frames.send(&crate::wire::framed(crate::wire::TEXT, format!("frame {poison}\nanother line").as_bytes()));
+            attacker.send(
+                format!(
+                    "/nick {poison}\r\n/topic {poison}x\r\n/join #{poison}\r\n/leave {poison}\r\n"
+                )
+                .as_bytes(),
+            );
+            frames.send(&crate::wire::framed(
+                crate::wire::TEXT,
+                format!("frame {poison}\nanother line").as_bytes(),
+            ));
             let mut quitter = server.connect();
-            quitter.send(format!("/join {ROOM}\r\n/quit {poison} until we meet again\r\n").as_bytes());
+            quitter
+                .send(format!("/join {ROOM}\r\n/quit {poison} until we meet again\r\n").as_bytes());
             last = Some(last_line(&mut quitter));
         }
         assert_eq!(last.as_deref(), Some("* Goodbye."));

@@ -8,9 +8,11 @@ use crate::common::{Server, eventually, program_with_descriptors, raise_descript
 use crate::conversation::Conversation;
 use crate::gauge::Gauge;
 
-/// How long a message among the honest may take at most, on a machine of two cores that builds something else meanwhile.
+/// How long a message among the honest may take at most, on a machine of two cores that builds
+/// something else meanwhile.
 pub const LATENCY_MAX: Duration = Duration::from_secs(3);
-/// What a server may keep after everybody has left: free memory between what stays, and what the honest have said.
+/// What a server may keep after everybody has left: free memory between what stays, and what the
+/// honest have said.
 const KEPT_MIB: u64 = 8;
 
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -33,7 +35,14 @@ pub struct Siege {
 impl Siege {
     /// An attack on a chat server of default settings, which may take so much memory.
     pub fn new(name: &'static str, memory_mib: u64) -> Siege {
-        Siege { name, flags: Vec::new(), descriptors: None, memory_mib, latency: LATENCY_MAX, waits: false }
+        Siege {
+            name,
+            flags: Vec::new(),
+            descriptors: None,
+            memory_mib,
+            latency: LATENCY_MAX,
+            waits: false,
+        }
     }
 
     pub fn flags(mut self, flags: &[&'static str]) -> Siege {
@@ -62,7 +71,8 @@ impl Siege {
     /// Attacks. Whatever `attack` has connected is gone when it returns.
     ///
     /// # Panics
-    /// If the honest lost anything or waited too long, memory went over the bound, or somebody is still there afterwards.
+    /// If the honest lost anything or waited too long, memory went over the bound, or somebody is
+    /// still there afterwards.
     pub fn run(self, attack: impl FnOnce(&Server)) {
         raise_descriptor_limit();
         let _alone = (!self.waits).then(alone);

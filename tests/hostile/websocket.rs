@@ -8,13 +8,15 @@ use serde_json::Value;
 use crate::common::Client;
 use crate::siege::Siege;
 use crate::wire::{
-    CLOSE, COMPRESSED_TEXT, PING, PONG, TEXT, claim, close_code, crowd, deflated, deflating, flood, frame, framed,
-    json, pour, upgrade, websocket,
+    CLOSE, COMPRESSED_TEXT, PING, PONG, TEXT, claim, close_code, crowd, deflated, deflating, flood,
+    frame, framed, json, pour, upgrade, websocket,
 };
 
-/// A frame that is not whole (64 KiB and one read, in a buffer that doubles) and the fragments of a message before it.
+/// A frame that is not whole (64 KiB and one read, in a buffer that doubles) and the fragments of a
+/// message before it.
 const INBOX_KIB: u64 = 256 + 64;
-/// What a client may be owed before it is not read from, what one read asks for beyond it, and its own input.
+/// What a client may be owed before it is not read from, what one read asks for beyond it, and its
+/// own input.
 const OWED_KIB: u64 = 256 + 128 + INBOX_KIB;
 
 #[test]
@@ -23,7 +25,8 @@ fn a_claimed_length_reserves_nothing() {
     // Next to nothing: what was claimed comes to exabytes.
     Siege::new("claimed lengths", 8).run(|server| {
         for bytes in [65_537, 1 << 32, i64::MAX as u64] {
-            let mut attackers: Vec<Client> = (0..ATTACKERS / 3).map(|_| websocket(server, "/")).collect();
+            let mut attackers: Vec<Client> =
+                (0..ATTACKERS / 3).map(|_| websocket(server, "/")).collect();
             for attacker in &mut attackers {
                 attacker.send(&claim(TEXT, bytes));
                 attacker.try_send(&[b'a'; 1000]);
@@ -67,7 +70,8 @@ fn broken_frames_are_told_why() {
 #[test]
 fn bombs_go_off_at_the_limit() {
     const ATTACKERS: u64 = 20;
-    let siege = Siege::new("decompression bombs", ATTACKERS * INBOX_KIB / 1024).flags(&["--compress"]);
+    let siege =
+        Siege::new("decompression bombs", ATTACKERS * INBOX_KIB / 1024).flags(&["--compress"]);
     siege.run(|server| {
         // 64 MiB in 64 KiB, the largest frame that may come.
         let bomb = framed(COMPRESSED_TEXT, &deflated(&vec![b' '; 64 * 1024 * 1024 - 20_000]));
@@ -93,7 +97,8 @@ fn small_bombs_cost_no_more_than_other_messages() {
     });
 }
 
-/// The same where nothing is counted but bytes: they inflate, and are compressed again on their way back.
+/// The same where nothing is counted but bytes: they inflate, and are compressed again on their way
+/// back.
 #[test]
 fn echoed_bombs_hold_up_nobody() {
     use crate::common::Server;
@@ -131,7 +136,9 @@ fn pings_are_answered_while_they_are_read() {
                         attacker.send(&pings);
                         let mut pongs = 0;
                         while pongs < 1000 {
-                            pongs += usize::from(frame(&mut attacker) == (PONG, b"are you there?".to_vec()));
+                            pongs += usize::from(
+                                frame(&mut attacker) == (PONG, b"are you there?".to_vec()),
+                            );
                         }
                     }
                     attacker.send(&framed(CLOSE, &1000u16.to_be_bytes()));
@@ -175,7 +182,8 @@ fn closes_are_answered_a_thousand_times() {
 fn fragments_without_end_are_cheap_and_bounded() {
     const ATTACKERS: u64 = 12;
     Siege::new("fragments", ATTACKERS * INBOX_KIB / 1024).run(|server| {
-        let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| websocket(server, "/?room=talk")).collect();
+        let mut attackers: Vec<Client> =
+            (0..ATTACKERS).map(|_| websocket(server, "/?room=talk")).collect();
         for attacker in &mut attackers {
             attacker.send(&framed(0x01, b"a"));
         }
@@ -184,7 +192,8 @@ fn fragments_without_end_are_cheap_and_bounded() {
         let nothing = [framed(0x00, b"").repeat(1000), framed(PONG, b"unasked")].concat();
         flood(empty, &nothing, Duration::from_secs(1));
         for attacker in empty {
-            // The flood ended in the middle of a frame perhaps: enough zeros are an end of it, and then an error.
+            // The flood ended in the middle of a frame perhaps: enough zeros are an end of it, and
+            // then an error.
             attacker.try_send(&[0; 16]);
             assert_eq!(close_code(attacker), 1002);
         }
@@ -192,7 +201,9 @@ fn fragments_without_end_are_cheap_and_bounded() {
             pour(attacker, &framed(0x00, b"a").repeat(1000), 7 * 70_000);
             assert_eq!(close_code(attacker), 1009);
         }
-        for mixed in [[framed(0x01, b"a"), framed(TEXT, b"b")], [framed(0x01, b"a"), framed(0x02, b"b")]] {
+        for mixed in
+            [[framed(0x01, b"a"), framed(TEXT, b"b")], [framed(0x01, b"a"), framed(0x02, b"b")]]
+        {
             let mut attacker = websocket(server, "/");
             attacker.send(&mixed.concat());
             assert_eq!(close_code(&mut attacker), 1002);
@@ -215,7 +226,8 @@ fn error_code(client: &mut Client) -> String {
 #[test]
 fn json_that_is_meant_to_hurt_is_an_error_and_no_more() {
     const ATTACKERS: u64 = 10;
-    let siege = Siege::new("hostile JSON", ATTACKERS * OWED_KIB / 1024).flags(&["--rate-limit", "off"]);
+    let siege =
+        Siege::new("hostile JSON", ATTACKERS * OWED_KIB / 1024).flags(&["--rate-limit", "off"]);
     siege.run(|server| {
         let deep = |open: &str, close: &str| format!("{{\"x\":{}{}}}", open.repeat(20_000), close.repeat(20_000));
         let long = "9".repeat(60_000);

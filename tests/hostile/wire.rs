@@ -22,7 +22,8 @@ pub fn crowd(server: &Server, count: usize) -> Vec<Client> {
 
 /// A client whose kernel takes next to nothing in for it while it does not read.
 pub fn narrow(server: &Server) -> Client {
-    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
+    let socket =
+        Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     socket.connect(&server.address.into()).expect("a connection");
     Client::over(socket.into())
@@ -63,7 +64,10 @@ pub fn websocket(server: &Server, path: &str) -> Client {
 /// A WebSocket client that speaks JSON, welcomed.
 pub fn json(server: &Server, path: &str) -> Client {
     let mut client = server.connect();
-    assert!(upgrade(&mut client, path, "Sec-WebSocket-Protocol: chat.v1.json\r\n").starts_with("HTTP/1.1 101 "));
+    assert!(
+        upgrade(&mut client, path, "Sec-WebSocket-Protocol: chat.v1.json\r\n")
+            .starts_with("HTTP/1.1 101 ")
+    );
     assert!(frame(&mut client).1.starts_with(br#"{"type":"welcome""#));
     client
 }
@@ -71,7 +75,11 @@ pub fn json(server: &Server, path: &str) -> Client {
 /// A client that compresses.
 pub fn deflating(server: &Server, path: &str) -> Client {
     let mut client = server.connect();
-    let head = upgrade(&mut client, path, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
+    let head = upgrade(
+        &mut client,
+        path,
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+    );
     assert!(head.contains("permessage-deflate"), "{head}");
     client
 }
@@ -132,8 +140,8 @@ pub fn deflated(message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Sends the same bytes again and again until the server has taken nothing for a while, or has had enough, or `most` bytes
-/// are out. Returns how many are.
+/// Sends the same bytes again and again until the server has taken nothing for a while, or has had
+/// enough, or `most` bytes are out. Returns how many are.
 pub fn pour(client: &Client, bytes: &[u8], most: usize) -> usize {
     let mut stream = client.writer();
     stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
@@ -150,7 +158,8 @@ pub fn pour(client: &Client, bytes: &[u8], most: usize) -> usize {
 
 /// As [`pour`], from one client after the other, for so long and without waiting for anybody.
 pub fn flood(clients: &[Client], bytes: &[u8], how_long: Duration) {
-    let mut streams: Vec<(TcpStream, usize)> = clients.iter().map(|client| (client.writer(), 0)).collect();
+    let mut streams: Vec<(TcpStream, usize)> =
+        clients.iter().map(|client| (client.writer(), 0)).collect();
     for (stream, _) in &streams {
         stream.set_nonblocking(true).expect("non-blocking");
     }
@@ -172,7 +181,8 @@ pub fn flood(clients: &[Client], bytes: &[u8], how_long: Duration) {
     }
 }
 
-/// Reads and forgets all that comes to these clients, until `how_long` has passed and they are cut off.
+/// Reads and forgets all that comes to these clients, until `how_long` has passed and they are cut
+/// off.
 pub fn drink(clients: &[Client], how_long: Duration) {
     thread::scope(|scope| {
         for client in clients {

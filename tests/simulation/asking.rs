@@ -13,7 +13,8 @@ impl Said {
     /// As /history shows it.
     fn dated(&self) -> String {
         let Said { id, time, name, text, me } = self;
-        let said = if *me { format!("* {name} {}", row(text)) } else { format!("{name}: {}", row(text)) };
+        let said =
+            if *me { format!("* {name} {}", row(text)) } else { format!("{name}: {}", row(text)) };
         format!("*   {} ({id}) {said}", Utc(*time))
     }
 }
@@ -47,14 +48,21 @@ impl Model {
         self.page(number, key, page, more, false, reference);
     }
 
-    /// How many of these, from the first on, one answer holds: all of them, or as many as it takes to stay within the bound,
-    /// and one in any case.
-    pub(super) fn fitting(&self, number: usize, key: &str, candidates: &[&Said], reference: Option<u64>) -> usize {
+    /// How many of these, from the first on, one answer holds: all of them, or as many as it takes
+    /// to stay within the bound, and one in any case.
+    pub(super) fn fitting(
+        &self,
+        number: usize,
+        key: &str,
+        candidates: &[&Said],
+        reference: Option<u64>,
+    ) -> usize {
         let shown = &self.rooms[key].shown;
         let is_json = self.clients[&number].dialect == Dialect::Json;
         let around = match is_json {
             true => {
-                let reference = reference.map_or(0, |reference| written(reference).len() + r#","ref":"#.len());
+                let reference =
+                    reference.map_or(0, |reference| written(reference).len() + r#","ref":"#.len());
                 let object = json!({ "type": "history", "room": shown, "messages": [], "more": false, "replay": true });
                 object.to_string().len() + reference
             }
@@ -76,7 +84,11 @@ impl Model {
     pub fn judge_size(&self, text: &str, object: &Value) {
         let messages = object["messages"].as_array().map_or(0, Vec::len);
         let bytes_max = self.settings.answer_bytes_max;
-        assert!(messages < 2 || text.len() + 10 <= bytes_max, "{messages} messages in {} bytes", text.len());
+        assert!(
+            messages < 2 || text.len() + 10 <= bytes_max,
+            "{messages} messages in {} bytes",
+            text.len()
+        );
     }
 
     pub(super) fn page(
@@ -100,7 +112,8 @@ impl Model {
         );
         page.iter().for_each(|said| self.line(number, key, said.dated()));
         let messages: Vec<Value> = page.iter().map(Said::json).collect();
-        let mut told = json!({ "type": "history", "room": shown, "messages": messages, "more": more });
+        let mut told =
+            json!({ "type": "history", "room": shown, "messages": messages, "more": more });
         if replay {
             told["replay"] = true.into();
         }
@@ -117,9 +130,9 @@ impl Model {
     ) -> Done {
         let key = match room {
             None => self.room_of(number, None)?,
-            Some(typed) => {
-                Some(typed.to_lowercase()).filter(|key| self.rooms.contains_key(key)).ok_or("no_such_room")?
-            }
+            Some(typed) => Some(typed.to_lowercase())
+                .filter(|key| self.rooms.contains_key(key))
+                .ok_or("no_such_room")?,
         };
         let Room { shown, members, .. } = &self.rooms[&key];
         let (shown, total) = (shown.clone(), members.len());
@@ -133,7 +146,9 @@ impl Model {
         let page = Page { at: (key.clone(), self.changes), members, after, count };
         match (total, count) {
             (0, _) => self.line(number, &key, format!("* Nobody is in {shown}.")),
-            (_, 0) => self.line(number, &key, format!("* {total} in {shown}: there is no such page.")),
+            (_, 0) => {
+                self.line(number, &key, format!("* {total} in {shown}: there is no such page."))
+            }
             _ => self.expect(number, &key, Item::Page(Box::new(Item::Line(heading)), page.clone())),
         }
         if let Some(next) = next {
@@ -169,6 +184,11 @@ impl Model {
         if self.clients[&number].dialect != Dialect::Json {
             lines.into_iter().for_each(|line| self.client(number).expected.float(line));
         }
-        self.json(number, "", json!({ "type": "rooms", "rooms": rooms, "total": total }), reference);
+        self.json(
+            number,
+            "",
+            json!({ "type": "rooms", "rooms": rooms, "total": total }),
+            reference,
+        );
     }
 }

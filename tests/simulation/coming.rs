@@ -9,7 +9,12 @@ use crate::ask::Dialect;
 use super::{Done, Model, Room, Said, look, others, row};
 
 impl Model {
-    pub(super) fn enter(&mut self, number: usize, typed: &str, time: u64) -> Result<String, &'static str> {
+    pub(super) fn enter(
+        &mut self,
+        number: usize,
+        typed: &str,
+        time: u64,
+    ) -> Result<String, &'static str> {
         let key = typed.to_lowercase();
         if self.clients[&number].rooms.contains(&key) {
             self.client(number).current = Some(key.clone());
@@ -20,7 +25,9 @@ impl Model {
         }
         if !self.rooms.contains_key(&key) {
             let is_alike = |other: &str| look(other) == look(&key);
-            if key != "#lobby" && (is_alike("#lobby") || self.rooms.keys().any(|other| is_alike(other))) {
+            if key != "#lobby"
+                && (is_alike("#lobby") || self.rooms.keys().any(|other| is_alike(other)))
+            {
                 return Err("room_refused");
             }
             if self.rooms.len() >= self.settings.rooms.rooms_max && key != "#lobby" {
@@ -78,7 +85,11 @@ impl Model {
         self.line(
             number,
             &key,
-            format!("* You are in {} now, with {}.{topic}", self.rooms[&key].shown, others(members)),
+            format!(
+                "* You are in {} now, with {}.{topic}",
+                self.rooms[&key].shown,
+                others(members)
+            ),
         );
         self.json(number, &key, joined, reference);
         if !was_in || since.is_some() || replay.is_some() {
@@ -87,13 +98,23 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn replay(&mut self, number: usize, key: &str, since: Option<u64>, replay: Option<u32>) {
+    pub(super) fn replay(
+        &mut self,
+        number: usize,
+        key: &str,
+        since: Option<u64>,
+        replay: Option<u32>,
+    ) {
         let room = &self.rooms[key];
         let missed: Vec<Said> = match since {
             Some(since) => room.held.iter().filter(|said| said.id > since).cloned().collect(),
             None => {
-                let last: Vec<&Said> =
-                    room.held.iter().rev().take(replay.unwrap_or(self.settings.replay) as usize).collect();
+                let last: Vec<&Said> = room
+                    .held
+                    .iter()
+                    .rev()
+                    .take(replay.unwrap_or(self.settings.replay) as usize)
+                    .collect();
                 let count = self.fitting(number, key, &last, None);
                 last[..count].iter().rev().map(|&said| said.clone()).collect()
             }
@@ -105,25 +126,34 @@ impl Model {
                 Dialect::Json => self.fitting(number, key, &rest, None),
                 _ => rest.len(),
             };
-            let from = missed.iter().position(|said| said.id == rest[0].id).expect("it is one of them");
+            let from =
+                missed.iter().position(|said| said.id == rest[0].id).expect("it is one of them");
             let page = &missed[from..from + count];
             self.page(number, key, page, page[0].id > self.rooms[key].held[0].id, true, None);
             rest = missed[from + count..].iter().collect();
         }
     }
 
-    pub(super) fn leave(&mut self, number: usize, room: Option<&str>, reference: Option<u64>, time: u64) -> Done {
+    pub(super) fn leave(
+        &mut self,
+        number: usize,
+        room: Option<&str>,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
         let key = self.room_of(number, room)?;
         let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
         self.depart(number, &key, None, time);
         self.line(number, &key, format!("* You left {shown}."));
-        let current = self.clients[&number].current.as_ref().map(|current| &self.rooms[current].shown);
+        let current =
+            self.clients[&number].current.as_ref().map(|current| &self.rooms[current].shown);
         let now = match current {
             Some(current) => format!("* You talk in {current} now."),
             None => "* You are in no room now. Enter one with /join #ROOM.".to_owned(),
         };
         self.line(number, &key, now);
-        let left = json!({ "type": "left", "room": shown, "name": name, "time": time, "you": true });
+        let left =
+            json!({ "type": "left", "room": shown, "name": name, "time": time, "you": true });
         self.json(number, &key, left, reference);
         Ok(())
     }
@@ -169,11 +199,22 @@ impl Model {
         self.ids_used = self.ids_used.max(room.next_id - 1);
     }
 
-    pub(super) fn nick(&mut self, number: usize, name: &str, valid: bool, reference: Option<u64>, time: u64) -> Done {
+    pub(super) fn nick(
+        &mut self,
+        number: usize,
+        name: &str,
+        valid: bool,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
         if !valid {
             return Err("name_refused");
         }
-        let alike = self.clients.iter().filter(|(other, _)| **other != number).filter_map(|(_, it)| it.name.as_ref());
+        let alike = self
+            .clients
+            .iter()
+            .filter(|(other, _)| **other != number)
+            .filter_map(|(_, it)| it.name.as_ref());
         if alike.into_iter().any(|other| look(other) == look(name)) {
             return Err("name_taken");
         }
@@ -187,7 +228,8 @@ impl Model {
             self.client(number).name = Some(name.to_owned());
             self.changes += 1;
         }
-        let renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time, "you": true });
+        let renamed =
+            json!({ "type": "renamed", "from": old, "to": name, "time": time, "you": true });
         self.line(number, "", format!("* You are {name} now."));
         self.json(number, "", renamed, reference);
         Ok(())

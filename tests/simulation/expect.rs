@@ -23,7 +23,8 @@ pub struct Page {
 }
 
 /// Lines that say nothing that the model knows of.
-const UNMODELLED: [&str; 4] = ["* Nobody else is in ", "* /", "* Anything else is said", "* Yes, I am here."];
+const UNMODELLED: [&str; 4] =
+    ["* Nobody else is in ", "* /", "* Anything else is said", "* Yes, I am here."];
 
 /// Invariant: every queue holds what is to come of one room (or, under "", of none), in its order.
 #[derive(Debug, Default)]
@@ -72,7 +73,9 @@ impl Expectations {
             return;
         }
         let (line, names) = match names_in(line) {
-            Some((head, names)) => (head.to_owned(), names.split(", ").map(str::to_owned).collect()),
+            Some((head, names)) => {
+                (head.to_owned(), names.split(", ").map(str::to_owned).collect())
+            }
             None if line.starts_with("! ") => ("!".to_owned(), Vec::new()),
             None => (line.to_owned(), Vec::new()),
         };
@@ -81,7 +84,11 @@ impl Expectations {
             return;
         }
         let line = Item::Line(line);
-        match self.queues.values_mut().find(|queue| queue.front().is_some_and(|item| *item.frame() == line)) {
+        match self
+            .queues
+            .values_mut()
+            .find(|queue| queue.front().is_some_and(|item| *item.frame() == line))
+        {
             Some(queue) => {
                 let item = queue.pop_front().expect("it has a front");
                 self.see_names(item, names);
@@ -107,11 +114,16 @@ impl Expectations {
         let object = Item::Json(object);
         match expected {
             Some(item) if *item.frame() == object => self.see_names(item, names),
-            expected => assert_eq!(Some(object), expected, "what was seen, and what was to be seen next in {key:?}"),
+            expected => assert_eq!(
+                Some(object),
+                expected,
+                "what was seen, and what was to be seen next in {key:?}"
+            ),
         }
     }
 
-    /// As long as nobody comes or goes, everybody is in one place of the list, and every page shows its part of it.
+    /// As long as nobody comes or goes, everybody is in one place of the list, and every page shows
+    /// its part of it.
     fn see_names(&mut self, item: Item, names: Vec<String>) {
         let page = match item {
             Item::Page(_, page) => page,
@@ -124,8 +136,13 @@ impl Expectations {
         }
         for (seat, name) in (page.after..).zip(names) {
             assert!(page.members.contains(&name), "{name} is not in {}", self.seats_at.0);
-            let elsewhere = self.seats.iter().find(|&(&other, known)| (other == seat) != (*known == name));
-            assert_eq!(elsewhere, None, "{name} is in place {seat} of {}, or it is not", self.seats_at.0);
+            let elsewhere =
+                self.seats.iter().find(|&(&other, known)| (other == seat) != (*known == name));
+            assert_eq!(
+                elsewhere, None,
+                "{name} is in place {seat} of {}, or it is not",
+                self.seats_at.0
+            );
             self.seats.insert(seat, name);
         }
     }
@@ -141,8 +158,10 @@ impl Expectations {
 
     /// What should have come and has not.
     pub fn missing(&self) -> Vec<String> {
-        let queued =
-            self.queues.iter().flat_map(|(key, queue)| queue.iter().map(move |item| format!("{key:?} {item:?}")));
+        let queued = self
+            .queues
+            .iter()
+            .flat_map(|(key, queue)| queue.iter().map(move |item| format!("{key:?} {item:?}")));
         queued.chain(self.floating.iter().cloned()).collect()
     }
 
@@ -155,7 +174,8 @@ impl Expectations {
 fn names_in(line: &str) -> Option<(&str, &str)> {
     let (count, _) = line.strip_prefix("* ")?.split_once(" in #")?;
     let (head, names) = line.split_once(": ")?;
-    let is_page = count.bytes().all(|byte| byte.is_ascii_digit()) && names != "there is no such page.";
+    let is_page =
+        count.bytes().all(|byte| byte.is_ascii_digit()) && names != "there is no such page.";
     is_page.then_some((head, names))
 }
 

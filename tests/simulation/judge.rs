@@ -21,21 +21,36 @@ impl Person {
             return self.judge_last_words(model);
         }
         // Whoever is there when the server stops gets everything, however slowly it reads.
-        let is_stopped = self.end == Some(End::Stopped { known: true }) && wire.shut && !wire.reset_by_close;
-        let is_too_slow =
-            self.close == Some(Some(1013)) || self.farewell.as_ref().is_some_and(|it| it.starts_with("! too"));
+        let is_stopped =
+            self.end == Some(End::Stopped { known: true }) && wire.shut && !wire.reset_by_close;
+        let is_too_slow = self.close == Some(Some(1013))
+            || self.farewell.as_ref().is_some_and(|it| it.starts_with("! too"));
         let behind_ms = model.client(self.number).behind_ms;
-        assert!(!is_too_slow || behind_ms >= too_slow_ms, "client {} was {behind_ms} ms behind", self.number);
+        assert!(
+            !is_too_slow || behind_ms >= too_slow_ms,
+            "client {} was {behind_ms} ms behind",
+            self.number
+        );
         if self.excused && !is_stopped {
             return self.judge_border();
         }
         assert!(!wire.reset_by_close, "client {} lost its last words to a reset", self.number);
         let client = model.client(self.number);
         let missing = client.expected.missing();
-        assert!(missing.is_empty(), "client {} ({:?}) ended without {missing:#?}", self.number, self.end);
+        assert!(
+            missing.is_empty(),
+            "client {} ({:?}) ended without {missing:#?}",
+            self.number,
+            self.end
+        );
         assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
         if matches!(self.end, Some(End::HalfClosed | End::Close(_))) {
-            assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
+            assert!(
+                client.sent.is_empty(),
+                "client {} was not heard: {:?}",
+                self.number,
+                client.sent
+            );
             assert!(client.expected.pongs.is_empty(), "pings were not answered");
         }
         match self.dialect {
@@ -44,29 +59,45 @@ impl Person {
         }
     }
 
-    /// Its connection broke. What the server had read of it by then was heard, if nothing else has ended it.
+    /// Its connection broke. What the server had read of it by then was heard, if nothing else has
+    /// ended it.
     fn judge_last_words(&self, model: &mut Model) {
-        let is_clean = self.end == Some(End::Reset) && self.habit == Habit::Prompt && !model.stopping;
-        // A request may have been refused for being late, and an empty line decides nothing if more has come behind it.
-        let is_sure = self.dialect == Dialect::Line && !matches!(self.wire.borrow().first[..], [b'\r' | b'\n', ..]);
+        let is_clean =
+            self.end == Some(End::Reset) && self.habit == Habit::Prompt && !model.stopping;
+        // A request may have been refused for being late, and an empty line decides nothing if more
+        // has come behind it.
+        let is_sure = self.dialect == Dialect::Line
+            && !matches!(self.wire.borrow().first[..], [b'\r' | b'\n', ..]);
         let has_come = is_sure || model.client(self.number).closed;
         if is_clean && has_come {
             let read = self.wire.borrow().read;
             let whole = self.ends.iter().filter(|&&end| end <= read).count();
             let unheard = model.client(self.number).sent.len();
             let heard = self.ends.len().saturating_sub(unheard);
-            assert!(heard >= whole, "of client {} {whole} messages were read and {heard} heard", self.number);
+            assert!(
+                heard >= whole,
+                "of client {} {whole} messages were read and {heard} heard",
+                self.number
+            );
         }
     }
 
-    /// It may have been cut off at any point; what it saw until then was right. A server that has shut its half in order has
-    /// said goodbye, on the border of a message.
+    /// It may have been cut off at any point; what it saw until then was right. A server that has
+    /// shut its half in order has said goodbye, on the border of a message.
     fn judge_border(&self) {
         let wire = self.wire.borrow();
         if wire.shut && !wire.reset_by_close {
             let left_over = self.screen.left_over();
-            assert_eq!(left_over, 0, "client {} ({:?}) saw a message cut in the middle", self.number, self.end);
-            assert!(self.close.is_some() || !self.upgraded, "client {} saw no Close frame", self.number);
+            assert_eq!(
+                left_over, 0,
+                "client {} ({:?}) saw a message cut in the middle",
+                self.number, self.end
+            );
+            assert!(
+                self.close.is_some() || !self.upgraded,
+                "client {} saw no Close frame",
+                self.number
+            );
         }
     }
 
@@ -91,7 +122,11 @@ impl Person {
             (Some(said), Some(expected)) => said.starts_with(expected),
             (said, expected) => said == expected,
         };
-        assert!(is_right, "client {} ({:?}) was bidden farewell with {said:?}", self.number, self.end);
+        assert!(
+            is_right,
+            "client {} ({:?}) was bidden farewell with {said:?}",
+            self.number, self.end
+        );
     }
 
     fn judge_close(&self) {
@@ -102,7 +137,11 @@ impl Person {
             Some(End::Stopped { known }) => known.then_some(Some(1001)),
             end => panic!("client {} ({end:?}) was closed with {:?}", self.number, self.close),
         };
-        assert_eq!(self.close, expected, "the close code of client {} after {:?}", self.number, self.end);
+        assert_eq!(
+            self.close, expected,
+            "the close code of client {} after {:?}",
+            self.number, self.end
+        );
     }
 
     /// Checks one that is still connected after everybody had time to catch up.

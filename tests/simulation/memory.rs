@@ -1,7 +1,7 @@
 //! What a program remembers of its rooms, so that it can come back and resume.
 //!
-//! It knows nothing of the model: ids that grow by one are all that it goes by. Whatever was lost with a connection, it is
-//! to see every message once, or to be told of a gap.
+//! It knows nothing of the model: ids that grow by one are all that it goes by. Whatever was lost
+//! with a connection, it is to see every message once, or to be told of a gap.
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,17 @@ impl Memory {
             *counter += 1;
             self.resuming.push(*counter);
             let object = json!({ "type": "join", "room": room, "since": since, "epoch": "now" });
-            let ask = Ask::Join { room: room.clone(), since: Some(*since), same_epoch: true, replay: None };
-            Sent { bytes: say::refer(object.to_string(), Some(*counter)).into_bytes(), ask, reference: Some(*counter) }
+            let ask = Ask::Join {
+                room: room.clone(),
+                since: Some(*since),
+                same_epoch: true,
+                replay: None,
+            };
+            Sent {
+                bytes: say::refer(object.to_string(), Some(*counter)).into_bytes(),
+                ask,
+                reference: Some(*counter),
+            }
         };
         self.last_ids.iter().map(resume).collect()
     }
@@ -35,13 +44,18 @@ impl Memory {
         match object["type"].as_str() {
             Some("joined") if object["you"] == true => {
                 let resumed = object["ref"].as_str().and_then(|reference| {
-                    let at = self.resuming.iter().position(|&resuming| written(resuming) == reference)?;
+                    let at = self
+                        .resuming
+                        .iter()
+                        .position(|&resuming| written(resuming) == reference)?;
                     Some(self.resuming.swap_remove(at))
                 });
                 let position = object["position"].as_u64().expect("a position");
                 let known = self.last_ids.iter_mut().find(|(known, _)| *known == room);
                 match (known, resumed) {
-                    (Some((_, last)), Some(_)) if object["gap"] == false => assert!(position >= *last),
+                    (Some((_, last)), Some(_)) if object["gap"] == false => {
+                        assert!(position >= *last)
+                    }
                     (Some((_, last)), _) => *last = position,
                     (None, _) => self.last_ids.push((room, position)),
                 }

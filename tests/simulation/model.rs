@@ -1,7 +1,9 @@
-//! A chat without bytes, sockets, batches and queues: what happened in which order, and what each client is to see of it.
+//! A chat without bytes, sockets, batches and queues: what happened in which order, and what each
+//! client is to see of it.
 //!
-//! What one room says comes to a client in one order, together with the answers that concern this room. Between rooms
-//! there is no order, so a client has a queue of expectations for each, and one for what concerns no room.
+//! What one room says comes to a client in one order, together with the answers that concern this
+//! room. Between rooms there is no order, so a client has a queue of expectations for each, and one
+//! for what concerns no room.
 
 mod asking;
 mod coming;
@@ -31,7 +33,8 @@ impl Said {
     }
 
     fn json(&self) -> Value {
-        let mut value = json!({ "id": self.id, "time": self.time, "name": self.name, "text": self.text });
+        let mut value =
+            json!({ "id": self.id, "time": self.time, "name": self.name, "text": self.text });
         if self.me {
             value["me"] = true.into();
         }
@@ -66,7 +69,8 @@ pub struct Client {
     listens: bool,
     /// When it had seen everything.
     pub caught_up_at: u64,
-    /// For how long it had not when it was closed; for ever, if it was owed more than anybody may be.
+    /// For how long it had not when it was closed; for ever, if it was owed more than anybody may
+    /// be.
     pub behind_ms: u64,
     pub expected: Expectations,
     /// Messages taken so far, for flood control.
@@ -76,7 +80,8 @@ pub struct Client {
 
 impl Client {
     fn was_behind(&mut self, is_over_limit: bool, now: Now) {
-        self.behind_ms = if is_over_limit { u64::MAX } else { now.ms.saturating_sub(self.caught_up_at) };
+        self.behind_ms =
+            if is_over_limit { u64::MAX } else { now.ms.saturating_sub(self.caught_up_at) };
     }
 }
 
@@ -204,13 +209,28 @@ impl Model {
 
     // ---- What the server does ----
 
-    pub fn opened(&mut self, number: usize, is_line: bool, name: Option<&str>, room: Option<&str>, time: u64) {
+    pub fn opened(
+        &mut self,
+        number: usize,
+        is_line: bool,
+        name: Option<&str>,
+        room: Option<&str>,
+        time: u64,
+    ) {
         let client = self.client(number);
         assert!(client.name.is_none() && !client.closed, "client {number} opened twice");
-        assert_eq!(is_line, client.dialect == Dialect::Line, "client {number} is taken for another kind");
-        assert!(!is_line || !client.sent.is_empty(), "client {number} has said nothing, and is there");
+        assert_eq!(
+            is_line,
+            client.dialect == Dialect::Line,
+            "client {number} is taken for another kind"
+        );
+        assert!(
+            !is_line || !client.sent.is_empty(),
+            "client {number} has said nothing, and is there"
+        );
         if !is_line {
-            // One that asked in time has been told nothing yet, and is not told what it was to hear as a listener.
+            // One that asked in time has been told nothing yet, and is not told what it was to hear
+            // as a listener.
             client.expected.drop_heard();
         }
         let mut refusal = None;
@@ -259,7 +279,11 @@ impl Model {
     fn greet(&mut self, number: usize, name: &str, room: Option<&str>, time: u64) -> Done {
         let entered = self.enter(number, room.unwrap_or("#lobby"), time);
         let place = match &entered {
-            Ok(key) => format!(" in {}, with {}", self.rooms[key].shown, others(self.rooms[key].members.len())),
+            Ok(key) => format!(
+                " in {}, with {}",
+                self.rooms[key].shown,
+                others(self.rooms[key].members.len())
+            ),
             Err(_) => String::new(),
         };
         let help = "Try /nick NAME or /help.";
@@ -271,7 +295,10 @@ impl Model {
     /// A silent client listens from now on, as terminals do.
     pub fn listens(&mut self, number: usize) {
         let client = self.client(number);
-        assert!(client.name.is_none() && !client.listens, "client {number} is in, or listens twice");
+        assert!(
+            client.name.is_none() && !client.listens,
+            "client {number} is in, or listens twice"
+        );
         client.listens = true;
     }
 
@@ -287,8 +314,14 @@ impl Model {
         self.taken += 1;
         let rate = self.rate;
         let client = self.client(number);
-        assert!(!client.closed && client.name.is_some(), "client {number} was heard before it came or after it went");
-        let sent = client.sent.pop_front().unwrap_or_else(|| panic!("client {number} did not say {bytes:?}"));
+        assert!(
+            !client.closed && client.name.is_some(),
+            "client {number} was heard before it came or after it went"
+        );
+        let sent = client
+            .sent
+            .pop_front()
+            .unwrap_or_else(|| panic!("client {number} did not say {bytes:?}"));
         let (said, heard) = (String::from_utf8_lossy(&sent.bytes), String::from_utf8_lossy(bytes));
         assert_eq!(said, heard, "what client {number} said, and what the service heard");
         if matches!(sent.ask, Ask::Binary) {
@@ -320,7 +353,9 @@ impl Model {
     fn act(&mut self, number: usize, ask: Ask, reference: Option<u64>, time: u64) -> Done {
         match ask {
             Ask::Nothing | Ask::Binary | Ask::Help => Ok(()),
-            Ask::Say { room, text, me } => self.say(number, room.as_deref(), text, me, reference, time),
+            Ask::Say { room, text, me } => {
+                self.say(number, room.as_deref(), text, me, reference, time)
+            }
             Ask::Direct { to, text } => self.direct(number, &to, &text, reference, time),
             Ask::Join { room, since, same_epoch, replay } => {
                 self.join(number, &room, since, same_epoch, replay, reference, time)
@@ -333,7 +368,9 @@ impl Model {
                 self.history(number, &key, before, after, limit, reference);
                 Ok(())
             }
-            Ask::Who { room, after, limit } => self.who(number, room.as_deref(), after, limit, reference),
+            Ask::Who { room, after, limit } => {
+                self.who(number, room.as_deref(), after, limit, reference)
+            }
             Ask::Rooms => {
                 self.list_rooms(number, reference);
                 Ok(())
@@ -341,8 +378,11 @@ impl Model {
             Ask::Typing { room } => {
                 let key = self.room_of(number, room.as_deref())?;
                 let name = self.name(number);
-                let typing = json!({ "type": "typing", "room": self.rooms[&key].shown, "name": name });
-                for member in self.rooms[&key].members.clone().into_iter().filter(|&member| member != number) {
+                let typing =
+                    json!({ "type": "typing", "room": self.rooms[&key].shown, "name": name });
+                for member in
+                    self.rooms[&key].members.clone().into_iter().filter(|&member| member != number)
+                {
                     self.json(member, &key, typing.clone(), None);
                 }
                 Ok(())
@@ -356,13 +396,14 @@ impl Model {
         }
     }
 
-    /// Whom the next message of a client is for, itself perhaps included: it has to wait until they have caught up.
+    /// Whom the next message of a client is for, itself perhaps included: it has to wait until they
+    /// have caught up.
     pub fn audience(&self, number: usize) -> Vec<usize> {
         let members = |key: &String| self.rooms[key].members.clone();
         match self.clients[&number].sent.front().map(|sent| &sent.ask) {
-            Some(Ask::Say { room, .. } | Ask::Topic { room, text: Some(_) } | Ask::Typing { room }) => {
-                self.room_of(number, room.as_deref()).map_or(Vec::new(), |key| members(&key))
-            }
+            Some(
+                Ask::Say { room, .. } | Ask::Topic { room, text: Some(_) } | Ask::Typing { room },
+            ) => self.room_of(number, room.as_deref()).map_or(Vec::new(), |key| members(&key)),
             Some(Ask::Join { room, .. }) => Some(room.to_lowercase())
                 .filter(|key| self.rooms.contains_key(key))
                 .map_or(Vec::new(), |key| members(&key)),
@@ -412,13 +453,19 @@ impl Model {
             }
         }
         if key == "#lobby" {
-            let listeners: Vec<usize> =
-                self.clients.iter().filter(|(_, client)| client.listens).map(|(&number, _)| number).collect();
+            let listeners: Vec<usize> = self
+                .clients
+                .iter()
+                .filter(|(_, client)| client.listens)
+                .map(|(&number, _)| number)
+                .collect();
             for listener in listeners {
                 self.client(listener).expected.push(&key, Item::Line(line.clone()));
             }
         }
-        while self.rooms.values().map(Room::bytes).sum::<usize>() > self.settings.rooms.history_bytes_max {
+        while self.rooms.values().map(Room::bytes).sum::<usize>()
+            > self.settings.rooms.history_bytes_max
+        {
             if !self.vacant.is_empty() {
                 self.close_room(0);
                 continue;
@@ -432,13 +479,21 @@ impl Model {
         Ok(())
     }
 
-    fn direct(&mut self, number: usize, to: &str, text: &str, reference: Option<u64>, time: u64) -> Done {
+    fn direct(
+        &mut self,
+        number: usize,
+        to: &str,
+        text: &str,
+        reference: Option<u64>,
+        time: u64,
+    ) -> Done {
         let addressee = self.named(to).ok_or("no_such_name")?;
         if text.trim().is_empty() {
             return Err("text_empty");
         }
         let (from, to) = (self.name(number), self.name(addressee));
-        let direct = json!({ "type": "direct", "from": from, "to": to, "text": text, "time": time });
+        let direct =
+            json!({ "type": "direct", "from": from, "to": to, "text": text, "time": time });
         if addressee != number {
             self.line(addressee, "", format!("[{from} -> you] {}", row(text)));
             self.json(addressee, "", direct.clone(), None);
@@ -468,14 +523,20 @@ impl Model {
                     topic => format!("* The topic of {shown}: {}", row(topic)),
                 },
             );
-            self.json(number, &key, json!({ "type": "topic", "room": shown, "topic": topic }), reference);
+            self.json(
+                number,
+                &key,
+                json!({ "type": "topic", "room": shown, "topic": topic }),
+                reference,
+            );
             return Ok(());
         };
         let line = match &*text {
             "" => format!("* {name} cleared the topic of {shown}."),
             text => format!("* {name} set the topic of {shown}: {}", row(text)),
         };
-        let told = json!({ "type": "topic", "room": shown, "topic": text, "name": name, "time": time });
+        let told =
+            json!({ "type": "topic", "room": shown, "topic": text, "name": name, "time": time });
         self.rooms.get_mut(&key).expect("a member's room").topic = text;
         for member in self.rooms[&key].members.clone() {
             self.line(member, &key, line.clone());
@@ -536,13 +597,16 @@ impl Model {
 
     fn named(&self, name: &str) -> Option<usize> {
         let key = name.to_lowercase();
-        let has = |client: &Client| client.name.as_ref().is_some_and(|name| name.to_lowercase() == key);
+        let has =
+            |client: &Client| client.name.as_ref().is_some_and(|name| name.to_lowercase() == key);
         self.clients.iter().find(|(_, client)| has(client)).map(|(&number, _)| number)
     }
 
     /// Who has this name, or one that looks like it.
     fn alike(&self, name: &str) -> Option<usize> {
-        let has = |client: &Client| client.name.as_ref().is_some_and(|name_in_use| look(name_in_use) == look(name));
+        let has = |client: &Client| {
+            client.name.as_ref().is_some_and(|name_in_use| look(name_in_use) == look(name))
+        };
         self.clients.iter().find(|(_, client)| has(client)).map(|(&number, _)| number)
     }
 

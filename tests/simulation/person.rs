@@ -49,7 +49,8 @@ struct Referring<'a> {
 
 /// An object; in the place of its reference is a string with what was written.
 fn read_object(text: &str) -> Value {
-    let mut object: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let mut object: Value =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let Referring { reference } = serde_json::from_str(text).expect("an object, as it is one");
     if let Some(reference) = reference {
         object["ref"] = reference.get().into();
@@ -144,9 +145,17 @@ impl Person {
         wire.is_over() && wire.downlink.is_empty()
     }
 
-    /// Sends the upgrade request of a WebSocket. Some come late, or in pieces so small that they say nothing.
-    pub fn introduce(&mut self, name: Option<&str>, room: Option<&str>, greet_after_ms: u64, rng: &mut Rng) {
-        let encode = |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    /// Sends the upgrade request of a WebSocket. Some come late, or in pieces so small that they
+    /// say nothing.
+    pub fn introduce(
+        &mut self,
+        name: Option<&str>,
+        room: Option<&str>,
+        greet_after_ms: u64,
+        rng: &mut Rng,
+    ) {
+        let encode =
+            |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let name = name.map(|name| format!("name={}", encode(name)));
         let room = room.map(|room| format!("room={}", encode(room)));
         let query: Vec<String> = name.into_iter().chain(room).collect();
@@ -155,7 +164,9 @@ impl Person {
             _ => "",
         };
         let extensions = match self.compression {
-            true => "Sec-WebSocket-Extensions: x-none, permessage-deflate; client_max_window_bits\r\n",
+            true => {
+                "Sec-WebSocket-Extensions: x-none, permessage-deflate; client_max_window_bits\r\n"
+            }
             false => "",
         };
         let request = format!(
@@ -245,8 +256,10 @@ impl Person {
             }
             (1, Dialect::Line) => {
                 let words = rng.bool().then(|| "so long".to_owned());
-                let line = words.as_ref().map_or("/quit".to_owned(), |words| format!("/quit {words}"));
-                let sent = Sent { bytes: line.into_bytes(), ask: Ask::Quit { words }, reference: None };
+                let line =
+                    words.as_ref().map_or("/quit".to_owned(), |words| format!("/quit {words}"));
+                let sent =
+                    Sent { bytes: line.into_bytes(), ask: Ask::Quit { words }, reference: None };
                 self.say(sent, model, rng);
             }
             (2, Dialect::Line) => {
@@ -297,20 +310,37 @@ impl Person {
     pub fn read(&mut self, bytes: usize, model: &mut Model, rng: &mut Rng) {
         let bytes = self.wire.borrow_mut().take(bytes);
         self.seen_anything |= !bytes.is_empty();
-        if self.dialect != Dialect::Line && !self.upgraded && matches!(bytes.first(), Some(b'*' | b'[')) {
+        if self.dialect != Dialect::Line
+            && !self.upgraded
+            && matches!(bytes.first(), Some(b'*' | b'['))
+        {
             self.be_mistaken(model);
         }
         for seen in self.screen.feed(&bytes) {
             match seen {
-                Seen::Line(line) if FAREWELLS.iter().chain(&REFUSALS).any(|farewell| line.starts_with(farewell)) => {
-                    assert_eq!(self.farewell.replace(line), None, "client {} is bidden farewell twice", self.number);
+                Seen::Line(line)
+                    if FAREWELLS
+                        .iter()
+                        .chain(&REFUSALS)
+                        .any(|farewell| line.starts_with(farewell)) =>
+                {
+                    assert_eq!(
+                        self.farewell.replace(line),
+                        None,
+                        "client {} is bidden farewell twice",
+                        self.number
+                    );
                 }
                 Seen::Line(line) if line == GREETING => {
                     let is_first = !std::mem::replace(&mut self.greeted, true);
                     assert!(is_first, "client {} is greeted again", self.number);
                 }
                 Seen::Line(line) | Seen::Text(line) if self.dialect != Dialect::Json => {
-                    assert_eq!(self.farewell, None, "after its farewell client {} saw {line}", self.number);
+                    assert_eq!(
+                        self.farewell, None,
+                        "after its farewell client {} saw {line}",
+                        self.number
+                    );
                     model.client(self.number).expected.see_line(&line);
                 }
                 Seen::Line(_) => unreachable!("frames are not lines"),
@@ -331,7 +361,8 @@ impl Person {
                 Seen::Close(code) => {
                     self.close = Some(code);
                     let wire = self.wire.borrow();
-                    let has_closed = matches!(self.end, Some(End::Close(_))) || wire.fin_sent || wire.is_over();
+                    let has_closed =
+                        matches!(self.end, Some(End::Close(_))) || wire.fin_sent || wire.is_over();
                     drop(wire);
                     if !has_closed {
                         let payload = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
@@ -340,7 +371,8 @@ impl Person {
                     }
                 }
                 Seen::Upgraded => self.upgraded = true,
-                Seen::Response { status: 503 } if self.end == Some(End::Stopped { known: false }) => {}
+                Seen::Response { status: 503 }
+                    if self.end == Some(End::Stopped { known: false }) => {}
                 Seen::Response { status: 408 } if self.excused => self.end = Some(End::Reset),
                 Seen::Response { status } => panic!("an upgrade was answered with {status}"),
             }
@@ -350,21 +382,27 @@ impl Person {
         }
     }
 
-    /// Checks that whoever is owed something gets it before many turns have passed, if the kernel takes it.
+    /// Checks that whoever is owed something gets it before many turns have passed, if the kernel
+    /// takes it.
     pub fn check_hunger(&mut self, model: &mut Model, now: u64, turn: usize, patience: usize) {
         let client = model.client(self.number);
         let wire = self.wire.borrow();
         if client.expected.are_met() && wire.downlink.is_empty() && !wire.write_blocked {
             client.caught_up_at = now;
         }
-        let hungry = !client.closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
+        let hungry =
+            !client.closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
         if !hungry || !wire.downlink.is_empty() {
             self.starving = None;
             return;
         }
         match self.starving {
             Some((since, written)) if written == wire.written => {
-                assert!(turn - since <= patience, "client {} is owed something and gets nothing", self.number);
+                assert!(
+                    turn - since <= patience,
+                    "client {} is owed something and gets nothing",
+                    self.number
+                );
             }
             _ => self.starving = Some((turn, wire.written)),
         }

@@ -1,4 +1,5 @@
-//! Echo and broadcast: the same server and network around services so simple that their model is a list of bytes.
+//! Echo and broadcast: the same server and network around services so simple that their model is a
+//! list of bytes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,7 +46,11 @@ impl Ear {
             (true, false) => {
                 let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let kind = if std::str::from_utf8(line).is_ok() { FrameKind::Text } else { FrameKind::Binary };
+                let kind = if std::str::from_utf8(line).is_ok() {
+                    FrameKind::Text
+                } else {
+                    FrameKind::Binary
+                };
                 self.frames.push_back((kind, line.to_vec()));
             }
         }
@@ -70,17 +75,23 @@ struct Witness {
 }
 
 impl Witness {
-    /// Somebody whom this client has to wait for before it is heard. What is held back until a wire is decided does not
-    /// count.
+    /// Somebody whom this client has to wait for before it is heard. What is held back until a wire
+    /// is decided does not count.
     fn waited_for(&self, by: ClientId, out: &Delivery) -> Option<usize> {
         if self.broadcasts && self.limits.delivery.pace_ahead_ms.is_some() {
             return None;
         }
         let (links, ears) = (self.links.borrow(), self.ears.borrow());
-        let mut audience = self.ids.keys().copied().filter(|&number| self.broadcasts || self.ids[&number] == by);
+        let mut audience =
+            self.ids.keys().copied().filter(|&number| self.broadcasts || self.ids[&number] == by);
         audience.find(|number| {
             let is_held = ears[number].is_line && links[number].wire.borrow().written == 0;
-            !is_held && links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms)
+            !is_held
+                && links[number].is_behind(
+                    out.owed_bytes(self.ids[number]),
+                    &self.limits,
+                    out.now().ms,
+                )
         })
     }
 }
@@ -111,7 +122,11 @@ impl Service for Witness {
             let speaker = ears.get_mut(&number(client)).expect("it has come");
             assert!(speaker.is_open, "{client} is heard before it came or after it went");
             let sent = speaker.sent.pop_front();
-            assert_eq!(sent, Some((message.kind, message.bytes.to_vec())), "what {client} said, and what was heard");
+            assert_eq!(
+                sent,
+                Some((message.kind, message.bytes.to_vec())),
+                "what {client} said, and what was heard"
+            );
             let from_line = speaker.is_line;
             for (other, ear) in ears.iter_mut() {
                 if ear.is_open && (self.broadcasts || *other == number(client)) {
@@ -144,7 +159,8 @@ impl Plain {
         let mut rng = Rng::with_seed(seed);
         let limits = settings::limits(&mut rng);
         let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
-        let settings = Settings { limits, protocols, compress: rng.u32(0..4) == 0, ..Settings::default() };
+        let settings =
+            Settings { limits, protocols, compress: rng.u32(0..4) == 0, ..Settings::default() };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
         let server = Server::new(settings, |out| Witness {
             service: if broadcasts { Box::new(Broadcast::new(out)) } else { Box::new(Echo) },
@@ -159,7 +175,8 @@ impl Plain {
         Plain { stage, protocols, ears, talkers: Vec::new(), chattiness }
     }
 
-    /// A whole run: clients come, talk and go; then the server stops, or all have seen everything and leave.
+    /// A whole run: clients come, talk and go; then the server stops, or all have seen everything
+    /// and leave.
     pub fn run(mut self, steps: usize) -> Tally {
         let crowd = self.stage.rng.usize(1..7);
         let mut taken = 0;
@@ -173,7 +190,11 @@ impl Plain {
                     talker.talk(&mut self.ears.borrow_mut(), &mut self.stage.rng);
                 }
                 if talker.end.is_none() && self.stage.rng.u32(0..400) == 0 {
-                    talker.leave(&mut self.ears.borrow_mut(), &self.stage.limits, &mut self.stage.rng);
+                    talker.leave(
+                        &mut self.ears.borrow_mut(),
+                        &self.stage.limits,
+                        &mut self.stage.rng,
+                    );
                 }
             }
             self.step(false);
@@ -192,9 +213,12 @@ impl Plain {
             Protocols::Http => false,
             Protocols::Auto => rng.bool(),
         };
-        let habit = Some(Habit::draw(rng)).filter(|habit| *habit != Habit::Mute).unwrap_or(Habit::Prompt);
+        let habit =
+            Some(Habit::draw(rng)).filter(|habit| *habit != Habit::Mute).unwrap_or(Habit::Prompt);
         let capacity = habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, rng);
-        self.ears.borrow_mut().insert(self.stage.next_number(), Ear { is_line: true, ..Ear::default() });
+        self.ears
+            .borrow_mut()
+            .insert(self.stage.next_number(), Ear { is_line: true, ..Ear::default() });
         let (number, wire) = self.stage.connect(capacity);
         self.talkers.push(Talker::new(number, wire, is_line, habit, &mut self.stage.rng));
     }
@@ -256,7 +280,11 @@ impl Plain {
         let until = self.stage.now + 100_000;
         while !self.talkers.is_empty() || !self.stage.server.is_empty() {
             self.step(true);
-            assert!(self.stage.now < until, "{} clients stay after all have left", self.stage.server.len());
+            assert!(
+                self.stage.now < until,
+                "{} clients stay after all have left",
+                self.stage.server.len()
+            );
         }
         assert!(self.ears.borrow().is_empty(), "somebody was seen who was never there");
         self.stage.settle();

@@ -15,7 +15,8 @@ thread_local! {
 }
 
 /// Some look like others: `#dev.`, an `a` and names in Cyrillic, an `l` for a 1.
-pub const ROOMS: [&str; 9] = ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本", "#dev.", "#\u{430}", "#l0bby"];
+pub const ROOMS: [&str; 9] =
+    ["#lobby", "#a", "#b", "#Dev", "#dev", "#日本", "#dev.", "#\u{430}", "#l0bby"];
 const NAMES: [&str; 12] = [
     "alice",
     "Alice",
@@ -82,7 +83,10 @@ impl Mind<'_> {
         let pieces = self.rng.usize(0..8);
         for _ in 0..pieces {
             let (typed, seen) = match self.rng.u32(0..15) {
-                12 => ("                    [#lobby] bob: I quit", "                    [#lobby] bob: I quit"),
+                12 => (
+                    "                    [#lobby] bob: I quit",
+                    "                    [#lobby] bob: I quit",
+                ),
                 13 => (
                     "\u{3000}\u{A0}\u{2800}\u{3164}\u{200B} \u{2003}\u{3000}x",
                     "\u{3000}\u{A0}\u{2800}\u{3164}\u{200B} \u{2003}\u{3000}x",
@@ -112,16 +116,22 @@ impl Mind<'_> {
         }
     }
 
-    /// A line as people type it. `/leave`, `/who` and the like without a room mean the one they talk in.
+    /// A line as people type it. `/leave`, `/who` and the like without a room mean the one they
+    /// talk in.
     fn think_line(&mut self, dialect: Dialect) -> Sent {
         let (raw, shown) = self.words();
         let (line, ask) = match self.rng.u32(0..100) {
             0..50 => (raw, Ask::Say { room: None, text: shown, me: false }),
             50..54 => (format!("/me {raw}"), Ask::Say { room: None, text: shown, me: true }),
-            54..56 => (format!("//{raw}"), Ask::Say { room: None, text: format!("/{shown}"), me: false }),
+            54..56 => {
+                (format!("//{raw}"), Ask::Say { room: None, text: format!("/{shown}"), me: false })
+            }
             56..66 => {
                 let room = self.room();
-                (format!("/join {room}"), Ask::Join { room, since: None, same_epoch: true, replay: None })
+                (
+                    format!("/join {room}"),
+                    Ask::Join { room, since: None, same_epoch: true, replay: None },
+                )
             }
             66..70 => match self.some_room() {
                 Some(room) => (format!("/leave {room}"), Ask::Leave { room: Some(room) }),
@@ -132,7 +142,8 @@ impl Mind<'_> {
                 (format!("/nick {name}"), Ask::Nick { name, valid: true })
             }
             74 => {
-                let name = self.pick(&["system", "s\u{443}stem", "admin.", "\u{430}lice"]).to_owned();
+                let name =
+                    self.pick(&["system", "s\u{443}stem", "admin.", "\u{430}lice"]).to_owned();
                 (format!("/nick {name}"), Ask::Nick { name, valid: false })
             }
             75..82 => {
@@ -159,7 +170,9 @@ impl Mind<'_> {
             93 => ("/help".to_owned(), Ask::Help),
             94 => ("/dance".to_owned(), Ask::Bad { code: "unknown_type" }),
             95 => ("/msg".to_owned(), Ask::Bad { code: "missing_field" }),
-            96 => ("\u{1b}\u{7}".to_owned(), Ask::Say { room: None, text: String::new(), me: false }),
+            96 => {
+                ("\u{1b}\u{7}".to_owned(), Ask::Say { room: None, text: String::new(), me: false })
+            }
             // In a frame this would end the connection.
             97 if dialect == Dialect::Line => return bad(b"\xFE is not UTF-8", "text_refused"),
             _ => (String::new(), Ask::Nothing),
@@ -184,8 +197,12 @@ impl Mind<'_> {
         }
         let room = if self.rng.u32(0..3) == 0 { self.some_room() } else { None };
         let (mut object, ask) = match self.rng.u32(0..100) {
-            0..50 => (json!({ "type": "say", "text": raw }), Ask::Say { room, text: shown, me: false }),
-            50..54 => (json!({ "type": "me", "text": raw }), Ask::Say { room, text: shown, me: true }),
+            0..50 => {
+                (json!({ "type": "say", "text": raw }), Ask::Say { room, text: shown, me: false })
+            }
+            50..54 => {
+                (json!({ "type": "me", "text": raw }), Ask::Say { room, text: shown, me: true })
+            }
             54..68 => self.join(),
             68..71 => (json!({ "type": "leave" }), Ask::Leave { room }),
             71..74 => {
@@ -196,14 +213,18 @@ impl Mind<'_> {
                 let to = self.addressee();
                 (json!({ "type": "msg", "to": to, "text": raw }), Ask::Direct { to, text: shown })
             }
-            80..82 => (json!({ "type": "topic", "text": raw }), Ask::Topic { room, text: Some(shown) }),
+            80..82 => {
+                (json!({ "type": "topic", "text": raw }), Ask::Topic { room, text: Some(shown) })
+            }
             82 => (json!({ "type": "topic" }), Ask::Topic { room, text: None }),
             83..88 => {
                 let before = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
                 let after = (self.rng.u32(0..3) == 0).then(|| self.rng.u64(0..60));
                 let limit = self.rng.bool().then(|| self.rng.u32(1..30));
                 let mut object = json!({ "type": "history" });
-                for (field, value) in [("before", before), ("after", after), ("limit", limit.map(u64::from))] {
+                for (field, value) in
+                    [("before", before), ("after", after), ("limit", limit.map(u64::from))]
+                {
                     if let Some(value) = value {
                         object[field] = value.into();
                     }
@@ -211,16 +232,26 @@ impl Mind<'_> {
                 (object, Ask::History { room, before, after, limit })
             }
             88..90 => {
-                let (after, limit) = (self.rng.usize(0..8) * self.rng.usize(0..50), self.rng.usize(1..100));
-                (json!({ "type": "who", "after": after, "limit": limit }), Ask::Who { room, after, limit: Some(limit) })
+                let (after, limit) =
+                    (self.rng.usize(0..8) * self.rng.usize(0..50), self.rng.usize(1..100));
+                (
+                    json!({ "type": "who", "after": after, "limit": limit }),
+                    Ask::Who { room, after, limit: Some(limit) },
+                )
             }
             90..92 => (json!({ "type": "rooms" }), Ask::Rooms),
             92..95 => (json!({ "type": "typing" }), Ask::Typing { room }),
             95 => (json!({ "type": "dance" }), Ask::Bad { code: "unknown_type" }),
             96 => (json!({ "type": "say" }), Ask::Bad { code: "missing_field" }),
-            97 => (json!({ "type": "say", "text": 7, "more": [{ "ref": 1 }] }), Ask::Bad { code: "bad_field" }),
+            97 => (
+                json!({ "type": "say", "text": 7, "more": [{ "ref": 1 }] }),
+                Ask::Bad { code: "bad_field" },
+            ),
             98 => (json!({ "type": "say", "text": "(broken)" }), Ask::Bad { code: "bad_json" }),
-            _ => (json!({ "type": "say", "text": " \u{7}" }), Ask::Say { room, text: String::new(), me: false }),
+            _ => (
+                json!({ "type": "say", "text": " \u{7}" }),
+                Ask::Say { room, text: String::new(), me: false },
+            ),
         };
         if let Some(room) = room_of(&ask) {
             object["room"] = room.into();
@@ -308,10 +339,17 @@ pub fn frame(rng: &mut Rng, opcode: Opcode, is_final: bool, payload: &[u8]) -> V
     data_frame(rng, opcode, is_final, false, payload)
 }
 
-fn data_frame(rng: &mut Rng, opcode: Opcode, is_final: bool, is_compressed: bool, payload: &[u8]) -> Vec<u8> {
+fn data_frame(
+    rng: &mut Rng,
+    opcode: Opcode,
+    is_final: bool,
+    is_compressed: bool,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = Vec::new();
     let key = rng.u32(..).to_be_bytes();
-    let header = FrameHeader { is_final, is_compressed, opcode, mask_key: Some(key), payload_bytes: 0 };
+    let header =
+        FrameHeader { is_final, is_compressed, opcode, mask_key: Some(key), payload_bytes: 0 };
     encode_client_frame(&mut bytes, header, payload);
     bytes
 }

@@ -51,7 +51,13 @@ impl Screen {
 
     /// Of a client that asks for this dialect, and perhaps for compression.
     pub fn http(subprotocol: bool, compression: bool) -> Screen {
-        Screen { state: State::Http, subprotocol, compression: (compression, false), inflater: None, bytes: Vec::new() }
+        Screen {
+            state: State::Http,
+            subprotocol,
+            compression: (compression, false),
+            inflater: None,
+            bytes: Vec::new(),
+        }
     }
 
     pub fn may_compress(&self) -> bool {
@@ -93,18 +99,22 @@ impl Screen {
         }
         let end = self.bytes.iter().position(|&byte| byte == b'\n')?;
         let line: Vec<u8> = self.bytes.drain(..=end).collect();
-        let line = line.strip_suffix(b"\r\n").unwrap_or_else(|| panic!("a line without CR LF: {line:?}"));
+        let line =
+            line.strip_suffix(b"\r\n").unwrap_or_else(|| panic!("a line without CR LF: {line:?}"));
         Some(Some(Seen::Line(String::from_utf8(line.to_vec()).expect("UTF-8"))))
     }
 
     fn response(&mut self) -> Option<Option<Seen>> {
         let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(self.bytes[..end].to_vec()).expect("ASCII");
-        let status: u16 = head.strip_prefix("HTTP/1.1 ").expect("a status line")[..3].parse().expect("a status");
+        let status: u16 =
+            head.strip_prefix("HTTP/1.1 ").expect("a status line")[..3].parse().expect("a status");
         if status == 101 {
             let field = |wanted: &str| {
                 let fields = head.lines().filter_map(|line| line.split_once(": "));
-                let mut values = fields.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+                let mut values = fields
+                    .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                    .map(|(_, value)| value);
                 let value = values.next();
                 assert_eq!(values.next(), None, "{wanted} twice");
                 value
@@ -114,14 +124,18 @@ impl Screen {
             assert_eq!(field("Sec-WebSocket-Protocol"), self.subprotocol.then_some("chat.v1.json"));
             let granted = field("Sec-WebSocket-Extensions");
             let bare = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-            assert!(granted.is_none() || self.compression.0 && granted == Some(bare), "{granted:?}");
+            assert!(
+                granted.is_none() || self.compression.0 && granted == Some(bare),
+                "{granted:?}"
+            );
             self.compression.1 = granted.is_some();
             self.bytes.drain(..end);
             self.state = State::Frames;
             return Some(Some(Seen::Upgraded));
         }
-        let length: Option<usize> =
-            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length: Option<usize> = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let whole = end + length.unwrap_or_else(|| panic!("no length: {head}"));
         if self.bytes.len() < whole {
             return None;
@@ -177,7 +191,9 @@ impl Screen {
         let whole = [payload, &[0, 0, 0xFF, 0xFF]].concat();
         let inflater = self.inflater.get_or_insert_with(|| Decompress::new(false));
         inflater.reset(false);
-        inflater.decompress_vec(&whole, &mut message, FlushDecompress::Sync).expect("a deflate stream");
+        inflater
+            .decompress_vec(&whole, &mut message, FlushDecompress::Sync)
+            .expect("a deflate stream");
         assert_eq!(inflater.total_in(), whole.len() as u64);
         message
     }

@@ -39,7 +39,9 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
 /// How the chat behaves, and its rate once more: messages at once, and messages a second.
 pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (chat::Settings, Option<(u32, u32)>) {
     let rate = rng.bool().then(|| (rng.u32(1..20), rng.u32(2..50)));
-    let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| if rng.bool() { rng.usize(small) } else { large };
+    let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| {
+        if rng.bool() { rng.usize(small) } else { large }
+    };
     let settings = chat::Settings {
         rooms: directory::Limits {
             rooms_max: pick(rng, 1..5, 100),
@@ -51,7 +53,9 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (chat::Settings, Option
         },
         rooms_per_client_max: rng.usize(1..5),
         replay: rng.u32(0..12),
-        rate: rate.map_or(Rate::Off, |(burst, per_second)| Rate::limited(burst, per_second).expect("in range")),
+        rate: rate.map_or(Rate::Off, |(burst, per_second)| {
+            Rate::limited(burst, per_second).expect("in range")
+        }),
         announce_below: [0, 3, 100][rng.usize(0..3)],
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),

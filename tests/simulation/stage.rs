@@ -24,8 +24,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait: it is over the mark,
-    /// and the kernel takes something for it or did so not long ago.
+    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait:
+    /// it is over the mark, and the kernel takes something for it or did so not long ago.
     pub fn is_behind(&self, owed_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
         let blocked_since = self.wire.borrow().blocked_since;
         owed_bytes > limits.delivery.outbox_mark_bytes
@@ -34,8 +34,8 @@ impl Link {
 }
 
 impl Wire {
-    /// Moves some of what is on its way to the server. When the server has shut its half, nothing takes longer than it
-    /// lingers.
+    /// Moves some of what is on its way to the server. When the server has shut its half, nothing
+    /// takes longer than it lingers.
     pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
         let calm = calm || self.shut;
         let rest = self.unread_by_server();
@@ -48,7 +48,8 @@ impl Wire {
 }
 
 /// With what somebody silent is greeted.
-pub const GREETING: &str = "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
+pub const GREETING: &str =
+    "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
 
 /// The last byte of the address from which this connection comes.
 pub fn address_of(number: usize) -> u8 {
@@ -84,7 +85,12 @@ pub struct Stage<A> {
 }
 
 impl<A: Service> Stage<A> {
-    pub fn new(mut rng: Rng, limits: ConnectionLimits, server: Server<Near, A>, links: Links) -> Stage<A> {
+    pub fn new(
+        mut rng: Rng,
+        limits: ConnectionLimits,
+        server: Server<Near, A>,
+        links: Links,
+    ) -> Stage<A> {
         let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
         let faults = Faults { interrupted: draw(200), short_write: draw(500), early: draw(500) };
         let keeping = draw(200) as u8;
@@ -193,10 +199,14 @@ impl<A: Service> Stage<A> {
         self.server.deliver(!self.keeps);
         self.server.assert_invariants();
         self.check_greetings();
-        assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
+        assert!(
+            self.server.next_deadline().is_none_or(|at| at > self.now),
+            "a deadline was left in the past"
+        );
     }
 
-    /// Silence is greeted after its time and not before, and not at all where a request has come from.
+    /// Silence is greeted after its time and not before, and not at all where a request has come
+    /// from.
     fn check_greetings(&mut self) {
         if !self.greets_silence {
             return;
@@ -211,10 +221,15 @@ impl<A: Service> Stage<A> {
             // Telnet is greeted at once.
             if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
                 let age = self.now - accepted_at;
-                assert!(age >= self.limits.greet_after_remote_ms, "client {number} is greeted after {age} ms");
-                // It counts when it is whole, and a greeting may have been on its way for some turns by then.
+                assert!(
+                    age >= self.limits.greet_after_remote_ms,
+                    "client {number} is greeted after {age} ms"
+                );
+                // It counts when it is whole, and a greeting may have been on its way for some
+                // turns by then.
                 let since = self.browsers.get(&address_of(number)).copied();
-                let is_known = since.is_some_and(|since| self.now >= since + self.limits.head_ms + 300);
+                let is_known =
+                    since.is_some_and(|since| self.now >= since + self.limits.head_ms + 300);
                 assert!(!is_known, "client {number} may be a browser's");
             }
         }

@@ -1,4 +1,5 @@
-//! A connection: two one-way pipes with a network in between, and everything that can go wrong with them.
+//! A connection: two one-way pipes with a network in between, and everything that can go wrong with
+//! them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -94,7 +95,8 @@ impl Wire {
         self.rng.u32(0..1000) < of_thousand
     }
 
-    /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the last.
+    /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the
+    /// last.
     pub fn arrive(&mut self, bytes: usize) {
         if self.dropped {
             if !self.uplink.is_empty() {
@@ -127,7 +129,8 @@ impl Wire {
         }
     }
 
-    /// The connection breaks. What has arrived can be read; some of what is in flight, either way, is lost.
+    /// The connection breaks. What has arrived can be read; some of what is in flight, either way,
+    /// is lost.
     pub fn break_off(&mut self) {
         self.reset = true;
         self.breaks_at_write = false;
@@ -162,7 +165,11 @@ impl Wire {
     }
 
     fn interrupt(&mut self) -> io::Result<()> {
-        if self.chance(self.faults.interrupted) { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
+        if self.chance(self.faults.interrupted) {
+            Err(ErrorKind::Interrupted.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -217,7 +224,8 @@ impl Write for Near {
         assert!(offered > 0, "a write of nothing");
         let mut taken = offered.min(wire.capacity.saturating_sub(wire.downlink.len()));
         let short_write = wire.faults.short_write;
-        // Not twice in a row, which would hold up a reader for as long as it takes to call it silent.
+        // Not twice in a row, which would hold up a reader for as long as it takes to call it
+        // silent.
         let short = taken > 0 && !wire.was_short && wire.chance(short_write);
         if short {
             taken = wire.rng.usize(0..taken);

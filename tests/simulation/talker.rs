@@ -1,4 +1,5 @@
-//! A client of echo and broadcast: it sends any bytes, and compares what comes with what is to come.
+//! A client of echo and broadcast: it sends any bytes, and compares what comes with what is to
+//! come.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -44,7 +45,13 @@ pub struct Talker {
 type Ears = BTreeMap<usize, Ear>;
 
 impl Talker {
-    pub fn new(number: usize, wire: Rc<RefCell<Wire>>, is_line: bool, habit: Habit, rng: &mut Rng) -> Talker {
+    pub fn new(
+        number: usize,
+        wire: Rc<RefCell<Wire>>,
+        is_line: bool,
+        habit: Habit,
+        rng: &mut Rng,
+    ) -> Talker {
         if !is_line {
             let request = format!(
                 "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -55,7 +62,18 @@ impl Talker {
         }
         let screen = Screen::http(false, false);
         let (farewell, close) = (Vec::new(), None);
-        Talker { number, wire, habit, end: None, is_line, screen, upgraded: false, stalled_until: 0, farewell, close }
+        Talker {
+            number,
+            wire,
+            habit,
+            end: None,
+            is_line,
+            screen,
+            upgraded: false,
+            stalled_until: 0,
+            farewell,
+            close,
+        }
     }
 
     pub fn is_over(&self) -> bool {
@@ -69,8 +87,11 @@ impl Talker {
         // Neither a request nor a farewell begins like this.
         let mut content = b"m".to_vec();
         match kind {
-            FrameKind::Text if !self.is_line => content.extend("日本 ".repeat(rng.usize(0..20)).bytes()),
-            _ => content.extend((0..rng.usize(0..250)).map(|_| rng.u8(..)).filter(|&byte| byte != b'\n')),
+            FrameKind::Text if !self.is_line => {
+                content.extend("日本 ".repeat(rng.usize(0..20)).bytes())
+            }
+            _ => content
+                .extend((0..rng.usize(0..250)).map(|_| rng.u8(..)).filter(|&byte| byte != b'\n')),
         }
         if self.is_line {
             content.extend_from_slice(if rng.bool() { b"\n" } else { b"\r\n" });
@@ -94,7 +115,9 @@ impl Talker {
             }
             1 if self.is_line => (End::TooLong, too_long),
             1 => (End::TooLong, say::frame(rng, Opcode::Binary, true, &too_long)),
-            2 if !self.is_line => (End::Close(3000), say::frame(rng, Opcode::Close, true, &3000u16.to_be_bytes())),
+            2 if !self.is_line => {
+                (End::Close(3000), say::frame(rng, Opcode::Close, true, &3000u16.to_be_bytes()))
+            }
             _ => return self.finish(ears, rng),
         };
         self.wire.borrow_mut().uplink.extend(bytes);
@@ -117,7 +140,14 @@ impl Talker {
     }
 
     /// Lets the network move, and reads.
-    pub fn go_on(&mut self, ears: &mut Ears, rng: &mut Rng, now: u64, too_slow_ms: u64, calm: bool) {
+    pub fn go_on(
+        &mut self,
+        ears: &mut Ears,
+        rng: &mut Rng,
+        now: u64,
+        too_slow_ms: u64,
+        calm: bool,
+    ) {
         if now < self.stalled_until && !calm {
             return;
         }
@@ -140,7 +170,11 @@ impl Talker {
 
     fn read_lines(&mut self, bytes: &[u8], number: usize, ears: &mut Ears) {
         let to_come = &mut self.ear(ears).bytes;
-        let count = bytes.iter().zip(to_come.iter()).take_while(|(came, expected)| came == expected).count();
+        let count = bytes
+            .iter()
+            .zip(to_come.iter())
+            .take_while(|(came, expected)| came == expected)
+            .count();
         to_come.drain(..count);
         self.farewell.extend_from_slice(&bytes[count..]);
         let is_farewell = self.farewell.first().is_none_or(|first| *first == b'!');
@@ -154,8 +188,12 @@ impl Talker {
         for seen in self.screen.feed(bytes) {
             let frames = &mut self.ear(ears).frames;
             match seen {
-                Seen::Text(text) => assert_eq!(frames.pop_front(), Some((FrameKind::Text, text.into_bytes()))),
-                Seen::Binary(bytes) => assert_eq!(frames.pop_front(), Some((FrameKind::Binary, bytes))),
+                Seen::Text(text) => {
+                    assert_eq!(frames.pop_front(), Some((FrameKind::Text, text.into_bytes())))
+                }
+                Seen::Binary(bytes) => {
+                    assert_eq!(frames.pop_front(), Some((FrameKind::Binary, bytes)))
+                }
                 Seen::Ping(payload) if self.end.is_none() => {
                     let pong = say::frame(rng, Opcode::Pong, true, &payload);
                     self.wire.borrow_mut().uplink.extend(pong);
@@ -163,7 +201,9 @@ impl Talker {
                 Seen::Close(code) => self.close = Some(code),
                 Seen::Upgraded => self.upgraded = true,
                 Seen::Response { status: 503 } if self.end == Some(End::Stopped) => {}
-                Seen::Response { status: 408 } if self.habit != Habit::Prompt => self.end = Some(End::Reset),
+                Seen::Response { status: 408 } if self.habit != Habit::Prompt => {
+                    self.end = Some(End::Reset)
+                }
                 Seen::Ping(_) => {}
                 seen => panic!("client {} saw {seen:?}", self.number),
             }
@@ -185,14 +225,23 @@ impl Talker {
             self.number,
             self.end
         );
-        // What was held back for one whose request is not answered yet was forgotten with the request's first bytes.
+        // What was held back for one whose request is not answered yet was forgotten with the
+        // request's first bytes.
         let is_heard = self.is_line || self.upgraded;
-        assert!(ear.is_settled() || !is_heard, "client {} ({:?}) ended without {ear:?}", self.number, self.end);
+        assert!(
+            ear.is_settled() || !is_heard,
+            "client {} ({:?}) ended without {ear:?}",
+            self.number,
+            self.end
+        );
         assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
         if matches!(self.end, Some(End::HalfClosed | End::Close(_) | End::TooLong)) {
             assert!(ear.sent.is_empty(), "client {} was not heard: {:?}", self.number, ear.sent);
         }
-        let close = match self.end.unwrap_or_else(|| panic!("client {} was closed for no reason", self.number)) {
+        let close = match self
+            .end
+            .unwrap_or_else(|| panic!("client {} was closed for no reason", self.number))
+        {
             End::HalfClosed => 1000,
             End::Close(code) => code,
             End::TooLong => 1009,
@@ -200,9 +249,20 @@ impl Talker {
             End::Reset => return,
         };
         match self.is_line {
-            true => assert_eq!(self.farewell.starts_with(b"! line too long"), self.end == Some(End::TooLong)),
-            false if self.end == Some(End::Stopped) && !self.upgraded => assert_eq!(self.close, None),
-            false => assert_eq!(self.close, Some(Some(close)), "client {} after {:?}", self.number, self.end),
+            true => assert_eq!(
+                self.farewell.starts_with(b"! line too long"),
+                self.end == Some(End::TooLong)
+            ),
+            false if self.end == Some(End::Stopped) && !self.upgraded => {
+                assert_eq!(self.close, None)
+            }
+            false => assert_eq!(
+                self.close,
+                Some(Some(close)),
+                "client {} after {:?}",
+                self.number,
+                self.end
+            ),
         }
     }
 }

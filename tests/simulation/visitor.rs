@@ -38,17 +38,27 @@ impl Visitor {
     ) -> Visitor {
         let good = "GET /healthz HTTP/1.1\r\nHost: chat.example\r\n\r\n";
         let mut to_send = good.repeat(rng.usize(0..3));
-        let mut expected: VecDeque<u16> = std::iter::repeat_n(200, to_send.len() / good.len()).collect();
+        let mut expected: VecDeque<u16> =
+            std::iter::repeat_n(200, to_send.len() / good.len()).collect();
         let last = match rng.u32(0..8) {
-            0 => ("GET /nothing HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(404)),
+            0 => (
+                "GET /nothing HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n",
+                Some(404),
+            ),
             1 => ("GET /\x01 HTTP/1.1\r\n\r\n", Some(400)),
             7 => ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", Some(405)),
             2 => ("GET / HTTP/1.1\r\nHost: chat.example\r\nX-Slow: ", Some(408)),
             // A refused upgrade is an error of some kind.
-            3 => ("GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", Some(0)),
+            3 => (
+                "GET /?room=x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+                Some(0),
+            ),
             4 if protocols == Protocols::Http => ("hello everybody\r\n\r\n", Some(400)),
             5 if protocols == Protocols::Http => ("", None),
-            _ => ("GET /healthz HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n", Some(200)),
+            _ => (
+                "GET /healthz HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n",
+                Some(200),
+            ),
         };
         to_send.push_str(last.0);
         expected.extend(last.1);
@@ -60,10 +70,20 @@ impl Visitor {
         wire.borrow_mut().arrive(first);
         let patience_until = now + patience_ms;
         let screen = Screen::http(false, false);
-        Visitor { number, wire, screen, to_send, expected, stopping: None, patience_until, patience_ms }
+        Visitor {
+            number,
+            wire,
+            screen,
+            to_send,
+            expected,
+            stopping: None,
+            patience_until,
+            patience_ms,
+        }
     }
 
-    /// The server stops: from now on it says so, and closes when it likes. What was sent before may be answered either way.
+    /// The server stops: from now on it says so, and closes when it likes. What was sent before may
+    /// be answered either way.
     pub fn stop(&mut self) {
         let rest: Vec<u8> = self.to_send.iter().copied().collect();
         let heads = rest.windows(4).filter(|four| four == b"\r\n\r\n").count();
@@ -92,9 +112,14 @@ impl Visitor {
         for seen in self.screen.feed(&bytes) {
             let Seen::Response { status } = seen else { panic!("a visitor saw {seen:?}") };
             match (self.expected.pop_front(), self.stopping) {
-                (Some(200), Some(rest)) => assert!(status == 503 || status == 200 && self.expected.len() >= rest),
+                (Some(200), Some(rest)) => {
+                    assert!(status == 503 || status == 200 && self.expected.len() >= rest)
+                }
                 (Some(0), Some(_)) if status == 503 => {}
-                (Some(0), _) => assert!((400..500).contains(&status), "a bad upgrade was answered with {status}"),
+                (Some(0), _) => assert!(
+                    (400..500).contains(&status),
+                    "a bad upgrade was answered with {status}"
+                ),
                 (expected, _) => assert_eq!(expected, Some(status)),
             }
         }
@@ -103,11 +128,18 @@ impl Visitor {
     pub fn judge(&self) {
         let wire = self.wire.borrow();
         assert!(wire.downlink.is_empty(), "closed before it was read");
-        assert!(self.expected.is_empty() || self.stopping.is_some(), "closed without {:?}", self.expected);
+        assert!(
+            self.expected.is_empty() || self.stopping.is_some(),
+            "closed without {:?}",
+            self.expected
+        );
         assert_eq!(self.screen.left_over(), 0);
     }
 
     pub fn check_patience(&self, now: u64) {
-        assert!(now < self.patience_until, "a request that does not come is waited for without end");
+        assert!(
+            now < self.patience_until,
+            "a request that does not come is waited for without end"
+        );
     }
 }

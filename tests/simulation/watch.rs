@@ -22,7 +22,8 @@ pub struct Watch {
     pub limits: ConnectionLimits,
     pub links: Links,
     pub ids: BTreeMap<usize, ClientId>,
-    /// The addresses from which people have come in at terminals, and those from which WebSockets have.
+    /// The addresses from which people have come in at terminals, and those from which WebSockets
+    /// have.
     pub terminals: BTreeSet<u8>,
     pub browsers: BTreeSet<u8>,
     /// Prints all that happens.
@@ -32,13 +33,20 @@ pub struct Watch {
 /// The server numbers its connections from 1, and so does the model.
 pub fn number(client: ClientId) -> usize {
     let shown = client.to_string();
-    shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("an id shows its serial number")
+    shown
+        .strip_prefix("client ")
+        .and_then(|number| number.parse().ok())
+        .expect("an id shows its serial number")
 }
 
 impl Watch {
     fn compare(&self, client: ClientId, out: &Delivery) {
         let model = self.model.borrow();
-        assert_eq!(out.channels_of(client).len(), model.rooms_of(number(client)), "rooms that {client} is in");
+        assert_eq!(
+            out.channels_of(client).len(),
+            model.rooms_of(number(client)),
+            "rooms that {client} is in"
+        );
         assert_eq!(self.chat.people(), model.people(), "people");
         assert_eq!(self.chat.rooms(), model.rooms(), "rooms");
     }
@@ -50,7 +58,9 @@ impl Watch {
         }
         let links = self.links.borrow();
         let mut audience = self.model.borrow().audience(number(client)).into_iter();
-        audience.find(|number| links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms))
+        audience.find(|number| {
+            links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms)
+        })
     }
 }
 
@@ -68,11 +78,17 @@ impl Service for Watch {
         {
             let links = self.links.borrow();
             let link = &links[&number];
-            assert!(link.accepted_at + self.limits.hold_ms <= out.now().ms, "{client} is silent for a moment only");
+            assert!(
+                link.accepted_at + self.limits.hold_ms <= out.now().ms,
+                "{client} is silent for a moment only"
+            );
             assert!(link.wire.borrow().first.is_empty(), "{client} has said something");
         }
         let address = address_of(number);
-        assert!(self.terminals.contains(&address) && !self.browsers.contains(&address), "{client} is no terminal");
+        assert!(
+            self.terminals.contains(&address) && !self.browsers.contains(&address),
+            "{client} is no terminal"
+        );
         self.ids.insert(number, client);
         self.model.borrow_mut().listens(number);
         self.chat.listens(client, out);
@@ -118,11 +134,19 @@ impl Service for Watch {
         let behind = self.behind(client, out);
         let taken = self.chat.message(client, message, out);
         if self.trace {
-            println!("{:>7} {client} {taken:?} {:?}", out.now().ms, String::from_utf8_lossy(message.bytes));
+            println!(
+                "{:>7} {client} {taken:?} {:?}",
+                out.now().ms,
+                String::from_utf8_lossy(message.bytes)
+            );
         }
         if taken == Outcome::Done {
             assert_eq!(behind, None, "{client} is heard although this one is behind");
-            let is_broken = self.links.borrow().get(&number(client)).is_some_and(|link| link.wire.borrow().reset);
+            let is_broken = self
+                .links
+                .borrow()
+                .get(&number(client))
+                .is_some_and(|link| link.wire.borrow().reset);
             self.model.borrow_mut().took(number(client), message.bytes, is_broken, out.now());
         }
         self.compare(client, out);

@@ -1,4 +1,5 @@
-//! People around a chat: they come, talk, misbehave and go, and are judged by what they should have seen.
+//! People around a chat: they come, talk, misbehave and go, and are judged by what they should have
+//! seen.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +30,13 @@ use crate::watch::Watch;
 pub enum Scenario {
     /// A few people who do all that there is to do.
     Few,
-    /// Hundreds at their terminals in one big room, where little is said, and a few who talk all the time.
+    /// Hundreds at their terminals in one big room, where little is said, and a few who talk all
+    /// the time.
     Crowd,
 }
 
-/// First lines of other protocols, and how their answers begin; none for requests, where nobody speaks HTTP.
+/// First lines of other protocols, and how their answers begin; none for requests, where nobody
+/// speaks HTTP.
 const FOREIGN: [(&[u8], &str); 5] = [
     (b"CAP LS 302\r\nNICK secret\r\n", "ERROR :"),
     (b"PASS secret\r\nNICK a\r\nUSER a 0 * :a\r\n", "ERROR :"),
@@ -68,7 +71,8 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let mut limits = settings::limits(&mut rng);
         let (mut chat_settings, mut rate) = settings::chat(&mut rng, &limits);
-        let mut protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..12).min(2)];
+        let mut protocols =
+            [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..12).min(2)];
         if scenario == Scenario::Crowd {
             protocols = Protocols::Auto;
             (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
@@ -116,13 +120,15 @@ impl World {
         }
     }
 
-    /// A whole run: people come, talk, misbehave and go; then the server stops, or all catch up and leave.
+    /// A whole run: people come, talk, misbehave and go; then the server stops, or all catch up and
+    /// leave.
     pub fn run(mut self, steps: usize) -> Tally {
         let stops_after = (self.stage.rng.u32(0..4) == 0).then(|| self.stage.rng.usize(0..steps));
         let crowd = match self.scenario {
             Scenario::Few => self.stage.rng.usize(1..9),
             Scenario::Crowd => {
-                (0..self.stage.rng.usize(280..300)).for_each(|_| self.connect(Dialect::Line, Habit::Prompt, 2));
+                (0..self.stage.rng.usize(280..300))
+                    .for_each(|_| self.connect(Dialect::Line, Habit::Prompt, 2));
                 while self.people.iter().any(|person| !person.seen_anything) {
                     self.step(true);
                 }
@@ -135,7 +141,10 @@ impl World {
                 let (dialect, habit) = (self.dialect(), Habit::draw(&mut self.stage.rng));
                 self.connect(dialect, habit, self.chattiness);
             }
-            if self.visitors.is_empty() && self.protocols != Protocols::Line && self.stage.rng.u32(0..60) == 0 {
+            if self.visitors.is_empty()
+                && self.protocols != Protocols::Line
+                && self.stage.rng.u32(0..60) == 0
+            {
                 self.connect_visitor();
             }
             self.act();
@@ -166,7 +175,8 @@ impl World {
     }
 
     fn connect(&mut self, dialect: Dialect, habit: Habit, chattiness: u32) {
-        let capacity = habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, &mut self.stage.rng);
+        let capacity =
+            habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, &mut self.stage.rng);
         self.model.borrow_mut().connect(self.stage.next_number(), dialect);
         let (number, wire) = self.stage.connect(capacity);
         let model = &mut *self.model.borrow_mut();
@@ -174,13 +184,15 @@ impl World {
         let mut person = Person::new(number, wire, dialect, habit, self.stage.now, rng);
         person.chattiness = chattiness;
         if dialect != Dialect::Line {
-            let memory = if dialect == Dialect::Json && rng.bool() { self.memories.pop() } else { None };
+            let memory =
+                if dialect == Dialect::Json && rng.bool() { self.memories.pop() } else { None };
             let mut mind = mind(rng, &mut self.counter, limits, &[], &[]);
             let name = mind.rng.bool().then(|| mind.name());
             let name = if mind.rng.u32(0..10) == 0 { Some("two words".to_owned()) } else { name };
             let room = (memory.is_none() && mind.rng.bool()).then(|| mind.room());
             let auto = self.protocols == Protocols::Auto;
-            let greet_after_ms = if auto { limits.greet_after_remote_ms } else { limits.head_ms / 4 };
+            let greet_after_ms =
+                if auto { limits.greet_after_remote_ms } else { limits.head_ms / 4 };
             person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
             if let Some(memory) = memory {
                 person.resume(memory, &mut self.counter, model, rng);
@@ -203,7 +215,14 @@ impl World {
         self.model.borrow_mut().connect(self.stage.next_number(), Dialect::Line);
         let (number, wire) = self.stage.connect(4000);
         let keep_alive_ms = self.stage.limits.keep_alive_ms;
-        let visitor = Visitor::new(number, wire, self.protocols, &mut self.stage.rng, self.stage.now, keep_alive_ms);
+        let visitor = Visitor::new(
+            number,
+            wire,
+            self.protocols,
+            &mut self.stage.rng,
+            self.stage.now,
+            keep_alive_ms,
+        );
         self.visitors.push(visitor);
     }
 
@@ -214,14 +233,17 @@ impl World {
         let names = model.names();
         let (rng, limits, now) = (&mut self.stage.rng, &self.stage.limits, self.stage.now);
         for person in &mut self.people {
-            let quiet = person.end.is_some() || person.is_over() || person.habit == Habit::Mute && rng.u32(0..20) > 0;
+            let quiet = person.end.is_some()
+                || person.is_over()
+                || person.habit == Habit::Mute && rng.u32(0..20) > 0;
             if quiet || now.saturating_sub(person.connected_at) < 30 && rng.bool() {
                 continue;
             }
             if rng.u32(0..1000) < person.chattiness {
                 let burst = if rng.u32(0..8) == 0 { rng.usize(1..25) } else { 1 };
                 for _ in 0..burst {
-                    let mut mind = mind(rng, &mut self.counter, limits, &names, &person.memory.last_ids);
+                    let mut mind =
+                        mind(rng, &mut self.counter, limits, &names, &person.memory.last_ids);
                     person.speak(&mut mind, model);
                 }
             }
@@ -247,19 +269,25 @@ impl World {
         self.bury();
     }
 
-    /// Whether nobody is in the midst of a request, which may take only so long, and pings have been written.
+    /// Whether nobody is in the midst of a request, which may take only so long, and pings have
+    /// been written.
     fn may_pause(&self, calm: bool) -> bool {
-        let is_in = |person: &Person| person.dialect == Dialect::Line || person.upgraded || person.end.is_some();
+        let is_in = |person: &Person| {
+            person.dialect == Dialect::Line || person.upgraded || person.end.is_some()
+        };
         let has_room = |person: &Person| {
             let wire = person.wire.borrow();
             !person.habit.answers(calm) || !wire.write_blocked && !wire.writable
         };
         let is_calm = self.people.iter().all(|person| is_in(person) && has_room(person));
-        self.scenario == Scenario::Few && self.visitors.is_empty() && is_calm && !self.stage.server.is_busy()
+        self.scenario == Scenario::Few
+            && self.visitors.is_empty()
+            && is_calm
+            && !self.stage.server.is_busy()
     }
 
-    /// The server stands still, and its clients do not: they read, and what they send arrives. Whoever does so as it should
-    /// is judged by that, however late the server gets to it.
+    /// The server stands still, and its clients do not: they read, and what they send arrives.
+    /// Whoever does so as it should is judged by that, however late the server gets to it.
     fn pause(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
         let rng = &mut self.stage.rng;
@@ -341,16 +369,19 @@ impl World {
         });
     }
 
-    /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are found.
+    /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are
+    /// found.
     fn calm(&mut self) {
         let limits = self.stage.limits;
         let patience = 2 * limits.ping_after_ms + limits.pong_ms + 2 * limits.delivery.too_slow_ms;
         // What flood control holds up takes its time.
         let until = self.stage.now + patience;
         while self.stage.now < until
-            || self.people.iter().any(|person| !self.is_heard(person)) && self.stage.now < until + 300_000
+            || self.people.iter().any(|person| !self.is_heard(person))
+                && self.stage.now < until + 300_000
         {
-            // Silent clients are pinged all the time now. What happens after the pause takes some time.
+            // Silent clients are pinged all the time now. What happens after the pause takes some
+            // time.
             let has_time = self.stage.now + 2000 < until;
             if has_time && self.stage.rng.u32(0..20) == 0 && self.may_pause(true) {
                 self.pause(true);
@@ -359,14 +390,23 @@ impl World {
         }
         // What was heard last is still on its way.
         let until = self.stage.now + 100_000;
-        while self.stage.now < until && self.people.iter().any(|person| !self.has_seen_all(person)) {
+        while self.stage.now < until && self.people.iter().any(|person| !self.has_seen_all(person))
+        {
             self.step(true);
         }
         let model = &mut *self.model.borrow_mut();
         for person in self.people.iter().filter(|person| person.habit != Habit::Stuck) {
-            assert_ne!((person.habit, person.dialect == Dialect::Line), (Habit::Mute, false), "the mute are found out");
+            assert_ne!(
+                (person.habit, person.dialect == Dialect::Line),
+                (Habit::Mute, false),
+                "the mute are found out"
+            );
             if person.end.is_some() || person.excused && person.is_over() {
-                assert!(person.clings, "client {} ({:?}) should have gone", person.number, person.end);
+                assert!(
+                    person.clings,
+                    "client {} ({:?}) should have gone",
+                    person.number, person.end
+                );
             } else {
                 person.judge_alive(model);
             }
@@ -379,7 +419,8 @@ impl World {
 
     fn is_heard(&self, person: &Person) -> bool {
         let is_broken = person.end == Some(End::Reset);
-        person.habit == Habit::Stuck || !is_broken && self.model.borrow_mut().client(person.number).sent.is_empty()
+        person.habit == Habit::Stuck
+            || !is_broken && self.model.borrow_mut().client(person.number).sent.is_empty()
     }
 
     fn has_seen_all(&self, person: &Person) -> bool {
@@ -404,7 +445,8 @@ impl World {
             let has_left = model.client(person.number).closed;
             if !has_left && person.end != Some(End::Reset) {
                 // Its last words are on their way and nobody will hear them.
-                let mut mind = mind(&mut self.stage.rng, &mut self.counter, &self.stage.limits, &[], &[]);
+                let mut mind =
+                    mind(&mut self.stage.rng, &mut self.counter, &self.stage.limits, &[], &[]);
                 if person.end.is_none() {
                     person.speak(&mut mind, model);
                 }
@@ -427,7 +469,12 @@ impl World {
         for person in &mut people {
             let has_gone = person.wire.borrow().dropped;
             match has_gone {
-                false => assert_eq!(person.end, Some(End::Stopped { known: false }), "client {}", person.number),
+                false => assert_eq!(
+                    person.end,
+                    Some(End::Stopped { known: false }),
+                    "client {}",
+                    person.number
+                ),
                 true => person.outlive(model, limits.delivery.too_slow_ms, &mut rng),
             }
         }
@@ -450,12 +497,17 @@ impl World {
             person.stalled_until = 0;
         }
         let limits = self.stage.limits;
-        let until = self.stage.now + 3 * limits.keep_alive_ms + 2 * limits.drain_ms + limits.linger_ms;
+        let until =
+            self.stage.now + 3 * limits.keep_alive_ms + 2 * limits.drain_ms + limits.linger_ms;
         // Flood control goes on with those who have said a lot and left.
         while self.stage.now < until || !self.is_deserted() && self.stage.now < until + 300_000 {
             self.step(true);
         }
-        assert!(self.stage.server.is_empty(), "{} clients stay after all have left", self.stage.server.len());
+        assert!(
+            self.stage.server.is_empty(),
+            "{} clients stay after all have left",
+            self.stage.server.len()
+        );
         assert!(self.people.is_empty() && self.visitors.is_empty());
         self.stage.settle();
         self.stage.server.assert_at_rest();
@@ -473,5 +525,11 @@ fn mind<'a>(
     names: &'a [String],
     last_ids: &[(String, u64)],
 ) -> Mind<'a> {
-    Mind { rng, counter, message_bytes_max: limits.message_bytes_max, names, last_ids: last_ids.to_vec() }
+    Mind {
+        rng,
+        counter,
+        message_bytes_max: limits.message_bytes_max,
+        names,
+        last_ids: last_ids.to_vec(),
+    }
 }

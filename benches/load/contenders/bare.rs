@@ -1,11 +1,14 @@
-//! The floor: see benches/peers/bare.rs. It is no chat server, but shows what the kernel and the load leave to have.
+//! The floor: see benches/peers/bare.rs. It is no chat server, but shows what the kernel and the
+//! load leave to have.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program};
+use crate::contender::{
+    Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
+};
 use crate::payload::Payload;
 use crate::peers::bare::FAULT_VARIABLE;
 use crate::scenario::{Scenario, Work};

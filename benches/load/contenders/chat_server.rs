@@ -38,7 +38,9 @@ impl Contender for ChatServer {
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
             (Mode::Echo, work) => !work.is_chat(),
-            (Mode::Broadcast, work) => work.is_chat() && !matches!(work, Work::Fanout { .. } if scenario.rooms > 1),
+            (Mode::Broadcast, work) => {
+                work.is_chat() && !matches!(work, Work::Fanout { .. } if scenario.rooms > 1)
+            }
             (Mode::Chat, work) => work.is_chat(),
         }
     }
@@ -57,8 +59,10 @@ impl Contender for ChatServer {
 
     fn find(&self) -> Result<PathBuf, String> {
         let program: PathBuf = env!("CARGO_BIN_EXE_chat-server").into();
-        // What a commit cannot do yet is left out of its table, so that old commits can be measured too.
-        let help = Command::new(&program).arg("--help").output().map_err(|error| error.to_string())?;
+        // What a commit cannot do yet is left out of its table, so that old commits can be measured
+        // too.
+        let help =
+            Command::new(&program).arg("--help").output().map_err(|error| error.to_string())?;
         let help = String::from_utf8_lossy(&help.stdout).into_owned();
         if self.mode == Mode::Chat && !help.contains("- chat:") {
             return Err("this chat-server has no chat mode yet".into());
@@ -77,8 +81,9 @@ impl Contender for ChatServer {
         };
         let mut command = Command::new(start.program);
         command.args(["--mode", mode, "127.0.0.1:0"]).env("RUST_LOG", "warn");
-        // As environment variables, because a commit that does not have them yet passes over them. No other server here
-        // limits its clients, or shows newcomers what was said before; names, message numbers and history stay on.
+        // As environment variables, because a commit that does not have them yet passes over them.
+        // No other server here limits its clients, or shows newcomers what was said before; names,
+        // message numbers and history stay on.
         command.env("CHAT_RATE_LIMIT", "off").env("CHAT_REPLAY", "0");
         Ok(command)
     }
@@ -89,10 +94,15 @@ impl Contender for ChatServer {
 
     fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
         match (self.wire, self.mode) {
-            (Wire::WebSocket, _) => websocket::greeting(&format!("/?name={}&room={}", who.name, who.room)),
+            (Wire::WebSocket, _) => {
+                websocket::greeting(&format!("/?name={}&room={}", who.name, who.room))
+            }
             (Wire::Lines, Mode::Chat) => vec![
                 // Out of the lobby, because the clients of the others are in one room too.
-                Step::Send(format!("/nick {}\n/join #{}\n/leave #lobby\n", who.name, who.room).into_bytes()),
+                Step::Send(
+                    format!("/nick {}\n/join #{}\n/leave #lobby\n", who.name, who.room)
+                        .into_bytes(),
+                ),
                 Step::Await { starting: b"", until: b"\n".to_vec() },
             ],
             (Wire::Lines, _) => Vec::new(),

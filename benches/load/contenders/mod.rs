@@ -1,4 +1,5 @@
-//! The servers that are compared. Another one is one more implementation of [`Contender`], and a line in [`all`].
+//! The servers that are compared. Another one is one more implementation of [`Contender`], and a
+//! line in [`all`].
 
 pub mod bare;
 mod chat_server;
@@ -14,7 +15,8 @@ use crate::contender::{Contender, Wire};
 pub fn all() -> Vec<Box<dyn Contender>> {
     let mut everybody: Vec<Box<dyn Contender>> = Vec::new();
     for wire in [Wire::Lines, Wire::WebSocket] {
-        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo] {
+        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo]
+        {
             everybody.push(Box::new(chat_server::ChatServer { wire, mode }));
         }
     }

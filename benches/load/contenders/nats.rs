@@ -26,12 +26,18 @@ impl Contender for Nats {
 
     fn launch(&self, start: &Start) -> Result<Command> {
         let mut command = Command::new(start.program);
-        command.arg("-c").arg(peer_file("nats.conf")).args(["-a", "127.0.0.1", "-p", &start.port.to_string()]);
+        command.arg("-c").arg(peer_file("nats.conf")).args([
+            "-a",
+            "127.0.0.1",
+            "-p",
+            &start.port.to_string(),
+        ]);
         Ok(command)
     }
 
     fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
-        let hello = r#"CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"echo":true}"#;
+        let hello =
+            r#"CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"echo":true}"#;
         vec![
             Step::Await { starting: b"INFO ", until: b"\r\n".to_vec() },
             Step::Send(format!("{hello}\r\nSUB {} 1\r\nPING\r\n", who.room).into_bytes()),

@@ -54,7 +54,9 @@ impl Contender for Ngircd {
     fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
         let Identity { name, room, .. } = who;
         vec![
-            Step::Send(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\nJOIN #{room}\r\n").into_bytes()),
+            Step::Send(
+                format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\nJOIN #{room}\r\n").into_bytes(),
+            ),
             Step::Await { starting: b"", until: b" 366 ".to_vec() },
         ]
     }

@@ -1,4 +1,5 @@
-//! Redis pub/sub. RESP3 lets a subscriber publish on the same connection; replies that nobody reads are turned off.
+//! Redis pub/sub. RESP3 lets a subscriber publish on the same connection; replies that nobody reads
+//! are turned off.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -26,7 +27,13 @@ impl Contender for Redis {
 
     fn launch(&self, start: &Start) -> Result<Command> {
         let mut command = Command::new(start.program);
-        command.arg(peer_file("redis.conf")).args(["--bind", "127.0.0.1", "--port", &start.port.to_string(), "--dir"]);
+        command.arg(peer_file("redis.conf")).args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &start.port.to_string(),
+            "--dir",
+        ]);
         command.arg(start.scratch);
         Ok(command)
     }
@@ -37,7 +44,8 @@ impl Contender for Redis {
             Step::Send(format!("HELLO 3\r\nSUBSCRIBE {room}\r\nCLIENT REPLY OFF\r\n").into_bytes()),
             Step::Await {
                 starting: b"%",
-                until: format!("$9\r\nsubscribe\r\n${}\r\n{room}\r\n:1\r\n", room.len()).into_bytes(),
+                until: format!("$9\r\nsubscribe\r\n${}\r\n{room}\r\n:1\r\n", room.len())
+                    .into_bytes(),
             },
         ]
     }

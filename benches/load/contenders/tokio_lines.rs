@@ -5,7 +5,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program};
+use crate::contender::{
+    Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
+};
 use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
 

@@ -1,4 +1,5 @@
-//! Servers that do one thing: what comes in by a WebSocket goes out, as it came, to all of the same path.
+//! Servers that do one thing: what comes in by a WebSocket goes out, as it came, to all of the same
+//! path.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,7 +7,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::contender::{
-    Contender, Identity, Start, Step, Verdict, Wire, apt, hidden_peer, npm_dir, on_path, peer_file, this_program,
+    Contender, Identity, Start, Step, Verdict, Wire, apt, hidden_peer, npm_dir, on_path, peer_file,
+    this_program,
 };
 use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
@@ -28,7 +30,9 @@ pub const BUN: WebSocketPeer = WebSocketPeer {
         if bun.is_file() {
             return Ok(bun);
         }
-        on_path("bun").ok_or_else(|| format!("bun is not installed: npm install --prefix {} bun", npm_dir().display()))
+        on_path("bun").ok_or_else(|| {
+            format!("bun is not installed: npm install --prefix {} bun", npm_dir().display())
+        })
     },
     launch: |start| script(start, "bun.js"),
     is_slow: false,
@@ -80,7 +84,10 @@ impl Contender for WebSocketPeer {
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {
-        self.is_slow && matches!(scenario.work, Work::Fanout { .. }) && scenario.clients == 1000 && scenario.rooms == 1
+        self.is_slow
+            && matches!(scenario.work, Work::Fanout { .. })
+            && scenario.clients == 1000
+            && scenario.rooms == 1
     }
 
     fn find(&self) -> Result<PathBuf, String> {

@@ -13,7 +13,8 @@ use crate::payload::{Kind, Payload};
 use crate::shape::Tally;
 
 impl Fleet<'_> {
-    /// Connects members until there are `members`, a few at a time, and waits until all have said hello.
+    /// Connects members until there are `members`, a few at a time, and waits until all have said
+    /// hello.
     pub fn connect_members(&mut self, members: usize) -> Result<()> {
         // Whoever comes in may be shown things that nobody says now.
         self.strict = false;
@@ -48,7 +49,8 @@ impl Fleet<'_> {
         Ok(index)
     }
 
-    /// Speaks in each room until everybody in it has heard it: from then on all are known to be members.
+    /// Speaks in each room until everybody in it has heard it: from then on all are known to be
+    /// members.
     pub fn settle(&mut self) -> Result<()> {
         let mut wait = Duration::from_millis(100);
         for _ in 0..7 {
@@ -69,7 +71,12 @@ impl Fleet<'_> {
             }
             wait *= 2;
         }
-        bail!("{} of {} clients hear nothing{}", self.unsettled(self.settle_number), self.conns.len(), self.complaint())
+        bail!(
+            "{} of {} clients hear nothing{}",
+            self.unsettled(self.settle_number),
+            self.conns.len(),
+            self.complaint()
+        )
     }
 
     fn connect(&mut self, index: usize, room: usize, guest: bool) -> Result<()> {
@@ -78,7 +85,11 @@ impl Fleet<'_> {
 
     fn connect_as(&mut self, index: usize, who: Identity, room: usize, guest: bool) -> Result<()> {
         let mut stream = open(who.source, self.address)?;
-        self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        self.poll.registry().register(
+            &mut stream,
+            Token(index),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         let mut steps = self.contender.greeting(&who, self.scenario).into_iter();
         let step = steps.next();
         let conn = Conn {
@@ -152,8 +163,10 @@ impl Fleet<'_> {
 
     fn unsettled(&self, attempt: u32) -> usize {
         let waits = |room: &Room| {
-            let exempt = if self.contender.hears_itself() { None } else { room.members.last().copied() };
-            let silent = |index: &&usize| Some(**index) != exempt && self.conns[**index].settled < attempt;
+            let exempt =
+                if self.contender.hears_itself() { None } else { room.members.last().copied() };
+            let silent =
+                |index: &&usize| Some(**index) != exempt && self.conns[**index].settled < attempt;
             room.members.iter().filter(silent).count()
         };
         self.rooms.iter().map(waits).sum()

@@ -1,4 +1,5 @@
-//! All clients of a run, driven from one thread and one poll, and the books on what they said and heard.
+//! All clients of a run, driven from one thread and one poll, and the books on what they said and
+//! heard.
 
 mod joining;
 
@@ -49,8 +50,8 @@ struct Room {
     said: Tally,
 }
 
-/// Invariant at the end of each round: every member has heard exactly what was said in its room (without its own
-/// messages, where the server leaves those out).
+/// Invariant at the end of each round: every member has heard exactly what was said in its room
+/// (without its own messages, where the server leaves those out).
 pub struct Fleet<'a> {
     contender: &'a dyn Contender,
     scenario: &'a Scenario,
@@ -82,7 +83,12 @@ pub struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub fn new(contender: &'a dyn Contender, scenario: &'a Scenario, address: SocketAddr, run: u16) -> Result<Self> {
+    pub fn new(
+        contender: &'a dyn Contender,
+        scenario: &'a Scenario,
+        address: SocketAddr,
+        run: u16,
+    ) -> Result<Self> {
         let stamp = Stamp::new(run);
         let [one, other] = Identity::examples().map(|who| contender.head(&who, scenario));
         let rooms = if contender.has_rooms() { scenario.rooms } else { 1 };
@@ -191,14 +197,18 @@ impl<'a> Fleet<'a> {
     pub fn verify(&self) -> Result<()> {
         for (index, conn) in self.conns.iter().enumerate().filter(|(_, conn)| !conn.guest) {
             let said = self.rooms[conn.room].said;
-            let expected = if self.contender.hears_itself() { said } else { said.without(conn.said) };
+            let expected =
+                if self.contender.hears_itself() { said } else { said.without(conn.said) };
             ensure!(
                 conn.heard.count == expected.count,
                 "client {index} has heard {} of {} messages",
                 conn.heard.count,
                 expected.count
             );
-            ensure!(conn.heard.sum == expected.sum, "client {index} has heard other messages than were said");
+            ensure!(
+                conn.heard.sum == expected.sum,
+                "client {index} has heard other messages than were said"
+            );
         }
         Ok(())
     }
@@ -218,7 +228,11 @@ impl<'a> Fleet<'a> {
             match conn.stream.write(&conn.out[conn.out_sent..]) {
                 Ok(sent) => conn.out_sent += sent,
                 // A connection that is not there yet; its first writable event comes back here.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return Ok(()),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
+                {
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).with_context(|| format!("client {index} writes")),
             }
@@ -234,8 +248,8 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    /// Reads until the socket is empty. A short read means that it is, for an edge-triggered poll too, unless the
-    /// other side has closed.
+    /// Reads until the socket is empty. A short read means that it is, for an edge-triggered poll
+    /// too, unless the other side has closed.
     fn read(&mut self, index: usize, closed: bool) -> Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = loop {
@@ -271,7 +285,11 @@ impl<'a> Fleet<'a> {
     fn closed(&mut self, index: usize) -> Result<()> {
         let conn = &mut self.conns[index];
         ensure!(conn.guest, "the server has closed client {index}{}", self.complaint());
-        ensure!(conn.said.count > 0, "the server has closed a guest that had not spoken{}", self.complaint());
+        ensure!(
+            conn.said.count > 0,
+            "the server has closed a guest that had not spoken{}",
+            self.complaint()
+        );
         conn.stage = Stage::Closed;
         self.poll.registry().deregister(&mut conn.stream)?;
         self.gone_now.push(index);
@@ -319,7 +337,10 @@ impl<'a> Fleet<'a> {
         let conn = &mut self.conns[index];
         conn.carry.clear();
         conn.carry.extend_from_slice(&bytes[used..]);
-        ensure!(conn.carry.len() < CARRY_BYTES_MAX, "client {index} is sent something without an end");
+        ensure!(
+            conn.carry.len() < CARRY_BYTES_MAX,
+            "client {index} is sent something without an end"
+        );
         if tally.count > 0 {
             conn.heard.merge(tally);
             self.owed -= tally.count as i64;
@@ -346,7 +367,9 @@ impl<'a> Fleet<'a> {
                 self.conns[index].out.extend(answer);
                 self.write(index)
             }
-            Verdict::Wrong(text) if self.strict => bail!("client {index} is sent {text:?}, which nobody said"),
+            Verdict::Wrong(text) if self.strict => {
+                bail!("client {index} is sent {text:?}, which nobody said")
+            }
             Verdict::Wrong(text) => {
                 self.complaint.get_or_insert(text);
                 Ok(())
@@ -355,7 +378,10 @@ impl<'a> Fleet<'a> {
     }
 
     fn complaint(&self) -> String {
-        self.complaint.as_ref().map(|text| format!("; the server said {text:?}")).unwrap_or_default()
+        self.complaint
+            .as_ref()
+            .map(|text| format!("; the server said {text:?}"))
+            .unwrap_or_default()
     }
 }
 

@@ -30,8 +30,8 @@ pub struct Limits {
 
 /// All rooms, by id, by name and by size.
 ///
-/// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in `vacant` exactly if that is 0;
-/// `history_bytes` is the sum of all histories.
+/// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in
+/// `vacant` exactly if that is 0; `history_bytes` is the sum of all histories.
 #[derive(Debug)]
 pub struct Directory {
     limits: Limits,
@@ -42,8 +42,8 @@ pub struct Directory {
     vacant: BTreeSet<(u64, RoomId)>,
     vacated: u64,
     history_bytes: usize,
-    /// The highest message id of any room that is no more. New rooms go on from here, so an id from an older room of the same
-    /// name is never taken for one of theirs.
+    /// The highest message id of any room that is no more. New rooms go on from here, so an id from
+    /// an older room of the same name is never taken for one of theirs.
     ids_used: u64,
 }
 
@@ -80,7 +80,9 @@ impl Directory {
 
     /// A room whose name looks like this one.
     pub fn find_alike(&self, name: &RoomName) -> Option<&Room> {
-        self.by_name.find_alike(name, None, |number| self.name(number)).and_then(|number| self.get(id(number)))
+        self.by_name
+            .find_alike(name, None, |number| self.name(number))
+            .and_then(|number| self.get(id(number)))
     }
 
     /// The busiest rooms first, after the first `after` of them.

@@ -37,8 +37,11 @@ impl Directory {
     }
 }
 
-const LIMITS: Limits =
-    Limits { rooms_max: 6, history: history::Limits { messages_max: 3, bytes_max: 400 }, history_bytes_max: 1000 };
+const LIMITS: Limits = Limits {
+    rooms_max: 6,
+    history: history::Limits { messages_max: 3, bytes_max: 400 },
+    history_bytes_max: 1000,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -62,7 +65,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A room of the model: its number, its id, its members, when it was vacated, the ids and sizes of its messages.
+/// A room of the model: its number, its id, its members, when it was vacated, the ids and sizes of
+/// its messages.
 struct Naive {
     number: u8,
     id: RoomId,

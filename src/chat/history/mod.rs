@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What the allocator needs for each text besides, and the spare places of a queue that grows: short messages took 1.7 times
-/// what they counted for.
+/// What the allocator needs for each text besides, and the spare places of a queue that grows:
+/// short messages took 1.7 times what they counted for.
 pub const ALLOCATION_BYTES: usize = 32;
 
 /// How a message was meant.
@@ -18,8 +18,8 @@ pub enum Kind {
 
 /// One message. Its id is its place in the room's history, so it is not stored.
 ///
-/// Invariant: the first `author_bytes` bytes of `author_and_text` are the author's name as it was shown at the time.
-/// One allocation holds both, because a server keeps millions of these.
+/// Invariant: the first `author_bytes` bytes of `author_and_text` are the author's name as it was
+/// shown at the time. One allocation holds both, because a server keeps millions of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     unix_ms: u64,
@@ -64,7 +64,8 @@ impl Message {
     }
 }
 
-/// How much a room remembers. The same for all rooms, so it is given with each push and not stored with each room.
+/// How much a room remembers. The same for all rooms, so it is given with each push and not stored
+/// with each room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Messages; 0 keeps none.
@@ -75,8 +76,8 @@ pub struct Limits {
 
 /// The last messages of a room, oldest first.
 ///
-/// Invariant: ids grow by one from one push to the next, for good: `next_id` never goes back, the messages held are
-/// the last ones before it, and `bytes` is the sum of theirs.
+/// Invariant: ids grow by one from one push to the next, for good: `next_id` never goes back, the
+/// messages held are the last ones before it, and `bytes` is the sum of theirs.
 #[derive(Clone, Debug)]
 pub struct History {
     messages: VecDeque<Message>,
@@ -85,13 +86,15 @@ pub struct History {
 }
 
 impl History {
-    /// An empty history that gives `next_id` to its first message: 1 in a new room, more in one that is resumed.
+    /// An empty history that gives `next_id` to its first message: 1 in a new room, more in one
+    /// that is resumed.
     pub fn new(next_id: u64) -> History {
         History { messages: VecDeque::new(), next_id, bytes: 0 }
     }
 
-    /// Appends `message`, forgets the oldest until both limits hold, and returns the id given. A message over
-    /// `bytes_max` on its own is forgotten as well, so that the bound has no exception; its id is spent.
+    /// Appends `message`, forgets the oldest until both limits hold, and returns the id given. A
+    /// message over `bytes_max` on its own is forgotten as well, so that the bound has no
+    /// exception; its id is spent.
     pub fn push(&mut self, message: Message, limits: &Limits) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -119,7 +122,8 @@ impl History {
         self.next_id
     }
 
-    /// The id of the oldest message held. A client that saw up to `id` missed some for good if this is over `id + 1`.
+    /// The id of the oldest message held. A client that saw up to `id` missed some for good if this
+    /// is over `id + 1`.
     pub fn first_id(&self) -> Option<u64> {
         (!self.is_empty()).then(|| self.ids().start)
     }
@@ -140,7 +144,10 @@ impl History {
     }
 
     /// Every message held that came after `id`, oldest first.
-    pub fn after(&self, id: u64) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    pub fn after(
+        &self,
+        id: u64,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         self.between(id.saturating_add(1)..self.next_id)
     }
 
@@ -155,7 +162,10 @@ impl History {
     }
 
     /// The last `limit` messages held, oldest first.
-    pub fn last(&self, limit: usize) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    pub fn last(
+        &self,
+        limit: usize,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         self.before(self.next_id, limit)
     }
 
@@ -165,12 +175,18 @@ impl History {
     }
 
     /// What is held of `wanted`. Found by arithmetic, so that a page costs what is on it.
-    fn between(&self, wanted: Range<u64>) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
+    fn between(
+        &self,
+        wanted: Range<u64>,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Message)> + ExactSizeIterator {
         let held = self.ids();
         let start = wanted.start.clamp(held.start, held.end);
         let end = wanted.end.clamp(start, held.end);
         let places = (start - held.start) as usize..(end - held.start) as usize;
-        self.messages.range(places).enumerate().map(move |(offset, message)| (start + offset as u64, message))
+        self.messages
+            .range(places)
+            .enumerate()
+            .map(move |(offset, message)| (start + offset as u64, message))
     }
 }
 

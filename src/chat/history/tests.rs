@@ -55,9 +55,15 @@ fn an_author_may_be_empty_or_long_but_not_absurd() {
 #[test]
 fn an_empty_history_has_no_ids_and_answers_everything() {
     let history = History::new(1);
-    assert_eq!((history.first_id(), history.last_id(), history.next_id(), history.bytes()), (None, None, 1, 0));
+    assert_eq!(
+        (history.first_id(), history.last_id(), history.next_id(), history.bytes()),
+        (None, None, 1, 0)
+    );
     assert!(history.is_empty() && history.get(0).is_none() && history.get(1).is_none());
-    assert_eq!(history.after(0).len() + history.before(u64::MAX, 9).len() + history.last(usize::MAX).len(), 0);
+    assert_eq!(
+        history.after(0).len() + history.before(u64::MAX, 9).len() + history.last(usize::MAX).len(),
+        0
+    );
     assert_eq!(history.messages.capacity(), 0, "an idle room owns no memory");
 }
 

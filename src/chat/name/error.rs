@@ -11,7 +11,8 @@ pub enum What {
     Room,
 }
 
-/// A refused name. Its sentence takes words from both fields, so it is written below and not derived.
+/// A refused name. Its sentence takes words from both fields, so it is written below and not
+/// derived.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NameError {
     pub what: What,
@@ -44,7 +45,8 @@ pub enum Rejection {
     Punctuation {
         found: char,
     },
-    /// Controls, bidi controls, zero-width and blank characters, and parts of emoji outside of an emoji.
+    /// Controls, bidi controls, zero-width and blank characters, and parts of emoji outside of an
+    /// emoji.
     Invisible {
         found: char,
     },
@@ -100,13 +102,23 @@ impl fmt::Display for NameError {
             Rejection::Empty => write!(f, "{a} cannot be empty; give one, such as {example}"),
             Rejection::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
             Rejection::TooLong { clusters, clusters_max } => {
-                write!(f, "{a} can have {clusters_max} characters and that has {clusters}; shorten it")
+                write!(
+                    f,
+                    "{a} can have {clusters_max} characters and that has {clusters}; shorten it"
+                )
             }
             Rejection::TooManyBytes { bytes, bytes_max } => {
-                write!(f, "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it")
+                write!(
+                    f,
+                    "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it"
+                )
             }
             Rejection::WhiteSpace { found } => {
-                write!(f, "{a} cannot have white space in it, here U+{:04X}; use - or _ in its place", u32::from(found))
+                write!(
+                    f,
+                    "{a} cannot have white space in it, here U+{:04X}; use - or _ in its place",
+                    u32::from(found)
+                )
             }
             Rejection::Start { found } => {
                 write!(f, "{a} cannot begin with {}; leave it out", Found(found))
@@ -115,7 +127,11 @@ impl fmt::Display for NameError {
                 write!(f, "{a} cannot have {} in it; leave it out", Found(found))
             }
             Rejection::Invisible { found } => {
-                write!(f, "{a} cannot have U+{:04X} in it, which is invisible here; leave it out", u32::from(found))
+                write!(
+                    f,
+                    "{a} cannot have U+{:04X} in it, which is invisible here; leave it out",
+                    u32::from(found)
+                )
             }
             Rejection::Unassigned { found } => {
                 write!(
@@ -132,10 +148,18 @@ impl fmt::Display for NameError {
                 )
             }
             Rejection::LoneMark { found } => {
-                write!(f, "{a} cannot begin with the accent or mark U+{:04X}; put a letter before it", u32::from(found))
+                write!(
+                    f,
+                    "{a} cannot begin with the accent or mark U+{:04X}; put a letter before it",
+                    u32::from(found)
+                )
             }
             Rejection::TooManyMarks { found } => {
-                write!(f, "{a} cannot pile up accents and marks, here U+{:04X}; leave some out", u32::from(found))
+                write!(
+                    f,
+                    "{a} cannot pile up accents and marks, here U+{:04X}; leave some out",
+                    u32::from(found)
+                )
             }
             Rejection::MixedDirection => {
                 write!(
@@ -144,16 +168,26 @@ impl fmt::Display for NameError {
                 )
             }
             Rejection::MixedScripts => {
-                write!(f, "{a} cannot hide letters of one script among those of another; use one script")
+                write!(
+                    f,
+                    "{a} cannot hide letters of one script among those of another; use one script"
+                )
             }
             Rejection::Unstable => {
-                write!(f, "{a} has to have one clear lower-case form and that has none; choose another")
+                write!(
+                    f,
+                    "{a} has to have one clear lower-case form and that has none; choose another"
+                )
             }
             Rejection::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
             }
             Rejection::LooksReserved { name } => {
-                write!(f, "{a} cannot look like {}, which is reserved; choose another name", quote(name, 40))
+                write!(
+                    f,
+                    "{a} cannot look like {}, which is reserved; choose another name",
+                    quote(name, 40)
+                )
             }
         }
     }

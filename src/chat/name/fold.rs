@@ -3,13 +3,14 @@
 use crate::chat::emoji::{EMOJI_PRESENTATION, ZERO_WIDTH_JOINER};
 use unicode_normalization::UnicodeNormalization;
 
-/// RFC 8266 section 2.1: the rules are applied until the outcome is stable, three more times at most. Nothing is known
-/// that needs more than one.
+/// RFC 8266 section 2.1: the rules are applied until the outcome is stable, three more times at
+/// most. Nothing is known that needs more than one.
 pub const PASSES_MAX: usize = 4;
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
 
-/// `shown` in one case and one width, without what nobody sees. `None` if `passes_max` do not settle that.
+/// `shown` in one case and one width, without what nobody sees. `None` if `passes_max` do not
+/// settle that.
 pub fn key(shown: &str, passes_max: usize) -> Option<String> {
     let invisible = [EMOJI_PRESENTATION, ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER];
     let mut key: String = shown.chars().filter(|c| !invisible.contains(c)).collect();
@@ -23,8 +24,13 @@ pub fn key(shown: &str, passes_max: usize) -> Option<String> {
     None
 }
 
-/// Case, then NFKC. Lower, upper and lower again folds what differs only by the way through another case: `ς` and `σ`,
-/// `ẞ` and `ß` and `ss`, `ı` and `i`.
+/// Case, then NFKC. Lower, upper and lower again folds what differs only by the way through another
+/// case: `ς` and `σ`, `ẞ` and `ß` and `ss`, `ı` and `i`.
 fn pass(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfkc()
+        .collect()
 }

@@ -27,8 +27,8 @@ struct Entry {
     hash: u32,
 }
 
-/// Holders by how their names look. Equal keys look alike, so a name is found in the same way. The names stay with their
-/// holders: `name_of` finds them, and tells names apart that have one hash.
+/// Holders by how their names look. Equal keys look alike, so a name is found in the same way. The
+/// names stay with their holders: `name_of` finds them, and tells names apart that have one hash.
 ///
 /// Invariant: there is an entry for each look of each holder's name.
 #[derive(Debug, Default)]
@@ -44,9 +44,15 @@ impl Index {
     }
 
     /// The holder of the name with this key.
-    pub fn find<'a, N: Named + 'a>(&self, key: &str, name_of: impl Fn(u32) -> Option<&'a N>) -> Option<u32> {
+    pub fn find<'a, N: Named + 'a>(
+        &self,
+        key: &str,
+        name_of: impl Fn(u32) -> Option<&'a N>,
+    ) -> Option<u32> {
         let hash = self.hash(&look(key));
-        let has_key = |entry: &Entry| entry.hash == hash && name_of(entry.holder).is_some_and(|name| name.key() == key);
+        let has_key = |entry: &Entry| {
+            entry.hash == hash && name_of(entry.holder).is_some_and(|name| name.key() == key)
+        };
         self.by_look.find(spread(hash), has_key).map(|entry| entry.holder)
     }
 
@@ -71,7 +77,8 @@ impl Index {
         self.holders += 1;
         for look in name.looks().iter() {
             let hash = self.hash(look);
-            self.by_look.insert_unique(spread(hash), Entry { holder, hash }, |entry| spread(entry.hash));
+            self.by_look
+                .insert_unique(spread(hash), Entry { holder, hash }, |entry| spread(entry.hash));
         }
     }
 

@@ -4,7 +4,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_security::{MixedScript, skeleton};
 
-/// What a name looks like: as it is shown, and in lower case. Two names look alike if they have a look in common.
+/// What a name looks like: as it is shown, and in lower case. Two names look alike if they have a
+/// look in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looks {
     in_lower_case: String,
@@ -19,7 +20,10 @@ impl Looks {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.in_lower_case), self.as_shown.as_ref()].into_iter().flatten().map(String::as_str)
+        [Some(&self.in_lower_case), self.as_shown.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 
     pub fn contain(&self, look: &str) -> bool {
@@ -27,16 +31,18 @@ impl Looks {
     }
 }
 
-/// Whether a name has letters of several scripts, and looks as if it had Latin ones only: `\u{430}lice` with a Cyrillic letter
-/// does, and `Вася-dev` does not (UTS #39, section 4, mixed-script confusables).
+/// Whether a name has letters of several scripts, and looks as if it had Latin ones only:
+/// `\u{430}lice` with a Cyrillic letter does, and `Вася-dev` does not (UTS #39, section 4,
+/// mixed-script confusables).
 pub fn mixes_scripts(shown: &str, key: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii() || c.general_category_group() == GeneralCategoryGroup::Mark;
+    let is_plain =
+        |c: char| c.is_ascii() || c.general_category_group() == GeneralCategoryGroup::Mark;
     let looks_plain = |form| look(form).chars().all(is_plain);
     !shown.is_ascii() && !shown.is_single_script() && (looks_plain(shown) || looks_plain(key))
 }
 
-/// The skeleton of UTS #39, section 4, without punctuation around it and the `#` of a room, and in lower case, so that `0`
-/// and `o` look alike as `0` and `O` do.
+/// The skeleton of UTS #39, section 4, without punctuation around it and the `#` of a room, and in
+/// lower case, so that `0` and `o` look alike as `0` and `O` do.
 pub fn look(form: &str) -> String {
     let bare = form.strip_prefix('#').unwrap_or(form).trim_matches(is_overlooked);
     look_of_ascii(bare).unwrap_or_else(|| {
@@ -51,14 +57,15 @@ pub fn look(form: &str) -> String {
     })
 }
 
-/// The same with nothing but letters and digits, without what decorates them, and all upright strokes alike: for names that
-/// nobody may come near.
+/// The same with nothing but letters and digits, without what decorates them, and all upright
+/// strokes alike: for names that nobody may come near.
 pub fn rough_look(form: &str) -> String {
     let letters = look(form).nfd().filter(|c| c.is_alphanumeric()).collect::<String>();
     letters.replace(['i', '1', '\u{131}'], "l")
 }
 
-/// The same without any table, for most names, so that an idle server need not have the tables in memory.
+/// The same without any table, for most names, so that an idle server need not have the tables in
+/// memory.
 fn look_of_ascii(bare: &str) -> Option<String> {
     let mut look = String::with_capacity(bare.len() + 2);
     for c in bare.chars() {
@@ -77,8 +84,8 @@ fn look_of_ascii(bare: &str) -> Option<String> {
     Some(look)
 }
 
-/// Whether `c` is easily missed before or after a name: `alice.`, `alice_`. The `#` is not, as it makes a room of a word
-/// and another language of C.
+/// Whether `c` is easily missed before or after a name: `alice.`, `alice_`. The `#` is not, as it
+/// makes a room of a word and another language of C.
 fn is_overlooked(c: char) -> bool {
     if c.is_ascii_alphanumeric() {
         return false;

@@ -1,17 +1,21 @@
 //! Names of clients and of rooms.
 //!
-//! They follow the Nickname profile of PRECIS (RFC 8266): what is shown is what was typed, in NFC and without white
-//! space around it; what is compared is a key, folded to one case and normalized with NFKC, so that `Ａｌｉｃｅ`, `ALICE` and
-//! `alice` are one name, and `ｱﾘｽ` and `アリス` are another. Beyond RFC 8266:
+//! They follow the Nickname profile of PRECIS (RFC 8266): what is shown is what was typed, in NFC
+//! and without white space around it; what is compared is a key, folded to one case and normalized
+//! with NFKC, so that `Ａｌｉｃｅ`, `ALICE` and `alice` are one name, and `ｱﾘｽ` and `アリス` are another.
+//! Beyond RFC 8266:
 //!
-//! * emoji sequences are let through whole, with the joiners and selectors that PRECIS refuses; keys leave those out, so
-//!   that two names never differ by something invisible;
+//! * emoji sequences are let through whole, with the joiners and selectors that PRECIS refuses;
+//!   keys leave those out, so that two names never differ by something invisible;
 //! * case is folded and not just lowered, so that `STRASSE` and `straße` are one name;
-//! * white space is refused inside a name, and so is what would let a name pass for more of a line than its own part;
-//! * names that look like one that is in use, or that speaks for the server, are refused ([`look`], UTS #39);
-//! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line stays in its place;
-//! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit and its neighbours
-//!   (CONTEXTO) are left out, as they guard host names.
+//! * white space is refused inside a name, and so is what would let a name pass for more of a line
+//!   than its own part;
+//! * names that look like one that is in use, or that speaks for the server, are refused ([`look`],
+//!   UTS #39);
+//! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line
+//!   stays in its place;
+//! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit
+//!   and its neighbours (CONTEXTO) are left out, as they guard host names.
 
 mod error;
 pub mod fold;
@@ -48,7 +52,8 @@ const NAME_LIMITS: Limits = Limits { clusters_max: CLUSTERS_MAX, bytes_max: 128 
 const ROOM_LIMITS: Limits = Limits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
 
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
-const RESERVED: [&str; 8] = ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
+const RESERVED: [&str; 8] =
+    ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
 /// The reserved names by their rough looks.
 static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> =
@@ -73,7 +78,8 @@ impl Name {
         }
     }
 
-    /// `guest-7`, the name of one who has not chosen yet. People may type it as well, so it can be taken.
+    /// `guest-7`, the name of one who has not chosen yet. People may type it as well, so it can be
+    /// taken.
     pub fn guest(number: u64) -> Name {
         Name(ShownAndKey::new(format!("guest-{number}"), None))
     }
@@ -94,12 +100,13 @@ impl Name {
 pub struct RoomName(ShownAndKey);
 
 impl RoomName {
-    /// Reads a room's name as somebody typed it, `#dev` or `dev` (or `＃dev`, as Japanese keyboards have it), or says in one
-    /// sentence why it cannot be one.
+    /// Reads a room's name as somebody typed it, `#dev` or `dev` (or `＃dev`, as Japanese keyboards
+    /// have it), or says in one sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<RoomName, NameError> {
         let typed = typed.trim();
         let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
-        let name = parse(bare, "#", &ROOM_LIMITS).and_then(|name| name.check_scripts().map(|()| RoomName(name)));
+        let name = parse(bare, "#", &ROOM_LIMITS)
+            .and_then(|name| name.check_scripts().map(|()| RoomName(name)));
         name.map_err(|refusal| NameError { what: What::Room, refusal })
     }
 
@@ -118,14 +125,16 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Reje
     if typed.is_empty() {
         return Err(Rejection::Empty);
     }
-    // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the work.
+    // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the
+    // work.
     if typed.len() > 3 * limits.bytes_max {
         return Err(Rejection::TooManyBytes { bytes: typed.len(), bytes_max: limits.bytes_max });
     }
     if typed.is_ascii() {
         rules::check_ascii(typed, limits)?;
         let shown = [prefix, typed].concat();
-        let key = typed.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| shown.to_ascii_lowercase());
+        let key =
+            typed.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| shown.to_ascii_lowercase());
         return Ok(ShownAndKey::new(shown, key));
     }
     let shown: String = prefix.chars().chain(typed.nfc()).collect();
@@ -136,17 +145,20 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Reje
 
 /// Both forms of a name in one allocation, because every client has one.
 ///
-/// Invariant: the shown form; and unless the key is the same, the key and the length of the shown form in two control
-/// characters, five bits each. Neither form is empty or has a control character in it.
+/// Invariant: the shown form; and unless the key is the same, the key and the length of the shown
+/// form in two control characters, five bits each. Neither form is empty or has a control character
+/// in it.
 #[derive(Clone)]
 struct ShownAndKey(CompactString);
 
 impl ShownAndKey {
     fn new(shown: String, key: Option<String>) -> ShownAndKey {
         let Some(key) = key.filter(|key| *key != shown) else { return ShownAndKey(shown.into()) };
-        let length = [shown.len() >> 5, shown.len() & 31].map(|bits| u8::try_from(bits).ok().filter(|bits| *bits < 32));
-        let length =
-            length.map(|bits| char::from(bits.expect("a name has far fewer bytes, as its limits were checked")));
+        let length = [shown.len() >> 5, shown.len() & 31]
+            .map(|bits| u8::try_from(bits).ok().filter(|bits| *bits < 32));
+        let length = length.map(|bits| {
+            char::from(bits.expect("a name has far fewer bytes, as its limits were checked"))
+        });
         ShownAndKey([shown, key, length.iter().collect()].concat().into())
     }
 
@@ -161,7 +173,11 @@ impl ShownAndKey {
 
     fn check_scripts(&self) -> Result<(), Rejection> {
         let (shown, key) = self.split();
-        if look::mixes_scripts(shown, key.unwrap_or(shown)) { Err(Rejection::MixedScripts) } else { Ok(()) }
+        if look::mixes_scripts(shown, key.unwrap_or(shown)) {
+            Err(Rejection::MixedScripts)
+        } else {
+            Ok(())
+        }
     }
 
     fn split(&self) -> (&str, Option<&str>) {

@@ -66,8 +66,10 @@ fn check_length(clusters: usize, bytes: usize, limits: &Limits) -> Result<(), Re
 
 /// Whether `c` alone is enough for a name: a row of dots is not.
 fn says(c: char) -> bool {
-    matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
-        || c.general_category() == GeneralCategory::OtherSymbol
+    matches!(
+        c.general_category_group(),
+        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+    ) || c.general_category() == GeneralCategory::OtherSymbol
 }
 
 /// Refuses what a full-width or otherwise compatible character stands for, as NFKC would reveal it.
@@ -86,22 +88,26 @@ fn check_look_alikes(c: char, is_first: bool) -> Result<(), Rejection> {
     checked
 }
 
-/// Refuses what has a meaning in a line around a name, or at the start of a command's argument. `found` is what was typed
-/// for `c`.
+/// Refuses what has a meaning in a line around a name, or at the start of a command's argument.
+/// `found` is what was typed for `c`.
 fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), Rejection> {
-    // At the start: a command, rooms (IRC has & as well), an option, and the marks that members of IRC rooms have.
+    // At the start: a command, rooms (IRC has & as well), an option, and the marks that members of
+    // IRC rooms have.
     if is_first && matches!(c, '/' | '#' | '&' | '-' | '+' | '~' | '%' | '!' | '*' | '@') {
         return Err(Rejection::Start { found });
     }
     let refused = match c {
-        // `[#lobby] alice: hello`, `[alice -> you] hello` and a list of names would get a second reading.
+        // `[#lobby] alice: hello`, `[alice -> you] hello` and a list of names would get a second
+        // reading.
         '[' | ']' | ':' | '<' | '>' | ',' => true,
         // nick!user@host and its pattern *: kept free for IRC clients, and for notices and errors.
         '!' | '@' | '*' => true,
         // What looks like one of those and stays so under NFKC.
         '〔' | '〕' | '〚' | '〛' | '⟦' | '⟧' | '❲' | '❳' | '⁅' | '⁆' => true,
         'ː' | '˸' | '։' | '׃' | '⁚' | '∶' | '꞉' | 'ꓽ' => true,
-        '‹' | '›' | '❮' | '❯' | '〈' | '〉' | '⟨' | '⟩' | '→' | '←' | '⟶' | '⟵' | '⇒' => true,
+        '‹' | '›' | '❮' | '❯' | '〈' | '〉' | '⟨' | '⟩' | '→' | '←' | '⟶' | '⟵' | '⇒' => {
+            true
+        }
         '、' | '،' | '‚' | 'ǃ' | '∗' | '⁎' => true,
         _ => false,
     };
@@ -114,14 +120,20 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), Rejection> {
         return Err(Rejection::WhiteSpace { found: c });
     }
     if is_blank(c) {
-        let joins = is_joined_script(name[..at].chars().next_back(), c, name[at + c.len_utf8()..].chars().next());
+        let joins = is_joined_script(
+            name[..at].chars().next_back(),
+            c,
+            name[at + c.len_utf8()..].chars().next(),
+        );
         return if joins { Ok(()) } else { Err(Rejection::Invisible { found: c }) };
     }
     if emoji::is_regional_indicator(c) || is_never_in_names(c) {
         return Err(Rejection::NotForNames { found: c });
     }
     match c.general_category() {
-        GeneralCategory::Control | GeneralCategory::Format => Err(Rejection::Invisible { found: c }),
+        GeneralCategory::Control | GeneralCategory::Format => {
+            Err(Rejection::Invisible { found: c })
+        }
         GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate => {
             Err(Rejection::Unassigned { found: c })
         }
@@ -130,19 +142,23 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), Rejection> {
     }
 }
 
-/// RFC 5892, appendices A.1 and A.2: a joiner after a virama, or a non-joiner within an Arabic word. The joining types of
-/// A.1 are not looked up: keys leave joiners out, so one that does nothing makes no second name.
+/// RFC 5892, appendices A.1 and A.2: a joiner after a virama, or a non-joiner within an Arabic
+/// word. The joining types of A.1 are not looked up: keys leave joiners out, so one that does
+/// nothing makes no second name.
 fn is_joined_script(before: Option<char>, joiner: char, after: Option<char>) -> bool {
     let arabic = |c: char| matches!(c, '\u{620}'..='\u{64A}' | '\u{671}'..='\u{6D3}');
     match joiner {
         '\u{200C}' if before.is_some_and(arabic) && after.is_some_and(arabic) => true,
-        '\u{200C}' | ZERO_WIDTH_JOINER => before.is_some_and(|c| canonical_combining_class(c) == VIRAMA),
+        '\u{200C}' | ZERO_WIDTH_JOINER => {
+            before.is_some_and(|c| canonical_combining_class(c) == VIRAMA)
+        }
         _ => false,
     }
 }
 
-/// What PRECIS refuses though its category is fine: Hangul letters that form no syllable (RFC 8264, section 9.9), the
-/// stretchers and repeat marks of section 9.6, and U+FFFD, which stands for what was lost.
+/// What PRECIS refuses though its category is fine: Hangul letters that form no syllable (RFC 8264,
+/// section 9.9), the stretchers and repeat marks of section 9.6, and U+FFFD, which stands for what
+/// was lost.
 fn is_never_in_names(c: char) -> bool {
     matches!(
         c,
@@ -153,7 +169,8 @@ fn is_never_in_names(c: char) -> bool {
 
 /// Marks have a letter to sit on, and not too many of them sit on one.
 fn check_marks(name: &str) -> Result<(), Rejection> {
-    if let Some(first) = name.chars().next().filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
+    if let Some(first) =
+        name.chars().next().filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
         && !is_blank(first)
     {
         return Err(Rejection::LoneMark { found: first });
@@ -172,20 +189,27 @@ fn check_marks(name: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The Bidi rule (RFC 5893, section 2) for a name that has anything written from right to left. Emoji are passed over, as
-/// they are at home in every script.
+/// The Bidi rule (RFC 5893, section 2) for a name that has anything written from right to left.
+/// Emoji are passed over, as they are at home in every script.
 fn check_direction(name: &str) -> Result<(), Rejection> {
     use BidiClass::{AL, AN, BN, CS, EN, ES, ET, NSM, ON, R};
 
-    let text = || name.graphemes(true).filter(|cluster| !emoji::is_emoji(cluster)).flat_map(str::chars);
+    let text =
+        || name.graphemes(true).filter(|cluster| !emoji::is_emoji(cluster)).flat_map(str::chars);
     let classes = || text().map(unicode_bidi::bidi_class);
     if !classes().any(|class| matches!(class, R | AL | AN)) {
         return Ok(());
     }
     // One that begins with L breaks condition 5, as there is something from right to left in it.
     let begins = matches!(classes().next(), Some(R | AL));
-    let allowed = classes().all(|class| matches!(class, R | AL | AN | EN | ES | CS | ET | ON | BN | NSM));
+    let allowed =
+        classes().all(|class| matches!(class, R | AL | AN | EN | ES | CS | ET | ON | BN | NSM));
     let ends = matches!(classes().rfind(|&class| class != NSM), Some(R | AL | EN | AN));
-    let two_kinds_of_digits = classes().any(|class| class == EN) && classes().any(|class| class == AN);
-    if begins && allowed && ends && !two_kinds_of_digits { Ok(()) } else { Err(Rejection::MixedDirection) }
+    let two_kinds_of_digits =
+        classes().any(|class| class == EN) && classes().any(|class| class == AN);
+    if begins && allowed && ends && !two_kinds_of_digits {
+        Ok(())
+    } else {
+        Err(Rejection::MixedDirection)
+    }
 }

@@ -49,7 +49,8 @@ impl People {
 
     /// Somebody, but not `except`, whose name looks like this one.
     pub fn find_alike(&self, name: &Name, except: Option<ClientId>) -> Option<&Person> {
-        let index = self.by_name.find_alike(name, except.map(|id| id.key), |index| self.name(index))?;
+        let index =
+            self.by_name.find_alike(name, except.map(|id| id.key), |index| self.name(index))?;
         self.people[index as usize].as_ref()
     }
 
@@ -60,7 +61,8 @@ impl People {
         }
         self.by_name.insert(id.key, &name);
         let bucket = TokenBucket::default();
-        let person = Person { name, peer, serial: id.serial, bucket, current: None, told_alone: false };
+        let person =
+            Person { name, peer, serial: id.serial, bucket, current: None, told_alone: false };
         self.people[id.index()] = Some(person);
     }
 
@@ -73,7 +75,10 @@ impl People {
     /// Gives somebody a name that is free, or its own in another spelling.
     pub fn rename(&mut self, id: ClientId, name: Name) {
         let People { people, by_name } = self;
-        let Some(person) = people[id.index()].as_mut().filter(|person| person.serial == id.serial) else { return };
+        let Some(person) = people[id.index()].as_mut().filter(|person| person.serial == id.serial)
+        else {
+            return;
+        };
         by_name.remove(id.key, &person.name);
         by_name.insert(id.key, &name);
         person.name = name;
@@ -84,7 +89,9 @@ impl People {
     }
 
     fn id(&self, index: u32) -> Option<ClientId> {
-        self.people[index as usize].as_ref().map(|person| ClientId { key: index, serial: person.serial })
+        self.people[index as usize]
+            .as_ref()
+            .map(|person| ClientId { key: index, serial: person.serial })
     }
 
     fn name(&self, index: u32) -> Option<&Name> {

@@ -8,7 +8,11 @@ impl People {
     /// The invariant, and no two people with one name.
     pub(in crate::chat) fn check(&self) {
         let here = self.people.iter().flatten();
-        assert_eq!(self.by_name.count(), here.clone().count(), "everybody is found by name, and nobody else");
+        assert_eq!(
+            self.by_name.count(),
+            here.clone().count(),
+            "everybody is found by name, and nobody else"
+        );
         for person in here {
             let found = self.find(person.name.key());
             assert_eq!(found.map(|id| id.serial), Some(person.serial), "{} is found", person.name);
@@ -99,7 +103,9 @@ fn who_looks_like_whom() {
     let name = |typed| Name::parse(typed).expect("a name");
     people.add(alice, name("coco"), Peer::default());
     people.add(bill, name("Bill"), Peer::default());
-    let alike = |people: &People, typed, except| people.find_alike(&name(typed), except).map(|it| it.name.to_string());
+    let alike = |people: &People, typed, except| {
+        people.find_alike(&name(typed), except).map(|it| it.name.to_string())
+    };
     assert_eq!(alike(&people, "сосо", None).as_deref(), Some("coco"));
     assert_eq!(alike(&people, "сосо", Some(alice)), None, "one's own name may look like itself");
     assert_eq!(alike(&people, "BiII", Some(alice)).as_deref(), Some("Bill"));

@@ -1,4 +1,5 @@
-//! Crowds: everybody does something at random, many things a turn, and everybody's transcript is what a model says.
+//! Crowds: everybody does something at random, many things a turn, and everybody's transcript is
+//! what a model says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +38,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The chat as one would write it on a napkin. What each one hears is kept by source, since only the order within one room,
-/// and of what is said to one alone, is promised.
+/// The chat as one would write it on a napkin. What each one hears is kept by source, since only
+/// the order within one room, and of what is said to one alone, is promised.
 #[derive(Default)]
 struct Model {
     /// By person: its name and the rooms that it is in.
@@ -67,7 +68,10 @@ impl Model {
 
 /// Which source a line that somebody heard belongs to: a room, or what it is told alone.
 fn source(line: &str) -> String {
-    match ROOMS.iter().find(|room| line.starts_with(&format!("[{room}]")) || line.ends_with(&format!(" {room}."))) {
+    match ROOMS
+        .iter()
+        .find(|room| line.starts_with(&format!("[{room}]")) || line.ends_with(&format!(" {room}.")))
+    {
         Some(room) if !line.starts_with("* You") => (*room).to_owned(),
         _ => String::new(),
     }
@@ -97,7 +101,8 @@ proptest! {
             let actor = format!("p{who}");
             let mut take = |line: &str| assert_eq!(stage.offer(&actor, line.as_bytes()), Outcome::Done);
             match step {
-                // A line client talks in the room that it joined last, so it joins the room first: silently, as it is there.
+                // A line client talks in the room that it joined last, so it joins the room first:
+                // silently, as it is there.
                 Step::Say(_, room) if rooms.contains(&room) => {
                     take(&format!("/join {}", ROOMS[room]));
                     take(&format!("number {number}"));

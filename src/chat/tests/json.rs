@@ -1,4 +1,5 @@
-//! The JSON dialect: every type, field and error code, and how a program comes back without losing or repeating a message.
+//! The JSON dialect: every type, field and error code, and how a program comes back without losing
+//! or repeating a message.
 
 use serde_json::json;
 
@@ -211,7 +212,11 @@ fn members_and_rooms_come_in_pages() {
         let page = stage.objects("web").remove(0);
         assert!(page["members"].as_array().is_some_and(|members| members.len() <= 50));
         seen.extend(
-            page["members"].as_array().expect("members").iter().map(|name| name.as_str().expect("a name").to_owned()),
+            page["members"]
+                .as_array()
+                .expect("members")
+                .iter()
+                .map(|name| name.as_str().expect("a name").to_owned()),
         );
         after = page["next"].clone();
     }
@@ -256,7 +261,8 @@ fn history_before_after_and_how_much() {
     ask(r#", "after": 18446744073709551615"#, 0..0, false);
 }
 
-/// What a program is told on joining: the answer, then the ids that are replayed, and whether there were more before them.
+/// What a program is told on joining: the answer, then the ids that are replayed, and whether there
+/// were more before them.
 fn joined(stage: &mut Stage, fields: &str) -> (serde_json::Value, Vec<u64>, Vec<bool>) {
     stage.say("web", &format!(r##"{{"type": "join", "room": "#lobby", "ref": "j"{fields}}}"##));
     let mut objects = stage.objects("web");
@@ -268,7 +274,11 @@ fn joined(stage: &mut Stage, fields: &str) -> (serde_json::Value, Vec<u64>, Vec<
         );
         assert!(page.get("ref").is_none());
         ids.extend(
-            page["messages"].as_array().expect("messages").iter().map(|line| line["id"].as_u64().expect("an id")),
+            page["messages"]
+                .as_array()
+                .expect("messages")
+                .iter()
+                .map(|line| line["id"].as_u64().expect("an id")),
         );
         more.push(page["more"].as_bool().expect("more"));
     }
@@ -382,7 +392,10 @@ fn every_error_has_its_code_and_carries_the_reference() {
         (&format!(r#"{{"type": "topic", "text": "{long}"}}"#), "text_refused"),
     ] {
         for reference in [json!("r"), json!(5), json!("x".repeat(64))] {
-            let request = format!(r#"{{"ref": {reference}, {}"#, request.strip_prefix('{').expect("an object"));
+            let request = format!(
+                r#"{{"ref": {reference}, {}"#,
+                request.strip_prefix('{').expect("an object")
+            );
             assert_eq!(stage.offer("web", request.as_bytes()), Outcome::Done);
             let mut objects = stage.objects("web");
             assert_eq!(objects.len(), 1, "{request}: {objects:?}");
@@ -405,13 +418,19 @@ fn every_error_has_its_code_and_carries_the_reference() {
         ("5", "bad_json"),
         ("null", "bad_json"),
         (r#""say""#, "bad_json"),
-        (r#"["say", null, "lobby", "hello", null, null, null, null, null, null, null, null]"#, "bad_json"),
+        (
+            r#"["say", null, "lobby", "hello", null, null, null, null, null, null, null, null]"#,
+            "bad_json",
+        ),
         (r#"{"type": "rooms"} {}"#, "bad_json"),
         (r#"{"type": "rooms", "ref": true}"#, "bad_field"),
         (r#"{"type": "rooms", "ref": {}}"#, "bad_field"),
         (&format!(r#"{{"type": "rooms", "ref": "{}"}}"#, "x".repeat(65)), "bad_field"),
         (&"[".repeat(60_000), "bad_json"),
-        (&format!(r#"{{"type": "say", "text": "x", "more": {}"#, r#"{"a":"#.repeat(10_000)), "bad_json"),
+        (
+            &format!(r#"{{"type": "say", "text": "x", "more": {}"#, r#"{"a":"#.repeat(10_000)),
+            "bad_json",
+        ),
     ] {
         assert_eq!(stage.offer("web", request.as_bytes()), Outcome::Done);
         let objects = stage.objects("web");
@@ -501,9 +520,10 @@ fn a_reference_comes_back_as_it_was_written() {
             r#""type": "say", "text": 5"#,
             r#""type": "say""#,
         ] {
-            for object in
-                [format!("{{\"ref\": {reference}, {request}}}"), format!("{{{request}, \"ref\": {reference}}}")]
-            {
+            for object in [
+                format!("{{\"ref\": {reference}, {request}}}"),
+                format!("{{{request}, \"ref\": {reference}}}"),
+            ] {
                 let answer = answer(&mut stage, &object);
                 assert!(answer.ends_with(&format!(",\"ref\":{reference}}}")), "{object}: {answer}");
             }
@@ -528,7 +548,10 @@ fn a_reference_that_is_none_is_an_error_without_one() {
         "null, \"ref\": 2, \"ref\": 3",
     ] {
         let answer = answer(&mut stage, &format!("{{\"type\": \"rooms\", \"ref\": {reference}}}"));
-        assert!(answer.contains("\"code\":\"bad_field\"") && !answer.contains("\"ref\":"), "{reference}: {answer}");
+        assert!(
+            answer.contains("\"code\":\"bad_field\"") && !answer.contains("\"ref\":"),
+            "{reference}: {answer}"
+        );
     }
     let answer = answer(&mut stage, r#"{"type": "rooms", "ref": null}"#);
     assert!(answer.contains("\"rooms\"") && !answer.contains("\"ref\""), "{answer}");
@@ -558,7 +581,10 @@ fn an_object_that_is_broken_is_answered_with_its_reference() {
         (r#"{"type": "history", "limit": 50.0, "ref": "r1"}"#, "bad_field"),
         (r#"{"type": "history", "limit": true, "ref": "r1"}"#, "bad_field"),
         (r#"{"type": "join", "room": "x", "since": "12", "ref": "r1"}"#, "bad_field"),
-        (r#"{"type": "join", "room": "x", "since": 18446744073709551616, "ref": "r1"}"#, "bad_field"),
+        (
+            r#"{"type": "join", "room": "x", "since": 18446744073709551616, "ref": "r1"}"#,
+            "bad_field",
+        ),
         (&nested, "bad_json"),
         (&endless, "bad_json"),
     ] {
@@ -575,7 +601,10 @@ fn an_object_that_is_broken_is_answered_with_its_reference() {
         r#"{"ref": r1}"#,
     ] {
         let answer = answer(&mut stage, request);
-        assert!(answer.contains("\"bad_json\"") && !answer.contains("\"ref\":"), "{request}: {answer}");
+        assert!(
+            answer.contains("\"bad_json\"") && !answer.contains("\"ref\":"),
+            "{request}: {answer}"
+        );
     }
 }
 
@@ -596,9 +625,14 @@ fn half_a_surrogate_pair_becomes_a_replacement_character() {
         (r"é\ud83dé", "é\u{FFFD}é"),
         (r"\ud83d ude00", "\u{FFFD} ude00"),
     ] {
-        let answer = answer(&mut stage, &format!(r#"{{"type": "say", "text": "{written}", "ref": "r1"}}"#));
+        let answer =
+            answer(&mut stage, &format!(r#"{{"type": "say", "text": "{written}", "ref": "r1"}}"#));
         let object: serde_json::Value = serde_json::from_str(&answer).expect("an object");
-        assert_eq!((object["text"].as_str(), object["ref"].as_str()), (Some(said), Some("r1")), "{written}");
+        assert_eq!(
+            (object["text"].as_str(), object["ref"].as_str()),
+            (Some(said), Some("r1")),
+            "{written}"
+        );
         assert_eq!(stage.hear("ann"), [format!("[#lobby] web: {said}")]);
     }
     for field in [
@@ -617,7 +651,10 @@ fn half_a_surrogate_pair_becomes_a_replacement_character() {
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_frame() {
     let mut stage = web_and_ann();
-    for request in ["\u{FEFF}{\"type\": \"rooms\", \"ref\": 1}", "\u{FEFF}\u{FEFF} {\"type\": \"rooms\", \"ref\": 1}"] {
+    for request in [
+        "\u{FEFF}{\"type\": \"rooms\", \"ref\": 1}",
+        "\u{FEFF}\u{FEFF} {\"type\": \"rooms\", \"ref\": 1}",
+    ] {
         assert!(answer(&mut stage, request).starts_with("{\"type\":\"rooms\""));
     }
     assert!(answer(&mut stage, "\u{FEFF}").contains("bad_json"));

@@ -13,7 +13,8 @@ use crate::service::{Outcome, Service};
 use crate::throttle::Rate;
 
 fn flood_controlled(rate: &str) -> Stage {
-    let mut stage = Stage::new(Settings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });
+    let mut stage =
+        Stage::new(Settings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });
     stage.seat(&["alice", "bob"]);
     stage
 }
@@ -25,7 +26,11 @@ fn over_the_rate_the_next_message_waits_until_its_time() {
         assert_eq!(stage.offer("alice", format!("m{i}").as_bytes()), Outcome::Done);
     }
     for _ in 0..5 {
-        assert_eq!(stage.offer("alice", b"m3"), Outcome::Blocked(Wait::Time(500)), "asking costs nothing");
+        assert_eq!(
+            stage.offer("alice", b"m3"),
+            Outcome::Blocked(Wait::Time(500)),
+            "asking costs nothing"
+        );
     }
     assert_eq!(stage.hear("bob").len(), 3);
     stage.pass(499);
@@ -39,7 +44,10 @@ fn over_the_rate_the_next_message_waits_until_its_time() {
     for i in 0..3 {
         assert_eq!(stage.offer("alice", format!("m{i}").as_bytes()), Outcome::Done);
     }
-    assert!(matches!(stage.offer("alice", b"x"), Outcome::Blocked(Wait::Time(_))), "no fuller than full");
+    assert!(
+        matches!(stage.offer("alice", b"x"), Outcome::Blocked(Wait::Time(_))),
+        "no fuller than full"
+    );
 }
 
 #[test]
@@ -60,7 +68,11 @@ fn everything_costs_and_an_empty_line_does() {
     ] {
         let mut stage = flood_controlled("1:1");
         assert_eq!(stage.offer("alice", request.as_bytes()), Outcome::Done, "{request}");
-        assert_eq!(stage.offer("alice", request.as_bytes()), Outcome::Blocked(Wait::Time(1000)), "{request}");
+        assert_eq!(
+            stage.offer("alice", request.as_bytes()),
+            Outcome::Blocked(Wait::Time(1000)),
+            "{request}"
+        );
         assert_eq!(stage.offer("alice", b"\xff"), Outcome::Blocked(Wait::Time(1000)));
     }
 }
@@ -89,7 +101,11 @@ proptest! {
 
 /// Outboxes of 1,000 bytes are over the mark.
 fn small() -> DeliveryLimits {
-    DeliveryLimits { outbox_mark_bytes: 1000, outbox_max_bytes: 100_000, ..DeliveryLimits::default() }
+    DeliveryLimits {
+        outbox_mark_bytes: 1000,
+        outbox_max_bytes: 100_000,
+        ..DeliveryLimits::default()
+    }
 }
 
 fn lobby(stage: &Stage) -> RoomId {
@@ -109,7 +125,9 @@ fn whoever_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
     assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Outcome::Done);
     let lobby = lobby(&stage);
     let (clear, later) = (Wait::ChannelClear(lobby), Outcome::Blocked(Wait::ChannelClear(lobby)));
-    for request in ["hello", "/me x", "/topic x", "/nick alicia", "/leave", "/quit", "//x", "/join #lobby"] {
+    for request in
+        ["hello", "/me x", "/topic x", "/nick alicia", "/leave", "/quit", "//x", "/join #lobby"]
+    {
         assert_eq!(stage.offer("alice", request.as_bytes()), later, "{request}");
     }
     assert_eq!(stage.offer("dave", b"/nick david"), later, "it is in that room as well");
@@ -117,7 +135,16 @@ fn whoever_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
     assert_eq!(stage.chat.waits(stage.id("alice"), &stage.out), Some(clear));
     assert_eq!(stage.chat.waits(stage.id("carol"), &stage.out), None);
     assert_eq!(stage.chat.waits(stage.id("dave"), &stage.out), None, "it talks elsewhere");
-    for request in ["in #dev", "/topic y", "/who", "/rooms", "/msg alice hi", "/nick caroline", "/history", "/help"] {
+    for request in [
+        "in #dev",
+        "/topic y",
+        "/who",
+        "/rooms",
+        "/msg alice hi",
+        "/nick caroline",
+        "/history",
+        "/help",
+    ] {
         assert_eq!(stage.offer("carol", request.as_bytes()), Outcome::Done, "{request}");
     }
     for request in ["/who", "/rooms", "/topic", "/msg carol hi", "/help", "/history"] {
@@ -169,7 +196,10 @@ fn a_direct_message_waits_for_one_who_is_behind() {
     stage.say("bob", "/leave");
     stage.forget();
     let bob = stage.id("bob");
-    assert_eq!(stage.offer("alice", format!("/msg bob {}", "x".repeat(1200)).as_bytes()), Outcome::Done);
+    assert_eq!(
+        stage.offer("alice", format!("/msg bob {}", "x".repeat(1200)).as_bytes()),
+        Outcome::Done
+    );
     stage.out.forget(stage.id("alice"));
     assert_eq!(stage.offer("alice", b"/msg BOB more"), Outcome::Blocked(Wait::ClientClear(bob)));
     assert_eq!(stage.offer("alice", b"/msg alice note"), Outcome::Done);
@@ -178,25 +208,36 @@ fn a_direct_message_waits_for_one_who_is_behind() {
     assert_eq!(stage.hear("bob"), ["[alice -> you] more"]);
 }
 
-/// Many requests with long answers in one read: the next is taken when the answers to those before have been read.
+/// Many requests with long answers in one read: the next is taken when the answers to those before
+/// have been read.
 #[test]
 fn whoever_asks_for_much_at_once_gets_it_bit_by_bit_and_is_not_let_go() {
-    let mut stage = Stage::with_limits(settings(), DeliveryLimits { outbox_max_bytes: 4000, ..small() });
+    let mut stage =
+        Stage::with_limits(settings(), DeliveryLimits { outbox_max_bytes: 4000, ..small() });
     stage.seat(&["alice"]);
     for _ in 0..10 {
         stage.say("alice", &"x".repeat(200));
     }
     stage.open("web", JSON, Visit::default());
     stage.forget();
-    for (name, request) in [("alice", "/history"), ("web", r#"{"type": "join", "room": "lobby", "since": 0}"#)] {
+    for (name, request) in
+        [("alice", "/history"), ("web", r#"{"type": "join", "room": "lobby", "since": 0}"#)]
+    {
         let id = stage.id(name);
         let mut answered = 0;
         for _ in 0..20 {
             if stage.offer(name, request.as_bytes()) == Outcome::Blocked(Wait::ClientClear(id)) {
-                assert_eq!(stage.offer(name, request.as_bytes()), Outcome::Blocked(Wait::ClientClear(id)));
+                assert_eq!(
+                    stage.offer(name, request.as_bytes()),
+                    Outcome::Blocked(Wait::ClientClear(id))
+                );
                 let heard = stage.hear(name);
                 assert!(heard.len() >= 2, "{heard:?}");
-                assert_eq!(stage.offer(name, request.as_bytes()), Outcome::Done, "it has read all of it");
+                assert_eq!(
+                    stage.offer(name, request.as_bytes()),
+                    Outcome::Done,
+                    "it has read all of it"
+                );
             }
             answered += 1;
         }
@@ -223,7 +264,10 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
     stage.say("alice", "/history 100");
     let heard = stage.hear("alice");
     assert_eq!(heard.len(), 6);
-    assert!(heard[1].ends_with("(8) alice: m8") && heard[5].ends_with("(12) alice: m12"), "{heard:?}");
+    assert!(
+        heard[1].ends_with("(8) alice: m8") && heard[5].ends_with("(12) alice: m12"),
+        "{heard:?}"
+    );
 
     let mut stage = remembering(history::Limits { bytes_max: 1000, ..MANY }, 1 << 20, 10);
     stage.seat(&["alice"]);
@@ -234,7 +278,10 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
     stage.forget();
     stage.say("alice", "/history 100");
     let heard = stage.hear("alice");
-    assert_eq!(heard[0], "* The last message of #lobby (UTC):", "the one of 2,000 bytes was never remembered");
+    assert_eq!(
+        heard[0], "* The last message of #lobby (UTC):",
+        "the one of 2,000 bytes was never remembered"
+    );
     assert!(heard[1].ends_with("(6) alice: xxxxxxxxxx"), "{heard:?}");
 }
 
@@ -319,11 +366,18 @@ fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
         alice< * You talk in #lobby now.
     ",
     );
-    // The new #old goes on where the other one ended: a program that had seen 3 has missed two, one that had seen all has not.
+    // The new #old goes on where the other one ended: a program that had seen 3 has missed two, one
+    // that had seen all has not.
     for (since, gap) in [(3, true), (5, false)] {
-        stage.say("web", &format!(r#"{{"type": "join", "room": "old", "since": {since}, "epoch": "e1"}}"#));
+        stage.say(
+            "web",
+            &format!(r#"{{"type": "join", "room": "old", "since": {since}, "epoch": "e1"}}"#),
+        );
         let objects = stage.objects("web");
-        assert_eq!((objects.len(), &objects[0]["gap"], &objects[0]["position"]), (1, &json!(gap), &json!(5)));
+        assert_eq!(
+            (objects.len(), &objects[0]["gap"], &objects[0]["position"]),
+            (1, &json!(gap), &json!(5))
+        );
         stage.say("web", r#"{"type": "leave"}"#);
         stage.forget();
     }
@@ -353,13 +407,19 @@ fn one_is_in_so_many_rooms_and_no_more() {
         alice< * You are in #c now, with nobody else.
     ",
     );
-    assert_eq!(stage.chat.rooms(), 3, "the one that was left, and that nothing was said in, has gone");
+    assert_eq!(
+        stage.chat.rooms(),
+        3,
+        "the one that was left, and that nothing was said in, has gone"
+    );
 }
 
 #[test]
 fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
-    let mut stage =
-        Stage::new(Settings { rooms: directory::Limits { rooms_max: 1, ..settings().rooms }, ..settings() });
+    let mut stage = Stage::new(Settings {
+        rooms: directory::Limits { rooms_max: 1, ..settings().rooms },
+        ..settings()
+    });
     stage.open("ann", TEXT, Visit { name: Some("ann"), room: Some("dev") });
     stage.forget();
     stage.play(
@@ -431,9 +491,17 @@ fn stage_with_long_history(text_bytes: usize, messages: usize, answer_bytes_max:
 fn ids_in(frames: &[String], bytes_max: usize) -> Vec<u64> {
     let ids = |frame: &String| {
         let object: serde_json::Value = serde_json::from_str(frame).expect("an object");
-        let ids: Vec<u64> =
-            object["messages"].as_array().into_iter().flatten().filter_map(|it| it["id"].as_u64()).collect();
-        assert!(frame.len() + 10 <= bytes_max || ids.len() == 1, "a frame of {} bytes", frame.len());
+        let ids: Vec<u64> = object["messages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it["id"].as_u64())
+            .collect();
+        assert!(
+            frame.len() + 10 <= bytes_max || ids.len() == 1,
+            "a frame of {} bytes",
+            frame.len()
+        );
         ids
     };
     frames.iter().flat_map(ids).collect()
@@ -441,20 +509,32 @@ fn ids_in(frames: &[String], bytes_max: usize) -> Vec<u64> {
 
 #[test]
 fn what_was_missed_comes_in_frames_within_the_bound() {
-    for (text_bytes, messages, bytes_max) in
-        [(60_000, 17, 256 * 1024), (65_536, 15, 256 * 1024), (400, 1000, 256 * 1024), (500, 40, 3000), (9000, 4, 3000)]
-    {
+    for (text_bytes, messages, bytes_max) in [
+        (60_000, 17, 256 * 1024),
+        (65_536, 15, 256 * 1024),
+        (400, 1000, 256 * 1024),
+        (500, 40, 3000),
+        (9000, 4, 3000),
+    ] {
         let mut stage = stage_with_long_history(text_bytes, messages, bytes_max);
         let held = stage.chat.directory.get(lobby(&stage)).expect("the lobby").history.len();
-        stage.say("web", r#"{"type": "join", "room": "lobby", "since": 0, "epoch": "e1", "ref": 1}"#);
+        stage.say(
+            "web",
+            r#"{"type": "join", "room": "lobby", "since": 0, "epoch": "e1", "ref": 1}"#,
+        );
         let frames = stage.hear("web").split_off(1);
         let last = messages as u64;
-        assert_eq!(ids_in(&frames, bytes_max), (last + 1 - held as u64..=last).collect::<Vec<_>>(), "{text_bytes}");
+        assert_eq!(
+            ids_in(&frames, bytes_max),
+            (last + 1 - held as u64..=last).collect::<Vec<_>>(),
+            "{text_bytes}"
+        );
         // Each is as full as it can be, but for the last.
         for pair in frames.windows(2) {
             let next: serde_json::Value = serde_json::from_str(&pair[1]).expect("an object");
             let first = next["messages"][0].to_string().len();
-            let is_full = ids_in(&pair[..1], bytes_max).len() == 100 || pair[0].len() + first + 12 > bytes_max;
+            let is_full = ids_in(&pair[..1], bytes_max).len() == 100
+                || pair[0].len() + first + 12 > bytes_max;
             assert!(is_full, "{} bytes, and another {first} would fit", pair[0].len());
         }
     }
@@ -473,7 +553,10 @@ fn a_first_replay_and_a_page_of_history_are_one_answer_within_the_bound() {
     loop {
         stage.say(
             "web",
-            &format!(r#"{{"type": "history", "before": {before}, "limit": 100, "ref": "{}"}}"#, r"\u202e".repeat(20)),
+            &format!(
+                r#"{{"type": "history", "before": {before}, "limit": 100, "ref": "{}"}}"#,
+                r"\u202e".repeat(20)
+            ),
         );
         let frames = stage.hear("web");
         let page = ids_in(&frames, bytes_max);
@@ -527,7 +610,10 @@ fn people_are_shown_no_more_than_fits_either() {
                 lines.len(),
                 4,
                 "{:?}",
-                heard.iter().map(|line| line.chars().take(80).collect::<String>()).collect::<Vec<_>>()
+                heard
+                    .iter()
+                    .map(|line| line.chars().take(80).collect::<String>())
+                    .collect::<Vec<_>>()
             );
             assert!(lines.iter().map(|line| line.len()).sum::<usize>() < 256 * 1024);
             assert!(heard.contains(&"* The last 4 messages of #lobby (UTC):".to_owned()));
@@ -547,7 +633,10 @@ fn the_longest_lists_are_within_the_bound() {
             &format!("a{at}"),
             &json!({"type": "join", "room": format!("#{}{at}", "\u{16B40}".repeat(60)), "replay": 0}).to_string(),
         );
-        stage.say(&format!("a{at}"), &json!({"type": "topic", "text": "\"".repeat(400)}).to_string());
+        stage.say(
+            &format!("a{at}"),
+            &json!({"type": "topic", "text": "\"".repeat(400)}).to_string(),
+        );
         stage.say(&format!("a{at}"), r#"{"type": "join", "room": "big"}"#);
     }
     stage.forget();

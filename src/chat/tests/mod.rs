@@ -1,4 +1,5 @@
-//! Conversations: what people and programs say to the chat alone, and every word that each of them is told.
+//! Conversations: what people and programs say to the chat alone, and every word that each of them
+//! is told.
 
 mod crowds;
 mod json;

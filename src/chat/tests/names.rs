@@ -9,9 +9,12 @@ use crate::chat::name::Name;
 fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol", "dave"]);
-    for (name, command) in
-        [("bob", "/join #dev"), ("carol", "/join #dev"), ("carol", "/leave #lobby"), ("dave", "/leave")]
-    {
+    for (name, command) in [
+        ("bob", "/join #dev"),
+        ("carol", "/join #dev"),
+        ("carol", "/leave #lobby"),
+        ("dave", "/leave"),
+    ] {
         stage.say(name, command);
     }
     stage.say("alice", "/join #dev");
@@ -83,12 +86,21 @@ fn two_people_never_have_one_name_whatever_its_case_or_width() {
                 assert_eq!(stage.hear("bob"), [format!("* alice is {shown} now.")]);
                 stage.say("bob", &format!("/nick {second}"));
                 let wanted = Name::parse(second).expect("a name");
-                assert_eq!(stage.hear("bob"), [format!("! The name {wanted} is taken. Choose another one.")]);
+                assert_eq!(
+                    stage.hear("bob"),
+                    [format!("! The name {wanted} is taken. Choose another one.")]
+                );
                 let name = Some(*second);
                 stage.open("page", TEXT, Visit { name, ..Visit::default() });
                 let greeting = stage.hear("page");
-                assert!(greeting[0].starts_with("* Welcome! You are guest-1 in #lobby"), "{greeting:?}");
-                assert_eq!(greeting[1], format!("! The name {wanted} is taken. Choose another one."));
+                assert!(
+                    greeting[0].starts_with("* Welcome! You are guest-1 in #lobby"),
+                    "{greeting:?}"
+                );
+                assert_eq!(
+                    greeting[1],
+                    format!("! The name {wanted} is taken. Choose another one.")
+                );
                 // It is free as soon as its owner has gone, or has taken another one.
                 stage.leave("alice");
                 stage.say("bob", &format!("/nick {second}"));
@@ -105,8 +117,18 @@ fn two_people_never_have_one_name_whatever_its_case_or_width() {
 fn names_in_several_scripts_are_shown_as_they_were_typed() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    for name in ["Ann-2", "山田太郎", "ﾔﾏﾀﾞ", "Ñandú", "Дмитрий", "דנה", "🦀🦀", "👩\u{200D}💻", "นภา", "한글"]
-    {
+    for name in [
+        "Ann-2",
+        "山田太郎",
+        "ﾔﾏﾀﾞ",
+        "Ñandú",
+        "Дмитрий",
+        "דנה",
+        "🦀🦀",
+        "👩\u{200D}💻",
+        "นภา",
+        "한글",
+    ] {
         stage.say("alice", &format!("/nick {name}"));
         assert_eq!(stage.hear("alice"), [format!("* You are {name} now.")]);
         stage.forget();
@@ -114,7 +136,11 @@ fn names_in_several_scripts_are_shown_as_they_were_typed() {
         assert_eq!(stage.hear("bob"), [format!("[#lobby] {name}: やあ")]);
     }
     stage.say("alice", "/nick e\u{301}ve");
-    assert_eq!(stage.hear("alice"), ["* You are \u{e9}ve now."], "marks are put together with their letters");
+    assert_eq!(
+        stage.hear("alice"),
+        ["* You are \u{e9}ve now."],
+        "marks are put together with their letters"
+    );
 }
 
 #[test]
@@ -149,9 +175,12 @@ fn a_refused_name_changes_nothing() {
         assert!(heard.len() == 1 && heard[0].starts_with("! "), "{name:?}: {heard:?}");
         assert_eq!(stage.hear("bob"), [""; 0], "{name:?}");
     }
-    for (name, taken) in
-        [("a".repeat(32), true), ("a".repeat(33), false), ("あ".repeat(32), true), ("あ".repeat(33), false)]
-    {
+    for (name, taken) in [
+        ("a".repeat(32), true),
+        ("a".repeat(33), false),
+        ("あ".repeat(32), true),
+        ("あ".repeat(33), false),
+    ] {
         stage.say("alice", &format!("/nick {name}"));
         assert_eq!(stage.hear("alice")[0].starts_with("* "), taken, "{name}");
     }
@@ -187,7 +216,8 @@ enum Step {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// The stage checks after every turn that everybody is found by name; here is that refusals are the right ones.
+    /// The stage checks after every turn that everybody is found by name; here is that refusals are
+    /// the right ones.
     #[test]
     fn whoever_holds_a_name_is_the_only_one(steps in prop::collection::vec(prop_oneof![
         (0..5usize, 0..12usize).prop_map(|(actor, name)| Step::Come(actor, name)),
@@ -309,7 +339,11 @@ fn no_room_looks_like_another() {
     stage.forget();
     stage.say("web", "{\"type\": \"join\", \"room\": \"#l0bby\", \"ref\": 1}");
     let refused = stage.objects("web").remove(0);
-    assert_eq!((refused["code"].as_str(), refused["ref"].as_u64()), (Some("room_refused"), Some(1)), "{refused}");
+    assert_eq!(
+        (refused["code"].as_str(), refused["ref"].as_u64()),
+        (Some("room_refused"), Some(1)),
+        "{refused}"
+    );
     stage.play(
         "
         +ann

@@ -108,7 +108,10 @@ fn topics_are_shown_set_and_cleared() {
     stage.say("alice", &format!("/topic {}", "あ".repeat(133)));
     assert!(stage.hear("alice")[0].starts_with("* alice set the topic of #lobby: あ"));
     stage.say("alice", &format!("/topic {}", "あ".repeat(134)));
-    assert_eq!(stage.hear("alice"), ["! A topic has at most 400 bytes of UTF-8, and this has 402. Shorten it."]);
+    assert_eq!(
+        stage.hear("alice"),
+        ["! A topic has at most 400 bytes of UTF-8, and this has 402. Shorten it."]
+    );
 }
 
 #[test]
@@ -146,7 +149,8 @@ fn history_is_shown_with_dates_and_numbers() {
         stage.say("alice", &format!("number {i}"));
     }
     stage.forget();
-    for (command, count) in [("/history", 20), ("/history 150", 150), ("/history 4000000000", 200)] {
+    for (command, count) in [("/history", 20), ("/history 150", 150), ("/history 4000000000", 200)]
+    {
         stage.say("bob", command);
         let heard = stage.hear("bob");
         assert_eq!(heard.len(), count + 1, "one heading and {count} messages");
@@ -193,7 +197,9 @@ fn who_and_rooms_answer_in_pages() {
     ] {
         stage.say("person7", command);
         let heard = stage.hear("person7");
-        let names = heard[0].strip_prefix(heading).unwrap_or_else(|| panic!("{heading:?} is not in {:?}", heard[0]));
+        let names = heard[0]
+            .strip_prefix(heading)
+            .unwrap_or_else(|| panic!("{heading:?} is not in {:?}", heard[0]));
         seen.extend(names.split(", ").map(str::to_owned));
         assert_eq!(heard.get(1).map(String::as_str), more);
         assert!(heard.len() <= 2);
@@ -217,7 +223,12 @@ fn who_and_rooms_answer_in_pages() {
     stage.say("person100", "/rooms");
     let heard = stage.hear("person100");
     assert_eq!(heard.len(), 52);
-    let start = ["* 71 rooms, busiest first:", "*   #big (120 people)", "*   #r9 (3 people)", "*   #r5 (2 people)"];
+    let start = [
+        "* 71 rooms, busiest first:",
+        "*   #big (120 people)",
+        "*   #r9 (3 people)",
+        "*   #r5 (2 people)",
+    ];
     assert_eq!(heard[..4], start);
     assert_eq!(heard[51], "* More with /rooms 2");
     stage.say("person100", "/rooms 2");

@@ -1,4 +1,5 @@
-//! A stage: the chat, a clock that is turned by hand, and actors who read their parts from a script.
+//! A stage: the chat, a clock that is turned by hand, and actors who read their parts from a
+//! script.
 //!
 //! ```text
 //! +bob                        bob comes, with lines at a terminal
@@ -11,8 +12,9 @@
 //! --                          a turn ends
 //! ```
 //!
-//! What stands together without a `<` between happens in one turn. Whenever a turn ends, everybody has been told exactly what
-//! the script says, and nothing else. A program's objects are compared as objects, where `"_"` stands for any value.
+//! What stands together without a `<` between happens in one turn. Whenever a turn ends, everybody
+//! has been told exactly what the script says, and nothing else. A program's objects are compared
+//! as objects, where `"_"` stands for any value.
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -120,7 +122,8 @@ impl Stage {
 
     #[track_caller]
     pub fn play(&mut self, script: &str) {
-        let mut lines = script.lines().map(str::trim_start).filter(|line| !line.is_empty()).peekable();
+        let mut lines =
+            script.lines().map(str::trim_start).filter(|line| !line.is_empty()).peekable();
         while let Some(line) = lines.next() {
             if let Some((name, told)) = part(line, '<') {
                 panic!("{name} is told {told:?} before a turn");
@@ -172,16 +175,20 @@ impl Stage {
         self.serial += 1;
         let id = ClientId::new(self.vacant.pop().unwrap_or(self.actors.len()), self.serial);
         self.out.add(id, encoding);
-        let before = self.actors.insert(name.to_owned(), Actor { id, presence: Presence::Here, heard: Vec::new() });
+        let before = self
+            .actors
+            .insert(name.to_owned(), Actor { id, presence: Presence::Here, heard: Vec::new() });
         assert!(before.is_none(), "{name} is here already");
         let pairs = [("name", visit.name), ("room", visit.room)];
-        let query = pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
+        let query =
+            pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
         let hello = Hello { peer: Peer::default(), subprotocol: None, query: &query };
         self.chat.opened(id, &hello, &mut self.out);
         id
     }
 
-    /// Somebody at a terminal, who has taken the name that it has in the script; nobody has heard of that.
+    /// Somebody at a terminal, who has taken the name that it has in the script; nobody has heard
+    /// of that.
     pub fn seat(&mut self, names: &[&str]) {
         for name in names {
             self.open(name, LINES, Visit { name: Some(name), room: None });
@@ -269,7 +276,10 @@ impl Stage {
 
     /// The objects that a program was told since it was last asked.
     pub fn objects(&mut self, name: &str) -> Vec<Value> {
-        self.hear(name).iter().map(|object| serde_json::from_str(object).expect("an object")).collect()
+        self.hear(name)
+            .iter()
+            .map(|object| serde_json::from_str(object).expect("an object"))
+            .collect()
     }
 
     /// Nobody looks at what was said so far.
@@ -286,8 +296,8 @@ impl Stage {
         for (name, actor) in &mut self.actors {
             let expected = expected.get(name.as_str()).map_or(&[][..], Vec::as_slice);
             let heard = mem::take(&mut actor.heard);
-            let same =
-                heard.len() == expected.len() && heard.iter().zip(expected).all(|(heard, told)| fits(heard, told));
+            let same = heard.len() == expected.len()
+                && heard.iter().zip(expected).all(|(heard, told)| fits(heard, told));
             assert!(same, "after {after:?}, {name} is told\n{heard:#?}\nand not\n{expected:#?}");
         }
         self.actors.retain(|_, actor| actor.presence == Presence::Here);
@@ -300,15 +310,24 @@ impl Stage {
         assert_eq!(self.chat.journal.committed(), None, "what is committed has been applied");
         for room in self.chat.directory.ids() {
             let room_of = self.chat.directory.get(room).expect("a room that is listed");
-            assert_eq!(self.out.members(room).count(), room_of.members as usize, "{}", room_of.name);
+            assert_eq!(
+                self.out.members(room).count(),
+                room_of.members as usize,
+                "{}",
+                room_of.name
+            );
             assert!(room_of.members > 0 || !room_of.history.is_empty(), "{} is void", room_of.name);
         }
         for actor in self.actors.values().filter(|actor| actor.presence == Presence::Here) {
             if let Some(person) = self.chat.people.get(actor.id) {
                 let rooms: Vec<_> = self.out.channels_of(actor.id).collect();
                 match person.current {
-                    Some(current) => assert!(rooms.contains(&current), "{} talks where it is not", person.name),
-                    None => assert!(rooms.is_empty(), "{} is in rooms and talks nowhere", person.name),
+                    Some(current) => {
+                        assert!(rooms.contains(&current), "{} talks where it is not", person.name)
+                    }
+                    None => {
+                        assert!(rooms.is_empty(), "{} is in rooms and talks nowhere", person.name)
+                    }
                 }
             }
         }
@@ -330,13 +349,16 @@ fn take_owed(out: &mut Delivery, id: ClientId) -> Vec<u8> {
 /// `alice> hello`: who, and what.
 fn part(line: &str, arrow: char) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(arrow)?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_name = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     is_name.then(|| (name, rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
 fn read_lines(bytes: &[u8], heard: &mut Vec<String>) {
     let text = std::str::from_utf8(bytes).expect("lines are UTF-8");
-    let Some(text) = text.strip_suffix("\r\n") else { return assert_eq!(text, "", "a line ends in CR LF") };
+    let Some(text) = text.strip_suffix("\r\n") else {
+        return assert_eq!(text, "", "a line ends in CR LF");
+    };
     for line in text.split("\r\n") {
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
         heard.push(line.to_owned());
@@ -345,7 +367,9 @@ fn read_lines(bytes: &[u8], heard: &mut Vec<String>) {
 
 fn read_frames(mut bytes: &[u8], heard: &mut Vec<String>) {
     while !bytes.is_empty() {
-        let (header, used) = parse_header(bytes, Sender::Server, usize::MAX).expect("a frame").expect("a whole frame");
+        let (header, used) = parse_header(bytes, Sender::Server, usize::MAX)
+            .expect("a frame")
+            .expect("a whole frame");
         assert_eq!((header.opcode, header.is_final), (Opcode::Text, true));
         let (payload, rest) = bytes[used..].split_at(header.payload_bytes);
         let text = std::str::from_utf8(payload).expect("text frames are UTF-8");
@@ -376,10 +400,13 @@ fn fits_object(heard: &Value, told: &Value) -> bool {
         (_, Value::String(any)) if any == "_" => true,
         (Value::Object(heard), Value::Object(told)) => {
             heard.len() == told.len()
-                && told.iter().all(|(key, told)| heard.get(key).is_some_and(|heard| fits_object(heard, told)))
+                && told
+                    .iter()
+                    .all(|(key, told)| heard.get(key).is_some_and(|heard| fits_object(heard, told)))
         }
         (Value::Array(heard), Value::Array(told)) => {
-            heard.len() == told.len() && heard.iter().zip(told).all(|(heard, told)| fits_object(heard, told))
+            heard.len() == told.len()
+                && heard.iter().zip(told).all(|(heard, told)| fits_object(heard, told))
         }
         _ => heard == told,
     }

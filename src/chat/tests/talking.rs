@@ -250,7 +250,8 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice< ! That is not how /me works. Type it as: /me ACTION
     ",
     );
-    for refused in ["/leave", "/who", "/topic", "/topic x", "/history", "/me waves", "hello", "//x"] {
+    for refused in ["/leave", "/who", "/topic", "/topic x", "/history", "/me waves", "hello", "//x"]
+    {
         stage.play(
             "
             alice> /leave
@@ -260,7 +261,11 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         ",
         );
         stage.say("alice", refused);
-        assert_eq!(stage.hear("alice"), ["! You are in no room. Enter one with /join #ROOM."], "{refused}");
+        assert_eq!(
+            stage.hear("alice"),
+            ["! You are in no room. Enter one with /join #ROOM."],
+            "{refused}"
+        );
         stage.play(
             "
             alice> /join #lobby
@@ -276,12 +281,19 @@ fn every_complaint_is_one_line_that_names_no_control() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice"]);
     let hostile = "\u{1b}[31m\u{9b}\u{202e}\u{7}x\u{2028}";
-    for command in ["/", "/nick ", "/join ", "/leave ", "/who ", "/msg bob", "/help ", "/rooms ", "/history "] {
-        for hostile in [hostile.to_owned(), hostile.repeat(50), "あ".repeat(2000), "\u{301}".repeat(3000)] {
+    for command in
+        ["/", "/nick ", "/join ", "/leave ", "/who ", "/msg bob", "/help ", "/rooms ", "/history "]
+    {
+        for hostile in
+            [hostile.to_owned(), hostile.repeat(50), "あ".repeat(2000), "\u{301}".repeat(3000)]
+        {
             stage.say("alice", &format!("{command}{hostile}"));
             let heard = stage.hear("alice");
             assert_eq!(heard.len(), 1, "{command}: {heard:?}");
-            assert!(heard[0].starts_with("! ") && heard[0].chars().count() < 500, "{command}: {heard:?}");
+            assert!(
+                heard[0].starts_with("! ") && heard[0].chars().count() < 500,
+                "{command}: {heard:?}"
+            );
         }
     }
 }
@@ -298,7 +310,9 @@ fn help_is_the_table() {
         assert!(line.starts_with(&format!("* /{}", command.name)), "{line}");
         assert!(line.contains(command.arguments) && line.ends_with(command.does), "{line}");
         assert!(names.insert(command.name), "{} is there twice", command.name);
-        for typed in [command.name.to_owned(), format!("/{}", command.name), command.name.to_uppercase()] {
+        for typed in
+            [command.name.to_owned(), format!("/{}", command.name), command.name.to_uppercase()]
+        {
             stage.say("alice", &format!("/help {typed}"));
             let one = stage.hear("alice");
             assert_eq!(one[0], *line);
@@ -315,7 +329,10 @@ fn help_is_the_table() {
             stage.forget();
         }
     }
-    for issue in ["help", "nick", "join", "leave", "rooms", "who", "topic", "msg", "me", "history", "quit", "/"] {
+    for issue in [
+        "help", "nick", "join", "leave", "rooms", "who", "topic", "msg", "me", "history", "quit",
+        "/",
+    ] {
         assert!(names.contains(issue), "{issue} cannot be typed");
     }
 }
@@ -324,13 +341,21 @@ fn help_is_the_table() {
 fn what_is_not_utf_8_is_not_said() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob"]);
-    for bytes in
-        [&b"caf\xe9"[..], b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"abc \xe3\x81", b"/nick \xff", b"\xf5\x80\x80\x80"]
-    {
+    for bytes in [
+        &b"caf\xe9"[..],
+        b"\xff",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"abc \xe3\x81",
+        b"/nick \xff",
+        b"\xf5\x80\x80\x80",
+    ] {
         assert_eq!(stage.offer("alice", bytes), Outcome::Done);
         let heard = stage.hear("alice");
         let at = String::from_utf8_lossy(bytes).find('\u{FFFD}').expect("it is not UTF-8");
-        let told = format!("! Not said: that is not UTF-8 from byte {at} on; set your terminal or client to UTF-8.");
+        let told = format!(
+            "! Not said: that is not UTF-8 from byte {at} on; set your terminal or client to UTF-8."
+        );
         assert_eq!(heard, [told], "{bytes:?}");
         assert_eq!(stage.hear("bob"), [""; 0], "{bytes:?}");
     }
@@ -356,7 +381,8 @@ fn what_is_binary_ends_the_connection() {
     assert_eq!(stage.hear("bob"), ["* page left #lobby."]);
 }
 
-/// The stage itself sees to it that nobody is told a control character; here is that the rest arrives.
+/// The stage itself sees to it that nobody is told a control character; here is that the rest
+/// arrives.
 #[test]
 fn no_control_reaches_another_terminal_by_any_way() {
     let mut stage = Stage::new(settings());
@@ -364,7 +390,8 @@ fn no_control_reaches_another_terminal_by_any_way() {
     stage.say("bob", "/join #dev");
     stage.say("bob", "/join #lobby");
     stage.forget();
-    let mut hostile: Vec<char> = (0..0xA0).filter_map(char::from_u32).filter(|c| c.is_control()).collect();
+    let mut hostile: Vec<char> =
+        (0..0xA0).filter_map(char::from_u32).filter(|c| c.is_control()).collect();
     hostile.extend(
         "\u{2028}\u{2029}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}\u{FEFF}".chars(),
     );
@@ -374,13 +401,19 @@ fn no_control_reaches_another_terminal_by_any_way() {
             stage.say("alice", &format!("{command}a{evil}z"));
             let heard = stage.hear("bob");
             assert_eq!(heard.len(), 1, "{c:?} by {command:?}: {heard:?}");
-            assert!(heard[0].contains("[2J") && heard[0].ends_with('z'), "{c:?} by {command:?}: {heard:?}");
+            assert!(
+                heard[0].contains("[2J") && heard[0].ends_with('z'),
+                "{c:?} by {command:?}: {heard:?}"
+            );
         }
         for command in ["/nick ", "/join "] {
             stage.say("alice", &format!("{command}a{c}b"));
             assert_eq!(stage.hear("bob"), [""; 0], "{c:?} by {command:?}");
             let heard = stage.hear("alice");
-            assert!(heard.last().is_some_and(|line| line.starts_with("! ")), "{c:?} by {command:?}: {heard:?}");
+            assert!(
+                heard.last().is_some_and(|line| line.starts_with("! ")),
+                "{c:?} by {command:?}: {heard:?}"
+            );
         }
         stage.say("alice", "/topic");
         stage.say("alice", "/rooms");
@@ -396,9 +429,16 @@ fn no_control_reaches_another_terminal_by_any_way() {
 fn a_command_is_one_whatever_unseen_comes_before_it() {
     let mut stage = Stage::new(settings());
     stage.seat(&["alice", "bob", "carol"]);
-    for unseen in
-        ["\u{FEFF}", "\u{FEFF}\u{FEFF}", "\u{200B}", "\u{2060}\u{FEFF}", "\u{200E}", "\u{7}", "\u{1b}", "\u{3164}"]
-    {
+    for unseen in [
+        "\u{FEFF}",
+        "\u{FEFF}\u{FEFF}",
+        "\u{200B}",
+        "\u{2060}\u{FEFF}",
+        "\u{200E}",
+        "\u{7}",
+        "\u{1b}",
+        "\u{3164}",
+    ] {
         stage.say("carol", &format!("{unseen}/msg bob the password is hunter2"));
         assert_eq!(stage.hear("alice"), [""; 0], "{}", unseen.escape_unicode());
         assert_eq!(stage.hear("bob"), ["[carol -> you] the password is hunter2"]);
@@ -433,7 +473,11 @@ fn blanks_do_not_make_lines_of_other_people() {
         let text = format!("hi{}[#lobby] bob: I quit", blank.repeat(80));
         let is_shown = |line: &str| {
             let columns: usize = line.chars().map(|c| if c < '\u{2E80}' { 1 } else { 2 }).sum();
-            assert!(line.ends_with("[#lobby] bob: I quit") && columns < 80, "{}", line.escape_unicode());
+            assert!(
+                line.ends_with("[#lobby] bob: I quit") && columns < 80,
+                "{}",
+                line.escape_unicode()
+            );
         };
         stage.say("alice", &text);
         is_shown(&stage.hear("bob")[0]);

@@ -9,14 +9,17 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 /// `text` without what would act on a terminal or hide in it:
 ///
-/// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it is;
-/// * whatever breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR LF included: a message
-///   is one line, its words stay apart, and no second line can pass for the server's;
-/// * bidi embeddings, overrides and isolates go, as they would reach past the message; LRM, RLM and ALM stay, as they act
-///   on the spot only and right-to-left typists need them;
-/// * what shows nothing and could carry hidden text goes: tags outside the three flags that use them, invisible
-///   operators, deprecated format characters, interlinear annotations, U+FEFF, and variation selectors without a visible
-///   character before them. Joiners stay (emoji, Persian, Indic) and so does ZWSP (Khmer, Thai).
+/// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it
+///   is;
+/// * whatever breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR
+///   LF included: a message is one line, its words stay apart, and no second line can pass for the
+///   server's;
+/// * bidi embeddings, overrides and isolates go, as they would reach past the message; LRM, RLM and
+///   ALM stay, as they act on the spot only and right-to-left typists need them;
+/// * what shows nothing and could carry hidden text goes: tags outside the three flags that use
+///   them, invisible operators, deprecated format characters, interlinear annotations, U+FEFF, and
+///   variation selectors without a visible character before them. Joiners stay (emoji, Persian,
+///   Indic) and so does ZWSP (Khmer, Thai).
 ///
 /// Borrowed when there was nothing to do, which is found out at close to memory speed.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -52,7 +55,8 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
         at = skip_harmless::<32>(bytes, at);
         at = skip_harmless::<8>(bytes, at);
         let end = bytes.len().min(at + 32);
-        let suspect = (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
+        let suspect =
+            (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
         if suspect.is_some() {
             return suspect;
         }
@@ -61,8 +65,8 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Passes over `N` bytes at a time while they are harmless. Each chunk is looked at as a whole, without branches, so that
-/// the compiler can use vector instructions.
+/// Passes over `N` bytes at a time while they are harmless. Each chunk is looked at as a whole,
+/// without branches, so that the compiler can use vector instructions.
 fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes[at..].first_chunk::<N>() {
         if chunk.iter().fold(false, |any, &byte| any | may_begin_suspect(byte)) {
@@ -73,14 +77,15 @@ fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Whether a suspect may begin with this byte: an ASCII control or the lead byte of one, never a byte further on.
+/// Whether a suspect may begin with this byte: an ASCII control or the lead byte of one, never a
+/// byte further on.
 fn may_begin_suspect(byte: u8) -> bool {
     let control = (byte < 0x20) | (byte == 0x7F);
     control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
 }
 
-/// Whether the character at the start of `rest` is one that `judge` might replace. MaxClients that share a lead byte with those
-/// (quotes, dashes, full-width letters, ZWNJ) are passed over here.
+/// Whether the character at the start of `rest` is one that `judge` might replace. MaxClients that
+/// share a lead byte with those (quotes, dashes, full-width letters, ZWNJ) are passed over here.
 fn is_suspect(rest: &[u8]) -> bool {
     match rest {
         [0x00..=0x1F | 0x7F, ..] => true,
@@ -119,7 +124,9 @@ fn judge(rest: &str, before: Option<char>) -> Verdict {
         // Invisible operators and deprecated format characters.
         '\u{2061}'..='\u{2065}' | '\u{206A}'..='\u{206F}' => Verdict::Replace { bytes, by: "" },
         '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' => Verdict::Replace { bytes, by: "" },
-        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if selects(before) => Verdict::Keep { bytes },
+        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if selects(before) => {
+            Verdict::Keep { bytes }
+        }
         '\u{FE00}'..='\u{FE0F}' => Verdict::Replace { bytes, by: "" },
         '\u{E0000}'..='\u{E0FFF}' => match emoji::flag_tags(before, rest) {
             Some(bytes) => Verdict::Keep { bytes },
@@ -129,7 +136,8 @@ fn judge(rest: &str, before: Option<char>) -> Verdict {
     }
 }
 
-/// Whether a variation selector has something to select after `before`: something visible that has none yet.
+/// Whether a variation selector has something to select after `before`: something visible that has
+/// none yet.
 fn selects(before: Option<char>) -> bool {
     before.is_some_and(|c| {
         let invisible = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{E007F}');
@@ -141,7 +149,8 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Whether `c` shows nothing, though it is no white space: Default_Ignorable_Code_Point of Unicode, and letters, marks and symbols that are blank.
+/// Whether `c` shows nothing, though it is no white space: Default_Ignorable_Code_Point of Unicode,
+/// and letters, marks and symbols that are blank.
 pub fn is_blank(c: char) -> bool {
     matches!(
         c,
@@ -156,9 +165,9 @@ pub fn is_blank(c: char) -> bool {
 /// Blanks in a row that a terminal is shown, in columns.
 const BLANKS_MAX: usize = 8;
 
-/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown than [`BLANKS_MAX`]. So a text that
-/// others cannot see cannot push the rest of a message to the start of the next row, where it would pass for a message of
-/// somebody else.
+/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown
+/// than [`BLANKS_MAX`]. So a text that others cannot see cannot push the rest of a message to the
+/// start of the next row, where it would pass for a message of somebody else.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a>(pub &'a str);
 
@@ -188,11 +197,13 @@ impl fmt::Display for Row<'_> {
     }
 }
 
-/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places looked at, and has four
-/// more on one side of it.
+/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places
+/// looked at, and has four more on one side of it.
 fn may_have_excess(ascii: &[u8]) -> bool {
     let is_space = |at: usize| ascii.get(at) == Some(&b' ');
-    (BLANKS_MAX..ascii.len()).step_by(BLANKS_MAX + 1).any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
+    (BLANKS_MAX..ascii.len())
+        .step_by(BLANKS_MAX + 1)
+        .any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
 }
 
 /// From where to where the first run of blanks is too long.
@@ -210,14 +221,16 @@ fn find_excess(text: &str, is_ascii: bool) -> Option<(usize, usize)> {
     excess.map(|start| (start, text.len()))
 }
 
-/// How far a blank moves what follows, or would on terminals that do not know it; 0 for what is none.
+/// How far a blank moves what follows, or would on terminals that do not know it; 0 for what is
+/// none.
 fn blank_columns(c: char) -> usize {
     match c {
         ' ' => 1,
         '!'..='~' => 0,
         '\u{3000}' | '\u{3164}' | '\u{115F}' => 2,
         c if c.is_whitespace() || is_blank(c) => 1,
-        // What fonts do not know, and marks that have only a blank to stand on, move what follows or cannot be seen.
+        // What fonts do not know, and marks that have only a blank to stand on, move what follows
+        // or cannot be seen.
         c => usize::from(matches!(
             c.general_category(),
             GeneralCategory::Format | GeneralCategory::PrivateUse | GeneralCategory::Unassigned
@@ -228,8 +241,10 @@ fn blank_columns(c: char) -> usize {
 /// `bytes` as text, or where they cease to be UTF-8.
 pub fn from_bytes(bytes: &[u8]) -> Result<&str, NotUtf8> {
     // The flavour that knows the place is slower, so it is asked only when there is one.
-    simdutf8::basic::from_utf8(bytes)
-        .or_else(|_| simdutf8::compat::from_utf8(bytes).map_err(|error| NotUtf8 { offset_bytes: error.valid_up_to() }))
+    simdutf8::basic::from_utf8(bytes).or_else(|_| {
+        simdutf8::compat::from_utf8(bytes)
+            .map_err(|error| NotUtf8 { offset_bytes: error.valid_up_to() })
+    })
 }
 
 /// Bytes that are not UTF-8 from `offset_bytes` on.
@@ -239,7 +254,8 @@ pub struct NotUtf8 {
     pub offset_bytes: usize,
 }
 
-/// `value` in double quotes for an error line, with everything invisible escaped and at most `chars_max` characters of it.
+/// `value` in double quotes for an error line, with everything invisible escaped and at most
+/// `chars_max` characters of it.
 pub fn quote(value: &str, chars_max: usize) -> Quoted<'_> {
     Quoted { value, chars_max }
 }
@@ -259,8 +275,10 @@ impl fmt::Display for Quoted<'_> {
                 f.write_char('…')?;
                 break;
             }
-            // Marks belong to the letter before them; an apostrophe needs no escape between double quotes.
-            let is_mark = c.general_category_group() == GeneralCategoryGroup::Mark && !is_selector(c);
+            // Marks belong to the letter before them; an apostrophe needs no escape between double
+            // quotes.
+            let is_mark =
+                c.general_category_group() == GeneralCategoryGroup::Mark && !is_selector(c);
             if c == '\'' || is_mark && place > 0 {
                 f.write_char(c)?;
             } else {

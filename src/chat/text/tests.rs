@@ -20,7 +20,11 @@ fn clean_text_is_not_copied() {
         "\u{E000} \u{F8FF} private use is the reader's own font",
         "[31m is harmless once ESC is gone",
     ] {
-        assert!(matches!(clean(text), Cow::Borrowed(same) if same == text), "{}", text.escape_unicode());
+        assert!(
+            matches!(clean(text), Cow::Borrowed(same) if same == text),
+            "{}",
+            text.escape_unicode()
+        );
     }
 }
 
@@ -60,17 +64,23 @@ fn a_suspect_is_found_at_every_place() {
     }
 }
 
-/// Every character alone between two letters, judged by its general category and not by our list of ranges.
+/// Every character alone between two letters, judged by its general category and not by our list of
+/// ranges.
 #[test]
 fn every_character_there_is() {
-    let kept_format: &[char] =
-        &['\u{AD}', '\u{61C}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}', '\u{200F}', '\u{2060}'];
+    let kept_format: &[char] = &[
+        '\u{AD}', '\u{61C}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}',
+        '\u{200F}', '\u{2060}',
+    ];
     for c in ('\0'..'\u{34000}').chain('\u{E0000}'..'\u{E1100}') {
         let text = format!("a{c}b");
         let cleaned = clean(&text);
         let harmful = match c.general_category() {
-            GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => true,
-            // Those of scripts (Arabic, Kaithi, hieroglyphs, shorthand, music) are part of how those are written.
+            GeneralCategory::Control
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator => true,
+            // Those of scripts (Arabic, Kaithi, hieroglyphs, shorthand, music) are part of how
+            // those are written.
             GeneralCategory::Format => {
                 !kept_format.contains(&c)
                     && !matches!(c as u32, 0x600..=0x8FF | 0x110BD..=0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1D1FF)
@@ -78,7 +88,13 @@ fn every_character_there_is() {
             GeneralCategory::Unassigned => matches!(c as u32, 0x2065 | 0xE0000..=0xE0FFF),
             _ => false,
         };
-        assert_eq!(cleaned != text, harmful, "{}: {}", c.escape_unicode(), cleaned.escape_unicode());
+        assert_eq!(
+            cleaned != text,
+            harmful,
+            "{}: {}",
+            c.escape_unicode(),
+            cleaned.escape_unicode()
+        );
     }
 }
 
@@ -101,10 +117,13 @@ fn clean_naively(text: &str) -> String {
             out.push_str(&flag[4..]);
         } else if is_selector(c) {
             let nothing = "\u{200B}\u{200C}\u{200D}\u{200E}\u{200F}\u{2060}\u{E007F}";
-            if before.is_some_and(|b| !b.is_whitespace() && !is_selector(b) && !nothing.contains(b)) {
+            if before.is_some_and(|b| !b.is_whitespace() && !is_selector(b) && !nothing.contains(b))
+            {
                 out.push(c);
             }
-        } else if category != GeneralCategory::Control && !HIDDEN.iter().any(|hidden| hidden.contains(&c)) {
+        } else if category != GeneralCategory::Control
+            && !HIDDEN.iter().any(|hidden| hidden.contains(&c))
+        {
             out.push(c);
         }
         rest = &rest[width..];
@@ -182,10 +201,17 @@ proptest! {
 fn not_utf8_says_where() {
     let error = from_bytes(b"caf\xe9").expect_err("Latin-1");
     assert_eq!(error, NotUtf8 { offset_bytes: 3 });
-    assert_eq!(error.to_string(), "that is not UTF-8 from byte 3 on; set your terminal or client to UTF-8");
+    assert_eq!(
+        error.to_string(),
+        "that is not UTF-8 from byte 3 on; set your terminal or client to UTF-8"
+    );
     assert_eq!(from_bytes(b"\xed\xa0\x80"), Err(NotUtf8 { offset_bytes: 0 }), "a surrogate");
     assert_eq!(from_bytes("\u{10FFFF}é".as_bytes()), Ok("\u{10FFFF}é"));
-    assert_eq!(from_bytes("あい".as_bytes().split_at(5).0), Err(NotUtf8 { offset_bytes: 3 }), "cut short");
+    assert_eq!(
+        from_bytes("あい".as_bytes().split_at(5).0),
+        Err(NotUtf8 { offset_bytes: 3 }),
+        "cut short"
+    );
 }
 
 #[test]
@@ -217,7 +243,8 @@ fn row_naively(text: &str) -> String {
             (true, false) => columns + 1,
             (true, true) => columns + 2,
         };
-        // What would go over has its full width from then on, so that a narrower one behind it does not slip in.
+        // What would go over has its full width from then on, so that a narrower one behind it does
+        // not slip in.
         columns = if columns > 8 { 100 } else { columns };
         columns <= 8
     };
@@ -261,19 +288,31 @@ fn blanks_of_any_kind_do_not_reach_the_next_row() {
             let blanks: String = [kind, other].into_iter().cycle().take(300).collect();
             let text = format!("hi{blanks}[#lobby] alice: yes");
             let shown = Row(&clean(&text)).to_string();
-            let blanks = shown.strip_prefix("hi").and_then(|rest| rest.split_once('[')).expect("the rest is there").0;
+            let blanks = shown
+                .strip_prefix("hi")
+                .and_then(|rest| rest.split_once('['))
+                .expect("the rest is there")
+                .0;
             assert!(blanks.chars().count() <= 8, "{}", shown.escape_unicode());
         }
     }
-    for text in
-        ["", "x", "        eight", "a  b   c", "\u{3000}\u{3000}\u{3000}\u{3000}あ", "👩\u{200D}💻 1\u{FE0F}\u{20E3}"]
-    {
+    for text in [
+        "",
+        "x",
+        "        eight",
+        "a  b   c",
+        "\u{3000}\u{3000}\u{3000}\u{3000}あ",
+        "👩\u{200D}💻 1\u{FE0F}\u{20E3}",
+    ] {
         assert_eq!(Row(text).to_string(), text);
         assert_eq!(Row(text).pieces().count(), usize::from(!text.is_empty()));
     }
     assert_eq!(Row("         nine").to_string(), "        nine");
     assert_eq!(Row("x         ").to_string(), "x        ");
-    assert_eq!(Row("a\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}b").to_string(), "a\u{3000}\u{3000}\u{3000}\u{3000}b");
+    assert_eq!(
+        Row("a\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}b").to_string(),
+        "a\u{3000}\u{3000}\u{3000}\u{3000}b"
+    );
 }
 
 fn blanks() -> impl Strategy<Value = String> {

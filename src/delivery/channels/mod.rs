@@ -1,8 +1,9 @@
 //! Rooms: who is in them, and what was said there that has not been handed out yet.
 //!
-//! A message is encoded once per [`Encoding`] in use in its channel, straight into that encoding's batch. At the end of the turn, or
-//! of one of the next few, the batch is frozen and every member is handed a reference to the same bytes. A member that joins in mid-turn
-//! remembers how far the batch had grown, so it gets only what was said after it came.
+//! A message is encoded once per [`Encoding`] in use in its channel, straight into that encoding's
+//! batch. At the end of the turn, or of one of the next few, the batch is frozen and every member
+//! is handed a reference to the same bytes. A member that joins in mid-turn remembers how far the
+//! batch had grown, so it gets only what was said after it came.
 
 use std::num::NonZeroU32;
 
@@ -17,7 +18,8 @@ use crate::ids::ClientId;
 pub struct ChannelId(NonZeroU32);
 
 impl ChannelId {
-    /// The channel with this key in the slab. One is added, so that an id that may be missing takes no more space.
+    /// The channel with this key in the slab. One is added, so that an id that may be missing takes
+    /// no more space.
     pub(crate) fn new(key: usize) -> ChannelId {
         let key = u32::try_from(key + 1).ok().and_then(NonZeroU32::new);
         ChannelId(key.expect("channels are far fewer than 2^32"))
@@ -32,7 +34,8 @@ impl ChannelId {
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     pub speaker: ClientId,
-    /// What the speaker gets instead of the shared message, encoded for its wire; empty for nothing at all.
+    /// What the speaker gets instead of the shared message, encoded for its wire; empty for nothing
+    /// at all.
     pub instead: &'a [u8],
 }
 
@@ -63,8 +66,8 @@ enum Piece<'a> {
 
 /// The members that share a encoding, and this turn's messages in it.
 ///
-/// Invariant: it has members; every `from` is at most `batch.len()`; the stretches of one speaker neither touch nor
-/// overlap, and begin at its `from` or later.
+/// Invariant: it has members; every `from` is at most `batch.len()`; the stretches of one speaker
+/// neither touch nor overlap, and begin at its `from` or later.
 #[derive(Debug)]
 struct Subscribers {
     encoding: Encoding,
@@ -77,8 +80,8 @@ struct Subscribers {
 #[derive(Debug, Default)]
 pub struct Channel {
     subscribers: Vec<Subscribers>,
-    /// Members over the high-water mark that still drain; while there are any, publishers wait if they say more than people
-    /// type.
+    /// Members over the high-water mark that still drain; while there are any, publishers wait if
+    /// they say more than people type.
     pub(crate) congested_members: u32,
     /// When all that was said would have been said if nobody had talked faster than people type.
     pub(crate) paced_until: Millis,
@@ -101,7 +104,9 @@ impl Channel {
 
     /// The members, in an order that stays for as long as nobody comes or goes.
     pub fn clients(&self) -> impl Iterator<Item = ClientId> {
-        self.subscribers.iter().flat_map(|subscribers| subscribers.members.iter().map(|member| member.client))
+        self.subscribers
+            .iter()
+            .flat_map(|subscribers| subscribers.members.iter().map(|member| member.client))
     }
 
     /// The largest of this turn's batches, in bytes.
@@ -111,7 +116,11 @@ impl Channel {
 
     /// Seats a client; it will get what is published from now on.
     pub fn join(&mut self, id: ChannelId, client: ClientId, encoding: Encoding) -> MemberSlot {
-        let subscribers = match self.subscribers.iter().position(|subscribers| subscribers.encoding == encoding) {
+        let subscribers = match self
+            .subscribers
+            .iter()
+            .position(|subscribers| subscribers.encoding == encoding)
+        {
             Some(at) => &mut self.subscribers[at],
             None => {
                 self.subscribers.push(Subscribers {
@@ -130,7 +139,8 @@ impl Channel {
         MemberSlot { channel: id, index }
     }
 
-    /// Takes a client out. Returns the member that was moved into its place and so has this slot now.
+    /// Takes a client out. Returns the member that was moved into its place and so has this slot
+    /// now.
     pub fn leave(&mut self, slot: MemberSlot, encoding: Encoding) -> Option<ClientId> {
         let subscribers = self.subscribers(encoding);
         subscribers.members.swap_remove(slot.index as usize);
@@ -141,8 +151,9 @@ impl Channel {
         moved
     }
 
-    /// Adds to the batch of every encoding in use. `encode` appends one whole message in the encoding that it is given, or
-    /// nothing. Returns the length of the message in the encoding in which it is longest.
+    /// Adds to the batch of every encoding in use. `encode` appends one whole message in the
+    /// encoding that it is given, or nothing. Returns the length of the message in the encoding in
+    /// which it is longest.
     pub fn publish(
         &mut self,
         compressor: &mut Compressor,
@@ -165,7 +176,8 @@ impl Channel {
         longest
     }
 
-    /// What a member has not been handed yet of this turn's batch, as copies; afterwards it has been handed it.
+    /// What a member has not been handed yet of this turn's batch, as copies; afterwards it has
+    /// been handed it.
     pub fn catch_up(&mut self, slot: MemberSlot, encoding: Encoding, mut give: impl FnMut(&[u8])) {
         let subscribers = self.subscribers(encoding);
         let member = &mut subscribers.members[slot.index as usize];
@@ -182,7 +194,8 @@ impl Channel {
         subscribers.own.retain(|own| own.speaker != client);
     }
 
-    /// Freezes every batch and hands each member its share of it, with the number of members that were handed the same.
+    /// Freezes every batch and hands each member its share of it, with the number of members that
+    /// were handed the same.
     pub fn freeze_batches(&mut self, mut give: impl FnMut(ClientId, Handed<'_>)) {
         for subscribers in &mut self.subscribers {
             if subscribers.batch.is_empty() {
@@ -214,7 +227,8 @@ impl Channel {
     pub fn trim(&mut self) {
         for subscribers in &mut self.subscribers {
             subscribers.own.shrink_to_fit();
-            // Moved, and not only shrunk: a list that grew among passing things would keep their pages.
+            // Moved, and not only shrunk: a list that grew among passing things would keep their
+            // pages.
             subscribers.members = subscribers.members.to_vec();
         }
         self.subscribers.shrink_to_fit();
@@ -246,15 +260,29 @@ impl Subscribers {
             last.instead.extend_from_slice(origin.instead);
             return;
         }
-        self.own.push(Own { speaker: origin.speaker, start, end, instead: origin.instead.to_vec() });
+        self.own.push(Own {
+            speaker: origin.speaker,
+            start,
+            end,
+            instead: origin.instead.to_vec(),
+        });
     }
 }
 
-/// Cuts `from..to` of a batch into what is shared and what one speaker gets instead. `own` is in ascending order.
-fn pieces<'a>(from: usize, to: usize, own: impl Iterator<Item = &'a Own>, mut give: impl FnMut(Piece<'a>)) {
+/// Cuts `from..to` of a batch into what is shared and what one speaker gets instead. `own` is in
+/// ascending order.
+fn pieces<'a>(
+    from: usize,
+    to: usize,
+    own: impl Iterator<Item = &'a Own>,
+    mut give: impl FnMut(Piece<'a>),
+) {
     let mut at = from;
     for own in own {
-        debug_assert!(own.start as usize >= at, "catching up forgets the stretches that were handed over");
+        debug_assert!(
+            own.start as usize >= at,
+            "catching up forgets the stretches that were handed over"
+        );
         let start = own.start as usize;
         if at < start {
             give(Piece::Shared(at, start));
@@ -269,7 +297,8 @@ fn pieces<'a>(from: usize, to: usize, own: impl Iterator<Item = &'a Own>, mut gi
     }
 }
 
-/// Batches stay far below 4 GiB: a channel over the high-water mark takes no further messages this turn.
+/// Batches stay far below 4 GiB: a channel over the high-water mark takes no further messages this
+/// turn.
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a batch is smaller than 4 GiB")
 }

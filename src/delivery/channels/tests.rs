@@ -1,4 +1,5 @@
-//! One channel against the plainest model of it: a list of members, and for each what it has to be given.
+//! One channel against the plainest model of it: a list of members, and for each what it has to be
+//! given.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,8 @@ fn room_id() -> ChannelId {
     ChannelId::new(0)
 }
 
-/// A channel, its slots as [`crate::delivery::Delivery`] keeps them, and what each client has been given.
+/// A channel, its slots as [`crate::delivery::Delivery`] keeps them, and what each client has been
+/// given.
 #[derive(Default)]
 struct Sim {
     channel: Channel,
@@ -36,7 +38,8 @@ impl Sim {
     }
 
     fn join(&mut self, key: usize) {
-        self.slots.insert(client(key), self.channel.join(room_id(), client(key), Encoding::default()));
+        self.slots
+            .insert(client(key), self.channel.join(room_id(), client(key), Encoding::default()));
     }
 
     fn leave(&mut self, key: usize) {
@@ -63,7 +66,8 @@ impl Sim {
 
     fn catch_up(&mut self, key: usize) {
         let slot = self.slots[&client(key)];
-        self.channel.catch_up(slot, Encoding::default(), |bytes| add(&mut self.given, client(key), bytes));
+        self.channel
+            .catch_up(slot, Encoding::default(), |bytes| add(&mut self.given, client(key), bytes));
     }
 
     fn freeze_batches(&mut self) {
@@ -109,7 +113,10 @@ fn all_members_share_the_same_bytes() {
     let mut frames = Vec::new();
     sim.channel.freeze_batches(|_, handed| frames.push(handed.frame));
     assert_eq!(frames, ["one two"; 3]);
-    assert!(frames.iter().all(|frame| frame.as_ptr() == frames[0].as_ptr()), "a reference each, and no copy");
+    assert!(
+        frames.iter().all(|frame| frame.as_ptr() == frames[0].as_ptr()),
+        "a reference each, and no copy"
+    );
     sim.freeze_batches();
     assert_eq!(sim.given(0), "", "once");
 }
@@ -125,7 +132,10 @@ fn who_joins_in_mid_turn_gets_only_what_comes_later() {
     assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before after ", "after ", ""]);
     sim.say("next turn");
     sim.freeze_batches();
-    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before after next turn", "after next turn", "next turn"]);
+    assert_eq!(
+        [sim.given(0), sim.given(1), sim.given(2)],
+        ["before after next turn", "after next turn", "next turn"]
+    );
 }
 
 #[test]
@@ -135,7 +145,10 @@ fn who_leaves_in_mid_turn_gets_all_that_was_said_before() {
     sim.leave(0);
     sim.say("after ");
     sim.freeze_batches();
-    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["before ", "before after ", "before after "]);
+    assert_eq!(
+        [sim.given(0), sim.given(1), sim.given(2)],
+        ["before ", "before after ", "before after "]
+    );
     sim.check();
 }
 
@@ -175,7 +188,10 @@ fn a_speaker_gets_something_else_or_nothing_instead() {
     sim.say_as(0, "e ", "E! ");
     sim.say("f");
     sim.freeze_batches();
-    assert_eq!([sim.given(0), sim.given(1), sim.given(2)], ["a c E! f", "a b C! d e f", "a b c d e f"]);
+    assert_eq!(
+        [sim.given(0), sim.given(1), sim.given(2)],
+        ["a c E! f", "a b C! d e f", "a b c d e f"]
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The log: lines go through a queue to a thread of its own, which alone writes to standard error.
 //!
-//! Whoever logs never waits, whatever reads standard error: a pipe that nobody empties, a terminal stopped with Ctrl-S. What
-//! does not fit into the queue is dropped and counted, and floods of one kind of line are thinned out before they come to it.
+//! Whoever logs never waits, whatever reads standard error: a pipe that nobody empties, a terminal
+//! stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
+//! kind of line are thinned out before they come to it.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -17,9 +18,11 @@ use log::{Level, LevelFilter, Record};
 use crate::clock::Millis;
 use crate::throttle::{Rate, TokenBucket};
 
-/// What waits to be written: ten thousand lines. As much again may be on its way to a reader that does not read.
+/// What waits to be written: ten thousand lines. As much again may be on its way to a reader that
+/// does not read.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Lines from one place in the code, at once and a second: enough to tell an incident from its beginning.
+/// Lines from one place in the code, at once and a second: enough to tell an incident from its
+/// beginning.
 const LINES: (u32, u32) = (1000, 1);
 /// The same for warnings and errors.
 const WARNINGS: (u32, u32) = (1000, 10);
@@ -42,7 +45,8 @@ pub fn start() -> Result<(), String> {
     };
     check(&directives).map_err(|error| format!("RUST_LOG: {error}"))?;
     let style = anstream::AutoStream::choice(&io::stderr()).into();
-    let log = Log::new(&directives, style, io::stderr()).map_err(|error| format!("no thread for the log: {error}"))?;
+    let log = Log::new(&directives, style, io::stderr())
+        .map_err(|error| format!("no thread for the log: {error}"))?;
     let level = log.lines.filter();
     log::set_boxed_logger(Box::new(log)).map_err(|error| error.to_string())?;
     log::set_max_level(level);
@@ -55,14 +59,21 @@ pub fn start() -> Result<(), String> {
     Ok(())
 }
 
-/// As strict as with a flag; env_logger takes what it does not understand for the name of a module, and then logs nothing.
+/// As strict as with a flag; env_logger takes what it does not understand for the name of a module,
+/// and then logs nothing.
 fn check(directives: &str) -> Result<(), String> {
     env_filter::Builder::new().try_parse(directives).map_err(|error| error.to_string())?;
-    for word in directives.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '/'])) {
+    for word in directives
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty() && !word.contains(['=', '/']))
+    {
         let is_ours = word.starts_with(env!("CARGO_CRATE_NAME"));
         if !is_ours && word.parse::<LevelFilter>().is_err() {
             let module = env!("CARGO_CRATE_NAME");
-            return Err(format!("{word:?} is none of off, error, warn, info, debug, trace, and no module of {module}"));
+            return Err(format!(
+                "{word:?} is none of off, error, warn, info, debug, trace, and no module of {module}"
+            ));
         }
     }
     Ok(())
@@ -75,21 +86,35 @@ struct Log {
 }
 
 impl Log {
-    fn new(directives: &str, style: env_logger::WriteStyle, sink: impl Write + Send + 'static) -> io::Result<Log> {
+    fn new(
+        directives: &str,
+        style: env_logger::WriteStyle,
+        sink: impl Write + Send + 'static,
+    ) -> io::Result<Log> {
         let shared = Arc::new(Shared::default());
         let build = |directives: &str, target| {
             let mut builder = env_logger::Builder::new();
-            builder.parse_filters(directives).write_style(style).format(write_line).target(Target::Pipe(target)).build()
+            builder
+                .parse_filters(directives)
+                .write_style(style)
+                .format(write_line)
+                .target(Target::Pipe(target))
+                .build()
         };
         let told = Told::default();
-        let writer =
-            Writer { shared: Arc::clone(&shared), reports: build("trace", Box::new(told.clone())), told, sink };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            reports: build("trace", Box::new(told.clone())),
+            told,
+            sink,
+        };
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Log { lines: build(directives, Box::new(Entrance(Arc::clone(&shared)))), shared })
     }
 }
 
-/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set beyond the year 9999.
+/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set
+/// beyond the year 9999.
 fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let time = match time_of(SystemTime::now()) {
         Some(seconds) => seconds.to_string(),
@@ -153,7 +178,12 @@ struct Work {
 
 impl Default for Shared {
     fn default() -> Shared {
-        Shared { state: Mutex::default(), work: Condvar::new(), rest: Condvar::new(), started: Instant::now() }
+        Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            rest: Condvar::new(),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -178,10 +208,14 @@ impl Shared {
     fn flush(&self, patience: Duration) {
         let mut state = self.lock();
         state.is_ending = true;
-        let patience =
-            state.flush_until.get_or_insert(Instant::now() + patience).saturating_duration_since(Instant::now());
+        let patience = state
+            .flush_until
+            .get_or_insert(Instant::now() + patience)
+            .saturating_duration_since(Instant::now());
         self.work.notify_one();
-        let is_busy = |state: &mut State| state.is_writing || !state.queue.bytes.is_empty() || state.thinning.owes();
+        let is_busy = |state: &mut State| {
+            state.is_writing || !state.queue.bytes.is_empty() || state.thinning.owes()
+        };
         let waited = self.rest.wait_timeout_while(state, patience, is_busy);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_ending = false;
     }
@@ -199,10 +233,15 @@ impl Shared {
             }
             state.is_writing = false;
             self.rest.notify_all();
-            let pause = state.thinning.due().map(|at| Duration::from_millis(at.saturating_sub(self.now()).max(1)));
+            let pause = state
+                .thinning
+                .due()
+                .map(|at| Duration::from_millis(at.saturating_sub(self.now()).max(1)));
             state = match pause {
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(pause) => self.work.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0,
+                Some(pause) => {
+                    self.work.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+                }
             };
         }
     }
@@ -236,7 +275,9 @@ struct Queue {
 impl Queue {
     fn push(&mut self, line: &[u8]) {
         // Once something is lost, what comes after it waits until that can be said.
-        if self.lost > 0 && !self.bytes.is_empty() || self.bytes.len() + line.len() > QUEUE_BYTES_MAX {
+        if self.lost > 0 && !self.bytes.is_empty()
+            || self.bytes.len() + line.len() > QUEUE_BYTES_MAX
+        {
             self.lost += 1;
         } else {
             self.bytes.extend_from_slice(line);
@@ -286,13 +327,17 @@ fn rate_of(level: Level) -> Rate {
 
 impl Thinning {
     fn admits(&mut self, record: &Record<'_>, now: Millis) -> Admitted {
-        let (Some(module), Some(line)) = (record.module_path_static(), record.line()) else { return Admitted::Yes };
+        let (Some(module), Some(line)) = (record.module_path_static(), record.line()) else {
+            return Admitted::Yes;
+        };
         let flow = self.places.entry((module, line)).or_default();
         if let Some(left_out) = &mut flow.left_out {
             left_out.count += 1;
             return Admitted::LeftOut;
         }
-        let Err(due) = flow.bucket.try_take(now, &rate_of(record.level())) else { return Admitted::Yes };
+        let Err(due) = flow.bucket.try_take(now, &rate_of(record.level())) else {
+            return Admitted::Yes;
+        };
         flow.left_out = Some(LeftOut {
             count: 1,
             due,
@@ -316,7 +361,9 @@ impl Thinning {
     fn take_due(&mut self, now: Millis, is_ending: bool) -> Vec<LeftOut> {
         let mut taken = Vec::new();
         for flow in self.places.values_mut() {
-            if let Some(left_out) = flow.left_out.take_if(|left_out| is_ending || left_out.due <= now) {
+            if let Some(left_out) =
+                flow.left_out.take_if(|left_out| is_ending || left_out.due <= now)
+            {
                 // The line that tells of them is one as well.
                 let _ = flow.bucket.try_take(now, &rate_of(left_out.level));
                 taken.push(left_out);
@@ -344,13 +391,22 @@ impl<W: Write> Writer<W> {
             let Work { mut lines, left_out, lost } = self.shared.work(spare);
             for LeftOut { count, level, target, example, .. } in &left_out {
                 let were = if *count == 1 { "line like this was" } else { "lines like this were" };
-                self.report(*level, target, format_args!("{count} more {were} left out: {example}"));
+                self.report(
+                    *level,
+                    target,
+                    format_args!("{count} more {were} left out: {example}"),
+                );
             }
             lines.append(&mut self.told.take());
             let count = memchr::memchr_iter(b'\n', &lines).count() as u64;
             if lost > 0 {
-                let were = if lost == 1 { "line of this log was" } else { "lines of this log were" };
-                self.report(Level::Warn, module_path!(), format_args!("{lost} {were} lost: nobody took them"));
+                let were =
+                    if lost == 1 { "line of this log was" } else { "lines of this log were" };
+                self.report(
+                    Level::Warn,
+                    module_path!(),
+                    format_args!("{lost} {were} lost: nobody took them"),
+                );
                 lines.append(&mut self.told.take());
             }
             if self.write(&lines).is_err() {
@@ -364,7 +420,10 @@ impl<W: Write> Writer<W> {
     }
 
     fn report(&self, level: Level, target: &str, what: std::fmt::Arguments<'_>) {
-        log::Log::log(&self.reports, &Record::builder().level(level).target(target).args(what).build());
+        log::Log::log(
+            &self.reports,
+            &Record::builder().level(level).target(target).args(what).build(),
+        );
     }
 
     fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
@@ -373,7 +432,9 @@ impl<W: Write> Writer<W> {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => lines = &lines[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(COALESCE_STEP),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(COALESCE_STEP)
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -106,7 +106,8 @@ fn settle(log: &Log) {
 }
 
 fn text(output: &Receiver<Vec<u8>>) -> String {
-    String::from_utf8(output.recv_timeout(Duration::from_secs(30)).expect("it is written")).expect("UTF-8")
+    String::from_utf8(output.recv_timeout(Duration::from_secs(30)).expect("it is written"))
+        .expect("UTF-8")
 }
 
 #[test]
@@ -118,7 +119,8 @@ fn lines_come_out_whole_in_order_and_with_their_level() {
     log.log(&record(2, Level::Debug, format_args!("not wanted")));
     (0..200).for_each(|_| drop(answer.send(Ok(()))));
     settle(&log);
-    let all: String = output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
+    let all: String =
+        output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
     let lines: Vec<&str> = all.lines().collect();
     assert_eq!(lines.len(), 100);
     for (number, line) in lines.iter().enumerate() {
@@ -136,7 +138,11 @@ fn whoever_logs_does_not_wait_and_what_is_lost_is_counted() {
     }
     let began = Instant::now();
     log.flush();
-    assert!(began.elapsed() >= FLUSH && began.elapsed() < 10 * FLUSH, "it gives up: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= FLUSH && began.elapsed() < 10 * FLUSH,
+        "it gives up: {:?}",
+        began.elapsed()
+    );
     let began = Instant::now();
     log.flush();
     assert!(began.elapsed() < FLUSH, "it has waited before");
@@ -146,14 +152,17 @@ fn whoever_logs_does_not_wait_and_what_is_lost_is_counted() {
 
     (0..3).for_each(|_| drop(answer.send(Ok(()))));
     settle(&log);
-    let all: String = output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
-    let (last, before) =
-        all.lines().collect::<Vec<_>>().split_last().map(|(last, rest)| (*last, rest.len())).expect("it");
-    assert!(
-        last.ends_with(&format!(
-            " WARN  chat_server::net::logging] {lost} lines of this log were lost: nobody took them"
-        ))
-    );
+    let all: String =
+        output.try_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect();
+    let (last, before) = all
+        .lines()
+        .collect::<Vec<_>>()
+        .split_last()
+        .map(|(last, rest)| (*last, rest.len()))
+        .expect("it");
+    assert!(last.ends_with(&format!(
+        " WARN  chat_server::net::logging] {lost} lines of this log were lost: nobody took them"
+    )));
     assert_eq!(before as u64 + lost, u64::from(2 * QUEUE_BYTES_MAX as u32 / 1000));
     say(&log, 1, format_args!("and on it goes"));
     drop(answer.send(Ok(())));
@@ -173,7 +182,11 @@ fn a_sink_that_fails_is_tried_again_with_the_next_line() {
     drop(answer.send(Err(io::ErrorKind::WouldBlock.into())));
     drop(answer.send(Ok(())));
     let all = text(&output);
-    assert!(all.contains("] heard\n") && all.ends_with("] 3 lines of this log were lost: nobody took them\n"), "{all}");
+    assert!(
+        all.contains("] heard\n")
+            && all.ends_with("] 3 lines of this log were lost: nobody took them\n"),
+        "{all}"
+    );
 }
 
 #[test]
@@ -186,16 +199,25 @@ fn what_was_left_out_is_told_though_no_further_line_comes() {
         all.push_str(&text(&output));
     }
     assert_eq!(all.lines().count(), 1001);
-    assert!(all.ends_with(" INFO  chat_server::here] 500 more lines like this were left out: line 1000\n"));
+    assert!(all.ends_with(
+        " INFO  chat_server::here] 500 more lines like this were left out: line 1000\n"
+    ));
 }
 
 // ---- RUST_LOG ----
 
 #[test]
 fn what_would_log_nothing_unnoticed_is_refused() {
-    for good in
-        ["", "info", "WARN", "off", "chat_server", "chat_server::server=debug,warn", "hyper=off,info", "info/text"]
-    {
+    for good in [
+        "",
+        "info",
+        "WARN",
+        "off",
+        "chat_server",
+        "chat_server::server=debug,warn",
+        "hyper=off,info",
+        "info/text",
+    ] {
         assert_eq!(check(good), Ok(()), "{good}");
     }
     for bad in ["a=b=c", "inof", "info,verbose", "chat-server", "chat_server=loud"] {

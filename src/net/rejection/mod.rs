@@ -13,10 +13,11 @@ use crate::wire::Protocols;
 use crate::wire::detect::{Detected, Payload, detect};
 use crate::wire::http::{HttpError, Method};
 
-/// Connections that wait to be told: they fit in the descriptors that are kept from clients. When there are more, the first
-/// no longer waits, so that a flood finds nothing to fill.
+/// Connections that wait to be told: they fit in the descriptors that are kept from clients. When
+/// there are more, the first no longer waits, so that a flood finds nothing to fill.
 const WAITING_MAX: usize = 16;
-/// A client that speaks first does so as soon as it is connected; a lost packet apart, that is a matter of microseconds.
+/// A client that speaks first does so as soon as it is connected; a lost packet apart, that is a
+/// matter of microseconds.
 const WAIT_MS: Millis = 100;
 /// Read of what a refused client has sent; a browser's request is smaller.
 const ARRIVED_BYTES_MAX: usize = 4096;
@@ -90,8 +91,8 @@ impl<S: Stream> Rejections<S> {
         Rejections { protocols, waiting: VecDeque::new() }
     }
 
-    /// Tells a client why it cannot come in, and closes the connection. A few are kept for a moment:
-    /// a request comes just after its connection, and its sender makes nothing of a line.
+    /// Tells a client why it cannot come in, and closes the connection. A few are kept for a
+    /// moment: a request comes just after its connection, and its sender makes nothing of a line.
     pub fn refuse(&mut self, mut stream: S, peer: SocketAddr, refusal: Rejection, now: Now) {
         info!("{peer}: refused: {refusal} ({})", refusal.limit());
         let mut arrived = [0; ARRIVED_BYTES_MAX];
@@ -137,8 +138,8 @@ impl<S: Stream> Rejections<S> {
         self.tell(stream, refusal, &arrived[..count], now);
     }
 
-    /// Nothing is kept of the client, so this is one attempt and no more. What it has sent was read before: closing with
-    /// unread input would reset the connection and lose the answer.
+    /// Nothing is kept of the client, so this is one attempt and no more. What it has sent was read
+    /// before: closing with unread input would reset the connection and lose the answer.
     fn tell(&self, mut stream: S, refusal: Rejection, arrived: &[u8], now: Now) {
         let date = now.http_date();
         let _: io::Result<usize> = stream.write(&refusal.answer(self.protocols, arrived, &date));

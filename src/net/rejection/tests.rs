@@ -5,8 +5,12 @@ use std::rc::Rc;
 
 use super::*;
 
-const ALL: [Rejection; 4] =
-    [Rejection::Full, Rejection::OutOfDescriptors, Rejection::AddressFull, Rejection::AddressTooFast];
+const ALL: [Rejection; 4] = [
+    Rejection::Full,
+    Rejection::OutOfDescriptors,
+    Rejection::AddressFull,
+    Rejection::AddressTooFast,
+];
 const DATE: &str = "Sun, 22 Nov 2026 15:18:35 GMT";
 
 /// The far end of a connection.
@@ -60,7 +64,12 @@ impl Drop for Near {
 }
 
 /// Refuses a connection that has sent this much by now.
-fn refuse(refusals: &mut Rejections<Near>, refusal: Rejection, input: &[u8], ms: u64) -> Rc<RefCell<Far>> {
+fn refuse(
+    refusals: &mut Rejections<Near>,
+    refusal: Rejection,
+    input: &[u8],
+    ms: u64,
+) -> Rc<RefCell<Far>> {
     let far = Rc::new(RefCell::new(Far { input: input.to_vec(), ..Far::default() }));
     refusals.refuse(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1).into(), refusal, at(ms));
     far
@@ -85,7 +94,9 @@ fn answer(refusal: Rejection, protocols: Protocols, arrived: &[u8]) -> String {
 #[test]
 fn whoever_has_not_sent_a_request_is_told_in_a_line() {
     for refusal in ALL {
-        for arrived in [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"] {
+        for arrived in
+            [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"]
+        {
             let line = answer(refusal, Protocols::Auto, arrived);
             assert_eq!(line, format!("! {refusal}; try again later\n"));
         }
@@ -145,7 +156,11 @@ fn nobody_waits_without_a_reason() {
     for input in [&b"hello\n"[..], b"GET / HTTP/1.1\r\n"] {
         assert_ne!(told(&refuse(&mut refusals, Rejection::Full, input, 0)), "");
     }
-    assert_ne!(told(&refuse(&mut refusals, Rejection::OutOfDescriptors, b"", 0)), "", "its descriptor is needed");
+    assert_ne!(
+        told(&refuse(&mut refusals, Rejection::OutOfDescriptors, b"", 0)),
+        "",
+        "its descriptor is needed"
+    );
     let far = Rc::new(RefCell::new(Far { input_ended: true, ..Far::default() }));
     refusals.refuse(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1).into(), Rejection::Full, at(0));
     assert_ne!(told(&far), "", "it will say nothing more");
@@ -156,10 +171,16 @@ fn nobody_waits_without_a_reason() {
 #[test]
 fn a_flood_does_not_make_more_wait() {
     let mut refusals = Rejections::new(Protocols::Auto);
-    let flood: Vec<_> = (0..1000).map(|_| refuse(&mut refusals, Rejection::AddressTooFast, b"", 5)).collect();
+    let flood: Vec<_> =
+        (0..1000).map(|_| refuse(&mut refusals, Rejection::AddressTooFast, b"", 5)).collect();
     let waiting = flood.iter().filter(|far| told(far).is_empty()).count();
     assert_eq!((waiting, refusals.waiting.len()), (WAITING_MAX, WAITING_MAX));
-    assert!(flood[..1000 - WAITING_MAX].iter().all(|far| !told(far).is_empty()), "the first are told first");
+    assert!(
+        flood[..1000 - WAITING_MAX].iter().all(|far| !told(far).is_empty()),
+        "the first are told first"
+    );
     refusals.finish(at(6));
-    assert!(flood.iter().all(|far| told(far) == "! your address connects too often; try again later\n"));
+    assert!(
+        flood.iter().all(|far| told(far) == "! your address connects too often; try again later\n")
+    );
 }

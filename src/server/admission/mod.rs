@@ -1,9 +1,11 @@
 //! What one address may have: so many clients at once, and new connections so often.
 //!
-//! Sans-IO: whoever accepts connections asks [`Admission::admit`], and tells of each client that came and left.
+//! Sans-IO: whoever accepts connections asks [`Admission::admit`], and tells of each client that
+//! came and left.
 //!
-//! What is kept is of two kinds. How many clients an address has is exact, and an address without clients has no entry. How
-//! often it connected is forgotten as soon as forgetting makes no difference, and earlier only past `RECENT_MAX`.
+//! What is kept is of two kinds. How many clients an address has is exact, and an address without
+//! clients has no entry. How often it connected is forgotten as soon as forgetting makes no
+//! difference, and earlier only past `RECENT_MAX`.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -16,21 +18,24 @@ use crate::clock::Millis;
 use crate::net::rejection::Rejection;
 use crate::throttle::{Rate, TokenBucket};
 
-/// `--max-clients-per-address` for public addresses, unless given: a school or an office behind one address, while filling
-/// a server takes dozens of them.
+/// `--max-clients-per-address` for public addresses, unless given: a school or an office behind one
+/// address, while filling a server takes dozens of them.
 const PUBLIC_CLIENTS_MAX: u32 = 256;
-/// `--connect-rate` for public addresses, unless given: after a restart all of them come back at once, each with a page to
-/// load; what goes on after that is no more than a fraction of what one core accepts.
+/// `--connect-rate` for public addresses, unless given: after a restart all of them come back at
+/// once, each with a page to load; what goes on after that is no more than a fraction of what one
+/// core accepts.
 const PUBLIC_CONNECTS: (u32, u32) = (512, 32);
 
-/// Admission that have connected of late, in each of two tables: as many as fill 2^16 slots of 17 bytes, about 1 MiB.
+/// Admission that have connected of late, in each of two tables: as many as fill 2^16 slots of 17
+/// bytes, about 1 MiB.
 const RECENT_MAX: usize = 7 << 13;
 
-/// Whoever counts as one: an IPv4 address, or the /64 network of an IPv6 address, which is what one host or one home is
-/// given (RFC 6177); it could come from another address of its 2^64 each time.
+/// Whoever counts as one: an IPv4 address, or the /64 network of an IPv6 address, which is what one
+/// host or one home is given (RFC 6177); it could come from another address of its 2^64 each time.
 ///
-/// Held as the network's 64 bits. IPv4 addresses take the place of the networks in `::/32`, which are nobody's (RFC 4291, 2.4
-/// reserves 0000::/8) but for that of `::1`: it falls on 0.0.0.0, which no peer has.
+/// Held as the network's 64 bits. IPv4 addresses take the place of the networks in `::/32`, which
+/// are nobody's (RFC 4291, 2.4 reserves 0000::/8) but for that of `::1`: it falls on 0.0.0.0, which
+/// no peer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Address(u64);
 
@@ -54,10 +59,12 @@ pub struct AddressLimits {
 
 /// The limits of two kinds of addresses.
 ///
-/// Unless given, limits hold for public addresses only. From loopback and private networks come reverse proxies, with the
-/// clients of the whole world behind one address, and load tests, with tens of thousands; nobody there is a stranger. IRC
-/// servers draw the line closer, at loopback (ergo: 16 clients, and 32 connections in ten minutes) or not at all (ngircd: 5
-/// clients); Redis, nginx and HAProxy have such limits only if they are configured. Given, a limit holds for every address.
+/// Unless given, limits hold for public addresses only. From loopback and private networks come
+/// reverse proxies, with the clients of the whole world behind one address, and load tests, with
+/// tens of thousands; nobody there is a stranger. IRC servers draw the line closer, at loopback
+/// (ergo: 16 clients, and 32 connections in ten minutes) or not at all (ngircd: 5 clients); Redis,
+/// nginx and HAProxy have such limits only if they are configured. Given, a limit holds for every
+/// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressPolicy {
     pub public: AddressLimits,
@@ -67,13 +74,15 @@ pub struct AddressPolicy {
 
 /// What is known of the addresses that clients come from.
 ///
-/// Invariant: `clients` holds how many clients each address has, if its number is limited, and no zero. `recent` holds
-/// every bucket that is not full, as long as there are no more than `RECENT_MAX` of them.
+/// Invariant: `clients` holds how many clients each address has, if its number is limited, and no
+/// zero. `recent` holds every bucket that is not full, as long as there are no more than
+/// `RECENT_MAX` of them.
 ///
-/// An address with clients takes 20 to 40 bytes, one without any nothing: where everybody has an address of their own, that
-/// is memory of every client.
+/// An address with clients takes 20 to 40 bytes, one without any nothing: where everybody has an
+/// address of their own, that is memory of every client.
 ///
-/// Both are hashed with keys that nobody outside knows: whoever picks addresses must not pick where they collide.
+/// Both are hashed with keys that nobody outside knows: whoever picks addresses must not pick where
+/// they collide.
 #[derive(Debug)]
 pub struct Admission {
     policy: AddressPolicy,
@@ -83,8 +92,8 @@ pub struct Admission {
 
 /// The buckets of addresses that have connected of late.
 ///
-/// Invariant: neither table has more than `max` entries, and no address is in both. What was tried for since `turned_at` is
-/// in `young`; what is in `old` was not.
+/// Invariant: neither table has more than `max` entries, and no address is in both. What was tried
+/// for since `turned_at` is in `young`; what is in `old` was not.
 #[derive(Debug)]
 struct Recent {
     young: HashMap<Address, TokenBucket>,
@@ -114,7 +123,9 @@ pub fn is_local(ip: IpAddr) -> bool {
     // RFC 6598: between a provider and its customers, and inside of clouds.
     let is_shared = |ip: Ipv4Addr| ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
     match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared(ip),
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared(ip)
+        }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
@@ -153,7 +164,8 @@ impl Admission {
         Admission { policy, clients: HashMap::new(), recent: Recent::new(fill_ms, RECENT_MAX) }
     }
 
-    /// Asks for one more client from this address. It is counted when it has come; that it was let in counts now.
+    /// Asks for one more client from this address. It is counted when it has come; that it was let
+    /// in counts now.
     ///
     /// # Errors
     /// Why it may not come in. Asking in vain costs the address nothing.
@@ -168,7 +180,10 @@ impl Admission {
         if connects == Rate::Off {
             return Ok(());
         }
-        self.recent.bucket(address, now).try_take(now, &connects).map_err(|_| Rejection::AddressTooFast)
+        self.recent
+            .bucket(address, now)
+            .try_take(now, &connects)
+            .map_err(|_| Rejection::AddressTooFast)
     }
 
     /// A client from this address is here.
@@ -206,8 +221,16 @@ impl Admission {
         }
         assert_eq!(self.clients, counts, "the clients of each address");
         let Recent { young, old, max, .. } = &self.recent;
-        assert!(young.len() <= *max && old.len() <= *max, "{} and {} of {max}", young.len(), old.len());
-        assert!(young.keys().all(|address| !old.contains_key(address)), "an address has one bucket");
+        assert!(
+            young.len() <= *max && old.len() <= *max,
+            "{} and {} of {max}",
+            young.len(),
+            old.len()
+        );
+        assert!(
+            young.keys().all(|address| !old.contains_key(address)),
+            "an address has one bucket"
+        );
     }
 }
 
@@ -218,9 +241,9 @@ impl Recent {
 
     /// The bucket of this address.
     ///
-    /// When there is no room for it, those who have not tried for longest are forgotten, as if their buckets were full; the
-    /// last `max` who tried never are.
-    /// Whoever comes from so many addresses gains by it no more than by turning to others of them. To refuse those for whom
+    /// When there is no room for it, those who have not tried for longest are forgotten, as if
+    /// their buckets were full; the last `max` who tried never are. Whoever comes from so many
+    /// addresses gains by it no more than by turning to others of them. To refuse those for whom
     /// there is no room would be worse: then that one could lock all newcomers out.
     fn bucket(&mut self, address: Address, now: Millis) -> &mut TokenBucket {
         self.turn(now);
@@ -231,8 +254,8 @@ impl Recent {
         self.young.entry(address).or_insert_with(|| known.unwrap_or_default())
     }
 
-    /// Forgets buckets that are full by now, when it is time. No sweep looks for them: what has been in `old` for the whole
-    /// time since the last turn is full.
+    /// Forgets buckets that are full by now, when it is time. No sweep looks for them: what has
+    /// been in `old` for the whole time since the last turn is full.
     fn turn(&mut self, now: Millis) {
         if now.saturating_sub(self.turned_at) >= self.fill_ms {
             self.forget_old(now);
@@ -247,8 +270,8 @@ impl Recent {
 
 /// Admission of which something has been noted of late.
 ///
-/// Invariant: what was noted since `turned_at` is in `young`, what was noted in the time before in `old`; neither has more
-/// than `RECENT_MAX` addresses.
+/// Invariant: what was noted since `turned_at` is in `young`, what was noted in the time before in
+/// `old`; neither has more than `RECENT_MAX` addresses.
 #[derive(Debug, Default)]
 pub struct RecentAddresses {
     young: HashSet<Address>,
@@ -297,7 +320,12 @@ impl FromStr for MaxClients {
         }
         // `u32::from_str` takes `+5`, which nobody means.
         let is_whole = given.bytes().all(|byte| byte.is_ascii_digit());
-        given.parse().ok().filter(|most| is_whole && *most > 0).map(MaxClients::AtMost).ok_or(MaxClientsError)
+        given
+            .parse()
+            .ok()
+            .filter(|most| is_whole && *most > 0)
+            .map(MaxClients::AtMost)
+            .ok_or(MaxClientsError)
     }
 }
 

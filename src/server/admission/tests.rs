@@ -94,7 +94,11 @@ fn unless_given_limits_are_for_public_addresses_only() {
         for _ in 0..256 {
             addresses.disconnected(ip(public));
         }
-        assert_eq!(comes(&mut addresses, ip(public), 0, 20_000), 256, "{public}: the burst has room for two rounds");
+        assert_eq!(
+            comes(&mut addresses, ip(public), 0, 20_000),
+            256,
+            "{public}: the burst has room for two rounds"
+        );
         addresses.disconnected(ip(public));
         assert_eq!(addresses.admit(ip(public), 0), Err(Rejection::AddressTooFast));
     }
@@ -104,10 +108,19 @@ fn unless_given_limits_are_for_public_addresses_only() {
 fn what_is_given_is_for_every_address_and_leaves_the_other_default() {
     let rate = "2:1".parse().expect("a rate");
     let policy = AddressPolicy::new(Some(MaxClients::AtMost(3)), None);
-    assert_eq!((policy.public.clients, policy.local.clients), (MaxClients::AtMost(3), MaxClients::AtMost(3)));
-    assert_eq!((policy.public.connects, policy.local.connects), (AddressPolicy::default().public.connects, Rate::Off));
+    assert_eq!(
+        (policy.public.clients, policy.local.clients),
+        (MaxClients::AtMost(3), MaxClients::AtMost(3))
+    );
+    assert_eq!(
+        (policy.public.connects, policy.local.connects),
+        (AddressPolicy::default().public.connects, Rate::Off)
+    );
     let policy = AddressPolicy::new(None, Some(rate));
-    assert_eq!((policy.public.clients, policy.local.clients), (MaxClients::AtMost(256), MaxClients::Off));
+    assert_eq!(
+        (policy.public.clients, policy.local.clients),
+        (MaxClients::AtMost(256), MaxClients::Off)
+    );
     assert_eq!((policy.public.connects, policy.local.connects), (rate, rate));
     let policy = AddressPolicy::new(Some(MaxClients::Off), Some(Rate::Off));
     assert_eq!(policy.public, policy.local);
@@ -115,9 +128,11 @@ fn what_is_given_is_for_every_address_and_leaves_the_other_default() {
 
 #[test]
 fn numbers_of_clients_are_read() {
-    for (given, most) in
-        [("off", MaxClients::Off), ("1", MaxClients::AtMost(1)), ("4294967295", MaxClients::AtMost(u32::MAX))]
-    {
+    for (given, most) in [
+        ("off", MaxClients::Off),
+        ("1", MaxClients::AtMost(1)),
+        ("4294967295", MaxClients::AtMost(u32::MAX)),
+    ] {
         assert_eq!(given.parse(), Ok(most));
     }
     for given in ["", "0", "-1", "+1", "1.5", "many", "OFF", "4294967296", " 1"] {
@@ -219,7 +234,12 @@ fn any_number_of_networks_take_no_more_memory() {
     }
     // Neither has ever grown past 2^16 slots.
     let Recent { young, old, .. } = &addresses.recent;
-    assert!(young.capacity().max(old.capacity()) <= RECENT_MAX, "{} and {}", young.capacity(), old.capacity());
+    assert!(
+        young.capacity().max(old.capacity()) <= RECENT_MAX,
+        "{} and {}",
+        young.capacity(),
+        old.capacity()
+    );
 }
 
 #[test]
@@ -231,11 +251,19 @@ fn past_the_cap_those_who_have_not_tried_for_longest_are_forgotten() {
         assert_eq!(addresses.admit(host(last), 0), Ok(()));
     }
     for last in (4..8).chain([0]) {
-        assert_eq!(addresses.admit(host(last), 0), Err(Rejection::AddressTooFast), "{last} is remembered");
+        assert_eq!(
+            addresses.admit(host(last), 0),
+            Err(Rejection::AddressTooFast),
+            "{last} is remembered"
+        );
     }
     assert_eq!(addresses.admit(host(1), 0), Ok(()), "forgotten");
     for last in [5, 6, 7, 0, 1] {
-        assert_eq!(addresses.admit(host(last), 0), Err(Rejection::AddressTooFast), "{last} is remembered");
+        assert_eq!(
+            addresses.admit(host(last), 0),
+            Err(Rejection::AddressTooFast),
+            "{last} is remembered"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! The server without sockets: scripted streams, a virtual clock, and services made for the occasion.
+//! The server without sockets: scripted streams, a virtual clock, and services made for the
+//! occasion.
 
 mod wires;
 
@@ -21,8 +22,9 @@ use crate::wire::Protocols;
 
 // ---- A stream as its script says ----
 
-/// The far end of a stream. It keeps the contract of [`Stream`]: a read brings all that has arrived, a write takes all that
-/// there is room for, and the simulation reports readiness when either changes.
+/// The far end of a stream. It keeps the contract of [`Stream`]: a read brings all that has
+/// arrived, a write takes all that there is room for, and the simulation reports readiness when
+/// either changes.
 #[derive(Debug, Default)]
 struct Far {
     /// Arrived, and not read yet.
@@ -64,7 +66,8 @@ impl Read for Near {
         if far.input.is_empty() && !far.input_ended {
             return Err(ErrorKind::WouldBlock.into());
         }
-        // A `VecDeque` reads out one of its two halves at a time, which would look like all that has arrived.
+        // A `VecDeque` reads out one of its two halves at a time, which would look like all that
+        // has arrived.
         far.input.make_contiguous();
         far.input.read(buffer)
     }
@@ -87,7 +90,8 @@ impl Write for Near {
             return Err(ErrorKind::WouldBlock.into());
         }
         far.room -= taken;
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
+        let bytes: Vec<u8> =
+            slices.iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
         far.output.extend_from_slice(&bytes);
         Ok(taken)
     }
@@ -147,7 +151,11 @@ struct Sim<A> {
 /// Everything small, so that limits are met with a few lines.
 fn limits() -> ConnectionLimits {
     ConnectionLimits {
-        delivery: DeliveryLimits { outbox_mark_bytes: 1000, outbox_max_bytes: 5000, ..DeliveryLimits::default() },
+        delivery: DeliveryLimits {
+            outbox_mark_bytes: 1000,
+            outbox_max_bytes: 5000,
+            ..DeliveryLimits::default()
+        },
         message_bytes_max: 100,
         read_bytes_max: 64,
         ..ConnectionLimits::default()
@@ -170,8 +178,11 @@ impl<A: Service> Sim<A> {
     fn connect(&mut self, room: usize) -> Peer {
         let far = Rc::new(RefCell::new(Far { room, ..Far::default() }));
         let key = self.server.next_key();
-        let accepted =
-            self.server.accept(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1000 + key as u16).into(), self.now);
+        let accepted = self.server.accept(
+            Near(Rc::clone(&far)),
+            (Ipv4Addr::LOCALHOST, 1000 + key as u16).into(),
+            self.now,
+        );
         assert_eq!(accepted, key);
         Peer { key, far }
     }
@@ -236,8 +247,13 @@ impl<A: Service> Sim<A> {
         assert!(self.server.closed.is_empty(), "the closed are reaped with the turn");
         let mut ready: Vec<usize> = self.server.ready.iter().map(|id| id.index()).collect();
         ready.sort_unstable();
-        let marked: Vec<usize> =
-            self.server.clients.iter().filter(|(_, c)| c.reading == Reading::Ready).map(|(key, _)| key).collect();
+        let marked: Vec<usize> = self
+            .server
+            .clients
+            .iter()
+            .filter(|(_, c)| c.reading == Reading::Ready)
+            .map(|(key, _)| key)
+            .collect();
         assert_eq!(ready, marked, "the ready list and the clients marked ready");
         for (key, client) in &self.server.clients {
             assert_ne!(client.lifecycle, Lifecycle::Closed, "client {key}");
@@ -335,10 +351,14 @@ impl Service for Nostalgic {
         });
         for &to in &self.ever {
             let words = format!("{to}: {text}");
-            out.send(to, |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(words.as_bytes())));
+            out.send(to, |to| {
+                to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(words.as_bytes()))
+            });
         }
         // An order to end one that may be gone already.
-        if let Some(which) = text.trim_end().strip_prefix("close ").and_then(|n| n.parse::<usize>().ok()) {
+        if let Some(which) =
+            text.trim_end().strip_prefix("close ").and_then(|n| n.parse::<usize>().ok())
+        {
             out.close(self.ever[which]);
         }
         self.said.push((client, text));
@@ -374,10 +394,12 @@ impl Service for Reluctant {
         self.tries.push(String::from_utf8_lossy(message.bytes).into_owned());
         match self.by_room {
             false if out.now().ms < self.from => return Outcome::Blocked(Wait::Time(self.from)),
-            true if out.congested(self.room) => return Outcome::Blocked(Wait::ChannelClear(self.room)),
-            false => {
-                out.send(client, |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(message.bytes)))
+            true if out.congested(self.room) => {
+                return Outcome::Blocked(Wait::ChannelClear(self.room));
             }
+            false => out.send(client, |to| {
+                to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(message.bytes))
+            }),
             true => out.publish(self.room, None, |to| {
                 to.message(FrameKind::Text, |batch| batch.extend_from_slice(message.bytes))
             }),
@@ -484,7 +506,8 @@ fn what_was_received_of_a_broken_connection_is_served() {
     }
 }
 
-/// A script says its last words without a line ending and closes; what it is answered meets a closed socket.
+/// A script says its last words without a line ending and closes; what it is answered meets a
+/// closed socket.
 #[test]
 fn half_a_line_before_the_end_is_said_although_the_connection_broke() {
     let mut sim = broadcast();
@@ -498,7 +521,8 @@ fn half_a_line_before_the_end_is_said_although_the_connection_broke() {
     assert!(script.is_dropped());
 }
 
-/// The server was stopped for a while: it has been told that there is room again, and has not had the time to use it.
+/// The server was stopped for a while: it has been told that there is room again, and has not had
+/// the time to use it.
 #[test]
 fn nobody_is_too_slow_who_has_read_while_the_server_stood_still() {
     let mut sim = broadcast();
@@ -511,7 +535,11 @@ fn nobody_is_too_slow_who_has_read_while_the_server_stood_still() {
     sim.now.ms += 10_000;
     sim.settle();
     assert_eq!(slow.output(), speaker.output());
-    assert!(!slow.output().contains("too slow") && slow.output().ends_with(&line('b', 49)), "{}", slow.output());
+    assert!(
+        !slow.output().contains("too slow") && slow.output().ends_with(&line('b', 49)),
+        "{}",
+        slow.output()
+    );
 }
 
 #[test]
@@ -624,9 +652,14 @@ fn publishers_wait_for_a_slow_member_and_go_on_in_fair_turns() {
     let mut turns = [0usize; 3];
     for said in heard.split_inclusive('\n') {
         let speaker = (said.as_bytes()[0] - b'a') as usize;
-        assert_eq!(said, line((b'a' + speaker as u8) as char, turns[speaker]), "in order, nothing lost");
+        assert_eq!(
+            said,
+            line((b'a' + speaker as u8) as char, turns[speaker]),
+            "in order, nothing lost"
+        );
         turns[speaker] += 1;
-        let (least, most) = (turns.iter().min().expect("three"), turns.iter().max().expect("three"));
+        let (least, most) =
+            (turns.iter().min().expect("three"), turns.iter().max().expect("three"));
         assert!(most - least <= 2, "one speaker got ahead: {turns:?}");
     }
     assert_eq!(turns, [count; 3]);
@@ -668,7 +701,10 @@ fn a_stalled_member_is_not_waited_for_and_later_let_go() {
     sim.pass(limits.delivery.stalled_ms);
     sim.drain(&stuck, PLENTY);
     sim.settle();
-    assert_eq!(stuck.output(), "! too slow: messages came in faster than this connection read them\n");
+    assert_eq!(
+        stuck.output(),
+        "! too slow: messages came in faster than this connection read them\n"
+    );
     assert!(stuck.far.borrow().is_shut);
     sim.pass(limits.linger_ms);
     assert!(stuck.is_dropped());
@@ -702,7 +738,8 @@ fn who_is_cut_off_in_mid_line_gets_the_rest_of_it_before_the_last_word() {
     sim.drain(&stuck, PLENTY);
     sim.settle();
     let output = stuck.output();
-    let heard = output.strip_suffix("! too slow: messages came in faster than this connection read them\n");
+    let heard =
+        output.strip_suffix("! too slow: messages came in faster than this connection read them\n");
     let heard = heard.expect("a last word on a line of its own");
     assert!(heard.ends_with('\n') && lines('a', 150).starts_with(heard), "{heard:?}");
 }
@@ -718,11 +755,15 @@ fn what_one_client_may_be_owed_is_limited() {
     sim.settle();
     sim.drain(&stuck, PLENTY);
     sim.settle();
-    assert_eq!(stuck.output(), "! too slow: messages came in faster than this connection read them\n");
+    assert_eq!(
+        stuck.output(),
+        "! too slow: messages came in faster than this connection read them\n"
+    );
     assert_eq!(speaker.output(), lines('a', 150) + &lines('b', 500));
 }
 
-/// A client that is over the mark and clear again in every turn must not collect a deadline each time.
+/// A client that is over the mark and clear again in every turn must not collect a deadline each
+/// time.
 #[test]
 fn deadlines_do_not_pile_up() {
     let mut sim = echo();
@@ -808,7 +849,11 @@ fn a_stale_id_never_reaches_the_next_owner_of_its_key() {
     sim.send(&new, "I am here\n");
     sim.settle();
     assert_eq!(sim.server.len(), 2, "the order to close was not for it");
-    assert!(new.output().ends_with("client 3: close 0\nall: client 3: I am here\n"), "{:?}", new.output());
+    assert!(
+        new.output().ends_with("client 3: close 0\nall: client 3: I am here\n"),
+        "{:?}",
+        new.output()
+    );
     assert_eq!(sim.server.service.closed.len(), 1);
 }
 
@@ -921,8 +966,12 @@ fn a_big_room_gets_its_share_while_small_ones_talk_all_the_time() {
 
 #[test]
 fn a_message_that_is_not_taken_is_offered_again_in_its_time_and_in_order() {
-    let reluctant =
-        |out: &mut Delivery| Reluctant { from: 1_003_000, room: out.open_channel(), by_room: false, tries: Vec::new() };
+    let reluctant = |out: &mut Delivery| Reluctant {
+        from: 1_003_000,
+        room: out.open_channel(),
+        by_room: false,
+        tries: Vec::new(),
+    };
     let mut sim = Sim::new(limits(), reluctant);
     let (peer, gone) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&peer, "one\ntwo\nthr");
@@ -932,7 +981,11 @@ fn a_message_that_is_not_taken_is_offered_again_in_its_time_and_in_order() {
     sim.end_input(&peer);
     sim.break_off(&gone, ErrorKind::ConnectionReset);
     sim.pass(2_999);
-    assert_eq!(sim.server.service.tries, ["one\n", "never\n"], "offered once, and nothing after it");
+    assert_eq!(
+        sim.server.service.tries,
+        ["one\n", "never\n"],
+        "offered once, and nothing after it"
+    );
     assert_eq!(peer.output(), "");
     sim.pass(1);
     assert_eq!(peer.output(), "one\ntwo\nthree\nfour");
@@ -944,15 +997,22 @@ fn a_message_that_is_not_taken_is_offered_again_in_its_time_and_in_order() {
 
 #[test]
 fn messages_that_wait_for_a_room_are_offered_again_in_order() {
-    let reluctant =
-        |out: &mut Delivery| Reluctant { from: 0, room: out.open_channel(), by_room: true, tries: Vec::new() };
+    let reluctant = |out: &mut Delivery| Reluctant {
+        from: 0,
+        room: out.open_channel(),
+        by_room: true,
+        tries: Vec::new(),
+    };
     let limits = ConnectionLimits { read_bytes_max: 2000, ..limits() };
     let mut sim = Sim::new(limits, reluctant);
     let (slow, a, b) = (sim.connect(0), sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&a, lines('a', 350));
     sim.send(&b, lines('b', 350));
     sim.settle();
-    assert!(a.output().len() <= 2 * limits.delivery.outbox_mark_bytes + 20, "the room is congested");
+    assert!(
+        a.output().len() <= 2 * limits.delivery.outbox_mark_bytes + 20,
+        "the room is congested"
+    );
     for _ in 0..200 {
         sim.drain(&slow, 100);
         sim.settle();
@@ -961,7 +1021,8 @@ fn messages_that_wait_for_a_room_are_offered_again_in_order() {
     assert_eq!(heard, a.output());
     for (speaker, name) in [(&a, 'a'), (&b, 'b')] {
         assert_eq!(speaker.unread(), 0);
-        let own: String = heard.split_inclusive('\n').filter(|line| line.starts_with(name)).collect();
+        let own: String =
+            heard.split_inclusive('\n').filter(|line| line.starts_with(name)).collect();
         assert_eq!(own, lines(name, 350));
     }
 }
@@ -1006,8 +1067,9 @@ struct Member {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// There is one order of everything that was said. Whoever has been there since some point of it has heard a stretch
-    /// that starts there and has no gap, and those who stay and read have heard it to its end.
+    /// There is one order of everything that was said. Whoever has been there since some point of
+    /// it has heard a stretch that starts there and has no gap, and those who stay and read have
+    /// heard it to its end.
     #[test]
     fn everybody_hears_one_true_order(steps in prop::collection::vec(step(), 1..150)) {
         // A witness whose kernel takes everything sees the true order.
@@ -1055,7 +1117,8 @@ proptest! {
                             member.done = true;
                             sim.end_input(&member.peer);
                         }
-                        // What the kernel has taken in before the end is never lost by a reset, but it is here.
+                        // What the kernel has taken in before the end is never lost by a reset, but
+                        // it is here.
                         Step::Break { .. } if !member.peer.far.borrow().input_ended => {
                             member.done = true;
                             sim.break_off(&member.peer, ErrorKind::ConnectionReset);
@@ -1116,7 +1179,9 @@ impl Service for TenRooms {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let room = self.0[client.index() % 10];
-        out.publish(room, None, |to| to.message(FrameKind::Text, |batch| batch.extend_from_slice(message.bytes)));
+        out.publish(room, None, |to| {
+            to.message(FrameKind::Text, |batch| batch.extend_from_slice(message.bytes))
+        });
         Outcome::Done
     }
 

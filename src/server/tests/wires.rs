@@ -76,16 +76,28 @@ impl<A: Service> Sim<A> {
 
 #[test]
 fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
-    let frames =
-        [frame(0x01, b"he"), frame(PING, b"?"), frame(0x80, b"llo"), frame(0x82, b"\xFF"), frame(CLOSE, b"")].concat();
-    let answers = [served(PONG, b"?"), served(TEXT, b"hello"), served(0x82, b"\xFF"), served(CLOSE, b"")].concat();
+    let frames = [
+        frame(0x01, b"he"),
+        frame(PING, b"?"),
+        frame(0x80, b"llo"),
+        frame(0x82, b"\xFF"),
+        frame(CLOSE, b""),
+    ]
+    .concat();
+    let answers =
+        [served(PONG, b"?"), served(TEXT, b"hello"), served(0x82, b"\xFF"), served(CLOSE, b"")]
+            .concat();
     for (input, start, end) in [
         (b"hello\nworld\r\n".to_vec(), "hello\n", b"world\r\n".to_vec()),
         (b"GETS what it gives\n".to_vec(), "GETS", b"gives\n".to_vec()),
         (b"GET\nPOST\n".to_vec(), "GET\nPOST\n", b"\n".to_vec()),
         (b"get / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), "HTTP/1.1 501 ", b"\n".to_vec()),
         (b"GET /\r\n".to_vec(), "HTTP/1.1 400 ", b"\n".to_vec()),
-        (b"SSH-2.0-x\r\n".to_vec(), "This is a chat server and does not speak SSH", b"\r\n".to_vec()),
+        (
+            b"SSH-2.0-x\r\n".to_vec(),
+            "This is a chat server and does not speak SSH",
+            b"\r\n".to_vec(),
+        ),
         (GET.repeat(2).into_bytes(), "HTTP/1.1 200 OK\r\n", b"\r\n\r\nok".to_vec()),
         (b"POST / HTTP/1.1\r\n\r\nhello\n".to_vec(), "HTTP/1.1 400 ", b"[:port].\n".to_vec()),
         ([GET.as_bytes(), UPGRADE.as_bytes(), &frames].concat(), "HTTP/1.1 200 OK\r\n", answers),
@@ -113,7 +125,8 @@ fn the_decision_is_the_same_wherever_the_bytes_are_cut() {
     }
 }
 
-const GREETING: &str = "* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n";
+const GREETING: &str =
+    "* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n";
 
 #[test]
 fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
@@ -122,16 +135,24 @@ fn silence_is_told_how_to_come_in_and_nobody_comes_in_by_it() {
     sim.pass(11_999);
     assert_eq!(silent.output(), "");
     sim.pass(1);
-    assert_eq!((silent.take_output(), late.take_output()), (GREETING.to_owned(), GREETING.to_owned()));
+    assert_eq!(
+        (silent.take_output(), late.take_output()),
+        (GREETING.to_owned(), GREETING.to_owned())
+    );
     assert_eq!(sim.server.service.people(), 0);
 
     // A request that comes so late is refused, and nobody reads it.
     sim.send(&silent, "\r\n");
     sim.settle();
-    assert!(silent.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."));
+    assert!(
+        silent.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else.")
+    );
     sim.send(&late, "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n");
     sim.settle();
-    assert_eq!(late.output(), "! an HTTP request has to come at once; this connection speaks lines by now\r\n");
+    assert_eq!(
+        late.output(),
+        "! an HTTP request has to come at once; this connection speaks lines by now\r\n"
+    );
     assert!(late.is_shut());
     assert_eq!((silent.output(), sim.server.service.people()), (String::new(), 1));
     // Somebody who has talked may talk of requests.
@@ -188,13 +209,22 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
     let talker = sim.connect(PLENTY);
     sim.send(&talker, "first\r\n");
     sim.settle();
-    assert_eq!((silent.take_output(), early.take_output()), ("[#lobby] guest-1: first\r\n".to_owned(), String::new()));
-    assert!(talker.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else."));
+    assert_eq!(
+        (silent.take_output(), early.take_output()),
+        ("[#lobby] guest-1: first\r\n".to_owned(), String::new())
+    );
+    assert!(
+        talker.take_output().starts_with("* Welcome! You are guest-1 in #lobby, with nobody else.")
+    );
     sim.pass(300);
     sim.send(&talker, "/nick tess\r\nsecond\r\n/join #dev\r\nelsewhere\r\n");
     sim.settle();
     for listener in [&silent, &early] {
-        assert_eq!(listener.take_output(), "[#lobby] tess: second\r\n", "what is said in the lobby and nothing else");
+        assert_eq!(
+            listener.take_output(),
+            "[#lobby] tess: second\r\n",
+            "what is said in the lobby and nothing else"
+        );
     }
     talker.take_output();
     assert_eq!(sim.server.service.people(), 1, "who listens counts nowhere");
@@ -202,9 +232,17 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
     sim.send(&silent, "\r\n");
     sim.end_input(&early);
     sim.settle();
-    assert!(silent.output().starts_with("* Welcome! You are guest-2 in #lobby, with 1 other."), "{}", silent.output());
+    assert!(
+        silent.output().starts_with("* Welcome! You are guest-2 in #lobby, with 1 other."),
+        "{}",
+        silent.output()
+    );
     assert!(early.is_dropped());
-    assert_eq!(talker.take_output(), "* guest-2 joined #lobby.\r\n", "who only listened has not been there");
+    assert_eq!(
+        talker.take_output(),
+        "* guest-2 joined #lobby.\r\n",
+        "who only listened has not been there"
+    );
     let mut sim = chat(Protocols::Auto);
     let (late, talker) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.pass(300);
@@ -212,7 +250,9 @@ fn a_silent_terminal_beside_one_that_talks_listens() {
     sim.settle();
     sim.send(&late, GET);
     sim.settle();
-    assert!(late.output().ends_with("! an HTTP request has to come at once; this connection speaks lines by now\r\n"));
+    assert!(late.output().ends_with(
+        "! an HTTP request has to come at once; this connection speaks lines by now\r\n"
+    ));
 }
 
 #[test]
@@ -244,7 +284,9 @@ fn who_comes_and_goes_without_a_word_has_not_been_there() {
         sim.send(&watcher, "\r\n");
         sim.settle();
         watcher.take_output();
-        for (wait, sent) in [(0, ""), (15_000, ""), (0, "\r"), (0, " "), (0, "\u{feff}"), (0, "\x04")] {
+        for (wait, sent) in
+            [(0, ""), (15_000, ""), (0, "\r"), (0, " "), (0, "\u{feff}"), (0, "\x04")]
+        {
             let check = sim.connect(PLENTY);
             sim.send(&check, sent);
             sim.pass(wait);
@@ -277,7 +319,10 @@ fn telnet_is_greeted_at_once_and_comes_in_with_its_first_line() {
 #[test]
 fn other_protocols_are_never_said_and_end_in_their_own_manner() {
     for (sent, answered) in [
-        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n"[..], &b"\x15\x03\x01\x00\x02\x02\x28"[..]),
+        (
+            &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n"[..],
+            &b"\x15\x03\x01\x00\x02\x02\x28"[..],
+        ),
         (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nGET / HTTP/1.1\r\nCookie: secret\r\n\r\n", b"! "),
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0csecretsecre", b"! "),
         (b"CAP LS 302\r\nNICK secret\r\nUSER secret 0 * :x\r\n", b"ERROR :"),
@@ -311,7 +356,10 @@ fn other_protocols_are_never_said_and_end_in_their_own_manner() {
             stranger.take_bytes()
         };
         let answer = run(&[]);
-        assert!(answer.starts_with(answered) && (answered.is_empty() == answer.is_empty()), "{answer:?}");
+        assert!(
+            answer.starts_with(answered) && (answered.is_empty() == answer.is_empty()),
+            "{answer:?}"
+        );
         (0..=sent.len()).for_each(|at| drop(run(&[at])));
         run(&(0..sent.len()).collect::<Vec<_>>());
     }
@@ -328,7 +376,10 @@ fn what_only_begins_as_a_request_gets_a_sentence_and_is_not_said() {
     assert_eq!(watcher.take_output().matches("guest-2").count(), 0, "and nobody has come in by it");
     sim.send(&person, "GET me a coffee\r\n");
     sim.settle();
-    assert_eq!(watcher.output(), "* guest-2 joined #lobby.\r\n[#lobby] guest-2: GET me a coffee\r\n");
+    assert_eq!(
+        watcher.output(),
+        "* guest-2 joined #lobby.\r\n[#lobby] guest-2: GET me a coffee\r\n"
+    );
     // What looks like the rest of a request is not said either, wherever it is cut.
     for rest in ["\r\nhello\r\n", "Cookie: secret\r\n\r\n"] {
         for at in 0..rest.len() {
@@ -355,10 +406,16 @@ fn a_late_request_is_no_line_of_echo_or_broadcast() {
     let talker = sim.connect(PLENTY);
     sim.send(&talker, "hello\n");
     sim.settle();
-    assert_eq!((listener.take_output(), late.take_output()), ("hello\n".to_owned(), "hello\n".to_owned()));
+    assert_eq!(
+        (listener.take_output(), late.take_output()),
+        ("hello\n".to_owned(), "hello\n".to_owned())
+    );
     sim.send(&late, "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n");
     sim.settle();
-    assert_eq!(late.output(), "! an HTTP request has to come at once; this connection speaks lines by now\n");
+    assert_eq!(
+        late.output(),
+        "! an HTTP request has to come at once; this connection speaks lines by now\n"
+    );
     assert_eq!(listener.output(), "");
 
     let mut sim = auto_echo();
@@ -392,12 +449,20 @@ fn a_pinned_listener_does_not_look_at_first_bytes() {
     let mut sim = chat(Protocols::Line);
     let (peer, page) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.settle();
-    assert_eq!((peer.take_output(), page.take_output()), (GREETING.to_owned(), GREETING.to_owned()), "at once");
+    assert_eq!(
+        (peer.take_output(), page.take_output()),
+        (GREETING.to_owned(), GREETING.to_owned()),
+        "at once"
+    );
     sim.send(&peer, "hello\r\n");
     sim.send(&page, GET);
     sim.settle();
     assert!(peer.output().starts_with("* Welcome! "));
-    assert!(page.output().starts_with("! an HTTP request has to come at once"), "{}", page.output());
+    assert!(
+        page.output().starts_with("! an HTTP request has to come at once"),
+        "{}",
+        page.output()
+    );
     let mut sim = Sim::with(settings(Protocols::Line), |_| Echo);
     let peer = sim.connect(PLENTY);
     sim.send(&peer, GET);
@@ -434,7 +499,11 @@ fn what_is_said_before_the_wire_is_decided_is_held() {
     sim.send(&socket, UPGRADE);
     sim.settle();
     assert_eq!(quick.take_output(), "held\nquick\n");
-    assert!(page.output().starts_with("HTTP/1.1 200 ") && page.output().ends_with("\r\n\r\nok"), "{}", page.output());
+    assert!(
+        page.output().starts_with("HTTP/1.1 200 ") && page.output().ends_with("\r\n\r\nok"),
+        "{}",
+        page.output()
+    );
     let answer = socket.take_output();
     assert!(answer.starts_with("HTTP/1.1 101 ") && !answer.contains("held"), "{answer}");
     assert_eq!(silent.output(), "");
@@ -464,7 +533,10 @@ fn first_bytes_and_requests_do_not_wait_for_a_slow_member() {
     sim.send(&line, "from a terminal\n");
     sim.pass(300);
     assert!(page.output().starts_with("HTTP/1.1 200 "), "{}", page.output());
-    assert!(socket.take_output().starts_with("HTTP/1.1 101 "), "a request is no line, however long it takes");
+    assert!(
+        socket.take_output().starts_with("HTTP/1.1 101 "),
+        "a request is no line, however long it takes"
+    );
     let heard = |peer: &Peer| peer.output().matches("from a ").count();
     assert_eq!(heard(&speaker), 0, "what newcomers say waits like what all others say");
     sim.drain(&slow, PLENTY);
@@ -476,11 +548,16 @@ fn first_bytes_and_requests_do_not_wait_for_a_slow_member() {
 fn what_follows_an_upgrade_is_frames() {
     let mut sim = auto_echo();
     let peer = sim.connect(PLENTY);
-    sim.send(&peer, [UPGRADE.as_bytes(), &frame(TEXT, b"GET / HTTP/1.1\r\n\r\n"), &frame(TEXT, b"x")].concat());
+    sim.send(
+        &peer,
+        [UPGRADE.as_bytes(), &frame(TEXT, b"GET / HTTP/1.1\r\n\r\n"), &frame(TEXT, b"x")].concat(),
+    );
     sim.settle();
     let output = peer.take_bytes();
     assert!(output.starts_with(b"HTTP/1.1 101 "));
-    assert!(output.ends_with(&[served(TEXT, b"GET / HTTP/1.1\r\n\r\n"), served(TEXT, b"x")].concat()));
+    assert!(
+        output.ends_with(&[served(TEXT, b"GET / HTTP/1.1\r\n\r\n"), served(TEXT, b"x")].concat())
+    );
     // A second request is a frame, and a bad one.
     sim.send(&peer, GET);
     sim.settle();
@@ -553,18 +630,29 @@ fn a_head_has_its_time_from_its_first_byte_on() {
         assert_eq!(peer.output(), "", "{idle_ms}");
         sim.pass(1);
         let answer = peer.output();
-        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\n"), "{idle_ms}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\n"),
+            "{idle_ms}: {answer}"
+        );
     }
 }
 
 #[test]
 fn what_answers_head_has_no_body_though_the_head_is_bad() {
-    for bad in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/2.0\r\n\r\n"] {
+    for bad in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD / HTTP/2.0\r\n\r\n",
+    ] {
         let mut sim = auto_echo();
         let peer = sim.connect(PLENTY);
         sim.send(&peer, bad);
         sim.settle();
-        assert!(peer.output().starts_with("HTTP/1.1 ") && peer.output().ends_with("\r\n\r\n"), "{}", peer.output());
+        assert!(
+            peer.output().starts_with("HTTP/1.1 ") && peer.output().ends_with("\r\n\r\n"),
+            "{}",
+            peer.output()
+        );
         assert!(peer.is_shut());
     }
 }
@@ -574,20 +662,29 @@ const OFFERED: &str = "Content-Length: 100000\r\nExpect: 100-continue\r\n";
 #[test]
 fn what_has_a_body_is_answered_at_once_and_its_body_is_no_request() {
     let body = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50);
-    for (fields, status) in
-        [("Content-Length: 100000\r\n", 405), (OFFERED, 405), ("Transfer-Encoding: chunked\r\n", 405)]
-    {
+    for (fields, status) in [
+        ("Content-Length: 100000\r\n", 405),
+        (OFFERED, 405),
+        ("Transfer-Encoding: chunked\r\n", 405),
+    ] {
         let mut sim = auto_echo();
         let peer = sim.connect(PLENTY);
         sim.send(&peer, format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
         sim.settle();
         let answer = peer.output();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n") && answer.contains("\r\nConnection: close\r\n"));
+        assert!(
+            answer.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n")
+                && answer.contains("\r\nConnection: close\r\n")
+        );
         assert!(peer.is_shut() && !peer.is_dropped(), "it may be sending still");
         sim.send(&peer, body.clone());
         sim.settle();
-        assert_eq!((peer.unread(), peer.is_dropped()), (0, false), "what it sends is read, so that nothing is reset");
+        assert_eq!(
+            (peer.unread(), peer.is_dropped()),
+            (0, false),
+            "what it sends is read, so that nothing is reset"
+        );
         sim.end_input(&peer);
         sim.settle();
         assert!(peer.is_dropped());
@@ -629,7 +726,9 @@ fn who_sends_a_body_slowly_has_time_to_read_the_answer_but_not_for_ever() {
 
 #[test]
 fn admission_is_told_for_the_mode_the_page_and_the_end() {
-    let ask = |origin: &str| format!("GET /admission?origin={origin} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
+    let ask = |origin: &str| {
+        format!("GET /admission?origin={origin} HTTP/1.1\r\nHost: chat.example\r\n\r\n")
+    };
     let mut sim = chat(Protocols::Auto);
     let peer = sim.connect(PLENTY);
     for (origin, status, told) in [
@@ -639,21 +738,34 @@ fn admission_is_told_for_the_mode_the_page_and_the_end() {
         sim.send(&peer, ask(origin));
         sim.settle();
         let answer = peer.take_output();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told),
+            "{answer}"
+        );
     }
     sim.server.drain();
     sim.send(&peer, ask("https://chat.example"));
     sim.settle();
-    assert!(peer.output().starts_with("HTTP/1.1 503 ") && peer.output().contains("\"reason\":\"stopping\""));
+    assert!(
+        peer.output().starts_with("HTTP/1.1 503 ")
+            && peer.output().contains("\"reason\":\"stopping\"")
+    );
 
     for upgradable in [true, false] {
         let mut sim = auto_broadcast();
         let peer = sim.connect(PLENTY);
-        sim.send(&peer, if upgradable { ask("http://chat.example") } else { GET.replace("/healthz", "/") });
+        sim.send(
+            &peer,
+            if upgradable { ask("http://chat.example") } else { GET.replace("/healthz", "/") },
+        );
         sim.settle();
-        let (status, told) = if upgradable { (409, "\"reason\":\"mode\"") } else { (200, "to everybody") };
+        let (status, told) =
+            if upgradable { (409, "\"reason\":\"mode\"") } else { (200, "to everybody") };
         let answer = peer.take_output();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(told),
+            "{answer}"
+        );
     }
 }
 
@@ -745,11 +857,17 @@ fn a_close_is_answered_and_nothing_after_it_is_served() {
         (Vec::new(), Vec::new()),
         (vec![3], close(1002, "close code of one byte")),
         (close(1005, ""), close(1002, "close code that must not be sent")),
-        (close(1000, "x").into_iter().chain([0xFF]).collect(), close(1007, "text that is not UTF-8")),
+        (
+            close(1000, "x").into_iter().chain([0xFF]).collect(),
+            close(1007, "text that is not UTF-8"),
+        ),
     ] {
         let mut sim = auto_echo();
         let peer = sim.upgraded(PLENTY);
-        sim.send(&peer, [frame(TEXT, b"before"), frame(CLOSE, &sent), frame(TEXT, b"after")].concat());
+        sim.send(
+            &peer,
+            [frame(TEXT, b"before"), frame(CLOSE, &sent), frame(TEXT, b"after")].concat(),
+        );
         sim.settle();
         assert_eq!(peer.take_bytes(), [served(TEXT, b"before"), served(CLOSE, &answered)].concat());
         assert!(peer.is_shut());

@@ -1,7 +1,8 @@
 //! What the first bytes of a connection say about its protocol.
 //!
-//! One port speaks everything, so programs with quite another idea of it arrive as well: a browser with https, a proxy that
-//! puts a header of its own first, an IRC client. What they send may hold cookies and passwords, and is never a line of chat.
+//! One port speaks everything, so programs with quite another idea of it arrive as well: a browser
+//! with https, a proxy that puts a header of its own first, an IRC client. What they send may hold
+//! cookies and passwords, and is never a line of chat.
 
 use memchr::memchr;
 
@@ -65,7 +66,8 @@ pub enum FirstLine {
 }
 
 /// The methods by which most requests are known before their first line is whole.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
 
 /// The header of version 2 of the PROXY protocol.
 const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -73,8 +75,8 @@ const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// A byte order mark, with which a program may begin a text.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// So much without the end of a line is no request: a head that long would be refused, and its line is not looked for again
-/// with each byte.
+/// So much without the end of a line is no request: a head that long would be refused, and its line
+/// is not looked for again with each byte.
 const UNDECIDED_BYTES_MAX: usize = 1024;
 
 /// Interpret As Command (RFC 854): nothing but telnet begins a line with it.
@@ -102,7 +104,8 @@ pub fn detect(input: &[u8], payload: Payload) -> Detected {
     }
     let end = line_end(rest);
     if payload == Payload::Text
-        && let Some(detected) = by_signature(&rest[..end.unwrap_or(rest.len()).min(UNDECIDED_BYTES_MAX)])
+        && let Some(detected) =
+            by_signature(&rest[..end.unwrap_or(rest.len()).min(UNDECIDED_BYTES_MAX)])
     {
         return detected;
     }
@@ -139,8 +142,9 @@ pub fn first_line(line: &[u8], payload: Payload) -> FirstLine {
     if let Some(foreign) = by_line(line, payload) {
         return FirstLine::Foreign(foreign);
     }
-    let begins_as_request =
-        METHODS.iter().any(|method| after_word(line, method).is_some() || line == method.as_bytes());
+    let begins_as_request = METHODS
+        .iter()
+        .any(|method| after_word(line, method).is_some() || line == method.as_bytes());
     match payload {
         Payload::Text if is_binary(line) => FirstLine::Foreign(Foreign::Binary),
         Payload::Text if begins_as_request => FirstLine::AlmostRequest,
@@ -170,14 +174,20 @@ fn by_line(line: &[u8], payload: Payload) -> Option<Foreign> {
     match first {
         _ if line.starts_with(&[0x16, 0x03]) => Some(Foreign::Tls),
         _ if first.eq_ignore_ascii_case(b"PROXY")
-            && [b"TCP4".as_slice(), b"TCP6", b"UNKNOWN"].iter().any(|kind| kind.eq_ignore_ascii_case(second)) =>
+            && [b"TCP4".as_slice(), b"TCP6", b"UNKNOWN"]
+                .iter()
+                .any(|kind| kind.eq_ignore_ascii_case(second)) =>
         {
             Some(Foreign::Proxy)
         }
-        _ if line.starts_with(b"SSH-") && line[4..].first().is_some_and(u8::is_ascii_digit) => Some(Foreign::Ssh),
+        _ if line.starts_with(b"SSH-") && line[4..].first().is_some_and(u8::is_ascii_digit) => {
+            Some(Foreign::Ssh)
+        }
         _ if payload == Payload::Bytes => None,
         b"EHLO" | b"HELO" | b"LHLO" if !second.is_empty() && more == 0 => Some(Foreign::Smtp),
-        b"CAP" | b"cap" if matches!(second, b"LS" | b"REQ" | b"LIST" | b"END" | b"ls" | b"req") => Some(Foreign::Irc),
+        b"CAP" | b"cap" if matches!(second, b"LS" | b"REQ" | b"LIST" | b"END" | b"ls" | b"req") => {
+            Some(Foreign::Irc)
+        }
         b"WEBIRC" | b"AUTHENTICATE" | b"STARTTLS" => Some(Foreign::Irc),
         b"APOP" | b"AUTHINFO" if !second.is_empty() => Some(Foreign::Smtp),
         b"USER" if !second.is_empty() && more == 0 => Some(Foreign::Smtp),
@@ -185,7 +195,9 @@ fn by_line(line: &[u8], payload: Payload) -> Option<Foreign> {
         b"NICK" | b"PASS" if !second.is_empty() && more == 0 => Some(Foreign::Irc),
         b"USER" | b"user" if more >= 3 => Some(Foreign::Irc),
         b"AUTH" if !second.is_empty() && more <= 1 => Some(Foreign::Redis),
-        _ if matches!(second, b"LOGIN" | b"login") && more == 2 && is_tag(first) => Some(Foreign::Imap),
+        _ if matches!(second, b"LOGIN" | b"login") && more == 2 && is_tag(first) => {
+            Some(Foreign::Imap)
+        }
         b"CONNECT" if second.starts_with(b"{") => Some(Foreign::Nats),
         b"CONNECT" | b"STOMP" if second.is_empty() => Some(Foreign::Stomp),
         b"@RSYNCD:" => Some(Foreign::Rsync),
@@ -204,7 +216,8 @@ fn is_number(digits: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether a whole request line stands here, however wrong: a method, a target, a version of HTTP or of what is made like it.
+/// Whether a whole request line stands here, however wrong: a method, a target, a version of HTTP
+/// or of what is made like it.
 fn is_request_line(line: &[u8]) -> bool {
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return false };
@@ -223,7 +236,9 @@ fn is_request_line(line: &[u8]) -> bool {
         Version::None => false,
         // "try it with HTTP/2" is said by people.
         Version::Short => is_method(method) || is_path && has_three,
-        Version::Whole => is_method(method) || has_three || method.iter().all(u8::is_ascii_uppercase),
+        Version::Whole => {
+            is_method(method) || has_three || method.iter().all(u8::is_ascii_uppercase)
+        }
     }
 }
 
@@ -236,7 +251,8 @@ pub fn is_header_field(line: &[u8]) -> bool {
 }
 
 /// Fields that nobody types as the first thing there is to say, and that hold secrets.
-const FIELDS: [&[u8]; 5] = [b"Host", b"Cookie", b"Set-Cookie", b"Authorization", b"Proxy-Authorization"];
+const FIELDS: [&[u8]; 5] =
+    [b"Host", b"Cookie", b"Set-Cookie", b"Authorization", b"Proxy-Authorization"];
 
 fn is_known_field(line: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
@@ -273,7 +289,9 @@ fn version(word: &[u8]) -> Version {
     }
     match number {
         [major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => Version::Whole,
-        [major, ..] if major.is_ascii_digit() && name.eq_ignore_ascii_case(b"HTTP") => Version::Short,
+        [major, ..] if major.is_ascii_digit() && name.eq_ignore_ascii_case(b"HTTP") => {
+            Version::Short
+        }
         _ => Version::None,
     }
 }
@@ -288,9 +306,11 @@ fn begins_request(bytes: &[u8]) -> bool {
 }
 
 fn starts_with_scheme(target: &[u8]) -> bool {
-    ["http://", "https://", "ws://", "wss://"]
-        .iter()
-        .any(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())))
+    ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| {
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    })
 }
 
 fn is_method(word: &[u8]) -> bool {
@@ -339,16 +359,20 @@ impl Foreign {
     /// What an operator can do about it.
     pub fn way_out(self) -> Option<&'static str> {
         match self {
-            Foreign::Tls => Some("this port has no TLS: use http:// and ws://, or put a proxy with TLS before it"),
+            Foreign::Tls => Some(
+                "this port has no TLS: use http:// and ws://, or put a proxy with TLS before it",
+            ),
             Foreign::Proxy => Some("turn it off in the proxy (HAProxy: without send-proxy)"),
             _ => None,
         }
     }
 
-    /// The last word, in the manner of the protocol where that is one line; else an end says enough.
+    /// The last word, in the manner of the protocol where that is one line; else an end says
+    /// enough.
     pub fn answer(self) -> &'static [u8] {
         match self {
-            // A fatal alert, handshake_failure (RFC 8446, 6.2), in a record that every version reads.
+            // A fatal alert, handshake_failure (RFC 8446, 6.2), in a record that every version
+            // reads.
             Foreign::Tls => &[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28],
             Foreign::Proxy => b"! This server does not speak the PROXY protocol.\r\n",
             Foreign::Ssh => b"This is a chat server and does not speak SSH.\r\n",

@@ -2,12 +2,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What is found when the bytes come one by one: the first decision, which must be that of all of them at once.
+/// What is found when the bytes come one by one: the first decision, which must be that of all of
+/// them at once.
 #[track_caller]
 fn decided(input: &[u8], payload: Payload) -> Detected {
     let whole = detect(input, payload);
-    let first = (1..=input.len()).map(|end| detect(&input[..end], payload)).find(|found| *found != Detected::NeedMore);
-    assert_eq!(first.unwrap_or(Detected::NeedMore), whole, "byte by byte: {:?}", String::from_utf8_lossy(input));
+    let first = (1..=input.len())
+        .map(|end| detect(&input[..end], payload))
+        .find(|found| *found != Detected::NeedMore);
+    assert_eq!(
+        first.unwrap_or(Detected::NeedMore),
+        whole,
+        "byte by byte: {:?}",
+        String::from_utf8_lossy(input)
+    );
     whole
 }
 
@@ -77,7 +85,11 @@ fn what_people_say_is_no_request() {
         assert_eq!(first_line(line.as_bytes(), Payload::Text), FirstLine::Text, "{line}");
     }
     for line in ["GET me a coffee", "OPTIONS are many", "DELETE that", "CONNECT us"] {
-        assert_eq!(decided(format!("{line}\n").as_bytes(), Payload::Text), Detected::Lines, "{line}");
+        assert_eq!(
+            decided(format!("{line}\n").as_bytes(), Payload::Text),
+            Detected::Lines,
+            "{line}"
+        );
         assert_eq!(first_line(line.as_bytes(), Payload::Text), FirstLine::AlmostRequest, "{line}");
         assert_eq!(first_line(line.as_bytes(), Payload::Bytes), FirstLine::Text, "{line}");
     }
@@ -143,7 +155,11 @@ fn other_protocols_are_known_wherever_they_are_cut() {
     ];
     for (input, foreign) in in_text {
         assert_eq!(decided(input, Payload::Text), Detected::Foreign(foreign), "{foreign:?}");
-        assert_ne!(decided(input, Payload::Bytes), Detected::Foreign(foreign), "{foreign:?} among bytes");
+        assert_ne!(
+            decided(input, Payload::Bytes),
+            Detected::Foreign(foreign),
+            "{foreign:?} among bytes"
+        );
     }
 }
 
@@ -152,7 +168,9 @@ fn the_second_version_of_the_proxy_header_is_no_enter() {
     let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c";
     for payload in [Payload::Text, Payload::Bytes] {
         assert_eq!(detect(header, payload), Detected::Foreign(Foreign::Proxy));
-        (5..12).for_each(|end| assert_eq!(detect(&header[..end], payload), Detected::NeedMore, "{end} bytes"));
+        (5..12).for_each(|end| {
+            assert_eq!(detect(&header[..end], payload), Detected::NeedMore, "{end} bytes")
+        });
     }
     // If its empty lines come first, they count as Enter, and the next line is none of a person.
     assert_eq!(first_line(b"\0", Payload::Text), FirstLine::Foreign(Foreign::Binary));
@@ -161,7 +179,11 @@ fn the_second_version_of_the_proxy_header_is_no_enter() {
 #[test]
 fn simple_requests_have_no_version() {
     assert!(is_simple_request(b"GET /\r\n") && is_simple_request(b"\r\nget /x\n"));
-    assert!(!is_simple_request(b"GET / HTTP/1.1\r\n") && !is_simple_request(b"GET /") && !is_simple_request(b""));
+    assert!(
+        !is_simple_request(b"GET / HTTP/1.1\r\n")
+            && !is_simple_request(b"GET /")
+            && !is_simple_request(b"")
+    );
 }
 
 proptest! {

@@ -1,7 +1,9 @@
-//! HTTP/1.1 request heads (RFC 9112), as far as a chat server needs them: no request carries a body.
+//! HTTP/1.1 request heads (RFC 9112), as far as a chat server needs them: no request carries a
+//! body.
 //!
-//! [`HeadParser`] parses heads as they arrive, [`crate::site::Site`] answers them with the embedded web page, and
-//! [`super::websocket::handshake`] answers the ones that ask for an upgrade. [`precheck`] tells a page how that would end.
+//! [`HeadParser`] parses heads as they arrive, [`crate::site::Site`] answers them with the embedded
+//! web page, and [`super::websocket::handshake`] answers the ones that ask for an upgrade.
+//! [`precheck`] tells a page how that would end.
 
 pub mod origin;
 pub mod precheck;
@@ -63,7 +65,8 @@ pub struct Request<'b> {
     pub path: &'b str,
     /// What follows the first `?`, still percent-encoded; empty without one.
     pub query: &'b str,
-    /// `host[:port]` as the client wrote it, made of harmless characters; empty if an HTTP/1.0 client sent none.
+    /// `host[:port]` as the client wrote it, made of harmless characters; empty if an HTTP/1.0
+    /// client sent none.
     pub host: &'b str,
     /// Whether the client wants to go on with this connection. Behind a body there is no going on.
     pub connection: Connection,
@@ -76,8 +79,8 @@ struct Headers<'b> {
     count: usize,
 }
 
-/// Parses one request head after another from a growing buffer, looking at each byte for the head's end only once:
-/// a client that sends byte by byte costs no more than one that sends all at once.
+/// Parses one request head after another from a growing buffer, looking at each byte for the head's
+/// end only once: a client that sends byte by byte costs no more than one that sends all at once.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct HeadParser {
     /// So many bytes are empty lines before the head, which are skipped (RFC 9112 2.2).
@@ -87,12 +90,15 @@ pub struct HeadParser {
 }
 
 impl HeadParser {
-    /// Parses the head that `input` begins with; also tells how many bytes it took. `None`: more bytes are needed,
-    /// call again with the same bytes and those that follow them.
+    /// Parses the head that `input` begins with; also tells how many bytes it took. `None`: more
+    /// bytes are needed, call again with the same bytes and those that follow them.
     ///
     /// # Errors
     /// Every error is meant to be sent to the client, and then the connection closed.
-    pub fn parse<'b>(&mut self, input: &'b [u8]) -> Result<Option<(Request<'b>, usize)>, HttpError> {
+    pub fn parse<'b>(
+        &mut self,
+        input: &'b [u8],
+    ) -> Result<Option<(Request<'b>, usize)>, HttpError> {
         let unseen = input.iter().skip(self.blank_bytes);
         self.blank_bytes += unseen.take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         // The empty line is at most LF CR LF, of which two bytes may have been seen before.
@@ -109,14 +115,16 @@ impl HeadParser {
     }
 }
 
-/// Whether an empty line is in `bytes`. Like the parser, takes a bare LF for a line end (RFC 9112 2.2).
+/// Whether an empty line is in `bytes`. Like the parser, takes a bare LF for a line end (RFC 9112
+/// 2.2).
 fn holds_head_end(bytes: &[u8]) -> bool {
-    // The first one decides: requests may follow by the hundred, and each of them is searched for in turn.
+    // The first one decides: requests may follow by the hundred, and each of them is searched for
+    // in turn.
     memchr_iter(b'\n', bytes).any(|at| matches!(bytes[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
 }
 
-/// Parses the head that `input` begins with; also tells how many bytes it took. `None`: more bytes are needed.
-/// [`HeadParser::parse`] is the same for input that arrives bit by bit.
+/// Parses the head that `input` begins with; also tells how many bytes it took. `None`: more bytes
+/// are needed. [`HeadParser::parse`] is the same for input that arrives bit by bit.
 ///
 /// # Errors
 /// Every error is meant to be sent to the client, and then the connection closed.
@@ -145,8 +153,11 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
     // Before a byte of it is read, so that none can be mistaken for the next request.
     let connection = match find_body(&headers, version)? {
         ContentAhead::No => parse_connection(&headers, version),
-        // Of these methods none is answered as they ask: what is wrong with them is told by who answers.
-        ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => Connection::Close,
+        // Of these methods none is answered as they ask: what is wrong with them is told by who
+        // answers.
+        ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => {
+            Connection::Close
+        }
         ContentAhead::Yes => return Err(HttpError::BODY),
     };
     let request = Request {
@@ -163,7 +174,8 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
 }
 
 impl<'b> Request<'b> {
-    /// Key and value of each pair of the query, the value decoded as that of a form; `None` if it is not UTF-8.
+    /// Key and value of each pair of the query, the value decoded as that of a form; `None` if it
+    /// is not UTF-8.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&'b str, Option<String>)> {
         self.query.split('&').map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -237,7 +249,10 @@ fn parse_target(method: Method, target: &str) -> Result<Target<'_>, HttpError> {
         (_, origin_form) if origin_form.starts_with('/') => (None, origin_form),
         (_, absolute_form) => {
             let (scheme, rest) = absolute_form.split_once("://").ok_or(HttpError::BAD_TARGET)?;
-            if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            if !["http", "https", "ws", "wss"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
+            {
                 return Err(HttpError::BAD_TARGET);
             }
             let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -263,7 +278,12 @@ fn parse_host<'b>(headers: &Headers<'b>, version: Version) -> Result<&'b str, Ht
 
 /// Whether the request line is one, of whichever version.
 fn names_version(input: &[u8]) -> bool {
-    let line = input.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let line = input
+        .trim_ascii_start()
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
     let words: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
     let [_, _, version] = words[..] else { return false };
     match version.strip_prefix(b"HTTP/") {
@@ -273,13 +293,14 @@ fn names_version(input: &[u8]) -> bool {
     }
 }
 
-/// Whether what a client has sent so far asks with HEAD, though it may be no request that could be parsed.
+/// Whether what a client has sent so far asks with HEAD, though it may be no request that could be
+/// parsed.
 pub fn begins_with_head(input: &[u8]) -> bool {
     input.trim_ascii_start().starts_with(b"HEAD ")
 }
 
-/// Whether `text` can be `host[:port]`. Narrower than RFC 3986, which allows characters no real host has and that
-/// would be dangerous where the host is repeated in a Content-Security-Policy.
+/// Whether `text` can be `host[:port]`. Narrower than RFC 3986, which allows characters no real
+/// host has and that would be dangerous where the host is repeated in a Content-Security-Policy.
 fn is_authority(text: &str) -> bool {
     let (host, port) = match text.rfind([':', ']']) {
         Some(colon) if text.as_bytes()[colon] == b':' => (&text[..colon], &text[colon + 1..]),
@@ -287,16 +308,23 @@ fn is_authority(text: &str) -> bool {
     };
     let host_is_good = match host.strip_prefix('[') {
         Some(literal) => literal.strip_suffix(']').is_some_and(is_ipv6_literal),
-        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
+        None => host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
     };
-    host_is_good && port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok())
+    host_is_good
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// An address, perhaps with a zone: RFC 6874 has `%25` before it, many clients a bare `%`.
 fn is_ipv6_literal(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, "none"));
-    let is_address = address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
-    let is_zone = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~'));
+    let is_address =
+        address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+    let is_zone = zone
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~'));
     !address.is_empty() && is_address && !matches!(zone, "" | "25") && is_zone
 }
 
@@ -311,7 +339,8 @@ fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, Ht
     let encoded = headers.values("transfer-encoding").next().is_some();
     let mut lengths = headers.values("content-length");
     let Some(length) = lengths.next() else {
-        // RFC 9112 6.1: HTTP/1.0 has no transfer codings; who sends one there is confused or confuses others.
+        // RFC 9112 6.1: HTTP/1.0 has no transfer codings; who sends one there is confused or
+        // confuses others.
         return match (encoded, version) {
             (false, _) => Ok(ContentAhead::No),
             (true, Version::Http10) => Err(HttpError::BAD_LENGTH),
@@ -327,17 +356,19 @@ fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, Ht
     Ok(if is_empty { ContentAhead::No } else { ContentAhead::Yes })
 }
 
-/// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never asked for. Other
-/// expectations cannot be met, and 417 says so.
+/// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never
+/// asked for. Other expectations cannot be met, and 417 says so.
 fn refuse_expectation(headers: &Headers<'_>, version: Version) -> Result<(), HttpError> {
     let mut expectations = headers.list("expect");
-    let met = version == Version::Http10 || expectations.all(|one| one.eq_ignore_ascii_case(b"100-continue"));
+    let met = version == Version::Http10
+        || expectations.all(|one| one.eq_ignore_ascii_case(b"100-continue"));
     if met { Ok(()) } else { Err(HttpError::EXPECTATION) }
 }
 
 /// RFC 9112 9.3: persistent by default since HTTP/1.1.
 fn parse_connection(headers: &Headers<'_>, version: Version) -> Connection {
-    let has = |option: &[u8]| headers.list("connection").any(|one| one.eq_ignore_ascii_case(option));
+    let has =
+        |option: &[u8]| headers.list("connection").any(|one| one.eq_ignore_ascii_case(option));
     match version {
         _ if has(b"close") => Connection::Close,
         Version::Http11 => Connection::KeepAlive,

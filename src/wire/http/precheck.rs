@@ -1,4 +1,5 @@
-//! Whether a page could open a WebSocket here, asked beforehand: a browser does not show its page why one was refused.
+//! Whether a page could open a WebSocket here, asked beforehand: a browser does not show its page
+//! why one was refused.
 
 use super::response::{Body, Connection, HttpError, Response};
 use super::{Method, Request};
@@ -24,7 +25,8 @@ pub fn asks(request: &Request<'_>) -> bool {
     request.path == PATH && matches!(request.method, Method::Get | Method::Head)
 }
 
-/// What is to be said of a page of the origin in the query, or else of the one that asks; programs are admitted.
+/// What is to be said of a page of the origin in the query, or else of the one that asks; programs
+/// are admitted.
 pub fn judge(request: &Request<'_>, policy: &Policy<'_>) -> Verdict {
     let asked = request.query_pairs().find(|(key, _)| *key == "origin");
     let origin = match asked {
@@ -69,7 +71,8 @@ impl Verdict {
     /// `date` is an IMF-fixdate, if there is a clock.
     pub fn respond(self, request: &Request<'_>, date: Option<&str>) -> Response {
         let (status, text) = self.answer();
-        let connection = if self == Verdict::Stopping { Connection::Close } else { request.connection };
+        let connection =
+            if self == Verdict::Stopping { Connection::Close } else { request.connection };
         let fields = [
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),

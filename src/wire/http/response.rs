@@ -35,7 +35,11 @@ pub(crate) enum Body {
 
 impl Body {
     pub(crate) fn of(request: &Request<'_>, content: &'static [u8]) -> Body {
-        if request.method == Method::Head { Body::LengthOnly(content) } else { Body::Whole(content) }
+        if request.method == Method::Head {
+            Body::LengthOnly(content)
+        } else {
+            Body::Whole(content)
+        }
     }
 }
 
@@ -105,7 +109,8 @@ fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// A request that is refused: sent as a response of one sentence, after which the connection is closed.
+/// A request that is refused: sent as a response of one sentence, after which the connection is
+/// closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{status} {}", .sentence.trim_end())]
 pub struct HttpError {
@@ -133,37 +138,57 @@ impl HttpError {
         HttpError { fields, ..self }
     }
 
-    pub const MALFORMED: HttpError = HttpError::new(400, "This is not a well-formed HTTP/1.1 request.\n");
-    pub const BAD_TARGET: HttpError =
-        HttpError::new(400, "The request target must be a path that begins with /, or an http or ws URL.\n");
-    pub const BAD_HOST: HttpError = HttpError::new(400, "The request needs exactly one Host field, as host[:port].\n");
-    pub const BAD_LENGTH: HttpError =
-        HttpError::new(400, "Content-Length and Transfer-Encoding are malformed or contradict each other.\n");
-    pub const TIMEOUT: HttpError = HttpError::new(408, "The request head took longer than 10 seconds.\n");
-    pub const BODY: HttpError = HttpError::new(413, "No request body is taken here; send the request without one.\n");
+    pub const MALFORMED: HttpError =
+        HttpError::new(400, "This is not a well-formed HTTP/1.1 request.\n");
+    pub const BAD_TARGET: HttpError = HttpError::new(
+        400,
+        "The request target must be a path that begins with /, or an http or ws URL.\n",
+    );
+    pub const BAD_HOST: HttpError =
+        HttpError::new(400, "The request needs exactly one Host field, as host[:port].\n");
+    pub const BAD_LENGTH: HttpError = HttpError::new(
+        400,
+        "Content-Length and Transfer-Encoding are malformed or contradict each other.\n",
+    );
+    pub const TIMEOUT: HttpError =
+        HttpError::new(408, "The request head took longer than 10 seconds.\n");
+    pub const BODY: HttpError =
+        HttpError::new(413, "No request body is taken here; send the request without one.\n");
     pub const EXPECTATION: HttpError =
         HttpError::new(417, "The only expectation that can be met here is 100-continue.\n");
-    pub const HEAD_TOO_LARGE: HttpError = HttpError::new(431, "The request head is longer than 16384 bytes.\n");
-    pub const TOO_MANY_HEADERS: HttpError = HttpError::new(431, "The request has more than 64 header fields.\n");
+    pub const HEAD_TOO_LARGE: HttpError =
+        HttpError::new(431, "The request head is longer than 16384 bytes.\n");
+    pub const TOO_MANY_HEADERS: HttpError =
+        HttpError::new(431, "The request has more than 64 header fields.\n");
     pub const UNKNOWN_METHOD: HttpError =
-        HttpError::new(501, "This method is not known here; use GET, HEAD or OPTIONS.\n").with(ALLOW_ALL);
-    pub const VERSION: HttpError = HttpError::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.\n");
+        HttpError::new(501, "This method is not known here; use GET, HEAD or OPTIONS.\n")
+            .with(ALLOW_ALL);
+    pub const VERSION: HttpError =
+        HttpError::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.\n");
 
-    pub const NOT_FOUND: HttpError = HttpError::new(404, "There is nothing here; the chat page is at /.\n");
-    pub const NO_PAGE: HttpError = HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
+    pub const NOT_FOUND: HttpError =
+        HttpError::new(404, "There is nothing here; the chat page is at /.\n");
+    pub const NO_PAGE: HttpError =
+        HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET, HEAD and OPTIONS are allowed here.\n").with(ALLOW_ALL);
 
     pub const TOO_MANY: HttpError =
-        HttpError::new(429, "Too many connections come from your address; try again later.\n").with(RETRY_AFTER);
+        HttpError::new(429, "Too many connections come from your address; try again later.\n")
+            .with(RETRY_AFTER);
     pub const FULL: HttpError =
-        HttpError::new(503, "This server has as many clients as it can take; try again later.\n").with(RETRY_AFTER);
-    pub const STOPPING: HttpError = HttpError::new(503, "The server is stopping; connect again in a while.\n");
+        HttpError::new(503, "This server has as many clients as it can take; try again later.\n")
+            .with(RETRY_AFTER);
+    pub const STOPPING: HttpError =
+        HttpError::new(503, "The server is stopping; connect again in a while.\n");
 
-    pub const UPGRADE_METHOD: HttpError = HttpError::new(405, "A WebSocket is opened with GET.\n").with(ALLOW_GET);
-    pub const UPGRADE_HTTP10: HttpError = HttpError::new(400, "A WebSocket is opened with HTTP/1.1.\n");
+    pub const UPGRADE_METHOD: HttpError =
+        HttpError::new(405, "A WebSocket is opened with GET.\n").with(ALLOW_GET);
+    pub const UPGRADE_HTTP10: HttpError =
+        HttpError::new(400, "A WebSocket is opened with HTTP/1.1.\n");
     pub const UPGRADE_MISSING: HttpError =
-        HttpError::new(426, "A WebSocket is opened with the field Upgrade: websocket.\n").with(UPGRADE);
+        HttpError::new(426, "A WebSocket is opened with the field Upgrade: websocket.\n")
+            .with(UPGRADE);
     pub const UPGRADE_CONNECTION: HttpError =
         HttpError::new(400, "A WebSocket is opened with the field Connection: Upgrade.\n");
     pub const UPGRADE_VERSION: HttpError =
@@ -184,10 +209,15 @@ impl HttpError {
          The server's operator can allow another name (--allow-origin).\n",
     );
 
-    /// `method` is that of the request, if it could be read: what answers HEAD has no body (RFC 9110 9.3.2).
+    /// `method` is that of the request, if it could be read: what answers HEAD has no body (RFC
+    /// 9110 9.3.2).
     pub fn response(&self, method: Option<Method>, date: Option<&str>) -> Response {
         let sentence = self.sentence.as_bytes();
-        let body = if method == Some(Method::Head) { Body::LengthOnly(sentence) } else { Body::Whole(sentence) };
+        let body = if method == Some(Method::Head) {
+            Body::LengthOnly(sentence)
+        } else {
+            Body::Whole(sentence)
+        };
         let own = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Cache-Control", "no-store"),

@@ -10,9 +10,12 @@ fn request(head: &str) -> Request<'_> {
     request
 }
 
-/// Parses `input` as it would arrive byte by byte, and checks that each way of looking at it agrees.
+/// Parses `input` as it would arrive byte by byte, and checks that each way of looking at it
+/// agrees.
 fn parse_in_pieces(input: &[u8]) -> Result<Option<(String, usize)>, HttpError> {
-    let summary = |parsed: Option<(Request<'_>, usize)>| parsed.map(|(one, consumed)| (format!("{one:?}"), consumed));
+    let summary = |parsed: Option<(Request<'_>, usize)>| {
+        parsed.map(|(one, consumed)| (format!("{one:?}"), consumed))
+    };
     let at_once = HeadParser::default().parse(input).map(summary);
     for split in 0..=input.len() {
         let mut parser = HeadParser::default();
@@ -38,7 +41,10 @@ fn a_request_is_taken_apart() {
     let head = "GET /app.js?a=1&b=? HTTP/1.1\r\nHOST: Chat.example:8080\r\nIf-None-Match: \"x\" , ,\"y\"\r\n\r\n";
     let request = request(head);
     assert_eq!((request.method, request.version), (Method::Get, Version::Http11));
-    assert_eq!((request.path, request.query, request.host), ("/app.js", "a=1&b=?", "Chat.example:8080"));
+    assert_eq!(
+        (request.path, request.query, request.host),
+        ("/app.js", "a=1&b=?", "Chat.example:8080")
+    );
     assert_eq!(request.connection, Connection::KeepAlive);
     assert_eq!(request.list("if-none-match").collect::<Vec<_>>(), [&b"\"x\""[..], b"\"y\""]);
     assert!(parse_in_pieces(head.as_bytes()).is_ok_and(|parsed| parsed.is_some()));
@@ -82,9 +88,15 @@ fn targets_come_in_four_forms() {
     let parts = |line: &str| {
         let head = format!("{line} HTTP/1.1\r\nHost: field\r\n\r\n");
         let (request, _) = parse(head.as_bytes())?.expect("whole");
-        Ok::<_, HttpError>((request.path.to_string(), request.query.to_string(), request.host.to_string()))
+        Ok::<_, HttpError>((
+            request.path.to_string(),
+            request.query.to_string(),
+            request.host.to_string(),
+        ))
     };
-    let owned = |path: &str, query: &str, host: &str| Ok((path.to_string(), query.to_string(), host.to_string()));
+    let owned = |path: &str, query: &str, host: &str| {
+        Ok((path.to_string(), query.to_string(), host.to_string()))
+    };
     assert_eq!(parts("GET /?room=dev"), owned("/", "room=dev", "field"));
     assert_eq!(parts("GET http://Target:80/x?y"), owned("/x", "y", "Target:80"));
     assert_eq!(parts("GET WSS://target"), owned("/", "", "target"));
@@ -150,8 +162,14 @@ fn http_1_1_needs_exactly_one_host() {
         assert_eq!(parse_in_pieces(head.as_bytes()), Err(HttpError::BAD_HOST), "{bad}");
     }
     assert_eq!(parse_in_pieces(b"GET / HTTP/1.1\r\n\r\n"), Err(HttpError::BAD_HOST));
-    assert_eq!(parse_in_pieces(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), Err(HttpError::BAD_HOST));
-    assert_eq!(parse_in_pieces(b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), Err(HttpError::BAD_HOST));
+    assert_eq!(
+        parse_in_pieces(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+        Err(HttpError::BAD_HOST)
+    );
+    assert_eq!(
+        parse_in_pieces(b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
+        Err(HttpError::BAD_HOST)
+    );
     assert_eq!(request("GET / HTTP/1.0\r\n\r\n").host, "");
 }
 
@@ -208,9 +226,16 @@ fn no_request_may_carry_a_body() {
                 continue;
             }
             // It is the method that is told to be wrong, and what follows is no request.
-            assert!(parse_in_pieces(head.as_bytes()).is_ok_and(|parsed| parsed.is_some()), "{head}");
+            assert!(
+                parse_in_pieces(head.as_bytes()).is_ok_and(|parsed| parsed.is_some()),
+                "{head}"
+            );
             let response = respond(&head, Health::Serving);
-            assert_eq!((status_of(&response), response.connection), (405, Connection::Close), "{head}");
+            assert_eq!(
+                (status_of(&response), response.connection),
+                (405, Connection::Close),
+                "{head}"
+            );
             assert_eq!(request(&head).connection, Connection::Close);
         }
     }
@@ -221,7 +246,10 @@ fn no_request_may_carry_a_body() {
 #[test]
 fn expectations_are_met_or_refused() {
     let with = |version, value| {
-        parse_in_pieces(format!("GET / HTTP/{version}\r\nHost: a\r\nExpect: {value}\r\n\r\n").as_bytes()).err()
+        parse_in_pieces(
+            format!("GET / HTTP/{version}\r\nHost: a\r\nExpect: {value}\r\n\r\n").as_bytes(),
+        )
+        .err()
     };
     assert_eq!(with("1.1", "100-Continue"), None);
     assert_eq!(with("1.1", "miracles"), Some(HttpError::EXPECTATION));
@@ -244,8 +272,14 @@ fn malformed_heads_are_refused() {
         let error = parse_in_pieces(bad.as_bytes()).expect_err(bad);
         assert_eq!(error.status, 400, "{bad}");
     }
-    assert_eq!(parse_in_pieces(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), Err(HttpError::UNKNOWN_METHOD));
-    assert_eq!(parse_in_pieces(b"get / HTTP/1.1\r\nHost: a\r\n\r\n"), Err(HttpError::UNKNOWN_METHOD));
+    assert_eq!(
+        parse_in_pieces(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Err(HttpError::UNKNOWN_METHOD)
+    );
+    assert_eq!(
+        parse_in_pieces(b"get / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Err(HttpError::UNKNOWN_METHOD)
+    );
     for (line, expected) in [
         ("GET / HTTP/2.0", HttpError::VERSION),
         ("GET / HTTP/9.9", HttpError::VERSION),
@@ -274,10 +308,16 @@ fn heads_have_a_size_limit() {
         format!("GET / HTTP/1.1\r\nHost: a\r\nX: {filler}\r\n\r\n")
     };
     let largest = head_of(HEAD_BYTES_MAX);
-    assert_eq!(parse(largest.as_bytes()).map(|parsed| parsed.map(|(_, consumed)| consumed)), Ok(Some(HEAD_BYTES_MAX)));
+    assert_eq!(
+        parse(largest.as_bytes()).map(|parsed| parsed.map(|(_, consumed)| consumed)),
+        Ok(Some(HEAD_BYTES_MAX))
+    );
     // What is pipelined behind it does not count.
     let followed = format!("{largest}{largest}");
-    assert!(matches!(HeadParser::default().parse(followed.as_bytes()), Ok(Some((_, HEAD_BYTES_MAX)))));
+    assert!(matches!(
+        HeadParser::default().parse(followed.as_bytes()),
+        Ok(Some((_, HEAD_BYTES_MAX)))
+    ));
 
     let too_large = head_of(HEAD_BYTES_MAX + 1);
     assert_eq!(parse(too_large.as_bytes()).err(), Some(HttpError::HEAD_TOO_LARGE));
@@ -289,7 +329,8 @@ fn heads_have_a_size_limit() {
     assert_eq!(HeadParser::default().parse(&endless).err(), Some(HttpError::HEAD_TOO_LARGE));
     assert_eq!(parse(&endless).err(), Some(HttpError::HEAD_TOO_LARGE));
 
-    let fields = |count| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1));
+    let fields =
+        |count| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1));
     assert!(matches!(parse(fields(HEADERS_MAX).as_bytes()), Ok(Some(_))));
     assert_eq!(parse(fields(HEADERS_MAX + 1).as_bytes()).err(), Some(HttpError::TOO_MANY_HEADERS));
 }
@@ -372,8 +413,10 @@ fn the_page_may_load_and_connect_to_nothing_foreign() {
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
-    for head in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]:8080\r\n\r\n"] {
-        let policy = field_of(&respond(head, Health::Serving), "Content-Security-Policy").expect("a policy");
+    for head in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]:8080\r\n\r\n"]
+    {
+        let policy =
+            field_of(&respond(head, Health::Serving), "Content-Security-Policy").expect("a policy");
         assert!(policy.contains("connect-src 'self'; "), "{policy}");
     }
 }
@@ -409,14 +452,24 @@ fn what_is_not_there_is_not_found() {
     }
     let to_head = respond("HEAD /missing HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving);
     assert_eq!((status_of(&to_head), to_head.body), (404, &b""[..]));
-    assert_eq!(field_of(&to_head, "Content-Length"), Some(HttpError::NOT_FOUND.sentence.len().to_string()));
+    assert_eq!(
+        field_of(&to_head, "Content-Length"),
+        Some(HttpError::NOT_FOUND.sentence.len().to_string())
+    );
 }
 
 #[test]
 fn other_methods_are_not_allowed() {
-    for line in
-        ["POST /", "PUT /app.js", "DELETE /x", "PATCH /", "TRACE /", "CONNECT a:1", "POST /healthz", "POST /admission"]
-    {
+    for line in [
+        "POST /",
+        "PUT /app.js",
+        "DELETE /x",
+        "PATCH /",
+        "TRACE /",
+        "CONNECT a:1",
+        "POST /healthz",
+        "POST /admission",
+    ] {
         let response = respond(&format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"), Health::Serving);
         assert_eq!(status_of(&response), 405, "{line}");
         assert_eq!(field_of(&response, "Allow").as_deref(), Some("GET, HEAD, OPTIONS"));
@@ -425,7 +478,13 @@ fn other_methods_are_not_allowed() {
 
 #[test]
 fn options_tells_the_methods_and_our_health() {
-    for line in ["OPTIONS /", "OPTIONS *", "OPTIONS /healthz", "OPTIONS /app.js", "OPTIONS /admission?origin=x"] {
+    for line in [
+        "OPTIONS /",
+        "OPTIONS *",
+        "OPTIONS /healthz",
+        "OPTIONS /app.js",
+        "OPTIONS /admission?origin=x",
+    ] {
         for (rest, connection) in [
             ("HTTP/1.1\r\nHost: a\r\n\r\n", Connection::KeepAlive),
             ("HTTP/1.0\r\n\r\n", Connection::Close),
@@ -443,17 +502,28 @@ fn options_tells_the_methods_and_our_health() {
             // RFC 9110 8.6.
             assert_eq!(field_of(&response, "Content-Length"), None);
             let draining = respond(&head, Health::Draining);
-            assert_eq!((status_of(&draining), draining.connection), (503, Connection::Close), "{head}");
+            assert_eq!(
+                (status_of(&draining), draining.connection),
+                (503, Connection::Close),
+                "{head}"
+            );
         }
     }
-    assert_eq!(status_of(&respond("OPTIONS /nothing HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving)), 404);
+    assert_eq!(
+        status_of(&respond("OPTIONS /nothing HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving)),
+        404
+    );
 }
 
 #[test]
 fn a_service_without_a_page_says_what_it_does() {
     let site = Site::of_sentence("It does this.\n");
     let get = |method: &str, path: &str| {
-        site.respond(&request(&format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n")), Health::Serving, None)
+        site.respond(
+            &request(&format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n")),
+            Health::Serving,
+            None,
+        )
     };
     let answer = get("GET", "/?x");
     assert_eq!((status_of(&answer), answer.body), (200, &b"It does this.\n"[..]));
@@ -474,7 +544,13 @@ fn a_service_without_a_page_says_what_it_does() {
 
 // ---- Whether a page would be admitted ----
 
-fn judged(is_loopback: bool, allowed: &AllowedOrigins, host: &str, target: &str, fields: &str) -> Verdict {
+fn judged(
+    is_loopback: bool,
+    allowed: &AllowedOrigins,
+    host: &str,
+    target: &str,
+    fields: &str,
+) -> Verdict {
     let policy = Policy {
         allowed_origins: allowed,
         is_loopback,
@@ -487,8 +563,16 @@ fn judged(is_loopback: bool, allowed: &AllowedOrigins, host: &str, target: &str,
 
 #[test]
 fn what_is_said_beforehand_is_what_an_upgrade_meets() {
-    let allowed: AllowedOrigins = vec!["https://friend.example".parse::<Allowed>().expect("an origin")].into();
-    let origins = ["http://chat.example", "http://localhost:8080", "https://friend.example", "null", "nonsense", ""];
+    let allowed: AllowedOrigins =
+        vec!["https://friend.example".parse::<Allowed>().expect("an origin")].into();
+    let origins = [
+        "http://chat.example",
+        "http://localhost:8080",
+        "https://friend.example",
+        "null",
+        "nonsense",
+        "",
+    ];
     for is_loopback in [false, true] {
         for host in ["chat.example", "localhost:8080", "friend.example"] {
             for origin in origins {
@@ -506,21 +590,34 @@ fn what_is_said_beforehand_is_what_an_upgrade_meets() {
                     Err(other) => panic!("{other}"),
                 };
                 let in_query = format!("/admission?x=1&origin={}", origin.replace(':', "%3A"));
-                assert_eq!(judged(is_loopback, &allowed, host, &in_query, ""), expected, "{origin} at {host}");
+                assert_eq!(
+                    judged(is_loopback, &allowed, host, &in_query, ""),
+                    expected,
+                    "{origin} at {host}"
+                );
                 let of_its_own = format!("Origin: {origin}\r\n");
                 assert_eq!(
                     judged(is_loopback, &allowed, host, "/admission", &of_its_own),
                     expected,
                     "{origin} at {host}"
                 );
-                assert_eq!(judged(is_loopback, &allowed, host, "/admission?origins=x", ""), Verdict::Admitted);
+                assert_eq!(
+                    judged(is_loopback, &allowed, host, "/admission?origins=x", ""),
+                    Verdict::Admitted
+                );
             }
         }
     }
     let none = AllowedOrigins::default();
     assert_eq!(judged(false, &none, "a", "/admission?origin=%FF", ""), Verdict::Origin);
-    assert_eq!(judged(false, &none, "a", "/admission?origin=http://a", "Origin: http://b\r\n"), Verdict::Admitted);
-    assert_eq!(judged(false, &none, "a", "/admission", "Origin: http://a\r\nOrigin: http://a\r\n"), Verdict::Origin);
+    assert_eq!(
+        judged(false, &none, "a", "/admission?origin=http://a", "Origin: http://b\r\n"),
+        Verdict::Admitted
+    );
+    assert_eq!(
+        judged(false, &none, "a", "/admission", "Origin: http://a\r\nOrigin: http://a\r\n"),
+        Verdict::Origin
+    );
 }
 
 #[test]
@@ -532,14 +629,22 @@ fn the_answer_is_an_object_that_nobody_keeps() {
         (Verdict::Mode, 409, Some("mode")),
         (Verdict::Stopping, 503, Some("stopping")),
     ] {
-        let response = admission.respond(&request("GET /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+        let response =
+            admission.respond(&request("GET /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
         assert_eq!(status_of(&response), status);
         assert_eq!(field_of(&response, "Content-Type").as_deref(), Some("application/json"));
         assert_eq!(field_of(&response, "Cache-Control").as_deref(), Some("no-store"));
         let object: serde_json::Value = serde_json::from_slice(response.body).expect("JSON");
-        assert_eq!((object["admitted"].as_bool(), object["reason"].as_str()), (Some(reason.is_none()), reason));
-        assert_eq!(object["message"].as_str().is_some_and(|message| message.ends_with('.')), reason.is_some());
-        let to_head = admission.respond(&request("HEAD /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+        assert_eq!(
+            (object["admitted"].as_bool(), object["reason"].as_str()),
+            (Some(reason.is_none()), reason)
+        );
+        assert_eq!(
+            object["message"].as_str().is_some_and(|message| message.ends_with('.')),
+            reason.is_some()
+        );
+        let to_head =
+            admission.respond(&request("HEAD /admission HTTP/1.1\r\nHost: a\r\n\r\n"), None);
         assert_eq!((&to_head.head, to_head.body), (&response.head, &b""[..]));
     }
 }
@@ -547,9 +652,15 @@ fn the_answer_is_an_object_that_nobody_keeps() {
 #[test]
 fn health_is_told() {
     let serving = get("/healthz?verbose");
-    assert_eq!((status_of(&serving), serving.body, serving.connection), (200, &b"ok"[..], Connection::KeepAlive));
+    assert_eq!(
+        (status_of(&serving), serving.body, serving.connection),
+        (200, &b"ok"[..], Connection::KeepAlive)
+    );
     let draining = respond("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Health::Draining);
-    assert_eq!((status_of(&draining), draining.body, draining.connection), (503, &b"draining"[..], Connection::Close));
+    assert_eq!(
+        (status_of(&draining), draining.body, draining.connection),
+        (503, &b"draining"[..], Connection::Close)
+    );
     let to_head = respond("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving);
     assert_eq!((status_of(&to_head), to_head.body), (200, &b""[..]));
     assert_eq!(field_of(&to_head, "Content-Length").as_deref(), Some("2"));
@@ -573,11 +684,23 @@ fn errors_say_what_is_wrong_in_one_sentence_and_close() {
     ] {
         let response = error.response(None, Some(date));
         assert_eq!(status_of(&response), error.status);
-        let first_line = str::from_utf8(&response.head).expect("text").lines().next().unwrap_or_default().to_string();
+        let first_line = str::from_utf8(&response.head)
+            .expect("text")
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_string();
         assert!(first_line.len() > "HTTP/1.1 400 ".len(), "no reason phrase: {first_line}");
         assert_eq!(response.body, error.sentence.as_bytes());
-        assert!(error.sentence.ends_with(".\n") && error.sentence.matches('\n').count() == 1, "{}", error.sentence);
-        assert_eq!(field_of(&response, "Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
+        assert!(
+            error.sentence.ends_with(".\n") && error.sentence.matches('\n').count() == 1,
+            "{}",
+            error.sentence
+        );
+        assert_eq!(
+            field_of(&response, "Content-Type").as_deref(),
+            Some("text/plain; charset=utf-8")
+        );
         assert_eq!(field_of(&response, "Content-Length"), Some(response.body.len().to_string()));
         assert_eq!(field_of(&response, "Date").as_deref(), Some(date));
         assert!(str::from_utf8(&response.head).expect("text").contains("Connection: close\r\n"));

@@ -11,9 +11,10 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
-    /// Whether a message of this size may be sent compressed by the server's one Deflater. What refers back never
-    /// refers further than the message is long, so a smaller window than the Deflater's is kept to by sending longer
-    /// messages uncompressed. This also spares us zlib's troubles with a window of 8 bits.
+    /// Whether a message of this size may be sent compressed by the server's one Deflater. What
+    /// refers back never refers further than the message is long, so a smaller window than the
+    /// Deflater's is kept to by sending longer messages uncompressed. This also spares us zlib's
+    /// troubles with a window of 8 bits.
     pub fn may_compress(self, message_bytes: usize) -> bool {
         match self.server_max_window_bits {
             None | Some(WINDOW_BITS_MAX..) => true,
@@ -23,7 +24,9 @@ impl DeflateParams {
 
     /// The value of the response's Sec-WebSocket-Extensions.
     pub(crate) fn to_field(self) -> String {
-        let mut field = "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_string();
+        let mut field =
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+                .to_string();
         if let Some(bits) = self.server_max_window_bits {
             field.push_str("; server_max_window_bits=");
             field.push_str(&bits.to_string());
@@ -36,9 +39,11 @@ impl DeflateParams {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Picks the first offer of permessage-deflate that can be accepted, in the client's order of preference. `fields` are
-/// the values of all Sec-WebSocket-Extensions.
-pub fn negotiate_deflate<'b>(fields: impl Iterator<Item = &'b [u8]>) -> Result<Option<DeflateParams>, Malformed> {
+/// Picks the first offer of permessage-deflate that can be accepted, in the client's order of
+/// preference. `fields` are the values of all Sec-WebSocket-Extensions.
+pub fn negotiate_deflate<'b>(
+    fields: impl Iterator<Item = &'b [u8]>,
+) -> Result<Option<DeflateParams>, Malformed> {
     let mut accepted = None;
     for field in fields {
         let mut cursor = Cursor { rest: field };
@@ -65,16 +70,22 @@ struct Offer {
 }
 
 impl Offer {
-    /// RFC 7692 7.1: an offer is declined for an unknown parameter, a bad value, or a parameter that is there twice.
+    /// RFC 7692 7.1: an offer is declined for an unknown parameter, a bad value, or a parameter
+    /// that is there twice.
     fn take(&mut self, name: &[u8], value: Option<&[u8]>) {
         let is_good = match (name, value) {
-            (b"server_no_context_takeover", None) => !std::mem::replace(&mut self.server_no_context_takeover, true),
-            (b"client_no_context_takeover", None) => !std::mem::replace(&mut self.client_no_context_takeover, true),
+            (b"server_no_context_takeover", None) => {
+                !std::mem::replace(&mut self.server_no_context_takeover, true)
+            }
+            (b"client_no_context_takeover", None) => {
+                !std::mem::replace(&mut self.client_no_context_takeover, true)
+            }
             (b"server_max_window_bits", Some(value)) => match parse_window_bits(value) {
                 Some(bits) => self.server_max_window_bits.replace(bits).is_none(),
                 None => false,
             },
-            // Only a hint: the Inflater's window is the largest, so nothing has to be asked of the client.
+            // Only a hint: the Inflater's window is the largest, so nothing has to be asked of the
+            // client.
             (b"client_max_window_bits", value) => {
                 value.is_none_or(|value| parse_window_bits(value).is_some())
                     && !std::mem::replace(&mut self.client_max_window_bits, true)
@@ -94,10 +105,11 @@ fn parse_window_bits(value: &[u8]) -> Option<u8> {
     }
 }
 
-/// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, up to a comma or the end. `None`: another extension, or an
-/// offer that is declined.
+/// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, up to a comma or the end. `None`:
+/// another extension, or an offer that is declined.
 fn parse_offer(cursor: &mut Cursor<'_>) -> Result<Option<DeflateParams>, Malformed> {
-    let mut offer = Offer { is_declined: cursor.token()? != b"permessage-deflate", ..Offer::default() };
+    let mut offer =
+        Offer { is_declined: cursor.token()? != b"permessage-deflate", ..Offer::default() };
     loop {
         match cursor.next_delimiter() {
             None | Some(b',') => break,
@@ -163,7 +175,8 @@ impl<'b> Cursor<'b> {
         Some(first)
     }
 
-    /// What is between quotes, the first of which has been taken. RFC 6455 9.1: unescaped, it must be a token.
+    /// What is between quotes, the first of which has been taken. RFC 6455 9.1: unescaped, it must
+    /// be a token.
     fn quoted_string(&mut self) -> Result<Vec<u8>, Malformed> {
         let mut value = Vec::new();
         loop {

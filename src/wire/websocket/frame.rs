@@ -46,8 +46,9 @@ pub enum Sender {
     Server,
 }
 
-/// Invariant: a control frame is final, uncompressed and has at most [`CONTROL_BYTES_MAX`] bytes of payload; a
-/// continuation is not marked compressed; a client's frame has a key and a server's has none.
+/// Invariant: a control frame is final, uncompressed and has at most [`CONTROL_BYTES_MAX`] bytes of
+/// payload; a continuation is not marked compressed; a client's frame has a key and a server's has
+/// none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     pub is_final: bool,
@@ -58,11 +59,12 @@ pub struct FrameHeader {
     pub payload_bytes: usize,
 }
 
-/// Parses the header that `input` begins with; also tells how many bytes it took. `None`: more bytes are needed.
+/// Parses the header that `input` begins with; also tells how many bytes it took. `None`: more
+/// bytes are needed.
 ///
 /// # Errors
-/// 1002 for every breach of RFC 6455, as soon as the byte that shows it has come; 1009 for a data frame longer than
-/// `payload_bytes_max`, before its payload has come.
+/// 1002 for every breach of RFC 6455, as soon as the byte that shows it has come; 1009 for a data
+/// frame longer than `payload_bytes_max`, before its payload has come.
 #[inline]
 pub fn parse_header(
     input: &[u8],
@@ -126,12 +128,15 @@ fn parse_first_byte(first: u8) -> Result<Opcode, ProtocolError> {
     Ok(opcode)
 }
 
-/// The payload's length, and what follows it. RFC 6455 5.2: in the shortest form, and without the highest bit.
+/// The payload's length, and what follows it. RFC 6455 5.2: in the shortest form, and without the
+/// highest bit.
 #[inline]
 fn parse_length(short_length: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError> {
     let (length, rest, shortest) = match short_length {
         LENGTH_16 => match rest.split_first_chunk() {
-            Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest, u64::from(LENGTH_16)),
+            Some((length, rest)) => {
+                (u64::from(u16::from_be_bytes(*length)), rest, u64::from(LENGTH_16))
+            }
             None => return Ok(None),
         },
         LENGTH_64 => match rest.split_first_chunk() {
@@ -171,7 +176,10 @@ pub fn header_bytes(payload_bytes: usize) -> usize {
 /// # Panics
 /// When the header breaks the invariant of [`FrameHeader`] for control frames, in debug builds.
 pub fn encode_header(out: &mut impl BufMut, header: FrameHeader) {
-    debug_assert!(!header.opcode.is_control() || (header.is_final && header.payload_bytes <= CONTROL_BYTES_MAX));
+    debug_assert!(
+        !header.opcode.is_control()
+            || (header.is_final && header.payload_bytes <= CONTROL_BYTES_MAX)
+    );
     let mut first = header.opcode as u8;
     first |= if header.is_final { FIN } else { 0 };
     first |= if header.is_compressed { RSV1 } else { 0 };
@@ -199,8 +207,9 @@ pub fn encode_frame(out: &mut impl BufMut, opcode: Opcode, payload: &[u8]) {
     out.put_slice(payload);
 }
 
-/// Writes the unfragmented frame whose payload is what `render` appends, so that a message can be rendered straight
-/// into the buffer it is sent from. A payload over 125 bytes is moved once, to make room for its longer header.
+/// Writes the unfragmented frame whose payload is what `render` appends, so that a message can be
+/// rendered straight into the buffer it is sent from. A payload over 125 bytes is moved once, to
+/// make room for its longer header.
 #[inline]
 pub fn encode_frame_with<B>(out: &mut B, opcode: Opcode, render: impl FnOnce(&mut B))
 where
@@ -222,7 +231,10 @@ where
 
 /// Writes a frame whose payload was made by [`super::deflate::Deflater::deflate`].
 pub fn encode_compressed_frame(out: &mut impl BufMut, opcode: Opcode, compressed: &[u8]) {
-    encode_header(out, FrameHeader { is_compressed: true, ..server_header(opcode, compressed.len()) });
+    encode_header(
+        out,
+        FrameHeader { is_compressed: true, ..server_header(opcode, compressed.len()) },
+    );
     out.put_slice(compressed);
 }
 

@@ -17,7 +17,8 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// 16 bytes in base64.
 const KEY_BYTES: usize = 24;
 
-/// Some clients draw the key's letters at random instead of its bytes, and so leave bits after the sixteenth byte.
+/// Some clients draw the key's letters at random instead of its bytes, and so leave bits after the
+/// sixteenth byte.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -30,7 +31,8 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
 pub struct Policy<'p> {
     /// Whose pages may connect besides the server's own.
     pub allowed_origins: &'p AllowedOrigins,
-    /// Only this machine can connect, so that the server's own pages are those under loopback names.
+    /// Only this machine can connect, so that the server's own pages are those under loopback
+    /// names.
     pub is_loopback: bool,
     pub subprotocols: &'p [&'static str],
     /// What may be said in the URL's query; the rest of it is not looked at.
@@ -38,7 +40,8 @@ pub struct Policy<'p> {
     pub deflate: bool,
 }
 
-/// What was said in the URL's query, decoded, of the keys that were asked for. An empty value counts as none.
+/// What was said in the URL's query, decoded, of the keys that were asked for. An empty value
+/// counts as none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(&'static str, String)>);
 
@@ -78,16 +81,22 @@ pub struct Upgrade {
     pub query: Query,
 }
 
-/// Whether a request means to open a WebSocket, well or badly: then [`evaluate`] answers it, else the site does.
+/// Whether a request means to open a WebSocket, well or badly: then [`evaluate`] answers it, else
+/// the site does.
 pub fn is_upgrade(request: &Request<'_>) -> bool {
-    has_token(request, "upgrade", "websocket") || request.values("sec-websocket-key").next().is_some()
+    has_token(request, "upgrade", "websocket")
+        || request.values("sec-websocket-key").next().is_some()
 }
 
 /// Answers an upgrade request on any path. `date` is an IMF-fixdate, if there is a clock.
 ///
 /// # Errors
 /// The refusal, to be sent before the connection is closed.
-pub fn evaluate(request: &Request<'_>, policy: &Policy<'_>, date: Option<&str>) -> Result<Upgrade, HttpError> {
+pub fn evaluate(
+    request: &Request<'_>,
+    policy: &Policy<'_>,
+    date: Option<&str>,
+) -> Result<Upgrade, HttpError> {
     refuse_wrong_request(request)?;
     let accept = accept_key(parse_key(request)?);
     refuse_foreign_origin(request, policy)?;
@@ -99,7 +108,11 @@ pub fn evaluate(request: &Request<'_>, policy: &Policy<'_>, date: Option<&str>) 
     let query = Query::of(request, policy.query_keys)?;
 
     let extensions = deflate.map(DeflateParams::to_field);
-    let mut fields = vec![("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", &accept)];
+    let mut fields = vec![
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", &accept),
+    ];
     fields.extend(subprotocol.map(|selected| ("Sec-WebSocket-Protocol", selected)));
     fields.extend(extensions.as_deref().map(|accepted| ("Sec-WebSocket-Extensions", accepted)));
     let response = Response::new(101, &fields, Body::Absent, Connection::KeepAlive, date).head;
@@ -133,15 +146,19 @@ fn has_token(request: &Request<'_>, field: &str, token: &str) -> bool {
 fn parse_key<'b>(request: &Request<'b>) -> Result<&'b str, HttpError> {
     let key = request.single("sec-websocket-key")?.ok_or(HttpError::UPGRADE_KEY)?;
     let decoded = if key.len() == KEY_BYTES { KEY_BASE64.decode(key).ok() } else { None };
-    if decoded.is_some_and(|decoded| decoded.len() == 16) { Ok(key) } else { Err(HttpError::UPGRADE_KEY) }
+    if decoded.is_some_and(|decoded| decoded.len() == 16) {
+        Ok(key)
+    } else {
+        Err(HttpError::UPGRADE_KEY)
+    }
 }
 
 fn accept_key(key: &str) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(ACCEPT_GUID).finalize())
 }
 
-/// Keeps pages of other sites from using their visitors' browsers (RFC 6455 10.2). Programs send no Origin and can
-/// claim any, so they are no concern of this.
+/// Keeps pages of other sites from using their visitors' browsers (RFC 6455 10.2). Programs send no
+/// Origin and can claim any, so they are no concern of this.
 fn refuse_foreign_origin(request: &Request<'_>, policy: &Policy<'_>) -> Result<(), HttpError> {
     match request.single("origin") {
         Ok(None) => Ok(()),
@@ -152,8 +169,9 @@ fn refuse_foreign_origin(request: &Request<'_>, policy: &Policy<'_>) -> Result<(
 
 /// Whether pages of `origin`, as a browser writes it, may open WebSockets to `host`.
 ///
-/// Whose name is pointed at this machine after its page was loaded has a page of the same origin as this server (DNS
-/// rebinding). Where only this machine can connect, the server's own names are known, and no others are taken for it.
+/// Whose name is pointed at this machine after its page was loaded has a page of the same origin as
+/// this server (DNS rebinding). Where only this machine can connect, the server's own names are
+/// known, and no others are taken for it.
 ///
 /// # Errors
 /// Why not.
@@ -164,7 +182,8 @@ pub fn admit_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), H
     if !origin::is_same(origin, host) {
         return Err(HttpError::UPGRADE_ORIGIN);
     }
-    let is_ours = !policy.is_loopback || origin::is_loopback(host) || policy.allowed_origins.names_host(host);
+    let is_ours =
+        !policy.is_loopback || origin::is_loopback(host) || policy.allowed_origins.names_host(host);
     if is_ours { Ok(()) } else { Err(HttpError::UPGRADE_HOST) }
 }
 
@@ -186,9 +205,16 @@ impl fmt::Display for RefusedPage<'_, '_> {
                 f,
                 "this server listens on loopback, and Host \"{host}\" (Origin \"{origins}\") is no loopback name; if it is yours"
             )?,
-            _ => write!(f, "Origin \"{origins}\" is not that of Host \"{host}\"; if both are yours")?,
+            _ => {
+                write!(f, "Origin \"{origins}\" is not that of Host \"{host}\"; if both are yours")?
+            }
         }
-        let origin = self.request.single("origin").ok().flatten().and_then(|origin| origin.parse::<Origin>().ok());
+        let origin = self
+            .request
+            .single("origin")
+            .ok()
+            .flatten()
+            .and_then(|origin| origin.parse::<Origin>().ok());
         if let Some(origin) = origin {
             write!(f, ", start with --allow-origin {origin}")?;
         }
@@ -219,8 +245,8 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The first that the client offers and the server has. To unknown ones no field answers, and it is for the client to
-/// decide whether it goes on (RFC 6455 4.2.2).
+/// The first that the client offers and the server has. To unknown ones no field answers, and it is
+/// for the client to decide whether it goes on (RFC 6455 4.2.2).
 fn select_subprotocol(request: &Request<'_>, supported: &[&'static str]) -> Option<&'static str> {
     let find = |offered: &[u8]| supported.iter().copied().find(|one| one.as_bytes() == offered);
     request.list("sec-websocket-protocol").find_map(find)

@@ -1,4 +1,5 @@
-//! Messages out of frames: fragmentation, text and Close checks, decompression (RFC 6455 5.4 to 5.6, RFC 7692 6.2).
+//! Messages out of frames: fragmentation, text and Close checks, decompression (RFC 6455 5.4 to
+//! 5.6, RFC 7692 6.2).
 
 use super::deflate::{Inflater, compressed_bytes_max};
 use super::extension::DeflateParams;
@@ -14,7 +15,8 @@ pub enum Item<'a> {
     /// To be answered by a Pong with the same payload.
     Ping(&'a [u8]),
     Pong(&'a [u8]),
-    /// The last item of a connection, to be answered by a Close. Without a code the client gave none.
+    /// The last item of a connection, to be answered by a Close. Without a code the client gave
+    /// none.
     Close {
         code: Option<u16>,
         reason: &'a str,
@@ -39,13 +41,14 @@ impl Scratch {
     }
 }
 
-/// How much of a connection's input a decoder can ask to see at once: an inbox that holds so much never gets stuck.
+/// How much of a connection's input a decoder can ask to see at once: an inbox that holds so much
+/// never gets stuck.
 pub fn frame_bytes_max(message_bytes_max: usize) -> usize {
     HEADER_BYTES_MAX + compressed_bytes_max(message_bytes_max)
 }
 
-/// A client's decoder, in two words, because idle clients are many. Owns no heap memory except while a fragmented message
-/// is under way.
+/// A client's decoder, in two words, because idle clients are many. Owns no heap memory except
+/// while a fragmented message is under way.
 #[derive(Debug)]
 pub struct Decoder {
     /// The message that is under way.
@@ -55,8 +58,8 @@ pub struct Decoder {
     is_over: bool,
 }
 
-/// Invariant: `payload` is not over the limit for its kind; its first `utf8_bytes` bytes are UTF-8, and of an
-/// uncompressed text the rest is at most the beginning of one character.
+/// Invariant: `payload` is not over the limit for its kind; its first `utf8_bytes` bytes are UTF-8,
+/// and of an uncompressed text the rest is at most the beginning of one character.
 #[derive(Debug)]
 struct Fragments {
     kind: Kind,
@@ -80,15 +83,18 @@ impl Decoder {
     /// Heap memory held, in bytes: none between messages.
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
-        self.fragments.as_ref().map_or(0, |fragments| size_of::<Fragments>() + fragments.payload.capacity())
+        self.fragments
+            .as_ref()
+            .map_or(0, |fragments| size_of::<Fragments>() + fragments.payload.capacity())
     }
 
-    /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must not be handed in
-    /// again. `None`: more bytes are needed; `input` is as it was, and the next call sees it again with what follows.
+    /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must
+    /// not be handed in again. `None`: more bytes are needed; `input` is as it was, and the next
+    /// call sees it again with what follows.
     ///
     /// # Errors
-    /// The client broke the protocol or went over the limit: it is to be told in a Close frame and let go. From then
-    /// on, as after `Item::Close`, this returns `None`.
+    /// The client broke the protocol or went over the limit: it is to be told in a Close frame and
+    /// let go. From then on, as after `Item::Close`, this returns `None`.
     #[inline]
     pub fn decode<'a>(
         &mut self,
@@ -116,7 +122,8 @@ impl Decoder {
             Some(_) => compressed_bytes_max(scratch.message_bytes_max),
             None => scratch.message_bytes_max,
         };
-        let Some((header, header_bytes)) = parse_header(input, Sender::Client, payload_bytes_max)? else {
+        let Some((header, header_bytes)) = parse_header(input, Sender::Client, payload_bytes_max)?
+        else {
             return Ok(None);
         };
         self.check_header(&header, scratch.message_bytes_max)?;
@@ -141,9 +148,15 @@ impl Decoder {
 
     /// What can be said against a frame before its payload has come.
     #[inline]
-    fn check_header(&self, header: &FrameHeader, message_bytes_max: usize) -> Result<(), ProtocolError> {
+    fn check_header(
+        &self,
+        header: &FrameHeader,
+        message_bytes_max: usize,
+    ) -> Result<(), ProtocolError> {
         if header.is_compressed && self.deflate.is_none() {
-            return Err(ProtocolError::protocol("compressed frame, but compression was not negotiated"));
+            return Err(ProtocolError::protocol(
+                "compressed frame, but compression was not negotiated",
+            ));
         }
         let (is_compressed, so_far_bytes) = match (header.opcode, &self.fragments) {
             (Opcode::Continuation, Some(so_far)) => (so_far.is_compressed, so_far.payload.len()),
@@ -156,8 +169,13 @@ impl Decoder {
             (Opcode::Text | Opcode::Binary, _) => (header.is_compressed, 0),
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(()),
         };
-        let bytes_max = if is_compressed { compressed_bytes_max(message_bytes_max) } else { message_bytes_max };
-        if so_far_bytes + header.payload_bytes > bytes_max { Err(ProtocolError::too_big()) } else { Ok(()) }
+        let bytes_max =
+            if is_compressed { compressed_bytes_max(message_bytes_max) } else { message_bytes_max };
+        if so_far_bytes + header.payload_bytes > bytes_max {
+            Err(ProtocolError::too_big())
+        } else {
+            Ok(())
+        }
     }
 
     /// The first frame of a message, which mostly is its last too.
@@ -173,7 +191,8 @@ impl Decoder {
             (true, false) => kind.item(payload),
             (true, true) => inflate(kind, payload, scratch),
             (false, is_compressed) => {
-                let mut fragments = Box::new(Fragments { kind, is_compressed, payload: Vec::new(), utf8_bytes: 0 });
+                let mut fragments =
+                    Box::new(Fragments { kind, is_compressed, payload: Vec::new(), utf8_bytes: 0 });
                 fragments.append(payload, scratch.message_bytes_max)?;
                 self.fragments = Some(fragments);
                 Ok(Item::Fragment)
@@ -211,7 +230,8 @@ impl Fragments {
     fn append(&mut self, payload: &[u8], message_bytes_max: usize) -> Result<(), ProtocolError> {
         let needed_bytes = self.payload.len() + payload.len();
         if needed_bytes > self.payload.capacity() {
-            // Doubling keeps many small fragments cheap, but never past what the message may have at most.
+            // Doubling keeps many small fragments cheap, but never past what the message may have
+            // at most.
             let doubled_bytes = (2 * self.payload.capacity()).min(message_bytes_max);
             self.payload.reserve_exact(needed_bytes.max(doubled_bytes) - self.payload.len());
         }
@@ -237,13 +257,19 @@ impl Kind {
     #[inline]
     fn item(self, message: &[u8]) -> Result<Item<'_>, ProtocolError> {
         match self {
-            Kind::Text => simdutf8::basic::from_utf8(message).map(Item::Text).map_err(|_| not_utf8()),
+            Kind::Text => {
+                simdutf8::basic::from_utf8(message).map(Item::Text).map_err(|_| not_utf8())
+            }
             Kind::Binary => Ok(Item::Binary(message)),
         }
     }
 }
 
-fn inflate<'a>(kind: Kind, compressed: &[u8], scratch: &'a mut Scratch) -> Result<Item<'a>, ProtocolError> {
+fn inflate<'a>(
+    kind: Kind,
+    compressed: &[u8],
+    scratch: &'a mut Scratch,
+) -> Result<Item<'a>, ProtocolError> {
     scratch.inflater.inflate(compressed, &mut scratch.message, scratch.message_bytes_max)?;
     kind.item(&scratch.message)
 }
@@ -266,7 +292,8 @@ fn parse_close(payload: &[u8]) -> Result<Item<'_>, ProtocolError> {
     }
 }
 
-/// RFC 6455 7.4 and the IANA registry: 1004 to 1006 and 1015 are never on the wire, 1016 to 2999 are not assigned.
+/// RFC 6455 7.4 and the IANA registry: 1004 to 1006 and 1015 are never on the wire, 1016 to 2999
+/// are not assigned.
 fn may_be_received(code: u16) -> bool {
     matches!(code, close_code::NORMAL..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -1,7 +1,8 @@
 //! WebSocket (RFC 6455) with permessage-deflate (RFC 7692), server side, sans-IO.
 //!
-//! In reading order: [`handshake`] answers the upgrade request, [`frame`] reads and writes frames, [`mask`] takes the
-//! mask off, [`message`] makes messages of frames, [`deflate`] packs and unpacks them.
+//! In reading order: [`handshake`] answers the upgrade request, [`frame`] reads and writes frames,
+//! [`mask`] takes the mask off, [`message`] makes messages of frames, [`deflate`] packs and unpacks
+//! them.
 
 pub mod deflate;
 pub mod extension;
@@ -25,7 +26,8 @@ pub mod close_code {
     pub const TRY_AGAIN_LATER: u16 = 1013;
 }
 
-/// What a peer did wrong, in the words of the Close frame that tells it so. The connection is over after one.
+/// What a peer did wrong, in the words of the Close frame that tells it so. The connection is over
+/// after one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{reason} (close code {code})")]
 pub struct ProtocolError {

@@ -1,8 +1,10 @@
-//! The chat core: the whole server but the event loop, with clients, splits, resets and time drawn from the input.
+//! The chat core: the whole server but the event loop, with clients, splits, resets and time drawn
+//! from the input.
 //!
-//! In an orderly run everybody reads at once, and what is said arrives in pieces before anything else happens; the same
-//! without the pieces must tell everybody the same. In a wild run bytes move, connections break and time passes as the input
-//! says. In both every byte that a client gets is judged (see [`person`]), and in the end nothing of anybody is left.
+//! In an orderly run everybody reads at once, and what is said arrives in pieces before anything
+//! else happens; the same without the pieces must tell everybody the same. In a wild run bytes
+//! move, connections break and time passes as the input says. In both every byte that a client gets
+//! is judged (see [`person`]), and in the end nothing of anybody is left.
 
 mod person;
 mod script;
@@ -100,7 +102,10 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
     chat::Settings {
         rooms: directory::Limits {
             rooms_max: small(0, 2, ROOMS_MAX),
-            history: history::Limits { messages_max: small(1, 3, 1000), bytes_max: small(2, 500, 10_000) },
+            history: history::Limits {
+                messages_max: small(1, 3, 1000),
+                bytes_max: small(2, 500, 10_000),
+            },
             history_bytes_max: small(3, 1000, 1_000_000),
         },
         rooms_per_client_max: small(4, 2, 10),
@@ -130,23 +135,31 @@ impl<'a> World<'a> {
         };
         let compress = settings[0] & 2 != 0;
         // Rooms that give way to others start counting anew.
-        let said = Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
+        let said =
+            Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
         World {
-            server: Server::new(Settings { limits, compress, ..Settings::default() }, |_| Chat::new(chat_settings)),
+            server: Server::new(Settings { limits, compress, ..Settings::default() }, |_| {
+                Chat::new(chat_settings)
+            }),
             people: Vec::new(),
             heard: Vec::new(),
             now: 0,
             clock: Rc::default(),
             compress,
             faults,
-            capacity: if orderly.is_some() { 100_000 } else { 4 * limits.delivery.outbox_mark_bytes },
+            capacity: if orderly.is_some() {
+                100_000
+            } else {
+                4 * limits.delivery.outbox_mark_bytes
+            },
             orderly,
             is_draining: false,
             said,
         }
     }
 
-    /// Plays a script to its end; then all leave. Returns what each client has heard, in some order.
+    /// Plays a script to its end; then all leave. Returns what each client has heard, in some
+    /// order.
     fn run(mut self, script: &[u8]) -> Vec<Vec<Seen>> {
         let mut script = Script::new(script);
         while let Some(act) = script.next_act(self.people.len()) {
@@ -157,7 +170,8 @@ impl<'a> World<'a> {
         }
         self.finish();
         for heard in &mut self.heard {
-            // That is said as soon as the bytes arrive, even of those behind a line that is too long.
+            // That is said as soon as the bytes arrive, even of those behind a line that is too
+            // long.
             heard.retain(|seen| *seen != Seen::Line("* Yes, I am here.".to_owned()));
             heard.sort();
         }
@@ -175,8 +189,8 @@ impl<'a> World<'a> {
                 self.is_draining = true;
                 self.server.drain();
             }
-            // An orderly network does all this by itself, or not at all: when a broken connection is noticed depends on when
-            // something is written to it.
+            // An orderly network does all this by itself, or not at all: when a broken connection
+            // is noticed depends on when something is written to it.
             _ if self.orderly.is_some() => {}
             Act::Reset { who } => self.people[who].wire.borrow_mut().break_off(),
             Act::Arrive { who, bytes } => self.people[who].wire.borrow_mut().arrive(bytes),
@@ -200,7 +214,12 @@ impl<'a> World<'a> {
         }
         let number = self.heard.len();
         self.heard.push(Vec::new());
-        let wire = Rc::new(RefCell::new(Wire::new(number as u64, self.faults, self.capacity, Rc::clone(&self.clock))));
+        let wire = Rc::new(RefCell::new(Wire::new(
+            number as u64,
+            self.faults,
+            self.capacity,
+            Rc::clone(&self.clock),
+        )));
         let key = self.server.next_key();
         let now = self.now();
         let peer = (Ipv4Addr::LOCALHOST, 1000).into();
@@ -218,8 +237,9 @@ impl<'a> World<'a> {
         for who in 0..self.people.len() {
             // Only the lengths matter; what is sent is in the uplink.
             let sent = vec![0; self.people[who].wire.borrow().unread_by_server()];
-            // What decides the wire comes whole: an empty line by itself is somebody's Enter, and before a request it is
-            // nothing. How first bytes may be cut is tested where they are looked at.
+            // What decides the wire comes whole: an empty line by itself is somebody's Enter, and
+            // before a request it is nothing. How first bytes may be cut is tested where they are
+            // looked at.
             let cuts = if self.people[who].is_in() { cuts } else { Cuts::NONE };
             for piece in cuts.pieces(&sent) {
                 self.people[who].wire.borrow_mut().arrive(piece.len());
@@ -261,7 +281,10 @@ impl<'a> World<'a> {
                 self.server.writable(person.key);
             }
         }
-        if events || self.server.is_busy() || self.server.next_deadline().is_some_and(|at| at <= self.now) {
+        if events
+            || self.server.is_busy()
+            || self.server.next_deadline().is_some_and(|at| at <= self.now)
+        {
             self.turn();
         }
     }
@@ -271,7 +294,10 @@ impl<'a> World<'a> {
         let now = self.now();
         self.server.turn(now);
         self.server.assert_invariants();
-        assert!(self.server.next_deadline().is_none_or(|at| at > self.now), "a deadline was left in the past");
+        assert!(
+            self.server.next_deadline().is_none_or(|at| at > self.now),
+            "a deadline was left in the past"
+        );
         if self.orderly.is_some() {
             for person in &mut self.people {
                 person.read(usize::MAX, &mut self.said);
@@ -337,7 +363,11 @@ impl<'a> World<'a> {
         }
         for person in &mut self.people {
             person.read(usize::MAX, &mut self.said);
-            assert!(self.orderly.is_none() || person.is_whole(), "client {} was cut off", person.number);
+            assert!(
+                self.orderly.is_none() || person.is_whole(),
+                "client {} was cut off",
+                person.number
+            );
         }
         self.bury();
         assert!(self.people.is_empty());

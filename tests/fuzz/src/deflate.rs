@@ -1,5 +1,5 @@
-//! permessage-deflate payloads: what is inflated is bounded and is what another inflater makes of it, and what is deflated
-//! comes back.
+//! permessage-deflate payloads: what is inflated is bounded and is what another inflater makes of
+//! it, and what is deflated comes back.
 
 use chat_server::wire::websocket::close_code::{INVALID_DATA, TOO_BIG};
 use chat_server::wire::websocket::deflate::{Deflater, Inflater, compressed_bytes_max};
@@ -9,7 +9,8 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::cuts::Cuts;
 
-/// What senders leave out (RFC 7692 7.2.1), and an empty final block, by which one knows that nothing is missing.
+/// What senders leave out (RFC 7692 7.2.1), and an empty final block, by which one knows that
+/// nothing is missing.
 const TAIL: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x01, 0x00, 0x00, 0xFF, 0xFF];
 
 /// Messages before the last, so that an input of many short ones does not take long.
@@ -31,10 +32,16 @@ pub fn run(input: &[u8]) {
 fn check_inflated(inflater: &mut Inflater, payload: &[u8], bytes_max: usize) {
     let mut message = Vec::new();
     let outcome = inflater.inflate(payload, &mut message, bytes_max).map_err(|error| error.code);
-    assert!(message.capacity() <= bytes_max, "{} bytes reserved, limit {bytes_max}", message.capacity());
+    assert!(
+        message.capacity() <= bytes_max,
+        "{} bytes reserved, limit {bytes_max}",
+        message.capacity()
+    );
     match (inflate(payload), outcome) {
         (Some(expected), Ok(())) => assert_eq!(message, expected),
-        (Some(expected), Err(TOO_BIG)) => assert!(expected.len() > bytes_max, "{} bytes are allowed", expected.len()),
+        (Some(expected), Err(TOO_BIG)) => {
+            assert!(expected.len() > bytes_max, "{} bytes are allowed", expected.len())
+        }
         // It may have become too long before that was seen.
         (None, Err(INVALID_DATA | TOO_BIG)) => {}
         (expected, outcome) => panic!("{outcome:?} and not {expected:?}"),
@@ -46,8 +53,13 @@ fn check_round_trip(inflater: &mut Inflater, cuts: Cuts, payload: &[u8]) {
     for message in cuts.pieces(payload).take(PIECES_MAX).chain([payload, &[]]) {
         let mut compressed = b"before".to_vec();
         deflater.deflate(message, &mut compressed);
-        let compressed = compressed.strip_prefix(b"before").expect("it is appended to what was there");
-        assert!(compressed.len() <= compressed_bytes_max(message.len()), "{} bytes", compressed.len());
+        let compressed =
+            compressed.strip_prefix(b"before").expect("it is appended to what was there");
+        assert!(
+            compressed.len() <= compressed_bytes_max(message.len()),
+            "{} bytes",
+            compressed.len()
+        );
         assert_eq!(inflate(compressed).as_deref(), Some(message));
         check_inflated(inflater, compressed, message.len());
         check_inflated(inflater, compressed, message.len().saturating_sub(1));
@@ -58,7 +70,8 @@ fn check_round_trip(inflater: &mut Inflater, cuts: Cuts, payload: &[u8]) {
 pub fn inflate(payload: &[u8]) -> Option<Vec<u8>> {
     let whole = [payload, &TAIL].concat();
     let (mut message, mut read) = (Vec::new(), 0);
-    // RFC 7692 7.2.3.4: after a final block a new stream begins; one that ends with the payload needs no tail.
+    // RFC 7692 7.2.3.4: after a final block a new stream begins; one that ends with the payload
+    // needs no tail.
     while read != payload.len() && read != whole.len() {
         read += inflate_stream(&whole[read..], &mut message)?;
     }

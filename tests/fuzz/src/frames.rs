@@ -1,5 +1,5 @@
-//! WebSocket frames and messages: what a client sends, against a plain reading of RFC 6455 and against tungstenite, and what
-//! the server sends, as tungstenite reads it.
+//! WebSocket frames and messages: what a client sends, against a plain reading of RFC 6455 and
+//! against tungstenite, and what the server sends, as tungstenite reads it.
 
 use std::io::{self, Read, Write};
 
@@ -48,7 +48,10 @@ pub fn run(input: &[u8]) {
         assert_eq!(said, expected);
     }
     // tungstenite knows no compression, and not the close code 1014 (bad gateway), which came late.
-    let is_known = !matches!(expected.last(), Some(Said::Error(_) | Said::NotDeflated | Said::Close(Some(1014), _)));
+    let is_known = !matches!(
+        expected.last(),
+        Some(Said::Error(_) | Said::NotDeflated | Said::Close(Some(1014), _))
+    );
     if is_known && !deflates {
         check_with_tungstenite(&stream, &expected);
     }
@@ -68,7 +71,11 @@ fn read(stream: &[u8], cuts: Cuts, deflates: bool, bytes_max: usize) -> Vec<Said
             let (item, used) = match decoder.decode(&mut inbox, &mut scratch) {
                 Ok(Some((item, used))) => (own(&item), used),
                 Ok(None) => {
-                    assert_eq!(inbox, stream[arrived - inbox.len()..arrived], "what is not consumed is left as it was");
+                    assert_eq!(
+                        inbox,
+                        stream[arrived - inbox.len()..arrived],
+                        "what is not consumed is left as it was"
+                    );
                     break;
                 }
                 Err(error) => (Said::Error(error.code), 0),
@@ -76,12 +83,20 @@ fn read(stream: &[u8], cuts: Cuts, deflates: bool, bytes_max: usize) -> Vec<Said
             let is_over = matches!(item, Said::Error(_) | Said::Close(..));
             said.push(item);
             if is_over {
-                assert_eq!(decoder.decode(&mut inbox, &mut scratch), Ok(None), "nothing is read after the end");
+                assert_eq!(
+                    decoder.decode(&mut inbox, &mut scratch),
+                    Ok(None),
+                    "nothing is read after the end"
+                );
                 return said;
             }
             inbox.drain(..used);
         }
-        assert!(inbox.len() < frame_bytes_max(bytes_max).max(14 + 125), "the inbox is stuck at {} bytes", inbox.len());
+        assert!(
+            inbox.len() < frame_bytes_max(bytes_max).max(14 + 125),
+            "the inbox is stuck at {} bytes",
+            inbox.len()
+        );
     }
     said
 }
@@ -97,7 +112,8 @@ fn own(item: &Item) -> Said {
     }
 }
 
-/// Frames from a recipe: for each the first byte of its header, how its payload is made, and so many bytes to make it of.
+/// Frames from a recipe: for each the first byte of its header, how its payload is made, and so
+/// many bytes to make it of.
 fn build(mut recipe: &[u8]) -> Vec<u8> {
     let mut stream = Vec::new();
     while let [first, how, count, rest @ ..] = recipe {
@@ -145,7 +161,8 @@ fn read_naively(stream: &[u8], deflates: bool, bytes_max: usize) -> Vec<Said> {
     said
 }
 
-/// What the frame at the start of `input` says, and its length; `None` if it is neither whole nor known to be wrong.
+/// What the frame at the start of `input` says, and its length; `None` if it is neither whole nor
+/// known to be wrong.
 fn read_frame(
     input: &[u8],
     fragments: &mut Option<Fragments>,
@@ -154,7 +171,8 @@ fn read_frame(
 ) -> Option<(Said, usize)> {
     let wrong = |code| Some((Said::Error(code), 0));
     let first = *input.first()?;
-    let (is_final, rsv1, rsv23, opcode) = (first & 0x80 != 0, first & 0x40 != 0, first & 0x30, first & 0x0F);
+    let (is_final, rsv1, rsv23, opcode) =
+        (first & 0x80 != 0, first & 0x40 != 0, first & 0x30, first & 0x0F);
     let is_control = opcode >= 8;
     let is_known = matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10);
     if !is_known || rsv23 != 0 || rsv1 && !matches!(opcode, 1 | 2) || is_control && !is_final {
@@ -189,7 +207,8 @@ fn read_frame(
         return wrong(TOO_BIG);
     }
     let used = at + usize::try_from(length).expect("it is under the limit");
-    let payload: Vec<u8> = input.get(at..used)?.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    let payload: Vec<u8> =
+        input.get(at..used)?.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
     let item = match opcode {
         8 => close(&payload),
         9 => Said::Ping(payload),
@@ -281,7 +300,9 @@ fn read_with_tungstenite(stream: &[u8], role: Role) -> Vec<Said> {
             Message::Ping(bytes) => Said::Ping(bytes.to_vec()),
             Message::Pong(bytes) => Said::Pong(bytes.to_vec()),
             Message::Close(None) => Said::Close(None, String::new()),
-            Message::Close(Some(close)) => Said::Close(Some(close.code.into()), close.reason.to_string()),
+            Message::Close(Some(close)) => {
+                Said::Close(Some(close.code.into()), close.reason.to_string())
+            }
             Message::Frame(frame) => panic!("tungstenite does not put frames together: {frame}"),
         });
     }
@@ -295,7 +316,8 @@ fn check_with_tungstenite(stream: &[u8], said: &[Said]) {
 
 /// What the server would send if it said all this itself.
 fn check_answers(said: &[Said]) {
-    let (mut stream, mut compressor, mut expected) = (Vec::new(), Compressor::default(), Vec::new());
+    let (mut stream, mut compressor, mut expected) =
+        (Vec::new(), Compressor::default(), Vec::new());
     for said in said {
         let (kind, bytes) = match said {
             Said::Text(text) => (FrameKind::Text, text.as_bytes()),
@@ -308,8 +330,12 @@ fn check_answers(said: &[Said]) {
             }
             _ => continue,
         };
-        Encoder::new(Encoding { framing: Framing::WebSocket, ..Encoding::default() }, &mut stream, &mut compressor)
-            .message(kind, |out| out.extend_from_slice(bytes));
+        Encoder::new(
+            Encoding { framing: Framing::WebSocket, ..Encoding::default() },
+            &mut stream,
+            &mut compressor,
+        )
+        .message(kind, |out| out.extend_from_slice(bytes));
         expected.push(said);
     }
     assert_eq!(read_with_tungstenite(&stream, Role::Client).iter().collect::<Vec<_>>(), expected);

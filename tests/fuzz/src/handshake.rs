@@ -33,8 +33,9 @@ const WORDS: [&str; 16] = [
     "other",
 ];
 
-/// Cuts, then a query, and on the next lines more fields of the request, all within a handshake that is as it should be. A
-/// line that begins with a byte of 1 offers extensions, a byte for each of their words.
+/// Cuts, then a query, and on the next lines more fields of the request, all within a handshake
+/// that is as it should be. A line that begins with a byte of 1 offers extensions, a byte for each
+/// of their words.
 pub fn run(input: &[u8]) {
     let (cuts, payload) = Cuts::read(input);
     let mut lines = payload.split(|&byte| byte == b'\n');
@@ -65,8 +66,9 @@ pub fn answer(request: &Request, date: Option<&str>) -> Vec<u8> {
     let anywhere = answer_by(request, false, date);
     let on_loopback = answer_by(request, true, date);
     // Where only this machine can connect, fewer come in, and nobody more.
-    let is_ours =
-        request.host.starts_with("localhost") || request.host.starts_with("127.") || request.host.starts_with('[');
+    let is_ours = request.host.starts_with("localhost")
+        || request.host.starts_with("127.")
+        || request.host.starts_with('[');
     assert!(on_loopback == anywhere || on_loopback.starts_with(b"HTTP/1.1 403 ") && !is_ours);
     anywhere
 }
@@ -88,15 +90,21 @@ fn answer_by(request: &Request, is_loopback: bool, date: Option<&str>) -> Vec<u8
     check_due(request);
     let fields = Fields(&upgrade.response);
     let key = request.single("sec-websocket-key").ok().flatten().expect("one key");
-    assert_eq!(fields.value("Sec-WebSocket-Accept"), Some(derive_accept_key(key.as_bytes()).as_str()));
+    assert_eq!(
+        fields.value("Sec-WebSocket-Accept"),
+        Some(derive_accept_key(key.as_bytes()).as_str())
+    );
     assert_eq!(fields.value("Upgrade").map(str::to_ascii_lowercase).as_deref(), Some("websocket"));
     assert_eq!(fields.value("Connection"), Some("Upgrade"));
 
-    let offered = request.list("sec-websocket-protocol").find(|one| [&b"chat.v1.json"[..], b"other"].contains(one));
+    let offered = request
+        .list("sec-websocket-protocol")
+        .find(|one| [&b"chat.v1.json"[..], b"other"].contains(one));
     assert_eq!(upgrade.subprotocol.map(str::as_bytes), offered);
     assert_eq!(fields.value("Sec-WebSocket-Protocol").map(str::as_bytes), offered);
 
-    let agreed = negotiate_naively(request.values("sec-websocket-extensions")).expect("it is well-formed");
+    let agreed =
+        negotiate_naively(request.values("sec-websocket-extensions")).expect("it is well-formed");
     assert_eq!(fields.value("Sec-WebSocket-Extensions"), agreed.as_deref());
     assert_eq!(upgrade.deflate.is_some(), agreed.is_some());
 
@@ -110,14 +118,19 @@ struct Fields<'a>(&'a [u8]);
 impl<'a> Fields<'a> {
     fn value(&self, wanted: &str) -> Option<&'a str> {
         let head = std::str::from_utf8(self.0).expect("a head is ASCII");
-        head.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == wanted).map(|(_, value)| value)
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
     }
 }
 
 /// RFC 6455 4.2.1, and whose pages may connect.
 fn check_due(request: &Request) {
     assert_eq!((request.method, request.version), (Method::Get, Version::Http11));
-    let has = |name: &str, token: &str| request.list(name).any(|one| one.eq_ignore_ascii_case(token.as_bytes()));
+    let has = |name: &str, token: &str| {
+        request.list(name).any(|one| one.eq_ignore_ascii_case(token.as_bytes()))
+    };
     assert!(has("upgrade", "websocket") && has("connection", "upgrade"));
     assert_eq!(request.values("sec-websocket-version").collect::<Vec<_>>(), [b"13"]);
     let origins: Vec<&[u8]> = request.values("origin").collect();
@@ -125,12 +138,16 @@ fn check_due(request: &Request) {
         let (scheme, place) = origin.split_once("://").expect("a scheme");
         let port = if scheme == "http" { ":80" } else { ":443" };
         let bare = |place: &str| place.strip_suffix(port).unwrap_or(place).to_owned();
-        ["http", "https"].contains(&scheme) && bare(place) == bare(&request.host.to_ascii_lowercase())
+        ["http", "https"].contains(&scheme)
+            && bare(place) == bare(&request.host.to_ascii_lowercase())
     };
     match origins[..] {
         [] => {}
         [origin] => {
-            let origin = std::str::from_utf8(origin).expect("an origin is ASCII").trim().to_ascii_lowercase();
+            let origin = std::str::from_utf8(origin)
+                .expect("an origin is ASCII")
+                .trim()
+                .to_ascii_lowercase();
             assert!(origin == FRIEND || is_ours(&origin), "{origin} at {}", request.host);
         }
         _ => panic!("{} origins", origins.len()),
@@ -145,7 +162,10 @@ fn said(query: &str, wanted: &str) -> Option<String> {
         let (mut decoded, mut rest) = (Vec::new(), value.as_bytes());
         while let [first, after @ ..] = rest {
             rest = after;
-            let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+            let hex = after
+                .get(..2)
+                .filter(|_| *first == b'%')
+                .and_then(|hex| std::str::from_utf8(hex).ok());
             let hex = hex.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
             match hex.map(|hex| u8::from_str_radix(hex, 16).expect("two digits")) {
                 Some(byte) => {
@@ -167,12 +187,15 @@ enum Token {
     Mark(u8),
 }
 
-/// What the answer to these offers is, if there is one; `None` if they are malformed (RFC 6455 9.1).
+/// What the answer to these offers is, if there is one; `None` if they are malformed (RFC 6455
+/// 9.1).
 fn negotiate_naively<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Option<String>> {
     let mut answer = None;
     for field in fields {
         let tokens = tokens(field)?;
-        let offers = tokens.split(|token| matches!(token, Token::Mark(b','))).filter(|offer| !offer.is_empty());
+        let offers = tokens
+            .split(|token| matches!(token, Token::Mark(b',')))
+            .filter(|offer| !offer.is_empty());
         for offer in offers {
             let answered = answer_offer(offer)?;
             answer = answer.or(answered);
@@ -221,19 +244,27 @@ fn tokens(field: &[u8]) -> Option<Vec<Token>> {
 fn answer_offer(offer: &[Token]) -> Option<Option<String>> {
     let mut parts = offer.split(|token| matches!(token, Token::Mark(b';')));
     let Some([Token::Word(extension)]) = parts.next() else { return None };
-    let mut answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_owned();
+    let mut answer =
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_owned();
     let (mut is_good, mut seen) = (extension == "permessage-deflate", Vec::new());
     for part in parts {
         let (name, value) = match part {
             [Token::Word(name)] => (name, None),
-            [Token::Word(name), Token::Mark(b'='), Token::Word(value) | Token::Quoted(value)] => (name, Some(value)),
+            [Token::Word(name), Token::Mark(b'='), Token::Word(value) | Token::Quoted(value)] => {
+                (name, Some(value))
+            }
             _ => return None,
         };
         is_good &= !seen.contains(&name);
         seen.push(name);
         let bits = value.map(|value| (8..=15).any(|bits| bits.to_string() == *value));
         is_good &= match (name.as_str(), bits) {
-            ("server_no_context_takeover" | "client_no_context_takeover" | "client_max_window_bits", None) => true,
+            (
+                "server_no_context_takeover"
+                | "client_no_context_takeover"
+                | "client_max_window_bits",
+                None,
+            ) => true,
             ("server_max_window_bits" | "client_max_window_bits", Some(is_good)) => is_good,
             _ => false,
         };

@@ -1,12 +1,14 @@
-//! Request heads, and the answers to them: what is let through means what a plain reading says it means, and nothing in it
-//! comes back as more than it was.
+//! Request heads, and the answers to them: what is let through means what a plain reading says it
+//! means, and nothing in it comes back as more than it was.
 
 use std::sync::LazyLock;
 
 use chat_server::site::{Health, Site};
 use chat_server::wire::http::origin::AllowedOrigins;
 use chat_server::wire::http::precheck;
-use chat_server::wire::http::{Connection, HEAD_BYTES_MAX, HeadParser, HttpError, Method, Request, Version, parse};
+use chat_server::wire::http::{
+    Connection, HEAD_BYTES_MAX, HeadParser, HttpError, Method, Request, Version, parse,
+};
 use chat_server::wire::websocket::handshake::{Policy, is_upgrade};
 
 use super::cuts::Cuts;
@@ -67,8 +69,10 @@ fn answer(request: &Request) -> Vec<u8> {
     if is_upgrade(request) {
         return handshake::answer(request, DATE);
     }
-    let mut responses =
-        vec![SITE.respond(request, Health::Serving, DATE), SENTENCE.respond(request, Health::Serving, DATE)];
+    let mut responses = vec![
+        SITE.respond(request, Health::Serving, DATE),
+        SENTENCE.respond(request, Health::Serving, DATE),
+    ];
     if precheck::asks(request) {
         let policy = Policy {
             allowed_origins: &ORIGINS,
@@ -81,7 +85,10 @@ fn answer(request: &Request) -> Vec<u8> {
     }
     for response in &responses {
         let closes = request.connection == Connection::Close;
-        assert!(!closes || response.connection == Connection::Close, "what the client wants to end is ended");
+        assert!(
+            !closes || response.connection == Connection::Close,
+            "what the client wants to end is ended"
+        );
         check_response(&response.to_bytes(), request.method == Method::Head);
     }
     responses.swap_remove(0).to_bytes()
@@ -100,7 +107,8 @@ pub fn check_error(error: &HttpError, method: Option<Method>) -> Vec<u8> {
 
 /// A line of a head by RFC 9112, without its ending.
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines =
+        head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty())
 }
 
@@ -110,31 +118,49 @@ fn values<'a>(head: &'a [u8], name: &str) -> Vec<&'a [u8]> {
         let colon = line.iter().position(|&byte| byte == b':')?;
         Some((&line[..colon], line[colon + 1..].trim_ascii()))
     });
-    fields.filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value).collect()
+    fields
+        .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, value)| value)
+        .collect()
 }
 
 fn check_request(request: &Request, head: &[u8]) {
     let first = lines(head).next().expect("a request line");
-    let words: Vec<&[u8]> = first.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).collect();
-    let [method, target, version] = words[..] else { panic!("a request line of {} words", words.len()) };
+    let words: Vec<&[u8]> =
+        first.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).collect();
+    let [method, target, version] = words[..] else {
+        panic!("a request line of {} words", words.len())
+    };
     assert_eq!(format!("{:?}", request.method).to_uppercase().as_bytes(), method);
     assert_eq!(request.version == Version::Http11, version == b"HTTP/1.1");
     check_target(request, std::str::from_utf8(target).expect("a target is ASCII"));
-    for name in ["host", "connection", "upgrade", "origin", "if-none-match", "sec-websocket-key", "x"] {
+    for name in
+        ["host", "connection", "upgrade", "origin", "if-none-match", "sec-websocket-key", "x"]
+    {
         let expected = values(head, name);
-        assert_eq!(request.values(name).map(<[u8]>::trim_ascii).collect::<Vec<_>>(), expected, "{name}");
-        let members = expected.iter().flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+        assert_eq!(
+            request.values(name).map(<[u8]>::trim_ascii).collect::<Vec<_>>(),
+            expected,
+            "{name}"
+        );
+        let members = expected
+            .iter()
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii);
         let members: Vec<&[u8]> = members.filter(|member| !member.is_empty()).collect();
         assert_eq!(request.list(name).collect::<Vec<_>>(), members, "{name}");
     }
-    // Whatever another reader would take for a body is no request here: the connection ends with the answer.
+    // Whatever another reader would take for a body is no request here: the connection ends with
+    // the answer.
     let is_none = |length: &&[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
-    let has_body = !values(head, "transfer-encoding").is_empty() || !values(head, "content-length").iter().all(is_none);
+    let has_body = !values(head, "transfer-encoding").is_empty()
+        || !values(head, "content-length").iter().all(is_none);
     let may_have = !matches!(request.method, Method::Get | Method::Head | Method::Options);
     assert!(!has_body || may_have && request.connection == Connection::Close, "a body");
     let connection = values(head, "connection");
     let options = connection.iter().flat_map(|value| value.split(|&byte| byte == b','));
-    let closes = options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"close"));
+    let closes =
+        options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"close"));
     assert!(!closes || request.connection == Connection::Close);
 }
 
@@ -142,11 +168,13 @@ fn check_request(request: &Request, head: &[u8]) {
 fn check_target(request: &Request, target: &str) {
     let hosts: Vec<&[u8]> = request.values("host").collect();
     assert!(hosts.len() == 1 || hosts.is_empty() && request.version == Version::Http10);
-    let host = hosts.first().map_or("", |host| std::str::from_utf8(host).expect("a host is ASCII").trim());
+    let host =
+        hosts.first().map_or("", |host| std::str::from_utf8(host).expect("a host is ASCII").trim());
     let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%~".contains(&byte);
     assert!(request.host.bytes().all(host_byte), "{:?} would end a policy", request.host);
     if target.starts_with('/') {
-        let query = if target.contains('?') { format!("?{}", request.query) } else { String::new() };
+        let query =
+            if target.contains('?') { format!("?{}", request.query) } else { String::new() };
         assert_eq!((format!("{}{query}", request.path).as_str(), request.host), (target, host));
         assert!(!request.path.contains('?'));
     } else if request.method == Method::Connect {
@@ -161,8 +189,16 @@ fn check_target(request: &Request, target: &str) {
 // ---- Responses ----
 
 /// The directives of the policy; none comes of what a client says.
-const POLICY: [&str; 8] =
-    ["default-src", "script-src", "style-src", "img-src", "connect-src", "base-uri", "form-action", "frame-ancestors"];
+const POLICY: [&str; 8] = [
+    "default-src",
+    "script-src",
+    "style-src",
+    "img-src",
+    "connect-src",
+    "base-uri",
+    "form-action",
+    "frame-ancestors",
+];
 
 /// Checks that a response is one, whole and alone; returns its status.
 pub fn check_response(bytes: &[u8], to_head: bool) -> u16 {
@@ -171,22 +207,31 @@ pub fn check_response(bytes: &[u8], to_head: bool) -> u16 {
     let head_bytes = response.parse(bytes).expect("a head").unwrap();
     let (head, body) = bytes.split_at(head_bytes);
     let is_plain = |line: &[u8]| line.iter().all(|byte| (b' '..=b'~').contains(byte));
-    assert!(head.split(|&byte| byte == b'\n').all(|line| line.strip_suffix(b"\r").is_none_or(is_plain)));
-    assert_eq!(head.iter().filter(|&&byte| byte == b'\r').count(), head.iter().filter(|&&byte| byte == b'\n').count());
+    assert!(
+        head.split(|&byte| byte == b'\n').all(|line| line.strip_suffix(b"\r").is_none_or(is_plain))
+    );
+    assert_eq!(
+        head.iter().filter(|&&byte| byte == b'\r').count(),
+        head.iter().filter(|&&byte| byte == b'\n').count()
+    );
     let status = response.code.expect("a status");
     assert_ne!(response.reason, Some(""), "a reason for {status}");
     let mut length = None;
     for (at, field) in response.headers.iter().enumerate() {
-        let again = response.headers[..at].iter().find(|other| other.name.eq_ignore_ascii_case(field.name));
+        let again =
+            response.headers[..at].iter().find(|other| other.name.eq_ignore_ascii_case(field.name));
         // Connection is a list (RFC 9110 7.6.1).
         assert!(again.is_none() || field.name == "Connection", "{} twice", field.name);
         let value = std::str::from_utf8(field.value).expect("it is ASCII");
         match field.name {
             "Content-Length" => length = Some(value.parse::<usize>().expect("a length")),
             "Content-Security-Policy" if status == 200 || status == 304 => {
-                let directives = value.split(';').map(|directive| directive.trim().split(' ').next().expect("a name"));
+                let directives = value
+                    .split(';')
+                    .map(|directive| directive.trim().split(' ').next().expect("a name"));
                 assert_eq!(directives.collect::<Vec<_>>(), POLICY);
-                let sources = value.split(';').nth(4).expect("connect-src").split_whitespace().count();
+                let sources =
+                    value.split(';').nth(4).expect("connect-src").split_whitespace().count();
                 assert!(matches!(sources, 2 | 4), "{value}");
             }
             "Allow"

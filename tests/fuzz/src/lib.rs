@@ -1,7 +1,8 @@
 //! What is fuzzed, a module each: `run` takes an input and panics if what comes of it is wrong.
 //!
-//! libFuzzer calls these functions (`.ci/fuzz`), and so does `cargo test --test fuzz`, with the inputs that are checked in.
-//! Every input says how it is to be cut (see [`cuts`]), and what comes of it must not depend on that.
+//! libFuzzer calls these functions (`.ci/fuzz`), and so does `cargo test --test fuzz`, with the
+//! inputs that are checked in. Every input says how it is to be cut (see [`cuts`]), and what comes
+//! of it must not depend on that.
 
 pub mod chat;
 pub mod cuts;

@@ -30,13 +30,18 @@ pub fn acts(c: char) -> bool {
 /// Whether it hides: tags, invisible operators, interlinear annotations.
 fn hides(c: char) -> bool {
     matches!(c, '\u{2061}'..='\u{2065}' | '\u{206A}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
-        || matches!(c, '\u{E0000}'..='\u{E0FFF}') && !matches!(c, '\u{E0061}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
+        || matches!(c, '\u{E0000}'..='\u{E0FFF}')
+            && !matches!(c, '\u{E0061}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
 fn check_text(text: &str) {
     let cleaned = clean(text);
     assert!(!cleaned.contains(|c| acts(c) || hides(c)), "{}", cleaned.escape_unicode());
-    assert_eq!(matches!(cleaned, Cow::Borrowed(_)), cleaned == text, "borrowed exactly if nothing had to be done");
+    assert_eq!(
+        matches!(cleaned, Cow::Borrowed(_)),
+        cleaned == text,
+        "borrowed exactly if nothing had to be done"
+    );
     assert!(matches!(clean(&cleaned), Cow::Borrowed(_)), "{}", cleaned.escape_unicode());
     // Nothing is put in but spaces, for what parts words, and the rest stays in order.
     let mut typed = text.chars();
@@ -48,7 +53,11 @@ fn check_text(text: &str) {
     let quoted = quote(text, 40).to_string();
     assert!(!quoted.contains(|c| acts(c) || hides(c)), "{}", quoted.escape_unicode());
     assert_eq!(clean(&quoted), quoted);
-    assert!(quoted.starts_with('"') && quoted.ends_with('"') && quoted.chars().count() <= 2 + 40 * 10 + 1);
+    assert!(
+        quoted.starts_with('"')
+            && quoted.ends_with('"')
+            && quoted.chars().count() <= 2 + 40 * 10 + 1
+    );
 }
 
 /// Text on both sides of a space is cleaned as if each stood alone.
@@ -59,7 +68,9 @@ fn check_cuts(cuts: Cuts, text: &str) {
 }
 
 fn check_name(typed: &str) {
-    let read = |typed: &str| Name::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()));
+    let read = |typed: &str| {
+        Name::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()))
+    };
     match read(typed) {
         Err(error) => check_error(&error),
         Ok((shown, key)) => {
@@ -97,7 +108,12 @@ fn plainly(key: &str) -> String {
 /// Whatever its form, a name looks the same.
 fn check_looks<N: Named>(name: &N, other: &N) {
     let looks = other.looks();
-    assert!(name.looks().iter().any(|look| looks.contain(look)), "{} and {}", name.as_str(), other.as_str());
+    assert!(
+        name.looks().iter().any(|look| looks.contain(look)),
+        "{} and {}",
+        name.as_str(),
+        other.as_str()
+    );
 }
 
 /// On a terminal no more than eight blanks stand in a row, and nothing but blanks is left out.
@@ -105,14 +121,20 @@ fn check_row(text: &str) {
     let row = Row(text).to_string();
     let is_unseen = |c: char| c.is_whitespace() || is_blank(c);
     assert_eq!(row.replace(is_unseen, ""), text.replace(is_unseen, ""));
-    assert!(row.split(|c| !is_unseen(c)).all(|run| run.chars().count() <= 8), "{}", row.escape_unicode());
+    assert!(
+        row.split(|c| !is_unseen(c)).all(|run| run.chars().count() <= 8),
+        "{}",
+        row.escape_unicode()
+    );
     assert_eq!(Row(&row).to_string(), row);
     let runs = || text.split(|c| !is_unseen(c));
     assert!(row == text || runs().any(|run| run.chars().count() > 4), "{}", text.escape_unicode());
 }
 
 fn check_room(typed: &str) {
-    let read = |typed: &str| RoomName::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()));
+    let read = |typed: &str| {
+        RoomName::parse(typed).map(|name| (name.as_str().to_owned(), name.key().to_owned()))
+    };
     match read(typed) {
         Err(error) => check_error(&error),
         Ok((shown, key)) => {
@@ -127,21 +149,28 @@ fn check_room(typed: &str) {
     }
 }
 
-/// What is shown is what was typed, in NFC, and nothing in it leaves its place; the key is in one case and width.
+/// What is shown is what was typed, in NFC, and nothing in it leaves its place; the key is in one
+/// case and width.
 fn check_shown(typed: &str, shown: &str, key: &str) {
     assert_eq!(shown, typed.nfc().collect::<String>());
     assert!(!shown.is_empty() && !key.is_empty());
     for form in [shown, key] {
         assert!(!form.contains(acts), "{}", form.escape_unicode());
-        let misplaced = |c: char| c.is_whitespace() || matches!(c, ':' | '[' | ']' | '<' | '>' | ',' | '!' | '@' | '*');
+        let misplaced = |c: char| {
+            c.is_whitespace() || matches!(c, ':' | '[' | ']' | '<' | '>' | ',' | '!' | '@' | '*')
+        };
         assert!(!form.contains(misplaced), "{}", form.escape_unicode());
         assert_eq!(clean(form), form, "a name is text as well");
     }
-    assert!(!key.contains(['\u{200C}', '\u{200D}', '\u{FE0F}']), "nothing unseen makes another name");
+    assert!(
+        !key.contains(['\u{200C}', '\u{200D}', '\u{FE0F}']),
+        "nothing unseen makes another name"
+    );
     assert_eq!(key, key.nfkc().collect::<String>());
 }
 
-/// A name as it is shown is that name again, and so is it in other cases and normalization forms, where those are names.
+/// A name as it is shown is that name again, and so is it in other cases and normalization forms,
+/// where those are names.
 fn check_forms(shown: &str, key: &str, read: impl Fn(&str) -> Option<(String, String)>) {
     assert_eq!(read(shown), Some((shown.to_owned(), key.to_owned())), "a name stays one");
     let forms: [String; 6] = [
@@ -161,5 +190,9 @@ fn check_forms(shown: &str, key: &str, read: impl Fn(&str) -> Option<(String, St
 
 fn check_error(error: &NameError) {
     let error = error.to_string();
-    assert!(!error.contains(|c| acts(c) || hides(c)) && error.len() < 200, "{}", error.escape_unicode());
+    assert!(
+        !error.contains(|c| acts(c) || hides(c)) && error.len() < 200,
+        "{}",
+        error.escape_unicode()
+    );
 }

@@ -45,12 +45,18 @@ fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
     let line = line.trim_end().trim_start_matches('\u{FEFF}');
     // What nobody sees before a slash is not there.
     let line = match line.find('/') {
-        Some(slash) if line[..slash].chars().all(|c| is_blank(c) || c.is_control() && !c.is_whitespace()) => {
+        Some(slash)
+            if line[..slash]
+                .chars()
+                .all(|c| is_blank(c) || c.is_control() && !c.is_whitespace()) =>
+        {
             &line[slash..]
         }
         _ => line,
     };
-    let said = |text: &str| Ok(Command::Say { room: None, text: text.to_owned().into(), kind: Kind::Said });
+    let said = |text: &str| {
+        Ok(Command::Say { room: None, text: text.to_owned().into(), kind: Kind::Said })
+    };
     match line.as_bytes() {
         [] => return Ok(Command::Nothing),
         [b'/', b'/', ..] => return said(&line[1..]),
@@ -77,18 +83,26 @@ fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
             Command::Who { room: None, after: page(number)?, limit: None }
         }
         ("who", [room]) => Command::Who { room: Some((*room).into()), after: 0, limit: None },
-        ("who", [room, number]) => Command::Who { room: Some((*room).into()), after: page(number)?, limit: None },
+        ("who", [room, number]) => {
+            Command::Who { room: Some((*room).into()), after: page(number)?, limit: None }
+        }
         ("topic", ["-"]) => Command::Topic { room: None, text: Some("".into()) },
         ("topic", _) => Command::Topic { room: None, text: some },
-        ("msg", [to, _, ..]) => Command::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() },
+        ("msg", [to, _, ..]) => {
+            Command::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() }
+        }
         ("me", [_, ..]) => Command::Say { room: None, text: arguments.into(), kind: Kind::Action },
         ("history", []) => Command::History { room: None, before: None, after: None, limit: None },
         ("history", [number]) => match number.parse() {
-            Ok(limit @ 1..) => Command::History { room: None, before: None, after: None, limit: Some(limit) },
+            Ok(limit @ 1..) => {
+                Command::History { room: None, before: None, after: None, limit: Some(limit) }
+            }
             _ => return Err("missing_field"),
         },
         ("quit", _) => Command::Quit { words: some },
-        ("nick" | "join" | "rooms" | "who" | "msg" | "me" | "history", _) => return Err("missing_field"),
+        ("nick" | "join" | "rooms" | "who" | "msg" | "me" | "history", _) => {
+            return Err("missing_field");
+        }
         _ => return Err("unknown_type"),
     })
 }
@@ -101,7 +115,8 @@ fn check_json(text: &str) {
     assert_eq!(json::readable(&readable), readable, "what is mended needs no more mending");
     let is_object = serde_json::from_str::<Value>(text).is_ok();
     assert!(!is_object || readable == text, "an object that can be read stays as it is: {text}");
-    let error = serde_json::from_str::<Value>(&readable).map_or_else(|error| error.to_string(), |_| String::new());
+    let error = serde_json::from_str::<Value>(&readable)
+        .map_or_else(|error| error.to_string(), |_| String::new());
     assert!(!error.contains("surrogate"), "{readable}: {error}");
     check_object(&readable);
 }
@@ -111,7 +126,8 @@ fn check_object(text: &str) {
     if let Err(complaint) = &parsed {
         check_complaint(complaint);
     }
-    let reference = reference.map(|reference| serde_json::to_string(&reference).expect("a number or a string"));
+    let reference =
+        reference.map(|reference| serde_json::to_string(&reference).expect("a number or a string"));
     if let Some(reference) = &reference {
         assert!(text.contains(reference), "{reference} comes back as it was written");
         assert!(is_reference(reference), "{reference}");
@@ -121,8 +137,11 @@ fn check_object(text: &str) {
             let expected = ask_naively(&fields);
             assert_eq!((parsed.map_err(|complaint| complaint.code), reference), expected, "{text}");
         }
-        // Unknown fields are passed over with less of a look: a number in one may be out of all range.
-        Err(error) if parsed.is_ok() => assert!(text.trim_start().starts_with('{'), "{text}: {error}"),
+        // Unknown fields are passed over with less of a look: a number in one may be out of all
+        // range.
+        Err(error) if parsed.is_ok() => {
+            assert!(text.trim_start().starts_with('{'), "{text}: {error}")
+        }
         Err(_) => {}
     }
 }
@@ -133,7 +152,10 @@ fn is_reference(written: &str) -> bool {
         Ok(Value::String(text)) => text.len() <= 64,
         Ok(Value::Number(_)) => written.len() <= 64,
         // Out of all range, and written well.
-        Err(_) => written.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) && written.len() <= 64,
+        Err(_) => {
+            written.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+                && written.len() <= 64
+        }
         _ => false,
     }
 }
@@ -166,8 +188,10 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-const KNOWN: [&str; 12] =
-    ["type", "ref", "room", "text", "to", "name", "epoch", "since", "replay", "before", "after", "limit"];
+const KNOWN: [&str; 12] = [
+    "type", "ref", "room", "text", "to", "name", "epoch", "since", "replay", "before", "after",
+    "limit",
+];
 
 impl Fields {
     /// The value of a field; `Null` if it is not there.
@@ -198,7 +222,9 @@ impl Fields {
             let fits = match field {
                 "ref" => is_reference(&self.written("ref")),
                 "since" | "before" | "after" => value.is_u64(),
-                "replay" | "limit" => value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX)),
+                "replay" | "limit" => {
+                    value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX))
+                }
                 _ => value.is_string(),
             };
             (fits || value.is_null()) && !self.is_twice(field)
@@ -248,8 +274,15 @@ fn command_naively(fields: &Fields) -> Result<Command<'static>, &'static str> {
             let (before, after) = (fields.number("before"), fields.number("after"));
             Command::History { room, before, after, limit: fields.small("limit") }
         }
-        "who" => Command::Who { room, after: fields.number("after").unwrap_or(0), limit: fields.small("limit") },
-        "rooms" => Command::Rooms { after: fields.number("after").unwrap_or(0), limit: fields.small("limit") },
+        "who" => Command::Who {
+            room,
+            after: fields.number("after").unwrap_or(0),
+            limit: fields.small("limit"),
+        },
+        "rooms" => Command::Rooms {
+            after: fields.number("after").unwrap_or(0),
+            limit: fields.small("limit"),
+        },
         "typing" => Command::Typing { room },
         _ => return Err("unknown_type"),
     })

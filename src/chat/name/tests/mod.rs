@@ -103,7 +103,17 @@ fn names_in_many_scripts() {
 #[test]
 fn names_that_are_one_name() {
     for same in [
-        &["alice", "Alice", "ALICE", "ａｌｉｃｅ", "Ａｌｉｃｅ", " alice\t", "\u{3000}alice", "𝓐𝓵𝓲𝓬𝓮", "ⓐⓛⓘⓒⓔ"][..],
+        &[
+            "alice",
+            "Alice",
+            "ALICE",
+            "ａｌｉｃｅ",
+            "Ａｌｉｃｅ",
+            " alice\t",
+            "\u{3000}alice",
+            "𝓐𝓵𝓲𝓬𝓮",
+            "ⓐⓛⓘⓒⓔ",
+        ][..],
         &["アリス", "ｱﾘｽ"],
         &["ダイスケ", "ﾀﾞｲｽｹ", "タ\u{3099}イスケ"],
         &["José", "JOSÉ", "jose\u{301}"],
@@ -157,7 +167,10 @@ fn every_refusal() {
         ("。。。", SaysNothing),
         (&"x".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
         (&"é".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
-        (&"👨\u{200D}👩\u{200D}👧\u{200D}👦".repeat(6), TooManyBytes { bytes: 150, bytes_max: limits.1 }),
+        (
+            &"👨\u{200D}👩\u{200D}👧\u{200D}👦".repeat(6),
+            TooManyBytes { bytes: 150, bytes_max: limits.1 },
+        ),
         (&"x".repeat(385), TooManyBytes { bytes: 385, bytes_max: limits.1 }),
         (&"é".repeat(1 << 20), TooManyBytes { bytes: 2 << 20, bytes_max: limits.1 }),
         ("a b", WhiteSpace { found: ' ' }),
@@ -275,7 +288,10 @@ fn rooms() {
         assert_eq!((room.as_str(), room.key()), (shown, key));
     }
     assert_eq!(RoomName::parse(&"あ".repeat(64)).map(|room| room.as_str().len()), Ok(1 + 64 * 3));
-    assert_eq!(RoomName::parse(&format!("#{}", "x".repeat(64))).map(|room| room.as_str().len()), Ok(65));
+    assert_eq!(
+        RoomName::parse(&format!("#{}", "x".repeat(64))).map(|room| room.as_str().len()),
+        Ok(65)
+    );
 }
 
 #[test]
@@ -417,8 +433,17 @@ fn a_name_that_looks_reserved_is_refused() {
         let is_right = matches!(refusal, Err(Rejection::LooksReserved { .. }));
         assert!(is_right, "{typed} ({}): {refusal:?}", typed.escape_unicode());
     }
-    for typed in ["administrator", "alice", "admin2", "youth", "meg", "server-room", "アドミン", "sysadmin", "Noboby"]
-    {
+    for typed in [
+        "administrator",
+        "alice",
+        "admin2",
+        "youth",
+        "meg",
+        "server-room",
+        "アドミン",
+        "sysadmin",
+        "Noboby",
+    ] {
         assert_eq!(name(typed).as_str(), typed);
     }
     let error = Name::parse("\u{430}dmin").expect_err("a look-alike").to_string();
@@ -427,7 +452,15 @@ fn a_name_that_looks_reserved_is_refused() {
 
 #[test]
 fn letters_of_one_script_do_not_hide_among_those_of_another() {
-    for typed in ["\u{430}lice", "ali\u{441}e", "\u{3B1}lpha", "b\u{43E}b", "\u{13AA}lice", "p\u{430}ypal", "сосo"] {
+    for typed in [
+        "\u{430}lice",
+        "ali\u{441}e",
+        "\u{3B1}lpha",
+        "b\u{43E}b",
+        "\u{13AA}lice",
+        "p\u{430}ypal",
+        "сосo",
+    ] {
         let refusal = Name::parse(typed).map_err(|error| error.refusal);
         assert_eq!(refusal, Err(Rejection::MixedScripts), "{}", typed.escape_unicode());
         let refusal = RoomName::parse(typed).map_err(|error| error.refusal);

@@ -23,7 +23,13 @@ fn every_character_there_is() {
         if typed.trim() == typed {
             assert!(!hostile(c) && !c.is_whitespace(), "{}", at());
         }
-        assert!(!name.key().contains(|k: char| k.is_whitespace() || hostile(k) || "[]:,<>!@*".contains(k)), "{}", at());
+        assert!(
+            !name
+                .key()
+                .contains(|k: char| k.is_whitespace() || hostile(k) || "[]:,<>!@*".contains(k)),
+            "{}",
+            at()
+        );
         assert_eq!(name, super::name(name.as_str()), "{}", at());
         let respelled: [String; 5] = [
             typed.to_uppercase(),
@@ -92,7 +98,8 @@ proptest! {
     #[test]
     fn case_width_and_form_make_no_second_name(typed in typed()) {
         if let Ok(name) = Name::parse(&typed) {
-            // Case is turned in NFC, as an iota subscript becomes a letter that takes later marks with it.
+            // Case is turned in NFC, as an iota subscript becomes a letter that takes later marks
+            // with it.
             let forms: [String; 6] = [
                 name.as_str().to_uppercase(), name.as_str().to_lowercase(), wide(&typed),
                 typed.nfd().collect(), typed.nfkc().collect(), typed.nfkd().collect(),

@@ -14,7 +14,8 @@ pub enum Origin {
     Place(Place),
 }
 
-/// `https://chat.example`, and what webviews and extensions have in its place: `tauri://localhost`, `file://`.
+/// `https://chat.example`, and what webviews and extensions have in its place: `tauri://localhost`,
+/// `file://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// In lower case.
@@ -40,7 +41,9 @@ impl fmt::Display for Origin {
         match self {
             Origin::Opaque => f.write_str("null"),
             Origin::Place(Place { scheme, host, port: None }) => write!(f, "{scheme}://{host}"),
-            Origin::Place(Place { scheme, host, port: Some(port) }) => write!(f, "{scheme}://{host}:{port}"),
+            Origin::Place(Place { scheme, host, port: Some(port) }) => {
+                write!(f, "{scheme}://{host}:{port}")
+            }
         }
     }
 }
@@ -54,7 +57,10 @@ impl FromStr for Origin {
             return Ok(Origin::Opaque);
         }
         let Some((scheme, authority)) = text.split_once("://") else {
-            return wrong(format!("an origin is SCHEME://HOST or SCHEME://HOST:PORT{}", meant(text)));
+            return wrong(format!(
+                "an origin is SCHEME://HOST or SCHEME://HOST:PORT{}",
+                meant(text)
+            ));
         };
         let scheme = parse_scheme(scheme)?;
         if scheme == "file" && authority.is_empty() {
@@ -107,7 +113,9 @@ fn parse_scheme(scheme: &str) -> Result<String, OriginError> {
         "ws" => wrong("pages come by http or https; give http:// in place of ws://"),
         "wss" => wrong("pages come by http or https; give https:// in place of wss://"),
         "http" | "https" => Ok(scheme),
-        "ftp" | "ftps" | "tcp" | "tls" | "ssl" => wrong(format!("no page comes by {scheme}; give http:// or https://")),
+        "ftp" | "ftps" | "tcp" | "tls" | "ssl" => {
+            wrong(format!("no page comes by {scheme}; give http:// or https://"))
+        }
         // Whoever mistypes it leaves out, doubles or swaps a letter.
         typo if typo.len() <= 7 && typo.bytes().all(|byte| b"htps".contains(&byte)) => {
             wrong(format!("{scheme:?} is no scheme; did you mean https?"))
@@ -116,10 +124,13 @@ fn parse_scheme(scheme: &str) -> Result<String, OriginError> {
     }
 }
 
-/// Splits `host:port`, where the host may be an IPv6 address in brackets; the port may be missing or empty.
+/// Splits `host:port`, where the host may be an IPv6 address in brackets; the port may be missing
+/// or empty.
 fn split_port(authority: &str) -> (&str, &str) {
     match authority.rfind([':', ']']) {
-        Some(colon) if authority.as_bytes()[colon] == b':' => (&authority[..colon], &authority[colon + 1..]),
+        Some(colon) if authority.as_bytes()[colon] == b':' => {
+            (&authority[..colon], &authority[colon + 1..])
+        }
         _ => (authority, ""),
     }
 }
@@ -139,28 +150,39 @@ fn parse_port(port: &str) -> Result<Option<u16>, OriginError> {
 /// A host of http or https, in the form that browsers bring it into.
 fn parse_web_host(host: &str) -> Result<String, OriginError> {
     if host.contains('*') {
-        return wrong("no part of an origin can be left open: name each one, or give * alone for any origin");
+        return wrong(
+            "no part of an origin can be left open: name each one, or give * alone for any origin",
+        );
     }
     if !host.is_ascii() {
         return wrong("give the host as browsers send it, in ASCII (Punycode): xn--...");
     }
     if let Some(literal) = host.strip_prefix('[') {
-        let address = literal.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
-        return address
-            .map_or_else(|| wrong(format!("{host} is no IPv6 address")), |address| Ok(format!("[{address}]")));
+        let address =
+            literal.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
+        return address.map_or_else(
+            || wrong(format!("{host} is no IPv6 address")),
+            |address| Ok(format!("[{address}]")),
+        );
     }
     let host = host.to_ascii_lowercase();
-    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+    if host.is_empty()
+        || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    {
         return wrong(format!("{host:?} is no host"));
     }
     if host.strip_suffix('.').unwrap_or(&host).split('.').any(str::is_empty) {
         return wrong(format!("{host:?} has an empty part"));
     }
-    // Browsers take a host for an IPv4 address if its last label is a number, and send it with four of them.
+    // Browsers take a host for an IPv4 address if its last label is a number, and send it with four
+    // of them.
     let last = host.strip_suffix('.').unwrap_or(&host).rsplit('.').next().unwrap_or_default();
-    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.starts_with("0x");
     if is_number && host.parse::<Ipv4Addr>().is_err() {
-        return wrong(format!("{host:?} is no IPv4 address as browsers send it, such as 127.0.0.1"));
+        return wrong(format!(
+            "{host:?} is no IPv4 address as browsers send it, such as 127.0.0.1"
+        ));
     }
     Ok(host)
 }
@@ -190,7 +212,8 @@ pub enum Allowed {
 impl FromStr for Allowed {
     type Err = OriginError;
 
-    /// As people write it: with spaces around it, as behind a comma, and a slash at the end, as copied from a browser.
+    /// As people write it: with spaces around it, as behind a comma, and a slash at the end, as
+    /// copied from a browser.
     fn from_str(given: &str) -> Result<Allowed, OriginError> {
         match given.trim() {
             "" => wrong("an origin is missing; leave the option out to allow none"),
@@ -232,7 +255,9 @@ impl AllowedOrigins {
     pub fn names_host(&self, host: &str) -> bool {
         let host = bare_host(host);
         let is_it = |allowed: &Allowed| match allowed {
-            Allowed::This(Origin::Place(place)) => is_web(&place.scheme) && bare_host(&place.host) == host,
+            Allowed::This(Origin::Place(place)) => {
+                is_web(&place.scheme) && bare_host(&place.host) == host
+            }
             Allowed::This(Origin::Opaque) => false,
             Allowed::Any => true,
         };
@@ -246,7 +271,8 @@ fn bare_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Whether `host[:port]` can only be this machine: no zone of the DNS has a say in these names (RFC 6761 6.3).
+/// Whether `host[:port]` can only be this machine: no zone of the DNS has a say in these names (RFC
+/// 6761 6.3).
 pub fn is_loopback(host: &str) -> bool {
     let host = bare_host(host);
     let address = match host.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')) {
@@ -262,8 +288,8 @@ pub fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Whether `origin`, as a browser writes it, is on `host`. The scheme only says which port may be left out: behind a
-/// proxy that does TLS we cannot know which scheme the page came by.
+/// Whether `origin`, as a browser writes it, is on `host`. The scheme only says which port may be
+/// left out: behind a proxy that does TLS we cannot know which scheme the page came by.
 pub fn is_same(origin: &str, host: &str) -> bool {
     let Ok(Origin::Place(Place { scheme, host: own, port })) = origin.parse() else { return false };
     if !is_web(&scheme) {

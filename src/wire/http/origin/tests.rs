@@ -33,7 +33,10 @@ fn an_origin_has_one_form_for_all_ways_to_write_it() {
         ("file://", "file://"),
         ("tauri://localhost", "tauri://localhost"),
         ("capacitor://localhost/", "capacitor://localhost"),
-        ("chrome-extension://Abcdefghijklmnopabcdefghijklmnop", "chrome-extension://abcdefghijklmnopabcdefghijklmnop"),
+        (
+            "chrome-extension://Abcdefghijklmnopabcdefghijklmnop",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        ),
         (
             "moz-extension://0c1e0b2a-8d55-4f7c-9d3b-1c2d3e4f5a6b",
             "moz-extension://0c1e0b2a-8d55-4f7c-9d3b-1c2d3e4f5a6b",
@@ -106,8 +109,15 @@ fn allowed(list: &[&str]) -> AllowedOrigins {
 
 #[test]
 fn origins_of_requests_are_compared_in_that_form() {
-    let friends = allowed(&["HTTPS://Chat.example:443/", "http://[0::1]:80", "null", "tauri://localhost"]);
-    for origin in ["https://chat.example", "https://CHAT.example", "http://[::1]", "null", "tauri://localhost"] {
+    let friends =
+        allowed(&["HTTPS://Chat.example:443/", "http://[0::1]:80", "null", "tauri://localhost"]);
+    for origin in [
+        "https://chat.example",
+        "https://CHAT.example",
+        "http://[::1]",
+        "null",
+        "tauri://localhost",
+    ] {
         assert!(friends.allows(origin), "{origin}");
     }
     for origin in [

@@ -10,7 +10,11 @@ const LIMIT: usize = 1 << 20;
 fn inflate(compressed: &[u8], message_bytes_max: usize) -> Result<Vec<u8>, ProtocolError> {
     let mut out = Vec::new();
     Inflater::new().inflate(compressed, &mut out, message_bytes_max)?;
-    assert!(out.capacity() <= message_bytes_max, "{} bytes reserved of {message_bytes_max}", out.capacity());
+    assert!(
+        out.capacity() <= message_bytes_max,
+        "{} bytes reserved of {message_bytes_max}",
+        out.capacity()
+    );
     Ok(out)
 }
 
@@ -34,7 +38,10 @@ fn examples_of_rfc_7692_7_2_3() {
     }
     assert_eq!(inflate(&hex("00"), LIMIT).as_deref(), Ok(&b""[..]));
     // The window of the message before is gone, as negotiated.
-    assert_eq!(inflate(&hex("f2 00 11 00 00"), LIMIT).map_err(|error| error.code), Err(INVALID_DATA));
+    assert_eq!(
+        inflate(&hex("f2 00 11 00 00"), LIMIT).map_err(|error| error.code),
+        Err(INVALID_DATA)
+    );
 }
 
 #[test]
@@ -48,13 +55,21 @@ fn empty_messages() {
 #[test]
 fn garbage_and_messages_cut_short_are_refused() {
     for garbage in ["07", "ff ff ff ff", "00 05 00 00 00 48 65", "02 00 07"] {
-        assert_eq!(inflate(&hex(garbage), LIMIT).map_err(|error| error.code), Err(INVALID_DATA), "{garbage}");
+        assert_eq!(
+            inflate(&hex(garbage), LIMIT).map_err(|error| error.code),
+            Err(INVALID_DATA),
+            "{garbage}"
+        );
     }
     let promised_100_bytes = hex("00 64 00 9b ff 48 65 6c 6c 6f");
     assert_eq!(inflate(&promised_100_bytes, LIMIT).map_err(|error| error.code), Err(INVALID_DATA));
     let whole = deflate(&b"All work and no play makes Jack a dull boy. ".repeat(9));
     for end in 1..whole.len() {
-        assert_eq!(inflate(&whole[..end], LIMIT).map_err(|error| error.code), Err(INVALID_DATA), "cut at {end}");
+        assert_eq!(
+            inflate(&whole[..end], LIMIT).map_err(|error| error.code),
+            Err(INVALID_DATA),
+            "cut at {end}"
+        );
     }
 }
 
@@ -111,11 +126,16 @@ fn many_final_blocks_make_one_message() {
 fn what_does_not_compress_keeps_to_its_bound() {
     for message_bytes in [0, 1, 100, 16_384, 65_535, 65_536, 300_000] {
         let compressed = deflate(&noise(message_bytes));
-        assert!(compressed.len() <= compressed_bytes_max(message_bytes), "{message_bytes}: {}", compressed.len());
+        assert!(
+            compressed.len() <= compressed_bytes_max(message_bytes),
+            "{message_bytes}: {}",
+            compressed.len()
+        );
     }
 }
 
-/// The rule behind `DeflateParams::may_compress`: a message no longer than a window never refers out of it.
+/// The rule behind `DeflateParams::may_compress`: a message no longer than a window never refers
+/// out of it.
 #[test]
 fn a_short_message_fits_a_small_window() {
     for bits in 9..15 {
@@ -126,9 +146,12 @@ fn a_short_message_fits_a_small_window() {
         let mut narrow = flate2::Decompress::new_with_window_bits(false, bits);
         let mut compressed = deflate(&message);
         compressed.extend_from_slice(&hex("00 00 ff ff"));
-        // Byte by byte, so that the inflater can refer to its window only and not to what it has just written.
+        // Byte by byte, so that the inflater can refer to its window only and not to what it has
+        // just written.
         for byte in compressed {
-            narrow.decompress_vec(&[byte], &mut out, flate2::FlushDecompress::None).expect("fits the window");
+            narrow
+                .decompress_vec(&[byte], &mut out, flate2::FlushDecompress::None)
+                .expect("fits the window");
         }
         assert_eq!(out, message);
     }
@@ -138,7 +161,8 @@ fn a_short_message_fits_a_small_window() {
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     };
     (0..bytes).map(|_| next()).collect()

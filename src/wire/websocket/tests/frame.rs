@@ -8,7 +8,8 @@ const LIMIT: usize = 1 << 20;
 
 type Parsed = Result<Option<(FrameHeader, usize)>, ProtocolError>;
 
-/// Parses every prefix, and checks that a shorter one never says anything but "more" or what the longest says.
+/// Parses every prefix, and checks that a shorter one never says anything but "more" or what the
+/// longest says.
 fn parse_in_pieces(input: &[u8], sender: Sender, payload_bytes_max: usize) -> Parsed {
     let at_once = parse_header(input, sender, payload_bytes_max);
     for end in 0..input.len() {
@@ -46,7 +47,11 @@ fn examples_of_rfc_6455_5_7() {
         ("82 7F 00 00 00 00 00 01 00 00", header(Opcode::Binary, 65536), 10),
     ];
     for (input, expected, header_bytes) in server {
-        assert_eq!(parse_in_pieces(&hex(input), Sender::Server, LIMIT), Ok(Some((expected, header_bytes))), "{input}");
+        assert_eq!(
+            parse_in_pieces(&hex(input), Sender::Server, LIMIT),
+            Ok(Some((expected, header_bytes))),
+            "{input}"
+        );
     }
     let client = [
         ("81 85 37 fa 21 3d 7f 9f 4d 51 58", header(Opcode::Text, 5)),
@@ -55,7 +60,11 @@ fn examples_of_rfc_6455_5_7() {
     for (input, expected) in client {
         let mut bytes = hex(input);
         let expected = FrameHeader { mask_key: Some(key), ..expected };
-        assert_eq!(parse_in_pieces(&bytes, Sender::Client, LIMIT), Ok(Some((expected, 6))), "{input}");
+        assert_eq!(
+            parse_in_pieces(&bytes, Sender::Client, LIMIT),
+            Ok(Some((expected, 6))),
+            "{input}"
+        );
         unmask(&mut bytes[6..], key, 0);
         assert_eq!(&bytes[6..], b"Hello");
     }
@@ -70,7 +79,8 @@ fn examples_of_rfc_6455_5_7_are_what_we_write() {
     encode_ping(&mut out, b"Hello");
     assert_eq!(out, hex("89 05 48 65 6c 6c 6f"));
     out.clear();
-    let masked = FrameHeader { mask_key: Some([0x37, 0xFA, 0x21, 0x3D]), ..header(Opcode::Pong, 5) };
+    let masked =
+        FrameHeader { mask_key: Some([0x37, 0xFA, 0x21, 0x3D]), ..header(Opcode::Pong, 5) };
     encode_client_frame(&mut out, masked, b"Hello");
     assert_eq!(out, hex("8a 85 37 fa 21 3d 7f 9f 4d 51 58"));
     for (payload_bytes, start) in [(256, "82 7E 01 00"), (65536, "82 7F 00 00 00 00 00 01 00 00")] {
@@ -94,7 +104,12 @@ fn lengths_at_the_borders_go_there_and_back() {
 
 #[test]
 fn lengths_are_in_their_shortest_form() {
-    for input in ["82 fe 00 00", "82 fe 00 7d", "82 ff 00 00 00 00 00 00 00 7e", "82 ff 00 00 00 00 00 00 ff ff"] {
+    for input in [
+        "82 fe 00 00",
+        "82 fe 00 7d",
+        "82 ff 00 00 00 00 00 00 00 7e",
+        "82 ff 00 00 00 00 00 00 ff ff",
+    ] {
         assert_refused(input, close_code::PROTOCOL_ERROR);
     }
 }
@@ -133,7 +148,9 @@ fn every_first_byte_is_taken_or_refused_as_the_rfc_says() {
                 assert_eq!(header.opcode as u8, first & 0x0F);
                 assert_eq!(header.mask_key, Some([1, 2, 3, 4]));
             }
-            Err(ProtocolError { code: close_code::PROTOCOL_ERROR, .. }) => assert!(!is_good, "{first:x}"),
+            Err(ProtocolError { code: close_code::PROTOCOL_ERROR, .. }) => {
+                assert!(!is_good, "{first:x}")
+            }
             other => panic!("{first:x}: {other:?}"),
         }
     }
@@ -177,8 +194,10 @@ fn what_is_too_long_for_a_control_frame_is_cut_off() {
 }
 
 fn any_header() -> impl Strategy<Value = FrameHeader> {
-    let data = (prop::sample::select(vec![Opcode::Continuation, Opcode::Text, Opcode::Binary]), 0..LIMIT);
-    let control = (prop::sample::select(vec![Opcode::Close, Opcode::Ping, Opcode::Pong]), 0..126_usize);
+    let data =
+        (prop::sample::select(vec![Opcode::Continuation, Opcode::Text, Opcode::Binary]), 0..LIMIT);
+    let control =
+        (prop::sample::select(vec![Opcode::Close, Opcode::Ping, Opcode::Pong]), 0..126_usize);
     (prop_oneof![data, control], any::<bool>(), any::<bool>(), any::<Option<[u8; 4]>>()).prop_map(
         |((opcode, payload_bytes), is_final, is_compressed, mask_key)| FrameHeader {
             is_final: is_final || opcode.is_control(),
@@ -197,7 +216,9 @@ fn a_payload_rendered_in_place_makes_the_same_frame() {
         let mut expected = b"before".to_vec();
         encode_frame(&mut expected, Opcode::Text, &payload);
         let mut vec = b"before".to_vec();
-        encode_frame_with(&mut vec, Opcode::Text, |out| payload.iter().for_each(|&byte| out.push(byte)));
+        encode_frame_with(&mut vec, Opcode::Text, |out| {
+            payload.iter().for_each(|&byte| out.push(byte))
+        });
         assert_eq!(vec, expected, "{payload_bytes}");
         let mut bytes_mut = bytes::BytesMut::from(&b"before"[..]);
         encode_frame_with(&mut bytes_mut, Opcode::Text, |out| out.extend_from_slice(&payload));

@@ -43,7 +43,9 @@ fn with(fields: &str) -> Result<Upgrade, HttpError> {
 }
 
 fn with_policy(fields: &str, policy: &Policy<'_>) -> Result<Upgrade, HttpError> {
-    let head = format!("GET / HTTP/1.1\r\nHost: server.example.com\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: server.example.com\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n"
+    );
     evaluate_head(&head, policy)
 }
 
@@ -56,7 +58,8 @@ fn example_of_rfc_6455_1_3() {
     let head = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://server.example.com\r\n\
                 Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    let upgrade = evaluate_head(head, &Policy { subprotocols: &["chat"], ..policy() }).expect("an upgrade");
+    let upgrade =
+        evaluate_head(head, &Policy { subprotocols: &["chat"], ..policy() }).expect("an upgrade");
     let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
     assert_eq!(str::from_utf8(&upgrade.response), Ok(expected));
@@ -93,16 +96,33 @@ fn wrong_requests_are_told_what_is_wrong() {
         (format!("POST / HTTP/1.1\r\n{host}{UPGRADE}{KEY}{VERSION}"), HttpError::UPGRADE_METHOD),
         (format!("HEAD / HTTP/1.1\r\n{host}{UPGRADE}{KEY}{VERSION}"), HttpError::UPGRADE_METHOD),
         (format!("GET / HTTP/1.0\r\n{host}{UPGRADE}{KEY}{VERSION}"), HttpError::UPGRADE_HTTP10),
-        (format!("GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\n{KEY}{VERSION}"), HttpError::UPGRADE_MISSING),
-        (format!("GET / HTTP/1.1\r\n{host}Upgrade: h2c\r\n{KEY}{VERSION}"), HttpError::UPGRADE_MISSING),
-        (format!("GET / HTTP/1.1\r\n{host}Upgrade: websocket\r\n{KEY}{VERSION}"), HttpError::UPGRADE_CONNECTION),
         (
-            format!("GET / HTTP/1.1\r\n{host}Upgrade: websocket\r\nConnection: upgraded\r\n{KEY}{VERSION}"),
+            format!("GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\n{KEY}{VERSION}"),
+            HttpError::UPGRADE_MISSING,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{host}Upgrade: h2c\r\n{KEY}{VERSION}"),
+            HttpError::UPGRADE_MISSING,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{host}Upgrade: websocket\r\n{KEY}{VERSION}"),
+            HttpError::UPGRADE_CONNECTION,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\n{host}Upgrade: websocket\r\nConnection: upgraded\r\n{KEY}{VERSION}"
+            ),
             HttpError::UPGRADE_CONNECTION,
         ),
         (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}"), HttpError::UPGRADE_VERSION),
-        (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}Sec-WebSocket-Version: 8\r\n"), HttpError::UPGRADE_VERSION),
-        (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}Sec-WebSocket-Version: 013\r\n"), HttpError::UPGRADE_VERSION),
+        (
+            format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}Sec-WebSocket-Version: 8\r\n"),
+            HttpError::UPGRADE_VERSION,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}Sec-WebSocket-Version: 013\r\n"),
+            HttpError::UPGRADE_VERSION,
+        ),
         (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}{VERSION}{VERSION}"), HttpError::MALFORMED),
         (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{VERSION}"), HttpError::UPGRADE_KEY),
         (format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{KEY}{KEY}{VERSION}"), HttpError::MALFORMED),
@@ -122,8 +142,13 @@ fn wrong_requests_are_told_what_is_wrong() {
     for (error, status) in statuses {
         assert_eq!(error.status, status);
     }
-    let response = String::from_utf8(HttpError::UPGRADE_VERSION.response(None, None).head).expect("text");
-    for line in ["\r\nSec-WebSocket-Version: 13\r\n", "\r\nUpgrade: websocket\r\n", "\r\nConnection: Upgrade\r\n"] {
+    let response =
+        String::from_utf8(HttpError::UPGRADE_VERSION.response(None, None).head).expect("text");
+    for line in [
+        "\r\nSec-WebSocket-Version: 13\r\n",
+        "\r\nUpgrade: websocket\r\n",
+        "\r\nConnection: Upgrade\r\n",
+    ] {
         assert!(response.contains(line), "{response}");
     }
 }
@@ -131,7 +156,9 @@ fn wrong_requests_are_told_what_is_wrong() {
 #[test]
 fn the_key_is_sixteen_bytes() {
     let with_key = |key: &str| {
-        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{UPGRADE}{VERSION}Sec-WebSocket-Key: {key}\r\n\r\n");
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{UPGRADE}{VERSION}Sec-WebSocket-Key: {key}\r\n\r\n"
+        );
         evaluate_head(&head, &policy()).map(|_| ())
     };
     for good in [
@@ -166,7 +193,9 @@ fn allow(allowed: &[&str]) -> AllowedOrigins {
 fn origins_are_our_own_or_on_the_list() {
     let with = |host: &str, origin: &str, allowed: &[&str]| {
         let allowed = allow(allowed);
-        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}Origin: {origin}\r\n\r\n");
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}Origin: {origin}\r\n\r\n"
+        );
         match evaluate_head(&head, &Policy { allowed_origins: &allowed, ..policy() }) {
             Ok(_) => true,
             Err(HttpError::UPGRADE_ORIGIN) => false,
@@ -221,28 +250,55 @@ fn on_loopback_our_own_names_are_those_of_loopback() {
     let with = |host: &str, fields: &str, allowed: &[&str]| {
         let allowed = allow(allowed);
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
-        evaluate_head(&head, &Policy { allowed_origins: &allowed, is_loopback: true, ..policy() }).map(|_| ())
+        evaluate_head(&head, &Policy { allowed_origins: &allowed, is_loopback: true, ..policy() })
+            .map(|_| ())
     };
-    let same = |host: &str, allowed: &[&str]| with(host, &format!("Origin: http://{host}\r\n"), allowed);
-    for host in ["localhost:8080", "LOCALHOST", "a.localhost:1", "127.0.0.1:8080", "127.8.8.8", "[::1]:8080"] {
+    let same =
+        |host: &str, allowed: &[&str]| with(host, &format!("Origin: http://{host}\r\n"), allowed);
+    for host in [
+        "localhost:8080",
+        "LOCALHOST",
+        "a.localhost:1",
+        "127.0.0.1:8080",
+        "127.8.8.8",
+        "[::1]:8080",
+    ] {
         assert_eq!(same(host, &[]), Ok(()), "{host}");
     }
-    for host in ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:8080", "192.168.0.1:8080"] {
+    for host in [
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:8080",
+        "192.168.0.1:8080",
+    ] {
         assert_eq!(same(host, &[]), Err(HttpError::UPGRADE_HOST), "{host}");
         assert_eq!(same(host, &["https://chat.example"]), Err(HttpError::UPGRADE_HOST), "{host}");
         assert_eq!(same(host, &["*"]), Ok(()), "{host}");
         assert_eq!(with(host, "", &[]), Ok(()), "{host}: programs send no Origin");
-        assert_eq!(with(host, "Origin: http://localhost:8080\r\n", &[]), Err(HttpError::UPGRADE_ORIGIN), "{host}");
+        assert_eq!(
+            with(host, "Origin: http://localhost:8080\r\n", &[]),
+            Err(HttpError::UPGRADE_ORIGIN),
+            "{host}"
+        );
     }
     // A proxy on this machine, which passes Host on, or does not.
     assert_eq!(same("chat.example", &["https://chat.example"]), Ok(()));
-    assert_eq!(with("backend", "Origin: https://chat.example\r\n", &["https://chat.example"]), Ok(()));
-    assert_eq!(with("backend", "Origin: https://chat.example\r\n", &[]), Err(HttpError::UPGRADE_ORIGIN));
+    assert_eq!(
+        with("backend", "Origin: https://chat.example\r\n", &["https://chat.example"]),
+        Ok(())
+    );
+    assert_eq!(
+        with("backend", "Origin: https://chat.example\r\n", &[]),
+        Err(HttpError::UPGRADE_ORIGIN)
+    );
     // The authority of the target goes before the Host field, and no browser sends one here.
     let head = format!(
         "GET ws://evil.example/ HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}{KEY}{VERSION}Origin: http://evil.example\r\n\r\n"
     );
-    assert_eq!(evaluate_head(&head, &Policy { is_loopback: true, ..policy() }), Err(HttpError::UPGRADE_HOST));
+    assert_eq!(
+        evaluate_head(&head, &Policy { is_loopback: true, ..policy() }),
+        Err(HttpError::UPGRADE_HOST)
+    );
 }
 
 #[test]
@@ -263,9 +319,14 @@ fn a_refused_page_is_told_to_the_operator_with_the_way_out() {
         "this server listens on loopback, and Host \"chat.example\" (Origin \"https://chat.example\") is no loopback name; \
          if it is yours, start with --allow-origin https://chat.example"
     );
-    // What no flag would take is not suggested; nothing that a client sends ends the line or goes on without end.
-    let strange = told("a", "Origin: http://x\" \t\u{9b}31m\u{202e}; rm -rf\r\n", HttpError::UPGRADE_ORIGIN);
-    assert!(!strange.contains("--allow-origin") && strange.is_ascii() && !strange.contains('\t'), "{strange}");
+    // What no flag would take is not suggested; nothing that a client sends ends the line or goes
+    // on without end.
+    let strange =
+        told("a", "Origin: http://x\" \t\u{9b}31m\u{202e}; rm -rf\r\n", HttpError::UPGRADE_ORIGIN);
+    assert!(
+        !strange.contains("--allow-origin") && strange.is_ascii() && !strange.contains('\t'),
+        "{strange}"
+    );
     let long = format!("Origin: http://{}\r\n", "x".repeat(8000)).repeat(2);
     let long = told("a", &long, HttpError::UPGRADE_ORIGIN);
     assert!(long.len() < 1000, "{long}");
@@ -276,7 +337,9 @@ fn subprotocols_are_selected_or_left_out() {
     let select = |fields: &str| {
         let upgrade = with(fields).expect("an upgrade");
         let response = String::from_utf8(upgrade.response).expect("text");
-        let line = upgrade.subprotocol.map(|selected| format!("\r\nSec-WebSocket-Protocol: {selected}\r\n"));
+        let line = upgrade
+            .subprotocol
+            .map(|selected| format!("\r\nSec-WebSocket-Protocol: {selected}\r\n"));
         match line {
             Some(line) => assert!(response.contains(&line), "{response}"),
             None => assert!(!response.contains("Sec-WebSocket-Protocol"), "{response}"),
@@ -286,7 +349,10 @@ fn subprotocols_are_selected_or_left_out() {
     assert_eq!(select(""), None);
     assert_eq!(select("Sec-WebSocket-Protocol: chat.v1.json\r\n"), Some("chat.v1.json"));
     assert_eq!(select("Sec-WebSocket-Protocol: v2,, chat.v1.json ,v3\r\n"), Some("chat.v1.json"));
-    assert_eq!(select("Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Protocol: chat.v1.json\r\n"), Some("chat.v1.json"));
+    assert_eq!(
+        select("Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Protocol: chat.v1.json\r\n"),
+        Some("chat.v1.json")
+    );
     assert_eq!(select("Sec-WebSocket-Protocol: mqtt, Chat.v1.json\r\n"), None);
     let both = Policy { subprotocols: &["a", "b"], ..policy() };
     let upgrade = with_policy("Sec-WebSocket-Protocol: b, a\r\n", &both).expect("an upgrade");
@@ -296,7 +362,8 @@ fn subprotocols_are_selected_or_left_out() {
 const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 fn negotiate(offers: &str) -> Result<Option<String>, Malformed> {
-    negotiate_deflate([offers.as_bytes()].into_iter()).map(|accepted| accepted.map(DeflateParams::to_field))
+    negotiate_deflate([offers.as_bytes()].into_iter())
+        .map(|accepted| accepted.map(DeflateParams::to_field))
 }
 
 #[test]
@@ -317,8 +384,14 @@ fn good_offers_of_deflate_are_accepted() {
     }
     for bits in 8..=15 {
         let accepted = Ok(Some(format!("{ACCEPTED}; server_max_window_bits={bits}")));
-        assert_eq!(negotiate(&format!("permessage-deflate; server_max_window_bits={bits}")), accepted);
-        assert_eq!(negotiate(&format!("permessage-deflate; server_max_window_bits = \"{bits}\"")), accepted);
+        assert_eq!(
+            negotiate(&format!("permessage-deflate; server_max_window_bits={bits}")),
+            accepted
+        );
+        assert_eq!(
+            negotiate(&format!("permessage-deflate; server_max_window_bits = \"{bits}\"")),
+            accepted
+        );
     }
 }
 
@@ -346,11 +419,19 @@ fn bad_offers_of_deflate_are_declined_and_the_next_is_tried() {
     ];
     for offer in bad {
         assert_eq!(negotiate(offer), Ok(None), "{offer}");
-        assert_eq!(negotiate(&format!("{offer}, permessage-deflate")), Ok(Some(ACCEPTED.to_string())), "{offer}");
+        assert_eq!(
+            negotiate(&format!("{offer}, permessage-deflate")),
+            Ok(Some(ACCEPTED.to_string())),
+            "{offer}"
+        );
     }
     assert_eq!(negotiate(""), Ok(None));
     let first = negotiate("permessage-deflate; server_max_window_bits=10, permessage-deflate");
-    assert_eq!(first, Ok(Some(format!("{ACCEPTED}; server_max_window_bits=10"))), "the client's order counts");
+    assert_eq!(
+        first,
+        Ok(Some(format!("{ACCEPTED}; server_max_window_bits=10"))),
+        "the client's order counts"
+    );
 }
 
 #[test]
@@ -391,7 +472,9 @@ fn deflate_is_answered_when_it_is_on() {
 
 #[test]
 fn a_small_window_is_kept_to_by_not_compressing_long_messages() {
-    let params = |offer: &str| negotiate_deflate([offer.as_bytes()].into_iter()).expect("well-formed").expect("good");
+    let params = |offer: &str| {
+        negotiate_deflate([offer.as_bytes()].into_iter()).expect("well-formed").expect("good")
+    };
     assert!(params("permessage-deflate").may_compress(usize::MAX));
     assert!(params("permessage-deflate; server_max_window_bits=15").may_compress(usize::MAX));
     assert!(params("permessage-deflate; server_max_window_bits=8").may_compress(256));
@@ -418,7 +501,8 @@ fn the_query_names_who_and_where() {
     assert_eq!(query_of("/?name=a&name=b&room=c=d"), some("a", "c=d"));
     assert_eq!(query_of("/?name=100%&room=%zz"), some("100%", "%zz"));
     assert_eq!(query_of("/?name=%EF%BF%BD&room=%FF%EF%BF%BD"), Err(HttpError::UPGRADE_QUERY));
-    // What a page makes of a bad address. It has to come in, so that it is told that this is no name.
+    // What a page makes of a bad address. It has to come in, so that it is told that this is no
+    // name.
     assert_eq!(query_of("/?name=%EF%BF%BD&room=dev"), some("\u{FFFD}", "dev"));
     assert_eq!(query_of("/"), Ok((None, None)));
     assert_eq!(query_of("/?name=&room&nickname=x"), Ok((None, None)));

@@ -135,8 +135,15 @@ fn an_idle_decoder_is_tiny() {
 #[test]
 fn examples_of_rfc_6455_5_7() {
     assert_eq!(decode(&hex("81 85 37 fa 21 3d 7f 9f 4d 51 58"), None), [text("Hello")]);
-    assert_eq!(decode(&hex("8a 85 37 fa 21 3d 7f 9f 4d 51 58"), None), [Said::Pong(b"Hello".to_vec())]);
-    let fragmented = Frames::default().frame(Opcode::Text, false, b"Hel").frame(Opcode::Continuation, true, b"lo");
+    assert_eq!(
+        decode(&hex("8a 85 37 fa 21 3d 7f 9f 4d 51 58"), None),
+        [Said::Pong(b"Hello".to_vec())]
+    );
+    let fragmented = Frames::default().frame(Opcode::Text, false, b"Hel").frame(
+        Opcode::Continuation,
+        true,
+        b"lo",
+    );
     assert_eq!(fragmented.decode(), [text("Hello")]);
     for payload_bytes in [256, 65536] {
         let payload = vec![7; payload_bytes];
@@ -150,20 +157,30 @@ fn examples_of_rfc_6455_5_7() {
 #[test]
 fn examples_of_rfc_7692_7_2_3() {
     let hello = [text("Hello")];
-    for payload in ["f2 48 cd c9 c9 07 00", "00 05 00 fa ff 48 65 6c 6c 6f 00", "f3 48 cd c9 c9 07 00 00"] {
+    for payload in
+        ["f2 48 cd c9 c9 07 00", "00 05 00 fa ff 48 65 6c 6c 6f 00", "f3 48 cd c9 c9 07 00 00"]
+    {
         let payload = hex(payload);
-        assert_eq!(Frames::default().compressed(Opcode::Text, true, &payload).decode_deflate(), hello);
+        assert_eq!(
+            Frames::default().compressed(Opcode::Text, true, &payload).decode_deflate(),
+            hello
+        );
         let (start, end) = payload.split_at(3);
-        let fragmented =
-            Frames::default().compressed(Opcode::Text, false, start).frame(Opcode::Continuation, true, end);
+        let fragmented = Frames::default().compressed(Opcode::Text, false, start).frame(
+            Opcode::Continuation,
+            true,
+            end,
+        );
         assert_eq!(fragmented.decode_deflate(), hello);
     }
-    let twice = Frames::default().compressed(Opcode::Text, true, &hex("f2 48 cd c9 c9 07 00")).compressed(
-        Opcode::Text,
-        true,
-        &hex("f2 00 11 00 00"),
+    let twice = Frames::default()
+        .compressed(Opcode::Text, true, &hex("f2 48 cd c9 c9 07 00"))
+        .compressed(Opcode::Text, true, &hex("f2 00 11 00 00"));
+    assert_eq!(
+        twice.decode_deflate(),
+        [text("Hello"), Said::Error(INVALID_DATA)],
+        "no context is taken over"
     );
-    assert_eq!(twice.decode_deflate(), [text("Hello"), Said::Error(INVALID_DATA)], "no context is taken over");
 }
 
 #[test]
@@ -216,30 +233,60 @@ fn control_frames_come_between_fragments() {
 
 #[test]
 fn breaches_of_the_protocol() {
-    let refused = |frames: Frames| assert_eq!(frames.decode().last(), Some(&Said::Error(PROTOCOL_ERROR)));
+    let refused =
+        |frames: Frames| assert_eq!(frames.decode().last(), Some(&Said::Error(PROTOCOL_ERROR)));
     refused(Frames::default().frame(Opcode::Continuation, true, b"of nothing"));
     refused(Frames::default().frame(Opcode::Continuation, false, b"of nothing"));
-    refused(Frames::default().frame(Opcode::Text, true, b"").frame(Opcode::Continuation, true, b"of a whole message"));
-    refused(Frames::default().frame(Opcode::Text, false, b"").frame(Opcode::Text, true, b"within another"));
-    refused(Frames::default().frame(Opcode::Binary, false, b"").frame(Opcode::Binary, false, b"within another"));
+    refused(Frames::default().frame(Opcode::Text, true, b"").frame(
+        Opcode::Continuation,
+        true,
+        b"of a whole message",
+    ));
+    refused(Frames::default().frame(Opcode::Text, false, b"").frame(
+        Opcode::Text,
+        true,
+        b"within another",
+    ));
+    refused(Frames::default().frame(Opcode::Binary, false, b"").frame(
+        Opcode::Binary,
+        false,
+        b"within another",
+    ));
     refused(Frames::default().compressed(Opcode::Text, true, b"not negotiated"));
-    assert_eq!(decode(&hex("81 05 48 65 6c 6c 6f"), None), [Said::Error(PROTOCOL_ERROR)], "without a mask");
-    assert_eq!(decode(&hex("09 80 00 00 00 00"), None), [Said::Error(PROTOCOL_ERROR)], "a fragmented ping");
-    let in_continuation = [Frames::default().compressed(Opcode::Text, false, b"").0, hex("c0 80 00 00 00 00")].concat();
-    assert_eq!(decode(&in_continuation, negotiated()), [Said::Error(PROTOCOL_ERROR)], "RSV1 in a continuation");
+    assert_eq!(
+        decode(&hex("81 05 48 65 6c 6c 6f"), None),
+        [Said::Error(PROTOCOL_ERROR)],
+        "without a mask"
+    );
+    assert_eq!(
+        decode(&hex("09 80 00 00 00 00"), None),
+        [Said::Error(PROTOCOL_ERROR)],
+        "a fragmented ping"
+    );
+    let in_continuation =
+        [Frames::default().compressed(Opcode::Text, false, b"").0, hex("c0 80 00 00 00 00")]
+            .concat();
+    assert_eq!(
+        decode(&in_continuation, negotiated()),
+        [Said::Error(PROTOCOL_ERROR)],
+        "RSV1 in a continuation"
+    );
 }
 
 #[test]
 fn nothing_is_read_after_the_end() {
-    let after_close = Frames::default().frame(Opcode::Close, true, b"").frame(Opcode::Text, true, b"more");
+    let after_close =
+        Frames::default().frame(Opcode::Close, true, b"").frame(Opcode::Text, true, b"more");
     assert_eq!(after_close.decode(), [Said::Close(None, String::new())]);
-    let after_error = Frames::default().frame(Opcode::Continuation, true, b"").frame(Opcode::Text, true, b"more");
+    let after_error =
+        Frames::default().frame(Opcode::Continuation, true, b"").frame(Opcode::Text, true, b"more");
     assert_eq!(after_error.decode(), [Said::Error(PROTOCOL_ERROR)]);
 }
 
 #[test]
 fn close_codes() {
-    let close = |payload: &[u8]| Frames::default().frame(Opcode::Close, true, payload).decode().remove(0);
+    let close =
+        |payload: &[u8]| Frames::default().frame(Opcode::Close, true, payload).decode().remove(0);
     let with_code = |code: u16| close(&code.to_be_bytes());
     for code in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]) {
         assert_eq!(with_code(code), Said::Close(Some(code), String::new()));
@@ -255,13 +302,28 @@ fn close_codes() {
 
 #[test]
 fn text_is_utf_8() {
-    let bad: [&[u8]; 8] =
-        [b"\xFF", b"a\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\xE3\x81", b"\xF0", b"a\xC3b"];
+    let bad: [&[u8]; 8] = [
+        b"\xFF",
+        b"a\x80",
+        b"\xC0\x80",
+        b"\xED\xA0\x80",
+        b"\xF4\x90\x80\x80",
+        b"\xE3\x81",
+        b"\xF0",
+        b"a\xC3b",
+    ];
     for bytes in bad {
         let long = [&[b'x'; 200][..], bytes].concat();
         for bytes in [bytes, &long] {
-            assert_eq!(Frames::default().frame(Opcode::Text, true, bytes).decode(), [Said::Error(INVALID_DATA)]);
-            let fragmented = Frames::default().frame(Opcode::Text, false, bytes).frame(Opcode::Continuation, true, b"");
+            assert_eq!(
+                Frames::default().frame(Opcode::Text, true, bytes).decode(),
+                [Said::Error(INVALID_DATA)]
+            );
+            let fragmented = Frames::default().frame(Opcode::Text, false, bytes).frame(
+                Opcode::Continuation,
+                true,
+                b"",
+            );
             assert_eq!(fragmented.decode(), [Said::Error(INVALID_DATA)], "{bytes:x?}");
         }
     }
@@ -286,11 +348,22 @@ fn characters_may_be_split_between_fragments() {
 #[test]
 fn a_fragment_that_can_never_become_text_fails_at_once() {
     for bad in [&b"ok \xFF"[..], b"\xED\xA0", b"\xF4\x90", b"\xC0", b"\xE3a"] {
-        assert_eq!(Frames::default().frame(Opcode::Text, false, bad).decode(), [Said::Error(INVALID_DATA)]);
+        assert_eq!(
+            Frames::default().frame(Opcode::Text, false, bad).decode(),
+            [Said::Error(INVALID_DATA)]
+        );
     }
-    let second = Frames::default().frame(Opcode::Text, false, b"\xF0\x9F").frame(Opcode::Continuation, false, b"a");
+    let second = Frames::default().frame(Opcode::Text, false, b"\xF0\x9F").frame(
+        Opcode::Continuation,
+        false,
+        b"a",
+    );
     assert_eq!(second.decode(), [Said::Error(INVALID_DATA)]);
-    let binary = Frames::default().frame(Opcode::Binary, false, b"\xFF").frame(Opcode::Continuation, true, b"\xFF");
+    let binary = Frames::default().frame(Opcode::Binary, false, b"\xFF").frame(
+        Opcode::Continuation,
+        true,
+        b"\xFF",
+    );
     assert_eq!(binary.decode(), [Said::Binary(b"\xFF\xFF".to_vec())]);
 }
 
@@ -299,7 +372,10 @@ fn a_message_over_the_limit_is_refused_from_its_header_alone() {
     // 10000 and 10001 bytes are claimed; not one comes.
     assert_eq!(decode(&hex("82 fe 27 10"), None), []);
     assert_eq!(decode(&hex("82 fe 27 11 00 00 00 00"), None), [Said::Error(TOO_BIG)]);
-    assert_eq!(decode(&hex("82 ff 00 00 00 00 7f ff ff ff 00 00 00 00"), None), [Said::Error(TOO_BIG)]);
+    assert_eq!(
+        decode(&hex("82 ff 00 00 00 00 7f ff ff ff 00 00 00 00"), None),
+        [Said::Error(TOO_BIG)]
+    );
     // An uncompressed message has no right to the slack of a compressed one.
     assert_eq!(decode(&hex("82 fe 27 11 00 00 00 00"), negotiated()), [Said::Error(TOO_BIG)]);
 }
@@ -326,14 +402,22 @@ fn only_a_message_under_way_holds_memory() {
     connection.receive(&Frames::default().frame(Opcode::Text, false, b"").0);
     for _ in 0..LIMIT {
         connection.receive(&Frames::default().frame(Opcode::Continuation, false, b"x").0);
-        assert!(connection.decoder.heap_bytes() <= LIMIT + 100, "{} bytes", connection.decoder.heap_bytes());
+        assert!(
+            connection.decoder.heap_bytes() <= LIMIT + 100,
+            "{} bytes",
+            connection.decoder.heap_bytes()
+        );
     }
     assert!(connection.decoder.heap_bytes() > LIMIT);
     connection.receive(&Frames::default().frame(Opcode::Continuation, true, b"").0);
     assert_eq!((connection.said.len(), connection.decoder.heap_bytes()), (1, 0));
 
     connection.receive(&Frames::default().frame(Opcode::Text, false, b"abc").0);
-    assert!((1..200).contains(&connection.decoder.heap_bytes()), "{} bytes", connection.decoder.heap_bytes());
+    assert!(
+        (1..200).contains(&connection.decoder.heap_bytes()),
+        "{} bytes",
+        connection.decoder.heap_bytes()
+    );
     connection.receive(&Frames::default().frame(Opcode::Close, true, b"").0);
     assert_eq!(connection.decoder.heap_bytes(), 0);
 }
@@ -359,7 +443,11 @@ fn inflated_messages_keep_to_the_limit_and_to_utf_8() {
 
     let bomb = deflate(&vec![b'x'; 50 * LIMIT]);
     let (start, end) = bomb.split_at(bomb.len() / 2);
-    let frames = Frames::default().compressed(Opcode::Text, false, start).frame(Opcode::Continuation, true, end);
+    let frames = Frames::default().compressed(Opcode::Text, false, start).frame(
+        Opcode::Continuation,
+        true,
+        end,
+    );
     let mut connection = Connection::new(negotiated(), LIMIT);
     connection.receive(&frames.0);
     assert_eq!(connection.said, [Said::Error(TOO_BIG)]);
@@ -377,7 +465,9 @@ fn compressed_fragments_are_bounded_before_they_are_inflated() {
     connection.receive(&Frames::default().frame(Opcode::Continuation, false, b"x").0);
     assert_eq!(connection.said, [Said::Error(TOO_BIG)]);
     let mut connection = Connection::new(negotiated(), LIMIT);
-    connection.receive(&Frames::default().compressed(Opcode::Binary, true, &[&longest[..], b"x"].concat()).0[..8]);
+    connection.receive(
+        &Frames::default().compressed(Opcode::Binary, true, &[&longest[..], b"x"].concat()).0[..8],
+    );
     assert_eq!(connection.said, [Said::Error(TOO_BIG)]);
 }
 
@@ -403,15 +493,23 @@ fn any_message() -> impl Strategy<Value = Message> {
     ];
     let cuts = prop::collection::vec(any::<prop::sample::Index>(), 0..5);
     let controls = prop::collection::vec(prop::option::of(control), 5);
-    (data, any::<bool>(), cuts, controls, any::<[u8; 4]>())
-        .prop_map(|(said, is_compressed, cuts, controls, key)| Message { said, is_compressed, cuts, controls, key })
+    (data, any::<bool>(), cuts, controls, any::<[u8; 4]>()).prop_map(
+        |(said, is_compressed, cuts, controls, key)| Message {
+            said,
+            is_compressed,
+            cuts,
+            controls,
+            key,
+        },
+    )
 }
 
 impl Message {
     fn encode(&self, out: &mut Vec<u8>, expected: &mut Vec<Said>) {
         let (opcode, content) = parts(&self.said);
         let payload = if self.is_compressed { deflate(content) } else { content.to_vec() };
-        let mut cuts: Vec<usize> = self.cuts.iter().map(|cut| cut.index(payload.len() + 1)).collect();
+        let mut cuts: Vec<usize> =
+            self.cuts.iter().map(|cut| cut.index(payload.len() + 1)).collect();
         cuts.sort_unstable();
         let starts = std::iter::once(0).chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([payload.len()]);

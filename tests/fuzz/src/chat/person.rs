@@ -41,7 +41,10 @@ impl Said {
         let content = ["name", "text", "me"].map(|field| message[field].clone());
         let id = message["id"].as_u64().expect("an id");
         let known = self.messages.entry((room.to_owned(), id)).or_insert_with(|| content.clone());
-        assert!(!self.lasts || *known == content, "message {id} of {room} is {known:?} and {content:?}");
+        assert!(
+            !self.lasts || *known == content,
+            "message {id} of {room} is {known:?} and {content:?}"
+        );
     }
 }
 
@@ -68,13 +71,28 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn new(number: usize, key: usize, wire: Rc<RefCell<Wire>>, dialect: Dialect, compress: bool) -> Person {
+    pub fn new(
+        number: usize,
+        key: usize,
+        wire: Rc<RefCell<Wire>>,
+        dialect: Dialect,
+        compress: bool,
+    ) -> Person {
         let view = match dialect {
             Dialect::Line => View::Undecided,
             Dialect::Text => View::Screen(Box::new(Screen::http(false, compress))),
             Dialect::Json => View::Screen(Box::new(Screen::http(true, compress))),
         };
-        Person { number, key, wire, dialect, view, name: None, rooms: HashMap::new(), heard: Vec::new() }
+        Person {
+            number,
+            key,
+            wire,
+            dialect,
+            view,
+            name: None,
+            rooms: HashMap::new(),
+            heard: Vec::new(),
+        }
     }
 
     // ---- Speaking ----
@@ -84,10 +102,15 @@ impl Person {
         if self.dialect == Dialect::Line {
             return;
         }
-        let encode = |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encode =
+            |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let name = name.map(|name| format!("name={}&", encode(name))).unwrap_or_default();
         let room = room.map(|room| format!("room={}", encode(room))).unwrap_or_default();
-        let protocol = if self.dialect == Dialect::Json { "Sec-WebSocket-Protocol: chat.v1.json\r\n" } else { "" };
+        let protocol = if self.dialect == Dialect::Json {
+            "Sec-WebSocket-Protocol: chat.v1.json\r\n"
+        } else {
+            ""
+        };
         let request = format!(
             "GET /?{name}{room} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{protocol}\
@@ -126,8 +149,13 @@ impl Person {
         }
         let payload = if is_compressed { &compressed } else { payload };
         let mask_key = Some([1, 2, 3, payload.len() as u8]);
-        let header =
-            FrameHeader { is_final: true, is_compressed: false, opcode: Opcode::Text, mask_key, payload_bytes: 0 };
+        let header = FrameHeader {
+            is_final: true,
+            is_compressed: false,
+            opcode: Opcode::Text,
+            mask_key,
+            payload_bytes: 0,
+        };
         let mut frame = Vec::new();
         encode_client_frame(&mut frame, header, payload);
         frame[0] = if is_compressed { first | 0x40 } else { first };
@@ -161,39 +189,52 @@ impl Person {
             Seen::Text(text) => self.judge_object(text, said),
             Seen::Binary(bytes) => panic!("a chat is text, not {bytes:?}"),
             Seen::Close(code) => {
-                assert!(matches!(code, None | Some(1000..=1014 | 3000..=4999)), "close code {code:?}");
+                assert!(
+                    matches!(code, None | Some(1000..=1014 | 3000..=4999)),
+                    "close code {code:?}"
+                );
             }
             Seen::Ping(payload) | Seen::Pong(payload) => assert!(payload.len() <= 125),
             Seen::Upgraded => assert!(self.heard.is_empty()),
-            Seen::Response { status } => assert!((400..=599).contains(status), "an upgrade answered by {status}"),
+            Seen::Response { status } => {
+                assert!((400..=599).contains(status), "an upgrade answered by {status}")
+            }
         }
     }
 
-    /// Whether its wire is decided: a terminal's by the first line, anything else by what it is made to send.
+    /// Whether its wire is decided: a terminal's by the first line, anything else by what it is
+    /// made to send.
     pub fn is_in(&self) -> bool {
-        let is_welcome = |seen: &Seen| matches!(seen, Seen::Line(line) if line.starts_with("* Welcome!"));
+        let is_welcome =
+            |seen: &Seen| matches!(seen, Seen::Line(line) if line.starts_with("* Welcome!"));
         self.dialect != Dialect::Line || self.heard.iter().any(is_welcome)
     }
 
-    /// What people read: it tells of rooms that this client is in, and a terminal would not act on it.
+    /// What people read: it tells of rooms that this client is in, and a terminal would not act on
+    /// it.
     fn judge_line(&mut self, line: &str) {
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
         let runs = line.split(|c: char| !c.is_whitespace() && !is_blank(c));
-        // One more is between a name and what it says. What was typed wrong is quoted to the one who typed it.
+        // One more is between a name and what it says. What was typed wrong is quoted to the one
+        // who typed it.
         let are_short = runs.into_iter().all(|run| run.chars().count() <= 9);
         assert!(are_short || line.starts_with('!'), "blanks in a row: {line:?}");
         assert!(line.starts_with(['*', '!', '[']), "{line:?} could be anybody's");
         if let Some(said) = line.strip_prefix("[#") {
             let room = said.split(']').next().expect("there is one");
             // Before it has come in, a terminal may listen to the lobby.
-            let listens = self.rooms.is_empty() && self.dialect == Dialect::Line && room.eq_ignore_ascii_case("lobby");
+            let listens = self.rooms.is_empty()
+                && self.dialect == Dialect::Line
+                && room.eq_ignore_ascii_case("lobby");
             let is_in = self.rooms.contains_key(&format!("#{room}"));
             assert!(is_in || listens, "not in #{room}, and told {line:?}");
         }
-        let welcome = line.strip_prefix("* Welcome! You are ").and_then(|rest| rest.split_once(" in #"));
+        let welcome =
+            line.strip_prefix("* Welcome! You are ").and_then(|rest| rest.split_once(" in #"));
         let entered = line.strip_prefix("* You are in #").map(|rest| (rest, " now, with"));
         if let Some((rest, end)) = entered.or(welcome.map(|(_, rest)| (rest, ", with"))) {
-            self.rooms.insert(format!("#{}", rest.split_once(end).expect("how many are there").0), 0);
+            self.rooms
+                .insert(format!("#{}", rest.split_once(end).expect("how many are there").0), 0);
         }
         if let Some(left) = line.strip_prefix("* You left ") {
             let left = left.strip_suffix('.').expect("a sentence");
@@ -202,10 +243,12 @@ impl Person {
     }
 
     fn judge_object(&mut self, text: &str, said: &mut Said) {
-        let object: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let object: Value =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert!(object.is_object(), "{text}");
         judge_strings(&object);
-        let field = |field: &str| object[field].as_str().unwrap_or_else(|| panic!("no {field} in {text}"));
+        let field =
+            |field: &str| object[field].as_str().unwrap_or_else(|| panic!("no {field} in {text}"));
         let is_first = self.name.is_none();
         let kind = field("type");
         assert_eq!(is_first, kind == "welcome", "a welcome comes first, and once: {text}");
@@ -215,14 +258,24 @@ impl Person {
             "joined" if you => {
                 let next = object["position"].as_u64().expect("a position") + 1;
                 let before = self.rooms.insert(field("room").to_owned(), next);
-                assert!(before.is_none_or(|before| before == next), "{before:?} was to come next: {text}");
+                assert!(
+                    before.is_none_or(|before| before == next),
+                    "{before:?} was to come next: {text}"
+                );
             }
             "left" if you => assert!(self.rooms.remove(field("room")).is_some(), "{text}"),
             "renamed" if you => self.name = Some(field("to").to_owned()),
             "said" => {
                 said.check(field("room"), &object);
-                let next = self.rooms.get_mut(field("room")).unwrap_or_else(|| panic!("not in the room of {text}"));
-                assert_eq!(object["id"].as_u64(), Some(*next), "nothing comes twice or is left out: {text}");
+                let next = self
+                    .rooms
+                    .get_mut(field("room"))
+                    .unwrap_or_else(|| panic!("not in the room of {text}"));
+                assert_eq!(
+                    object["id"].as_u64(),
+                    Some(*next),
+                    "nothing comes twice or is left out: {text}"
+                );
                 *next += 1;
             }
             "history" => {
@@ -230,14 +283,25 @@ impl Person {
                 for message in messages {
                     said.check(field("room"), message);
                 }
-                assert!(messages.len() < 2 || text.len() + 10 <= said.answer_bytes_max, "{} bytes: {text}", text.len());
+                assert!(
+                    messages.len() < 2 || text.len() + 10 <= said.answer_bytes_max,
+                    "{} bytes: {text}",
+                    text.len()
+                );
                 assert!(messages.is_sorted_by_key(|message| message["id"].as_u64()), "{text}");
             }
-            "joined" | "left" | "renamed" | "typing" => assert!(self.rooms.contains_key(field("room")), "{text}"),
-            "topic" if object.get("name").is_some() => assert!(self.rooms.contains_key(field("room")), "{text}"),
+            "joined" | "left" | "renamed" | "typing" => {
+                assert!(self.rooms.contains_key(field("room")), "{text}")
+            }
+            "topic" if object.get("name").is_some() => {
+                assert!(self.rooms.contains_key(field("room")), "{text}")
+            }
             "direct" => {
                 let own = self.name.as_deref();
-                assert!(own == Some(field("from")) || own == Some(field("to")), "not to {own:?}: {text}");
+                assert!(
+                    own == Some(field("from")) || own == Some(field("to")),
+                    "not to {own:?}: {text}"
+                );
             }
             "topic" | "members" | "rooms" => {}
             "error" => assert!(!field("code").is_empty() && !field("message").is_empty()),
@@ -269,7 +333,9 @@ fn judge_strings(value: &Value) {
         Value::String(text) => assert!(!text.contains(acts), "{}", text.escape_unicode()),
         Value::Array(values) => values.iter().for_each(judge_strings),
         // A reference comes back to the one who made it up.
-        Value::Object(fields) => fields.iter().filter(|(name, _)| *name != "ref").for_each(|(_, v)| judge_strings(v)),
+        Value::Object(fields) => {
+            fields.iter().filter(|(name, _)| *name != "ref").for_each(|(_, v)| judge_strings(v))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -286,7 +352,9 @@ impl Ask {
             Ask::Nick { name } => format!("/nick {name}"),
             Ask::Topic { text, .. } => format!("/topic {}", text.as_deref().unwrap_or_default()),
             Ask::History { limit, .. } => format!("/history {limit}"),
-            Ask::Who { room, after } => format!("/who {} {after}", room.as_deref().unwrap_or_default()),
+            Ask::Who { room, after } => {
+                format!("/who {} {after}", room.as_deref().unwrap_or_default())
+            }
             Ask::Rooms { after } => format!("/rooms {after}"),
             Ask::Typing { .. } => "/help".to_owned(),
             Ask::Quit { text } => format!("/quit {text}"),
@@ -297,15 +365,25 @@ impl Ask {
     /// As a request of the JSON dialect.
     fn json(&self) -> String {
         let request = match self {
-            Ask::Say { room, text, me: false } => json!({"type": "say", "room": room, "text": text}),
-            Ask::Say { room, text, me: true } => json!({"type": "me", "room": room, "text": text, "ref": 1}),
+            Ask::Say { room, text, me: false } => {
+                json!({"type": "say", "room": room, "text": text})
+            }
+            Ask::Say { room, text, me: true } => {
+                json!({"type": "me", "room": room, "text": text, "ref": 1})
+            }
             Ask::Direct { to, text } => json!({"type": "msg", "to": to, "text": text, "ref": text}),
-            Ask::Join { room, since } => json!({"type": "join", "room": room, "since": since, "ref": "\u{202E}"}),
+            Ask::Join { room, since } => {
+                json!({"type": "join", "room": room, "since": since, "ref": "\u{202E}"})
+            }
             Ask::Leave { room } => json!({"type": "leave", "room": room}),
             Ask::Nick { name } => json!({"type": "nick", "name": name, "ref": name}),
             Ask::Topic { room, text } => json!({"type": "topic", "room": room, "text": text}),
-            Ask::History { room, limit } => json!({"type": "history", "room": room, "before": limit, "limit": limit}),
-            Ask::Who { room, after } => json!({"type": "who", "room": room, "after": after, "limit": 2}),
+            Ask::History { room, limit } => {
+                json!({"type": "history", "room": room, "before": limit, "limit": limit})
+            }
+            Ask::Who { room, after } => {
+                json!({"type": "who", "room": room, "after": after, "limit": 2})
+            }
             Ask::Rooms { after } => json!({"type": "rooms", "after": after, "limit": 2}),
             Ask::Typing { room } => json!({"type": "typing", "room": room}),
             Ask::Quit { text } => json!({"type": text}),
