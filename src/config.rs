@@ -8,7 +8,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::chat::{self, directory, history};
+use crate::chat::{self, state::history::HistoryLimits, state::rooms::RoomLimits};
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
@@ -204,9 +204,9 @@ impl Config {
     /// How the chat behaves; `epoch` tells this run of the server from others.
     pub fn chat(&self, epoch: String) -> chat::Settings {
         chat::Settings {
-            rooms: directory::Limits {
+            rooms: RoomLimits {
                 rooms_max: self.max_rooms as usize,
-                history: history::Limits {
+                history: HistoryLimits {
                     messages_max: self.history_messages as usize,
                     bytes_max: ROOM_HISTORY_BYTES_MAX,
                 },

@@ -339,15 +339,15 @@ fn names_of(rows: &[Vec<String>]) -> BTreeSet<String> {
 #[test]
 fn every_error_code_is_documented() {
     let source = source_of_the_chat();
-    let mut real = strings_after(&source, "Complaint::new(");
-    real.append(&mut strings_after(&source, "Complaint::of("));
+    let mut real = strings_after(&source, "RequestError::new(");
+    real.append(&mut strings_after(&source, "RequestError::of("));
     assert_same("codes", &names_of(&table(&read("docs/protocol.md"), "## Errors")), &real);
 }
 
 #[test]
 fn every_request_is_documented() {
-    let source = read("src/chat/json.rs");
-    let rows = source.lines().filter(|line| line.contains("=> Command::")).map(str::trim);
+    let source = read("src/chat/dialect/json.rs");
+    let rows = source.lines().map(str::trim).filter(|line| line.contains("\" =>"));
     let real =
         set(rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned())));
     assert_same("requests", &names_of(&table(&read("docs/protocol.md"), "## Requests")), &real);
@@ -355,9 +355,9 @@ fn every_request_is_documented() {
 
 #[test]
 fn every_event_is_documented() {
-    let source = read("src/chat/output.rs");
+    let source = read("src/chat/dialect/reply.rs");
     let (_, output) =
-        source.split_once("pub enum Output<'a> {\n").expect("the type of what is sent");
+        source.split_once("pub enum Reply<'a> {\n").expect("the type of what is sent");
     let variants =
         output.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
     let real = set(variants.filter_map(|line| {

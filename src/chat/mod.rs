@@ -1,31 +1,33 @@
 //! The chat: names, rooms, commands, history.
 //!
-//! A request (a typed command or a JSON object) is checked, becomes an [`event::Event`] and is
-//! appended to the [`event::Journal`]; what the journal commits is published and applied, and in no
-//! other way does state change.
+//! A request (a typed command or a JSON object) is checked, becomes an [`record::Record`] and is
+//! appended to the [`record::Journal`]; what the journal commits is published and applied, and in
+//! no other way does state change.
 //!
-//! - [`command`], [`json`]: what clients ask for, in two dialects; [`output`]: what they are told,
-//!   in both.
-//! - [`people`], [`directory`]: who is here, and the rooms; [`history`]: what was said in a room.
+//! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
+//! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
-pub mod command;
-mod commit;
 pub mod dialect;
-pub mod directory;
 mod emoji;
-pub mod event;
-pub mod history;
-pub mod json;
+mod fanout;
+mod handlers;
 pub mod name;
-pub mod output;
-pub mod people;
-mod requests;
+pub mod record;
+pub mod request;
+pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod text;
-pub mod utc;
+
+use dialect::json::{self, RequestRef};
+use dialect::reply::{Reply, ServerLimits, notice, others, render};
+use name::{Name, RoomName};
+use record::{Journal, Record};
+use request::{Request, RequestError};
+use state::rooms::{RoomLimits, Rooms};
+use state::users::Users;
 
 use crate::delivery::channels::ChannelId as RoomId;
 use crate::delivery::encoding::{Dialect, FrameKind};
@@ -34,13 +36,6 @@ use crate::ids::ClientId;
 use crate::service::{Hello, Incoming, Outcome, Service};
 use crate::throttle::Rate;
 use crate::wire::line::LineMode;
-use command::{Command, Complaint};
-use directory::Directory;
-use event::{Event, Journal};
-use json::Reference;
-use name::{Name, RoomName};
-use output::{Output, Promised, note, others, tell};
-use people::People;
 
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";
@@ -56,7 +51,7 @@ fn lobby() -> RoomName {
 /// How the chat behaves; see the flags of the same names.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub rooms: directory::Limits,
+    pub rooms: RoomLimits,
     pub rooms_per_client_max: usize,
     /// Messages shown to one who joins.
     pub replay: u32,
@@ -75,8 +70,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Chat {
     settings: Settings,
-    people: People,
-    directory: Directory,
+    people: Users,
+    directory: Rooms,
     journal: Journal,
     /// Guests that have been given a number.
     guests: u64,
@@ -87,8 +82,8 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: Settings) -> Chat {
         Chat {
-            people: People::default(),
-            directory: Directory::new(settings.rooms),
+            people: Users::default(),
+            directory: Rooms::new(settings.rooms),
             journal: Journal::default(),
             guests: 0,
             listeners: None,
@@ -96,7 +91,7 @@ impl Chat {
         }
     }
 
-    /// People with a name.
+    /// Users with a name.
     pub fn people(&self) -> usize {
         self.people.count()
     }
@@ -107,24 +102,24 @@ impl Chat {
     }
 
     /// The first name of a client: the one it asks for, if that can be had.
-    fn first_name(&mut self, wanted: Option<&str>) -> (Name, Option<Complaint>) {
-        let complaint = match wanted.map(|wanted| self.free_name(wanted, None)) {
+    fn first_name(&mut self, wanted: Option<&str>) -> (Name, Option<RequestError>) {
+        let error = match wanted.map(|wanted| self.free_name(wanted, None)) {
             None => None,
             Some(Ok(name)) => return (name, None),
-            Some(Err(complaint)) => Some(complaint),
+            Some(Err(error)) => Some(error),
         };
         loop {
             self.guests += 1;
             let name = Name::guest(self.guests);
             if self.people.find_alike(&name, None).is_none() {
-                return (name, complaint);
+                return (name, error);
             }
         }
     }
 
     /// A name as somebody typed it, if nobody but `owner` has it, or one that looks like it.
-    fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, Complaint> {
-        let name = Name::parse(typed).map_err(|error| Complaint::of("name_refused", &error))?;
+    fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, RequestError> {
+        let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.people.find_alike(&name, owner) {
             None => return Ok(name),
             Some(other) if other.name == name => {
@@ -135,18 +130,18 @@ impl Chat {
                 other.name
             ),
         };
-        Err(Complaint::new("name_taken", message))
+        Err(RequestError::new("name_taken", message))
     }
 
-    fn complain(
+    fn reply_error(
         &self,
         client: ClientId,
-        complaint: &Complaint,
-        reference: Option<&Reference>,
+        error: &RequestError,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
-        let Complaint { code, message } = complaint;
-        out.send(client, |to| tell(to, &Output::Error { code, message, reference }));
+        let RequestError { code, message } = error;
+        out.send(client, |to| render(to, &Reply::Error { code, message, reference }));
     }
 
     /// Greets somebody who speaks JSON. It joins rooms by itself, so that it can say where it was.
@@ -155,26 +150,26 @@ impl Chat {
         client: ClientId,
         room: Option<&str>,
         out: &mut Delivery,
-    ) -> Result<(), Complaint> {
+    ) -> Result<(), RequestError> {
         if let Some(person) = self.people.get(client) {
-            let welcome = Output::Welcome {
+            let welcome = Reply::Welcome {
                 name: person.name.as_str(),
                 epoch: &self.settings.epoch,
                 server: concat!("chat-server/", env!("CARGO_PKG_VERSION")),
                 time: out.now().unix_ms,
-                limits: Promised {
+                limits: ServerLimits {
                     message_bytes: self.settings.message_bytes_max,
                     name_chars: name::CLUSTERS_MAX,
                     room_chars: name::ROOM_CLUSTERS_MAX,
                     rooms: self.settings.rooms_per_client_max,
                 },
             };
-            out.send(client, |to| tell(to, &welcome));
+            out.send(client, |to| render(to, &welcome));
         }
         match room {
             None => Ok(()),
             Some(room) => {
-                let join = Command::Join { room: room.into(), resume: None, replay: None };
+                let join = Request::Join { room: room.into(), resume: None, replay: None };
                 self.execute(client, join, None, out)
             }
         }
@@ -186,7 +181,7 @@ impl Chat {
         client: ClientId,
         room: Option<&str>,
         out: &mut Delivery,
-    ) -> Result<(), Complaint> {
+    ) -> Result<(), RequestError> {
         let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
         let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
         let entered = self.enter(client, name, out);
@@ -197,31 +192,31 @@ impl Chat {
             };
             let name = &person.name;
             out.send(client, |to| {
-                note(
+                notice(
                     to,
                     format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."),
                 );
             });
         }
         let told = self.replay(client, entered?, None, None, out);
-        self.charge(client, told, out);
-        wanted.map(drop).map_err(|error| Complaint::of("room_refused", &error))
+        self.charge_answer(client, told, out);
+        wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
 
     /// The room that a command publishes to and that is behind; it is done when that has caught up.
-    fn congestion(&self, client: ClientId, command: &Command<'_>, out: &Delivery) -> Option<Wait> {
+    fn congestion(&self, client: ClientId, command: &Request<'_>, out: &Delivery) -> Option<Wait> {
         let room = match command {
-            Command::Say { room, .. }
-            | Command::Topic { room, text: Some(_) }
-            | Command::Typing { room } => self.room_of(client, room.as_deref(), out).ok(),
-            Command::Join { room, .. } => {
+            Request::Say { room, .. }
+            | Request::Topic { room, text: Some(_) }
+            | Request::Typing { room } => self.room_of(client, room.as_deref(), out).ok(),
+            Request::Join { room, .. } => {
                 RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key()))
             }
-            Command::Direct { to, .. } => {
+            Request::Direct { to, .. } => {
                 let to = self.addressee(to).ok()?;
                 return out.client_congested(to).then_some(Wait::ClientClear(to));
             }
-            Command::Nick { .. } | Command::Leave { .. } | Command::Quit { .. } => {
+            Request::Nick { .. } | Request::Leave { .. } | Request::Quit { .. } => {
                 out.channels_of(client).find(|&id| out.congested(id))
             }
             _ => None,
@@ -264,14 +259,14 @@ impl Service for Chat {
 
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
         self.people.make_room(out.clients_expected());
-        let (name, complaint) = self.first_name(hello.query.get("name"));
-        self.commit(client, Event::Came { name, peer: hello.peer }, None, out);
+        let (name, error) = self.first_name(hello.query.get("name"));
+        self.commit(client, Record::Connected { name, peer: hello.peer }, None, out);
         let greeted = match out.encoding(client).dialect == dialect::JSON {
             true => self.welcome(client, hello.query.get("room"), out),
             false => self.greet(client, hello.query.get("room"), out),
         };
-        for complaint in complaint.into_iter().chain(greeted.err()) {
-            self.complain(client, &complaint, None, out);
+        for error in error.into_iter().chain(greeted.err()) {
+            self.reply_error(client, &error, None, out);
         }
     }
 
@@ -289,17 +284,17 @@ impl Service for Chat {
         let readable;
         let (parsed, reference) = match text::from_bytes(message.bytes) {
             Err(error) => {
-                (Err(Complaint::new("text_refused", format!("Not said: {error}."))), None)
+                (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }
             Ok(text) if json => {
                 readable = json::readable(text);
                 json::parse(&readable)
             }
-            Ok(text) => (command::parse(text), None),
+            Ok(text) => (request::parse(text), None),
         };
         // Nobody is left to hear an answer, so what only asks for one takes none of the time that
-        // last words have.
-        if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Command::concerns_others) {
+        // last reason have.
+        if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
             return Outcome::Done;
         }
         if out.is_behind(client) {
@@ -316,8 +311,8 @@ impl Service for Chat {
         }
         let done =
             parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
-        if let Err(complaint) = done {
-            self.complain(client, &complaint, reference.as_ref(), out);
+        if let Err(error) = done {
+            self.reply_error(client, &error, reference.as_ref(), out);
         }
         Outcome::Done
     }
@@ -325,7 +320,7 @@ impl Service for Chat {
     fn closed(&mut self, client: ClientId, out: &mut Delivery) {
         self.leave_all(client, None, out);
         if self.people.get(client).is_some() {
-            self.commit(client, Event::Went, None, out);
+            self.commit(client, Record::Disconnected, None, out);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chat_server::chat::utc::Utc;
+use chat_server::chat::dialect::utc::Utc;
 use serde_json::{Value, json};
 
 use super::{Dialect, Done, Model, Room, Said, row};

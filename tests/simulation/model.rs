@@ -11,7 +11,7 @@ mod coming;
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_server::chat::Settings;
-use chat_server::chat::history::{ALLOCATION_BYTES, Message};
+use chat_server::chat::state::history::{ALLOCATION_BYTES, Message};
 use chat_server::clock::Now;
 use serde_json::{Value, json};
 

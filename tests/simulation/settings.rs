@@ -1,6 +1,6 @@
 //! The limits of a run: small, so that every one of them is met.
 
-use chat_server::chat::{self, directory, history};
+use chat_server::chat::{self, state::history::HistoryLimits, state::rooms::RoomLimits};
 use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::throttle::Rate;
@@ -43,9 +43,9 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (chat::Settings, Option
         if rng.bool() { rng.usize(small) } else { large }
     };
     let settings = chat::Settings {
-        rooms: directory::Limits {
+        rooms: RoomLimits {
             rooms_max: pick(rng, 1..5, 100),
-            history: history::Limits {
+            history: HistoryLimits {
                 messages_max: pick(rng, 0..12, 1000),
                 bytes_max: pick(rng, 100..1000, 4 * limits.delivery.outbox_mark_bytes),
             },

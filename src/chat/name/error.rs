@@ -16,12 +16,12 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NameError {
     pub what: What,
-    pub refusal: Rejection,
+    pub refusal: NameProblem,
 }
 
 /// The reason. `found` is the character as it was typed (in NFC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejection {
+pub enum NameProblem {
     /// Nothing, or nothing but white space.
     Empty,
     /// No letter, digit or symbol in it: `...`, `_`.
@@ -99,90 +99,92 @@ impl fmt::Display for NameError {
             What::Room => ("a room's name", "#dev"),
         };
         match self.refusal {
-            Rejection::Empty => write!(f, "{a} cannot be empty; give one, such as {example}"),
-            Rejection::SaysNothing => write!(f, "{a} needs a letter, a digit or an emoji; add one"),
-            Rejection::TooLong { clusters, clusters_max } => {
+            NameProblem::Empty => write!(f, "{a} cannot be empty; give one, such as {example}"),
+            NameProblem::SaysNothing => {
+                write!(f, "{a} needs a letter, a digit or an emoji; add one")
+            }
+            NameProblem::TooLong { clusters, clusters_max } => {
                 write!(
                     f,
                     "{a} can have {clusters_max} characters and that has {clusters}; shorten it"
                 )
             }
-            Rejection::TooManyBytes { bytes, bytes_max } => {
+            NameProblem::TooManyBytes { bytes, bytes_max } => {
                 write!(
                     f,
                     "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it"
                 )
             }
-            Rejection::WhiteSpace { found } => {
+            NameProblem::WhiteSpace { found } => {
                 write!(
                     f,
                     "{a} cannot have white space in it, here U+{:04X}; use - or _ in its place",
                     u32::from(found)
                 )
             }
-            Rejection::Start { found } => {
+            NameProblem::Start { found } => {
                 write!(f, "{a} cannot begin with {}; leave it out", Found(found))
             }
-            Rejection::Punctuation { found } => {
+            NameProblem::Punctuation { found } => {
                 write!(f, "{a} cannot have {} in it; leave it out", Found(found))
             }
-            Rejection::Invisible { found } => {
+            NameProblem::Invisible { found } => {
                 write!(
                     f,
                     "{a} cannot have U+{:04X} in it, which is invisible here; leave it out",
                     u32::from(found)
                 )
             }
-            Rejection::Unassigned { found } => {
+            NameProblem::Unassigned { found } => {
                 write!(
                     f,
                     "{a} cannot have U+{:04X} in it, which Unicode gives no meaning; leave it out",
                     u32::from(found)
                 )
             }
-            Rejection::NotForNames { found } => {
+            NameProblem::NotForNames { found } => {
                 write!(
                     f,
                     "{a} cannot have U+{:04X} in it, which looks too much like others; leave it out",
                     u32::from(found)
                 )
             }
-            Rejection::LoneMark { found } => {
+            NameProblem::LoneMark { found } => {
                 write!(
                     f,
                     "{a} cannot begin with the accent or mark U+{:04X}; put a letter before it",
                     u32::from(found)
                 )
             }
-            Rejection::TooManyMarks { found } => {
+            NameProblem::TooManyMarks { found } => {
                 write!(
                     f,
                     "{a} cannot pile up accents and marks, here U+{:04X}; leave some out",
                     u32::from(found)
                 )
             }
-            Rejection::MixedDirection => {
+            NameProblem::MixedDirection => {
                 write!(
                     f,
                     "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
                 )
             }
-            Rejection::MixedScripts => {
+            NameProblem::MixedScripts => {
                 write!(
                     f,
                     "{a} cannot hide letters of one script among those of another; use one script"
                 )
             }
-            Rejection::Unstable => {
+            NameProblem::Unstable => {
                 write!(
                     f,
                     "{a} has to have one clear lower-case form and that has none; choose another"
                 )
             }
-            Rejection::Reserved { name } => {
+            NameProblem::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
             }
-            Rejection::LooksReserved { name } => {
+            NameProblem::LooksReserved { name } => {
                 write!(
                     f,
                     "{a} cannot look like {}, which is reserved; choose another name",

@@ -23,7 +23,7 @@ pub mod index;
 mod look;
 mod rules;
 
-pub use error::{NameError, Rejection, What};
+pub use error::{NameError, NameProblem, What};
 pub use index::{Index, Named};
 
 use compact_str::CompactString;
@@ -34,7 +34,7 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// How long a name of a kind may be.
-struct Limits {
+struct NameLimits {
     /// Grapheme clusters, which is what people count.
     clusters_max: usize,
     /// UTF-8 bytes, as a cluster can be of any length.
@@ -46,10 +46,10 @@ pub const CLUSTERS_MAX: usize = 32;
 /// A room's name has at most so many grapheme clusters, the `#` not counted.
 pub const ROOM_CLUSTERS_MAX: usize = 64;
 
-const NAME_LIMITS: Limits = Limits { clusters_max: CLUSTERS_MAX, bytes_max: 128 };
+const NAME_LIMITS: NameLimits = NameLimits { clusters_max: CLUSTERS_MAX, bytes_max: 128 };
 
 /// Without the `#`.
-const ROOM_LIMITS: Limits = Limits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
+const ROOM_LIMITS: NameLimits = NameLimits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
 
 /// Names that speak for the server, for everyone or for whoever reads. As keys.
 const RESERVED: [&str; 8] =
@@ -69,11 +69,11 @@ impl Name {
         let refused = |refusal| NameError { what: What::Name, refusal };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
         if let Some(reserved) = RESERVED.iter().find(|&&reserved| reserved == name.key()) {
-            return Err(refused(Rejection::Reserved { name: reserved }));
+            return Err(refused(NameProblem::Reserved { name: reserved }));
         }
         let looks = [name.as_str(), name.key()].map(rough_look);
         match looks.iter().find_map(|look| RESERVED_LOOKS.get(look)) {
-            Some(reserved) => Err(refused(Rejection::LooksReserved { name: reserved })),
+            Some(reserved) => Err(refused(NameProblem::LooksReserved { name: reserved })),
             None => name.0.check_scripts().map(|()| name).map_err(refused),
         }
     }
@@ -121,14 +121,14 @@ impl RoomName {
     }
 }
 
-fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Rejection> {
+fn parse(typed: &str, prefix: &str, limits: &NameLimits) -> Result<ShownAndKey, NameProblem> {
     if typed.is_empty() {
-        return Err(Rejection::Empty);
+        return Err(NameProblem::Empty);
     }
     // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the
     // work.
     if typed.len() > 3 * limits.bytes_max {
-        return Err(Rejection::TooManyBytes { bytes: typed.len(), bytes_max: limits.bytes_max });
+        return Err(NameProblem::TooManyBytes { bytes: typed.len(), bytes_max: limits.bytes_max });
     }
     if typed.is_ascii() {
         rules::check_ascii(typed, limits)?;
@@ -139,7 +139,7 @@ fn parse(typed: &str, prefix: &str, limits: &Limits) -> Result<ShownAndKey, Reje
     }
     let shown: String = prefix.chars().chain(typed.nfc()).collect();
     rules::check(&shown[prefix.len()..], limits)?;
-    let key = fold::key(&shown, fold::PASSES_MAX).ok_or(Rejection::Unstable)?;
+    let key = fold::key(&shown, fold::PASSES_MAX).ok_or(NameProblem::Unstable)?;
     Ok(ShownAndKey::new(shown, Some(key)))
 }
 
@@ -171,10 +171,10 @@ impl ShownAndKey {
         key.unwrap_or(shown)
     }
 
-    fn check_scripts(&self) -> Result<(), Rejection> {
+    fn check_scripts(&self) -> Result<(), NameProblem> {
         let (shown, key) = self.split();
         if look::mixes_scripts(shown, key.unwrap_or(shown)) {
-            Err(Rejection::MixedScripts)
+            Err(NameProblem::MixedScripts)
         } else {
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! What a name may be made of.
 
-use super::{Limits, Rejection};
+use super::{NameLimits, NameProblem};
 use crate::chat::emoji::{self, ZERO_WIDTH_JOINER};
 use crate::chat::text::is_blank;
 use unicode_bidi::BidiClass;
@@ -15,25 +15,25 @@ const MARKS_MAX: usize = 4;
 const VIRAMA: u8 = 9;
 
 /// Checks an ASCII name without any table.
-pub fn check_ascii(name: &str, limits: &Limits) -> Result<(), Rejection> {
+pub fn check_ascii(name: &str, limits: &NameLimits) -> Result<(), NameProblem> {
     // Each byte is a cluster: CR LF is the only exception, and controls are refused below.
     check_length(name.len(), name.len(), limits)?;
     let mut says_something = false;
     for (at, c) in name.chars().enumerate() {
         if c.is_ascii_whitespace() {
-            return Err(Rejection::WhiteSpace { found: c });
+            return Err(NameProblem::WhiteSpace { found: c });
         }
         if c.is_ascii_control() {
-            return Err(Rejection::Invisible { found: c });
+            return Err(NameProblem::Invisible { found: c });
         }
         check_punctuation(c, c, at == 0)?;
         says_something |= c.is_ascii_alphanumeric();
     }
-    if says_something { Ok(()) } else { Err(Rejection::SaysNothing) }
+    if says_something { Ok(()) } else { Err(NameProblem::SaysNothing) }
 }
 
 /// Checks any name in NFC that is not empty.
-pub fn check(name: &str, limits: &Limits) -> Result<(), Rejection> {
+pub fn check(name: &str, limits: &NameLimits) -> Result<(), NameProblem> {
     check_length(name.graphemes(true).count(), name.len(), limits)?;
     check_marks(name)?;
     let mut says_something = false;
@@ -48,17 +48,17 @@ pub fn check(name: &str, limits: &Limits) -> Result<(), Rejection> {
         }
     }
     if !says_something {
-        return Err(Rejection::SaysNothing);
+        return Err(NameProblem::SaysNothing);
     }
     check_direction(name)
 }
 
-fn check_length(clusters: usize, bytes: usize, limits: &Limits) -> Result<(), Rejection> {
-    let Limits { clusters_max, bytes_max } = *limits;
+fn check_length(clusters: usize, bytes: usize, limits: &NameLimits) -> Result<(), NameProblem> {
+    let NameLimits { clusters_max, bytes_max } = *limits;
     if clusters > clusters_max {
-        Err(Rejection::TooLong { clusters, clusters_max })
+        Err(NameProblem::TooLong { clusters, clusters_max })
     } else if bytes > bytes_max {
-        Err(Rejection::TooManyBytes { bytes, bytes_max })
+        Err(NameProblem::TooManyBytes { bytes, bytes_max })
     } else {
         Ok(())
     }
@@ -73,7 +73,7 @@ fn says(c: char) -> bool {
 }
 
 /// Refuses what a full-width or otherwise compatible character stands for, as NFKC would reveal it.
-fn check_look_alikes(c: char, is_first: bool) -> Result<(), Rejection> {
+fn check_look_alikes(c: char, is_first: bool) -> Result<(), NameProblem> {
     let mut checked = check_punctuation(c, c, is_first);
     let mut is_first = is_first;
     decompose_compatible(c, |part| {
@@ -81,7 +81,7 @@ fn check_look_alikes(c: char, is_first: bool) -> Result<(), Rejection> {
             checked = check_punctuation(part, c, is_first);
         }
         if checked.is_ok() && part.is_whitespace() && !c.is_whitespace() {
-            checked = Err(Rejection::NotForNames { found: c });
+            checked = Err(NameProblem::NotForNames { found: c });
         }
         is_first = false;
     });
@@ -90,11 +90,11 @@ fn check_look_alikes(c: char, is_first: bool) -> Result<(), Rejection> {
 
 /// Refuses what has a meaning in a line around a name, or at the start of a command's argument.
 /// `found` is what was typed for `c`.
-fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), Rejection> {
+fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), NameProblem> {
     // At the start: a command, rooms (IRC has & as well), an option, and the marks that members of
     // IRC rooms have.
     if is_first && matches!(c, '/' | '#' | '&' | '-' | '+' | '~' | '%' | '!' | '*' | '@') {
-        return Err(Rejection::Start { found });
+        return Err(NameProblem::Start { found });
     }
     let refused = match c {
         // `[#lobby] alice: hello`, `[alice -> you] hello` and a list of names would get a second
@@ -111,13 +111,13 @@ fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), Rejecti
         '、' | '،' | '‚' | 'ǃ' | '∗' | '⁎' => true,
         _ => false,
     };
-    if refused { Err(Rejection::Punctuation { found }) } else { Ok(()) }
+    if refused { Err(NameProblem::Punctuation { found }) } else { Ok(()) }
 }
 
 /// Checks the character `c` of `name` at `at`, outside of emoji sequences.
-fn check_char(name: &str, at: usize, c: char) -> Result<(), Rejection> {
+fn check_char(name: &str, at: usize, c: char) -> Result<(), NameProblem> {
     if c.is_whitespace() {
-        return Err(Rejection::WhiteSpace { found: c });
+        return Err(NameProblem::WhiteSpace { found: c });
     }
     if is_blank(c) {
         let joins = is_joined_script(
@@ -125,19 +125,19 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), Rejection> {
             c,
             name[at + c.len_utf8()..].chars().next(),
         );
-        return if joins { Ok(()) } else { Err(Rejection::Invisible { found: c }) };
+        return if joins { Ok(()) } else { Err(NameProblem::Invisible { found: c }) };
     }
     if emoji::is_regional_indicator(c) || is_never_in_names(c) {
-        return Err(Rejection::NotForNames { found: c });
+        return Err(NameProblem::NotForNames { found: c });
     }
     match c.general_category() {
         GeneralCategory::Control | GeneralCategory::Format => {
-            Err(Rejection::Invisible { found: c })
+            Err(NameProblem::Invisible { found: c })
         }
         GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate => {
-            Err(Rejection::Unassigned { found: c })
+            Err(NameProblem::Unassigned { found: c })
         }
-        GeneralCategory::EnclosingMark => Err(Rejection::NotForNames { found: c }),
+        GeneralCategory::EnclosingMark => Err(NameProblem::NotForNames { found: c }),
         _ => Ok(()),
     }
 }
@@ -168,12 +168,12 @@ fn is_never_in_names(c: char) -> bool {
 }
 
 /// Marks have a letter to sit on, and not too many of them sit on one.
-fn check_marks(name: &str) -> Result<(), Rejection> {
+fn check_marks(name: &str) -> Result<(), NameProblem> {
     if let Some(first) =
         name.chars().next().filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
         && !is_blank(first)
     {
-        return Err(Rejection::LoneMark { found: first });
+        return Err(NameProblem::LoneMark { found: first });
     }
     let mut run = 0;
     let mut last = None;
@@ -182,7 +182,7 @@ fn check_marks(name: &str) -> Result<(), Rejection> {
         let is_mark = c.general_category() == GeneralCategory::NonspacingMark;
         run = if is_mark { run + 1 } else { 0 };
         if run > MARKS_MAX || is_mark && last == Some(c) {
-            return Err(Rejection::TooManyMarks { found: c });
+            return Err(NameProblem::TooManyMarks { found: c });
         }
         last = Some(c);
     }
@@ -191,7 +191,7 @@ fn check_marks(name: &str) -> Result<(), Rejection> {
 
 /// The Bidi rule (RFC 5893, section 2) for a name that has anything written from right to left.
 /// Emoji are passed over, as they are at home in every script.
-fn check_direction(name: &str) -> Result<(), Rejection> {
+fn check_direction(name: &str) -> Result<(), NameProblem> {
     use BidiClass::{AL, AN, BN, CS, EN, ES, ET, NSM, ON, R};
 
     let text =
@@ -210,6 +210,6 @@ fn check_direction(name: &str) -> Result<(), Rejection> {
     if begins && allowed && ends && !two_kinds_of_digits {
         Ok(())
     } else {
-        Err(Rejection::MixedDirection)
+        Err(NameProblem::MixedDirection)
     }
 }

@@ -290,8 +290,11 @@ fn joined(stage: &mut Stage, fields: &str) -> (serde_json::Value, Vec<u64>, Vec<
 #[test]
 fn a_program_that_comes_back_gets_what_it_missed() {
     let mut stage = Stage::new(crate::chat::Settings {
-        rooms: crate::chat::directory::Limits {
-            history: crate::chat::history::Limits { messages_max: 150, bytes_max: 1 << 20 },
+        rooms: crate::chat::state::rooms::RoomLimits {
+            history: crate::chat::state::history::HistoryLimits {
+                messages_max: 150,
+                bytes_max: 1 << 20,
+            },
             ..settings().rooms
         },
         ..settings()
@@ -339,7 +342,7 @@ fn a_program_that_comes_back_gets_what_it_missed() {
 fn every_error_has_its_code_and_carries_the_reference() {
     let mut stage = Stage::new(crate::chat::Settings {
         rooms_per_client_max: 2,
-        rooms: crate::chat::directory::Limits { rooms_max: 3, ..settings().rooms },
+        rooms: crate::chat::state::rooms::RoomLimits { rooms_max: 3, ..settings().rooms },
         ..settings()
     });
     stage.seat(&["ann"]);

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
+use crate::chat::Settings;
 use crate::chat::name::RoomName;
-use crate::chat::{Settings, directory, history};
+use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
 use crate::delivery::channels::ChannelId as RoomId;
 use crate::delivery::limits::DeliveryLimits;
@@ -246,16 +247,21 @@ fn whoever_asks_for_much_at_once_gets_it_bit_by_bit_and_is_not_let_go() {
     }
 }
 
-fn remembering(history: history::Limits, history_bytes_max: usize, rooms_max: usize) -> Stage {
-    let rooms = directory::Limits { rooms_max, history, history_bytes_max };
+fn remembering(
+    history: history::HistoryLimits,
+    history_bytes_max: usize,
+    rooms_max: usize,
+) -> Stage {
+    let rooms = rooms::RoomLimits { rooms_max, history, history_bytes_max };
     Stage::new(Settings { rooms, ..settings() })
 }
 
-const MANY: history::Limits = history::Limits { messages_max: 1000, bytes_max: 1 << 20 };
+const MANY: history::HistoryLimits =
+    history::HistoryLimits { messages_max: 1000, bytes_max: 1 << 20 };
 
 #[test]
 fn a_room_remembers_so_many_messages_and_so_many_bytes() {
-    let mut stage = remembering(history::Limits { messages_max: 5, ..MANY }, 1 << 20, 10);
+    let mut stage = remembering(history::HistoryLimits { messages_max: 5, ..MANY }, 1 << 20, 10);
     stage.seat(&["alice"]);
     for i in 1..=12 {
         stage.say("alice", &format!("m{i}"));
@@ -269,7 +275,7 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
         "{heard:?}"
     );
 
-    let mut stage = remembering(history::Limits { bytes_max: 1000, ..MANY }, 1 << 20, 10);
+    let mut stage = remembering(history::HistoryLimits { bytes_max: 1000, ..MANY }, 1 << 20, 10);
     stage.seat(&["alice"]);
     for bytes in [300, 300, 300, 900, 2000, 10] {
         stage.say("alice", &"x".repeat(bytes));
@@ -287,7 +293,7 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
 
 #[test]
 fn no_history_at_all_still_counts() {
-    let mut stage = remembering(history::Limits { messages_max: 0, ..MANY }, 1 << 20, 10);
+    let mut stage = remembering(history::HistoryLimits { messages_max: 0, ..MANY }, 1 << 20, 10);
     stage.seat(&["alice"]);
     stage.open("web", JSON, Visit { name: Some("web"), room: Some("lobby") });
     stage.forget();
@@ -417,7 +423,7 @@ fn one_is_in_so_many_rooms_and_no_more() {
 #[test]
 fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
     let mut stage = Stage::new(Settings {
-        rooms: directory::Limits { rooms_max: 1, ..settings().rooms },
+        rooms: rooms::RoomLimits { rooms_max: 1, ..settings().rooms },
         ..settings()
     });
     stage.open("ann", TEXT, Visit { name: Some("ann"), room: Some("dev") });

@@ -22,7 +22,8 @@ use std::mem;
 
 use serde_json::Value;
 
-use crate::chat::{Chat, Settings, dialect, directory, history};
+use crate::chat::state::{history, rooms};
+use crate::chat::{Chat, Settings, dialect};
 use crate::clock::Now;
 use crate::delivery::Delivery;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
@@ -63,7 +64,7 @@ enum Presence {
 struct Actor {
     id: ClientId,
     presence: Presence,
-    /// Told, and not yet looked at.
+    /// AnswerSize, and not yet looked at.
     heard: Vec<String>,
 }
 
@@ -79,9 +80,9 @@ pub struct Stage {
 
 pub fn settings() -> Settings {
     Settings {
-        rooms: directory::Limits {
+        rooms: rooms::RoomLimits {
             rooms_max: 1000,
-            history: history::Limits { messages_max: 1000, bytes_max: 1024 * 1024 },
+            history: history::HistoryLimits { messages_max: 1000, bytes_max: 1024 * 1024 },
             history_bytes_max: 16 * 1024 * 1024,
         },
         rooms_per_client_max: 50,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::stage::{JSON, Stage, Visit, play, settings};
-use crate::chat::command::COMMANDS;
+use crate::chat::request::COMMANDS;
 use crate::delivery::encoding::FrameKind;
 use crate::service::{Incoming, Outcome, Service};
 

@@ -13,7 +13,9 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use chat_server::chat::{self, Chat, directory, history};
+use chat_server::chat::state::history::HistoryLimits;
+use chat_server::chat::state::rooms::RoomLimits;
+use chat_server::chat::{self, Chat};
 use chat_server::clock::Now;
 use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::Server;
@@ -100,9 +102,9 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
 fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> chat::Settings {
     let small = |bit: u8, small, large| if settings[4] & (1 << bit) == 0 { large } else { small };
     chat::Settings {
-        rooms: directory::Limits {
+        rooms: RoomLimits {
             rooms_max: small(0, 2, ROOMS_MAX),
-            history: history::Limits {
+            history: HistoryLimits {
                 messages_max: small(1, 3, 1000),
                 bytes_max: small(2, 500, 10_000),
             },

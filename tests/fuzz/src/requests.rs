@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use chat_server::chat::command::{self, Command, Complaint, PAGE, Resume};
-use chat_server::chat::history::Kind;
-use chat_server::chat::json;
+use chat_server::chat::dialect::json;
+use chat_server::chat::request::{self, PAGE, Request, RequestError, Resume};
+use chat_server::chat::state::history::MessageKind;
 use chat_server::chat::text::is_blank;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
@@ -23,8 +23,8 @@ pub fn run(input: &[u8]) {
     }
 }
 
-fn check_complaint(complaint: &Complaint) {
-    let Complaint { code, message } = complaint;
+fn check_complaint(error: &RequestError) {
+    let RequestError { code, message } = error;
     assert!(!message.contains(acts) && message.len() < 1000, "{}", message.escape_unicode());
     let known = ["bad_json", "bad_field", "missing_field", "unknown_type"];
     assert!(known.contains(code), "{code}");
@@ -33,15 +33,15 @@ fn check_complaint(complaint: &Complaint) {
 // ---- Typed ----
 
 fn check_typed(line: &str) {
-    let parsed = command::parse(line);
-    if let Err(complaint) = &parsed {
-        check_complaint(complaint);
+    let parsed = request::parse(line);
+    if let Err(error) = &parsed {
+        check_complaint(error);
     }
-    assert_eq!(parsed.map_err(|complaint| complaint.code), type_naively(line), "{line:?}");
+    assert_eq!(parsed.map_err(|error| error.code), type_naively(line), "{line:?}");
 }
 
 /// The commands as /help lists them.
-fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
+fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
     let line = line.trim_end().trim_start_matches('\u{FEFF}');
     // What nobody sees before a slash is not there.
     let line = match line.find('/') {
@@ -55,10 +55,10 @@ fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
         _ => line,
     };
     let said = |text: &str| {
-        Ok(Command::Say { room: None, text: text.to_owned().into(), kind: Kind::Said })
+        Ok(Request::Say { room: None, text: text.to_owned().into(), kind: MessageKind::Said })
     };
     match line.as_bytes() {
-        [] => return Ok(Command::Nothing),
+        [] => return Ok(Request::Nothing),
         [b'/', b'/', ..] => return said(&line[1..]),
         [b'/', ..] => {}
         _ => return said(line),
@@ -72,34 +72,36 @@ fn type_naively(line: &str) -> Result<Command<'_>, &'static str> {
         _ => Err("missing_field"),
     };
     Ok(match (name.to_ascii_lowercase().as_str(), &words[..]) {
-        ("help", _) => Command::Help { about: some },
-        ("nick", [name]) => Command::Nick { name: (*name).into() },
-        ("join", [room]) => Command::Join { room: (*room).into(), resume: None, replay: None },
-        ("leave", _) => Command::Leave { room: some },
-        ("rooms", []) => Command::Rooms { after: 0, limit: None },
-        ("rooms", [number]) => Command::Rooms { after: page(number)?, limit: None },
-        ("who", []) => Command::Who { room: None, after: 0, limit: None },
+        ("help", _) => Request::Help { about: some },
+        ("nick", [name]) => Request::Nick { name: (*name).into() },
+        ("join", [room]) => Request::Join { room: (*room).into(), resume: None, replay: None },
+        ("leave", _) => Request::Leave { room: some },
+        ("rooms", []) => Request::Rooms { after: 0, limit: None },
+        ("rooms", [number]) => Request::Rooms { after: page(number)?, limit: None },
+        ("who", []) => Request::Who { room: None, after: 0, limit: None },
         ("who", [number]) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Command::Who { room: None, after: page(number)?, limit: None }
+            Request::Who { room: None, after: page(number)?, limit: None }
         }
-        ("who", [room]) => Command::Who { room: Some((*room).into()), after: 0, limit: None },
+        ("who", [room]) => Request::Who { room: Some((*room).into()), after: 0, limit: None },
         ("who", [room, number]) => {
-            Command::Who { room: Some((*room).into()), after: page(number)?, limit: None }
+            Request::Who { room: Some((*room).into()), after: page(number)?, limit: None }
         }
-        ("topic", ["-"]) => Command::Topic { room: None, text: Some("".into()) },
-        ("topic", _) => Command::Topic { room: None, text: some },
+        ("topic", ["-"]) => Request::Topic { room: None, text: Some("".into()) },
+        ("topic", _) => Request::Topic { room: None, text: some },
         ("msg", [to, _, ..]) => {
-            Command::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() }
+            Request::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() }
         }
-        ("me", [_, ..]) => Command::Say { room: None, text: arguments.into(), kind: Kind::Action },
-        ("history", []) => Command::History { room: None, before: None, after: None, limit: None },
+        ("me", [_, ..]) => {
+            Request::Say { room: None, text: arguments.into(), kind: MessageKind::Action }
+        }
+        ("history", []) => Request::History { room: None, before: None, after: None, limit: None },
         ("history", [number]) => match number.parse() {
             Ok(limit @ 1..) => {
-                Command::History { room: None, before: None, after: None, limit: Some(limit) }
+                Request::History { room: None, before: None, after: None, limit: Some(limit) }
             }
             _ => return Err("missing_field"),
         },
-        ("quit", _) => Command::Quit { words: some },
+        ("quit", _) => Request::Quit { reason: some },
         ("nick" | "join" | "rooms" | "who" | "msg" | "me" | "history", _) => {
             return Err("missing_field");
         }
@@ -123,8 +125,8 @@ fn check_json(text: &str) {
 
 fn check_object(text: &str) {
     let (parsed, reference) = json::parse(text);
-    if let Err(complaint) = &parsed {
-        check_complaint(complaint);
+    if let Err(error) = &parsed {
+        check_complaint(error);
     }
     let reference =
         reference.map(|reference| serde_json::to_string(&reference).expect("a number or a string"));
@@ -135,7 +137,7 @@ fn check_object(text: &str) {
     match serde_json::from_str::<Fields>(text) {
         Ok(fields) => {
             let expected = ask_naively(&fields);
-            assert_eq!((parsed.map_err(|complaint| complaint.code), reference), expected, "{text}");
+            assert_eq!((parsed.map_err(|error| error.code), reference), expected, "{text}");
         }
         // Unknown fields are passed over with less of a look: a number in one may be out of all
         // range.
@@ -246,7 +248,7 @@ impl Fields {
 }
 
 /// A request as docs/protocol.md has it.
-fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Option<String>) {
+fn ask_naively(fields: &Fields) -> (Result<Request<'static>, &'static str>, Option<String>) {
     let reference = fields.reference();
     if !fields.fit() {
         return (Err("bad_field"), reference);
@@ -254,36 +256,36 @@ fn ask_naively(fields: &Fields) -> (Result<Command<'static>, &'static str>, Opti
     (command_naively(fields), reference)
 }
 
-fn command_naively(fields: &Fields) -> Result<Command<'static>, &'static str> {
+fn command_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
     const MISSING: &str = "missing_field";
     let need = |field: &str| fields.text(field).map(Into::into).ok_or(MISSING);
     let room = fields.text("room").map(Into::into);
     Ok(match fields.text("type").ok_or(MISSING)?.as_str() {
-        "say" => Command::Say { room, text: need("text")?, kind: Kind::Said },
-        "me" => Command::Say { room, text: need("text")?, kind: Kind::Action },
-        "msg" => Command::Direct { to: need("to")?, text: need("text")? },
+        "say" => Request::Say { room, text: need("text")?, kind: MessageKind::Said },
+        "me" => Request::Say { room, text: need("text")?, kind: MessageKind::Action },
+        "msg" => Request::Direct { to: need("to")?, text: need("text")? },
         "join" => {
             let epoch = fields.text("epoch").map(Into::into);
             let resume = fields.number("since").map(|since| Resume { since, epoch });
-            Command::Join { room: room.ok_or(MISSING)?, resume, replay: fields.small("replay") }
+            Request::Join { room: room.ok_or(MISSING)?, resume, replay: fields.small("replay") }
         }
-        "leave" => Command::Leave { room },
-        "nick" => Command::Nick { name: need("name")? },
-        "topic" => Command::Topic { room, text: need("text").ok() },
+        "leave" => Request::Leave { room },
+        "nick" => Request::Nick { name: need("name")? },
+        "topic" => Request::Topic { room, text: need("text").ok() },
         "history" => {
             let (before, after) = (fields.number("before"), fields.number("after"));
-            Command::History { room, before, after, limit: fields.small("limit") }
+            Request::History { room, before, after, limit: fields.small("limit") }
         }
-        "who" => Command::Who {
+        "who" => Request::Who {
             room,
             after: fields.number("after").unwrap_or(0),
             limit: fields.small("limit"),
         },
-        "rooms" => Command::Rooms {
+        "rooms" => Request::Rooms {
             after: fields.number("after").unwrap_or(0),
             limit: fields.small("limit"),
         },
-        "typing" => Command::Typing { room },
+        "typing" => Request::Typing { room },
         _ => return Err("unknown_type"),
     })
 }

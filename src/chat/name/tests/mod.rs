@@ -6,7 +6,7 @@ fn name(typed: &str) -> Name {
     Name::parse(typed).unwrap_or_else(|error| panic!("{}: {error}", typed.escape_unicode()))
 }
 
-fn refusal(typed: &str) -> Rejection {
+fn refusal(typed: &str) -> NameProblem {
     match Name::parse(typed) {
         Ok(name) => panic!("{} is a name: {name:?}", typed.escape_unicode()),
         Err(error) => error.refusal,
@@ -156,7 +156,7 @@ fn names_that_are_two_names() {
 
 #[test]
 fn every_refusal() {
-    use Rejection::*;
+    use NameProblem::*;
     let limits = (32, 128);
     for (typed, expected) in [
         ("", Empty),
@@ -296,7 +296,7 @@ fn rooms() {
 
 #[test]
 fn refused_rooms() {
-    use Rejection::*;
+    use NameProblem::*;
     for (typed, expected) in [
         ("", Empty),
         ("#", Empty),
@@ -367,7 +367,7 @@ fn a_key_that_does_not_settle_is_none() {
 
 #[test]
 fn every_error_is_one_line_with_advice() {
-    use Rejection::*;
+    use NameProblem::*;
     let found = '\u{202E}';
     for refusal in [
         Empty,
@@ -430,7 +430,7 @@ fn a_name_that_looks_reserved_is_refused() {
         "admin\u{2BC}",
     ] {
         let refusal = Name::parse(typed).map_err(|error| error.refusal);
-        let is_right = matches!(refusal, Err(Rejection::LooksReserved { .. }));
+        let is_right = matches!(refusal, Err(NameProblem::LooksReserved { .. }));
         assert!(is_right, "{typed} ({}): {refusal:?}", typed.escape_unicode());
     }
     for typed in [
@@ -462,9 +462,9 @@ fn letters_of_one_script_do_not_hide_among_those_of_another() {
         "сосo",
     ] {
         let refusal = Name::parse(typed).map_err(|error| error.refusal);
-        assert_eq!(refusal, Err(Rejection::MixedScripts), "{}", typed.escape_unicode());
+        assert_eq!(refusal, Err(NameProblem::MixedScripts), "{}", typed.escape_unicode());
         let refusal = RoomName::parse(typed).map_err(|error| error.refusal);
-        assert_eq!(refusal, Err(Rejection::MixedScripts), "{}", typed.escape_unicode());
+        assert_eq!(refusal, Err(NameProblem::MixedScripts), "{}", typed.escape_unicode());
     }
     for typed in [
         "сосо",

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const PLENTY: Limits = Limits { messages_max: 1_000, bytes_max: 1 << 20 };
+const PLENTY: HistoryLimits = HistoryLimits { messages_max: 1_000, bytes_max: 1 << 20 };
 
 impl History {
     /// The id of the newest message held.
@@ -17,7 +17,7 @@ impl History {
 }
 
 fn said(text: &str) -> Message {
-    Message::new(7, Kind::Said, "alice", text).expect("a short name")
+    Message::new(7, MessageKind::Said, "alice", text).expect("a short name")
 }
 
 fn texts<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<(u64, String)> {
@@ -28,7 +28,7 @@ fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
     expected.iter().map(|&(id, text)| (id, text.to_owned())).collect()
 }
 
-fn filled(texts: &[&str], limits: &Limits) -> History {
+fn filled(texts: &[&str], limits: &HistoryLimits) -> History {
     let mut history = History::new(1);
     for text in texts {
         history.push(said(text), limits);
@@ -39,17 +39,21 @@ fn filled(texts: &[&str], limits: &Limits) -> History {
 #[test]
 fn a_message_is_four_words_and_one_allocation() {
     assert_eq!(size_of::<Message>(), 32);
-    let message = Message::new(42, Kind::Action, "アリス", "手を振る").expect("a short name");
+    let message =
+        Message::new(42, MessageKind::Action, "アリス", "手を振る").expect("a short name");
     assert_eq!((message.author(), message.text()), ("アリス", "手を振る"));
-    assert_eq!((message.unix_ms(), message.kind()), (42, Kind::Action));
+    assert_eq!((message.unix_ms(), message.kind()), (42, MessageKind::Action));
     assert_eq!(message.bytes(), 64 + "アリス手を振る".len());
 }
 
 #[test]
 fn an_author_may_be_empty_or_long_but_not_absurd() {
-    assert_eq!(Message::new(0, Kind::Said, "", "").map(|m| m.bytes()), Some(64));
-    assert!(Message::new(0, Kind::Said, &"a".repeat(65_535), "x").is_some_and(|m| m.text() == "x"));
-    assert_eq!(Message::new(0, Kind::Said, &"a".repeat(65_536), "x"), None);
+    assert_eq!(Message::new(0, MessageKind::Said, "", "").map(|m| m.bytes()), Some(64));
+    assert!(
+        Message::new(0, MessageKind::Said, &"a".repeat(65_535), "x")
+            .is_some_and(|m| m.text() == "x")
+    );
+    assert_eq!(Message::new(0, MessageKind::Said, &"a".repeat(65_536), "x"), None);
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn pages_are_found_by_id() {
 
 #[test]
 fn the_count_is_bounded() {
-    let history = filled(&["a", "b", "c", "d"], &Limits { messages_max: 2, ..PLENTY });
+    let history = filled(&["a", "b", "c", "d"], &HistoryLimits { messages_max: 2, ..PLENTY });
     assert_eq!(texts(history.after(0)), pairs(&[(3, "c"), (4, "d")]));
     assert_eq!(history.first_id(), Some(3));
     assert!(history.get(2).is_none());
@@ -94,7 +98,7 @@ fn the_count_is_bounded() {
 #[test]
 fn the_bytes_are_bounded_and_one_too_big_is_not_kept() {
     let one = said("x").bytes();
-    let limits = Limits { bytes_max: 2 * one, ..PLENTY };
+    let limits = HistoryLimits { bytes_max: 2 * one, ..PLENTY };
     let mut history = filled(&["a", "b", "c"], &limits);
     assert_eq!(texts(history.last(9)), pairs(&[(2, "b"), (3, "c")]));
     assert_eq!(history.bytes(), 2 * one);
@@ -106,7 +110,7 @@ fn the_bytes_are_bounded_and_one_too_big_is_not_kept() {
 
 #[test]
 fn none_kept_still_counts_ids() {
-    let history = filled(&["a", "b"], &Limits { messages_max: 0, ..PLENTY });
+    let history = filled(&["a", "b"], &HistoryLimits { messages_max: 0, ..PLENTY });
     assert_eq!((history.len(), history.bytes(), history.next_id()), (0, 0, 3));
 }
 
@@ -124,7 +128,7 @@ struct Naive {
 }
 
 impl Naive {
-    fn held(&self, limits: &Limits) -> &[(u64, Message)] {
+    fn held(&self, limits: &HistoryLimits) -> &[(u64, Message)] {
         (0..=self.all.len())
             .map(|start| &self.all[start..])
             .find(|held| {
@@ -143,7 +147,7 @@ proptest! {
         messages_max in 0usize..40, bytes_max in 0usize..2_000,
         offset in -5i64..70, limit in 0usize..70,
     ) {
-        let limits = Limits { messages_max, bytes_max };
+        let limits = HistoryLimits { messages_max, bytes_max };
         let mut history = History::new(first_id);
         let mut naive = Naive { all: Vec::new() };
         for text in &messages {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-impl People {
+impl Users {
     /// The invariant, and no two people with one name.
     pub(in crate::chat) fn check(&self) {
         let here = self.people.iter().flatten();
@@ -50,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn agrees_with_a_list(steps in prop::collection::vec(step(), 0..100)) {
-        let mut people = People::default();
+        let mut people = Users::default();
         let mut here: Vec<Option<(ClientId, usize, &str)>> = vec![None; 6];
         let mut serial = 0;
         for step in steps {
@@ -98,12 +98,12 @@ proptest! {
 
 #[test]
 fn who_looks_like_whom() {
-    let mut people = People::default();
+    let mut people = Users::default();
     let [alice, bill] = [ClientId::new(0, 1), ClientId::new(3, 2)];
     let name = |typed| Name::parse(typed).expect("a name");
     people.add(alice, name("coco"), Peer::default());
     people.add(bill, name("Bill"), Peer::default());
-    let alike = |people: &People, typed, except| {
+    let alike = |people: &Users, typed, except| {
         people.find_alike(&name(typed), except).map(|it| it.name.to_string())
     };
     assert_eq!(alike(&people, "сосо", None).as_deref(), Some("coco"));

@@ -4,13 +4,13 @@ use std::mem;
 
 use log::info;
 
-use super::event::{Entry, Event};
-use super::history::Message;
-use super::json::Reference;
-use super::name::Name;
-use super::output::{Line, Output, note, tell};
-use super::people::Person;
 use super::{Chat, LOBBY};
+use crate::chat::dialect::json::RequestRef;
+use crate::chat::dialect::reply::{Line, Reply, notice, render};
+use crate::chat::name::Name;
+use crate::chat::record::{Entry, Record};
+use crate::chat::state::history::Message;
+use crate::chat::state::users::User;
 use crate::delivery::Delivery;
 use crate::delivery::channels::{ChannelId as RoomId, Origin};
 use crate::delivery::encoding::Framing;
@@ -21,8 +21,8 @@ impl Chat {
     pub(super) fn commit(
         &mut self,
         by: ClientId,
-        event: Event,
-        reference: Option<&Reference>,
+        event: Record,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
         let unix_ms = out.now().unix_ms;
@@ -38,27 +38,27 @@ impl Chat {
         let Entry { event, by, reference, unix_ms: time } = entry;
         let (by, time, reference) = (*by, *time, reference.as_ref());
         match event {
-            Event::Said { room, message } => self.publish_said(by, *room, message, reference, out),
-            Event::Joined { room } => {
+            Record::Said { room, message } => self.publish_said(by, *room, message, reference, out),
+            Record::Joined { room } => {
                 let joined =
-                    |room, name| Output::Joined { room, name, time, own: None, reference: None };
+                    |room, name| Reply::Joined { room, name, time, own: None, reference: None };
                 self.announce(by, *room, 1, joined, out);
             }
-            Event::Left { room, words } => {
-                let words = words.as_deref();
-                let left = |room, name| Output::Left {
+            Record::Left { room, reason } => {
+                let reason = reason.as_deref();
+                let left = |room, name| Reply::Left {
                     room,
                     name,
                     time,
-                    words,
+                    reason,
                     you: false,
                     reference: None,
                 };
                 self.announce(by, *room, 0, left, out);
             }
-            Event::Renamed { name } => {
+            Record::Renamed { name } => {
                 let to = name.as_str();
-                let renamed = |room, from| Output::Renamed {
+                let renamed = |room, from| Reply::Renamed {
                     room: Some(room),
                     from,
                     to,
@@ -71,11 +71,14 @@ impl Chat {
                     self.announce(by, room, 0, renamed, out);
                 }
             }
-            Event::Topic { room, text } => {
+            Record::Topic { room, text } => {
                 self.publish_topic(by, *room, text, time, reference, out)
             }
-            Event::Direct { to, text } => self.publish_direct(by, *to, text, time, reference, out),
-            Event::Came { .. } | Event::Went | Event::Opened { .. } | Event::Closed { .. } => {}
+            Record::Direct { to, text } => self.publish_direct(by, *to, text, time, reference, out),
+            Record::Connected { .. }
+            | Record::Disconnected
+            | Record::Opened { .. }
+            | Record::Closed { .. } => {}
         }
     }
 
@@ -86,7 +89,7 @@ impl Chat {
         by: ClientId,
         id: RoomId,
         message: &Message,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
         let Some(room) = self.directory.get(id) else { return };
@@ -97,17 +100,17 @@ impl Chat {
             None if out.encoding(by).framing != Framing::Lines => None,
             None => Some(Vec::new()),
             reference => {
-                Some(out.encode(by, |to| tell(to, &Output::Said { room: name, line, reference })))
+                Some(out.encode(by, |to| render(to, &Reply::Said { room: name, line, reference })))
             }
         };
         let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
-        let said = Output::Said { room: name, line, reference: None };
-        out.publish(id, origin, |to| tell(to, &said));
+        let said = Reply::Said { room: name, line, reference: None };
+        out.publish(id, origin, |to| render(to, &said));
         if let Some(listeners) =
             self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
             && name == LOBBY
         {
-            out.publish(listeners, None, |to| tell(to, &said));
+            out.publish(listeners, None, |to| render(to, &said));
         }
     }
 
@@ -118,7 +121,7 @@ impl Chat {
         by: ClientId,
         id: RoomId,
         more: u32,
-        output: impl Fn(&'a str, &'a str) -> Output<'a>,
+        output: impl Fn(&'a str, &'a str) -> Reply<'a>,
         out: &mut Delivery,
     ) {
         let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
@@ -126,7 +129,7 @@ impl Chat {
         };
         if room.members + more <= self.settings.announce_below {
             let output = output(room.name.as_str(), person.name.as_str());
-            out.publish(id, Some(Origin { speaker: by, instead: &[] }), |to| tell(to, &output));
+            out.publish(id, Some(Origin { speaker: by, instead: &[] }), |to| render(to, &output));
         }
     }
 
@@ -136,13 +139,13 @@ impl Chat {
         id: RoomId,
         topic: &str,
         time: u64,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
         let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
             return;
         };
-        let output = |reference| Output::Topic {
+        let output = |reference| Reply::Topic {
             room: room.name.as_str(),
             topic,
             name: Some(person.name.as_str()),
@@ -150,9 +153,9 @@ impl Chat {
             reference,
         };
         let own =
-            reference.map(|reference| out.encode(by, |to| tell(to, &output(Some(reference)))));
+            reference.map(|reference| out.encode(by, |to| render(to, &output(Some(reference)))));
         let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
-        out.publish(id, origin, |to| tell(to, &output(None)));
+        out.publish(id, origin, |to| render(to, &output(None)));
     }
 
     fn publish_direct(
@@ -161,13 +164,13 @@ impl Chat {
         to: ClientId,
         text: &str,
         time: u64,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
         let (Some(from), Some(addressee)) = (self.people.get(by), self.people.get(to)) else {
             return;
         };
-        let output = |sent, reference| Output::Direct {
+        let output = |sent, reference| Reply::Direct {
             from: from.name.as_str(),
             to: addressee.name.as_str(),
             text,
@@ -176,36 +179,36 @@ impl Chat {
             reference,
         };
         if to != by {
-            out.send(to, |encoder| tell(encoder, &output(false, None)));
+            out.send(to, |encoder| render(encoder, &output(false, None)));
         }
-        out.send(by, |encoder| tell(encoder, &output(true, reference)));
+        out.send(by, |encoder| render(encoder, &output(true, reference)));
     }
 
     /// Changes the state.
     fn apply(&mut self, entry: Entry, out: &mut Delivery) {
         let by = entry.by;
         match entry.event {
-            Event::Came { name, peer } => {
+            Record::Connected { name, peer } => {
                 info!("{peer} is {name}");
                 self.people.add(by, name, peer);
             }
-            Event::Went => {
-                if let Some(Person { name, peer, .. }) = self.people.get(by) {
+            Record::Disconnected => {
+                if let Some(User { name, peer, .. }) = self.people.get(by) {
                     info!("{name} left ({peer})");
                 }
                 self.people.remove(by);
             }
-            Event::Opened { room, name } => self.directory.open(room, name),
-            Event::Closed { room } => {
+            Record::Opened { room, name } => self.directory.open(room, name),
+            Record::Closed { room } => {
                 self.directory.close(room);
                 out.close_channel(room);
             }
-            Event::Joined { room } => {
+            Record::Joined { room } => {
                 out.join(room, by);
                 self.directory.enter(room);
                 self.turn_to(by, Some(room));
             }
-            Event::Left { room, .. } => {
+            Record::Left { room, .. } => {
                 out.leave(room, by);
                 self.directory.leave(room);
                 if self.people.get(by).is_some_and(|person| person.current == Some(room)) {
@@ -214,23 +217,23 @@ impl Chat {
                 }
                 self.close_if_void(by, room, out);
             }
-            Event::Renamed { name } => {
-                if let Some(Person { name: old, peer, .. }) = self.people.get(by) {
+            Record::Renamed { name } => {
+                if let Some(User { name: old, peer, .. }) = self.people.get(by) {
                     info!("{old} is {name} now ({peer})");
                 }
                 self.people.rename(by, name);
             }
-            Event::Topic { room, text } => {
+            Record::Topic { room, text } => {
                 if let Some(room) = self.directory.get_mut(room) {
                     room.topic = text;
                 }
             }
-            Event::Said { room, message } => {
+            Record::Said { room, message } => {
                 self.directory.say(room, message);
-                self.comfort(by, room, out);
+                self.notice_alone(by, room, out);
                 self.make_room(by, room, out);
             }
-            Event::Direct { .. } => {}
+            Record::Direct { .. } => {}
         }
     }
 
@@ -238,21 +241,21 @@ impl Chat {
     pub(super) fn turn_to(&mut self, client: ClientId, room: Option<RoomId>) {
         if let Some(person) = self.people.get_mut(client) {
             person.current = room;
-            person.told_alone = false;
+            person.alone_notice_sent = false;
         }
     }
 
     /// Whoever speaks where nobody else is, is told so once.
-    fn comfort(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
+    fn notice_alone(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
         let (Some(room), Some(person)) = (self.directory.get(id), self.people.get_mut(by)) else {
             return;
         };
         if room.members > 1 {
-            person.told_alone = false;
-        } else if !mem::replace(&mut person.told_alone, true) {
+            person.alone_notice_sent = false;
+        } else if !mem::replace(&mut person.alone_notice_sent, true) {
             let name: &str = room.name.as_str();
             out.send(by, |to| {
-                note(
+                notice(
                     to,
                     format_args!(
                         "* Nobody else is in {name} now. Whoever joins will see what you said."
@@ -267,7 +270,7 @@ impl Chat {
     fn make_room(&mut self, by: ClientId, growing: RoomId, out: &mut Delivery) {
         while self.directory.is_over_bytes() {
             match self.directory.most_vacant() {
-                Some(room) => self.commit(by, Event::Closed { room }, None, out),
+                Some(room) => self.commit(by, Record::Closed { room }, None, out),
                 None if self
                     .directory
                     .get(growing)
@@ -283,7 +286,7 @@ impl Chat {
     /// A room without members and without messages disappears.
     fn close_if_void(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
         if self.directory.get(id).is_some_and(|room| room.members == 0 && room.history.is_empty()) {
-            self.commit(by, Event::Closed { room: id }, None, out);
+            self.commit(by, Record::Closed { room: id }, None, out);
         }
     }
 

@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::history::Kind;
-use super::text::{self, quote};
+use crate::chat::state::history::MessageKind;
+use crate::chat::text::{self, quote};
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Command<'a> {
+pub enum Request<'a> {
     Say {
         room: Option<Cow<'a, str>>,
         text: Cow<'a, str>,
-        kind: Kind,
+        kind: MessageKind,
     },
     Direct {
         to: Cow<'a, str>,
@@ -58,30 +58,30 @@ pub enum Command<'a> {
         about: Option<Cow<'a, str>>,
     },
     Quit {
-        words: Option<Cow<'a, str>>,
+        reason: Option<Cow<'a, str>>,
     },
     /// An empty line.
     Nothing,
 }
 
-impl Command<'_> {
+impl Request<'_> {
     /// Whether others see anything of it, and not only the one who is answered.
     pub fn concerns_others(&self) -> bool {
         match self {
-            Command::Say { .. }
-            | Command::Direct { .. }
-            | Command::Join { .. }
-            | Command::Leave { .. }
-            | Command::Nick { .. }
-            | Command::Topic { text: Some(_), .. }
-            | Command::Typing { .. }
-            | Command::Quit { .. } => true,
-            Command::Topic { text: None, .. }
-            | Command::History { .. }
-            | Command::Who { .. }
-            | Command::Rooms { .. }
-            | Command::Help { .. }
-            | Command::Nothing => false,
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Typing { .. }
+            | Request::Quit { .. } => true,
+            Request::Topic { text: None, .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Help { .. }
+            | Request::Nothing => false,
         }
     }
 }
@@ -97,83 +97,83 @@ pub struct Resume<'a> {
 
 /// Why a request cannot be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct RequestError {
     /// For programs.
     pub code: &'static str,
     /// For people: what was wrong and what to do.
     pub message: String,
 }
 
-impl Complaint {
-    pub fn new(code: &'static str, message: String) -> Complaint {
-        Complaint { code, message }
+impl RequestError {
+    pub fn new(code: &'static str, message: String) -> RequestError {
+        RequestError { code, message }
     }
 
     /// What an error says of itself, as a sentence like all others.
-    pub fn of(code: &'static str, error: &dyn std::error::Error) -> Complaint {
+    pub fn of(code: &'static str, error: &dyn std::error::Error) -> RequestError {
         let mut said = error.to_string();
         if let Some(first) = said.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        Complaint { code, message: said + "." }
+        RequestError { code, message: said + "." }
     }
 }
 
 /// A command that people type: what /help says of it, and how its arguments are read.
-pub struct Typed {
+pub struct CommandSpec {
     pub name: &'static str,
     pub arguments: &'static str,
     /// One line for the list.
     pub does: &'static str,
     /// What else there is to know.
     pub details: &'static str,
-    parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
+    parse: for<'a> fn(&'a str) -> Option<Request<'a>>,
 }
 
 /// Members on one page of /who, rooms on one page of /rooms.
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [Typed; 12] = [
-    Typed {
+pub const COMMANDS: [CommandSpec; 12] = [
+    CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
         does: "list the commands, or explain one",
         details: "",
-        parse: |arguments| Some(Command::Help { about: optional(arguments) }),
+        parse: |arguments| Some(Request::Help { about: optional(arguments) }),
     },
-    Typed {
+    CommandSpec {
         name: "nick",
         arguments: "NAME",
         does: "take a new name",
         details: "Names work in any script, have at most 32 characters and no spaces. Upper and lower case do not make two \
                   names.",
-        parse: |arguments| Some(Command::Nick { name: word(arguments)? }),
+        parse: |arguments| Some(Request::Nick { name: word(arguments)? }),
     },
-    Typed {
+    CommandSpec {
         name: "join",
         arguments: "#ROOM",
         does: "enter a room, or create it, and talk there",
         details: "You stay in your other rooms and go on hearing them; /join one of them to talk there.",
         parse: |arguments| {
-            Some(Command::Join { room: word(arguments)?, resume: None, replay: None })
+            Some(Request::Join { room: word(arguments)?, resume: None, replay: None })
         },
     },
-    Typed {
+    CommandSpec {
         name: "leave",
         arguments: "[#ROOM]",
         does: "leave a room, or the one you talk in",
         details: "You stay connected when you have left your last room.",
-        parse: |arguments| Some(Command::Leave { room: optional(arguments) }),
+        parse: |arguments| Some(Request::Leave { room: optional(arguments) }),
     },
-    Typed {
+    CommandSpec {
         name: "rooms",
         arguments: "[PAGE]",
         does: "list the rooms, busiest first",
         details: "",
-        parse: |arguments| Some(Command::Rooms { after: page(arguments)?, limit: None }),
+        parse: |arguments| Some(Request::Rooms { after: page(arguments)?, limit: None }),
     },
-    Typed {
+    CommandSpec {
         name: "who",
         arguments: "[#ROOM] [PAGE]",
         does: "list who is in a room",
@@ -184,39 +184,43 @@ pub const COMMANDS: [Typed; 12] = [
                 None => (arguments, ""),
                 Some((room, rest)) => (room, rest.trim()),
             };
-            Some(Command::Who { room: optional(room), after: page(rest)?, limit: None })
+            Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
         },
     },
-    Typed {
+    CommandSpec {
         name: "topic",
         arguments: "[TEXT]",
         does: "show what the room is about, or set it",
         details: "/topic - clears it.",
         parse: |arguments| {
             let text = if arguments == "-" { Some("".into()) } else { optional(arguments) };
-            Some(Command::Topic { room: None, text })
+            Some(Request::Topic { room: None, text })
         },
     },
-    Typed {
+    CommandSpec {
         name: "msg",
         arguments: "NAME TEXT",
         does: "say something to one person only",
         details: "",
         parse: |arguments| {
             let (to, text) = arguments.split_once(char::is_whitespace)?;
-            Some(Command::Direct { to: to.into(), text: word_or_more(text)? })
+            Some(Request::Direct { to: to.into(), text: word_or_more(text)? })
         },
     },
-    Typed {
+    CommandSpec {
         name: "me",
         arguments: "ACTION",
         does: "do something: /me waves",
         details: "",
         parse: |arguments| {
-            Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Action })
+            Some(Request::Say {
+                room: None,
+                text: word_or_more(arguments)?,
+                kind: MessageKind::Action,
+            })
         },
     },
-    Typed {
+    CommandSpec {
         name: "history",
         arguments: "[N]",
         does: "show the last N messages of the room, with their dates (UTC) and numbers",
@@ -226,23 +230,27 @@ pub const COMMANDS: [Typed; 12] = [
                 "" => None,
                 number => Some(number.parse().ok().filter(|&number| number > 0)?),
             };
-            Some(Command::History { room: None, before: None, after: None, limit })
+            Some(Request::History { room: None, before: None, after: None, limit })
         },
     },
-    Typed {
+    CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
         does: "say goodbye",
         details: "",
-        parse: |arguments| Some(Command::Quit { words: optional(arguments) }),
+        parse: |arguments| Some(Request::Quit { reason: optional(arguments) }),
     },
-    Typed {
+    CommandSpec {
         name: "/",
         arguments: "TEXT",
         does: "say something that begins with a slash: //text says /text",
         details: "",
         parse: |arguments| {
-            Some(Command::Say { room: None, text: word_or_more(arguments)?, kind: Kind::Said })
+            Some(Request::Say {
+                room: None,
+                text: word_or_more(arguments)?,
+                kind: MessageKind::Said,
+            })
         },
     },
 ];
@@ -252,16 +260,16 @@ pub const COMMANDS: [Typed; 12] = [
 ///
 /// # Errors
 /// A command that is not in the table, or that lacks an argument.
-pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
+pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let line = without_unseen_start(line.trim_end());
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
-            "" => Command::Nothing,
-            text => Command::Say { room: None, text: text.into(), kind: Kind::Said },
+            "" => Request::Nothing,
+            text => Request::Say { room: None, text: text.into(), kind: MessageKind::Said },
         });
     };
     if command.starts_with('/') {
-        return Ok(Command::Say { room: None, text: command.into(), kind: Kind::Said });
+        return Ok(Request::Say { room: None, text: command.into(), kind: MessageKind::Said });
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(typed) = find(name) else {
@@ -269,14 +277,14 @@ pub fn parse(line: &str) -> Result<Command<'_>, Complaint> {
             "There is no command {}. Type /help for the commands, or //text to say /text.",
             quote(&line[..=name.len()], 40)
         );
-        return Err(Complaint::new("unknown_type", message));
+        return Err(RequestError::new("unknown_type", message));
     };
     (typed.parse)(arguments.trim()).ok_or_else(|| {
         let message = format!(
             "That is not how /{0} works. Type it as: /{0} {1}",
             typed.name, typed.arguments
         );
-        Complaint::new("missing_field", message)
+        RequestError::new("missing_field", message)
     })
 }
 
@@ -291,7 +299,7 @@ fn without_unseen_start(line: &str) -> &str {
 }
 
 /// A command by its name, in any case.
-pub fn find(name: &str) -> Option<&'static Typed> {
+pub fn find(name: &str) -> Option<&'static CommandSpec> {
     let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
     COMMANDS.iter().find(|typed| typed.name.eq_ignore_ascii_case(name))
 }
@@ -325,8 +333,8 @@ fn is_number(argument: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Result<Command<'_>, Complaint> {
-        Ok(Command::Say { room: None, text: text.into(), kind: Kind::Said })
+    fn said(text: &str) -> Result<Request<'_>, RequestError> {
+        Ok(Request::Say { room: None, text: text.into(), kind: MessageKind::Said })
     }
 
     #[test]
@@ -335,41 +343,41 @@ mod tests {
         assert_eq!(parse("  two spaces stay \r"), said("  two spaces stay"));
         assert_eq!(parse("//help"), said("/help"));
         assert_eq!(parse("///"), said("//"));
-        assert_eq!(parse(" \t"), Ok(Command::Nothing));
+        assert_eq!(parse(" \t"), Ok(Request::Nothing));
     }
 
     #[test]
     fn commands_are_found_in_any_case() {
-        assert_eq!(parse("/NICK alice"), Ok(Command::Nick { name: "alice".into() }));
+        assert_eq!(parse("/NICK alice"), Ok(Request::Nick { name: "alice".into() }));
         assert_eq!(
             parse("/msg bob  how are you? "),
-            Ok(Command::Direct { to: "bob".into(), text: "how are you?".into() })
+            Ok(Request::Direct { to: "bob".into(), text: "how are you?".into() })
         );
-        assert_eq!(parse("/leave"), Ok(Command::Leave { room: None }));
-        assert_eq!(parse("/leave #dev"), Ok(Command::Leave { room: Some("#dev".into()) }));
-        assert_eq!(parse("/topic -"), Ok(Command::Topic { room: None, text: Some("".into()) }));
+        assert_eq!(parse("/leave"), Ok(Request::Leave { room: None }));
+        assert_eq!(parse("/leave #dev"), Ok(Request::Leave { room: Some("#dev".into()) }));
+        assert_eq!(parse("/topic -"), Ok(Request::Topic { room: None, text: Some("".into()) }));
         assert_eq!(
             parse("/who #dev 3"),
-            Ok(Command::Who { room: Some("#dev".into()), after: 100, limit: None })
+            Ok(Request::Who { room: Some("#dev".into()), after: 100, limit: None })
         );
-        assert_eq!(parse("/who 2"), Ok(Command::Who { room: None, after: 50, limit: None }));
+        assert_eq!(parse("/who 2"), Ok(Request::Who { room: None, after: 50, limit: None }));
     }
 
     #[test]
     fn complaints_say_what_to_do() {
-        for (line, code, words) in [
+        for (line, code, reason) in [
             ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
             ("/", "unknown_type", "There is no command \"/\"."),
             ("/nick", "missing_field", "/nick NAME"),
-            ("/nick two words", "missing_field", "/nick NAME"),
+            ("/nick two reason", "missing_field", "/nick NAME"),
             ("/msg bob", "missing_field", "/msg NAME TEXT"),
             ("/history many", "missing_field", "/history [N]"),
             ("/rooms 0", "missing_field", "/rooms [PAGE]"),
             ("/me", "missing_field", "/me ACTION"),
         ] {
-            let complaint = parse(line).expect_err(line);
-            assert_eq!(complaint.code, code, "{line}");
-            assert!(complaint.message.contains(words), "{line}: {}", complaint.message);
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.code, code, "{line}");
+            assert!(error.message.contains(reason), "{line}: {}", error.message);
         }
     }
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::history::Kind;
+use crate::chat::state::history::MessageKind;
 
-impl Directory {
+impl Rooms {
     /// The rooms that there are.
     pub(in crate::chat) fn ids(&self) -> Vec<RoomId> {
         (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(RoomId::new).collect()
@@ -37,9 +37,9 @@ impl Directory {
     }
 }
 
-const LIMITS: Limits = Limits {
+const LIMITS: RoomLimits = RoomLimits {
     rooms_max: 6,
-    history: history::Limits { messages_max: 3, bytes_max: 400 },
+    history: history::HistoryLimits { messages_max: 3, bytes_max: 400 },
     history_bytes_max: 1000,
 };
 
@@ -83,7 +83,7 @@ fn name(number: u8) -> RoomName {
 proptest! {
     #[test]
     fn agrees_with_a_list(steps in prop::collection::vec(step(), 0..200)) {
-        let mut directory = Directory::new(LIMITS);
+        let mut directory = Rooms::new(LIMITS);
         let mut rooms: Vec<Naive> = Vec::new();
         let (mut clock, mut ids_used, mut highest_said) = (0, 0, [0u64; 8]);
         for step in steps {
@@ -113,7 +113,7 @@ proptest! {
                     directory.leave(rooms[at].id);
                 }
                 (Step::Say(_, bytes), Some(at)) => {
-                    let message = Message::new(clock, Kind::Said, "alice", &"x".repeat(bytes.into())).expect("a message");
+                    let message = Message::new(clock, MessageKind::Said, "alice", &"x".repeat(bytes.into())).expect("a message");
                     let room = &mut rooms[at];
                     room.said.push((room.next_id, message.bytes()));
                     prop_assert_eq!(directory.say(room.id, message), room.next_id);
@@ -159,11 +159,11 @@ proptest! {
 
 #[test]
 fn what_is_not_there_changes_nothing() {
-    let mut directory = Directory::new(LIMITS);
+    let mut directory = Rooms::new(LIMITS);
     let nowhere = RoomId::new(3);
     directory.close(nowhere);
     directory.halve(nowhere);
-    let message = Message::new(0, Kind::Said, "alice", "hello").expect("a message");
+    let message = Message::new(0, MessageKind::Said, "alice", "hello").expect("a message");
     assert_eq!(directory.say(nowhere, message), 0);
     assert!(directory.get(nowhere).is_none());
     directory.check();

@@ -1,5 +1,9 @@
 //! The languages that clients speak.
 
+pub mod json;
+pub mod reply;
+pub mod utc;
+
 use crate::delivery::encoding::Dialect;
 
 /// Text for people.

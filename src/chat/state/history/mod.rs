@@ -9,7 +9,7 @@ pub const ALLOCATION_BYTES: usize = 32;
 
 /// How a message was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// `alice: hello`
     Said,
     /// `* alice waves`
@@ -25,12 +25,12 @@ pub struct Message {
     unix_ms: u64,
     author_and_text: Box<str>,
     author_bytes: u16,
-    kind: Kind,
+    kind: MessageKind,
 }
 
 impl Message {
     /// `None` if the author's name has more than 65,535 bytes, many times what a name may have.
-    pub fn new(unix_ms: u64, kind: Kind, author: &str, text: &str) -> Option<Message> {
+    pub fn new(unix_ms: u64, kind: MessageKind, author: &str, text: &str) -> Option<Message> {
         let author_bytes = u16::try_from(author.len()).ok()?;
         let mut both = String::with_capacity(author.len() + text.len());
         both.push_str(author);
@@ -44,7 +44,7 @@ impl Message {
     }
 
     /// Said or done.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MessageKind {
         self.kind
     }
 
@@ -58,7 +58,7 @@ impl Message {
         &self.author_and_text[usize::from(self.author_bytes)..]
     }
 
-    /// What it counts for against `Limits::bytes_max`.
+    /// What it counts for against `HistoryLimits::bytes_max`.
     pub fn bytes(&self) -> usize {
         size_of::<Message>() + ALLOCATION_BYTES + self.author_and_text.len()
     }
@@ -67,7 +67,7 @@ impl Message {
 /// How much a room remembers. The same for all rooms, so it is given with each push and not stored
 /// with each room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HistoryLimits {
     /// Messages; 0 keeps none.
     pub messages_max: usize,
     /// Bytes, as `Message::bytes` counts them.
@@ -95,7 +95,7 @@ impl History {
     /// Appends `message`, forgets the oldest until both limits hold, and returns the id given. A
     /// message over `bytes_max` on its own is forgotten as well, so that the bound has no
     /// exception; its id is spent.
-    pub fn push(&mut self, message: Message, limits: &Limits) -> u64 {
+    pub fn push(&mut self, message: Message, limits: &HistoryLimits) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.bytes += message.bytes();
@@ -138,7 +138,7 @@ impl History {
         self.messages.is_empty()
     }
 
-    /// What the messages held count for against `Limits::bytes_max`.
+    /// What the messages held count for against `HistoryLimits::bytes_max`.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -6,50 +6,50 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::dialect;
-use super::history::{Kind, Message};
-use super::json::Reference;
-use super::text::Row;
-use super::utc::Utc;
+use crate::chat::dialect;
+use crate::chat::dialect::json::RequestRef;
+use crate::chat::dialect::utc::Utc;
+use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::text::Row;
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 
-/// One thing to tell. The fields and their order are those of the JSON dialect.
+/// One thing to render. The fields and their order are those of the JSON dialect.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Output<'a> {
+pub enum Reply<'a> {
     Welcome {
         name: &'a str,
         epoch: &'a str,
         server: &'a str,
         time: u64,
-        limits: Promised,
+        limits: ServerLimits,
     },
     Said {
         room: &'a str,
         #[serde(flatten)]
         line: Line<'a>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Joined {
         room: &'a str,
         name: &'a str,
         time: u64,
         #[serde(flatten, skip_serializing_if = "Option::is_none")]
-        own: Option<Entrance<'a>>,
+        own: Option<JoinedSelf<'a>>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Left {
         room: &'a str,
         name: &'a str,
         time: u64,
         #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
-        words: Option<&'a str>,
+        reason: Option<&'a str>,
         #[serde(skip_serializing_if = "is_false")]
         you: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Renamed {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub enum Output<'a> {
         #[serde(skip_serializing_if = "is_false")]
         you: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Topic {
         room: &'a str,
@@ -70,7 +70,7 @@ pub enum Output<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Direct {
         from: &'a str,
@@ -81,7 +81,7 @@ pub enum Output<'a> {
         #[serde(skip)]
         sent: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     History {
         room: &'a str,
@@ -90,7 +90,7 @@ pub enum Output<'a> {
         #[serde(skip_serializing_if = "is_false")]
         replay: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Members {
         room: &'a str,
@@ -101,17 +101,17 @@ pub enum Output<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Rooms {
-        rooms: Vec<Listed<'a>>,
+        rooms: Vec<RoomSummary<'a>>,
         total: usize,
         #[serde(skip)]
         after: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
     Typing {
         room: &'a str,
@@ -121,7 +121,7 @@ pub enum Output<'a> {
         code: &'a str,
         message: &'a str,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
     },
 }
 
@@ -138,7 +138,7 @@ pub struct Line<'a> {
 
 /// What only the one who joins is told.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Entrance<'a> {
+pub struct JoinedSelf<'a> {
     pub you: bool,
     /// The id of the room's last message; 0 before the first.
     pub position: u64,
@@ -150,7 +150,7 @@ pub struct Entrance<'a> {
 
 /// A room in the list of rooms.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Listed<'a> {
+pub struct RoomSummary<'a> {
     pub room: &'a str,
     pub members: u32,
     pub topic: &'a str,
@@ -158,7 +158,7 @@ pub struct Listed<'a> {
 
 /// The limits that a program may want to know.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Promised {
+pub struct ServerLimits {
     pub message_bytes: usize,
     pub name_chars: usize,
     pub room_chars: usize,
@@ -198,12 +198,13 @@ pub struct Page<'a> {
     /// Whether its reader speaks JSON.
     pub is_json: bool,
     pub room: &'a str,
-    pub reference: Option<&'a Reference>,
+    pub reference: Option<&'a RequestRef>,
     pub bytes_max: usize,
 }
 
 impl<'a> Page<'a> {
-    /// How many of these fit, in their order: one at least, as there is no other way to tell of it.
+    /// How many of these fit, in their order: one at least, as there is no other way to render of
+    /// it.
     pub fn fitting<'b>(&self, messages: impl ExactSizeIterator<Item = &'b Line<'b>>) -> usize {
         let (count, mut bytes) = (messages.len(), self.frame_bytes(messages.len()));
         let over = messages.map(|line| self.bytes(line)).position(|more| {
@@ -213,8 +214,8 @@ impl<'a> Page<'a> {
         over.map_or(count, |over| over.max(1))
     }
 
-    pub fn output(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Output<'a> {
-        Output::History { room: self.room, messages, more, replay, reference: self.reference }
+    pub fn output(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Reply<'a> {
+        Reply::History { room: self.room, messages, more, replay, reference: self.reference }
     }
 
     /// What is around the messages: the object, or the heading.
@@ -244,26 +245,26 @@ impl<'a> Line<'a> {
             time: message.unix_ms(),
             name: message.author(),
             text: message.text(),
-            me: message.kind() == Kind::Action,
+            me: message.kind() == MessageKind::Action,
         }
     }
 }
 
 /// Appends what is told in the rendering that its reader understands.
-pub fn tell(to: &mut Encoder, output: &Output) {
+pub fn render(to: &mut Encoder, output: &Reply) {
     if to.encoding().dialect == dialect::JSON {
         to.message(FrameKind::Text, |buffer| {
             serde_json::to_writer(buffer, output).expect("strings and numbers always serialize");
         });
-    } else if let Output::Said { room, line, .. } = output {
+    } else if let Reply::Said { room, line, .. } = output {
         tell_said(to, room, *line);
     } else {
-        output.lines(&mut |line| note(to, line));
+        output.lines(&mut |line| notice(to, line));
     }
 }
 
 /// One line for people; those who speak JSON are not told.
-pub fn note(to: &mut Encoder, line: fmt::Arguments) {
+pub fn notice(to: &mut Encoder, line: fmt::Arguments) {
     if to.encoding().dialect == dialect::JSON {
         return;
     }
@@ -306,15 +307,15 @@ pub fn others(members: u32) -> String {
     }
 }
 
-impl Output<'_> {
+impl Reply<'_> {
     /// What people read.
     fn lines(&self, line: &mut dyn FnMut(fmt::Arguments)) {
         match self {
-            Output::Said { .. } | Output::Welcome { .. } | Output::Typing { .. } => {}
-            Output::Joined { room, name, own: None, .. } => {
+            Reply::Said { .. } | Reply::Welcome { .. } | Reply::Typing { .. } => {}
+            Reply::Joined { room, name, own: None, .. } => {
                 line(format_args!("* {name} joined {room}."))
             }
-            Output::Joined { room, own: Some(own), .. } => {
+            Reply::Joined { room, own: Some(own), .. } => {
                 let topic = if own.topic.is_empty() {
                     String::new()
                 } else {
@@ -322,37 +323,35 @@ impl Output<'_> {
                 };
                 line(format_args!("* You are in {room} now, with {}.{topic}", others(own.members)));
             }
-            Output::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
-            Output::Left { room, name, words: None, .. } => {
+            Reply::Left { room, you: true, .. } => line(format_args!("* You left {room}.")),
+            Reply::Left { room, name, reason: None, .. } => {
                 line(format_args!("* {name} left {room}."))
             }
-            Output::Left { room, name, words: Some(words), .. } => {
-                line(format_args!("* {name} left {room}: {}", Row(words)));
+            Reply::Left { room, name, reason: Some(reason), .. } => {
+                line(format_args!("* {name} left {room}: {}", Row(reason)));
             }
-            Output::Renamed { to, you: true, .. } => line(format_args!("* You are {to} now.")),
-            Output::Renamed { from, to, .. } => line(format_args!("* {from} is {to} now.")),
-            Output::Topic { room, topic, name: None, .. } => match *topic {
+            Reply::Renamed { to, you: true, .. } => line(format_args!("* You are {to} now.")),
+            Reply::Renamed { from, to, .. } => line(format_args!("* {from} is {to} now.")),
+            Reply::Topic { room, topic, name: None, .. } => match *topic {
                 "" => line(format_args!("* {room} has no topic. Set one with /topic TEXT.")),
                 topic => line(format_args!("* The topic of {room}: {}", Row(topic))),
             },
-            Output::Topic { room, topic, name: Some(name), .. } => match *topic {
+            Reply::Topic { room, topic, name: Some(name), .. } => match *topic {
                 "" => line(format_args!("* {name} cleared the topic of {room}.")),
                 topic => line(format_args!("* {name} set the topic of {room}: {}", Row(topic))),
             },
-            Output::Direct { to, text, sent: true, .. } => {
+            Reply::Direct { to, text, sent: true, .. } => {
                 line(format_args!("[you -> {to}] {}", Row(text)))
             }
-            Output::Direct { from, text, .. } => {
-                line(format_args!("[{from} -> you] {}", Row(text)))
-            }
-            Output::History { room, messages, replay, .. } => {
+            Reply::Direct { from, text, .. } => line(format_args!("[{from} -> you] {}", Row(text))),
+            Reply::History { room, messages, replay, .. } => {
                 history_lines(room, messages, *replay, line)
             }
-            Output::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
-            Output::Members { room, members, total, .. } if members.is_empty() => {
+            Reply::Members { room, total: 0, .. } => line(format_args!("* Nobody is in {room}.")),
+            Reply::Members { room, members, total, .. } if members.is_empty() => {
                 line(format_args!("* {total} in {room}: there is no such page."));
             }
-            Output::Members { room, members, total, after, next, .. } => {
+            Reply::Members { room, members, total, after, next, .. } => {
                 let (first, last) = (after + 1, after + members.len() as u64);
                 let names = members.join(", ");
                 match next {
@@ -362,15 +361,15 @@ impl Output<'_> {
                         line(format_args!("* {total} in {room}, {first} to {last}: {names}"));
                         line(format_args!(
                             "* More with /who {room} {}",
-                            next / super::command::PAGE + 1
+                            next / crate::chat::request::PAGE + 1
                         ));
                     }
                 }
             }
-            Output::Rooms { total: 0, .. } => {
+            Reply::Rooms { total: 0, .. } => {
                 line(format_args!("* There are no rooms. Create one with /join #ROOM."))
             }
-            Output::Rooms { rooms, total, after, next, .. } => {
+            Reply::Rooms { rooms, total, after, next, .. } => {
                 let count =
                     if *total == 1 { "1 room".to_owned() } else { format!("{total} rooms") };
                 match (rooms.len() as u64, *after) {
@@ -384,16 +383,19 @@ impl Output<'_> {
                         ));
                     }
                 }
-                for Listed { room, members, topic } in rooms {
+                for RoomSummary { room, members, topic } in rooms {
                     let people = if *members == 1 { "person" } else { "people" };
                     let dash = if topic.is_empty() { "" } else { ": " };
                     line(format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
                 }
                 if let Some(next) = next {
-                    line(format_args!("* More with /rooms {}", next / super::command::PAGE + 1));
+                    line(format_args!(
+                        "* More with /rooms {}",
+                        next / crate::chat::request::PAGE + 1
+                    ));
                 }
             }
-            Output::Error { message, .. } => line(format_args!("! {message}")),
+            Reply::Error { message, .. } => line(format_args!("! {message}")),
         }
     }
 }

@@ -7,8 +7,8 @@ use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::command::{Command, Complaint, Resume};
-use super::history::Kind;
+use crate::chat::request::{Request, RequestError, Resume};
+use crate::chat::state::history::MessageKind;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
@@ -21,16 +21,16 @@ const REFERENCE_BYTES_MAX: usize = 64;
 /// written.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
-pub struct Reference(Box<RawValue>);
+pub struct RequestRef(Box<RawValue>);
 
-impl PartialEq for Reference {
-    fn eq(&self, other: &Reference) -> bool {
+impl PartialEq for RequestRef {
+    fn eq(&self, other: &RequestRef) -> bool {
         self.0.get() == other.0.get()
     }
 }
 
-impl Reference {
-    fn read(value: &RawValue) -> Result<Reference, Complaint> {
+impl RequestRef {
+    fn read(value: &RawValue) -> Result<RequestRef, RequestError> {
         let fits = match value.get().as_bytes() {
             [b'"', ..] => serde_json::from_str::<Text>(value.get())
                 .is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX),
@@ -38,11 +38,11 @@ impl Reference {
             _ => false,
         };
         if fits {
-            return Ok(Reference(value.to_owned()));
+            return Ok(RequestRef(value.to_owned()));
         }
         let message =
             format!("A ref is a number or a string of at most {REFERENCE_BYTES_MAX} bytes.");
-        Err(Complaint::new("bad_field", message))
+        Err(RequestError::new("bad_field", message))
     }
 }
 
@@ -52,7 +52,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Every field that a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
-struct Request<'a> {
+struct RawRequest<'a> {
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "ref")]
@@ -75,7 +75,7 @@ struct Request<'a> {
 }
 
 /// A request as the chat understands it, with its reference, which an error must carry as well.
-pub type Parsed<'a> = (Result<Command<'a>, Complaint>, Option<Reference>);
+pub type Parsed<'a> = (Result<Request<'a>, RequestError>, Option<RequestRef>);
 
 /// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1),
 /// and with U+FFFD for halves of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2
@@ -117,37 +117,39 @@ fn unit(text: &str, at: usize) -> Option<u16> {
 pub fn parse(text: &str) -> Parsed<'_> {
     // An array would be taken for the values of an object's fields.
     if !text.trim_start().starts_with('{') {
-        return (Err(Complaint::new("bad_json", "This is not a JSON object.".to_owned())), None);
+        return (Err(RequestError::new("bad_json", "This is not a JSON object.".to_owned())), None);
     }
-    match serde_json::from_str::<Request>(text) {
-        Ok(request) => match request.reference.map(Reference::read).transpose() {
+    match serde_json::from_str::<RawRequest>(text) {
+        Ok(request) => match request.reference.map(RequestRef::read).transpose() {
             Ok(reference) => (command(request), reference),
-            Err(complaint) => (Err(complaint), None),
+            Err(error) => (Err(error), None),
         },
         Err(error) => {
-            let complaint = match error.is_data() {
+            let error = match error.is_data() {
                 // It quotes the value, which can be as long as a message.
-                true => Complaint::new(
+                true => RequestError::new(
                     "bad_field",
                     format!("A field does not fit: {:.200}.", error.to_string()),
                 ),
-                false => Complaint::new("bad_json", format!("This is not a JSON object: {error}.")),
+                false => {
+                    RequestError::new("bad_json", format!("This is not a JSON object: {error}."))
+                }
             };
-            (Err(complaint), salvage(text))
+            (Err(error), salvage(text))
         }
     }
 }
 
 /// The reference of an object that is not one, or whose fields do not fit, if it has exactly one
 /// that can be read.
-fn salvage(text: &str) -> Option<Reference> {
+fn salvage(text: &str) -> Option<RequestRef> {
     let mut found = None;
     let mut rest = text.trim_start().strip_prefix('{')?;
     while let Some((name, value, after)) = member(rest) {
         if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
             let value = serde_json::from_str::<&RawValue>(value)
                 .ok()
-                .and_then(|value| Reference::read(value).ok());
+                .and_then(|value| RequestRef::read(value).ok());
             if found.replace(value).is_some() {
                 return None;
             }
@@ -190,42 +192,51 @@ fn string(text: &str) -> Option<usize> {
     }
 }
 
-fn command(request: Request<'_>) -> Result<Command<'_>, Complaint> {
-    let Request { kind, room, text, to, name, epoch, since, replay, before, after, limit, .. } =
-        request;
+fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
+    let RawRequest {
+        kind, room, text, to, name, epoch, since, replay, before, after, limit, ..
+    } = request;
     let Some(kind) = kind else {
-        return Err(Complaint::new(
+        return Err(RequestError::new(
             "missing_field",
             "An object needs the field \"type\".".to_owned(),
         ));
     };
     let need = |field: &str| {
-        let message =
-            format!("The type {} needs the field \"{field}\".", super::text::quote(&kind, 40));
-        Complaint::new("missing_field", message)
+        let message = format!(
+            "The type {} needs the field \"{field}\".",
+            crate::chat::text::quote(&kind, 40)
+        );
+        RequestError::new("missing_field", message)
     };
     Ok(match &*kind {
-        "say" => Command::Say { room, text: text.ok_or_else(|| need("text"))?, kind: Kind::Said },
-        "me" => Command::Say { room, text: text.ok_or_else(|| need("text"))?, kind: Kind::Action },
-        "msg" => Command::Direct {
+        "say" => {
+            Request::Say { room, text: text.ok_or_else(|| need("text"))?, kind: MessageKind::Said }
+        }
+        "me" => Request::Say {
+            room,
+            text: text.ok_or_else(|| need("text"))?,
+            kind: MessageKind::Action,
+        },
+        "msg" => Request::Direct {
             to: to.ok_or_else(|| need("to"))?,
             text: text.ok_or_else(|| need("text"))?,
         },
-        "join" => Command::Join {
+        "join" => Request::Join {
             room: room.ok_or_else(|| need("room"))?,
             resume: since.map(|since| Resume { since, epoch }),
             replay,
         },
-        "leave" => Command::Leave { room },
-        "nick" => Command::Nick { name: name.ok_or_else(|| need("name"))? },
-        "topic" => Command::Topic { room, text },
-        "history" => Command::History { room, before, after, limit },
-        "who" => Command::Who { room, after: after.unwrap_or(0), limit },
-        "rooms" => Command::Rooms { after: after.unwrap_or(0), limit },
-        "typing" => Command::Typing { room },
+        "leave" => Request::Leave { room },
+        "nick" => Request::Nick { name: name.ok_or_else(|| need("name"))? },
+        "topic" => Request::Topic { room, text },
+        "history" => Request::History { room, before, after, limit },
+        "who" => Request::Who { room, after: after.unwrap_or(0), limit },
+        "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
+        "typing" => Request::Typing { room },
         _ => {
-            let message = format!("There is no type {}.", super::text::quote(&kind, 40));
-            return Err(Complaint::new("unknown_type", message));
+            let message = format!("There is no type {}.", crate::chat::text::quote(&kind, 40));
+            return Err(RequestError::new("unknown_type", message));
         }
     })
 }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::history::{self, History, Message};
-use super::name::{Index, RoomName};
+use crate::chat::name::{Index, RoomName};
+use crate::chat::state::history::{self, History, Message};
 use crate::delivery::channels::ChannelId as RoomId;
 
 /// A room, as the chat knows it. Who is in it is known to [`crate::delivery::Delivery`].
@@ -20,10 +20,10 @@ pub struct Room {
 
 /// How much the directory may hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct RoomLimits {
     pub rooms_max: usize,
     /// Of one room.
-    pub history: history::Limits,
+    pub history: history::HistoryLimits,
     /// Of all rooms together.
     pub history_bytes_max: usize,
 }
@@ -33,8 +33,8 @@ pub struct Limits {
 /// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in
 /// `vacant` exactly if that is 0; `history_bytes` is the sum of all histories.
 #[derive(Debug)]
-pub struct Directory {
-    limits: Limits,
+pub struct Rooms {
+    limits: RoomLimits,
     rooms: Vec<Option<Box<Room>>>,
     by_name: Index,
     by_size: BTreeSet<(Reverse<u32>, RoomId)>,
@@ -47,9 +47,9 @@ pub struct Directory {
     ids_used: u64,
 }
 
-impl Directory {
-    pub fn new(limits: Limits) -> Directory {
-        Directory {
+impl Rooms {
+    pub fn new(limits: RoomLimits) -> Rooms {
+        Rooms {
             limits,
             rooms: Vec::new(),
             by_name: Index::default(),

@@ -1,13 +1,13 @@
 //! Who is here, and by what name.
 
-use super::name::{Index, Name};
+use crate::chat::name::{Index, Name};
 use crate::delivery::channels::ChannelId as RoomId;
 use crate::ids::{ClientId, Peer};
 use crate::throttle::TokenBucket;
 
 /// Somebody with a name.
 #[derive(Debug)]
-pub struct Person {
+pub struct User {
     pub name: Name,
     /// For the log.
     pub peer: Peer,
@@ -16,29 +16,29 @@ pub struct Person {
     /// The room that it talks in.
     pub current: Option<RoomId>,
     /// It has been told that nobody hears it there.
-    pub told_alone: bool,
+    pub alone_notice_sent: bool,
 }
 
 /// Everybody, by client and by name.
 ///
 /// Invariant: `by_name` holds the index of everybody.
 #[derive(Debug, Default)]
-pub struct People {
-    people: Vec<Option<Person>>,
+pub struct Users {
+    people: Vec<Option<User>>,
     by_name: Index,
 }
 
-impl People {
+impl Users {
     /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
     pub fn make_room(&mut self, expected: usize) {
         self.people.reserve_exact(expected.saturating_sub(self.people.len()));
     }
 
-    pub fn get(&self, id: ClientId) -> Option<&Person> {
+    pub fn get(&self, id: ClientId) -> Option<&User> {
         self.people.get(id.index())?.as_ref().filter(|person| person.serial == id.serial)
     }
 
-    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Person> {
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut User> {
         self.people.get_mut(id.index())?.as_mut().filter(|person| person.serial == id.serial)
     }
 
@@ -48,7 +48,7 @@ impl People {
     }
 
     /// Somebody, but not `except`, whose name looks like this one.
-    pub fn find_alike(&self, name: &Name, except: Option<ClientId>) -> Option<&Person> {
+    pub fn find_alike(&self, name: &Name, except: Option<ClientId>) -> Option<&User> {
         let index =
             self.by_name.find_alike(name, except.map(|id| id.key), |index| self.name(index))?;
         self.people[index as usize].as_ref()
@@ -62,7 +62,7 @@ impl People {
         self.by_name.insert(id.key, &name);
         let bucket = TokenBucket::default();
         let person =
-            Person { name, peer, serial: id.serial, bucket, current: None, told_alone: false };
+            User { name, peer, serial: id.serial, bucket, current: None, alone_notice_sent: false };
         self.people[id.index()] = Some(person);
     }
 
@@ -74,7 +74,7 @@ impl People {
 
     /// Gives somebody a name that is free, or its own in another spelling.
     pub fn rename(&mut self, id: ClientId, name: Name) {
-        let People { people, by_name } = self;
+        let Users { people, by_name } = self;
         let Some(person) = people[id.index()].as_mut().filter(|person| person.serial == id.serial)
         else {
             return;

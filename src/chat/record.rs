@@ -2,22 +2,22 @@
 
 use std::collections::VecDeque;
 
-use super::history::Message;
-use super::json::Reference;
-use super::name::{Name, RoomName};
+use crate::chat::dialect::json::RequestRef;
+use crate::chat::name::{Name, RoomName};
+use crate::chat::state::history::Message;
 use crate::delivery::channels::ChannelId as RoomId;
 use crate::ids::{ClientId, Peer};
 
 /// Something that happened. State changes only by applying one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum Record {
     /// A client has its first name.
-    Came {
+    Connected {
         name: Name,
         peer: Peer,
     },
     /// A client that is in no room has left; its name is free.
-    Went,
+    Disconnected,
     /// A room is there.
     Opened {
         room: RoomId,
@@ -30,10 +30,10 @@ pub enum Event {
     Joined {
         room: RoomId,
     },
-    /// `words`: what the leaver said of it.
+    /// `reason`: what the leaver said of it.
     Left {
         room: RoomId,
-        words: Option<Box<str>>,
+        reason: Option<Box<str>>,
     },
     Renamed {
         name: Name,
@@ -55,10 +55,10 @@ pub enum Event {
 /// An event, who caused it, and when it was committed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    pub event: Event,
+    pub event: Record,
     pub by: ClientId,
     /// What the client that caused it wants to see in the answer.
-    pub reference: Option<Reference>,
+    pub reference: Option<RequestRef>,
     pub unix_ms: u64,
 }
 

@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::command::{self, Command, Complaint, PAGE, Resume};
-use super::dialect;
-use super::directory::Room;
-use super::event::Event;
-use super::history::{Kind, Message};
-use super::json::Reference;
-use super::name::{Name, Named, RoomName};
-use super::output::{Entrance, Line, Listed, Output, Page, note, tell};
-use super::text::{self, quote};
-use super::{Chat, lobby};
+use crate::chat::dialect;
+use crate::chat::dialect::json::RequestRef;
+use crate::chat::dialect::reply::{JoinedSelf, Line, Page, Reply, RoomSummary, notice, render};
+use crate::chat::name::{Name, Named, RoomName};
+use crate::chat::record::Record;
+use crate::chat::request::{self, PAGE, Request, RequestError, Resume};
+use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::rooms::Room;
+use crate::chat::text::{self, quote};
+use crate::chat::{Chat, lobby};
 use crate::delivery::Delivery;
 use crate::delivery::channels::ChannelId as RoomId;
 use crate::ids::ClientId;
@@ -32,12 +32,12 @@ const BYTES_PER_MESSAGE: usize = 64 * 1024;
 
 /// How large an answer was.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct AnswerSize {
     lines: usize,
     bytes: usize,
 }
 
-type Done = Result<(), Complaint>;
+type Done = Result<(), RequestError>;
 
 impl Chat {
     /// Does what a client asks for, and answers.
@@ -47,42 +47,42 @@ impl Chat {
     pub(super) fn execute(
         &mut self,
         client: ClientId,
-        command: Command<'_>,
-        reference: Option<&Reference>,
+        command: Request<'_>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         match command {
-            Command::Nothing => Ok(()),
-            Command::Say { room, text, kind } => {
+            Request::Nothing => Ok(()),
+            Request::Say { room, text, kind } => {
                 self.say(client, room.as_deref(), &text, kind, reference, out)
             }
-            Command::Direct { to, text } => self.direct(client, &to, &text, reference, out),
-            Command::Join { room, resume, replay } => {
+            Request::Direct { to, text } => self.direct(client, &to, &text, reference, out),
+            Request::Join { room, resume, replay } => {
                 self.join(client, &room, resume, replay, reference, out)
             }
-            Command::Leave { room } => self.leave(client, room.as_deref(), reference, out),
-            Command::Nick { name } => self.nick(client, &name, reference, out),
-            Command::Topic { room, text } => {
+            Request::Leave { room } => self.leave(client, room.as_deref(), reference, out),
+            Request::Nick { name } => self.nick(client, &name, reference, out),
+            Request::Topic { room, text } => {
                 self.topic(client, room.as_deref(), text.as_deref(), reference, out)
             }
-            Command::History { room, before, after, limit } => {
+            Request::History { room, before, after, limit } => {
                 let id = self.room_of(client, room.as_deref(), out)?;
                 let told = self.history(client, id, before, after, limit, reference, out);
-                self.charge(client, told, out);
+                self.charge_answer(client, told, out);
                 Ok(())
             }
-            Command::Who { room, after, limit } => {
+            Request::Who { room, after, limit } => {
                 self.who(client, room.as_deref(), after, limit, reference, out)
             }
-            Command::Rooms { after, limit } => {
+            Request::Rooms { after, limit } => {
                 self.rooms_page(client, after, limit, reference, out);
                 Ok(())
             }
-            Command::Typing { room } => self.typing(client, room.as_deref(), out),
-            Command::Help { about } => help(client, about.as_deref(), out),
-            Command::Quit { words } => {
-                self.leave_all(client, words.as_deref(), out);
-                out.send(client, |to| note(to, format_args!("* Goodbye.")));
+            Request::Typing { room } => self.typing(client, room.as_deref(), out),
+            Request::Help { about } => help(client, about.as_deref(), out),
+            Request::Quit { reason } => {
+                self.leave_all(client, reason.as_deref(), out);
+                out.send(client, |to| notice(to, format_args!("* Goodbye.")));
                 out.close(client);
                 Ok(())
             }
@@ -96,8 +96,8 @@ impl Chat {
         client: ClientId,
         room: Option<&str>,
         text: &str,
-        kind: Kind,
-        reference: Option<&Reference>,
+        kind: MessageKind,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let id = self.room_of(client, room, out)?;
@@ -105,7 +105,7 @@ impl Chat {
         let Some(name) = self.name_of(client) else { return Ok(()) };
         let message = Message::new(out.now().unix_ms, kind, name.as_str(), &text);
         let message = message.expect("names are far shorter than 65,535 bytes");
-        self.commit(client, Event::Said { room: id, message }, reference, out);
+        self.commit(client, Record::Said { room: id, message }, reference, out);
         Ok(())
     }
 
@@ -114,12 +114,12 @@ impl Chat {
         client: ClientId,
         to: &str,
         text: &str,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let to = self.addressee(to)?;
         let text = shown(text)?.into();
-        self.commit(client, Event::Direct { to, text }, reference, out);
+        self.commit(client, Record::Direct { to, text }, reference, out);
         Ok(())
     }
 
@@ -128,10 +128,10 @@ impl Chat {
         let (Some(room), Some(name)) = (self.directory.get(id), self.name_of(client)) else {
             return Ok(());
         };
-        let typing = Output::Typing { room: room.name.as_str(), name: name.as_str() };
+        let typing = Reply::Typing { room: room.name.as_str(), name: name.as_str() };
         // It changes nothing and nobody needs it later, so it is no event.
         let origin = crate::delivery::channels::Origin { speaker: client, instead: &[] };
-        out.publish(id, Some(origin), |to| tell(to, &typing));
+        out.publish(id, Some(origin), |to| render(to, &typing));
         Ok(())
     }
 
@@ -143,10 +143,11 @@ impl Chat {
         room: &str,
         resume: Option<Resume<'_>>,
         replay: Option<u32>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
-        let name = RoomName::parse(room).map_err(|error| Complaint::of("room_refused", &error))?;
+        let name =
+            RoomName::parse(room).map_err(|error| RequestError::of("room_refused", &error))?;
         let known = self.directory.find(name.key());
         let was_in = known.is_some_and(|id| out.channels_of(client).any(|other| other == id));
         let id = self.enter(client, name, out)?;
@@ -154,11 +155,11 @@ impl Chat {
             return Ok(());
         };
         let gap = resume.as_ref().is_some_and(|resume| self.has_gap(id, resume));
-        let joined = Output::Joined {
+        let joined = Reply::Joined {
             room: room.name.as_str(),
             name: person.name.as_str(),
             time: out.now().unix_ms,
-            own: Some(Entrance {
+            own: Some(JoinedSelf {
                 you: true,
                 position: room.history.next_id() - 1,
                 gap,
@@ -167,17 +168,17 @@ impl Chat {
             }),
             reference,
         };
-        out.send(client, |to| tell(to, &joined));
+        out.send(client, |to| render(to, &joined));
         if !was_in || resume.is_some() || replay.is_some() {
             let told = self.replay(client, id, resume, replay, out);
-            self.charge(client, told, out);
+            self.charge_answer(client, told, out);
         }
         Ok(())
     }
 
     /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five
     /// times a second.
-    pub(super) fn charge(&mut self, client: ClientId, told: Told, out: &Delivery) {
+    pub(super) fn charge_answer(&mut self, client: ClientId, told: AnswerSize, out: &Delivery) {
         if let Some(person) = self.people.get_mut(client) {
             let messages = told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE;
             person.bucket.spend(messages, out.now().ms, &self.settings.rate);
@@ -191,7 +192,7 @@ impl Chat {
         client: ClientId,
         name: RoomName,
         out: &mut Delivery,
-    ) -> Result<RoomId, Complaint> {
+    ) -> Result<RoomId, RequestError> {
         let known = self.directory.find(name.key());
         if let Some(id) = known
             && out.channels_of(client).any(|other| other == id)
@@ -203,13 +204,13 @@ impl Chat {
         if out.channels_of(client).len() >= rooms_max {
             let message =
                 format!("You are in {rooms_max} rooms, and more are not allowed. Leave one first.");
-            return Err(Complaint::new("too_many_rooms", message));
+            return Err(RequestError::new("too_many_rooms", message));
         }
         let id = match known {
             Some(id) => id,
             None => self.open(client, name, out)?,
         };
-        self.commit(client, Event::Joined { room: id }, None, out);
+        self.commit(client, Record::Joined { room: id }, None, out);
         Ok(id)
     }
 
@@ -218,7 +219,7 @@ impl Chat {
         client: ClientId,
         name: RoomName,
         out: &mut Delivery,
-    ) -> Result<RoomId, Complaint> {
+    ) -> Result<RoomId, RequestError> {
         self.check_look(&name)?;
         // Newcomers have to be put somewhere, so the lobby is let in as one room too many.
         if self.directory.is_full() && name != lobby() {
@@ -226,18 +227,18 @@ impl Chat {
                 let message =
                     "This server has as many rooms as it can hold. Join one of those in /rooms."
                         .to_owned();
-                return Err(Complaint::new("server_full", message));
+                return Err(RequestError::new("server_full", message));
             };
-            self.commit(client, Event::Closed { room }, None, out);
+            self.commit(client, Record::Closed { room }, None, out);
         }
         let room = out.open_channel();
-        self.commit(client, Event::Opened { room, name }, None, out);
+        self.commit(client, Record::Opened { room, name }, None, out);
         Ok(room)
     }
 
     /// Refuses a new room that could be taken for one that is there. The lobby's look is always its
     /// own, as newcomers have to be put there.
-    fn check_look(&self, name: &RoomName) -> Result<(), Complaint> {
+    fn check_look(&self, name: &RoomName) -> Result<(), RequestError> {
         let lobby = lobby();
         let alike = match name.looks().iter().any(|look| lobby.looks().contain(look)) {
             _ if *name == lobby => return Ok(()),
@@ -247,7 +248,7 @@ impl Chat {
         alike.map_or(Ok(()), |alike| {
             let message =
                 format!("The room {name} looks like {alike}, which is another one. Join that, or choose another name.");
-            Err(Complaint::new("room_refused", message))
+            Err(RequestError::new("room_refused", message))
         })
     }
 
@@ -273,8 +274,8 @@ impl Chat {
         resume: Option<Resume<'_>>,
         replay: Option<u32>,
         out: &mut Delivery,
-    ) -> Told {
-        let Some(room) = self.directory.get(id) else { return Told::default() };
+    ) -> AnswerSize {
+        let Some(room) = self.directory.get(id) else { return AnswerSize::default() };
         let page = self.page(client, room, None, out);
         let resume = resume.filter(|resume| self.knows(id, resume));
         let missed = match &resume {
@@ -286,7 +287,7 @@ impl Chat {
             }
         };
         let first_id = room.history.first_id();
-        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. People
+        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. Users
         // read it under one heading.
         let mut rest = &missed[..];
         while !rest.is_empty() {
@@ -297,10 +298,10 @@ impl Chat {
             };
             let (messages, others) = rest.split_at(count);
             let more = messages.first().map(|line| line.id) > first_id;
-            out.send(client, |to| tell(to, &page.output(messages.to_vec(), more, true)));
+            out.send(client, |to| render(to, &page.output(messages.to_vec(), more, true)));
             rest = others;
         }
-        Told { lines: 0, bytes: bytes(&missed) }
+        AnswerSize { lines: 0, bytes: bytes(&missed) }
     }
 
     /// An answer with messages of a room.
@@ -308,7 +309,7 @@ impl Chat {
         &self,
         client: ClientId,
         room: &'a Room,
-        reference: Option<&'a Reference>,
+        reference: Option<&'a RequestRef>,
         out: &Delivery,
     ) -> Page<'a> {
         let bytes_max = self.settings.answer_bytes_max;
@@ -324,37 +325,38 @@ impl Chat {
         &mut self,
         client: ClientId,
         room: Option<&str>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let id = self.room_of(client, room, out)?;
         let name = self.directory.get(id).map(|room| room.name.clone());
-        self.commit(client, Event::Left { room: id, words: None }, None, out);
+        self.commit(client, Record::Left { room: id, reason: None }, None, out);
         let (Some(room), Some(person)) = (name, self.people.get(client)) else { return Ok(()) };
         let (name, time) = (person.name.as_str(), out.now().unix_ms);
         let left =
-            Output::Left { room: room.as_str(), name, time, words: None, you: true, reference };
+            Reply::Left { room: room.as_str(), name, time, reason: None, you: true, reference };
         let current =
             person.current.and_then(|id| self.directory.get(id)).map(|room| room.name.as_str());
         out.send(client, |to| {
-            tell(to, &left);
+            render(to, &left);
             match current {
-                Some(current) => note(to, format_args!("* You talk in {current} now.")),
-                None => {
-                    note(to, format_args!("* You are in no room now. Enter one with /join #ROOM."))
-                }
+                Some(current) => notice(to, format_args!("* You talk in {current} now.")),
+                None => notice(
+                    to,
+                    format_args!("* You are in no room now. Enter one with /join #ROOM."),
+                ),
             }
         });
         Ok(())
     }
 
     /// Takes a client out of all its rooms.
-    pub(super) fn leave_all(&mut self, client: ClientId, words: Option<&str>, out: &mut Delivery) {
-        let words = words.and_then(|words| shown(words).ok());
+    pub(super) fn leave_all(&mut self, client: ClientId, reason: Option<&str>, out: &mut Delivery) {
+        let reason = reason.and_then(|reason| shown(reason).ok());
         let rooms: Vec<RoomId> = out.channels_of(client).collect();
         for room in rooms {
-            let words = words.as_deref().map(Box::from);
-            self.commit(client, Event::Left { room, words }, None, out);
+            let reason = reason.as_deref().map(Box::from);
+            self.commit(client, Record::Left { room, reason }, None, out);
         }
     }
 
@@ -362,17 +364,17 @@ impl Chat {
         &mut self,
         client: ClientId,
         typed: &str,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let name = self.free_name(typed, Some(client))?;
         let Some(old) = self.name_of(client).cloned() else { return Ok(()) };
         if old.as_str() != name.as_str() {
-            self.commit(client, Event::Renamed { name: name.clone() }, None, out);
+            self.commit(client, Record::Renamed { name: name.clone() }, None, out);
         }
         let (from, to, time) = (old.as_str(), name.as_str(), out.now().unix_ms);
-        let renamed = Output::Renamed { room: None, from, to, time, you: true, reference };
-        out.send(client, |to| tell(to, &renamed));
+        let renamed = Reply::Renamed { room: None, from, to, time, you: true, reference };
+        out.send(client, |to| render(to, &renamed));
         Ok(())
     }
 
@@ -383,15 +385,15 @@ impl Chat {
         client: ClientId,
         room: Option<&str>,
         text: Option<&str>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let id = self.room_of(client, room, out)?;
         let Some(text) = text else {
             let Some(room) = self.directory.get(id) else { return Ok(()) };
             let (name, topic) = (room.name.as_str(), &*room.topic);
-            let output = Output::Topic { room: name, topic, name: None, time: None, reference };
-            out.send(client, |to| tell(to, &output));
+            let output = Reply::Topic { room: name, topic, name: None, time: None, reference };
+            out.send(client, |to| render(to, &output));
             return Ok(());
         };
         // What clears a topic is nothing, or white space, and not what is nothing when it has been
@@ -403,9 +405,9 @@ impl Chat {
                 "A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {}. Shorten it.",
                 text.len()
             );
-            return Err(Complaint::new("text_refused", message));
+            return Err(RequestError::new("text_refused", message));
         }
-        self.commit(client, Event::Topic { room: id, text: text.into() }, reference, out);
+        self.commit(client, Record::Topic { room: id, text: text.into() }, reference, out);
         Ok(())
     }
 
@@ -417,10 +419,10 @@ impl Chat {
         before: Option<u64>,
         after: Option<u64>,
         limit: Option<u32>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
-    ) -> Told {
-        let Some(room) = self.directory.get(id) else { return Told::default() };
+    ) -> AnswerSize {
+        let Some(room) = self.directory.get(id) else { return AnswerSize::default() };
         let history = &room.history;
         let limit = match out.encoding(client).dialect == dialect::JSON {
             true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
@@ -445,8 +447,8 @@ impl Chat {
                 (messages, more)
             }
         };
-        let told = Told { lines: messages.len(), bytes: bytes(&messages) };
-        out.send(client, |to| tell(to, &page.output(messages, more, false)));
+        let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
+        out.send(client, |to| render(to, &page.output(messages, more, false)));
         told
     }
 
@@ -456,7 +458,7 @@ impl Chat {
         room: Option<&str>,
         after: u64,
         limit: Option<u32>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) -> Done {
         let id = match room {
@@ -474,8 +476,8 @@ impl Chat {
             .collect();
         let next = next(after, members.len(), total);
         let page =
-            Output::Members { room: room.name.as_str(), members, total, after, next, reference };
-        out.send(client, |to| tell(to, &page));
+            Reply::Members { room: room.name.as_str(), members, total, after, next, reference };
+        out.send(client, |to| render(to, &page));
         Ok(())
     }
 
@@ -484,19 +486,19 @@ impl Chat {
         client: ClientId,
         after: u64,
         limit: Option<u32>,
-        reference: Option<&Reference>,
+        reference: Option<&RequestRef>,
         out: &mut Delivery,
     ) {
-        let listed = |room: &'a Room| Listed {
+        let listed = |room: &'a Room| RoomSummary {
             room: room.name.as_str(),
             members: room.members,
             topic: &room.topic,
         };
-        let rooms: Vec<Listed> =
+        let rooms: Vec<RoomSummary> =
             self.directory.busiest(after).take(page_length(limit)).map(listed).collect();
         let total = self.directory.count();
         let next = next(after, rooms.len(), total);
-        out.send(client, |to| tell(to, &Output::Rooms { rooms, total, after, next, reference }));
+        out.send(client, |to| render(to, &Reply::Rooms { rooms, total, after, next, reference }));
     }
 
     // ---- Finding ----
@@ -507,10 +509,10 @@ impl Chat {
         client: ClientId,
         room: Option<&str>,
         out: &Delivery,
-    ) -> Result<RoomId, Complaint> {
+    ) -> Result<RoomId, RequestError> {
         let Some(typed) = room else {
             return self.people.get(client).and_then(|person| person.current).ok_or_else(|| {
-                Complaint::new(
+                RequestError::new(
                     "no_room",
                     "You are in no room. Enter one with /join #ROOM.".to_owned(),
                 )
@@ -521,7 +523,7 @@ impl Chat {
             true => Ok(id),
             false => {
                 let name = quote(typed, 64);
-                Err(Complaint::new(
+                Err(RequestError::new(
                     "not_in_room",
                     format!("You are not in the room {name}. Enter it with /join."),
                 ))
@@ -529,32 +531,34 @@ impl Chat {
         }
     }
 
-    fn known_room(&self, typed: &str) -> Result<RoomId, Complaint> {
+    fn known_room(&self, typed: &str) -> Result<RoomId, RequestError> {
         let found = RoomName::parse(typed).ok().and_then(|name| self.directory.find(name.key()));
         found.ok_or_else(|| {
             let message = format!(
                 "There is no room {}. /rooms lists those that there are.",
                 quote(typed, 64)
             );
-            Complaint::new("no_such_room", message)
+            RequestError::new("no_such_room", message)
         })
     }
 
-    pub(super) fn addressee(&self, typed: &str) -> Result<ClientId, Complaint> {
+    pub(super) fn addressee(&self, typed: &str) -> Result<ClientId, RequestError> {
         let found = Name::parse(typed).ok().and_then(|name| self.people.find(name.key()));
         found.ok_or_else(|| {
             let message =
                 format!("Nobody here is called {}. /who lists who is in a room.", quote(typed, 32));
-            Complaint::new("no_such_name", message)
+            RequestError::new("no_such_name", message)
         })
     }
 }
 
 /// What others are shown of a text.
-fn shown(text: &str) -> Result<Cow<'_, str>, Complaint> {
+fn shown(text: &str) -> Result<Cow<'_, str>, RequestError> {
     let text = text::clean(text);
     match text.chars().all(|c| c.is_whitespace() || text::is_blank(c)) {
-        true => Err(Complaint::new("text_empty", "There was nothing to say in that.".to_owned())),
+        true => {
+            Err(RequestError::new("text_empty", "There was nothing to say in that.".to_owned()))
+        }
         false => Ok(text),
     }
 }
@@ -562,25 +566,25 @@ fn shown(text: &str) -> Result<Cow<'_, str>, Complaint> {
 fn help(client: ClientId, about: Option<&str>, out: &mut Delivery) -> Done {
     let Some(about) = about else {
         out.send(client, |to| {
-            for command in &command::COMMANDS {
-                note(
+            for command in &request::COMMANDS {
+                notice(
                     to,
                     format_args!("* /{} {}: {}", command.name, command.arguments, command.does),
                 );
             }
-            note(to, format_args!("* Anything else is said to the room that you joined last."));
+            notice(to, format_args!("* Anything else is said to the room that you joined last."));
         });
         return Ok(());
     };
-    let Some(command) = command::find(about) else {
+    let Some(command) = request::find(about) else {
         let message =
             format!("There is no command {}. Type /help for all of them.", quote(about, 40));
-        return Err(Complaint::new("unknown_type", message));
+        return Err(RequestError::new("unknown_type", message));
     };
     out.send(client, |to| {
-        note(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.does));
+        notice(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.does));
         if !command.details.is_empty() {
-            note(to, format_args!("* {}", command.details));
+            notice(to, format_args!("* {}", command.details));
         }
     });
     Ok(())
