@@ -35,6 +35,7 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Hello, Incoming, Outcome, Service};
 use crate::throttle::Rate;
+use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -277,8 +278,7 @@ impl Service for Chat {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         if message.kind == FrameKind::Binary {
-            out.reject(client, "this chat takes text only");
-            return Outcome::Done;
+            return Outcome::Close(CloseReason::Unsupported("this chat takes text only"));
         }
         let json = out.encoding(client).dialect == dialect::JSON;
         let readable;
@@ -293,7 +293,7 @@ impl Service for Chat {
             Ok(text) => (request::parse(text), None),
         };
         // Nobody is left to hear an answer, so what only asks for one takes none of the time that
-        // last reason have.
+        // last words have.
         if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
             return Outcome::Done;
         }
@@ -309,12 +309,13 @@ impl Service for Chat {
         if let Err(at) = person.bucket.try_take(out.now().ms, &self.settings.rate) {
             return Outcome::Blocked(Wait::Time(at));
         }
+        let quits = matches!(parsed, Ok(Request::Quit { .. }));
         let done =
             parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
         if let Err(error) = done {
             self.reply_error(client, &error, reference.as_ref(), out);
         }
-        Outcome::Done
+        if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
     }
 
     fn closed(&mut self, client: ClientId, out: &mut Delivery) {

@@ -92,7 +92,7 @@ impl Delivery {
             "a place that is not free"
         );
         assert!(self.waiting.is_empty(), "somebody who has left is waiting: {:?}", self.waiting);
-        assert!(self.closing.is_empty() && self.newly_over.is_empty() && self.spoke.is_empty());
+        assert!(self.too_slow.is_empty() && self.newly_over.is_empty() && self.spoke.is_empty());
         assert!(
             self.channels.iter().all(|(_, channel)| channel.members() == 0),
             "somebody who has left is in a channel"

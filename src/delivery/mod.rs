@@ -15,7 +15,6 @@ pub mod outbox;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::mem;
 
 use bytes::Bytes;
@@ -27,9 +26,6 @@ use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::outbox::Outbox;
 use crate::ids::ClientId;
-use crate::wire::detect::Foreign;
-use crate::wire::line::LineTooLong;
-use crate::wire::websocket::{ProtocolError, close_code};
 
 /// Members of one batch from which on its writes are bulk and let smaller channels go first.
 const BULK_MEMBERS_MIN: usize = 256;
@@ -61,51 +57,6 @@ impl Wait {
         match self {
             Wait::ChannelClear(id) => Some(*id),
             _ => None,
-        }
-    }
-}
-
-/// Why the server parts with a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// It asked to go, or its input ended; all it was owed has been queued.
-    Done,
-    /// It has sent a Close frame with this code, which is to be returned.
-    Answer(Option<u16>),
-    /// Its line is over the limit.
-    TooLong(LineTooLong),
-    /// It has sent a request after it had been taken for a person at a terminal.
-    Late,
-    /// It speaks another protocol.
-    Foreign(Foreign),
-    /// It has broken the WebSocket protocol.
-    Broken(ProtocolError),
-    /// It does not read what it is sent.
-    TooSlow,
-    /// It has not answered a ping.
-    Silent,
-    /// The server stops.
-    GoingAway,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CloseReason::Done | CloseReason::Answer(_) => f.write_str("goodbye"),
-            CloseReason::TooLong(error) => error.fmt(f),
-            CloseReason::Late => f.write_str(
-                "an HTTP request has to come at once; this connection speaks lines by now",
-            ),
-            CloseReason::Foreign(foreign) => {
-                write!(f, "this is {}", foreign.name())?;
-                foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
-            }
-            CloseReason::Broken(error) => error.fmt(f),
-            CloseReason::TooSlow => {
-                f.write_str("too slow: messages came in faster than this connection read them")
-            }
-            CloseReason::Silent => f.write_str("no answer to a ping"),
-            CloseReason::GoingAway => f.write_str("the server is stopping"),
         }
     }
 }
@@ -184,7 +135,7 @@ pub struct Delivery {
     spare: Vec<Box<SendQueue>>,
     waiting: HashMap<Wait, Vec<ClientId>>,
     woken: Vec<ClientId>,
-    closing: Vec<(ClientId, CloseReason)>,
+    too_slow: Vec<ClientId>,
     newly_over: Vec<ClientId>,
     compressor: Compressor,
     /// Messages in all channels together since their batches were last handed out.
@@ -229,7 +180,7 @@ impl Delivery {
             spare: Vec::new(),
             waiting: HashMap::new(),
             woken: Vec::new(),
-            closing: Vec::new(),
+            too_slow: Vec::new(),
             newly_over: Vec::new(),
             compressor: Compressor::default(),
             said_messages: 0,
@@ -356,14 +307,6 @@ impl Delivery {
         self.recipients[client.index()].slots.iter().map(|slot| slot.channel)
     }
 
-    /// Ends a client's connection: this service has no use for what it sends.
-    pub fn reject(&mut self, client: ClientId, reason: &'static str) {
-        self.dismiss(
-            client,
-            CloseReason::Broken(ProtocolError { code: close_code::UNSUPPORTED, reason }),
-        );
-    }
-
     /// Whether publishers to this channel should wait: a member is behind and the channel says more
     /// than people type, or enough has been said in this turn.
     pub fn congested(&self, id: ChannelId) -> bool {
@@ -392,11 +335,6 @@ impl Delivery {
     /// Whether a client's connection is broken: whatever it is sent is dropped.
     pub fn is_deaf(&self, client: ClientId) -> bool {
         self.recipients[client.index()].deaf
-    }
-
-    /// Ends a client's connection once it has been sent all that it is owed by now.
-    pub fn close(&mut self, client: ClientId) {
-        self.closing.push((client, CloseReason::Done));
     }
 
     // ---- Within ----
@@ -446,7 +384,7 @@ impl Delivery {
         self.check_high_water(client);
         let recipient = &mut self.recipients[client.index()];
         if bytes > self.limits.outbox_max_bytes && !recipient.closed {
-            self.closing.push((client, CloseReason::TooSlow));
+            self.too_slow.push(client);
         }
         if bytes == 0 {
             let owed = recipient.outbox.take().expect("it was put there a moment ago");

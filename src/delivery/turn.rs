@@ -127,8 +127,9 @@ impl Delivery {
         list.append(&mut self.woken);
     }
 
-    pub(crate) fn take_closing(&mut self) -> Vec<(ClientId, CloseReason)> {
-        mem::take(&mut self.closing)
+    /// Clients that are owed too much, or have read too little for too long: let them go.
+    pub(crate) fn take_too_slow(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.too_slow)
     }
 
     /// Clients that went over the mark and need a look in a while.
@@ -188,11 +189,6 @@ impl Delivery {
         self.draining = true;
     }
 
-    /// Gives a client up for a reason that it is told.
-    pub(crate) fn dismiss(&mut self, client: ClientId, farewell: CloseReason) {
-        self.closing.push((client, farewell));
-    }
-
     /// Gives up memory that the next burst can have anew.
     pub(crate) fn trim(&mut self) {
         self.spare = Vec::new();
@@ -204,11 +200,6 @@ impl Delivery {
         for (_, channel) in &mut self.channels {
             channel.trim();
         }
-    }
-
-    /// Whether somebody is to be parted with.
-    pub(crate) fn is_parting(&self) -> bool {
-        !self.closing.is_empty()
     }
 
     /// Whether there is something to hand out, to write or to read at once.
@@ -346,7 +337,7 @@ impl Delivery {
         };
         let blocked = owed.blocked_since.map_or(0, |at| now.saturating_sub(at));
         if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
-            self.closing.push((client, CloseReason::TooSlow));
+            self.too_slow.push(client);
             return Checked::Clear;
         }
         if blocked >= self.limits.stalled_ms && matches!(owed.pressure, Pressure::Over { .. }) {

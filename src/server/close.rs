@@ -8,10 +8,10 @@ use log::{debug, info, warn};
 use super::connection::{Lifecycle, Reading};
 use super::stream::Stream;
 use super::{Got, Server};
-use crate::delivery::CloseReason;
 use crate::ids::ClientId;
 use crate::server::timers::Due;
 use crate::service::Service;
+use crate::wire::close::CloseReason;
 use crate::wire::websocket::close_code;
 use crate::wire::websocket::frame::encode_close;
 use crate::wire::{Undecided, Wire};
@@ -26,12 +26,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn drain(&mut self) {
         self.draining = true;
         self.out.drain();
-        for (key, client) in &self.clients {
-            if !matches!(client.wire, Wire::Http(_)) {
-                self.out.dismiss(ClientId::new(key, client.serial), CloseReason::GoingAway);
-            }
-        }
-        self.part();
+        let all = self.clients.iter().filter(|(_, client)| !matches!(client.wire, Wire::Http(_)));
+        let all: Vec<ClientId> =
+            all.map(|(key, client)| ClientId::new(key, client.serial)).collect();
+        all.into_iter().for_each(|id| self.close(id, CloseReason::GoingAway));
     }
 
     /// Whether everybody has left but for those who may ask for our health, and they have read
@@ -43,16 +41,26 @@ impl<S: Stream, A: Service> Server<S, A> {
         })
     }
 
-    /// Parts with everybody whom the service, or the sending side, has given up.
-    pub(super) fn part(&mut self) {
-        while self.out.is_parting() {
-            for (id, farewell) in self.out.take_closing() {
-                self.begin_closing(id, farewell);
+    /// Closes a client, and those that what it was about to hear has put too far behind.
+    pub(super) fn close(&mut self, id: ClientId, reason: CloseReason) {
+        self.begin_closing(id, reason);
+        self.close_too_slow();
+    }
+
+    /// Closes everybody who is owed too much, or has not read for too long.
+    pub(super) fn close_too_slow(&mut self) {
+        loop {
+            let too_slow = self.out.take_too_slow();
+            if too_slow.is_empty() {
+                return;
+            }
+            for id in too_slow {
+                self.begin_closing(id, CloseReason::TooSlow);
             }
         }
     }
 
-    fn begin_closing(&mut self, id: ClientId, farewell: CloseReason) {
+    fn begin_closing(&mut self, id: ClientId, reason: CloseReason) {
         let Some(client) = self.client(id) else { return };
         let peer_done = match client.lifecycle {
             Lifecycle::Open => false,
@@ -66,29 +74,30 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.dismiss_from_service(id);
         self.out.shut(id);
         self.out.release(id);
-        match farewell {
+        match reason {
             CloseReason::TooSlow => {
-                info!("{peer}: {farewell}; closing");
+                info!("{peer}: {reason}; closing");
                 self.out.forget(id);
             }
             CloseReason::Foreign(foreign) if foreign.way_out().is_some() => {
-                warn!("{peer}: {farewell}")
+                warn!("{peer}: {reason}")
             }
             CloseReason::TooLong(_)
             | CloseReason::Late
             | CloseReason::Foreign(_)
-            | CloseReason::Broken(_) => {
-                info!("{peer}: {farewell}; closing")
+            | CloseReason::Broken(_)
+            | CloseReason::Unsupported(_) => {
+                info!("{peer}: {reason}; closing")
             }
             CloseReason::Done
             | CloseReason::Answer(_)
             | CloseReason::Silent
             | CloseReason::GoingAway => {
-                debug!("{peer}: {farewell}; closing");
+                debug!("{peer}: {reason}; closing");
             }
         }
-        self.say_farewell(id, farewell);
-        let (patience, due) = match farewell {
+        self.write_close(id, reason);
+        let (patience, due) = match reason {
             CloseReason::TooSlow => (self.settings.limits.linger_ms, Due::Close),
             _ => (self.settings.limits.drain_ms, Due::Drain),
         };
@@ -121,13 +130,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// The last word, in the manner of the client's wire.
-    fn say_farewell(&mut self, id: ClientId, farewell: CloseReason) {
+    fn write_close(&mut self, id: ClientId, reason: CloseReason) {
         let mut word = Vec::new();
         let ending = self.service.line_mode().ending();
         let wire = &self.clients[id.index()].wire;
         let speaks_lines =
             matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true, .. }));
-        match (wire, farewell) {
+        match (wire, reason) {
             (_, CloseReason::Foreign(foreign)) => word.extend_from_slice(foreign.answer()),
             (Wire::WebSocket(_), CloseReason::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
             (Wire::WebSocket(_), CloseReason::Answer(Some(code))) => {
@@ -139,6 +148,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             (Wire::WebSocket(_), CloseReason::Broken(error)) => {
                 encode_close(&mut word, error.code, error.reason)
             }
+            (Wire::WebSocket(_), CloseReason::Unsupported(why)) => {
+                encode_close(&mut word, close_code::UNSUPPORTED, why)
+            }
             (Wire::WebSocket(_), CloseReason::TooSlow) => {
                 encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow")
             }
@@ -148,10 +160,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             (_, CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow)
                 if speaks_lines =>
             {
-                word = format!("! {farewell}{ending}").into_bytes()
+                word = format!("! {reason}{ending}").into_bytes()
             }
             (_, CloseReason::GoingAway) if speaks_lines && self.service.greeting().is_some() => {
-                word = format!("* Goodbye: {farewell}.{ending}").into_bytes();
+                word = format!("* Goodbye: {reason}.{ending}").into_bytes();
             }
             _ => {}
         }
@@ -183,7 +195,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Ends a client that had time enough. One that is still sending what goes with its request has
     /// more: a reset would take the answer away from it.
-    pub(super) fn close(&mut self, id: ClientId) {
+    pub(super) fn end_lingering(&mut self, id: ClientId) {
         let client = &self.clients[id.index()];
         if let (Wire::Http(http), Lifecycle::Lingering) = (&client.wire, client.lifecycle) {
             let at = http.linger_until.min(http.since + self.settings.limits.linger_ms);
@@ -218,7 +230,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.out.shut(id);
         }
         self.end(id);
-        self.part();
+        self.close_too_slow();
     }
 
     /// The connection is over; the client leaves the slab when the turn ends.

@@ -22,7 +22,7 @@ use slab::Slab;
 use crate::clock::{Millis, Now};
 use crate::delivery::encoding::{Encoding, FrameKind};
 use crate::delivery::outbox::SLICES_MAX;
-use crate::delivery::{Batch, Checked, CloseReason, Delivery, Wait};
+use crate::delivery::{Batch, Checked, Delivery, Wait};
 use crate::ids::ClientId;
 use crate::net::rejection::Rejection;
 use crate::server::admission::{Admission, RecentAddresses};
@@ -33,6 +33,7 @@ use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
 use crate::service::{Incoming, Outcome, Service};
 use crate::site::Site;
+use crate::wire::close::CloseReason;
 use crate::wire::detect::has_words;
 use crate::wire::websocket::message::Scratch;
 use crate::wire::{Undecided, Wire};
@@ -81,13 +82,22 @@ struct Kept {
     message: Box<(FrameKind, Vec<u8>)>,
 }
 
-impl Kept {
-    fn of(taken: Outcome, message: Incoming) -> Option<Kept> {
-        match taken {
-            Outcome::Done => None,
+/// What follows once a message has been offered.
+enum Next {
+    GoOn,
+    Wait(Kept),
+    Close(CloseReason),
+}
+
+impl Next {
+    fn of(outcome: Outcome, message: Incoming) -> Next {
+        match outcome {
+            Outcome::Done => Next::GoOn,
             Outcome::Blocked(until) => {
-                Some(Kept { until, message: Box::new((message.kind, message.bytes.to_vec())) })
+                let message = Box::new((message.kind, message.bytes.to_vec()));
+                Next::Wait(Kept { until, message })
             }
+            Outcome::Close(reason) => Next::Close(reason),
         }
     }
 }
@@ -442,8 +452,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.offer_line(id, inbox.as_mut_slice());
         }
         if self.is_free(id) {
-            self.out.close(id);
-            self.part();
+            self.close(id, CloseReason::Done);
         }
     }
 
@@ -451,18 +460,19 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
         self.served_bytes += bytes.len();
         let message = Incoming { kind, bytes };
-        let taken = self.service.message(id, message, &mut self.out);
-        self.go_on(id, Kept::of(taken, message));
+        let outcome = self.service.message(id, message, &mut self.out);
+        self.go_on(id, Next::of(outcome, message));
     }
 
     /// Goes on after a message has been offered.
-    fn go_on(&mut self, id: ClientId, kept: Option<Kept>) {
-        match kept {
-            None => self.part(),
-            Some(Kept { until, message }) => {
+    fn go_on(&mut self, id: ClientId, next: Next) {
+        match next {
+            Next::GoOn => self.close_too_slow(),
+            Next::Wait(Kept { until, message }) => {
                 self.clients[id.index()].pending = Some(message);
                 self.park(id, until);
             }
+            Next::Close(reason) => self.close(id, reason),
         }
     }
 
@@ -494,8 +504,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                     self.ready.push(id);
                 }
                 Due::Resume => {}
-                Due::LastWords => self.out.dismiss(id, CloseReason::Done),
-                Due::Close => self.close(id),
+                Due::LastWords => self.close(id, CloseReason::Done),
+                Due::Close => self.end_lingering(id),
                 Due::Drain => self.drain_client(id),
                 Due::Greet => self.greet(id),
                 Due::Head => self.check_head(id),
@@ -507,7 +517,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
             }
         }
-        self.part();
+        self.close_too_slow();
     }
 
     /// Clients that went over the mark in this turn get a look soon.
@@ -520,7 +530,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             self.timers.push(at, id, Due::Pressure);
         }
-        self.part();
+        self.close_too_slow();
     }
 
     // ---- Flush ----

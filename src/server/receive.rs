@@ -8,15 +8,16 @@ use log::{debug, info, warn};
 
 use super::connection::{Client, Lifecycle, Reading};
 use super::stream::Stream;
-use super::{Kept, SERVED_BYTES_EACH, Server};
+use super::{Kept, Next, SERVED_BYTES_EACH, Server};
+use crate::delivery::Wait;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
-use crate::delivery::{CloseReason, Wait};
 use crate::ids::ClientId;
 use crate::server::admission::{is_local, is_same};
 use crate::server::timers::Due;
 use crate::service::{Hello, Incoming, NO_QUERY, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::Protocols;
+use crate::wire::close::CloseReason;
 use crate::wire::detect::{
     Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request,
 };
@@ -329,7 +330,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                     // It has come in, and waits as others do.
                     Some(until) => {
                         let message = Box::new((FrameKind::Text, line.to_vec()));
-                        self.go_on(id, Some(Kept { until, message }));
+                        self.go_on(id, Next::Wait(Kept { until, message }));
                     }
                 }
             }
@@ -356,8 +357,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             Item::Close { code, .. } => return self.give_up(id, CloseReason::Answer(code)),
         };
         self.served_bytes += message.bytes.len();
-        let kept = Kept::of(self.service.message(id, message, &mut self.out), message);
-        self.go_on(id, kept);
+        let outcome = self.service.message(id, message, &mut self.out);
+        let next = Next::of(outcome, message);
+        self.go_on(id, next);
         Some(used)
     }
 
@@ -465,9 +467,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Parts with a client; what is left of its input is of no interest.
-    fn give_up(&mut self, id: ClientId, farewell: CloseReason) -> Option<usize> {
-        self.out.dismiss(id, farewell);
-        self.part();
+    fn give_up(&mut self, id: ClientId, reason: CloseReason) -> Option<usize> {
+        self.close(id, reason);
         None
     }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
+use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
 
@@ -41,6 +42,8 @@ pub enum Outcome {
     /// It changed nothing; the server keeps it and offers it again then, and reads no more from
     /// this client meanwhile.
     Blocked(Wait),
+    /// It was the last: this client is to be closed, once it has been sent all that it is owed.
+    Close(CloseReason),
 }
 
 /// A service: the server calls it, and it answers through [`Delivery`] alone.

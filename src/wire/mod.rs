@@ -1,5 +1,6 @@
 //! Bytes to messages and back, without I/O.
 
+pub mod close;
 pub mod detect;
 pub mod http;
 pub mod line;

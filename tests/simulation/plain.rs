@@ -116,7 +116,7 @@ impl Service for Witness {
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let waited_for = self.waited_for(client, out);
         let taken = self.service.message(client, message, out);
-        if taken == Outcome::Done {
+        if !matches!(taken, Outcome::Blocked(_)) {
             assert_eq!(waited_for, None, "{client} is heard although this one is behind");
             let mut ears = self.ears.borrow_mut();
             let speaker = ears.get_mut(&number(client)).expect("it has come");

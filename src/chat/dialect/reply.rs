@@ -13,7 +13,7 @@ use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::text::Row;
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 
-/// One thing to render. The fields and their order are those of the JSON dialect.
+/// One thing to tell. The fields and their order are those of the JSON dialect.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Reply<'a> {
@@ -203,7 +203,7 @@ pub struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// How many of these fit, in their order: one at least, as there is no other way to render of
+    /// How many of these fit, in their order: one at least, as there is no other way to tell of
     /// it.
     pub fn fitting<'b>(&self, messages: impl ExactSizeIterator<Item = &'b Line<'b>>) -> usize {
         let (count, mut bytes) = (messages.len(), self.frame_bytes(messages.len()));

@@ -83,7 +83,6 @@ impl Chat {
             Request::Quit { reason } => {
                 self.leave_all(client, reason.as_deref(), out);
                 out.send(client, |to| notice(to, format_args!("* Goodbye.")));
-                out.close(client);
                 Ok(())
             }
         }

@@ -148,7 +148,7 @@ impl Stage {
     #[track_caller]
     fn act(&mut self, line: &str) {
         if let Some((name, said)) = part(line, '>') {
-            assert_eq!(self.offer(name, said.as_bytes()), Outcome::Done, "{line}");
+            self.say_now(name, said);
         } else if let Some(coming) = line.strip_prefix('+') {
             let mut words = coming.split(' ');
             let name = words.next().expect("who");
@@ -206,16 +206,33 @@ impl Stage {
 
     /// Offers the chat a message.
     pub fn offer(&mut self, name: &str, bytes: &[u8]) -> Outcome {
+        self.offer_frame(name, Incoming { kind: FrameKind::Text, bytes })
+    }
+
+    /// Offers the chat a message, and closes as the server does if it was the last.
+    pub fn offer_frame(&mut self, name: &str, message: Incoming<'_>) -> Outcome {
         let id = self.id(name);
-        let taken = self.chat.message(id, Incoming { kind: FrameKind::Text, bytes }, &mut self.out);
-        self.part();
-        taken
+        let outcome = self.chat.message(id, message, &mut self.out);
+        if let Outcome::Close(_) = outcome {
+            self.close(id);
+        }
+        for id in self.out.take_too_slow() {
+            self.close(id);
+        }
+        outcome
+    }
+
+    /// Says something that is taken; the turn goes on.
+    #[track_caller]
+    fn say_now(&mut self, name: &str, text: &str) {
+        let outcome = self.offer(name, text.as_bytes());
+        assert!(!matches!(outcome, Outcome::Blocked(_)), "{name}> {text}: {outcome:?}");
     }
 
     /// Says something that is taken, in a turn of its own.
     #[track_caller]
     pub fn say(&mut self, name: &str, text: &str) {
-        assert_eq!(self.offer(name, text.as_bytes()), Outcome::Done, "{name}: {text}");
+        self.say_now(name, text);
         self.turn();
     }
 
@@ -233,14 +250,11 @@ impl Stage {
         self.out.begin_turn(self.now);
     }
 
-    /// Parts with those whom the chat has given up, as the server does.
-    pub fn part(&mut self) {
-        for (id, _) in self.out.take_closing() {
-            self.chat.closed(id, &mut self.out);
-            self.out.shut(id);
-            let actor = self.actors.values_mut().find(|actor| actor.id == id);
-            actor.expect("only those who are here are closed").presence = Presence::Closing;
-        }
+    fn close(&mut self, id: ClientId) {
+        self.chat.closed(id, &mut self.out);
+        self.out.shut(id);
+        let actor = self.actors.values_mut().find(|actor| actor.id == id);
+        actor.expect("only those who are here are closed").presence = Presence::Closing;
     }
 
     /// Hands out what was said, as a turn's flush step does, to kernels that take everything.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::stage::{JSON, Stage, Visit, play, settings};
 use crate::chat::request::COMMANDS;
 use crate::delivery::encoding::FrameKind;
-use crate::service::{Incoming, Outcome, Service};
+use crate::service::{Incoming, Outcome};
+use crate::wire::close::CloseReason;
 
 #[test]
 fn everybody_is_greeted_in_one_line() {
@@ -375,8 +376,8 @@ fn what_is_binary_ends_the_connection() {
     ",
     );
     let message = Incoming { kind: FrameKind::Binary, bytes: b"hello" };
-    assert_eq!(stage.chat.message(stage.id("page"), message, &mut stage.out), Outcome::Done);
-    stage.part();
+    let outcome = stage.offer_frame("page", message);
+    assert_eq!(outcome, Outcome::Close(CloseReason::Unsupported("this chat takes text only")));
     assert_eq!(stage.hear("page"), ["(closed)"]);
     assert_eq!(stage.hear("bob"), ["* page left #lobby."]);
 }

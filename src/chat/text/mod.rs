@@ -12,7 +12,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 /// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it
 ///   is;
 /// * whatever breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR
-///   LF included: a message is one line, its reason stay apart, and no second line can pass for the
+///   LF included: a message is one line, its words stay apart, and no second line can pass for the
 ///   server's;
 /// * bidi embeddings, overrides and isolates go, as they would reach past the message; LRM, RLM and
 ///   ALM stay, as they act on the spot only and right-to-left typists need them;

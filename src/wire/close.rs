@@ -1,0 +1,55 @@
+//! Why connections are closed.
+
+use std::fmt;
+
+use super::detect::Foreign;
+use super::line::LineTooLong;
+use super::websocket::ProtocolError;
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It asked to go, or its input ended; all it was owed has been queued.
+    Done,
+    /// It has sent a Close frame with this code, which is to be returned.
+    Answer(Option<u16>),
+    /// Its line is over the limit.
+    TooLong(LineTooLong),
+    /// It has sent a request after it had been taken for a person at a terminal.
+    Late,
+    /// It speaks another protocol.
+    Foreign(Foreign),
+    /// It has broken the WebSocket protocol.
+    Broken(ProtocolError),
+    /// Its service has no use for what it sends.
+    Unsupported(&'static str),
+    /// It does not read what it is sent.
+    TooSlow,
+    /// It has not answered a ping.
+    Silent,
+    /// The server stops.
+    GoingAway,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseReason::Done | CloseReason::Answer(_) => f.write_str("goodbye"),
+            CloseReason::TooLong(error) => error.fmt(f),
+            CloseReason::Late => f.write_str(
+                "an HTTP request has to come at once; this connection speaks lines by now",
+            ),
+            CloseReason::Foreign(foreign) => {
+                write!(f, "this is {}", foreign.name())?;
+                foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
+            }
+            CloseReason::Broken(error) => error.fmt(f),
+            CloseReason::Unsupported(why) => f.write_str(why),
+            CloseReason::TooSlow => {
+                f.write_str("too slow: messages came in faster than this connection read them")
+            }
+            CloseReason::Silent => f.write_str("no answer to a ping"),
+            CloseReason::GoingAway => f.write_str("the server is stopping"),
+        }
+    }
+}
