@@ -30,6 +30,10 @@ impl fmt::Display for ClientId {
     }
 }
 
+/// Names one piece of slow work from when it is given away until it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
 /// A peer's address in 18 bytes; tens of thousands of idle clients keep one each.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {

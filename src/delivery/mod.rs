@@ -25,7 +25,7 @@ use crate::delivery::channels::{Channel, ChannelId, MemberSlot, Origin};
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::outbox::Outbox;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Ticket};
 
 /// Members of one batch from which on its writes are bulk and let smaller channels go first.
 const BULK_MEMBERS_MIN: usize = 256;
@@ -50,6 +50,8 @@ pub enum Wait {
     ClientClear(ClientId),
     /// This moment.
     Time(Millis),
+    /// This slow work is done.
+    Ticket(Ticket),
 }
 
 impl Wait {

@@ -122,6 +122,11 @@ impl Delivery {
         self.waiting.entry(until).or_default().push(client);
     }
 
+    /// Slow work is done: those who wait for it go on.
+    pub(crate) fn completed(&mut self, ticket: Ticket) {
+        self.wake(Wait::Ticket(ticket));
+    }
+
     /// Moves those whose wait is over to the end of `list`.
     pub(crate) fn take_woken(&mut self, list: &mut Vec<ClientId>) {
         list.append(&mut self.woken);

@@ -23,7 +23,7 @@ use crate::clock::{Millis, Now};
 use crate::delivery::encoding::{Encoding, FrameKind};
 use crate::delivery::outbox::SLICES_MAX;
 use crate::delivery::{Batch, Checked, Delivery, Wait};
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Ticket};
 use crate::net::rejection::Rejection;
 use crate::server::admission::{Admission, RecentAddresses};
 use crate::server::connection::{Client, Input, Lifecycle, Reading};
@@ -31,7 +31,7 @@ use crate::server::inbox::Inbox;
 use crate::server::settings::Settings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
-use crate::service::{Incoming, Outcome, Service};
+use crate::service::{Answer, Incoming, Job, Outcome, Service};
 use crate::site::Site;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::has_words;
@@ -247,6 +247,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.begin_turn(now);
         self.read();
         self.tick();
+        self.service.keep(&mut self.out);
     }
 
     /// The second half: flush, reap. Without `rooms`, what was said in them is kept, and goes out
@@ -277,7 +278,20 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// When the next deadline passes.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.service.next_deadline()).min()
+    }
+
+    /// The slow work that the service wants to have done, since this was last asked.
+    pub fn take_jobs(&mut self) -> Vec<Job> {
+        self.service.take_jobs()
+    }
+
+    /// Slow work is done. Those who wait for it go on in the next turn.
+    pub fn completed(&mut self, ticket: Ticket, answer: Answer, now: Now) {
+        self.out.begin_turn(now);
+        self.service.completed(ticket, answer, &mut self.out);
+        self.out.completed(ticket);
+        self.close_too_slow();
     }
 
     /// Gives up memory that the next burst can have anew; for a quiet moment.
@@ -481,7 +495,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         client.reading = Reading::Waiting;
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
-            Wait::ChannelClear(_) | Wait::ClientClear(_) => self.out.wait(id, until),
+            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) => {
+                self.out.wait(id, until)
+            }
         }
     }
 
@@ -516,6 +532,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                     }
                 }
             }
+        }
+        if self.service.next_deadline().is_some_and(|at| at <= now) {
+            self.service.tick(&mut self.out);
         }
         self.close_too_slow();
     }

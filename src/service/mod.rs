@@ -3,11 +3,13 @@
 pub mod broadcast;
 pub mod echo;
 
+use std::any::Any;
 use std::sync::LazyLock;
 
+use crate::clock::Millis;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
-use crate::ids::{ClientId, Peer};
+use crate::ids::{ClientId, Peer, Ticket};
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
@@ -44,6 +46,15 @@ pub enum Outcome {
     Blocked(Wait),
     /// It was the last: this client is to be closed, once it has been sent all that it is owed.
     Close(CloseReason),
+}
+
+/// What slow work has found out; the service that gave it away knows its type.
+pub type Answer = Box<dyn Any + Send>;
+
+/// Slow work: it would hold everybody up on the event loop, so it is done on a thread of its own.
+pub struct Job {
+    pub ticket: Ticket,
+    pub run: Box<dyn FnOnce() -> Answer + Send>,
 }
 
 /// A service: the server calls it, and it answers through [`Delivery`] alone.
@@ -106,6 +117,33 @@ pub trait Service {
 
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
+
+    /// The slow work that it wants to have done, since it was last asked.
+    fn take_jobs(&mut self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    /// Slow work is done. Clients that wait for its ticket are offered their messages again after
+    /// this.
+    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
+        let _ = (ticket, answer, out);
+    }
+
+    /// When it wants its next [`Service::tick`].
+    fn next_deadline(&self) -> Option<Millis> {
+        None
+    }
+
+    /// Its deadline has passed.
+    fn tick(&mut self, out: &mut Delivery) {
+        let _ = out;
+    }
+
+    /// A turn has received all that it will, and nothing of what follows from that has been written
+    /// yet: what has to be kept is kept now.
+    fn keep(&mut self, out: &mut Delivery) {
+        let _ = out;
+    }
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent
     /// something.
