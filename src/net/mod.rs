@@ -1,7 +1,12 @@
 //! The only code that touches the system: sockets, clocks, signals, threads.
 
+mod clock;
 pub mod event_loop;
+mod listener;
 pub mod logging;
-pub mod rejection;
+pub mod metrics;
+mod rejection;
 mod signals;
+mod stream;
 mod trim;
+mod worker;
