@@ -33,8 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    if let Err(complaint) = logging::start() {
-        eprintln!("chat-server: {complaint}");
+    if let Err(error) = logging::start() {
+        eprintln!("chat-server: {error}");
         return ExitCode::from(EXIT_USAGE);
     }
     let code = match config.mode {
@@ -77,7 +77,8 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
 }
 
 /// Scripts read this line to learn the port. If nobody reads standard output, that is no reason not
-/// to serve: a pipe that is full holds up nothing but a thread.
+/// to serve: a full pipe holds up nothing but this thread. (On the worker it would hold up the slow
+/// work behind it, on the log's thread the log.)
 fn announce(address: SocketAddr) {
     let announcement = format!("Listening on: {address}\n");
     let write = move || {

@@ -1,7 +1,7 @@
 //! The log: lines go through a queue to a thread of its own, which alone writes to standard error.
 //!
-//! Whoever logs never waits, whatever reads standard error: a pipe that nobody empties, a terminal
-//! stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
+//! Logging never waits, whatever reads standard error: a pipe that nobody empties, a terminal stopped
+//! with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
 //! kind of line are thinned out before they come to it.
 
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// One line that says what is wrong with `RUST_LOG`, or why there is no thread.
 pub fn start() -> Result<(), String> {
     let directives = match std::env::var("RUST_LOG") {
-        Ok(directives) => directives,
+        Ok(directives) => with_module_names(&directives),
         Err(std::env::VarError::NotPresent) => "info".to_owned(),
         Err(error) => return Err(format!("RUST_LOG: {error}")),
     };
@@ -59,14 +59,33 @@ pub fn start() -> Result<(), String> {
     Ok(())
 }
 
+/// The same directives, with the program's name as its modules have it: people type it with the
+/// hyphen that it has everywhere else, and would get no log at all.
+fn with_module_names(directives: &str) -> String {
+    let (modules, filter) = match directives.split_once('/') {
+        Some((modules, filter)) => (modules, Some(filter)),
+        None => (directives, None),
+    };
+    let rename = |directive: &str| {
+        let directive = directive.trim();
+        match directive.strip_prefix(env!("CARGO_PKG_NAME")) {
+            Some(rest) if rest.is_empty() || rest.starts_with(['=', ':']) => {
+                format!("{}{rest}", env!("CARGO_CRATE_NAME"))
+            }
+            _ => directive.to_owned(),
+        }
+    };
+    let modules = modules.split(',').map(rename).collect::<Vec<_>>().join(",");
+    filter.map_or_else(|| modules.clone(), |filter| format!("{modules}/{filter}"))
+}
+
 /// As strict as with a flag; env_logger takes what it does not understand for the name of a module,
 /// and then logs nothing.
 fn check(directives: &str) -> Result<(), String> {
     env_filter::Builder::new().try_parse(directives).map_err(|error| error.to_string())?;
-    for word in directives
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty() && !word.contains(['=', '/']))
+    let modules = directives.split('/').next().unwrap_or_default();
+    for word in
+        modules.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains('='))
     {
         let is_ours = word.starts_with(env!("CARGO_CRATE_NAME"));
         if !is_ours && word.parse::<LevelFilter>().is_err() {

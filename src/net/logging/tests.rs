@@ -226,6 +226,22 @@ fn what_would_log_nothing_unnoticed_is_refused() {
 }
 
 #[test]
+fn the_program_s_name_with_its_hyphen_is_the_name_of_its_modules() {
+    for (typed, read) in [
+        ("chat-server", "chat_server"),
+        ("chat-server=debug", "chat_server=debug"),
+        ("warn, chat-server::net=info,hyper-util=off", "warn,chat_server::net=info,hyper-util=off"),
+        ("chat-server-x=off", "chat-server-x=off"),
+        ("info/chat-server, once", "info/chat-server, once"),
+        ("chat_server=debug,info", "chat_server=debug,info"),
+        ("", ""),
+    ] {
+        assert_eq!(with_module_names(typed), read, "{typed}");
+        assert_eq!(check(read), Ok(()), "{read}");
+    }
+}
+
+#[test]
 fn any_clock_makes_a_time() {
     let at = |seconds| time_of(UNIX_EPOCH + Duration::from_secs(seconds));
     assert_eq!((at(0), at(DATE_MAX_S)), (None, None), "as env_logger writes it");
