@@ -5,9 +5,9 @@
 //! 1. [`service`]: what a server asks of a service, with two small ones: [`service::echo`] and
 //!    [`service::broadcast`].
 //! 2. [`server`]: one turn over any byte streams and any service: who is read, what is closed.
-//! 3. [`wire`]: framing, bytes to messages and back: [lines](wire::line) and [telnet](wire::telnet),
-//!    [HTTP](wire::http), [WebSocket](wire::websocket), and [which of them](wire::detect) a
-//!    connection speaks.
+//! 3. [`wire`]: framing, bytes to messages and back: [lines](wire::line) and
+//!    [telnet](wire::telnet), [HTTP](wire::http), [WebSocket](wire::websocket), and
+//!    [which of them](wire::detect) a connection speaks.
 //! 4. [`delivery`]: who gets which bytes and when, and who waits for whom.
 //! 5. [`chat`]: the service that people use: requests, users, rooms, history, and the dialects in
 //!    which terminals and programs are told of them.
@@ -15,8 +15,8 @@
 //! 7. [`net`]: sockets, clocks, signals, threads; nothing above touches the system.
 //! 8. [`config`]: flags and environment; only `main` reads it.
 //!
-//! [`clock`], [`ids`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who may
-//! use whom.
+//! [`clock`], [`ids`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
+//! may use whom.
 //!
 //! # A turn
 //!
@@ -95,7 +95,7 @@
 //! | to add | see first | then |
 //! |---|---|---|
 //! | a command | `src/chat/request.rs`: the request, its row | `src/chat/handlers/` |
-//! | a JSON field | `src/chat/dialect/json.rs` | `docs/commands.md` |
+//! | a JSON field | `src/chat/dialect/json.rs` | `docs/protocol.md` |
 //! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
 //! | a dialect | `src/chat/dialect/`: `parse` and `render` | `src/delivery/encoding.rs` |
 //! | a kept fact | `src/chat/record.rs` | `src/chat/state/`, what it changes |

@@ -54,7 +54,7 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
     };
     stdout::announce(event_loop.address());
     let ended = event_loop.run();
-    // What was left out is told before the last line.
+    // Lines that were left out are reported before the last line.
     log::logger().flush();
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
