@@ -53,7 +53,7 @@ const LAYERS: &[Layer] = &[
         what: "knows who gets which bytes and when, and who waits for whom",
     },
     Layer { name: "wire", uses: &["ids", "clock"], what: "turns bytes into messages and back" },
-    Layer { name: "throttle", uses: &["clock"], what: "counts how often something is done" },
+    Layer { name: "throttle", uses: &[], what: "counts how often something is done" },
     Layer { name: "ids", uses: &[], what: "names what lives" },
     Layer { name: "clock", uses: &[], what: "is time as a turn sees it" },
 ];
