@@ -64,7 +64,7 @@ impl Drop for Near {
 }
 
 /// Refuses a connection that has sent this much by now.
-fn refuse(
+fn reject(
     rejections: &mut Rejections<Near>,
     rejection: Rejection,
     input: &[u8],
@@ -75,9 +75,9 @@ fn refuse(
     far
 }
 
-/// What it was told; empty as long as it is not.
+/// Its answer; empty as long as there is none.
 #[track_caller]
-fn told(far: &RefCell<Far>) -> String {
+fn answered(far: &RefCell<Far>) -> String {
     let far = far.borrow();
     assert_eq!((far.is_shut, far.is_closed), (!far.output.is_empty(), !far.output.is_empty()));
     String::from_utf8(far.output.clone()).expect("text")
@@ -92,7 +92,7 @@ fn answer(rejection: Rejection, protocols: Protocols, arrived: &[u8]) -> String 
 }
 
 #[test]
-fn whoever_has_not_sent_a_request_is_told_in_a_line() {
+fn a_client_without_a_request_is_answered_with_a_line() {
     for rejection in ALL {
         for arrived in
             [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"]
@@ -136,17 +136,17 @@ fn what_answers_head_has_no_body() {
 #[test]
 fn a_request_that_comes_just_after_its_connection_is_answered() {
     let mut rejections = Rejections::new(Protocols::Auto);
-    let asks = refuse(&mut rejections, Rejection::AddressFull, b"", 0);
-    let silent = refuse(&mut rejections, Rejection::AddressFull, b"", 1);
+    let asks = reject(&mut rejections, Rejection::AddressFull, b"", 0);
+    let silent = reject(&mut rejections, Rejection::AddressFull, b"", 1);
     asks.borrow_mut().input.extend_from_slice(b"GET / HTTP/1.1\r\n");
     assert_eq!(rejections.next_deadline(), Some(100));
     rejections.answer_due(at(99));
-    assert_eq!((told(&asks), told(&silent)), (String::new(), String::new()));
+    assert_eq!((answered(&asks), answered(&silent)), (String::new(), String::new()));
     rejections.answer_due(at(100));
-    assert!(told(&asks).starts_with("HTTP/1.1 429 "));
-    assert_eq!((told(&silent), rejections.next_deadline()), (String::new(), Some(101)));
+    assert!(answered(&asks).starts_with("HTTP/1.1 429 "));
+    assert_eq!((answered(&silent), rejections.next_deadline()), (String::new(), Some(101)));
     rejections.answer_due(at(200));
-    assert!(told(&silent).starts_with("! your address "));
+    assert!(answered(&silent).starts_with("! your address "));
     assert_eq!(rejections.next_deadline(), None);
 }
 
@@ -154,10 +154,10 @@ fn a_request_that_comes_just_after_its_connection_is_answered() {
 fn nobody_waits_without_a_reason() {
     let mut rejections = Rejections::new(Protocols::Auto);
     for input in [&b"hello\n"[..], b"GET / HTTP/1.1\r\n"] {
-        assert_ne!(told(&refuse(&mut rejections, Rejection::Full, input, 0)), "");
+        assert_ne!(answered(&reject(&mut rejections, Rejection::Full, input, 0)), "");
     }
     assert_ne!(
-        told(&refuse(&mut rejections, Rejection::OutOfDescriptors, b"", 0)),
+        answered(&reject(&mut rejections, Rejection::OutOfDescriptors, b"", 0)),
         "",
         "its descriptor is needed"
     );
@@ -168,24 +168,30 @@ fn nobody_waits_without_a_reason() {
         Rejection::Full,
         at(0),
     );
-    assert_ne!(told(&far), "", "it will say nothing more");
+    assert_ne!(answered(&far), "", "it will say nothing more");
     let mut rejections = Rejections::new(Protocols::Line);
-    assert_ne!(told(&refuse(&mut rejections, Rejection::Full, b"", 0)), "", "no request will come");
+    assert_ne!(
+        answered(&reject(&mut rejections, Rejection::Full, b"", 0)),
+        "",
+        "no request will come"
+    );
 }
 
 #[test]
 fn a_flood_does_not_make_more_wait() {
     let mut rejections = Rejections::new(Protocols::Auto);
     let flood: Vec<_> =
-        (0..1000).map(|_| refuse(&mut rejections, Rejection::AddressTooFast, b"", 5)).collect();
-    let waiting = flood.iter().filter(|far| told(far).is_empty()).count();
+        (0..1000).map(|_| reject(&mut rejections, Rejection::AddressTooFast, b"", 5)).collect();
+    let waiting = flood.iter().filter(|far| answered(far).is_empty()).count();
     assert_eq!((waiting, rejections.waiting.len()), (WAITING_MAX, WAITING_MAX));
     assert!(
-        flood[..1000 - WAITING_MAX].iter().all(|far| !told(far).is_empty()),
+        flood[..1000 - WAITING_MAX].iter().all(|far| !answered(far).is_empty()),
         "the first are told first"
     );
     rejections.answer_all(at(6));
     assert!(
-        flood.iter().all(|far| told(far) == "! your address connects too often; try again later\n")
+        flood
+            .iter()
+            .all(|far| answered(far) == "! your address connects too often; try again later\n")
     );
 }
