@@ -250,10 +250,6 @@ impl Service for Chat {
         &[json::SUBPROTOCOL]
     }
 
-    fn query_keys(&self) -> &'static [&'static str] {
-        &["name", "room"]
-    }
-
     fn dialect(&self, hello: &Hello<'_>) -> Dialect {
         if hello.subprotocol == Some(json::SUBPROTOCOL) { dialect::JSON } else { dialect::TEXT }
     }

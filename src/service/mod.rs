@@ -94,9 +94,10 @@ pub trait Service {
         &[]
     }
 
-    /// What a client may say of itself in the query of its URL.
+    /// What a client may say of itself in the query of its URL. These are decoded for every service,
+    /// so that a client that writes them badly is told so wherever it connects.
     fn query_keys(&self) -> &'static [&'static str] {
-        &[]
+        &["name", "room"]
     }
 
     /// The dialect that a client will be told everything in: chosen before anything is said to it.
