@@ -1,17 +1,29 @@
-//! The JSON dialect, `chat.v1.json`: one object a frame. What clients send is read here; what they
-//! get is in [`super::output`].
+//! The JSON dialect, `chat.v1.json`: one object a frame.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Parsed;
+use super::reply::Reply;
+use super::text::ByteCount;
 use crate::chat::request::{Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
+use crate::chat::text::quote;
+use crate::delivery::encoding::{Encoder, FrameKind};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
+
+/// Messages in one answer to `history` that does not say how many.
+pub const HISTORY_DEFAULT: u32 = 50;
+/// Messages in one answer to `history`, and in one frame of a replay.
+pub const HISTORY_MAX: u32 = 100;
 
 /// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is
 /// written.
@@ -67,29 +79,68 @@ struct RawRequest<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     epoch: Option<Cow<'a, str>>,
-    since: Option<u64>,
-    replay: Option<u32>,
-    before: Option<u64>,
-    after: Option<u64>,
-    limit: Option<u32>,
+    since: Option<WholeNumber<u64>>,
+    replay: Option<WholeNumber<u32>>,
+    before: Option<WholeNumber<u64>>,
+    after: Option<WholeNumber<u64>>,
+    limit: Option<WholeNumber<u32>>,
 }
 
-/// A request as the chat understands it, with its reference, which an error must carry as well.
-pub type Parsed<'a> = (Result<Request<'a>, RequestError>, Option<RequestRef>);
+/// A number whose error says in plain words what it has to be: serde would speak of `u64`.
+#[derive(Debug)]
+struct WholeNumber<N>(N);
+
+trait Unsigned: TryFrom<u64> {
+    const MAX: u64;
+}
+
+impl Unsigned for u32 {
+    const MAX: u64 = u32::MAX as u64;
+}
+
+impl Unsigned for u64 {
+    const MAX: u64 = u64::MAX;
+}
+
+impl<'de, N: Unsigned> Deserialize<'de> for WholeNumber<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber<N>, D::Error> {
+        deserializer.deserialize_u64(WholeNumberVisitor(PhantomData))
+    }
+}
+
+struct WholeNumberVisitor<N>(PhantomData<N>);
+
+impl<N: Unsigned> Visitor<'_> for WholeNumberVisitor<N> {
+    type Value = WholeNumber<N>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "a whole number from 0 to {}", N::MAX)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<WholeNumber<N>, E> {
+        N::try_from(number)
+            .map(WholeNumber)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<WholeNumber<N>, E> {
+        Err(E::invalid_value(Unexpected::Signed(number), &self))
+    }
+}
 
 /// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1),
 /// and with U+FFFD for halves of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2
 /// lets them pass, and no string of ours can hold them.
-pub fn readable(text: &str) -> Cow<'_, str> {
+pub fn repair(text: &str) -> Cow<'_, str> {
     let text = text.trim_start_matches('\u{FEFF}');
-    let mut mended: Option<Vec<u8>> = None;
+    let mut repaired: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = memchr(b'\\', &text.as_bytes()[at..]) {
         let escape = at + found;
         at = match (unit(text, escape), unit(text, escape + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => escape + 12,
             (Some(0xD800..=0xDFFF), _) => {
-                let bytes = mended.get_or_insert_with(|| text.as_bytes().to_vec());
+                let bytes = repaired.get_or_insert_with(|| text.as_bytes().to_vec());
                 bytes[escape + 2..escape + 6].copy_from_slice(b"FFFD");
                 escape + 6
             }
@@ -97,7 +148,7 @@ pub fn readable(text: &str) -> Cow<'_, str> {
             _ => text.len().min(escape + 2),
         };
     }
-    match mended {
+    match repaired {
         None => Cow::Borrowed(text),
         Some(bytes) => Cow::Owned(String::from_utf8(bytes).expect("ASCII took the place of ASCII")),
     }
@@ -121,7 +172,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (command(request), reference),
+            Ok(reference) => (to_request(request), reference),
             Err(error) => (Err(error), None),
         },
         Err(error) => {
@@ -184,7 +235,7 @@ fn string(text: &str) -> Option<usize> {
     let bytes = text.strip_prefix('"')?.as_bytes();
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
         match bytes[at] {
             b'"' => return Some(at + 2),
             _ => at += 2,
@@ -192,10 +243,13 @@ fn string(text: &str) -> Option<usize> {
     }
 }
 
-fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
+fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
         kind, room, text, to, name, epoch, since, replay, before, after, limit, ..
     } = request;
+    let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
+    let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
+    let after = after.map(|place| place.0);
     let Some(kind) = kind else {
         return Err(RequestError::new(
             "missing_field",
@@ -203,10 +257,7 @@ fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         ));
     };
     let need = |field: &str| {
-        let message = format!(
-            "The type {} needs the field \"{field}\".",
-            crate::chat::text::quote(&kind, 40)
-        );
+        let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
         RequestError::new("missing_field", message)
     };
     Ok(match &*kind {
@@ -235,8 +286,55 @@ fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
         "typing" => Request::Typing { room },
         _ => {
-            let message = format!("There is no type {}.", crate::chat::text::quote(&kind, 40));
+            let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));
         }
     })
+}
+
+/// Appends a reply as one object.
+pub fn render(to: &mut Encoder, reply: &Reply) {
+    to.message(FrameKind::Text, |buffer| {
+        serde_json::to_writer(buffer, reply).expect("strings and numbers always serialize");
+    });
+}
+
+/// How many bytes this is as JSON.
+pub fn bytes_of(value: &impl Serialize) -> usize {
+    let mut count = ByteCount::default();
+    serde_json::to_writer(&mut count, value).expect("strings and numbers always serialize");
+    count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_does_not_fit_is_explained_in_plain_words() {
+        for (field, value, expected) in [
+            (
+                "since",
+                "\"7\"",
+                "string \"7\", expected a whole number from 0 to 18446744073709551615",
+            ),
+            (
+                "before",
+                "-1",
+                "integer `-1`, expected a whole number from 0 to 18446744073709551615",
+            ),
+            ("after", "1.5", "floating point `1.5`, expected a whole number from 0 to"),
+            ("limit", "true", "boolean `true`, expected a whole number from 0 to 4294967295"),
+            ("replay", "4294967296", "`4294967296`, expected a whole number from 0 to 4294967295"),
+        ] {
+            let text = format!("{{\"type\":\"history\",\"{field}\":{value}}}");
+            let error = parse(&text).0.expect_err(field);
+            assert_eq!(error.code, "bad_field");
+            assert!(error.message.contains(expected), "{field}: {}", error.message);
+        }
+        let largest = format!("{{\"type\":\"history\",\"before\":{},\"limit\":null}}", u64::MAX);
+        let request =
+            Request::History { room: None, before: Some(u64::MAX), after: None, limit: None };
+        assert_eq!(parse(&largest).0, Ok(request));
+    }
 }
