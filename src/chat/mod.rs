@@ -36,6 +36,7 @@ use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Hello, Incoming, Outcome, Service};
+use crate::site::{self, Site};
 use crate::throttle::Rate;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
@@ -231,6 +232,11 @@ impl Service for Chat {
 
     fn greeting(&self) -> Option<&'static str> {
         Some("* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n")
+    }
+
+    fn site(&self) -> Site {
+        let commands = request::COMMANDS_MODULE.as_bytes();
+        Site::new().with_file("/commands.js", site::JAVASCRIPT, commands)
     }
 
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {

@@ -1,6 +1,9 @@
 //! What a client can ask for, and the table of the commands that people type.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use serde::Serialize;
 
 use crate::chat::state::history::MessageKind;
 
@@ -139,6 +142,7 @@ impl RequestError {
 }
 
 /// A command that people type: what /help says of it, and how its arguments are read.
+#[derive(Serialize)]
 pub struct CommandSpec {
     pub name: &'static str,
     pub arguments: &'static str,
@@ -147,6 +151,7 @@ pub struct CommandSpec {
     /// What else there is to know.
     pub details: &'static str,
     /// Reads the arguments; `None` if they are not as they have to be.
+    #[serde(skip)]
     pub parse: for<'a> fn(&'a str) -> Option<Request<'a>>,
 }
 
@@ -275,6 +280,14 @@ pub const COMMANDS: [CommandSpec; 12] = [
     },
 ];
 
+/// [`COMMANDS`] for the page, as a JavaScript module.
+pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
+    let table = serde_json::to_string_pretty(&COMMANDS).expect("strings always serialize");
+    format!(
+        "/** The commands of the server, in the order of /help. */\nexport const COMMANDS = {table};\n"
+    )
+});
+
 /// A command by its name, in any case.
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
     let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
@@ -321,5 +334,33 @@ mod tests {
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
             assert_eq!(find(&format!("/{}", spec.name)).map(|found| found.name), Some(spec.name));
         }
+    }
+
+    #[test]
+    fn the_page_gets_the_table() {
+        let (comment, table) = COMMANDS_MODULE.split_once("export const COMMANDS = ").expect("one");
+        assert!(comment.starts_with("/**"), "{comment}");
+        let table: Vec<serde_json::Value> =
+            serde_json::from_str(table.trim_end_matches(";\n")).expect("JSON is JavaScript");
+        assert_eq!(table.len(), COMMANDS.len());
+        for (row, spec) in table.iter().zip(&COMMANDS) {
+            let expected = [spec.name, spec.arguments, spec.help, spec.details];
+            assert_eq!(["name", "arguments", "help", "details"].map(|field| &row[field]), expected);
+        }
+    }
+
+    /// What the page does for a command is written there, by the command's name.
+    #[test]
+    fn the_page_knows_no_command_that_is_not_in_the_table() {
+        let page = include_str!("../web/app.js");
+        let (_, actions) = page.split_once("\nconst ACTIONS = {\n").expect("the page's actions");
+        let (actions, _) = actions.split_once("\n};").expect("their end");
+        let names = actions.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("  ")?.split_once(": ")?;
+            name.bytes().all(|byte| byte.is_ascii_lowercase()).then_some(name)
+        });
+        let names: Vec<&str> = names.collect();
+        assert!(names.len() >= 9, "{names:?}");
+        assert!(names.iter().all(|name| find(name).is_some()), "{names:?}");
     }
 }
