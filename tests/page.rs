@@ -1149,10 +1149,11 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_page_folds_names_as_the_server_does() {
-    use chat_server::chat::name::fold;
+    use chat_server::chat::name::comparison;
     use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
     let key = |text: &str| {
-        fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"))
+        comparison::key(text, comparison::PASSES_MAX)
+            .unwrap_or_else(|| panic!("{text:?} has a key"))
     };
     let server = chat(&[]);
     let driver = Driver::start();

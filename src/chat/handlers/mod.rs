@@ -6,7 +6,7 @@ use crate::chat::dialect::history::HistoryPage;
 use crate::chat::dialect::json::RequestRef;
 use crate::chat::dialect::reply::{JoinedSelf, Line, Reply, RoomSummary};
 use crate::chat::dialect::{Dialect, notice, render};
-use crate::chat::name::{Name, Named, RoomName};
+use crate::chat::name::{Name, NameForms, RoomName};
 use crate::chat::record::Record;
 use crate::chat::request::{self, PAGE, Request, RequestError, Resume};
 use crate::chat::state::history::{Message, MessageKind};
@@ -234,7 +234,7 @@ impl Chat {
     /// own, as newcomers have to be put there.
     fn check_look(&self, name: &RoomName) -> Result<(), RequestError> {
         let lobby = lobby();
-        let alike = match name.looks().iter().any(|look| lobby.looks().contain(look)) {
+        let alike = match name.is_confusable_with(&lobby) {
             _ if *name == lobby => return Ok(()),
             true => Some(&lobby),
             false => self.directory.find_alike(name).map(|room| &room.name),

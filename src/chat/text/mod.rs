@@ -1,11 +1,13 @@
 //! Text that may reach another person's terminal.
 
-use crate::chat::emoji;
-use memchr::memmem;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+
+use memchr::memmem;
 use thiserror::Error;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use crate::chat::emoji;
 
 /// `text` without what would act on a terminal or hide in it:
 ///
@@ -84,7 +86,7 @@ fn may_begin_suspect(byte: u8) -> bool {
     control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
 }
 
-/// Whether the character at the start of `rest` is one that `judge` might replace. MaxClients that
+/// Whether the character at the start of `rest` is one that `judge` might replace. Others that
 /// share a lead byte with those (quotes, dashes, full-width letters, ZWNJ) are passed over here.
 fn is_suspect(rest: &[u8]) -> bool {
     match rest {
