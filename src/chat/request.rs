@@ -108,12 +108,12 @@ impl Request<'_> {
     }
 }
 
-/// Where a client that comes back had been.
+/// Where a client that reconnects left off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume<'a> {
-    /// The last message id that it saw.
+    /// The last message id that it has seen.
     pub since: u64,
-    /// The epoch in which it saw it, if it tells.
+    /// The epoch of that id, if the client says.
     pub epoch: Option<Cow<'a, str>>,
 }
 
@@ -171,15 +171,16 @@ pub const COMMANDS: [CommandSpec; 12] = [
         name: "nick",
         arguments: "NAME",
         help: "take a new name",
-        details: "Names work in any script, have at most 32 characters and no spaces. Upper and lower case do not make two \
-                  names.",
+        details: "Names work in any script, have at most 32 characters and no spaces. Upper and \
+                  lower case do not make two names.",
         parse: |arguments| Some(Request::Nick { name: word(arguments)? }),
     },
     CommandSpec {
         name: "join",
         arguments: "#ROOM",
         help: "enter a room, or create it, and talk there",
-        details: "You stay in your other rooms and go on hearing them; /join one of them to talk there.",
+        details: "You stay in your other rooms and go on hearing them; /join one of them to talk \
+                  there.",
         parse: |arguments| {
             Some(Request::Join { room: word(arguments)?, resume: None, replay: None })
         },
@@ -283,9 +284,8 @@ pub const COMMANDS: [CommandSpec; 12] = [
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
     let table = serde_json::to_string_pretty(&COMMANDS).expect("strings always serialize");
-    format!(
-        "/** The commands of the server, in the order of /help. */\nexport const COMMANDS = {table};\n"
-    )
+    let comment = "/** The commands of the server, in the order of /help. */";
+    format!("{comment}\nexport const COMMANDS = {table};\n")
 });
 
 /// A command by its name, in any case.

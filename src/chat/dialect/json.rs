@@ -29,7 +29,7 @@ pub const HISTORY_MAX: u32 = 100;
 /// written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
-/// What a client puts into a request to know its answer again: a number or a string, as it was
+/// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
@@ -44,7 +44,7 @@ impl PartialEq for RequestRef {
 impl RequestRef {
     fn read(value: &RawValue) -> Result<RequestRef, RequestError> {
         let fits = match value.get().as_bytes() {
-            [b'"', ..] => serde_json::from_str::<Text>(value.get())
+            [b'"', ..] => serde_json::from_str::<Borrowed>(value.get())
                 .is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX),
             [b'-' | b'0'..=b'9', ..] => value.get().len() <= REFERENCE_BYTES_MAX,
             _ => false,
@@ -60,7 +60,7 @@ impl RequestRef {
 
 /// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Every field that a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
@@ -129,22 +129,22 @@ impl<N: Unsigned> Visitor<'_> for WholeNumberVisitor<N> {
 }
 
 /// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1),
-/// and with U+FFFD for halves of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2
-/// lets them pass, and no string of ours can hold them.
+/// and with U+FFFD for halves of surrogate pairs. JavaScript writes those as escapes (ES2019),
+/// RFC 8259, 8.2 allows them, and no string in Rust can hold them.
 pub fn repair(text: &str) -> Cow<'_, str> {
     let text = text.trim_start_matches('\u{FEFF}');
     let mut repaired: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = memchr(b'\\', &text.as_bytes()[at..]) {
         let escape = at + found;
-        at = match (unit(text, escape), unit(text, escape + 6)) {
+        at = match (escaped_unit(text, escape), escaped_unit(text, escape + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => escape + 12,
             (Some(0xD800..=0xDFFF), _) => {
                 let bytes = repaired.get_or_insert_with(|| text.as_bytes().to_vec());
                 bytes[escape + 2..escape + 6].copy_from_slice(b"FFFD");
                 escape + 6
             }
-            // Whatever is escaped begins no escape of its own.
+            // An escaped character does not begin another escape.
             _ => text.len().min(escape + 2),
         };
     }
@@ -155,7 +155,7 @@ pub fn repair(text: &str) -> Cow<'_, str> {
 }
 
 /// The UTF-16 code unit that is escaped at this place, if one is.
-fn unit(text: &str, at: usize) -> Option<u16> {
+fn escaped_unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.as_bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
     // A sign is no digit.
     digits
@@ -186,18 +186,18 @@ pub fn parse(text: &str) -> Parsed<'_> {
                     RequestError::new("bad_json", format!("This is not a JSON object: {error}."))
                 }
             };
-            (Err(error), salvage(text))
+            (Err(error), salvage_reference(text))
         }
     }
 }
 
-/// The reference of an object that is not one, or whose fields do not fit, if it has exactly one
-/// that can be read.
-fn salvage(text: &str) -> Option<RequestRef> {
+/// The reference of a broken object, or of one whose fields do not fit, if it has exactly one that
+/// can be read.
+fn salvage_reference(text: &str) -> Option<RequestRef> {
     let mut found = None;
     let mut rest = text.trim_start().strip_prefix('{')?;
-    while let Some((name, value, after)) = member(rest) {
-        if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
+    while let Some((name, value, after)) = next_member(rest) {
+        if serde_json::from_str::<Borrowed>(name).is_ok_and(|name| name.0 == "ref") {
             let value = serde_json::from_str::<&RawValue>(value)
                 .ok()
                 .and_then(|value| RequestRef::read(value).ok());
@@ -211,15 +211,15 @@ fn salvage(text: &str) -> Option<RequestRef> {
 }
 
 /// The first member of what is left of an object: its name, its value, and what follows. Only
-/// strings and brackets are looked at, so that a value that is wrong hides none of those behind it.
-fn member(rest: &str) -> Option<(&str, &str, &str)> {
+/// strings and brackets are read, so that a wrong value does not hide the members after it.
+fn next_member(rest: &str) -> Option<(&str, &str, &str)> {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
-    let name = &rest[..string(rest)?];
+    let name = &rest[..string_bytes(rest)?];
     let rest = rest[name.len()..].trim_start().strip_prefix(':')?.trim_start();
     let (mut at, mut depth) = (0, 0usize);
     while let Some(byte) = rest.as_bytes().get(at) {
         match byte {
-            b'"' => at += string(&rest[at..])? - 1,
+            b'"' => at += string_bytes(&rest[at..])? - 1,
             b'{' | b'[' => depth += 1,
             b',' | b'}' | b']' if depth == 0 => break,
             b'}' | b']' => depth -= 1,
@@ -231,7 +231,7 @@ fn member(rest: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// The length of the string that begins here, with its quotes.
-fn string(text: &str) -> Option<usize> {
+fn string_bytes(text: &str) -> Option<usize> {
     let bytes = text.strip_prefix('"')?.as_bytes();
     let mut at = 0;
     loop {

@@ -1,5 +1,5 @@
 //! The languages that clients speak. Each is one file that reads requests (`parse`) and writes
-//! replies (`render`); what can be told at all is in [`reply`].
+//! replies (`render`); [`reply`] has all that clients can be told.
 //!
 //! To add one: a variant of [`Dialect`] and a file. The compiler points to every place where
 //! dialects differ.

@@ -141,13 +141,13 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What only the one who joins is told.
+/// What only the client that joins is told.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct JoinedSelf<'a> {
     pub you: bool,
     /// The id of the room's last message; 0 before the first.
     pub position: u64,
-    /// Something that was said since cannot be told any more.
+    /// Whether some of the missed messages are gone.
     pub gap: bool,
     pub members: u32,
     pub topic: &'a str,

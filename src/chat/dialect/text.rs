@@ -15,13 +15,13 @@ pub const HISTORY_DEFAULT: u32 = 20;
 
 // ---- Requests ----
 
-/// Reads a line that somebody typed. What nobody sees before a command does not make a message of
-/// it, least of all the byte order mark that scripts from Windows begin with.
+/// Reads a line that somebody typed. Invisible characters before a command do not make a message of
+/// it, such as the byte order mark that scripts from Windows begin with.
 ///
 /// # Errors
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
-    let line = without_unseen_start(line.trim_end());
+    let line = without_invisible_start(line.trim_end());
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
             "" => Request::Nothing,
@@ -46,8 +46,8 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     })
 }
 
-/// A line without a byte order mark, and a command without anything unseen before it.
-fn without_unseen_start(line: &str) -> &str {
+/// A line without a byte order mark, and a command without anything invisible before it.
+fn without_invisible_start(line: &str) -> &str {
     if line.starts_with(|c: char| c.is_ascii_graphic()) {
         return line;
     }
