@@ -38,15 +38,19 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "chat",
-        uses: &["service", "delivery", "wire", "throttle", "ids", "clock"],
+        uses: &["service", "site", "delivery", "wire", "throttle", "ids", "clock"],
         what: "is a service: users, rooms, history, and the dialects that tell of them",
     },
     Layer {
         name: "service",
-        uses: &["delivery", "wire", "ids", "clock"],
+        uses: &["site", "delivery", "wire", "ids", "clock"],
         what: "says what a server asks of a service; has the small ones",
     },
-    Layer { name: "site", uses: &["wire", "clock"], what: "answers HTTP requests with the page" },
+    Layer {
+        name: "site",
+        uses: &["wire", "clock"],
+        what: "answers HTTP requests with the files of a service",
+    },
     Layer {
         name: "delivery",
         uses: &["wire", "ids", "clock"],

@@ -119,7 +119,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             addresses: Admission::new(settings.addresses),
             browsers: RecentAddresses::default(),
             terminals: RecentAddresses::default(),
-            site: service.sentence().map_or_else(Site::new, Site::of_sentence),
+            site: service.site(),
             service,
             out,
             timers: Timers::default(),

@@ -10,6 +10,7 @@ use crate::clock::Millis;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::site::Site;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
@@ -76,6 +77,11 @@ pub trait Service {
     /// page is not made for it.
     fn sentence(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What browsers are shown; asked once, at the start.
+    fn site(&self) -> Site {
+        self.sentence().map_or_else(Site::new, Site::of_sentence)
     }
 
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in
