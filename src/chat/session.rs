@@ -1,0 +1,122 @@
+//! Connections: which user each is, and what is known of it for no longer than it lasts.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::chat::ids::{RoomId, UserId};
+use crate::delivery::channels::ChannelId;
+use crate::ids::{ClientId, Peer};
+use crate::throttle::TokenBucket;
+
+/// One connection. There is one for every idle client: it should stay small.
+#[derive(Debug)]
+pub struct Session {
+    pub user: UserId,
+    pub bucket: TokenBucket,
+    serial: u32,
+    /// The channel of the room that it talks in.
+    pub current: Option<ChannelId>,
+    /// For the log.
+    pub peer: Peer,
+    /// It has been told that nobody hears it there.
+    pub alone_notice_sent: bool,
+}
+
+/// All connections, by client and by user.
+///
+/// Invariant: `by_user` holds the key of every client that has a session.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    sessions: Vec<Option<Session>>,
+    by_user: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Sessions {
+    /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
+    pub fn reserve(&mut self, expected: usize) {
+        self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
+    }
+
+    pub fn get(&self, client: ClientId) -> Option<&Session> {
+        let session = self.sessions.get(client.index())?.as_ref();
+        session.filter(|session| session.serial == client.serial)
+    }
+
+    pub fn get_mut(&mut self, client: ClientId) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(client.index())?.as_mut();
+        session.filter(|session| session.serial == client.serial)
+    }
+
+    /// The connection of a user.
+    pub fn client_of(&self, user: UserId) -> Option<ClientId> {
+        let of = |key: u32| self.sessions.get(key as usize)?.as_ref();
+        let is_it = |&key: &u32| of(key).is_some_and(|session| session.user == user);
+        let &key = self.by_user.find(self.hasher.hash_one(user), is_it)?;
+        of(key).map(|session| ClientId { key, serial: session.serial })
+    }
+
+    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
+        if self.sessions.len() <= client.index() {
+            self.sessions.resize_with(client.index() + 1, || None);
+        }
+        self.sessions[client.index()] = Some(Session {
+            user,
+            bucket: TokenBucket::default(),
+            serial: client.serial,
+            current: None,
+            peer,
+            alone_notice_sent: false,
+        });
+        let Sessions { sessions, by_user, hasher } = self;
+        let hash_of = |&key: &u32| {
+            let session = sessions[key as usize].as_ref();
+            hasher.hash_one(session.expect("a key that is held has a session").user)
+        };
+        by_user.insert_unique(hasher.hash_one(user), client.key, hash_of);
+    }
+
+    pub fn remove(&mut self, client: ClientId) {
+        let Some(user) = self.get(client).map(|session| session.user) else { return };
+        let is_it = |&key: &u32| key == client.key;
+        if let Ok(entry) = self.by_user.find_entry(self.hasher.hash_one(user), is_it) {
+            entry.remove();
+        }
+        self.sessions[client.index()] = None;
+    }
+}
+
+/// The channel of each room, and those who listen to the lobby without being in it.
+#[derive(Debug, Default)]
+pub struct Channels {
+    by_room: BTreeMap<RoomId, ChannelId>,
+    /// By channel.
+    rooms: Vec<Option<RoomId>>,
+    pub listeners: Option<ChannelId>,
+}
+
+impl Channels {
+    pub fn of(&self, room: RoomId) -> Option<ChannelId> {
+        self.by_room.get(&room).copied()
+    }
+
+    pub fn room(&self, channel: ChannelId) -> Option<RoomId> {
+        self.rooms.get(channel.index()).copied().flatten()
+    }
+
+    pub fn insert(&mut self, room: RoomId, channel: ChannelId) {
+        if self.rooms.len() <= channel.index() {
+            self.rooms.resize(channel.index() + 1, None);
+        }
+        self.rooms[channel.index()] = Some(room);
+        self.by_room.insert(room, channel);
+    }
+
+    pub fn remove(&mut self, room: RoomId) -> Option<ChannelId> {
+        let channel = self.by_room.remove(&room)?;
+        self.rooms[channel.index()] = None;
+        Some(channel)
+    }
+}
