@@ -28,7 +28,7 @@ pub mod text;
 use dialect::json;
 use handlers::Context;
 use name::RoomName;
-use record::{Journal, Presence};
+use record::{Journal, Presence, Record};
 use request::{Request, RequestError};
 use session::{Channels, Sessions};
 use state::State;
@@ -92,6 +92,11 @@ impl Chat {
         }
     }
 
+    /// A chat that retains its records until they are taken.
+    pub fn retaining_records(settings: Settings) -> Chat {
+        Chat { journal: Journal::retaining(), ..Chat::new(settings) }
+    }
+
     /// Users with a name.
     pub fn people(&self) -> usize {
         self.state.users().count()
@@ -107,9 +112,10 @@ impl Chat {
         &self.state
     }
 
-    /// Where the records go.
-    pub fn journal_mut(&mut self) -> &mut Journal {
-        &mut self.journal
+    /// The records of all turns that have been kept, since this was last called; see
+    /// [`Chat::retaining_records`].
+    pub fn take_records(&mut self) -> Vec<Record> {
+        self.journal.take()
     }
 
     /// What a request publishes to and that is behind; it is executed when that has caught up.

@@ -108,9 +108,19 @@ impl Stage {
         Stage::with_limits(settings, DeliveryLimits::default())
     }
 
+    /// The same, with clients that have other keys and serial numbers.
+    pub fn with_other_keys(settings: Settings) -> Stage {
+        Stage { serial: 1000, vacant: vec![3, 1, 4, 0, 2], ..Stage::new(settings) }
+    }
+
+    /// The same, as the server runs it.
+    pub fn in_memory(settings: Settings) -> Stage {
+        Stage { chat: Chat::new(settings.clone()), ..Stage::new(settings) }
+    }
+
     pub fn with_limits(settings: Settings, limits: DeliveryLimits) -> Stage {
         let mut stage = Stage {
-            chat: Chat::new(settings),
+            chat: Chat::retaining_records(settings),
             out: Delivery::new(limits),
             now: Now { ms: 0, unix_ms: START_UNIX_MS },
             actors: BTreeMap::new(),
@@ -259,6 +269,7 @@ impl Stage {
 
     /// Hands out what was said, as a turn's flush step does, to kernels that take everything.
     pub fn turn(&mut self) {
+        self.chat.keep(&mut self.out);
         self.out.freeze_batches();
         for actor in self.actors.values_mut() {
             let bytes = take_owed(&mut self.out, actor.id);
@@ -276,6 +287,18 @@ impl Stage {
         }
         self.actors.retain(|_, actor| actor.presence != Presence::Gone);
         self.check();
+    }
+
+    pub fn is_here(&self, name: &str) -> bool {
+        self.actors.contains_key(name)
+    }
+
+    /// What everybody was told since they were last asked, by name.
+    pub fn hear_all(&mut self) -> Vec<Vec<String>> {
+        self.turn();
+        let heard = self.actors.values_mut().map(|actor| mem::take(&mut actor.heard)).collect();
+        self.actors.retain(|_, actor| actor.presence == Presence::Here);
+        heard
     }
 
     /// What somebody was told since it was last asked.
