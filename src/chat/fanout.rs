@@ -1,7 +1,5 @@
 //! From what happened to who is told what.
 
-use std::mem;
-
 use log::info;
 
 use super::{Chat, LOBBY};
@@ -75,19 +73,20 @@ impl Chat {
     fn follow(&mut self, cx: &mut Context<'_>, channel: ChannelId, is_coming: bool) {
         if is_coming {
             cx.out.join(channel, cx.client);
-            self.talk_in(cx, Some(channel));
+            self.sessions.talk_in(cx.client, Some(channel));
             return;
         }
         cx.out.leave(channel, cx.client);
         let current = self.sessions.get(cx.client).and_then(|session| session.current);
         if current == Some(channel) {
             let other = self.state.rooms_of(cx.user).last();
-            self.talk_in(cx, other.and_then(|room| self.channels.of(room)));
+            let channel = other.and_then(|room| self.channels.of(room));
+            self.sessions.talk_in(cx.client, channel);
         }
     }
 
     fn log(&self, cx: &Context<'_>, presence: &Presence) {
-        let Some(peer) = self.sessions.get(cx.client).map(|session| session.peer) else { return };
+        let Some(peer) = self.sessions.peer(cx.client) else { return };
         match (presence, self.name_of(cx.user)) {
             (Presence::Connected { name, .. }, _) => info!("{peer} is {name}"),
             (Presence::Disconnected, Some(name)) => info!("{name} left ({peer})"),
@@ -200,24 +199,10 @@ impl Chat {
         cx.reply(&reply(true, reference));
     }
 
-    /// Makes a room the one that somebody talks in.
-    pub(super) fn talk_in(&mut self, cx: &Context<'_>, channel: Option<ChannelId>) {
-        if let Some(session) = self.sessions.get_mut(cx.client) {
-            session.current = channel;
-            session.alone_notice_sent = false;
-        }
-    }
-
     /// Those who speak where nobody else is are told so once.
     fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
-        let (Some(room), Some(session)) =
-            (self.state.rooms().get(id), self.sessions.get_mut(cx.client))
-        else {
-            return;
-        };
-        if room.member_count() > 1 {
-            session.alone_notice_sent = false;
-        } else if !mem::replace(&mut session.alone_notice_sent, true) {
+        let Some(room) = self.state.rooms().get(id) else { return };
+        if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
             let name = room.name.as_str();
             cx.notice(format_args!(
                 "* Nobody else is in {name} now. Whoever joins will see what you said."

@@ -57,7 +57,7 @@ impl Chat {
         if let Some(id) = known
             && self.state.is_member(cx.user, id)
         {
-            self.talk_in(cx, self.channels.of(id));
+            self.sessions.talk_in(cx.client, self.channels.of(id));
             return Ok(id);
         }
         let rooms_max = self.settings.rooms_per_client_max;

@@ -1,5 +1,6 @@
 //! What has an id, found by it.
 
+use std::fmt;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -15,11 +16,16 @@ pub trait Identified {
 /// a third of one of ids. Slots are reused and never leave the state.
 ///
 /// Invariant: `by_id` holds the slot of everything.
-#[derive(Debug)]
 pub struct Slots<T> {
     slots: slab::Slab<T>,
     by_id: HashTable<u32>,
     hasher: DefaultHashBuilder,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Slots<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.slots).finish()
+    }
 }
 
 impl<T: Identified> Slots<T> {
