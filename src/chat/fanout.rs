@@ -1,115 +1,157 @@
-//! From an event to what everybody sees of it and what is remembered.
-
-use std::mem;
+//! From what happened to who is told what.
 
 use log::info;
 
 use super::{Chat, LOBBY};
-use crate::chat::dialect::json::RequestRef;
 use crate::chat::dialect::reply::{Line, Reply};
-use crate::chat::dialect::{self, notice, render};
+use crate::chat::dialect::{self, render};
+use crate::chat::handlers::Context;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::{Entry, Record};
+use crate::chat::record::{Event, Kept, Presence, Record};
 use crate::chat::state::history::Message;
-use crate::chat::state::users::User;
-use crate::delivery::Delivery;
-use crate::delivery::channels::{ChannelId as RoomId, Origin};
-use crate::ids::ClientId;
+use crate::chat::state::rooms::Room;
+use crate::delivery::channels::ChannelId;
 
 impl Chat {
-    /// Appends an event to the journal; what the journal has committed is published and applied.
-    pub(super) fn commit(
-        &mut self,
-        by: ClientId,
-        event: Record,
-        reference: Option<&RequestRef>,
-        out: &mut Delivery,
-    ) {
-        let unix_ms = out.now().unix_ms;
-        self.journal.append(Entry { event, by, reference: reference.cloned(), unix_ms });
-        while let Some(entry) = self.journal.committed() {
-            self.publish(&entry, out);
-            self.apply(entry, out);
+    /// Something happens, and what follows from it: one after the other, each is told, recorded
+    /// and applied.
+    pub(super) fn happen(&mut self, cx: &mut Context<'_>, event: impl Into<Event>) {
+        let mut next = Some(event.into());
+        // The room in which something happened from which more can follow.
+        let mut changed = None;
+        while let Some(event) = next {
+            if let Event::Kept(Kept::Said { room, .. })
+            | Event::Presence(Presence::Left { room, .. }) = event
+            {
+                changed = Some(room);
+            }
+            self.record(cx, event);
+            next = changed.and_then(|room| self.state.consequence(room)).map(Event::Kept);
         }
     }
 
-    /// Tells everybody whom it concerns.
-    fn publish(&self, entry: &Entry, out: &mut Delivery) {
-        let Entry { event, by, reference, unix_ms: time } = entry;
-        let (by, time, reference) = (*by, *time, reference.as_ref());
-        match event {
-            Record::Said { room, message } => self.publish_said(by, *room, message, reference, out),
-            Record::Joined { room } => {
-                let joined =
-                    |room, name| Reply::Joined { room, name, time, own: None, reference: None };
-                self.announce(by, *room, 1, joined, out);
+    /// Tells those whom it concerns, changes the state, and has delivery's channels follow it.
+    fn record(&mut self, cx: &mut Context<'_>, event: Event) {
+        let record = Record { unix_ms: cx.unix_ms(), by: cx.user, event };
+        self.publish(cx, &record);
+        self.journal.append(&record);
+        match record.event {
+            Event::Kept(Kept::Opened { room, .. }) => {
+                self.state.apply(record);
+                self.channels.insert(room, cx.out.open_channel());
             }
-            Record::Left { room, reason } => {
-                let reason = reason.as_deref();
-                let left = |room, name| Reply::Left {
-                    room,
-                    name,
-                    time,
-                    reason,
-                    you: false,
-                    reference: None,
-                };
-                self.announce(by, *room, 0, left, out);
-            }
-            Record::Renamed { name } => {
-                let to = name.as_str();
-                let renamed = |room, from| Reply::Renamed {
-                    room: Some(room),
-                    from,
-                    to,
-                    time,
-                    you: false,
-                    reference: None,
-                };
-                let rooms: Vec<RoomId> = out.channels_of(by).collect();
-                for room in rooms {
-                    self.announce(by, room, 0, renamed, out);
+            Event::Kept(Kept::Closed { room }) => {
+                self.state.apply(record);
+                if let Some(channel) = self.channels.remove(room) {
+                    cx.out.close_channel(channel);
                 }
             }
-            Record::Topic { room, text } => {
-                self.publish_topic(by, *room, text, time, reference, out)
+            Event::Kept(Kept::Said { room, .. }) => {
+                self.state.apply(record);
+                self.notice_alone(cx, room);
             }
-            Record::Direct { to, text } => self.publish_direct(by, *to, text, time, reference, out),
-            Record::Connected { .. }
-            | Record::Disconnected
-            | Record::Opened { .. }
-            | Record::Closed { .. } => {}
+            Event::Kept(Kept::TopicSet { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. }) => {
+                self.state.apply(record);
+            }
+            Event::Presence(ref presence) => {
+                let room = match presence {
+                    Presence::Joined { room } | Presence::Left { room, .. } => Some(*room),
+                    _ => None,
+                };
+                let is_coming = matches!(presence, Presence::Joined { .. });
+                self.log(cx, presence);
+                self.state.apply(record);
+                if let Some(channel) = room.and_then(|room| self.channels.of(room)) {
+                    self.follow(cx, channel, is_coming);
+                }
+            }
+        }
+    }
+
+    /// A client joins or leaves the channel of a room, as its user has.
+    fn follow(&mut self, cx: &mut Context<'_>, channel: ChannelId, is_coming: bool) {
+        if is_coming {
+            cx.out.join(channel, cx.client);
+            self.sessions.talk_in(cx.client, Some(channel));
+            return;
+        }
+        cx.out.leave(channel, cx.client);
+        let current = self.sessions.get(cx.client).and_then(|session| session.current);
+        if current == Some(channel) {
+            let other = self.state.rooms_of(cx.user).last();
+            let channel = other.and_then(|room| self.channels.of(room));
+            self.sessions.talk_in(cx.client, channel);
+        }
+    }
+
+    fn log(&self, cx: &Context<'_>, presence: &Presence) {
+        let Some(peer) = self.sessions.peer(cx.client) else { return };
+        match (presence, self.name_of(cx.user)) {
+            (Presence::Connected { name, .. }, _) => info!("{peer} is {name}"),
+            (Presence::Disconnected, Some(name)) => info!("{name} left ({peer})"),
+            (Presence::Renamed { name }, Some(old)) => info!("{old} is {name} now ({peer})"),
+            _ => {}
+        }
+    }
+
+    /// Tells all those whom it concerns.
+    fn publish(&self, cx: &mut Context<'_>, record: &Record) {
+        let time = record.unix_ms;
+        match &record.event {
+            Event::Kept(Kept::Said { room, id, message }) => {
+                self.publish_said(cx, *room, *id, message);
+            }
+            Event::Kept(Kept::TopicSet { room, topic }) => {
+                self.publish_topic(cx, *room, topic, time);
+            }
+            Event::Kept(Kept::Direct { to, text }) => self.publish_direct(cx, *to, text, time),
+            Event::Presence(Presence::Joined { room }) => {
+                let joined =
+                    |room, name| Reply::Joined { room, name, time, own: None, reference: None };
+                self.announce(cx, *room, 1, joined);
+            }
+            Event::Presence(Presence::Left { room, reason }) => {
+                let (you, reason, reference) = (false, reason.as_deref(), None);
+                let left = |room, name| Reply::Left { room, name, time, reason, you, reference };
+                self.announce(cx, *room, 0, left);
+            }
+            Event::Presence(Presence::Renamed { name }) => {
+                let (you, to, reference) = (false, name.as_str(), None);
+                for room in self.state.rooms_of(cx.user) {
+                    self.announce(cx, room, 0, |room, from| Reply::Renamed {
+                        room: Some(room),
+                        from,
+                        to,
+                        time,
+                        you,
+                        reference,
+                    });
+                }
+            }
+            Event::Kept(Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. })
+            | Event::Presence(Presence::Connected { .. } | Presence::Disconnected) => {}
         }
     }
 
     /// The path of every message: no allocation and no formatting per member, and one rendering per
-    /// format.
-    fn publish_said(
-        &self,
-        by: ClientId,
-        id: RoomId,
-        message: &Message,
-        reference: Option<&RequestRef>,
-        out: &mut Delivery,
-    ) {
-        let Some(room) = self.directory.get(id) else { return };
-        let (name, line) = (room.name.as_str(), Line::new(room.history.next_id(), message));
+    /// encoding.
+    fn publish_said(&self, cx: &mut Context<'_>, id: RoomId, message_id: u64, message: &Message) {
+        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let (name, line) = (room.name.as_str(), Line::new(message_id, message));
         // A program knows its own message by the reference.
-        let own = match reference {
-            None if dialect::echoes_sender(out.encoding(by)) => None,
+        let own = match cx.reference {
+            None if dialect::echoes_sender(cx.out.encoding(cx.client)) => None,
             None => Some(Vec::new()),
-            reference => {
-                Some(out.encode(by, |to| render(to, &Reply::Said { room: name, line, reference })))
-            }
+            reference => Some(cx.encode(&Reply::Said { room: name, line, reference })),
         };
-        let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
         let said = Reply::Said { room: name, line, reference: None };
-        out.publish(id, origin, |to| render(to, &said));
-        if let Some(listeners) =
-            self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
+        cx.publish(channel, own.as_deref(), &said);
+        if let Some(listeners) = self.channels.listeners
+            && cx.out.members(listeners).next().is_some()
             && name == LOBBY
         {
-            out.publish(listeners, None, |to| render(to, &said));
+            cx.publish(listeners, None, &said);
         }
     }
 
@@ -117,180 +159,62 @@ impl Chat {
     /// or changes.
     fn announce<'a>(
         &'a self,
-        by: ClientId,
+        cx: &mut Context<'_>,
         id: RoomId,
         more: u32,
-        output: impl Fn(&'a str, &'a str) -> Reply<'a>,
-        out: &mut Delivery,
+        reply: impl Fn(&'a str, &'a str) -> Reply<'a>,
     ) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
-            return;
-        };
-        if room.members + more <= self.settings.announce_below {
-            let output = output(room.name.as_str(), person.name.as_str());
-            out.publish(id, Some(Origin { speaker: by, instead: &[] }), |to| render(to, &output));
+        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let Some(name) = self.name_of(cx.user) else { return };
+        if room.member_count() + more <= self.settings.announce_below {
+            cx.publish(channel, Some(&[]), &reply(room.name.as_str(), name.as_str()));
         }
     }
 
-    fn publish_topic(
-        &self,
-        by: ClientId,
-        id: RoomId,
-        topic: &str,
-        time: u64,
-        reference: Option<&RequestRef>,
-        out: &mut Delivery,
-    ) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get(by)) else {
-            return;
-        };
-        let output = |reference| Reply::Topic {
+    fn publish_topic(&self, cx: &mut Context<'_>, id: RoomId, topic: &str, time: u64) {
+        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let Some(name) = self.name_of(cx.user) else { return };
+        let reply = |reference| Reply::Topic {
             room: room.name.as_str(),
             topic,
-            name: Some(person.name.as_str()),
+            name: Some(name.as_str()),
             time: Some(time),
             reference,
         };
-        let own =
-            reference.map(|reference| out.encode(by, |to| render(to, &output(Some(reference)))));
-        let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
-        out.publish(id, origin, |to| render(to, &output(None)));
+        let own = cx.reference.map(|reference| cx.encode(&reply(Some(reference))));
+        cx.publish(channel, own.as_deref(), &reply(None));
     }
 
-    fn publish_direct(
-        &self,
-        by: ClientId,
-        to: ClientId,
-        text: &str,
-        time: u64,
-        reference: Option<&RequestRef>,
-        out: &mut Delivery,
-    ) {
-        let (Some(from), Some(addressee)) = (self.people.get(by), self.people.get(to)) else {
+    fn publish_direct(&self, cx: &mut Context<'_>, to: UserId, text: &str, time: u64) {
+        let (Some(from), Some(addressee)) = (self.name_of(cx.user), self.name_of(to)) else {
             return;
         };
-        let output = |sent, reference| Reply::Direct {
-            from: from.name.as_str(),
-            to: addressee.name.as_str(),
-            text,
-            time,
-            sent,
-            reference,
-        };
-        if to != by {
-            out.send(to, |encoder| render(encoder, &output(false, None)));
+        let (from, name) = (from.as_str(), addressee.as_str());
+        let reply = |sent, reference| Reply::Direct { from, to: name, text, time, sent, reference };
+        if let Some(other) = self.sessions.client_of(to).filter(|&other| other != cx.client) {
+            cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
         }
-        out.send(by, |encoder| render(encoder, &output(true, reference)));
+        let reference = cx.reference;
+        cx.reply(&reply(true, reference));
     }
 
-    /// Changes the state.
-    fn apply(&mut self, entry: Entry, out: &mut Delivery) {
-        let by = entry.by;
-        match entry.event {
-            Record::Connected { name, peer } => {
-                info!("{peer} is {name}");
-                self.people.add(by, name, peer);
-            }
-            Record::Disconnected => {
-                if let Some(User { name, peer, .. }) = self.people.get(by) {
-                    info!("{name} left ({peer})");
-                }
-                self.people.remove(by);
-            }
-            Record::Opened { room, name } => self.directory.open(room, name),
-            Record::Closed { room } => {
-                self.directory.close(room);
-                out.close_channel(room);
-            }
-            Record::Joined { room } => {
-                out.join(room, by);
-                self.directory.enter(room);
-                self.turn_to(by, Some(room));
-            }
-            Record::Left { room, .. } => {
-                out.leave(room, by);
-                self.directory.leave(room);
-                if self.people.get(by).is_some_and(|person| person.current == Some(room)) {
-                    let other = out.channels_of(by).last();
-                    self.turn_to(by, other);
-                }
-                self.close_if_void(by, room, out);
-            }
-            Record::Renamed { name } => {
-                if let Some(User { name: old, peer, .. }) = self.people.get(by) {
-                    info!("{old} is {name} now ({peer})");
-                }
-                self.people.rename(by, name);
-            }
-            Record::Topic { room, text } => {
-                if let Some(room) = self.directory.get_mut(room) {
-                    room.topic = text;
-                }
-            }
-            Record::Said { room, message } => {
-                self.directory.say(room, message);
-                self.notice_alone(by, room, out);
-                self.make_room(by, room, out);
-            }
-            Record::Direct { .. } => {}
+    /// Those who speak where nobody else is are told so once.
+    fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
+        let Some(room) = self.state.rooms().get(id) else { return };
+        if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
+            let name = room.name.as_str();
+            cx.notice(format_args!(
+                "* Nobody else is in {name} now. Whoever joins will see what you said."
+            ));
         }
     }
 
-    /// Makes a room the one that somebody talks in.
-    pub(super) fn turn_to(&mut self, client: ClientId, room: Option<RoomId>) {
-        if let Some(person) = self.people.get_mut(client) {
-            person.current = room;
-            person.alone_notice_sent = false;
-        }
-    }
-
-    /// Whoever speaks where nobody else is, is told so once.
-    fn notice_alone(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
-        let (Some(room), Some(person)) = (self.directory.get(id), self.people.get_mut(by)) else {
-            return;
-        };
-        if room.members > 1 {
-            person.alone_notice_sent = false;
-        } else if !mem::replace(&mut person.alone_notice_sent, true) {
-            let name: &str = room.name.as_str();
-            out.send(by, |to| {
-                notice(
-                    to,
-                    format_args!(
-                        "* Nobody else is in {name} now. Whoever joins will see what you said."
-                    ),
-                );
-            });
-        }
-    }
-
-    /// Keeps all histories together within their limit: deserted rooms go first, then what is old
-    /// in the room that grows.
-    fn make_room(&mut self, by: ClientId, growing: RoomId, out: &mut Delivery) {
-        while self.directory.is_over_bytes() {
-            match self.directory.most_vacant() {
-                Some(room) => self.commit(by, Record::Closed { room }, None, out),
-                None if self
-                    .directory
-                    .get(growing)
-                    .is_some_and(|room| !room.history.is_empty()) =>
-                {
-                    self.directory.halve(growing);
-                }
-                None => return,
-            }
-        }
-    }
-
-    /// A room without members and without messages disappears.
-    fn close_if_void(&mut self, by: ClientId, id: RoomId, out: &mut Delivery) {
-        if self.directory.get(id).is_some_and(|room| room.members == 0 && room.history.is_empty()) {
-            self.commit(by, Record::Closed { room: id }, None, out);
-        }
+    fn room_and_channel(&self, id: RoomId) -> Option<(&Room, ChannelId)> {
+        Some((self.state.rooms().get(id)?, self.channels.of(id)?))
     }
 
     /// The name of somebody who is here.
-    pub(super) fn name_of(&self, client: ClientId) -> Option<&Name> {
-        self.people.get(client).map(|person| &person.name)
+    pub(super) fn name_of(&self, user: UserId) -> Option<&Name> {
+        self.state.users().get(user).map(|user| &user.name)
     }
 }

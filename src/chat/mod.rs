@@ -1,10 +1,12 @@
 //! The chat: names, rooms, commands, history.
 //!
-//! A request (a typed command or a JSON object) is checked, becomes an [`record::Record`] and is
-//! appended to the [`record::Journal`]; what the journal commits is published and applied, and in
-//! no other way does state change.
+//! A request (a typed command or a JSON object) is checked against the state by a handler. What
+//! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
+//! [`record::Journal`] and is applied to the state, which changes in no other way. The state is a
+//! deterministic machine and knows users and rooms by ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
+//! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
@@ -13,25 +15,25 @@ pub mod dialect;
 mod emoji;
 mod fanout;
 mod handlers;
+pub mod ids;
 pub mod name;
 pub mod record;
 pub mod request;
+mod session;
 pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod text;
 
-use dialect::json::RequestRef;
-use dialect::reply::{Reply, ServerLimits};
-use dialect::text::others;
-use dialect::{Dialect, notice, render};
-use name::{Name, RoomName};
-use record::{Journal, Record};
+use dialect::Dialect;
+use handlers::Context;
+use name::RoomName;
+use record::{Journal, Presence, Record};
 use request::{PublishesTo, Request, RequestError};
-use state::rooms::{RoomLimits, Rooms};
-use state::users::Users;
+use session::{Channels, Sessions};
+use state::State;
+use state::rooms::RoomLimits;
 
-use crate::delivery::channels::ChannelId as RoomId;
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
@@ -74,154 +76,71 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Chat {
     settings: Settings,
-    people: Users,
-    directory: Rooms,
+    state: State,
     journal: Journal,
-    /// Guests that have been given a number.
-    guests: u64,
-    /// Those who listen to the lobby without being in it.
-    listeners: Option<RoomId>,
+    sessions: Sessions,
+    channels: Channels,
 }
 
 impl Chat {
     pub fn new(settings: Settings) -> Chat {
         Chat {
-            people: Users::default(),
-            directory: Rooms::new(settings.rooms),
+            state: State::new(settings.rooms),
             journal: Journal::default(),
-            guests: 0,
-            listeners: None,
+            sessions: Sessions::default(),
+            channels: Channels::default(),
             settings,
         }
     }
 
+    /// A chat that retains its records until they are taken.
+    pub fn retaining_records(settings: Settings) -> Chat {
+        Chat { journal: Journal::retaining(), ..Chat::new(settings) }
+    }
+
     /// Users with a name.
     pub fn people(&self) -> usize {
-        self.people.count()
+        self.state.users().count()
     }
 
     /// Rooms that somebody is in, or where something was said.
     pub fn rooms(&self) -> usize {
-        self.directory.count()
+        self.state.rooms().count()
     }
 
-    /// The first name of a client: the one it asks for, if that can be had.
-    fn first_name(&mut self, wanted: Option<&str>) -> (Name, Option<RequestError>) {
-        let error = match wanted.map(|wanted| self.free_name(wanted, None)) {
-            None => None,
-            Some(Ok(name)) => return (name, None),
-            Some(Err(error)) => Some(error),
-        };
-        loop {
-            self.guests += 1;
-            let name = Name::guest(self.guests);
-            if self.people.find_alike(&name, None).is_none() {
-                return (name, error);
-            }
-        }
+    /// All that decides, and all that is shown of what was said.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
-    /// A name as somebody typed it, if nobody but `owner` has it, or one that looks like it.
-    fn free_name(&self, typed: &str, owner: Option<ClientId>) -> Result<Name, RequestError> {
-        let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
-        let message = match self.people.find_alike(&name, owner) {
-            None => return Ok(name),
-            Some(other) if other.name == name => {
-                format!("The name {name} is taken. Choose another one.")
-            }
-            Some(other) => format!(
-                "The name {name} looks like {}, which is taken. Choose another one.",
-                other.name
-            ),
-        };
-        Err(RequestError::new("name_taken", message))
+    /// The records of all turns that have been kept, since this was last called; see
+    /// [`Chat::retaining_records`].
+    pub fn take_records(&mut self) -> Vec<Record> {
+        self.journal.take()
     }
 
-    fn reply_error(
-        &self,
-        client: ClientId,
-        error: &RequestError,
-        reference: Option<&RequestRef>,
-        out: &mut Delivery,
-    ) {
-        let RequestError { code, message } = error;
-        out.send(client, |to| render(to, &Reply::Error { code, message, reference }));
-    }
-
-    /// Greets somebody who speaks JSON. It joins rooms by itself, so that it can say where it was.
-    fn welcome(
-        &mut self,
-        client: ClientId,
-        room: Option<&str>,
-        out: &mut Delivery,
-    ) -> Result<(), RequestError> {
-        if let Some(person) = self.people.get(client) {
-            let welcome = Reply::Welcome {
-                name: person.name.as_str(),
-                epoch: &self.settings.epoch,
-                server: concat!("chat-server/", env!("CARGO_PKG_VERSION")),
-                time: out.now().unix_ms,
-                limits: ServerLimits {
-                    message_bytes: self.settings.message_bytes_max,
-                    name_chars: name::CLUSTERS_MAX,
-                    room_chars: name::ROOM_CLUSTERS_MAX,
-                    rooms: self.settings.rooms_per_client_max,
-                },
-            };
-            out.send(client, |to| render(to, &welcome));
-        }
-        match room {
-            None => Ok(()),
-            Some(room) => {
-                let join = Request::Join { room: room.into(), resume: None, replay: None };
-                self.execute(client, join, None, out)
-            }
-        }
-    }
-
-    /// Greets a person: one line, then what was said lately.
-    fn greet(
-        &mut self,
-        client: ClientId,
-        room: Option<&str>,
-        out: &mut Delivery,
-    ) -> Result<(), RequestError> {
-        let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
-        let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
-        let entered = self.enter(client, name, out);
-        if let Some(person) = self.people.get(client) {
-            let place = match entered.as_ref().ok().and_then(|&id| self.directory.get(id)) {
-                Some(room) => format!(" in {}, with {}", room.name, others(room.members)),
-                None => String::new(),
-            };
-            let name = &person.name;
-            out.send(client, |to| {
-                notice(
-                    to,
-                    format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."),
-                );
-            });
-        }
-        let told = self.replay(client, entered?, None, None, out);
-        self.charge_answer(client, told, out);
-        wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
-    }
-
-    /// What is behind of all that a request publishes to: the request waits until it has caught up.
-    fn congestion(&self, client: ClientId, request: &Request<'_>, out: &Delivery) -> Option<Wait> {
+    /// What a request publishes to and that is behind; it is executed when that has caught up.
+    fn congestion(&self, cx: &Context<'_>, request: &Request<'_>) -> Option<Wait> {
         let room = match request.publishes_to() {
             PublishesTo::Nobody => None,
-            PublishesTo::Room(room) => self.room_of(client, room, out).ok(),
+            PublishesTo::Room(room) => self.room_of(cx, room).ok(),
             PublishesTo::NewRoom(room) => {
-                RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key()))
+                let name = RoomName::parse(room).ok()?;
+                self.state.rooms().find(name.key()).map(|room| room.id)
             }
             PublishesTo::Client(name) => {
-                let to = self.addressee(name).ok()?;
-                return out.client_congested(to).then_some(Wait::ClientClear(to));
+                let to = self.sessions.client_of(self.addressee(name).ok()?)?;
+                return cx.out.client_congested(to).then_some(Wait::ClientClear(to));
             }
-            PublishesTo::AllRooms => out.channels_of(client).find(|&id| out.congested(id)),
+            PublishesTo::AllRooms => {
+                let mut channels =
+                    self.state.rooms_of(cx.user).filter_map(|room| self.channels.of(room));
+                let behind = channels.find(|&channel| cx.out.congested(channel));
+                return behind.map(Wait::ChannelClear);
+            }
         };
-        room.filter(|&id| out.congested(id)).map(Wait::ChannelClear)
+        let channel = room.and_then(|room| self.channels.of(room));
+        channel.filter(|&channel| cx.out.congested(channel)).map(Wait::ChannelClear)
     }
 }
 
@@ -240,12 +159,12 @@ impl Service for Chat {
     }
 
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
-        let listeners = *self.listeners.get_or_insert_with(|| out.open_channel());
+        let listeners = *self.channels.listeners.get_or_insert_with(|| out.open_channel());
         out.join(listeners, client);
     }
 
     fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
-        if let Some(listeners) = self.listeners {
+        if let Some(listeners) = self.channels.listeners {
             out.leave(listeners, client);
         }
     }
@@ -259,20 +178,15 @@ impl Service for Chat {
     }
 
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
-        self.people.make_room(out.clients_expected());
-        let (name, error) = self.first_name(hello.query.get("name"));
-        self.commit(client, Record::Connected { name, peer: hello.peer }, None, out);
-        let greeted = match Dialect::from(out.encoding(client).dialect) {
-            Dialect::Text => self.greet(client, hello.query.get("room"), out),
-            Dialect::Json => self.welcome(client, hello.query.get("room"), out),
-        };
-        for error in error.into_iter().chain(greeted.err()) {
-            self.reply_error(client, &error, None, out);
-        }
+        self.state.reserve_users(out.clients_expected());
+        self.sessions.reserve(out.clients_expected());
+        let user = self.state.users().next_id();
+        self.sessions.add(client, user, hello.peer);
+        self.arrive(&mut Context { client, user, reference: None, out }, hello.query);
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
-        let current: RoomId = self.people.get(client)?.current?;
+        let current = self.sessions.get(client)?.current?;
         out.congested(current).then_some(Wait::ChannelClear(current))
     }
 
@@ -296,28 +210,34 @@ impl Service for Chat {
         if out.is_behind(client) {
             return Outcome::Blocked(Wait::ClientClear(client));
         }
-        if let Some(until) =
-            parsed.as_ref().ok().and_then(|command| self.congestion(client, command, out))
-        {
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else {
+            return Outcome::Done;
+        };
+        let cx = &mut Context { client, user, reference: reference.as_ref(), out };
+        let congestion = parsed.as_ref().ok().and_then(|request| self.congestion(cx, request));
+        if let Some(until) = congestion {
             return Outcome::Blocked(until);
         }
-        let Some(person) = self.people.get_mut(client) else { return Outcome::Done };
-        if let Err(at) = person.bucket.try_take(out.now().ms, &self.settings.rate) {
+        let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
+        if let Err(at) = session.bucket.try_take(cx.out.now().ms, &self.settings.rate) {
             return Outcome::Blocked(Wait::Time(at));
         }
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
-        let done =
-            parsed.and_then(|command| self.execute(client, command, reference.as_ref(), out));
-        if let Err(error) = done {
-            self.reply_error(client, &error, reference.as_ref(), out);
+        if let Err(error) = parsed.and_then(|request| self.execute(cx, request)) {
+            cx.reply_error(&error);
         }
         if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
     }
 
+    fn keep(&mut self, _: &mut Delivery) {
+        self.journal.keep();
+    }
+
     fn closed(&mut self, client: ClientId, out: &mut Delivery) {
-        self.leave_all(client, None, out);
-        if self.people.get(client).is_some() {
-            self.commit(client, Record::Disconnected, None, out);
-        }
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
+        let cx = &mut Context { client, user, reference: None, out };
+        self.leave_all(cx, None);
+        self.happen(cx, Presence::Disconnected);
+        self.sessions.remove(client);
     }
 }

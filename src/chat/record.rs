@@ -1,24 +1,35 @@
-//! What changes the state of the chat, in the order it was committed.
+//! What happened in the chat, in the order in which it happened.
+//!
+//! A record names users and rooms by ids of their own and carries its time, so it can be stored,
+//! shared and applied again elsewhere. What follows from an event (an empty room closes) is a record
+//! of its own: who applies records needs no limits and makes no decisions.
 
-use std::collections::VecDeque;
-
-use crate::chat::dialect::json::RequestRef;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::history::Message;
-use crate::delivery::channels::ChannelId as RoomId;
-use crate::ids::{ClientId, Peer};
 
-/// Something that happened. State changes only by applying one.
+/// The version of all that is in this file, to be stored with every group of records.
+pub const RECORD_VERSION: u32 = 1;
+
+/// One thing that happened, who caused it, and when.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    /// A client has its first name.
-    Connected {
-        name: Name,
-        peer: Peer,
-    },
-    /// A client that is in no room has left; its name is free.
-    Disconnected,
-    /// A room is there.
+pub struct Record {
+    pub unix_ms: u64,
+    pub by: UserId,
+    pub event: Event,
+}
+
+/// What happened. The state of the chat changes only by applying one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Kept(Kept),
+    Presence(Presence),
+}
+
+/// What will be known for longer than anybody stays connected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    /// A room is there. Nobody is in it yet.
     Opened {
         room: RoomId,
         name: RoomName,
@@ -27,6 +38,38 @@ pub enum Record {
     Closed {
         room: RoomId,
     },
+    TopicSet {
+        room: RoomId,
+        topic: Box<str>,
+    },
+    /// `id`: the message's place among all of its room.
+    Said {
+        room: RoomId,
+        id: u64,
+        message: Message,
+    },
+    /// All but the last messages of a room are forgotten.
+    HistoryCut {
+        room: RoomId,
+        messages_kept: usize,
+    },
+    /// Something was said to one user only.
+    Direct {
+        to: UserId,
+        text: Box<str>,
+    },
+}
+
+/// Who is here, for as long as it is connected: every user is a guest today.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Presence {
+    /// Somebody has its first name. `guests`: how many numbers guests have been given by now.
+    Connected {
+        name: Name,
+        guests: u64,
+    },
+    /// A user that is in no room has left; its name is free.
+    Disconnected,
     Joined {
         room: RoomId,
     },
@@ -38,44 +81,51 @@ pub enum Record {
     Renamed {
         name: Name,
     },
-    Topic {
-        room: RoomId,
-        text: Box<str>,
-    },
-    Said {
-        room: RoomId,
-        message: Message,
-    },
-    Direct {
-        to: ClientId,
-        text: Box<str>,
-    },
 }
 
-/// An event, who caused it, and when it was committed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    pub event: Record,
-    pub by: ClientId,
-    /// What the client that caused it wants to see in the answer.
-    pub reference: Option<RequestRef>,
-    pub unix_ms: u64,
+impl From<Kept> for Event {
+    fn from(kept: Kept) -> Event {
+        Event::Kept(kept)
+    }
 }
 
-/// The one order of all events. This one lives in memory and commits at once; one that is durable
-/// or shared commits later, and gives the same entries out of [`Journal::committed`] then.
+impl From<Presence> for Event {
+    fn from(presence: Presence) -> Event {
+        Event::Presence(presence)
+    }
+}
+
+/// Takes the records of each turn as one group. This one lives in memory mode: every group is
+/// durable at once, and nothing is retained unless somebody wants to replay it.
 #[derive(Debug, Default)]
 pub struct Journal {
-    committed: VecDeque<Entry>,
+    /// Of the turn that is being received.
+    group: Vec<Record>,
+    /// Whole groups that nobody has taken yet.
+    retained: Vec<Record>,
+    retains: bool,
 }
 
 impl Journal {
-    pub fn append(&mut self, entry: Entry) {
-        self.committed.push_back(entry);
+    /// A journal that retains its records until they are taken.
+    pub fn retaining() -> Journal {
+        Journal { retains: true, ..Journal::default() }
     }
 
-    /// The next entry to apply.
-    pub fn committed(&mut self) -> Option<Entry> {
-        self.committed.pop_front()
+    /// Adds to the group of this turn.
+    pub(super) fn append(&mut self, record: &Record) {
+        if self.retains {
+            self.group.push(record.clone());
+        }
+    }
+
+    /// Ends the group: nothing that follows from its records has left the server yet.
+    pub(super) fn keep(&mut self) {
+        self.retained.append(&mut self.group);
+    }
+
+    /// The records of all groups since this was last called.
+    pub fn take(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.retained)
     }
 }

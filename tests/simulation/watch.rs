@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::state::State;
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::ClientId;
@@ -15,9 +16,16 @@ use chat_server::wire::line::LineMode;
 use crate::model::Model;
 use crate::stage::{Links, address_of};
 
+/// The shadow is looked at once in so many turns.
+const COMPARE_EVERY: usize = 32;
+
 /// Passes everything on to the chat, and tells the model in which order it happened.
 pub struct Watch {
     pub chat: Chat,
+    /// Made of the chat's records alone.
+    pub shadow: State,
+    /// Groups of records so far.
+    pub groups: usize,
     pub model: Rc<RefCell<Model>>,
     pub limits: ConnectionLimits,
     pub links: Links,
@@ -40,6 +48,11 @@ pub fn number(client: ClientId) -> usize {
 }
 
 impl Watch {
+    /// The state is what the records say, and nothing else.
+    pub fn compare_shadow(&self) {
+        assert_eq!(self.chat.state(), &self.shadow, "the state, and what its records make");
+    }
+
     fn compare(&self, client: ClientId, out: &Delivery) {
         let model = self.model.borrow();
         assert_eq!(
@@ -151,6 +164,17 @@ impl Service for Watch {
         }
         self.compare(client, out);
         taken
+    }
+
+    fn keep(&mut self, out: &mut Delivery) {
+        self.chat.keep(out);
+        for record in self.chat.take_records() {
+            self.shadow.apply(record);
+        }
+        self.groups += 1;
+        if self.groups.is_multiple_of(COMPARE_EVERY) {
+            self.compare_shadow();
+        }
     }
 
     fn closed(&mut self, client: ClientId, out: &mut Delivery) {

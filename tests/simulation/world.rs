@@ -7,6 +7,7 @@ use std::env;
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::state::State;
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, Settings};
@@ -85,7 +86,9 @@ impl World {
         let settings = Settings { limits, addresses, protocols, compress, ..Settings::default() };
         let links = Links::default();
         let watch = Watch {
-            chat: Chat::new(chat_settings),
+            shadow: State::new(chat_settings.rooms),
+            groups: 0,
+            chat: Chat::retaining_records(chat_settings),
             model: Rc::clone(&model),
             limits,
             links: Rc::clone(&links),
@@ -462,6 +465,8 @@ impl World {
             self.step(self.stage.now >= calm_at);
             assert!(self.stage.now < calm_at + 20_000, "the server does not come to an end");
         }
+        self.stage.turn();
+        self.stage.server.service().compare_shadow();
         let turns = self.stage.turns;
         // The process ends. Nobody is left but those who have not said what they want.
         let World { stage: Stage { server, mut rng, limits, .. }, mut people, model, .. } = self;
@@ -511,6 +516,8 @@ impl World {
         assert!(self.people.is_empty() && self.visitors.is_empty());
         self.stage.settle();
         self.stage.server.assert_at_rest();
+        self.stage.turn();
+        self.stage.server.service().compare_shadow();
         let chat = &self.stage.server.service().chat;
         assert_eq!((chat.people(), chat.rooms()), (0, self.model.borrow().rooms()));
         assert!(!self.stage.server.is_busy());

@@ -159,8 +159,8 @@ proptest! {
         }
         // And the histories hold it all.
         for (room, said) in &model.said {
-            let id = stage.chat.directory.find(ROOMS[*room]);
-            let next = id.and_then(|id| stage.chat.directory.get(id)).map(|room| room.history.next_id());
+            let room = stage.chat.state.rooms().find(ROOMS[*room]);
+            let next = room.map(|room| room.history.next_id());
             prop_assert_eq!(next, Some(said + 1));
         }
     }

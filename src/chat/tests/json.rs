@@ -349,7 +349,7 @@ fn every_error_has_its_code_and_carries_the_reference() {
     stage.open("web", JSON, Visit { name: Some("web"), room: Some("lobby") });
     stage.say("ann", "/join #dev");
     stage.forget();
-    let state = |stage: &Stage| format!("{:?} {:?}", stage.chat.people, stage.chat.directory);
+    let state = |stage: &Stage| format!("{:?}", stage.chat.state);
     let before = state(&stage);
     let long = "x".repeat(500);
     for (request, code) in [

@@ -8,7 +8,7 @@ use crate::chat::Settings;
 use crate::chat::name::RoomName;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
-use crate::delivery::channels::ChannelId as RoomId;
+use crate::delivery::channels::ChannelId;
 use crate::delivery::limits::DeliveryLimits;
 use crate::service::{Outcome, Service};
 use crate::throttle::Rate;
@@ -109,9 +109,10 @@ fn small() -> DeliveryLimits {
     }
 }
 
-fn lobby(stage: &Stage) -> RoomId {
+fn lobby(stage: &Stage) -> ChannelId {
     let key = RoomName::parse("#lobby").expect("a name");
-    stage.chat.directory.find(key.key()).expect("it is there")
+    let lobby = stage.chat.state.rooms().find(key.key()).expect("it is there");
+    stage.chat.channels.of(lobby.id).expect("a room has a channel")
 }
 
 #[test]
@@ -279,7 +280,7 @@ fn a_room_remembers_so_many_messages_and_so_many_bytes() {
     stage.seat(&["alice"]);
     for bytes in [300, 300, 300, 900, 2000, 10] {
         stage.say("alice", &"x".repeat(bytes));
-        assert!(stage.chat.directory.history_bytes() <= 1000);
+        assert!(stage.chat.state.rooms().history_bytes() <= 1000);
     }
     stage.forget();
     stage.say("alice", "/history 100");
@@ -320,7 +321,7 @@ fn all_histories_together_stay_within_their_bound() {
             for room in 0..rooms {
                 stage.say("alice", &format!("/join #r{room}"));
                 stage.say("alice", &"x".repeat(bytes + round));
-                let held = stage.chat.directory.history_bytes();
+                let held = stage.chat.state.rooms().history_bytes();
                 assert!(held <= bound, "{held} bytes in {rooms} rooms that {bytes} are said in");
             }
         }
@@ -523,7 +524,7 @@ fn what_was_missed_comes_in_frames_within_the_bound() {
         (9000, 4, 3000),
     ] {
         let mut stage = stage_with_long_history(text_bytes, messages, bytes_max);
-        let held = stage.chat.directory.get(lobby(&stage)).expect("the lobby").history.len();
+        let held = stage.chat.state.rooms().find("#lobby").expect("the lobby").history.len();
         stage.say(
             "web",
             r#"{"type": "join", "room": "lobby", "since": 0, "epoch": "e1", "ref": 1}"#,

@@ -2,6 +2,7 @@
 //! is told.
 
 mod crowds;
+mod determinism;
 mod json;
 mod limits;
 mod names;

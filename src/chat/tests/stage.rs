@@ -112,9 +112,19 @@ impl Stage {
         Stage::with_limits(settings, DeliveryLimits::default())
     }
 
+    /// The same, with clients that have other keys and serial numbers.
+    pub fn with_other_keys(settings: Settings) -> Stage {
+        Stage { serial: 1000, vacant: vec![3, 1, 4, 0, 2], ..Stage::new(settings) }
+    }
+
+    /// The same, as the server runs it.
+    pub fn in_memory(settings: Settings) -> Stage {
+        Stage { chat: Chat::new(settings.clone()), ..Stage::new(settings) }
+    }
+
     pub fn with_limits(settings: Settings, limits: DeliveryLimits) -> Stage {
         let mut stage = Stage {
-            chat: Chat::new(settings),
+            chat: Chat::retaining_records(settings),
             out: Delivery::new(limits),
             now: Now { ms: 0, unix_ms: START_UNIX_MS },
             actors: BTreeMap::new(),
@@ -263,6 +273,7 @@ impl Stage {
 
     /// Hands out what was said, as a turn's flush step does, to kernels that take everything.
     pub fn turn(&mut self) {
+        self.chat.keep(&mut self.out);
         self.out.freeze_batches();
         for actor in self.actors.values_mut() {
             let bytes = take_owed(&mut self.out, actor.id);
@@ -280,6 +291,18 @@ impl Stage {
         }
         self.actors.retain(|_, actor| actor.presence != Presence::Gone);
         self.check();
+    }
+
+    pub fn is_here(&self, name: &str) -> bool {
+        self.actors.contains_key(name)
+    }
+
+    /// What everybody was told since they were last asked, by name.
+    pub fn hear_all(&mut self) -> Vec<Vec<String>> {
+        self.turn();
+        let heard = self.actors.values_mut().map(|actor| mem::take(&mut actor.heard)).collect();
+        self.actors.retain(|_, actor| actor.presence == Presence::Here);
+        heard
     }
 
     /// What somebody was told since it was last asked.
@@ -324,30 +347,35 @@ impl Stage {
 
     /// What holds after every turn.
     fn check(&mut self) {
-        self.chat.directory.check();
-        self.chat.people.check();
-        assert_eq!(self.chat.journal.committed(), None, "what is committed has been applied");
-        for room in self.chat.directory.ids() {
-            let room_of = self.chat.directory.get(room).expect("a room that is listed");
-            assert_eq!(
-                self.out.members(room).count(),
-                room_of.members as usize,
-                "{}",
-                room_of.name
-            );
-            assert!(room_of.members > 0 || !room_of.history.is_empty(), "{} is void", room_of.name);
+        self.chat.state.check();
+        for id in self.chat.state.rooms().ids() {
+            let room = self.chat.state.rooms().get(id).expect("a room that is listed");
+            let name = &room.name;
+            let channel = self.chat.channels.of(id).expect("a room has a channel");
+            assert_eq!(self.chat.channels.room(channel), Some(id), "{name}");
+            let mut members: Vec<ClientId> = self.out.members(channel).collect();
+            let of_state = room.members().iter();
+            let mut of_state: Vec<ClientId> = of_state
+                .map(|&user| self.chat.sessions.client_of(user).expect("a member has a session"))
+                .collect();
+            members.sort_unstable();
+            of_state.sort_unstable();
+            assert_eq!(members, of_state, "{name}");
+            assert!(!members.is_empty() || !room.history.is_empty(), "{name} is void");
         }
         for actor in self.actors.values().filter(|actor| actor.presence == Presence::Here) {
-            if let Some(person) = self.chat.people.get(actor.id) {
-                let rooms: Vec<_> = self.out.channels_of(actor.id).collect();
-                match person.current {
-                    Some(current) => {
-                        assert!(rooms.contains(&current), "{} talks where it is not", person.name)
-                    }
-                    None => {
-                        assert!(rooms.is_empty(), "{} is in rooms and talks nowhere", person.name)
-                    }
+            let Some(session) = self.chat.sessions.get(actor.id) else { continue };
+            let user = self.chat.state.users().get(session.user).expect("a session has a user");
+            let rooms: Vec<_> = self.chat.state.rooms_of(user.id).collect();
+            let channels: Vec<_> = self.out.channels_of(actor.id).collect();
+            let of_state: Vec<_> =
+                rooms.iter().filter_map(|room| self.chat.channels.of(*room)).collect();
+            assert_eq!(channels, of_state, "{}", user.name);
+            match session.current {
+                Some(current) => {
+                    assert!(channels.contains(&current), "{} talks where it is not", user.name)
                 }
+                None => assert!(rooms.is_empty(), "{} is in rooms and talks nowhere", user.name),
             }
         }
     }

@@ -78,7 +78,7 @@ pub struct HistoryLimits {
 ///
 /// Invariant: ids grow by one from one push to the next, for good: `next_id` never goes back, the
 /// messages held are the last ones before it, and `bytes` is the sum of theirs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     messages: VecDeque<Message>,
     next_id: u64,

@@ -1,25 +1,64 @@
-//! The rooms of the chat: what they are called, what was said in them, which is the busiest.
+//! The rooms of the chat: what they are called, who is in them, what was said in them, which is the
+//! busiest.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, RoomName};
 use crate::chat::state::history::{self, History, Message};
-use crate::delivery::channels::ChannelId as RoomId;
+use crate::chat::state::slots::{Identified, Slots};
+use crate::chat::state::users::Membership;
 
-/// A room, as the chat knows it. Who is in it is known to [`crate::delivery::Delivery`].
+/// A room.
 #[derive(Debug)]
 pub struct Room {
+    pub id: RoomId,
     pub name: RoomName,
     pub topic: Box<str>,
     pub history: History,
-    pub members: u32,
+    members: Vec<UserId>,
     /// When the last member left, as a count of such events.
     vacant_since: Option<u64>,
 }
 
-/// How much the directory may hold.
-#[derive(Clone, Copy, Debug)]
+impl Room {
+    /// In an order that stays for as long as nobody comes or goes.
+    pub fn members(&self) -> &[UserId] {
+        &self.members
+    }
+
+    pub fn member_count(&self) -> u32 {
+        u32::try_from(self.members.len()).expect("users that fit into memory are fewer than 2^32")
+    }
+}
+
+impl Identified for Box<Room> {
+    type Id = RoomId;
+
+    fn id(&self) -> RoomId {
+        self.id
+    }
+}
+
+/// Where a room is kept. One is added, so that a membership that may be missing takes no more
+/// space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RoomSlot(NonZeroU32);
+
+impl RoomSlot {
+    fn new(slot: u32) -> RoomSlot {
+        RoomSlot(NonZeroU32::MIN.saturating_add(slot))
+    }
+
+    fn get(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+/// How much the chat may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomLimits {
     pub rooms_max: usize,
     /// Of one room.
@@ -35,54 +74,75 @@ pub struct RoomLimits {
 #[derive(Debug)]
 pub struct Rooms {
     limits: RoomLimits,
-    rooms: Vec<Option<Box<Room>>>,
+    rooms: Slots<Box<Room>>,
     by_name: Index,
     by_size: BTreeSet<(Reverse<u32>, RoomId)>,
     /// Rooms that nobody is in, the longest deserted first.
     vacant: BTreeSet<(u64, RoomId)>,
     vacated: u64,
     history_bytes: usize,
+    next_id: RoomId,
     /// The highest message id of any room that is no more. New rooms go on from here, so an id from
     /// an older room of the same name is never taken for one of theirs.
     ids_used: u64,
 }
 
+/// Equal if every room is the same and shown the same; where they are kept does not matter.
+impl PartialEq for Rooms {
+    fn eq(&self, other: &Rooms) -> bool {
+        let is_same = |room: &Room| {
+            other.get(room.id).is_some_and(|other| {
+                other.name.as_str() == room.name.as_str()
+                    && other.topic == room.topic
+                    && other.history == room.history
+                    && other.members == room.members
+                    && other.vacant_since == room.vacant_since
+            })
+        };
+        self.limits == other.limits
+            && self.next_id == other.next_id
+            && (self.ids_used, self.vacated) == (other.ids_used, other.vacated)
+            && self.count() == other.count()
+            && self.rooms.iter().all(|room| is_same(room))
+    }
+}
+
 impl Rooms {
-    pub fn new(limits: RoomLimits) -> Rooms {
+    pub(super) fn new(limits: RoomLimits) -> Rooms {
         Rooms {
             limits,
-            rooms: Vec::new(),
+            rooms: Slots::new(),
             by_name: Index::default(),
             by_size: BTreeSet::new(),
             vacant: BTreeSet::new(),
             vacated: 0,
             history_bytes: 0,
+            next_id: RoomId::FIRST,
             ids_used: 0,
         }
     }
 
+    /// The id of the room that is opened next.
+    pub fn next_id(&self) -> RoomId {
+        self.next_id
+    }
+
     pub fn count(&self) -> usize {
-        self.by_name.count()
+        self.rooms.len()
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
-        self.rooms.get(id.index())?.as_deref()
-    }
-
-    pub fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
-        self.rooms.get_mut(id.index())?.as_deref_mut()
+        self.rooms.get(id).map(|room| &**room)
     }
 
     /// The room whose name has this key.
-    pub fn find(&self, key: &str) -> Option<RoomId> {
-        self.by_name.find(key, |number| self.name(number)).map(id)
+    pub fn find(&self, key: &str) -> Option<&Room> {
+        self.by_name.find(key, |slot| self.name(slot)).and_then(|slot| self.at(slot))
     }
 
     /// A room whose name looks like this one.
     pub fn find_alike(&self, name: &RoomName) -> Option<&Room> {
-        self.by_name
-            .find_alike(name, None, |number| self.name(number))
-            .and_then(|number| self.get(id(number)))
+        self.by_name.find_alike(name, None, |slot| self.name(slot)).and_then(|slot| self.at(slot))
     }
 
     /// The busiest rooms first, after the first `after` of them.
@@ -106,101 +166,117 @@ impl Rooms {
         self.history_bytes > self.limits.history_bytes_max
     }
 
+    pub(super) fn slot(&self, id: RoomId) -> Option<RoomSlot> {
+        self.rooms.slot(id).map(RoomSlot::new)
+    }
+
+    /// The room that is kept here.
+    pub(super) fn id(&self, slot: RoomSlot) -> RoomId {
+        self.at(slot.get()).expect("a room with members is kept").id
+    }
+
     /// Adds a room that nobody is in yet.
-    pub fn open(&mut self, id: RoomId, name: RoomName) {
-        if self.rooms.len() <= id.index() {
-            self.rooms.resize_with(id.index() + 1, || None);
+    pub(super) fn open(&mut self, id: RoomId, name: RoomName) {
+        if id < self.next_id {
+            return;
         }
-        let history = History::new(self.ids_used + 1);
-        let room = Room { name, topic: "".into(), history, members: 0, vacant_since: None };
-        self.by_name.insert(number(id), &room.name);
-        self.rooms[id.index()] = Some(Box::new(room));
+        self.next_id = id.next();
+        self.vacated += 1;
+        let room = Room {
+            id,
+            name,
+            topic: "".into(),
+            history: History::new(self.ids_used + 1),
+            members: Vec::new(),
+            vacant_since: Some(self.vacated),
+        };
+        let slot = self.rooms.insert(Box::new(room));
+        if let Some(room) = self.rooms.at(slot) {
+            self.by_name.insert(slot, &room.name);
+        }
         self.by_size.insert((Reverse(0), id));
-        self.vacate(id);
+        self.vacant.insert((self.vacated, id));
     }
 
     /// Forgets a room that nobody is in.
-    pub fn close(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get_mut(id.index()).and_then(Option::take) else { return };
-        self.by_name.remove(number(id), &room.name);
-        if let Some(since) = room.vacant_since {
-            self.vacant.remove(&(since, id));
-        }
+    pub(super) fn close(&mut self, id: RoomId) {
+        let Some(since) = self.get(id).and_then(|room| room.vacant_since) else { return };
+        let Some((slot, room)) = self.rooms.remove(id) else { return };
+        self.by_name.remove(slot, &room.name);
+        self.vacant.remove(&(since, id));
         self.by_size.remove(&(Reverse(0), id));
         self.history_bytes -= room.history.bytes();
         self.ids_used = self.ids_used.max(room.history.next_id() - 1);
     }
 
-    /// One member more.
-    pub fn enter(&mut self, id: RoomId) {
-        let since = self.resize(id, |members| members + 1);
-        if let Some(since) = since {
+    /// Adds a member; returns its place.
+    pub(super) fn enter(&mut self, id: RoomId, user: UserId) -> Option<Membership> {
+        let slot = self.slot(id)?;
+        let room = self.rooms.get_mut(id)?;
+        let before = room.member_count();
+        room.members.push(user);
+        if let Some(since) = room.vacant_since.take() {
             self.vacant.remove(&(since, id));
-            if let Some(room) = self.get_mut(id) {
-                room.vacant_since = None;
-            }
+        }
+        self.resize(id, before, before + 1);
+        Some(Membership { room: slot, index: before })
+    }
+
+    /// Takes a member out of its place. Returns the member that was moved there.
+    pub(super) fn leave(&mut self, id: RoomId, held: Membership) -> Option<UserId> {
+        let room = self.rooms.get_mut(id)?;
+        let before = room.member_count();
+        room.members.swap_remove(held.index as usize);
+        let moved = room.members.get(held.index as usize).copied();
+        if room.members.is_empty() {
+            self.vacated += 1;
+            room.vacant_since = Some(self.vacated);
+            self.vacant.insert((self.vacated, id));
+        }
+        self.resize(id, before, before - 1);
+        moved
+    }
+
+    pub(super) fn set_topic(&mut self, id: RoomId, topic: Box<str>) {
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.topic = topic;
         }
     }
 
-    /// One member less.
-    pub fn leave(&mut self, id: RoomId) {
-        self.resize(id, |members| members - 1);
-        if self.get(id).is_some_and(|room| room.members == 0) {
-            self.vacate(id);
-        }
-    }
-
-    /// Remembers what was said; returns its id.
-    pub fn say(&mut self, id: RoomId, message: Message) -> u64 {
+    /// Remembers what was said, if it is the room's next message.
+    pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
-        let Some(room) = self.get_mut(id) else { return 0 };
+        self.change_history(id, |history| {
+            if history.next_id() == message_id {
+                history.push(message, &limits);
+            }
+        });
+    }
+
+    /// Forgets all but the last messages of a room.
+    pub(super) fn cut(&mut self, id: RoomId, messages_kept: usize) {
+        self.change_history(id, |history| history.keep_last(messages_kept));
+    }
+
+    fn change_history(&mut self, id: RoomId, change: impl FnOnce(&mut History)) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
         let before = room.history.bytes();
-        let message_id = room.history.push(message, &limits);
-        let after = room.history.bytes();
-        self.history_bytes = self.history_bytes - before + after;
-        message_id
+        change(&mut room.history);
+        self.history_bytes = self.history_bytes - before + room.history.bytes();
     }
 
-    /// Forgets the older half of what was said in a room.
-    pub fn halve(&mut self, id: RoomId) {
-        let Some(room) = self.get_mut(id) else { return };
-        let before = room.history.bytes();
-        room.history.keep_last(room.history.len() / 2);
-        let after = room.history.bytes();
-        self.history_bytes = self.history_bytes - before + after;
-    }
-
-    fn name(&self, number: u32) -> Option<&RoomName> {
-        self.get(id(number)).map(|room| &room.name)
-    }
-
-    fn vacate(&mut self, id: RoomId) {
-        self.vacated += 1;
-        let since = self.vacated;
-        self.vacant.insert((since, id));
-        if let Some(room) = self.get_mut(id) {
-            room.vacant_since = Some(since);
-        }
-    }
-
-    fn resize(&mut self, id: RoomId, members: impl FnOnce(u32) -> u32) -> Option<u64> {
-        let room = self.get_mut(id)?;
-        let before = room.members;
-        room.members = members(before);
-        let (after, since) = (room.members, room.vacant_since);
+    fn resize(&mut self, id: RoomId, before: u32, after: u32) {
         self.by_size.remove(&(Reverse(before), id));
         self.by_size.insert((Reverse(after), id));
-        since
     }
-}
 
-/// A room's number in the index of names.
-fn number(id: RoomId) -> u32 {
-    u32::try_from(id.index()).expect("rooms are far fewer than 2^32")
-}
+    fn at(&self, slot: u32) -> Option<&Room> {
+        self.rooms.at(slot).map(|room| &**room)
+    }
 
-fn id(number: u32) -> RoomId {
-    RoomId::new(number as usize)
+    fn name(&self, slot: u32) -> Option<&RoomName> {
+        self.at(slot).map(|room| &room.name)
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::chat::state::history::MessageKind;
 impl Rooms {
     /// The rooms that there are.
     pub(in crate::chat) fn ids(&self) -> Vec<RoomId> {
-        (0..self.rooms.len()).filter(|&at| self.rooms[at].is_some()).map(RoomId::new).collect()
+        self.rooms.iter().map(|room| room.id).collect()
     }
 
     pub(in crate::chat) fn history_bytes(&self) -> usize {
@@ -23,9 +23,12 @@ impl Rooms {
         let (mut bytes, mut vacant) = (0, 0);
         for id in ids {
             let room = self.get(id).expect("it is there");
-            assert_eq!(self.find(room.name.key()), Some(id), "{}", room.name);
-            assert!(self.by_size.contains(&(Reverse(room.members), id)), "{}", room.name);
-            assert_eq!(room.members == 0, room.vacant_since.is_some(), "{}", room.name);
+            let found = self.find(room.name.key()).map(|room| room.id);
+            assert_eq!(found, Some(id), "{}", room.name);
+            assert!(id < self.next_id, "{}", room.name);
+            let size = (Reverse(room.member_count()), id);
+            assert!(self.by_size.contains(&size), "{}", room.name);
+            assert_eq!(room.members.is_empty(), room.vacant_since.is_some(), "{}", room.name);
             if let Some(since) = room.vacant_since {
                 assert!(self.vacant.contains(&(since, id)), "{}", room.name);
                 vacant += 1;
@@ -50,7 +53,7 @@ enum Step {
     Enter(u8),
     Leave(u8),
     Say(u8, u8),
-    Halve(u8),
+    Cut(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -61,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => name.clone().prop_map(Step::Enter),
         3 => name.clone().prop_map(Step::Leave),
         3 => (name.clone(), any::<u8>()).prop_map(|(name, bytes)| Step::Say(name, bytes)),
-        1 => name.prop_map(Step::Halve),
+        1 => name.prop_map(Step::Cut),
     ]
 }
 
@@ -70,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Naive {
     number: u8,
     id: RoomId,
-    members: u32,
+    members: Vec<UserId>,
     vacated: u64,
     said: Vec<(u64, usize)>,
     next_id: u64,
@@ -86,37 +89,47 @@ proptest! {
         let mut directory = Rooms::new(LIMITS);
         let mut rooms: Vec<Naive> = Vec::new();
         let (mut clock, mut ids_used, mut highest_said) = (0, 0, [0u64; 8]);
+        let (mut next_room, mut next_user) = (RoomId::FIRST, UserId::FIRST);
         for step in steps {
             clock += 1;
             let (Step::Open(number) | Step::Close(number) | Step::Enter(number) | Step::Leave(number)
-                | Step::Say(number, _) | Step::Halve(number)) = step;
+                | Step::Say(number, _) | Step::Cut(number)) = step;
             let at = rooms.iter().position(|room| room.number == number);
             match (step, at) {
                 (Step::Open(_), None) => {
-                    // The lowest key that is free, as the slab of rooms gives them out.
-                    let id = (0..).map(RoomId::new).find(|id| rooms.iter().all(|room| room.id != *id)).expect("one is free");
+                    let id = directory.next_id();
+                    prop_assert_eq!(id, next_room, "no id is given out twice");
+                    next_room = next_room.next();
                     directory.open(id, name(number));
-                    rooms.push(Naive { number, id, members: 0, vacated: clock, said: vec![], next_id: ids_used + 1 });
+                    directory.open(id, name(number));
+                    rooms.push(Naive { number, id, members: vec![], vacated: clock, said: vec![], next_id: ids_used + 1 });
                 }
-                (Step::Close(_), Some(at)) if rooms[at].members == 0 => {
+                (Step::Close(_), Some(at)) if !rooms[at].members.is_empty() => directory.close(rooms[at].id),
+                (Step::Close(_), Some(at)) => {
                     let room = rooms.remove(at);
                     directory.close(room.id);
                     ids_used = ids_used.max(room.next_id - 1);
                 }
                 (Step::Enter(_), Some(at)) => {
-                    rooms[at].members += 1;
-                    directory.enter(rooms[at].id);
+                    let held = directory.enter(rooms[at].id, next_user).expect("it is there");
+                    prop_assert_eq!(held.index as usize, rooms[at].members.len());
+                    rooms[at].members.push(next_user);
+                    next_user = next_user.next();
                 }
-                (Step::Leave(_), Some(at)) if rooms[at].members > 0 => {
-                    rooms[at].members -= 1;
+                (Step::Leave(_), Some(at)) if !rooms[at].members.is_empty() => {
                     rooms[at].vacated = clock;
-                    directory.leave(rooms[at].id);
+                    let index = clock as usize % rooms[at].members.len();
+                    rooms[at].members.swap_remove(index);
+                    let (id, room) = (rooms[at].id, directory.slot(rooms[at].id).expect("it is there"));
+                    let moved = directory.leave(id, Membership { room, index: index as u32 });
+                    prop_assert_eq!(moved, rooms[at].members.get(index).copied());
                 }
                 (Step::Say(_, bytes), Some(at)) => {
                     let message = Message::new(clock, MessageKind::Said, "alice", &"x".repeat(bytes.into())).expect("a message");
                     let room = &mut rooms[at];
                     room.said.push((room.next_id, message.bytes()));
-                    prop_assert_eq!(directory.say(room.id, message), room.next_id);
+                    directory.say(room.id, room.next_id, message.clone());
+                    directory.say(room.id, room.next_id, message);
                     prop_assert!(room.next_id > highest_said[usize::from(number)], "no room of a name uses an id twice");
                     highest_said[usize::from(number)] = room.next_id;
                     room.next_id += 1;
@@ -124,10 +137,11 @@ proptest! {
                         room.said.remove(0);
                     }
                 }
-                (Step::Halve(_), Some(at)) => {
+                (Step::Cut(_), Some(at)) => {
                     let said = &mut rooms[at].said;
-                    said.drain(..said.len() - said.len() / 2);
-                    directory.halve(rooms[at].id);
+                    let kept = said.len() / 2;
+                    said.drain(..said.len() - kept);
+                    directory.cut(rooms[at].id, kept);
                 }
                 _ => continue,
             }
@@ -136,13 +150,13 @@ proptest! {
             prop_assert_eq!(directory.is_full(), rooms.len() >= 6);
             let bytes: usize = rooms.iter().flat_map(|room| &room.said).map(|(_, bytes)| bytes).sum();
             prop_assert_eq!(directory.is_over_bytes(), bytes > 1000);
-            let vacant = rooms.iter().filter(|room| room.members == 0).min_by_key(|room| room.vacated);
+            let vacant = rooms.iter().filter(|room| room.members.is_empty()).min_by_key(|room| room.vacated);
             prop_assert_eq!(directory.most_vacant(), vacant.map(|room| room.id));
             for number in 0..8 {
                 let found = rooms.iter().find(|room| room.number == number).map(|room| room.id);
-                prop_assert_eq!(directory.find(name(number).key()), found);
+                prop_assert_eq!(directory.find(name(number).key()).map(|room| room.id), found);
             }
-            rooms.sort_by_key(|room| (Reverse(room.members), room.id));
+            rooms.sort_by_key(|room| (Reverse(room.members.len()), room.id));
             for after in 0..=rooms.len() + 1 {
                 let busiest: Vec<&str> = directory.busiest(after as u64).map(|room| room.name.as_str()).collect();
                 let naive: Vec<RoomName> = rooms.iter().skip(after).map(|room| name(room.number)).collect();
@@ -150,8 +164,9 @@ proptest! {
             }
             for room in &rooms {
                 let kept: Vec<u64> = room.said.iter().map(|(id, _)| *id).collect();
-                let history = &directory.get(room.id).expect("it is there").history;
-                prop_assert_eq!(history.last(10).map(|(id, _)| id).collect::<Vec<_>>(), kept);
+                let here = directory.get(room.id).expect("it is there");
+                prop_assert_eq!(here.members(), &room.members[..]);
+                prop_assert_eq!(here.history.last(10).map(|(id, _)| id).collect::<Vec<_>>(), kept);
             }
         }
     }
@@ -160,11 +175,13 @@ proptest! {
 #[test]
 fn what_is_not_there_changes_nothing() {
     let mut directory = Rooms::new(LIMITS);
-    let nowhere = RoomId::new(3);
+    let nowhere = RoomId::FIRST.next();
     directory.close(nowhere);
-    directory.halve(nowhere);
+    directory.cut(nowhere, 0);
+    directory.set_topic(nowhere, "topic".into());
+    assert_eq!(directory.enter(nowhere, UserId::FIRST), None);
     let message = Message::new(0, MessageKind::Said, "alice", "hello").expect("a message");
-    assert_eq!(directory.say(nowhere, message), 0);
+    directory.say(nowhere, 1, message);
     assert!(directory.get(nowhere).is_none());
     directory.check();
 }

@@ -1,103 +1,211 @@
 //! Who is here, and by what name.
 
-use crate::chat::name::{Index, Name};
-use crate::delivery::channels::ChannelId as RoomId;
-use crate::ids::{ClientId, Peer};
-use crate::throttle::TokenBucket;
+use std::collections::BTreeMap;
+use std::slice;
 
-/// Somebody with a name.
-#[derive(Debug)]
-pub struct User {
-    pub name: Name,
-    /// For the log.
-    pub peer: Peer,
-    serial: u32,
-    pub bucket: TokenBucket,
-    /// The room that it talks in.
-    pub current: Option<RoomId>,
-    /// It has been told that nobody hears it there.
-    pub alone_notice_sent: bool,
+use crate::chat::ids::UserId;
+use crate::chat::name::{Index, Name};
+use crate::chat::state::rooms::RoomSlot;
+use crate::chat::state::slots::{Identified, Slots};
+
+/// A place among the members of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Membership {
+    pub room: RoomSlot,
+    pub index: u32,
 }
 
-/// Everybody, by client and by name.
+/// Somebody with a name. There is one for every idle client: it should stay small.
+#[derive(Debug)]
+pub struct User {
+    pub id: UserId,
+    pub name: Name,
+    /// Most users are in one room only; those of others have the rest in `Users::further`.
+    first: Option<Membership>,
+}
+
+impl Identified for User {
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.id
+    }
+}
+
+/// Everybody, by id and by name.
 ///
-/// Invariant: `by_name` holds the index of everybody.
-#[derive(Debug, Default)]
+/// Invariant: `by_name` holds the slot of everybody; only users that are in several rooms have
+/// further memberships, and never an empty list of them.
+#[derive(Debug)]
 pub struct Users {
-    people: Vec<Option<User>>,
+    users: Slots<User>,
+    further: BTreeMap<UserId, Vec<Membership>>,
     by_name: Index,
+    next_id: UserId,
+}
+
+impl Default for Users {
+    fn default() -> Users {
+        Users {
+            users: Slots::new(),
+            further: BTreeMap::new(),
+            by_name: Index::default(),
+            next_id: UserId::FIRST,
+        }
+    }
+}
+
+/// Equal if everybody is the same and shown the same; where they are kept does not matter, and where
+/// they are members is compared by room.
+impl PartialEq for Users {
+    fn eq(&self, other: &Users) -> bool {
+        let is_same = |user: &User| {
+            other.get(user.id).is_some_and(|other| other.name.as_str() == user.name.as_str())
+        };
+        self.next_id == other.next_id
+            && self.count() == other.count()
+            && self.users.iter().all(is_same)
+    }
 }
 
 impl Users {
-    /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
-    pub fn make_room(&mut self, expected: usize) {
-        self.people.reserve_exact(expected.saturating_sub(self.people.len()));
+    /// The id of the user who comes next.
+    pub fn next_id(&self) -> UserId {
+        self.next_id
     }
 
-    pub fn get(&self, id: ClientId) -> Option<&User> {
-        self.people.get(id.index())?.as_ref().filter(|person| person.serial == id.serial)
-    }
-
-    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut User> {
-        self.people.get_mut(id.index())?.as_mut().filter(|person| person.serial == id.serial)
+    pub fn get(&self, id: UserId) -> Option<&User> {
+        self.users.get(id)
     }
 
     /// The one whose name has this key.
-    pub fn find(&self, key: &str) -> Option<ClientId> {
-        self.by_name.find(key, |index| self.name(index)).and_then(|index| self.id(index))
+    pub fn find(&self, key: &str) -> Option<&User> {
+        self.by_name.find(key, |slot| self.name(slot)).and_then(|slot| self.users.at(slot))
     }
 
     /// Somebody, but not `except`, whose name looks like this one.
-    pub fn find_alike(&self, name: &Name, except: Option<ClientId>) -> Option<&User> {
-        let index =
-            self.by_name.find_alike(name, except.map(|id| id.key), |index| self.name(index))?;
-        self.people[index as usize].as_ref()
+    pub fn find_alike(&self, name: &Name, except: Option<UserId>) -> Option<&User> {
+        let except = except.and_then(|id| self.users.slot(id));
+        let slot = self.by_name.find_alike(name, except, |slot| self.name(slot))?;
+        self.users.at(slot)
+    }
+
+    /// Everybody, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &User> {
+        self.users.iter()
+    }
+
+    pub fn count(&self) -> usize {
+        self.users.len()
+    }
+
+    pub(super) fn reserve(&mut self, expected: usize) {
+        self.users.reserve(expected);
     }
 
     /// Adds somebody whose name is free.
-    pub fn add(&mut self, id: ClientId, name: Name, peer: Peer) {
-        if self.people.len() <= id.index() {
-            self.people.resize_with(id.index() + 1, || None);
+    pub(super) fn add(&mut self, id: UserId, name: Name) {
+        if id < self.next_id {
+            return;
         }
-        self.by_name.insert(id.key, &name);
-        let bucket = TokenBucket::default();
-        let person =
-            User { name, peer, serial: id.serial, bucket, current: None, alone_notice_sent: false };
-        self.people[id.index()] = Some(person);
+        self.next_id = id.next();
+        let Users { users, by_name, .. } = self;
+        let slot = users.insert(User { id, name, first: None });
+        if let Some(user) = users.at(slot) {
+            by_name.insert(slot, &user.name);
+        }
     }
 
-    pub fn remove(&mut self, id: ClientId) {
-        if let Some(person) = self.people[id.index()].take() {
-            self.by_name.remove(id.key, &person.name);
+    pub(super) fn remove(&mut self, id: UserId) {
+        if let Some((slot, user)) = self.users.remove(id) {
+            self.by_name.remove(slot, &user.name);
         }
     }
 
     /// Gives somebody a name that is free, or its own in another spelling.
-    pub fn rename(&mut self, id: ClientId, name: Name) {
-        let Users { people, by_name } = self;
-        let Some(person) = people[id.index()].as_mut().filter(|person| person.serial == id.serial)
-        else {
-            return;
+    pub(super) fn rename(&mut self, id: UserId, name: Name) {
+        let Users { users, by_name, .. } = self;
+        let Some(slot) = users.slot(id) else { return };
+        let Some(user) = users.get_mut(id) else { return };
+        by_name.remove(slot, &user.name);
+        by_name.insert(slot, &name);
+        user.name = name;
+    }
+
+    pub(super) fn memberships(&self, id: UserId) -> impl ExactSizeIterator<Item = &Membership> {
+        let first = self.get(id).and_then(|user| user.first.as_ref());
+        let further = match self.further.is_empty() {
+            true => &[][..],
+            false => self.further.get(&id).map_or(&[][..], Vec::as_slice),
         };
-        by_name.remove(id.key, &person.name);
-        by_name.insert(id.key, &name);
-        person.name = name;
+        Memberships { first, further: further.iter() }
     }
 
-    pub fn count(&self) -> usize {
-        self.by_name.count()
+    pub(super) fn add_membership(&mut self, id: UserId, held: Membership) {
+        let Some(user) = self.users.get_mut(id) else { return };
+        match user.first {
+            None => user.first = Some(held),
+            Some(_) => self.further.entry(id).or_default().push(held),
+        }
     }
 
-    fn id(&self, index: u32) -> Option<ClientId> {
-        self.people[index as usize]
-            .as_ref()
-            .map(|person| ClientId { key: index, serial: person.serial })
+    /// Takes out a user's place in a room; the room joined last takes its turn.
+    pub(super) fn remove_membership(&mut self, id: UserId, room: RoomSlot) -> Option<Membership> {
+        let user = self.users.get_mut(id)?;
+        let Some(further) = self.further.get_mut(&id) else {
+            return user.first.take_if(|held| held.room == room);
+        };
+        let removed = match user.first.filter(|held| held.room == room) {
+            Some(first) => {
+                user.first = further.pop();
+                first
+            }
+            None => {
+                let at = further.iter().position(|held| held.room == room)?;
+                further.swap_remove(at)
+            }
+        };
+        if further.is_empty() {
+            self.further.remove(&id);
+        }
+        Some(removed)
     }
 
-    fn name(&self, index: u32) -> Option<&Name> {
-        self.people[index as usize].as_ref().map(|person| &person.name)
+    /// A user has another place among the members of a room.
+    pub(super) fn move_membership(&mut self, id: UserId, to: Membership) {
+        let Some(user) = self.users.get_mut(id) else { return };
+        let further = self.further.get_mut(&id).into_iter().flatten();
+        let mut all = user.first.iter_mut().chain(further);
+        if let Some(held) = all.find(|held| held.room == to.room) {
+            *held = to;
+        }
+    }
+
+    fn name(&self, slot: u32) -> Option<&Name> {
+        self.users.at(slot).map(|user| &user.name)
     }
 }
+
+/// A user's places in rooms.
+struct Memberships<'a> {
+    first: Option<&'a Membership>,
+    further: slice::Iter<'a, Membership>,
+}
+
+impl<'a> Iterator for Memberships<'a> {
+    type Item = &'a Membership;
+
+    fn next(&mut self) -> Option<&'a Membership> {
+        self.first.take().or_else(|| self.further.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = usize::from(self.first.is_some()) + self.further.len();
+        (count, Some(count))
+    }
+}
+
+impl ExactSizeIterator for Memberships<'_> {}
 
 #[cfg(test)]
 mod tests;

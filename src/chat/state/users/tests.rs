@@ -5,9 +5,14 @@ use proptest::prelude::*;
 use super::*;
 
 impl Users {
+    pub(in crate::chat) fn ids(&self) -> Vec<UserId> {
+        self.users.iter().map(|user| user.id).collect()
+    }
+
     /// The invariant, and no two people with one name.
     pub(in crate::chat) fn check(&self) {
-        let here = self.people.iter().flatten();
+        assert!(self.further.values().all(|further| !further.is_empty()), "an empty list is kept");
+        let here = self.users.iter();
         assert_eq!(
             self.by_name.count(),
             here.clone().count(),
@@ -15,8 +20,9 @@ impl Users {
         );
         for person in here {
             let found = self.find(person.name.key());
-            assert_eq!(found.map(|id| id.serial), Some(person.serial), "{} is found", person.name);
-            let alike = self.find_alike(&person.name, found).map(|other| &other.name);
+            assert_eq!(found.map(|user| user.id), Some(person.id), "{} is found", person.name);
+            assert!(person.id < self.next_id, "{}", person.name);
+            let alike = self.find_alike(&person.name, Some(person.id)).map(|other| &other.name);
             assert_eq!(alike, None, "nobody looks like {}", person.name);
         }
     }
@@ -51,20 +57,24 @@ proptest! {
     #[test]
     fn agrees_with_a_list(steps in prop::collection::vec(step(), 0..100)) {
         let mut people = Users::default();
-        let mut here: Vec<Option<(ClientId, usize, &str)>> = vec![None; 6];
-        let mut serial = 0;
+        let mut here: Vec<Option<(UserId, usize, &str)>> = vec![None; 6];
+        let mut gone = Vec::new();
+        let mut next_id = UserId::FIRST;
         for step in steps {
             match step {
                 Step::Come(place, row, spelling) if here[place].is_none() && !has(&here, row) => {
-                    serial += 1;
-                    let (id, typed) = (ClientId::new(place, serial), NAMES[row][spelling]);
+                    let (id, typed) = (people.next_id(), NAMES[row][spelling]);
+                    prop_assert_eq!(id, next_id, "no id is given out twice");
+                    next_id = next_id.next();
                     here[place] = Some((id, row, typed));
-                    people.add(id, Name::parse(typed).expect("a name"), Peer::default());
+                    people.add(id, Name::parse(typed).expect("a name"));
+                    people.add(id, Name::parse("nobody-else").expect("a name"));
                 }
                 Step::Go(place) => {
                     if let Some((id, ..)) = here[place].take() {
                         people.remove(id);
-                        prop_assert!(people.get(id).is_none());
+                        people.remove(id);
+                        gone.push(id);
                     }
                 }
                 Step::Rename(place, row, spelling) => {
@@ -82,16 +92,15 @@ proptest! {
                 let owner = here.iter().flatten().find(|person| person.1 == row);
                 for typed in spellings {
                     let found = people.find(Name::parse(typed).expect("a name").key());
-                    prop_assert_eq!(found, owner.map(|owner| owner.0), "{}", typed);
+                    prop_assert_eq!(found.map(|user| user.id), owner.map(|owner| owner.0), "{}", typed);
                 }
             }
             for (id, _, typed) in here.iter().flatten() {
                 let person = people.get(*id).expect("it is here");
                 let shown = Name::parse(typed).expect("a name");
                 prop_assert_eq!(person.name.as_str(), shown.as_str(), "shown as it was typed last");
-                let earlier = ClientId::new(id.index(), id.serial - 1);
-                prop_assert!(people.get(earlier).is_none(), "not mistaken for the one who had its place before");
             }
+            prop_assert!(gone.iter().all(|id| people.get(*id).is_none()), "those who have gone stay gone");
         }
     }
 }
@@ -99,10 +108,10 @@ proptest! {
 #[test]
 fn who_looks_like_whom() {
     let mut people = Users::default();
-    let [alice, bill] = [ClientId::new(0, 1), ClientId::new(3, 2)];
+    let [alice, bill] = [UserId::FIRST, UserId::FIRST.next()];
     let name = |typed| Name::parse(typed).expect("a name");
-    people.add(alice, name("coco"), Peer::default());
-    people.add(bill, name("Bill"), Peer::default());
+    people.add(alice, name("coco"));
+    people.add(bill, name("Bill"));
     let alike = |people: &Users, typed, except| {
         people.find_alike(&name(typed), except).map(|it| it.name.to_string())
     };
@@ -113,10 +122,10 @@ fn who_looks_like_whom() {
     assert_eq!(alike(&people, "BiII", None), None);
     people.remove(alice);
     assert_eq!(alike(&people, "coco", None), None);
-    assert_eq!(people.find("carol"), Some(bill));
+    assert_eq!(people.find("carol").map(|user| user.id), Some(bill));
     people.check();
 }
 
-fn has(here: &[Option<(ClientId, usize, &str)>], row: usize) -> bool {
+fn has(here: &[Option<(UserId, usize, &str)>], row: usize) -> bool {
     here.iter().flatten().any(|person| person.1 == row)
 }

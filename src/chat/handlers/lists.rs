@@ -1,0 +1,205 @@
+//! Answers that list something: messages, members, rooms, commands.
+
+use super::{Context, Done};
+use crate::chat::Chat;
+use crate::chat::dialect::history::HistoryPage;
+use crate::chat::dialect::notice;
+use crate::chat::dialect::reply::{Line, Reply, RoomSummary};
+use crate::chat::ids::RoomId;
+use crate::chat::name::Name;
+use crate::chat::request::{self, PAGE, RequestError, Resume};
+use crate::chat::state::history::Message;
+use crate::chat::state::rooms::Room;
+use crate::chat::text::quote;
+
+/// Lines of one answer that count as one message more in flood control.
+const LINES_PER_MESSAGE: usize = 50;
+/// Bytes of one answer that do.
+const BYTES_PER_MESSAGE: usize = 64 * 1024;
+
+/// How large an answer was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AnswerSize {
+    lines: usize,
+    bytes: usize,
+}
+
+impl Chat {
+    /// A large answer counts as more than one message: a few bytes must not ask for a megabyte five
+    /// times a second.
+    pub(super) fn charge_answer(&mut self, cx: &Context<'_>, told: AnswerSize) {
+        if let Some(session) = self.sessions.get_mut(cx.client) {
+            let messages = told.lines / LINES_PER_MESSAGE + told.bytes / BYTES_PER_MESSAGE;
+            session.bucket.spend(messages, cx.out.now().ms, &self.settings.rate);
+        }
+    }
+
+    /// Whether something was said since a client was here that cannot be told any more.
+    pub(super) fn has_gap(&self, room: &Room, resume: &Resume<'_>) -> bool {
+        let oldest = room.history.first_id().unwrap_or(room.history.next_id());
+        !self.knows(room, resume) || resume.since + 1 < oldest
+    }
+
+    /// Whether the place where a client was is one of this room, in this run of the server.
+    fn knows(&self, room: &Room, resume: &Resume<'_>) -> bool {
+        let same_epoch = resume.epoch.as_ref().is_none_or(|epoch| *epoch == self.settings.epoch);
+        same_epoch && resume.since < room.history.next_id()
+    }
+
+    /// Tells a client that has just joined what was said before.
+    pub(super) fn replay(
+        &self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        resume: Option<Resume<'_>>,
+        replay: Option<u32>,
+    ) -> AnswerSize {
+        let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
+        let page = HistoryPage { reference: None, ..self.page(cx, room) };
+        let resume = resume.filter(|resume| self.knows(room, resume));
+        let missed = match &resume {
+            Some(resume) => lines(room.history.after(resume.since)),
+            None => {
+                let mut last =
+                    lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize));
+                last.split_off(last.len() - page.fitting(last.iter().rev()))
+            }
+        };
+        let first_id = room.history.first_id();
+        let mut rest = &missed[..];
+        while !rest.is_empty() {
+            let (messages, others) = rest.split_at(page.first_frame(rest));
+            let more = messages.first().map(|line| line.id) > first_id;
+            cx.reply(&page.reply(messages.to_vec(), more, true));
+            rest = others;
+        }
+        AnswerSize { lines: 0, bytes: bytes(&missed) }
+    }
+
+    /// An answer with messages of a room.
+    fn page<'a>(&self, cx: &Context<'a>, room: &'a Room) -> HistoryPage<'a> {
+        HistoryPage {
+            dialect: cx.dialect(),
+            room: room.name.as_str(),
+            reference: cx.reference,
+            bytes_max: self.settings.answer_bytes_max,
+        }
+    }
+
+    pub(super) fn history(
+        &self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    ) -> AnswerSize {
+        let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
+        let history = &room.history;
+        let limit = cx.dialect().history_limit(limit) as usize;
+        let page = self.page(cx, room);
+        let (messages, more) = match after {
+            Some(after) => {
+                let newer = history.after(after);
+                let all = newer.len();
+                let mut messages = lines(newer.take(limit));
+                messages.truncate(page.fitting(messages.iter()));
+                let more = all > messages.len();
+                (messages, more)
+            }
+            None => {
+                let mut messages = lines(history.before(before.unwrap_or(u64::MAX), limit));
+                let messages =
+                    messages.split_off(messages.len() - page.fitting(messages.iter().rev()));
+                let oldest = messages.first().map(|line| line.id);
+                let more = oldest.is_some() && oldest > history.first_id();
+                (messages, more)
+            }
+        };
+        let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
+        cx.reply(&page.reply(messages, more, false));
+        told
+    }
+
+    pub(super) fn who(
+        &self,
+        cx: &mut Context<'_>,
+        room: Option<&str>,
+        after: u64,
+        limit: Option<u32>,
+    ) -> Done {
+        let room = match room {
+            None => self.state.rooms().get(self.room_of(cx, None)?),
+            Some(typed) => Some(self.known_room(typed)?),
+        };
+        let Some(room) = room else { return Ok(()) };
+        let total = room.members().len();
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let members = room.members().iter().skip(skip).take(page_length(limit));
+        let members: Vec<&str> =
+            members.filter_map(|&member| self.name_of(member).map(Name::as_str)).collect();
+        let next = next(after, members.len(), total);
+        let (room, reference) = (room.name.as_str(), cx.reference);
+        cx.reply(&Reply::Members { room, members, total, after, next, reference });
+        Ok(())
+    }
+
+    pub(super) fn rooms_page<'a>(&'a self, cx: &mut Context<'_>, after: u64, limit: Option<u32>) {
+        let summary = |room: &'a Room| RoomSummary {
+            room: room.name.as_str(),
+            members: room.member_count(),
+            topic: &room.topic,
+        };
+        let rooms = self.state.rooms();
+        let listed: Vec<RoomSummary<'a>> =
+            rooms.busiest(after).take(page_length(limit)).map(summary).collect();
+        let (total, reference) = (rooms.count(), cx.reference);
+        let next = next(after, listed.len(), total);
+        cx.reply(&Reply::Rooms { rooms: listed, total, after, next, reference });
+    }
+}
+
+pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
+    let Some(about) = about else {
+        cx.send(|to| {
+            for command in &request::COMMANDS {
+                notice(
+                    to,
+                    format_args!("* /{} {}: {}", command.name, command.arguments, command.help),
+                );
+            }
+            notice(to, format_args!("* Anything else is said to the room that you joined last."));
+        });
+        return Ok(());
+    };
+    let Some(command) = request::find(about) else {
+        let message =
+            format!("There is no command {}. Type /help for all of them.", quote(about, 40));
+        return Err(RequestError::new("unknown_type", message));
+    };
+    cx.send(|to| {
+        notice(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.help));
+        if !command.details.is_empty() {
+            notice(to, format_args!("* {}", command.details));
+        }
+    });
+    Ok(())
+}
+
+fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {
+    messages.map(|(id, message)| Line::new(id, message)).collect()
+}
+
+fn bytes(messages: &[Line]) -> usize {
+    messages.iter().map(|line| line.text.len()).sum()
+}
+
+fn page_length(limit: Option<u32>) -> usize {
+    u64::from(limit.unwrap_or(u32::MAX)).clamp(1, PAGE) as usize
+}
+
+/// Where the next page starts, if there is one.
+fn next(after: u64, listed: usize, total: usize) -> Option<u64> {
+    let next = after.saturating_add(listed as u64);
+    (listed > 0 && next < total as u64).then_some(next)
+}

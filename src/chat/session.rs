@@ -1,0 +1,176 @@
+//! Connections: which user each is, and what is known of it for no longer than it lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::chat::ids::{RoomId, UserId};
+use crate::delivery::channels::ChannelId;
+use crate::ids::{ClientId, Peer};
+use crate::throttle::TokenBucket;
+
+/// One connection. There is one for every idle client: it should stay small.
+#[derive(Debug)]
+pub struct Session {
+    pub user: UserId,
+    pub bucket: TokenBucket,
+    serial: u32,
+    /// The channel of the room that it talks in.
+    pub current: Option<ChannelId>,
+}
+
+/// All connections, by client and by user.
+///
+/// Invariant: `by_user` holds the key of every client that has a session.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    sessions: Vec<Option<Session>>,
+    /// For the log; apart, as an address beside numbers would be padded.
+    peers: Vec<Peer>,
+    /// Those that have been told that nobody hears them where they talk: few at any time.
+    alone: BTreeSet<ClientId>,
+    by_user: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Sessions {
+    /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
+    pub fn reserve(&mut self, expected: usize) {
+        self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
+        self.peers.reserve_exact(expected.saturating_sub(self.peers.len()));
+    }
+
+    pub fn get(&self, client: ClientId) -> Option<&Session> {
+        let session = self.sessions.get(client.index())?.as_ref();
+        session.filter(|session| session.serial == client.serial)
+    }
+
+    pub fn get_mut(&mut self, client: ClientId) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(client.index())?.as_mut();
+        session.filter(|session| session.serial == client.serial)
+    }
+
+    /// The connection of a user.
+    pub fn client_of(&self, user: UserId) -> Option<ClientId> {
+        let of = |key: u32| self.sessions.get(key as usize)?.as_ref();
+        let is_it = |&key: &u32| of(key).is_some_and(|session| session.user == user);
+        let &key = self.by_user.find(self.hasher.hash_one(user), is_it)?;
+        of(key).map(|session| ClientId { key, serial: session.serial })
+    }
+
+    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
+        if self.sessions.len() <= client.index() {
+            self.sessions.resize_with(client.index() + 1, || None);
+            self.peers.resize(client.index() + 1, Peer::default());
+        }
+        self.peers[client.index()] = peer;
+        self.sessions[client.index()] = Some(Session {
+            user,
+            bucket: TokenBucket::default(),
+            serial: client.serial,
+            current: None,
+        });
+        let Sessions { sessions, by_user, hasher, .. } = self;
+        let hash_of = |&key: &u32| {
+            let session = sessions[key as usize].as_ref();
+            hasher.hash_one(session.expect("a key that is held has a session").user)
+        };
+        by_user.insert_unique(hasher.hash_one(user), client.key, hash_of);
+    }
+
+    pub fn remove(&mut self, client: ClientId) {
+        let Some(user) = self.get(client).map(|session| session.user) else { return };
+        let is_it = |&key: &u32| key == client.key;
+        if let Ok(entry) = self.by_user.find_entry(self.hasher.hash_one(user), is_it) {
+            entry.remove();
+        }
+        self.sessions[client.index()] = None;
+        self.alone.remove(&client);
+    }
+
+    pub fn peer(&self, client: ClientId) -> Option<Peer> {
+        self.get(client).map(|_| self.peers[client.index()])
+    }
+
+    /// Makes a channel the one that a client talks in.
+    pub fn talk_in(&mut self, client: ClientId, channel: Option<ChannelId>) {
+        if let Some(session) = self.get_mut(client) {
+            session.current = channel;
+            self.alone.remove(&client);
+        }
+    }
+
+    /// A client talks where others are, or where nobody else is; whether it should be told so now.
+    pub fn needs_alone_notice(&mut self, client: ClientId, is_alone: bool) -> bool {
+        if is_alone {
+            return self.alone.insert(client);
+        }
+        self.alone.remove(&client);
+        false
+    }
+}
+
+/// The channel of each room, and those who listen to the lobby without being in it.
+#[derive(Debug, Default)]
+pub struct Channels {
+    by_room: BTreeMap<RoomId, ChannelId>,
+    /// By channel.
+    rooms: Vec<Option<RoomId>>,
+    pub listeners: Option<ChannelId>,
+}
+
+impl Channels {
+    pub fn of(&self, room: RoomId) -> Option<ChannelId> {
+        self.by_room.get(&room).copied()
+    }
+
+    pub fn room(&self, channel: ChannelId) -> Option<RoomId> {
+        self.rooms.get(channel.index()).copied().flatten()
+    }
+
+    pub fn insert(&mut self, room: RoomId, channel: ChannelId) {
+        if self.rooms.len() <= channel.index() {
+            self.rooms.resize(channel.index() + 1, None);
+        }
+        self.rooms[channel.index()] = Some(room);
+        self.by_room.insert(room, channel);
+    }
+
+    pub fn remove(&mut self, room: RoomId) -> Option<ChannelId> {
+        let channel = self.by_room.remove(&room)?;
+        self.rooms[channel.index()] = None;
+        Some(channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_stays_small() {
+        assert_eq!((size_of::<Option<Session>>(), size_of::<Peer>()), (24, 18));
+    }
+
+    #[test]
+    fn a_session_is_of_one_connection() {
+        let mut sessions = Sessions::default();
+        let (first, second) = (UserId::FIRST, UserId::FIRST.next());
+        let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
+        sessions.add(old, first, Peer::default());
+        assert_eq!(sessions.client_of(first), Some(old));
+        assert!(sessions.get(new).is_none(), "it is not there yet");
+        assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
+        sessions.remove(old);
+        sessions.add(new, second, Peer::default());
+        sessions.remove(old);
+        assert_eq!((sessions.client_of(first), sessions.client_of(second)), (None, Some(new)));
+        assert!(sessions.get(old).is_none() && sessions.peer(old).is_none());
+        assert!(sessions.needs_alone_notice(new, true));
+        assert!(!sessions.needs_alone_notice(new, false));
+        assert!(sessions.needs_alone_notice(new, true), "somebody had been there meanwhile");
+        sessions.talk_in(new, None);
+        assert!(sessions.needs_alone_notice(new, true), "it talks elsewhere");
+    }
+}

@@ -1,0 +1,33 @@
+//! Users and rooms together.
+
+use std::mem::size_of;
+
+use super::users::User;
+use super::*;
+
+impl State {
+    /// The invariants.
+    pub(in crate::chat) fn check(&self) {
+        self.users.check();
+        self.rooms.check();
+        let mut memberships = 0;
+        for id in self.rooms.ids() {
+            let slot = self.rooms.slot(id).expect("it is there");
+            let room = self.rooms.get(id).expect("it is there");
+            memberships += room.members().len();
+            for (index, &member) in room.members().iter().enumerate() {
+                let mut held = self.users.memberships(member).filter(|held| held.room == slot);
+                let held = held.next().map(|held| held.index as usize);
+                assert_eq!(held, Some(index), "the place of a member of {}", room.name);
+            }
+        }
+        let of_users = self.users.ids().into_iter().map(|id| self.users.memberships(id).len());
+        assert_eq!(of_users.sum::<usize>(), memberships, "no user is in a room that is no more");
+    }
+}
+
+#[test]
+fn a_user_stays_small() {
+    assert!(size_of::<User>() <= 40, "{} bytes", size_of::<User>());
+    assert_eq!(size_of::<Option<User>>(), size_of::<User>(), "a free slot takes no more");
+}
