@@ -12,7 +12,7 @@ use crate::chat::record::{Entry, Record};
 use crate::chat::state::history::Message;
 use crate::chat::state::users::User;
 use crate::delivery::Delivery;
-use crate::delivery::channels::{ChannelId as RoomId, Origin};
+use crate::delivery::channels::{ChannelId as RoomId, SenderCopy};
 use crate::delivery::encoding::Framing;
 use crate::ids::ClientId;
 
@@ -103,9 +103,9 @@ impl Chat {
                 Some(out.encode(by, |to| render(to, &Reply::Said { room: name, line, reference })))
             }
         };
-        let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
+        let sender_copy = own.as_deref().map(|bytes| SenderCopy { sender: by, bytes });
         let said = Reply::Said { room: name, line, reference: None };
-        out.publish(id, origin, |to| render(to, &said));
+        out.publish(id, sender_copy, |to| render(to, &said));
         if let Some(listeners) =
             self.listeners.filter(|&listeners| out.members(listeners).next().is_some())
             && name == LOBBY
@@ -129,7 +129,8 @@ impl Chat {
         };
         if room.members + more <= self.settings.announce_below {
             let output = output(room.name.as_str(), person.name.as_str());
-            out.publish(id, Some(Origin { speaker: by, instead: &[] }), |to| render(to, &output));
+            let nothing = SenderCopy { sender: by, bytes: &[] };
+            out.publish(id, Some(nothing), |to| render(to, &output));
         }
     }
 
@@ -154,8 +155,8 @@ impl Chat {
         };
         let own =
             reference.map(|reference| out.encode(by, |to| render(to, &output(Some(reference)))));
-        let origin = own.as_deref().map(|instead| Origin { speaker: by, instead });
-        out.publish(id, origin, |to| render(to, &output(None)));
+        let sender_copy = own.as_deref().map(|bytes| SenderCopy { sender: by, bytes });
+        out.publish(id, sender_copy, |to| render(to, &output(None)));
     }
 
     fn publish_direct(

@@ -13,7 +13,7 @@ use crate::chat::state::rooms::Room;
 use crate::chat::text::{self, quote};
 use crate::chat::{Chat, lobby};
 use crate::delivery::Delivery;
-use crate::delivery::channels::ChannelId as RoomId;
+use crate::delivery::channels::{ChannelId as RoomId, SenderCopy};
 use crate::ids::ClientId;
 
 /// A topic has at most so many bytes.
@@ -129,8 +129,8 @@ impl Chat {
         };
         let typing = Reply::Typing { room: room.name.as_str(), name: name.as_str() };
         // It changes nothing and nobody needs it later, so it is no event.
-        let origin = crate::delivery::channels::Origin { speaker: client, instead: &[] };
-        out.publish(id, Some(origin), |to| render(to, &typing));
+        let nothing = SenderCopy { sender: client, bytes: &[] };
+        out.publish(id, Some(nothing), |to| render(to, &typing));
         Ok(())
     }
 
