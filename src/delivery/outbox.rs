@@ -184,14 +184,16 @@ mod tests {
                         prop_assert!(outbox.bytes() <= oracle.len());
                         oracle.truncate(outbox.bytes());
                     }
-                    Step::Write(channel) => {
+                    Step::Write(room) => {
                         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                         let (count, offered) = outbox.slices(&mut slices);
-                        let all: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+                        let all = slices[..count].iter().flat_map(|slice| slice.to_vec());
+                        let all: Vec<u8> = all.collect();
                         prop_assert_eq!(all.len(), offered);
                         prop_assert_eq!(offered == 0, oracle.is_empty());
-                        let taken = channel.min(offered);
-                        prop_assert_eq!(&all[..taken], &oracle.drain(..taken).collect::<Vec<u8>>()[..]);
+                        let taken = room.min(offered);
+                        let expected: Vec<u8> = oracle.drain(..taken).collect();
+                        prop_assert_eq!(&all[..taken], &expected[..]);
                         outbox.advance(taken);
                     }
                 }

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Now;
+use crate::delivery::channels::MemberSlot;
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::outbox::SLICES_MAX;
+use crate::delivery::recipients::Recipient;
 
 const CLIENTS: usize = 5;
 const ROOMS: usize = 3;
@@ -29,13 +31,21 @@ fn delivery(clients: usize, channels: usize) -> (Delivery, Vec<ChannelId>) {
 }
 
 fn say(out: &mut Delivery, channel: ChannelId, text: &str) {
-    out.publish(channel, None, |to| {
+    publish(out, channel, None, text);
+}
+
+fn publish(out: &mut Delivery, channel: ChannelId, copy: Option<SenderCopy<'_>>, text: &str) {
+    out.publish(channel, copy, |to| {
         to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes()))
     });
 }
 
 fn send(out: &mut Delivery, to: usize, text: &str) {
-    out.send(client(to), |to| {
+    send_to(out, client(to), text);
+}
+
+fn send_to(out: &mut Delivery, to: ClientId, text: &str) {
+    out.send(to, |to| {
         to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes()))
     });
 }
@@ -274,10 +284,13 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (channel(), who()).prop_map(|(channel, who)| Step::Join(channel, who)),
         2 => (channel(), who()).prop_map(|(channel, who)| Step::Leave(channel, who)),
         6 => (channel(), prop::option::of(who()), any::<bool>(), 0..90usize)
-            .prop_map(|(channel, as_client, has_copy, length)| Step::Say { channel, as_client, has_copy, length }),
+            .prop_map(|(channel, as_client, has_copy, length)| {
+                Step::Say { channel, as_client, has_copy, length }
+            }),
         3 => (who(), 0..90usize).prop_map(|(who, length)| Step::Send(who, length)),
         3 => Just(Step::HandOut),
-        4 => (who(), 0..300usize, any::<bool>()).prop_map(|(who, bytes, full)| Step::Wrote { who, bytes, full }),
+        4 => (who(), 0..300usize, any::<bool>())
+            .prop_map(|(who, bytes, full)| Step::Wrote { who, bytes, full }),
         3 => who().prop_map(Step::Writable),
         1 => who().prop_map(Step::Replace),
         1 => (1..900u64).prop_map(Step::Pass),
@@ -295,7 +308,11 @@ struct Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn behaves_like_a_string_for_each(steps in prop::collection::vec(step(), 0..120)) {
@@ -317,20 +334,23 @@ proptest! {
                 Step::Say { channel, as_client, has_copy, length } => {
                     // Rooms have no order among each other in what a member is handed; with one at
                     // a time there is one.
-                    if (0..ROOMS).any(|other| other != channel && out.channels.has_batch(channels[other])) {
+                    let has_batch = |other: usize| out.channels.has_batch(channels[other]);
+                    if (0..ROOMS).any(|other| other != channel && has_batch(other)) {
                         out.freeze_batches();
                     }
                     let text = format!("{number}:{}\n", "x".repeat(length));
                     let copy = if has_copy { format!("{number}!\n") } else { String::new() };
-                    let copy_of = as_client.map(|who| SenderCopy { sender: ids[who], bytes: copy.as_bytes() });
-                    out.publish(channels[channel], copy_of, |to| to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes())));
-                    for (who, model) in models.iter_mut().enumerate().filter(|(_, model)| model.channels[channel]) {
+                    let bytes = copy.as_bytes();
+                    let sender_copy = as_client.map(|who| SenderCopy { sender: ids[who], bytes });
+                    publish(&mut out, channels[channel], sender_copy, &text);
+                    let models = models.iter_mut().enumerate();
+                    for (who, model) in models.filter(|(_, model)| model.channels[channel]) {
                         model.queued.push_str(if as_client == Some(who) { &copy } else { &text });
                     }
                 }
                 Step::Send(who, length) => {
                     let text = format!("{number}:{}\n", "y".repeat(length));
-                    out.send(ids[who], |to| to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(text.as_bytes())));
+                    send_to(&mut out, ids[who], &text);
                     models[who].queued.push_str(&text);
                     // It has caught up, so what it has queued is complete.
                     prop_assert_eq!(queued(&out, who), &models[who].queued[..]);
@@ -350,7 +370,10 @@ proptest! {
                     models[who].queued.drain(..bytes);
                 }
                 Step::NextPrompt | Step::NextBulk => {
-                    let next = if matches!(step, Step::NextPrompt) { out.next_prompt() } else { out.next_bulk() };
+                    let next = match step {
+                        Step::NextPrompt => out.next_prompt(),
+                        _ => out.next_bulk(),
+                    };
                     if let Some(id) = next {
                         prop_assert_eq!(id, ids[id.index()], "a stale entry");
                         let bytes = outbox_bytes(&out, id);
@@ -361,7 +384,8 @@ proptest! {
                 }
                 Step::Writable(who) => out.writable(ids[who]),
                 Step::Replace(who) => {
-                    for channel in channels.iter().filter(|channel| models[who].channels[channel.index()]) {
+                    let joined = models[who].channels;
+                    for channel in channels.iter().filter(|channel| joined[channel.index()]) {
                         out.leave(*channel, ids[who]);
                     }
                     out.shut(ids[who]);
@@ -422,9 +446,8 @@ fn what_is_done_is_counted() {
     let copy = out.encode(client(0), |to| {
         to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(b"my six"))
     });
-    out.publish(channels[0], Some(SenderCopy { sender: client(0), bytes: &copy }), |to| {
-        to.message(FrameKind::Text, |batch| batch.extend_from_slice(b"five."))
-    });
+    let copy = SenderCopy { sender: client(0), bytes: &copy };
+    publish(&mut out, channels[0], Some(copy), "five.");
     send(&mut out, 1, "to you");
     out.freeze_batches();
     assert_eq!(
@@ -472,6 +495,14 @@ fn a_client_is_too_slow_once_and_one_that_is_closing_no_more() {
     let Metrics { clients_too_slow, clients_over_mark, .. } = *out.metrics();
     assert_eq!((clients_too_slow, clients_over_mark), (1, 1));
     assert_eq!(out.take_newly_over(), [client(1)]);
+}
+
+/// An idle client costs next to nothing.
+#[test]
+fn clients_and_channels_are_small() {
+    assert!(size_of::<Recipient>() <= 48, "{} bytes a client", size_of::<Recipient>());
+    assert!(size_of::<MemberSlot>() <= 8, "{} bytes a slot", size_of::<MemberSlot>());
+    assert!(size_of::<Option<ChannelId>>() <= 4);
 }
 
 /// The channel's own batch may put its members behind while it is handed out.

@@ -30,6 +30,10 @@ fn add(given: &mut HashMap<ClientId, String>, to: ClientId, bytes: &[u8]) {
     given.entry(to).or_default().push_str(std::str::from_utf8(bytes).expect("text"));
 }
 
+fn text_of(given: &HashMap<ClientId, String>, key: usize) -> &str {
+    given.get(&client(key)).map_or("", String::as_str)
+}
+
 impl Sim {
     fn with(members: usize) -> Sim {
         let mut sim = Sim::default();
@@ -85,7 +89,7 @@ impl Sim {
     }
 
     fn given(&self, key: usize) -> &str {
-        self.given.get(&client(key)).map_or("", String::as_str)
+        text_of(&self.given, key)
     }
 
     /// Every slot is where its member sits, and the invariant of [`Subscribers`].
@@ -235,14 +239,19 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => key().prop_map(Step::Join),
         2 => key().prop_map(Step::Leave),
-        6 => (prop::option::of(key()), any::<bool>()).prop_map(|(as_member, has_copy)| Step::Say { as_member, has_copy }),
+        6 => (prop::option::of(key()), any::<bool>())
+            .prop_map(|(as_member, has_copy)| Step::Say { as_member, has_copy }),
         2 => key().prop_map(Step::CatchUp),
         2 => Just(Step::HandOut),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn behaves_like_a_list_of_members(steps in prop::collection::vec(step(), 0..80)) {
@@ -254,18 +263,19 @@ proptest! {
                 Step::Join(key) if !is_member(key) => sim.join(key),
                 Step::Leave(key) if is_member(key) => {
                     sim.leave(key);
-                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                    prop_assert_eq!(sim.given(key), text_of(&expected, key));
                 }
                 Step::CatchUp(key) if is_member(key) => {
                     sim.catch_up(key);
-                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                    prop_assert_eq!(sim.given(key), text_of(&expected, key));
                 }
                 Step::Say { as_member, has_copy } => {
                     let text = format!("message {number}\n");
-                    let copy = if has_copy { format!("my message {number}\n") } else { String::new() };
+                    let copy = has_copy.then(|| format!("my message {number}\n"));
+                    let copy = copy.unwrap_or_default();
                     for to in sim.slots.keys() {
                         let own = as_member.is_some_and(|key| client(key) == *to);
-                        add(&mut expected, *to, if own { copy.as_bytes() } else { text.as_bytes() });
+                        add(&mut expected, *to, if own { &copy } else { &text }.as_bytes());
                     }
                     match as_member {
                         Some(key) => sim.say_as(key, &text, &copy),
@@ -279,7 +289,7 @@ proptest! {
         }
         sim.freeze_batches();
         for key in 0..6 {
-            prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str), "client {}", key);
+            prop_assert_eq!(sim.given(key), text_of(&expected, key), "client {}", key);
         }
     }
 }
