@@ -1,12 +1,11 @@
 //! When the channels' batches are kept back for a moment, so that more can go out with them.
 //!
 //! A write costs the kernel about as much with one message in it as with fifty. When many people
-//! speak to many, the first few messages of a burst would go to everybody in a write each, and the
+//! write to many, the first few messages of a burst would go to everybody in a write each, and the
 //! rest in another; waiting for the burst costs less time than those writes do. PostgreSQL's
-//! `commit_delay` and a network card's interrupt moderation do the same. A message that nothing
-//! else is being said beside waits for one step at most, and that only if the last wait has paid.
-//! One decision is made for all channels: what two people say while a crowd talks goes out with it,
-//! 10 ms later at most.
+//! `commit_delay` and a network card's interrupt moderation do the same. A lone message waits for
+//! one step at most, and only if the last wait has paid. One decision is made for all channels:
+//! what two people say while a crowd talks goes out with it, 10 ms later at most.
 
 use std::time::Duration;
 

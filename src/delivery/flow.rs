@@ -323,7 +323,7 @@ impl Flow {
         self.newly_over.shrink_to_fit();
     }
 
-    /// Asserts what holds of one client, and adds it to `over` by channel if it holds them up.
+    /// Asserts what holds of one client that has something queued.
     pub fn assert_recipient(&self, client: ClientId, recipient: &Recipient) {
         let Some(queue) = &recipient.send_queue else { return };
         let limits = &self.limits;
