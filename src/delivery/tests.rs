@@ -526,3 +526,36 @@ fn members_that_a_batch_puts_over_the_mark_congest_its_channel() {
     check(&out);
     assert!(channels.iter().all(|&channel| !out.congested(channel)));
 }
+
+#[test]
+fn a_stalled_client_that_reads_again_holds_its_channels_up_again() {
+    let (mut out, channels) = delivery(1, 1);
+    out.join(channels[0], client(0));
+    say(&mut out, channels[0], &"x".repeat(300));
+    out.freeze_batches();
+    assert_eq!(out.next_prompt(), Some(client(0)));
+    out.wrote(client(0), 1, true);
+    assert!(out.congested(channels[0]));
+    out.begin_turn(Now { ms: 1_000, unix_ms: 0 });
+    out.check(client(0));
+    assert!(!out.congested(channels[0]), "nobody waits for it");
+    out.wrote(client(0), 1, true);
+    assert!(out.congested(channels[0]), "it reads");
+    check(&out);
+}
+
+#[test]
+fn a_full_turn_makes_all_channels_wait_until_it_is_handed_out() {
+    let (mut out, channels) = delivery(2, 6);
+    for &channel in &channels[..5] {
+        out.join(channel, client(0));
+        say(&mut out, channel, &"x".repeat(80));
+    }
+    assert!(out.congested(channels[5]), "although nothing was said there");
+    out.wait(client(1), Wait::ChannelClear(channels[5]));
+    out.freeze_batches();
+    assert!(!out.congested(channels[5]));
+    let mut woken = Vec::new();
+    out.take_woken(&mut woken);
+    assert_eq!(woken, [client(1)]);
+}
