@@ -74,12 +74,12 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub max_message_bytes: u32,
 
-    /// MaxClients clients at once; one more is told so and disconnected. By default as many as the
+    /// Most clients at once; one more is told so and disconnected. By default as many as the
     /// limit of open files allows (the soft limit is raised to the hard one at start).
     #[arg(long, value_name = "CLIENTS", env = "CHAT_MAX_CLIENTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_clients: Option<u32>,
 
-    /// MaxClients clients at once from one address (an IPv4 address, or the /64 network of an IPv6
+    /// Most clients at once from one address (an IPv4 address, or the /64 network of an IPv6
     /// address), or `off`; one more is told so and disconnected. By default 256 for public
     /// addresses, and `off` for loopback and private ones, where reverse proxies and load tests
     /// are; if given, it holds for all. Behind a proxy all clients have its address.
@@ -267,7 +267,7 @@ impl Config {
 /// limit of an outbox.
 const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Folds clap's complaint, a small page, into the line that matters.
+/// Folds clap's error, a small page, into the line that matters.
 fn one_line(page: &str) -> String {
     let said: Vec<&str> = page
         .lines()

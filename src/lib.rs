@@ -1,4 +1,117 @@
 //! A chat server: one thread, one poll loop, one port.
+//!
+//! # Contents, in reading order
+//!
+//! 1. [`service`]: what a server asks of a service, with two small ones: [`service::echo`] and
+//!    [`service::broadcast`].
+//! 2. [`server`]: one turn over any byte streams and any service: who is read, what is closed.
+//! 3. [`wire`]: framing, bytes to messages and back: [lines](wire::line) and
+//!    [telnet](wire::telnet), [HTTP](wire::http), [WebSocket](wire::websocket), and
+//!    [which of them](wire::detect) a connection speaks.
+//! 4. [`delivery`]: who gets which bytes and when, and who waits for whom.
+//! 5. [`chat`]: the service that people use: requests, users, rooms, history, and the dialects in
+//!    which terminals and programs are told of them.
+//! 6. [`site`]: the page, and everything else that HTTP gets.
+//! 7. [`net`]: sockets, clocks, signals, threads; nothing above touches the system.
+//! 8. [`config`]: flags and environment; only `main` reads it.
+//!
+//! [`clock`], [`ids`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
+//! may use whom.
+//!
+//! # A turn
+//!
+//! The event loop polls, accepts, has the server receive, tick, keep, deliver and reap, and takes
+//! the time once for all of it. Nothing below it knows a socket or a clock, so that any stream and
+//! any time will do:
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::io::{self, Read, Write};
+//! use std::rc::Rc;
+//!
+//! use chat_server::clock::Now;
+//! use chat_server::server::{Server, settings::Settings, stream::Stream};
+//! use chat_server::service::broadcast::Broadcast;
+//!
+//! /// A connection in memory: what the client has sent, and what it was sent.
+//! #[derive(Clone, Default)]
+//! struct Pipe(Rc<RefCell<(Vec<u8>, Vec<u8>)>>);
+//!
+//! impl Read for Pipe {
+//!     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+//!         let sent = &mut self.0.borrow_mut().0;
+//!         let count = sent.len().min(buffer.len());
+//!         if count == 0 {
+//!             return Err(io::ErrorKind::WouldBlock.into());
+//!         }
+//!         buffer[..count].copy_from_slice(&sent[..count]);
+//!         sent.drain(..count);
+//!         Ok(count)
+//!     }
+//! }
+//!
+//! impl Write for Pipe {
+//!     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+//!         self.0.borrow_mut().1.extend_from_slice(bytes);
+//!         Ok(bytes.len())
+//!     }
+//!
+//!     fn flush(&mut self) -> io::Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! impl Stream for Pipe {
+//!     fn shutdown_write(&mut self) -> io::Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let at = |ms| Now { ms, unix_ms: 1_795_352_709_000 + ms };
+//! let mut server = Server::new(Settings::default(), Broadcast::new);
+//! let (talker, listener) = (Pipe::default(), Pipe::default());
+//!
+//! // Accept: each client has a key, under which its readiness is reported.
+//! let peer = "192.0.2.7:50123".parse().expect("an address");
+//! let talker_key = server.accept(talker.clone(), peer, at(0));
+//! server.accept(listener.clone(), peer, at(0));
+//!
+//! // The poll says that one can be read; the turn does the rest.
+//! talker.0.borrow_mut().0.extend(b"hello\n");
+//! server.readable(talker_key);
+//! server.turn(at(5));
+//! assert_eq!(talker.0.borrow().1, b"hello\n");
+//!
+//! // The other has sent nothing. It might yet turn out to speak HTTP, so its line is held back
+//! // until a deadline, for which the event loop would sleep.
+//! assert_eq!(listener.0.borrow().1, b"");
+//! let deadline = server.next_deadline().expect("a line is held back");
+//! server.turn(at(deadline));
+//! assert_eq!(listener.0.borrow().1, b"hello\n");
+//! ```
+//!
+//! # Where to change what
+//!
+//! | to add | see first | then |
+//! |---|---|---|
+//! | a command | `src/chat/request.rs`: the request, its row | `src/chat/handlers/` |
+//! | a JSON field | `src/chat/dialect/json.rs` | `docs/protocol.md` |
+//! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
+//! | a dialect | `src/chat/dialect/`: `parse` and `render` | `src/delivery/encoding.rs` |
+//! | a kept fact | `src/chat/record.rs` | `src/chat/state/`, what it changes |
+//! | a mode | `src/service/`: a `Service` | `src/config.rs`, `src/main.rs` |
+//! | a wire | `src/wire/mod.rs` | `src/wire/detect/`: its first bytes |
+//! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
+//! | a close reason | `src/wire/close.rs`: its words | `src/server/close.rs` |
+//! | a limit of connections | `src/server/settings.rs` | `src/config.rs` |
+//! | a limit of addresses | `src/server/admission/` | `src/config.rs` |
+//! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config.rs` |
+//! | a limit of the chat | `src/chat/mod.rs`: `Settings` | `src/config.rs` |
+//! | a flag | `src/config.rs` | `docs/flags.md` |
+//! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
+//! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | `src/net/worker.rs` |
+//! | a deadline of the server | `src/server/timers.rs` | `src/server/mod.rs`: its tick |
+//! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |
 
 #![deny(unsafe_code)]
 

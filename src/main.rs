@@ -1,16 +1,13 @@
 //! Flags, logger, event loop.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_server::chat::Chat;
 use chat_server::config::{Config, Exit, Mode};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop};
-use chat_server::net::logging;
+use chat_server::net::{clock, logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
@@ -33,23 +30,17 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    if let Err(complaint) = logging::start() {
-        eprintln!("chat-server: {complaint}");
+    if let Err(error) = logging::start() {
+        eprintln!("chat-server: {error}");
         return ExitCode::from(EXIT_USAGE);
     }
     let code = match config.mode {
-        Mode::Chat => serve(&config, |_| Chat::new(config.chat(epoch()))),
+        Mode::Chat => serve(&config, |_| Chat::new(config.chat(clock::epoch()))),
         Mode::Echo => serve(&config, |_| Echo),
         Mode::Broadcast => serve(&config, Broadcast::new),
     };
     log::logger().flush();
     code
-}
-
-/// Another one at each start: the time and the process tell two runs apart.
-fn epoch() -> String {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}-{:x}", since_1970.as_micros(), std::process::id())
 }
 
 fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
@@ -61,9 +52,9 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
             return ExitCode::from(EXIT_CANNOT_SERVE);
         }
     };
-    announce(event_loop.address());
+    stdout::announce(event_loop.address());
     let ended = event_loop.run();
-    // What was left out is told before the last line.
+    // Lines that were left out are reported before the last line.
     log::logger().flush();
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
@@ -74,18 +65,4 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
         }
     }
     ExitCode::SUCCESS
-}
-
-/// Scripts read this line to learn the port. If nobody reads standard output, that is no reason not
-/// to serve: a pipe that is full holds up nothing but a thread.
-fn announce(address: SocketAddr) {
-    let announcement = format!("Listening on: {address}\n");
-    let write = move || {
-        if let Err(error) = io::stdout().write_all(announcement.as_bytes()) {
-            warn!("standard output: {error}");
-        }
-    };
-    if let Err(error) = thread::Builder::new().name("stdout".to_owned()).spawn(write) {
-        warn!("standard output: no thread for it: {error}");
-    }
 }

@@ -1,5 +1,5 @@
-//! The web page, embedded in the binary, or a sentence in its place; the health check; and what
-//! OPTIONS asks.
+//! The web page, embedded in the binary, or a sentence in its place; files that the service adds;
+//! the health check; and answers to OPTIONS.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,21 @@ use sha1::{Digest, Sha1};
 use crate::wire::http::response::{ALLOW, Body, Connection, HttpError, Response};
 use crate::wire::http::{Method, Request, precheck};
 
+const HTML: &str = "text/html; charset=utf-8";
+/// The media type of scripts.
+pub const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// Path, media type and content of every file.
 const PAGE: [(&str, &str, &[u8]); 5] = [
-    ("/", "text/html; charset=utf-8", include_bytes!("web/index.html")),
-    ("/index.html", "text/html; charset=utf-8", include_bytes!("web/index.html")),
-    ("/app.js", "text/javascript; charset=utf-8", include_bytes!("web/app.js")),
+    ("/", HTML, include_bytes!("web/index.html")),
+    ("/index.html", HTML, include_bytes!("web/index.html")),
+    ("/app.js", JAVASCRIPT, include_bytes!("web/app.js")),
     ("/style.css", "text/css; charset=utf-8", include_bytes!("web/style.css")),
     ("/favicon.svg", "image/svg+xml", include_bytes!("web/favicon.svg")),
 ];
 
-/// What the load balancer is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a load balancer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Serving,
     /// About to stop: send no new clients.
@@ -57,6 +61,17 @@ impl Site {
             .iter()
             .map(|&(path, content_type, content)| File::new(path, content_type, content));
         Site { files: files.collect(), not_found: HttpError::NOT_FOUND }
+    }
+
+    /// Adds a file that only the service can make.
+    pub fn with_file(
+        mut self,
+        path: &'static str,
+        content_type: &'static str,
+        content: &'static [u8],
+    ) -> Site {
+        self.files.push(File::new(path, content_type, content));
+        self
     }
 
     /// For a service that the page is not made for: what it does, in a sentence.
@@ -142,7 +157,8 @@ fn content_security_policy(host: &str) -> String {
         host => format!(" ws://{host} wss://{host}"),
     };
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'{sockets}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'{sockets}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

@@ -86,6 +86,7 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
         ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"app.js\">"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
         ("/app.js", "text/javascript; charset=utf-8", "chat.v1.json"),
+        ("/commands.js", "text/javascript; charset=utf-8", "export const COMMANDS = ["),
         ("/style.css", "text/css; charset=utf-8", "body"),
         ("/favicon.svg", "image/svg+xml", "<svg"),
         ("/?room=dev&name=%3Cscript%3E", "text/html; charset=utf-8", "<!doctype html>"),
@@ -587,7 +588,7 @@ fn without_a_chat_the_front_page_says_what_there_is() {
             answer.text()
         );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
-        for path in ["/index.html", "/app.js", "/style.css", "/favicon.svg"] {
+        for path in ["/index.html", "/app.js", "/commands.js", "/style.css", "/favicon.svg"] {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
         }
     }

@@ -17,6 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use chat_server::chat::request::COMMANDS;
 use common::{Client, DEADLINE, Server, eventually, program};
 
 // ---- A browser ----
@@ -1148,10 +1149,11 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_page_folds_names_as_the_server_does() {
-    use chat_server::chat::name::fold;
+    use chat_server::chat::name::comparison;
     use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
     let key = |text: &str| {
-        fold::key(text, fold::PASSES_MAX).unwrap_or_else(|| panic!("{text:?} has a key"))
+        comparison::key(text, comparison::PASSES_MAX)
+            .unwrap_or_else(|| panic!("{text:?} has a key"))
     };
     let server = chat(&[]);
     let driver = Driver::start();
@@ -1258,6 +1260,34 @@ fn the_page_folds_names_as_the_server_does() {
     alice.say("/join ﹟ＤＥＶ");
     alice.wait_until("the room", "document.querySelector('#title').textContent === '#dev'");
     assert_eq!(alice.count("#rooms li"), 1, "the same room");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn commands_are_explained_as_the_server_has_them() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    for (line, notice) in [
+        ("/msg bob", "Write it like this: /msg NAME TEXT"),
+        ("/nick", "Write it like this: /nick NAME"),
+        ("/history 3", "/history works in a terminal only."),
+        ("/dance", "There is no command /dance."),
+    ] {
+        alice.fill("");
+        alice.say(line);
+        let shown = format!("document.querySelector('#notice p').textContent.includes('{notice}')");
+        alice.wait_until(notice, &shown);
+    }
+    alice.fill("");
+    alice.say("/help");
+    alice.wait_until("the help", "document.querySelector('#help').open");
+    let help = alice.text("#help-list");
+    for spec in &COMMANDS {
+        let is_here = !matches!(spec.name, "history" | "quit");
+        assert_eq!(help.contains(spec.help), is_here, "{}: {help}", spec.name);
+    }
     alice.assert_no_complaints();
 }
 

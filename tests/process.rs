@@ -194,6 +194,23 @@ fn a_restart_takes_its_port_at_once() {
 // ---- Standard streams ----
 
 #[test]
+fn the_log_ends_with_what_was_counted() {
+    let server = Server::start(&["--max-clients", "2"]);
+    let clients = [server.join(), server.join()];
+    assert!(text(&server.connect().rest()).starts_with("! this server has as many clients"));
+    drop(clients);
+    server.signal("TERM");
+    let (status, _, log) = server.finish();
+    assert_eq!(status.code(), Some(0));
+    let [.., served, stopped] = &log[..] else { panic!("{log:#?}") };
+    assert!(stopped.ends_with("stopped"), "{log:#?}");
+    assert!(served.contains("INFO") && served.contains("served for "), "{log:#?}");
+    let counted = " s: accepted 2, rejected 1 (full 1, out of descriptors 0, address full 0, \
+                   address too fast 0), accept errors 0, turns ";
+    assert!(served.contains(counted), "{log:#?}");
+}
+
+#[test]
 fn standard_output_gets_one_line_and_the_log_the_peers() {
     let server = Server::start(&[]);
     let mut client = server.join();
@@ -216,6 +233,7 @@ fn the_log_is_as_loud_as_rust_log_says() {
         (Some("warn"), false),
         (Some("off"), false),
         (Some("chat_server=debug"), true),
+        (Some("chat-server=debug"), true),
         (None, true),
     ] {
         let mut command = program();

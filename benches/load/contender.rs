@@ -105,7 +105,7 @@ pub trait Contender {
         true
     }
     /// Whether a client is sent its own messages.
-    fn hears_itself(&self) -> bool {
+    fn receives_own(&self) -> bool {
         true
     }
     /// How many clients may be joining at once: no more than wait to be accepted.
@@ -137,7 +137,7 @@ pub trait Contender {
     /// Appends a message as its client sends it.
     fn say(&self, who: &Identity, payload: &Payload, out: &mut Vec<u8>);
     /// What a client sends before it closes its side.
-    fn farewell(&self) -> Vec<u8> {
+    fn closing_bytes(&self) -> Vec<u8> {
         Vec::new()
     }
     /// What stands before the payload of a delivery from `sender`.

@@ -173,16 +173,16 @@ fn echo(
     let mut silent_since = Instant::now();
     while !warm || meter.wall.elapsed() < budget.measure {
         fleet.turn(Some(Duration::from_millis(100)))?;
-        let heard = std::mem::take(&mut fleet.heard_now);
+        let received = std::mem::take(&mut fleet.received_now);
         let now = fleet.now_ns();
-        for &(client, count) in &heard {
+        for &(client, count) in &received {
             fleet.say(client, count, now)?;
         }
-        if !heard.is_empty() {
+        if !received.is_empty() {
             silent_since = Instant::now();
         }
         ensure!(silent_since.elapsed() < Duration::from_secs(10), "no echo for 10 s");
-        fleet.heard_now = heard;
+        fleet.received_now = received;
         if !warm && meter.wall.elapsed() >= budget.warm_up {
             warm = true;
             meter = Meter::start(fleet, server)?;

@@ -17,7 +17,7 @@ pub type Payload = [u8; PAYLOAD_BYTES];
 pub enum Kind {
     /// Counted and checked.
     Measured,
-    /// Said until everybody in the room has heard it; never counted.
+    /// Said until everybody in the room has received it; never counted.
     Settle,
 }
 

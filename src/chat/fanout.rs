@@ -6,14 +6,14 @@ use log::info;
 
 use super::{Chat, LOBBY};
 use crate::chat::dialect::json::RequestRef;
-use crate::chat::dialect::reply::{Line, Reply, notice, render};
+use crate::chat::dialect::reply::{Line, Reply};
+use crate::chat::dialect::{self, notice, render};
 use crate::chat::name::Name;
 use crate::chat::record::{Entry, Record};
 use crate::chat::state::history::Message;
 use crate::chat::state::users::User;
 use crate::delivery::Delivery;
 use crate::delivery::channels::{ChannelId as RoomId, SenderCopy};
-use crate::delivery::encoding::Framing;
 use crate::ids::ClientId;
 
 impl Chat {
@@ -94,10 +94,9 @@ impl Chat {
     ) {
         let Some(room) = self.directory.get(id) else { return };
         let (name, line) = (room.name.as_str(), Line::new(room.history.next_id(), message));
-        // A terminal has shown its owner what was typed; a program knows its own message by the
-        // reference.
+        // A program knows its own message by the reference.
         let own = match reference {
-            None if out.encoding(by).framing != Framing::Lines => None,
+            None if dialect::echoes_sender(out.encoding(by)) => None,
             None => Some(Vec::new()),
             reference => {
                 Some(out.encode(by, |to| render(to, &Reply::Said { room: name, line, reference })))

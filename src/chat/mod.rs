@@ -21,19 +21,22 @@ pub mod state;
 mod tests;
 pub mod text;
 
-use dialect::json::{self, RequestRef};
-use dialect::reply::{Reply, ServerLimits, notice, others, render};
+use dialect::json::RequestRef;
+use dialect::reply::{Reply, ServerLimits};
+use dialect::text::others;
+use dialect::{Dialect, notice, render};
 use name::{Name, RoomName};
 use record::{Journal, Record};
-use request::{Request, RequestError};
+use request::{PublishesTo, Request, RequestError};
 use state::rooms::{RoomLimits, Rooms};
 use state::users::Users;
 
 use crate::delivery::channels::ChannelId as RoomId;
-use crate::delivery::encoding::{Dialect, FrameKind};
+use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Hello, Incoming, Outcome, Service};
+use crate::site::{self, Site};
 use crate::throttle::Rate;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
@@ -204,23 +207,19 @@ impl Chat {
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
 
-    /// The room that a command publishes to and that is behind; it is done when that has caught up.
-    fn congestion(&self, client: ClientId, command: &Request<'_>, out: &Delivery) -> Option<Wait> {
-        let room = match command {
-            Request::Say { room, .. }
-            | Request::Topic { room, text: Some(_) }
-            | Request::Typing { room } => self.room_of(client, room.as_deref(), out).ok(),
-            Request::Join { room, .. } => {
+    /// What is behind of all that a request publishes to: the request waits until it has caught up.
+    fn congestion(&self, client: ClientId, request: &Request<'_>, out: &Delivery) -> Option<Wait> {
+        let room = match request.publishes_to() {
+            PublishesTo::Nobody => None,
+            PublishesTo::Room(room) => self.room_of(client, room, out).ok(),
+            PublishesTo::NewRoom(room) => {
                 RoomName::parse(room).ok().and_then(|name| self.directory.find(name.key()))
             }
-            Request::Direct { to, .. } => {
-                let to = self.addressee(to).ok()?;
+            PublishesTo::Client(name) => {
+                let to = self.addressee(name).ok()?;
                 return out.client_congested(to).then_some(Wait::ClientClear(to));
             }
-            Request::Nick { .. } | Request::Leave { .. } | Request::Quit { .. } => {
-                out.channels_of(client).find(|&id| out.congested(id))
-            }
-            _ => None,
+            PublishesTo::AllRooms => out.channels_of(client).find(|&id| out.congested(id)),
         };
         room.filter(|&id| out.congested(id)).map(Wait::ChannelClear)
     }
@@ -235,6 +234,11 @@ impl Service for Chat {
         Some("* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n")
     }
 
+    fn site(&self) -> Site {
+        let commands = request::COMMANDS_MODULE.as_bytes();
+        Site::new().with_file("/commands.js", site::JAVASCRIPT, commands)
+    }
+
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
         let listeners = *self.listeners.get_or_insert_with(|| out.open_channel());
         out.join(listeners, client);
@@ -247,24 +251,20 @@ impl Service for Chat {
     }
 
     fn subprotocols(&self) -> &'static [&'static str] {
-        &[json::SUBPROTOCOL]
+        &dialect::SUBPROTOCOLS
     }
 
-    fn query_keys(&self) -> &'static [&'static str] {
-        &["name", "room"]
-    }
-
-    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
-        if hello.subprotocol == Some(json::SUBPROTOCOL) { dialect::JSON } else { dialect::TEXT }
+    fn dialect(&self, hello: &Hello<'_>) -> encoding::Dialect {
+        Dialect::of(hello).into()
     }
 
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
         self.people.make_room(out.clients_expected());
         let (name, error) = self.first_name(hello.query.get("name"));
         self.commit(client, Record::Connected { name, peer: hello.peer }, None, out);
-        let greeted = match out.encoding(client).dialect == dialect::JSON {
-            true => self.welcome(client, hello.query.get("room"), out),
-            false => self.greet(client, hello.query.get("room"), out),
+        let greeted = match Dialect::from(out.encoding(client).dialect) {
+            Dialect::Text => self.greet(client, hello.query.get("room"), out),
+            Dialect::Json => self.welcome(client, hello.query.get("room"), out),
         };
         for error in error.into_iter().chain(greeted.err()) {
             self.reply_error(client, &error, None, out);
@@ -280,17 +280,13 @@ impl Service for Chat {
         if message.kind == FrameKind::Binary {
             return Outcome::Close(CloseReason::Unsupported("this chat takes text only"));
         }
-        let json = out.encoding(client).dialect == dialect::JSON;
-        let readable;
-        let (parsed, reference) = match text::from_bytes(message.bytes) {
+        let dialect = Dialect::from(out.encoding(client).dialect);
+        let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
+        let (parsed, reference) = match &text {
+            Ok(text) => dialect.parse(text),
             Err(error) => {
                 (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }
-            Ok(text) if json => {
-                readable = json::readable(text);
-                json::parse(&readable)
-            }
-            Ok(text) => (request::parse(text), None),
         };
         // Nobody is left to hear an answer, so what only asks for one takes none of the time that
         // last words have.

@@ -1,9 +1,11 @@
 //! What a client can ask for, and the table of the commands that people type.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use serde::Serialize;
 
 use crate::chat::state::history::MessageKind;
-use crate::chat::text::{self, quote};
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,38 +66,58 @@ pub enum Request<'a> {
     Nothing,
 }
 
+/// What a request publishes to: what has to keep up with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishesTo<'a> {
+    /// Only the sender is answered.
+    Nobody,
+    /// A room that the sender is in: the one named, or the one it talks in.
+    Room(Option<&'a str>),
+    /// A room that the sender may not be in yet, and that may not exist.
+    NewRoom(&'a str),
+    /// A client, by its name.
+    Client(&'a str),
+    /// All rooms that the sender is in.
+    AllRooms,
+}
+
 impl Request<'_> {
-    /// Whether others see anything of it, and not only the one who is answered.
-    pub fn concerns_others(&self) -> bool {
+    /// Without a wildcard: a new request has to say what may hold it up.
+    pub fn publishes_to(&self) -> PublishesTo<'_> {
         match self {
-            Request::Say { .. }
-            | Request::Direct { .. }
-            | Request::Join { .. }
-            | Request::Leave { .. }
-            | Request::Nick { .. }
-            | Request::Topic { text: Some(_), .. }
-            | Request::Typing { .. }
-            | Request::Quit { .. } => true,
+            Request::Say { room, .. }
+            | Request::Topic { room, text: Some(_) }
+            | Request::Typing { room } => PublishesTo::Room(room.as_deref()),
+            Request::Join { room, .. } => PublishesTo::NewRoom(room),
+            Request::Direct { to, .. } => PublishesTo::Client(to),
+            Request::Nick { .. } | Request::Leave { .. } | Request::Quit { .. } => {
+                PublishesTo::AllRooms
+            }
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Help { .. }
-            | Request::Nothing => false,
+            | Request::Nothing => PublishesTo::Nobody,
         }
+    }
+
+    /// Whether others see anything of it, and not only the one who is answered.
+    pub fn concerns_others(&self) -> bool {
+        self.publishes_to() != PublishesTo::Nobody
     }
 }
 
-/// Where a client that comes back had been.
+/// Where a client that reconnects left off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume<'a> {
-    /// The last message id that it saw.
+    /// The last message id that it has seen.
     pub since: u64,
-    /// The epoch in which it saw it, if it tells.
+    /// The epoch of that id, if the client says.
     pub epoch: Option<Cow<'a, str>>,
 }
 
-/// Why a request cannot be granted.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError {
     /// For programs.
@@ -109,25 +131,28 @@ impl RequestError {
         RequestError { code, message }
     }
 
-    /// What an error says of itself, as a sentence like all others.
+    /// The error's own words, as a sentence.
     pub fn of(code: &'static str, error: &dyn std::error::Error) -> RequestError {
-        let mut said = error.to_string();
-        if let Some(first) = said.get_mut(..1) {
+        let mut message = error.to_string();
+        if let Some(first) = message.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        RequestError { code, message: said + "." }
+        RequestError { code, message: message + "." }
     }
 }
 
 /// A command that people type: what /help says of it, and how its arguments are read.
+#[derive(Serialize)]
 pub struct CommandSpec {
     pub name: &'static str,
     pub arguments: &'static str,
     /// One line for the list.
-    pub does: &'static str,
+    pub help: &'static str,
     /// What else there is to know.
     pub details: &'static str,
-    parse: for<'a> fn(&'a str) -> Option<Request<'a>>,
+    /// Reads the arguments; `None` if they are not as they have to be.
+    #[serde(skip)]
+    pub parse: for<'a> fn(&'a str) -> Option<Request<'a>>,
 }
 
 /// Members on one page of /who, rooms on one page of /rooms.
@@ -138,23 +163,24 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
-        does: "list the commands, or explain one",
+        help: "list the commands, or explain one",
         details: "",
         parse: |arguments| Some(Request::Help { about: optional(arguments) }),
     },
     CommandSpec {
         name: "nick",
         arguments: "NAME",
-        does: "take a new name",
-        details: "Names work in any script, have at most 32 characters and no spaces. Upper and lower case do not make two \
-                  names.",
+        help: "take a new name",
+        details: "Names work in any script, have at most 32 characters and no spaces. Upper and \
+                  lower case do not make two names.",
         parse: |arguments| Some(Request::Nick { name: word(arguments)? }),
     },
     CommandSpec {
         name: "join",
         arguments: "#ROOM",
-        does: "enter a room, or create it, and talk there",
-        details: "You stay in your other rooms and go on hearing them; /join one of them to talk there.",
+        help: "enter a room, or create it, and talk there",
+        details: "You stay in your other rooms and go on hearing them; /join one of them to talk \
+                  there.",
         parse: |arguments| {
             Some(Request::Join { room: word(arguments)?, resume: None, replay: None })
         },
@@ -162,21 +188,21 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "leave",
         arguments: "[#ROOM]",
-        does: "leave a room, or the one you talk in",
+        help: "leave a room, or the one you talk in",
         details: "You stay connected when you have left your last room.",
         parse: |arguments| Some(Request::Leave { room: optional(arguments) }),
     },
     CommandSpec {
         name: "rooms",
         arguments: "[PAGE]",
-        does: "list the rooms, busiest first",
+        help: "list the rooms, busiest first",
         details: "",
         parse: |arguments| Some(Request::Rooms { after: page(arguments)?, limit: None }),
     },
     CommandSpec {
         name: "who",
         arguments: "[#ROOM] [PAGE]",
-        does: "list who is in a room",
+        help: "list who is in a room",
         details: "",
         parse: |arguments| {
             let (room, rest) = match arguments.split_once(char::is_whitespace) {
@@ -190,7 +216,7 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "topic",
         arguments: "[TEXT]",
-        does: "show what the room is about, or set it",
+        help: "show what the room is about, or set it",
         details: "/topic - clears it.",
         parse: |arguments| {
             let text = if arguments == "-" { Some("".into()) } else { optional(arguments) };
@@ -200,7 +226,7 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "msg",
         arguments: "NAME TEXT",
-        does: "say something to one person only",
+        help: "say something to one person only",
         details: "",
         parse: |arguments| {
             let (to, text) = arguments.split_once(char::is_whitespace)?;
@@ -210,7 +236,7 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "me",
         arguments: "ACTION",
-        does: "do something: /me waves",
+        help: "do something: /me waves",
         details: "",
         parse: |arguments| {
             Some(Request::Say {
@@ -223,7 +249,7 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "history",
         arguments: "[N]",
-        does: "show the last N messages of the room, with their dates (UTC) and numbers",
+        help: "show the last N messages of the room, with their dates (UTC) and numbers",
         details: "",
         parse: |arguments| {
             let limit = match arguments {
@@ -236,14 +262,14 @@ pub const COMMANDS: [CommandSpec; 12] = [
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
-        does: "say goodbye",
+        help: "say goodbye",
         details: "",
         parse: |arguments| Some(Request::Quit { reason: optional(arguments) }),
     },
     CommandSpec {
         name: "/",
         arguments: "TEXT",
-        does: "say something that begins with a slash: //text says /text",
+        help: "say something that begins with a slash: //text says /text",
         details: "",
         parse: |arguments| {
             Some(Request::Say {
@@ -255,53 +281,17 @@ pub const COMMANDS: [CommandSpec; 12] = [
     },
 ];
 
-/// Reads a line that somebody typed. What nobody sees before a command does not make a message of
-/// it, least of all the byte order mark that scripts from Windows begin with.
-///
-/// # Errors
-/// A command that is not in the table, or that lacks an argument.
-pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
-    let line = without_unseen_start(line.trim_end());
-    let Some(command) = line.strip_prefix('/') else {
-        return Ok(match line {
-            "" => Request::Nothing,
-            text => Request::Say { room: None, text: text.into(), kind: MessageKind::Said },
-        });
-    };
-    if command.starts_with('/') {
-        return Ok(Request::Say { room: None, text: command.into(), kind: MessageKind::Said });
-    }
-    let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
-    let Some(typed) = find(name) else {
-        let message = format!(
-            "There is no command {}. Type /help for the commands, or //text to say /text.",
-            quote(&line[..=name.len()], 40)
-        );
-        return Err(RequestError::new("unknown_type", message));
-    };
-    (typed.parse)(arguments.trim()).ok_or_else(|| {
-        let message = format!(
-            "That is not how /{0} works. Type it as: /{0} {1}",
-            typed.name, typed.arguments
-        );
-        RequestError::new("missing_field", message)
-    })
-}
-
-/// A line without a byte order mark, and a command without anything unseen before it.
-fn without_unseen_start(line: &str) -> &str {
-    if line.starts_with(|c: char| c.is_ascii_graphic()) {
-        return line;
-    }
-    let bare = line
-        .trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
-    if bare.starts_with('/') { bare } else { line.trim_start_matches('\u{FEFF}') }
-}
+/// [`COMMANDS`] for the page, as a JavaScript module.
+pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
+    let table = serde_json::to_string_pretty(&COMMANDS).expect("strings always serialize");
+    let comment = "/** The commands of the server, in the order of /help. */";
+    format!("{comment}\nexport const COMMANDS = {table};\n")
+});
 
 /// A command by its name, in any case.
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
     let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
-    COMMANDS.iter().find(|typed| typed.name.eq_ignore_ascii_case(name))
+    COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
 fn optional(arguments: &str) -> Option<Cow<'_, str>> {
@@ -333,64 +323,44 @@ fn is_number(argument: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Result<Request<'_>, RequestError> {
-        Ok(Request::Say { room: None, text: text.into(), kind: MessageKind::Said })
-    }
-
-    #[test]
-    fn what_is_no_command_is_said() {
-        assert_eq!(parse("hello / world"), said("hello / world"));
-        assert_eq!(parse("  two spaces stay \r"), said("  two spaces stay"));
-        assert_eq!(parse("//help"), said("/help"));
-        assert_eq!(parse("///"), said("//"));
-        assert_eq!(parse(" \t"), Ok(Request::Nothing));
-    }
-
-    #[test]
-    fn commands_are_found_in_any_case() {
-        assert_eq!(parse("/NICK alice"), Ok(Request::Nick { name: "alice".into() }));
-        assert_eq!(
-            parse("/msg bob  how are you? "),
-            Ok(Request::Direct { to: "bob".into(), text: "how are you?".into() })
-        );
-        assert_eq!(parse("/leave"), Ok(Request::Leave { room: None }));
-        assert_eq!(parse("/leave #dev"), Ok(Request::Leave { room: Some("#dev".into()) }));
-        assert_eq!(parse("/topic -"), Ok(Request::Topic { room: None, text: Some("".into()) }));
-        assert_eq!(
-            parse("/who #dev 3"),
-            Ok(Request::Who { room: Some("#dev".into()), after: 100, limit: None })
-        );
-        assert_eq!(parse("/who 2"), Ok(Request::Who { room: None, after: 50, limit: None }));
-    }
-
-    #[test]
-    fn complaints_say_what_to_do() {
-        for (line, code, reason) in [
-            ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
-            ("/", "unknown_type", "There is no command \"/\"."),
-            ("/nick", "missing_field", "/nick NAME"),
-            ("/nick two reason", "missing_field", "/nick NAME"),
-            ("/msg bob", "missing_field", "/msg NAME TEXT"),
-            ("/history many", "missing_field", "/history [N]"),
-            ("/rooms 0", "missing_field", "/rooms [PAGE]"),
-            ("/me", "missing_field", "/me ACTION"),
-        ] {
-            let error = parse(line).expect_err(line);
-            assert_eq!(error.code, code, "{line}");
-            assert!(error.message.contains(reason), "{line}: {}", error.message);
-        }
-    }
-
     #[test]
     fn every_command_of_the_table_can_be_typed() {
-        for typed in &COMMANDS {
-            let example = match typed.arguments {
+        for spec in &COMMANDS {
+            let example = match spec.arguments {
                 "[N]" | "[PAGE]" => "7".to_owned(),
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
-            assert!((typed.parse)(&example).is_some(), "/{} {example}", typed.name);
-            assert_eq!(find(&format!("/{}", typed.name)).map(|found| found.name), Some(typed.name));
+            assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
+            assert_eq!(find(&format!("/{}", spec.name)).map(|found| found.name), Some(spec.name));
         }
+    }
+
+    #[test]
+    fn the_page_gets_the_table() {
+        let (comment, table) = COMMANDS_MODULE.split_once("export const COMMANDS = ").expect("one");
+        assert!(comment.starts_with("/**"), "{comment}");
+        let table: Vec<serde_json::Value> =
+            serde_json::from_str(table.trim_end_matches(";\n")).expect("JSON is JavaScript");
+        assert_eq!(table.len(), COMMANDS.len());
+        for (row, spec) in table.iter().zip(&COMMANDS) {
+            let expected = [spec.name, spec.arguments, spec.help, spec.details];
+            assert_eq!(["name", "arguments", "help", "details"].map(|field| &row[field]), expected);
+        }
+    }
+
+    /// What the page does for a command is written there, by the command's name.
+    #[test]
+    fn the_page_knows_no_command_that_is_not_in_the_table() {
+        let page = include_str!("../web/app.js");
+        let (_, actions) = page.split_once("\nconst ACTIONS = {\n").expect("the page's actions");
+        let (actions, _) = actions.split_once("\n};").expect("their end");
+        let names = actions.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("  ")?.split_once(": ")?;
+            name.bytes().all(|byte| byte.is_ascii_lowercase()).then_some(name)
+        });
+        let names: Vec<&str> = names.collect();
+        assert!(names.len() >= 9, "{names:?}");
+        assert!(names.iter().all(|name| find(name).is_some()), "{names:?}");
     }
 }

@@ -1,68 +1,36 @@
-//! The only file that knows `mio`, the clock and the signals: sockets in, readiness and time for
-//! the [`Server`].
+//! The event loop: one poll, one listener, one server, one thread.
 
-use std::fs::File;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use log::{info, warn};
-use mio::net::{TcpListener, TcpStream};
+use log::info;
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::clock::{Millis, Now, SLEEP_MAX, Stopwatch};
+use crate::clock::{Millis, Now};
 use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
-use crate::net::rejection::{Rejection, Rejections};
+use crate::net::clock::{Clock, millis};
+use crate::net::listener::{self, Listener};
+use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
-use crate::net::trim;
+use crate::net::trim::{TrimTimer, trim};
+use crate::net::worker::Worker;
 use crate::server::Server;
 use crate::server::settings::Settings;
-use crate::server::stream::Stream;
 use crate::service::Service;
 
-/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096
-/// by default.
-const BACKLOG: i32 = 4096;
-/// Connections taken in one turn, so that a storm of them does not keep the others waiting.
-const ACCEPTS_MAX: usize = 1024;
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// Descriptors for everything but clients: standard streams, listener, poll, signals, reserve;
-/// those who wait to be refused; and some to spare.
-const DESCRIPTORS_RESERVED: u64 = 32;
-/// Room for fewer clients than this is hardly meant.
-const CLIENTS_FEW: usize = 100;
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
-/// When the kernel is out of memory for connections, how long to leave it alone.
-const ACCEPT_PAUSE_MS: Millis = 100;
-/// So long without anything happening is a quiet moment.
-const QUIET_MS: Millis = 50;
-/// Memory is not given back more often than this.
-const GIVE_BACK_EVERY_MS: Millis = 200;
-/// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in
-/// all.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(12);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
-const KEEPALIVE_RETRIES: u32 = 3;
-/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an
-/// hour. What is sent just before the probes give up puts them off, so both together are the
-/// longest that a ghost stays: under 45 seconds.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
-
-/// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it
-/// takes megabytes and asks for more only when a third of them has gone: a slow reader would look,
-/// for seconds, like one that does not read.
-#[cfg(target_os = "linux")]
-const UNSENT_BYTES: u32 = 32 * 1024;
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 2);
 
 /// Where to listen, and how to treat what connects there.
 #[derive(Clone, Debug)]
@@ -76,45 +44,29 @@ pub struct NetSettings {
     pub server: Settings,
 }
 
-/// The loop: one listener, one poll, one server.
+/// Drives a [`Server`] with sockets, the clock and signals.
 pub struct EventLoop<A> {
     poll: Poll,
     signals: Signals,
-    listener: Option<TcpListener>,
-    address: SocketAddr,
-    /// Kept open so that it can be closed when descriptors run out: then one more connection can be
-    /// taken and refused.
-    reserve: Option<File>,
+    clock: Clock,
+    listener: Listener,
     server: Server<TcpStream, A>,
-    refusals: Rejections<TcpStream>,
-    clients_max: usize,
+    worker: Worker,
+    coalescer: Coalescer,
+    trim_timer: TrimTimer,
+    metrics: NetMetrics,
     drain: Duration,
-    started: Instant,
-    stopwatch: Stopwatch,
-    gathering: Coalescer,
-    /// The listener may have more connections ready.
-    acceptable: bool,
-    /// No connection is taken before this time.
-    accept_at: Millis,
-    /// Memory is given back then, if nothing happens until then.
-    give_back_at: Option<Millis>,
-    /// When memory was given back last.
-    gave_back: Millis,
+    /// The server stops, and waits for its clients no longer than this.
+    drain_until: Option<Millis>,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everybody who reads got all that was owed.
+    /// All clients that read were sent everything that was waiting for them.
     Drained,
     /// A second signal, or the time to drain ran out: this many clients were cut off.
     Cut(usize),
-}
-
-impl Stream for TcpStream {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
 }
 
 impl<A: Service> EventLoop<A> {
@@ -126,39 +78,34 @@ impl<A: Service> EventLoop<A> {
         settings: NetSettings,
         service: impl FnOnce(&mut Delivery) -> A,
     ) -> io::Result<EventLoop<A>> {
-        let NetSettings { addresses, clients_max: wanted, drain, server: mut settings } = settings;
-        let clients_max = clients_max(wanted);
+        let NetSettings { addresses, clients_max, drain, server: mut settings } = settings;
+        let clients_max = listener::clients_max(clients_max);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
-        let mut listener = listen_on_any(&addresses)?;
-        let address = listener.local_addr()?;
-        settings.is_loopback = address.ip().to_canonical().is_loopback();
         let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let registry = poll.registry();
+        let protocols = settings.protocols;
+        let listener = Listener::bind(&addresses, clients_max, protocols, registry, LISTENER)?;
+        settings.is_loopback = listener.address().ip().to_canonical().is_loopback();
         let mut signals = Signals::new(signals::that_stop())?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(EventLoop {
             poll,
             signals,
-            listener: Some(listener),
-            address,
-            reserve: reserve(),
-            refusals: Rejections::new(settings.protocols),
+            clock: Clock::start(),
+            listener,
             server: Server::new(settings, service),
-            clients_max,
+            worker: Worker::default(),
+            coalescer: Coalescer::default(),
+            trim_timer: TrimTimer::default(),
+            metrics: NetMetrics::default(),
             drain,
-            started: Instant::now(),
-            stopwatch: Stopwatch::default(),
-            gathering: Coalescer::default(),
-            acceptable: false,
-            accept_at: 0,
-            give_back_at: None,
-            gave_back: 0,
+            drain_until: None,
         })
     }
 
     /// The address really bound.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Serves until a signal ends it.
@@ -167,86 +114,80 @@ impl<A: Service> EventLoop<A> {
     /// Only when the kernel refuses to poll.
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut drain_until = None;
         loop {
-            self.wait(&mut events, drain_until)?;
-            let now = self.now();
-            let mut stop = self.dispatch(&events);
-            // Whoever is judged for its silence must have been listened to.
-            while self.server.next_deadline().is_some_and(|at| at <= now.ms)
-                && events.iter().count() == EVENTS_MAX
-            {
-                poll(&mut self.poll, &mut events, Some(Duration::ZERO))?;
-                stop = stop.max(self.dispatch(&events));
-            }
-            // Before the turn, whose own deadlines would let the last clients go as if they had
-            // drained.
-            if drain_until.is_some_and(|at| at <= now.ms) {
-                return Ok(Ended::Cut(self.server.len()));
-            }
-            self.rest(&events, now);
-            self.accept(now);
-            self.refusals.turn(now);
-            self.server.receive(now);
-            let keep = self.gathering.waits(self.server.batch(), self.started.elapsed());
-            self.server.deliver(!keep);
-            match (stop, drain_until) {
-                (None, _) | (Some(Stop::HungUp), Some(_)) => {}
-                (Some(_), None) => {
-                    self.stop(now);
-                    drain_until = Some(now.ms + millis(self.drain));
-                }
-                (Some(Stop::Asked), Some(_)) => return Ok(Ended::Cut(self.server.len())),
-            }
-            if drain_until.is_some() && self.server.is_drained() {
-                return Ok(Ended::Drained);
+            if let Some(ended) = self.turn(&mut events)? {
+                info!("served for {} s: {}", self.clock.elapsed().as_secs(), self.metrics);
+                return Ok(ended);
             }
         }
     }
 
+    /// One turn: poll, accept and complete, receive, tick, keep, deliver, reap.
+    fn turn(&mut self, events: &mut Events) -> io::Result<Option<Ended>> {
+        self.metrics.turns += 1;
+        // 1. Poll.
+        self.wait(events)?;
+        let now = self.clock.now();
+        let stop = self.dispatch(events, now)?;
+        // Before the server's own deadlines, which would let the last clients go as if they had
+        // drained.
+        if self.drain_until.is_some_and(|at| at <= now.ms) {
+            return Ok(Some(Ended::Cut(self.server.len())));
+        }
+        self.trim_when_idle(events, now);
+        // 2. Accept connections, and take what the worker has done.
+        self.listener.accept(self.poll.registry(), &mut self.server, &mut self.metrics, now);
+        while let Some((ticket, answer)) = self.worker.take_done() {
+            self.server.completed(ticket, answer, now);
+        }
+        // 3. Receive, 4. tick, 5. keep.
+        self.server.receive(now);
+        // 6. Deliver, 7. reap.
+        let waits = self.coalescer.waits(self.server.batch(), self.clock.elapsed());
+        self.server.deliver(!waits);
+        self.start_jobs(now);
+        Ok(self.stop_or_go_on(stop, now))
+    }
+
     /// Sleeps until something is ready or the next deadline passes.
-    fn wait(&mut self, events: &mut Events, drain_until: Option<Millis>) -> io::Result<()> {
-        let accept_at = self.acceptable.then_some(self.accept_at);
-        let (next, refusal) = (self.server.next_deadline(), self.refusals.next_deadline());
-        let deadline =
-            [next, refusal, drain_until, accept_at, self.give_back_at].into_iter().flatten().min();
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let deadlines = [
+            self.server.next_deadline(),
+            self.listener.next_deadline(),
+            self.drain_until,
+            self.trim_timer.next_deadline(),
+        ];
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
-            false => deadline.map(|at| {
-                // Rounded up: waking a moment early would mean turning in circles until the
-                // deadline.
-                let at = self.stopwatch.real(Duration::from_millis(at) + Duration::from_millis(1));
-                at.saturating_sub(self.started.elapsed()).min(SLEEP_MAX)
-            }),
+            false => self.clock.sleep_until(deadlines.into_iter().flatten().min()),
         };
-        if timeout.is_none() {
-            self.stopwatch.sleep_for_long();
-        }
-        if self.gathering.is_waiting() && !self.server.is_reading() {
+        if self.coalescer.is_waiting() && !self.server.is_reading() {
             thread::sleep(coalescing::COALESCE_STEP);
         }
         poll(&mut self.poll, events, timeout)
     }
 
-    /// Gives memory back in the first quiet moment after things have happened.
-    fn rest(&mut self, events: &Events, now: Now) {
-        if !events.is_empty() {
-            self.give_back_at = Some((now.ms + QUIET_MS).max(self.gave_back + GIVE_BACK_EVERY_MS));
-        } else if self.give_back_at.is_some_and(|at| at <= now.ms) && !self.server.is_busy() {
-            self.server.trim();
-            trim::trim();
-            self.give_back_at = None;
-            self.gave_back = now.ms;
+    /// Passes readiness on; returns the signal that asks to stop, if one came.
+    fn dispatch(&mut self, events: &mut Events, now: Now) -> io::Result<Option<Stop>> {
+        let mut stop = self.pass_on(events);
+        // A client is not judged for its silence before all that the kernel knows of it was seen.
+        while self.server.next_deadline().is_some_and(|at| at <= now.ms)
+            && events.iter().count() == EVENTS_MAX
+        {
+            poll(&mut self.poll, events, Some(Duration::ZERO))?;
+            stop = stop.max(self.pass_on(events));
         }
+        Ok(stop)
     }
 
-    /// Passes readiness on; tells of a signal that asks us to stop.
-    fn dispatch(&mut self, events: &Events) -> Option<Stop> {
+    fn pass_on(&mut self, events: &Events) -> Option<Stop> {
         let mut stop = None;
         for event in events {
             match event.token() {
-                LISTENER => self.acceptable = true,
+                LISTENER => self.listener.set_ready(),
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
+                // The answers are taken in any turn that there are some.
+                WAKER => {}
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns
                     // then decides. A read stops short at urgent data as well, with more behind it.
@@ -266,90 +207,43 @@ impl<A: Service> EventLoop<A> {
         stop
     }
 
-    /// Takes the connections that are ready. Whatever goes wrong with one of them, the listener
-    /// lives on.
-    fn accept(&mut self, now: Now) {
-        let Some(listener) = &self.listener else { return };
-        if !self.acceptable || now.ms < self.accept_at {
-            return;
+    /// Gives memory back in the first quiet moment after things have happened.
+    fn trim_when_idle(&mut self, events: &Events, now: Now) {
+        if !events.is_empty() {
+            self.trim_timer.put_off(now);
+        } else if !self.server.is_busy() && self.trim_timer.take_due(now) {
+            self.server.trim();
+            trim();
         }
-        for _ in 0..ACCEPTS_MAX {
-            match listener.accept() {
-                Ok((stream, mut peer)) => {
-                    // The log shows an IPv4 client on a socket for both families as it does
-                    // everywhere else.
-                    peer.set_ip(peer.ip().to_canonical());
-                    let knocked = match self.server.len() < self.clients_max {
-                        true => self.server.admit(peer, now),
-                        false => Err(Rejection::Full),
-                    };
-                    if let Err(refusal) = knocked {
-                        self.refusals.refuse(stream, peer, refusal, now);
-                    } else if let Err(error) =
-                        admit(&self.poll, &mut self.server, stream, peer, now)
-                    {
-                        warn!("{peer}: not taken in: {error}");
-                    }
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        self.acceptable = false;
-                        return;
-                    }
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ if is_out_of_descriptors(&error) && self.reserve.is_some() => {
-                        self.reserve = None;
-                        match listener.accept() {
-                            Ok((stream, peer)) => {
-                                self.refusals.refuse(
-                                    stream,
-                                    peer,
-                                    Rejection::OutOfDescriptors,
-                                    now,
-                                );
-                            }
-                            // The kernel looks for a descriptor first, so that it complains even if
-                            // nobody is waiting.
-                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                                self.acceptable = false
-                            }
-                            Err(_) => {}
-                        }
-                        self.reserve = reserve();
-                        if !self.acceptable {
-                            return;
-                        }
-                    }
-                    _ => {
-                        warn!("no connections for {ACCEPT_PAUSE_MS} ms: {error}");
-                        self.accept_at = now.ms + ACCEPT_PAUSE_MS;
-                        self.reserve = self.reserve.take().or_else(reserve);
-                        return;
-                    }
-                },
+    }
+
+    /// Hands the services' slow work to the worker. At the end of a turn, so that what was asked
+    /// for anywhere in it is among it.
+    fn start_jobs(&mut self, now: Now) {
+        for job in self.server.take_jobs() {
+            self.metrics.jobs += 1;
+            if let Err(job) = self.worker.start(job, self.poll.registry(), WAKER) {
+                self.server.completed(job.ticket, (job.run)(), now);
             }
         }
     }
 
-    /// No new connections; those that are there are let go as they drain.
-    fn stop(&mut self, now: Now) {
-        info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
-        self.listener = None;
-        self.acceptable = false;
-        self.refusals.finish(now);
-        self.server.drain();
+    /// Begins to stop when a signal asks for it; says when the server has stopped.
+    fn stop_or_go_on(&mut self, stop: Option<Stop>, now: Now) -> Option<Ended> {
+        match (stop, self.drain_until) {
+            (None, _) | (Some(Stop::HungUp), Some(_)) => {}
+            (Some(_), None) => self.begin_drain(now),
+            (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),
+        }
+        (self.drain_until.is_some() && self.server.is_drained()).then_some(Ended::Drained)
     }
 
-    /// The time of this turn.
-    fn now(&mut self) -> Now {
-        let (elapsed, pause) = self.stopwatch.look(self.started.elapsed());
-        if !pause.is_zero() {
-            warn!("a pause of {:.1} s: deadlines are put off", pause.as_secs_f32());
-        }
-        Now {
-            ms: millis(elapsed),
-            unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
-        }
+    /// No new connections; clients are closed as they drain.
+    fn begin_drain(&mut self, now: Now) {
+        info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
+        self.listener.close(now);
+        self.server.drain();
+        self.drain_until = Some(now.ms + millis(self.drain));
     }
 }
 
@@ -362,96 +256,4 @@ fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::
         }
         polled => polled,
     }
-}
-
-fn millis(duration: Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
-}
-
-/// `--max-clients`, or what the limit of open files allows.
-fn clients_max(wanted: Option<usize>) -> usize {
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
-        warn!("the limit of open files stays as it is: {error}");
-        1024
-    });
-    let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED))
-        .unwrap_or(usize::MAX)
-        .max(1);
-    if room < wanted.unwrap_or(CLIENTS_FEW) {
-        let clients =
-            if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
-        let of = wanted.map(|wanted| format!(" of --max-clients {wanted}")).unwrap_or_default();
-        warn!(
-            "the limit of open files ({descriptors}) leaves room for {clients}{of}: raise it (ulimit -n, LimitNOFILE=)"
-        );
-    }
-    wanted.unwrap_or(room)
-}
-
-fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
-    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        result = listen(*address);
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the last run to time out.
-    socket.set_reuse_address(true)?;
-    #[cfg(target_os = "linux")]
-    configure(SockRef::from(&socket))?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-/// The options of every connection. On Linux they are those of the listener, which saves seven
-/// calls for each connection.
-fn configure(socket: SockRef<'_>) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_RETRIES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    // Telnet sends its interrupts as urgent data. They belong where they stand among the rest.
-    socket.set_out_of_band_inline(true)
-}
-
-fn reserve() -> Option<File> {
-    File::open("/dev/null").ok()
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // This process, or the whole system; neither has an `ErrorKind`.
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-}
-
-fn admit<A: Service>(
-    poll: &Poll,
-    server: &mut Server<TcpStream, A>,
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    now: Now,
-) -> io::Result<()> {
-    #[cfg(not(target_os = "linux"))]
-    configure(SockRef::from(&stream))?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    poll.registry().register(&mut stream, Token(server.next_key()), interest)?;
-    info!("Peer address: {peer}");
-    server.accept(stream, peer, now);
-    Ok(())
 }

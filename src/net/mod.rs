@@ -1,7 +1,13 @@
 //! The only code that touches the system: sockets, clocks, signals, threads.
 
+pub mod clock;
 pub mod event_loop;
+mod listener;
 pub mod logging;
-pub mod rejection;
+pub mod metrics;
+mod rejection;
 mod signals;
+pub mod stdout;
+mod stream;
 mod trim;
+mod worker;

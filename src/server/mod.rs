@@ -24,8 +24,7 @@ use crate::delivery::encoding::{Encoding, FrameKind};
 use crate::delivery::outbox::SLICES_MAX;
 use crate::delivery::{Batch, Checked, Delivery, Wait};
 use crate::ids::{ClientId, Ticket};
-use crate::net::rejection::Rejection;
-use crate::server::admission::{Admission, RecentAddresses};
+use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::{Client, Input, Lifecycle, Reading};
 use crate::server::inbox::Inbox;
 use crate::server::settings::Settings;
@@ -120,7 +119,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             addresses: Admission::new(settings.addresses),
             browsers: RecentAddresses::default(),
             terminals: RecentAddresses::default(),
-            site: service.sentence().map_or_else(Site::new, Site::of_sentence),
+            site: service.site(),
             service,
             out,
             timers: Timers::default(),

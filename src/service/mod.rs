@@ -10,6 +10,7 @@ use crate::clock::Millis;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::site::Site;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
@@ -78,6 +79,11 @@ pub trait Service {
         None
     }
 
+    /// What browsers are shown; asked once, at the start.
+    fn site(&self) -> Site {
+        self.sentence().map_or_else(Site::new, Site::of_sentence)
+    }
+
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in
     /// and counts nowhere. Only called of a service with a greeting.
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
@@ -94,9 +100,10 @@ pub trait Service {
         &[]
     }
 
-    /// What a client may say of itself in the query of its URL.
+    /// What a client may say of itself in the query of its URL. These are decoded for every service,
+    /// so that a client that writes them badly is told so wherever it connects.
     fn query_keys(&self) -> &'static [&'static str] {
-        &[]
+        &["name", "room"]
     }
 
     /// The dialect that a client will be told everything in: chosen before anything is said to it.

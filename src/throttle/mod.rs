@@ -87,7 +87,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A rate that cannot be used. Whoever reports it says what was given.
+/// A rate that cannot be used. The report of it says what was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give BURST:PER_SECOND, each from 1 to {RATE_MAX}, such as 20:5, or off for no limit")]
 pub struct RateError;

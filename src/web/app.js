@@ -1,4 +1,5 @@
-// The page of chat-server. One module, no framework, no build step; in reading order:
+// The page of chat-server. One module, no framework, no build step; commands.js comes from the server's own table. In
+// reading order:
 //
 //   Words        every string that people see, in English and Japanese
 //   Helpers      names, times, storage
@@ -9,6 +10,8 @@
 //   View         draws the store and turns gestures into actions; knows nothing of the protocol
 //
 // Whatever another person wrote reaches the page through textContent and nothing else.
+
+import { COMMANDS } from './commands.js';
 
 // ---------------------------------------------------------------- Words
 
@@ -44,6 +47,7 @@ const WORDS = {
     noRooms: 'No rooms yet. Name the first one above.', waitOnline: 'You are offline.',
     moreMembers: (n) => `and ${n} more`, messageMember: (name) => `Message ${name}`, unread: (n) => `${n} unread`,
     unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
+    terminalOnly: (c) => `${c} works in a terminal only.`,
     usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
     notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
     tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
@@ -58,8 +62,7 @@ const WORDS = {
     },
     keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
       ['Ctrl + K', 'all rooms'], ['Esc', 'close, or go to the latest message']],
-    commands: { nick: 'change your name', join: 'enter a room, or make it', leave: 'leave a room', msg: 'a message to one person', me: 'say what you do',
-      topic: 'show or set the topic', who: 'who is here', rooms: 'all rooms', help: 'this page', slash: 'say a line that begins with /' },
+    commands: {}, // as the server has them
     errors: {},
   },
   ja: {
@@ -93,6 +96,7 @@ const WORDS = {
     noRooms: 'まだルームがありません。上に名前を入力して作りましょう。', waitOnline: 'オフラインです。',
     moreMembers: (n) => `ほか ${n} 人`, messageMember: (name) => `${name} さんにメッセージ`, unread: (n) => `未読 ${n} 件`,
     unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`,
+    terminalOnly: (c) => `${c} はターミナルでだけ使えます。`,
     usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
     notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
     tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
@@ -108,7 +112,7 @@ const WORDS = {
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
       ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
-      topic: 'トピックの表示と設定', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', slash: '/ で始まる文を送る' },
+      topic: 'トピックの表示と設定', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る' },
     errors: {
       name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
       no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
@@ -1098,36 +1102,44 @@ async function askAdmission() {
 
 // ---------------------------------------------------------------- Commands
 
-/** name -> [arguments, run(rest, conversation)]. `run` returning false means that the arguments were not right. */
-const COMMANDS = {
-  nick: ['NAME', (rest) => rest !== '' && void session.rename(rest).then((error) => error && notify(errorWords(error), true))],
-  join: ['#ROOM', (rest) => rest !== '' && session.join(rest)],
-  leave: ['[#ROOM]', (rest, conv) => {
+/** What the page does for a command, (arguments, conversation); returning false means that the arguments were not right. */
+const ACTIONS = {
+  nick: (rest) => rest !== '' && void session.rename(rest).then((error) => error && notify(errorWords(error), true)),
+  join: (rest) => rest !== '' && session.join(rest),
+  leave: (rest, conv) => {
     const target = rest ? store.conversations.get(roomKey(rest)) : conv;
     if (target) session.leave(target);
     else notify(t.notIn(rest), true);
-  }],
-  msg: ['NAME TEXT', (rest) => {
+  },
+  msg: (rest) => {
     const [, name, text] = /^(\S+)\s+([^]+)$/.exec(rest) || [];
     if (!name) return false;
     const conv = conversation('direct', name);
     session.say(conv, text);
     session.show(conv);
-  }],
-  me: ['ACTION', (rest, conv) => {
+  },
+  me: (rest, conv) => {
     if (!rest) return false;
     if (conv?.kind === 'room') session.say(conv, rest, 'me');
     else notify(t.notHere, true);
-  }],
-  topic: ['[TEXT]', (rest, conv) => {
+  },
+  topic: (rest, conv) => {
     if (conv?.kind !== 'room') notify(t.notHere, true);
     else if (rest) session.setTopic(conv, rest);
     else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
-  }],
-  who: ['', () => view.showMembers()],
-  rooms: ['', () => view.browse()],
-  help: ['', () => view.help()],
+  },
+  who: () => view.showMembers(),
+  rooms: () => view.browse(),
+  help: () => view.help(),
 };
+
+/** These open a list of their own, which needs no arguments. */
+const LISTS = ['who', 'rooms', 'help'];
+
+/** How a command of the table is typed here. */
+function usageOf({ name, arguments: args }) {
+  return LISTS.includes(name) ? `/${name}` : `/${name} ${args}`;
+}
 
 /** By how many bytes the longest of these lines is over the limit, as a message to this conversation. */
 function excessOf(conv, lines) {
@@ -1145,9 +1157,11 @@ function refuseLong(conv, lines) {
 function runCommand(line, conv) {
   if (refuseLong(conv, [line])) return false;
   const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line);
-  const command = Object.hasOwn(COMMANDS, name.toLowerCase()) && COMMANDS[name.toLowerCase()];
+  const command = COMMANDS.find((it) => it.name === name.toLowerCase());
+  const action = command && Object.hasOwn(ACTIONS, command.name) && ACTIONS[command.name];
   if (!command) notify(t.unknownCommand(`/${name}`), true);
-  else if (command[1](rest.trim(), conv) === false) notify(t.usage(`/${name} ${command[0]}`), true);
+  else if (!action) notify(t.terminalOnly(`/${name}`), true);
+  else if (action(rest.trim(), conv) === false) notify(t.usage(usageOf(command)), true);
   else return true;
   return false;
 }
@@ -1882,8 +1896,8 @@ class View {
   }
 
   help() {
-    const commands = Object.entries(COMMANDS).map(([name, [args]]) => [`/${name} ${args}`.trim(), t.commands[name]]);
-    const rows = [...t.keys, ...commands, ['//…', t.commands.slash]];
+    const commands = COMMANDS.filter(({ name }) => name === '/' || Object.hasOwn(ACTIONS, name));
+    const rows = [...t.keys, ...commands.map((command) => [usageOf(command), t.commands[command.name] ?? command.help])];
     $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => (
       el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();

@@ -53,7 +53,7 @@ impl Contender for ChatServer {
         self.mode != Mode::Broadcast
     }
 
-    fn hears_itself(&self) -> bool {
+    fn receives_own(&self) -> bool {
         self.mode != Mode::Chat || self.wire == Wire::WebSocket
     }
 
@@ -119,7 +119,7 @@ impl Contender for ChatServer {
         }
     }
 
-    fn farewell(&self) -> Vec<u8> {
+    fn closing_bytes(&self) -> Vec<u8> {
         match self.wire {
             Wire::WebSocket => websocket::close(),
             Wire::Lines => Vec::new(),

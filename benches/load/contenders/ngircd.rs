@@ -20,7 +20,7 @@ impl Contender for Ngircd {
         Wire::Lines
     }
 
-    fn hears_itself(&self) -> bool {
+    fn receives_own(&self) -> bool {
         false
     }
 
@@ -69,7 +69,7 @@ impl Contender for Ngircd {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn farewell(&self) -> Vec<u8> {
+    fn closing_bytes(&self) -> Vec<u8> {
         b"QUIT\r\n".to_vec()
     }
 

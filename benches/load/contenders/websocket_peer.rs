@@ -106,7 +106,7 @@ impl Contender for WebSocketPeer {
         websocket::push_text(payload, out);
     }
 
-    fn farewell(&self) -> Vec<u8> {
+    fn closing_bytes(&self) -> Vec<u8> {
         websocket::close()
     }
 

@@ -1,4 +1,4 @@
-//! How clients come in, and how it is known that they are in.
+//! How clients join, and how it is known that they have.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ impl Fleet<'_> {
     /// Connects members until there are `members`, a few at a time, and waits until all have said
     /// hello.
     pub fn connect_members(&mut self, members: usize) -> Result<()> {
-        // Whoever comes in may be shown things that nobody says now.
+        // A client that joins may be shown things that nobody says now.
         self.strict = false;
         let at_once = self.contender.joining_at_once();
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -49,7 +49,7 @@ impl Fleet<'_> {
         Ok(index)
     }
 
-    /// Speaks in each room until everybody in it has heard it: from then on all are known to be
+    /// Speaks in each room until everybody in it has received it: from then on all are known to be
     /// members.
     pub fn settle(&mut self) -> Result<()> {
         let mut wait = Duration::from_millis(100);
@@ -98,7 +98,7 @@ impl Fleet<'_> {
             room,
             stage: if step.is_some() { Stage::Greeting(steps, step) } else { Stage::Open },
             guest,
-            heard: Tally::default(),
+            received: Tally::default(),
             said: Tally::default(),
             settled: 0,
             carry: Vec::new(),
@@ -150,8 +150,8 @@ impl Fleet<'_> {
 
     fn speak_and_leave(&mut self, index: usize) -> Result<()> {
         self.compose(index, 1, self.now_ns());
-        let farewell = self.contender.farewell();
-        self.conns[index].out.extend(farewell);
+        let closing_bytes = self.contender.closing_bytes();
+        self.conns[index].out.extend(closing_bytes);
         self.write(index)
     }
 
@@ -164,7 +164,7 @@ impl Fleet<'_> {
     fn unsettled(&self, attempt: u32) -> usize {
         let waits = |room: &Room| {
             let exempt =
-                if self.contender.hears_itself() { None } else { room.members.last().copied() };
+                if self.contender.receives_own() { None } else { room.members.last().copied() };
             let silent =
                 |index: &&usize| Some(**index) != exempt && self.conns[**index].settled < attempt;
             room.members.iter().filter(silent).count()

@@ -1,5 +1,5 @@
 //! All clients of a run, driven from one thread and one poll, and the books on what they said and
-//! heard.
+//! received.
 
 mod joining;
 
@@ -35,7 +35,7 @@ struct Conn {
     stage: Stage,
     /// Guests come and go; what they hear is not counted.
     guest: bool,
-    heard: Tally,
+    received: Tally,
     said: Tally,
     settled: u32,
     /// Received, and not a whole unit yet.
@@ -50,7 +50,7 @@ struct Room {
     said: Tally,
 }
 
-/// Invariant at the end of each round: every member has heard exactly what was said in its room
+/// Invariant at the end of each round: every member has received exactly what was said in its room
 /// (without its own messages, where the server leaves those out).
 pub struct Fleet<'a> {
     contender: &'a dyn Contender,
@@ -71,13 +71,13 @@ pub struct Fleet<'a> {
     complaint: Option<String>,
     /// Set once settled: from then on all that arrives has to be accounted for.
     strict: bool,
-    /// Deliveries said and not heard yet.
-    pub owed: i64,
+    /// Deliveries said and not received yet.
+    pub outstanding: i64,
     pub messages: u64,
     pub deliveries: u64,
     pub latency_ns: Histogram<u64>,
-    /// Who heard how much in the last turn.
-    pub heard_now: Vec<(usize, u32)>,
+    /// What each client received in the last turn.
+    pub received_now: Vec<(usize, u32)>,
     /// Guests that have gone in the last turn.
     pub gone_now: Vec<usize>,
 }
@@ -110,12 +110,12 @@ impl<'a> Fleet<'a> {
             greeting: 0,
             complaint: None,
             strict: false,
-            owed: 0,
+            outstanding: 0,
             messages: 0,
             deliveries: 0,
             // From 1 ns to two minutes.
             latency_ns: Histogram::new_with_bounds(1, 120_000_000_000, 3)?,
-            heard_now: Vec::new(),
+            received_now: Vec::new(),
             gone_now: Vec::new(),
         })
     }
@@ -129,7 +129,7 @@ impl<'a> Fleet<'a> {
         self.sampler = Sampler::every(every);
     }
 
-    /// `from` says `count` messages, to be heard by all members of its room.
+    /// `from` says `count` messages, to be received by all members of its room.
     pub fn say(&mut self, from: usize, count: u32, said_ns: u64) -> Result<()> {
         self.compose(from, count, said_ns);
         self.write(from)
@@ -147,14 +147,14 @@ impl<'a> Fleet<'a> {
             room.said.add(digest);
             self.contender.say(&conn.who, &payload, &mut conn.out);
         }
-        let own = u64::from(!conn.guest && !self.contender.hears_itself());
-        self.owed += (u64::from(count) * (room.members.len() as u64 - own)) as i64;
+        let own = u64::from(!conn.guest && !self.contender.receives_own());
+        self.outstanding += (u64::from(count) * (room.members.len() as u64 - own)) as i64;
         self.messages += u64::from(count);
     }
 
     /// Waits for something to happen and deals with it.
     pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
-        self.heard_now.clear();
+        self.received_now.clear();
         self.gone_now.clear();
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -171,49 +171,54 @@ impl<'a> Fleet<'a> {
             }
         }
         self.events = events;
-        ensure!(self.owed >= 0, "{} deliveries more than were said to anybody", -self.owed);
+        ensure!(
+            self.outstanding >= 0,
+            "{} deliveries more than were said to anybody",
+            -self.outstanding
+        );
         Ok(())
     }
 
-    /// Turns until nothing is owed; whoever makes no progress for ten seconds has lost something.
+    /// Turns until nothing is outstanding; a server that makes no progress for ten seconds has lost
+    /// something.
     pub fn drain(&mut self) -> Result<()> {
-        let mut before = self.owed;
+        let mut before = self.outstanding;
         let mut deadline = Instant::now() + Duration::from_secs(10);
-        while self.owed > 0 {
+        while self.outstanding > 0 {
             self.turn(Some(Duration::from_millis(200)))?;
-            if self.owed != before {
-                before = self.owed;
+            if self.outstanding != before {
+                before = self.outstanding;
                 deadline = Instant::now() + Duration::from_secs(10);
             }
             if Instant::now() > deadline {
                 self.verify()?;
-                bail!("{} deliveries never came", self.owed);
+                bail!("{} deliveries never came", self.outstanding);
             }
         }
         Ok(())
     }
 
-    /// Compares what every member has heard with what was said to it.
+    /// Compares what every member has received with what was said to it.
     pub fn verify(&self) -> Result<()> {
         for (index, conn) in self.conns.iter().enumerate().filter(|(_, conn)| !conn.guest) {
             let said = self.rooms[conn.room].said;
             let expected =
-                if self.contender.hears_itself() { said } else { said.without(conn.said) };
+                if self.contender.receives_own() { said } else { said.without(conn.said) };
             ensure!(
-                conn.heard.count == expected.count,
-                "client {index} has heard {} of {} messages",
-                conn.heard.count,
+                conn.received.count == expected.count,
+                "client {index} has received {} of {} messages",
+                conn.received.count,
                 expected.count
             );
             ensure!(
-                conn.heard.sum == expected.sum,
-                "client {index} has heard other messages than were said"
+                conn.received.sum == expected.sum,
+                "client {index} has received other messages than were said"
             );
         }
         Ok(())
     }
 
-    /// Listens a while longer: nothing may be heard twice.
+    /// Listens a while longer: nothing may be received twice.
     pub fn finish(&mut self) -> Result<()> {
         self.drain()?;
         for _ in 0..3 {
@@ -342,10 +347,10 @@ impl<'a> Fleet<'a> {
             "client {index} is sent something without an end"
         );
         if tally.count > 0 {
-            conn.heard.merge(tally);
-            self.owed -= tally.count as i64;
+            conn.received.merge(tally);
+            self.outstanding -= tally.count as i64;
             self.deliveries += tally.count;
-            self.heard_now.push((index, tally.count as u32));
+            self.received_now.push((index, tally.count as u32));
             self.take_latencies();
         }
         Ok(())

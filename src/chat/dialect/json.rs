@@ -1,23 +1,35 @@
-//! The JSON dialect, `chat.v1.json`: one object a frame. What clients send is read here; what they
-//! get is in [`super::output`].
+//! The JSON dialect, `chat.v1.json`: one object a frame.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Parsed;
+use super::reply::Reply;
+use super::text::ByteCount;
 use crate::chat::request::{Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
+use crate::chat::text::quote;
+use crate::delivery::encoding::{Encoder, FrameKind};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
+
+/// Messages in one answer to `history` that does not say how many.
+pub const HISTORY_DEFAULT: u32 = 50;
+/// Messages in one answer to `history`, and in one frame of a replay.
+pub const HISTORY_MAX: u32 = 100;
 
 /// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is
 /// written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
-/// What a client puts into a request to know its answer again: a number or a string, as it was
+/// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
@@ -32,7 +44,7 @@ impl PartialEq for RequestRef {
 impl RequestRef {
     fn read(value: &RawValue) -> Result<RequestRef, RequestError> {
         let fits = match value.get().as_bytes() {
-            [b'"', ..] => serde_json::from_str::<Text>(value.get())
+            [b'"', ..] => serde_json::from_str::<Borrowed>(value.get())
                 .is_ok_and(|text| text.0.len() <= REFERENCE_BYTES_MAX),
             [b'-' | b'0'..=b'9', ..] => value.get().len() <= REFERENCE_BYTES_MAX,
             _ => false,
@@ -48,7 +60,7 @@ impl RequestRef {
 
 /// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Every field that a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
@@ -67,44 +79,83 @@ struct RawRequest<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     epoch: Option<Cow<'a, str>>,
-    since: Option<u64>,
-    replay: Option<u32>,
-    before: Option<u64>,
-    after: Option<u64>,
-    limit: Option<u32>,
+    since: Option<WholeNumber<u64>>,
+    replay: Option<WholeNumber<u32>>,
+    before: Option<WholeNumber<u64>>,
+    after: Option<WholeNumber<u64>>,
+    limit: Option<WholeNumber<u32>>,
 }
 
-/// A request as the chat understands it, with its reference, which an error must carry as well.
-pub type Parsed<'a> = (Result<Request<'a>, RequestError>, Option<RequestRef>);
+/// A number whose error says in plain words what it has to be: serde would speak of `u64`.
+#[derive(Debug)]
+struct WholeNumber<N>(N);
+
+trait Unsigned: TryFrom<u64> {
+    const MAX: u64;
+}
+
+impl Unsigned for u32 {
+    const MAX: u64 = u32::MAX as u64;
+}
+
+impl Unsigned for u64 {
+    const MAX: u64 = u64::MAX;
+}
+
+impl<'de, N: Unsigned> Deserialize<'de> for WholeNumber<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber<N>, D::Error> {
+        deserializer.deserialize_u64(WholeNumberVisitor(PhantomData))
+    }
+}
+
+struct WholeNumberVisitor<N>(PhantomData<N>);
+
+impl<N: Unsigned> Visitor<'_> for WholeNumberVisitor<N> {
+    type Value = WholeNumber<N>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "a whole number from 0 to {}", N::MAX)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<WholeNumber<N>, E> {
+        N::try_from(number)
+            .map(WholeNumber)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<WholeNumber<N>, E> {
+        Err(E::invalid_value(Unexpected::Signed(number), &self))
+    }
+}
 
 /// The text of a frame, ready for [`parse`]: without byte order marks before it (RFC 8259, 8.1),
-/// and with U+FFFD for halves of surrogate pairs. ES2019 writes those as escapes, RFC 8259, 8.2
-/// lets them pass, and no string of ours can hold them.
-pub fn readable(text: &str) -> Cow<'_, str> {
+/// and with U+FFFD for halves of surrogate pairs. JavaScript writes those as escapes (ES2019),
+/// RFC 8259, 8.2 allows them, and no string in Rust can hold them.
+pub fn repair(text: &str) -> Cow<'_, str> {
     let text = text.trim_start_matches('\u{FEFF}');
-    let mut mended: Option<Vec<u8>> = None;
+    let mut repaired: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(found) = memchr(b'\\', &text.as_bytes()[at..]) {
         let escape = at + found;
-        at = match (unit(text, escape), unit(text, escape + 6)) {
+        at = match (escaped_unit(text, escape), escaped_unit(text, escape + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => escape + 12,
             (Some(0xD800..=0xDFFF), _) => {
-                let bytes = mended.get_or_insert_with(|| text.as_bytes().to_vec());
+                let bytes = repaired.get_or_insert_with(|| text.as_bytes().to_vec());
                 bytes[escape + 2..escape + 6].copy_from_slice(b"FFFD");
                 escape + 6
             }
-            // Whatever is escaped begins no escape of its own.
+            // An escaped character does not begin another escape.
             _ => text.len().min(escape + 2),
         };
     }
-    match mended {
+    match repaired {
         None => Cow::Borrowed(text),
         Some(bytes) => Cow::Owned(String::from_utf8(bytes).expect("ASCII took the place of ASCII")),
     }
 }
 
 /// The UTF-16 code unit that is escaped at this place, if one is.
-fn unit(text: &str, at: usize) -> Option<u16> {
+fn escaped_unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.as_bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
     // A sign is no digit.
     digits
@@ -121,7 +172,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (command(request), reference),
+            Ok(reference) => (to_request(request), reference),
             Err(error) => (Err(error), None),
         },
         Err(error) => {
@@ -135,18 +186,18 @@ pub fn parse(text: &str) -> Parsed<'_> {
                     RequestError::new("bad_json", format!("This is not a JSON object: {error}."))
                 }
             };
-            (Err(error), salvage(text))
+            (Err(error), salvage_reference(text))
         }
     }
 }
 
-/// The reference of an object that is not one, or whose fields do not fit, if it has exactly one
-/// that can be read.
-fn salvage(text: &str) -> Option<RequestRef> {
+/// The reference of a broken object, or of one whose fields do not fit, if it has exactly one that
+/// can be read.
+fn salvage_reference(text: &str) -> Option<RequestRef> {
     let mut found = None;
     let mut rest = text.trim_start().strip_prefix('{')?;
-    while let Some((name, value, after)) = member(rest) {
-        if serde_json::from_str::<Text>(name).is_ok_and(|name| name.0 == "ref") {
+    while let Some((name, value, after)) = next_member(rest) {
+        if serde_json::from_str::<Borrowed>(name).is_ok_and(|name| name.0 == "ref") {
             let value = serde_json::from_str::<&RawValue>(value)
                 .ok()
                 .and_then(|value| RequestRef::read(value).ok());
@@ -160,15 +211,15 @@ fn salvage(text: &str) -> Option<RequestRef> {
 }
 
 /// The first member of what is left of an object: its name, its value, and what follows. Only
-/// strings and brackets are looked at, so that a value that is wrong hides none of those behind it.
-fn member(rest: &str) -> Option<(&str, &str, &str)> {
+/// strings and brackets are read, so that a wrong value does not hide the members after it.
+fn next_member(rest: &str) -> Option<(&str, &str, &str)> {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
-    let name = &rest[..string(rest)?];
+    let name = &rest[..string_bytes(rest)?];
     let rest = rest[name.len()..].trim_start().strip_prefix(':')?.trim_start();
     let (mut at, mut depth) = (0, 0usize);
     while let Some(byte) = rest.as_bytes().get(at) {
         match byte {
-            b'"' => at += string(&rest[at..])? - 1,
+            b'"' => at += string_bytes(&rest[at..])? - 1,
             b'{' | b'[' => depth += 1,
             b',' | b'}' | b']' if depth == 0 => break,
             b'}' | b']' => depth -= 1,
@@ -180,11 +231,11 @@ fn member(rest: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// The length of the string that begins here, with its quotes.
-fn string(text: &str) -> Option<usize> {
+fn string_bytes(text: &str) -> Option<usize> {
     let bytes = text.strip_prefix('"')?.as_bytes();
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
         match bytes[at] {
             b'"' => return Some(at + 2),
             _ => at += 2,
@@ -192,10 +243,13 @@ fn string(text: &str) -> Option<usize> {
     }
 }
 
-fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
+fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
         kind, room, text, to, name, epoch, since, replay, before, after, limit, ..
     } = request;
+    let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
+    let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
+    let after = after.map(|place| place.0);
     let Some(kind) = kind else {
         return Err(RequestError::new(
             "missing_field",
@@ -203,10 +257,7 @@ fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         ));
     };
     let need = |field: &str| {
-        let message = format!(
-            "The type {} needs the field \"{field}\".",
-            crate::chat::text::quote(&kind, 40)
-        );
+        let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
         RequestError::new("missing_field", message)
     };
     Ok(match &*kind {
@@ -235,8 +286,55 @@ fn command(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
         "typing" => Request::Typing { room },
         _ => {
-            let message = format!("There is no type {}.", crate::chat::text::quote(&kind, 40));
+            let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));
         }
     })
+}
+
+/// Appends a reply as one object.
+pub fn render(to: &mut Encoder, reply: &Reply) {
+    to.message(FrameKind::Text, |buffer| {
+        serde_json::to_writer(buffer, reply).expect("strings and numbers always serialize");
+    });
+}
+
+/// How many bytes this is as JSON.
+pub fn bytes_of(value: &impl Serialize) -> usize {
+    let mut count = ByteCount::default();
+    serde_json::to_writer(&mut count, value).expect("strings and numbers always serialize");
+    count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_does_not_fit_is_explained_in_plain_words() {
+        for (field, value, expected) in [
+            (
+                "since",
+                "\"7\"",
+                "string \"7\", expected a whole number from 0 to 18446744073709551615",
+            ),
+            (
+                "before",
+                "-1",
+                "integer `-1`, expected a whole number from 0 to 18446744073709551615",
+            ),
+            ("after", "1.5", "floating point `1.5`, expected a whole number from 0 to"),
+            ("limit", "true", "boolean `true`, expected a whole number from 0 to 4294967295"),
+            ("replay", "4294967296", "`4294967296`, expected a whole number from 0 to 4294967295"),
+        ] {
+            let text = format!("{{\"type\":\"history\",\"{field}\":{value}}}");
+            let error = parse(&text).0.expect_err(field);
+            assert_eq!(error.code, "bad_field");
+            assert!(error.message.contains(expected), "{field}: {}", error.message);
+        }
+        let largest = format!("{{\"type\":\"history\",\"before\":{},\"limit\":null}}", u64::MAX);
+        let request =
+            Request::History { room: None, before: Some(u64::MAX), after: None, limit: None };
+        assert_eq!(parse(&largest).0, Ok(request));
+    }
 }

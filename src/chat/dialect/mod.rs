@@ -1,12 +1,142 @@
-//! The languages that clients speak.
+//! The languages that clients speak. Each is one file that reads requests (`parse`) and writes
+//! replies (`render`); [`reply`] has all that clients can be told.
+//!
+//! To add one: a variant of [`Dialect`] and a file. The compiler points to every place where
+//! dialects differ.
 
+pub mod history;
 pub mod json;
 pub mod reply;
+pub mod text;
 pub mod utc;
 
-use crate::delivery::encoding::Dialect;
+use std::borrow::Cow;
+use std::fmt;
 
-/// Text for people.
-pub const TEXT: Dialect = Dialect(0);
-/// One object a message, for programs: [`super::json`].
-pub const JSON: Dialect = Dialect(1);
+use crate::chat::request::{Request, RequestError};
+use crate::delivery::encoding::{self, Encoder, Encoding, Framing};
+use crate::service::Hello;
+use json::RequestRef;
+use reply::Reply;
+
+/// A language of the chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Lines for people.
+    Text,
+    /// One object a message, for programs.
+    Json,
+}
+
+const ALL: [Dialect; 2] = [Dialect::Text, Dialect::Json];
+
+/// The WebSocket subprotocols that choose a dialect.
+pub const SUBPROTOCOLS: [&str; 1] = [json::SUBPROTOCOL];
+
+/// A request and its reference, which an error must carry as well.
+pub type Parsed<'a> = (Result<Request<'a>, RequestError>, Option<RequestRef>);
+
+impl Dialect {
+    /// The dialect that a client has chosen.
+    pub fn of(hello: &Hello<'_>) -> Dialect {
+        ALL.into_iter()
+            .find(|dialect| dialect.subprotocol() == hello.subprotocol)
+            .unwrap_or(Dialect::Text)
+    }
+
+    fn subprotocol(self) -> Option<&'static str> {
+        match self {
+            Dialect::Text => None,
+            Dialect::Json => Some(json::SUBPROTOCOL),
+        }
+    }
+
+    /// Delivery compares dialects by their numbers and knows no more of them.
+    pub const fn number(self) -> encoding::Dialect {
+        encoding::Dialect(match self {
+            // A terminal has this one before it has said anything.
+            Dialect::Text => 0,
+            Dialect::Json => 1,
+        })
+    }
+
+    /// A message as [`Dialect::parse`] takes it; borrowed if nothing in it needs repair.
+    pub fn repair(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Dialect::Text => Cow::Borrowed(text),
+            Dialect::Json => json::repair(text),
+        }
+    }
+
+    /// Reads one request.
+    pub fn parse(self, text: &str) -> Parsed<'_> {
+        match self {
+            Dialect::Text => (text::parse(text), None),
+            Dialect::Json => json::parse(text),
+        }
+    }
+
+    /// How many messages an answer to `history` has, for a client that asks for so many.
+    pub fn history_limit(self, asked: Option<u32>) -> u32 {
+        match self {
+            Dialect::Text => asked.unwrap_or(text::HISTORY_DEFAULT),
+            Dialect::Json => asked.unwrap_or(json::HISTORY_DEFAULT).clamp(1, json::HISTORY_MAX),
+        }
+    }
+}
+
+impl From<Dialect> for encoding::Dialect {
+    fn from(dialect: Dialect) -> encoding::Dialect {
+        dialect.number()
+    }
+}
+
+impl From<encoding::Dialect> for Dialect {
+    fn from(number: encoding::Dialect) -> Dialect {
+        let found = ALL.into_iter().find(|dialect| dialect.number() == number);
+        found.expect("the chat chooses the dialects of its clients")
+    }
+}
+
+/// Appends a reply in the dialect of its reader.
+pub fn render(to: &mut Encoder, reply: &Reply) {
+    match Dialect::from(to.encoding().dialect) {
+        Dialect::Text => text::render(to, reply),
+        Dialect::Json => json::render(to, reply),
+    }
+}
+
+/// Appends a line that only people are told.
+pub fn notice(to: &mut Encoder, line: fmt::Arguments) {
+    match Dialect::from(to.encoding().dialect) {
+        Dialect::Text => text::line(to, line),
+        Dialect::Json => {}
+    }
+}
+
+/// Whether a client is sent what it says. A terminal has shown it already, as it was typed.
+pub fn echoes_sender(encoding: Encoding) -> bool {
+    match encoding.framing {
+        Framing::Lines => false,
+        Framing::WebSocket => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Peer;
+    use crate::service::NO_QUERY;
+
+    #[test]
+    fn each_dialect_has_a_number_and_a_subprotocol_of_its_own() {
+        for dialect in ALL {
+            assert_eq!(Dialect::from(dialect.number()), dialect);
+            let subprotocol = dialect.subprotocol();
+            let hello = Hello { peer: Peer::default(), subprotocol, query: &NO_QUERY };
+            assert_eq!(Dialect::of(&hello), dialect);
+            assert!(subprotocol.is_none_or(|name| SUBPROTOCOLS.contains(&name)));
+        }
+        assert_eq!(Dialect::from(encoding::Dialect::default()), Dialect::Text);
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::chat::dialect;
+use crate::chat::dialect::history::HistoryPage;
 use crate::chat::dialect::json::RequestRef;
-use crate::chat::dialect::reply::{JoinedSelf, Line, Page, Reply, RoomSummary, notice, render};
-use crate::chat::name::{Name, Named, RoomName};
+use crate::chat::dialect::reply::{JoinedSelf, Line, Reply, RoomSummary};
+use crate::chat::dialect::{Dialect, notice, render};
+use crate::chat::name::{Name, NameForms, RoomName};
 use crate::chat::record::Record;
 use crate::chat::request::{self, PAGE, Request, RequestError, Resume};
 use crate::chat::state::history::{Message, MessageKind};
@@ -18,12 +19,6 @@ use crate::ids::ClientId;
 
 /// A topic has at most so many bytes.
 const TOPIC_BYTES_MAX: usize = 400;
-/// Messages in one answer to `history`, and in one frame of a replay.
-const HISTORY_MAX: u32 = 100;
-/// Messages shown by /history alone.
-const HISTORY_SHOWN: u32 = 20;
-/// Messages in one answer to `history` that does not say how many.
-const HISTORY_SENT: u32 = 50;
 
 /// Lines of one answer that count as one message more in flood control.
 const LINES_PER_MESSAGE: usize = 50;
@@ -239,7 +234,7 @@ impl Chat {
     /// own, as newcomers have to be put there.
     fn check_look(&self, name: &RoomName) -> Result<(), RequestError> {
         let lobby = lobby();
-        let alike = match name.looks().iter().any(|look| lobby.looks().contain(look)) {
+        let alike = match name.is_confusable_with(&lobby) {
             _ if *name == lobby => return Ok(()),
             true => Some(&lobby),
             false => self.directory.find_alike(name).map(|room| &room.name),
@@ -286,18 +281,11 @@ impl Chat {
             }
         };
         let first_id = room.history.first_id();
-        // Whoever comes back to busy rooms gets all that it missed, in frames of many lines. Users
-        // read it under one heading.
         let mut rest = &missed[..];
         while !rest.is_empty() {
-            let count = if page.is_json {
-                page.fitting(rest.iter().take(HISTORY_MAX as usize))
-            } else {
-                rest.len()
-            };
-            let (messages, others) = rest.split_at(count);
+            let (messages, others) = rest.split_at(page.first_frame(rest));
             let more = messages.first().map(|line| line.id) > first_id;
-            out.send(client, |to| render(to, &page.output(messages.to_vec(), more, true)));
+            out.send(client, |to| render(to, &page.reply(messages.to_vec(), more, true)));
             rest = others;
         }
         AnswerSize { lines: 0, bytes: bytes(&missed) }
@@ -310,10 +298,10 @@ impl Chat {
         room: &'a Room,
         reference: Option<&'a RequestRef>,
         out: &Delivery,
-    ) -> Page<'a> {
+    ) -> HistoryPage<'a> {
         let bytes_max = self.settings.answer_bytes_max;
-        Page {
-            is_json: out.encoding(client).dialect == dialect::JSON,
+        HistoryPage {
+            dialect: Dialect::from(out.encoding(client).dialect),
             room: room.name.as_str(),
             reference,
             bytes_max,
@@ -423,11 +411,8 @@ impl Chat {
     ) -> AnswerSize {
         let Some(room) = self.directory.get(id) else { return AnswerSize::default() };
         let history = &room.history;
-        let limit = match out.encoding(client).dialect == dialect::JSON {
-            true => limit.unwrap_or(HISTORY_SENT).clamp(1, HISTORY_MAX),
-            false => limit.unwrap_or(HISTORY_SHOWN),
-        } as usize;
         let page = self.page(client, room, reference, out);
+        let limit = page.dialect.history_limit(limit) as usize;
         let (messages, more) = match after {
             Some(after) => {
                 let newer = history.after(after);
@@ -447,7 +432,7 @@ impl Chat {
             }
         };
         let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
-        out.send(client, |to| render(to, &page.output(messages, more, false)));
+        out.send(client, |to| render(to, &page.reply(messages, more, false)));
         told
     }
 
@@ -568,7 +553,7 @@ fn help(client: ClientId, about: Option<&str>, out: &mut Delivery) -> Done {
             for command in &request::COMMANDS {
                 notice(
                     to,
-                    format_args!("* /{} {}: {}", command.name, command.arguments, command.does),
+                    format_args!("* /{} {}: {}", command.name, command.arguments, command.help),
                 );
             }
             notice(to, format_args!("* Anything else is said to the room that you joined last."));
@@ -581,7 +566,7 @@ fn help(client: ClientId, about: Option<&str>, out: &mut Delivery) -> Done {
         return Err(RequestError::new("unknown_type", message));
     };
     out.send(client, |to| {
-        notice(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.does));
+        notice(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.help));
         if !command.details.is_empty() {
             notice(to, format_args!("* {}", command.details));
         }

@@ -1,13 +1,15 @@
 //! Why a name was refused, in one sentence.
 
-use crate::chat::text::quote;
 use std::fmt;
+
 use thiserror::Error;
 
-/// What the name was meant for.
+use crate::chat::text::quote;
+
+/// What has such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    Name,
+pub enum NameOwner {
+    User,
     Room,
 }
 
@@ -15,17 +17,17 @@ pub enum What {
 /// derived.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NameError {
-    pub what: What,
-    pub refusal: NameProblem,
+    pub owner: NameOwner,
+    pub kind: NameErrorKind,
 }
 
-/// The reason. `found` is the character as it was typed (in NFC).
+/// What is wrong with it. `found` is the character as it was typed (in NFC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameProblem {
+pub enum NameErrorKind {
     /// Nothing, or nothing but white space.
     Empty,
     /// No letter, digit or symbol in it: `...`, `_`.
-    SaysNothing,
+    OnlyPunctuation,
     TooLong {
         clusters: usize,
         clusters_max: usize,
@@ -38,7 +40,7 @@ pub enum NameProblem {
         found: char,
     },
     /// It begins with what a command, a room or a notice begins with.
-    Start {
+    ForbiddenStart {
         found: char,
     },
     /// It has what a line has around a name.
@@ -55,7 +57,7 @@ pub enum NameProblem {
         found: char,
     },
     /// Old Hangul, stretched letters, halves of flags, enclosing marks, spacing accents, U+FFFD.
-    NotForNames {
+    Disallowed {
         found: char,
     },
     LoneMark {
@@ -74,123 +76,98 @@ pub enum NameProblem {
         name: &'static str,
     },
     /// It could be taken for a reserved name.
-    LooksReserved {
+    ConfusableWithReserved {
         name: &'static str,
     },
 }
 
-/// `'x' (U+0078)`, or the number alone when there is nothing that may be shown.
-struct Found(char);
-
-impl fmt::Display for Found {
+impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Found(c) = *self;
-        match c.escape_debug().count() {
-            1 => write!(f, "{c} (U+{:04X})", u32::from(c)),
-            _ => write!(f, "U+{:04X}", u32::from(c)),
+        use NameErrorKind as Kind;
+        let (subject, example) = match self.owner {
+            NameOwner::User => ("a name", "alice"),
+            NameOwner::Room => ("a room's name", "#dev"),
+        };
+        // A reserved name is the subject of its own sentence.
+        if !matches!(self.kind, Kind::Reserved { .. }) {
+            write!(f, "{subject} ")?;
+        }
+        match self.kind {
+            Kind::Empty => write!(f, "cannot be empty; give one, such as {example}"),
+            Kind::OnlyPunctuation => f.write_str("needs a letter, a digit or an emoji; add one"),
+            Kind::TooLong { clusters, clusters_max } => {
+                write!(f, "can have {clusters_max} characters and that has {clusters}; shorten it")
+            }
+            Kind::TooManyBytes { bytes, bytes_max } => {
+                write!(f, "can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it")
+            }
+            Kind::WhiteSpace { found } => {
+                let found = CodePoint(found);
+                write!(f, "cannot have white space in it, here {found}; use - or _ in its place")
+            }
+            Kind::ForbiddenStart { found } => {
+                write!(f, "cannot begin with {}; leave it out", ShownChar(found))
+            }
+            Kind::LoneMark { found } => {
+                let found = CodePoint(found);
+                write!(f, "cannot begin with the accent or mark {found}; put a letter before it")
+            }
+            Kind::TooManyMarks { found } => {
+                let found = CodePoint(found);
+                write!(f, "cannot pile up accents and marks, here {found}; leave some out")
+            }
+            Kind::Punctuation { found } => write_forbidden(f, ShownChar(found), ""),
+            Kind::Invisible { found } => {
+                write_forbidden(f, CodePoint(found), ", which is invisible here")
+            }
+            Kind::Unassigned { found } => {
+                write_forbidden(f, CodePoint(found), ", which Unicode gives no meaning")
+            }
+            Kind::Disallowed { found } => {
+                write_forbidden(f, CodePoint(found), ", which looks too much like others")
+            }
+            Kind::MixedDirection => f.write_str(MIXED_DIRECTION),
+            Kind::MixedScripts => f.write_str(MIXED_SCRIPTS),
+            Kind::Unstable => f.write_str(UNSTABLE),
+            Kind::Reserved { name } => {
+                write!(f, "{} is reserved; choose another name", quote(name, 40))
+            }
+            Kind::ConfusableWithReserved { name } => {
+                let name = quote(name, 40);
+                write!(f, "cannot look like {name}, which is reserved; choose another name")
+            }
         }
     }
 }
 
-impl fmt::Display for NameError {
+const MIXED_DIRECTION: &str = "written from right to left has to begin with a letter, end with a \
+    letter or a digit and have no letters of other scripts; change that";
+const MIXED_SCRIPTS: &str =
+    "cannot hide letters of one script among those of another; use one script";
+const UNSTABLE: &str = "has to have one clear lower-case form and that has none; choose another";
+
+fn write_forbidden(f: &mut fmt::Formatter, found: impl fmt::Display, why: &str) -> fmt::Result {
+    write!(f, "cannot have {found} in it{why}; leave it out")
+}
+
+/// `U+0078`.
+struct CodePoint(char);
+
+impl fmt::Display for CodePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (a, example) = match self.what {
-            What::Name => ("a name", "alice"),
-            What::Room => ("a room's name", "#dev"),
-        };
-        match self.refusal {
-            NameProblem::Empty => write!(f, "{a} cannot be empty; give one, such as {example}"),
-            NameProblem::SaysNothing => {
-                write!(f, "{a} needs a letter, a digit or an emoji; add one")
-            }
-            NameProblem::TooLong { clusters, clusters_max } => {
-                write!(
-                    f,
-                    "{a} can have {clusters_max} characters and that has {clusters}; shorten it"
-                )
-            }
-            NameProblem::TooManyBytes { bytes, bytes_max } => {
-                write!(
-                    f,
-                    "{a} can have {bytes_max} bytes of UTF-8 and that has {bytes}; shorten it"
-                )
-            }
-            NameProblem::WhiteSpace { found } => {
-                write!(
-                    f,
-                    "{a} cannot have white space in it, here U+{:04X}; use - or _ in its place",
-                    u32::from(found)
-                )
-            }
-            NameProblem::Start { found } => {
-                write!(f, "{a} cannot begin with {}; leave it out", Found(found))
-            }
-            NameProblem::Punctuation { found } => {
-                write!(f, "{a} cannot have {} in it; leave it out", Found(found))
-            }
-            NameProblem::Invisible { found } => {
-                write!(
-                    f,
-                    "{a} cannot have U+{:04X} in it, which is invisible here; leave it out",
-                    u32::from(found)
-                )
-            }
-            NameProblem::Unassigned { found } => {
-                write!(
-                    f,
-                    "{a} cannot have U+{:04X} in it, which Unicode gives no meaning; leave it out",
-                    u32::from(found)
-                )
-            }
-            NameProblem::NotForNames { found } => {
-                write!(
-                    f,
-                    "{a} cannot have U+{:04X} in it, which looks too much like others; leave it out",
-                    u32::from(found)
-                )
-            }
-            NameProblem::LoneMark { found } => {
-                write!(
-                    f,
-                    "{a} cannot begin with the accent or mark U+{:04X}; put a letter before it",
-                    u32::from(found)
-                )
-            }
-            NameProblem::TooManyMarks { found } => {
-                write!(
-                    f,
-                    "{a} cannot pile up accents and marks, here U+{:04X}; leave some out",
-                    u32::from(found)
-                )
-            }
-            NameProblem::MixedDirection => {
-                write!(
-                    f,
-                    "{a} written from right to left has to begin with a letter, end with a letter or a digit and have no letters of other scripts; change that"
-                )
-            }
-            NameProblem::MixedScripts => {
-                write!(
-                    f,
-                    "{a} cannot hide letters of one script among those of another; use one script"
-                )
-            }
-            NameProblem::Unstable => {
-                write!(
-                    f,
-                    "{a} has to have one clear lower-case form and that has none; choose another"
-                )
-            }
-            NameProblem::Reserved { name } => {
-                write!(f, "{} is reserved; choose another name", quote(name, 40))
-            }
-            NameProblem::LooksReserved { name } => {
-                write!(
-                    f,
-                    "{a} cannot look like {}, which is reserved; choose another name",
-                    quote(name, 40)
-                )
-            }
+        write!(f, "U+{:04X}", u32::from(self.0))
+    }
+}
+
+/// `x (U+0078)`, or the number alone if the character cannot be shown.
+struct ShownChar(char);
+
+impl fmt::Display for ShownChar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownChar(c) = *self;
+        match c.escape_debug().count() {
+            1 => write!(f, "{c} ({})", CodePoint(c)),
+            _ => write!(f, "{}", CodePoint(c)),
         }
     }
 }

@@ -10,28 +10,30 @@
 //! * case is folded and not just lowered, so that `STRASSE` and `straße` are one name;
 //! * white space is refused inside a name, and so is what would let a name pass for more of a line
 //!   than its own part;
-//! * names that look like one that is in use, or that speaks for the server, are refused ([`look`],
-//!   UTS #39);
+//! * names that look like one that is in use, or that speaks for the server, are refused
+//!   ([`confusable`], UTS #39);
 //! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line
 //!   stays in its place;
 //! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit
 //!   and its neighbours (CONTEXTO) are left out, as they guard host names.
 
+pub mod comparison;
+mod confusable;
 mod error;
-pub mod fold;
 pub mod index;
-mod look;
 mod rules;
 
-pub use error::{NameError, NameProblem, What};
-pub use index::{Index, Named};
+pub use error::{NameError, NameErrorKind, NameOwner};
+pub use index::{Index, NameForms};
 
-use compact_str::CompactString;
-use look::rough_look;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
+
+use compact_str::CompactString;
 use unicode_normalization::UnicodeNormalization;
+
+use confusable::loose_skeleton;
 
 /// How long a name of a kind may be.
 struct NameLimits {
@@ -51,13 +53,13 @@ const NAME_LIMITS: NameLimits = NameLimits { clusters_max: CLUSTERS_MAX, bytes_m
 /// Without the `#`.
 const ROOM_LIMITS: NameLimits = NameLimits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
 
-/// Names that speak for the server, for everyone or for whoever reads. As keys.
+/// Names that speak for the server, for everyone or for the reader. As keys.
 const RESERVED: [&str; 8] =
     ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
-/// The reserved names by their rough looks.
-static RESERVED_LOOKS: LazyLock<HashMap<String, &str>> =
-    LazyLock::new(|| RESERVED.iter().map(|name| (rough_look(name), *name)).collect());
+/// The reserved names by their loose skeletons.
+static RESERVED_SKELETONS: LazyLock<HashMap<String, &str>> =
+    LazyLock::new(|| RESERVED.iter().map(|name| (loose_skeleton(name), *name)).collect());
 
 /// What a client is called. Equal, and looked up, by its key.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,20 +68,22 @@ pub struct Name(ShownAndKey);
 impl Name {
     /// Reads a name as somebody typed it, or says in one sentence why it cannot be one.
     pub fn parse(typed: &str) -> Result<Name, NameError> {
-        let refused = |refusal| NameError { what: What::Name, refusal };
+        let refused = |kind| NameError { owner: NameOwner::User, kind };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
         if let Some(reserved) = RESERVED.iter().find(|&&reserved| reserved == name.key()) {
-            return Err(refused(NameProblem::Reserved { name: reserved }));
+            return Err(refused(NameErrorKind::Reserved { name: reserved }));
         }
-        let looks = [name.as_str(), name.key()].map(rough_look);
-        match looks.iter().find_map(|look| RESERVED_LOOKS.get(look)) {
-            Some(reserved) => Err(refused(NameProblem::LooksReserved { name: reserved })),
+        let skeletons = [name.as_str(), name.key()].map(loose_skeleton);
+        match skeletons.iter().find_map(|skeleton| RESERVED_SKELETONS.get(skeleton)) {
+            Some(reserved) => {
+                Err(refused(NameErrorKind::ConfusableWithReserved { name: reserved }))
+            }
             None => name.0.check_scripts().map(|()| name).map_err(refused),
         }
     }
 
-    /// `guest-7`, the name of one who has not chosen yet. People may type it as well, so it can be
-    /// taken.
+    /// `guest-7`, the name of a client that has not chosen one. People may type it as well, so it
+    /// can be taken.
     pub fn guest(number: u64) -> Name {
         Name(ShownAndKey::new(format!("guest-{number}"), None))
     }
@@ -107,7 +111,7 @@ impl RoomName {
         let bare = typed.strip_prefix(['#', '＃', '﹟']).unwrap_or(typed);
         let name = parse(bare, "#", &ROOM_LIMITS)
             .and_then(|name| name.check_scripts().map(|()| RoomName(name)));
-        name.map_err(|refusal| NameError { what: What::Room, refusal })
+        name.map_err(|kind| NameError { owner: NameOwner::Room, kind })
     }
 
     /// As it is shown, with its `#`.
@@ -121,14 +125,17 @@ impl RoomName {
     }
 }
 
-fn parse(typed: &str, prefix: &str, limits: &NameLimits) -> Result<ShownAndKey, NameProblem> {
+fn parse(typed: &str, prefix: &str, limits: &NameLimits) -> Result<ShownAndKey, NameErrorKind> {
     if typed.is_empty() {
-        return Err(NameProblem::Empty);
+        return Err(NameErrorKind::Empty);
     }
     // NFC makes text up to three times shorter (Hangul), so what is longer still is not worth the
     // work.
     if typed.len() > 3 * limits.bytes_max {
-        return Err(NameProblem::TooManyBytes { bytes: typed.len(), bytes_max: limits.bytes_max });
+        return Err(NameErrorKind::TooManyBytes {
+            bytes: typed.len(),
+            bytes_max: limits.bytes_max,
+        });
     }
     if typed.is_ascii() {
         rules::check_ascii(typed, limits)?;
@@ -139,7 +146,7 @@ fn parse(typed: &str, prefix: &str, limits: &NameLimits) -> Result<ShownAndKey, 
     }
     let shown: String = prefix.chars().chain(typed.nfc()).collect();
     rules::check(&shown[prefix.len()..], limits)?;
-    let key = fold::key(&shown, fold::PASSES_MAX).ok_or(NameProblem::Unstable)?;
+    let key = comparison::key(&shown, comparison::PASSES_MAX).ok_or(NameErrorKind::Unstable)?;
     Ok(ShownAndKey::new(shown, Some(key)))
 }
 
@@ -171,10 +178,10 @@ impl ShownAndKey {
         key.unwrap_or(shown)
     }
 
-    fn check_scripts(&self) -> Result<(), NameProblem> {
+    fn check_scripts(&self) -> Result<(), NameErrorKind> {
         let (shown, key) = self.split();
-        if look::mixes_scripts(shown, key.unwrap_or(shown)) {
-            Err(NameProblem::MixedScripts)
+        if confusable::mixes_scripts(shown, key.unwrap_or(shown)) {
+            Err(NameErrorKind::MixedScripts)
         } else {
             Ok(())
         }
@@ -199,7 +206,7 @@ impl PartialEq for ShownAndKey {
 
 impl Eq for ShownAndKey {}
 
-macro_rules! shows_and_debugs_as_shown {
+macro_rules! displays_as_shown {
     ($($name:ident)*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,7 +220,7 @@ macro_rules! shows_and_debugs_as_shown {
             }
         }
 
-        impl Named for $name {
+        impl NameForms for $name {
             fn as_str(&self) -> &str {
                 self.0.shown()
             }
@@ -225,7 +232,7 @@ macro_rules! shows_and_debugs_as_shown {
     )*};
 }
 
-shows_and_debugs_as_shown!(Name RoomName);
+displays_as_shown!(Name RoomName);
 
 #[cfg(test)]
 mod tests;

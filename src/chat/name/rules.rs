@@ -1,12 +1,13 @@
 //! What a name may be made of.
 
-use super::{NameLimits, NameProblem};
-use crate::chat::emoji::{self, ZERO_WIDTH_JOINER};
-use crate::chat::text::is_blank;
 use unicode_bidi::BidiClass;
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
+
+use super::{NameErrorKind, NameLimits};
+use crate::chat::emoji::{self, ZERO_WIDTH_JOINER};
+use crate::chat::text::is_blank;
 
 /// More marks than this on one letter reach into other lines (UTS #39 section 5.4).
 const MARKS_MAX: usize = 4;
@@ -15,28 +16,28 @@ const MARKS_MAX: usize = 4;
 const VIRAMA: u8 = 9;
 
 /// Checks an ASCII name without any table.
-pub fn check_ascii(name: &str, limits: &NameLimits) -> Result<(), NameProblem> {
+pub fn check_ascii(name: &str, limits: &NameLimits) -> Result<(), NameErrorKind> {
     // Each byte is a cluster: CR LF is the only exception, and controls are refused below.
     check_length(name.len(), name.len(), limits)?;
-    let mut says_something = false;
+    let mut has_content = false;
     for (at, c) in name.chars().enumerate() {
         if c.is_ascii_whitespace() {
-            return Err(NameProblem::WhiteSpace { found: c });
+            return Err(NameErrorKind::WhiteSpace { found: c });
         }
         if c.is_ascii_control() {
-            return Err(NameProblem::Invisible { found: c });
+            return Err(NameErrorKind::Invisible { found: c });
         }
         check_punctuation(c, c, at == 0)?;
-        says_something |= c.is_ascii_alphanumeric();
+        has_content |= c.is_ascii_alphanumeric();
     }
-    if says_something { Ok(()) } else { Err(NameProblem::SaysNothing) }
+    if has_content { Ok(()) } else { Err(NameErrorKind::OnlyPunctuation) }
 }
 
 /// Checks any name in NFC that is not empty.
-pub fn check(name: &str, limits: &NameLimits) -> Result<(), NameProblem> {
+pub fn check(name: &str, limits: &NameLimits) -> Result<(), NameErrorKind> {
     check_length(name.graphemes(true).count(), name.len(), limits)?;
     check_marks(name)?;
-    let mut says_something = false;
+    let mut has_content = false;
     for (at, cluster) in name.grapheme_indices(true) {
         let is_emoji = emoji::is_emoji(cluster);
         for (offset, c) in cluster.char_indices() {
@@ -44,28 +45,28 @@ pub fn check(name: &str, limits: &NameLimits) -> Result<(), NameProblem> {
             if !is_emoji {
                 check_char(name, at + offset, c)?;
             }
-            says_something |= is_emoji || says(c);
+            has_content |= is_emoji || is_content(c);
         }
     }
-    if !says_something {
-        return Err(NameProblem::SaysNothing);
+    if !has_content {
+        return Err(NameErrorKind::OnlyPunctuation);
     }
     check_direction(name)
 }
 
-fn check_length(clusters: usize, bytes: usize, limits: &NameLimits) -> Result<(), NameProblem> {
+fn check_length(clusters: usize, bytes: usize, limits: &NameLimits) -> Result<(), NameErrorKind> {
     let NameLimits { clusters_max, bytes_max } = *limits;
     if clusters > clusters_max {
-        Err(NameProblem::TooLong { clusters, clusters_max })
+        Err(NameErrorKind::TooLong { clusters, clusters_max })
     } else if bytes > bytes_max {
-        Err(NameProblem::TooManyBytes { bytes, bytes_max })
+        Err(NameErrorKind::TooManyBytes { bytes, bytes_max })
     } else {
         Ok(())
     }
 }
 
 /// Whether `c` alone is enough for a name: a row of dots is not.
-fn says(c: char) -> bool {
+fn is_content(c: char) -> bool {
     matches!(
         c.general_category_group(),
         GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
@@ -73,7 +74,7 @@ fn says(c: char) -> bool {
 }
 
 /// Refuses what a full-width or otherwise compatible character stands for, as NFKC would reveal it.
-fn check_look_alikes(c: char, is_first: bool) -> Result<(), NameProblem> {
+fn check_look_alikes(c: char, is_first: bool) -> Result<(), NameErrorKind> {
     let mut checked = check_punctuation(c, c, is_first);
     let mut is_first = is_first;
     decompose_compatible(c, |part| {
@@ -81,7 +82,7 @@ fn check_look_alikes(c: char, is_first: bool) -> Result<(), NameProblem> {
             checked = check_punctuation(part, c, is_first);
         }
         if checked.is_ok() && part.is_whitespace() && !c.is_whitespace() {
-            checked = Err(NameProblem::NotForNames { found: c });
+            checked = Err(NameErrorKind::Disallowed { found: c });
         }
         is_first = false;
     });
@@ -90,11 +91,11 @@ fn check_look_alikes(c: char, is_first: bool) -> Result<(), NameProblem> {
 
 /// Refuses what has a meaning in a line around a name, or at the start of a command's argument.
 /// `found` is what was typed for `c`.
-fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), NameProblem> {
+fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), NameErrorKind> {
     // At the start: a command, rooms (IRC has & as well), an option, and the marks that members of
     // IRC rooms have.
     if is_first && matches!(c, '/' | '#' | '&' | '-' | '+' | '~' | '%' | '!' | '*' | '@') {
-        return Err(NameProblem::Start { found });
+        return Err(NameErrorKind::ForbiddenStart { found });
     }
     let refused = match c {
         // `[#lobby] alice: hello`, `[alice -> you] hello` and a list of names would get a second
@@ -111,13 +112,13 @@ fn check_punctuation(c: char, found: char, is_first: bool) -> Result<(), NamePro
         '、' | '،' | '‚' | 'ǃ' | '∗' | '⁎' => true,
         _ => false,
     };
-    if refused { Err(NameProblem::Punctuation { found }) } else { Ok(()) }
+    if refused { Err(NameErrorKind::Punctuation { found }) } else { Ok(()) }
 }
 
 /// Checks the character `c` of `name` at `at`, outside of emoji sequences.
-fn check_char(name: &str, at: usize, c: char) -> Result<(), NameProblem> {
+fn check_char(name: &str, at: usize, c: char) -> Result<(), NameErrorKind> {
     if c.is_whitespace() {
-        return Err(NameProblem::WhiteSpace { found: c });
+        return Err(NameErrorKind::WhiteSpace { found: c });
     }
     if is_blank(c) {
         let joins = is_joined_script(
@@ -125,19 +126,19 @@ fn check_char(name: &str, at: usize, c: char) -> Result<(), NameProblem> {
             c,
             name[at + c.len_utf8()..].chars().next(),
         );
-        return if joins { Ok(()) } else { Err(NameProblem::Invisible { found: c }) };
+        return if joins { Ok(()) } else { Err(NameErrorKind::Invisible { found: c }) };
     }
     if emoji::is_regional_indicator(c) || is_never_in_names(c) {
-        return Err(NameProblem::NotForNames { found: c });
+        return Err(NameErrorKind::Disallowed { found: c });
     }
     match c.general_category() {
         GeneralCategory::Control | GeneralCategory::Format => {
-            Err(NameProblem::Invisible { found: c })
+            Err(NameErrorKind::Invisible { found: c })
         }
         GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Surrogate => {
-            Err(NameProblem::Unassigned { found: c })
+            Err(NameErrorKind::Unassigned { found: c })
         }
-        GeneralCategory::EnclosingMark => Err(NameProblem::NotForNames { found: c }),
+        GeneralCategory::EnclosingMark => Err(NameErrorKind::Disallowed { found: c }),
         _ => Ok(()),
     }
 }
@@ -163,17 +164,18 @@ fn is_never_in_names(c: char) -> bool {
     matches!(
         c,
         '\u{1100}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}'
-            | '\u{640}' | '\u{7FA}' | '\u{302E}'..='\u{302F}' | '\u{3031}'..='\u{3035}' | '\u{303B}' | '\u{FFFD}'
+            | '\u{640}' | '\u{7FA}' | '\u{302E}'..='\u{302F}' | '\u{3031}'..='\u{3035}'
+            | '\u{303B}' | '\u{FFFD}'
     )
 }
 
 /// Marks have a letter to sit on, and not too many of them sit on one.
-fn check_marks(name: &str) -> Result<(), NameProblem> {
+fn check_marks(name: &str) -> Result<(), NameErrorKind> {
     if let Some(first) =
         name.chars().next().filter(|c| c.general_category_group() == GeneralCategoryGroup::Mark)
         && !is_blank(first)
     {
-        return Err(NameProblem::LoneMark { found: first });
+        return Err(NameErrorKind::LoneMark { found: first });
     }
     let mut run = 0;
     let mut last = None;
@@ -182,7 +184,7 @@ fn check_marks(name: &str) -> Result<(), NameProblem> {
         let is_mark = c.general_category() == GeneralCategory::NonspacingMark;
         run = if is_mark { run + 1 } else { 0 };
         if run > MARKS_MAX || is_mark && last == Some(c) {
-            return Err(NameProblem::TooManyMarks { found: c });
+            return Err(NameErrorKind::TooManyMarks { found: c });
         }
         last = Some(c);
     }
@@ -191,7 +193,7 @@ fn check_marks(name: &str) -> Result<(), NameProblem> {
 
 /// The Bidi rule (RFC 5893, section 2) for a name that has anything written from right to left.
 /// Emoji are passed over, as they are at home in every script.
-fn check_direction(name: &str) -> Result<(), NameProblem> {
+fn check_direction(name: &str) -> Result<(), NameErrorKind> {
     use BidiClass::{AL, AN, BN, CS, EN, ES, ET, NSM, ON, R};
 
     let text =
@@ -210,6 +212,6 @@ fn check_direction(name: &str) -> Result<(), NameProblem> {
     if begins && allowed && ends && !two_kinds_of_digits {
         Ok(())
     } else {
-        Err(NameProblem::MixedDirection)
+        Err(NameErrorKind::MixedDirection)
     }
 }

@@ -22,8 +22,9 @@ use std::mem;
 
 use serde_json::Value;
 
+use crate::chat::dialect::Dialect;
 use crate::chat::state::{history, rooms};
-use crate::chat::{Chat, Settings, dialect};
+use crate::chat::{Chat, Settings};
 use crate::clock::Now;
 use crate::delivery::Delivery;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
@@ -40,10 +41,13 @@ pub const START_UNIX_MS: u64 = 1_795_352_709_000;
 /// What an actor is told last, when the server closes its connection.
 const CLOSED: &str = "(closed)";
 
-pub const LINES: Encoding =
-    Encoding { framing: Framing::Lines, compression: Compression::None, dialect: dialect::TEXT };
+pub const LINES: Encoding = Encoding {
+    framing: Framing::Lines,
+    compression: Compression::None,
+    dialect: Dialect::Text.number(),
+};
 pub const TEXT: Encoding = Encoding { framing: Framing::WebSocket, ..LINES };
-pub const JSON: Encoding = Encoding { dialect: dialect::JSON, ..TEXT };
+pub const JSON: Encoding = Encoding { dialect: Dialect::Json.number(), ..TEXT };
 
 /// What somebody says of itself on coming.
 #[derive(Clone, Copy, Default)]

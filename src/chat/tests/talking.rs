@@ -309,7 +309,7 @@ fn help_is_the_table() {
     let mut names = BTreeSet::new();
     for (line, command) in heard.iter().zip(&COMMANDS) {
         assert!(line.starts_with(&format!("* /{}", command.name)), "{line}");
-        assert!(line.contains(command.arguments) && line.ends_with(command.does), "{line}");
+        assert!(line.contains(command.arguments) && line.ends_with(command.help), "{line}");
         assert!(names.insert(command.name), "{} is there twice", command.name);
         for typed in
             [command.name.to_owned(), format!("/{}", command.name), command.name.to_uppercase()]

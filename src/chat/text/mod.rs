@@ -1,17 +1,19 @@
 //! Text that may reach another person's terminal.
 
-use crate::chat::emoji;
-use memchr::memmem;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+
+use memchr::memmem;
 use thiserror::Error;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use crate::chat::emoji;
 
 /// `text` without what would act on a terminal or hide in it:
 ///
 /// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it
 ///   is;
-/// * whatever breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR
+/// * all that breaks a line (LF, CR, VT, FF, NEL, U+2028, U+2029) and the tab become one space, CR
 ///   LF included: a message is one line, its words stay apart, and no second line can pass for the
 ///   server's;
 /// * bidi embeddings, overrides and isolates go, as they would reach past the message; LRM, RLM and
@@ -84,7 +86,7 @@ fn may_begin_suspect(byte: u8) -> bool {
     control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
 }
 
-/// Whether the character at the start of `rest` is one that `judge` might replace. MaxClients that
+/// Whether the character at the start of `rest` is one that `judge` might replace. Others that
 /// share a lead byte with those (quotes, dashes, full-width letters, ZWNJ) are passed over here.
 fn is_suspect(rest: &[u8]) -> bool {
     match rest {
@@ -154,19 +156,20 @@ fn is_selector(c: char) -> bool {
 pub fn is_blank(c: char) -> bool {
     matches!(
         c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
-            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
-            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
-            | '\u{2800}' | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{2800}'
+            | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
     )
 }
 
 /// Blanks in a row that a terminal is shown, in columns.
 const BLANKS_MAX: usize = 8;
 
-/// A cleaned text on a row of a terminal: of blanks in a row, of whatever kind, no more are shown
-/// than [`BLANKS_MAX`]. So a text that others cannot see cannot push the rest of a message to the
+/// A cleaned text on a row of a terminal: of blanks in a row, of any kind, no more are shown than
+/// [`BLANKS_MAX`]. So a text that others cannot see cannot push the rest of a message to the
 /// start of the next row, where it would pass for a message of somebody else.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a>(pub &'a str);

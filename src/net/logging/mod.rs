@@ -1,7 +1,7 @@
 //! The log: lines go through a queue to a thread of its own, which alone writes to standard error.
 //!
-//! Whoever logs never waits, whatever reads standard error: a pipe that nobody empties, a terminal
-//! stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
+//! Logging never waits, whatever reads standard error: a pipe that nobody empties, a terminal that
+//! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
 //! kind of line are thinned out before they come to it.
 
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// One line that says what is wrong with `RUST_LOG`, or why there is no thread.
 pub fn start() -> Result<(), String> {
     let directives = match std::env::var("RUST_LOG") {
-        Ok(directives) => directives,
+        Ok(directives) => with_module_names(&directives),
         Err(std::env::VarError::NotPresent) => "info".to_owned(),
         Err(error) => return Err(format!("RUST_LOG: {error}")),
     };
@@ -59,14 +59,33 @@ pub fn start() -> Result<(), String> {
     Ok(())
 }
 
+/// The same directives, with the program's name as its modules have it: people type it with the
+/// hyphen that it has everywhere else, and would get no log at all.
+fn with_module_names(directives: &str) -> String {
+    let (modules, filter) = match directives.split_once('/') {
+        Some((modules, filter)) => (modules, Some(filter)),
+        None => (directives, None),
+    };
+    let rename = |directive: &str| {
+        let directive = directive.trim();
+        match directive.strip_prefix(env!("CARGO_PKG_NAME")) {
+            Some(rest) if rest.is_empty() || rest.starts_with(['=', ':']) => {
+                format!("{}{rest}", env!("CARGO_CRATE_NAME"))
+            }
+            _ => directive.to_owned(),
+        }
+    };
+    let modules = modules.split(',').map(rename).collect::<Vec<_>>().join(",");
+    filter.map_or_else(|| modules.clone(), |filter| format!("{modules}/{filter}"))
+}
+
 /// As strict as with a flag; env_logger takes what it does not understand for the name of a module,
 /// and then logs nothing.
 fn check(directives: &str) -> Result<(), String> {
     env_filter::Builder::new().try_parse(directives).map_err(|error| error.to_string())?;
-    for word in directives
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty() && !word.contains(['=', '/']))
+    let modules = directives.split('/').next().unwrap_or_default();
+    for word in
+        modules.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains('='))
     {
         let is_ours = word.starts_with(env!("CARGO_CRATE_NAME"));
         if !is_ours && word.parse::<LevelFilter>().is_err() {
@@ -101,15 +120,15 @@ impl Log {
                 .target(Target::Pipe(target))
                 .build()
         };
-        let told = Told::default();
+        let formatted = Formatted::default();
         let writer = Writer {
             shared: Arc::clone(&shared),
-            reports: build("trace", Box::new(told.clone())),
-            told,
+            reports: build("trace", Box::new(formatted.clone())),
+            formatted,
             sink,
         };
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-        Ok(Log { lines: build(directives, Box::new(Entrance(Arc::clone(&shared)))), shared })
+        Ok(Log { lines: build(directives, Box::new(QueueWriter(Arc::clone(&shared)))), shared })
     }
 }
 
@@ -163,7 +182,7 @@ struct State {
     queue: Queue,
     thinning: Thinning,
     is_writing: bool,
-    /// All that was left out is to be told now.
+    /// All that was left out is to be reported now.
     is_ending: bool,
     /// No flush waits longer than this; set by the first.
     flush_until: Option<Instant>,
@@ -214,7 +233,7 @@ impl Shared {
             .saturating_duration_since(Instant::now());
         self.work.notify_one();
         let is_busy = |state: &mut State| {
-            state.is_writing || !state.queue.bytes.is_empty() || state.thinning.owes()
+            state.is_writing || !state.queue.bytes.is_empty() || state.thinning.has_left_out()
         };
         let waited = self.rest.wait_timeout_while(state, patience, is_busy);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_ending = false;
@@ -247,10 +266,10 @@ impl Shared {
     }
 }
 
-/// Where formatted lines come in.
-struct Entrance(Arc<Shared>);
+/// Appends formatted lines to the queue.
+struct QueueWriter(Arc<Shared>);
 
-impl Write for Entrance {
+impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.lock().queue.push(line);
         self.0.work.notify_one();
@@ -268,7 +287,7 @@ impl Write for Entrance {
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// Lines dropped that nobody has been told of.
+    /// Lines dropped and not reported yet.
     lost: u64,
 }
 
@@ -302,10 +321,10 @@ struct Flow {
     left_out: Option<LeftOut>,
 }
 
-/// Lines that were not logged, until it is told how many they were.
+/// Lines that were not logged, until their number is reported.
 struct LeftOut {
     count: u64,
-    /// When there is room for a line to tell of them.
+    /// When there is room for a line that reports them.
     due: Millis,
     level: Level,
     target: String,
@@ -348,23 +367,23 @@ impl Thinning {
         Admitted::FirstLeftOut
     }
 
-    fn owes(&self) -> bool {
+    fn has_left_out(&self) -> bool {
         self.places.values().any(|flow| flow.left_out.is_some())
     }
 
-    /// When it is next to be told that lines were left out.
+    /// When lines that were left out are to be reported next.
     fn due(&self) -> Option<Millis> {
         self.places.values().filter_map(|flow| Some(flow.left_out.as_ref()?.due)).min()
     }
 
-    /// What is to be told by now, or at the end all that there is.
+    /// What is to be reported by now; at the end, all that there is.
     fn take_due(&mut self, now: Millis, is_ending: bool) -> Vec<LeftOut> {
         let mut taken = Vec::new();
         for flow in self.places.values_mut() {
             if let Some(left_out) =
                 flow.left_out.take_if(|left_out| is_ending || left_out.due <= now)
             {
-                // The line that tells of them is one as well.
+                // The line that reports them is one as well.
                 let _ = flow.bucket.try_take(now, &rate_of(left_out.level));
                 taken.push(left_out);
             }
@@ -379,9 +398,9 @@ impl Thinning {
 struct Writer<W> {
     shared: Arc<Shared>,
     sink: W,
-    /// Formats the lines about lines that are missing, into `told`.
+    /// Formats the lines about lines that are missing, into `formatted`.
     reports: env_logger::Logger,
-    told: Told,
+    formatted: Formatted,
 }
 
 impl<W: Write> Writer<W> {
@@ -397,7 +416,7 @@ impl<W: Write> Writer<W> {
                     format_args!("{count} more {were} left out: {example}"),
                 );
             }
-            lines.append(&mut self.told.take());
+            lines.append(&mut self.formatted.take());
             let count = memchr::memchr_iter(b'\n', &lines).count() as u64;
             if lost > 0 {
                 let were =
@@ -407,7 +426,7 @@ impl<W: Write> Writer<W> {
                     module_path!(),
                     format_args!("{lost} {were} lost: nobody took them"),
                 );
-                lines.append(&mut self.told.take());
+                lines.append(&mut self.formatted.take());
             }
             if self.write(&lines).is_err() {
                 self.shared.lock().queue.lost += lost + count;
@@ -442,17 +461,17 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// What the writer has to say itself.
+/// The writer's own lines.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<u8>>>);
+struct Formatted(Arc<Mutex<Vec<u8>>>);
 
-impl Told {
+impl Formatted {
     fn take(&self) -> Vec<u8> {
         mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Write for Told {
+impl Write for Formatted {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
         Ok(line.len())

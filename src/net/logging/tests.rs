@@ -19,15 +19,15 @@ fn admit(thinning: &mut Thinning, place: u32, level: Level, now: Millis) -> bool
 // ---- Thinning ----
 
 #[test]
-fn a_flood_of_one_kind_is_told_by_its_beginning_and_then_once_a_second() {
+fn a_flood_of_one_kind_is_logged_at_its_beginning_and_then_once_a_second() {
     let mut thinning = Thinning::default();
     let admitted = (0..50_000).filter(|_| admit(&mut thinning, 1, Level::Info, 7)).count();
-    assert_eq!((admitted, thinning.owes(), thinning.due()), (1000, true, Some(1007)));
+    assert_eq!((admitted, thinning.has_left_out(), thinning.due()), (1000, true, Some(1007)));
     assert!(thinning.take_due(1006, false).is_empty());
-    let told = thinning.take_due(1007, false);
-    assert_eq!(told.len(), 1);
-    assert_eq!((told[0].count, told[0].example.as_str()), (49_000, "at 7"));
-    assert!(!thinning.owes());
+    let reported = thinning.take_due(1007, false);
+    assert_eq!(reported.len(), 1);
+    assert_eq!((reported[0].count, reported[0].example.as_str()), (49_000, "at 7"));
+    assert!(!thinning.has_left_out());
 
     // Still flooded: the line that tells of it is the one line a second.
     let mut lines = 0;
@@ -52,7 +52,7 @@ fn a_flood_of_one_kind_hides_no_other() {
 }
 
 #[test]
-fn whoever_ends_tells_what_was_left_out_at_once() {
+fn what_was_left_out_is_reported_at_the_end() {
     let mut thinning = Thinning::default();
     assert_eq!((0..1001).filter(|_| admit(&mut thinning, 1, Level::Info, 0)).count(), 1000);
     assert_eq!(thinning.take_due(0, true).iter().map(|left_out| left_out.count).sum::<u64>(), 1);
@@ -60,7 +60,7 @@ fn whoever_ends_tells_what_was_left_out_at_once() {
 
 // ---- The queue and its writer ----
 
-/// Writes what it is told to, when it is told to.
+/// Writes what it is reported to, when it is reported to.
 struct Sink {
     written: Sender<Vec<u8>>,
     answers: Receiver<io::Result<()>>,
@@ -129,7 +129,7 @@ fn lines_come_out_whole_in_order_and_with_their_level() {
 }
 
 #[test]
-fn whoever_logs_does_not_wait_and_what_is_lost_is_counted() {
+fn logging_does_not_wait_and_what_is_lost_is_counted() {
     let (log, answer, output) = log_to_sink();
     // A kilobyte each from places of their own: twice what the queue holds.
     let long = "x".repeat(1000);
@@ -190,7 +190,7 @@ fn a_sink_that_fails_is_tried_again_with_the_next_line() {
 }
 
 #[test]
-fn what_was_left_out_is_told_though_no_further_line_comes() {
+fn what_was_left_out_is_reported_though_no_further_line_comes() {
     let (log, answer, output) = log_to_sink();
     (0..1000).for_each(|_| drop(answer.send(Ok(()))));
     (0..1500).for_each(|number| say(&log, 1, format_args!("line {number}")));
@@ -222,6 +222,22 @@ fn what_would_log_nothing_unnoticed_is_refused() {
     }
     for bad in ["a=b=c", "inof", "info,verbose", "chat-server", "chat_server=loud"] {
         assert!(check(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_program_s_name_with_its_hyphen_is_the_name_of_its_modules() {
+    for (typed, read) in [
+        ("chat-server", "chat_server"),
+        ("chat-server=debug", "chat_server=debug"),
+        ("warn, chat-server::net=info,hyper-util=off", "warn,chat_server::net=info,hyper-util=off"),
+        ("chat-server-x=off", "chat-server-x=off"),
+        ("info/chat-server, once", "info/chat-server, once"),
+        ("chat_server=debug,info", "chat_server=debug,info"),
+        ("", ""),
+    ] {
+        assert_eq!(with_module_names(typed), read, "{typed}");
+        assert_eq!(check(read), Ok(()), "{read}");
     }
 }
 

@@ -64,20 +64,20 @@ impl Drop for Near {
 }
 
 /// Refuses a connection that has sent this much by now.
-fn refuse(
-    refusals: &mut Rejections<Near>,
-    refusal: Rejection,
+fn reject(
+    rejections: &mut Rejections<Near>,
+    rejection: Rejection,
     input: &[u8],
     ms: u64,
 ) -> Rc<RefCell<Far>> {
     let far = Rc::new(RefCell::new(Far { input: input.to_vec(), ..Far::default() }));
-    refusals.refuse(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1).into(), refusal, at(ms));
+    rejections.reject(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1).into(), rejection, at(ms));
     far
 }
 
-/// What it was told; empty as long as it is not.
+/// Its answer; empty as long as there is none.
 #[track_caller]
-fn told(far: &RefCell<Far>) -> String {
+fn answered(far: &RefCell<Far>) -> String {
     let far = far.borrow();
     assert_eq!((far.is_shut, far.is_closed), (!far.output.is_empty(), !far.output.is_empty()));
     String::from_utf8(far.output.clone()).expect("text")
@@ -87,33 +87,33 @@ fn at(ms: u64) -> Now {
     Now { ms, unix_ms: 0 }
 }
 
-fn answer(refusal: Rejection, protocols: Protocols, arrived: &[u8]) -> String {
-    String::from_utf8(refusal.answer(protocols, arrived, DATE)).expect("text")
+fn answer(rejection: Rejection, protocols: Protocols, arrived: &[u8]) -> String {
+    String::from_utf8(render(rejection, protocols, arrived, DATE)).expect("text")
 }
 
 #[test]
-fn whoever_has_not_sent_a_request_is_told_in_a_line() {
-    for refusal in ALL {
+fn a_client_without_a_request_is_answered_with_a_line() {
+    for rejection in ALL {
         for arrived in
             [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"]
         {
-            let line = answer(refusal, Protocols::Auto, arrived);
-            assert_eq!(line, format!("! {refusal}; try again later\n"));
+            let line = answer(rejection, Protocols::Auto, arrived);
+            assert_eq!(line, format!("! {rejection}; try again later\n"));
         }
-        let line = answer(refusal, Protocols::Line, b"GET / HTTP/1.1\r\n");
-        assert_eq!(line, format!("! {refusal}; try again later\n"));
+        let line = answer(rejection, Protocols::Line, b"GET / HTTP/1.1\r\n");
+        assert_eq!(line, format!("! {rejection}; try again later\n"));
     }
 }
 
 #[test]
 fn a_request_is_answered_with_a_response() {
-    for (refusal, status) in ALL.into_iter().zip([503, 503, 429, 429]) {
+    for (rejection, status) in ALL.into_iter().zip([503, 503, 429, 429]) {
         for (protocols, arrived) in [
             (Protocols::Auto, &b"GET /?name=alice HTTP/1.1\r\nUpg"[..]),
             (Protocols::Auto, b"POST /"),
             (Protocols::Http, b""),
         ] {
-            let response = answer(refusal, protocols, arrived);
+            let response = answer(rejection, protocols, arrived);
             let (head, body) = response.split_once("\r\n\r\n").expect("a head");
             assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
             for field in ["Retry-After: 10", "Connection: close", &format!("Date: {DATE}")] {
@@ -127,60 +127,71 @@ fn a_request_is_answered_with_a_response() {
 
 #[test]
 fn what_answers_head_has_no_body() {
-    for refusal in ALL {
-        let response = answer(refusal, Protocols::Auto, b"HEAD / HTTP/1.1\r\n");
+    for rejection in ALL {
+        let response = answer(rejection, Protocols::Auto, b"HEAD / HTTP/1.1\r\n");
         assert!(response.ends_with("\r\n\r\n"), "{response}");
     }
 }
 
 #[test]
 fn a_request_that_comes_just_after_its_connection_is_answered() {
-    let mut refusals = Rejections::new(Protocols::Auto);
-    let asks = refuse(&mut refusals, Rejection::AddressFull, b"", 0);
-    let silent = refuse(&mut refusals, Rejection::AddressFull, b"", 1);
+    let mut rejections = Rejections::new(Protocols::Auto);
+    let asks = reject(&mut rejections, Rejection::AddressFull, b"", 0);
+    let silent = reject(&mut rejections, Rejection::AddressFull, b"", 1);
     asks.borrow_mut().input.extend_from_slice(b"GET / HTTP/1.1\r\n");
-    assert_eq!(refusals.next_deadline(), Some(100));
-    refusals.turn(at(99));
-    assert_eq!((told(&asks), told(&silent)), (String::new(), String::new()));
-    refusals.turn(at(100));
-    assert!(told(&asks).starts_with("HTTP/1.1 429 "));
-    assert_eq!((told(&silent), refusals.next_deadline()), (String::new(), Some(101)));
-    refusals.turn(at(200));
-    assert!(told(&silent).starts_with("! your address "));
-    assert_eq!(refusals.next_deadline(), None);
+    assert_eq!(rejections.next_deadline(), Some(100));
+    rejections.answer_due(at(99));
+    assert_eq!((answered(&asks), answered(&silent)), (String::new(), String::new()));
+    rejections.answer_due(at(100));
+    assert!(answered(&asks).starts_with("HTTP/1.1 429 "));
+    assert_eq!((answered(&silent), rejections.next_deadline()), (String::new(), Some(101)));
+    rejections.answer_due(at(200));
+    assert!(answered(&silent).starts_with("! your address "));
+    assert_eq!(rejections.next_deadline(), None);
 }
 
 #[test]
 fn nobody_waits_without_a_reason() {
-    let mut refusals = Rejections::new(Protocols::Auto);
+    let mut rejections = Rejections::new(Protocols::Auto);
     for input in [&b"hello\n"[..], b"GET / HTTP/1.1\r\n"] {
-        assert_ne!(told(&refuse(&mut refusals, Rejection::Full, input, 0)), "");
+        assert_ne!(answered(&reject(&mut rejections, Rejection::Full, input, 0)), "");
     }
     assert_ne!(
-        told(&refuse(&mut refusals, Rejection::OutOfDescriptors, b"", 0)),
+        answered(&reject(&mut rejections, Rejection::OutOfDescriptors, b"", 0)),
         "",
         "its descriptor is needed"
     );
     let far = Rc::new(RefCell::new(Far { input_ended: true, ..Far::default() }));
-    refusals.refuse(Near(Rc::clone(&far)), (Ipv4Addr::LOCALHOST, 1).into(), Rejection::Full, at(0));
-    assert_ne!(told(&far), "", "it will say nothing more");
-    let mut refusals = Rejections::new(Protocols::Line);
-    assert_ne!(told(&refuse(&mut refusals, Rejection::Full, b"", 0)), "", "no request will come");
+    rejections.reject(
+        Near(Rc::clone(&far)),
+        (Ipv4Addr::LOCALHOST, 1).into(),
+        Rejection::Full,
+        at(0),
+    );
+    assert_ne!(answered(&far), "", "it will say nothing more");
+    let mut rejections = Rejections::new(Protocols::Line);
+    assert_ne!(
+        answered(&reject(&mut rejections, Rejection::Full, b"", 0)),
+        "",
+        "no request will come"
+    );
 }
 
 #[test]
 fn a_flood_does_not_make_more_wait() {
-    let mut refusals = Rejections::new(Protocols::Auto);
+    let mut rejections = Rejections::new(Protocols::Auto);
     let flood: Vec<_> =
-        (0..1000).map(|_| refuse(&mut refusals, Rejection::AddressTooFast, b"", 5)).collect();
-    let waiting = flood.iter().filter(|far| told(far).is_empty()).count();
-    assert_eq!((waiting, refusals.waiting.len()), (WAITING_MAX, WAITING_MAX));
+        (0..1000).map(|_| reject(&mut rejections, Rejection::AddressTooFast, b"", 5)).collect();
+    let waiting = flood.iter().filter(|far| answered(far).is_empty()).count();
+    assert_eq!((waiting, rejections.waiting.len()), (WAITING_MAX, WAITING_MAX));
     assert!(
-        flood[..1000 - WAITING_MAX].iter().all(|far| !told(far).is_empty()),
+        flood[..1000 - WAITING_MAX].iter().all(|far| !answered(far).is_empty()),
         "the first are told first"
     );
-    refusals.finish(at(6));
+    rejections.answer_all(at(6));
     assert!(
-        flood.iter().all(|far| told(far) == "! your address connects too often; try again later\n")
+        flood
+            .iter()
+            .all(|far| answered(far) == "! your address connects too often; try again later\n")
     );
 }

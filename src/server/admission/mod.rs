@@ -1,7 +1,7 @@
 //! What one address may have: so many clients at once, and new connections so often.
 //!
-//! Sans-IO: whoever accepts connections asks [`Admission::admit`], and tells of each client that
-//! came and left.
+//! Sans-IO: what accepts connections asks [`Admission::admit`], and reports each client that
+//! connected and disconnected.
 //!
 //! What is kept is of two kinds. How many clients an address has is exact, and an address without
 //! clients has no entry. How often it connected is forgotten as soon as forgetting makes no
@@ -15,7 +15,6 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::clock::Millis;
-use crate::net::rejection::Rejection;
 use crate::throttle::{Rate, TokenBucket};
 
 /// `--max-clients-per-address` for public addresses, unless given: a school or an office behind one
@@ -26,11 +25,11 @@ const PUBLIC_CLIENTS_MAX: u32 = 256;
 /// core accepts.
 const PUBLIC_CONNECTS: (u32, u32) = (512, 32);
 
-/// Admission that have connected of late, in each of two tables: as many as fill 2^16 slots of 17
+/// Addresses that have connected of late, in each of two tables: as many as fill 2^16 slots of 17
 /// bytes, about 1 MiB.
 const RECENT_MAX: usize = 7 << 13;
 
-/// Whoever counts as one: an IPv4 address, or the /64 network of an IPv6 address, which is what one
+/// What counts as one address: an IPv4 address, or the /64 network of an IPv6 address, which is what one
 /// host or one home is given (RFC 6177); it could come from another address of its 2^64 each time.
 ///
 /// Held as the network's 64 bits. IPv4 addresses take the place of the networks in `::/32`, which
@@ -39,13 +38,42 @@ const RECENT_MAX: usize = 7 << 13;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Address(u64);
 
-/// MaxClients clients at once.
+/// How many clients may be connected at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxClients {
     /// As many as there is room for.
     Off,
     /// So many and no more; at least one.
     AtMost(u32),
+}
+
+/// Why a connection is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// `--max-clients`, or what the limit of open files allows.
+    #[error("this server has as many clients as it can take")]
+    Full,
+    /// The process, or the system, has no descriptor left.
+    #[error("this server is out of file descriptors")]
+    OutOfDescriptors,
+    /// `--max-clients-per-address`.
+    #[error("your address has as many clients here as it may have")]
+    AddressFull,
+    /// `--connect-rate`.
+    #[error("your address connects too often")]
+    AddressTooFast,
+}
+
+impl Rejection {
+    /// The limit that an operator can change.
+    pub fn limit(self) -> &'static str {
+        match self {
+            Rejection::Full => "--max-clients, open files",
+            Rejection::OutOfDescriptors => "open files",
+            Rejection::AddressFull => "--max-clients-per-address",
+            Rejection::AddressTooFast => "--connect-rate",
+        }
+    }
 }
 
 /// What one address may have.
@@ -81,8 +109,8 @@ pub struct AddressPolicy {
 /// An address with clients takes 20 to 40 bytes, one without any nothing: where everybody has an
 /// address of their own, that is memory of every client.
 ///
-/// Both are hashed with keys that nobody outside knows: whoever picks addresses must not pick where
-/// they collide.
+/// Both are hashed with keys that nobody outside knows: an attacker who picks addresses must not pick
+/// where they collide.
 #[derive(Debug)]
 pub struct Admission {
     policy: AddressPolicy,
@@ -164,11 +192,11 @@ impl Admission {
         Admission { policy, clients: HashMap::new(), recent: Recent::new(fill_ms, RECENT_MAX) }
     }
 
-    /// Asks for one more client from this address. It is counted when it has come; that it was let
-    /// in counts now.
+    /// Asks for one more client from this address. The client is counted once it is connected, the
+    /// connection now.
     ///
     /// # Errors
-    /// Why it may not come in. Asking in vain costs the address nothing.
+    /// Why it is rejected. Asking in vain costs the address nothing.
     pub fn admit(&mut self, ip: IpAddr, now: Millis) -> Result<(), Rejection> {
         let AddressLimits { clients, connects } = *self.policy.limits(ip);
         let address = Address::of(ip);
@@ -242,8 +270,8 @@ impl Recent {
     /// The bucket of this address.
     ///
     /// When there is no room for it, those who have not tried for longest are forgotten, as if
-    /// their buckets were full; the last `max` who tried never are. Whoever comes from so many
-    /// addresses gains by it no more than by turning to others of them. To refuse those for whom
+    /// their buckets were full; the last `max` who tried never are. An attacker with so many
+    /// addresses gains by it no more than by using others of them. To refuse those for whom
     /// there is no room would be worse: then that one could lock all newcomers out.
     fn bucket(&mut self, address: Address, now: Millis) -> &mut TokenBucket {
         self.turn(now);
@@ -268,7 +296,7 @@ impl Recent {
     }
 }
 
-/// Admission of which something has been noted of late.
+/// Addresses of which something has been noted of late.
 ///
 /// Invariant: what was noted since `turned_at` is in `young`, what was noted in the time before in
 /// `old`; neither has more than `RECENT_MAX` addresses.
@@ -329,7 +357,7 @@ impl FromStr for MaxClients {
     }
 }
 
-/// A number of clients that cannot be used. Whoever reports it says what was given.
+/// A number of clients that cannot be used. The report of it says what was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give a number of clients from 1 to {}, or off for no limit", u32::MAX)]
 pub struct MaxClientsError;

@@ -143,7 +143,7 @@ fn numbers_of_clients_are_read() {
 // ---- How many at once ----
 
 #[test]
-fn so_many_clients_and_whoever_leaves_makes_room() {
+fn so_many_clients_and_one_that_leaves_makes_room() {
     let mut addresses = addresses("2", "off");
     let (a, b) = (ip("127.0.0.2"), ip("127.0.0.3"));
     assert_eq!(comes(&mut addresses, a, 0, 10), 2);
@@ -229,7 +229,7 @@ fn any_number_of_networks_take_no_more_memory() {
         if network % 10_000 == 0 {
             addresses.assert_invariants([].into_iter());
             let granted = addresses.admit(nagging, 1).is_ok();
-            assert_eq!(granted, network <= 10_000, "whoever keeps trying is not forgotten");
+            assert_eq!(granted, network <= 10_000, "an address that keeps trying is not forgotten");
         }
     }
     // Neither has ever grown past 2^16 slots.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_server::chat::name::{Name, NameError, Named, RoomName};
+use chat_server::chat::name::{Name, NameError, NameForms, RoomName};
 use chat_server::chat::text::{Row, clean, from_bytes, is_blank, quote};
 use unicode_normalization::UnicodeNormalization;
 
@@ -76,7 +76,7 @@ fn check_name(typed: &str) {
         Ok((shown, key)) => {
             check_shown(typed.trim(), &shown, &key);
             check_forms(&shown, &key, |form| read(form).ok());
-            check_looks(
+            check_skeletons(
                 &Name::parse(&shown).expect("a name"),
                 &Name::parse(&key).or_else(|_| Name::parse(&shown)).expect("a name"),
             );
@@ -106,10 +106,10 @@ fn plainly(key: &str) -> String {
 }
 
 /// Whatever its form, a name looks the same.
-fn check_looks<N: Named>(name: &N, other: &N) {
-    let looks = other.looks();
+fn check_skeletons<N: NameForms>(name: &N, other: &N) {
+    let skeletons = other.skeletons();
     assert!(
-        name.looks().iter().any(|look| looks.contain(look)),
+        name.skeletons().iter().any(|skeleton| skeletons.contains(skeleton)),
         "{} and {}",
         name.as_str(),
         other.as_str()

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use chat_server::chat::dialect::json;
-use chat_server::chat::request::{self, PAGE, Request, RequestError, Resume};
+use chat_server::chat::dialect::{json, text};
+use chat_server::chat::request::{PAGE, Request, RequestError, Resume};
 use chat_server::chat::state::history::MessageKind;
 use chat_server::chat::text::is_blank;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -23,7 +23,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-fn check_complaint(error: &RequestError) {
+fn check_error(error: &RequestError) {
     let RequestError { code, message } = error;
     assert!(!message.contains(acts) && message.len() < 1000, "{}", message.escape_unicode());
     let known = ["bad_json", "bad_field", "missing_field", "unknown_type"];
@@ -33,9 +33,9 @@ fn check_complaint(error: &RequestError) {
 // ---- Typed ----
 
 fn check_typed(line: &str) {
-    let parsed = request::parse(line);
+    let parsed = text::parse(line);
     if let Err(error) = &parsed {
-        check_complaint(error);
+        check_error(error);
     }
     assert_eq!(parsed.map_err(|error| error.code), type_naively(line), "{line:?}");
 }
@@ -112,21 +112,21 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
 // ---- JSON ----
 
 fn check_json(text: &str) {
-    let readable = json::readable(text);
-    assert!(!readable.starts_with('\u{FEFF}'));
-    assert_eq!(json::readable(&readable), readable, "what is mended needs no more mending");
+    let repaired = json::repair(text);
+    assert!(!repaired.starts_with('\u{FEFF}'));
+    assert_eq!(json::repair(&repaired), repaired, "what is repaired needs no more repair");
     let is_object = serde_json::from_str::<Value>(text).is_ok();
-    assert!(!is_object || readable == text, "an object that can be read stays as it is: {text}");
-    let error = serde_json::from_str::<Value>(&readable)
+    assert!(!is_object || repaired == text, "an object that can be read stays as it is: {text}");
+    let error = serde_json::from_str::<Value>(&repaired)
         .map_or_else(|error| error.to_string(), |_| String::new());
-    assert!(!error.contains("surrogate"), "{readable}: {error}");
-    check_object(&readable);
+    assert!(!error.contains("surrogate"), "{repaired}: {error}");
+    check_object(&repaired);
 }
 
 fn check_object(text: &str) {
     let (parsed, reference) = json::parse(text);
     if let Err(error) = &parsed {
-        check_complaint(error);
+        check_error(error);
     }
     let reference =
         reference.map(|reference| serde_json::to_string(&reference).expect("a number or a string"));
@@ -253,10 +253,10 @@ fn ask_naively(fields: &Fields) -> (Result<Request<'static>, &'static str>, Opti
     if !fields.fit() {
         return (Err("bad_field"), reference);
     }
-    (command_naively(fields), reference)
+    (request_naively(fields), reference)
 }
 
-fn command_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
+fn request_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
     const MISSING: &str = "missing_field";
     let need = |field: &str| fields.text(field).map(Into::into).ok_or(MISSING);
     let room = fields.text("room").map(Into::into);

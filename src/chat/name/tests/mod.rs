@@ -6,10 +6,10 @@ fn name(typed: &str) -> Name {
     Name::parse(typed).unwrap_or_else(|error| panic!("{}: {error}", typed.escape_unicode()))
 }
 
-fn refusal(typed: &str) -> NameProblem {
+fn error_kind(typed: &str) -> NameErrorKind {
     match Name::parse(typed) {
         Ok(name) => panic!("{} is a name: {name:?}", typed.escape_unicode()),
-        Err(error) => error.refusal,
+        Err(error) => error.kind,
     }
 }
 
@@ -156,15 +156,15 @@ fn names_that_are_two_names() {
 
 #[test]
 fn every_refusal() {
-    use NameProblem::*;
+    use NameErrorKind::*;
     let limits = (32, 128);
     for (typed, expected) in [
         ("", Empty),
         (" \t\u{3000}\r\n", Empty),
-        ("...", SaysNothing),
-        ("_", SaysNothing),
-        ("^_^", SaysNothing),
-        ("。。。", SaysNothing),
+        ("...", OnlyPunctuation),
+        ("_", OnlyPunctuation),
+        ("^_^", OnlyPunctuation),
+        ("。。。", OnlyPunctuation),
         (&"x".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
         (&"é".repeat(33), TooLong { clusters: 33, clusters_max: limits.0 }),
         (
@@ -179,20 +179,20 @@ fn every_refusal() {
         ("é\u{A0}b", WhiteSpace { found: '\u{A0}' }),
         ("é\u{2028}b", WhiteSpace { found: '\u{2028}' }),
         ("é\u{85}b", WhiteSpace { found: '\u{85}' }),
-        ("/nick", Start { found: '/' }),
-        ("／nick", Start { found: '／' }),
-        ("#lobby", Start { found: '#' }),
-        ("＃lobby", Start { found: '＃' }),
-        ("#\u{FE0F}\u{20E3}", Start { found: '#' }),
-        ("-v", Start { found: '-' }),
-        ("+v", Start { found: '+' }),
-        ("!", Start { found: '!' }),
-        ("！エラー", Start { found: '！' }),
-        ("*", Start { found: '*' }),
-        ("＊注意", Start { found: '＊' }),
-        ("@op", Start { found: '@' }),
-        ("&local", Start { found: '&' }),
-        ("~owner", Start { found: '~' }),
+        ("/nick", ForbiddenStart { found: '/' }),
+        ("／nick", ForbiddenStart { found: '／' }),
+        ("#lobby", ForbiddenStart { found: '#' }),
+        ("＃lobby", ForbiddenStart { found: '＃' }),
+        ("#\u{FE0F}\u{20E3}", ForbiddenStart { found: '#' }),
+        ("-v", ForbiddenStart { found: '-' }),
+        ("+v", ForbiddenStart { found: '+' }),
+        ("!", ForbiddenStart { found: '!' }),
+        ("！エラー", ForbiddenStart { found: '！' }),
+        ("*", ForbiddenStart { found: '*' }),
+        ("＊注意", ForbiddenStart { found: '＊' }),
+        ("@op", ForbiddenStart { found: '@' }),
+        ("&local", ForbiddenStart { found: '&' }),
+        ("~owner", ForbiddenStart { found: '~' }),
         ("[bob", Punctuation { found: '[' }),
         ("［bob", Punctuation { found: '［' }),
         ("<bob", Punctuation { found: '<' }),
@@ -240,15 +240,15 @@ fn every_refusal() {
         ("a\u{378}", Unassigned { found: '\u{378}' }),
         ("a\u{FFFF}", Unassigned { found: '\u{FFFF}' }),
         ("a\u{10FFFE}", Unassigned { found: '\u{10FFFE}' }),
-        ("\u{1100}", NotForNames { found: '\u{1100}' }),
-        ("مح\u{640}مد", NotForNames { found: '\u{640}' }),
-        ("a\u{20DD}", NotForNames { found: '\u{20DD}' }),
-        ("1\u{20E3}", NotForNames { found: '\u{20E3}' }),
-        ("🇯", NotForNames { found: '🇯' }),
-        ("🇯🇵🇯", NotForNames { found: '🇯' }),
-        ("a´", NotForNames { found: '´' }),
-        ("\u{FDFA}", NotForNames { found: '\u{FDFA}' }),
-        ("a\u{FFFD}", NotForNames { found: '\u{FFFD}' }),
+        ("\u{1100}", Disallowed { found: '\u{1100}' }),
+        ("مح\u{640}مد", Disallowed { found: '\u{640}' }),
+        ("a\u{20DD}", Disallowed { found: '\u{20DD}' }),
+        ("1\u{20E3}", Disallowed { found: '\u{20E3}' }),
+        ("🇯", Disallowed { found: '🇯' }),
+        ("🇯🇵🇯", Disallowed { found: '🇯' }),
+        ("a´", Disallowed { found: '´' }),
+        ("\u{FDFA}", Disallowed { found: '\u{FDFA}' }),
+        ("a\u{FFFD}", Disallowed { found: '\u{FFFD}' }),
         ("\u{301}", LoneMark { found: '\u{301}' }),
         ("\u{301}a", LoneMark { found: '\u{301}' }),
         ("\u{3099}", LoneMark { found: '\u{3099}' }),
@@ -266,7 +266,7 @@ fn every_refusal() {
         ("Server", Reserved { name: "server" }),
         ("ſystem", Reserved { name: "system" }),
     ] {
-        assert_eq!(refusal(typed), expected, "{}", typed.escape_unicode());
+        assert_eq!(error_kind(typed), expected, "{}", typed.escape_unicode());
     }
 }
 
@@ -296,13 +296,13 @@ fn rooms() {
 
 #[test]
 fn refused_rooms() {
-    use NameProblem::*;
+    use NameErrorKind::*;
     for (typed, expected) in [
         ("", Empty),
         ("#", Empty),
         ("＃", Empty),
-        ("##dev", Start { found: '#' }),
-        ("#＃dev", Start { found: '＃' }),
+        ("##dev", ForbiddenStart { found: '#' }),
+        ("#＃dev", ForbiddenStart { found: '＃' }),
         ("# dev", WhiteSpace { found: ' ' }),
         ("#a,#b", Punctuation { found: ',' }),
         ("#a]", Punctuation { found: ']' }),
@@ -311,7 +311,7 @@ fn refused_rooms() {
         (&"👩\u{200D}💻".repeat(24), TooManyBytes { bytes: 264, bytes_max: 256 }),
     ] {
         let error = RoomName::parse(typed).expect_err(typed);
-        assert_eq!((error.what, error.refusal), (What::Room, expected));
+        assert_eq!((error.owner, error.kind), (NameOwner::Room, expected));
         assert!(error.to_string().starts_with("a room's name "), "{error}");
     }
 }
@@ -359,37 +359,37 @@ fn errors_say_what_where_and_what_to_do() {
 
 #[test]
 fn a_key_that_does_not_settle_is_none() {
-    assert_eq!(fold::key("𝓐", 1), None);
-    assert_eq!(fold::key("𝓐", 2), None, "an A, an a, and no look whether it stays");
-    assert_eq!(fold::key("𝓐", 3).as_deref(), Some("a"));
-    assert_eq!(fold::PASSES_MAX, 4);
+    assert_eq!(comparison::key("𝓐", 1), None);
+    assert_eq!(comparison::key("𝓐", 2), None, "an A, an a, and no look whether it stays");
+    assert_eq!(comparison::key("𝓐", 3).as_deref(), Some("a"));
+    assert_eq!(comparison::PASSES_MAX, 4);
 }
 
 #[test]
 fn every_error_is_one_line_with_advice() {
-    use NameProblem::*;
+    use NameErrorKind::*;
     let found = '\u{202E}';
-    for refusal in [
+    for kind in [
         Empty,
-        SaysNothing,
+        OnlyPunctuation,
         TooLong { clusters: 40, clusters_max: 32 },
         TooManyBytes { bytes: 400, bytes_max: 128 },
         WhiteSpace { found },
-        Start { found },
+        ForbiddenStart { found },
         Punctuation { found },
         Invisible { found },
         Unassigned { found },
-        NotForNames { found },
+        Disallowed { found },
         LoneMark { found },
         TooManyMarks { found },
         MixedDirection,
         Unstable,
         Reserved { name: "you" },
-        LooksReserved { name: "you" },
+        ConfusableWithReserved { name: "you" },
         MixedScripts,
     ] {
-        for what in [What::Name, What::Room] {
-            let error = NameError { what, refusal }.to_string();
+        for owner in [NameOwner::User, NameOwner::Room] {
+            let error = NameError { owner, kind }.to_string();
             assert!(error.is_ascii() && !error.contains(hostile), "{error}");
             assert_eq!(error.matches("; ").count(), 1, "{error}");
         }
@@ -429,9 +429,9 @@ fn a_name_that_looks_reserved_is_refused() {
         "=admin=",
         "admin\u{2BC}",
     ] {
-        let refusal = Name::parse(typed).map_err(|error| error.refusal);
-        let is_right = matches!(refusal, Err(NameProblem::LooksReserved { .. }));
-        assert!(is_right, "{typed} ({}): {refusal:?}", typed.escape_unicode());
+        let kind = Name::parse(typed).map_err(|error| error.kind);
+        let is_right = matches!(kind, Err(NameErrorKind::ConfusableWithReserved { .. }));
+        assert!(is_right, "{typed} ({}): {kind:?}", typed.escape_unicode());
     }
     for typed in [
         "administrator",
@@ -461,10 +461,10 @@ fn letters_of_one_script_do_not_hide_among_those_of_another() {
         "p\u{430}ypal",
         "сосo",
     ] {
-        let refusal = Name::parse(typed).map_err(|error| error.refusal);
-        assert_eq!(refusal, Err(NameProblem::MixedScripts), "{}", typed.escape_unicode());
-        let refusal = RoomName::parse(typed).map_err(|error| error.refusal);
-        assert_eq!(refusal, Err(NameProblem::MixedScripts), "{}", typed.escape_unicode());
+        let kind = Name::parse(typed).map_err(|error| error.kind);
+        assert_eq!(kind, Err(NameErrorKind::MixedScripts), "{}", typed.escape_unicode());
+        let kind = RoomName::parse(typed).map_err(|error| error.kind);
+        assert_eq!(kind, Err(NameErrorKind::MixedScripts), "{}", typed.escape_unicode());
     }
     for typed in [
         "сосо",
@@ -488,8 +488,8 @@ fn letters_of_one_script_do_not_hide_among_those_of_another() {
 #[test]
 fn what_looks_alike() {
     let are_alike = |one: &str, other: &str| {
-        let looks = name(other).looks();
-        name(one).looks().iter().any(|look| looks.contain(look))
+        let skeletons = name(other).skeletons();
+        name(one).skeletons().iter().any(|skeleton| skeletons.contains(skeleton))
     };
     for (one, other) in [
         ("Bill", "Bi11"),

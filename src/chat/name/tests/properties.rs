@@ -117,7 +117,7 @@ proptest! {
     fn both_ways_agree_on_ascii(typed in "[ -~]{0,8}|[a-zA-Z0-9/#*!@:.,<>_-]{1,40}") {
         let slow = || {
             rules::check(&typed, &NAME_LIMITS)?;
-            fold::key(&typed, fold::PASSES_MAX).ok_or(NameProblem::Unstable)
+            comparison::key(&typed, comparison::PASSES_MAX).ok_or(NameErrorKind::Unstable)
         };
         prop_assume!(typed.trim() == typed && !typed.is_empty());
         prop_assert_eq!(parse(&typed, "", &NAME_LIMITS).map(|name| name.key().to_owned()), slow());

@@ -1,7 +1,8 @@
 //! The form of a name that is compared.
 
-use crate::chat::emoji::{EMOJI_PRESENTATION, ZERO_WIDTH_JOINER};
 use unicode_normalization::UnicodeNormalization;
+
+use crate::chat::emoji::{EMOJI_PRESENTATION, ZERO_WIDTH_JOINER};
 
 /// RFC 8266 section 2.1: the rules are applied until the outcome is stable, three more times at
 /// most. Nothing is known that needs more than one.

@@ -1,22 +1,22 @@
-//! What a name looks like to people, so that no two look alike.
+//! Which names people could take for each other (confusables, UTS #39).
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_security::{MixedScript, skeleton};
 
-/// What a name looks like: as it is shown, and in lower case. Two names look alike if they have a
-/// look in common.
+/// What a name looks like: as it is shown, and in lower case. Two names are confusable if they have
+/// a skeleton in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looks {
+pub struct Skeletons {
     in_lower_case: String,
     /// Absent if it is the same.
     as_shown: Option<String>,
 }
 
-impl Looks {
-    pub fn of(shown: &str, key: &str) -> Looks {
-        let (in_lower_case, as_shown) = (look(key), look(shown));
-        Looks { as_shown: (as_shown != in_lower_case).then_some(as_shown), in_lower_case }
+impl Skeletons {
+    pub fn of(shown: &str, key: &str) -> Skeletons {
+        let (in_lower_case, as_shown) = (skeleton_of(key), skeleton_of(shown));
+        Skeletons { as_shown: (as_shown != in_lower_case).then_some(as_shown), in_lower_case }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
@@ -26,8 +26,8 @@ impl Looks {
             .map(String::as_str)
     }
 
-    pub fn contain(&self, look: &str) -> bool {
-        self.iter().any(|own| own == look)
+    pub fn contains(&self, skeleton: &str) -> bool {
+        self.iter().any(|own| own == skeleton)
     }
 }
 
@@ -37,15 +37,15 @@ impl Looks {
 pub fn mixes_scripts(shown: &str, key: &str) -> bool {
     let is_plain =
         |c: char| c.is_ascii() || c.general_category_group() == GeneralCategoryGroup::Mark;
-    let looks_plain = |form| look(form).chars().all(is_plain);
+    let looks_plain = |form| skeleton_of(form).chars().all(is_plain);
     !shown.is_ascii() && !shown.is_single_script() && (looks_plain(shown) || looks_plain(key))
 }
 
 /// The skeleton of UTS #39, section 4, without punctuation around it and the `#` of a room, and in
 /// lower case, so that `0` and `o` look alike as `0` and `O` do.
-pub fn look(form: &str) -> String {
+pub fn skeleton_of(form: &str) -> String {
     let bare = form.strip_prefix('#').unwrap_or(form).trim_matches(is_overlooked);
-    look_of_ascii(bare).unwrap_or_else(|| {
+    ascii_skeleton(bare).unwrap_or_else(|| {
         let mut before = ' ';
         let is_seen = |&c: &char| {
             // The dot above these is there already (UTS #39, 5.4).
@@ -57,31 +57,31 @@ pub fn look(form: &str) -> String {
     })
 }
 
-/// The same with nothing but letters and digits, without what decorates them, and all upright
-/// strokes alike: for names that nobody may come near.
-pub fn rough_look(form: &str) -> String {
-    let letters = look(form).nfd().filter(|c| c.is_alphanumeric()).collect::<String>();
+/// The same with nothing but letters and digits, without their accents, and all upright strokes
+/// alike: for names that no other may resemble.
+pub fn loose_skeleton(form: &str) -> String {
+    let letters = skeleton_of(form).nfd().filter(|c| c.is_alphanumeric()).collect::<String>();
     letters.replace(['i', '1', '\u{131}'], "l")
 }
 
-/// The same without any table, for most names, so that an idle server need not have the tables in
+/// [`skeleton_of`] for most names, without any table: an idle server need not have the tables in
 /// memory.
-fn look_of_ascii(bare: &str) -> Option<String> {
-    let mut look = String::with_capacity(bare.len() + 2);
+fn ascii_skeleton(bare: &str) -> Option<String> {
+    let mut skeleton = String::with_capacity(bare.len() + 2);
     for c in bare.chars() {
         match c {
-            '0' => look.push('o'),
-            '1' | 'I' | '|' => look.push('l'),
-            'm' => look.push_str("rn"),
-            '`' => look.push('\''),
-            '"' => look.push_str("''"),
+            '0' => skeleton.push('o'),
+            '1' | 'I' | '|' => skeleton.push('l'),
+            'm' => skeleton.push_str("rn"),
+            '`' => skeleton.push('\''),
+            '"' => skeleton.push_str("''"),
             // It is two rings and a slash.
             '%' => return None,
-            c if c.is_ascii() => look.push(c.to_ascii_lowercase()),
+            c if c.is_ascii() => skeleton.push(c.to_ascii_lowercase()),
             _ => return None,
         }
     }
-    Some(look)
+    Some(skeleton)
 }
 
 /// Whether `c` is easily missed before or after a name: `alice.`, `alice_`. The `#` is not, as it
@@ -103,9 +103,9 @@ mod tests {
         for c in (' '..='~').filter(|c| *c != '%') {
             let form = format!("a{c}z");
             let by_table: String = skeleton(&form).flat_map(char::to_lowercase).collect();
-            assert_eq!(look_of_ascii(&form), Some(by_table), "{c}");
+            assert_eq!(ascii_skeleton(&form), Some(by_table), "{c}");
         }
-        assert_eq!(look("ali\u{307}ce"), look("alice"), "the dot is there already");
-        assert_eq!((look_of_ascii("5%"), look_of_ascii("é")), (None, None));
+        assert_eq!(skeleton_of("ali\u{307}ce"), skeleton_of("alice"), "the dot is there already");
+        assert_eq!((ascii_skeleton("5%"), ascii_skeleton("é")), (None, None));
     }
 }

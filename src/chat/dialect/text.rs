@@ -1,0 +1,339 @@
+//! The dialect of people: lines that they type, and lines that they read.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use super::reply::{JoinedSelf, Line, Reply, RoomSummary};
+use super::utc::Utc;
+use crate::chat::request::{self, PAGE, Request, RequestError};
+use crate::chat::state::history::MessageKind;
+use crate::chat::text::{self, Row, quote};
+use crate::delivery::encoding::{Encoder, FrameKind, Framing};
+
+/// Messages shown by /history alone.
+pub const HISTORY_DEFAULT: u32 = 20;
+
+// ---- Requests ----
+
+/// Reads a line that somebody typed. Invisible characters before a command do not make a message of
+/// it, such as the byte order mark that scripts from Windows begin with.
+///
+/// # Errors
+/// A command that is not in the table, or that lacks an argument.
+pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
+    let line = without_invisible_start(line.trim_end());
+    let Some(command) = line.strip_prefix('/') else {
+        return Ok(match line {
+            "" => Request::Nothing,
+            text => Request::Say { room: None, text: text.into(), kind: MessageKind::Said },
+        });
+    };
+    if command.starts_with('/') {
+        return Ok(Request::Say { room: None, text: command.into(), kind: MessageKind::Said });
+    }
+    let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let Some(spec) = request::find(name) else {
+        let message = format!(
+            "There is no command {}. Type /help for the commands, or //text to say /text.",
+            quote(&line[..=name.len()], 40)
+        );
+        return Err(RequestError::new("unknown_type", message));
+    };
+    (spec.parse)(arguments.trim()).ok_or_else(|| {
+        let message =
+            format!("That is not how /{0} works. Type it as: /{0} {1}", spec.name, spec.arguments);
+        RequestError::new("missing_field", message)
+    })
+}
+
+/// A line without a byte order mark, and a command without anything invisible before it.
+fn without_invisible_start(line: &str) -> &str {
+    if line.starts_with(|c: char| c.is_ascii_graphic()) {
+        return line;
+    }
+    let bare = line
+        .trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
+    if bare.starts_with('/') { bare } else { line.trim_start_matches('\u{FEFF}') }
+}
+
+// ---- Replies ----
+
+/// Appends the lines of a reply; some have none.
+pub fn render(to: &mut Encoder, reply: &Reply) {
+    match reply {
+        Reply::Said { room, line, .. } => render_said(to, room, *line),
+        Reply::Welcome { .. } | Reply::Typing { .. } => {}
+        Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
+        Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
+        Reply::Left { room, name, reason: None, .. } => {
+            line(to, format_args!("* {name} left {room}."));
+        }
+        Reply::Left { room, name, reason: Some(reason), .. } => {
+            line(to, format_args!("* {name} left {room}: {}", Row(reason)));
+        }
+        Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
+        Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
+        Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
+        Reply::Direct { to: receiver, text, sent: true, .. } => {
+            line(to, format_args!("[you -> {receiver}] {}", Row(text)));
+        }
+        Reply::Direct { from, text, .. } => line(to, format_args!("[{from} -> you] {}", Row(text))),
+        Reply::History { room, messages, replay, .. } => {
+            render_history(to, room, messages, *replay)
+        }
+        Reply::Members { room, members, total, after, next, .. } => {
+            render_members(to, room, members, *total, *after, *next);
+        }
+        Reply::Rooms { rooms, total, after, next, .. } => {
+            render_rooms(to, rooms, *total, *after, *next);
+        }
+        Reply::Error { message, .. } => line(to, format_args!("! {message}")),
+    }
+}
+
+/// Appends one line.
+pub fn line(to: &mut Encoder, line: fmt::Arguments) {
+    let ending = ending(to);
+    to.message(FrameKind::Text, |buffer| {
+        buffer.write_fmt(line).expect("a vector takes any bytes");
+        buffer.extend_from_slice(ending);
+    });
+}
+
+/// A message as people read it. Every message takes this way, so it does without formatting.
+fn render_said(to: &mut Encoder, room: &str, line: Line) {
+    let ending = ending(to);
+    to.message(FrameKind::Text, |buffer| {
+        let head = match line.me {
+            false => ["[", room, "] ", line.name, ": "],
+            true => ["[", room, "] * ", line.name, " "],
+        };
+        for part in head {
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        for part in Row(line.text).pieces() {
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        buffer.extend_from_slice(ending);
+    });
+}
+
+/// A terminal's lines end as RFC 854 has it; a frame is a line by itself.
+fn ending(to: &Encoder) -> &'static [u8] {
+    match to.encoding().framing {
+        Framing::Lines => b"\r\n",
+        Framing::WebSocket => b"",
+    }
+}
+
+fn render_joined(to: &mut Encoder, room: &str, name: &str, own: Option<&JoinedSelf>) {
+    let Some(own) = own else { return line(to, format_args!("* {name} joined {room}.")) };
+    let others = others(own.members);
+    match own.topic {
+        "" => line(to, format_args!("* You are in {room} now, with {others}.")),
+        topic => {
+            line(to, format_args!("* You are in {room} now, with {others}. Topic: {}", Row(topic)))
+        }
+    }
+}
+
+/// `2 others`, `nobody else`.
+pub fn others(members: u32) -> String {
+    match members.saturating_sub(1) {
+        0 => "nobody else".to_owned(),
+        1 => "1 other".to_owned(),
+        others => format!("{others} others"),
+    }
+}
+
+/// `name`: who has just set it; without one, it was asked for.
+fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
+    let row = Row(topic);
+    match (name, topic) {
+        (None, "") => line(to, format_args!("* {room} has no topic. Set one with /topic TEXT.")),
+        (None, _) => line(to, format_args!("* The topic of {room}: {row}")),
+        (Some(name), "") => line(to, format_args!("* {name} cleared the topic of {room}.")),
+        (Some(name), _) => line(to, format_args!("* {name} set the topic of {room}: {row}")),
+    }
+}
+
+fn render_members(
+    to: &mut Encoder,
+    room: &str,
+    members: &[&str],
+    total: usize,
+    after: u64,
+    next: Option<u64>,
+) {
+    if total == 0 {
+        return line(to, format_args!("* Nobody is in {room}."));
+    }
+    if members.is_empty() {
+        return line(to, format_args!("* {total} in {room}: there is no such page."));
+    }
+    let (first, last, names) = (after + 1, after + members.len() as u64, members.join(", "));
+    if after == 0 && next.is_none() {
+        line(to, format_args!("* {total} in {room}: {names}"));
+    } else {
+        line(to, format_args!("* {total} in {room}, {first} to {last}: {names}"));
+    }
+    if let Some(next) = next {
+        line(to, format_args!("* More with /who {room} {}", page_number(next)));
+    }
+}
+
+fn render_rooms(
+    to: &mut Encoder,
+    rooms: &[RoomSummary],
+    total: usize,
+    after: u64,
+    next: Option<u64>,
+) {
+    let plural = if total == 1 { "" } else { "s" };
+    let (first, last) = (after + 1, after + rooms.len() as u64);
+    if total == 0 {
+        line(to, format_args!("* There are no rooms. Create one with /join #ROOM."));
+    } else if rooms.is_empty() {
+        line(to, format_args!("* {total} room{plural}: there is no such page."));
+    } else if after == 0 {
+        line(to, format_args!("* {total} room{plural}, busiest first:"));
+    } else {
+        line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
+    }
+    for RoomSummary { room, members, topic } in rooms {
+        let people = if *members == 1 { "person" } else { "people" };
+        let dash = if topic.is_empty() { "" } else { ": " };
+        line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
+    }
+    if let Some(next) = next {
+        line(to, format_args!("* More with /rooms {}", page_number(next)));
+    }
+}
+
+/// The page that begins after so many; pages count from 1.
+fn page_number(after: u64) -> u64 {
+    after / PAGE + 1
+}
+
+// ---- History ----
+
+fn render_history(to: &mut Encoder, room: &str, messages: &[Line], replay: bool) {
+    match messages.len() {
+        0 if replay => {}
+        0 => line(to, format_args!("* Nothing was said in {room} yet.")),
+        count => line(to, format_args!("{}", Heading { room, count })),
+    }
+    for message in messages {
+        line(to, format_args!("{}", Dated(message)));
+    }
+}
+
+/// The bytes of what is above so many messages.
+pub fn heading_bytes(room: &str, count: usize) -> usize {
+    displayed_bytes(&Heading { room, count })
+}
+
+/// The bytes of a message as /history has it.
+pub fn bytes_of(message: &Line) -> usize {
+    displayed_bytes(&Dated(message))
+}
+
+fn displayed_bytes(shown: &impl fmt::Display) -> usize {
+    let mut count = ByteCount::default();
+    write!(count, "{shown}").expect("counting does not fail");
+    count.0
+}
+
+/// Counts what is written.
+#[derive(Default)]
+pub struct ByteCount(pub usize);
+
+impl Write for ByteCount {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Heading<'a> {
+    room: &'a str,
+    count: usize,
+}
+
+impl fmt::Display for Heading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Heading { room, count } = *self;
+        match count {
+            1 => write!(f, "* The last message of {room} (UTC):"),
+            count => write!(f, "* The last {count} messages of {room} (UTC):"),
+        }
+    }
+}
+
+/// A message with its time and its number.
+struct Dated<'a>(&'a Line<'a>);
+
+impl fmt::Display for Dated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { id, time, name, text, me } = *self.0;
+        let (star, colon) = if me { ("* ", "") } else { ("", ":") };
+        write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Result<Request<'_>, RequestError> {
+        Ok(Request::Say { room: None, text: text.into(), kind: MessageKind::Said })
+    }
+
+    #[test]
+    fn what_is_no_command_is_said() {
+        assert_eq!(parse("hello / world"), said("hello / world"));
+        assert_eq!(parse("  two spaces stay \r"), said("  two spaces stay"));
+        assert_eq!(parse("//help"), said("/help"));
+        assert_eq!(parse("///"), said("//"));
+        assert_eq!(parse(" \t"), Ok(Request::Nothing));
+    }
+
+    #[test]
+    fn commands_are_found_in_any_case() {
+        assert_eq!(parse("/NICK alice"), Ok(Request::Nick { name: "alice".into() }));
+        assert_eq!(
+            parse("/msg bob  how are you? "),
+            Ok(Request::Direct { to: "bob".into(), text: "how are you?".into() })
+        );
+        assert_eq!(parse("/leave"), Ok(Request::Leave { room: None }));
+        assert_eq!(parse("/leave #dev"), Ok(Request::Leave { room: Some("#dev".into()) }));
+        assert_eq!(parse("/topic -"), Ok(Request::Topic { room: None, text: Some("".into()) }));
+        assert_eq!(
+            parse("/who #dev 3"),
+            Ok(Request::Who { room: Some("#dev".into()), after: 100, limit: None })
+        );
+        assert_eq!(parse("/who 2"), Ok(Request::Who { room: None, after: 50, limit: None }));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for (line, code, reason) in [
+            ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
+            ("/", "unknown_type", "There is no command \"/\"."),
+            ("/nick", "missing_field", "/nick NAME"),
+            ("/nick two reason", "missing_field", "/nick NAME"),
+            ("/msg bob", "missing_field", "/msg NAME TEXT"),
+            ("/history many", "missing_field", "/history [N]"),
+            ("/rooms 0", "missing_field", "/rooms [PAGE]"),
+            ("/me", "missing_field", "/me ACTION"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.code, code, "{line}");
+            assert!(error.message.contains(reason), "{line}: {}", error.message);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The listening socket: bind, accept, and what to do when accepting fails.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use log::{info, warn};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::clock::{Millis, Now};
+use crate::net::metrics::NetMetrics;
+use crate::net::rejection::Rejections;
+use crate::server::Server;
+use crate::server::admission::Rejection;
+use crate::service::Service;
+use crate::wire::Protocols;
+
+/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096
+/// by default.
+const BACKLOG: i32 = 4096;
+/// Connections taken in one turn, so that a storm of them does not keep the others waiting.
+const ACCEPTS_MAX: usize = 1024;
+/// When the kernel is out of memory for connections, how long to leave it alone.
+const ACCEPT_PAUSE_MS: Millis = 100;
+/// Descriptors for everything but clients: standard streams, listener, poll, signals, waker,
+/// reserve; connections that wait to be rejected; and some to spare.
+const DESCRIPTORS_RESERVED: u64 = 32;
+/// Room for fewer clients than this is hardly meant.
+const CLIENTS_FEW: usize = 100;
+/// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in
+/// all.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(12);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an
+/// hour. What is sent just before the probes give up puts them off, so both together are the
+/// longest that a ghost stays: under 45 seconds.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
+/// Unsent bytes that the kernel may hold for a client before it takes no more. Left to itself it
+/// takes megabytes and asks for more only when a third of them has gone: a slow reader would look,
+/// for seconds, like one that does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 32 * 1024;
+
+/// Accepts connections, and rejects those for which there is no room.
+#[derive(Debug)]
+pub struct Listener {
+    /// `None` once the server stops.
+    socket: Option<TcpListener>,
+    address: SocketAddr,
+    /// Kept open so that it can be closed when descriptors run out: then one more connection can be
+    /// accepted and rejected.
+    reserve: Option<File>,
+    rejections: Rejections<TcpStream>,
+    clients_max: usize,
+    /// There may be connections that have not been accepted.
+    is_ready: bool,
+    /// No connection is accepted before this time.
+    accept_at: Millis,
+}
+
+impl Listener {
+    /// Binds the first of these addresses that can be had, and registers with the poll.
+    ///
+    /// # Errors
+    /// What the kernel says of the last address that was tried.
+    pub fn bind(
+        addresses: &[SocketAddr],
+        clients_max: usize,
+        protocols: Protocols,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Listener> {
+        let mut socket = listen_on_any(addresses)?;
+        let address = socket.local_addr()?;
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        Ok(Listener {
+            socket: Some(socket),
+            address,
+            reserve: open_reserve(),
+            rejections: Rejections::new(protocols),
+            clients_max,
+            is_ready: false,
+            accept_at: 0,
+        })
+    }
+
+    /// The address really bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The poll says that there are connections.
+    pub fn set_ready(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// When to call [`Listener::accept`] next, whatever the poll says.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let accept_at = self.is_ready.then_some(self.accept_at);
+        accept_at.into_iter().chain(self.rejections.next_deadline()).min()
+    }
+
+    /// Accepts the connections that are ready, and answers rejected ones that have waited long
+    /// enough. One connection's failure is its own: the listener goes on.
+    pub fn accept<A: Service>(
+        &mut self,
+        registry: &Registry,
+        server: &mut Server<TcpStream, A>,
+        metrics: &mut NetMetrics,
+        now: Now,
+    ) {
+        if self.is_ready && now.ms >= self.accept_at {
+            for _ in 0..ACCEPTS_MAX {
+                let Some(socket) = &self.socket else { break };
+                match socket.accept() {
+                    Ok((stream, peer)) => {
+                        self.admit(stream, canonical(peer), registry, server, metrics, now);
+                    }
+                    Err(error) => {
+                        if self.accept_failed(&error, metrics, now).is_break() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        self.rejections.answer_due(now);
+    }
+
+    /// Accepts no more, and answers those who wait to be rejected.
+    pub fn close(&mut self, now: Now) {
+        self.socket = None;
+        self.is_ready = false;
+        self.rejections.answer_all(now);
+    }
+
+    /// Makes a client of a connection, or rejects it.
+    fn admit<A: Service>(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        registry: &Registry,
+        server: &mut Server<TcpStream, A>,
+        metrics: &mut NetMetrics,
+        now: Now,
+    ) {
+        let admitted = match server.len() < self.clients_max {
+            true => server.admit(peer, now),
+            false => Err(Rejection::Full),
+        };
+        if let Err(rejection) = admitted {
+            return self.reject(stream, peer, rejection, metrics, now);
+        }
+        match register(registry, server.next_key(), stream) {
+            Ok(stream) => {
+                metrics.accepted += 1;
+                info!("Peer address: {peer}");
+                server.accept(stream, peer, now);
+            }
+            Err(error) => {
+                metrics.accept_errors += 1;
+                warn!("{peer}: not accepted: {error}");
+            }
+        }
+    }
+
+    fn reject(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        rejection: Rejection,
+        metrics: &mut NetMetrics,
+        now: Now,
+    ) {
+        metrics.rejected.count(rejection);
+        self.rejections.reject(stream, peer, rejection, now);
+    }
+
+    /// Says whether to go on accepting in this turn.
+    fn accept_failed(
+        &mut self,
+        error: &io::Error,
+        metrics: &mut NetMetrics,
+        now: Now,
+    ) -> ControlFlow<()> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.is_ready = false;
+                ControlFlow::Break(())
+            }
+            io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {
+                ControlFlow::Continue(())
+            }
+            _ if is_out_of_descriptors(error) && self.reserve.is_some() => {
+                self.reject_with_reserve(metrics, now)
+            }
+            _ => {
+                metrics.accept_errors += 1;
+                warn!("no connections for {ACCEPT_PAUSE_MS} ms: {error}");
+                self.accept_at = now.ms + ACCEPT_PAUSE_MS;
+                self.reserve = self.reserve.take().or_else(open_reserve);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Accepts one connection with the reserve descriptor, to tell it that there are no others.
+    fn reject_with_reserve(&mut self, metrics: &mut NetMetrics, now: Now) -> ControlFlow<()> {
+        let Some(socket) = &self.socket else { return ControlFlow::Break(()) };
+        self.reserve = None;
+        match socket.accept() {
+            Ok((stream, peer)) => {
+                self.reject(stream, canonical(peer), Rejection::OutOfDescriptors, metrics, now);
+            }
+            // The kernel looks for a descriptor first, so that it complains even if nobody is
+            // waiting.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
+            Err(_) => {}
+        }
+        self.reserve = open_reserve();
+        if self.is_ready { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+/// The log shows an IPv4 client on a socket for both families as it does everywhere else.
+fn canonical(mut peer: SocketAddr) -> SocketAddr {
+    peer.set_ip(peer.ip().to_canonical());
+    peer
+}
+
+fn register(registry: &Registry, key: usize, mut stream: TcpStream) -> io::Result<TcpStream> {
+    #[cfg(not(target_os = "linux"))]
+    configure(SockRef::from(&stream))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    registry.register(&mut stream, Token(key), interest)?;
+    Ok(stream)
+}
+
+/// `--max-clients`, or what the limit of open files allows.
+pub fn clients_max(wanted: Option<usize>) -> usize {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        warn!("the limit of open files stays as it is: {error}");
+        1024
+    });
+    let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED))
+        .unwrap_or(usize::MAX)
+        .max(1);
+    if room < wanted.unwrap_or(CLIENTS_FEW) {
+        let clients =
+            if room == 1 { "one client".to_owned() } else { format!("about {room} clients") };
+        let of = wanted.map(|wanted| format!(" of --max-clients {wanted}")).unwrap_or_default();
+        warn!(
+            "the limit of open files ({descriptors}) leaves room for {clients}{of}: raise it \
+             (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    wanted.unwrap_or(room)
+}
+
+fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        result = listen(*address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    #[cfg(target_os = "linux")]
+    configure(SockRef::from(&socket))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// The options of every connection. On Linux they are those of the listener, which saves seven
+/// calls for each connection.
+fn configure(socket: SockRef<'_>) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    // Telnet sends its interrupts as urgent data. They belong where they stand among the rest.
+    socket.set_out_of_band_inline(true)
+}
+
+fn open_reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // This process, or the whole system; neither has an `ErrorKind`.
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}

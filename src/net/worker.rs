@@ -1,0 +1,168 @@
+//! One thread for slow work.
+//!
+//! Jobs go out through one channel; answers come back through another and wake the event loop. The
+//! thread is started with the first job, and nothing waits for its end: a process that stops leaves
+//! a running job behind. The queue has no bound of its own: a client that waits for a ticket is not
+//! read from, so there are as many jobs as the services ask for.
+
+use std::any::Any;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use log::{error, warn};
+use mio::{Registry, Token, Waker};
+
+use crate::ids::Ticket;
+use crate::service::{Answer, Job};
+
+/// The event loop's side of it.
+///
+/// Invariant: `pending` is the number of jobs that were started and whose answers were not taken;
+/// while it is 0, a turn costs one comparison.
+#[derive(Debug, Default)]
+pub struct Worker {
+    thread: Option<Thread>,
+    pending: usize,
+}
+
+/// Ends when this is dropped and the job that is running is done.
+#[derive(Debug)]
+struct Thread {
+    jobs: Sender<Job>,
+    done: Receiver<Done>,
+}
+
+/// A job that was run: its answer, or its panic.
+struct Done {
+    ticket: Ticket,
+    result: Result<Answer, Box<dyn Any + Send>>,
+}
+
+impl Worker {
+    /// Has a job done; `token` is what the poll reports when one is.
+    ///
+    /// # Errors
+    /// The job, if there can be no thread for it.
+    pub fn start(&mut self, job: Job, registry: &Registry, token: Token) -> Result<(), Job> {
+        let thread = match self.thread.take().map_or_else(|| Thread::spawn(registry, token), Ok) {
+            Ok(thread) => self.thread.insert(thread),
+            Err(error) => {
+                warn!("no thread for slow work, everybody waits for it: {error}");
+                return Err(job);
+            }
+        };
+        thread.jobs.send(job).map_err(|unsent| unsent.0)?;
+        self.pending += 1;
+        Ok(())
+    }
+
+    /// The answer of a job that is done; answers come in the order in which jobs were started.
+    ///
+    /// # Panics
+    /// If the job has: a ticket without an answer would leave its client waiting for ever. Release
+    /// builds abort where the panic is.
+    pub fn take_done(&mut self) -> Option<(Ticket, Answer)> {
+        if self.pending == 0 {
+            return None;
+        }
+        let Done { ticket, result } = self.thread.as_ref()?.done.try_recv().ok()?;
+        self.pending -= 1;
+        match result {
+            Ok(answer) => Some((ticket, answer)),
+            Err(panic) => panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Thread {
+    fn spawn(registry: &Registry, token: Token) -> io::Result<Thread> {
+        let waker = Waker::new(registry, token)?;
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (answers, done) = mpsc::channel();
+        let run = move || {
+            for Job { ticket, run } in queue {
+                // Nothing of a job that has panicked is used again but the panic itself.
+                let result = panic::catch_unwind(AssertUnwindSafe(run));
+                if answers.send(Done { ticket, result }).is_err() {
+                    return;
+                }
+                if let Err(error) = waker.wake() {
+                    error!("the event loop cannot be woken: {error}");
+                }
+            }
+        };
+        thread::Builder::new().name("worker".to_owned()).spawn(run)?;
+        Ok(Thread { jobs, done })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    const WAKER: Token = Token(7);
+
+    fn job(ticket: u64, run: impl FnOnce() -> u64 + Send + 'static) -> Job {
+        Job { ticket: Ticket(ticket), run: Box::new(move || Box::new(run())) }
+    }
+
+    /// Polls until a job is done.
+    fn wait(poll: &mut Poll, worker: &mut Worker) -> (u64, u64) {
+        let mut events = Events::with_capacity(8);
+        loop {
+            if let Some((ticket, answer)) = worker.take_done() {
+                return (ticket.0, *answer.downcast().expect("a number"));
+            }
+            poll.poll(&mut events, Some(Duration::from_secs(10))).expect("a poll");
+            assert!(events.iter().any(|event| event.token() == WAKER), "the answer wakes the poll");
+        }
+    }
+
+    #[test]
+    fn answers_come_in_order_and_wake_the_poll() {
+        let (mut poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        assert!(worker.thread.is_none(), "no job, no thread");
+        for number in 0..100 {
+            let job = job(number, move || number * number);
+            assert!(worker.start(job, poll.registry(), WAKER).is_ok());
+        }
+        for number in 0..100 {
+            assert_eq!(wait(&mut poll, &mut worker), (number, number * number));
+        }
+        assert_eq!(worker.pending, 0);
+        assert!(worker.take_done().is_none());
+    }
+
+    #[test]
+    fn a_job_that_panics_does_not_lose_its_ticket() {
+        let (mut poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        let broken = job(1, || panic!("a deliberate panic"));
+        assert!(worker.start(broken, poll.registry(), WAKER).is_ok());
+        assert!(worker.start(job(2, || 4), poll.registry(), WAKER).is_ok());
+        let panic = panic::catch_unwind(AssertUnwindSafe(|| wait(&mut poll, &mut worker)));
+        let panic = panic.expect_err("the panic reaches the event loop");
+        assert_eq!(panic.downcast_ref(), Some(&"a deliberate panic"));
+        assert_eq!(wait(&mut poll, &mut worker), (2, 4), "the thread is still there");
+    }
+
+    #[test]
+    fn a_worker_can_be_dropped_while_a_job_runs() {
+        let (poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        let (go_on, gate) = mpsc::channel();
+        let (runs, is_running) = mpsc::channel();
+        let slow = job(1, move || {
+            runs.send(()).expect("the test waits for it");
+            gate.recv().map_or(0, |()| 1)
+        });
+        assert!(worker.start(slow, poll.registry(), WAKER).is_ok());
+        is_running.recv().expect("the job runs");
+        drop(worker);
+        go_on.send(()).expect("the job still runs");
+    }
+}

@@ -1,0 +1,193 @@
+//! Slow work: a service gives jobs away, their clients wait, the others do not notice.
+
+mod common;
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, raise};
+
+use chat_server::delivery::{Delivery, Wait};
+use chat_server::ids::{ClientId, Ticket};
+use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
+use chat_server::server::settings::Settings;
+use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
+
+use common::Client;
+
+/// Signals reach every event loop of the process: one test at a time.
+static ONE_LOOP: Mutex<()> = Mutex::new(());
+
+/// Answers each line with itself, those that begin with `slow` after a job that waits for the gate.
+struct SlowEcho {
+    gate: Arc<Mutex<Receiver<()>>>,
+    next: u64,
+    jobs: Vec<Job>,
+    asked: HashMap<ClientId, Ticket>,
+    answered: HashMap<Ticket, String>,
+}
+
+impl SlowEcho {
+    fn new(gate: Receiver<()>) -> SlowEcho {
+        SlowEcho {
+            gate: Arc::new(Mutex::new(gate)),
+            next: 0,
+            jobs: Vec::new(),
+            asked: HashMap::new(),
+            answered: HashMap::new(),
+        }
+    }
+
+    fn start(&mut self, client: ClientId, line: String) -> Ticket {
+        self.next += 1;
+        let (ticket, gate) = (Ticket(self.next), Arc::clone(&self.gate));
+        let run = move || -> Answer {
+            let opened = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            Box::new(format!("{} {line}", if opened.is_ok() { "done" } else { "given up" }))
+        };
+        self.jobs.push(Job { ticket, run: Box::new(run) });
+        self.asked.insert(client, ticket);
+        ticket
+    }
+}
+
+impl Service for SlowEcho {
+    fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
+
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        let line = String::from_utf8_lossy(message.bytes).into_owned();
+        let answer = match line.starts_with("slow") {
+            false => line,
+            true => {
+                let asked = self.asked.get(&client).copied();
+                let ticket = asked.unwrap_or_else(|| self.start(client, line));
+                let Some(answer) = self.answered.remove(&ticket) else {
+                    return Outcome::Blocked(Wait::Ticket(ticket));
+                };
+                self.asked.remove(&client);
+                answer
+            }
+        };
+        out.send(client, |to| {
+            to.message(message.kind, |buffer| buffer.extend_from_slice(answer.as_bytes()))
+        });
+        Outcome::Done
+    }
+
+    fn take_jobs(&mut self) -> Vec<Job> {
+        mem::take(&mut self.jobs)
+    }
+
+    fn completed(&mut self, ticket: Ticket, answer: Answer, _: &mut Delivery) {
+        let answer = answer.downcast().expect("what the job has made");
+        self.answered.insert(ticket, *answer);
+    }
+
+    fn closed(&mut self, client: ClientId, _: &mut Delivery) {
+        self.asked.remove(&client);
+    }
+}
+
+/// An event loop in a thread of its own.
+struct Running {
+    address: SocketAddr,
+    /// Lets one job end for each message.
+    gate: Sender<()>,
+    thread: JoinHandle<Ended>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Running {
+    fn start(drain: Duration) -> Running {
+        let alone = ONE_LOOP.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gate, jobs_wait) = channel();
+        let (listens, address) = channel();
+        let thread = thread::spawn(move || {
+            let settings = NetSettings {
+                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+                clients_max: Some(200),
+                drain,
+                server: Settings::default(),
+            };
+            let mut event_loop =
+                EventLoop::bind(settings, |_| SlowEcho::new(jobs_wait)).expect("a free port");
+            listens.send(event_loop.address()).expect("the test waits for it");
+            event_loop.run().expect("the kernel polls")
+        });
+        let address = address.recv().expect("the event loop starts");
+        Running { address, gate, thread, _alone: alone }
+    }
+
+    fn connect(&self) -> Client {
+        Client::over(TcpStream::connect(self.address).expect("a connection"))
+    }
+
+    fn open_gate(&self, jobs: usize) {
+        for _ in 0..jobs {
+            self.gate.send(()).expect("the service is there");
+        }
+    }
+
+    fn stop(self) -> Ended {
+        raise(Signal::SIGTERM).expect("a signal to this process");
+        self.thread.join().expect("the event loop ends")
+    }
+}
+
+#[test]
+fn a_client_waits_for_its_job_and_the_others_do_not() {
+    let server = Running::start(Duration::from_secs(5));
+    let (mut slow, mut other) = (server.connect(), server.connect());
+    slow.send(b"first\nslow one\nthird\n");
+    slow.expect(b"first\n");
+    for _ in 0..10 {
+        other.send(b"at once\n");
+        other.expect(b"at once\n");
+    }
+    server.open_gate(1);
+    slow.expect(b"done slow one\nthird\n");
+    slow.send(b"slow two\nslow three\nfourth\n");
+    server.open_gate(2);
+    slow.expect(b"done slow two\ndone slow three\nfourth\n");
+    drop((slow, other));
+    assert_eq!(server.stop(), Ended::Drained);
+}
+
+#[test]
+fn every_one_of_many_jobs_is_answered_to_its_client() {
+    const CLIENTS: usize = 100;
+    let server = Running::start(Duration::from_secs(5));
+    let mut clients: VecDeque<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(format!("slow {number}\nslow again {number}\nend {number}\n").as_bytes());
+    }
+    // One leaves while its job waits.
+    drop(clients.pop_front());
+    server.open_gate(2 * CLIENTS);
+    for (number, client) in (1..).zip(&mut clients) {
+        let expected =
+            format!("done slow {number}\ndone slow again {number}\nend {number}\n").into_bytes();
+        client.expect(&expected);
+    }
+    drop(clients);
+    assert_eq!(server.stop(), Ended::Drained);
+}
+
+#[test]
+fn a_server_stops_while_a_job_runs() {
+    let server = Running::start(Duration::from_millis(500));
+    let mut slow = server.connect();
+    slow.send(b"before\nslow\n");
+    slow.expect(b"before\n");
+    let started = Instant::now();
+    let gate = server.gate.clone();
+    let ended = server.stop();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?} to stop", started.elapsed());
+    assert!(matches!(ended, Ended::Drained | Ended::Cut(1)), "{ended:?}");
+    drop(gate);
+}
