@@ -204,7 +204,7 @@ impl Service for Chat {
         };
         // Nobody is left to hear an answer, so what only asks for one takes none of the time that
         // last words have.
-        if out.is_deaf(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
+        if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
             return Outcome::Done;
         }
         if out.is_behind(client) {

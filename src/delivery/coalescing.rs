@@ -1,12 +1,11 @@
-//! When what the channels say is kept back for a moment, so that more can go out with it.
+//! When the channels' batches are kept back for a moment, so that more can go out with them.
 //!
 //! A write costs the kernel about as much with one message in it as with fifty. When many people
-//! speak to many, the first few messages of a burst would go to everybody in a write each, and the
+//! write to many, the first few messages of a burst would go to everybody in a write each, and the
 //! rest in another; waiting for the burst costs less time than those writes do. PostgreSQL's
-//! `commit_delay` and a network card's interrupt moderation do the same. A message that nothing
-//! else is being said beside waits for one nap at most, and that only if the last wait has paid.
-//! One decision is made for all channels: what two people say while a crowd talks goes out with it,
-//! 10 ms later at most.
+//! `commit_delay` and a network card's interrupt moderation do the same. A lone message waits for
+//! one step at most, and only if the last wait has paid. One decision is made for all channels:
+//! what two people say while a crowd talks goes out with it, 10 ms later at most.
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use crate::delivery::Batch;
 /// One wait. The kernel makes about 60 us of it.
 pub const COALESCE_STEP: Duration = Duration::from_micros(10);
 
-/// Writes that are worth a nap: they take at least twice as long.
+/// Writes that are worth a step: they take at least twice as long.
 const MEMBERS_MIN: usize = 32;
 
-/// What a write takes at most, most of it in the kernel's loopback: all naps together take no
+/// What a write takes at most, most of it in the kernel's loopback: all steps together take no
 /// longer than the writes.
 const WRITE: Duration = Duration::from_micros(8);
 
@@ -30,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_millis(10);
 pub struct Coalescer {
     /// When this batch was first kept back.
     since: Option<Duration>,
-    /// How many messages it had then, or after the last nap.
+    /// How many messages it had then, or after the last step.
     messages: usize,
     /// The last wait has brought something.
     paid: bool,
@@ -85,42 +84,42 @@ mod tests {
 
     #[test]
     fn a_single_message_goes_at_once() {
-        let mut gathering = Coalescer::default();
+        let mut coalescer = Coalescer::default();
         for turn in 0..10 {
-            assert!(!gathering.waits(batch(1, 100_000), us(turn)));
-            assert!(!gathering.waits(batch(0, 0), us(turn)));
+            assert!(!coalescer.waits(batch(1, 100_000), us(turn)));
+            assert!(!coalescer.waits(batch(0, 0), us(turn)));
         }
     }
 
     #[test]
     fn a_burst_waits_for_as_long_as_it_grows() {
-        let mut gathering = Coalescer::default();
-        assert!(gathering.waits(batch(2, 100), us(0)));
-        assert!(gathering.waits(batch(3, 100), us(60)));
-        assert!(gathering.waits(batch(9, 100), us(120)));
-        assert!(gathering.is_waiting());
-        assert!(!gathering.waits(batch(9, 100), us(180)), "nothing came");
-        assert!(!gathering.is_waiting());
+        let mut coalescer = Coalescer::default();
+        assert!(coalescer.waits(batch(2, 100), us(0)));
+        assert!(coalescer.waits(batch(3, 100), us(60)));
+        assert!(coalescer.waits(batch(9, 100), us(120)));
+        assert!(coalescer.is_waiting());
+        assert!(!coalescer.waits(batch(9, 100), us(180)), "nothing came");
+        assert!(!coalescer.is_waiting());
     }
 
     #[test]
     fn after_a_wait_that_paid_a_single_message_waits_once() {
-        let mut gathering = Coalescer::default();
-        assert!(gathering.waits(batch(2, 100), us(0)));
-        assert!(gathering.waits(batch(3, 100), us(60)));
-        assert!(!gathering.waits(batch(3, 100), us(120)));
-        assert!(gathering.waits(batch(1, 100), us(1000)), "there may be more");
-        assert!(!gathering.waits(batch(1, 100), us(1060)), "there was not");
-        assert!(!gathering.waits(batch(1, 100), us(2000)), "so this one does not wait");
+        let mut coalescer = Coalescer::default();
+        assert!(coalescer.waits(batch(2, 100), us(0)));
+        assert!(coalescer.waits(batch(3, 100), us(60)));
+        assert!(!coalescer.waits(batch(3, 100), us(120)));
+        assert!(coalescer.waits(batch(1, 100), us(1000)), "there may be more");
+        assert!(!coalescer.waits(batch(1, 100), us(1060)), "there was not");
+        assert!(!coalescer.waits(batch(1, 100), us(2000)), "so this one does not wait");
     }
 
     #[test]
     fn nobody_waits_longer_than_the_writes_take() {
         let turns = |members| {
-            let mut gathering = Coalescer::default();
+            let mut coalescer = Coalescer::default();
             (2..)
                 .take_while(|&messages| {
-                    gathering.waits(batch(messages, members), us(messages as u64))
+                    coalescer.waits(batch(messages, members), us(messages as u64))
                 })
                 .count() as u64
         };
@@ -137,11 +136,11 @@ mod tests {
 
     #[test]
     fn few_members_and_a_full_batch_are_not_worth_a_wait() {
-        let mut gathering = Coalescer::default();
-        assert!(!gathering.waits(batch(50, MEMBERS_MIN - 1), us(0)));
-        assert!(gathering.waits(batch(50, MEMBERS_MIN), us(0)));
+        let mut coalescer = Coalescer::default();
+        assert!(!coalescer.waits(batch(50, MEMBERS_MIN - 1), us(0)));
+        assert!(coalescer.waits(batch(50, MEMBERS_MIN), us(0)));
         assert!(
-            !gathering.waits(Batch { messages: 51, members: MEMBERS_MIN, is_full: true }, us(60))
+            !coalescer.waits(Batch { messages: 51, members: MEMBERS_MIN, is_full: true }, us(60))
         );
     }
 }

@@ -1,4 +1,4 @@
-//! From what is said to the bytes of a wire: rendered once for all clients of one [`Encoding`].
+//! From a message to the bytes of a wire, once for all clients of one [`Encoding`].
 
 use crate::wire::websocket::deflate::Deflater;
 use crate::wire::websocket::frame::{
@@ -20,7 +20,7 @@ pub struct Encoding {
 /// Where one message ends and the next begins; the wire's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Framing {
-    /// Bytes as they are: who writes them writes the line endings.
+    /// Bytes as they are: the line endings are part of the message.
     #[default]
     Lines,
     /// One frame a message (RFC 6455).
@@ -40,7 +40,7 @@ pub enum Compression {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dialect(pub u8);
 
-/// What a message is made of. Lines do not tell.
+/// What a message is made of. Lines do not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
     Text,

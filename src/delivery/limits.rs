@@ -1,25 +1,25 @@
-//! The limits of the sending side, with their units and reasons.
+//! The limits of delivery, with their units and reasons.
 
 use crate::clock::Millis;
 
-/// How much a client may be owed, and for how long it may be behind.
+/// How much a client may have queued, and for how long it may be behind.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryLimits {
     /// Address space is set aside for so many clients: untouched, it costs nothing, and growing in
     /// the middle of a turn would copy everybody and leave holes.
     pub clients_expected: usize,
-    /// Owed to one client before those who speak to it have to wait.
+    /// Queued for one client before those who publish to it have to wait.
     pub outbox_mark_bytes: usize,
-    /// Owed to one client before it is let go. Above the mark there is room for one more batch and
-    /// its largest message.
+    /// Queued for one client before it is closed as too slow. Above the mark there is room for one
+    /// more batch and its largest message.
     pub outbox_max_bytes: usize,
-    /// How long a client may stay over the mark: the grace of somebody who does not read.
+    /// How long a client may stay over the mark without reading.
     pub too_slow_ms: Millis,
     /// How long the kernel may take nothing for a client over the mark before others no longer wait
     /// for it.
     pub stalled_ms: Millis,
-    /// How far a room may be ahead of the pace of people who type and still wait for nobody;
-    /// `None`: all rooms wait.
+    /// How far a channel may be ahead of the pace of people who type and still wait for nobody;
+    /// `None`: all channels wait.
     pub pace_ahead_ms: Option<Millis>,
 }
 

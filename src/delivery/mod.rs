@@ -1,488 +1,453 @@
-//! Everything on its way out: who is owed what, who is in which channel, and who has to wait for
-//! whom.
+//! Everything on its way out: who gets which bytes and when, and who waits for whom.
 //!
-//! A service never writes to a socket. It says here what should go where; the server's flush step
-//! hands each channel's batch to its members and gives every client that is owed something one
-//! vectored write. Here also lives the rule of congestion (see `Pressure`), because it is a
-//! property of what is queued.
+//! A service never writes to a socket. It says here what should go where; at the end of a turn the
+//! server has each channel's batch handed to its members, and gives every client with something
+//! queued one vectored write.
+//!
+//! [`Delivery`] is a facade of three parts: [`channels`] has the members and the batches,
+//! [`recipients`] each client's queue and the order of writes, [`flow`] who is behind and who
+//! waits. Channels and recipients do not know each other; flow reads both; what needs all three is
+//! put together here.
 
 pub mod channels;
 pub mod coalescing;
 pub mod encoding;
+mod flow;
 mod invariants;
 pub mod limits;
+pub mod metrics;
 pub mod outbox;
-mod turn;
-
-use std::collections::{HashMap, VecDeque};
-use std::mem;
+mod recipients;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use crate::clock::{Millis, Now};
-use crate::delivery::channels::{Channel, ChannelId, MemberSlot, Origin};
+use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
+use crate::delivery::flow::{Flow, Pressure};
 use crate::delivery::limits::DeliveryLimits;
+use crate::delivery::metrics::Metrics;
 use crate::delivery::outbox::Outbox;
+use crate::delivery::recipients::{Priority, Recipients};
 use crate::ids::{ClientId, Ticket};
+
+pub use channels::Batch;
+pub use flow::{Checked, Wait};
 
 /// Members of one batch from which on its writes are bulk and let smaller channels go first.
 const BULK_MEMBERS_MIN: usize = 256;
 
-/// Of what is said in one turn, in high-water marks: a quarter of what a client may be owed.
-const TURN_MARKS_MAX: usize = 4;
-
-/// A channel that takes longer than this to say as much as the high-water mark is just talking (8
-/// KiB a second: more than people type) and held up by nobody: it is not what puts its members
-/// behind, and adds little while they are.
-const TALKING_MS: Millis = 32_000;
-
-/// Emptied outboxes kept for the next client that is owed something.
-const SPARE_OUTBOXES_MAX: usize = 64;
-
-/// What a client may have to wait for before its next message is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wait {
-    /// This channel's members have caught up.
-    ChannelClear(ChannelId),
-    /// This client has read enough of what it is owed.
-    ClientClear(ClientId),
-    /// This moment.
-    Time(Millis),
-    /// This slow work is done.
-    Ticket(Ticket),
-}
-
-impl Wait {
-    fn channel(&self) -> Option<ChannelId> {
-        match self {
-            Wait::ChannelClear(id) => Some(*id),
-            _ => None,
-        }
-    }
-}
-
-/// How far behind a client is.
-///
-/// Over the high-water mark it makes those of its channels congested that are not just talking, and
-/// publishers wait, until it is under half the mark. If the kernel takes nothing more for it for a
-/// second it no longer holds its channels up. It is let go when it stays over the mark too long, or
-/// when what it is owed passes the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pressure {
-    Clear,
-    Over { since: Millis },
-    Stalled { since: Millis },
-}
-
-/// Which of the two write queues a client is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queued {
-    No,
-    /// Behind a message to a big channel.
-    Bulk,
-    /// A few people waiting for a few words.
-    Prompt,
-}
-
-/// One client, as seen from the sending side.
-#[derive(Debug)]
-struct Recipient {
-    serial: u32,
-    encoding: Encoding,
-    queued: Queued,
-    /// It has an entry in these queues, which stays there when it is on the queue no longer: no
-    /// second one is made.
-    in_bulk: bool,
-    in_prompt: bool,
-    /// The kernel took everything it was last given.
-    writable: bool,
-    /// Its wire has not been decided: what it is owed has to wait.
-    held: bool,
-    /// Takes nothing more: it is being closed, or the slot is vacant.
-    closed: bool,
-    /// Its connection is broken: whatever it is sent is dropped.
-    deaf: bool,
-    /// Somebody will look at it: it needs no second deadline when it goes over the mark again.
-    watched: bool,
-    /// Present only while something is owed.
-    outbox: Option<Box<SendQueue>>,
-    slots: SmallVec<[MemberSlot; 2]>,
-}
-
-/// What a client is owed and how long it has been behind.
-#[derive(Debug)]
-struct SendQueue {
-    outbox: Outbox,
-    pressure: Pressure,
-    /// When the kernel last refused to take more, unless it has taken something since.
-    blocked_since: Option<Millis>,
-}
-
 /// See the module's documentation.
 ///
-/// Invariant: a client is on a write queue exactly if it is owed something and the kernel would
-/// take it; a channel's `congested_members` counts its members whose pressure is `Over`.
+/// Invariant: those of its parts; each member slot of a client is that client's in the channel.
 #[derive(Debug)]
 pub struct Delivery {
-    now: Now,
-    limits: DeliveryLimits,
-    recipients: Vec<Recipient>,
-    channels: slab::Slab<Channel>,
-    spoke: Vec<ChannelId>,
-    prompt: VecDeque<ClientId>,
-    bulk: VecDeque<ClientId>,
-    #[expect(clippy::vec_box, reason = "the boxes themselves are what is reused")]
-    spare: Vec<Box<SendQueue>>,
-    waiting: HashMap<Wait, Vec<ClientId>>,
-    woken: Vec<ClientId>,
-    too_slow: Vec<ClientId>,
-    newly_over: Vec<ClientId>,
+    channels: Channels,
+    recipients: Recipients,
+    flow: Flow,
     compressor: Compressor,
-    /// Messages in all channels together since their batches were last handed out.
-    said_messages: usize,
-    /// Their bytes, each in the encoding in which it is longest.
-    said_bytes: usize,
-    /// Nothing more is said to channels: everybody is leaving, and nobody wants to hear that of
-    /// everybody.
-    draining: bool,
+    metrics: Metrics,
+    /// Nothing more is published: everybody is leaving, and nobody wants to read that of everybody.
+    is_draining: bool,
 }
 
-/// What is to be handed out, in all channels together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    pub messages: usize,
-    /// Members of the channels in which something was said; who is in several of them counts
-    /// several times.
-    pub members: usize,
-    /// Publishers have to wait until it has been handed out.
-    pub is_full: bool,
-}
-
-/// What a look at a client that is behind has shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
-    /// It has caught up; there is nothing left to watch.
-    Clear,
-    /// Still behind: look again at this time.
-    Again(Millis),
-}
-
+/// What services call.
 impl Delivery {
     pub fn new(limits: DeliveryLimits) -> Delivery {
         Delivery {
-            now: Now::default(),
-            limits,
-            recipients: Vec::with_capacity(limits.clients_expected),
-            channels: slab::Slab::new(),
-            spoke: Vec::new(),
-            prompt: VecDeque::new(),
-            bulk: VecDeque::new(),
-            spare: Vec::new(),
-            waiting: HashMap::new(),
-            woken: Vec::new(),
-            too_slow: Vec::new(),
-            newly_over: Vec::new(),
+            channels: Channels::new(limits),
+            recipients: Recipients::new(limits.clients_expected),
+            flow: Flow::new(limits),
             compressor: Compressor::default(),
-            said_messages: 0,
-            said_bytes: 0,
-            draining: false,
+            metrics: Metrics::default(),
+            is_draining: false,
         }
     }
 
-    // ---- What services say ----
-
-    /// How many clients there is channel for without growing.
+    /// How many clients there is room for without growing.
     pub fn clients_expected(&self) -> usize {
-        self.limits.clients_expected
+        self.flow.limits.clients_expected
     }
 
     /// The time of this turn.
     pub fn now(&self) -> Now {
-        self.now
+        self.flow.now
+    }
+
+    /// What has been done since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The encoding in which this client gets its messages.
     pub fn encoding(&self, client: ClientId) -> Encoding {
-        self.recipients[client.index()].encoding
+        self.recipients.get(client).encoding
     }
 
-    /// Sends messages to one client, after everything that was said to it before. `encode` appends
+    /// Sends messages to one client, after everything that was sent to it before. `encode` appends
     /// them in the client's encoding. To a client that has gone, nothing is sent.
     pub fn send(&mut self, to: ClientId, encode: impl FnOnce(&mut Encoder)) {
-        let Some(encoding) = self.open_recipient(to).map(|recipient| recipient.encoding) else {
-            return;
-        };
+        let Some(recipient) = self.recipients.get_open(to) else { return };
+        let encoding = recipient.encoding;
         self.catch_up(to);
-        let mut compressor = mem::take(&mut self.compressor);
-        self.enqueue(to, Queued::Prompt, |outbox| {
-            outbox.append(|tail| encode(&mut Encoder::new(encoding, tail, &mut compressor)));
+        let Delivery { recipients, flow, compressor, metrics, .. } = self;
+        metrics.sends += 1;
+        enqueue(recipients, flow, to, Priority::Prompt, |outbox| {
+            let bytes = outbox.append(|tail| encode(&mut Encoder::new(encoding, tail, compressor)));
+            metrics.bytes_encoded += bytes as u64;
         });
-        self.compressor = compressor;
     }
 
-    /// Encodes messages for one client without sending them: what it is to get instead of the
-    /// shared ones.
+    /// Encodes messages for one client without sending them: a [`SenderCopy`].
     pub fn encode(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut buffer = Vec::new();
         encode(&mut Encoder::new(self.encoding(client), &mut buffer, &mut self.compressor));
+        self.metrics.bytes_encoded += buffer.len() as u64;
         buffer
     }
 
     /// Opens a channel without members.
     pub fn open_channel(&mut self) -> ChannelId {
-        ChannelId::new(self.channels.insert(Channel::default()))
+        let id = self.channels.open();
+        self.flow.opened(id);
+        id
     }
 
     /// Closes a channel that nobody is in.
     pub fn close_channel(&mut self, id: ChannelId) {
-        let channel = self.channels.remove(id.index());
-        debug_assert_eq!(channel.members(), 0);
-        self.spoke.retain(|&spoke| spoke != id);
-        self.wake(Wait::ChannelClear(id));
+        self.channels.close(id);
+        self.flow.wake(Wait::ChannelClear(id));
     }
 
     /// Puts a client into a channel. It gets what is published there from now on.
     pub fn join(&mut self, id: ChannelId, client: ClientId) {
-        let recipient = &mut self.recipients[client.index()];
+        let recipient = self.recipients.get_mut(client);
         debug_assert_eq!(recipient.serial, client.serial);
-        let channel = &mut self.channels[id.index()];
-        recipient.slots.push(channel.join(id, client, recipient.encoding));
-        channel.congested_members += u32::from(recipient.is_over());
+        recipient.slots.push(self.channels.join(id, client, recipient.encoding));
+        self.flow.joined(id, recipient);
     }
 
     /// Takes a client out of a channel. It gets what was published there until now.
     pub fn leave(&mut self, id: ChannelId, client: ClientId) {
-        debug_assert_eq!(self.recipients[client.index()].serial, client.serial);
+        debug_assert_eq!(self.recipients.get(client).serial, client.serial);
         self.catch_up(client);
-        let recipient = &mut self.recipients[client.index()];
-        let Some(at) = recipient.slots.iter().position(|slot| slot.channel == id) else { return };
-        let slot = recipient.slots.swap_remove(at);
-        let (encoding, over) = (recipient.encoding, recipient.is_over());
-        let channel = &mut self.channels[id.index()];
-        if let Some(moved) = channel.leave(slot, encoding) {
-            let slots = &mut self.recipients[moved.index()].slots;
-            let moved =
-                slots.iter_mut().find(|other| other.channel == id).expect("a member has a slot");
-            *moved = slot;
+        let Some(slot) = self.recipients.take_slot(client, id) else { return };
+        if let Some(moved) = self.channels.leave(slot, self.encoding(client)) {
+            self.recipients.move_slot(moved, slot);
         }
-        if over {
-            self.uncongest(id);
-        }
+        self.flow.left(id, self.recipients.get(client), &self.channels);
     }
 
-    /// Says something to everybody in a channel. `encode` is called once per encoding in use and
-    /// appends one whole message, or nothing.
+    /// Sends a message to everybody in a channel, but for the sender, which gets its copy if there
+    /// is one. `encode` is called once per encoding in use and appends one whole message, or
+    /// nothing.
     pub fn publish(
         &mut self,
         id: ChannelId,
-        origin: Option<Origin>,
+        sender_copy: Option<SenderCopy<'_>>,
         encode: impl FnMut(&mut Encoder),
     ) {
-        if self.draining {
+        if self.is_draining {
             return;
         }
-        let origin =
-            origin.map(|origin| (origin, self.recipients[origin.speaker.index()].encoding));
-        let channel = &mut self.channels[id.index()];
-        let bytes = channel.publish(&mut self.compressor, origin, encode);
-        self.said_bytes += bytes;
-        self.said_messages += 1;
-        // Rounded up, or very short messages would take no time at all.
-        let takes_ms =
-            (bytes as Millis * TALKING_MS).div_ceil(self.limits.outbox_mark_bytes as Millis);
-        let paced_until = channel.paced_until.max(self.now.ms) + takes_ms;
-        channel.paced_until = paced_until.min(self.now.ms + self.limits.too_slow_ms);
-        if !mem::replace(&mut channel.spoke, true) {
-            self.spoke.push(id);
-        }
+        let copy = sender_copy.map(|copy| (copy, self.encoding(copy.sender)));
+        let now_ms = self.flow.now.ms;
+        let published = self.channels.publish(id, copy, &mut self.compressor, now_ms, encode);
+        self.metrics.messages_published += 1;
+        self.metrics.deliveries += published.members as u64;
+        self.metrics.bytes_encoded += published.encoded_bytes as u64;
     }
 
-    /// The members of a channel, in an order that stays for as long as nobody comes or goes.
+    /// The members of a channel, in an order that stays for as long as nobody joins or leaves.
     pub fn members(&self, id: ChannelId) -> impl Iterator<Item = ClientId> {
-        self.channels[id.index()].clients()
+        self.channels.members(id)
     }
 
     /// The channels that a client is in.
     pub fn channels_of(&self, client: ClientId) -> impl ExactSizeIterator<Item = ChannelId> {
-        self.recipients[client.index()].slots.iter().map(|slot| slot.channel)
+        self.recipients.get(client).slots.iter().map(|slot| slot.channel)
     }
 
-    /// Whether publishers to this channel should wait: a member is behind and the channel says more
-    /// than people type, or enough has been said in this turn.
+    /// Whether publishers to this channel should wait: a member is behind and the channel publishes
+    /// more than people type, or enough has been published in this turn.
     pub fn congested(&self, id: ChannelId) -> bool {
-        let channel = &self.channels[id.index()];
-        let is_full = self.is_batch_full(channel);
-        let pace_ahead_ms = self.limits.pace_ahead_ms;
-        let is_ahead = pace_ahead_ms.is_none_or(|ahead| channel.paced_until > self.now.ms + ahead);
-        is_ahead && channel.congested_members > 0 || is_full || self.is_turn_full()
-    }
-
-    fn is_batch_full(&self, channel: &Channel) -> bool {
-        channel.batch_bytes() >= self.limits.outbox_mark_bytes
-    }
-
-    /// Whether enough has been said in all channels together: somebody may be in many of them and
-    /// will be owed it all at once.
-    fn is_turn_full(&self) -> bool {
-        self.said_bytes >= TURN_MARKS_MAX * self.limits.outbox_mark_bytes
+        self.flow.congested(id, &self.channels)
     }
 
     /// Whether messages to this client should wait: it is behind, and still reads.
     pub fn client_congested(&self, client: ClientId) -> bool {
-        self.recipients[client.index()].is_over()
+        self.recipients.get(client).is_over()
     }
 
-    /// Whether a client's connection is broken: whatever it is sent is dropped.
-    pub fn is_deaf(&self, client: ClientId) -> bool {
-        self.recipients[client.index()].deaf
+    /// Whether a client's connection is broken: all that it is sent is dropped.
+    pub fn is_discarding(&self, client: ClientId) -> bool {
+        self.recipients.get(client).is_discarding
+    }
+}
+
+/// What the server calls, in the order of a turn and of a client's life.
+impl Delivery {
+    /// Starts a turn.
+    pub(crate) fn begin_turn(&mut self, now: Now) {
+        self.flow.now = now;
     }
 
-    // ---- Within ----
-
-    fn open_recipient(&mut self, client: ClientId) -> Option<&mut Recipient> {
-        self.recipients
-            .get_mut(client.index())
-            .filter(|recipient| recipient.serial == client.serial && !recipient.closed)
+    /// Makes a place for a new client.
+    pub(crate) fn add(&mut self, client: ClientId, encoding: Encoding) {
+        self.recipients.add(client, encoding);
     }
 
+    /// Writes nothing to a client, whatever it has queued, until [`Delivery::release`].
+    pub(crate) fn hold(&mut self, client: ClientId) {
+        self.recipients.get_mut(client).is_held = true;
+    }
+
+    /// Ends [`Delivery::hold`].
+    pub(crate) fn release(&mut self, client: ClientId) {
+        self.recipients.get_mut(client).is_held = false;
+        self.recipients.queue_write(client, Priority::Prompt);
+        self.flow.check_high_water(client, self.recipients.get_mut(client));
+    }
+
+    /// Sets the encoding of a client that is in no channel.
+    pub(crate) fn set_encoding(&mut self, client: ClientId, encoding: Encoding) {
+        let recipient = self.recipients.get_mut(client);
+        debug_assert!(recipient.slots.is_empty());
+        recipient.encoding = encoding;
+    }
+
+    /// Takes nothing more for a client that is closing: it is in no channel, and what it has queued
+    /// stays queued.
+    pub(crate) fn shut(&mut self, client: ClientId) {
+        let recipient = self.recipients.get_mut(client);
+        debug_assert!(recipient.slots.is_empty(), "its service has taken it out of its channels");
+        recipient.is_closed = true;
+        self.flow.wake(Wait::ClientClear(client));
+    }
+
+    /// Drops what a client has queued, but for the rest of a frame that was cut in the middle.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        self.clear_pressure(client);
+        self.recipients.keep_cut_piece(client);
+    }
+
+    /// Drops what a client has queued and all that it will be sent: its connection is broken.
+    pub(crate) fn discard_output(&mut self, client: ClientId) {
+        self.clear_pressure(client);
+        self.recipients.get_mut(client).is_discarding = true;
+        self.recipients.drop_queue(client);
+        self.flow.wake(Wait::ClientClear(client));
+    }
+
+    /// Appends bytes of the wire itself to what a client has queued, even when it is shut.
+    pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
+        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
+            outbox.append(|tail| tail.extend_from_slice(bytes));
+        });
+    }
+
+    /// Adds bytes of the wire itself that need not be copied.
+    pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
+        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
+            outbox.push(bytes);
+        });
+    }
+
+    /// Frees a client's place.
+    pub(crate) fn remove(&mut self, client: ClientId) {
+        self.clear_pressure(client);
+        self.recipients.remove(client);
+        self.flow.wake(Wait::ClientClear(client));
+    }
+
+    /// Notes who waits for what.
+    pub(crate) fn wait(&mut self, client: ClientId, until: Wait) {
+        self.flow.wait(client, until);
+        self.metrics.waits += 1;
+    }
+
+    /// Slow work is done: those who wait for it go on.
+    pub(crate) fn completed(&mut self, ticket: Ticket) {
+        self.flow.wake(Wait::Ticket(ticket));
+    }
+
+    /// Moves those whose wait is over to the end of `list`.
+    pub(crate) fn take_woken(&mut self, list: &mut Vec<ClientId>) {
+        self.flow.take_woken(list);
+    }
+
+    /// Clients that have too much queued, or have read too little for too long: to be closed.
+    pub(crate) fn take_too_slow(&mut self) -> Vec<ClientId> {
+        let too_slow = self.flow.take_too_slow();
+        self.metrics.clients_too_slow += too_slow.len() as u64;
+        too_slow
+    }
+
+    /// Clients that went over the mark and are to be checked in a while.
+    pub(crate) fn take_newly_over(&mut self) -> Vec<ClientId> {
+        let newly_over = self.flow.take_newly_over();
+        self.metrics.clients_over_mark += newly_over.len() as u64;
+        newly_over
+    }
+
+    /// Checks a client that went over the mark a while ago.
+    pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        self.flow.check(client, self.recipients.get_mut(client), &self.channels)
+    }
+
+    /// Hands every channel's batch to the channel's members.
+    pub(crate) fn freeze_batches(&mut self) {
+        let was_full = self.channels.is_turn_full();
+        self.channels.reset_published();
+        while let Some(id) = self.freeze_next() {
+            if !was_full {
+                self.flow.wake_if_clear(id, &self.channels);
+            }
+        }
+        if was_full {
+            // Channels in which nothing was published have waited as well.
+            self.flow.wake_all_clear(&self.channels);
+        }
+    }
+
+    /// What there is to hand out. Counted once a turn, and not kept with every message.
+    pub(crate) fn batch(&self) -> Batch {
+        self.channels.batch()
+    }
+
+    /// From now on clients only leave.
+    pub(crate) fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Gives up memory that the next burst can have anew.
+    pub(crate) fn trim(&mut self) {
+        self.channels.trim();
+        self.recipients.trim();
+        self.flow.trim();
+    }
+
+    /// Whether there is something to hand out, to write or to read at once.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.channels.have_batches() || self.to_write() != (0, 0) || self.flow.has_woken()
+    }
+
+    /// How many clients are ready to be written to now: prompt ones and bulk ones.
+    pub(crate) fn to_write(&self) -> (usize, usize) {
+        self.recipients.to_write()
+    }
+
+    /// The next prompt client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_prompt(&mut self) -> Option<ClientId> {
+        self.recipients.next_write(Priority::Prompt)
+    }
+
+    /// The next bulk client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_bulk(&mut self) -> Option<ClientId> {
+        self.recipients.next_write(Priority::Bulk)
+    }
+
+    /// What a client has queued.
+    pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
+        self.recipients.get(client).outbox()
+    }
+
+    /// Whether a client has nothing queued. Its share of this turn's batches does not count.
+    pub(crate) fn is_settled(&self, client: ClientId) -> bool {
+        self.recipients.get(client).send_queue.is_none()
+    }
+
+    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only get
+    /// more.
+    pub(crate) fn is_behind(&self, client: ClientId) -> bool {
+        self.recipients.get(client).pressure() != Pressure::Clear
+    }
+
+    /// When the kernel last took something for a client that it takes no more for; now, if it would
+    /// take more.
+    pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
+        let queue = self.recipients.get(client).send_queue.as_ref();
+        queue.and_then(|queue| queue.blocked_since).unwrap_or(self.flow.now.ms)
+    }
+
+    /// The kernel would take more for this client.
+    pub(crate) fn writable(&mut self, client: ClientId) {
+        let recipient = self.recipients.get_mut(client);
+        recipient.is_writable = true;
+        if let Some(queue) = &mut recipient.send_queue {
+            // It has read something. It may be a while until it is written to, for which it is not
+            // to blame.
+            queue.blocked_since = None;
+        }
+        self.recipients.queue_write(client, Priority::Bulk);
+    }
+
+    /// The kernel took `count` bytes for this client; `is_blocked` says that it would take no more.
+    pub(crate) fn wrote(&mut self, client: ClientId, count: usize, is_blocked: bool) {
+        self.metrics.writes += 1;
+        self.metrics.writes_blocked += u64::from(is_blocked);
+        self.metrics.bytes_written += count as u64;
+        self.recipients.advance(client, count, is_blocked, self.flow.now.ms);
+        self.flow.wrote(client, count, self.recipients.get_mut(client), &self.channels);
+        self.recipients.written(client);
+    }
+}
+
+/// What takes more than one part.
+impl Delivery {
     /// Hands a client its share of the batches of its channels, so that what it is sent next comes
     /// after it.
     fn catch_up(&mut self, client: ClientId) {
-        if self.spoke.is_empty() {
+        if !self.channels.have_batches() {
             return;
         }
-        let recipient = &self.recipients[client.index()];
-        let encoding = recipient.encoding;
-        for slot in recipient.slots.clone() {
-            let mut channel = mem::take(&mut self.channels[slot.channel.index()]);
-            if channel.spoke {
-                channel.catch_up(slot, encoding, |bytes| {
-                    self.enqueue(client, Queued::Prompt, |outbox| {
-                        outbox.append(|tail| tail.extend_from_slice(bytes))
-                    });
+        let Delivery { channels, recipients, flow, .. } = self;
+        let recipient = recipients.get(client);
+        let (encoding, slots) = (recipient.encoding, recipient.slots.len());
+        for at in 0..slots {
+            let slot = recipients.get(client).slots[at];
+            channels.catch_up(slot, encoding, |bytes| {
+                enqueue(recipients, flow, client, Priority::Prompt, |outbox| {
+                    outbox.append(|tail| tail.extend_from_slice(bytes));
                 });
-            }
-            channel.congested_members += self.channels[slot.channel.index()].congested_members;
-            self.channels[slot.channel.index()] = channel;
+            });
         }
     }
 
-    /// Adds to what a client is owed, and watches the mark and the limit.
-    fn enqueue(&mut self, client: ClientId, queue: Queued, add: impl FnOnce(&mut Outbox)) {
-        let spare = &mut self.spare;
-        let recipient = &mut self.recipients[client.index()];
-        debug_assert_eq!(
-            recipient.serial, client.serial,
-            "only clients that are here are owed something"
-        );
-        if recipient.deaf {
-            return;
-        }
-        let owed = recipient.outbox.get_or_insert_with(|| spare.pop().unwrap_or_default());
-        add(&mut owed.outbox);
-        let bytes = owed.outbox.bytes();
-        self.check_high_water(client);
-        let recipient = &mut self.recipients[client.index()];
-        if bytes > self.limits.outbox_max_bytes && !recipient.closed {
-            self.too_slow.push(client);
-        }
-        if bytes == 0 {
-            let owed = recipient.outbox.take().expect("it was put there a moment ago");
-            self.recycle(owed);
-        } else if recipient.writable && !recipient.held {
-            self.queue_write(client, queue);
-        }
-    }
-
-    /// Looks whether a client has gone over the mark. One whose wire is undecided is not to blame:
-    /// it holds nobody up, but is to be looked at.
-    fn check_high_water(&mut self, client: ClientId) {
-        let recipient = &mut self.recipients[client.index()];
-        let Some(owed) = &mut recipient.outbox else { return };
-        if owed.outbox.bytes() <= self.limits.outbox_mark_bytes || owed.pressure != Pressure::Clear
-        {
-            return;
-        }
-        if !recipient.held {
-            owed.pressure = Pressure::Over { since: self.now.ms };
-            for slot in &recipient.slots {
-                self.channels[slot.channel.index()].congested_members += 1;
-            }
-        }
-        if !mem::replace(&mut recipient.watched, true) {
-            self.newly_over.push(client);
-        }
-    }
-
-    fn queue_write(&mut self, client: ClientId, queue: Queued) {
-        let recipient = &mut self.recipients[client.index()];
-        match (recipient.queued, queue) {
-            (Queued::No, Queued::Bulk) => {
-                if !mem::replace(&mut recipient.in_bulk, true) {
-                    self.bulk.push_back(client);
+    /// Hands the batches of one channel to its members. Returns the channel, if there was one.
+    fn freeze_next(&mut self) -> Option<ChannelId> {
+        let Delivery { channels, recipients, flow, metrics, .. } = self;
+        let (id, batches) = channels.freeze_next(|member, share, members| {
+            let is_bulk = members >= BULK_MEMBERS_MIN;
+            let priority = if is_bulk { Priority::Bulk } else { Priority::Prompt };
+            enqueue(recipients, flow, member, priority, |outbox| match share {
+                Share::Batch(frame) => outbox.push(frame),
+                Share::Copy(bytes) => {
+                    outbox.append(|tail| tail.extend_from_slice(bytes));
                 }
-            }
-            (Queued::No | Queued::Bulk, Queued::Prompt) => {
-                if !mem::replace(&mut recipient.in_prompt, true) {
-                    self.prompt.push_back(client);
-                }
-            }
-            _ => return,
-        }
-        recipient.queued = queue;
+            });
+        })?;
+        metrics.batches_frozen += batches as u64;
+        Some(id)
     }
 
-    /// A client is no longer behind: whoever waited for it may go on.
     fn clear_pressure(&mut self, client: ClientId) {
-        let recipient = &mut self.recipients[client.index()];
-        let Some(owed) = &mut recipient.outbox else { return };
-        let pressure = mem::replace(&mut owed.pressure, Pressure::Clear);
-        if let Pressure::Over { .. } = pressure {
-            for slot in recipient.slots.clone() {
-                self.uncongest(slot.channel);
-            }
-        }
-        self.wake(Wait::ClientClear(client));
-    }
-
-    fn uncongest(&mut self, id: ChannelId) {
-        self.channels[id.index()].congested_members -= 1;
-        if !self.congested(id) {
-            self.wake(Wait::ChannelClear(id));
-        }
-    }
-
-    fn wake(&mut self, what: Wait) {
-        if let Some(mut clients) = self.waiting.remove(&what) {
-            // Others would put it behind again before it could say a word.
-            if let Wait::ClientClear(behind) = what {
-                clients.sort_by_key(|client| *client != behind);
-            }
-            self.woken.append(&mut clients);
-        }
-    }
-
-    fn recycle(&mut self, mut owed: Box<SendQueue>) {
-        if self.spare.len() < SPARE_OUTBOXES_MAX {
-            owed.outbox.reset();
-            owed.pressure = Pressure::Clear;
-            owed.blocked_since = None;
-            self.spare.push(owed);
-        }
+        self.flow.clear_pressure(client, self.recipients.get_mut(client), &self.channels);
     }
 }
 
-impl Recipient {
-    fn is_over(&self) -> bool {
-        self.outbox.as_ref().is_some_and(|owed| matches!(owed.pressure, Pressure::Over { .. }))
-    }
-}
-
-impl Default for SendQueue {
-    fn default() -> SendQueue {
-        SendQueue { outbox: Outbox::default(), pressure: Pressure::Clear, blocked_since: None }
+/// Adds to what a client has queued, and checks the mark and the limit. Not a method, as the
+/// channels are borrowed while they hand their batches out.
+#[inline]
+fn enqueue(
+    recipients: &mut Recipients,
+    flow: &mut Flow,
+    client: ClientId,
+    priority: Priority,
+    add: impl FnOnce(&mut Outbox),
+) {
+    if let Some(recipient) = recipients.enqueue(client, priority, add) {
+        flow.check_high_water(client, recipient);
     }
 }
 

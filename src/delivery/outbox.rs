@@ -1,4 +1,4 @@
-//! What a client is still owed.
+//! What a client has queued.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -52,16 +52,19 @@ impl Outbox {
     }
 
     /// Queues bytes that only this client gets: `write` appends them to the buffer it is given.
-    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        // The tail is given up as a whole, so it must not go on for ever: somebody who reads
-        // steadily is never owed nothing.
+    /// Returns how many.
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        // The tail is given up as a whole, so it must not grow for ever: a client that reads
+        // steadily may never have an empty queue.
         if self.tail.len() >= TAIL_MAX {
             self.frames.push_back(Bytes::from(std::mem::take(&mut self.tail)));
         }
         let before = self.tail.len();
         write(&mut self.tail);
-        self.bytes += self.tail.len() - before;
+        let added = self.tail.len() - before;
+        self.bytes += added;
         self.check();
+        added
     }
 
     /// Fills `slices` with what comes next and returns how many it filled and how many bytes they
@@ -82,7 +85,7 @@ impl Outbox {
         (count, bytes)
     }
 
-    /// Forgets the first `count` bytes, which the kernel has taken.
+    /// Drops the first `count` bytes, which the kernel has taken.
     pub fn advance(&mut self, count: usize) {
         assert!(count <= self.bytes, "the kernel took more than it was given");
         self.bytes -= count;
@@ -101,7 +104,7 @@ impl Outbox {
         self.check();
     }
 
-    /// Forgets everything but the rest of a piece that is partly sent. Pieces hold whole messages,
+    /// Drops everything but the rest of a piece that is partly sent. Pieces hold whole messages,
     /// so what is queued next starts where the reader expects a message.
     pub fn keep_cut_piece(&mut self) {
         if self.sent == 0 {
@@ -181,14 +184,16 @@ mod tests {
                         prop_assert!(outbox.bytes() <= oracle.len());
                         oracle.truncate(outbox.bytes());
                     }
-                    Step::Write(channel) => {
+                    Step::Write(room) => {
                         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                         let (count, offered) = outbox.slices(&mut slices);
-                        let all: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+                        let all = slices[..count].iter().flat_map(|slice| slice.to_vec());
+                        let all: Vec<u8> = all.collect();
                         prop_assert_eq!(all.len(), offered);
                         prop_assert_eq!(offered == 0, oracle.is_empty());
-                        let taken = channel.min(offered);
-                        prop_assert_eq!(&all[..taken], &oracle.drain(..taken).collect::<Vec<u8>>()[..]);
+                        let taken = room.min(offered);
+                        let expected: Vec<u8> = oracle.drain(..taken).collect();
+                        prop_assert_eq!(&all[..taken], &expected[..]);
                         outbox.advance(taken);
                     }
                 }
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_given_up_even_if_something_is_owed_all_the_time() {
+    fn what_is_sent_is_given_up_even_if_something_is_queued_all_the_time() {
         let mut outbox = Outbox::default();
         outbox.append(|tail| tail.extend_from_slice(&[0; 100_000]));
         for _ in 0..10_000 {
@@ -206,7 +211,7 @@ mod tests {
             outbox.advance(1000);
         }
         let held = outbox.tail.capacity() + outbox.frames.iter().map(Bytes::len).sum::<usize>();
-        assert!(held < 500_000, "{held} bytes for 100,000 that are owed");
+        assert!(held < 500_000, "{held} bytes for 100,000 that are queued");
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Input::Open | Input::Broken => Input::Broken,
         };
         if is_new && matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
-            self.out.deafen(id);
+            self.out.discard_output(id);
             self.timers.push(
                 self.out.now().ms + self.settings.limits.last_words_ms,
                 id,

@@ -88,7 +88,7 @@ impl Witness {
             let is_held = ears[number].is_line && links[number].wire.borrow().written == 0;
             !is_held
                 && links[number].is_behind(
-                    out.owed_bytes(self.ids[number]),
+                    out.unsent_bytes(self.ids[number]),
                     &self.limits,
                     out.now().ms,
                 )

@@ -26,9 +26,9 @@ pub struct Link {
 impl Link {
     /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait:
     /// it is over the mark, and the kernel takes something for it or did so not long ago.
-    pub fn is_behind(&self, owed_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
+    pub fn is_behind(&self, unsent_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
         let blocked_since = self.wire.borrow().blocked_since;
-        owed_bytes > limits.delivery.outbox_mark_bytes
+        unsent_bytes > limits.delivery.outbox_mark_bytes
             && blocked_since.is_none_or(|at| now_ms < at + limits.delivery.stalled_ms)
     }
 }

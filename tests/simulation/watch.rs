@@ -72,7 +72,7 @@ impl Watch {
         let links = self.links.borrow();
         let mut audience = self.model.borrow().audience(number(client)).into_iter();
         audience.find(|number| {
-            links[number].is_behind(out.owed_bytes(self.ids[number]), &self.limits, out.now().ms)
+            links[number].is_behind(out.unsent_bytes(self.ids[number]), &self.limits, out.now().ms)
         })
     }
 }
@@ -108,7 +108,7 @@ impl Service for Watch {
     }
 
     fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
-        let is_over_limit = out.owed_bytes(client) > self.limits.delivery.outbox_max_bytes;
+        let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
         self.model.borrow_mut().has_listened(number(client), is_over_limit, out.now());
         self.chat.has_listened(client, out);
     }
@@ -182,7 +182,7 @@ impl Service for Watch {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.ids.remove(&number(client));
-        let is_over_limit = out.owed_bytes(client) > self.limits.delivery.outbox_max_bytes;
+        let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
         self.chat.closed(client, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);

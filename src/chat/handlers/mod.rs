@@ -19,7 +19,7 @@ use crate::chat::request::{Request, RequestError};
 use crate::chat::state::rooms::Room;
 use crate::chat::text::{self, quote};
 use crate::delivery::Delivery;
-use crate::delivery::channels::{ChannelId, Origin};
+use crate::delivery::channels::{ChannelId, SenderCopy};
 use crate::delivery::encoding::Encoder;
 use crate::ids::ClientId;
 
@@ -70,8 +70,8 @@ impl Context<'_> {
     /// Tells all members of a channel. `own` is what the client that asks gets instead, if that is
     /// something else.
     pub fn publish(&mut self, channel: ChannelId, own: Option<&[u8]>, reply: &Reply<'_>) {
-        let origin = own.map(|instead| Origin { speaker: self.client, instead });
-        self.out.publish(channel, origin, |to| render(to, reply));
+        let sender_copy = own.map(|bytes| SenderCopy { sender: self.client, bytes });
+        self.out.publish(channel, sender_copy, |to| render(to, reply));
     }
 }
 

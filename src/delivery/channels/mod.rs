@@ -1,20 +1,36 @@
-//! Rooms: who is in them, and what was said there that has not been handed out yet.
+//! Channels: who is in them, and what was published there that has not been handed out yet.
 //!
 //! A message is encoded once per [`Encoding`] in use in its channel, straight into that encoding's
 //! batch. At the end of the turn, or of one of the next few, the batch is frozen and every member
 //! is handed a reference to the same bytes. A member that joins in mid-turn remembers how far the
-//! batch had grown, so it gets only what was said after it came.
+//! batch had grown, so it gets only what was published after it joined.
 
+mod channel;
+
+use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
+use slab::Slab;
 
 use crate::clock::Millis;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
+use crate::delivery::limits::DeliveryLimits;
 use crate::ids::ClientId;
+use channel::{Channel, Published};
+
+/// What may be published in one turn, in high-water marks: a quarter of what a client may have
+/// queued.
+const TURN_MARKS_MAX: usize = 4;
+
+/// A channel that takes longer than this to publish as much as the high-water mark is just talking
+/// (8 KiB a second: more than people type) and held up by nobody: it is not what puts its members
+/// behind, and adds little while they are.
+const TALKING_MS: Millis = 32_000;
 
 /// A channel's key. It stays valid until the channel is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(NonZeroU32);
 
 impl ChannelId {
@@ -30,63 +46,12 @@ impl ChannelId {
     }
 }
 
-/// Where a message came from, when its speaker is to see something else than everybody does.
+/// What the sender of a message gets in place of the shared message.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
-    pub speaker: ClientId,
-    /// What the speaker gets instead of the shared message, encoded for its wire; empty for nothing
-    /// at all.
-    pub instead: &'a [u8],
-}
-
-/// One member's place among the members of its encoding.
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    client: ClientId,
-    /// What the batch held before this member came (or was handed it early): it gets the rest.
-    from: u32,
-}
-
-/// A stretch of the batch that its speaker does not get.
-#[derive(Debug)]
-struct Own {
-    speaker: ClientId,
-    start: u32,
-    end: u32,
-    instead: Vec<u8>,
-}
-
-/// A part of a batch on its way to one member.
-enum Piece<'a> {
-    /// The bytes of the batch from the first offset to the second.
-    Shared(usize, usize),
-    /// Bytes for this member alone.
-    Own(&'a [u8]),
-}
-
-/// The members that share a encoding, and this turn's messages in it.
-///
-/// Invariant: it has members; every `from` is at most `batch.len()`; the stretches of one speaker
-/// neither touch nor overlap, and begin at its `from` or later.
-#[derive(Debug)]
-struct Subscribers {
-    encoding: Encoding,
-    members: Vec<Member>,
-    batch: Vec<u8>,
-    own: Vec<Own>,
-}
-
-/// A channel: its members by encoding.
-#[derive(Debug, Default)]
-pub struct Channel {
-    subscribers: Vec<Subscribers>,
-    /// Members over the high-water mark that still drain; while there are any, publishers wait if
-    /// they say more than people type.
-    pub(crate) congested_members: u32,
-    /// When all that was said would have been said if nobody had talked faster than people type.
-    pub(crate) paced_until: Millis,
-    /// Already on the list of channels that spoke this turn.
-    pub(crate) spoke: bool,
+pub struct SenderCopy<'a> {
+    pub sender: ClientId,
+    /// Whole messages in the sender's encoding; empty: it gets nothing.
+    pub bytes: &'a [u8],
 }
 
 /// A client's slot in a channel: where to find it without searching.
@@ -96,211 +61,212 @@ pub struct MemberSlot {
     index: u32,
 }
 
-impl Channel {
-    /// Members of every encoding together.
-    pub fn members(&self) -> usize {
-        self.subscribers.iter().map(|subscribers| subscribers.members.len()).sum()
-    }
+/// What one member is handed of a frozen batch.
+pub enum Share<'a> {
+    /// A part of the batch, shared with the other members.
+    Batch(Bytes),
+    /// Bytes for this member alone: its sender copy.
+    Copy(&'a [u8]),
+}
 
-    /// The members, in an order that stays for as long as nobody comes or goes.
-    pub fn clients(&self) -> impl Iterator<Item = ClientId> {
-        self.subscribers
-            .iter()
-            .flat_map(|subscribers| subscribers.members.iter().map(|member| member.client))
-    }
+/// What is to be handed out, in all channels together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub messages: usize,
+    /// Members of the channels that have a batch; a client that is in several of them counts
+    /// several times.
+    pub members: usize,
+    /// Publishers have to wait until it has been handed out.
+    pub is_full: bool,
+}
 
-    /// The largest of this turn's batches, in bytes.
-    pub fn batch_bytes(&self) -> usize {
-        self.subscribers.iter().map(|subscribers| subscribers.batch.len()).max().unwrap_or(0)
-    }
+/// All channels, and what is to be handed out in them.
+///
+/// Invariant: a channel is on `with_batch`, once, exactly if its `has_batch` is set, and has a
+/// batch only then; that of [`channel::Subscribers`].
+#[derive(Debug)]
+pub struct Channels {
+    limits: DeliveryLimits,
+    slab: Slab<Channel>,
+    with_batch: VecDeque<ChannelId>,
+    /// Messages in all channels together since their batches were last frozen.
+    published_messages: usize,
+    /// Their bytes, each in the encoding in which it is longest.
+    published_bytes: usize,
+}
 
-    /// Seats a client; it will get what is published from now on.
-    pub fn join(&mut self, id: ChannelId, client: ClientId, encoding: Encoding) -> MemberSlot {
-        let subscribers = match self
-            .subscribers
-            .iter()
-            .position(|subscribers| subscribers.encoding == encoding)
-        {
-            Some(at) => &mut self.subscribers[at],
-            None => {
-                self.subscribers.push(Subscribers {
-                    encoding,
-                    members: Vec::new(),
-                    batch: Vec::new(),
-                    own: Vec::new(),
-                });
-                self.subscribers.last_mut().expect("just pushed")
-            }
-        };
-        // What it said before it came is no matter of its share.
-        subscribers.own.retain(|own| own.speaker != client);
-        let index = offset(subscribers.members.len());
-        subscribers.members.push(Member { client, from: offset(subscribers.batch.len()) });
-        MemberSlot { channel: id, index }
-    }
-
-    /// Takes a client out. Returns the member that was moved into its place and so has this slot
-    /// now.
-    pub fn leave(&mut self, slot: MemberSlot, encoding: Encoding) -> Option<ClientId> {
-        let subscribers = self.subscribers(encoding);
-        subscribers.members.swap_remove(slot.index as usize);
-        let moved = subscribers.members.get(slot.index as usize).map(|member| member.client);
-        if subscribers.members.is_empty() {
-            self.subscribers.retain(|subscribers| subscribers.encoding != encoding);
+impl Channels {
+    pub fn new(limits: DeliveryLimits) -> Channels {
+        Channels {
+            limits,
+            slab: Slab::new(),
+            with_batch: VecDeque::new(),
+            published_messages: 0,
+            published_bytes: 0,
         }
-        moved
     }
 
-    /// Adds to the batch of every encoding in use. `encode` appends one whole message in the
-    /// encoding that it is given, or nothing. Returns the length of the message in the encoding in
-    /// which it is longest.
+    /// Opens a channel without members.
+    pub fn open(&mut self) -> ChannelId {
+        ChannelId::new(self.slab.insert(Channel::default()))
+    }
+
+    /// Closes a channel that nobody is in.
+    pub fn close(&mut self, id: ChannelId) {
+        let channel = self.slab.remove(id.index());
+        debug_assert_eq!(channel.members(), 0);
+        if channel.has_batch {
+            self.with_batch.retain(|&other| other != id);
+        }
+    }
+
+    pub fn join(&mut self, id: ChannelId, client: ClientId, encoding: Encoding) -> MemberSlot {
+        self.slab[id.index()].join(id, client, encoding)
+    }
+
+    /// Removes a member. Returns the member that has its slot now.
+    pub fn leave(&mut self, slot: MemberSlot, encoding: Encoding) -> Option<ClientId> {
+        self.slab[slot.channel.index()].leave(slot, encoding)
+    }
+
+    pub fn members(&self, id: ChannelId) -> impl Iterator<Item = ClientId> {
+        self.slab[id.index()].clients()
+    }
+
+    /// Adds a message to a channel's batches.
     pub fn publish(
         &mut self,
+        id: ChannelId,
+        sender_copy: Option<(SenderCopy<'_>, Encoding)>,
         compressor: &mut Compressor,
-        origin: Option<(Origin, Encoding)>,
-        mut encode: impl FnMut(&mut Encoder),
-    ) -> usize {
-        let mut longest = 0;
-        for subscribers in &mut self.subscribers {
-            let start = offset(subscribers.batch.len());
-            encode(&mut Encoder::new(subscribers.encoding, &mut subscribers.batch, compressor));
-            let end = offset(subscribers.batch.len());
-            longest = longest.max((end - start) as usize);
-            match origin {
-                Some((origin, encoding)) if encoding == subscribers.encoding && start < end => {
-                    subscribers.set_apart(origin, start, end)
-                }
-                _ => {}
-            }
+        now_ms: Millis,
+        encode: impl FnMut(&mut Encoder),
+    ) -> Published {
+        let channel = &mut self.slab[id.index()];
+        let published = channel.publish(compressor, sender_copy, encode);
+        self.published_bytes += published.longest_bytes;
+        self.published_messages += 1;
+        // Rounded up, or very short messages would take no time at all.
+        let takes_ms = (published.longest_bytes as Millis * TALKING_MS)
+            .div_ceil(self.limits.outbox_mark_bytes as Millis);
+        let paced_until = channel.paced_until.max(now_ms) + takes_ms;
+        channel.paced_until = paced_until.min(now_ms + self.limits.too_slow_ms);
+        if !mem::replace(&mut channel.has_batch, true) {
+            self.with_batch.push_back(id);
         }
-        longest
+        published
     }
 
-    /// What a member has not been handed yet of this turn's batch, as copies; afterwards it has
-    /// been handed it.
-    pub fn catch_up(&mut self, slot: MemberSlot, encoding: Encoding, mut give: impl FnMut(&[u8])) {
-        let subscribers = self.subscribers(encoding);
-        let member = &mut subscribers.members[slot.index as usize];
-        if member.from as usize == subscribers.batch.len() {
-            return;
+    /// Gives a member copies of what it has not been handed yet of its channel's batch.
+    pub fn catch_up(&mut self, slot: MemberSlot, encoding: Encoding, give: impl FnMut(&[u8])) {
+        let channel = &mut self.slab[slot.channel.index()];
+        if channel.has_batch {
+            channel.catch_up(slot, encoding, give);
         }
-        let client = member.client;
-        let from = std::mem::replace(&mut member.from, offset(subscribers.batch.len()));
-        let own = subscribers.own.iter().filter(|own| own.speaker == client);
-        pieces(from as usize, subscribers.batch.len(), own, |piece| match piece {
-            Piece::Shared(start, end) => give(&subscribers.batch[start..end]),
-            Piece::Own(bytes) => give(bytes),
-        });
-        subscribers.own.retain(|own| own.speaker != client);
     }
 
-    /// Freezes every batch and hands each member its share of it, with the number of members that
-    /// were handed the same.
-    pub fn freeze_batches(&mut self, mut give: impl FnMut(ClientId, Handed<'_>)) {
-        for subscribers in &mut self.subscribers {
-            if subscribers.batch.is_empty() {
-                continue;
-            }
-            let batch = Bytes::from(std::mem::take(&mut subscribers.batch));
-            subscribers.own.sort_unstable_by_key(|own| (own.speaker, own.start));
-            let own = &subscribers.own[..];
-            let members = subscribers.members.len();
-            for member in &mut subscribers.members {
-                let from = std::mem::take(&mut member.from) as usize;
-                let first = own.partition_point(|own| own.speaker < member.client);
-                let own = own[first..].iter().take_while(|own| own.speaker == member.client);
-                pieces(from, batch.len(), own, |piece| {
-                    let (frame, own) = match piece {
-                        Piece::Shared(0, end) if end == batch.len() => (batch.clone(), &[][..]),
-                        Piece::Shared(start, end) => (batch.slice(start..end), &[][..]),
-                        Piece::Own(bytes) => (Bytes::new(), bytes),
-                    };
-                    give(member.client, Handed { frame, own, members });
-                });
-            }
-            subscribers.own.clear();
-            subscribers.own.shrink_to(16);
+    /// Whether any channel has something to hand out.
+    pub fn have_batches(&self) -> bool {
+        !self.with_batch.is_empty()
+    }
+
+    /// Begins to count anew what is published, as the batches are about to be handed out.
+    pub fn reset_published(&mut self) {
+        self.published_bytes = 0;
+        self.published_messages = 0;
+    }
+
+    /// Freezes the batches of the next channel that has any, and hands them to its members:
+    /// `give` gets the member, its share, and how many members the batch has. Returns the channel
+    /// and the number of its batches.
+    pub fn freeze_next(
+        &mut self,
+        give: impl FnMut(ClientId, Share<'_>, usize),
+    ) -> Option<(ChannelId, usize)> {
+        let id = self.with_batch.pop_front()?;
+        let channel = &mut self.slab[id.index()];
+        channel.has_batch = false;
+        Some((id, channel.freeze(give)))
+    }
+
+    /// Whether a channel's batch holds as much as a client should have queued.
+    pub fn is_batch_full(&self, id: ChannelId) -> bool {
+        self.is_full(&self.slab[id.index()])
+    }
+
+    fn is_full(&self, channel: &Channel) -> bool {
+        channel.batch_bytes() >= self.limits.outbox_mark_bytes
+    }
+
+    /// Whether enough has been published in all channels together: a client may be in many of them
+    /// and gets it all at once.
+    pub fn is_turn_full(&self) -> bool {
+        self.published_bytes >= TURN_MARKS_MAX * self.limits.outbox_mark_bytes
+    }
+
+    /// When all that was published here would have been said at the pace of people who type.
+    pub fn paced_until(&self, id: ChannelId) -> Millis {
+        self.slab[id.index()].paced_until
+    }
+
+    /// Whether a channel publishes more than people type.
+    pub fn is_ahead(&self, id: ChannelId, now_ms: Millis) -> bool {
+        let ahead_ms = self.limits.pace_ahead_ms;
+        ahead_ms.is_none_or(|ahead_ms| self.paced_until(id) > now_ms + ahead_ms)
+    }
+
+    /// What there is to hand out. Counted once a turn, and not kept with every message.
+    pub fn batch(&self) -> Batch {
+        let with_batch = || self.with_batch.iter().map(|id| &self.slab[id.index()]);
+        Batch {
+            messages: self.published_messages,
+            members: with_batch().map(Channel::members).sum(),
+            is_full: self.is_turn_full() || with_batch().any(|channel| self.is_full(channel)),
         }
     }
 
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
-        for subscribers in &mut self.subscribers {
-            subscribers.own.shrink_to_fit();
-            // Moved, and not only shrunk: a list that grew among passing things would keep their
-            // pages.
-            subscribers.members = subscribers.members.to_vec();
+        self.with_batch.shrink_to_fit();
+        for (_, channel) in &mut self.slab {
+            channel.trim();
         }
-        self.subscribers.shrink_to_fit();
     }
 
-    fn subscribers(&mut self, encoding: Encoding) -> &mut Subscribers {
-        self.subscribers
-            .iter_mut()
-            .find(|subscribers| subscribers.encoding == encoding)
-            .expect("a member's encoding has an subscribers")
+    /// The client that has this slot.
+    pub fn member(&self, slot: MemberSlot, encoding: Encoding) -> Option<ClientId> {
+        self.slab[slot.channel.index()].member(slot, encoding)
     }
-}
 
-/// What one member is handed at the end of a turn: a shared frame, or bytes of its own.
-pub struct Handed<'a> {
-    pub frame: Bytes,
-    pub own: &'a [u8],
-    /// How many members the frame is shared with.
-    pub members: usize,
-}
+    /// The keys of all channels.
+    pub fn keys(&self) -> impl Iterator<Item = usize> {
+        self.slab.iter().map(|(key, _)| key)
+    }
 
-impl Subscribers {
-    fn set_apart(&mut self, origin: Origin, start: u32, end: u32) {
-        if let Some(last) = self.own.last_mut()
-            && last.speaker == origin.speaker
-            && last.end == start
-        {
-            last.end = end;
-            last.instead.extend_from_slice(origin.instead);
-            return;
+    /// Whether a channel is on the list of those that have something to hand out.
+    #[cfg(test)]
+    pub fn has_batch(&self, id: ChannelId) -> bool {
+        self.slab[id.index()].has_batch
+    }
+
+    /// How many members all channels have together.
+    pub fn all_members(&self) -> usize {
+        self.slab.iter().map(|(_, channel)| channel.members()).sum()
+    }
+
+    pub fn assert_invariants(&self) {
+        for (key, channel) in &self.slab {
+            let listed = self.with_batch.iter().filter(|id| id.index() == key).count();
+            assert_eq!(
+                listed,
+                usize::from(channel.has_batch),
+                "channel {key} on the list of those with a batch"
+            );
+            let is_handed_out = channel.batch_bytes() == 0 || channel.has_batch;
+            assert!(is_handed_out, "a batch that nobody hands out");
+            channel.assert_invariants();
         }
-        self.own.push(Own {
-            speaker: origin.speaker,
-            start,
-            end,
-            instead: origin.instead.to_vec(),
-        });
     }
-}
-
-/// Cuts `from..to` of a batch into what is shared and what one speaker gets instead. `own` is in
-/// ascending order.
-fn pieces<'a>(
-    from: usize,
-    to: usize,
-    own: impl Iterator<Item = &'a Own>,
-    mut give: impl FnMut(Piece<'a>),
-) {
-    let mut at = from;
-    for own in own {
-        debug_assert!(
-            own.start as usize >= at,
-            "catching up forgets the stretches that were handed over"
-        );
-        let start = own.start as usize;
-        if at < start {
-            give(Piece::Shared(at, start));
-        }
-        if !own.instead.is_empty() {
-            give(Piece::Own(&own.instead));
-        }
-        at = own.end as usize;
-    }
-    if at < to {
-        give(Piece::Shared(at, to));
-    }
-}
-
-/// Batches stay far below 4 GiB: a channel over the high-water mark takes no further messages this
-/// turn.
-fn offset(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a batch is smaller than 4 GiB")
 }
 
 #[cfg(test)]

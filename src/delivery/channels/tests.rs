@@ -30,6 +30,10 @@ fn add(given: &mut HashMap<ClientId, String>, to: ClientId, bytes: &[u8]) {
     given.entry(to).or_default().push_str(std::str::from_utf8(bytes).expect("text"));
 }
 
+fn text_of(given: &HashMap<ClientId, String>, key: usize) -> &str {
+    given.get(&client(key)).map_or("", String::as_str)
+}
+
 impl Sim {
     fn with(members: usize) -> Sim {
         let mut sim = Sim::default();
@@ -57,9 +61,9 @@ impl Sim {
         });
     }
 
-    fn say_as(&mut self, key: usize, text: &str, instead: &str) {
-        let origin = Origin { speaker: client(key), instead: instead.as_bytes() };
-        self.channel.publish(&mut self.compressor, Some((origin, Encoding::default())), |to| {
+    fn say_as(&mut self, key: usize, text: &str, copy: &str) {
+        let copy = SenderCopy { sender: client(key), bytes: copy.as_bytes() };
+        self.channel.publish(&mut self.compressor, Some((copy, Encoding::default())), |to| {
             to.message(FrameKind::Text, |batch| batch.extend_from_slice(text.as_bytes()))
         });
     }
@@ -72,17 +76,20 @@ impl Sim {
 
     fn freeze_batches(&mut self) {
         let (given, members) = (&mut self.given, self.channel.members());
-        self.channel.freeze_batches(|to, handed| {
-            assert_eq!(handed.members, members);
-            assert!(handed.frame.is_empty() != handed.own.is_empty(), "either shared or its own");
-            add(given, to, &handed.frame);
-            add(given, to, handed.own);
+        self.channel.freeze(|to, share, of_members| {
+            assert_eq!(of_members, members);
+            let bytes = match &share {
+                Share::Batch(frame) => frame,
+                Share::Copy(bytes) => *bytes,
+            };
+            assert!(!bytes.is_empty());
+            add(given, to, bytes);
         });
         assert_eq!(self.channel.batch_bytes(), 0);
     }
 
     fn given(&self, key: usize) -> &str {
-        self.given.get(&client(key)).map_or("", String::as_str)
+        text_of(&self.given, key)
     }
 
     /// Every slot is where its member sits, and the invariant of [`Subscribers`].
@@ -91,17 +98,7 @@ impl Sim {
         for (client, slot) in &self.slots {
             assert_eq!(self.channel.subscribers[0].members[slot.index as usize].client, *client);
         }
-        for subscribers in &self.channel.subscribers {
-            assert!(!subscribers.members.is_empty());
-            for member in &subscribers.members {
-                assert!(member.from as usize <= subscribers.batch.len());
-                let mut at = member.from;
-                for own in subscribers.own.iter().filter(|own| own.speaker == member.client) {
-                    assert!(own.start >= at && own.end >= own.start);
-                    at = own.end + 1;
-                }
-            }
-        }
+        self.channel.assert_invariants();
     }
 }
 
@@ -111,7 +108,11 @@ fn all_members_share_the_same_bytes() {
     sim.say("one ");
     sim.say("two");
     let mut frames = Vec::new();
-    sim.channel.freeze_batches(|_, handed| frames.push(handed.frame));
+    let batches = sim.channel.freeze(|_, share, _| match share {
+        Share::Batch(frame) => frames.push(frame),
+        Share::Copy(_) => panic!("nobody has a copy of its own"),
+    });
+    assert_eq!(batches, 1);
     assert_eq!(frames, ["one two"; 3]);
     assert!(
         frames.iter().all(|frame| frame.as_ptr() == frames[0].as_ptr()),
@@ -179,7 +180,7 @@ fn who_catches_up_gets_nothing_twice() {
 }
 
 #[test]
-fn a_speaker_gets_something_else_or_nothing_instead() {
+fn a_sender_gets_its_copy_or_nothing() {
     let mut sim = Sim::with(3);
     sim.say("a ");
     sim.say_as(0, "b ", "");
@@ -195,7 +196,7 @@ fn a_speaker_gets_something_else_or_nothing_instead() {
 }
 
 #[test]
-fn a_speaker_that_catches_up_between_its_messages() {
+fn a_sender_that_catches_up_between_its_messages() {
     let mut sim = Sim::with(2);
     sim.say_as(0, "a ", "A! ");
     sim.say("b ");
@@ -228,7 +229,7 @@ fn who_speaks_before_it_joins_gets_only_what_comes_later() {
 enum Step {
     Join(usize),
     Leave(usize),
-    Say { as_member: Option<usize>, instead: bool },
+    Say { as_member: Option<usize>, has_copy: bool },
     CatchUp(usize),
     HandOut,
 }
@@ -238,14 +239,19 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => key().prop_map(Step::Join),
         2 => key().prop_map(Step::Leave),
-        6 => (prop::option::of(key()), any::<bool>()).prop_map(|(as_member, instead)| Step::Say { as_member, instead }),
+        6 => (prop::option::of(key()), any::<bool>())
+            .prop_map(|(as_member, has_copy)| Step::Say { as_member, has_copy }),
         2 => key().prop_map(Step::CatchUp),
         2 => Just(Step::HandOut),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn behaves_like_a_list_of_members(steps in prop::collection::vec(step(), 0..80)) {
@@ -257,21 +263,22 @@ proptest! {
                 Step::Join(key) if !is_member(key) => sim.join(key),
                 Step::Leave(key) if is_member(key) => {
                     sim.leave(key);
-                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                    prop_assert_eq!(sim.given(key), text_of(&expected, key));
                 }
                 Step::CatchUp(key) if is_member(key) => {
                     sim.catch_up(key);
-                    prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str));
+                    prop_assert_eq!(sim.given(key), text_of(&expected, key));
                 }
-                Step::Say { as_member, instead } => {
+                Step::Say { as_member, has_copy } => {
                     let text = format!("message {number}\n");
-                    let instead = if instead { format!("my message {number}\n") } else { String::new() };
+                    let copy = has_copy.then(|| format!("my message {number}\n"));
+                    let copy = copy.unwrap_or_default();
                     for to in sim.slots.keys() {
                         let own = as_member.is_some_and(|key| client(key) == *to);
-                        add(&mut expected, *to, if own { instead.as_bytes() } else { text.as_bytes() });
+                        add(&mut expected, *to, if own { &copy } else { &text }.as_bytes());
                     }
                     match as_member {
-                        Some(key) => sim.say_as(key, &text, &instead),
+                        Some(key) => sim.say_as(key, &text, &copy),
                         None => sim.say(&text),
                     }
                 }
@@ -282,7 +289,7 @@ proptest! {
         }
         sim.freeze_batches();
         for key in 0..6 {
-            prop_assert_eq!(sim.given(key), expected.get(&client(key)).map_or("", String::as_str), "client {}", key);
+            prop_assert_eq!(sim.given(key), text_of(&expected, key), "client {}", key);
         }
     }
 }

@@ -1,0 +1,360 @@
+//! Flow control: who is behind, who waits for whom, and who is too slow.
+//!
+//! Over the high-water mark a client makes those of its channels congested that are not just
+//! talking, and publishers wait, until it is under half the mark. If the kernel takes nothing more
+//! for it for a second it no longer holds its channels up. It is closed as too slow when it stays
+//! over the mark too long, or when what it has queued passes the limit.
+
+use std::collections::HashMap;
+use std::mem;
+
+use crate::clock::{Millis, Now};
+use crate::delivery::channels::{ChannelId, Channels, MemberSlot};
+use crate::delivery::limits::DeliveryLimits;
+use crate::delivery::recipients::Recipient;
+use crate::ids::{ClientId, Ticket};
+
+/// What a client may have to wait for before its next message is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// This channel's members have caught up.
+    ChannelClear(ChannelId),
+    /// This client has read enough of what it has queued.
+    ClientClear(ClientId),
+    /// This moment.
+    Time(Millis),
+    /// This slow work is done.
+    Ticket(Ticket),
+}
+
+impl Wait {
+    fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Wait::ChannelClear(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// How far behind a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pressure {
+    #[default]
+    Clear,
+    /// Over the mark, and reading: its channels' publishers wait for it.
+    Over { since: Millis },
+    /// Over the mark, and the kernel takes nothing: nobody waits for it.
+    Stalled { since: Millis },
+}
+
+impl Pressure {
+    /// When the client went over the mark.
+    pub fn since(self) -> Option<Millis> {
+        match self {
+            Pressure::Clear => None,
+            Pressure::Over { since } | Pressure::Stalled { since } => Some(since),
+        }
+    }
+}
+
+/// What checking a client that is behind has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It has caught up; there is nothing left to watch.
+    Clear,
+    /// Still behind: check again at this time.
+    Again(Millis),
+}
+
+/// Who is behind and who waits.
+///
+/// Invariant: `congested_members` has, for each channel, the number of its members whose pressure
+/// is `Over`; a client that has more queued than the mark is not `Clear` unless it is held; a
+/// client is on `too_slow` at most once.
+#[derive(Debug)]
+pub struct Flow {
+    pub now: Now,
+    pub limits: DeliveryLimits,
+    /// By the channel's key. It stands here, and not with the channel, because members go over the
+    /// mark while their channel's batch is handed out.
+    congested_members: Vec<u32>,
+    waiting: HashMap<Wait, Vec<ClientId>>,
+    woken: Vec<ClientId>,
+    too_slow: Vec<ClientId>,
+    newly_over: Vec<ClientId>,
+}
+
+impl Flow {
+    pub fn new(limits: DeliveryLimits) -> Flow {
+        Flow {
+            now: Now::default(),
+            limits,
+            congested_members: Vec::new(),
+            waiting: HashMap::new(),
+            woken: Vec::new(),
+            too_slow: Vec::new(),
+            newly_over: Vec::new(),
+        }
+    }
+
+    // ---- Congested members ----
+
+    /// A channel has been opened.
+    pub fn opened(&mut self, id: ChannelId) {
+        if self.congested_members.len() <= id.index() {
+            self.congested_members.resize(id.index() + 1, 0);
+        }
+        debug_assert_eq!(self.congested_members(id), 0, "nobody was in it when it was closed");
+    }
+
+    pub fn congested_members(&self, id: ChannelId) -> u32 {
+        self.congested_members[id.index()]
+    }
+
+    /// Whether publishers to a channel should wait: a member is behind and the channel publishes
+    /// more than people type, or enough has been published in this turn.
+    pub fn congested(&self, id: ChannelId, channels: &Channels) -> bool {
+        let has_congested_members = self.congested_members(id) > 0;
+        has_congested_members && channels.is_ahead(id, self.now.ms)
+            || channels.is_batch_full(id)
+            || channels.is_turn_full()
+    }
+
+    /// A client has joined a channel.
+    pub fn joined(&mut self, id: ChannelId, recipient: &Recipient) {
+        self.congested_members[id.index()] += u32::from(recipient.is_over());
+    }
+
+    /// A client has left a channel.
+    pub fn left(&mut self, id: ChannelId, recipient: &Recipient, channels: &Channels) {
+        if recipient.is_over() {
+            self.uncongest(id, channels);
+        }
+    }
+
+    fn congest_all(&mut self, slots: &[MemberSlot]) {
+        for slot in slots {
+            self.congested_members[slot.channel.index()] += 1;
+        }
+    }
+
+    fn uncongest(&mut self, id: ChannelId, channels: &Channels) {
+        self.congested_members[id.index()] -= 1;
+        self.wake_if_clear(id, channels);
+    }
+
+    fn uncongest_all(&mut self, slots: &[MemberSlot], channels: &Channels) {
+        for slot in slots {
+            self.uncongest(slot.channel, channels);
+        }
+    }
+
+    // ---- Pressure ----
+
+    /// Looks whether a client has gone over the mark or the limit. One whose wire is undecided is
+    /// not to blame: it holds nobody up, but is to be checked.
+    #[inline]
+    pub fn check_high_water(&mut self, client: ClientId, recipient: &mut Recipient) {
+        let bytes = recipient.outbox().map_or(0, |outbox| outbox.bytes());
+        if bytes > self.limits.outbox_max_bytes {
+            self.give_up(client, recipient);
+        }
+        if bytes > self.limits.outbox_mark_bytes {
+            self.raise_pressure(client, recipient);
+        }
+    }
+
+    fn raise_pressure(&mut self, client: ClientId, recipient: &mut Recipient) {
+        let Some(queue) = &mut recipient.send_queue else { return };
+        if queue.pressure != Pressure::Clear {
+            return;
+        }
+        if !recipient.is_held {
+            queue.pressure = Pressure::Over { since: self.now.ms };
+            self.congest_all(&recipient.slots);
+        }
+        if !mem::replace(&mut recipient.is_watched, true) {
+            self.newly_over.push(client);
+        }
+    }
+
+    /// A client is no longer behind: those who waited for it may go on.
+    pub fn clear_pressure(
+        &mut self,
+        client: ClientId,
+        recipient: &mut Recipient,
+        channels: &Channels,
+    ) {
+        let Some(queue) = &mut recipient.send_queue else { return };
+        let pressure = mem::replace(&mut queue.pressure, Pressure::Clear);
+        if let Pressure::Over { .. } = pressure {
+            self.uncongest_all(&recipient.slots, channels);
+        }
+        self.wake(Wait::ClientClear(client));
+    }
+
+    /// The kernel took `count` bytes for a client: it may have caught up, or read again.
+    #[inline]
+    pub fn wrote(
+        &mut self,
+        client: ClientId,
+        count: usize,
+        recipient: &mut Recipient,
+        channels: &Channels,
+    ) {
+        let Some(queue) = &mut recipient.send_queue else { return };
+        if queue.pressure == Pressure::Clear {
+            return;
+        }
+        if queue.outbox.bytes() <= self.limits.outbox_mark_bytes / 2 {
+            self.clear_pressure(client, recipient, channels);
+        } else if let Pressure::Stalled { since } = queue.pressure
+            && count > 0
+        {
+            queue.pressure = Pressure::Over { since };
+            self.congest_all(&recipient.slots);
+        }
+    }
+
+    /// Checks a client that went over the mark a while ago.
+    pub fn check(
+        &mut self,
+        client: ClientId,
+        recipient: &mut Recipient,
+        channels: &Channels,
+    ) -> Checked {
+        let checked = self.check_slow(client, recipient, channels);
+        recipient.is_watched = checked != Checked::Clear;
+        checked
+    }
+
+    fn check_slow(
+        &mut self,
+        client: ClientId,
+        recipient: &mut Recipient,
+        channels: &Channels,
+    ) -> Checked {
+        let now = self.now.ms;
+        let Some(queue) = &mut recipient.send_queue else { return Checked::Clear };
+        let Some(since) = queue.pressure.since() else { return Checked::Clear };
+        let blocked = queue.blocked_since.map_or(0, |at| now.saturating_sub(at));
+        if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
+            self.give_up(client, recipient);
+            return Checked::Clear;
+        }
+        if blocked >= self.limits.stalled_ms && matches!(queue.pressure, Pressure::Over { .. }) {
+            queue.pressure = Pressure::Stalled { since };
+            self.uncongest_all(&recipient.slots, channels);
+            self.wake(Wait::ClientClear(client));
+        }
+        // Channels that it holds up may go on as time passes.
+        for slot in &recipient.slots {
+            self.wake_if_clear(slot.channel, channels);
+        }
+        Checked::Again(now + self.limits.stalled_ms / 4)
+    }
+
+    /// A client is to be closed as too slow, unless it is closing already.
+    fn give_up(&mut self, client: ClientId, recipient: &mut Recipient) {
+        if !recipient.is_closed && !mem::replace(&mut recipient.is_too_slow, true) {
+            self.too_slow.push(client);
+        }
+    }
+
+    /// Clients that have too much queued, or have read too little for too long.
+    pub fn take_too_slow(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.too_slow)
+    }
+
+    /// Clients that went over the mark and are to be checked in a while.
+    pub fn take_newly_over(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.newly_over)
+    }
+
+    // ---- Waiting ----
+
+    /// Notes who waits for what.
+    pub fn wait(&mut self, client: ClientId, until: Wait) {
+        self.waiting.entry(until).or_default().push(client);
+    }
+
+    /// Those who wait for this may go on.
+    pub fn wake(&mut self, what: Wait) {
+        if let Some(mut clients) = self.waiting.remove(&what) {
+            // Others would put it behind again before it could say a word.
+            if let Wait::ClientClear(behind) = what {
+                clients.sort_by_key(|client| *client != behind);
+            }
+            self.woken.append(&mut clients);
+        }
+    }
+
+    /// Those who wait for this channel may go on, if it is not congested.
+    pub fn wake_if_clear(&mut self, id: ChannelId, channels: &Channels) {
+        if !self.congested(id, channels) {
+            self.wake(Wait::ChannelClear(id));
+        }
+    }
+
+    /// The same for all channels that are waited for. Those that publish little go first, or those
+    /// that publish much would always be before them.
+    pub fn wake_all_clear(&mut self, channels: &Channels) {
+        let mut waited_for: Vec<ChannelId> =
+            self.waiting.keys().filter_map(Wait::channel).collect();
+        waited_for.sort_by_key(|id| (channels.paced_until(*id), *id));
+        for id in waited_for {
+            self.wake_if_clear(id, channels);
+        }
+    }
+
+    pub fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
+    /// Moves those whose wait is over to the end of `list`.
+    pub fn take_woken(&mut self, list: &mut Vec<ClientId>) {
+        list.append(&mut self.woken);
+    }
+
+    /// Gives up memory that the next burst can have anew.
+    pub fn trim(&mut self) {
+        self.waiting.shrink_to_fit();
+        self.woken.shrink_to_fit();
+        self.newly_over.shrink_to_fit();
+    }
+
+    /// Asserts what holds of one client that has something queued.
+    pub fn assert_recipient(&self, client: ClientId, recipient: &Recipient) {
+        let Some(queue) = &recipient.send_queue else { return };
+        let limits = &self.limits;
+        let elapsed_ms =
+            |since: Option<Millis>| since.map_or(0, |at| self.now.ms.saturating_sub(at));
+        let bytes = queue.outbox.bytes();
+        let (behind, blocked) =
+            (elapsed_ms(queue.pressure.since()), elapsed_ms(queue.blocked_since));
+        assert!(
+            bytes <= limits.outbox_mark_bytes || queue.pressure != Pressure::Clear,
+            "{client} is over the mark"
+        );
+        // It is checked every so often.
+        let check_ms = limits.stalled_ms / 4;
+        let is_stalled = behind > check_ms && blocked >= limits.stalled_ms + check_ms;
+        assert!(
+            recipient.is_closed || !is_stalled || !recipient.is_over(),
+            "{client} takes nothing and holds its channels up"
+        );
+        let is_too_slow = behind.min(blocked) > limits.too_slow_ms + limits.stalled_ms;
+        assert!(
+            recipient.is_closed || !is_too_slow,
+            "{client} should have been closed as too slow"
+        );
+        assert!(recipient.is_closed || bytes <= limits.outbox_max_bytes, "{client}: {bytes} bytes");
+    }
+
+    /// Asserts that nobody waits and nobody is to be closed.
+    pub fn assert_at_rest(&self) {
+        assert!(self.waiting.is_empty(), "a client that has left is waiting: {:?}", self.waiting);
+        assert!(self.too_slow.is_empty() && self.newly_over.is_empty());
+        assert!(self.congested_members.iter().all(|&count| count == 0));
+    }
+}

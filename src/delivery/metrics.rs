@@ -1,0 +1,31 @@
+//! What delivery has done since the server's start, for operators and benchmarks.
+
+/// Counters; they only grow. Each is incremented where it happens, and none costs anything per
+/// member of a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Messages published to channels, each once, however many members and encodings there are.
+    pub messages_published: u64,
+    /// Published messages times the members that their channel had.
+    pub deliveries: u64,
+    /// Times that one client was sent something by the service: one message or several.
+    pub sends: u64,
+    /// Bytes of published and sent messages and of sender copies, as encoded: once per encoding in
+    /// use, and not per member.
+    pub bytes_encoded: u64,
+    /// Batches shared by the members of a channel that have one encoding.
+    pub batches_frozen: u64,
+    /// Writes that the kernel was asked for and did not fail.
+    pub writes: u64,
+    /// Writes of which the kernel took a part or nothing.
+    pub writes_blocked: u64,
+    /// Bytes that the kernel took.
+    pub bytes_written: u64,
+    /// Times that a client had to wait before its next message was taken.
+    pub waits: u64,
+    /// Times that a client went over the high-water mark, not counting those while it was still
+    /// being watched for the last time.
+    pub clients_over_mark: u64,
+    /// Clients that were closed as too slow.
+    pub clients_too_slow: u64,
+}
