@@ -222,14 +222,14 @@ impl<A: Service> Stage<A> {
             if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
                 let age = self.now - accepted_at;
                 assert!(
-                    age >= self.limits.greet_after_remote_ms,
+                    age >= self.limits.wire.greet_after_remote_ms,
                     "client {number} is greeted after {age} ms"
                 );
                 // It counts when it is whole, and a greeting may have been on its way for some
                 // turns by then.
                 let since = self.browsers.get(&address_of(number)).copied();
                 let is_known =
-                    since.is_some_and(|since| self.now >= since + self.limits.head_ms + 300);
+                    since.is_some_and(|since| self.now >= since + self.limits.wire.head_ms + 300);
                 assert!(!is_known, "client {number} may be a browser's");
             }
         }

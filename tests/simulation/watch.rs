@@ -79,7 +79,7 @@ impl Service for Watch {
             let links = self.links.borrow();
             let link = &links[&number];
             assert!(
-                link.accepted_at + self.limits.hold_ms <= out.now().ms,
+                link.accepted_at + self.limits.wire.hold_ms <= out.now().ms,
                 "{client} is silent for a moment only"
             );
             assert!(link.wire.borrow().first.is_empty(), "{client} has said something");

@@ -5,6 +5,7 @@
 //! web page, and [`super::websocket::handshake`] answers the ones that ask for an upgrade.
 //! [`precheck`] tells a page how that would end.
 
+pub mod exchange;
 pub mod origin;
 pub mod precheck;
 pub mod response;

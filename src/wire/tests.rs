@@ -1,0 +1,1 @@
+//! Wires as their server drives them.
