@@ -5,9 +5,7 @@ use thiserror::Error;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::wire::close::CloseReason;
-use crate::wire::detect::{
-    FirstLine, Foreign, Payload, first_line, has_words, is_header_field,
-};
+use crate::wire::detect::{FirstLine, Foreign, Payload, first_line, has_words, is_header_field};
 use crate::wire::telnet::Telnet;
 use crate::wire::{Protocols, Shared, Step};
 
@@ -111,11 +109,7 @@ impl Line {
     }
 
     /// What the last line is, which nothing has ended.
-    pub(super) fn step_at_end<'i>(
-        &mut self,
-        input: &'i mut [u8],
-        shared: &Shared,
-    ) -> Step<'i, 'i> {
+    pub(super) fn step_at_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
         let is_said = !self.is_stranger(shared) || has_words(input);
         match is_said && !input.is_empty() {
             true => self.read(input, shared),

@@ -373,7 +373,8 @@ impl World {
     /// found.
     fn calm(&mut self) {
         let limits = self.stage.limits;
-        let patience = 2 * limits.wire.ping_after_ms + limits.wire.pong_ms + 2 * limits.delivery.too_slow_ms;
+        let patience =
+            2 * limits.wire.ping_after_ms + limits.wire.pong_ms + 2 * limits.delivery.too_slow_ms;
         // What flood control holds up takes its time.
         let until = self.stage.now + patience;
         while self.stage.now < until
@@ -497,8 +498,10 @@ impl World {
             person.stalled_until = 0;
         }
         let limits = self.stage.limits;
-        let until =
-            self.stage.now + 3 * limits.wire.keep_alive_ms + 2 * limits.drain_ms + limits.wire.linger_ms;
+        let until = self.stage.now
+            + 3 * limits.wire.keep_alive_ms
+            + 2 * limits.drain_ms
+            + limits.wire.linger_ms;
         // Flood control goes on with those who have said a lot and left.
         while self.stage.now < until || !self.is_deserted() && self.stage.now < until + 300_000 {
             self.step(true);

@@ -1,6 +1,7 @@
 //! The server without sockets: scripted streams, a virtual clock, and services made for the
 //! occasion.
 
+mod streams;
 mod wires;
 
 use std::cell::RefCell;
@@ -18,9 +19,9 @@ use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::limits::DeliveryLimits;
 use crate::server::settings::ConnectionLimits;
-use crate::service::{Hello, Incoming, Outcome};
 use crate::service::broadcast::Broadcast;
 use crate::service::echo::Echo;
+use crate::service::{Hello, Incoming, Outcome};
 use crate::wire::Protocols;
 
 // ---- A stream as its script says ----

@@ -136,6 +136,8 @@ impl<'a> World<'a> {
                 interrupted: u32::from(troubled % 4) * 60,
                 short_write: u32::from(troubled / 4 % 4) * 120,
                 early: u32::from(troubled / 16 % 4) * 120,
+                buffer_bytes_max: usize::from(troubled / 64 % 2) * 100,
+                establish_calls_max: 0,
             },
             _ => Faults::default(),
         };
