@@ -1,6 +1,6 @@
 //! How a connection is closed, in one order:
 //!
-//! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service is told, and its
+//! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and its
 //!    wire writes its last bytes behind what is queued. All that is flushed: for as long as it reads
 //!    if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it was too
 //!    slow.
@@ -26,7 +26,7 @@ use crate::wire::close::CloseReason;
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Stops reading from everybody: what is queued is flushed, then connections are closed. The
-    /// next turns do it. Connections that ask for our health are told that we are draining until
+    /// next turns do it. Connections that ask for our health are answered that we are draining until
     /// [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;

@@ -160,8 +160,8 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Begins to close what is served or establishes itself; what it has said and nobody has heard
-    /// is dropped. Returns what the service knew of it; `None` if it is closing already.
+    /// Begins to close what is served or establishes itself; what has come from it and
+    /// has not been served is dropped. Returns what the service knew of it; `None` if it is closing already.
     pub(super) fn begin_closing(&mut self) -> Option<Standing> {
         let (standing, input_ended) = match self.state {
             State::Establishing => (Standing::Unknown, true),

@@ -12,7 +12,7 @@ use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
-use crate::wire::http::{Connection, HttpError, Method, Request, Response};
+use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -30,7 +30,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let response = self.respond(request, &date);
         self.out.append(id, &response.head);
         self.out.push(id, Bytes::from_static(response.body));
-        if response.connection == Connection::Close {
+        if response.connection == Persistence::Close {
             self.close(id, CloseReason::Done);
         }
     }

@@ -1,6 +1,6 @@
 //! Bytes to messages and back, without I/O.
 //!
-//! [`Wire`] is what a connection speaks. Whoever drives it passes on what has come
+//! [`Wire`] is what a connection speaks. Its driver passes on what has come
 //! ([`Wire::arrive`], [`Wire::received`]), asks for one [`Step`] after the other
 //! ([`Wire::decode`]), wakes it when its next timeout has passed ([`Wire::on_timeout`]), and has it
 //! write its own last bytes ([`Wire::write_close`]).
@@ -252,17 +252,17 @@ impl Wire {
         matches!(self, Wire::Line(_) | Wire::WebSocket(_))
     }
 
-    /// Whether it is of somebody at a terminal.
+    /// Whether a person at a terminal is behind it.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Wire::Line(_))
     }
 
-    /// Whether it is of a page, or of a program that speaks like one.
+    /// Whether the page is behind it, or a program that speaks like one.
     pub fn is_page(&self) -> bool {
         matches!(self, Wire::WebSocket(_))
     }
 
-    /// Whether it only asks: nobody is behind it who could be told anything.
+    /// Whether it only carries requests and their responses, and no messages in between.
     pub fn only_asks(&self) -> bool {
         matches!(self, Wire::Http(_))
     }
