@@ -139,10 +139,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Ends a closing connection whose stream could not pass on its last bytes in time.
+    /// Ends a closing connection whose stream could pass on none of its last bytes for too long.
     pub(super) fn check_flush(&mut self, id: ClientId) {
-        if self.connections[id.index()].is_closing() {
+        let connection = &mut self.connections[id.index()];
+        if connection.is_stuck() {
             self.end(id);
+        } else if connection.is_closing() {
+            self.timers.push(self.out.now().ms + self.settings.limits.drain_ms, id, Due::Flush);
         }
     }
 

@@ -17,8 +17,9 @@ enum State {
     Open(Standing),
     /// The end of its input has been read; what had arrived is still being served.
     Ending(Standing),
-    /// It is sent what is queued for it, then its writing half is shut.
-    Closing { input_ended: bool },
+    /// It is sent what is queued for it, then its writing half is shut. `takes`: its socket has
+    /// taken more of that since it was last checked.
+    Closing { input_ended: bool, takes: bool },
     /// Its last input is read and dropped until it closes its side as well: closing with unread
     /// input would reset the connection, and the reset could overtake what we sent (RFC 1122,
     /// 4.2.2.13).
@@ -169,7 +170,7 @@ impl<S> Connection<S> {
             State::Ending(standing) => (standing, true),
             State::Closing { .. } | State::Lingering | State::Gone => return None,
         };
-        self.state = State::Closing { input_ended };
+        self.state = State::Closing { input_ended, takes: false };
         self.inbox.clear();
         self.pending = None;
         Some(standing)
@@ -177,7 +178,22 @@ impl<S> Connection<S> {
 
     /// Whether it has nothing left to say that would have to be read before its end.
     pub(super) fn has_closed_too(&self) -> bool {
-        self.state == State::Closing { input_ended: true }
+        matches!(self.state, State::Closing { input_ended: true, .. })
+    }
+
+    /// Its socket takes more.
+    pub(super) fn note_writable(&mut self) {
+        if let State::Closing { takes, .. } = &mut self.state {
+            *takes = true;
+        }
+    }
+
+    /// Whether it is closing, and its socket has taken nothing since this was last asked.
+    pub(super) fn is_stuck(&mut self) -> bool {
+        match &mut self.state {
+            State::Closing { takes, .. } => !std::mem::take(takes),
+            _ => false,
+        }
     }
 
     /// Its writing half is shut. Returns whether it has to be put on the ready list: its last read

@@ -187,8 +187,9 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// The stream with this key may take more.
     pub fn writable(&mut self, key: usize) {
-        let Some(connection) = self.connections.get(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let id = connection.id(key);
+        connection.note_writable();
         if connection.is_establishing() {
             self.readable(key);
         }

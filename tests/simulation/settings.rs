@@ -35,7 +35,8 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             ping_after_ms: rng.u64(400..1000),
             pong_ms: 500,
         },
-        establish_ms: 1000,
+        // Some stall before they are established.
+        establish_ms: 10_000,
         drain_ms: 600,
     }
 }
