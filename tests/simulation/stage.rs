@@ -95,7 +95,11 @@ impl<A: Service> Stage<A> {
             interrupted: draw(200),
             short_write: draw(500),
             early: draw(500),
-            buffer_bytes_max: draw(3000) as usize,
+            // One buffer a turn: with less, a client that reads would look slow.
+            buffer_bytes_max: match draw(800) as usize {
+                0 => 0,
+                bytes => 700 + bytes,
+            },
             establish_calls_max: draw(4),
         };
         let keeping = draw(200) as u8;
