@@ -34,7 +34,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Some(outbox) = self.out.outbox(id) else { return };
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (count, bytes) = outbox.slices(&mut slices);
-        let stream = &mut self.connections[id.index()].stream;
+        let connection = &mut self.connections[id.index()];
+        let stream = &mut connection.stream;
         let written = loop {
             let written = match &slices[..count] {
                 [one] => stream.write(one),
@@ -50,13 +51,18 @@ impl<S: Stream, A: Service> Server<S, A> {
             Ok(taken) => {
                 self.metrics.writes += 1;
                 self.metrics.written_bytes += taken as u64;
-                self.connections[id.index()].wire.sent();
+                connection.wire.sent();
                 self.out.wrote(id, taken, taken < bytes);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
             Err(error) => self.write_failed(id, &error),
         }
-        self.flush(id);
+        let connection = &self.connections[id.index()];
+        if connection.stream.wants_write() {
+            self.flush(id);
+        } else if !connection.is_closing() {
+            return;
+        }
         self.shut_if_settled(id);
     }
 
@@ -95,6 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Passes on what a stream has taken and its socket has not.
+    #[cold]
     fn flush(&mut self, id: ClientId) {
         let connection = &mut self.connections[id.index()];
         if connection.is_gone() || !connection.stream.wants_write() {
