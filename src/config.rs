@@ -15,8 +15,8 @@ use crate::net::event_loop::NetSettings;
 use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::settings::{ConnectionLimits, Settings};
 use crate::throttle::Rate;
-use crate::wire::Protocols;
 use crate::wire::http::origin::Allowed;
+use crate::wire::{Protocols, Timeouts};
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
@@ -236,6 +236,7 @@ impl Config {
         let message_bytes_max = self.max_message_bytes as usize;
         let defaults = ConnectionLimits::default();
         let delivery = DeliveryLimits::default();
+        let timeouts = Timeouts::default();
         let limits = ConnectionLimits {
             message_bytes_max,
             delivery: DeliveryLimits {
@@ -245,10 +246,13 @@ impl Config {
                 ..delivery
             },
             drain_ms: defaults.drain_ms.max(Millis::from(self.drain_seconds) * 1000),
-            greet_after_ms: self.greet_after.map_or(defaults.greet_after_ms, Millis::from),
-            greet_after_remote_ms: self
-                .greet_after
-                .map_or(defaults.greet_after_remote_ms, Millis::from),
+            wire: Timeouts {
+                greet_after_ms: self.greet_after.map_or(timeouts.greet_after_ms, Millis::from),
+                greet_after_remote_ms: self
+                    .greet_after
+                    .map_or(timeouts.greet_after_remote_ms, Millis::from),
+                ..timeouts
+            },
             ..defaults
         };
         Settings {

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest, Sha1};
 
-use crate::wire::http::response::{ALLOW, Body, Connection, HttpError, Response};
+use crate::wire::http::response::{ALLOW, Body, HttpError, Persistence, Response};
 use crate::wire::http::{Method, Request, precheck};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -164,9 +164,9 @@ fn content_security_policy(host: &str) -> String {
 }
 
 fn health_response(request: &Request<'_>, health: Health, date: Option<&str>) -> Response {
-    let (status, text, connection): (u16, &'static [u8], Connection) = match health {
+    let (status, text, connection): (u16, &'static [u8], Persistence) = match health {
         Health::Serving => (200, b"ok", request.connection),
-        Health::Draining => (503, b"draining", Connection::Close),
+        Health::Draining => (503, b"draining", Persistence::Close),
     };
     let fields = [
         ("Content-Type", "text/plain; charset=utf-8"),

@@ -1,53 +1,57 @@
-//! How a client leaves: it is told why in the manner of its wire, sent what it is owed, and given
-//! time to go.
+//! How a connection is closed, in one order:
+//!
+//! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and its
+//!    wire writes its last bytes behind what is queued. All that is flushed: for as long as it reads
+//!    if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it was too
+//!    slow.
+//! 2. *Lingering*, once it is *settled*: its outbox is empty and its stream wants to write nothing.
+//!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
+//!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
+//!    the end of its input has been read.
+//! 3. *Gone*: it leaves the slab at the end of the turn.
+//!
+//! A connection that breaks is gone at once, unless something it has said is still to be served.
 
-use std::{io, mem};
+use std::io;
 
 use log::{debug, info, warn};
 
-use super::connection::{Lifecycle, Reading};
+use super::Server;
+use super::connection::Standing;
 use super::stream::Stream;
-use super::{Got, Server};
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 use crate::server::timers::Due;
 use crate::service::Service;
 use crate::wire::close::CloseReason;
-use crate::wire::websocket::close_code;
-use crate::wire::websocket::frame::encode_close;
-use crate::wire::{Undecided, Wire};
-
-/// A Close frame that says nothing (RFC 6455, 5.5.1).
-const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
 
 impl<S: Stream, A: Service> Server<S, A> {
-    /// Stops reading from everybody: what is queued is flushed, then clients are let go. The next
-    /// turns do it. Connections that ask for our health are told that we are draining until
+    /// Stops reading from everybody: what is queued is flushed, then connections are closed. The
+    /// next turns do it. Connections that ask for our health are answered that we are draining until
     /// [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;
         self.out.drain();
-        let all = self.clients.iter().filter(|(_, client)| !matches!(client.wire, Wire::Http(_)));
-        let all: Vec<ClientId> =
-            all.map(|(key, client)| ClientId::new(key, client.serial)).collect();
+        let all = self.connections.iter().filter(|(_, connection)| !connection.wire.only_asks());
+        let all: Vec<ClientId> = all.map(|(key, connection)| connection.id(key)).collect();
         all.into_iter().for_each(|id| self.close(id, CloseReason::GoingAway));
     }
 
-    /// Whether everybody has left but for those who may ask for our health, and they have read
-    /// their answers.
+    /// Whether all have left but those that may ask for our health, and these have read their
+    /// answers.
     pub fn is_drained(&self) -> bool {
-        self.clients.iter().all(|(key, client)| {
-            let rests = matches!(client.wire, Wire::Http(_)) && client.lifecycle == Lifecycle::Open;
-            rests && self.out.is_settled(ClientId::new(key, client.serial))
+        self.connections.iter().all(|(key, connection)| {
+            let rests = connection.wire.only_asks() && connection.is_open();
+            rests && self.is_settled(connection.id(key))
         })
     }
 
-    /// Closes a client, and those that what it was about to hear has put too far behind.
+    /// Closes a connection, and those that what it was about to be sent has put too far behind.
     pub(super) fn close(&mut self, id: ClientId, reason: CloseReason) {
         self.begin_closing(id, reason);
         self.close_too_slow();
     }
 
-    /// Closes everybody who is owed too much, or has not read for too long.
+    /// Closes all that are owed too much, or have not read for too long.
     pub(super) fn close_too_slow(&mut self) {
         loop {
             let too_slow = self.out.take_too_slow();
@@ -61,184 +65,179 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn begin_closing(&mut self, id: ClientId, reason: CloseReason) {
-        let Some(client) = self.client(id) else { return };
-        let peer_done = match client.lifecycle {
-            Lifecycle::Open => false,
-            Lifecycle::Ending => true,
-            _ => return,
-        };
-        client.lifecycle = Lifecycle::Closing { peer_done };
-        client.inbox.clear();
-        client.pending = None;
-        let peer = client.peer;
-        self.dismiss_from_service(id);
+        let Some(connection) = self.connection(id) else { return };
+        let is_established = !connection.is_establishing();
+        let Some(standing) = connection.begin_closing() else { return };
+        log_close(connection.peer(), reason);
+        self.metrics.closed.count(reason);
+        self.tell_service(id, standing);
         self.out.shut(id);
         self.out.release(id);
-        match reason {
-            CloseReason::TooSlow => {
-                info!("{peer}: {reason}; closing");
-                self.out.forget(id);
-            }
-            CloseReason::Foreign(foreign) if foreign.way_out().is_some() => {
-                warn!("{peer}: {reason}")
-            }
-            CloseReason::TooLong(_)
-            | CloseReason::Late
-            | CloseReason::Foreign(_)
-            | CloseReason::Broken(_)
-            | CloseReason::Unsupported(_) => {
-                info!("{peer}: {reason}; closing")
-            }
-            CloseReason::Done
-            | CloseReason::Answer(_)
-            | CloseReason::Silent
-            | CloseReason::GoingAway => {
-                debug!("{peer}: {reason}; closing");
-            }
+        if !is_established {
+            return self.end(id);
         }
-        self.write_close(id, reason);
+        if reason == CloseReason::TooSlow {
+            self.out.forget(id);
+        }
+        let mut last = Vec::new();
+        let wire = &self.connections[id.index()].wire;
+        wire.write_close(reason, self.wires.payload, &mut last);
+        if !last.is_empty() {
+            self.out.append(id, &last);
+        }
         let (patience, due) = match reason {
-            CloseReason::TooSlow => (self.settings.limits.linger_ms, Due::Close),
+            CloseReason::TooSlow => (self.wires.timeouts.linger_ms, Due::Close),
             _ => (self.settings.limits.drain_ms, Due::Drain),
         };
         self.timers.push(self.out.now().ms + patience, id, due);
-        if self.out.is_settled(id) {
+        self.shut_if_settled(id);
+    }
+
+    /// Tells the service that a connection has left which it knew so.
+    fn tell_service(&mut self, id: ClientId, standing: Standing) {
+        match standing {
+            Standing::Unknown => {}
+            Standing::Listening => self.service.has_listened(id, &mut self.out),
+            Standing::Opened => self.service.closed(id, &mut self.out),
+        }
+    }
+
+    /// The service knows nothing of this connection any more.
+    pub(super) fn dismiss_from_service(&mut self, id: ClientId) {
+        let standing = self.connections[id.index()].set_standing(Standing::Unknown);
+        self.tell_service(id, standing);
+    }
+
+    // ---- Closing ----
+
+    /// Whether all that was to be sent has reached the socket.
+    pub(super) fn is_settled(&self, id: ClientId) -> bool {
+        self.out.is_settled(id) && !self.connections[id.index()].stream.wants_write()
+    }
+
+    /// Goes on with a closing connection to which something has been written, or nothing has to be.
+    pub(super) fn shut_if_settled(&mut self, id: ClientId) {
+        if !self.connections[id.index()].is_closing() || !self.out.is_settled(id) {
+            return;
+        }
+        if self.connections[id.index()].stream.wants_write() {
+            self.timers.push(self.out.now().ms + self.settings.limits.drain_ms, id, Due::Flush);
+        } else {
             self.shut(id);
         }
     }
 
-    pub(super) fn dismiss_from_service(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        if mem::take(&mut client.listens) {
-            self.service.has_listened(id, &mut self.out);
-        }
-        if mem::take(&mut client.opened) {
-            self.service.closed(id, &mut self.out);
-        }
-    }
-
-    /// Ends a closing client that has taken nothing for too long. While it reads, it gets all that
-    /// it is owed.
-    pub(super) fn drain_client(&mut self, id: ClientId) {
+    /// Ends a closing connection that has taken nothing for too long. While it reads, it gets all
+    /// that it is owed.
+    pub(super) fn check_drain(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let give_up_at = self.out.last_taken(id) + self.settings.limits.drain_ms;
         if give_up_at <= now {
             self.end(id);
-        } else if matches!(self.clients[id.index()].lifecycle, Lifecycle::Closing { .. }) {
+        } else if self.connections[id.index()].is_closing() {
             self.timers.push(give_up_at, id, Due::Drain);
         }
     }
 
-    /// The last word, in the manner of the client's wire.
-    fn write_close(&mut self, id: ClientId, reason: CloseReason) {
-        let mut word = Vec::new();
-        let ending = self.service.line_mode().ending();
-        let wire = &self.clients[id.index()].wire;
-        let speaks_lines =
-            matches!(wire, Wire::Line(_) | Wire::Undecided(Undecided { told: true, .. }));
-        match (wire, reason) {
-            (_, CloseReason::Foreign(foreign)) => word.extend_from_slice(foreign.answer()),
-            (Wire::WebSocket(_), CloseReason::Answer(None)) => word.extend_from_slice(&EMPTY_CLOSE),
-            (Wire::WebSocket(_), CloseReason::Answer(Some(code))) => {
-                encode_close(&mut word, code, "")
-            }
-            (Wire::WebSocket(_), CloseReason::Done) => {
-                encode_close(&mut word, close_code::NORMAL, "")
-            }
-            (Wire::WebSocket(_), CloseReason::Broken(error)) => {
-                encode_close(&mut word, error.code, error.reason)
-            }
-            (Wire::WebSocket(_), CloseReason::Unsupported(why)) => {
-                encode_close(&mut word, close_code::UNSUPPORTED, why)
-            }
-            (Wire::WebSocket(_), CloseReason::TooSlow) => {
-                encode_close(&mut word, close_code::TRY_AGAIN_LATER, "too slow")
-            }
-            (Wire::WebSocket(_), CloseReason::Silent | CloseReason::GoingAway) => {
-                encode_close(&mut word, close_code::GOING_AWAY, "")
-            }
-            (_, CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow)
-                if speaks_lines =>
-            {
-                word = format!("! {reason}{ending}").into_bytes()
-            }
-            (_, CloseReason::GoingAway) if speaks_lines && self.service.greeting().is_some() => {
-                word = format!("* Goodbye: {reason}.{ending}").into_bytes();
-            }
-            _ => {}
-        }
-        if !word.is_empty() {
-            self.out.append(id, &word);
+    /// Ends a closing connection whose stream could pass on none of its last bytes for too long.
+    pub(super) fn check_flush(&mut self, id: ClientId) {
+        let connection = &mut self.connections[id.index()];
+        if connection.is_stuck() {
+            self.end(id);
+        } else if connection.is_closing() {
+            self.timers.push(self.out.now().ms + self.settings.limits.drain_ms, id, Due::Flush);
         }
     }
+
+    // ---- Lingering ----
 
     /// All is said: shuts the writing half and waits for the peer to do the same, if it has not
     /// done so.
-    pub(super) fn shut(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        if client.lifecycle == (Lifecycle::Closing { peer_done: true })
-            || client.stream.shutdown_write().is_err()
-        {
+    fn shut(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
+        let connection = &mut self.connections[id.index()];
+        if connection.has_closed_too() || connection.stream.shutdown_write().is_err() {
             return self.end(id);
         }
-        client.lifecycle = Lifecycle::Lingering;
-        // It is on the list already if its last read may have left something.
-        if mem::replace(&mut client.reading, Reading::Ready) != Reading::Ready {
+        if connection.begin_lingering() {
             self.ready.push(id);
         }
-        let (now, limits) = (self.out.now().ms, self.settings.limits);
-        if let Wire::Http(http) = &mut client.wire {
-            (http.since, http.linger_until) = (now, now + limits.linger_sending_ms);
-        }
-        self.timers.push(now + limits.linger_ms, id, Due::Close);
+        let until = connection.wire.begin_lingering(now, &self.wires.timeouts);
+        self.timers.push(until, id, Due::Close);
     }
 
-    /// Ends a client that had time enough. One that is still sending what goes with its request has
-    /// more: a reset would take the answer away from it.
-    pub(super) fn end_lingering(&mut self, id: ClientId) {
-        let client = &self.clients[id.index()];
-        if let (Wire::Http(http), Lifecycle::Lingering) = (&client.wire, client.lifecycle) {
-            let at = http.linger_until.min(http.since + self.settings.limits.linger_ms);
-            if self.out.now().ms < at {
-                return self.timers.push(at, id, Due::Close);
-            }
-        }
-        self.end(id);
-    }
-
-    /// Reads and drops the last input of a client that we are done with.
+    /// Reads and drops the last input of a connection that we are done with.
     pub(super) fn discard(&mut self, id: ClientId) {
         match self.read_stream(id) {
-            Got::Bytes(count) => {
-                self.begin_head(id);
+            Ok(0) => self.end(id),
+            Ok(count) => {
+                let now = self.out.now().ms;
+                self.connections[id.index()].wire.received(now);
                 if self.has_more(id, count) {
                     self.read_again(id);
                 }
             }
-            Got::Nothing => {}
-            Got::End | Got::Error(_) => self.end(id),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.end(id),
         }
     }
 
-    /// The connection is broken.
+    /// Ends a connection that had time enough, unless its wire lets it linger longer.
+    pub(super) fn end_lingering(&mut self, id: ClientId) {
+        let connection = &self.connections[id.index()];
+        let until = connection.wire.lingers_until(&self.wires.timeouts);
+        match until.filter(|at| connection.is_lingering() && self.out.now().ms < *at) {
+            Some(at) => self.timers.push(at, id, Due::Close),
+            None => self.end(id),
+        }
+    }
+
+    // ---- Breaking, and the end ----
+
+    /// Nothing that is written reaches this connection any more; what it has sent is served.
+    pub(super) fn break_off(&mut self, id: ClientId) {
+        let connection = &mut self.connections[id.index()];
+        if connection.note_broken() && connection.is_served() {
+            self.out.discard_output(id);
+            let at = self.out.now().ms + self.settings.limits.last_words_ms;
+            self.timers.push(at, id, Due::LastWords);
+        }
+    }
+
+    /// The connection is broken, and nothing of it is left to be served.
     pub(super) fn gone(&mut self, id: ClientId, error: &io::Error) {
-        let client = &mut self.clients[id.index()];
-        debug!("{}: gone: {error}", client.peer);
-        if matches!(client.lifecycle, Lifecycle::Open | Lifecycle::Ending) {
-            client.lifecycle = Lifecycle::Closing { peer_done: true };
-            self.dismiss_from_service(id);
+        let connection = &mut self.connections[id.index()];
+        debug!("{}: gone: {error}", connection.peer());
+        if let Some(standing) = connection.begin_closing() {
+            self.metrics.closed.broken += 1;
+            self.tell_service(id, standing);
             self.out.shut(id);
         }
         self.end(id);
         self.close_too_slow();
     }
 
-    /// The connection is over; the client leaves the slab when the turn ends.
-    pub(super) fn end(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        if matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering) {
-            client.lifecycle = Lifecycle::Closed;
+    /// The connection is over; it leaves the slab when the turn ends.
+    fn end(&mut self, id: ClientId) {
+        if self.connections[id.index()].end() {
             self.closed.push(id);
         }
+    }
+}
+
+/// What an operator can do something about is a warning.
+fn log_close(peer: Peer, reason: CloseReason) {
+    match reason {
+        CloseReason::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {reason}"),
+        CloseReason::TooSlow
+        | CloseReason::TooLong(_)
+        | CloseReason::Late
+        | CloseReason::Foreign(_)
+        | CloseReason::Broken(_)
+        | CloseReason::Unsupported(_) => info!("{peer}: {reason}; closing"),
+        CloseReason::Done
+        | CloseReason::Answer(_)
+        | CloseReason::Silent
+        | CloseReason::GoingAway => debug!("{peer}: {reason}; closing"),
     }
 }

@@ -1,70 +1,309 @@
-//! One connected client.
+//! One connection, and where it is in its life.
 
 use super::inbox::Inbox;
+use crate::clock::Millis;
 use crate::delivery::encoding::FrameKind;
-use crate::ids::Peer;
+use crate::ids::{ClientId, Peer};
 use crate::wire::Wire;
+use crate::wire::line::LineMode;
 
-/// Where a client is in its life.
+/// Where a connection is in its life. It only ever goes down this list, and skips what it does not
+/// need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifecycle {
+enum State {
+    /// Its stream is not ready to carry anything, either way.
+    Establishing,
     /// It is read from and served.
-    Open,
-    /// Its input has ended; what had arrived is still being served.
-    Ending,
-    /// It is sent what it is still owed, then its writing half is shut. `peer_done`: its input had
-    /// ended.
-    Closing { peer_done: bool },
-    /// It was told that we are done. Its last input is read and dropped until it closes its side as
-    /// well: closing with unread input would reset the connection, and the reset could overtake
-    /// what we sent (RFC 1122, 4.2.2.13).
+    Open(Standing),
+    /// The end of its input has been read; what had arrived is still being served.
+    Ending(Standing),
+    /// It is sent what is queued for it, then its writing half is shut. `takes`: its socket has
+    /// taken more of that since it was last checked.
+    Closing { input_ended: bool, takes: bool },
+    /// Its last input is read and dropped until it closes its side as well: closing with unread
+    /// input would reset the connection, and the reset could overtake what we sent (RFC 1122,
+    /// 4.2.2.13).
     Lingering,
-    /// Gone at the end of this turn.
-    Closed,
+    /// It leaves the slab at the end of this turn.
+    Gone,
 }
 
-/// What the next read waits for.
+/// What the service knows of a connection that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub(super) enum Standing {
+    /// Nothing.
+    Unknown,
+    /// It has said nothing yet, and is shown what others say.
+    Listening,
+    /// It has been opened.
+    Opened,
+}
+
+/// What a connection's next read waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schedule {
     /// The stream's readiness.
     Idle,
     /// Its place on the ready list.
     Ready,
-    /// A room or a client that is behind, or a moment.
+    /// A channel or a client that is behind, a ticket, or a moment.
     Waiting,
 }
 
 /// What the peer may still send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
+enum Input {
     /// Anything.
     Open,
     /// Nothing. Its end may have been reported together with its last bytes, so it is read on until
     /// the end comes, and no further readiness is waited for.
     Ended,
-    /// Nothing: its end had been reported, and then its connection broke. What has come is served,
-    /// its last words included.
-    Left,
-    /// Nothing, and it hears nothing either. What has come whole is served.
+    /// Nothing: its end was known, and then its connection broke. What has come is served, its last
+    /// words included.
+    EndedAndBroken,
+    /// Nothing, and nothing reaches it either. What has come whole is served.
     Broken,
 }
 
-/// One client's receiving side; its sending side is in [`crate::delivery::Delivery`] under the same
-/// key.
+/// One connection's receiving side; its sending side is in [`crate::delivery::Delivery`] under the
+/// same key.
+///
+/// Invariant: the service and the wire have a say only while it is `Open` or `Ending`; from
+/// `Closing` on neither input nor a message is kept, and the service does not know it. It is on the
+/// ready list exactly if its schedule is `Ready`, and what is kept of it is looked at again: a
+/// pending message means that it is not `Idle`.
 #[derive(Debug)]
-pub struct Client<S> {
-    pub stream: S,
-    pub serial: u32,
-    pub peer: Peer,
-    pub lifecycle: Lifecycle,
-    pub reading: Reading,
-    pub input: Input,
-    /// The service knows it.
-    pub opened: bool,
-    /// It has said nothing yet, and is shown what others say.
-    pub listens: bool,
-    pub wire: Wire,
-    pub inbox: Inbox,
+pub struct Connection<S> {
+    pub(super) stream: S,
+    pub(super) wire: Wire,
+    pub(super) inbox: Inbox,
     /// A message that its service could not take yet.
-    pub pending: Option<Box<(FrameKind, Vec<u8>)>>,
+    pub(super) pending: Option<Box<(FrameKind, Vec<u8>)>>,
+    serial: u32,
+    peer: Peer,
+    state: State,
+    schedule: Schedule,
+    input: Input,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(stream: S, serial: u32, peer: Peer, wire: Wire) -> Connection<S> {
+        Connection {
+            stream,
+            wire,
+            inbox: Inbox::default(),
+            pending: None,
+            serial,
+            peer,
+            state: State::Establishing,
+            schedule: Schedule::Idle,
+            input: Input::Open,
+        }
+    }
+
+    pub(super) fn id(&self, key: usize) -> ClientId {
+        ClientId::new(key, self.serial)
+    }
+
+    pub(super) fn is(&self, id: ClientId) -> bool {
+        self.serial == id.serial
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    // ---- Its life ----
+
+    pub(super) fn is_establishing(&self) -> bool {
+        self.state == State::Establishing
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending(_))
+    }
+
+    /// Whether what has come from it is served.
+    pub(super) fn is_served(&self) -> bool {
+        matches!(self.state, State::Open(_) | State::Ending(_))
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing { .. })
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.state == State::Lingering
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.state == State::Gone
+    }
+
+    /// Its stream can carry bytes from now on.
+    pub(super) fn establish(&mut self, mode: LineMode, now: Millis) {
+        debug_assert!(self.is_establishing());
+        self.state = State::Open(Standing::Unknown);
+        self.wire = Wire::new(mode, now);
+    }
+
+    /// The end of its input has been read.
+    pub(super) fn end_input(&mut self) {
+        if let State::Open(standing) = self.state {
+            self.state = State::Ending(standing);
+            if self.input == Input::Open {
+                self.input = Input::Ended;
+            }
+        }
+    }
+
+    /// Begins to close what is served or establishes itself; what has come from it and
+    /// has not been served is dropped. Returns what the service knew of it; `None` if it is closing already.
+    pub(super) fn begin_closing(&mut self) -> Option<Standing> {
+        let (standing, input_ended) = match self.state {
+            State::Establishing => (Standing::Unknown, true),
+            State::Open(standing) => (standing, false),
+            State::Ending(standing) => (standing, true),
+            State::Closing { .. } | State::Lingering | State::Gone => return None,
+        };
+        self.state = State::Closing { input_ended, takes: false };
+        self.inbox.clear();
+        self.pending = None;
+        Some(standing)
+    }
+
+    /// Whether it has nothing left to say that would have to be read before its end.
+    pub(super) fn has_closed_too(&self) -> bool {
+        matches!(self.state, State::Closing { input_ended: true, .. })
+    }
+
+    /// Its socket takes more.
+    pub(super) fn note_writable(&mut self) {
+        if let State::Closing { takes, .. } = &mut self.state {
+            *takes = true;
+        }
+    }
+
+    /// Whether it is closing, and its socket has taken nothing since this was last asked.
+    pub(super) fn is_stuck(&mut self) -> bool {
+        match &mut self.state {
+            State::Closing { takes, .. } => !std::mem::take(takes),
+            _ => false,
+        }
+    }
+
+    /// Its writing half is shut. Returns whether it has to be put on the ready list: its last read
+    /// may have left something.
+    pub(super) fn begin_lingering(&mut self) -> bool {
+        self.state = State::Lingering;
+        let was_ready = self.schedule == Schedule::Ready;
+        self.schedule = Schedule::Ready;
+        !was_ready
+    }
+
+    /// It is over. Returns whether that is new.
+    pub(super) fn end(&mut self) -> bool {
+        let is_new = self.is_closing() || self.is_lingering();
+        if is_new {
+            self.state = State::Gone;
+        }
+        is_new
+    }
+
+    // ---- What the service knows ----
+
+    pub(super) fn is_opened(&self) -> bool {
+        matches!(self.state, State::Open(Standing::Opened) | State::Ending(Standing::Opened))
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.state, State::Open(Standing::Listening) | State::Ending(Standing::Listening))
+    }
+
+    /// Replaces what the service knows of it; returns what it knew.
+    pub(super) fn set_standing(&mut self, standing: Standing) -> Standing {
+        match &mut self.state {
+            State::Open(current) | State::Ending(current) => std::mem::replace(current, standing),
+            _ => Standing::Unknown,
+        }
+    }
+
+    // ---- When it is read ----
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.schedule == Schedule::Idle
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.schedule == Schedule::Ready
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.schedule == Schedule::Waiting
+    }
+
+    /// It may have something to read. Returns whether it has to be put on the ready list for that.
+    pub(super) fn make_ready(&mut self) -> bool {
+        let is_new = self.schedule == Schedule::Idle;
+        if is_new {
+            self.schedule = Schedule::Ready;
+        }
+        is_new
+    }
+
+    /// What it waited for has come. Returns whether it has to be put on the ready list for that.
+    pub(super) fn resume(&mut self) -> bool {
+        let is_new = self.schedule == Schedule::Waiting;
+        if is_new {
+            self.schedule = Schedule::Ready;
+        }
+        is_new
+    }
+
+    /// It has been taken from the ready list.
+    pub(super) fn begin_turn(&mut self) {
+        self.schedule = Schedule::Idle;
+    }
+
+    /// It is not read from until it is resumed.
+    pub(super) fn wait(&mut self) {
+        self.schedule = Schedule::Waiting;
+    }
+
+    // ---- What is known of its input ----
+
+    /// The end has been reported.
+    pub(super) fn note_input_ended(&mut self) {
+        self.input = Input::Ended;
+    }
+
+    /// Nothing that is written reaches it any more. Returns whether that is new.
+    pub(super) fn note_broken(&mut self) -> bool {
+        let (input, is_new) = match self.input {
+            Input::Open => (Input::Broken, true),
+            Input::Ended => (Input::EndedAndBroken, true),
+            broken => (broken, false),
+        };
+        self.input = input;
+        is_new
+    }
+
+    /// Whether no readiness will be reported of what it has sent: it is read to its end.
+    pub(super) fn has_reported_end(&self) -> bool {
+        self.input != Input::Open
+    }
+
+    /// Whether an error on reading is the end that was known of.
+    pub(super) fn error_is_end(&self) -> bool {
+        self.input == Input::EndedAndBroken
+    }
+
+    /// Whether its last words are whole: what breaks off is not, what ends is.
+    pub(super) fn has_whole_end(&self) -> bool {
+        self.input != Input::Broken
+    }
 }

@@ -1,11 +1,10 @@
 //! What holds between any two turns, for tests to assert.
 
 use super::Server;
-use super::connection::{Lifecycle, Reading};
+use super::connection::Connection;
 use super::stream::Stream;
 use crate::ids::ClientId;
 use crate::service::Service;
-use crate::wire::Wire;
 use crate::wire::http::HEAD_BYTES_MAX;
 use crate::wire::websocket::message::frame_bytes_max;
 
@@ -20,52 +19,60 @@ impl<S: Stream, A: Service> Server<S, A> {
     #[doc(hidden)]
     pub fn assert_invariants(&self) {
         assert!(self.closed.is_empty(), "the closed are reaped with the turn");
-        // Those who have gone stay on the list until their turn comes.
+        assert!(self.unflushed.is_empty(), "streams are flushed with the turn");
+        self.assert_ready_list();
+        for (key, connection) in &self.connections {
+            self.assert_connection(key, connection);
+        }
+        let ips = self.connections.iter().map(|(_, connection)| connection.peer().ip());
+        self.addresses.assert_invariants(ips);
+        self.out.assert_invariants();
+    }
+
+    fn assert_ready_list(&self) {
+        // Those that have gone stay on the list until their turn comes.
         let is_here = |id: &&ClientId| {
-            self.clients.get(id.index()).is_some_and(|client| client.serial == id.serial)
+            self.connections.get(id.index()).is_some_and(|connection| connection.is(**id))
         };
         let mut ready: Vec<usize> =
             self.ready.iter().filter(is_here).map(|id| id.index()).collect();
         ready.sort_unstable();
-        let marked = self.clients.iter().filter(|(_, client)| client.reading == Reading::Ready);
+        let marked = self.connections.iter().filter(|(_, connection)| connection.is_ready());
         let marked: Vec<usize> = marked.map(|(key, _)| key).collect();
-        assert_eq!(ready, marked, "the ready list and the clients marked ready");
+        assert_eq!(ready, marked, "the ready list and the connections marked ready");
+    }
+
+    fn assert_connection(&self, key: usize, connection: &Connection<S>) {
+        assert!(!connection.is_gone(), "connection {key} should have been reaped");
         let limits = &self.settings.limits;
         let inbox_bytes_max =
             frame_bytes_max(limits.message_bytes_max).max(HEAD_BYTES_MAX) + limits.read_bytes_max;
-        for (key, client) in &self.clients {
-            assert_ne!(client.lifecycle, Lifecycle::Closed, "client {key}");
-            assert!(
-                client.inbox.len() <= inbox_bytes_max,
-                "the inbox of client {key}: {} bytes",
-                client.inbox.len()
-            );
-            let is_leaving =
-                matches!(client.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Lingering);
-            let keeps = !client.inbox.is_empty() || client.pending.is_some();
-            assert!(
-                !is_leaving || !keeps,
-                "client {key} is leaving, and what it said last is kept"
-            );
-            let is_undecided = matches!(client.wire, Wire::Undecided(_) | Wire::Line(_));
-            assert!(
-                !client.listens || is_undecided && !client.opened,
-                "client {key} listens and has come in"
-            );
-            let is_offered_again = client.pending.is_none() || client.reading != Reading::Idle;
-            assert!(
-                is_offered_again,
-                "the message of client {key} is kept and nobody will look at it"
-            );
-        }
-        self.addresses.assert_invariants(self.clients.iter().map(|(_, client)| client.peer.ip()));
-        self.out.assert_invariants();
+        let inbox_bytes = connection.inbox.len();
+        assert!(inbox_bytes <= inbox_bytes_max, "the inbox of {key}: {inbox_bytes} bytes");
+        let keeps = inbox_bytes > 0 || connection.pending.is_some();
+        assert!(
+            connection.is_served() || !keeps,
+            "connection {key} is not served, and what it said is kept"
+        );
+        assert!(
+            !connection.is_establishing() || self.out.is_settled(connection.id(key)),
+            "connection {key} is not established, and something is to be sent to it"
+        );
+        let is_silent = connection.wire.is_undecided() || connection.wire.is_terminal();
+        assert!(
+            !connection.is_listening() || is_silent,
+            "connection {key} listens, and its wire is no terminal's"
+        );
+        assert!(
+            connection.pending.is_none() || !connection.is_idle(),
+            "the message of connection {key} is kept and will not be offered again"
+        );
     }
 
     /// Asserts that nothing is kept of clients that have left.
     #[doc(hidden)]
     pub fn assert_at_rest(&self) {
-        assert!(self.clients.is_empty() && self.ready.is_empty());
+        assert!(self.connections.is_empty() && self.ready.is_empty());
         self.out.assert_at_rest();
     }
 }

@@ -1,266 +1,219 @@
-//! What a client's bytes mean: the wire is decided, and then decoded.
+//! The first half of a turn: what has come is read, decoded and offered to the service.
 
-use std::mem;
-use std::net::IpAddr;
+use std::{io, mem};
 
-use bytes::Bytes;
-use log::{debug, info, warn};
-
-use super::connection::{Client, Lifecycle, Reading};
+use super::connection::Connection;
 use super::stream::Stream;
-use super::{Kept, Next, SERVED_BYTES_EACH, Server};
-use crate::delivery::Wait;
-use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
+use super::{SERVED_BYTES_EACH, SERVED_READS_MAX, Server};
+use crate::delivery::encoding::FrameKind;
+use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
-use crate::server::admission::{is_local, is_same};
 use crate::server::timers::Due;
-use crate::service::{Hello, Incoming, NO_QUERY, Service};
-use crate::site::{HEALTH, Health};
-use crate::wire::Protocols;
+use crate::service::{Incoming, Outcome, Service};
+use crate::wire::Step;
 use crate::wire::close::CloseReason;
-use crate::wire::detect::{
-    Detected, FirstLine, Foreign, Payload, detect, first_line, is_simple_request,
-};
-use crate::wire::http::precheck::{self, Verdict};
-use crate::wire::http::{
-    Connection, HeadParser, HttpError, Method, Request, Response, begins_with_head,
-};
-use crate::wire::line::Line;
-use crate::wire::websocket::frame::{encode_ping, encode_pong};
-use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
-use crate::wire::websocket::message::{Decoder, Item};
-use crate::wire::{Http, Undecided, WebSocket, Wire};
-
-/// By so many bytes a request with a known method has shown that it is one.
-const METHOD_BYTES_MAX: usize = 16;
-
-/// What somebody is told whose first words begin as a request does and are none.
-const ALMOST_REQUEST: &[u8] =
-    b"! This looks like a request for a web server, so it was not said. Type it again to say it.\r\n";
 
 impl<S: Stream, A: Service> Server<S, A> {
-    // ---- Deciding ----
+    // ---- Reading ----
 
-    /// Takes up a new client on the wire that the listener is pinned to, or waits for what its
-    /// first bytes say.
-    pub(super) fn meet(&mut self, id: ClientId) {
-        let has_greeting = self.service.greeting().is_some();
-        if self.settings.protocols != Protocols::Http && !has_greeting {
-            self.open(id);
+    /// Gives every connection on the ready list its read. Those whose wait is over go first: they
+    /// have waited longest.
+    pub(super) fn read(&mut self) {
+        let mut list = Vec::new();
+        self.out.take_woken(&mut list);
+        // One that was closed while it waited is on the ready list already, to have the rest of its
+        // input dropped.
+        list.retain(|id| self.connection(*id).is_some_and(Connection::resume));
+        list.append(&mut self.ready);
+        for id in list.drain(..) {
+            self.read_connection(id);
         }
-        match self.settings.protocols {
-            Protocols::Line => self.become_line(id),
-            Protocols::Http => self.become_http(id),
-            Protocols::Auto => {
-                if !has_greeting {
-                    self.out.hold(id);
-                }
-                self.timers.push(self.out.now().ms + self.settings.limits.hold_ms, id, Due::Greet);
-            }
-        }
+        // Keeps the larger buffer for the next turn.
+        list.append(&mut self.ready);
+        self.ready = list;
     }
 
-    /// Makes a client at a terminal known to the service.
-    fn open(&mut self, id: ClientId) {
-        let client = &mut self.clients[id.index()];
-        client.opened = true;
-        if mem::take(&mut client.listens) {
-            self.service.has_listened(id, &mut self.out);
-        }
-        let hello = self.hello(id);
-        self.service.opened(id, &hello, &mut self.out);
-        if self.service.greeting().is_some() {
-            self.note_terminal(hello.peer.ip());
-        }
-    }
-
-    /// Somebody has come in at a terminal. The others at this address may be waiting to see how
-    /// that looks.
-    fn note_terminal(&mut self, ip: IpAddr) {
-        self.turn_addresses();
-        if self.terminals.contains(ip) {
-            return self.terminals.note(ip);
-        }
-        self.terminals.note(ip);
-        let here = self.clients.iter().filter(|(_, client)| is_same(client.peer.ip(), ip));
-        let here: Vec<ClientId> =
-            here.map(|(key, client)| ClientId::new(key, client.serial)).collect();
-        here.into_iter().for_each(|id| self.listen(id));
-    }
-
-    /// Lets one listen that is silent where others are at terminals, and no browser is.
-    fn listen(&mut self, id: ClientId) {
-        let now = self.out.now().ms;
-        let client = &self.clients[id.index()];
-        let Wire::Undecided(Undecided { since, .. }) = client.wire else { return };
-        let is_silent = client.lifecycle == Lifecycle::Open && client.inbox.is_empty();
-        let ip = client.peer.ip();
-        let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
-        if is_silent
-            && is_terminal
-            && now >= since + self.settings.limits.hold_ms
-            && !client.listens
-        {
-            self.clients[id.index()].listens = true;
-            self.service.listens(id, &mut self.out);
-        }
-    }
-
-    /// Decides by what is in the inbox, if that is enough.
-    pub(super) fn decide(&mut self, id: ClientId) {
-        let payload = Payload::of(self.service.greeting());
-        let client = &mut self.clients[id.index()];
-        let Wire::Undecided(Undecided { told, .. }) = client.wire else { return };
-        match detect(client.inbox.as_mut_slice(), payload) {
-            // A line that is too long is one before it ends.
-            Detected::NeedMore
-                if client.inbox.len()
-                    > self.settings.limits.message_bytes_max.max(METHOD_BYTES_MAX) =>
-            {
-                self.become_line(id);
-            }
-            Detected::NeedMore => {}
-            Detected::Lines => self.become_line(id),
-            Detected::Http if told => self.refuse_late_request(id),
-            Detected::Http => self.become_http(id),
-            Detected::Foreign(foreign) => drop(self.give_up(id, CloseReason::Foreign(foreign))),
-        }
-    }
-
-    /// A client has been silent. A browser opens connections before it needs them: one that may
-    /// come from a browser is told nothing.
-    pub(super) fn greet(&mut self, id: ClientId) {
-        let Some(greeting) = self.service.greeting() else { return self.out.release(id) };
-        let now = self.out.now().ms;
-        self.turn_addresses();
-        self.listen(id);
-        let (client, limits) = (&self.clients[id.index()], &self.settings.limits);
-        let (Wire::Undecided(Undecided { since, .. }), Lifecycle::Open) =
-            (&client.wire, client.lifecycle)
-        else {
+    fn read_connection(&mut self, id: ClientId) {
+        self.served_bytes = 0;
+        let Some(connection) = self.connection(id) else { return };
+        connection.begin_turn();
+        if connection.is_establishing() && !self.establish(id) {
             return;
+        }
+        let connection = &self.connections[id.index()];
+        if connection.is_lingering() {
+            self.discard(id);
+        } else if connection.is_ending() {
+            self.serve_rest(id);
+        } else if connection.is_open() && self.serve_inbox(id) {
+            match self.waits(id) {
+                Some(until) => self.wait(id, until),
+                None => self.read_and_serve(id),
+            }
+        }
+        self.flush_later(id);
+    }
+
+    fn read_and_serve(&mut self, id: ClientId) {
+        match self.read_stream(id) {
+            Ok(0) => self.serve_end(id),
+            Ok(count) => {
+                let now = self.out.now().ms;
+                self.connections[id.index()].wire.received(now);
+                self.serve_read(id, count);
+                if self.has_more(id, count) {
+                    self.read_again(id);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) if self.connections[id.index()].error_is_end() => self.serve_end(id),
+            // What is left in the inbox is a part of a message.
+            Err(error) => self.gone(id, &error),
+        }
+    }
+
+    fn serve_end(&mut self, id: ClientId) {
+        self.connections[id.index()].end_input();
+        self.serve_rest(id);
+    }
+
+    /// Reads once; 0 is the end of the input.
+    pub(super) fn read_stream(&mut self, id: ClientId) -> io::Result<usize> {
+        let read = loop {
+            match self.connections[id.index()].stream.read(&mut self.read_buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
         };
-        let (ip, since) = (client.peer.ip(), *since);
-        let greet_at =
-            since + if is_local(ip) { limits.greet_after_ms } else { limits.greet_after_remote_ms };
-        if now < greet_at {
-            self.timers.push(greet_at, id, Due::Greet);
-        } else if client.inbox.is_empty() && !self.browsers.contains(ip) {
-            self.clients[id.index()].wire = Wire::Undecided(Undecided { since, told: true });
-            self.out.append(id, greeting.as_bytes());
+        if let Ok(count @ 1..) = read {
+            self.metrics.reads += 1;
+            self.metrics.read_bytes += count as u64;
+        }
+        read
+    }
+
+    /// Whether there is more to read after a read that brought `count` bytes.
+    pub(super) fn has_more(&self, id: ClientId, count: usize) -> bool {
+        count == self.read_buffer.len() || self.connections[id.index()].has_reported_end()
+    }
+
+    /// Puts a connection on the ready list, unless it has to wait for something.
+    pub(super) fn read_again(&mut self, id: ClientId) {
+        if self.connections[id.index()].make_ready() {
+            self.ready.push(id);
         }
     }
 
-    /// What follows a request, cookies perhaps, is not for others to read, and there is no way left
-    /// to answer it.
-    fn refuse_late_request(&mut self, id: ClientId) {
-        self.note_browser(id);
-        self.give_up(id, CloseReason::Late);
-    }
+    // ---- Waiting ----
 
-    /// Notes that HTTP comes from this client's address.
-    fn note_browser(&mut self, id: ClientId) {
-        self.turn_addresses();
-        self.browsers.note(self.clients[id.index()].peer.ip());
-    }
-
-    /// Forgets what has not been noted of addresses for long, and does not hold of any connection.
-    fn turn_addresses(&mut self) {
-        let now = self.out.now().ms;
-        if self.browsers.is_due(now) {
-            let ips = |is: fn(&Client<S>) -> bool| {
-                let clients = self.clients.iter().map(|(_, client)| client);
-                clients.filter(move |client| is(client)).map(|client| client.peer.ip())
-            };
-            self.browsers.turn(now, ips(|client| matches!(client.wire, Wire::WebSocket(_))));
-            self.terminals
-                .turn(now, ips(|client| matches!(client.wire, Wire::Line(_)) && client.opened));
+    /// What must come first before this connection is read from or served. First bytes and requests
+    /// wait for nobody else.
+    pub(super) fn waits(&self, id: ClientId) -> Option<Wait> {
+        if self.out.is_behind(id) {
+            Some(Wait::ClientClear(id))
+        } else if self.connections[id.index()].wire.carries_messages() {
+            self.service.waits(id, &self.out)
+        } else {
+            None
         }
     }
 
-    pub(super) fn become_line(&mut self, id: ClientId) {
-        let mut line = Line::new(self.service.line_mode());
+    pub(super) fn wait(&mut self, id: ClientId, until: Wait) {
+        self.connections[id.index()].wait();
+        match until {
+            Wait::Time(at) => self.timers.push(at, id, Due::Resume),
+            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) => {
+                self.out.wait(id, until)
+            }
+        }
+    }
+
+    /// Whether a connection may be served: it is neither closing nor waiting.
+    fn is_free(&self, id: ClientId) -> bool {
+        let connection = &self.connections[id.index()];
+        connection.is_served() && !connection.is_waiting()
+    }
+
+    /// Whether enough has been served of the connection whose turn it is: the others come first.
+    fn has_had_its_share(&self) -> bool {
+        self.served_bytes >= SERVED_READS_MAX * self.settings.limits.read_bytes_max
+    }
+
+    // ---- Serving ----
+
+    /// Serves what a read has brought, after what was there before.
+    fn serve_read(&mut self, id: ClientId, count: usize) {
+        let mut buffer = mem::take(&mut self.read_buffer);
         let mut replies = Vec::new();
-        let client = &mut self.clients[id.index()];
-        let arrived = line.arrive(client.inbox.as_mut_slice(), &mut replies);
-        client.inbox.truncate(arrived);
-        let told = matches!(client.wire, Wire::Undecided(Undecided { told: true, .. }));
-        client.wire = Wire::Line(line);
-        self.out.release(id);
+        let connection = &mut self.connections[id.index()];
+        let arrived = connection.wire.arrive(&mut buffer[..count], &mut replies);
         if !replies.is_empty() {
             self.out.append(id, &replies);
         }
-        // What speaks telnet, or is all that this port speaks, is no browser.
-        let client = &self.clients[id.index()];
-        if let (Some(greeting), true, false) =
-            (self.service.greeting(), client.inbox.is_empty(), told)
-        {
-            self.out.append(id, greeting.as_bytes());
+        if connection.inbox.is_empty() && !connection.wire.is_undecided() {
+            let used = self.serve(id, &mut buffer[..arrived]);
+            self.connections[id.index()].inbox.push(&buffer[used..arrived]);
+        } else {
+            connection.inbox.push(&buffer[..arrived]);
+            let decision = connection.wire.decide(connection.inbox.as_slice(), &self.wires);
+            self.decide(id, decision);
+            self.serve_inbox(id);
         }
+        self.read_buffer = buffer;
     }
 
-    fn hello(&self, id: ClientId) -> Hello<'static> {
-        Hello { peer: self.clients[id.index()].peer, subprotocol: None, query: &NO_QUERY }
-    }
-
-    fn become_http(&mut self, id: ClientId) {
-        self.dismiss_from_service(id);
-        self.out.forget(id);
-        self.out.release(id);
-        let since = self.out.now().ms;
-        self.clients[id.index()].wire = Wire::Http(Box::new(Http {
-            parser: HeadParser::default(),
-            since,
-            linger_until: 0,
-            answered: false,
-        }));
-        self.timers.push(since + self.settings.limits.head_ms, id, Due::Head);
-    }
-
-    fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
-        let now = self.out.now().ms;
-        // A client with a smaller window than ours is sent nothing compressed: it could not refer
-        // back far enough.
-        let compressed = upgrade.deflate.is_some_and(|deflate| deflate.may_compress(usize::MAX));
-        let compression = if compressed { Compression::Deflate } else { Compression::None };
-        let hello =
-            Hello { subprotocol: upgrade.subprotocol, query: &upgrade.query, ..self.hello(id) };
-        let dialect = self.service.dialect(&hello);
-        self.clients[id.index()].wire =
-            Wire::WebSocket(WebSocket::new(Decoder::new(upgrade.deflate), now));
-        self.timers.push(now + self.settings.limits.ping_after_ms, id, Due::Ping);
-        self.out.append(id, &upgrade.response);
-        self.out.set_encoding(id, Encoding { framing: Framing::WebSocket, compression, dialect });
-        self.clients[id.index()].opened = true;
-        self.service.opened(id, &hello, &mut self.out);
-        // What follows the request came in the same read, and waits like any other.
-        if let Some(until) = self.waits(id) {
-            self.park(id, until);
+    /// Serves what could not be served before; `true` if the connection is free to be read from
+    /// now.
+    fn serve_inbox(&mut self, id: ClientId) -> bool {
+        if let Some(message) = self.connections[id.index()].pending.take() {
+            self.offer(id, message.0, &message.1);
         }
+        if self.is_free(id) && !self.connections[id.index()].inbox.is_empty() {
+            if let Some(until) = self.waits(id) {
+                self.wait(id, until);
+                return false;
+            }
+            let mut inbox = mem::take(&mut self.connections[id.index()].inbox);
+            let used = self.serve(id, inbox.as_mut_slice());
+            inbox.consume(used);
+            self.connections[id.index()].inbox = inbox;
+        }
+        self.is_free(id) && self.connections[id.index()].is_idle()
     }
 
-    // ---- Decoding ----
-
-    /// Looks at bytes as they arrive; returns how many of them, at the front, are to be served.
-    pub(super) fn arrive(&mut self, id: ClientId, bytes: &mut [u8]) -> usize {
-        let Wire::Line(line) = &mut self.clients[id.index()].wire else { return bytes.len() };
-        let mut replies = Vec::new();
-        let arrived = line.arrive(bytes, &mut replies);
-        if !replies.is_empty() {
-            self.out.append(id, &replies);
+    /// Serves what is left of a connection whose input has ended: at last the line that has no
+    /// ending.
+    fn serve_rest(&mut self, id: ClientId) {
+        let connection = &self.connections[id.index()];
+        let decision = connection.wire.decide_at_end(connection.inbox.as_slice());
+        self.decide(id, decision);
+        if !self.serve_inbox(id) {
+            return;
         }
-        arrived
+        let connection = &mut self.connections[id.index()];
+        let mut inbox = mem::take(&mut connection.inbox);
+        if connection.has_whole_end() {
+            match connection.wire.decode_end(inbox.as_mut_slice(), &self.wires) {
+                Step::Line(line) => self.offer_line(id, line),
+                Step::Control(answer) => self.out.append(id, &answer),
+                Step::Close(reason) => self.refuse(id, reason),
+                _ => {}
+            }
+        }
+        if self.is_free(id) {
+            self.close(id, CloseReason::Done);
+        }
     }
 
     /// Serves the whole messages at the start of `input` for as long as the service takes them;
     /// returns their length.
-    pub(super) fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
+    fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
         let mut used = 0;
         while self.is_free(id) {
             // What one read brings may ask for far more than it is: the next answer waits until
             // this client has read the last.
             if self.out.is_behind(id) {
-                self.park(id, Wait::ClientClear(id));
+                self.wait(id, Wait::ClientClear(id));
                 break;
             }
             if self.has_had_its_share() {
@@ -268,275 +221,105 @@ impl<S: Stream, A: Service> Server<S, A> {
                 break;
             }
             self.served_bytes += SERVED_BYTES_EACH;
-            let rest = &mut input[used..];
-            let step = match self.clients[id.index()].wire {
-                Wire::Undecided(_) => None,
-                Wire::Line(_) => self.serve_line(id, rest),
-                Wire::Http(_) => self.serve_request(id, rest),
-                Wire::WebSocket(_) => self.serve_frame(id, rest),
-            };
-            match step {
+            match self.serve_step(id, &mut input[used..]) {
                 Some(bytes) => used += bytes,
                 None => break,
             }
         }
-        match self.clients[id.index()].lifecycle {
-            Lifecycle::Open | Lifecycle::Ending => used,
-            // Whoever is leaving has said its last word.
-            _ => input.len(),
-        }
+        // What a closing connection has sent is of no interest.
+        if self.connections[id.index()].is_served() { used } else { input.len() }
     }
 
-    /// Serves the line that `input` begins with; `None` if it is not whole.
-    fn serve_line(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
-        let Wire::Line(line) = &mut self.clients[id.index()].wire else { return None };
-        match line.decode(input, self.settings.limits.message_bytes_max) {
-            // On a port for lines only, TLS waits for an answer to what ends no line.
-            Ok(None) if !self.clients[id.index()].opened && input.starts_with(&[0x16, 0x03]) => {
-                self.give_up(id, CloseReason::Foreign(Foreign::Tls))
-            }
-            Ok(cut) => {
-                let cut = cut?;
-                self.offer_line(id, &mut input[..cut.content]);
-                Some(cut.used)
-            }
-            Err(error) => self.give_up(id, CloseReason::TooLong(error)),
-        }
-    }
-
-    /// Offers the service one line. With the first one its sender comes in, if it is a line and not
-    /// another protocol's.
-    pub(super) fn offer_line(&mut self, id: ClientId, line: &mut [u8]) {
-        let Wire::Line(wire) = &mut self.clients[id.index()].wire else { return };
-        let length = wire.edit(line);
-        let line = &line[..length];
-        let (payload, listen) = (Payload::of(self.service.greeting()), self.settings.protocols);
-        let judged = wire.judge(line, |line| match (payload, listen) {
-            // Where bytes are passed on as they come, a port that speaks lines only takes any.
-            (Payload::Bytes, Protocols::Line) => FirstLine::Text,
-            _ => first_line(line, payload),
-        });
-        match judged {
-            FirstLine::Request => self.refuse_late_request(id),
-            FirstLine::Foreign(foreign) => drop(self.give_up(id, CloseReason::Foreign(foreign))),
-            FirstLine::AlmostRequest => self.out.append(id, ALMOST_REQUEST),
-            FirstLine::Text if self.clients[id.index()].opened => {
-                self.offer(id, FrameKind::Text, line)
-            }
-            FirstLine::Text => {
-                self.open(id);
-                match self.waits(id) {
-                    None => self.offer(id, FrameKind::Text, line),
-                    // It has come in, and waits as others do.
-                    Some(until) => {
-                        let message = Box::new((FrameKind::Text, line.to_vec()));
-                        self.go_on(id, Next::Wait(Kept { until, message }));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Serves the frame that `input` begins with; `None` if it is not whole.
-    fn serve_frame(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
-        let Wire::WebSocket(websocket) = &mut self.clients[id.index()].wire else { return None };
-        let (item, used) = match websocket.decoder.decode(input, &mut self.scratch) {
-            Ok(decoded) => decoded?,
-            Err(error) => return self.give_up(id, CloseReason::Broken(error)),
-        };
-        let message = match item {
-            Item::Text(text) => Incoming { kind: FrameKind::Text, bytes: text.as_bytes() },
-            Item::Binary(bytes) => Incoming { kind: FrameKind::Binary, bytes },
-            Item::Ping(payload) => {
-                let mut pong = Vec::with_capacity(payload.len() + 2);
-                encode_pong(&mut pong, payload);
-                self.out.append(id, &pong);
+    /// Serves what `input` begins with; returns its length, or `None` if it is not whole, or the
+    /// last.
+    #[inline]
+    fn serve_step(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
+        let now = self.out.now().ms;
+        let connection = &mut self.connections[id.index()];
+        let (step, used) = connection.wire.decode(input, &mut self.wires, now);
+        let message = match step {
+            Step::Text(bytes) => Incoming { kind: FrameKind::Text, bytes },
+            Step::Binary(bytes) => Incoming { kind: FrameKind::Binary, bytes },
+            Step::Line(line) => {
+                self.offer_line(id, line);
                 return Some(used);
             }
-            Item::Pong(_) | Item::Fragment => return Some(used),
-            Item::Close { code, .. } => return self.give_up(id, CloseReason::Answer(code)),
+            Step::Control(answer) => {
+                if !answer.is_empty() {
+                    self.out.append(id, &answer);
+                }
+                return Some(used);
+            }
+            Step::Request(request) => {
+                self.answer(id, &request);
+                return Some(used);
+            }
+            Step::NeedMore => return None,
+            Step::BadRequest(error, method) => {
+                self.refuse_request(id, error, method);
+                return None;
+            }
+            Step::Close(reason) => {
+                self.refuse(id, reason);
+                return None;
+            }
         };
         self.served_bytes += message.bytes.len();
-        let outcome = self.service.message(id, message, &mut self.out);
-        let next = Next::of(outcome, message);
-        self.go_on(id, next);
+        self.metrics.messages += 1;
+        let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
+        self.conclude(id, outcome);
         Some(used)
     }
 
-    /// Answers the request that `input` begins with; `None` if its head is not whole.
-    fn serve_request(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
-        if let [0x16, 0x03, ..] = input {
-            return self.give_up(id, CloseReason::Foreign(Foreign::Tls));
+    /// Offers the service a line. The first one opens its client.
+    fn offer_line(&mut self, id: ClientId, line: &[u8]) {
+        if self.connections[id.index()].is_opened() {
+            return self.offer(id, FrameKind::Text, line);
         }
-        let (now, date) = (self.out.now(), self.date());
-        let Wire::Http(http) = &mut self.clients[id.index()].wire else { return None };
-        let (request, used) = match http.parser.parse(input) {
-            // HTTP/0.9 has no end of a head to wait for.
-            Ok(None) if is_simple_request(input) => {
-                return self.refuse_request(id, HttpError::MALFORMED, None, &date);
+        self.open(id);
+        match self.waits(id) {
+            None => self.offer(id, FrameKind::Text, line),
+            // It has been opened, and waits as others do.
+            Some(until) => {
+                let message = Box::new((FrameKind::Text, line.to_vec()));
+                self.connections[id.index()].pending = Some(message);
+                self.wait(id, until);
             }
-            Ok(parsed) => parsed?,
-            Err(error) => {
-                let method = begins_with_head(input).then_some(Method::Head);
-                return self.refuse_request(id, error, method, &date);
-            }
-        };
-        (http.since, http.answered) = (now.ms, true);
-        // A monitor is no browser.
-        if request.path != HEALTH {
-            self.note_browser(id);
-        }
-        if handshake::is_upgrade(&request) {
-            return self.upgrade(id, &request, &date).then_some(used);
-        }
-        let response = self.respond(&request, &date);
-        self.out.append(id, &response.head);
-        self.out.push(id, Bytes::from_static(response.body));
-        if response.connection == Connection::Close {
-            return self.give_up(id, CloseReason::Done);
-        }
-        Some(used)
-    }
-
-    /// Answers a request for a WebSocket; `false` if it was refused.
-    fn upgrade(&mut self, id: ClientId, request: &Request<'_>, date: &str) -> bool {
-        let upgraded = match self.draining {
-            true => Err(HttpError::STOPPING),
-            false => handshake::evaluate(request, &self.policy(), Some(date)),
-        };
-        let error = match upgraded {
-            Ok(upgrade) => {
-                self.become_websocket(id, &upgrade);
-                return true;
-            }
-            Err(error) => error,
-        };
-        let peer = self.clients[id.index()].peer;
-        match error {
-            HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
-                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
-                warn!("{peer}: refused a page's WebSocket: {page}");
-            }
-            _ => info!("{peer}: refused a WebSocket: {error}"),
-        }
-        self.refuse_request(id, error, Some(request.method), date);
-        false
-    }
-
-    fn policy(&self) -> Policy<'_> {
-        Policy {
-            allowed_origins: &self.settings.allowed_origins,
-            is_loopback: self.settings.is_loopback,
-            subprotocols: self.service.subprotocols(),
-            query_keys: self.service.query_keys(),
-            deflate: self.settings.compress,
         }
     }
 
-    /// Answers a request that asks for no upgrade.
-    fn respond(&self, request: &Request<'_>, date: &str) -> Response {
-        if precheck::asks(request) {
-            let verdict = match (self.draining, self.service.sentence()) {
-                (true, _) => Verdict::Stopping,
-                (false, Some(_)) => Verdict::Mode,
-                (false, None) => precheck::judge(request, &self.policy()),
-            };
-            return verdict.respond(request, Some(date));
-        }
-        let health = if self.draining { Health::Draining } else { Health::Serving };
-        self.site.respond(request, health, Some(date))
+    /// Offers the service a message.
+    fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
+        self.served_bytes += bytes.len();
+        self.metrics.messages += 1;
+        let connection = &mut self.connections[id.index()];
+        let message = Incoming { kind, bytes };
+        let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
+        self.conclude(id, outcome);
     }
 
-    /// The Date field of a response.
-    fn date(&self) -> String {
-        self.out.now().http_date()
-    }
-
-    /// `method` is that of the request, if it could be read.
-    fn refuse_request(
-        &mut self,
-        id: ClientId,
-        error: HttpError,
-        method: Option<Method>,
-        date: &str,
-    ) -> Option<usize> {
-        debug!("{}: {error}", self.clients[id.index()].peer);
-        self.note_browser(id);
-        self.out.append(id, &error.response(method, Some(date)).to_bytes());
-        self.give_up(id, CloseReason::Done)
-    }
-
-    /// Parts with a client; what is left of its input is of no interest.
-    fn give_up(&mut self, id: ClientId, reason: CloseReason) -> Option<usize> {
-        self.close(id, reason);
-        None
-    }
-
-    // ---- Silence ----
-
-    /// Something has come from this client.
-    pub(super) fn heard(&mut self, id: ClientId) {
-        if let Wire::WebSocket(websocket) = &mut self.clients[id.index()].wire {
-            websocket.hear(self.out.now().ms);
+    /// Does what the service wants done after a message.
+    fn conclude(&mut self, id: ClientId, outcome: Outcome) {
+        match outcome {
+            Outcome::Done => self.close_too_slow(),
+            Outcome::Blocked(until) => self.wait(id, until),
+            Outcome::Close(reason) => self.close(id, reason),
         }
     }
+}
 
-    /// A part of a head has come, and nothing before it; or what comes after all is said.
-    pub(super) fn begin_head(&mut self, id: ClientId) {
-        if let Wire::Http(http) = &mut self.clients[id.index()].wire {
-            http.since = self.out.now().ms;
-        }
+/// Offers the service a message, and keeps it if it is not taken yet.
+#[inline]
+fn offer<S, A: Service>(
+    service: &mut A,
+    out: &mut Delivery,
+    connection: &mut Connection<S>,
+    id: ClientId,
+    message: Incoming<'_>,
+) -> Outcome {
+    let outcome = service.message(id, message, out);
+    if let Outcome::Blocked(_) = outcome {
+        connection.pending = Some(Box::new((message.kind, message.bytes.to_vec())));
     }
-
-    /// A request head takes too long, or no further request comes.
-    pub(super) fn check_head(&mut self, id: ClientId) {
-        let client = &self.clients[id.index()];
-        let (Wire::Http(http), Lifecycle::Open) = (&client.wire, client.lifecycle) else { return };
-        let now = self.out.now();
-        let limits = self.settings.limits;
-        // Whoever has to read its answers first is not read from.
-        let waiting = client.reading != Reading::Idle;
-        let is_kept = http.answered && client.inbox.is_empty();
-        let patience = if is_kept { limits.keep_alive_ms } else { limits.head_ms };
-        let deadline = if waiting { now.ms } else { http.since } + patience;
-        if now.ms < deadline {
-            // A head may begin meanwhile, and then has less time than a connection between two
-            // requests.
-            return self.timers.push(deadline.min(now.ms + limits.head_ms), id, Due::Head);
-        }
-        if client.inbox.is_empty() {
-            self.give_up(id, CloseReason::Done);
-        } else {
-            let date = self.date();
-            let method = begins_with_head(self.clients[id.index()].inbox.as_mut_slice())
-                .then_some(Method::Head);
-            self.refuse_request(id, HttpError::TIMEOUT, method, &date);
-        }
-    }
-
-    /// Pings a WebSocket client that has been silent, and parts with one that does not answer.
-    pub(super) fn check_idle(&mut self, id: ClientId) {
-        let limits = self.settings.limits;
-        let now = self.out.now().ms;
-        let client = &mut self.clients[id.index()];
-        // Whoever has to wait, or has just ceased to, has not been read from: it may have said
-        // something.
-        let waiting = client.reading != Reading::Idle;
-        let (Wire::WebSocket(websocket), Lifecycle::Open) = (&mut client.wire, client.lifecycle)
-        else {
-            return;
-        };
-        let silence = now.saturating_sub(websocket.heard());
-        if waiting || silence < limits.ping_after_ms {
-            let at = if waiting { now } else { websocket.heard() } + limits.ping_after_ms;
-            return self.timers.push(at, id, Due::Ping);
-        }
-        if !mem::replace(&mut websocket.pinged, true) {
-            let mut ping = Vec::with_capacity(2);
-            encode_ping(&mut ping, b"");
-            self.out.append(id, &ping);
-            return self.timers.push(now + limits.pong_ms, id, Due::Ping);
-        }
-        self.give_up(id, CloseReason::Silent);
-    }
+    outcome
 }

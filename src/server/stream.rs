@@ -1,15 +1,38 @@
 //! What the server needs of a byte stream.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 /// What the server needs of a connection; sockets in production, scripts in tests.
 ///
 /// Both directions are non-blocking. A read that fills less than the buffer it was given, and a
 /// write that takes less than it was offered, mean what they mean for an edge-triggered epoll
-/// (epoll(7), question 9): the other side has to do something first, and whoever drives the server
-/// reports readiness again when it has. The end of the input is the exception: it can be reported
-/// together with the bytes before it, as [`crate::server::Server::input_ended`], and only once.
+/// (epoll(7), question 9): the other side has to do something first, and readiness is reported
+/// again when it has. The end of the input is the exception: it can be reported together with the
+/// bytes before it, as [`crate::server::Server::input_ended`], and only once.
+///
+/// A stream may hold bytes that it has taken and its socket has not, as TLS does. Then it *wants to
+/// write*: [`Write::flush`] passes them on, and fails with `WouldBlock` while the socket takes no
+/// more. A write that takes less than it was offered may then also mean that the stream is full and
+/// has to be flushed; a flush that succeeds has made room.
 pub trait Stream: Read + Write {
-    /// Ends the writing half: the peer reads the end of the stream after what was written.
-    fn shutdown_write(&mut self) -> std::io::Result<()>;
+    /// Ends the writing half: the peer reads the end of the stream after what was written. Only
+    /// called of a stream that wants to write nothing.
+    ///
+    /// # Errors
+    /// What the socket says; the connection is over then.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Whether the stream holds bytes that its socket has not taken.
+    fn wants_write(&self) -> bool {
+        false
+    }
+
+    /// Whether bytes can be carried, both ways; goes on with what has to be done for that. Called
+    /// after accept, and with each readiness until it is `true`. Nothing is read or written before.
+    ///
+    /// # Errors
+    /// It never will be. The end of the input before that is an error too.
+    fn is_established(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
 }

@@ -3,32 +3,38 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::Server;
+use super::stream::Stream;
 use crate::clock::Millis;
+use crate::delivery::Checked;
 use crate::ids::ClientId;
+use crate::service::Service;
+use crate::wire::Timer;
+use crate::wire::close::CloseReason;
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
-    /// A client that was over the high-water mark deserves a look.
+    /// A client that was over the high-water mark is to be checked.
     Pressure,
     /// A client that had to wait for a moment may go on.
     Resume,
-    /// A client that is closing should have taken something of what it is owed.
+    /// A closing connection should have taken something of what it is owed.
     Drain,
+    /// A closing connection's stream should have passed on its last bytes.
+    Flush,
     /// A client whose connection broke had time enough for what it had said by then.
     LastWords,
-    /// A client that is closing had time enough.
+    /// A connection that is closing had time enough.
     Close,
-    /// Whoever has said nothing yet is a person at a terminal.
-    Greet,
-    /// A request head should have come by now.
-    Head,
-    /// A WebSocket client may have been silent for long.
-    Ping,
+    /// A connection's stream should be able to carry bytes by now.
+    Establish,
+    /// A timeout of its wire.
+    Wire(Timer),
 }
 
-/// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and whoever
-/// handles it looks at the client as it is by then.
+/// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and is
+/// handled by what the connection is by then.
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Millis, ClientId, Due)>>,
@@ -55,5 +61,42 @@ impl Timers {
             return None;
         }
         self.heap.pop().map(|Reverse((_, client, due))| (client, due))
+    }
+}
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Handles the deadlines that have passed.
+    pub(super) fn tick(&mut self) {
+        let now = self.out.now().ms;
+        while let Some((id, due)) = self.timers.pop_due(now) {
+            if self.connection(id).is_some() {
+                self.handle(id, due);
+            }
+        }
+        if self.service.next_deadline().is_some_and(|at| at <= now) {
+            self.service.tick(&mut self.out);
+        }
+        self.close_too_slow();
+    }
+
+    fn handle(&mut self, id: ClientId, due: Due) {
+        match due {
+            Due::Pressure => {
+                if let Checked::Again(at) = self.out.check(id) {
+                    self.timers.push(at, id, Due::Pressure);
+                }
+            }
+            Due::Resume => {
+                if self.connections[id.index()].resume() {
+                    self.ready.push(id);
+                }
+            }
+            Due::Drain => self.check_drain(id),
+            Due::Flush => self.check_flush(id),
+            Due::LastWords => self.close(id, CloseReason::Done),
+            Due::Close => self.end_lingering(id),
+            Due::Establish => self.check_established(id),
+            Due::Wire(timer) => self.wire_timeout(id, timer),
+        }
     }
 }

@@ -4,8 +4,14 @@ use memchr::{memchr, memchr2, memchr3};
 use thiserror::Error;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::wire::detect::{FirstLine, is_header_field};
+use crate::wire::close::CloseReason;
+use crate::wire::detect::{FirstLine, Foreign, Payload, first_line, has_words, is_header_field};
 use crate::wire::telnet::Telnet;
+use crate::wire::{Protocols, Shared, Step};
+
+/// The answer to a first line that begins as a request does and is none.
+const ALMOST_REQUEST: &[u8] =
+    b"! This looks like a request for a web server, so it was not said. Type it again to say it.\r\n";
 
 /// Why a line cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -65,11 +71,74 @@ pub struct Line {
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
     first: First,
+    /// A line of it has been passed on.
+    has_spoken: bool,
 }
 
 impl Line {
     pub fn new(mode: LineMode) -> Line {
-        Line { mode, telnet: Telnet::default(), scanned: 0, first: First::Awaited }
+        Line {
+            mode,
+            telnet: Telnet::default(),
+            scanned: 0,
+            first: First::Awaited,
+            has_spoken: false,
+        }
+    }
+
+    pub fn mode(&self) -> LineMode {
+        self.mode
+    }
+
+    /// What the line is that `input` begins with.
+    #[inline]
+    pub(super) fn step<'i, 's>(
+        &mut self,
+        input: &'i mut [u8],
+        shared: &Shared,
+    ) -> (Step<'i, 's>, usize) {
+        match self.decode(input, shared.message_bytes_max) {
+            Ok(Some(cut)) => (self.read(&mut input[..cut.content], shared), cut.used),
+            // On a port for lines only, TLS waits for an answer to what ends no line.
+            Ok(None) if self.is_stranger(shared) && input.starts_with(&[0x16, 0x03]) => {
+                (Step::Close(CloseReason::Foreign(Foreign::Tls)), 0)
+            }
+            Ok(None) => (Step::NeedMore, 0),
+            Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
+        }
+    }
+
+    /// What the last line is, which nothing has ended.
+    pub(super) fn step_at_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
+        let is_said = !self.is_stranger(shared) || has_words(input);
+        match is_said && !input.is_empty() {
+            true => self.read(input, shared),
+            false => Step::NeedMore,
+        }
+    }
+
+    /// Whether nobody is known to speak here yet: bytes are anybody's, text is a person's.
+    fn is_stranger(&self, shared: &Shared) -> bool {
+        shared.payload == Payload::Text && !self.has_spoken
+    }
+
+    fn read<'i, 's>(&mut self, line: &'i mut [u8], shared: &Shared) -> Step<'i, 's> {
+        let length = self.edit(line);
+        let line = &line[..length];
+        let judged = self.judge(line, |line| match (shared.payload, shared.protocols) {
+            // Where bytes are passed on as they come, a port that speaks lines only takes any.
+            (Payload::Bytes, Protocols::Line) => FirstLine::Text,
+            _ => first_line(line, shared.payload),
+        });
+        match judged {
+            FirstLine::Request => Step::Close(CloseReason::Late),
+            FirstLine::Foreign(foreign) => Step::Close(CloseReason::Foreign(foreign)),
+            FirstLine::AlmostRequest => Step::Control(ALMOST_REQUEST.to_vec()),
+            FirstLine::Text => {
+                self.has_spoken = true;
+                Step::Line(line)
+            }
+        }
     }
 
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many
@@ -149,6 +218,31 @@ impl Line {
             }
             from = at + 1;
         }
+    }
+}
+
+/// Appends the line that says why, if there is anything to say.
+pub(super) fn write_close(
+    mode: LineMode,
+    reason: CloseReason,
+    payload: Payload,
+    out: &mut Vec<u8>,
+) {
+    let ending = mode.ending();
+    match reason {
+        CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow => {
+            out.extend_from_slice(format!("! {reason}{ending}").as_bytes());
+        }
+        CloseReason::GoingAway if payload == Payload::Text => {
+            out.extend_from_slice(format!("* Goodbye: {reason}.{ending}").as_bytes());
+        }
+        CloseReason::Done
+        | CloseReason::Answer(_)
+        | CloseReason::Foreign(_)
+        | CloseReason::Broken(_)
+        | CloseReason::Unsupported(_)
+        | CloseReason::Silent
+        | CloseReason::GoingAway => {}
     }
 }
 

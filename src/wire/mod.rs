@@ -1,18 +1,30 @@
 //! Bytes to messages and back, without I/O.
+//!
+//! [`Wire`] is what a connection speaks. Its driver passes on what has come
+//! ([`Wire::arrive`], [`Wire::received`]), asks for one [`Step`] after the other
+//! ([`Wire::decode`]), wakes it when its next timeout has passed ([`Wire::on_timeout`]), and has it
+//! write its own last bytes ([`Wire::write_close`]).
 
 pub mod close;
 pub mod detect;
 pub mod http;
 pub mod line;
 pub mod telnet;
+pub mod undecided;
 pub mod websocket;
 
 use clap::ValueEnum;
 
 use crate::clock::Millis;
-use http::HeadParser;
-use line::Line;
-use websocket::message::Decoder;
+use crate::wire::close::CloseReason;
+use crate::wire::detect::{Foreign, Payload};
+use crate::wire::http::exchange::Http;
+use crate::wire::http::{HttpError, Method, Request};
+use crate::wire::line::{Line, LineMode};
+use crate::wire::undecided::Undecided;
+use crate::wire::websocket::WebSocket;
+use crate::wire::websocket::handshake::Upgrade;
+use crate::wire::websocket::message::Scratch;
 
 /// What the port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,55 +50,337 @@ pub enum Wire {
     WebSocket(WebSocket),
 }
 
-/// A connection that has not shown yet what it speaks.
-#[derive(Debug)]
-pub struct Undecided {
-    /// When the connection was made.
-    pub since: Millis,
-    /// It has been sent something, so that no request can be answered on it any more.
-    pub told: bool,
+/// How long a wire waits for its peer, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// `--greet-after`, of loopback and private addresses.
+    pub greet_after_ms: Millis,
+    /// `--greet-after`, of other addresses, where a packet may be lost on the way.
+    pub greet_after_remote_ms: Millis,
+    /// How long a silent connection may turn out to speak HTTP, and is sent nothing of what is
+    /// queued for it.
+    pub hold_ms: Millis,
+    /// How long a request head may take.
+    pub head_ms: Millis,
+    /// How long a connection is kept for the next request. Longer than the 60 s after which
+    /// balancers give idle connections up: the one that closes first must not be the one that has
+    /// just been sent a request.
+    pub keep_alive_ms: Millis,
+    /// A WebSocket client that has been silent for so long is pinged.
+    pub ping_after_ms: Millis,
+    /// How long it has to answer.
+    pub pong_ms: Millis,
+    /// How long a client that we are done with has to close its side too.
+    pub linger_ms: Millis,
+    /// How long an HTTP client that we are done with may go on sending its body. Many read the
+    /// answer only then.
+    pub linger_sending_ms: Millis,
 }
 
-/// A connection on which requests come.
-#[derive(Debug)]
-pub struct Http {
-    pub parser: HeadParser,
-    /// When the head that is under way began; before it, when the connection was made or last
-    /// answered. When all is said, when something last came.
-    pub since: Millis,
-    /// When all is said: how long something may still come.
-    pub linger_until: Millis,
-    /// It is kept for the next request: one has been answered.
-    pub answered: bool,
-}
-
-/// An upgraded connection.
-#[derive(Debug)]
-pub struct WebSocket {
-    pub decoder: Decoder,
-    /// When something last came, in seconds, which is exact enough and takes half the space.
-    pub heard_s: u32,
-    /// A ping has been sent since.
-    pub pinged: bool,
-}
-
-impl WebSocket {
-    pub fn new(decoder: Decoder, now: Millis) -> WebSocket {
-        WebSocket { decoder, heard_s: seconds(now), pinged: false }
-    }
-
-    /// Something has come.
-    pub fn hear(&mut self, now: Millis) {
-        self.heard_s = seconds(now);
-        self.pinged = false;
-    }
-
-    /// When something last came.
-    pub fn heard(&self) -> Millis {
-        Millis::from(self.heard_s) * 1000
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            greet_after_ms: 12_000,
+            greet_after_remote_ms: 20_000,
+            hold_ms: 300,
+            head_ms: 10_000,
+            keep_alive_ms: 90_000,
+            ping_after_ms: 25_000,
+            pong_ms: 15_000,
+            linger_ms: 1_000,
+            linger_sending_ms: 30_000,
+        }
     }
 }
 
-fn seconds(at: Millis) -> u32 {
-    u32::try_from(at / 1000).unwrap_or(u32::MAX)
+/// What all wires of a port share.
+#[derive(Debug)]
+pub struct Shared {
+    pub protocols: Protocols,
+    pub payload: Payload,
+    /// `--max-message-bytes`.
+    pub message_bytes_max: usize,
+    pub timeouts: Timeouts,
+    /// Where WebSocket messages are put together: an idle connection has no buffer of its own.
+    scratch: Scratch,
 }
+
+impl Shared {
+    pub fn new(
+        protocols: Protocols,
+        payload: Payload,
+        message_bytes_max: usize,
+        timeouts: Timeouts,
+    ) -> Shared {
+        let scratch = Scratch::new(message_bytes_max);
+        Shared { protocols, payload, message_bytes_max, timeouts, scratch }
+    }
+}
+
+/// What first bytes decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    NeedMore,
+    Lines,
+    Http,
+    /// A request on a connection that has been sent something, so that it cannot be answered.
+    LateRequest,
+    Foreign(Foreign),
+}
+
+/// What the input begins with. `'i` is the input, `'s` what all connections share.
+#[derive(Debug)]
+pub enum Step<'i, 's> {
+    /// Nothing whole.
+    NeedMore,
+    /// A line, as its sender has edited it.
+    Line(&'i [u8]),
+    /// A WebSocket message of text.
+    Text(&'s [u8]),
+    /// A WebSocket message of bytes.
+    Binary(&'s [u8]),
+    /// The wire's own business, to be answered with these bytes if there are any.
+    Control(Vec<u8>),
+    Request(Box<Request<'i>>),
+    /// A request that is wrong, with its method if that could be read. It is to be answered, and
+    /// the connection closed.
+    BadRequest(HttpError, Option<Method>),
+    Close(CloseReason),
+}
+
+/// A timeout of a wire. One that was set before the wire changed means nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// Of silence before the first byte.
+    Silence,
+    /// Of a request head, or the next request.
+    Head,
+    /// Of WebSocket's pings and pongs.
+    Ping,
+}
+
+/// What a wire has to know of its connection when a timeout has passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    pub now: Millis,
+    /// What has come and has not been used.
+    pub input: &'a [u8],
+    /// It has not been read from for a while: something may have come.
+    pub is_waiting: bool,
+    /// It comes from a loopback or private address.
+    pub is_local: bool,
+}
+
+/// What a timeout has led to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Elapsed {
+    Nothing,
+    /// Nothing yet; to be asked again then.
+    Again(Millis),
+    /// It has been silent for `hold_ms`, so what is queued for it may be sent. If it is to be
+    /// greeted for its silence, then not before `greet_at`.
+    Held {
+        greet_at: Millis,
+    },
+    /// It has been silent for so long that it may be greeted.
+    Silent,
+    /// To be sent these bytes, and to be asked again then.
+    Send(Vec<u8>, Millis),
+    /// As [`Step::BadRequest`].
+    BadRequest(HttpError, Option<Method>),
+    Close(CloseReason),
+}
+
+impl Wire {
+    /// A wire that is decided by what comes. Should it be lines, they are cut by this mode.
+    pub fn new(mode: LineMode, now: Millis) -> Wire {
+        Wire::Undecided(Undecided::new(mode, now))
+    }
+
+    // ---- The decision ----
+
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Wire::Undecided(_))
+    }
+
+    /// What is decided before the first byte.
+    pub fn decide_at_start(&self, shared: &Shared) -> Decision {
+        undecided::pinned(shared.protocols)
+    }
+
+    /// What all that has come decides; nothing more once it is decided.
+    pub fn decide(&self, input: &[u8], shared: &Shared) -> Decision {
+        match self {
+            Wire::Undecided(undecided) => {
+                undecided.decide(input, shared.payload, shared.message_bytes_max)
+            }
+            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
+        }
+    }
+
+    /// The same of all that will ever come.
+    pub fn decide_at_end(&self, input: &[u8]) -> Decision {
+        match self {
+            Wire::Undecided(undecided) => undecided.decide_at_end(input),
+            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
+        }
+    }
+
+    /// It speaks lines. Returns whether it may still be greeted: nothing has been sent to it.
+    pub fn become_lines(&mut self) -> bool {
+        let Wire::Undecided(undecided) = self else { return false };
+        let is_new = !undecided.was_sent();
+        *self = Wire::Line(Line::new(undecided.mode()));
+        is_new
+    }
+
+    /// It speaks HTTP.
+    pub fn become_http(&mut self, now: Millis) {
+        *self = Wire::Http(Box::new(Http::new(now)));
+    }
+
+    /// It speaks WebSocket from here on.
+    pub fn upgrade(&mut self, upgrade: &Upgrade, now: Millis) {
+        *self = Wire::WebSocket(WebSocket::new(upgrade.deflate, now));
+    }
+
+    // ---- What it is ----
+
+    /// Whether messages come on it, which its service may have to wait for. First bytes and
+    /// requests wait for nobody: a request that is read too late would be taken for a line.
+    pub fn carries_messages(&self) -> bool {
+        matches!(self, Wire::Line(_) | Wire::WebSocket(_))
+    }
+
+    /// Whether a person at a terminal is behind it.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Wire::Line(_))
+    }
+
+    /// Whether the page is behind it, or a program that speaks like one.
+    pub fn is_page(&self) -> bool {
+        matches!(self, Wire::WebSocket(_))
+    }
+
+    /// Whether it only carries requests and their responses, and no messages in between.
+    pub fn only_asks(&self) -> bool {
+        matches!(self, Wire::Http(_))
+    }
+
+    // ---- Input ----
+
+    /// Something has come on it, of which nothing has been looked at.
+    pub fn received(&mut self, now: Millis) {
+        match self {
+            Wire::Undecided(_) | Wire::Line(_) => {}
+            Wire::Http(http) => http.received(now),
+            Wire::WebSocket(websocket) => websocket.received(now),
+        }
+    }
+
+    /// Looks at bytes that have just arrived, before they are added to the input: returns how many
+    /// of them, at the front, are to be added; appends what has to be answered to `replies`.
+    pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+        match self {
+            Wire::Line(line) => line.arrive(bytes, replies),
+            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => bytes.len(),
+        }
+    }
+
+    /// What `input` begins with, and how many bytes of it that took.
+    #[inline]
+    pub fn decode<'i: 's, 's>(
+        &mut self,
+        input: &'i mut [u8],
+        shared: &'s mut Shared,
+        now: Millis,
+    ) -> (Step<'i, 's>, usize) {
+        match self {
+            Wire::Undecided(_) => (Step::NeedMore, 0),
+            Wire::Line(line) => line.step(input, shared),
+            Wire::Http(http) => http.step(input, now),
+            Wire::WebSocket(websocket) => websocket.step(input, &mut shared.scratch),
+        }
+    }
+
+    /// What the rest of the input is, behind which nothing comes.
+    pub fn decode_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
+        match self {
+            Wire::Line(line) => line.step_at_end(input, shared),
+            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => Step::NeedMore,
+        }
+    }
+
+    // ---- Output ----
+
+    /// Something has been sent on it.
+    pub fn sent(&mut self) {
+        if let Wire::Undecided(undecided) = self {
+            undecided.sent();
+        }
+    }
+
+    /// Appends its last bytes: why it is closed, in its own manner, or nothing.
+    pub fn write_close(&self, reason: CloseReason, payload: Payload, out: &mut Vec<u8>) {
+        match (self, reason) {
+            (_, CloseReason::Foreign(foreign)) => out.extend_from_slice(foreign.answer()),
+            (Wire::Undecided(undecided), reason) => undecided.write_close(reason, payload, out),
+            (Wire::Line(line), reason) => line::write_close(line.mode(), reason, payload, out),
+            (Wire::Http(_), _) => {}
+            (Wire::WebSocket(_), reason) => websocket::write_close(reason, out),
+        }
+    }
+
+    // ---- Time ----
+
+    /// The timeout that begins when the wire has become what it is.
+    pub fn next_timeout(&self, timeouts: &Timeouts) -> Option<(Millis, Timer)> {
+        match self {
+            Wire::Undecided(undecided) => Some((undecided.next_timeout(timeouts), Timer::Silence)),
+            Wire::Line(_) => None,
+            Wire::Http(http) => Some((http.next_timeout(timeouts), Timer::Head)),
+            Wire::WebSocket(websocket) => Some((websocket.next_timeout(timeouts), Timer::Ping)),
+        }
+    }
+
+    /// A timeout has passed.
+    pub fn on_timeout(
+        &mut self,
+        timer: Timer,
+        observed: &Observed<'_>,
+        timeouts: &Timeouts,
+    ) -> Elapsed {
+        match (self, timer) {
+            (Wire::Undecided(undecided), Timer::Silence) => {
+                undecided.on_timeout(observed, timeouts)
+            }
+            (Wire::Http(http), Timer::Head) => http.on_timeout(observed, timeouts),
+            (Wire::WebSocket(websocket), Timer::Ping) => websocket.on_timeout(observed, timeouts),
+            _ => Elapsed::Nothing,
+        }
+    }
+
+    /// Whether it is undecided and has been silent for so long that it will hardly ask anything.
+    pub fn is_long_silent(&self, now: Millis, timeouts: &Timeouts) -> bool {
+        matches!(self, Wire::Undecided(undecided) if !undecided.is_held(now, timeouts))
+    }
+
+    /// All is said; returns when it has lingered long enough.
+    pub fn begin_lingering(&mut self, now: Millis, timeouts: &Timeouts) -> Millis {
+        if let Wire::Http(http) = self {
+            http.begin_lingering(now, timeouts);
+        }
+        now + timeouts.linger_ms
+    }
+
+    /// When a connection has to go that has lingered for `linger_ms`, if it has longer.
+    pub fn lingers_until(&self, timeouts: &Timeouts) -> Option<Millis> {
+        match self {
+            Wire::Http(http) => Some(http.lingers_until(timeouts)),
+            Wire::Undecided(_) | Wire::Line(_) | Wire::WebSocket(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,11 @@ impl Person {
         if wire.reset || self.end == Some(End::Reset) {
             return self.judge_last_words(model);
         }
+        if wire.established_at.is_none() {
+            // Nothing could be said on it, either way.
+            assert!(model.stopping, "client {} was not waited for", self.number);
+            return;
+        }
         // Whoever is there when the server stops gets everything, however slowly it reads.
         let is_stopped =
             self.end == Some(End::Stopped { known: true }) && wire.shut && !wire.reset_by_close;

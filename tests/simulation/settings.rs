@@ -4,6 +4,7 @@ use chat_server::chat::{self, state::history::HistoryLimits, state::rooms::RoomL
 use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::throttle::Rate;
+use chat_server::wire::Timeouts;
 use fastrand::Rng;
 
 pub fn limits(rng: &mut Rng) -> ConnectionLimits {
@@ -23,15 +24,19 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
         bulk_writes_min: rng.usize(1..4),
         // As in production; there is room for one of the largest messages besides.
         last_words_ms: 40_000,
-        linger_ms: rng.u64(100..1500),
-        linger_sending_ms: rng.u64(1500..3000),
-        greet_after_ms: 160,
-        greet_after_remote_ms: 160,
-        hold_ms: 100,
-        head_ms: 500,
-        keep_alive_ms: rng.u64(500..1200),
-        ping_after_ms: rng.u64(400..1000),
-        pong_ms: 500,
+        wire: Timeouts {
+            linger_ms: rng.u64(100..1500),
+            linger_sending_ms: rng.u64(1500..3000),
+            greet_after_ms: 160,
+            greet_after_remote_ms: 160,
+            hold_ms: 100,
+            head_ms: 500,
+            keep_alive_ms: rng.u64(500..1200),
+            ping_after_ms: rng.u64(400..1000),
+            pong_ms: 500,
+        },
+        // Some stall before they are established.
+        establish_ms: 10_000,
         drain_ms: 600,
     }
 }

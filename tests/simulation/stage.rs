@@ -20,7 +20,6 @@ const TURNS_MAX: usize = 20_000;
 pub struct Link {
     pub key: usize,
     pub wire: Rc<RefCell<Wire>>,
-    pub accepted_at: u64,
 }
 
 impl Link {
@@ -92,7 +91,17 @@ impl<A: Service> Stage<A> {
         links: Links,
     ) -> Stage<A> {
         let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
-        let faults = Faults { interrupted: draw(200), short_write: draw(500), early: draw(500) };
+        let faults = Faults {
+            interrupted: draw(200),
+            short_write: draw(500),
+            early: draw(500),
+            // One buffer a turn: with less, a client that reads would look slow.
+            buffer_bytes_max: match draw(800) as usize {
+                0 => 0,
+                bytes => 700 + bytes,
+            },
+            establish_calls_max: draw(4),
+        };
         let keeping = draw(200) as u8;
         let now = rng.u64(0..10_000);
         let clock = Rc::new(Cell::new(now));
@@ -130,7 +139,7 @@ impl<A: Service> Stage<A> {
         let wire = Rc::new(RefCell::new(wire));
         let key = self.server.next_key();
         self.accepted += 1;
-        let link = Link { key, wire: Rc::clone(&wire), accepted_at: self.now };
+        let link = Link { key, wire: Rc::clone(&wire) };
         self.links.borrow_mut().insert(self.accepted, link);
         let peer = (Ipv4Addr::new(192, 0, 2, address_of(self.accepted)), 1000).into();
         let now = self.now();
@@ -211,8 +220,9 @@ impl<A: Service> Stage<A> {
         if !self.greets_silence {
             return;
         }
-        for (&number, Link { wire, accepted_at, .. }) in self.links.borrow().iter() {
+        for (&number, Link { wire, .. }) in self.links.borrow().iter() {
             let wire = wire.borrow();
+            let Some(established_at) = wire.established_at else { continue };
             // Who asks for our health is no browser.
             if wire.first.starts_with(b"GET /?") {
                 self.browsers.entry(address_of(number)).or_insert(self.now);
@@ -220,16 +230,16 @@ impl<A: Service> Stage<A> {
             let is_greeted = wire.downlink.iter().take(GREETING.len()).eq(GREETING.as_bytes());
             // Telnet is greeted at once.
             if is_greeted && wire.first.is_empty() && self.greeted.insert(number) {
-                let age = self.now - accepted_at;
+                let age = self.now - established_at;
                 assert!(
-                    age >= self.limits.greet_after_remote_ms,
+                    age >= self.limits.wire.greet_after_remote_ms,
                     "client {number} is greeted after {age} ms"
                 );
                 // It counts when it is whole, and a greeting may have been on its way for some
                 // turns by then.
                 let since = self.browsers.get(&address_of(number)).copied();
                 let is_known =
-                    since.is_some_and(|since| self.now >= since + self.limits.head_ms + 300);
+                    since.is_some_and(|since| self.now >= since + self.limits.wire.head_ms + 300);
                 assert!(!is_known, "client {number} may be a browser's");
             }
         }

@@ -17,6 +17,10 @@ pub struct Faults {
     pub short_write: u32,
     /// Bytes arrive between the poll and the read.
     pub early: u32,
+    /// A stream holds so many bytes until it is flushed; 0: none does.
+    pub buffer_bytes_max: usize,
+    /// A stream is asked so often before it is established, at most.
+    pub establish_calls_max: u32,
 }
 
 /// One connection as the simulation sees it. It keeps the contract of [`Stream`].
@@ -39,6 +43,13 @@ pub struct Wire {
     pub reset: bool,
     /// It breaks when the server writes next, who has not been told of it by then.
     pub breaks_at_write: bool,
+    /// Asked so often, it is established.
+    establish_calls: u32,
+    /// The next step of that is on its way.
+    shakes_hands: bool,
+    pub established_at: Option<u64>,
+    /// Written by the server, and not passed on to its kernel.
+    buffer: VecDeque<u8>,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.
@@ -63,8 +74,13 @@ pub struct Wire {
 
 impl Wire {
     pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
+        let mut rng = Rng::with_seed(seed);
         Wire {
-            rng: Rng::with_seed(seed),
+            establish_calls: rng.u32(0..=faults.establish_calls_max),
+            shakes_hands: false,
+            established_at: None,
+            buffer: VecDeque::new(),
+            rng,
             faults,
             clock,
             uplink: VecDeque::new(),
@@ -98,6 +114,13 @@ impl Wire {
     /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the
     /// last.
     pub fn arrive(&mut self, bytes: usize) {
+        // It can be told of by either readiness.
+        if std::mem::take(&mut self.shakes_hands) {
+            match self.rng.bool() {
+                true => self.readable = true,
+                false => self.writable = true,
+            }
+        }
         if self.dropped {
             if !self.uplink.is_empty() {
                 self.reset_by_close();
@@ -151,6 +174,7 @@ impl Wire {
 
     /// Loses some of what the client has not read, from some byte on.
     fn lose(&mut self) {
+        self.buffer.clear();
         let kept = self.rng.usize(0..=self.downlink.len());
         self.downlink.truncate(kept);
     }
@@ -162,6 +186,36 @@ impl Wire {
 
     pub fn unread_by_server(&self) -> usize {
         self.uplink.len() + self.input.len()
+    }
+
+    /// What the server's kernel takes of so many bytes.
+    fn take_down(&mut self, offered: usize) -> usize {
+        let mut taken = offered.min(self.capacity.saturating_sub(self.downlink.len()));
+        let short_write = self.faults.short_write;
+        // Not twice in a row, which would hold up a reader for as long as it takes to call it
+        // silent.
+        let short = taken > 0 && !self.was_short && self.chance(short_write);
+        if short {
+            taken = self.rng.usize(0..taken);
+        }
+        self.was_short = short;
+        if taken > 0 {
+            self.blocked_since = None;
+        }
+        if taken < offered {
+            let now = self.clock.get();
+            self.blocked_since.get_or_insert(now);
+            self.write_blocked = true;
+        }
+        taken
+    }
+
+    fn check_writable(&mut self) -> io::Result<()> {
+        self.interrupt()?;
+        if self.breaks_at_write {
+            self.break_off();
+        }
+        if self.reset { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     fn interrupt(&mut self) -> io::Result<()> {
@@ -181,6 +235,7 @@ impl Read for Near {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
         wire.interrupt()?;
+        assert!(wire.established_at.is_some(), "read before it was established");
         let early = wire.faults.early;
         if !wire.reset && wire.chance(early) {
             let count = wire.rng.usize(0..200);
@@ -212,44 +267,37 @@ impl Write for Near {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        wire.interrupt()?;
-        if wire.breaks_at_write {
-            wire.break_off();
-        }
-        if wire.reset {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
+        wire.check_writable()?;
         assert!(!wire.shut, "written to after its writing half was shut");
+        assert!(wire.established_at.is_some(), "written to before it was established");
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "a write of nothing");
-        let mut taken = offered.min(wire.capacity.saturating_sub(wire.downlink.len()));
-        let short_write = wire.faults.short_write;
-        // Not twice in a row, which would hold up a reader for as long as it takes to call it
-        // silent.
-        let short = taken > 0 && !wire.was_short && wire.chance(short_write);
-        if short {
-            taken = wire.rng.usize(0..taken);
-        }
-        wire.was_short = short;
-        if taken > 0 {
-            wire.blocked_since = None;
-        }
-        if taken < offered {
-            let now = wire.clock.get();
-            wire.blocked_since.get_or_insert(now);
-            wire.write_blocked = true;
-        }
+        let holds = wire.faults.buffer_bytes_max > 0;
+        let taken = match wire.faults.buffer_bytes_max {
+            0 => wire.take_down(offered),
+            max => offered.min(max - wire.buffer.len()),
+        };
         wire.written += taken;
         if taken == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
         let bytes = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken);
-        wire.downlink.extend(bytes);
+        if holds {
+            wire.buffer.extend(bytes);
+        } else {
+            wire.downlink.extend(bytes);
+        }
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let mut wire = self.0.borrow_mut();
+        wire.check_writable()?;
+        let offered = wire.buffer.len();
+        let taken = wire.take_down(offered);
+        let bytes: Vec<u8> = wire.buffer.drain(..taken).collect();
+        wire.downlink.extend(bytes);
+        if taken < offered { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 
@@ -260,8 +308,28 @@ impl Stream for Near {
             return Err(ErrorKind::NotConnected.into());
         }
         assert!(!wire.shut, "shut twice");
+        assert!(wire.buffer.is_empty(), "shut before it was flushed");
         wire.shut = true;
         Ok(())
+    }
+
+    fn wants_write(&self) -> bool {
+        !self.0.borrow().buffer.is_empty()
+    }
+
+    fn is_established(&mut self) -> io::Result<bool> {
+        let mut wire = self.0.borrow_mut();
+        wire.interrupt()?;
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if wire.establish_calls > 0 {
+            wire.establish_calls -= 1;
+            wire.shakes_hands = true;
+            return Ok(false);
+        }
+        wire.established_at = Some(wire.clock.get());
+        Ok(true)
     }
 }
 

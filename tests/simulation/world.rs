@@ -195,7 +195,7 @@ impl World {
             let room = (memory.is_none() && mind.rng.bool()).then(|| mind.room());
             let auto = self.protocols == Protocols::Auto;
             let greet_after_ms =
-                if auto { limits.greet_after_remote_ms } else { limits.head_ms / 4 };
+                if auto { limits.wire.greet_after_remote_ms } else { limits.wire.head_ms / 4 };
             person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
             if let Some(memory) = memory {
                 person.resume(memory, &mut self.counter, model, rng);
@@ -217,7 +217,7 @@ impl World {
     fn connect_visitor(&mut self) {
         self.model.borrow_mut().connect(self.stage.next_number(), Dialect::Line);
         let (number, wire) = self.stage.connect(4000);
-        let keep_alive_ms = self.stage.limits.keep_alive_ms;
+        let keep_alive_ms = self.stage.limits.wire.keep_alive_ms;
         let visitor = Visitor::new(
             number,
             wire,
@@ -376,7 +376,8 @@ impl World {
     /// found.
     fn calm(&mut self) {
         let limits = self.stage.limits;
-        let patience = 2 * limits.ping_after_ms + limits.pong_ms + 2 * limits.delivery.too_slow_ms;
+        let patience =
+            2 * limits.wire.ping_after_ms + limits.wire.pong_ms + 2 * limits.delivery.too_slow_ms;
         // What flood control holds up takes its time.
         let until = self.stage.now + patience;
         while self.stage.now < until
@@ -502,8 +503,10 @@ impl World {
             person.stalled_until = 0;
         }
         let limits = self.stage.limits;
-        let until =
-            self.stage.now + 3 * limits.keep_alive_ms + 2 * limits.drain_ms + limits.linger_ms;
+        let until = self.stage.now
+            + 3 * limits.wire.keep_alive_ms
+            + 2 * limits.drain_ms
+            + limits.wire.linger_ms;
         // Flood control goes on with those who have said a lot and left.
         while self.stage.now < until || !self.is_deserted() && self.stage.now < until + 300_000 {
             self.step(true);

@@ -1,23 +1,27 @@
 //! The server without sockets: scripted streams, a virtual clock, and services made for the
 //! occasion.
 
+mod streams;
 mod wires;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::delivery::Wait;
 use crate::delivery::channels::ChannelId;
+use crate::delivery::encoding::FrameKind;
 use crate::delivery::limits::DeliveryLimits;
 use crate::server::settings::ConnectionLimits;
-use crate::service::Hello;
 use crate::service::broadcast::Broadcast;
 use crate::service::echo::Echo;
+use crate::service::{Hello, Incoming, Outcome};
 use crate::wire::Protocols;
 
 // ---- A stream as its script says ----
@@ -42,6 +46,12 @@ struct Far {
     /// Calls until the next one is interrupted by a signal.
     interrupt_in: Option<usize>,
     is_dropped: bool,
+    /// The stream takes so many bytes before it has to be flushed; 0: it passes on all at once.
+    buffer_max: usize,
+    /// Taken by the stream, and not by its kernel.
+    buffer: Vec<u8>,
+    /// It is not established yet.
+    is_pending: bool,
 }
 
 impl Far {
@@ -63,6 +73,7 @@ impl Read for Near {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut far = self.0.borrow_mut();
         far.trouble()?;
+        assert!(!far.is_pending, "read before it was established");
         if far.input.is_empty() && !far.input_ended {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -85,19 +96,33 @@ impl Write for Near {
         far.writes += 1;
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "a write of nothing");
-        let taken = offered.min(far.room);
+        assert!(!far.is_pending, "written to before it was established");
+        let room = match far.buffer_max {
+            0 => far.room,
+            max => max - far.buffer.len(),
+        };
+        let taken = offered.min(room);
         if taken == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        far.room -= taken;
-        let bytes: Vec<u8> =
-            slices.iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
-        far.output.extend_from_slice(&bytes);
+        let bytes = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken);
+        if far.buffer_max > 0 {
+            far.buffer.extend(bytes);
+        } else {
+            far.room -= taken;
+            far.output.extend(bytes);
+        }
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let mut far = self.0.borrow_mut();
+        far.trouble()?;
+        let count = far.room.min(far.buffer.len());
+        far.room -= count;
+        let bytes: Vec<u8> = far.buffer.drain(..count).collect();
+        far.output.extend(bytes);
+        if far.buffer.is_empty() { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 }
 
@@ -105,8 +130,19 @@ impl Stream for Near {
     fn shutdown_write(&mut self) -> io::Result<()> {
         let mut far = self.0.borrow_mut();
         far.trouble()?;
+        assert!(far.buffer.is_empty(), "shut before it was flushed");
         far.is_shut = true;
         Ok(())
+    }
+
+    fn wants_write(&self) -> bool {
+        !self.0.borrow().buffer.is_empty()
+    }
+
+    fn is_established(&mut self) -> io::Result<bool> {
+        let mut far = self.0.borrow_mut();
+        far.trouble()?;
+        Ok(!far.is_pending)
     }
 }
 
@@ -176,7 +212,11 @@ impl<A: Service> Sim<A> {
 
     /// A client whose kernel takes this much.
     fn connect(&mut self, room: usize) -> Peer {
-        let far = Rc::new(RefCell::new(Far { room, ..Far::default() }));
+        self.connect_far(Far { room, ..Far::default() })
+    }
+
+    fn connect_far(&mut self, far: Far) -> Peer {
+        let far = Rc::new(RefCell::new(far));
         let key = self.server.next_key();
         let accepted = self.server.accept(
             Near(Rc::clone(&far)),
@@ -244,20 +284,7 @@ impl<A: Service> Sim<A> {
 
     /// The invariant of [`Server`], between turns.
     fn check(&self) {
-        assert!(self.server.closed.is_empty(), "the closed are reaped with the turn");
-        let mut ready: Vec<usize> = self.server.ready.iter().map(|id| id.index()).collect();
-        ready.sort_unstable();
-        let marked: Vec<usize> = self
-            .server
-            .clients
-            .iter()
-            .filter(|(_, c)| c.reading == Reading::Ready)
-            .map(|(key, _)| key)
-            .collect();
-        assert_eq!(ready, marked, "the ready list and the clients marked ready");
-        for (key, client) in &self.server.clients {
-            assert_ne!(client.lifecycle, Lifecycle::Closed, "client {key}");
-        }
+        self.server.assert_invariants();
     }
 }
 
@@ -558,7 +585,7 @@ fn a_line_too_long_ends_its_client_with_an_error_and_nobody_else() {
     sim.send(&witness, "unharmed\n");
     sim.settle();
     assert_eq!(witness.output(), exact + "unharmed\n");
-    sim.pass(limits().linger_ms);
+    sim.pass(limits().wire.linger_ms);
     assert!(peer.is_dropped());
 }
 
@@ -607,7 +634,7 @@ fn draining_flushes_what_is_owed_and_reads_nothing_more() {
     sim.settle();
     assert_eq!(slow.output(), lines('a', 6));
     assert!(slow.far.borrow().is_shut);
-    sim.pass(limits().linger_ms);
+    sim.pass(limits().wire.linger_ms);
     assert!(sim.server.is_empty());
     assert_eq!(speaker.output(), lines('a', 6));
 }
@@ -700,7 +727,7 @@ fn a_stalled_member_is_not_waited_for_and_later_let_go() {
         "! too slow: messages came in faster than this connection read them\n"
     );
     assert!(stuck.far.borrow().is_shut);
-    sim.pass(limits.linger_ms);
+    sim.pass(limits.wire.linger_ms);
     assert!(stuck.is_dropped());
     assert_eq!(sim.server.len(), 1);
 }
@@ -728,7 +755,7 @@ fn who_is_cut_off_in_mid_line_gets_the_rest_of_it_before_the_last_word() {
     let mut sim = broadcast();
     let (stuck, speaker) = (sim.connect(5), sim.connect(PLENTY));
     sim.send(&speaker, lines('a', 150));
-    sim.pass(limits().delivery.too_slow_ms + limits().linger_ms / 2);
+    sim.pass(limits().delivery.too_slow_ms + limits().wire.linger_ms / 2);
     sim.drain(&stuck, PLENTY);
     sim.settle();
     let output = stuck.output();
@@ -853,7 +880,7 @@ fn waits_and_deadlines_of_a_client_do_not_reach_the_next_owner_of_its_key() {
     sim.send(&waiting, lines('a', 300));
     sim.settle();
     assert!(waiting.unread() > 0, "it waits for its room, and has deadlines of its own");
-    sim.server.clients[waiting.key].stream.0.borrow_mut().broken = Some(ErrorKind::BrokenPipe);
+    sim.server.connections[waiting.key].stream.0.borrow_mut().broken = Some(ErrorKind::BrokenPipe);
     sim.server.writable(waiting.key);
     sim.pass(2_000);
     assert!(waiting.is_dropped(), "the slow one holds nobody up by now");

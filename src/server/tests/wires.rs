@@ -3,6 +3,7 @@
 use super::*;
 use crate::chat::Chat;
 use crate::config::Config;
+use crate::wire::Timeouts;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const PAGE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -954,9 +955,12 @@ fn draining_waits_for_an_answer_that_is_being_read() {
 }
 
 #[test]
-fn whoever_has_not_shown_what_it_speaks_holds_nobody_up() {
+fn a_client_that_has_not_shown_what_it_speaks_holds_nobody_up() {
     let settings = Settings {
-        limits: ConnectionLimits { hold_ms: 60_000, ..limits() },
+        limits: ConnectionLimits {
+            wire: Timeouts { hold_ms: 60_000, ..Timeouts::default() },
+            ..limits()
+        },
         protocols: Protocols::Auto,
         ..Settings::default()
     };

@@ -11,7 +11,7 @@ use memchr::memchr;
 pub enum Detected {
     /// Nothing yet.
     NeedMore,
-    /// Somebody at a terminal, or a program that talks like one.
+    /// A person at a terminal, or a program that talks like one.
     Lines,
     /// A request, well-formed or not.
     Http,
@@ -55,7 +55,7 @@ impl Payload {
     }
 }
 
-/// What the first line of somebody who speaks lines is.
+/// What the first line of a connection that speaks lines is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstLine {
     Text,

@@ -5,13 +5,14 @@
 //! web page, and [`super::websocket::handshake`] answers the ones that ask for an upgrade.
 //! [`precheck`] tells a page how that would end.
 
+pub mod exchange;
 pub mod origin;
 pub mod precheck;
 pub mod response;
 #[cfg(test)]
 mod tests;
 
-pub use response::{Connection, HttpError, Response};
+pub use response::{HttpError, Persistence, Response};
 
 use std::borrow::Cow;
 
@@ -69,7 +70,7 @@ pub struct Request<'b> {
     /// client sent none.
     pub host: &'b str,
     /// Whether the client wants to go on with this connection. Behind a body there is no going on.
-    pub connection: Connection,
+    pub connection: Persistence,
     headers: Headers<'b>,
 }
 
@@ -153,10 +154,9 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
     // Before a byte of it is read, so that none can be mistaken for the next request.
     let connection = match find_body(&headers, version)? {
         ContentAhead::No => parse_connection(&headers, version),
-        // Of these methods none is answered as they ask: what is wrong with them is told by who
-        // answers.
+        // None of these methods is served, and the response says so.
         ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => {
-            Connection::Close
+            Persistence::Close
         }
         ContentAhead::Yes => return Err(HttpError::BODY),
     };
@@ -366,13 +366,13 @@ fn refuse_expectation(headers: &Headers<'_>, version: Version) -> Result<(), Htt
 }
 
 /// RFC 9112 9.3: persistent by default since HTTP/1.1.
-fn parse_connection(headers: &Headers<'_>, version: Version) -> Connection {
+fn parse_connection(headers: &Headers<'_>, version: Version) -> Persistence {
     let has =
         |option: &[u8]| headers.list("connection").any(|one| one.eq_ignore_ascii_case(option));
     match version {
-        _ if has(b"close") => Connection::Close,
-        Version::Http11 => Connection::KeepAlive,
-        Version::Http10 if has(b"keep-alive") => Connection::KeepAlive10,
-        Version::Http10 => Connection::Close,
+        _ if has(b"close") => Persistence::Close,
+        Version::Http11 => Persistence::KeepAlive,
+        Version::Http10 if has(b"keep-alive") => Persistence::KeepAlive10,
+        Version::Http10 => Persistence::Close,
     }
 }

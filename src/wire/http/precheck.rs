@@ -1,7 +1,7 @@
 //! Whether a page could open a WebSocket here, asked beforehand: a browser does not show its page
 //! why one was refused.
 
-use super::response::{Body, Connection, HttpError, Response};
+use super::response::{Body, HttpError, Persistence, Response};
 use super::{Method, Request};
 use crate::wire::websocket::handshake::{Policy, admit_page};
 
@@ -72,7 +72,7 @@ impl Verdict {
     pub fn respond(self, request: &Request<'_>, date: Option<&str>) -> Response {
         let (status, text) = self.answer();
         let connection =
-            if self == Verdict::Stopping { Connection::Close } else { request.connection };
+            if self == Verdict::Stopping { Persistence::Close } else { request.connection };
         let fields = [
             ("Content-Type", "application/json"),
             ("Cache-Control", "no-store"),

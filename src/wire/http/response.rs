@@ -6,9 +6,9 @@ use super::{Method, Request};
 
 /// What happens to the connection after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connection {
+pub enum Persistence {
     KeepAlive,
-    /// As `KeepAlive`, to an HTTP/1.0 client, which has to be told.
+    /// As `KeepAlive`, to an HTTP/1.0 client, which needs a field that says so.
     KeepAlive10,
     Close,
 }
@@ -19,7 +19,7 @@ pub struct Response {
     pub head: Vec<u8>,
     /// Empty where none belongs: after HEAD, 101, 204 and 304.
     pub body: &'static [u8],
-    pub connection: Connection,
+    pub connection: Persistence,
 }
 
 /// How much of a body a response says it has, and how much it has.
@@ -49,7 +49,7 @@ impl Response {
         status: u16,
         fields: &[(&str, &str)],
         body: Body,
-        connection: Connection,
+        connection: Persistence,
         date: Option<&str>,
     ) -> Response {
         let mut head = Vec::with_capacity(512);
@@ -64,9 +64,9 @@ impl Response {
             push(&mut head, &["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         match connection {
-            Connection::KeepAlive => {}
-            Connection::KeepAlive10 => push(&mut head, &["Connection: keep-alive\r\n"]),
-            Connection::Close => push(&mut head, &["Connection: close\r\n"]),
+            Persistence::KeepAlive => {}
+            Persistence::KeepAlive10 => push(&mut head, &["Connection: keep-alive\r\n"]),
+            Persistence::Close => push(&mut head, &["Connection: close\r\n"]),
         }
         push(&mut head, &["\r\n"]);
         let body = if let Body::Whole(body) = body { body } else { b"" };
@@ -224,6 +224,6 @@ impl HttpError {
             ("Content-Security-Policy", "default-src 'none'"),
             ("X-Content-Type-Options", "nosniff"),
         ];
-        Response::new(self.status, &[&own, self.fields].concat(), body, Connection::Close, date)
+        Response::new(self.status, &[&own, self.fields].concat(), body, Persistence::Close, date)
     }
 }

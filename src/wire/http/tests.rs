@@ -45,7 +45,7 @@ fn a_request_is_taken_apart() {
         (request.path, request.query, request.host),
         ("/app.js", "a=1&b=?", "Chat.example:8080")
     );
-    assert_eq!(request.connection, Connection::KeepAlive);
+    assert_eq!(request.connection, Persistence::KeepAlive);
     assert_eq!(request.list("if-none-match").collect::<Vec<_>>(), [&b"\"x\""[..], b"\"y\""]);
     assert!(parse_in_pieces(head.as_bytes()).is_ok_and(|parsed| parsed.is_some()));
 }
@@ -176,13 +176,13 @@ fn http_1_1_needs_exactly_one_host() {
 #[test]
 fn connection_is_honoured() {
     let cases = [
-        ("1.1", "", Connection::KeepAlive),
-        ("1.1", "Connection: CLOSE\r\n", Connection::Close),
-        ("1.1", "Connection: x\r\nConnection: upgrade, close\r\n", Connection::Close),
-        ("1.1", "Connection: closed\r\n", Connection::KeepAlive),
-        ("1.0", "", Connection::Close),
-        ("1.0", "Connection: Keep-Alive\r\n", Connection::KeepAlive10),
-        ("1.0", "Connection: keep-alive, close\r\n", Connection::Close),
+        ("1.1", "", Persistence::KeepAlive),
+        ("1.1", "Connection: CLOSE\r\n", Persistence::Close),
+        ("1.1", "Connection: x\r\nConnection: upgrade, close\r\n", Persistence::Close),
+        ("1.1", "Connection: closed\r\n", Persistence::KeepAlive),
+        ("1.0", "", Persistence::Close),
+        ("1.0", "Connection: Keep-Alive\r\n", Persistence::KeepAlive10),
+        ("1.0", "Connection: keep-alive, close\r\n", Persistence::Close),
     ];
     let site = Site::new();
     for (version, field, expected) in cases {
@@ -192,9 +192,9 @@ fn connection_is_honoured() {
         let response = site.respond(&request, Health::Serving, None);
         assert_eq!(response.connection, expected);
         let said = match expected {
-            Connection::KeepAlive => None,
-            Connection::KeepAlive10 => Some("keep-alive"),
-            Connection::Close => Some("close"),
+            Persistence::KeepAlive => None,
+            Persistence::KeepAlive10 => Some("keep-alive"),
+            Persistence::Close => Some("close"),
         };
         assert_eq!(field_of(&response, "Connection").as_deref(), said, "{head}");
     }
@@ -233,10 +233,10 @@ fn no_request_may_carry_a_body() {
             let response = respond(&head, Health::Serving);
             assert_eq!(
                 (status_of(&response), response.connection),
-                (405, Connection::Close),
+                (405, Persistence::Close),
                 "{head}"
             );
-            assert_eq!(request(&head).connection, Connection::Close);
+            assert_eq!(request(&head).connection, Persistence::Close);
         }
     }
     let head = b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -447,7 +447,11 @@ fn a_known_file_is_not_sent_again() {
 fn what_is_not_there_is_not_found() {
     for path in ["/missing", "/app.js/", "//", "/../Cargo.toml", "/%61pp.js", "/healthz/"] {
         let response = get(path);
-        assert_eq!((status_of(&response), response.connection), (404, Connection::Close), "{path}");
+        assert_eq!(
+            (status_of(&response), response.connection),
+            (404, Persistence::Close),
+            "{path}"
+        );
         assert_eq!(response.body, HttpError::NOT_FOUND.sentence.as_bytes());
     }
     let to_head = respond("HEAD /missing HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving);
@@ -486,10 +490,10 @@ fn options_tells_the_methods_and_our_health() {
         "OPTIONS /admission?origin=x",
     ] {
         for (rest, connection) in [
-            ("HTTP/1.1\r\nHost: a\r\n\r\n", Connection::KeepAlive),
-            ("HTTP/1.0\r\n\r\n", Connection::Close),
-            ("HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Connection::KeepAlive10),
-            ("HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", Connection::KeepAlive),
+            ("HTTP/1.1\r\nHost: a\r\n\r\n", Persistence::KeepAlive),
+            ("HTTP/1.0\r\n\r\n", Persistence::Close),
+            ("HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Persistence::KeepAlive10),
+            ("HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", Persistence::KeepAlive),
         ] {
             let head = format!("{line} {rest}");
             let response = respond(&head, Health::Serving);
@@ -504,7 +508,7 @@ fn options_tells_the_methods_and_our_health() {
             let draining = respond(&head, Health::Draining);
             assert_eq!(
                 (status_of(&draining), draining.connection),
-                (503, Connection::Close),
+                (503, Persistence::Close),
                 "{head}"
             );
         }
@@ -654,12 +658,12 @@ fn health_is_told() {
     let serving = get("/healthz?verbose");
     assert_eq!(
         (status_of(&serving), serving.body, serving.connection),
-        (200, &b"ok"[..], Connection::KeepAlive)
+        (200, &b"ok"[..], Persistence::KeepAlive)
     );
     let draining = respond("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Health::Draining);
     assert_eq!(
         (status_of(&draining), draining.body, draining.connection),
-        (503, &b"draining"[..], Connection::Close)
+        (503, &b"draining"[..], Persistence::Close)
     );
     let to_head = respond("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving);
     assert_eq!((status_of(&to_head), to_head.body), (200, &b""[..]));

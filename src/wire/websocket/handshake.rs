@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::extension::{DeflateParams, negotiate_deflate};
 use crate::wire::http::origin::{self, AllowedOrigins, Origin};
-use crate::wire::http::response::{Body, Connection, HttpError, Response};
+use crate::wire::http::response::{Body, HttpError, Persistence, Response};
 use crate::wire::http::{Method, Request, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -115,7 +115,7 @@ pub fn evaluate(
     ];
     fields.extend(subprotocol.map(|selected| ("Sec-WebSocket-Protocol", selected)));
     fields.extend(extensions.as_deref().map(|accepted| ("Sec-WebSocket-Extensions", accepted)));
-    let response = Response::new(101, &fields, Body::Absent, Connection::KeepAlive, date).head;
+    let response = Response::new(101, &fields, Body::Absent, Persistence::KeepAlive, date).head;
     Ok(Upgrade { response, subprotocol, deflate, query })
 }
 

@@ -93,7 +93,7 @@ impl Decoder {
     /// call sees it again with what follows.
     ///
     /// # Errors
-    /// The client broke the protocol or went over the limit: it is to be told in a Close frame and
+    /// The client broke the protocol or went over the limit: it is to be sent a Close frame and
     /// let go. From then on, as after `Item::Close`, this returns `None`.
     #[inline]
     pub fn decode<'a>(

@@ -15,6 +15,13 @@ mod tests;
 
 use thiserror::Error;
 
+use self::extension::DeflateParams;
+use self::frame::{encode_close, encode_ping, encode_pong};
+use self::message::{Decoder, Item, Scratch};
+use crate::clock::Millis;
+use crate::wire::close::CloseReason;
+use crate::wire::{Elapsed, Observed, Step, Timeouts};
+
 /// Close codes that the wire itself sends (RFC 6455 7.4.1). Others are plain numbers.
 pub mod close_code {
     pub const NORMAL: u16 = 1000;
@@ -48,5 +55,104 @@ impl ProtocolError {
 
     pub(crate) const fn too_big() -> ProtocolError {
         ProtocolError { code: close_code::TOO_BIG, reason: "message too big" }
+    }
+}
+
+/// A Close frame that says nothing (RFC 6455, 5.5.1).
+const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
+
+/// An upgraded connection.
+#[derive(Debug)]
+pub struct WebSocket {
+    decoder: Decoder,
+    /// When something last came, in seconds, which is exact enough and takes half the space.
+    last_received_s: u32,
+    /// A ping has been sent since.
+    was_pinged: bool,
+}
+
+impl WebSocket {
+    /// `deflate` is what the handshake negotiated.
+    pub fn new(deflate: Option<DeflateParams>, now: Millis) -> WebSocket {
+        let decoder = Decoder::new(deflate);
+        WebSocket { decoder, last_received_s: seconds(now), was_pinged: false }
+    }
+
+    pub(super) fn received(&mut self, now: Millis) {
+        self.last_received_s = seconds(now);
+        self.was_pinged = false;
+    }
+
+    fn last_received(&self) -> Millis {
+        Millis::from(self.last_received_s) * 1000
+    }
+
+    #[inline]
+    pub(super) fn step<'i, 's>(
+        &mut self,
+        input: &'i mut [u8],
+        scratch: &'s mut Scratch,
+    ) -> (Step<'i, 's>, usize)
+    where
+        'i: 's,
+    {
+        let (item, used) = match self.decoder.decode(input, scratch) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => return (Step::NeedMore, 0),
+            Err(error) => return (Step::Close(CloseReason::Broken(error)), 0),
+        };
+        let step = match item {
+            Item::Text(text) => Step::Text(text.as_bytes()),
+            Item::Binary(bytes) => Step::Binary(bytes),
+            Item::Ping(payload) => {
+                let mut pong = Vec::with_capacity(payload.len() + 2);
+                encode_pong(&mut pong, payload);
+                Step::Control(pong)
+            }
+            Item::Pong(_) | Item::Fragment => Step::Control(Vec::new()),
+            Item::Close { code, .. } => Step::Close(CloseReason::Answer(code)),
+        };
+        (step, used)
+    }
+
+    pub(super) fn next_timeout(&self, timeouts: &Timeouts) -> Millis {
+        self.last_received() + timeouts.ping_after_ms
+    }
+
+    /// Pings a client that has been silent, and closes one that does not answer.
+    pub(super) fn on_timeout(&mut self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
+        let now = observed.now;
+        let silence = now.saturating_sub(self.last_received());
+        if observed.is_waiting || silence < timeouts.ping_after_ms {
+            let from = if observed.is_waiting { now } else { self.last_received() };
+            return Elapsed::Again(from + timeouts.ping_after_ms);
+        }
+        if self.was_pinged {
+            return Elapsed::Close(CloseReason::Silent);
+        }
+        self.was_pinged = true;
+        let mut ping = Vec::with_capacity(2);
+        encode_ping(&mut ping, b"");
+        Elapsed::Send(ping, now + timeouts.pong_ms)
+    }
+}
+
+fn seconds(at: Millis) -> u32 {
+    u32::try_from(at / 1000).unwrap_or(u32::MAX)
+}
+
+/// Appends the Close frame that says why.
+pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
+    match reason {
+        CloseReason::Answer(None) => out.extend_from_slice(&EMPTY_CLOSE),
+        CloseReason::Answer(Some(code)) => encode_close(out, code, ""),
+        CloseReason::Done => encode_close(out, close_code::NORMAL, ""),
+        CloseReason::Broken(error) => encode_close(out, error.code, error.reason),
+        CloseReason::Unsupported(why) => encode_close(out, close_code::UNSUPPORTED, why),
+        CloseReason::TooSlow => encode_close(out, close_code::TRY_AGAIN_LATER, "too slow"),
+        CloseReason::Silent | CloseReason::GoingAway => {
+            encode_close(out, close_code::GOING_AWAY, "");
+        }
+        CloseReason::TooLong(_) | CloseReason::Late | CloseReason::Foreign(_) => {}
     }
 }

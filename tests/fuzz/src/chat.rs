@@ -21,6 +21,7 @@ use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::Server;
 use chat_server::server::settings::{ConnectionLimits, Settings};
 use chat_server::throttle::Rate;
+use chat_server::wire::Timeouts;
 
 use super::cuts::Cuts;
 use super::screen::Seen;
@@ -86,15 +87,18 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
         writes_max: 2 + usize::from(settings[3] % 32),
         bulk_writes_min: 1,
         last_words_ms: 1000,
-        linger_ms: 500,
-        linger_sending_ms: 900,
-        greet_after_ms: 160,
-        greet_after_remote_ms: 160,
-        hold_ms: 100,
-        head_ms: 500,
-        keep_alive_ms: 1500,
-        ping_after_ms: 700,
-        pong_ms: 500,
+        wire: Timeouts {
+            greet_after_ms: 160,
+            greet_after_remote_ms: 160,
+            hold_ms: 100,
+            head_ms: 500,
+            keep_alive_ms: 1500,
+            ping_after_ms: 700,
+            pong_ms: 500,
+            linger_ms: 500,
+            linger_sending_ms: 900,
+        },
+        establish_ms: 500,
         drain_ms: 600,
     }
 }
@@ -132,6 +136,8 @@ impl<'a> World<'a> {
                 interrupted: u32::from(troubled % 4) * 60,
                 short_write: u32::from(troubled / 4 % 4) * 120,
                 early: u32::from(troubled / 16 % 4) * 120,
+                buffer_bytes_max: usize::from(troubled / 64 % 2) * 100,
+                establish_calls_max: 0,
             },
             _ => Faults::default(),
         };

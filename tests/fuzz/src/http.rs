@@ -7,7 +7,7 @@ use chat_server::site::{Health, Site};
 use chat_server::wire::http::origin::AllowedOrigins;
 use chat_server::wire::http::precheck;
 use chat_server::wire::http::{
-    Connection, HEAD_BYTES_MAX, HeadParser, HttpError, Method, Request, Version, parse,
+    HEAD_BYTES_MAX, HeadParser, HttpError, Method, Persistence, Request, Version, parse,
 };
 use chat_server::wire::websocket::handshake::{Policy, is_upgrade};
 
@@ -48,7 +48,7 @@ fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, usize) 
                     let alone = parse(&inbox[..used]).map(|parsed| parsed.map(|(_, used)| used));
                     assert_eq!(alone, Ok(Some(used)), "the head alone is a head");
                     answers.push(answer(&request));
-                    if request.connection == Connection::Close {
+                    if request.connection == Persistence::Close {
                         return (answers, 0);
                     }
                     inbox.drain(..used);
@@ -84,9 +84,9 @@ fn answer(request: &Request) -> Vec<u8> {
         responses.push(precheck::judge(request, &policy).respond(request, DATE));
     }
     for response in &responses {
-        let closes = request.connection == Connection::Close;
+        let closes = request.connection == Persistence::Close;
         assert!(
-            !closes || response.connection == Connection::Close,
+            !closes || response.connection == Persistence::Close,
             "what the client wants to end is ended"
         );
         check_response(&response.to_bytes(), request.method == Method::Head);
@@ -156,12 +156,12 @@ fn check_request(request: &Request, head: &[u8]) {
     let has_body = !values(head, "transfer-encoding").is_empty()
         || !values(head, "content-length").iter().all(is_none);
     let may_have = !matches!(request.method, Method::Get | Method::Head | Method::Options);
-    assert!(!has_body || may_have && request.connection == Connection::Close, "a body");
+    assert!(!has_body || may_have && request.connection == Persistence::Close, "a body");
     let connection = values(head, "connection");
     let options = connection.iter().flat_map(|value| value.split(|&byte| byte == b','));
     let closes =
         options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"close"));
-    assert!(!closes || request.connection == Connection::Close);
+    assert!(!closes || request.connection == Persistence::Close);
 }
 
 /// RFC 9112 3.2: exactly one Host, and the authority of the target before it.

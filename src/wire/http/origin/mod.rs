@@ -91,7 +91,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// What somebody meant who left the scheme out.
+/// What was meant if the scheme was left out.
 fn meant(text: &str) -> String {
     let scheme = if is_loopback(split_port(text).0) { "http" } else { "https" };
     let candidate = format!("{scheme}://{}", text.trim_end_matches('/'));
@@ -116,7 +116,7 @@ fn parse_scheme(scheme: &str) -> Result<String, OriginError> {
         "ftp" | "ftps" | "tcp" | "tls" | "ssl" => {
             wrong(format!("no page comes by {scheme}; give http:// or https://"))
         }
-        // Whoever mistypes it leaves out, doubles or swaps a letter.
+        // Typing errors leave out, double or swap a letter.
         typo if typo.len() <= 7 && typo.bytes().all(|byte| b"htps".contains(&byte)) => {
             wrong(format!("{scheme:?} is no scheme; did you mean https?"))
         }

@@ -1,0 +1,138 @@
+//! The second half of a turn: what is queued is written, once to each.
+
+use std::io::{self, IoSlice};
+
+use super::Server;
+use super::stream::Stream;
+use crate::delivery::outbox::SLICES_MAX;
+use crate::ids::ClientId;
+use crate::server::timers::Due;
+use crate::service::Service;
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Writes once to all that are owed something, within the turn's budget.
+    pub(super) fn write_all(&mut self) {
+        let (prompt, bulk) = self.out.to_write();
+        let prompt = prompt.min(self.settings.limits.writes_max);
+        let bulk = bulk.min(
+            (self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min),
+        );
+        for _ in 0..prompt {
+            if let Some(id) = self.out.next_prompt() {
+                self.write(id);
+            }
+        }
+        for _ in 0..bulk {
+            if let Some(id) = self.out.next_bulk() {
+                self.write(id);
+            }
+        }
+    }
+
+    /// One vectored write.
+    fn write(&mut self, id: ClientId) {
+        let Some(outbox) = self.out.outbox(id) else { return };
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (count, bytes) = outbox.slices(&mut slices);
+        let connection = &mut self.connections[id.index()];
+        let stream = &mut connection.stream;
+        let written = loop {
+            let written = match &slices[..count] {
+                [one] => stream.write(one),
+                several => stream.write_vectored(several),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => break written,
+            }
+        };
+        match written {
+            Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
+            Ok(taken) => {
+                self.metrics.writes += 1;
+                self.metrics.written_bytes += taken as u64;
+                connection.wire.sent();
+                self.out.wrote(id, taken, taken < bytes);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
+            Err(error) => self.write_failed(id, &error),
+        }
+        let connection = &self.connections[id.index()];
+        if connection.stream.wants_write() {
+            self.flush(id);
+        } else if !connection.is_closing() {
+            return;
+        }
+        self.shut_if_settled(id);
+    }
+
+    /// What is written does not reach this connection any more. What it has said may wait in the
+    /// kernel, and is still served unless it is a request.
+    fn write_failed(&mut self, id: ClientId, error: &io::Error) {
+        let connection = &self.connections[id.index()];
+        if connection.is_served() && !connection.wire.only_asks() {
+            self.break_off(id);
+            self.readable(id.index());
+        } else {
+            self.gone(id, error);
+        }
+    }
+
+    // ---- Flushing ----
+
+    /// Has a stream flushed in this turn, if it wants to write.
+    pub(super) fn flush_later(&mut self, id: ClientId) {
+        if self.connections[id.index()].stream.wants_write() {
+            self.unflushed.push(id);
+        }
+    }
+
+    /// Flushes streams that want to write for reasons of their own, or that can go on.
+    pub(super) fn flush_all(&mut self) {
+        while let Some(id) = self.unflushed.pop() {
+            if self.connection(id).is_none() {
+                continue;
+            }
+            self.flush(id);
+            if self.connections[id.index()].is_closing() && self.is_settled(id) {
+                self.shut_if_settled(id);
+            }
+        }
+    }
+
+    /// Passes on what a stream has taken and its socket has not.
+    #[cold]
+    fn flush(&mut self, id: ClientId) {
+        let connection = &mut self.connections[id.index()];
+        if connection.is_gone() || !connection.stream.wants_write() {
+            return;
+        }
+        let flushed = loop {
+            match connection.stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                flushed => break flushed,
+            }
+        };
+        match flushed {
+            // There is room in it again, which nothing else would report.
+            Ok(()) => self.out.writable(id),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.write_failed(id, &error),
+        }
+    }
+
+    // ---- Watching ----
+
+    /// Clients that went over the mark in this turn are checked soon.
+    pub(super) fn watch(&mut self) {
+        let at = self.out.now().ms + self.settings.limits.delivery.stalled_ms / 4;
+        for id in self.out.take_newly_over() {
+            // There is too much to keep for one that has not shown yet what it speaks.
+            if self.connection(id).is_some_and(|connection| connection.wire.is_undecided()) {
+                self.out.release(id);
+            }
+            self.timers.push(at, id, Due::Pressure);
+        }
+        self.close_too_slow();
+    }
+}

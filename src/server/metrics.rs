@@ -1,0 +1,69 @@
+//! What the server has done so far, counted.
+
+use crate::wire::close::CloseReason;
+
+/// Counters of one server since its start. They only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Turns, busy or not.
+    pub turns: u64,
+    /// Connections that have been accepted.
+    pub accepted: u64,
+    /// Reads that have brought something.
+    pub reads: u64,
+    /// Bytes that reads have brought, those of connections that are closing included.
+    pub read_bytes: u64,
+    /// Messages offered to the service: lines, WebSocket texts and binaries. One that has to wait
+    /// is counted each time it is offered.
+    pub messages: u64,
+    /// HTTP requests whose head could be read.
+    pub requests: u64,
+    /// Requests that have become WebSockets.
+    pub upgrades: u64,
+    /// Writes of which something was taken.
+    pub writes: u64,
+    /// Bytes that writes have taken.
+    pub written_bytes: u64,
+    /// Connections that have begun to close, by why.
+    pub closed: ClosedMetrics,
+}
+
+/// Connections that have begun to close, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClosedMetrics {
+    /// They or their input ended, all in order.
+    pub done: u64,
+    /// A line or a protocol that cannot be served: [`CloseReason::TooLong`], `Late`, `Foreign`,
+    /// `Broken`, `Unsupported`.
+    pub refused: u64,
+    /// They did not read what they were sent.
+    pub too_slow: u64,
+    /// They did not answer a ping, or did not establish themselves.
+    pub silent: u64,
+    /// The server stopped.
+    pub going_away: u64,
+    /// Their connection broke.
+    pub broken: u64,
+}
+
+impl ClosedMetrics {
+    pub(super) fn count(&mut self, reason: CloseReason) {
+        let counter = match reason {
+            CloseReason::Done | CloseReason::Answer(_) => &mut self.done,
+            CloseReason::TooLong(_)
+            | CloseReason::Late
+            | CloseReason::Foreign(_)
+            | CloseReason::Broken(_)
+            | CloseReason::Unsupported(_) => &mut self.refused,
+            CloseReason::TooSlow => &mut self.too_slow,
+            CloseReason::Silent => &mut self.silent,
+            CloseReason::GoingAway => &mut self.going_away,
+        };
+        *counter += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.done + self.refused + self.too_slow + self.silent + self.going_away + self.broken
+    }
+}

@@ -1,0 +1,237 @@
+//! From an accepted connection to one that its service knows: its stream is established, its wire
+//! decided, silence waited for.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::Server;
+use super::connection::{Connection, Standing};
+use super::stream::Stream;
+use crate::ids::ClientId;
+use crate::server::admission::{is_local, is_same};
+use crate::server::timers::Due;
+use crate::service::{Hello, NO_QUERY, Service};
+use crate::wire::close::CloseReason;
+use crate::wire::detect::Payload;
+use crate::wire::{Decision, Elapsed, Observed, Timer};
+
+impl<S: Stream, A: Service> Server<S, A> {
+    // ---- Establishing ----
+
+    /// Goes on with establishing a connection. Returns whether it is established.
+    pub(super) fn establish(&mut self, id: ClientId) -> bool {
+        let connection = &mut self.connections[id.index()];
+        let established = loop {
+            match connection.stream.is_established() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                established => break established,
+            }
+        };
+        match established {
+            Ok(true) => {
+                connection.establish(self.service.line_mode(), self.out.now().ms);
+                self.begin(id);
+                true
+            }
+            Ok(false) => {
+                self.flush_later(id);
+                false
+            }
+            Err(error) => {
+                self.gone(id, &error);
+                false
+            }
+        }
+    }
+
+    pub(super) fn check_established(&mut self, id: ClientId) {
+        if self.connections[id.index()].is_establishing() {
+            self.close(id, CloseReason::Silent);
+        }
+    }
+
+    /// Begins with the wire that the listener is pinned to, or waits for what first bytes decide.
+    fn begin(&mut self, id: ClientId) {
+        let is_text = self.wires.payload == Payload::Text;
+        let decision = self.connections[id.index()].wire.decide_at_start(&self.wires);
+        if !is_text && decision != Decision::Http {
+            self.open(id);
+        }
+        if decision != Decision::NeedMore {
+            return self.decide(id, decision);
+        }
+        if !is_text {
+            self.out.hold(id);
+        }
+        self.set_wire_timeout(id);
+    }
+
+    // ---- Deciding ----
+
+    pub(super) fn decide(&mut self, id: ClientId, decision: Decision) {
+        match decision {
+            Decision::NeedMore => {}
+            Decision::Lines => self.become_lines(id),
+            Decision::Http => self.become_http(id),
+            // What follows the request, cookies perhaps, is not for others to read.
+            Decision::LateRequest => self.refuse(id, CloseReason::Late),
+            Decision::Foreign(foreign) => self.refuse(id, CloseReason::Foreign(foreign)),
+        }
+    }
+
+    /// Closes a connection for what it speaks.
+    pub(super) fn refuse(&mut self, id: ClientId, reason: CloseReason) {
+        if reason == CloseReason::Late {
+            self.note_browser(id);
+        }
+        self.close(id, reason);
+    }
+
+    fn become_lines(&mut self, id: ClientId) {
+        let mut replies = Vec::new();
+        let connection = &mut self.connections[id.index()];
+        let is_new = connection.wire.become_lines();
+        let arrived = connection.wire.arrive(connection.inbox.as_mut_slice(), &mut replies);
+        connection.inbox.truncate(arrived);
+        let is_silent = connection.inbox.is_empty();
+        self.out.release(id);
+        if !replies.is_empty() {
+            self.out.append(id, &replies);
+        }
+        // What speaks telnet, or is all that this port speaks, is no browser.
+        if let (Some(greeting), true, true) = (self.service.greeting(), is_silent, is_new) {
+            self.out.append(id, greeting.as_bytes());
+        }
+    }
+
+    fn become_http(&mut self, id: ClientId) {
+        self.dismiss_from_service(id);
+        self.out.forget(id);
+        self.out.release(id);
+        self.connections[id.index()].wire.become_http(self.out.now().ms);
+        self.set_wire_timeout(id);
+    }
+
+    /// Makes a client at a terminal known to the service.
+    pub(super) fn open(&mut self, id: ClientId) {
+        let connection = &mut self.connections[id.index()];
+        let peer = connection.peer();
+        if connection.set_standing(Standing::Opened) == Standing::Listening {
+            self.service.has_listened(id, &mut self.out);
+        }
+        let hello = Hello { peer, subprotocol: None, query: &NO_QUERY };
+        self.service.opened(id, &hello, &mut self.out);
+        if self.wires.payload == Payload::Text {
+            self.note_terminal(peer.ip());
+        }
+    }
+
+    // ---- The wire's timeouts ----
+
+    /// Sets the timeout that begins with what the wire is now.
+    pub(super) fn set_wire_timeout(&mut self, id: ClientId) {
+        let wire = &self.connections[id.index()].wire;
+        if let Some((at, timer)) = wire.next_timeout(&self.wires.timeouts) {
+            self.timers.push(at, id, Due::Wire(timer));
+        }
+    }
+
+    pub(super) fn wire_timeout(&mut self, id: ClientId, timer: Timer) {
+        let now = self.out.now().ms;
+        let connection = &mut self.connections[id.index()];
+        if !connection.is_open() {
+            return;
+        }
+        let observed = Observed {
+            now,
+            is_waiting: !connection.is_idle(),
+            is_local: is_local(connection.peer().ip()),
+            input: connection.inbox.as_slice(),
+        };
+        let again = match connection.wire.on_timeout(timer, &observed, &self.wires.timeouts) {
+            Elapsed::Nothing => return,
+            Elapsed::Again(at) => at,
+            Elapsed::Held { .. } | Elapsed::Silent if self.wires.payload == Payload::Bytes => {
+                return self.out.release(id);
+            }
+            Elapsed::Held { greet_at } => {
+                self.turn_addresses();
+                self.listen(id);
+                greet_at
+            }
+            Elapsed::Silent => return self.greet(id),
+            Elapsed::Send(bytes, at) => {
+                self.out.append(id, &bytes);
+                at
+            }
+            Elapsed::BadRequest(error, method) => return self.refuse_request(id, error, method),
+            Elapsed::Close(reason) => return self.close(id, reason),
+        };
+        self.timers.push(again, id, Due::Wire(timer));
+    }
+
+    /// A client has been silent. A browser opens connections before it needs them: one that may
+    /// come from a browser is sent nothing.
+    fn greet(&mut self, id: ClientId) {
+        self.turn_addresses();
+        self.listen(id);
+        let connection = &mut self.connections[id.index()];
+        let is_browser = self.browsers.contains(connection.peer().ip());
+        if let (Some(greeting), true, false) =
+            (self.service.greeting(), connection.inbox.is_empty(), is_browser)
+        {
+            connection.wire.sent();
+            self.out.append(id, greeting.as_bytes());
+        }
+    }
+
+    // ---- Who else is at this address ----
+
+    /// A client at a terminal has been opened. Others at this address may be waiting to see how
+    /// that looks.
+    fn note_terminal(&mut self, ip: IpAddr) {
+        self.turn_addresses();
+        if self.terminals.contains(ip) {
+            return self.terminals.note(ip);
+        }
+        self.terminals.note(ip);
+        let here = self.connections.iter();
+        let here = here.filter(|(_, connection)| is_same(connection.peer().ip(), ip));
+        let here: Vec<ClientId> = here.map(|(key, connection)| connection.id(key)).collect();
+        here.into_iter().for_each(|id| self.listen(id));
+    }
+
+    /// Lets one listen that is silent where others are at terminals, and no browser is.
+    fn listen(&mut self, id: ClientId) {
+        let now = self.out.now().ms;
+        let connection = &mut self.connections[id.index()];
+        let ip = connection.peer().ip();
+        let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
+        let is_silent = connection.is_open()
+            && connection.inbox.is_empty()
+            && connection.wire.is_long_silent(now, &self.wires.timeouts);
+        if is_terminal && is_silent && !connection.is_listening() {
+            connection.set_standing(Standing::Listening);
+            self.service.listens(id, &mut self.out);
+        }
+    }
+
+    /// Notes that HTTP comes from this connection's address.
+    pub(super) fn note_browser(&mut self, id: ClientId) {
+        self.turn_addresses();
+        self.browsers.note(self.connections[id.index()].peer().ip());
+    }
+
+    /// Forgets what has not been noted of addresses for long, and does not hold of any connection.
+    fn turn_addresses(&mut self) {
+        let now = self.out.now().ms;
+        if self.browsers.is_due(now) {
+            let ips = |is: fn(&Connection<S>) -> bool| {
+                let connections = self.connections.iter().map(|(_, connection)| connection);
+                connections.filter(move |one| is(one)).map(|one| one.peer().ip())
+            };
+            self.browsers.turn(now, ips(|one| one.wire.is_page()));
+            self.terminals.turn(now, ips(|one| one.wire.is_terminal() && one.is_opened()));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! HTTP requests: for the page, for our health, and for a WebSocket.
+
+use bytes::Bytes;
+use log::{debug, info, warn};
+
+use super::Server;
+use super::connection::Standing;
+use super::stream::Stream;
+use crate::delivery::encoding::{Compression, Encoding, Framing};
+use crate::ids::ClientId;
+use crate::service::{Hello, Service};
+use crate::site::{HEALTH, Health};
+use crate::wire::close::CloseReason;
+use crate::wire::http::precheck::{self, Verdict};
+use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
+use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Answers a request.
+    pub(super) fn answer(&mut self, id: ClientId, request: &Request<'_>) {
+        self.metrics.requests += 1;
+        // A monitor is no browser.
+        if request.path != HEALTH {
+            self.note_browser(id);
+        }
+        let date = self.out.now().http_date();
+        if handshake::is_upgrade(request) {
+            return self.answer_upgrade(id, request, &date);
+        }
+        let response = self.respond(request, &date);
+        self.out.append(id, &response.head);
+        self.out.push(id, Bytes::from_static(response.body));
+        if response.connection == Persistence::Close {
+            self.close(id, CloseReason::Done);
+        }
+    }
+
+    /// Answers a request for a WebSocket.
+    fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, date: &str) {
+        let upgraded = match self.draining {
+            true => Err(HttpError::STOPPING),
+            false => handshake::evaluate(request, &self.policy(), Some(date)),
+        };
+        let error = match upgraded {
+            Ok(upgrade) => return self.become_websocket(id, &upgrade),
+            Err(error) => error,
+        };
+        let peer = self.connections[id.index()].peer();
+        match error {
+            HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
+                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
+                warn!("{peer}: refused a page's WebSocket: {page}");
+            }
+            _ => info!("{peer}: refused a WebSocket: {error}"),
+        }
+        self.refuse_request(id, error, Some(request.method));
+    }
+
+    fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
+        self.metrics.upgrades += 1;
+        // A client with a smaller window than ours is sent nothing compressed: it could not refer
+        // back far enough.
+        let compressed = upgrade.deflate.is_some_and(|deflate| deflate.may_compress(usize::MAX));
+        let compression = if compressed { Compression::Deflate } else { Compression::None };
+        let connection = &mut self.connections[id.index()];
+        let peer = connection.peer();
+        let hello = Hello { peer, subprotocol: upgrade.subprotocol, query: &upgrade.query };
+        connection.wire.upgrade(upgrade, self.out.now().ms);
+        connection.set_standing(Standing::Opened);
+        self.set_wire_timeout(id);
+        let dialect = self.service.dialect(&hello);
+        self.out.append(id, &upgrade.response);
+        self.out.set_encoding(id, Encoding { framing: Framing::WebSocket, compression, dialect });
+        self.service.opened(id, &hello, &mut self.out);
+        // What follows the request came in the same read, and waits like any other.
+        if let Some(until) = self.waits(id) {
+            self.wait(id, until);
+        }
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            allowed_origins: &self.settings.allowed_origins,
+            is_loopback: self.settings.is_loopback,
+            subprotocols: self.service.subprotocols(),
+            query_keys: self.service.query_keys(),
+            deflate: self.settings.compress,
+        }
+    }
+
+    /// The response to a request that asks for no upgrade.
+    fn respond(&self, request: &Request<'_>, date: &str) -> Response {
+        if precheck::asks(request) {
+            let verdict = match (self.draining, self.service.sentence()) {
+                (true, _) => Verdict::Stopping,
+                (false, Some(_)) => Verdict::Mode,
+                (false, None) => precheck::judge(request, &self.policy()),
+            };
+            return verdict.respond(request, Some(date));
+        }
+        let health = if self.draining { Health::Draining } else { Health::Serving };
+        self.site.respond(request, health, Some(date))
+    }
+
+    /// `method` is that of the request, if it could be read.
+    pub(super) fn refuse_request(
+        &mut self,
+        id: ClientId,
+        error: HttpError,
+        method: Option<Method>,
+    ) {
+        debug!("{}: {error}", self.connections[id.index()].peer());
+        self.note_browser(id);
+        let date = self.out.now().http_date();
+        self.out.append(id, &error.response(method, Some(&date)).to_bytes());
+        self.close(id, CloseReason::Done);
+    }
+}

@@ -1,0 +1,95 @@
+//! A connection that has not shown yet what it speaks.
+
+use super::close::CloseReason;
+use super::detect::{Detected, detect, has_words};
+use super::line::{LineMode, write_close};
+use super::{Decision, Elapsed, Observed, Payload, Protocols, Timeouts};
+use crate::clock::Millis;
+
+/// By so many bytes a request with a known method has shown that it is one.
+const METHOD_BYTES_MAX: usize = 16;
+
+/// A connection that has not shown yet what it speaks.
+#[derive(Debug)]
+pub struct Undecided {
+    /// When the connection was established.
+    since: Millis,
+    /// How its lines are cut if it speaks lines.
+    mode: LineMode,
+    /// It has been sent something, so that no request can be answered on it any more.
+    was_sent: bool,
+}
+
+impl Undecided {
+    pub fn new(mode: LineMode, now: Millis) -> Undecided {
+        Undecided { since: now, mode, was_sent: false }
+    }
+
+    pub(super) fn mode(&self) -> LineMode {
+        self.mode
+    }
+
+    pub(super) fn was_sent(&self) -> bool {
+        self.was_sent
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.was_sent = true;
+    }
+
+    /// What all that has come says, of which no message may be longer than this.
+    pub(super) fn decide(&self, input: &[u8], payload: Payload, bytes_max: usize) -> Decision {
+        match detect(input, payload) {
+            // A line that is too long is one before it ends.
+            Detected::NeedMore if input.len() > bytes_max.max(METHOD_BYTES_MAX) => Decision::Lines,
+            Detected::NeedMore => Decision::NeedMore,
+            Detected::Lines => Decision::Lines,
+            Detected::Http if self.was_sent => Decision::LateRequest,
+            Detected::Http => Decision::Http,
+            Detected::Foreign(foreign) => Decision::Foreign(foreign),
+        }
+    }
+
+    /// What all that has ever come says: without words it is nobody.
+    pub(super) fn decide_at_end(&self, input: &[u8]) -> Decision {
+        if has_words(input) { Decision::Lines } else { Decision::NeedMore }
+    }
+
+    pub(super) fn write_close(&self, reason: CloseReason, payload: Payload, out: &mut Vec<u8>) {
+        // What has been sent something must be a terminal.
+        if self.was_sent {
+            write_close(self.mode, reason, payload, out);
+        }
+    }
+
+    pub(super) fn next_timeout(&self, timeouts: &Timeouts) -> Millis {
+        self.since + timeouts.hold_ms
+    }
+
+    /// Whether it has been silent for so long that it is no browser which is about to ask.
+    pub(super) fn is_held(&self, now: Millis, timeouts: &Timeouts) -> bool {
+        now < self.next_timeout(timeouts)
+    }
+
+    pub(super) fn on_timeout(&self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
+        let after_ms = match observed.is_local {
+            true => timeouts.greet_after_ms,
+            false => timeouts.greet_after_remote_ms,
+        };
+        let greet_at = self.since + after_ms;
+        match () {
+            () if observed.now < greet_at => Elapsed::Held { greet_at },
+            () if observed.input.is_empty() => Elapsed::Silent,
+            () => Elapsed::Nothing,
+        }
+    }
+}
+
+/// The wire that a listener is pinned to from the first byte on, if it is.
+pub(super) fn pinned(protocols: Protocols) -> Decision {
+    match protocols {
+        Protocols::Auto => Decision::NeedMore,
+        Protocols::Line => Decision::Lines,
+        Protocols::Http => Decision::Http,
+    }
+}
