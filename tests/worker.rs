@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, raise};
 
 use chat_server::delivery::{Delivery, Wait};
-use chat_server::ids::{ClientId, Ticket};
+use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::server::settings::Settings;
 use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
@@ -88,7 +88,7 @@ impl Service for SlowEcho {
         self.answered.insert(ticket, *answer);
     }
 
-    fn closed(&mut self, client: ClientId, _: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: Peer, _: &mut Delivery) {
         self.asked.remove(&client);
     }
 }

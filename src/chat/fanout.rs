@@ -86,7 +86,7 @@ impl Chat {
     }
 
     fn log(&self, cx: &Context<'_>, presence: &Presence) {
-        let Some(peer) = self.sessions.peer(cx.client) else { return };
+        let peer = cx.peer;
         match (presence, self.name_of(cx.user)) {
             (Presence::Connected { name, .. }, _) => info!("{peer} is {name}"),
             (Presence::Disconnected, Some(name)) => info!("{name} left ({peer})"),

@@ -36,7 +36,7 @@ use state::rooms::RoomLimits;
 
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 use crate::site::{self, Site};
 use crate::throttle::Rate;
@@ -181,8 +181,11 @@ impl Service for Chat {
         self.state.reserve_users(out.clients_expected());
         self.sessions.reserve(out.clients_expected());
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, hello.peer);
-        self.arrive(&mut Context { client, user, reference: None, out }, hello.query);
+        self.sessions.add(client, user);
+        self.arrive(
+            &mut Context { client, peer: hello.peer, user, reference: None, out },
+            hello.query,
+        );
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
@@ -213,7 +216,8 @@ impl Service for Chat {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else {
             return Outcome::Done;
         };
-        let cx = &mut Context { client, user, reference: reference.as_ref(), out };
+        let cx =
+            &mut Context { client, peer: message.peer, user, reference: reference.as_ref(), out };
         let congestion = parsed.as_ref().ok().and_then(|request| self.congestion(cx, request));
         if let Some(until) = congestion {
             return Outcome::Blocked(until);
@@ -229,13 +233,17 @@ impl Service for Chat {
         if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
     }
 
+    fn trim(&mut self) {
+        self.state.trim();
+    }
+
     fn keep(&mut self, _: &mut Delivery) {
         self.journal.keep();
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
-        let cx = &mut Context { client, user, reference: None, out };
+        let cx = &mut Context { client, peer, user, reference: None, out };
         self.leave_all(cx, None);
         self.happen(cx, Presence::Disconnected);
         self.sessions.remove(client);

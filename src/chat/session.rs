@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::delivery::channels::ChannelId;
-use crate::ids::{ClientId, Peer};
+use crate::ids::ClientId;
 use crate::throttle::TokenBucket;
 
 /// One connection. There is one for every idle client: it should stay small.
@@ -26,8 +26,6 @@ pub struct Session {
 #[derive(Debug, Default)]
 pub struct Sessions {
     sessions: Vec<Option<Session>>,
-    /// For the log; apart, as an address beside numbers would be padded.
-    peers: Vec<Peer>,
     /// Those that have been told that nobody hears them where they talk: few at any time.
     alone: BTreeSet<ClientId>,
     by_user: HashTable<u32>,
@@ -38,7 +36,6 @@ impl Sessions {
     /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
     pub fn reserve(&mut self, expected: usize) {
         self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
-        self.peers.reserve_exact(expected.saturating_sub(self.peers.len()));
     }
 
     pub fn get(&self, client: ClientId) -> Option<&Session> {
@@ -59,12 +56,10 @@ impl Sessions {
         of(key).map(|session| ClientId { key, serial: session.serial })
     }
 
-    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
+    pub fn add(&mut self, client: ClientId, user: UserId) {
         if self.sessions.len() <= client.index() {
             self.sessions.resize_with(client.index() + 1, || None);
-            self.peers.resize(client.index() + 1, Peer::default());
         }
-        self.peers[client.index()] = peer;
         self.sessions[client.index()] = Some(Session {
             user,
             bucket: TokenBucket::default(),
@@ -87,10 +82,6 @@ impl Sessions {
         }
         self.sessions[client.index()] = None;
         self.alone.remove(&client);
-    }
-
-    pub fn peer(&self, client: ClientId) -> Option<Peer> {
-        self.get(client).map(|_| self.peers[client.index()])
     }
 
     /// Makes a channel the one that a client talks in.
@@ -150,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_session_stays_small() {
-        assert_eq!((size_of::<Option<Session>>(), size_of::<Peer>()), (24, 18));
+        assert_eq!(size_of::<Option<Session>>(), 24);
     }
 
     #[test]
@@ -158,15 +149,15 @@ mod tests {
         let mut sessions = Sessions::default();
         let (first, second) = (UserId::FIRST, UserId::FIRST.next());
         let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
-        sessions.add(old, first, Peer::default());
+        sessions.add(old, first);
         assert_eq!(sessions.client_of(first), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
-        sessions.add(new, second, Peer::default());
+        sessions.add(new, second);
         sessions.remove(old);
         assert_eq!((sessions.client_of(first), sessions.client_of(second)), (None, Some(new)));
-        assert!(sessions.get(old).is_none() && sessions.peer(old).is_none());
+        assert!(sessions.get(old).is_none());
         assert!(sessions.needs_alone_notice(new, true));
         assert!(!sessions.needs_alone_notice(new, false));
         assert!(sessions.needs_alone_notice(new, true), "somebody had been there meanwhile");

@@ -171,7 +171,7 @@ impl Flow {
         }
         if !recipient.is_held {
             queue.pressure = Pressure::Over { since: self.now.ms };
-            self.congest_all(&recipient.slots);
+            self.congest_all(recipient.slots.as_slice());
         }
         if !mem::replace(&mut recipient.is_watched, true) {
             self.newly_over.push(client);
@@ -188,7 +188,7 @@ impl Flow {
         let Some(queue) = &mut recipient.send_queue else { return };
         let pressure = mem::replace(&mut queue.pressure, Pressure::Clear);
         if let Pressure::Over { .. } = pressure {
-            self.uncongest_all(&recipient.slots, channels);
+            self.uncongest_all(recipient.slots.as_slice(), channels);
         }
         self.wake(Wait::ClientClear(client));
     }
@@ -212,7 +212,7 @@ impl Flow {
             && count > 0
         {
             queue.pressure = Pressure::Over { since };
-            self.congest_all(&recipient.slots);
+            self.congest_all(recipient.slots.as_slice());
         }
     }
 
@@ -244,11 +244,11 @@ impl Flow {
         }
         if blocked >= self.limits.stalled_ms && matches!(queue.pressure, Pressure::Over { .. }) {
             queue.pressure = Pressure::Stalled { since };
-            self.uncongest_all(&recipient.slots, channels);
+            self.uncongest_all(recipient.slots.as_slice(), channels);
             self.wake(Wait::ClientClear(client));
         }
         // Channels that it holds up may go on as time passes.
-        for slot in &recipient.slots {
+        for slot in recipient.slots.as_slice() {
             self.wake_if_clear(slot.channel, channels);
         }
         Checked::Again(now + self.limits.stalled_ms / 4)

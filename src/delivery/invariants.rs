@@ -27,11 +27,11 @@ impl Delivery {
     pub(super) fn assert_slots(&self) {
         let mut slots = 0;
         for (client, recipient) in self.recipients.all() {
-            for slot in &recipient.slots {
+            for slot in recipient.slots.as_slice() {
                 let member = self.channels.member(*slot, recipient.encoding);
                 assert_eq!(member, Some(client), "the slot of {client} in {:?}", slot.channel);
             }
-            slots += recipient.slots.len();
+            slots += recipient.slots.as_slice().len();
         }
         assert_eq!(slots, self.channels.all_members(), "slots and members");
     }
@@ -40,7 +40,7 @@ impl Delivery {
     pub(super) fn assert_congested_members(&self) {
         let mut over: BTreeMap<usize, u32> = BTreeMap::new();
         for (_, recipient) in self.recipients.all().filter(|(_, recipient)| recipient.is_over()) {
-            for slot in &recipient.slots {
+            for slot in recipient.slots.as_slice() {
                 *over.entry(slot.channel.index()).or_default() += 1;
             }
         }

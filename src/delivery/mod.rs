@@ -18,6 +18,7 @@ pub mod limits;
 pub mod metrics;
 pub mod outbox;
 mod recipients;
+mod slots;
 
 use bytes::Bytes;
 
@@ -165,7 +166,7 @@ impl Delivery {
 
     /// The channels that a client is in.
     pub fn channels_of(&self, client: ClientId) -> impl ExactSizeIterator<Item = ChannelId> {
-        self.recipients.get(client).slots.iter().map(|slot| slot.channel)
+        self.recipients.get(client).slots.as_slice().iter().map(|slot| slot.channel)
     }
 
     /// Whether publishers to this channel should wait: a member is behind and the channel publishes
@@ -212,7 +213,7 @@ impl Delivery {
     /// Sets the encoding of a client that is in no channel.
     pub(crate) fn set_encoding(&mut self, client: ClientId, encoding: Encoding) {
         let recipient = self.recipients.get_mut(client);
-        debug_assert!(recipient.slots.is_empty());
+        debug_assert!(recipient.slots.as_slice().is_empty());
         recipient.encoding = encoding;
     }
 
@@ -220,7 +221,10 @@ impl Delivery {
     /// stays queued.
     pub(crate) fn shut(&mut self, client: ClientId) {
         let recipient = self.recipients.get_mut(client);
-        debug_assert!(recipient.slots.is_empty(), "its service has taken it out of its channels");
+        debug_assert!(
+            recipient.slots.as_slice().is_empty(),
+            "its service has taken it out of its channels"
+        );
         recipient.is_closed = true;
         self.flow.wake(Wait::ClientClear(client));
     }
@@ -403,9 +407,9 @@ impl Delivery {
         }
         let Delivery { channels, recipients, flow, .. } = self;
         let recipient = recipients.get(client);
-        let (encoding, slots) = (recipient.encoding, recipient.slots.len());
+        let (encoding, slots) = (recipient.encoding, recipient.slots.as_slice().len());
         for at in 0..slots {
-            let slot = recipients.get(client).slots[at];
+            let slot = recipients.get(client).slots.as_slice()[at];
             channels.catch_up(slot, encoding, |bytes| {
                 enqueue(recipients, flow, client, Priority::Prompt, |outbox| {
                     outbox.append(|tail| tail.extend_from_slice(bytes));

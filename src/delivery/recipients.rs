@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use smallvec::SmallVec;
-
 use crate::clock::Millis;
 use crate::delivery::channels::{ChannelId, MemberSlot};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::flow::Pressure;
 use crate::delivery::outbox::Outbox;
+use crate::delivery::slots::Slots;
 use crate::ids::ClientId;
 
 /// Emptied send queues kept for the next client that needs one.
@@ -59,7 +58,7 @@ pub struct Recipient {
     pub is_too_slow: bool,
     /// Present only while something is queued.
     pub send_queue: Option<Box<SendQueue>>,
-    pub slots: SmallVec<[MemberSlot; 2]>,
+    pub slots: Slots,
 }
 
 impl Recipient {
@@ -77,7 +76,7 @@ impl Recipient {
             is_watched: false,
             is_too_slow: false,
             send_queue: None,
-            slots: SmallVec::new(),
+            slots: Slots::None,
         }
     }
 
@@ -144,7 +143,7 @@ impl Recipients {
     pub fn remove(&mut self, client: ClientId) {
         self.drop_queue(client);
         let recipient = self.get_mut(client);
-        debug_assert!(recipient.slots.is_empty());
+        debug_assert!(recipient.slots.as_slice().is_empty());
         recipient.serial = 0;
         recipient.is_closed = true;
     }
@@ -167,14 +166,12 @@ impl Recipients {
 
     /// Removes a client's slot in a channel, if it has one.
     pub fn take_slot(&mut self, client: ClientId, id: ChannelId) -> Option<MemberSlot> {
-        let slots = &mut self.get_mut(client).slots;
-        let at = slots.iter().position(|slot| slot.channel == id)?;
-        Some(slots.swap_remove(at))
+        self.get_mut(client).slots.take(|slot| slot.channel == id)
     }
 
     /// Notes that a member of a channel has been moved to another slot there.
     pub fn move_slot(&mut self, client: ClientId, to: MemberSlot) {
-        let mut slots = self.get_mut(client).slots.iter_mut();
+        let mut slots = self.get_mut(client).slots.as_mut_slice().iter_mut();
         *slots.find(|slot| slot.channel == to.channel).expect("a member has a slot") = to;
     }
 
@@ -297,7 +294,7 @@ impl Recipients {
 
     pub fn assert_invariants(&self) {
         for recipient in self.clients.iter().filter(|recipient| recipient.serial == 0) {
-            let is_empty = recipient.send_queue.is_none() && recipient.slots.is_empty();
+            let is_empty = recipient.send_queue.is_none() && recipient.slots.as_slice().is_empty();
             assert!(is_empty && recipient.queued.is_none(), "a vacant place is empty");
         }
         let bulk = self.writes.bulk.iter();

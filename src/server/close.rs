@@ -98,7 +98,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         match standing {
             Standing::Unknown => {}
             Standing::Listening => self.service.has_listened(id, &mut self.out),
-            Standing::Opened => self.service.closed(id, &mut self.out),
+            Standing::Opened => {
+                let peer = self.connections[id.index()].peer();
+                self.service.closed(id, peer, &mut self.out);
+            }
         }
     }
 

@@ -261,6 +261,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.ready.shrink_to_fit();
         self.timers.trim();
         self.out.trim();
+        self.service.trim();
         self.addresses.trim(self.out.now().ms);
     }
 

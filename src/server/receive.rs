@@ -236,10 +236,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn serve_step(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
+        let peer = connection.peer();
         let (step, used) = connection.wire.decode(input, &mut self.wires, now);
         let message = match step {
-            Step::Text(bytes) => Incoming { kind: FrameKind::Text, bytes },
-            Step::Binary(bytes) => Incoming { kind: FrameKind::Binary, bytes },
+            Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
+            Step::Binary(bytes) => Incoming { peer, kind: FrameKind::Binary, bytes },
             Step::Line(line) => {
                 self.offer_line(id, line);
                 return Some(used);
@@ -293,7 +294,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.served_bytes += bytes.len();
         self.metrics.messages += 1;
         let connection = &mut self.connections[id.index()];
-        let message = Incoming { kind, bytes };
+        let message = Incoming { peer: connection.peer(), kind, bytes };
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
         self.conclude(id, outcome);
     }

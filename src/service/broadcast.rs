@@ -6,7 +6,7 @@
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding::{FrameKind, Framing};
 use crate::delivery::{Delivery, Wait};
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The broadcast service: one room with everybody in it.
@@ -59,7 +59,7 @@ impl Service for Broadcast {
         Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: Peer, out: &mut Delivery) {
         out.leave(self.everybody, client);
     }
 }

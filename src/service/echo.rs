@@ -1,7 +1,7 @@
 //! Every message back to its sender, byte for byte.
 
 use crate::delivery::Delivery;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read
@@ -25,5 +25,5 @@ impl Service for Echo {
         Outcome::Done
     }
 
-    fn closed(&mut self, _: ClientId, _: &mut Delivery) {}
+    fn closed(&mut self, _: ClientId, _: Peer, _: &mut Delivery) {}
 }

@@ -18,6 +18,8 @@ use crate::wire::websocket::handshake::Query;
 /// One message from a client, as its wire delivered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incoming<'a> {
+    /// Where the client comes from. A service need not keep it: one that does pays for every client.
+    pub peer: Peer,
     /// A line is always `Text`, whatever its bytes are.
     pub kind: FrameKind,
     /// A line of [`LineMode::Raw`] includes its ending, unless it is the last one before a client's
@@ -125,6 +127,9 @@ pub trait Service {
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
 
+    /// Gives up memory that the next burst can have anew; called in quiet moments.
+    fn trim(&mut self) {}
+
     /// The slow work that it wants to have done, since it was last asked.
     fn take_jobs(&mut self) -> Vec<Job> {
         Vec::new()
@@ -154,5 +159,5 @@ pub trait Service {
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent
     /// something.
-    fn closed(&mut self, client: ClientId, out: &mut Delivery);
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery);
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use chat_server::delivery::encoding::{FrameKind, Framing};
 use chat_server::delivery::{Delivery, Wait};
-use chat_server::ids::ClientId;
+use chat_server::ids::{ClientId, Peer};
 use chat_server::server::Server;
 use chat_server::server::settings::{ConnectionLimits, Settings};
 use chat_server::service::broadcast::Broadcast;
@@ -137,8 +137,8 @@ impl Service for Witness {
         taken
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
-        self.service.closed(client, out);
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.service.closed(client, peer, out);
         self.ids.remove(&number(client));
         let mut ears = self.ears.borrow_mut();
         let ear = ears.get_mut(&number(client)).expect("it has come");

@@ -8,7 +8,7 @@ use chat_server::chat::Chat;
 use chat_server::chat::state::State;
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
-use chat_server::ids::ClientId;
+use chat_server::ids::{ClientId, Peer};
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::{Hello, Incoming, Outcome, Service};
 use chat_server::wire::line::LineMode;
@@ -178,13 +178,13 @@ impl Service for Watch {
         }
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         if self.trace {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.ids.remove(&number(client));
         let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
-        self.chat.closed(client, out);
+        self.chat.closed(client, peer, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);
     }

@@ -21,13 +21,15 @@ use crate::chat::text::{self, quote};
 use crate::delivery::Delivery;
 use crate::delivery::channels::{ChannelId, SenderCopy};
 use crate::delivery::encoding::Encoder;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 
 type Done = Result<(), RequestError>;
 
 /// Who asks, how its answer is marked, and the way to those who are told.
 pub(super) struct Context<'a> {
     pub client: ClientId,
+    /// For the log.
+    pub peer: Peer,
     pub user: UserId,
     pub reference: Option<&'a RequestRef>,
     pub out: &'a mut Delivery,

@@ -59,6 +59,11 @@ impl State {
         self.users.reserve(expected);
     }
 
+    /// Gives up memory that the next burst can have anew.
+    pub fn trim(&mut self) {
+        self.rooms.trim();
+    }
+
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         let slot = self.rooms.slot(room);
         slot.is_some_and(|slot| self.users.memberships(user).any(|held| held.room == slot))

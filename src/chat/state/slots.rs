@@ -78,6 +78,10 @@ impl<T: Identified> Slots<T> {
         Some((slot, slots.remove(slot as usize)))
     }
 
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().map(|(_, item)| item)
+    }
+
     /// All of them, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.slots.iter().map(|(_, item)| item)

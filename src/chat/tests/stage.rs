@@ -220,7 +220,7 @@ impl Stage {
 
     /// Offers the chat a message.
     pub fn offer(&mut self, name: &str, bytes: &[u8]) -> Outcome {
-        self.offer_frame(name, Incoming { kind: FrameKind::Text, bytes })
+        self.offer_frame(name, Incoming { peer: Peer::default(), kind: FrameKind::Text, bytes })
     }
 
     /// Offers the chat a message, and closes as the server does if it was the last.
@@ -253,7 +253,7 @@ impl Stage {
     /// Breaks a connection; the turn goes on.
     pub fn leave(&mut self, name: &str) {
         let id = self.id(name);
-        self.chat.closed(id, &mut self.out);
+        self.chat.closed(id, Peer::default(), &mut self.out);
         self.out.shut(id);
         self.actors.get_mut(name).expect("it was there").presence = Presence::Gone;
     }
@@ -265,7 +265,7 @@ impl Stage {
     }
 
     fn close(&mut self, id: ClientId) {
-        self.chat.closed(id, &mut self.out);
+        self.chat.closed(id, Peer::default(), &mut self.out);
         self.out.shut(id);
         let actor = self.actors.values_mut().find(|actor| actor.id == id);
         actor.expect("only those who are here are closed").presence = Presence::Closing;

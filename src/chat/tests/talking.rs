@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::stage::{JSON, Stage, Visit, play, settings};
 use crate::chat::request::COMMANDS;
 use crate::delivery::encoding::FrameKind;
+use crate::ids::Peer;
 use crate::service::{Incoming, Outcome};
 use crate::wire::close::CloseReason;
 
@@ -375,7 +376,7 @@ fn what_is_binary_ends_the_connection() {
         page< * Welcome!…
     ",
     );
-    let message = Incoming { kind: FrameKind::Binary, bytes: b"hello" };
+    let message = Incoming { peer: Peer::default(), kind: FrameKind::Binary, bytes: b"hello" };
     let outcome = stage.offer_frame("page", message);
     assert_eq!(outcome, Outcome::Close(CloseReason::Unsupported("this chat takes text only")));
     assert_eq!(stage.hear("page"), ["(closed)"]);

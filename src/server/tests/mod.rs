@@ -341,7 +341,7 @@ impl Service for TwoRooms {
         Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: crate::ids::Peer, out: &mut Delivery) {
         out.leave(self.room(client), client);
     }
 }
@@ -386,7 +386,7 @@ impl Service for Nostalgic {
         Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: crate::ids::Peer, out: &mut Delivery) {
         out.leave(self.room.expect("open"), client);
         self.closed.push(client);
     }
@@ -428,7 +428,7 @@ impl Service for Reluctant {
         Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: crate::ids::Peer, out: &mut Delivery) {
         out.leave(self.room, client);
     }
 }
@@ -1200,7 +1200,7 @@ impl Service for TenRooms {
         Outcome::Done
     }
 
-    fn closed(&mut self, client: ClientId, out: &mut Delivery) {
+    fn closed(&mut self, client: ClientId, _: crate::ids::Peer, out: &mut Delivery) {
         for &room in &self.0 {
             out.leave(room, client);
         }

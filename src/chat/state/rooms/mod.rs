@@ -166,6 +166,17 @@ impl Rooms {
         self.history_bytes > self.limits.history_bytes_max
     }
 
+    /// Gives up memory that the next burst can have anew.
+    pub(super) fn trim(&mut self) {
+        for room in
+            self.rooms.iter_mut().filter(|room| room.members.capacity() > room.members.len())
+        {
+            // Moved, and not only shrunk: a list that grew among passing things would keep their
+            // pages.
+            room.members = room.members.to_vec();
+        }
+    }
+
     pub(super) fn slot(&self, id: RoomId) -> Option<RoomSlot> {
         self.rooms.slot(id).map(RoomSlot::new)
     }
