@@ -12,6 +12,7 @@ use crate::chat::record::{Event, Kept, Presence, Record};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
 use crate::delivery::channels::ChannelId;
+use crate::ids::ClientId;
 
 impl Chat {
     /// Something happens, and what follows from it: one after the other, each is told, recorded
@@ -55,18 +56,29 @@ impl Chat {
                 self.state.apply(record);
             }
             Event::Presence(ref presence) => {
-                let room = match presence {
-                    Presence::Joined { room } | Presence::Left { room, .. } => Some(*room),
-                    _ => None,
-                };
-                let is_coming = matches!(presence, Presence::Joined { .. });
                 self.log(cx, presence);
+                let (room, is_coming) = match *presence {
+                    Presence::Joined { room } => (Some(room), true),
+                    Presence::Left { room, .. } => (Some(room), false),
+                    Presence::Connected { .. }
+                    | Presence::Disconnected
+                    | Presence::Renamed { .. } => (None, false),
+                };
+                let is_new = matches!(presence, Presence::Connected { .. });
                 self.state.apply(record);
+                if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
+                    self.sessions.connected(cx.client, slot);
+                }
                 if let Some(channel) = room.and_then(|room| self.channels.of(room)) {
                     self.follow(cx, channel, is_coming);
                 }
             }
         }
+    }
+
+    /// The connection of a user.
+    pub(super) fn client_of(&self, user: UserId) -> Option<ClientId> {
+        self.sessions.client_of(user, self.state.users().slot(user)?)
     }
 
     /// A client joins or leaves the channel of a room, as its user has.
@@ -191,7 +203,7 @@ impl Chat {
         };
         let (from, name) = (from.as_str(), addressee.as_str());
         let reply = |sent, reference| Reply::Direct { from, to: name, text, time, sent, reference };
-        if let Some(other) = self.sessions.client_of(to).filter(|&other| other != cx.client) {
+        if let Some(other) = self.client_of(to).filter(|&other| other != cx.client) {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
         }
         let reference = cx.reference;

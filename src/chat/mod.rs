@@ -129,7 +129,7 @@ impl Chat {
                 self.state.rooms().find(name.key()).map(|room| room.id)
             }
             PublishesTo::Client(name) => {
-                let to = self.sessions.client_of(self.addressee(name).ok()?)?;
+                let to = self.client_of(self.addressee(name).ok()?)?;
                 return cx.out.client_congested(to).then_some(Wait::ClientClear(to));
             }
             PublishesTo::AllRooms => {

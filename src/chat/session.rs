@@ -1,11 +1,9 @@
 //! Connections: which user each is, and what is known of it for no longer than it lasts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::chat::ids::{RoomId, UserId};
+use crate::chat::state::users::UserSlot;
 use crate::delivery::channels::ChannelId;
 use crate::ids::ClientId;
 use crate::throttle::TokenBucket;
@@ -22,20 +20,20 @@ pub struct Session {
 
 /// All connections, by client and by user.
 ///
-/// Invariant: `by_user` holds the key of every client that has a session.
+/// Invariant: `by_user` holds, in the slot of every user that is connected, the key of its client.
 #[derive(Debug, Default)]
 pub struct Sessions {
     sessions: Vec<Option<Session>>,
     /// Those that have been told that nobody hears them where they talk: few at any time.
     alone: BTreeSet<ClientId>,
-    by_user: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    by_user: Vec<u32>,
 }
 
 impl Sessions {
     /// Sets address space aside, so that growing does not copy everybody in the middle of a turn.
     pub fn reserve(&mut self, expected: usize) {
         self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
+        self.by_user.reserve_exact(expected.saturating_sub(self.by_user.len()));
     }
 
     pub fn get(&self, client: ClientId) -> Option<&Session> {
@@ -48,14 +46,15 @@ impl Sessions {
         session.filter(|session| session.serial == client.serial)
     }
 
-    /// The connection of a user.
-    pub fn client_of(&self, user: UserId) -> Option<ClientId> {
-        let of = |key: u32| self.sessions.get(key as usize)?.as_ref();
-        let is_it = |&key: &u32| of(key).is_some_and(|session| session.user == user);
-        let &key = self.by_user.find(self.hasher.hash_one(user), is_it)?;
-        of(key).map(|session| ClientId { key, serial: session.serial })
+    /// The connection of a user, who is kept in this slot.
+    pub fn client_of(&self, user: UserId, slot: UserSlot) -> Option<ClientId> {
+        let &key = self.by_user.get(slot.index())?;
+        let session = self.sessions.get(key as usize)?.as_ref();
+        let session = session.filter(|session| session.user == user)?;
+        Some(ClientId { key, serial: session.serial })
     }
 
+    /// A client is going to be this user.
     pub fn add(&mut self, client: ClientId, user: UserId) {
         if self.sessions.len() <= client.index() {
             self.sessions.resize_with(client.index() + 1, || None);
@@ -66,22 +65,21 @@ impl Sessions {
             serial: client.serial,
             current: None,
         });
-        let Sessions { sessions, by_user, hasher, .. } = self;
-        let hash_of = |&key: &u32| {
-            let session = sessions[key as usize].as_ref();
-            hasher.hash_one(session.expect("a key that is held has a session").user)
-        };
-        by_user.insert_unique(hasher.hash_one(user), client.key, hash_of);
+    }
+
+    /// The user of a client is kept in this slot now.
+    pub fn connected(&mut self, client: ClientId, slot: UserSlot) {
+        if self.by_user.len() <= slot.index() {
+            self.by_user.resize(slot.index() + 1, 0);
+        }
+        self.by_user[slot.index()] = client.key;
     }
 
     pub fn remove(&mut self, client: ClientId) {
-        let Some(user) = self.get(client).map(|session| session.user) else { return };
-        let is_it = |&key: &u32| key == client.key;
-        if let Ok(entry) = self.by_user.find_entry(self.hasher.hash_one(user), is_it) {
-            entry.remove();
+        if self.get(client).is_some() {
+            self.sessions[client.index()] = None;
+            self.alone.remove(&client);
         }
-        self.sessions[client.index()] = None;
-        self.alone.remove(&client);
     }
 
     /// Makes a channel the one that a client talks in.
@@ -149,14 +147,19 @@ mod tests {
         let mut sessions = Sessions::default();
         let (first, second) = (UserId::FIRST, UserId::FIRST.next());
         let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
+        let slot = UserSlot::new(0);
         sessions.add(old, first);
-        assert_eq!(sessions.client_of(first), Some(old));
+        sessions.connected(old, slot);
+        assert_eq!(sessions.client_of(first, slot), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
+        assert_eq!(sessions.client_of(first, slot), None);
         sessions.add(new, second);
+        sessions.connected(new, slot);
         sessions.remove(old);
-        assert_eq!((sessions.client_of(first), sessions.client_of(second)), (None, Some(new)));
+        assert_eq!(sessions.client_of(first, slot), None, "the slot is another's now");
+        assert_eq!(sessions.client_of(second, slot), Some(new));
         assert!(sessions.get(old).is_none());
         assert!(sessions.needs_alone_notice(new, true));
         assert!(!sessions.needs_alone_notice(new, false));

@@ -6,7 +6,6 @@ use crate::chat::dialect::history::HistoryPage;
 use crate::chat::dialect::notice;
 use crate::chat::dialect::reply::{Line, Reply, RoomSummary};
 use crate::chat::ids::RoomId;
-use crate::chat::name::Name;
 use crate::chat::request::{self, PAGE, RequestError, Resume};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
@@ -133,11 +132,10 @@ impl Chat {
             Some(typed) => Some(self.known_room(typed)?),
         };
         let Some(room) = room else { return Ok(()) };
-        let total = room.members().len();
+        let total = room.member_count() as usize;
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
-        let members = room.members().iter().skip(skip).take(page_length(limit));
-        let members: Vec<&str> =
-            members.filter_map(|&member| self.name_of(member).map(Name::as_str)).collect();
+        let members = self.state.members(room.id).skip(skip).take(page_length(limit));
+        let members: Vec<&str> = members.map(|user| user.name.as_str()).collect();
         let next = next(after, members.len(), total);
         let (room, reference) = (room.name.as_str(), cx.reference);
         cx.reply(&Reply::Members { room, members, total, after, next, reference });

@@ -13,8 +13,8 @@ pub mod users;
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::{Event, Kept, Presence, Record};
-use crate::chat::state::rooms::{RoomLimits, Rooms};
-use crate::chat::state::users::Users;
+use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
+use crate::chat::state::users::{User, Users};
 
 /// See the module's documentation.
 ///
@@ -34,6 +34,11 @@ impl PartialEq for State {
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
+            && self.rooms.iter().all(|room| {
+                let ids = |state: &State| state.members(room.id).map(|user| user.id).collect();
+                let (here, there): (Vec<UserId>, Vec<UserId>) = (ids(self), ids(other));
+                here == there
+            })
     }
 }
 
@@ -75,6 +80,12 @@ impl State {
         self.users.memberships(user).map(|held| self.rooms.id(held.room))
     }
 
+    /// The members of a room, in an order that stays for as long as nobody joins or leaves.
+    pub fn members(&self, room: RoomId) -> impl Iterator<Item = &User> {
+        let slots = self.rooms.get(room).map_or(&[][..], Room::members);
+        slots.iter().filter_map(|&slot| self.users.at(slot))
+    }
+
     /// Changes the state by what happened. What cannot have happened changes nothing.
     pub fn apply(&mut self, record: Record) {
         let Record { by, event, .. } = record;
@@ -114,10 +125,10 @@ impl State {
     }
 
     fn join(&mut self, user: UserId, room: RoomId) {
-        if self.users.get(user).is_none() || self.is_member(user, room) {
+        let Some(slot) = self.users.slot(user).filter(|_| !self.is_member(user, room)) else {
             return;
-        }
-        if let Some(held) = self.rooms.enter(room, user) {
+        };
+        if let Some(held) = self.rooms.enter(room, slot) {
             self.users.add_membership(user, held);
         }
     }

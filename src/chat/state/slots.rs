@@ -51,13 +51,16 @@ impl<T: Identified> Slots<T> {
         self.slots.get(slot as usize)
     }
 
+    pub fn at_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.slots.get_mut(slot as usize)
+    }
+
     pub fn get(&self, id: T::Id) -> Option<&T> {
         self.at(self.slot(id)?)
     }
 
     pub fn get_mut(&mut self, id: T::Id) -> Option<&mut T> {
-        let slot = self.slot(id)?;
-        self.slots.get_mut(slot as usize)
+        self.at_mut(self.slot(id)?)
     }
 
     /// Adds what is not there yet; returns its slot.

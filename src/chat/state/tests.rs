@@ -16,6 +16,7 @@ impl State {
             let room = self.rooms.get(id).expect("it is there");
             memberships += room.members().len();
             for (index, &member) in room.members().iter().enumerate() {
+                let member = self.users.at(member).expect("members are here").id;
                 let mut held = self.users.memberships(member).filter(|held| held.room == slot);
                 let held = held.next().map(|held| held.index as usize);
                 assert_eq!(held, Some(index), "the place of a member of {}", room.name);

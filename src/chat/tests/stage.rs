@@ -354,9 +354,9 @@ impl Stage {
             let channel = self.chat.channels.of(id).expect("a room has a channel");
             assert_eq!(self.chat.channels.room(channel), Some(id), "{name}");
             let mut members: Vec<ClientId> = self.out.members(channel).collect();
-            let of_state = room.members().iter();
+            let of_state = self.chat.state.members(id);
             let mut of_state: Vec<ClientId> = of_state
-                .map(|&user| self.chat.sessions.client_of(user).expect("a member has a session"))
+                .map(|user| self.chat.client_of(user.id).expect("a member has a session"))
                 .collect();
             members.sort_unstable();
             of_state.sort_unstable();

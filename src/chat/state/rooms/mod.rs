@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::RoomId;
 use crate::chat::name::{Index, RoomName};
 use crate::chat::state::history::{self, History, Message};
 use crate::chat::state::slots::{Identified, Slots};
-use crate::chat::state::users::Membership;
+use crate::chat::state::users::{Membership, UserSlot};
 
 /// A room.
 #[derive(Debug)]
@@ -18,14 +18,14 @@ pub struct Room {
     pub name: RoomName,
     pub topic: Box<str>,
     pub history: History,
-    members: Vec<UserId>,
+    /// The slots of its members, in an order that stays for as long as nobody joins or leaves.
+    members: Vec<UserSlot>,
     /// When the last member left, as a count of such events.
     vacant_since: Option<u64>,
 }
 
 impl Room {
-    /// In an order that stays for as long as nobody comes or goes.
-    pub fn members(&self) -> &[UserId] {
+    pub(super) fn members(&self) -> &[UserSlot] {
         &self.members
     }
 
@@ -87,7 +87,8 @@ pub struct Rooms {
     ids_used: u64,
 }
 
-/// Equal if every room is the same and shown the same; where they are kept does not matter.
+/// Equal if every room is the same and shown the same, but for its members: [`super::State`] compares
+/// those. Where rooms are kept does not matter.
 impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
@@ -95,7 +96,6 @@ impl PartialEq for Rooms {
                 other.name.as_str() == room.name.as_str()
                     && other.topic == room.topic
                     && other.history == room.history
-                    && other.members == room.members
                     && other.vacant_since == room.vacant_since
             })
         };
@@ -133,6 +133,11 @@ impl Rooms {
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
         self.rooms.get(id).map(|room| &**room)
+    }
+
+    /// All of them, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().map(|room| &**room)
     }
 
     /// The room whose name has this key.
@@ -221,7 +226,7 @@ impl Rooms {
     }
 
     /// Adds a member; returns its place.
-    pub(super) fn enter(&mut self, id: RoomId, user: UserId) -> Option<Membership> {
+    pub(super) fn enter(&mut self, id: RoomId, user: UserSlot) -> Option<Membership> {
         let slot = self.slot(id)?;
         let room = self.rooms.get_mut(id)?;
         let before = room.member_count();
@@ -234,7 +239,7 @@ impl Rooms {
     }
 
     /// Takes a member out of its place. Returns the member that was moved there.
-    pub(super) fn leave(&mut self, id: RoomId, held: Membership) -> Option<UserId> {
+    pub(super) fn leave(&mut self, id: RoomId, held: Membership) -> Option<UserSlot> {
         let room = self.rooms.get_mut(id)?;
         let before = room.member_count();
         room.members.swap_remove(held.index as usize);

@@ -73,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Naive {
     number: u8,
     id: RoomId,
-    members: Vec<UserId>,
+    members: Vec<UserSlot>,
     vacated: u64,
     said: Vec<(u64, usize)>,
     next_id: u64,
@@ -89,7 +89,7 @@ proptest! {
         let mut directory = Rooms::new(LIMITS);
         let mut rooms: Vec<Naive> = Vec::new();
         let (mut clock, mut ids_used, mut highest_said) = (0, 0, [0u64; 8]);
-        let (mut next_room, mut next_user) = (RoomId::FIRST, UserId::FIRST);
+        let (mut next_room, mut next_user) = (RoomId::FIRST, UserSlot::new(0));
         for step in steps {
             clock += 1;
             let (Step::Open(number) | Step::Close(number) | Step::Enter(number) | Step::Leave(number)
@@ -114,7 +114,7 @@ proptest! {
                     let held = directory.enter(rooms[at].id, next_user).expect("it is there");
                     prop_assert_eq!(held.index as usize, rooms[at].members.len());
                     rooms[at].members.push(next_user);
-                    next_user = next_user.next();
+                    next_user = UserSlot::new(u32::try_from(next_user.index()).expect("few") + 1);
                 }
                 (Step::Leave(_), Some(at)) if !rooms[at].members.is_empty() => {
                     rooms[at].vacated = clock;
@@ -179,7 +179,7 @@ fn what_is_not_there_changes_nothing() {
     directory.close(nowhere);
     directory.cut(nowhere, 0);
     directory.set_topic(nowhere, "topic".into());
-    assert_eq!(directory.enter(nowhere, UserId::FIRST), None);
+    assert_eq!(directory.enter(nowhere, UserSlot::new(0)), None);
     let message = Message::new(0, MessageKind::Said, "alice", "hello").expect("a message");
     directory.say(nowhere, 1, message);
     assert!(directory.get(nowhere).is_none());

@@ -8,6 +8,22 @@ use crate::chat::name::{Index, Name};
 use crate::chat::state::rooms::RoomSlot;
 use crate::chat::state::slots::{Identified, Slots};
 
+/// Where a user is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserSlot(u32);
+
+impl UserSlot {
+    #[cfg(test)]
+    pub(in crate::chat) fn new(slot: u32) -> UserSlot {
+        UserSlot(slot)
+    }
+
+    /// A small number, for tables beside the state. It is another's once the user has gone.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A place among the members of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Membership {
@@ -88,6 +104,14 @@ impl Users {
         let except = except.and_then(|id| self.users.slot(id));
         let slot = self.by_name.find_alike(name, except, |slot| self.name(slot))?;
         self.users.at(slot)
+    }
+
+    pub fn slot(&self, id: UserId) -> Option<UserSlot> {
+        self.users.slot(id).map(UserSlot)
+    }
+
+    pub(super) fn at(&self, slot: UserSlot) -> Option<&User> {
+        self.users.at(slot.0)
     }
 
     /// Everybody, in no order that means anything.
@@ -172,9 +196,9 @@ impl Users {
     }
 
     /// A user has another place among the members of a room.
-    pub(super) fn move_membership(&mut self, id: UserId, to: Membership) {
-        let Some(user) = self.users.get_mut(id) else { return };
-        let further = self.further.get_mut(&id).into_iter().flatten();
+    pub(super) fn move_membership(&mut self, slot: UserSlot, to: Membership) {
+        let Some(user) = self.users.at_mut(slot.0) else { return };
+        let further = self.further.get_mut(&user.id).into_iter().flatten();
         let mut all = user.first.iter_mut().chain(further);
         if let Some(held) = all.find(|held| held.room == to.room) {
             *held = to;
