@@ -2,7 +2,6 @@
 
 use super::inbox::Inbox;
 use crate::clock::Millis;
-use crate::delivery::encoding::FrameKind;
 use crate::ids::{ClientId, Peer};
 use crate::wire::Wire;
 use crate::wire::line::LineMode;
@@ -77,8 +76,6 @@ pub struct Connection<S> {
     pub(super) stream: S,
     pub(super) wire: Wire,
     pub(super) inbox: Inbox,
-    /// A message that its service could not take yet.
-    pub(super) pending: Option<Box<(FrameKind, Vec<u8>)>>,
     serial: u32,
     peer: Peer,
     state: State,
@@ -92,7 +89,6 @@ impl<S> Connection<S> {
             stream,
             wire,
             inbox: Inbox::default(),
-            pending: None,
             serial,
             peer,
             state: State::Establishing,
@@ -161,8 +157,8 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Begins to close what is served or establishes itself; what has come from it and
-    /// has not been served is dropped. Returns what the service knew of it; `None` if it is closing already.
+    /// Begins to close it; input that has not been served is dropped. Returns what the service knew
+    /// of it; `None` if it is closing already.
     pub(super) fn begin_closing(&mut self) -> Option<Standing> {
         let (standing, input_ended) = match self.state {
             State::Establishing => (Standing::Unknown, true),
@@ -172,7 +168,6 @@ impl<S> Connection<S> {
         };
         self.state = State::Closing { input_ended, takes: false };
         self.inbox.clear();
-        self.pending = None;
         Some(standing)
     }
 

@@ -1,67 +1,99 @@
-//! Bytes that have arrived and are not a whole message yet.
+//! What has arrived and has not been served yet.
 
-/// The unread remainder of a client's input.
+use std::mem;
+
+use crate::delivery::encoding::FrameKind;
+
+/// The unread remainder of a connection's input, after a message that its service could not take.
 ///
-/// Invariant: holds no memory while it is empty, and is one pointer then. Its size is bounded by
-/// its caller: one message of the largest size plus one read.
+/// Invariant: it holds no memory while there is neither, and is one pointer then. Its size is
+/// bounded by its caller: one message, and one message of the largest size plus one read.
 #[derive(Debug, Default)]
 pub struct Inbox {
-    #[expect(
-        clippy::box_collection,
-        reason = "nearly all inboxes are empty, and a vector is three words"
-    )]
-    bytes: Option<Box<Vec<u8>>>,
+    held: Option<Box<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Not a whole message yet, or behind the one that waits.
+    bytes: Vec<u8>,
+    /// A message that its service could not take yet.
+    waiting: Option<(FrameKind, Vec<u8>)>,
 }
 
 impl Inbox {
+    /// Whether no bytes are left to be served.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_none()
+        self.as_slice().is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.bytes.as_ref().map_or(0, |bytes| bytes.len())
+        self.as_slice().len()
     }
 
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.as_deref().map_or(&[], Vec::as_slice)
+        self.held.as_ref().map_or(&[], |held| &held.bytes)
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        self.bytes.as_deref_mut().map_or(&mut [], Vec::as_mut_slice)
+        self.held.as_mut().map_or(&mut [], |held| &mut held.bytes)
     }
 
     /// Appends what arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.bytes.get_or_insert_default().extend_from_slice(bytes);
+            self.held.get_or_insert_default().bytes.extend_from_slice(bytes);
         }
     }
 
-    /// Drops the first `count` bytes, which have been understood.
-    pub fn consume(&mut self, count: usize) {
-        let Some(bytes) = &mut self.bytes else { return };
+    /// Takes the bytes out to be served; the place stays for what is put back.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        self.held.as_mut().map(|held| mem::take(&mut held.bytes)).unwrap_or_default()
+    }
+
+    /// Puts bytes back of which the first `count` have been served.
+    pub fn put_back(&mut self, mut bytes: Vec<u8>, count: usize) {
         bytes.drain(..count);
         // A burst must not leave its memory behind with the half line that followed it.
         if bytes.capacity() > 4096 && bytes.len() < bytes.capacity() / 4 {
             bytes.shrink_to_fit();
+        }
+        if !bytes.is_empty() {
+            self.held.get_or_insert_default().bytes = bytes;
         }
         self.free_if_empty();
     }
 
     /// Drops all but the first `count` bytes.
     pub fn truncate(&mut self, count: usize) {
-        if let Some(bytes) = &mut self.bytes {
-            bytes.truncate(count);
+        if let Some(held) = &mut self.held {
+            held.bytes.truncate(count);
         }
         self.free_if_empty();
     }
 
+    /// Keeps a message until its service can take it.
+    pub fn hold_message(&mut self, kind: FrameKind, bytes: &[u8]) {
+        self.held.get_or_insert_default().waiting = Some((kind, bytes.to_vec()));
+    }
+
+    /// Takes the message out that waits.
+    pub fn take_message(&mut self) -> Option<(FrameKind, Vec<u8>)> {
+        let message = self.held.as_mut()?.waiting.take();
+        self.free_if_empty();
+        message
+    }
+
+    pub fn has_message(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.waiting.is_some())
+    }
+
     pub fn clear(&mut self) {
-        self.bytes = None;
+        self.held = None;
     }
 
     fn free_if_empty(&mut self) {
-        self.bytes.take_if(|bytes| bytes.is_empty());
+        self.held.take_if(|held| held.bytes.is_empty() && held.waiting.is_none());
     }
 }
 
@@ -70,24 +102,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_consumed_is_gone_and_the_rest_stays_in_order() {
+    fn what_is_served_is_gone_and_the_rest_stays_in_order() {
         let mut inbox = Inbox::default();
         inbox.push(b"abc");
         inbox.push(b"def");
-        inbox.consume(2);
+        let bytes = inbox.take_bytes();
+        assert!(inbox.is_empty());
+        inbox.put_back(bytes, 2);
         assert_eq!(inbox.as_mut_slice(), b"cdef");
-        inbox.consume(0);
-        assert_eq!(inbox.as_mut_slice(), b"cdef");
+        inbox.truncate(3);
+        assert_eq!(inbox.as_slice(), b"cde");
+    }
+
+    #[test]
+    fn a_message_waits_beside_the_bytes() {
+        let mut inbox = Inbox::default();
+        inbox.push(b"first\nrest");
+        let bytes = inbox.take_bytes();
+        inbox.hold_message(FrameKind::Text, b"first");
+        inbox.put_back(bytes, 6);
+        assert!(inbox.has_message());
+        assert_eq!(inbox.take_message(), Some((FrameKind::Text, b"first".to_vec())));
+        assert_eq!((inbox.take_message(), inbox.as_slice()), (None, &b"rest"[..]));
     }
 
     #[test]
     fn an_empty_inbox_owns_no_memory() {
         let mut inbox = Inbox::default();
         inbox.push(&[7; 100_000]);
-        inbox.consume(99_990);
-        assert!(inbox.bytes.as_ref().is_some_and(|bytes| bytes.capacity() < 4096));
-        inbox.consume(10);
-        assert!(inbox.is_empty());
-        assert!(inbox.bytes.is_none());
+        let bytes = inbox.take_bytes();
+        inbox.put_back(bytes, 99_990);
+        assert!(inbox.held.as_ref().is_some_and(|held| held.bytes.capacity() < 4096));
+        let bytes = inbox.take_bytes();
+        inbox.put_back(bytes, 10);
+        assert!(inbox.held.is_none());
+        inbox.hold_message(FrameKind::Binary, b"");
+        assert!(inbox.held.is_some() && inbox.is_empty());
+        assert!(inbox.take_message().is_some() && inbox.held.is_none());
     }
 }

@@ -49,7 +49,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             frame_bytes_max(limits.message_bytes_max).max(HEAD_BYTES_MAX) + limits.read_bytes_max;
         let inbox_bytes = connection.inbox.len();
         assert!(inbox_bytes <= inbox_bytes_max, "the inbox of {key}: {inbox_bytes} bytes");
-        let keeps = inbox_bytes > 0 || connection.pending.is_some();
+        let keeps = inbox_bytes > 0 || connection.inbox.has_message();
         assert!(
             connection.is_served() || !keeps,
             "connection {key} is not served, and what it said is kept"
@@ -64,7 +64,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             "connection {key} listens, and its wire is no terminal's"
         );
         assert!(
-            connection.pending.is_none() || !connection.is_idle(),
+            !connection.inbox.has_message() || !connection.is_idle(),
             "the message of connection {key} is kept and will not be offered again"
         );
     }

@@ -165,18 +165,17 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what could not be served before; `true` if the connection is free to be read from
     /// now.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
-        if let Some(message) = self.connections[id.index()].pending.take() {
-            self.offer(id, message.0, &message.1);
+        if let Some((kind, bytes)) = self.connections[id.index()].inbox.take_message() {
+            self.offer(id, kind, &bytes);
         }
         if self.is_free(id) && !self.connections[id.index()].inbox.is_empty() {
             if let Some(until) = self.waits(id) {
                 self.wait(id, until);
                 return false;
             }
-            let mut inbox = mem::take(&mut self.connections[id.index()].inbox);
-            let used = self.serve(id, inbox.as_mut_slice());
-            inbox.consume(used);
-            self.connections[id.index()].inbox = inbox;
+            let mut bytes = self.connections[id.index()].inbox.take_bytes();
+            let used = self.serve(id, &mut bytes);
+            self.connections[id.index()].inbox.put_back(bytes, used);
         }
         self.is_free(id) && self.connections[id.index()].is_idle()
     }
@@ -191,9 +190,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             return;
         }
         let connection = &mut self.connections[id.index()];
-        let mut inbox = mem::take(&mut connection.inbox);
+        let mut rest = connection.inbox.take_bytes();
         if connection.has_whole_end() {
-            match connection.wire.decode_end(inbox.as_mut_slice(), &self.wires) {
+            match connection.wire.decode_end(&mut rest, &self.wires) {
                 Step::Line(line) => self.offer_line(id, line),
                 Step::Control(answer) => self.out.append(id, &answer),
                 Step::Close(reason) => self.refuse(id, reason),
@@ -282,8 +281,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             None => self.offer(id, FrameKind::Text, line),
             // It has been opened, and waits as others do.
             Some(until) => {
-                let message = Box::new((FrameKind::Text, line.to_vec()));
-                self.connections[id.index()].pending = Some(message);
+                self.connections[id.index()].inbox.hold_message(FrameKind::Text, line);
                 self.wait(id, until);
             }
         }
@@ -320,7 +318,7 @@ fn offer<S, A: Service>(
 ) -> Outcome {
     let outcome = service.message(id, message, out);
     if let Outcome::Blocked(_) = outcome {
-        connection.pending = Some(Box::new((message.kind, message.bytes.to_vec())));
+        connection.inbox.hold_message(message.kind, message.bytes);
     }
     outcome
 }

@@ -147,5 +147,5 @@ fn what_is_done_is_counted() {
 #[test]
 fn a_connection_is_small() {
     let bytes = size_of::<Connection<mio::net::TcpStream>>();
-    assert!(bytes <= 96, "{bytes} bytes");
+    assert!(bytes <= 88, "{bytes} bytes");
 }
