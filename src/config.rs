@@ -1,4 +1,4 @@
-//! Flags and their environment variables, and every limit with its unit and its reason.
+//! Flags and their environment variables, and what each layer is handed of them.
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};

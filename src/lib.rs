@@ -1,4 +1,4 @@
-//! A chat server: one thread, one poll loop, one port.
+//! A chat server: one thread for all connections, one poll loop, one port.
 //!
 //! # Contents, in reading order
 //!
@@ -95,22 +95,23 @@
 //! | to add | see first | then |
 //! |---|---|---|
 //! | a command | `src/chat/request.rs`: the request, its row | `src/chat/handlers/` |
-//! | a JSON field | `src/chat/dialect/json.rs` | `docs/protocol.md` |
+//! | a JSON field of a request | `src/chat/dialect/json.rs` | `docs/protocol.md` |
+//! | a JSON field of what is sent | `src/chat/dialect/reply.rs` | `docs/protocol.md` |
 //! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
-//! | a dialect | `src/chat/dialect/`: `parse` and `render` | `src/delivery/encoding.rs` |
-//! | a kept fact | `src/chat/record.rs` | `src/chat/state/`, what it changes |
+//! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
+//! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs` |
 //! | a mode | `src/service/`: a `Service` | `src/config.rs`, `src/main.rs` |
-//! | a wire | `src/wire/mod.rs` | `src/wire/detect/`: its first bytes |
+//! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
 //! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
-//! | a close reason | `src/wire/close.rs`: its words | `src/server/close.rs` |
+//! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
 //! | a limit of connections | `src/server/settings.rs` | `src/config.rs` |
 //! | a limit of addresses | `src/server/admission/` | `src/config.rs` |
 //! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config.rs` |
 //! | a limit of the chat | `src/chat/mod.rs`: `Settings` | `src/config.rs` |
 //! | a flag | `src/config.rs` | `docs/flags.md` |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
-//! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | `src/net/worker.rs` |
-//! | a deadline of the server | `src/server/timers.rs` | `src/server/mod.rs`: its tick |
+//! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |
+//! | a deadline of the server | `src/server/timers.rs` | |
 //! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |
 
 #![deny(unsafe_code)]

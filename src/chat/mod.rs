@@ -30,7 +30,7 @@ use handlers::Context;
 use name::RoomName;
 use record::{Journal, Presence, Record};
 use request::{PublishesTo, Request, RequestError};
-use session::{Channels, Sessions};
+use session::{RoomChannels, Sessions};
 use state::State;
 use state::rooms::RoomLimits;
 
@@ -46,15 +46,15 @@ use crate::wire::line::LineMode;
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";
 
-/// Clients take messages of at least 1 MiB, most of them; a quarter of that leaves room for those
-/// that take less.
+/// Most bytes of an answer that lists messages. Most clients take messages of at least 1 MiB; a
+/// quarter of that leaves room for those that take less.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 fn lobby() -> RoomName {
     RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
 }
 
-/// How the chat behaves; see the flags of the same names.
+/// How the chat behaves; most of it are flags, see `config.rs`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub rooms: RoomLimits,
@@ -79,7 +79,7 @@ pub struct Chat {
     state: State,
     journal: Journal,
     sessions: Sessions,
-    channels: Channels,
+    channels: RoomChannels,
 }
 
 impl Chat {
@@ -88,7 +88,7 @@ impl Chat {
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),
-            channels: Channels::default(),
+            channels: RoomChannels::default(),
             settings,
         }
     }
@@ -108,7 +108,7 @@ impl Chat {
         self.state.rooms().count()
     }
 
-    /// All that decides, and all that is shown of what was said.
+    /// Users, rooms and history, to be read.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -163,7 +163,7 @@ impl Service for Chat {
         out.join(listeners, client);
     }
 
-    fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
+    fn stopped_listening(&mut self, client: ClientId, out: &mut Delivery) {
         if let Some(listeners) = self.channels.listeners {
             out.leave(listeners, client);
         }
@@ -205,8 +205,8 @@ impl Service for Chat {
                 (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }
         };
-        // Nobody is left to hear an answer, so what only asks for one takes none of the time that
-        // last words have.
+        // On a broken connection nobody reads answers. A request that only asks for one is skipped,
+        // so that it does not use up the time that is left to serve what was said.
         if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
             return Outcome::Done;
         }

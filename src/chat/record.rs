@@ -1,8 +1,8 @@
 //! What happened in the chat, in the order in which it happened.
 //!
 //! A record names users and rooms by ids of their own and carries its time, so it can be stored,
-//! shared and applied again elsewhere. What follows from an event (an empty room closes) is a record
-//! of its own: who applies records needs no limits and makes no decisions.
+//! shared and applied again elsewhere. What follows from an event (an empty room closes) is a
+//! record of its own: who applies records needs no limits and makes no decisions.
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
@@ -26,7 +26,7 @@ pub enum Event {
     Presence(Presence),
 }
 
-/// What will be known for longer than anybody stays connected.
+/// What outlives connections, or would if it were kept: a direct message is passed on only.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kept {
     /// A room is there. Nobody is in it yet.
@@ -95,8 +95,8 @@ impl From<Presence> for Event {
     }
 }
 
-/// Takes the records of each turn as one group. This one lives in memory mode: every group is
-/// durable at once, and nothing is retained unless somebody wants to replay it.
+/// Takes the records of each turn as one group. It retains nothing unless it is asked to, for a
+/// replay: what was said is kept in memory only. A journal on disk would take its place.
 #[derive(Debug, Default)]
 pub struct Journal {
     /// Of the turn that is being received.

@@ -102,14 +102,14 @@ impl Sessions {
 
 /// The channel of each room, and those who listen to the lobby without being in it.
 #[derive(Debug, Default)]
-pub struct Channels {
+pub struct RoomChannels {
     by_room: BTreeMap<RoomId, ChannelId>,
     /// By channel.
     rooms: Vec<Option<RoomId>>,
     pub listeners: Option<ChannelId>,
 }
 
-impl Channels {
+impl RoomChannels {
     pub fn of(&self, room: RoomId) -> Option<ChannelId> {
         self.by_room.get(&room).copied()
     }

@@ -281,7 +281,8 @@ impl Flow {
     /// Those who wait for this may go on.
     pub fn wake(&mut self, what: Wait) {
         if let Some(mut clients) = self.waiting.remove(&what) {
-            // Others would put it behind again before it could say a word.
+            // The client itself goes first: if those that write to it did, it would be behind again
+            // before its own message is taken.
             if let Wait::ClientClear(behind) = what {
                 clients.sort_by_key(|client| *client != behind);
             }

@@ -1,9 +1,11 @@
-//! What delivery has done since the server's start, for operators and benchmarks.
+//! What delivery has done since the server's start.
+
+use std::fmt;
 
 /// Counters; they only grow. Each is incremented where it happens, and none costs anything per
 /// member of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Metrics {
+pub struct DeliveryMetrics {
     /// Messages published to channels, each once, however many members and encodings there are.
     pub messages_published: u64,
     /// Published messages times the members that their channel had.
@@ -28,4 +30,27 @@ pub struct Metrics {
     pub clients_over_mark: u64,
     /// Clients that were closed as too slow.
     pub clients_too_slow: u64,
+}
+
+/// For the log: each counter after its name.
+impl fmt::Display for DeliveryMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeliveryMetrics {
+            messages_published,
+            deliveries,
+            sends,
+            bytes_encoded,
+            batches_frozen,
+            ..
+        } = self;
+        let DeliveryMetrics { writes, writes_blocked, bytes_written, waits, .. } = self;
+        let DeliveryMetrics { clients_over_mark, clients_too_slow, .. } = self;
+        write!(
+            f,
+            "messages published {messages_published}, deliveries {deliveries}, sends {sends}, \
+             bytes encoded {bytes_encoded}, batches {batches_frozen}, writes {writes}, blocked \
+             {writes_blocked}, bytes written {bytes_written}, waits {waits}, clients over the mark \
+             {clients_over_mark}, too slow {clients_too_slow}"
+        )
+    }
 }

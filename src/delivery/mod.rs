@@ -27,7 +27,7 @@ use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::{Flow, Pressure};
 use crate::delivery::limits::DeliveryLimits;
-use crate::delivery::metrics::Metrics;
+use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::recipients::{Priority, Recipients};
 use crate::ids::{ClientId, Ticket};
@@ -47,8 +47,8 @@ pub struct Delivery {
     recipients: Recipients,
     flow: Flow,
     compressor: Compressor,
-    metrics: Metrics,
-    /// Nothing more is published: everybody is leaving, and nobody wants to read that of everybody.
+    metrics: DeliveryMetrics,
+    /// Everybody is leaving: announcements of that are not published.
     is_draining: bool,
 }
 
@@ -60,7 +60,7 @@ impl Delivery {
             recipients: Recipients::new(limits.clients_expected),
             flow: Flow::new(limits),
             compressor: Compressor::default(),
-            metrics: Metrics::default(),
+            metrics: DeliveryMetrics::default(),
             is_draining: false,
         }
     }
@@ -76,7 +76,7 @@ impl Delivery {
     }
 
     /// What has been done since the start.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &DeliveryMetrics {
         &self.metrics
     }
 
@@ -336,7 +336,7 @@ impl Delivery {
         self.channels.have_batches() || self.to_write() != (0, 0) || self.flow.has_woken()
     }
 
-    /// How many clients are ready to be written to now: prompt ones and bulk ones.
+    /// How many entries the two write queues have, prompt and bulk; some may be stale.
     pub(crate) fn to_write(&self) -> (usize, usize) {
         self.recipients.to_write()
     }

@@ -441,7 +441,7 @@ fn outbox_bytes(out: &Delivery, id: ClientId) -> usize {
 fn what_is_done_is_counted() {
     let (mut out, channels) = delivery(3, 1);
     (0..3).for_each(|key| out.join(channels[0], client(key)));
-    assert_eq!(*out.metrics(), Metrics::default());
+    assert_eq!(*out.metrics(), DeliveryMetrics::default());
     say(&mut out, channels[0], "four");
     let copy = out.encode(client(0), |to| {
         to.message(FrameKind::Text, |buffer| buffer.extend_from_slice(b"my six"))
@@ -461,7 +461,7 @@ fn what_is_done_is_counted() {
     let metrics = *out.metrics();
     assert_eq!(
         metrics,
-        Metrics {
+        DeliveryMetrics {
             messages_published: 2,
             deliveries: 6,
             sends: 1,
@@ -471,7 +471,7 @@ fn what_is_done_is_counted() {
             writes_blocked: 2,
             bytes_written: 13,
             waits: 1,
-            ..Metrics::default()
+            ..DeliveryMetrics::default()
         }
     );
     out.drain();
@@ -492,7 +492,7 @@ fn a_client_is_too_slow_once_and_one_that_is_closing_no_more() {
     out.shut(client(1));
     out.append(client(1), &[b'x'; 1001]);
     assert_eq!(out.take_too_slow(), [], "it is being closed");
-    let Metrics { clients_too_slow, clients_over_mark, .. } = *out.metrics();
+    let DeliveryMetrics { clients_too_slow, clients_over_mark, .. } = *out.metrics();
     assert_eq!((clients_too_slow, clients_over_mark), (1, 1));
     assert_eq!(out.take_newly_over(), [client(1)]);
 }

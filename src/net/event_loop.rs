@@ -116,7 +116,9 @@ impl<A: Service> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             if let Some(ended) = self.turn(&mut events)? {
-                info!("served for {} s: {}", self.clock.elapsed().as_secs(), self.metrics);
+                let seconds = self.clock.elapsed().as_secs();
+                let (server, delivery) = (self.server.metrics(), self.server.delivery_metrics());
+                info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics);
                 return Ok(ended);
             }
         }
@@ -186,7 +188,7 @@ impl<A: Service> EventLoop<A> {
             match event.token() {
                 LISTENER => self.listener.set_ready(),
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
-                // The answers are taken in any turn that there are some.
+                // The worker's answers are taken in every turn.
                 WAKER => {}
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns
@@ -217,8 +219,8 @@ impl<A: Service> EventLoop<A> {
         }
     }
 
-    /// Hands the services' slow work to the worker. At the end of a turn, so that what was asked
-    /// for anywhere in it is among it.
+    /// Gives the service's slow work to the worker: at the end of a turn, so that all jobs asked
+    /// for in it are included.
     fn start_jobs(&mut self, now: Now) {
         for job in self.server.take_jobs() {
             self.metrics.jobs += 1;

@@ -44,8 +44,7 @@ impl Rejected {
     }
 }
 
-/// For the log: `3 connections, 2 rejected (...), ...`, each with its name, so that it can be
-/// searched for.
+/// For the log: each counter after its name.
 impl fmt::Display for NetMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NetMetrics { turns, accepted, rejected, accept_errors, jobs } = self;

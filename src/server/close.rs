@@ -1,9 +1,9 @@
 //! How a connection is closed, in one order:
 //!
-//! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and its
-//!    wire writes its last bytes behind what is queued. All that is flushed: for as long as it reads
-//!    if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it was too
-//!    slow.
+//! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and
+//!    its wire writes its last bytes behind what is queued. All that is flushed: for as long as it
+//!    reads if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it
+//!    was too slow.
 //! 2. *Lingering*, once it is *settled*: its outbox is empty and its stream wants to write nothing.
 //!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
 //!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
@@ -26,8 +26,8 @@ use crate::wire::close::CloseReason;
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Stops reading from everybody: what is queued is flushed, then connections are closed. The
-    /// next turns do it. Connections that ask for our health are answered that we are draining until
-    /// [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
+    /// next turns do it. Connections that ask for our health are answered that we are draining
+    /// until [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;
         self.out.drain();
@@ -97,8 +97,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn tell_service(&mut self, id: ClientId, standing: Standing) {
         match standing {
             Standing::Unknown => {}
-            Standing::Listening => self.service.has_listened(id, &mut self.out),
-            Standing::Opened => {
+            Standing::Listening => self.service.stopped_listening(id, &mut self.out),
+            Standing::Known => {
                 let peer = self.connections[id.index()].peer();
                 self.service.closed(id, peer, &mut self.out);
             }
@@ -223,7 +223,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The connection is over; it leaves the slab when the turn ends.
     fn end(&mut self, id: ClientId) {
         if self.connections[id.index()].end() {
-            self.closed.push(id);
+            self.gone.push(id);
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) enum Standing {
     /// It has said nothing yet, and is shown what others say.
     Listening,
     /// It has been opened.
-    Opened,
+    Known,
 }
 
 /// What a connection's next read waits for.
@@ -67,10 +67,9 @@ enum Input {
 /// One connection's receiving side; its sending side is in [`crate::delivery::Delivery`] under the
 /// same key.
 ///
-/// Invariant: the service and the wire have a say only while it is `Open` or `Ending`; from
-/// `Closing` on neither input nor a message is kept, and the service does not know it. It is on the
-/// ready list exactly if its schedule is `Ready`, and what is kept of it is looked at again: a
-/// pending message means that it is not `Idle`.
+/// Invariant: the service knows it only while it is `Open` or `Ending`; from `Closing` on nothing
+/// waits in its inbox. It is on the ready list exactly if its schedule is `Ready`. A message that
+/// waits will be offered again: the schedule is not `Idle` then.
 #[derive(Debug)]
 pub struct Connection<S> {
     pub(super) stream: S,
@@ -171,7 +170,7 @@ impl<S> Connection<S> {
         Some(standing)
     }
 
-    /// Whether it has nothing left to say that would have to be read before its end.
+    /// Whether its end has been read, so that it need not linger.
     pub(super) fn has_closed_too(&self) -> bool {
         matches!(self.state, State::Closing { input_ended: true, .. })
     }
@@ -211,8 +210,8 @@ impl<S> Connection<S> {
 
     // ---- What the service knows ----
 
-    pub(super) fn is_opened(&self) -> bool {
-        matches!(self.state, State::Open(Standing::Opened) | State::Ending(Standing::Opened))
+    pub(super) fn is_known_to_service(&self) -> bool {
+        matches!(self.state, State::Open(Standing::Known) | State::Ending(Standing::Known))
     }
 
     pub(super) fn is_listening(&self) -> bool {
@@ -273,7 +272,9 @@ impl<S> Connection<S> {
 
     /// The end has been reported.
     pub(super) fn note_input_ended(&mut self) {
-        self.input = Input::Ended;
+        if self.input == Input::Open {
+            self.input = Input::Ended;
+        }
     }
 
     /// Nothing that is written reaches it any more. Returns whether that is new.

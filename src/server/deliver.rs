@@ -49,8 +49,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         match written {
             Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
             Ok(taken) => {
-                self.metrics.writes += 1;
-                self.metrics.written_bytes += taken as u64;
                 connection.wire.sent();
                 self.out.wrote(id, taken, taken < bytes);
             }

@@ -18,7 +18,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// its limit.
     #[doc(hidden)]
     pub fn assert_invariants(&self) {
-        assert!(self.closed.is_empty(), "the closed are reaped with the turn");
+        assert!(self.gone.is_empty(), "those that have gone are reaped with the turn");
         assert!(self.unflushed.is_empty(), "streams are flushed with the turn");
         self.assert_ready_list();
         for (key, connection) in &self.connections {

@@ -1,14 +1,12 @@
 //! What the server has done so far, counted.
 
+use std::fmt;
+
 use crate::wire::close::CloseReason;
 
 /// Counters of one server since its start. They only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Metrics {
-    /// Turns, busy or not.
-    pub turns: u64,
-    /// Connections that have been accepted.
-    pub accepted: u64,
+pub struct ServerMetrics {
     /// Reads that have brought something.
     pub reads: u64,
     /// Bytes that reads have brought, those of connections that are closing included.
@@ -20,10 +18,6 @@ pub struct Metrics {
     pub requests: u64,
     /// Requests that have become WebSockets.
     pub upgrades: u64,
-    /// Writes of which something was taken.
-    pub writes: u64,
-    /// Bytes that writes have taken.
-    pub written_bytes: u64,
     /// Connections that have begun to close, by why.
     pub closed: ClosedMetrics,
 }
@@ -44,6 +38,21 @@ pub struct ClosedMetrics {
     pub going_away: u64,
     /// Their connection broke.
     pub broken: u64,
+}
+
+/// For the log: each counter after its name.
+impl fmt::Display for ServerMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServerMetrics { reads, read_bytes, messages, requests, upgrades, closed } = self;
+        let ClosedMetrics { done, refused, too_slow, silent, going_away, broken } = closed;
+        write!(
+            f,
+            "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
+             upgrades {upgrades}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
+             silent {silent}, going away {going_away}, broken {broken})",
+            closed.total()
+        )
+    }
 }
 
 impl ClosedMetrics {

@@ -27,11 +27,12 @@ use slab::Slab;
 
 use crate::clock::{Millis, Now};
 use crate::delivery::encoding::Encoding;
+use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery};
 use crate::ids::{ClientId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
-use crate::server::metrics::Metrics;
+use crate::server::metrics::ServerMetrics;
 use crate::server::settings::Settings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
@@ -61,12 +62,12 @@ pub struct Server<S, A> {
     ready: Vec<ClientId>,
     /// Streams to be flushed in this turn.
     unflushed: Vec<ClientId>,
-    closed: Vec<ClientId>,
+    gone: Vec<ClientId>,
     /// One buffer for all: an idle connection has none.
     read_buffer: Vec<u8>,
     wires: wire::Shared,
     site: Site,
-    metrics: Metrics,
+    metrics: ServerMetrics,
     serial: u32,
     draining: bool,
     /// What has been served of the connection whose turn it is, in bytes.
@@ -102,10 +103,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             timers: Timers::default(),
             ready: Vec::new(),
             unflushed: Vec::new(),
-            closed: Vec::new(),
+            gone: Vec::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
             wires,
-            metrics: Metrics::default(),
+            metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,
             served_bytes: 0,
@@ -123,8 +124,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// What has been done so far.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &ServerMetrics {
         &self.metrics
+    }
+
+    /// What the sending side has done so far.
+    pub fn delivery_metrics(&self) -> &DeliveryMetrics {
+        self.out.metrics()
     }
 
     /// The key that the next client will have, under which its readiness is to be reported.
@@ -145,7 +151,6 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn accept(&mut self, stream: S, peer: SocketAddr, now: Now) -> usize {
         self.out.begin_turn(now);
         self.serial = self.serial.wrapping_add(1).max(1);
-        self.metrics.accepted += 1;
         let entry = self.connections.vacant_entry();
         let id = ClientId::new(entry.key(), self.serial);
         let wire = Wire::new(self.service.line_mode(), now.ms);
@@ -204,7 +209,6 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// The first half of a turn: receive, tick, keep.
     pub fn receive(&mut self, now: Now) {
-        self.metrics.turns += 1;
         self.out.begin_turn(now);
         self.read();
         self.tick();
@@ -266,7 +270,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     fn reap(&mut self) {
-        for id in self.closed.drain(..) {
+        for id in self.gone.drain(..) {
             self.out.remove(id);
             let connection = self.connections.remove(id.index());
             self.addresses.disconnected(connection.peer().ip());

@@ -116,8 +116,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn open(&mut self, id: ClientId) {
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
-        if connection.set_standing(Standing::Opened) == Standing::Listening {
-            self.service.has_listened(id, &mut self.out);
+        if connection.set_standing(Standing::Known) == Standing::Listening {
+            self.service.stopped_listening(id, &mut self.out);
         }
         let hello = Hello { peer, subprotocol: None, query: &NO_QUERY };
         self.service.opened(id, &hello, &mut self.out);
@@ -231,7 +231,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 connections.filter(move |one| is(one)).map(|one| one.peer().ip())
             };
             self.browsers.turn(now, ips(|one| one.wire.is_page()));
-            self.terminals.turn(now, ips(|one| one.wire.is_terminal() && one.is_opened()));
+            self.terminals
+                .turn(now, ips(|one| one.wire.is_terminal() && one.is_known_to_service()));
         }
     }
 }

@@ -273,7 +273,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service a line. The first one opens its client.
     fn offer_line(&mut self, id: ClientId, line: &[u8]) {
-        if self.connections[id.index()].is_opened() {
+        if self.connections[id.index()].is_known_to_service() {
             return self.offer(id, FrameKind::Text, line);
         }
         self.open(id);

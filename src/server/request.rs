@@ -66,7 +66,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let peer = connection.peer();
         let hello = Hello { peer, subprotocol: upgrade.subprotocol, query: &upgrade.query };
         connection.wire.upgrade(upgrade, self.out.now().ms);
-        connection.set_standing(Standing::Opened);
+        connection.set_standing(Standing::Known);
         self.set_wire_timeout(id);
         let dialect = self.service.dialect(&hello);
         self.out.append(id, &upgrade.response);

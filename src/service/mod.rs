@@ -18,7 +18,8 @@ use crate::wire::websocket::handshake::Query;
 /// One message from a client, as its wire delivered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incoming<'a> {
-    /// Where the client comes from. A service need not keep it: one that does pays for every client.
+    /// Where the client comes from. A service need not keep it: one that does pays for every
+    /// client.
     pub peer: Peer,
     /// A line is always `Text`, whatever its bytes are.
     pub kind: FrameKind,
@@ -93,7 +94,7 @@ pub trait Service {
     }
 
     /// One that has been listening comes in, or goes.
-    fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
+    fn stopped_listening(&mut self, client: ClientId, out: &mut Delivery) {
         let _ = (client, out);
     }
 
@@ -102,8 +103,8 @@ pub trait Service {
         &[]
     }
 
-    /// What a client may say of itself in the query of its URL. These are decoded for every service,
-    /// so that a client that writes them badly is told so wherever it connects.
+    /// What a client may say of itself in the query of its URL. These are decoded for every
+    /// service, so that a client that writes them badly is told so wherever it connects.
     fn query_keys(&self) -> &'static [&'static str] {
         &["name", "room"]
     }

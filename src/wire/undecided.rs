@@ -66,7 +66,7 @@ impl Undecided {
         self.since + timeouts.hold_ms
     }
 
-    /// Whether it has been silent for so long that it is no browser which is about to ask.
+    /// Whether it may still be a browser that is about to ask: it has not been silent for long.
     pub(super) fn is_held(&self, now: Millis, timeouts: &Timeouts) -> bool {
         now < self.next_timeout(timeouts)
     }

@@ -303,7 +303,7 @@ impl Model {
     }
 
     /// It listens no more: it comes in, asks for something else, or goes.
-    pub fn has_listened(&mut self, number: usize, is_over_limit: bool, now: Now) {
+    pub fn stopped_listening(&mut self, number: usize, is_over_limit: bool, now: Now) {
         let client = self.client(number);
         assert!(std::mem::take(&mut client.listens), "client {number} did not listen");
         client.was_behind(is_over_limit, now);

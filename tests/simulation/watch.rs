@@ -108,10 +108,10 @@ impl Service for Watch {
         self.chat.listens(client, out);
     }
 
-    fn has_listened(&mut self, client: ClientId, out: &mut Delivery) {
+    fn stopped_listening(&mut self, client: ClientId, out: &mut Delivery) {
         let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
-        self.model.borrow_mut().has_listened(number(client), is_over_limit, out.now());
-        self.chat.has_listened(client, out);
+        self.model.borrow_mut().stopped_listening(number(client), is_over_limit, out.now());
+        self.chat.stopped_listening(client, out);
     }
 
     fn query_keys(&self) -> &'static [&'static str] {

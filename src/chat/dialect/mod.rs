@@ -1,8 +1,8 @@
 //! The languages that clients speak. Each is one file that reads requests (`parse`) and writes
 //! replies (`render`); [`reply`] has all that clients can be told.
 //!
-//! To add one: a variant of [`Dialect`] and a file. The compiler points to every place where
-//! dialects differ.
+//! To add one: a variant of [`Dialect`], which goes into `ALL` as well, and a file. From there the
+//! compiler points to every place where dialects differ.
 
 pub mod history;
 pub mod json;

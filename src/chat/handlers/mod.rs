@@ -114,7 +114,8 @@ impl Chat {
 
     // ---- Finding ----
 
-    /// The room that a client names, or talks in; it has to be in it.
+    /// The room that a request names, or the one that its sender talks in; an error if the sender
+    /// is not a member.
     pub(super) fn room_of(
         &self,
         cx: &Context<'_>,

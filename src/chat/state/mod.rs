@@ -1,8 +1,8 @@
 //! What the chat knows: users, rooms, who is in which, and what was said.
 //!
 //! It is a deterministic state machine: the same records in the same order give equal states, on
-//! any machine. It knows no connections, channels or clocks, and draws no random numbers; tables of
-//! hashes find things here and never order them.
+//! any machine. It knows no connections, channels or clocks, and draws no random numbers. Hash
+//! tables are for look-ups only: nothing depends on their order.
 
 pub mod history;
 pub mod rooms;

@@ -1,8 +1,8 @@
 //! The log: lines go through a queue to a thread of its own, which alone writes to standard error.
 //!
 //! Logging never waits, whatever reads standard error: a pipe that nobody empties, a terminal that
-//! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of one
-//! kind of line are thinned out before they come to it.
+//! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of
+//! one kind of line are thinned out before they come to it.
 
 use std::collections::HashMap;
 use std::io::{self, Write};

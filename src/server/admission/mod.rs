@@ -29,8 +29,9 @@ const PUBLIC_CONNECTS: (u32, u32) = (512, 32);
 /// bytes, about 1 MiB.
 const RECENT_MAX: usize = 7 << 13;
 
-/// What counts as one address: an IPv4 address, or the /64 network of an IPv6 address, which is what one
-/// host or one home is given (RFC 6177); it could come from another address of its 2^64 each time.
+/// What counts as one address: an IPv4 address, or the /64 network of an IPv6 address, which is
+/// what one host or one home is given (RFC 6177); it could come from another address of its 2^64
+/// each time.
 ///
 /// Held as the network's 64 bits. IPv4 addresses take the place of the networks in `::/32`, which
 /// are nobody's (RFC 4291, 2.4 reserves 0000::/8) but for that of `::1`: it falls on 0.0.0.0, which
@@ -109,8 +110,8 @@ pub struct AddressPolicy {
 /// An address with clients takes 20 to 40 bytes, one without any nothing: where everybody has an
 /// address of their own, that is memory of every client.
 ///
-/// Both are hashed with keys that nobody outside knows: an attacker who picks addresses must not pick
-/// where they collide.
+/// Both are hashed with keys that nobody outside knows: an attacker who picks addresses must not
+/// pick where they collide.
 #[derive(Debug)]
 pub struct Admission {
     policy: AddressPolicy,

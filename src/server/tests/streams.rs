@@ -133,11 +133,10 @@ fn what_is_done_is_counted() {
     sim.server.readable(reset.key);
     sim.settle();
     let metrics = *sim.server.metrics();
-    assert_eq!((metrics.accepted, metrics.messages), (3, 3));
-    assert!(metrics.turns > 0 && metrics.reads >= 3 && metrics.writes >= 2, "{metrics:?}");
+    assert!(metrics.messages == 3 && metrics.reads >= 3, "{metrics:?}");
     assert_eq!(metrics.read_bytes, 12 + 200);
     let written = ends.output().len() + breaks.output().len();
-    assert_eq!(metrics.written_bytes, written as u64);
+    assert_eq!(sim.server.delivery_metrics().bytes_written, written as u64);
     let closed = metrics.closed;
     assert_eq!((closed.done, closed.refused, closed.broken, closed.total()), (1, 1, 1, 3));
     assert_eq!((metrics.requests, metrics.upgrades), (0, 0));

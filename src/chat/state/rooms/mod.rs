@@ -42,8 +42,7 @@ impl Identified for Box<Room> {
     }
 }
 
-/// Where a room is kept. One is added, so that a membership that may be missing takes no more
-/// space.
+/// Where a room is kept. It is stored plus one, so that an `Option` costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RoomSlot(NonZeroU32);
 
@@ -87,16 +86,18 @@ pub struct Rooms {
     ids_used: u64,
 }
 
-/// Equal if every room is the same and shown the same, but for its members: [`super::State`] compares
-/// those. Where rooms are kept does not matter.
+/// Equal if every room is the same and shown the same, but for its members: [`super::State`]
+/// compares those. Where rooms are kept does not matter.
 impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
-            other.get(room.id).is_some_and(|other| {
-                other.name.as_str() == room.name.as_str()
-                    && other.topic == room.topic
-                    && other.history == room.history
-                    && other.vacant_since == room.vacant_since
+            // Named one by one, so that a new field cannot be forgotten here.
+            let Room { id, name, topic, history, members: _, vacant_since } = room;
+            other.get(*id).is_some_and(|other| {
+                other.name.as_str() == name.as_str()
+                    && other.topic == *topic
+                    && other.history == *history
+                    && other.vacant_since == *vacant_since
             })
         };
         self.limits == other.limits

@@ -71,8 +71,8 @@ impl Default for Users {
     }
 }
 
-/// Equal if everybody is the same and shown the same; where they are kept does not matter, and where
-/// they are members is compared by room.
+/// Equal if everybody is the same and shown the same; where they are kept does not matter, and
+/// where they are members is compared by room.
 impl PartialEq for Users {
     fn eq(&self, other: &Users) -> bool {
         let is_same = |user: &User| {
