@@ -182,7 +182,7 @@ pub enum Elapsed {
     Held {
         greet_at: Millis,
     },
-    /// It has been silent for so long that it may be greeted.
+    /// It has not decided for so long that it may be greeted, if it has sent nothing.
     Silent,
     /// To be sent these bytes, and to be asked again then.
     Send(Vec<u8>, Millis),

@@ -77,11 +77,7 @@ impl Undecided {
             false => timeouts.greet_after_remote_ms,
         };
         let greet_at = self.since + after_ms;
-        match () {
-            () if observed.now < greet_at => Elapsed::Held { greet_at },
-            () if observed.input.is_empty() => Elapsed::Silent,
-            () => Elapsed::Nothing,
-        }
+        if observed.now < greet_at { Elapsed::Held { greet_at } } else { Elapsed::Silent }
     }
 }
 

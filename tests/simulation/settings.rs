@@ -9,10 +9,13 @@ use fastrand::Rng;
 
 pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     let outbox_mark_bytes = rng.usize(400..3000);
+    // Not drawn by itself: all other draws stay what they are.
+    let hold_ms = if outbox_mark_bytes % 2 == 0 { 100 } else { 160 };
     ConnectionLimits {
         delivery: DeliveryLimits {
             clients_expected: 0,
             outbox_mark_bytes,
+            // As in production; there is room for one of the largest messages besides.
             outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
             too_slow_ms: 1200,
             stalled_ms: 300,
@@ -22,14 +25,14 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
         read_bytes_max: rng.usize(64..700),
         writes_max: rng.usize(2..40),
         bulk_writes_min: rng.usize(1..4),
-        // As in production; there is room for one of the largest messages besides.
         last_words_ms: 40_000,
         wire: Timeouts {
             linger_ms: rng.u64(100..1500),
             linger_sending_ms: rng.u64(1500..3000),
-            greet_after_ms: 160,
-            greet_after_remote_ms: 160,
-            hold_ms: 100,
+            // As in production, or no later than what is held is released.
+            greet_after_ms: hold_ms.max(160),
+            greet_after_remote_ms: hold_ms.max(160),
+            hold_ms,
             head_ms: 500,
             keep_alive_ms: rng.u64(500..1200),
             ping_after_ms: rng.u64(400..1000),

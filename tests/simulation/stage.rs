@@ -26,8 +26,11 @@ impl Link {
     /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait:
     /// it is over the mark, and the kernel takes something for it or did so not long ago.
     pub fn is_behind(&self, unsent_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
-        let blocked_since = self.wire.borrow().blocked_since;
+        let wire = self.wire.borrow();
+        let blocked_since = wire.blocked_since;
+        // A stream with a buffer may take nothing while its socket takes a little of that.
         unsent_bytes > limits.delivery.outbox_mark_bytes
+            && !wire.has_buffer()
             && blocked_since.is_none_or(|at| now_ms < at + limits.delivery.stalled_ms)
     }
 }

@@ -73,6 +73,10 @@ pub struct Wire {
 }
 
 impl Wire {
+    pub fn has_buffer(&self) -> bool {
+        self.faults.buffer_bytes_max > 0
+    }
+
     pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
         let mut rng = Rng::with_seed(seed);
         Wire {

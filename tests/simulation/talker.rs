@@ -219,6 +219,10 @@ impl Talker {
         if self.habit != Habit::Prompt || self.end == Some(End::Reset) {
             return;
         }
+        if self.wire.borrow().established_at.is_none() {
+            let is_stopped = self.end == Some(End::Stopped);
+            return assert!(is_stopped, "client {} was never established", self.number);
+        }
         assert!(
             !self.wire.borrow().reset_by_close,
             "client {} ({:?}) lost its last words to a reset",

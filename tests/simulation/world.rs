@@ -475,9 +475,9 @@ impl World {
         for person in &mut people {
             let has_gone = person.wire.borrow().dropped;
             match has_gone {
-                false => assert_eq!(
-                    person.end,
-                    Some(End::Stopped { known: false }),
+                // Of one whose connection broke in the middle of its request the server may not know.
+                false => assert!(
+                    matches!(person.end, Some(End::Stopped { known: false } | End::Reset)),
                     "client {}",
                     person.number
                 ),

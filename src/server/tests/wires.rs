@@ -902,6 +902,24 @@ fn a_server_that_closes_waits_for_the_answer_but_not_for_ever() {
 }
 
 #[test]
+fn what_is_held_is_released_also_to_one_that_has_begun_to_send() {
+    for greet_after_ms in [1, 12_000] {
+        let limits = limits();
+        let wire = Timeouts { greet_after_ms, ..limits.wire };
+        let settings =
+            Settings { limits: ConnectionLimits { wire, ..limits }, ..settings(Protocols::Auto) };
+        let mut sim = Sim::with(settings, Broadcast::new);
+        let (begun, talker) = (sim.connect(PLENTY), sim.connect(PLENTY));
+        sim.send(&begun, "GE");
+        sim.send(&talker, "held\n");
+        sim.settle();
+        assert_eq!(begun.output(), "");
+        sim.pass(300);
+        assert_eq!(begun.take_output(), "held\n", "greeted after {greet_after_ms} ms");
+    }
+}
+
+#[test]
 fn draining_says_so_to_each_in_its_own_manner() {
     let mut sim = chat(Protocols::Auto);
     let (socket, page, undecided, terminal) =
