@@ -51,7 +51,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.close_too_slow();
     }
 
-    /// Closes all that are owed too much, or have not read for too long.
+    /// Closes all that have too much queued, or have not read for too long.
     pub(super) fn close_too_slow(&mut self) {
         loop {
             let too_slow = self.out.take_too_slow();
@@ -131,7 +131,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Ends a closing connection that has taken nothing for too long. While it reads, it gets all
-    /// that it is owed.
+    /// that is queued for it.
     pub(super) fn check_drain(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let give_up_at = self.out.last_taken(id) + self.settings.limits.drain_ms;

@@ -10,7 +10,7 @@ use crate::server::timers::Due;
 use crate::service::Service;
 
 impl<S: Stream, A: Service> Server<S, A> {
-    /// Writes once to all that are owed something, within the turn's budget.
+    /// Writes once to all that have something queued, within the turn's budget.
     pub(super) fn write_all(&mut self) {
         let (prompt, bulk) = self.out.to_write();
         let prompt = prompt.min(self.settings.limits.writes_max);

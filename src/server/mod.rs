@@ -41,7 +41,7 @@ use crate::site::Site;
 use crate::wire::detect::Payload;
 use crate::wire::{self, Wire};
 
-/// The connections, what they are owed, and the service that they talk to.
+/// The connections, what is queued for them, and the service that they talk to.
 ///
 /// Invariant: a connection is on the ready list exactly if it is marked so; one that is gone is on
 /// the `closed` list, and leaves the slab at the end of the turn and never earlier: this turn's

@@ -55,7 +55,7 @@ pub struct ConnectionLimits {
     pub wire: Timeouts,
     /// How long a stream may take until it can carry bytes.
     pub establish_ms: Millis,
-    /// How long a closing client that is owed something may go without reading any of it. Not less
+    /// How long a closing client with something queued may go without reading any of it. Not less
     /// than `--drain-seconds`: when the server stops, the event loop ends the wait.
     pub drain_ms: Millis,
 }

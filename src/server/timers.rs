@@ -19,7 +19,7 @@ pub enum Due {
     Pressure,
     /// A client that had to wait for a moment may go on.
     Resume,
-    /// A closing connection should have taken something of what it is owed.
+    /// A closing connection should have taken something of what is queued for it.
     Drain,
     /// A closing connection's stream should have passed on its last bytes.
     Flush,

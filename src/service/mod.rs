@@ -48,7 +48,7 @@ pub enum Outcome {
     /// It changed nothing; the server keeps it and offers it again then, and reads no more from
     /// this client meanwhile.
     Blocked(Wait),
-    /// It was the last: this client is to be closed, once it has been sent all that it is owed.
+    /// It was the last: this client is to be closed, once it has been sent all that is queued.
     Close(CloseReason),
 }
 

@@ -9,7 +9,7 @@ use super::websocket::ProtocolError;
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// It asked to go, or its input ended; all it was owed has been queued.
+    /// It asked to go, or its input ended; all that it is to get is queued.
     Done,
     /// It has sent a Close frame with this code, which is to be returned.
     Answer(Option<u16>),
