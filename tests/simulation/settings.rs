@@ -10,7 +10,7 @@ use fastrand::Rng;
 pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     let outbox_mark_bytes = rng.usize(400..3000);
     // Not drawn by itself: all other draws stay what they are.
-    let hold_ms = if outbox_mark_bytes % 2 == 0 { 100 } else { 160 };
+    let hold_ms = if outbox_mark_bytes.is_multiple_of(2) { 100 } else { 160 };
     ConnectionLimits {
         delivery: DeliveryLimits {
             clients_expected: 0,
