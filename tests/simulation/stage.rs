@@ -30,7 +30,7 @@ impl Link {
         let blocked_since = wire.blocked_since;
         // A stream with a buffer may take nothing while its socket takes a little of that.
         unsent_bytes > limits.delivery.outbox_mark_bytes
-            && !wire.has_buffer()
+            && wire.faults.buffer_bytes_max == 0
             && blocked_since.is_none_or(|at| now_ms < at + limits.delivery.stalled_ms)
     }
 }

@@ -27,7 +27,7 @@ pub struct Faults {
 #[derive(Debug)]
 pub struct Wire {
     rng: Rng,
-    faults: Faults,
+    pub faults: Faults,
     clock: Rc<Cell<u64>>,
     /// Sent by the client, on its way.
     pub uplink: VecDeque<u8>,
@@ -73,10 +73,6 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn has_buffer(&self) -> bool {
-        self.faults.buffer_bytes_max > 0
-    }
-
     pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
         let mut rng = Rng::with_seed(seed);
         Wire {
