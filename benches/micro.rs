@@ -172,7 +172,7 @@ mod chat {
     use chat_server::clock::Now;
     use chat_server::config::Config;
     use chat_server::server::Server;
-    use chat_server::server::settings::Settings;
+    use chat_server::server::settings::ServerSettings;
     use chat_server::server::stream::Stream;
 
     /// A client whose kernel takes everything and forgets it.
@@ -224,7 +224,8 @@ mod chat {
     fn said(bencher: Bencher, members: usize, messages: usize) {
         let line = ["chat-server", "--rate-limit=off", "--replay=0"].map(Into::into);
         let config = Config::read(line).expect("these flags make sense");
-        let mut server = Server::new(Settings::default(), |_| Chat::new(config.chat("now".into())));
+        let mut server =
+            Server::new(ServerSettings::default(), |_| Chat::new(config.chat("now".into())));
         let now = Now { ms: 1000, unix_ms: 1_700_000_000_000 };
         let clients: Vec<(usize, Far)> = (0..members)
             .map(|number| {

@@ -8,12 +8,14 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::chat::{self, state::history::HistoryLimits, state::rooms::RoomLimits};
+use crate::chat::settings::{ANSWER_BYTES_MAX, ChatSettings, ROOM_HISTORY_BYTES_MAX};
+use crate::chat::state::history::HistoryLimits;
+use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
 use crate::server::admission::{AddressPolicy, MaxClients};
-use crate::server::settings::{ConnectionLimits, Settings};
+use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
 use crate::wire::{Protocols, Timeouts};
@@ -202,8 +204,8 @@ impl Config {
     }
 
     /// How the chat behaves; `epoch` tells this run of the server from others.
-    pub fn chat(&self, epoch: String) -> chat::Settings {
-        chat::Settings {
+    pub fn chat(&self, epoch: String) -> ChatSettings {
+        ChatSettings {
             rooms: RoomLimits {
                 rooms_max: self.max_rooms as usize,
                 history: HistoryLimits {
@@ -217,7 +219,7 @@ impl Config {
             rate: self.rate_limit,
             announce_below: self.announce_below,
             message_bytes_max: self.max_message_bytes as usize,
-            answer_bytes_max: chat::ANSWER_BYTES_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
             epoch,
         }
     }
@@ -232,7 +234,7 @@ impl Config {
         }
     }
 
-    fn server(&self) -> Settings {
+    fn server(&self) -> ServerSettings {
         let message_bytes_max = self.max_message_bytes as usize;
         let defaults = ConnectionLimits::default();
         let delivery = DeliveryLimits::default();
@@ -255,7 +257,7 @@ impl Config {
             },
             ..defaults
         };
-        Settings {
+        ServerSettings {
             limits,
             addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
             protocols: self.wire,
@@ -266,10 +268,6 @@ impl Config {
         }
     }
 }
-
-/// One room's history is bounded so that it can be sent to somebody who joins without passing the
-/// limit of an outbox.
-const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Folds clap's error, a small page, into the line that matters.
 fn one_line(page: &str) -> String {

@@ -30,7 +30,7 @@
 //! use std::rc::Rc;
 //!
 //! use chat_server::clock::Now;
-//! use chat_server::server::{Server, settings::Settings, stream::Stream};
+//! use chat_server::server::{Server, settings::ServerSettings, stream::Stream};
 //! use chat_server::service::broadcast::Broadcast;
 //!
 //! /// A connection in memory: what the client has sent, and what it was sent.
@@ -68,7 +68,7 @@
 //! }
 //!
 //! let at = |ms| Now { ms, unix_ms: 1_795_352_709_000 + ms };
-//! let mut server = Server::new(Settings::default(), Broadcast::new);
+//! let mut server = Server::new(ServerSettings::default(), Broadcast::new);
 //! let (talker, listener) = (Pipe::default(), Pipe::default());
 //!
 //! // Accept: each client has a key, under which its readiness is reported.
@@ -107,7 +107,7 @@
 //! | a limit of connections | `src/server/settings.rs` | `src/config.rs` |
 //! | a limit of addresses | `src/server/admission/` | `src/config.rs` |
 //! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config.rs` |
-//! | a limit of the chat | `src/chat/mod.rs`: `Settings` | `src/config.rs` |
+//! | a limit of the chat | `src/chat/settings.rs` | `src/config.rs` |
 //! | a flag | `src/config.rs` | `docs/flags.md` |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |

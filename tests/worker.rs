@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, raise};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::server::settings::Settings;
+use chat_server::server::settings::ServerSettings;
 use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
 
 use common::Client;
@@ -112,7 +112,7 @@ impl Running {
                 addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
                 clients_max: Some(200),
                 drain,
-                server: Settings::default(),
+                server: ServerSettings::default(),
             };
             let mut event_loop =
                 EventLoop::bind(settings, |_| SlowEcho::new(jobs_wait)).expect("a free port");

@@ -20,6 +20,7 @@ pub mod name;
 pub mod record;
 pub mod request;
 mod session;
+pub mod settings;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -31,51 +32,28 @@ use name::RoomName;
 use record::{Journal, Presence, Record};
 use request::{PublishesTo, Request, RequestError};
 use session::{RoomChannels, Sessions};
+use settings::ChatSettings;
 use state::State;
-use state::rooms::RoomLimits;
 
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 use crate::site::{self, Site};
-use crate::throttle::Rate;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
 const LOBBY: &str = "#lobby";
 
-/// Most bytes of an answer that lists messages. Most clients take messages of at least 1 MiB; a
-/// quarter of that leaves room for those that take less.
-pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
-
 fn lobby() -> RoomName {
     RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
-}
-
-/// How the chat behaves; most of it are flags, see `config.rs`.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub rooms: RoomLimits,
-    pub rooms_per_client_max: usize,
-    /// Messages shown to one who joins.
-    pub replay: u32,
-    pub rate: Rate,
-    /// Comings, goings and renamings are told in rooms of at most so many members.
-    pub announce_below: u32,
-    pub message_bytes_max: usize,
-    /// An answer that lists messages has at most so many bytes, but for one message that has more
-    /// by itself.
-    pub answer_bytes_max: usize,
-    /// Tells one run of the server from another: message ids start over with it.
-    pub epoch: String,
 }
 
 /// The chat service.
 #[derive(Debug)]
 pub struct Chat {
-    settings: Settings,
+    settings: ChatSettings,
     state: State,
     journal: Journal,
     sessions: Sessions,
@@ -83,7 +61,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    pub fn new(settings: Settings) -> Chat {
+    pub fn new(settings: ChatSettings) -> Chat {
         Chat {
             state: State::new(settings.rooms),
             journal: Journal::default(),
@@ -94,7 +72,7 @@ impl Chat {
     }
 
     /// A chat that retains its records until they are taken.
-    pub fn retaining_records(settings: Settings) -> Chat {
+    pub fn retaining_records(settings: ChatSettings) -> Chat {
         Chat { journal: Journal::retaining(), ..Chat::new(settings) }
     }
 

@@ -20,7 +20,7 @@ use crate::net::signals::{self, Stop};
 use crate::net::trim::{TrimTimer, trim};
 use crate::net::worker::Worker;
 use crate::server::Server;
-use crate::server::settings::Settings;
+use crate::server::settings::ServerSettings;
 use crate::service::Service;
 
 /// Readiness events taken from the kernel at once.
@@ -41,7 +41,7 @@ pub struct NetSettings {
     pub clients_max: Option<usize>,
     /// `--drain-seconds`.
     pub drain: Duration,
-    pub server: Settings,
+    pub server: ServerSettings,
 }
 
 /// Drives a [`Server`] with sockets, the clock and signals.

@@ -33,7 +33,7 @@ use crate::ids::{ClientId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
 use crate::server::metrics::ServerMetrics;
-use crate::server::settings::Settings;
+use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
 use crate::service::{Answer, Job, Service};
@@ -48,7 +48,7 @@ use crate::wire::{self, Wire};
 /// events may still name its key.
 #[derive(Debug)]
 pub struct Server<S, A> {
-    settings: Settings,
+    settings: ServerSettings,
     connections: Slab<Connection<S>>,
     addresses: Admission,
     /// Where HTTP has come from: a silent connection from there may be one that a browser has
@@ -83,7 +83,7 @@ const SERVED_READS_MAX: usize = 4;
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// A server without clients; `service` is made with the sending side it will speak through.
-    pub fn new(settings: Settings, service: impl FnOnce(&mut Delivery) -> A) -> Server<S, A> {
+    pub fn new(settings: ServerSettings, service: impl FnOnce(&mut Delivery) -> A) -> Server<S, A> {
         let mut out = Delivery::new(settings.limits.delivery);
         let service = service(&mut out);
         let wires = wire::Shared::new(

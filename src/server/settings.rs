@@ -8,7 +8,7 @@ use crate::wire::{Protocols, Timeouts};
 
 /// How the server treats its connections.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ServerSettings {
     pub limits: ConnectionLimits,
     /// `--max-clients-per-address` and `--connect-rate`.
     pub addresses: AddressPolicy,
@@ -22,9 +22,9 @@ pub struct Settings {
     pub compress: bool,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for ServerSettings {
+    fn default() -> ServerSettings {
+        ServerSettings {
             limits: ConnectionLimits::default(),
             addresses: AddressPolicy::default(),
             protocols: Protocols::Auto,

@@ -10,7 +10,7 @@ mod coming;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_server::chat::Settings;
+use chat_server::chat::settings::ChatSettings;
 use chat_server::chat::state::history::{ALLOCATION_BYTES, Message};
 use chat_server::clock::Now;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl Client {
 
 #[derive(Debug)]
 pub struct Model {
-    settings: Settings,
+    settings: ChatSettings,
     rate: Option<(f64, f64)>,
     rooms: BTreeMap<String, Room>,
     vacant: Vec<String>,
@@ -144,7 +144,7 @@ fn others(members: usize) -> String {
 }
 
 impl Model {
-    pub fn new(settings: Settings, rate: Option<(u32, u32)>) -> Model {
+    pub fn new(settings: ChatSettings, rate: Option<(u32, u32)>) -> Model {
         Model {
             settings,
             rate: rate.map(|(burst, per_second)| (f64::from(burst), f64::from(per_second))),

@@ -9,7 +9,7 @@ use chat_server::delivery::encoding::{FrameKind, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer};
 use chat_server::server::Server;
-use chat_server::server::settings::{ConnectionLimits, Settings};
+use chat_server::server::settings::{ConnectionLimits, ServerSettings};
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::service::{Hello, Incoming, Outcome, Service};
@@ -159,8 +159,12 @@ impl Plain {
         let mut rng = Rng::with_seed(seed);
         let limits = settings::limits(&mut rng);
         let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
-        let settings =
-            Settings { limits, protocols, compress: rng.u32(0..4) == 0, ..Settings::default() };
+        let settings = ServerSettings {
+            limits,
+            protocols,
+            compress: rng.u32(0..4) == 0,
+            ..ServerSettings::default()
+        };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
         let server = Server::new(settings, |out| Witness {
             service: if broadcasts { Box::new(Broadcast::new(out)) } else { Box::new(Echo) },

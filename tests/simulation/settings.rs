@@ -1,6 +1,8 @@
 //! The limits of a run: small, so that every one of them is met.
 
-use chat_server::chat::{self, state::history::HistoryLimits, state::rooms::RoomLimits};
+use chat_server::chat::settings::ChatSettings;
+use chat_server::chat::state::history::HistoryLimits;
+use chat_server::chat::state::rooms::RoomLimits;
 use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::throttle::Rate;
@@ -45,12 +47,12 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
 }
 
 /// How the chat behaves, and its rate once more: messages at once, and messages a second.
-pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (chat::Settings, Option<(u32, u32)>) {
+pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Option<(u32, u32)>) {
     let rate = rng.bool().then(|| (rng.u32(1..20), rng.u32(2..50)));
     let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| {
         if rng.bool() { rng.usize(small) } else { large }
     };
-    let settings = chat::Settings {
+    let settings = ChatSettings {
         rooms: RoomLimits {
             rooms_max: pick(rng, 1..5, 100),
             history: HistoryLimits {

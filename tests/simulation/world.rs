@@ -10,7 +10,7 @@ use chat_server::chat::Chat;
 use chat_server::chat::state::State;
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
-use chat_server::server::settings::{ConnectionLimits, Settings};
+use chat_server::server::settings::{ConnectionLimits, ServerSettings};
 use chat_server::throttle::Rate;
 use chat_server::wire::Protocols;
 use fastrand::Rng;
@@ -83,7 +83,8 @@ impl World {
         // So that all are counted, and nobody is turned away.
         let addresses = AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None);
         let compress = rng.u32(0..4) == 0;
-        let settings = Settings { limits, addresses, protocols, compress, ..Settings::default() };
+        let settings =
+            ServerSettings { limits, addresses, protocols, compress, ..ServerSettings::default() };
         let links = Links::default();
         let watch = Watch {
             shadow: State::new(chat_settings.rooms),

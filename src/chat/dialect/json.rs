@@ -1,4 +1,5 @@
-//! The JSON dialect, `chat.v1.json`: one object a frame.
+//! The JSON dialect, `chat.v1.json`: one object a frame. The fields of what is sent are those of
+//! [`super::reply`].
 
 use std::borrow::Cow;
 use std::fmt;

@@ -5,10 +5,8 @@ use crate::chat::Chat;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
+use crate::chat::settings::TOPIC_BYTES_MAX;
 use crate::chat::state::history::{Message, MessageKind};
-
-/// A topic has at most so many bytes.
-const TOPIC_BYTES_MAX: usize = 400;
 
 impl Chat {
     pub(super) fn say(

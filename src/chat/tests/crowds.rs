@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::stage::{LINES, Stage, Visit, settings};
-use crate::chat::Settings;
+use crate::chat::settings::ChatSettings;
 use crate::service::Outcome;
 
 const PEOPLE: usize = 6;
@@ -82,7 +82,7 @@ proptest! {
 
     #[test]
     fn everybody_hears_its_rooms_in_their_order(steps in prop::collection::vec(step(), 0..150)) {
-        let mut stage = Stage::new(Settings { replay: 0, ..settings() });
+        let mut stage = Stage::new(ChatSettings { replay: 0, ..settings() });
         let mut model = Model::default();
         let mut transcripts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for who in 0..PEOPLE {

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
-use crate::chat::Settings;
 use crate::chat::record::Record;
+use crate::chat::settings::ChatSettings;
 use crate::chat::state::{State, history, rooms};
 use crate::delivery::encoding::Encoding;
 use crate::service::{Outcome, Service};
@@ -66,9 +66,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn tiny(rooms_max: usize, messages_max: usize, history_bytes_max: usize) -> Settings {
+fn tiny(rooms_max: usize, messages_max: usize, history_bytes_max: usize) -> ChatSettings {
     let history = history::HistoryLimits { messages_max, bytes_max: 1000 };
-    Settings {
+    ChatSettings {
         rooms: rooms::RoomLimits { rooms_max, history, history_bytes_max },
         rooms_per_client_max: 2,
         rate: "50:20".parse().expect("a rate"),
@@ -108,7 +108,7 @@ fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String
     (outcome, told)
 }
 
-fn rebuild(settings: &Settings, records: &[Record], times: usize) -> State {
+fn rebuild(settings: &ChatSettings, records: &[Record], times: usize) -> State {
     let mut state = State::new(settings.rooms);
     for record in records {
         (0..times).for_each(|_| state.apply(record.clone()));

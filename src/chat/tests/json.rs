@@ -289,7 +289,7 @@ fn joined(stage: &mut Stage, fields: &str) -> (serde_json::Value, Vec<u64>, Vec<
 
 #[test]
 fn a_program_that_comes_back_gets_what_it_missed() {
-    let mut stage = Stage::new(crate::chat::Settings {
+    let mut stage = Stage::new(crate::chat::settings::ChatSettings {
         rooms: crate::chat::state::rooms::RoomLimits {
             history: crate::chat::state::history::HistoryLimits {
                 messages_max: 150,
@@ -340,7 +340,7 @@ fn a_program_that_comes_back_gets_what_it_missed() {
 
 #[test]
 fn every_error_has_its_code_and_carries_the_reference() {
-    let mut stage = Stage::new(crate::chat::Settings {
+    let mut stage = Stage::new(crate::chat::settings::ChatSettings {
         rooms_per_client_max: 2,
         rooms: crate::chat::state::rooms::RoomLimits { rooms_max: 3, ..settings().rooms },
         ..settings()

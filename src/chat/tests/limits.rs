@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
-use crate::chat::Settings;
 use crate::chat::name::RoomName;
+use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
 use crate::delivery::channels::ChannelId;
@@ -15,7 +15,7 @@ use crate::throttle::Rate;
 
 fn flood_controlled(rate: &str) -> Stage {
     let mut stage =
-        Stage::new(Settings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });
+        Stage::new(ChatSettings { rate: rate.parse::<Rate>().expect("a rate"), ..settings() });
     stage.seat(&["alice", "bob"]);
     stage
 }
@@ -254,7 +254,7 @@ fn remembering(
     rooms_max: usize,
 ) -> Stage {
     let rooms = rooms::RoomLimits { rooms_max, history, history_bytes_max };
-    Stage::new(Settings { rooms, ..settings() })
+    Stage::new(ChatSettings { rooms, ..settings() })
 }
 
 const MANY: history::HistoryLimits =
@@ -395,7 +395,7 @@ fn a_room_that_makes_room_for_another_never_uses_its_ids_again() {
 
 #[test]
 fn one_is_in_so_many_rooms_and_no_more() {
-    let mut stage = Stage::new(Settings { rooms_per_client_max: 3, ..settings() });
+    let mut stage = Stage::new(ChatSettings { rooms_per_client_max: 3, ..settings() });
     stage.seat(&["alice"]);
     stage.play(
         "
@@ -423,7 +423,7 @@ fn one_is_in_so_many_rooms_and_no_more() {
 
 #[test]
 fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
-    let mut stage = Stage::new(Settings {
+    let mut stage = Stage::new(ChatSettings {
         rooms: rooms::RoomLimits { rooms_max: 1, ..settings().rooms },
         ..settings()
     });
@@ -444,7 +444,7 @@ fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
 
 #[test]
 fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
-    let mut stage = Stage::new(Settings { announce_below: 3, ..settings() });
+    let mut stage = Stage::new(ChatSettings { announce_below: 3, ..settings() });
     stage.seat(&["a1", "a2"]);
     stage.play(
         "
@@ -483,7 +483,7 @@ fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
 
 /// A room with long messages that are as bad to encode as text can be.
 fn stage_with_long_history(text_bytes: usize, messages: usize, answer_bytes_max: usize) -> Stage {
-    let mut stage = Stage::new(Settings { answer_bytes_max, ..settings() });
+    let mut stage = Stage::new(ChatSettings { answer_bytes_max, ..settings() });
     stage.seat(&["ann"]);
     for i in 0..messages {
         let text = format!("{i}{}", "\"\\".repeat(text_bytes / 2));

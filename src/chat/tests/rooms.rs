@@ -162,7 +162,8 @@ fn history_is_shown_with_dates_and_numbers() {
 #[test]
 fn what_was_said_before_is_replayed_as_far_as_the_setting_goes() {
     for replay in [0usize, 1, 20, 150] {
-        let mut stage = Stage::new(crate::chat::Settings { replay: replay as u32, ..settings() });
+        let mut stage =
+            Stage::new(crate::chat::settings::ChatSettings { replay: replay as u32, ..settings() });
         stage.seat(&["alice"]);
         for i in 1..=170 {
             stage.say("alice", &format!("number {i}"));
@@ -183,7 +184,8 @@ fn what_was_said_before_is_replayed_as_far_as_the_setting_goes() {
 
 #[test]
 fn who_and_rooms_answer_in_pages() {
-    let mut stage = Stage::new(crate::chat::Settings { announce_below: 0, ..settings() });
+    let mut stage =
+        Stage::new(crate::chat::settings::ChatSettings { announce_below: 0, ..settings() });
     let names: Vec<String> = (1..=120).map(|i| format!("person{i}")).collect();
     for name in &names {
         stage.open(name, LINES, Visit { name: Some(name), room: Some("#big") });

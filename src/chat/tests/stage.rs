@@ -22,9 +22,10 @@ use std::mem;
 
 use serde_json::Value;
 
+use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
+use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
-use crate::chat::{Chat, Settings};
 use crate::clock::Now;
 use crate::delivery::Delivery;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
@@ -82,8 +83,8 @@ pub struct Stage {
     vacant: Vec<usize>,
 }
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> ChatSettings {
+    ChatSettings {
         rooms: rooms::RoomLimits {
             rooms_max: 1000,
             history: history::HistoryLimits { messages_max: 1000, bytes_max: 1024 * 1024 },
@@ -108,21 +109,21 @@ pub fn play(script: &str) -> Stage {
 }
 
 impl Stage {
-    pub fn new(settings: Settings) -> Stage {
+    pub fn new(settings: ChatSettings) -> Stage {
         Stage::with_limits(settings, DeliveryLimits::default())
     }
 
     /// The same, with clients that have other keys and serial numbers.
-    pub fn with_other_keys(settings: Settings) -> Stage {
+    pub fn with_other_keys(settings: ChatSettings) -> Stage {
         Stage { serial: 1000, vacant: vec![3, 1, 4, 0, 2], ..Stage::new(settings) }
     }
 
     /// The same, as the server runs it.
-    pub fn in_memory(settings: Settings) -> Stage {
+    pub fn in_memory(settings: ChatSettings) -> Stage {
         Stage { chat: Chat::new(settings.clone()), ..Stage::new(settings) }
     }
 
-    pub fn with_limits(settings: Settings, limits: DeliveryLimits) -> Stage {
+    pub fn with_limits(settings: ChatSettings, limits: DeliveryLimits) -> Stage {
         let mut stage = Stage {
             chat: Chat::retaining_records(settings),
             out: Delivery::new(limits),

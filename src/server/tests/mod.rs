@@ -202,10 +202,13 @@ const PLENTY: usize = usize::MAX / 2;
 
 impl<A: Service> Sim<A> {
     fn new(limits: ConnectionLimits, service: impl FnOnce(&mut Delivery) -> A) -> Sim<A> {
-        Sim::with(Settings { limits, protocols: Protocols::Line, ..Settings::default() }, service)
+        Sim::with(
+            ServerSettings { limits, protocols: Protocols::Line, ..ServerSettings::default() },
+            service,
+        )
     }
 
-    fn with(settings: Settings, service: impl FnOnce(&mut Delivery) -> A) -> Sim<A> {
+    fn with(settings: ServerSettings, service: impl FnOnce(&mut Delivery) -> A) -> Sim<A> {
         let _ = env_logger::builder().is_test(true).try_init();
         Sim { server: Server::new(settings, service), now: Now { ms: 1_000_000, unix_ms: 0 } }
     }

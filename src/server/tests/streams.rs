@@ -6,7 +6,11 @@ use crate::config::Config;
 
 fn chat() -> Sim<Chat> {
     let config = Config::read(["chat-server".into()]).expect("the defaults are good");
-    let settings = Settings { limits: limits(), protocols: Protocols::Auto, ..Settings::default() };
+    let settings = ServerSettings {
+        limits: limits(),
+        protocols: Protocols::Auto,
+        ..ServerSettings::default()
+    };
     Sim::with(settings, |_| Chat::new(config.chat("epoch".to_owned())))
 }
 

@@ -10,8 +10,8 @@ const PAGE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-fn settings(protocols: Protocols) -> Settings {
-    Settings { limits: limits(), protocols, ..Settings::default() }
+fn settings(protocols: Protocols) -> ServerSettings {
+    ServerSettings { limits: limits(), protocols, ..ServerSettings::default() }
 }
 
 fn auto_echo() -> Sim<Echo> {
@@ -906,8 +906,10 @@ fn what_is_held_is_released_also_to_one_that_has_begun_to_send() {
     for greet_after_ms in [1, 12_000] {
         let limits = limits();
         let wire = Timeouts { greet_after_ms, ..limits.wire };
-        let settings =
-            Settings { limits: ConnectionLimits { wire, ..limits }, ..settings(Protocols::Auto) };
+        let settings = ServerSettings {
+            limits: ConnectionLimits { wire, ..limits },
+            ..settings(Protocols::Auto)
+        };
         let mut sim = Sim::with(settings, Broadcast::new);
         let (begun, talker) = (sim.connect(PLENTY), sim.connect(PLENTY));
         sim.send(&begun, "GE");
@@ -974,13 +976,13 @@ fn draining_waits_for_an_answer_that_is_being_read() {
 
 #[test]
 fn a_client_that_has_not_shown_what_it_speaks_holds_nobody_up() {
-    let settings = Settings {
+    let settings = ServerSettings {
         limits: ConnectionLimits {
             wire: Timeouts { hold_ms: 60_000, ..Timeouts::default() },
             ..limits()
         },
         protocols: Protocols::Auto,
-        ..Settings::default()
+        ..ServerSettings::default()
     };
     let mut sim = Sim::with(settings, Broadcast::new);
     let silent = sim.connect(PLENTY);

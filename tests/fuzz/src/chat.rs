@@ -13,13 +13,14 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use chat_server::chat::Chat;
+use chat_server::chat::settings::ChatSettings;
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
-use chat_server::chat::{self, Chat};
 use chat_server::clock::Now;
 use chat_server::delivery::limits::DeliveryLimits;
 use chat_server::server::Server;
-use chat_server::server::settings::{ConnectionLimits, Settings};
+use chat_server::server::settings::{ConnectionLimits, ServerSettings};
 use chat_server::throttle::Rate;
 use chat_server::wire::Timeouts;
 
@@ -103,9 +104,9 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
     }
 }
 
-fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> chat::Settings {
+fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> ChatSettings {
     let small = |bit: u8, small, large| if settings[4] & (1 << bit) == 0 { large } else { small };
-    chat::Settings {
+    ChatSettings {
         rooms: RoomLimits {
             rooms_max: small(0, 2, ROOMS_MAX),
             history: HistoryLimits {
@@ -146,9 +147,10 @@ impl<'a> World<'a> {
         let said =
             Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
         World {
-            server: Server::new(Settings { limits, compress, ..Settings::default() }, |_| {
-                Chat::new(chat_settings)
-            }),
+            server: Server::new(
+                ServerSettings { limits, compress, ..ServerSettings::default() },
+                |_| Chat::new(chat_settings),
+            ),
             people: Vec::new(),
             heard: Vec::new(),
             now: 0,

@@ -1,0 +1,38 @@
+//! How the chat behaves: every limit with its unit.
+
+use crate::chat::state::rooms::RoomLimits;
+use crate::throttle::Rate;
+
+/// Most bytes of an answer that lists messages. Most clients take messages of at least 1 MiB; a
+/// quarter of that leaves room for those that take less.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// One room's history is bounded so that it can be sent to somebody who joins without passing the
+/// limit of an outbox.
+pub const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A topic has at most so many bytes.
+pub const TOPIC_BYTES_MAX: usize = 400;
+
+/// How the chat behaves.
+#[derive(Clone, Debug)]
+pub struct ChatSettings {
+    /// `--max-rooms`, `--history-messages`, `--history-mib`.
+    pub rooms: RoomLimits,
+    /// `--max-rooms-per-client`.
+    pub rooms_per_client_max: usize,
+    /// `--replay`: messages shown to a client that joins a room.
+    pub replay: u32,
+    /// `--rate-limit`.
+    pub rate: Rate,
+    /// `--announce-below`: joins, departures and renamings are announced in rooms of at most so many
+    /// members.
+    pub announce_below: u32,
+    /// `--max-message-bytes`.
+    pub message_bytes_max: usize,
+    /// An answer that lists messages has at most so many bytes, but for one message that has more
+    /// by itself.
+    pub answer_bytes_max: usize,
+    /// Tells one run of the server from another: message ids start over with it.
+    pub epoch: String,
+}
