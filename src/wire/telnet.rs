@@ -264,6 +264,9 @@ mod tests {
     }
 
     proptest! {
+        // Long inputs show more than many.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Replies are bounded by the number of options, whatever comes, but for the two that have
         /// to be repeated.
         #[test]

@@ -15,6 +15,9 @@ pub const LATENCY_MAX: Duration = Duration::from_secs(3);
 /// honest have said.
 const KEPT_MIB: u64 = 8;
 
+/// How long attackers that can leave at once take.
+const LEAVING: Duration = Duration::from_secs(2);
+
 static MACHINE: Mutex<()> = Mutex::new(());
 
 /// Attacks that keep the machine busy run one at a time, so that each is measured for itself.
@@ -75,7 +78,7 @@ impl Siege {
     /// still there afterwards.
     pub fn run(self, attack: impl FnOnce(&Server)) {
         raise_descriptor_limit();
-        let _alone = (!self.waits).then(alone);
+        let alone = (!self.waits).then(alone);
         let server = self.start();
         let conversation = Conversation::begin(server.address);
         thread::sleep(Duration::from_millis(500));
@@ -83,10 +86,18 @@ impl Siege {
         let began = Instant::now();
         attack(&server);
         let took = began.elapsed();
-        let gone = eventually(&format!("{}: everybody has left", self.name), || {
+        let has_left = || {
             let now = Gauge::read(&server);
             (now.descriptors <= before.descriptors).then_some(now)
-        });
+        };
+        // What is left then waits for a deadline, such as that of last words: the next attack need
+        // not wait for it.
+        let until = Instant::now() + LEAVING;
+        while has_left().is_none() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+        drop(alone);
+        let gone = eventually(&format!("{}: everybody has left", self.name), has_left);
         let talk = conversation.end();
         let peak_mib = gone.peak_kib.saturating_sub(before.resident_kib) / 1024;
         println!(
