@@ -212,7 +212,7 @@ fn big_lines_pass_whole_and_too_big_ones_not_at_all() {
 }
 
 #[test]
-fn whoever_asks_for_much_at_once_gets_all_of_it() {
+fn who_asks_for_much_at_once_gets_all_of_it() {
     const QUESTIONS: usize = 48;
     let server = chat(&["--rate-limit", "off"]);
     let (mut alice, mut bob) = alice_and_bob(&server);

@@ -228,7 +228,7 @@ fn one_address_has_so_many_clients_and_others_have_theirs() {
     assert_served(&mut taken, "still here");
     assert_served(&mut others, "here as well");
 
-    // Whoever leaves makes room, for its own address.
+    // A client that leaves makes room, for its own address.
     for round in 0..3 {
         taken.pop();
         taken.push(eventually("a free place", || knock_from(&server, "127.0.0.2").ok()));

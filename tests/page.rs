@@ -29,7 +29,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// chromedriver, on a port of its own. It and its browsers end when dropped.
 struct Driver {
     child: Child,
-    /// Kept open: whoever writes to a closed pipe ends.
+    /// Kept open: a process that writes to a closed pipe ends.
     _stdout: BufReader<ChildStdout>,
     agent: ureq::Agent,
     url: String,

@@ -363,7 +363,7 @@ fn errors_in_json_name_their_code_and_carry_the_reference() {
 }
 
 #[test]
-fn whoever_resumes_misses_nothing_and_sees_nothing_twice_while_others_talk() {
+fn who_resumes_misses_nothing_and_sees_nothing_twice_while_others_talk() {
     const MESSAGES: u64 = 3000;
     let server = chat(&["--rate-limit", "off", "--history-messages", "5000"]);
     let address = server.address;
@@ -408,7 +408,7 @@ fn whoever_resumes_misses_nothing_and_sees_nothing_twice_while_others_talk() {
 }
 
 #[test]
-fn whoever_comes_back_to_many_rooms_at_once_gets_all_of_them() {
+fn who_comes_back_to_many_rooms_at_once_gets_all_of_them() {
     const ROOMS: usize = 12;
     const MESSAGES: usize = 30;
     let server = chat(&["--rate-limit", "off"]);

@@ -103,7 +103,8 @@ impl Chat {
             (Presence::Connected { name, .. }, _) => info!("{peer} is {name}"),
             (Presence::Disconnected, Some(name)) => info!("{name} left ({peer})"),
             (Presence::Renamed { name }, Some(old)) => info!("{old} is {name} now ({peer})"),
-            _ => {}
+            (Presence::Joined { .. } | Presence::Left { .. }, _)
+            | (Presence::Disconnected | Presence::Renamed { .. }, None) => {}
         }
     }
 

@@ -1,6 +1,8 @@
 //! Connections: which user each is, and what is known of it for no longer than it lasts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::users::UserSlot;
@@ -103,7 +105,7 @@ impl Sessions {
 /// The channel of each room, and those who listen to the lobby without being in it.
 #[derive(Debug, Default)]
 pub struct RoomChannels {
-    by_room: BTreeMap<RoomId, ChannelId>,
+    by_room: HashMap<RoomId, ChannelId>,
     /// By channel.
     rooms: Vec<Option<RoomId>>,
     pub listeners: Option<ChannelId>,

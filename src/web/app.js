@@ -440,7 +440,7 @@ class Connection {
     socket.close();
   }
 
-  /** The page is put away, perhaps for good: whoever stays connected stays in the rooms, and keeps the name. */
+  /** The page is put away, perhaps for good: one that stays connected stays in the rooms, and keeps the name. */
   pause() {
     this.#paused = true;
     clearTimeout(this.#timer);
@@ -550,7 +550,7 @@ const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
  * said in the room since the last id seen here, so if the message was taken it comes by, in order, under the name it was sent
  * as: that settles it. If the replay passes without it, it was not taken *yet*. It never will be once the old connection is
  * gone, and the server proves that by giving us the same name again, for no two clients hold one name. Then it is queued anew.
- * Three cases can not be known, and are left to the author with "Send again": the name did not come back, the history
+ * Three cases cannot be known, and are left to the author with "Send again": the name did not come back, the history
  * no longer reaches far enough (gap), and direct messages, which have no history. After a restart of the server
  * (another epoch) whatever the old one had not answered is sent to the new one.
  */
@@ -639,7 +639,7 @@ class Session {
         resolve(null);
       };
       const cut = () => {
-        // Under which name the old connection went on is not known, so its messages can not be recognised.
+        // Under which name the old connection went on is not known, so its messages cannot be recognised.
         for (const item of store.outbox) if (item.state === 'sent') item.lost = true;
         resolve({ message: t.waitOnline });
       };
@@ -693,7 +693,7 @@ class Session {
     if (!this.request({ type: 'rooms', limit: 50, ...(after === undefined ? {} : { after }) }, done, fail, cut)) cut();
   }
 
-  /** Whether there is a room of this name, whoever is in it: `done` gets the server's spelling of it, or null. */
+  /** Whether there is a room of this name, with members or without: `done` gets the server's spelling of it, or null. */
   findRoom(name, done) {
     const none = () => done(null);
     if (!this.request({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }, (frame) => done(isText(frame.room) ? frame.room : null), none, none)) none();

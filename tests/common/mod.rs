@@ -280,7 +280,7 @@ impl Client {
         line
     }
 
-    /// As [`Client::line`], for whoever may be cut off.
+    /// As [`Client::line`], for a client that may be cut off.
     pub fn try_line(&mut self) -> std::io::Result<Vec<u8>> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).map(|_| line)

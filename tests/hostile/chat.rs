@@ -154,8 +154,8 @@ pub fn members_who_are_behind_on_another_room_hold_up_nobody() {
     );
 }
 
-/// The room itself is flooded, and some of its members do not read: whoever speaks there waits for
-/// them, for a second each time and no longer than they are let stay.
+/// The room itself is flooded, and some of its members do not read: a client that speaks there
+/// waits for them, for a second each time and no longer than they are let stay.
 pub fn a_flooded_room_with_stuck_members_lags_no_longer_than_documented() {
     const ATTACKERS: u64 = 8;
     let bound = Duration::from_secs(8);

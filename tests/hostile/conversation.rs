@@ -15,7 +15,7 @@ use tungstenite::{ClientRequestBuilder, Message, WebSocket};
 
 use crate::common::{Client, DEADLINE};
 
-/// Where they talk. Whoever wants to disturb them more closely can join.
+/// Where they talk. An attacker that is to disturb them more closely can join.
 pub const ROOM: &str = "#talk";
 /// In the order in which they take turns.
 pub const NAMES: [&str; 3] = ["ann", "ben", "cat"];

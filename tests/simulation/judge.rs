@@ -25,7 +25,7 @@ impl Person {
             assert!(model.stopping, "client {} was not waited for", self.number);
             return;
         }
-        // Whoever is there when the server stops gets everything, however slowly it reads.
+        // A client that is there when the server stops gets everything, however slowly it reads.
         let is_stopped =
             self.end == Some(End::Stopped { known: true }) && wire.shut && !wire.reset_by_close;
         let is_too_slow = self.close == Some(Some(1013))

@@ -382,8 +382,8 @@ impl Person {
         }
     }
 
-    /// Checks that whoever is owed something gets it before many turns have passed, if the kernel
-    /// takes it.
+    /// Checks that a client with something queued gets it before many turns have passed, if the
+    /// kernel takes it.
     pub fn check_hunger(&mut self, model: &mut Model, now: u64, turn: usize, patience: usize) {
         let client = model.client(self.number);
         let wire = self.wire.borrow();

@@ -251,7 +251,7 @@ impl Plain {
         });
     }
 
-    /// The server stops, and whoever reads has seen everything that was heard.
+    /// The server stops, and a client that reads has seen everything that was heard.
     fn stop(&mut self) {
         // The event loop does it right after a turn.
         self.stage.turn();

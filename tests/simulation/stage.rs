@@ -23,8 +23,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether this client, which is owed so much, is behind, and whoever speaks to it has to wait:
-    /// it is over the mark, and the kernel takes something for it or did so not long ago.
+    /// Whether this client, which is owed so much, is behind, and those that speak to it have to
+    /// wait: it is over the mark, and the kernel takes something for it or did so not long ago.
     pub fn is_behind(&self, unsent_bytes: usize, limits: &ConnectionLimits, now_ms: u64) -> bool {
         let wire = self.wire.borrow();
         let blocked_since = wire.blocked_since;

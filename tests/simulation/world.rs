@@ -291,7 +291,7 @@ impl World {
     }
 
     /// The server stands still, and its clients do not: they read, and what they send arrives.
-    /// Whoever does so as it should is judged by that, however late the server gets to it.
+    /// A client that does so as it should is judged by that, however late the server gets to it.
     fn pause(&mut self, calm: bool) {
         let model = &mut *self.model.borrow_mut();
         let rng = &mut self.stage.rng;
@@ -440,7 +440,8 @@ impl World {
         self.model.borrow_mut().client(person.number).expected.missing().is_empty()
     }
 
-    /// The server stops in mid-conversation: whoever reads gets all that it is owed, and a goodbye.
+    /// The server stops in mid-conversation: a client that reads gets all that is queued for it,
+    /// and a goodbye.
     fn stop(mut self) -> usize {
         // The event loop does it right after a turn.
         self.stage.turn();
@@ -476,7 +477,8 @@ impl World {
         for person in &mut people {
             let has_gone = person.wire.borrow().dropped;
             match has_gone {
-                // Of one whose connection broke in the middle of its request the server may not know.
+                // Of one whose connection broke in the middle of its request the server may not
+                // know.
                 false => assert!(
                     matches!(person.end, Some(End::Stopped { known: false } | End::Reset)),
                     "client {}",

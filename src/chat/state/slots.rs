@@ -1,5 +1,6 @@
 //! What has an id, found by it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::BuildHasher;
 
@@ -19,6 +20,8 @@ pub trait Identified {
 pub struct Slots<T> {
     slots: slab::Slab<T>,
     by_id: HashTable<u32>,
+    /// The slot that was found last: one message looks the same room up several times in a row.
+    found: Cell<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -31,7 +34,7 @@ impl<T: fmt::Debug> fmt::Debug for Slots<T> {
 impl<T: Identified> Slots<T> {
     pub fn new() -> Slots<T> {
         let (by_id, hasher) = (HashTable::new(), DefaultHashBuilder::default());
-        Slots { slots: slab::Slab::new(), by_id, hasher }
+        Slots { slots: slab::Slab::new(), by_id, found: Cell::new(0), hasher }
     }
 
     pub fn reserve(&mut self, expected: usize) {
@@ -44,7 +47,13 @@ impl<T: Identified> Slots<T> {
 
     pub fn slot(&self, id: T::Id) -> Option<u32> {
         let is_it = |slot: &u32| self.at(*slot).is_some_and(|item| item.id() == id);
-        self.by_id.find(self.hasher.hash_one(id), is_it).copied()
+        let found = self.found.get();
+        if is_it(&found) {
+            return Some(found);
+        }
+        let slot = self.by_id.find(self.hasher.hash_one(id), is_it).copied()?;
+        self.found.set(slot);
+        Some(slot)
     }
 
     pub fn at(&self, slot: u32) -> Option<&T> {
@@ -68,14 +77,14 @@ impl<T: Identified> Slots<T> {
         let hash = self.hasher.hash_one(item.id());
         let slot = u32::try_from(self.slots.insert(item));
         let slot = slot.expect("users and rooms that fit into memory are fewer than 2^32");
-        let Slots { slots, by_id, hasher } = self;
+        let Slots { slots, by_id, hasher, .. } = self;
         by_id.insert_unique(hash, slot, |&slot| hasher.hash_one(slots[slot as usize].id()));
         slot
     }
 
     /// Takes one out, with the slot that it was in.
     pub fn remove(&mut self, id: T::Id) -> Option<(u32, T)> {
-        let Slots { slots, by_id, hasher } = self;
+        let Slots { slots, by_id, hasher, .. } = self;
         let is_it = |slot: &u32| slots.get(*slot as usize).is_some_and(|item| item.id() == id);
         let (slot, _) = by_id.find_entry(hasher.hash_one(id), is_it).ok()?.remove();
         Some((slot, slots.remove(slot as usize)))

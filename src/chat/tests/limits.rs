@@ -116,7 +116,7 @@ fn lobby(stage: &Stage) -> ChannelId {
 }
 
 #[test]
-fn whoever_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
+fn who_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
     let mut stage = Stage::with_limits(settings(), small());
     stage.seat(&["alice", "bob", "carol", "dave"]);
     stage.say("carol", "/join #dev");
@@ -160,7 +160,7 @@ fn whoever_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
 }
 
 #[test]
-fn whoever_waits_for_a_room_is_told_when_that_is_clear_or_gone() {
+fn who_waits_for_a_room_is_told_when_that_is_clear_or_gone() {
     let mut stage = Stage::with_limits(settings(), small());
     stage.seat(&["alice", "bob"]);
     let (alice, bob) = (stage.id("alice"), stage.id("bob"));
@@ -213,7 +213,7 @@ fn a_direct_message_waits_for_one_who_is_behind() {
 /// Many requests with long answers in one read: the next is taken when the answers to those before
 /// have been read.
 #[test]
-fn whoever_asks_for_much_at_once_gets_it_bit_by_bit_and_is_not_let_go() {
+fn who_asks_for_much_at_once_gets_it_bit_by_bit_and_is_not_let_go() {
     let mut stage =
         Stage::with_limits(settings(), DeliveryLimits { outbox_max_bytes: 4000, ..small() });
     stage.seat(&["alice"]);
@@ -422,7 +422,7 @@ fn one_is_in_so_many_rooms_and_no_more() {
 }
 
 #[test]
-fn whoever_comes_to_a_full_server_is_greeted_all_the_same() {
+fn who_comes_to_a_full_server_is_greeted_all_the_same() {
     let mut stage = Stage::new(ChatSettings {
         rooms: rooms::RoomLimits { rooms_max: 1, ..settings().rooms },
         ..settings()

@@ -219,7 +219,7 @@ proptest! {
     /// The stage checks after every turn that everybody is found by name; here is that refusals are
     /// the right ones.
     #[test]
-    fn whoever_holds_a_name_is_the_only_one(steps in prop::collection::vec(prop_oneof![
+    fn who_holds_a_name_is_the_only_one(steps in prop::collection::vec(prop_oneof![
         (0..5usize, 0..12usize).prop_map(|(actor, name)| Step::Come(actor, name)),
         (0..5usize).prop_map(Step::Go),
         (0..5usize, 0..12usize).prop_map(|(actor, name)| Step::Nick(actor, name)),

@@ -113,7 +113,7 @@ fn nothing_is_said_by_an_empty_line() {
 }
 
 #[test]
-fn whoever_speaks_alone_is_told_so_once() {
+fn who_speaks_alone_is_told_so_once() {
     play(
         "
         +ann

@@ -806,7 +806,7 @@ fn deadlines_do_not_pile_up() {
     assert!(deadlines <= 4, "{deadlines} deadlines for one client");
 }
 
-/// Whoever still reads gets all that it is owed, however long it takes.
+/// A client that still reads gets all that is queued for it, however long it takes.
 #[test]
 fn a_slow_reader_that_has_ended_its_input_is_not_cut_off() {
     let mut sim = echo();
@@ -1085,9 +1085,9 @@ struct Member {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// There is one order of everything that was said. Whoever has been there since some point of
-    /// it has heard a stretch that starts there and has no gap, and those who stay and read have
-    /// heard it to its end.
+    /// There is one order of everything that was said. A client that has been there since some
+    /// point of it has heard a stretch that starts there and has no gap, and those who stay and
+    /// read have heard it to its end.
     #[test]
     fn everybody_hears_one_true_order(steps in prop::collection::vec(step(), 1..150)) {
         // A witness whose kernel takes everything sees the true order.

@@ -257,7 +257,7 @@ impl<'a> World<'a> {
                 self.settle();
             }
             let mut wire = self.people[who].wire.borrow_mut();
-            // Whoever has been told that it is over closes its side.
+            // A client that has been told that it is over closes its side.
             wire.fin_sent |= wire.is_over();
             wire.arrive(0);
         }
