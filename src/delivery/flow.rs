@@ -25,6 +25,8 @@ pub enum Wait {
     Time(Millis),
     /// This slow work is done.
     Ticket(Ticket),
+    /// There is memory for large answers again.
+    Memory,
 }
 
 impl Wait {

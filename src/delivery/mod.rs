@@ -180,6 +180,12 @@ impl Delivery {
         self.recipients.get(client).is_over()
     }
 
+    /// Whether large answers should wait for [`Wait::Memory`]: all clients together hold most of
+    /// what they may.
+    pub fn is_short_of_memory(&self) -> bool {
+        false
+    }
+
     /// Whether a client's connection is broken: all that it is sent is dropped.
     pub fn is_discarding(&self, client: ClientId) -> bool {
         self.recipients.get(client).is_discarding

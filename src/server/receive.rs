@@ -122,7 +122,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.connections[id.index()].wait();
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
-            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) => {
+            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) | Wait::Memory => {
                 self.out.wait(id, until)
             }
         }

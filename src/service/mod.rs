@@ -128,6 +128,11 @@ pub trait Service {
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
 
+    /// What it holds for clients besides what is kept for good, in bytes. Asked once a turn.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
     /// Gives up memory that the next burst can have anew; called in quiet moments.
     fn trim(&mut self) {}
 
