@@ -8,7 +8,9 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::chat::settings::{ANSWER_BYTES_MAX, ChatSettings, ROOM_HISTORY_BYTES_MAX};
+use crate::chat::settings::{
+    ANSWER_BYTES_MAX, ChatSettings, REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
+};
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
@@ -111,7 +113,7 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub history_mib: u32,
 
-    /// Chat: messages shown to somebody who joins a room.
+    /// Chat: messages shown to somebody who joins a room; fewer if they have more than 32 KiB.
     #[arg(long, value_name = "MESSAGES", default_value_t = 20, env = "CHAT_REPLAY", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub replay: u32,
@@ -216,6 +218,7 @@ impl Config {
             },
             rooms_per_client_max: self.max_rooms_per_client as usize,
             replay: self.replay,
+            replay_bytes_max: REPLAY_BYTES_MAX,
             rate: self.rate_limit,
             announce_below: self.announce_below,
             message_bytes_max: self.max_message_bytes as usize,

@@ -44,17 +44,21 @@ impl Chat {
             }
             Event::Kept(Kept::Closed { room }) => {
                 self.state.apply(record);
+                self.replays.remove_room(room);
                 if let Some(channel) = self.channels.remove(room) {
                     cx.out.close_channel(channel);
                 }
             }
             Event::Kept(Kept::Said { room, .. }) => {
                 self.state.apply(record);
+                self.replays.remove_room(room);
                 self.notice_alone(cx, room);
             }
-            Event::Kept(Kept::TopicSet { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. }) => {
+            Event::Kept(Kept::HistoryCut { room, .. }) => {
                 self.state.apply(record);
+                self.replays.remove_room(room);
             }
+            Event::Kept(Kept::TopicSet { .. } | Kept::Direct { .. }) => self.state.apply(record),
             Event::Presence(ref presence) => {
                 self.log(cx, presence);
                 let (room, is_coming) = match *presence {

@@ -18,6 +18,7 @@ mod handlers;
 pub mod ids;
 pub mod name;
 pub mod record;
+mod replays;
 pub mod request;
 mod session;
 pub mod settings;
@@ -30,6 +31,7 @@ use dialect::Dialect;
 use handlers::Context;
 use name::RoomName;
 use record::{Journal, Presence, Record};
+use replays::Replays;
 use request::{PublishesTo, Request, RequestError};
 use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
@@ -58,6 +60,7 @@ pub struct Chat {
     journal: Journal,
     sessions: Sessions,
     channels: RoomChannels,
+    replays: Replays,
 }
 
 impl Chat {
@@ -67,6 +70,7 @@ impl Chat {
             journal: Journal::default(),
             sessions: Sessions::default(),
             channels: RoomChannels::default(),
+            replays: Replays::default(),
             settings,
         }
     }
@@ -211,8 +215,13 @@ impl Service for Chat {
         if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
     }
 
+    fn held_bytes(&self) -> usize {
+        self.replays.bytes()
+    }
+
     fn trim(&mut self) {
         self.state.trim();
+        self.replays.clear();
     }
 
     fn keep(&mut self, _: &mut Delivery) {

@@ -7,6 +7,9 @@ use crate::throttle::Rate;
 /// quarter of that leaves room for those that take less.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
+/// Most bytes of what a client is shown on joining a room, unless it asks for more.
+pub const REPLAY_BYTES_MAX: usize = 32 * 1024;
+
 /// One room's history is bounded so that it can be sent to somebody who joins without passing the
 /// limit of an outbox.
 pub const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
@@ -23,6 +26,8 @@ pub struct ChatSettings {
     pub rooms_per_client_max: usize,
     /// `--replay`: messages shown to a client that joins a room.
     pub replay: u32,
+    /// They have at most so many bytes, but for one message that has more by itself.
+    pub replay_bytes_max: usize,
     /// `--rate-limit`.
     pub rate: Rate,
     /// `--announce-below`: joins, departures and renamings are announced in rooms of at most so many

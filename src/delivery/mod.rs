@@ -38,6 +38,9 @@ pub use flow::{Checked, Wait};
 /// Members of one batch from which on its writes are bulk and let smaller channels go first.
 const BULK_MEMBERS_MIN: usize = 256;
 
+/// Shorter than this, a copy in the client's own buffer costs less than a shared piece.
+const SHARED_BYTES_MIN: usize = 512;
+
 /// See the module's documentation.
 ///
 /// Invariant: those of its parts; each member slot of a client is that client's in the channel.
@@ -99,7 +102,27 @@ impl Delivery {
         });
     }
 
-    /// Encodes messages for one client without sending them: a [`SenderCopy`].
+    /// Sends whole messages in the client's encoding that are there already, as
+    /// [`Delivery::send`] does. They are shared with others who are sent the same, unless they are
+    /// so short that a copy takes less.
+    pub fn send_shared(&mut self, to: ClientId, messages: &Bytes) {
+        if self.recipients.get_open(to).is_none() {
+            return;
+        }
+        self.catch_up(to);
+        let Delivery { recipients, flow, metrics, .. } = self;
+        metrics.sends += 1;
+        enqueue(recipients, flow, to, Priority::Prompt, |outbox| {
+            if messages.len() < SHARED_BYTES_MIN {
+                outbox.append(|tail| tail.extend_from_slice(messages));
+            } else {
+                outbox.push(messages.clone());
+            }
+        });
+    }
+
+    /// Encodes messages for one client without sending them: a [`SenderCopy`], or what is sent to
+    /// many by [`Delivery::send_shared`].
     pub fn encode(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut buffer = Vec::new();
         encode(&mut Encoder::new(self.encoding(client), &mut buffer, &mut self.compressor));

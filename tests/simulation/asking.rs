@@ -42,7 +42,8 @@ impl Model {
             Some(_) => wanted.iter().take(limit).collect(),
             None => wanted.iter().rev().take(limit).collect(),
         };
-        let count = self.fitting(number, key, &candidates, reference);
+        let count =
+            self.fitting(number, key, &candidates, reference, self.settings.answer_bytes_max);
         let page = if after.is_some() { &wanted[..count] } else { &wanted[wanted.len() - count..] };
         let more = wanted.len() > count && (after.is_some() || count > 0);
         self.page(number, key, page, more, false, reference);
@@ -56,6 +57,7 @@ impl Model {
         key: &str,
         candidates: &[&Said],
         reference: Option<u64>,
+        bytes_max: usize,
     ) -> usize {
         let shown = &self.rooms[key].shown;
         let is_json = self.clients[&number].dialect == Dialect::Json;
@@ -74,7 +76,7 @@ impl Model {
         };
         let fits = |count: &usize| {
             let all = candidates[..*count].iter().map(bytes).sum::<usize>();
-            around + 10 + all <= self.settings.answer_bytes_max
+            around + 10 + all <= bytes_max
         };
         let most = (1..=candidates.len()).rev().find(fits);
         most.unwrap_or(candidates.len().min(1))

@@ -106,6 +106,9 @@ impl Model {
         replay: Option<u32>,
     ) {
         let room = &self.rooms[key];
+        let is_asked_for = since.is_some() || replay.is_some();
+        let most = if is_asked_for { usize::MAX } else { self.settings.replay_bytes_max };
+        let bytes_max = self.settings.answer_bytes_max.min(most);
         let missed: Vec<Said> = match since {
             Some(since) => room.held.iter().filter(|said| said.id > since).cloned().collect(),
             None => {
@@ -115,7 +118,7 @@ impl Model {
                     .rev()
                     .take(replay.unwrap_or(self.settings.replay) as usize)
                     .collect();
-                let count = self.fitting(number, key, &last, None);
+                let count = self.fitting(number, key, &last, None, bytes_max);
                 last[..count].iter().rev().map(|&said| said.clone()).collect()
             }
         };
@@ -123,7 +126,7 @@ impl Model {
         while !rest.is_empty() {
             rest.truncate(100);
             let count = match self.clients[&number].dialect {
-                Dialect::Json => self.fitting(number, key, &rest, None),
+                Dialect::Json => self.fitting(number, key, &rest, None, bytes_max),
                 _ => rest.len(),
             };
             let from =

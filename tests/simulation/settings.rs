@@ -63,6 +63,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Option<(
         },
         rooms_per_client_max: rng.usize(1..5),
         replay: rng.u32(0..12),
+        replay_bytes_max: pick(rng, 100..1500, 32 * 1024),
         rate: rate.map_or(Rate::Off, |(burst, per_second)| {
             Rate::limited(burst, per_second).expect("in range")
         }),

@@ -59,8 +59,7 @@ impl Chat {
             });
             cx.notice(format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
         }
-        let told = self.replay(cx, entered?, None, None);
-        self.charge_answer(cx, told);
+        self.replay(cx, entered?, None, None);
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
 }

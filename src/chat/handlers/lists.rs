@@ -1,11 +1,14 @@
 //! Answers that list something: messages, members, rooms, commands.
 
+use bytes::Bytes;
+
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::dialect::history::HistoryPage;
-use crate::chat::dialect::notice;
 use crate::chat::dialect::reply::{Line, Reply, RoomSummary};
+use crate::chat::dialect::{notice, render};
 use crate::chat::ids::RoomId;
+use crate::chat::replays::{Extent, Replay};
 use crate::chat::request::{self, PAGE, RequestError, Resume};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
@@ -45,34 +48,66 @@ impl Chat {
         same_epoch && resume.since < room.history.next_id()
     }
 
-    /// Tells a client that has just joined what was said before.
+    /// Tells a client that has just joined what was said before. Returns the size of what it has
+    /// asked for: what all newcomers are told costs them nothing, as it is there already.
     pub(super) fn replay(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         id: RoomId,
         resume: Option<Resume<'_>>,
         replay: Option<u32>,
     ) -> AnswerSize {
         let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
-        let page = HistoryPage { reference: None, ..self.page(cx, room) };
-        let resume = resume.filter(|resume| self.knows(room, resume));
-        let missed = match &resume {
-            Some(resume) => lines(room.history.after(resume.since)),
+        let asked = match resume.filter(|resume| self.knows(room, resume)) {
+            Some(resume) => Extent::After(resume.since),
+            None => replay.map_or(Extent::Default, Extent::Last),
+        };
+        let Some(extent) = asked.within(&room.history) else { return AnswerSize::default() };
+        let encoding = cx.out.encoding(cx.client);
+        let replay = match self.replays.get(id, encoding, extent) {
+            Some(replay) => replay.clone(),
             None => {
-                let mut last =
-                    lines(room.history.last(replay.unwrap_or(self.settings.replay) as usize));
-                last.split_off(last.len() - page.fitting(last.iter().rev()))
+                let replay = self.encode_replay(cx, room, extent);
+                self.replays.insert(id, encoding, extent, &replay);
+                replay
             }
         };
-        let first_id = room.history.first_id();
-        let mut rest = &missed[..];
-        while !rest.is_empty() {
-            let (messages, others) = rest.split_at(page.first_frame(rest));
-            let more = messages.first().map(|line| line.id) > first_id;
-            cx.reply(&page.reply(messages.to_vec(), more, true));
-            rest = others;
+        cx.out.send_shared(cx.client, &replay.encoded);
+        match extent {
+            Extent::Default => AnswerSize::default(),
+            Extent::Last(_) | Extent::After(_) => AnswerSize { lines: 0, bytes: replay.text_bytes },
         }
-        AnswerSize { lines: 0, bytes: bytes(&missed) }
+    }
+
+    /// Encodes a replay as it is told to the client that asks. It carries no reference, so it can
+    /// be told to others, too.
+    fn encode_replay(&self, cx: &mut Context<'_>, room: &Room, extent: Extent) -> Replay {
+        let mut page = HistoryPage { reference: None, ..self.page(cx, room) };
+        if extent == Extent::Default {
+            page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
+        }
+        let last = |count: u32| {
+            let mut last = lines(room.history.last(count as usize));
+            last.split_off(last.len() - page.fitting(last.iter().rev()))
+        };
+        let messages = match extent {
+            Extent::Default => last(self.settings.replay),
+            Extent::Last(count) => last(count),
+            Extent::After(id) => lines(room.history.after(id)),
+        };
+        let first_id = room.history.first_id();
+        let encoded = cx.out.encode(cx.client, |to| {
+            let mut rest = &messages[..];
+            while !rest.is_empty() {
+                let (frame, others) = rest.split_at(page.first_frame(rest));
+                let more = frame.first().map(|line| line.id) > first_id;
+                render(to, &page.reply(frame.to_vec(), more, true));
+                rest = others;
+            }
+        });
+        // Without the spare room of a buffer that grew.
+        let encoded = Bytes::from(encoded.into_boxed_slice());
+        Replay { encoded, text_bytes: bytes(&messages) }
     }
 
     /// An answer with messages of a room.

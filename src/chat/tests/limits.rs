@@ -483,7 +483,9 @@ fn in_big_rooms_nobody_is_told_who_comes_and_goes() {
 
 /// A room with long messages that are as bad to encode as text can be.
 fn stage_with_long_history(text_bytes: usize, messages: usize, answer_bytes_max: usize) -> Stage {
-    let mut stage = Stage::new(ChatSettings { answer_bytes_max, ..settings() });
+    let replay_bytes_max = answer_bytes_max;
+    let limits = ChatSettings { answer_bytes_max, replay_bytes_max, ..settings() };
+    let mut stage = Stage::new(limits);
     stage.seat(&["ann"]);
     for i in 0..messages {
         let text = format!("{i}{}", "\"\\".repeat(text_bytes / 2));

@@ -6,6 +6,7 @@ mod determinism;
 mod json;
 mod limits;
 mod names;
+mod replays;
 mod rooms;
 mod stage;
 mod talking;

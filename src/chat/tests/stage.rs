@@ -92,6 +92,7 @@ pub fn settings() -> ChatSettings {
         },
         rooms_per_client_max: 50,
         replay: 20,
+        replay_bytes_max: 32 * 1024,
         rate: Rate::Off,
         announce_below: 100,
         message_bytes_max: 64 * 1024,

@@ -117,6 +117,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         },
         rooms_per_client_max: small(4, 2, 10),
         replay: u32::from(settings[5] % 16),
+        replay_bytes_max: 200 + 2 * usize::from(settings[2]),
         rate: match settings[6] {
             0..128 => Rate::Off,
             fast => Rate::limited(u32::from(fast % 16) + 1, 20).expect("it is in range"),
