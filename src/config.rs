@@ -8,6 +8,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
+use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
     ANSWER_BYTES_MAX, ChatSettings, REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
 };
@@ -129,7 +130,8 @@ pub struct Config {
     )]
     pub rate_limit: Rate,
 
-    /// Chat: in rooms of more members than this, comings, goings and renamings are not announced.
+    /// Chat: in rooms of more members than this, comings, goings, renamings and typing are not
+    /// announced.
     #[arg(
         long,
         value_name = "MEMBERS",
@@ -221,6 +223,7 @@ impl Config {
             replay_bytes_max: REPLAY_BYTES_MAX,
             rate: self.rate_limit,
             announce_below: self.announce_below,
+            presence: PresenceLimits::default(),
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             epoch,

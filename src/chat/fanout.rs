@@ -8,9 +8,11 @@ use crate::chat::dialect::{self, render};
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
+use crate::chat::presence::{Change, Sum};
 use crate::chat::record::{Event, Kept, Presence, Record};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
+use crate::delivery::Delivery;
 use crate::delivery::channels::ChannelId;
 use crate::ids::ClientId;
 
@@ -45,6 +47,7 @@ impl Chat {
             Event::Kept(Kept::Closed { room }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
+                self.presence.room_closed(room);
                 if let Some(channel) = self.channels.remove(room) {
                     cx.out.close_channel(channel);
                 }
@@ -113,7 +116,7 @@ impl Chat {
     }
 
     /// Tells all those whom it concerns.
-    fn publish(&self, cx: &mut Context<'_>, record: &Record) {
+    fn publish(&mut self, cx: &mut Context<'_>, record: &Record) {
         let time = record.unix_ms;
         match &record.event {
             Event::Kept(Kept::Said { room, id, message }) => {
@@ -126,17 +129,18 @@ impl Chat {
             Event::Presence(Presence::Joined { room }) => {
                 let joined =
                     |room, name| Reply::Joined { room, name, time, own: None, reference: None };
-                self.announce(cx, *room, 1, joined);
+                self.announce(cx, *room, Change::Joined, joined);
             }
             Event::Presence(Presence::Left { room, reason }) => {
                 let (you, reason, reference) = (false, reason.as_deref(), None);
                 let left = |room, name| Reply::Left { room, name, time, reason, you, reference };
-                self.announce(cx, *room, 0, left);
+                self.announce(cx, *room, Change::Left, left);
             }
             Event::Presence(Presence::Renamed { name }) => {
                 let (you, to, reference) = (false, name.as_str(), None);
-                for room in self.state.rooms_of(cx.user) {
-                    self.announce(cx, room, 0, |room, from| Reply::Renamed {
+                let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
+                for room in rooms {
+                    self.announce(cx, room, Change::Renamed, |room, from| Reply::Renamed {
                         room: Some(room),
                         from,
                         to,
@@ -172,20 +176,45 @@ impl Chat {
         }
     }
 
-    /// Tells the others in a room, if it is small enough, of somebody who comes (`more` is 1), goes
-    /// or changes.
+    /// Tells the others in a room, if it is small enough, of somebody who comes, goes or takes
+    /// another name: at once, or later in a sum.
     fn announce<'a>(
-        &'a self,
+        &'a mut self,
         cx: &mut Context<'_>,
         id: RoomId,
-        more: u32,
+        change: Change,
         reply: impl Fn(&'a str, &'a str) -> Reply<'a>,
     ) {
+        let (limits, now_ms) = (&self.settings.presence, cx.out.now().ms);
+        if !self.has_audience(id, change)
+            || !self.presence.is_told_at_once(id, change, now_ms, limits)
+        {
+            return;
+        }
         let Some((room, channel)) = self.room_and_channel(id) else { return };
         let Some(name) = self.name_of(cx.user) else { return };
-        if room.member_count() + more <= self.settings.announce_below {
-            cx.publish(channel, Some(&[]), &reply(room.name.as_str(), name.as_str()));
+        cx.publish(channel, Some(&[]), &reply(room.name.as_str(), name.as_str()));
+    }
+
+    /// Whether anybody else is in a room, and not too many are to be told of such things.
+    fn has_audience(&self, id: RoomId, change: Change) -> bool {
+        let is_coming = u32::from(change == Change::Joined);
+        let members = self.state.rooms().get(id).map_or(0, Room::member_count) + is_coming;
+        (2..=self.settings.announce_below).contains(&members)
+    }
+
+    /// Tells rooms what has been summed up for long enough.
+    pub(super) fn publish_sums(&mut self, out: &mut Delivery) {
+        let (now, limits) = (out.now(), &self.settings.presence);
+        while let Some((id, sum)) = self.presence.take_due(now.ms, limits) {
+            let Some((room, channel)) = self.room_and_channel(id) else { continue };
+            let Sum { joined, left, renamed } = sum;
+            let (members, time) = (room.member_count(), now.unix_ms);
+            let room = room.name.as_str();
+            let presence = Reply::Presence { room, joined, left, renamed, members, time };
+            out.publish(channel, None, |to| render(to, &presence));
         }
+        self.presence.forget_idle(now.ms, limits);
     }
 
     fn publish_topic(&self, cx: &mut Context<'_>, id: RoomId, topic: &str, time: u64) {

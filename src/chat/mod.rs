@@ -17,6 +17,7 @@ mod fanout;
 mod handlers;
 pub mod ids;
 pub mod name;
+pub mod presence;
 pub mod record;
 mod replays;
 pub mod request;
@@ -30,6 +31,7 @@ pub mod text;
 use dialect::Dialect;
 use handlers::Context;
 use name::RoomName;
+use presence::PresenceSums;
 use record::{Journal, Presence, Record};
 use replays::Replays;
 use request::{PublishesTo, Request, RequestError};
@@ -37,6 +39,7 @@ use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
 use state::State;
 
+use crate::clock::Millis;
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
@@ -61,6 +64,7 @@ pub struct Chat {
     sessions: Sessions,
     channels: RoomChannels,
     replays: Replays,
+    presence: PresenceSums,
 }
 
 impl Chat {
@@ -71,6 +75,7 @@ impl Chat {
             sessions: Sessions::default(),
             channels: RoomChannels::default(),
             replays: Replays::default(),
+            presence: PresenceSums::default(),
             settings,
         }
     }
@@ -222,6 +227,15 @@ impl Service for Chat {
     fn trim(&mut self) {
         self.state.trim();
         self.replays.clear();
+        self.presence.trim();
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.presence.next_deadline()
+    }
+
+    fn tick(&mut self, out: &mut Delivery) {
+        self.publish_sums(out);
     }
 
     fn keep(&mut self, _: &mut Delivery) {

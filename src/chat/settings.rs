@@ -1,6 +1,8 @@
 //! How the chat behaves: every limit with its unit.
 
+use crate::chat::presence::PresenceLimits;
 use crate::chat::state::rooms::RoomLimits;
+use crate::clock::Millis;
 use crate::throttle::Rate;
 
 /// Most bytes of an answer that lists messages. Most clients take messages of at least 1 MiB; a
@@ -13,6 +15,13 @@ pub const REPLAY_BYTES_MAX: usize = 32 * 1024;
 /// One room's history is bounded so that it can be sent to somebody who joins without passing the
 /// limit of an outbox.
 pub const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Comings, goings and other names that one room is told of, one by one: so many at once, and so
+/// many a second after that.
+pub const PRESENCE_BURST: u32 = 20;
+pub const PRESENCE_PER_SECOND: u32 = 2;
+/// Those over that are summed up for so long.
+pub const PRESENCE_SUM_MS: Millis = 1000;
 
 /// A topic has at most so many bytes.
 pub const TOPIC_BYTES_MAX: usize = 400;
@@ -30,9 +39,11 @@ pub struct ChatSettings {
     pub replay_bytes_max: usize,
     /// `--rate-limit`.
     pub rate: Rate,
-    /// `--announce-below`: joins, departures and renamings are announced in rooms of at most so many
-    /// members.
+    /// `--announce-below`: joins, departures, renamings and typing are announced in rooms of at most
+    /// so many members.
     pub announce_below: u32,
+    /// How fast joins, departures and renamings are announced.
+    pub presence: PresenceLimits,
     /// `--max-message-bytes`.
     pub message_bytes_max: usize,
     /// An answer that lists messages has at most so many bytes, but for one message that has more

@@ -31,6 +31,7 @@ const WORDS = {
     loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
     startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
     blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',
+    cameAndWent: (came, left, renamed) => [came && `${came} came`, left && `${left} left`, renamed && `${renamed} took other names`].filter(Boolean).join(', '),
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
     renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
     comma: ', ', someone: 'Someone',
@@ -80,6 +81,7 @@ const WORDS = {
     loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
     startRoom: (room) => `${room} はここから始まります。`, firstWord: '最初の一言をどうぞ。', startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
     blankTitle: 'ルームに参加していません', blankText: 'ルームに参加するか、新しく作って誰かを誘いましょう。',
+    cameAndWent: (came, left, renamed) => [came && `${came} 人が参加`, left && `${left} 人が退出`, renamed && `${renamed} 人が名前を変更`].filter(Boolean).join('、'),
     joined: (n) => `${n} さんが参加しました`, left: (n) => `${n} さんが退出しました`, leftWhy: (n, why) => `${n} さんが退出しました（${why}）`,
     renamed: (a, b) => `${a} さんは ${b} に名前を変えました`, topicSet: (n, topic) => `${n} さんがトピックを設定しました：${topic}`, topicCleared: (n) => `${n} さんがトピックを消しました`,
     comma: '、', someone: '誰か',
@@ -297,6 +299,7 @@ function conversation(kind, name) {
       members: new Map(), // folded name -> name
       total: 0, // of members, the list of which may be incomplete
       membersAsked: false,
+      membersTimer: 0,
       typing: new Map(), // folded name -> { name, until }
       readId: null, // the last id seen by its reader, remembered between visits
       unread: 0,
@@ -535,6 +538,7 @@ const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
 const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
 const ADMISSION_MS = 10_000;
+const MEMBERS_EVERY_MS = 3000; // between lists of members, where they come and go too fast to be announced
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 
@@ -792,6 +796,7 @@ class Session {
     said: (frame) => this.#onSaid(frame),
     history: (frame) => this.#onHistory(frame),
     joined: (frame) => this.#onJoined(frame),
+    presence: (frame) => this.#onPresence(frame),
     left: (frame) => this.#onLeft(frame),
     renamed: (frame) => this.#onRenamed(frame),
     topic: (frame) => this.#onTopic(frame),
@@ -911,6 +916,20 @@ class Session {
     conv.typing.delete(fold(frame.name));
     conv.total = Math.max(0, conv.total - 1);
     addEvent(conv, why ? t.leftWhy(isolate(frame.name), shorten(why, EVENT_UNITS_MAX)) : t.left(isolate(frame.name)), frame.time);
+  }
+
+  /** Some came and went and were not announced one by one. The list is asked for again if it is shown, and when it is next. */
+  #onPresence(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv) return;
+    if (isId(frame.members)) conv.total = frame.members;
+    const counts = [frame.joined, frame.left, frame.renamed].map((count) => (isId(count) ? count : 0));
+    addEvent(conv, t.cameAndWent(...counts), frame.time);
+    conv.membersAsked = false;
+    conv.membersTimer ||= setTimeout(() => {
+      conv.membersTimer = 0;
+      if (conv === current()) this.askMembers(conv);
+    }, MEMBERS_EVERY_MS);
   }
 
   #forget(conv) {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::ask::Dialect;
 
+use super::presence::Presence;
 use super::{Done, Model, Room, Said, look, others, row};
 
 impl Model {
@@ -42,6 +43,7 @@ impl Model {
                 held: VecDeque::new(),
                 next_id: self.ids_used + 1,
                 members: Vec::new(),
+                presence: Presence::default(),
             };
             self.rooms.insert(key.clone(), room);
         }

@@ -7,6 +7,7 @@
 
 mod asking;
 mod coming;
+mod presence;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::ask::{Ask, Dialect, Sent, written};
 use crate::expect::{Expectations, Item};
+use presence::Presence;
 
 #[derive(Clone, Debug)]
 struct Said {
@@ -49,6 +51,7 @@ struct Room {
     held: VecDeque<Said>,
     next_id: u64,
     members: Vec<usize>,
+    presence: Presence,
 }
 
 impl Room {
@@ -89,6 +92,7 @@ impl Client {
 pub struct Model {
     settings: ChatSettings,
     rate: Option<(f64, f64)>,
+    presence_rate: Option<(u32, u32)>,
     rooms: BTreeMap<String, Room>,
     vacant: Vec<String>,
     ids_used: u64,
@@ -144,10 +148,15 @@ fn others(members: usize) -> String {
 }
 
 impl Model {
-    pub fn new(settings: ChatSettings, rate: Option<(u32, u32)>) -> Model {
+    pub fn new(
+        settings: ChatSettings,
+        rate: Option<(u32, u32)>,
+        presence_rate: Option<(u32, u32)>,
+    ) -> Model {
         Model {
             settings,
             rate: rate.map(|(burst, per_second)| (f64::from(burst), f64::from(per_second))),
+            presence_rate,
             rooms: BTreeMap::new(),
             vacant: Vec::new(),
             ids_used: 0,
@@ -377,6 +386,9 @@ impl Model {
             }
             Ask::Typing { room } => {
                 let key = self.room_of(number, room.as_deref())?;
+                if self.rooms[&key].members.len() > self.settings.announce_below as usize {
+                    return Ok(());
+                }
                 let name = self.name(number);
                 let typing =
                     json!({ "type": "typing", "room": self.rooms[&key].shown, "name": name });
@@ -550,7 +562,11 @@ impl Model {
     /// Tells the others in a room, if it is small enough.
     fn announce(&mut self, by: usize, key: &str, more: usize, line: &str, told: &Value) {
         let members = self.rooms[key].members.clone();
-        if self.stopping || members.len() + more > self.settings.announce_below as usize {
+        if self.stopping
+            || members.len() + more > self.settings.announce_below as usize
+            || members.len() + more == 1
+            || !self.is_told_at_once(key, told)
+        {
             return;
         }
         for member in members.into_iter().filter(|&member| member != by) {

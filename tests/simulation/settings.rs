@@ -1,5 +1,6 @@
 //! The limits of a run: small, so that every one of them is met.
 
+use chat_server::chat::presence::PresenceLimits;
 use chat_server::chat::settings::ChatSettings;
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
@@ -46,9 +47,19 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     }
 }
 
-/// How the chat behaves, and its rate once more: messages at once, and messages a second.
-pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Option<(u32, u32)>) {
+/// A rate as it is written: so many at once, and so many a second.
+pub type Written = Option<(u32, u32)>;
+
+fn read(rate: Written) -> Rate {
+    rate.map_or(Rate::Off, |(burst, per_second)| {
+        Rate::limited(burst, per_second).expect("in range")
+    })
+}
+
+/// How the chat behaves, and its rates once more: of messages, and of comings and goings.
+pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written, Written) {
     let rate = rng.bool().then(|| (rng.u32(1..20), rng.u32(2..50)));
+    let presence_rate = (rng.u32(0..4) > 0).then(|| (rng.u32(1..5), rng.u32(1..5)));
     let pick = |rng: &mut Rng, small: std::ops::Range<usize>, large| {
         if rng.bool() { rng.usize(small) } else { large }
     };
@@ -64,13 +75,12 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Option<(
         rooms_per_client_max: rng.usize(1..5),
         replay: rng.u32(0..12),
         replay_bytes_max: pick(rng, 100..1500, 32 * 1024),
-        rate: rate.map_or(Rate::Off, |(burst, per_second)| {
-            Rate::limited(burst, per_second).expect("in range")
-        }),
+        rate: read(rate),
         announce_below: [0, 3, 100][rng.usize(0..3)],
+        presence: PresenceLimits { rate: read(presence_rate), sum_ms: rng.u64(1..2000) },
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
         epoch: "now".to_owned(),
     };
-    (settings, rate)
+    (settings, rate, presence_rate)
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use chat_server::chat::Chat;
 use chat_server::chat::state::State;
+use chat_server::clock::Millis;
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer};
@@ -167,7 +168,25 @@ impl Service for Watch {
         taken
     }
 
+    fn held_bytes(&self) -> usize {
+        self.chat.held_bytes()
+    }
+
+    fn trim(&mut self) {
+        self.chat.trim();
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.chat.next_deadline()
+    }
+
+    fn tick(&mut self, out: &mut Delivery) {
+        self.chat.tick(out);
+        self.model.borrow_mut().tell_sums(out.now().unix_ms);
+    }
+
     fn keep(&mut self, out: &mut Delivery) {
+        self.model.borrow().check_sums(out.now().unix_ms);
         self.chat.keep(out);
         for record in self.chat.take_records() {
             self.shadow.apply(record);

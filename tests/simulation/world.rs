@@ -71,7 +71,7 @@ impl World {
     pub fn new(seed: u64, scenario: Scenario) -> World {
         let mut rng = Rng::with_seed(seed);
         let mut limits = settings::limits(&mut rng);
-        let (mut chat_settings, mut rate) = settings::chat(&mut rng, &limits);
+        let (mut chat_settings, mut rate, presence_rate) = settings::chat(&mut rng, &limits);
         let mut protocols =
             [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..12).min(2)];
         if scenario == Scenario::Crowd {
@@ -79,7 +79,7 @@ impl World {
             (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
             (chat_settings.announce_below, chat_settings.rate, rate) = (0, Rate::Off, None);
         }
-        let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate)));
+        let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate, presence_rate)));
         // So that all are counted, and nobody is turned away.
         let addresses = AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None);
         let compress = rng.u32(0..4) == 0;

@@ -55,6 +55,15 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// Changes that were not told one by one.
+    Presence {
+        room: &'a str,
+        joined: u32,
+        left: u32,
+        renamed: u32,
+        members: u32,
+        time: u64,
+    },
     Topic {
         room: &'a str,
         topic: &'a str,

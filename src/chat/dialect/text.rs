@@ -73,6 +73,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         }
         Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
         Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
+        Reply::Presence { room, joined, left, renamed, .. } => {
+            render_presence(to, room, *joined, *left, *renamed);
+        }
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
         Reply::Direct { to: receiver, text, sent: true, .. } => {
             line(to, format_args!("[you -> {receiver}] {}", Row(text)));
@@ -135,6 +138,14 @@ fn render_joined(to: &mut Encoder, room: &str, name: &str, own: Option<&JoinedSe
             line(to, format_args!("* You are in {room} now, with {others}. Topic: {}", Row(topic)))
         }
     }
+}
+
+/// `* In #lobby: 12 came, 11 left.`
+fn render_presence(to: &mut Encoder, room: &str, joined: u32, left: u32, renamed: u32) {
+    let counts = [(joined, "came"), (left, "left"), (renamed, "took other names")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    line(to, format_args!("* In {room}: {}.", counts.join(", ")));
 }
 
 /// `2 others`, `nobody else`.

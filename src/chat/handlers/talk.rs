@@ -35,12 +35,16 @@ impl Chat {
         Ok(())
     }
 
-    /// It changes nothing and nobody needs it later, so it is recorded nowhere.
+    /// It changes nothing and nobody needs it later, so it is recorded nowhere. Big rooms are not
+    /// told of it, as they are not told who comes and goes.
     pub(super) fn typing(&self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
         let id = self.room_of(cx, room)?;
         let (Some(room), Some(channel)) = (self.state.rooms().get(id), self.channels.of(id)) else {
             return Ok(());
         };
+        if room.member_count() > self.settings.announce_below {
+            return Ok(());
+        }
         let Some(name) = self.name_of(cx.user) else { return Ok(()) };
         let typing = Reply::Typing { room: room.name.as_str(), name: name.as_str() };
         cx.publish(channel, Some(&[]), &typing);

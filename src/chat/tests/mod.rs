@@ -6,6 +6,7 @@ mod determinism;
 mod json;
 mod limits;
 mod names;
+mod presence;
 mod replays;
 mod rooms;
 mod stage;

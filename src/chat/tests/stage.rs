@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
+use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
 use crate::clock::Now;
@@ -95,6 +96,7 @@ pub fn settings() -> ChatSettings {
         replay_bytes_max: 32 * 1024,
         rate: Rate::Off,
         announce_below: 100,
+        presence: PresenceLimits { rate: Rate::Off, sum_ms: 1000 },
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
         epoch: "e1".to_owned(),
@@ -264,6 +266,9 @@ impl Stage {
         self.now.ms += ms;
         self.now.unix_ms += ms;
         self.out.begin_turn(self.now);
+        if self.chat.next_deadline().is_some_and(|at| at <= self.now.ms) {
+            self.chat.tick(&mut self.out);
+        }
     }
 
     fn close(&mut self, id: ClientId) {

@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::presence::PresenceLimits;
 use chat_server::chat::settings::ChatSettings;
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
@@ -121,6 +122,10 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         rate: match settings[6] {
             0..128 => Rate::Off,
             fast => Rate::limited(u32::from(fast % 16) + 1, 20).expect("it is in range"),
+        },
+        presence: PresenceLimits {
+            rate: Rate::limited(u32::from(settings[6] % 8) + 1, 2).expect("it is in range"),
+            sum_ms: 1000,
         },
         announce_below: [100, 0, 3][usize::from(settings[5] >> 4) % 3],
         message_bytes_max: limits.message_bytes_max,

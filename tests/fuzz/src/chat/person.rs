@@ -290,7 +290,7 @@ impl Person {
                 );
                 assert!(messages.is_sorted_by_key(|message| message["id"].as_u64()), "{text}");
             }
-            "joined" | "left" | "renamed" | "typing" => {
+            "joined" | "left" | "renamed" | "presence" | "typing" => {
                 assert!(self.rooms.contains_key(field("room")), "{text}")
             }
             "topic" if object.get("name").is_some() => {
