@@ -53,7 +53,10 @@ impl Model {
                 "type": "presence", "room": shown, "joined": joined, "left": left,
                 "renamed": renamed, "members": members.len(), "time": now,
             });
-            for member in members.into_iter().filter(|_| !self.stopping) {
+            if self.stopping {
+                continue;
+            }
+            for member in members {
                 self.line(member, &key, line.clone());
                 self.json(member, &key, object.clone(), None);
             }
