@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
-    ANSWER_BYTES_MAX, ChatSettings, REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
+    ANSWER_BYTES_MAX, ChatSettings, PRESENCE_SUM_MS, REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
 };
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
@@ -141,6 +141,17 @@ pub struct Config {
     )]
     pub announce_below: u32,
 
+    /// Chat: how many comings, goings and renamings one room is told of, as BURST:PER_SECOND, or
+    /// `off` for no limit. Those over it are summed up, and told once a second.
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value = "20:2",
+        env = "CHAT_ANNOUNCE_RATE",
+        hide_env_values = true
+    )]
+    pub announce_rate: Rate,
+
     /// Chat: most rooms at once. Past it, rooms that nobody is in make room for new ones.
     #[arg(long, value_name = "ROOMS", default_value_t = 10_000, env = "CHAT_MAX_ROOMS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
@@ -223,7 +234,7 @@ impl Config {
             replay_bytes_max: REPLAY_BYTES_MAX,
             rate: self.rate_limit,
             announce_below: self.announce_below,
-            presence: PresenceLimits::default(),
+            presence: PresenceLimits { rate: self.announce_rate, sum_ms: PRESENCE_SUM_MS },
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             epoch,

@@ -452,7 +452,8 @@ fn a_crowd_hears_every_room_in_its_one_order() {
         std::env::var("CROWD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     println!("CROWD_SEED={seed}");
     let mut random = Random(seed);
-    let server = chat(&["--rate-limit", "off", "--announce-below", "1000"]);
+    let flags = ["--rate-limit", "off", "--announce-below", "1000", "--announce-rate", "off"];
+    let server = chat(&flags);
     let mut watchers: Vec<Client> =
         (0..ROOMS).map(|room| in_room(&server, &format!("watcher{room}"), room)).collect();
     let mut talkers: Vec<Client> = (0..TALKERS)
@@ -536,4 +537,70 @@ fn a_script_that_begins_with_a_byte_order_mark_is_commands() {
     expect(&mut alice, &["* guest-3 joined #lobby."]);
     bob.send(b"that was all\r\n");
     expect(&mut alice, &["[#lobby] bob: that was all"]);
+}
+
+/// Before, each of them had a copy of its own.
+#[test]
+fn newcomers_share_one_copy_of_what_was_said() {
+    const NEWCOMERS: usize = 200;
+    raise_descriptor_limit();
+    let server = chat(&["--rate-limit", "off"]);
+    let mut alice = server.connect();
+    alice.enter();
+    for i in 0..20 {
+        alice.send(format!("{i:02}{}\r\n", "x".repeat(50_000)).as_bytes());
+    }
+    alice.send(b"/who\r\n");
+    read_until(&mut alice, "* 1 in #lobby: guest-1");
+    let before = server.memory_peak_kib();
+    let mut newcomers: Vec<Client> = (0..NEWCOMERS).map(|_| server.connect()).collect();
+    newcomers.iter_mut().for_each(|newcomer| newcomer.send(b"\r\n"));
+    // The newest message has more than 32 KiB, and is shown all the same.
+    for newcomer in &mut newcomers {
+        assert!(told(newcomer).starts_with("* Welcome!"));
+        expect(newcomer, &["* The last message of #lobby (UTC):"]);
+        assert!(told(newcomer).contains("(20) guest-1: 19xxx"));
+    }
+    let more = server.memory_peak_kib() - before;
+    assert!(more < 4096, "{more} KiB for {NEWCOMERS} newcomers");
+}
+
+#[test]
+fn a_storm_of_comings_and_goings_is_summed_up() {
+    const STORM: u32 = 2000;
+    let server = chat(&[]);
+    let (mut alice, mut bob) = (server.connect(), server.connect());
+    alice.enter();
+    bob.enter();
+    expect(&mut alice, &["* guest-2 joined #lobby."]);
+    for _ in 0..STORM {
+        let mut guest = server.connect();
+        guest.enter();
+        guest.reset();
+    }
+    bob.send(b"/me counts\r\n");
+    let (mut came, mut left, mut lines) = (0, 0, 0);
+    while (came, left) != (STORM, STORM) {
+        let line = told(&mut alice);
+        if line.ends_with(" joined #lobby.") {
+            came += 1;
+        } else if line.ends_with(" left #lobby.") {
+            left += 1;
+        } else if let Some(sum) = line.strip_prefix("* In #lobby: ") {
+            for part in sum.trim_end_matches('.').split(", ") {
+                let (count, what) = part.split_once(' ').expect("a count");
+                let count: u32 = count.parse().expect("a number");
+                match what {
+                    "came" => came += count,
+                    "left" => left += count,
+                    _ => panic!("{line}"),
+                }
+            }
+        } else {
+            assert_eq!(line, "[#lobby] * guest-2 counts");
+        }
+        assert!(came <= STORM && left <= STORM, "nothing is told twice: {line}");
+        lines += 1;
+    }
+    assert!(lines < 100, "{lines} lines");
 }

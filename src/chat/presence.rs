@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::chat::ids::RoomId;
-use crate::chat::settings::{PRESENCE_BURST, PRESENCE_PER_SECOND, PRESENCE_SUM_MS};
 use crate::clock::Millis;
 use crate::throttle::{Rate, TokenBucket};
 
@@ -18,17 +17,10 @@ pub enum Change {
 /// From when on changes are summed up, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PresenceLimits {
-    /// Changes that one room is told of, one by one.
+    /// `--announce-rate`: changes that one room is told of, one by one.
     pub rate: Rate,
     /// Those over it are summed up for so long.
     pub sum_ms: Millis,
-}
-
-impl Default for PresenceLimits {
-    fn default() -> PresenceLimits {
-        let rate = Rate::limited(PRESENCE_BURST, PRESENCE_PER_SECOND);
-        PresenceLimits { rate: rate.expect("it is in range"), sum_ms: PRESENCE_SUM_MS }
-    }
 }
 
 /// How many changes of each kind there were. Somebody who came and left counts in both.

@@ -16,11 +16,7 @@ pub const REPLAY_BYTES_MAX: usize = 32 * 1024;
 /// limit of an outbox.
 pub const ROOM_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Comings, goings and other names that one room is told of, one by one: so many at once, and so
-/// many a second after that.
-pub const PRESENCE_BURST: u32 = 20;
-pub const PRESENCE_PER_SECOND: u32 = 2;
-/// Those over that are summed up for so long.
+/// Comings, goings and other names over `--announce-rate` are summed up for so long.
 pub const PRESENCE_SUM_MS: Millis = 1000;
 
 /// A topic has at most so many bytes.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::presence::PresenceLimits;
-use crate::chat::settings::{ChatSettings, PRESENCE_BURST, PRESENCE_PER_SECOND, PRESENCE_SUM_MS};
+use crate::chat::settings::{ChatSettings, PRESENCE_SUM_MS};
 use crate::service::Service;
 
 /// A room is told of two changes at once, and of one a second after that.
@@ -120,7 +120,9 @@ fn a_sum_outlives_a_room_that_empties() {
 
 #[test]
 fn a_storm_costs_a_member_little_and_ends_with_the_right_number() {
-    let mut stage = Stage::new(ChatSettings { presence: PresenceLimits::default(), ..settings() });
+    let presence =
+        PresenceLimits { rate: "20:2".parse().expect("a rate"), sum_ms: PRESENCE_SUM_MS };
+    let mut stage = Stage::new(ChatSettings { presence, ..settings() });
     stage.open("app", JSON, Visit { name: None, room: Some("#lobby") });
     stage.seat(&["ann"]);
     stage.forget();
@@ -153,10 +155,10 @@ fn a_storm_costs_a_member_little_and_ends_with_the_right_number() {
     hear(&mut stage);
     assert_eq!((came, left), (2000, 2000), "nothing is told twice, and nothing is left out");
     let seconds = 10 + 1;
-    assert!(lines <= PRESENCE_BURST + seconds, "{lines} objects in {seconds} s");
-    // Nothing of it stays.
-    stage.pass(u64::from(2 * PRESENCE_BURST / PRESENCE_PER_SECOND) * 1000);
-    stage.pass(u64::from(PRESENCE_BURST / PRESENCE_PER_SECOND) * 1000);
+    assert!(lines <= 20 + seconds, "{lines} objects in {seconds} s");
+    // Nothing of it stays once the bucket is full again.
+    stage.pass(10_000);
+    stage.pass(10_000);
     assert_eq!(stage.chat.next_deadline(), None);
 }
 
