@@ -114,7 +114,8 @@ fn ten_lines_are_pasted_at_once_and_a_hundred_in_a_while() {
 #[test]
 fn telnet_negotiation_may_be_cut_at_every_byte() {
     const INPUT: &[u8] = b"\xff\xfd\x01/ni\xff\xfb\x1fck t\xff\xfa\x1f\0\x50\xff\xff\r\n\xff\xf0\xff\xf4\xff\xfd\x06\r\nhe\xff\xf1llo\r\0";
-    let server = chat(&["--rate-limit", "off", "--replay", "0"]);
+    let flags = ["--rate-limit", "off", "--replay", "0", "--announce-rate", "off"];
+    let server = chat(&flags);
     let mut bob = named(&server, "bob");
     let mut guest = 1;
     for at in 0..=INPUT.len() {

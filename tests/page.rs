@@ -768,6 +768,24 @@ fn the_page_speaks_japanese() {
     taro.assert_no_complaints();
 }
 
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn many_who_come_and_go_are_one_line_and_the_list_of_members_is_right_after_it() {
+    let server = chat(&["--announce-rate", "2:1"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let _bob = terminal(&server, "bob", "dev");
+    alice.wait_members(&["alice", "bob"]);
+    let names: Vec<String> = (1..=6).map(|i| format!("crowd{i}")).collect();
+    let mut crowd: Vec<Client> = names.iter().map(|name| terminal(&server, name, "dev")).collect();
+    // Of them one goes, too; what was summed up is not told by name.
+    crowd.pop();
+    alice.wait_until("a sum", "/\\d came/.test(document.querySelector('#log').textContent)");
+    alice.wait_members(&["alice", "bob", "crowd1", "crowd2", "crowd3", "crowd4", "crowd5"]);
+    assert_eq!(alice.text("#members-total"), "7");
+    alice.assert_no_complaints();
+}
+
 /// The longest time, in milliseconds, that the page was busy with one thing since it was opened or
 /// last asked.
 fn longest_task(page: &Page<'_>) -> u64 {

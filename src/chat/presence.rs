@@ -102,7 +102,8 @@ impl PresenceSums {
     /// Takes out a sum that is due. It takes all that is in the room's bucket, so that sums follow
     /// one another for as long as the rate is exceeded.
     pub fn take_due(&mut self, now_ms: Millis, limits: &PresenceLimits) -> Option<(RoomId, Sum)> {
-        while let Some((_, id)) = self.due.pop_front_if(|(at, _)| *at <= now_ms) {
+        while let Some(&(_, id)) = self.due.front().filter(|(at, _)| *at <= now_ms) {
+            self.due.pop_front();
             let Some(room) = self.rooms.get_mut(&id) else { continue };
             let Some(sum) = room.sum.take() else { continue };
             while room.bucket.try_take(now_ms, &limits.rate).is_ok() {}

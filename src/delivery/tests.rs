@@ -89,6 +89,36 @@ fn a_word_to_one_client_keeps_its_place_among_those_to_all() {
 }
 
 #[test]
+fn what_many_are_sent_is_shared_if_it_is_long_and_keeps_its_place() {
+    let (mut out, channels) = delivery(2, 1);
+    out.join(channels[0], client(0));
+    out.join(channels[0], client(1));
+    for length in [SHARED_BYTES_MIN - 1, SHARED_BYTES_MIN] {
+        let messages = Bytes::from("x".repeat(length));
+        say(&mut out, channels[0], "before ");
+        for key in 0..2 {
+            out.send_shared(client(key), &messages);
+            send(&mut out, key, " after");
+        }
+        out.freeze_batches();
+        for key in 0..2 {
+            assert_eq!(queued(&out, key), format!("before {} after", "x".repeat(length)));
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let outbox = out.outbox(client(key)).expect("something is queued");
+            let (count, bytes) = outbox.slices(&mut slices);
+            let is_shared = slices[..count].iter().any(|it| it.as_ptr() == messages.as_ptr());
+            assert_eq!(is_shared, length >= SHARED_BYTES_MIN, "{length} bytes");
+            out.wrote(client(key), bytes, false);
+        }
+    }
+    // One that takes nothing more is sent nothing.
+    out.leave(channels[0], client(0));
+    out.shut(client(0));
+    out.send_shared(client(0), &Bytes::from_static(b"late"));
+    assert_eq!(queued(&out, 0), "");
+}
+
+#[test]
 fn a_room_that_is_left_and_one_that_is_joined() {
     let (mut out, channels) = delivery(2, 2);
     out.join(channels[0], client(0));

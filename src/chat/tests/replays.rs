@@ -94,7 +94,7 @@ fn more_is_shown_to_those_who_ask_for_it() {
 fn a_replay_is_encoded_once_for_all_until_the_room_speaks_again() {
     for encoding in [LINES, TEXT, JSON] {
         let mut stage = stage_with(30, 1000);
-        let mut join = |stage: &mut Stage, name: &str| {
+        let join = |stage: &mut Stage, name: &str| {
             encoded_by(stage, |stage| {
                 stage.open(name, encoding, Visit { room: Some("#lobby"), ..Visit::default() });
             })
