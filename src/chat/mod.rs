@@ -8,6 +8,7 @@
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state`]: who is here, the rooms, and what was said there.
+//! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 

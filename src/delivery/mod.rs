@@ -121,8 +121,13 @@ impl Delivery {
         });
     }
 
-    /// Encodes messages for one client without sending them: a [`SenderCopy`], or what is sent to
-    /// many by [`Delivery::send_shared`].
+    /// Encodes messages for [`Delivery::send_shared`] to any client that has this one's encoding.
+    pub fn encode_shared(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Bytes {
+        // Without the spare room of a buffer that grew.
+        Bytes::from(self.encode(client, encode).into_boxed_slice())
+    }
+
+    /// Encodes messages for one client without sending them: a [`SenderCopy`].
     pub fn encode(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut buffer = Vec::new();
         encode(&mut Encoder::new(self.encoding(client), &mut buffer, &mut self.compressor));

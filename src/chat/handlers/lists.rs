@@ -1,7 +1,5 @@
 //! Answers that list something: messages, members, rooms, commands.
 
-use bytes::Bytes;
-
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::dialect::history::HistoryPage;
@@ -96,7 +94,7 @@ impl Chat {
             Extent::After(id) => lines(room.history.after(id)),
         };
         let first_id = room.history.first_id();
-        let encoded = cx.out.encode(cx.client, |to| {
+        let encoded = cx.out.encode_shared(cx.client, |to| {
             let mut rest = &messages[..];
             while !rest.is_empty() {
                 let (frame, others) = rest.split_at(page.first_frame(rest));
@@ -105,8 +103,6 @@ impl Chat {
                 rest = others;
             }
         });
-        // Without the spare room of a buffer that grew.
-        let encoded = Bytes::from(encoded.into_boxed_slice());
         Replay { encoded, text_bytes: bytes(&messages) }
     }
 
