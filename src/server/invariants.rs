@@ -27,6 +27,20 @@ impl<S: Stream, A: Service> Server<S, A> {
         let ips = self.connections.iter().map(|(_, connection)| connection.peer().ip());
         self.addresses.assert_invariants(ips);
         self.out.assert_invariants();
+        self.assert_account();
+    }
+
+    /// The account is what a walk through all connections finds.
+    fn assert_account(&self) {
+        let held = |connection: &Connection<S>| {
+            connection.inbox.held_bytes() + connection.wire.held_bytes()
+        };
+        let connections = self.connections.iter();
+        let received = connections.map(|(_, connection)| held(connection)).sum();
+        // Others may have been sent a page, which is part of the program and does not count.
+        let terminals =
+            self.connections.iter().filter(|(_, connection)| connection.wire.is_terminal());
+        self.out.assert_account(received, terminals.map(|(key, connection)| connection.id(key)));
     }
 
     fn assert_ready_list(&self) {
@@ -47,6 +61,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let limits = &self.settings.limits;
         let inbox_bytes_max =
             frame_bytes_max(limits.message_bytes_max).max(HEAD_BYTES_MAX) + limits.read_bytes_max;
+        connection.inbox.assert_invariants();
         let inbox_bytes = connection.inbox.len();
         assert!(inbox_bytes <= inbox_bytes_max, "the inbox of {key}: {inbox_bytes} bytes");
         let keeps = inbox_bytes > 0 || connection.inbox.has_message();

@@ -32,6 +32,8 @@ pub struct ClosedMetrics {
     pub refused: u64,
     /// They did not read what they were sent.
     pub too_slow: u64,
+    /// They held much while all together held too much.
+    pub out_of_memory: u64,
     /// They did not answer a ping, or did not establish themselves.
     pub silent: u64,
     /// The server stopped.
@@ -44,12 +46,13 @@ pub struct ClosedMetrics {
 impl fmt::Display for ServerMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ServerMetrics { reads, read_bytes, messages, requests, upgrades, closed } = self;
-        let ClosedMetrics { done, refused, too_slow, silent, going_away, broken } = closed;
+        let ClosedMetrics { done, refused, too_slow, out_of_memory, .. } = closed;
+        let ClosedMetrics { silent, going_away, broken, .. } = closed;
         write!(
             f,
             "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
              upgrades {upgrades}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
-             silent {silent}, going away {going_away}, broken {broken})",
+             out of memory {out_of_memory}, silent {silent}, going away {going_away}, broken {broken})",
             closed.total()
         )
     }
@@ -65,6 +68,7 @@ impl ClosedMetrics {
             | CloseReason::Broken(_)
             | CloseReason::Unsupported(_) => &mut self.refused,
             CloseReason::TooSlow => &mut self.too_slow,
+            CloseReason::OutOfMemory => &mut self.out_of_memory,
             CloseReason::Silent => &mut self.silent,
             CloseReason::GoingAway => &mut self.going_away,
         };
@@ -73,6 +77,7 @@ impl ClosedMetrics {
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.done + self.refused + self.too_slow + self.silent + self.going_away + self.broken
+        let went = self.done + self.refused + self.silent + self.going_away + self.broken;
+        went + self.too_slow + self.out_of_memory
     }
 }

@@ -16,6 +16,7 @@ pub mod websocket;
 use clap::ValueEnum;
 
 use crate::clock::Millis;
+use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
 use crate::wire::http::exchange::Http;
@@ -111,8 +112,9 @@ impl Shared {
         payload: Payload,
         message_bytes_max: usize,
         timeouts: Timeouts,
+        account: MemoryAccount,
     ) -> Shared {
-        let scratch = Scratch::new(message_bytes_max);
+        let scratch = Scratch::with_account(message_bytes_max, account);
         Shared { protocols, payload, message_bytes_max, timeouts, scratch }
     }
 }
@@ -265,6 +267,15 @@ impl Wire {
     /// Whether it only carries requests and their responses, and no messages in between.
     pub fn only_asks(&self) -> bool {
         matches!(self, Wire::Http(_))
+    }
+
+    /// What it holds of messages that are not whole, in bytes of memory. Other wires leave them in
+    /// the input.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Wire::Undecided(_) | Wire::Line(_) | Wire::Http(_) => 0,
+            Wire::WebSocket(websocket) => websocket.held_bytes(),
+        }
     }
 
     // ---- Input ----

@@ -7,7 +7,7 @@ use crate::wire::websocket::handshake::Query;
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn shared(protocols: Protocols, payload: Payload) -> Shared {
-    Shared::new(protocols, payload, 100, Timeouts::default())
+    Shared::new(protocols, payload, 100, Timeouts::default(), MemoryAccount::default())
 }
 
 fn text() -> Shared {

@@ -78,6 +78,10 @@ impl WebSocket {
         WebSocket { decoder, last_received_s: seconds(now), was_pinged: false }
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes()
+    }
+
     pub(super) fn received(&mut self, now: Millis) {
         self.last_received_s = seconds(now);
         self.was_pinged = false;
@@ -150,6 +154,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::Broken(error) => encode_close(out, error.code, error.reason),
         CloseReason::Unsupported(why) => encode_close(out, close_code::UNSUPPORTED, why),
         CloseReason::TooSlow => encode_close(out, close_code::TRY_AGAIN_LATER, "too slow"),
+        CloseReason::OutOfMemory => encode_close(out, close_code::TRY_AGAIN_LATER, "out of memory"),
         CloseReason::Silent | CloseReason::GoingAway => {
             encode_close(out, close_code::GOING_AWAY, "");
         }
