@@ -139,9 +139,15 @@ impl Delivery {
         self.recipients.get(client).held_bytes()
     }
 
-    /// Whether the kernel takes nothing of what is queued for a client.
+    /// Whether the kernel takes nothing of what is queued for a client, at the moment.
     pub(crate) fn is_blocked(&self, client: ClientId) -> bool {
         self.recipients.get(client).is_blocked()
+    }
+
+    /// The same for some time: one that reads as fast as it can is full for a moment, too.
+    pub(crate) fn is_stuck(&self, client: ClientId) -> bool {
+        let stuck_from = self.last_taken(client) + self.flow.limits.stalled_ms / 4;
+        self.is_blocked(client) && stuck_from <= self.now().ms
     }
 
     /// Lets those go on that wait for memory, as far as there is any.

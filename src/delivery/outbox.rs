@@ -45,10 +45,11 @@ impl Outbox {
         self.tail.capacity() + self.frames.capacity() * size_of::<Bytes>()
     }
 
-    /// What would be free if it and all that it shares were dropped, in bytes: more than what is
-    /// not sent yet, as a piece stays until all of it is sent.
+    /// What its client holds with it, in bytes: more than what is not sent yet, as a piece stays
+    /// until all of it is sent. The room that is left in the tail does not count: it is that of the
+    /// client that had this outbox before.
     pub fn held_bytes(&self) -> usize {
-        self.bytes + self.sent - self.tail.len() + self.own_bytes()
+        self.bytes + self.sent + self.frames.len() * size_of::<Bytes>()
     }
 
     /// Queues a frame shared with others; no byte is copied.
@@ -119,7 +120,8 @@ impl Outbox {
     /// so what is queued next starts where the reader expects a message.
     pub fn keep_cut_piece(&mut self) {
         if self.sent == 0 {
-            return self.reset();
+            *self = Outbox::default();
+            return;
         }
         // Copied, as the piece may be far larger than its rest; with the last byte that was sent,
         // which shows that it is cut.

@@ -97,7 +97,7 @@ impl Recipient {
         matches!(self.pressure(), Pressure::Over { .. })
     }
 
-    /// What would be free if its send queue and all that it shares were dropped, in bytes.
+    /// What it holds with its send queue, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.outbox().map_or(0, |outbox| size_of::<SendQueue>() + outbox.held_bytes())
     }

@@ -28,6 +28,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.addresses.assert_invariants(ips);
         self.out.assert_invariants();
         self.assert_account();
+        self.assert_budget();
     }
 
     /// The account is what a walk through all connections finds.
@@ -41,6 +42,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         let terminals =
             self.connections.iter().filter(|(_, connection)| connection.wire.is_terminal());
         self.out.assert_account(received, terminals.map(|(key, connection)| connection.id(key)));
+    }
+
+    /// All together hold no more than the budget. If it cannot be had, nobody is served who holds
+    /// much.
+    fn assert_budget(&self) {
+        let budget = self.settings.limits.delivery.memory_bytes_max;
+        let served = self.connections.iter().filter(|(_, connection)| connection.is_served());
+        let served: usize = served.map(|(key, connection)| self.held_by(connection.id(key))).sum();
+        let held = self.out.held_bytes();
+        assert!(held <= budget || served <= budget / 16, "{held} bytes held, {served} of them");
     }
 
     fn assert_ready_list(&self) {

@@ -18,6 +18,8 @@ pub struct ServerMetrics {
     pub requests: u64,
     /// Requests that have become WebSockets.
     pub upgrades: u64,
+    /// Times that clients were let go because all together held too much.
+    pub memory_searches: u64,
     /// Connections that have begun to close, by why.
     pub closed: ClosedMetrics,
 }
@@ -45,13 +47,14 @@ pub struct ClosedMetrics {
 /// For the log: each counter after its name.
 impl fmt::Display for ServerMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ServerMetrics { reads, read_bytes, messages, requests, upgrades, closed } = self;
+        let ServerMetrics { reads, read_bytes, messages, requests, upgrades, .. } = self;
+        let ServerMetrics { memory_searches, closed, .. } = self;
         let ClosedMetrics { done, refused, too_slow, out_of_memory, .. } = closed;
         let ClosedMetrics { silent, going_away, broken, .. } = closed;
         write!(
             f,
             "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
-             upgrades {upgrades}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
+             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
              out of memory {out_of_memory}, silent {silent}, going away {going_away}, broken {broken})",
             closed.total()
         )

@@ -33,6 +33,7 @@ use crate::delivery::{Batch, Delivery};
 use crate::ids::{ClientId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
+use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
@@ -71,8 +72,7 @@ pub struct Server<S, A> {
     metrics: ServerMetrics,
     serial: u32,
     draining: bool,
-    /// No earlier than this clients are looked for that hold too much.
-    search_from: Millis,
+    next_search: NextSearch,
     /// What has been served of the connection whose turn it is, in bytes.
     served_bytes: usize,
 }
@@ -113,7 +113,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,
-            search_from: 0,
+            next_search: NextSearch::default(),
             served_bytes: 0,
             settings,
         }

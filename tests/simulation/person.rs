@@ -80,6 +80,8 @@ pub struct Person {
     pub stalled_until: u64,
     /// The network or the client was so bad that the server may part with it.
     pub excused: bool,
+    /// It may have been let go for what all together held.
+    pub let_go: bool,
     /// How often it speaks, in a thousand steps.
     pub chattiness: u32,
     pub memory: Memory,
@@ -124,6 +126,7 @@ impl Person {
             compression,
             connected_at: now,
             stalled_until: 0,
+            let_go: false,
             excused: habit != Habit::Prompt,
             chattiness: 0,
             memory: Memory::default(),
