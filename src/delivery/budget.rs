@@ -1,21 +1,26 @@
 //! One budget of memory for all clients together: what is held, and who waits for it.
 //!
 //! From three quarters of the budget on, large answers wait, and are given out one after the other
-//! as memory becomes free. Past all of it the server lets clients go, down to seven eighths: so
-//! each time an eighth is won, which pays for the search.
+//! as memory becomes free, or now and then if it does not: nobody waits for ever for what others
+//! hold. Past all of it the server lets clients go, down to seven eighths: so each time an eighth is
+//! won, which pays for the search.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use super::Delivery;
+use crate::clock::Millis;
 use crate::delivery::flow::Wait;
 use crate::ids::ClientId;
 use crate::memory::MemoryAccount;
 
+/// So often one large answer is given out although memory is short.
+const GRANT_EVERY_MS: Millis = 20;
+
 /// Who holds what, and who waits until there is memory for a large answer.
 ///
-/// Invariant: nobody is on `granted` that waits, or has gone.
+/// Invariant: nobody is on `granted` that waits, or is closed.
 #[derive(Debug)]
 pub struct Budget {
     pub account: MemoryAccount,
@@ -25,6 +30,8 @@ pub struct Budget {
     /// What the service holds for clients.
     service_bytes: usize,
     waiting: VecDeque<ClientId>,
+    /// While memory is short, the next one gets an answer then.
+    grant_at: Millis,
     /// They have waited, and may have their answer.
     granted: Vec<ClientId>,
 }
@@ -37,6 +44,7 @@ impl Budget {
             answer_bytes_max,
             service_bytes: 0,
             waiting: VecDeque::new(),
+            grant_at: 0,
             granted: Vec::new(),
         }
     }
@@ -47,7 +55,10 @@ impl Budget {
     }
 
     /// A client waits for memory.
-    pub fn wait(&mut self, client: ClientId) {
+    pub fn wait(&mut self, client: ClientId, now_ms: Millis) {
+        if self.waiting.is_empty() {
+            self.grant_at = now_ms + GRANT_EVERY_MS;
+        }
         self.waiting.push_back(client);
     }
 
@@ -56,18 +67,37 @@ impl Budget {
         self.granted.retain(|&granted| granted != client);
     }
 
+    /// When to grant memory that may not have become free.
+    pub fn next_grant(&self) -> Option<Millis> {
+        (!self.waiting.is_empty()).then_some(self.grant_at)
+    }
+
     /// Moves those that waited longest to `woken`, as many as there is memory for, with `held_bytes`
-    /// held: at least one, while there is any.
-    pub fn grant(&mut self, held_bytes: usize, woken: &mut Vec<ClientId>) {
+    /// held: at least one, while there is any. Those that are not open any more are forgotten.
+    pub fn grant(
+        &mut self,
+        held_bytes: usize,
+        now_ms: Millis,
+        is_open: impl Fn(ClientId) -> bool,
+        woken: &mut Vec<ClientId>,
+    ) {
+        let is_due = self.grant_at <= now_ms;
+        if is_due {
+            self.grant_at = now_ms + GRANT_EVERY_MS;
+        }
         let free = self.short_bytes().saturating_sub(held_bytes);
-        if self.waiting.is_empty() || free == 0 {
+        if self.waiting.is_empty() || free == 0 && !(is_due && held_bytes <= self.bytes_max) {
             return;
         }
         let answers = (free / self.answer_bytes_max.max(1)).max(1);
-        let count = answers.saturating_sub(self.granted.len()).min(self.waiting.len());
-        let first = woken.len();
-        woken.extend(self.waiting.drain(..count));
-        self.granted.extend_from_slice(&woken[first..]);
+        while self.granted.len() < answers
+            && let Some(client) = self.waiting.pop_front()
+        {
+            if is_open(client) {
+                woken.push(client);
+                self.granted.push(client);
+            }
+        }
     }
 
     /// Gives up memory that the next burst can have anew.
@@ -152,15 +182,22 @@ impl Delivery {
 
     /// Lets those go on that wait for memory, as far as there is any.
     pub(crate) fn grant_memory(&mut self) {
-        let held_bytes = self.held_bytes();
-        self.flow.wake_with(|woken| self.budget.grant(held_bytes, woken));
+        let (held_bytes, now_ms) = (self.held_bytes(), self.now().ms);
+        let Delivery { budget, flow, recipients, .. } = self;
+        let is_open = |client: ClientId| recipients.get_open(client).is_some();
+        flow.wake_with(|woken| budget.grant(held_bytes, now_ms, is_open, woken));
+    }
+
+    /// When to call [`Delivery::grant_memory`] next, if nothing happens.
+    pub(crate) fn next_grant(&self) -> Option<Millis> {
+        self.budget.next_grant()
     }
 
     /// Notes who waits for what.
     pub(crate) fn wait(&mut self, client: ClientId, until: Wait) {
         self.metrics.waits += 1;
         match until {
-            Wait::Memory => self.budget.wait(client),
+            Wait::Memory => self.budget.wait(client, self.flow.now.ms),
             other => {
                 self.budget.withdraw(client);
                 self.flow.wait(client, other);
@@ -178,15 +215,19 @@ mod tests {
     }
 
     fn granted(budget: &mut Budget, held_bytes: usize) -> Vec<ClientId> {
+        granted_at(budget, held_bytes, 0)
+    }
+
+    fn granted_at(budget: &mut Budget, held_bytes: usize, now_ms: Millis) -> Vec<ClientId> {
         let mut woken = Vec::new();
-        budget.grant(held_bytes, &mut woken);
+        budget.grant(held_bytes, now_ms, |one| one != client(9), &mut woken);
         woken
     }
 
     #[test]
     fn those_that_wait_get_memory_in_order_and_no_more_than_there_is() {
         let mut budget = Budget::new(4000, 1000);
-        (0..6).for_each(|key| budget.wait(client(key)));
+        (0..6).for_each(|key| budget.wait(client(key), 0));
         assert_eq!(granted(&mut budget, 3000), [], "three quarters are held");
         assert_eq!(granted(&mut budget, 2999), [client(0)], "one, even if it might not fit");
         assert_eq!(granted(&mut budget, 2999), [], "that one has not had its answer");
@@ -198,5 +239,19 @@ mod tests {
         assert_eq!(granted(&mut budget, 0), [client(4), client(5)]);
         (0..6).for_each(|key| budget.withdraw(client(key)));
         budget.assert_at_rest();
+    }
+    /// What is short may be what those hold that wait.
+    #[test]
+    fn nobody_waits_for_ever() {
+        let mut budget = Budget::new(4000, 1000);
+        [0, 9, 1].iter().for_each(|&key| budget.wait(client(key), 100));
+        assert_eq!(budget.next_grant(), Some(120));
+        assert_eq!(granted_at(&mut budget, 3500, 119), []);
+        assert_eq!(granted_at(&mut budget, 3500, 120), [client(0)]);
+        assert_eq!(granted_at(&mut budget, 3500, 140), [], "that one has not had its answer");
+        budget.withdraw(client(0));
+        assert_eq!(granted_at(&mut budget, 4001, 160), [], "clients are being let go");
+        assert_eq!(granted_at(&mut budget, 3500, 179), []);
+        assert_eq!(granted_at(&mut budget, 3500, 180), [client(1)], "and 9 has gone");
     }
 }

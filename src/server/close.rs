@@ -76,8 +76,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !is_established {
             return self.end(id);
         }
-        let is_let_go = matches!(reason, CloseReason::TooSlow | CloseReason::OutOfMemory);
-        if is_let_go {
+        if reason.drops_queue() {
             self.out.forget(id);
         }
         let mut last = Vec::new();
@@ -86,7 +85,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !last.is_empty() {
             self.out.append(id, &last);
         }
-        let (patience, due) = match is_let_go {
+        let (patience, due) = match reason.drops_queue() {
             true => (self.wires.timeouts.linger_ms, Due::Close),
             false => (self.settings.limits.drain_ms, Due::Drain),
         };

@@ -257,7 +257,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// When the next deadline passes.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.timers.next().into_iter().chain(self.service.next_deadline()).min()
+        let deadlines = [self.timers.next(), self.service.next_deadline(), self.out.next_grant()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The slow work that the service wants to have done, since this was last asked.

@@ -33,6 +33,13 @@ pub enum CloseReason {
     GoingAway,
 }
 
+impl CloseReason {
+    /// Whether what is queued is dropped, and not sent first.
+    pub fn drops_queue(self) -> bool {
+        matches!(self, CloseReason::TooSlow | CloseReason::OutOfMemory)
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

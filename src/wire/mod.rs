@@ -326,8 +326,10 @@ impl Wire {
 
     /// Something has been sent on it.
     pub fn sent(&mut self) {
-        if let Wire::Undecided(undecided) = self {
-            undecided.sent();
+        match self {
+            Wire::Undecided(undecided) => undecided.sent(),
+            Wire::WebSocket(websocket) => websocket.sent(),
+            Wire::Line(_) | Wire::Http(_) => {}
         }
     }
 
@@ -338,7 +340,10 @@ impl Wire {
             (Wire::Undecided(undecided), reason) => undecided.write_close(reason, payload, out),
             (Wire::Line(line), reason) => line::write_close(line.mode(), reason, payload, out),
             (Wire::Http(_), _) => {}
-            (Wire::WebSocket(_), reason) => websocket::write_close(reason, out),
+            (Wire::WebSocket(websocket), reason) if websocket.may_be_told(reason) => {
+                websocket::write_close(reason, out);
+            }
+            (Wire::WebSocket(_), _) => {}
         }
     }
 

@@ -59,7 +59,8 @@ fn read_object(text: &str) -> Value {
 }
 
 /// With what a line begins that is the last one.
-const FAREWELLS: [&str; 2] = ["! too slow", "* Goodbye: the server is stopping."];
+const FAREWELLS: [&str; 3] =
+    ["! too slow", "! out of memory", "* Goodbye: the server is stopping."];
 
 /// The same, of one whose first words may have been refused.
 pub const REFUSALS: [&str; 5] =

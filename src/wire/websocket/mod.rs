@@ -69,13 +69,25 @@ pub struct WebSocket {
     last_received_s: u32,
     /// A ping has been sent since.
     was_pinged: bool,
+    /// Something has been sent, and so the response to its request.
+    was_sent: bool,
 }
 
 impl WebSocket {
     /// `deflate` is what the handshake negotiated.
     pub fn new(deflate: Option<DeflateParams>, now: Millis) -> WebSocket {
         let decoder = Decoder::new(deflate);
-        WebSocket { decoder, last_received_s: seconds(now), was_pinged: false }
+        WebSocket { decoder, last_received_s: seconds(now), was_pinged: false, was_sent: false }
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.was_sent = true;
+    }
+
+    /// Whether it can be told why it is closed: a frame before the response would be nonsense, if
+    /// that is dropped.
+    pub(super) fn may_be_told(&self, reason: CloseReason) -> bool {
+        self.was_sent || !reason.drops_queue()
     }
 
     pub(super) fn held_bytes(&self) -> usize {
