@@ -114,6 +114,20 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub history_mib: u32,
 
+    /// Memory for all clients together, in MiB: what they have sent and the server has not served
+    /// yet, and what it has for them and they have not read. Past three quarters of it large
+    /// answers wait; past all of it clients are disconnected, first those that do not read, and of
+    /// these the ones that hold the most. By default a quarter of what the machine or the control
+    /// group has, and at least 64. History is not part of it (--history-mib).
+    #[arg(long, value_name = "MIB", env = "CHAT_MEMORY_MIB", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub memory_mib: Option<u32>,
+
+    /// How long a client may take nothing of what is waiting for it before it is disconnected.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_TOO_SLOW", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub too_slow: u32,
+
     /// Chat: messages shown to somebody who joins a room; fewer if they have more than 32 KiB.
     #[arg(long, value_name = "MESSAGES", default_value_t = 20, env = "CHAT_REPLAY", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -246,6 +260,7 @@ impl Config {
         NetSettings {
             addresses: self.address.0.clone(),
             clients_max: self.max_clients.map(|wanted| wanted as usize),
+            memory_bytes_max: self.memory_mib.map(|wanted| wanted as usize * 1024 * 1024),
             drain: Duration::from_secs(self.drain_seconds.into()),
             server: self.server(),
         }
@@ -262,6 +277,7 @@ impl Config {
                 outbox_max_bytes: delivery
                     .outbox_max_bytes
                     .max(1024 * 1024 + 2 * message_bytes_max),
+                too_slow_ms: Millis::from(self.too_slow) * 1000,
                 ..delivery
             },
             drain_ms: defaults.drain_ms.max(Millis::from(self.drain_seconds) * 1000),

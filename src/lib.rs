@@ -15,7 +15,7 @@
 //! 7. [`net`]: sockets, clocks, signals, threads; nothing above touches the system.
 //! 8. [`config`]: flags and environment; only `main` reads it.
 //!
-//! [`clock`], [`ids`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
+//! [`clock`], [`ids`], [`memory`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
 //! may use whom.
 //!
 //! # A turn
@@ -121,6 +121,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod ids;
+pub mod memory;
 pub mod net;
 pub mod server;
 pub mod service;

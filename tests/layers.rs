@@ -28,17 +28,17 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "net",
-        uses: &["server", "service", "delivery", "wire", "throttle", "ids", "clock"],
+        uses: &["server", "service", "delivery", "wire", "throttle", "memory", "ids", "clock"],
         what: "touches the system: sockets, clocks, signals, threads",
     },
     Layer {
         name: "server",
-        uses: &["service", "site", "delivery", "wire", "throttle", "ids", "clock"],
+        uses: &["service", "site", "delivery", "wire", "throttle", "memory", "ids", "clock"],
         what: "turns over any streams and any service",
     },
     Layer {
         name: "chat",
-        uses: &["service", "site", "delivery", "wire", "throttle", "ids", "clock"],
+        uses: &["service", "site", "delivery", "wire", "throttle", "memory", "ids", "clock"],
         what: "is a service: users, rooms, history, and the dialects that tell of them",
     },
     Layer {
@@ -53,11 +53,16 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "delivery",
-        uses: &["wire", "ids", "clock"],
+        uses: &["wire", "memory", "ids", "clock"],
         what: "knows who gets which bytes and when, and who waits for whom",
     },
-    Layer { name: "wire", uses: &["ids", "clock"], what: "turns bytes into messages and back" },
+    Layer {
+        name: "wire",
+        uses: &["memory", "ids", "clock"],
+        what: "turns bytes into messages and back",
+    },
     Layer { name: "throttle", uses: &[], what: "counts how often something is done" },
+    Layer { name: "memory", uses: &[], what: "counts what is held for clients" },
     Layer { name: "ids", uses: &[], what: "names what lives" },
     Layer { name: "clock", uses: &[], what: "is time as a turn sees it" },
 ];

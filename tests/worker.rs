@@ -109,6 +109,7 @@ impl Running {
         let (listens, address) = channel();
         let thread = thread::spawn(move || {
             let settings = NetSettings {
+                memory_bytes_max: None,
                 addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
                 clients_max: Some(200),
                 drain,

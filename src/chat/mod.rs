@@ -210,6 +210,9 @@ impl Service for Chat {
         if let Some(until) = congestion {
             return Outcome::Blocked(until);
         }
+        if parsed.as_ref().is_ok_and(Request::is_answered_at_length) && !cx.out.may_answer(client) {
+            return Outcome::Blocked(Wait::Memory);
+        }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
         if let Err(at) = session.bucket.try_take(cx.out.now().ms, &self.settings.rate) {
             return Outcome::Blocked(Wait::Time(at));

@@ -102,6 +102,23 @@ impl Request<'_> {
         }
     }
 
+    /// Whether its answer may be large: it has to wait while memory is short.
+    pub fn is_answered_at_length(&self) -> bool {
+        match self {
+            Request::History { .. } | Request::Who { .. } | Request::Rooms { .. } => true,
+            Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => false,
+        }
+    }
+
     /// Whether others see anything of it, and not only the one who is answered.
     pub fn concerns_others(&self) -> bool {
         self.publishes_to() != PublishesTo::Nobody

@@ -3,9 +3,10 @@
 //! Over the high-water mark a client makes those of its channels congested that are not just
 //! talking, and publishers wait, until it is under half the mark. If the kernel takes nothing more
 //! for it for a second it no longer holds its channels up. It is closed as too slow when it stays
-//! over the mark too long, or when what it has queued passes the limit.
+//! over the mark too long, or when what it has queued passes the limit. So is one of which the
+//! kernel takes nothing for as long, however little is queued for it: it would hold that for ever.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use crate::clock::{Millis, Now};
@@ -72,7 +73,8 @@ pub enum Checked {
 ///
 /// Invariant: `congested_members` has, for each channel, the number of its members whose pressure
 /// is `Over`; a client that has more queued than the mark is not `Clear` unless it is held; a
-/// client is on `too_slow` at most once.
+/// client is on `too_slow` at most once; it is in `blocked` exactly if it will be checked for being
+/// blocked.
 #[derive(Debug)]
 pub struct Flow {
     pub now: Now,
@@ -84,6 +86,9 @@ pub struct Flow {
     woken: Vec<ClientId>,
     too_slow: Vec<ClientId>,
     newly_over: Vec<ClientId>,
+    /// The kernel took nothing for them. Few at any time: nothing is kept of it with each client.
+    blocked: HashSet<ClientId>,
+    newly_blocked: Vec<ClientId>,
 }
 
 impl Flow {
@@ -96,6 +101,8 @@ impl Flow {
             woken: Vec::new(),
             too_slow: Vec::new(),
             newly_over: Vec::new(),
+            blocked: HashSet::new(),
+            newly_blocked: Vec::new(),
         }
     }
 
@@ -218,6 +225,32 @@ impl Flow {
         }
     }
 
+    /// The kernel has refused to take more for a client. It will be checked once for as many
+    /// refusals as there are until then: one that reads costs no more than that.
+    pub fn note_blocked(&mut self, client: ClientId, recipient: &Recipient) {
+        if recipient.is_blocked() && !recipient.is_closed && self.blocked.insert(client) {
+            self.newly_blocked.push(client);
+        }
+    }
+
+    /// Checks a client for which the kernel took nothing a while ago.
+    pub fn check_blocked(&mut self, client: ClientId, recipient: &mut Recipient) -> Checked {
+        let since = recipient.send_queue.as_ref().and_then(|queue| queue.blocked_since);
+        let give_up_at = since.map(|at| at + self.limits.too_slow_ms);
+        match give_up_at.filter(|_| !recipient.is_closed) {
+            Some(at) if at > self.now.ms => return Checked::Again(at),
+            Some(_) => self.give_up(client, recipient),
+            None => {}
+        }
+        self.blocked.remove(&client);
+        Checked::Clear
+    }
+
+    /// A client's place is free.
+    pub fn removed(&mut self, client: ClientId) {
+        self.blocked.remove(&client);
+    }
+
     /// Checks a client that went over the mark a while ago.
     pub fn check(
         &mut self,
@@ -273,6 +306,11 @@ impl Flow {
         mem::take(&mut self.newly_over)
     }
 
+    /// Clients that are to be checked when the kernel has taken nothing for too long.
+    pub fn take_newly_blocked(&mut self) -> Vec<ClientId> {
+        mem::take(&mut self.newly_blocked)
+    }
+
     // ---- Waiting ----
 
     /// Notes who waits for what.
@@ -310,6 +348,11 @@ impl Flow {
         }
     }
 
+    /// Has others added whose wait is over.
+    pub fn wake_with(&mut self, add: impl FnOnce(&mut Vec<ClientId>)) {
+        add(&mut self.woken);
+    }
+
     pub fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
@@ -324,6 +367,7 @@ impl Flow {
         self.waiting.shrink_to_fit();
         self.woken.shrink_to_fit();
         self.newly_over.shrink_to_fit();
+        self.blocked.shrink_to_fit();
     }
 
     /// Asserts what holds of one client that has something queued.
@@ -346,7 +390,8 @@ impl Flow {
             recipient.is_closed || !is_stalled || !recipient.is_over(),
             "{client} takes nothing and holds its channels up"
         );
-        let is_too_slow = behind.min(blocked) > limits.too_slow_ms + limits.stalled_ms;
+        let is_too_slow = behind.min(blocked) > limits.too_slow_ms + limits.stalled_ms
+            || blocked > limits.too_slow_ms;
         assert!(
             recipient.is_closed || !is_too_slow,
             "{client} should have been closed as too slow"
@@ -358,6 +403,7 @@ impl Flow {
     pub fn assert_at_rest(&self) {
         assert!(self.waiting.is_empty(), "a client that has left is waiting: {:?}", self.waiting);
         assert!(self.too_slow.is_empty() && self.newly_over.is_empty());
+        assert!(self.blocked.is_empty() && self.newly_blocked.is_empty());
         assert!(self.congested_members.iter().all(|&count| count == 0));
     }
 }

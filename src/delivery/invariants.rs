@@ -23,6 +23,27 @@ impl Delivery {
         }
     }
 
+    /// What is counted is what a walk finds: `entry_bytes` on the server's side; of frames, which
+    /// may be parts of larger ones, not less than those of `clients`.
+    pub(crate) fn assert_account(
+        &self,
+        entry_bytes: usize,
+        clients: impl Iterator<Item = ClientId>,
+    ) {
+        let account = self.account();
+        assert_eq!(account.entry_bytes(), entry_bytes, "what has one holder");
+        let outboxes = clients.filter_map(|client| self.outbox(client));
+        let mut frames: Vec<_> = outboxes.flat_map(|outbox| outbox.frame_addresses()).collect();
+        frames.sort_unstable_by_key(|frame| frame.start);
+        let (mut found, mut end) = (0, 0);
+        for frame in frames {
+            found += frame.end.max(end) - frame.start.max(end);
+            end = frame.end.max(end);
+        }
+        let shared = account.shared_bytes();
+        assert!(shared >= found, "{found} bytes of frames are held, and {shared} counted");
+    }
+
     /// Every slot is where its member is, and every member has one.
     pub(super) fn assert_slots(&self) {
         let mut slots = 0;
@@ -58,5 +79,6 @@ impl Delivery {
         assert!(!self.channels.have_batches(), "a batch that nobody gets");
         assert_eq!(self.channels.all_members(), 0, "a client that has left is in a channel");
         self.flow.assert_at_rest();
+        self.budget.assert_at_rest();
     }
 }

@@ -13,7 +13,10 @@ pub struct DeliveryLimits {
     /// Queued for one client before it is closed as too slow. Above the mark there is room for one
     /// more batch and its largest message.
     pub outbox_max_bytes: usize,
-    /// How long a client may stay over the mark without reading.
+    /// `--memory-mib`: held for all clients together before some are let go.
+    pub memory_bytes_max: usize,
+    /// `--too-slow`: how long a client may take nothing of what is queued for it, or stay over the
+    /// mark without catching up.
     pub too_slow_ms: Millis,
     /// How long the kernel may take nothing for a client over the mark before others no longer wait
     /// for it.
@@ -29,6 +32,8 @@ impl Default for DeliveryLimits {
             clients_expected: 0,
             outbox_mark_bytes: 256 * 1024,
             outbox_max_bytes: 4 * 1024 * 1024,
+            // The event loop knows the machine.
+            memory_bytes_max: usize::MAX,
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             pace_ahead_ms: Some(1_000),

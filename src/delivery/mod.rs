@@ -9,6 +9,7 @@
 //! waits. Channels and recipients do not know each other; flow reads both; what needs all three is
 //! put together here.
 
+mod budget;
 pub mod channels;
 pub mod coalescing;
 pub mod encoding;
@@ -23,6 +24,7 @@ mod slots;
 use bytes::Bytes;
 
 use crate::clock::{Millis, Now};
+use crate::delivery::budget::Budget;
 use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::{Flow, Pressure};
@@ -31,6 +33,7 @@ use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::recipients::{Priority, Recipients};
 use crate::ids::{ClientId, Ticket};
+use crate::memory::MemoryAccount;
 
 pub use channels::Batch;
 pub use flow::{Checked, Wait};
@@ -49,6 +52,7 @@ pub struct Delivery {
     channels: Channels,
     recipients: Recipients,
     flow: Flow,
+    budget: Budget,
     compressor: Compressor,
     metrics: DeliveryMetrics,
     /// Everybody is leaving: announcements of that are not published.
@@ -58,10 +62,13 @@ pub struct Delivery {
 /// What services call.
 impl Delivery {
     pub fn new(limits: DeliveryLimits) -> Delivery {
+        let budget = Budget::new(limits.memory_bytes_max, limits.outbox_max_bytes);
+        let account = &budget.account;
         Delivery {
-            channels: Channels::new(limits),
-            recipients: Recipients::new(limits.clients_expected),
+            channels: Channels::new(limits, account.clone()),
+            recipients: Recipients::new(limits.clients_expected, account.clone()),
             flow: Flow::new(limits),
+            budget,
             compressor: Compressor::default(),
             metrics: DeliveryMetrics::default(),
             is_draining: false,
@@ -96,8 +103,9 @@ impl Delivery {
         self.catch_up(to);
         let Delivery { recipients, flow, compressor, metrics, .. } = self;
         metrics.sends += 1;
-        enqueue(recipients, flow, to, Priority::Prompt, |outbox| {
-            let bytes = outbox.append(|tail| encode(&mut Encoder::new(encoding, tail, compressor)));
+        enqueue(recipients, flow, to, Priority::Prompt, |outbox, account| {
+            let bytes = outbox
+                .append(account, |tail| encode(&mut Encoder::new(encoding, tail, compressor)));
             metrics.bytes_encoded += bytes as u64;
         });
     }
@@ -208,12 +216,6 @@ impl Delivery {
         self.recipients.get(client).is_over()
     }
 
-    /// Whether large answers should wait for [`Wait::Memory`]: all clients together hold most of
-    /// what they may.
-    pub fn is_short_of_memory(&self) -> bool {
-        false
-    }
-
     /// Whether a client's connection is broken: all that it is sent is dropped.
     pub fn is_discarding(&self, client: ClientId) -> bool {
         self.recipients.get(client).is_discarding
@@ -260,6 +262,7 @@ impl Delivery {
             "its service has taken it out of its channels"
         );
         recipient.is_closed = true;
+        self.budget.withdraw(client);
         self.flow.wake(Wait::ClientClear(client));
     }
 
@@ -274,34 +277,40 @@ impl Delivery {
         self.clear_pressure(client);
         self.recipients.get_mut(client).is_discarding = true;
         self.recipients.drop_queue(client);
+        self.budget.withdraw(client);
         self.flow.wake(Wait::ClientClear(client));
     }
 
     /// Appends bytes of the wire itself to what a client has queued, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
-        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
-            outbox.append(|tail| tail.extend_from_slice(bytes));
-        });
+        enqueue(
+            &mut self.recipients,
+            &mut self.flow,
+            client,
+            Priority::Prompt,
+            |outbox, account| {
+                outbox.append(account, |tail| tail.extend_from_slice(bytes));
+            },
+        );
     }
 
     /// Adds bytes of the wire itself that need not be copied.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
-        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
-            outbox.push(bytes);
-        });
+        enqueue(
+            &mut self.recipients,
+            &mut self.flow,
+            client,
+            Priority::Prompt,
+            |outbox, account| outbox.push(bytes, account),
+        );
     }
 
     /// Frees a client's place.
     pub(crate) fn remove(&mut self, client: ClientId) {
         self.clear_pressure(client);
         self.recipients.remove(client);
+        self.flow.removed(client);
         self.flow.wake(Wait::ClientClear(client));
-    }
-
-    /// Notes who waits for what.
-    pub(crate) fn wait(&mut self, client: ClientId, until: Wait) {
-        self.flow.wait(client, until);
-        self.metrics.waits += 1;
     }
 
     /// Slow work is done: those who wait for it go on.
@@ -326,6 +335,17 @@ impl Delivery {
         let newly_over = self.flow.take_newly_over();
         self.metrics.clients_over_mark += newly_over.len() as u64;
         newly_over
+    }
+
+    /// Clients of which the kernel has begun to take nothing, and that are to be checked when it
+    /// has taken nothing for `too_slow_ms`.
+    pub(crate) fn take_newly_blocked(&mut self) -> Vec<ClientId> {
+        self.flow.take_newly_blocked()
+    }
+
+    /// Checks a client of which the kernel took nothing a while ago.
+    pub(crate) fn check_blocked(&mut self, client: ClientId) -> Checked {
+        self.flow.check_blocked(client, self.recipients.get_mut(client))
     }
 
     /// Checks a client that went over the mark a while ago.
@@ -363,6 +383,7 @@ impl Delivery {
         self.channels.trim();
         self.recipients.trim();
         self.flow.trim();
+        self.budget.trim();
     }
 
     /// Whether there is something to hand out, to write or to read at once.
@@ -426,7 +447,11 @@ impl Delivery {
         self.metrics.writes_blocked += u64::from(is_blocked);
         self.metrics.bytes_written += count as u64;
         self.recipients.advance(client, count, is_blocked, self.flow.now.ms);
-        self.flow.wrote(client, count, self.recipients.get_mut(client), &self.channels);
+        let recipient = self.recipients.get_mut(client);
+        self.flow.wrote(client, count, recipient, &self.channels);
+        if is_blocked {
+            self.flow.note_blocked(client, recipient);
+        }
         self.recipients.written(client);
     }
 }
@@ -445,8 +470,8 @@ impl Delivery {
         for at in 0..slots {
             let slot = recipients.get(client).slots.as_slice()[at];
             channels.catch_up(slot, encoding, |bytes| {
-                enqueue(recipients, flow, client, Priority::Prompt, |outbox| {
-                    outbox.append(|tail| tail.extend_from_slice(bytes));
+                enqueue(recipients, flow, client, Priority::Prompt, |outbox, account| {
+                    outbox.append(account, |tail| tail.extend_from_slice(bytes));
                 });
             });
         }
@@ -458,10 +483,10 @@ impl Delivery {
         let (id, batches) = channels.freeze_next(|member, share, members| {
             let is_bulk = members >= BULK_MEMBERS_MIN;
             let priority = if is_bulk { Priority::Bulk } else { Priority::Prompt };
-            enqueue(recipients, flow, member, priority, |outbox| match share {
-                Share::Batch(frame) => outbox.push(frame),
+            enqueue(recipients, flow, member, priority, |outbox, account| match share {
+                Share::Batch(frame) => outbox.push(frame, account),
                 Share::Copy(bytes) => {
-                    outbox.append(|tail| tail.extend_from_slice(bytes));
+                    outbox.append(account, |tail| tail.extend_from_slice(bytes));
                 }
             });
         })?;
@@ -482,7 +507,7 @@ fn enqueue(
     flow: &mut Flow,
     client: ClientId,
     priority: Priority,
-    add: impl FnOnce(&mut Outbox),
+    add: impl FnOnce(&mut Outbox, &MemoryAccount),
 ) {
     if let Some(recipient) = recipients.enqueue(client, priority, add) {
         flow.check_high_water(client, recipient);

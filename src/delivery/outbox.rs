@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::Range;
 
 use bytes::Bytes;
+
+use crate::memory::MemoryAccount;
 
 /// Slices handed to one vectored write at most. The kernel takes 1,024; a client rarely has more
 /// than three.
@@ -37,15 +40,24 @@ impl Outbox {
         self.bytes == 0
     }
 
+    /// What it holds beside its frames, which count for themselves, in bytes.
+    pub fn own_bytes(&self) -> usize {
+        self.tail.capacity() + self.frames.capacity() * size_of::<Bytes>()
+    }
+
+    /// What its client holds with it, in bytes: more than what is not sent yet, as a piece stays
+    /// until all of it is sent. The room that is left in the tail does not count: it is that of the
+    /// client that had this outbox before.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes + self.sent + self.frames.len() * size_of::<Bytes>()
+    }
+
     /// Queues a frame shared with others; no byte is copied.
-    pub fn push(&mut self, frame: Bytes) {
+    pub fn push(&mut self, frame: Bytes, account: &MemoryAccount) {
         if frame.is_empty() {
             return;
         }
-        if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail);
-            self.frames.push_back(Bytes::from(tail));
-        }
+        self.close_tail(account);
         self.bytes += frame.len();
         self.frames.push_back(frame);
         self.check();
@@ -53,11 +65,11 @@ impl Outbox {
 
     /// Queues bytes that only this client gets: `write` appends them to the buffer it is given.
     /// Returns how many.
-    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    pub fn append(&mut self, account: &MemoryAccount, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         // The tail is given up as a whole, so it must not grow for ever: a client that reads
         // steadily may never have an empty queue.
         if self.tail.len() >= TAIL_MAX {
-            self.frames.push_back(Bytes::from(std::mem::take(&mut self.tail)));
+            self.close_tail(account);
         }
         let before = self.tail.len();
         write(&mut self.tail);
@@ -108,14 +120,15 @@ impl Outbox {
     /// so what is queued next starts where the reader expects a message.
     pub fn keep_cut_piece(&mut self) {
         if self.sent == 0 {
-            self.reset();
-        } else if self.frames.is_empty() {
-            self.check();
-        } else {
-            self.frames.truncate(1);
-            self.tail.clear();
-            self.bytes = self.frames[0].len() - self.sent;
+            *self = Outbox::default();
+            return;
         }
+        // Copied, as the piece may be far larger than its rest; with the last byte that was sent,
+        // which shows that it is cut.
+        let piece = self.frames.front().map_or(&self.tail[..], |frame| &frame[..]);
+        let tail = piece[self.sent - 1..].to_vec();
+        *self = Outbox { bytes: tail.len() - 1, sent: 1, tail, ..Outbox::default() };
+        self.check();
     }
 
     /// Drops everything and gives back what would be too large to keep.
@@ -128,6 +141,18 @@ impl Outbox {
         }
         self.sent = 0;
         self.bytes = 0;
+    }
+
+    /// Makes the tail a frame.
+    fn close_tail(&mut self, account: &MemoryAccount) {
+        if !self.tail.is_empty() {
+            self.frames.push_back(account.share(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    /// Where its frames are in memory, for tests to find which are the same.
+    pub fn frame_addresses(&self) -> impl Iterator<Item = Range<usize>> {
+        self.frames.iter().map(|frame| frame.as_ptr().addr()..frame.as_ptr().addr() + frame.len())
     }
 
     fn check(&self) {
@@ -169,15 +194,18 @@ mod tests {
         fn behaves_like_a_byte_queue(steps in prop::collection::vec(step(), 0..300)) {
             let mut outbox = Outbox::default();
             let mut oracle: VecDeque<u8> = VecDeque::new();
+            let account = MemoryAccount::default();
+            let mut pushed = 0;
             for step in steps {
                 match step {
                     Step::Push(bytes) => {
                         oracle.extend(&bytes);
-                        outbox.push(Bytes::from(bytes));
+                        pushed += bytes.len();
+                        outbox.push(Bytes::from(bytes), &account);
                     }
                     Step::Append(bytes) => {
                         oracle.extend(&bytes);
-                        outbox.append(|tail| tail.extend_from_slice(&bytes));
+                        outbox.append(&account, |tail| tail.extend_from_slice(&bytes));
                     }
                     Step::KeepCutPiece => {
                         outbox.keep_cut_piece();
@@ -198,27 +226,46 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(outbox.bytes(), oracle.len());
+                prop_assert!(outbox.held_bytes() >= outbox.bytes());
+                prop_assert!(outbox.held_bytes() <= outbox.own_bytes() + account.bytes() + pushed);
             }
+            drop(outbox);
+            prop_assert_eq!(account.bytes(), 0);
         }
     }
 
     #[test]
     fn what_is_sent_is_given_up_even_if_something_is_queued_all_the_time() {
-        let mut outbox = Outbox::default();
-        outbox.append(|tail| tail.extend_from_slice(&[0; 100_000]));
+        let (mut outbox, account) = (Outbox::default(), MemoryAccount::default());
+        outbox.append(&account, |tail| tail.extend_from_slice(&[0; 100_000]));
         for _ in 0..10_000 {
-            outbox.append(|tail| tail.extend_from_slice(&[0; 1000]));
+            outbox.append(&account, |tail| tail.extend_from_slice(&[0; 1000]));
             outbox.advance(1000);
         }
-        let held = outbox.tail.capacity() + outbox.frames.iter().map(Bytes::len).sum::<usize>();
+        let held = outbox.own_bytes() + account.bytes();
         assert!(held < 500_000, "{held} bytes for 100,000 that are queued");
+    }
+
+    #[test]
+    fn the_rest_of_a_cut_piece_does_not_hold_the_piece() {
+        let (mut outbox, account) = (Outbox::default(), MemoryAccount::default());
+        outbox.append(&account, |tail| tail.extend_from_slice(&[7; 100_000]));
+        outbox.push(Bytes::from_static(b"behind it"), &account);
+        outbox.advance(99_990);
+        assert!(outbox.held_bytes() > 100_000);
+        for _ in 0..2 {
+            outbox.keep_cut_piece();
+            assert_eq!(outbox.bytes(), 10, "and what is cut stays cut");
+            assert!(outbox.held_bytes() < 100);
+            assert_eq!(account.bytes(), 0);
+        }
     }
 
     #[test]
     fn a_frame_is_shared_and_not_copied() {
         let frame = Bytes::from(vec![1u8; 64]);
         let mut outbox = Outbox::default();
-        outbox.push(frame.clone());
+        outbox.push(frame.clone(), &MemoryAccount::default());
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         assert_eq!(outbox.slices(&mut slices), (1, 64));
         assert_eq!(slices[0].as_ptr(), frame.as_ptr());

@@ -10,6 +10,7 @@ use crate::delivery::flow::Pressure;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::slots::Slots;
 use crate::ids::ClientId;
+use crate::memory::MemoryAccount;
 
 /// Emptied send queues kept for the next client that needs one.
 const SPARE_QUEUES_MAX: usize = 64;
@@ -30,6 +31,13 @@ pub struct SendQueue {
     pub pressure: Pressure,
     /// When the kernel last refused to take more, unless it has taken something since.
     pub blocked_since: Option<Millis>,
+}
+
+impl SendQueue {
+    /// What it holds beside frames that are shared, in bytes.
+    pub fn own_bytes(&self) -> usize {
+        size_of::<SendQueue>() + self.outbox.own_bytes()
+    }
 }
 
 /// One client.
@@ -89,6 +97,16 @@ impl Recipient {
         matches!(self.pressure(), Pressure::Over { .. })
     }
 
+    /// What it holds with its send queue, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.outbox().map_or(0, |outbox| size_of::<SendQueue>() + outbox.held_bytes())
+    }
+
+    /// Whether the kernel takes nothing of what it has queued.
+    pub fn is_blocked(&self) -> bool {
+        self.send_queue.as_ref().is_some_and(|queue| queue.blocked_since.is_some())
+    }
+
     pub fn outbox(&self) -> Option<&Outbox> {
         self.send_queue.as_deref().map(|queue| &queue.outbox)
     }
@@ -103,10 +121,14 @@ impl Recipient {
 ///
 /// Invariant: a client is on a write queue exactly if it has something queued, the kernel would
 /// take it and it is not held; a send queue is never empty; a client has at most one entry in each
-/// write queue, and `in_bulk` and `in_prompt` say so.
+/// write queue, and `in_bulk` and `in_prompt` say so; `own_bytes` is what the send queues hold
+/// beside frames that are shared.
 #[derive(Debug)]
 pub struct Recipients {
     clients: Vec<Recipient>,
+    own_bytes: usize,
+    /// Where what they share counts.
+    account: MemoryAccount,
     writes: WriteQueues,
     spare: SpareQueues,
 }
@@ -122,9 +144,11 @@ struct WriteQueues {
 struct SpareQueues(Vec<Box<SendQueue>>);
 
 impl Recipients {
-    pub fn new(clients_expected: usize) -> Recipients {
+    pub fn new(clients_expected: usize, account: MemoryAccount) -> Recipients {
         Recipients {
             clients: Vec::with_capacity(clients_expected),
+            own_bytes: 0,
+            account,
             writes: WriteQueues::default(),
             spare: SpareQueues::default(),
         }
@@ -177,22 +201,29 @@ impl Recipients {
 
     // ---- What is queued ----
 
+    /// What all send queues hold beside frames that are shared, in bytes.
+    pub fn own_bytes(&self) -> usize {
+        self.own_bytes
+    }
+
     /// Adds to what a client has queued. Returns the client if something is queued then.
     #[inline]
     pub fn enqueue(
         &mut self,
         client: ClientId,
         priority: Priority,
-        add: impl FnOnce(&mut Outbox),
+        add: impl FnOnce(&mut Outbox, &MemoryAccount),
     ) -> Option<&mut Recipient> {
         let recipient = &mut self.clients[client.index()];
         debug_assert_eq!(recipient.serial, client.serial, "a client that has gone gets nothing");
         if recipient.is_discarding {
             return None;
         }
+        let before = own_bytes(&recipient.send_queue);
         let queue = recipient.send_queue.get_or_insert_with(|| self.spare.get());
-        add(&mut queue.outbox);
+        add(&mut queue.outbox, &self.account);
         self.spare.recycle_if_empty(&mut recipient.send_queue);
+        self.own_bytes = self.own_bytes + own_bytes(&recipient.send_queue) - before;
         recipient.send_queue.as_ref()?;
         if recipient.is_ready() {
             self.writes.push(client, recipient, priority);
@@ -203,6 +234,7 @@ impl Recipients {
     /// Drops what a client has queued, but for the rest of a frame that was cut in the middle.
     pub fn keep_cut_piece(&mut self, client: ClientId) {
         let recipient = &mut self.clients[client.index()];
+        let before = own_bytes(&recipient.send_queue);
         if let Some(queue) = &mut recipient.send_queue {
             queue.outbox.keep_cut_piece();
             if queue.outbox.is_empty() {
@@ -210,12 +242,14 @@ impl Recipients {
             }
         }
         self.spare.recycle_if_empty(&mut recipient.send_queue);
+        self.own_bytes = self.own_bytes + own_bytes(&recipient.send_queue) - before;
     }
 
     /// Drops what a client has queued.
     pub fn drop_queue(&mut self, client: ClientId) {
         let recipient = &mut self.clients[client.index()];
         recipient.queued = None;
+        self.own_bytes -= own_bytes(&recipient.send_queue);
         if let Some(queue) = recipient.send_queue.take() {
             self.spare.put(queue);
         }
@@ -233,6 +267,7 @@ impl Recipients {
 
     /// The kernel took `count` bytes at this time; `is_blocked` says that it would take no more.
     pub fn advance(&mut self, client: ClientId, count: usize, is_blocked: bool, now_ms: Millis) {
+        // Neither the tail nor the list of frames gives anything back by this.
         let recipient = self.get_mut(client);
         recipient.is_writable = !is_blocked;
         let Some(queue) = &mut recipient.send_queue else { return };
@@ -247,7 +282,10 @@ impl Recipients {
 
     /// After a write: what is left is to be written as well, if the kernel would take it.
     pub fn written(&mut self, client: ClientId) {
-        self.spare.recycle_if_empty(&mut self.clients[client.index()].send_queue);
+        let queue = &mut self.clients[client.index()].send_queue;
+        let before = own_bytes(queue);
+        self.spare.recycle_if_empty(queue);
+        self.own_bytes = self.own_bytes + own_bytes(queue) - before;
         self.queue_write(client, Priority::Bulk);
     }
 
@@ -321,10 +359,16 @@ impl Recipients {
             let is_empty = recipient.outbox().is_some_and(Outbox::is_empty);
             assert!(!is_empty, "an empty send queue is given back");
         }
+        let all = self.clients.iter().map(|recipient| own_bytes(&recipient.send_queue));
+        assert_eq!(self.own_bytes, all.sum::<usize>(), "what send queues hold");
         for queue in &self.spare.0 {
             assert!(queue.outbox.is_empty() && queue.pressure == Pressure::Clear);
         }
     }
+}
+
+fn own_bytes(queue: &Option<Box<SendQueue>>) -> usize {
+    queue.as_ref().map_or(0, |queue| queue.own_bytes())
 }
 
 impl WriteQueues {

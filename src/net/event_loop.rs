@@ -15,9 +15,10 @@ use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
 use crate::net::clock::{Clock, millis};
 use crate::net::listener::{self, Listener};
+use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
-use crate::net::trim::{TrimTimer, trim};
+use crate::net::trim::{self, TrimTimer};
 use crate::net::worker::Worker;
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
@@ -39,6 +40,8 @@ pub struct NetSettings {
     pub addresses: Vec<SocketAddr>,
     /// `--max-clients`, if given.
     pub clients_max: Option<usize>,
+    /// `--memory-mib`, if given, in bytes.
+    pub memory_bytes_max: Option<usize>,
     /// `--drain-seconds`.
     pub drain: Duration,
     pub server: ServerSettings,
@@ -78,9 +81,14 @@ impl<A: Service> EventLoop<A> {
         settings: NetSettings,
         service: impl FnOnce(&mut Delivery) -> A,
     ) -> io::Result<EventLoop<A>> {
-        let NetSettings { addresses, clients_max, drain, server: mut settings } = settings;
+        let NetSettings { addresses, clients_max, memory_bytes_max, drain, .. } = settings;
+        let mut settings = settings.server;
         let clients_max = listener::clients_max(clients_max);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
+        let budget = memory_bytes_max.unwrap_or_else(machine::default_budget);
+        settings.limits.delivery.memory_bytes_max = budget;
+        info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
+        trim::fix_mmap_threshold();
         let poll = Poll::new()?;
         let registry = poll.registry();
         let protocols = settings.protocols;
@@ -210,12 +218,19 @@ impl<A: Service> EventLoop<A> {
     }
 
     /// Gives memory back in the first quiet moment after things have happened.
+    /// If no such moment comes, it goes back bit by bit.
     fn trim_when_idle(&mut self, events: &Events, now: Now) {
+        let held_bytes = self.server.held_bytes();
         if !events.is_empty() {
             self.trim_timer.put_off(now);
         } else if !self.server.is_busy() && self.trim_timer.take_due(now) {
             self.server.trim();
-            trim();
+            self.trim_timer.trimmed(held_bytes, now);
+            trim::trim();
+        }
+        if self.trim_timer.has_freed_much(held_bytes, now) {
+            self.trim_timer.trimmed(held_bytes, now);
+            trim::trim();
         }
     }
 

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod event_loop;
 mod listener;
 pub mod logging;
+mod machine;
 pub mod metrics;
 mod rejection;
 mod signals;

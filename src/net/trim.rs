@@ -7,13 +7,26 @@ const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
 const TRIM_EVERY_MS: Millis = 200;
 
-/// Finds the first quiet moment after things have happened.
+/// While there is no quiet moment, memory is given back when so much of what was held for clients
+/// has been freed: that takes two to six milliseconds.
+const FREED_BYTES_MIN: usize = 16 * 1024 * 1024;
+/// And not more often than this.
+const TRIM_UNDER_LOAD_EVERY_MS: Millis = 2_000;
+
+/// Buffers from this size on are mapped: they go back to the system at once when they are freed.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAPPED_BYTES_MIN: libc::c_int = 128 * 1024;
+
+/// Finds the first quiet moment after things have happened, and moments that are worth it if there
+/// is none.
 #[derive(Debug, Default)]
 pub struct TrimTimer {
     /// When to trim, if nothing happens until then.
     at: Option<Millis>,
     /// When it was trimmed last.
     last: Millis,
+    /// The most that was held for clients since then, in bytes.
+    most_held_bytes: usize,
 }
 
 impl TrimTimer {
@@ -24,11 +37,20 @@ impl TrimTimer {
 
     /// Whether to trim in this turn, in which nothing has happened.
     pub fn take_due(&mut self, now: Now) -> bool {
-        let is_due = self.at.take_if(|at| *at <= now.ms).is_some();
-        if is_due {
-            self.last = now.ms;
-        }
-        is_due
+        self.at.take_if(|at| *at <= now.ms).is_some()
+    }
+
+    /// Whether to trim in this turn although things happen; so much is held for clients now.
+    pub fn has_freed_much(&mut self, held_bytes: usize, now: Now) -> bool {
+        self.most_held_bytes = self.most_held_bytes.max(held_bytes);
+        self.most_held_bytes - held_bytes >= FREED_BYTES_MIN
+            && now.ms >= self.last + TRIM_UNDER_LOAD_EVERY_MS
+    }
+
+    /// It is trimmed now.
+    pub fn trimmed(&mut self, held_bytes: usize, now: Now) {
+        self.last = now.ms;
+        self.most_held_bytes = held_bytes;
     }
 
     pub fn next_deadline(&self) -> Option<Millis> {
@@ -36,11 +58,30 @@ impl TrimTimer {
     }
 }
 
+/// Has every large buffer mapped. The C library would raise that size to that of the largest buffer
+/// that was ever freed, and large ones would then leave holes among small ones: after a thousand
+/// large answers a busy server kept a gigabyte.
+#[cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(
+        unsafe_code,
+        reason = "mallopt(3) is safe to call at any time, which its declaration cannot say"
+    )
+)]
+pub fn fix_mmap_threshold() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes any numbers, and only sets a parameter of the allocator; it locks what it
+    // sets.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+    }
+}
+
 /// Gives pages that hold nothing back to the system. A burst leaves free memory between what stays,
 /// and the C library would keep it for ever: ten thousand joining at once left twice what they need
 /// afterwards.
 ///
-/// Takes time in proportion to what is free, so it is for quiet moments.
+/// Takes time in proportion to what is free, about a tenth of a millisecond for each MiB.
 #[cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(
@@ -74,10 +115,25 @@ mod tests {
         assert!(!timer.take_due(at(1089)));
         assert_eq!(timer.next_deadline(), Some(1090));
         assert!(timer.take_due(at(1090)));
+        timer.trimmed(0, at(1090));
         assert!(!timer.take_due(at(5000)), "nothing has happened since");
         timer.put_off(at(5000));
         assert!(timer.take_due(at(5050)));
+        timer.trimmed(0, at(5050));
         timer.put_off(at(5060));
         assert_eq!(timer.next_deadline(), Some(5250));
+    }
+    #[test]
+    fn under_load_it_is_trimmed_when_much_has_been_freed() {
+        let mut timer = TrimTimer::default();
+        let much = FREED_BYTES_MIN;
+        assert!(!timer.has_freed_much(3 * much, at(10_000)));
+        assert!(!timer.has_freed_much(2 * much + 1, at(10_001)));
+        assert!(timer.has_freed_much(2 * much, at(10_002)));
+        timer.trimmed(2 * much, at(10_002));
+        assert!(!timer.has_freed_much(0, at(12_001)), "too often");
+        assert!(timer.has_freed_much(0, at(12_002)));
+        timer.trimmed(0, at(12_002));
+        assert!(!timer.has_freed_much(0, at(20_000)), "nothing was held since");
     }
 }

@@ -3,7 +3,7 @@
 //! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and
 //!    its wire writes its last bytes behind what is queued. All that is flushed: for as long as it
 //!    reads if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it
-//!    was too slow.
+//!    was too slow or held too much.
 //! 2. *Lingering*, once it is *settled*: its outbox is empty and its stream wants to write nothing.
 //!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
 //!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
@@ -76,7 +76,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !is_established {
             return self.end(id);
         }
-        if reason == CloseReason::TooSlow {
+        if reason.drops_queue() {
             self.out.forget(id);
         }
         let mut last = Vec::new();
@@ -85,9 +85,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !last.is_empty() {
             self.out.append(id, &last);
         }
-        let (patience, due) = match reason {
-            CloseReason::TooSlow => (self.wires.timeouts.linger_ms, Due::Close),
-            _ => (self.settings.limits.drain_ms, Due::Drain),
+        let (patience, due) = match reason.drops_queue() {
+            true => (self.wires.timeouts.linger_ms, Due::Close),
+            false => (self.settings.limits.drain_ms, Due::Drain),
         };
         self.timers.push(self.out.now().ms + patience, id, due);
         self.shut_if_settled(id);
@@ -221,7 +221,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// The connection is over; it leaves the slab when the turn ends.
-    fn end(&mut self, id: ClientId) {
+    pub(super) fn end(&mut self, id: ClientId) {
         if self.connections[id.index()].end() {
             self.gone.push(id);
         }
@@ -233,6 +233,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
     match reason {
         CloseReason::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {reason}"),
         CloseReason::TooSlow
+        | CloseReason::OutOfMemory
         | CloseReason::TooLong(_)
         | CloseReason::Late
         | CloseReason::Foreign(_)

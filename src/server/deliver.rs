@@ -131,6 +131,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             self.timers.push(at, id, Due::Pressure);
         }
+        let at = self.out.now().ms + self.settings.limits.delivery.too_slow_ms;
+        for id in self.out.take_newly_blocked() {
+            self.timers.push(at, id, Due::Blocked);
+        }
         self.close_too_slow();
     }
 }

@@ -3,22 +3,33 @@
 use std::mem;
 
 use crate::delivery::encoding::FrameKind;
+use crate::memory::{Entry, MemoryAccount};
 
 /// The unread remainder of a connection's input, after a message that its service could not take.
 ///
 /// Invariant: it holds no memory while there is neither, and is one pointer then. Its size is
-/// bounded by its caller: one message, and one message of the largest size plus one read.
+/// bounded by its caller: one message, and one message of the largest size plus one read. What it
+/// holds counts, by capacity, but for bytes that are taken out: for as long as that lasts, the entry
+/// stays as it was.
 #[derive(Debug, Default)]
 pub struct Inbox {
     held: Option<Box<Held>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
+    entry: Entry,
     /// Not a whole message yet, or behind the one that waits.
     bytes: Vec<u8>,
     /// A message that its service could not take yet.
     waiting: Option<(FrameKind, Vec<u8>)>,
+}
+
+impl Held {
+    fn count(&mut self) {
+        let waiting = self.waiting.as_ref().map_or(0, |(_, bytes)| bytes.capacity());
+        self.entry.set(size_of::<Held>() + self.bytes.capacity() + waiting);
+    }
 }
 
 impl Inbox {
@@ -39,10 +50,17 @@ impl Inbox {
         self.held.as_mut().map_or(&mut [], |held| &mut held.bytes)
     }
 
+    /// What it holds, in bytes of memory.
+    pub fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.entry.bytes())
+    }
+
     /// Appends what arrived.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8], account: &MemoryAccount) {
         if !bytes.is_empty() {
-            self.held.get_or_insert_default().bytes.extend_from_slice(bytes);
+            let held = self.held(account);
+            held.bytes.extend_from_slice(bytes);
+            held.count();
         }
     }
 
@@ -52,14 +70,14 @@ impl Inbox {
     }
 
     /// Puts bytes back of which the first `count` have been served.
-    pub fn put_back(&mut self, mut bytes: Vec<u8>, count: usize) {
+    pub fn put_back(&mut self, mut bytes: Vec<u8>, count: usize, account: &MemoryAccount) {
         bytes.drain(..count);
         // A burst must not leave its memory behind with the half line that followed it.
         if bytes.capacity() > 4096 && bytes.len() < bytes.capacity() / 4 {
             bytes.shrink_to_fit();
         }
         if !bytes.is_empty() {
-            self.held.get_or_insert_default().bytes = bytes;
+            self.held(account).bytes = bytes;
         }
         self.free_if_empty();
     }
@@ -73,8 +91,10 @@ impl Inbox {
     }
 
     /// Keeps a message until its service can take it.
-    pub fn hold_message(&mut self, kind: FrameKind, bytes: &[u8]) {
-        self.held.get_or_insert_default().waiting = Some((kind, bytes.to_vec()));
+    pub fn hold_message(&mut self, kind: FrameKind, bytes: &[u8], account: &MemoryAccount) {
+        let held = self.held(account);
+        held.waiting = Some((kind, bytes.to_vec()));
+        held.count();
     }
 
     /// Takes the message out that waits.
@@ -92,8 +112,24 @@ impl Inbox {
         self.held = None;
     }
 
+    fn held(&mut self, account: &MemoryAccount) -> &mut Held {
+        self.held.get_or_insert_with(|| {
+            Box::new(Held { entry: account.entry(), bytes: Vec::new(), waiting: None })
+        })
+    }
+
     fn free_if_empty(&mut self) {
         self.held.take_if(|held| held.bytes.is_empty() && held.waiting.is_none());
+        if let Some(held) = &mut self.held {
+            held.count();
+        }
+    }
+
+    pub fn assert_invariants(&self) {
+        let Some(held) = &self.held else { return };
+        let waiting = held.waiting.as_ref().map_or(0, |(_, bytes)| bytes.capacity());
+        let bytes = size_of::<Held>() + held.bytes.capacity() + waiting;
+        assert_eq!(held.entry.bytes(), bytes, "what an inbox holds counts");
     }
 }
 
@@ -103,12 +139,12 @@ mod tests {
 
     #[test]
     fn what_is_served_is_gone_and_the_rest_stays_in_order() {
-        let mut inbox = Inbox::default();
-        inbox.push(b"abc");
-        inbox.push(b"def");
+        let (mut inbox, account) = (Inbox::default(), MemoryAccount::default());
+        inbox.push(b"abc", &account);
+        inbox.push(b"def", &account);
         let bytes = inbox.take_bytes();
         assert!(inbox.is_empty());
-        inbox.put_back(bytes, 2);
+        inbox.put_back(bytes, 2, &account);
         assert_eq!(inbox.as_mut_slice(), b"cdef");
         inbox.truncate(3);
         assert_eq!(inbox.as_slice(), b"cde");
@@ -116,11 +152,11 @@ mod tests {
 
     #[test]
     fn a_message_waits_beside_the_bytes() {
-        let mut inbox = Inbox::default();
-        inbox.push(b"first\nrest");
+        let (mut inbox, account) = (Inbox::default(), MemoryAccount::default());
+        inbox.push(b"first\nrest", &account);
         let bytes = inbox.take_bytes();
-        inbox.hold_message(FrameKind::Text, b"first");
-        inbox.put_back(bytes, 6);
+        inbox.hold_message(FrameKind::Text, b"first", &account);
+        inbox.put_back(bytes, 6, &account);
         assert!(inbox.has_message());
         assert_eq!(inbox.take_message(), Some((FrameKind::Text, b"first".to_vec())));
         assert_eq!((inbox.take_message(), inbox.as_slice()), (None, &b"rest"[..]));
@@ -128,16 +164,31 @@ mod tests {
 
     #[test]
     fn an_empty_inbox_owns_no_memory() {
-        let mut inbox = Inbox::default();
-        inbox.push(&[7; 100_000]);
+        let (mut inbox, account) = (Inbox::default(), MemoryAccount::default());
+        inbox.push(&[7; 100_000], &account);
         let bytes = inbox.take_bytes();
-        inbox.put_back(bytes, 99_990);
+        inbox.put_back(bytes, 99_990, &account);
         assert!(inbox.held.as_ref().is_some_and(|held| held.bytes.capacity() < 4096));
         let bytes = inbox.take_bytes();
-        inbox.put_back(bytes, 10);
+        inbox.put_back(bytes, 10, &account);
         assert!(inbox.held.is_none());
-        inbox.hold_message(FrameKind::Binary, b"");
+        inbox.hold_message(FrameKind::Binary, b"", &account);
         assert!(inbox.held.is_some() && inbox.is_empty());
         assert!(inbox.take_message().is_some() && inbox.held.is_none());
+        assert_eq!(account.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_held_counts_by_capacity_until_it_is_dropped() {
+        let (mut inbox, account) = (Inbox::default(), MemoryAccount::default());
+        inbox.push(&[7; 1000], &account);
+        inbox.hold_message(FrameKind::Text, &[7; 500], &account);
+        inbox.assert_invariants();
+        assert!(account.bytes() >= 1500 && account.bytes() == inbox.held_bytes());
+        assert!(inbox.take_message().is_some());
+        inbox.assert_invariants();
+        assert!((1000..1500).contains(&account.bytes()));
+        drop(inbox);
+        assert_eq!(account.bytes(), 0);
     }
 }

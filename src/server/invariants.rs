@@ -27,6 +27,31 @@ impl<S: Stream, A: Service> Server<S, A> {
         let ips = self.connections.iter().map(|(_, connection)| connection.peer().ip());
         self.addresses.assert_invariants(ips);
         self.out.assert_invariants();
+        self.assert_account();
+        self.assert_budget();
+    }
+
+    /// The account is what a walk through all connections finds.
+    fn assert_account(&self) {
+        let held = |connection: &Connection<S>| {
+            connection.inbox.held_bytes() + connection.wire.held_bytes()
+        };
+        let connections = self.connections.iter();
+        let received = connections.map(|(_, connection)| held(connection)).sum();
+        // Others may have been sent a page, which is part of the program and does not count.
+        let terminals =
+            self.connections.iter().filter(|(_, connection)| connection.wire.is_terminal());
+        self.out.assert_account(received, terminals.map(|(key, connection)| connection.id(key)));
+    }
+
+    /// All together hold no more than the budget. If it cannot be had, nobody is served who holds
+    /// much.
+    fn assert_budget(&self) {
+        let budget = self.settings.limits.delivery.memory_bytes_max;
+        let served = self.connections.iter().filter(|(_, connection)| connection.is_served());
+        let served: usize = served.map(|(key, connection)| self.held_by(connection.id(key))).sum();
+        let held = self.out.held_bytes();
+        assert!(held <= budget || served <= budget / 16, "{held} bytes held, {served} of them");
     }
 
     fn assert_ready_list(&self) {
@@ -47,6 +72,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let limits = &self.settings.limits;
         let inbox_bytes_max =
             frame_bytes_max(limits.message_bytes_max).max(HEAD_BYTES_MAX) + limits.read_bytes_max;
+        connection.inbox.assert_invariants();
         let inbox_bytes = connection.inbox.len();
         assert!(inbox_bytes <= inbox_bytes_max, "the inbox of {key}: {inbox_bytes} bytes");
         let keeps = inbox_bytes > 0 || connection.inbox.has_message();

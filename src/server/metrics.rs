@@ -18,6 +18,8 @@ pub struct ServerMetrics {
     pub requests: u64,
     /// Requests that have become WebSockets.
     pub upgrades: u64,
+    /// Times that clients were let go because all together held too much.
+    pub memory_searches: u64,
     /// Connections that have begun to close, by why.
     pub closed: ClosedMetrics,
 }
@@ -32,6 +34,8 @@ pub struct ClosedMetrics {
     pub refused: u64,
     /// They did not read what they were sent.
     pub too_slow: u64,
+    /// They held much while all together held too much.
+    pub out_of_memory: u64,
     /// They did not answer a ping, or did not establish themselves.
     pub silent: u64,
     /// The server stopped.
@@ -43,13 +47,15 @@ pub struct ClosedMetrics {
 /// For the log: each counter after its name.
 impl fmt::Display for ServerMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ServerMetrics { reads, read_bytes, messages, requests, upgrades, closed } = self;
-        let ClosedMetrics { done, refused, too_slow, silent, going_away, broken } = closed;
+        let ServerMetrics { reads, read_bytes, messages, requests, upgrades, .. } = self;
+        let ServerMetrics { memory_searches, closed, .. } = self;
+        let ClosedMetrics { done, refused, too_slow, out_of_memory, .. } = closed;
+        let ClosedMetrics { silent, going_away, broken, .. } = closed;
         write!(
             f,
             "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
-             upgrades {upgrades}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
-             silent {silent}, going away {going_away}, broken {broken})",
+             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
+             out of memory {out_of_memory}, silent {silent}, going away {going_away}, broken {broken})",
             closed.total()
         )
     }
@@ -65,6 +71,7 @@ impl ClosedMetrics {
             | CloseReason::Broken(_)
             | CloseReason::Unsupported(_) => &mut self.refused,
             CloseReason::TooSlow => &mut self.too_slow,
+            CloseReason::OutOfMemory => &mut self.out_of_memory,
             CloseReason::Silent => &mut self.silent,
             CloseReason::GoingAway => &mut self.going_away,
         };
@@ -73,6 +80,7 @@ impl ClosedMetrics {
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.done + self.refused + self.too_slow + self.silent + self.going_away + self.broken
+        let went = self.done + self.refused + self.silent + self.going_away + self.broken;
+        went + self.too_slow + self.out_of_memory
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
-//! ends it.
+//! ends it, [`memory`] says who has to go when all together hold too much.
 
 pub mod admission;
 mod close;
@@ -13,6 +13,7 @@ mod connection;
 mod deliver;
 mod inbox;
 mod invariants;
+mod memory;
 pub mod metrics;
 mod open;
 mod receive;
@@ -32,6 +33,7 @@ use crate::delivery::{Batch, Delivery};
 use crate::ids::{ClientId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
+use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
@@ -70,6 +72,7 @@ pub struct Server<S, A> {
     metrics: ServerMetrics,
     serial: u32,
     draining: bool,
+    next_search: NextSearch,
     /// What has been served of the connection whose turn it is, in bytes.
     served_bytes: usize,
 }
@@ -91,6 +94,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Payload::of(service.greeting()),
             settings.limits.message_bytes_max,
             settings.limits.wire,
+            out.account().clone(),
         );
         Server {
             connections: Slab::with_capacity(settings.limits.delivery.clients_expected),
@@ -109,6 +113,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,
+            next_search: NextSearch::default(),
             served_bytes: 0,
             settings,
         }
@@ -210,6 +215,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The first half of a turn: receive, tick, keep.
     pub fn receive(&mut self, now: Now) {
         self.out.begin_turn(now);
+        self.out.set_service_bytes(self.service.held_bytes());
         self.read();
         self.tick();
         self.service.keep(&mut self.out);
@@ -224,7 +230,14 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.write_all();
         self.flush_all();
         self.watch();
+        self.keep_within_budget();
         self.reap();
+        self.out.grant_memory();
+    }
+
+    /// What is held for all clients together, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.out.held_bytes()
     }
 
     /// What the channels have to hand out.
@@ -244,7 +257,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// When the next deadline passes.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.timers.next().into_iter().chain(self.service.next_deadline()).min()
+        let deadlines = [self.timers.next(), self.service.next_deadline(), self.out.next_grant()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The slow work that the service wants to have done, since this was last asked.

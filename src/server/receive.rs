@@ -52,6 +52,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.flush_later(id);
+        self.keep_within_budget();
     }
 
     fn read_and_serve(&mut self, id: ClientId) {
@@ -152,9 +153,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         if connection.inbox.is_empty() && !connection.wire.is_undecided() {
             let used = self.serve(id, &mut buffer[..arrived]);
-            self.connections[id.index()].inbox.push(&buffer[used..arrived]);
+            self.connections[id.index()].inbox.push(&buffer[used..arrived], self.out.account());
         } else {
-            connection.inbox.push(&buffer[..arrived]);
+            connection.inbox.push(&buffer[..arrived], self.out.account());
             let decision = connection.wire.decide(connection.inbox.as_slice(), &self.wires);
             self.decide(id, decision);
             self.serve_inbox(id);
@@ -175,7 +176,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             let mut bytes = self.connections[id.index()].inbox.take_bytes();
             let used = self.serve(id, &mut bytes);
-            self.connections[id.index()].inbox.put_back(bytes, used);
+            self.connections[id.index()].inbox.put_back(bytes, used, self.out.account());
         }
         self.is_free(id) && self.connections[id.index()].is_idle()
     }
@@ -281,7 +282,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             None => self.offer(id, FrameKind::Text, line),
             // It has been opened, and waits as others do.
             Some(until) => {
-                self.connections[id.index()].inbox.hold_message(FrameKind::Text, line);
+                let inbox = &mut self.connections[id.index()].inbox;
+                inbox.hold_message(FrameKind::Text, line, self.out.account());
                 self.wait(id, until);
             }
         }
@@ -318,7 +320,7 @@ fn offer<S, A: Service>(
 ) -> Outcome {
     let outcome = service.message(id, message, out);
     if let Outcome::Blocked(_) = outcome {
-        connection.inbox.hold_message(message.kind, message.bytes);
+        connection.inbox.hold_message(message.kind, message.bytes, out.account());
     }
     outcome
 }

@@ -17,6 +17,8 @@ use crate::wire::close::CloseReason;
 pub enum Due {
     /// A client that was over the high-water mark is to be checked.
     Pressure,
+    /// A client that took nothing of what is queued for it should have taken something by now.
+    Blocked,
     /// A client that had to wait for a moment may go on.
     Resume,
     /// A closing connection should have taken something of what is queued for it.
@@ -84,6 +86,11 @@ impl<S: Stream, A: Service> Server<S, A> {
             Due::Pressure => {
                 if let Checked::Again(at) = self.out.check(id) {
                     self.timers.push(at, id, Due::Pressure);
+                }
+            }
+            Due::Blocked => {
+                if let Checked::Again(at) = self.out.check_blocked(id) {
+                    self.timers.push(at, id, Due::Blocked);
                 }
             }
             Due::Resume => {

@@ -133,6 +133,12 @@ pub trait Service {
         0
     }
 
+    /// The part of [`Service::held_bytes`] that would be free if this client were gone.
+    fn held_bytes_of(&self, client: ClientId) -> usize {
+        let _ = client;
+        0
+    }
+
     /// Gives up memory that the next burst can have anew; called in quiet moments.
     fn trim(&mut self) {}
 

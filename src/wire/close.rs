@@ -25,10 +25,19 @@ pub enum CloseReason {
     Unsupported(&'static str),
     /// It does not read what it is sent.
     TooSlow,
+    /// All connections together hold too much, and this one much of it.
+    OutOfMemory,
     /// It has not answered a ping.
     Silent,
     /// The server stops.
     GoingAway,
+}
+
+impl CloseReason {
+    /// Whether what is queued is dropped, and not sent first.
+    pub fn drops_queue(self) -> bool {
+        matches!(self, CloseReason::TooSlow | CloseReason::OutOfMemory)
+    }
 }
 
 impl fmt::Display for CloseReason {
@@ -47,6 +56,9 @@ impl fmt::Display for CloseReason {
             CloseReason::Unsupported(why) => f.write_str(why),
             CloseReason::TooSlow => {
                 f.write_str("too slow: messages came in faster than this connection read them")
+            }
+            CloseReason::OutOfMemory => {
+                f.write_str("out of memory: this connection held more than others; come back later")
             }
             CloseReason::Silent => f.write_str("no answer to a ping"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),

@@ -230,7 +230,10 @@ pub(super) fn write_close(
 ) {
     let ending = mode.ending();
     match reason {
-        CloseReason::TooLong(_) | CloseReason::Late | CloseReason::TooSlow => {
+        CloseReason::TooLong(_)
+        | CloseReason::Late
+        | CloseReason::TooSlow
+        | CloseReason::OutOfMemory => {
             out.extend_from_slice(format!("! {reason}{ending}").as_bytes());
         }
         CloseReason::GoingAway if payload == Payload::Text => {

@@ -16,6 +16,7 @@ pub mod websocket;
 use clap::ValueEnum;
 
 use crate::clock::Millis;
+use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
 use crate::wire::http::exchange::Http;
@@ -111,8 +112,9 @@ impl Shared {
         payload: Payload,
         message_bytes_max: usize,
         timeouts: Timeouts,
+        account: MemoryAccount,
     ) -> Shared {
-        let scratch = Scratch::new(message_bytes_max);
+        let scratch = Scratch::with_account(message_bytes_max, account);
         Shared { protocols, payload, message_bytes_max, timeouts, scratch }
     }
 }
@@ -267,6 +269,15 @@ impl Wire {
         matches!(self, Wire::Http(_))
     }
 
+    /// What it holds of messages that are not whole, in bytes of memory. Other wires leave them in
+    /// the input.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Wire::Undecided(_) | Wire::Line(_) | Wire::Http(_) => 0,
+            Wire::WebSocket(websocket) => websocket.held_bytes(),
+        }
+    }
+
     // ---- Input ----
 
     /// Something has come on it, of which nothing has been looked at.
@@ -315,8 +326,10 @@ impl Wire {
 
     /// Something has been sent on it.
     pub fn sent(&mut self) {
-        if let Wire::Undecided(undecided) = self {
-            undecided.sent();
+        match self {
+            Wire::Undecided(undecided) => undecided.sent(),
+            Wire::WebSocket(websocket) => websocket.sent(),
+            Wire::Line(_) | Wire::Http(_) => {}
         }
     }
 
@@ -327,7 +340,10 @@ impl Wire {
             (Wire::Undecided(undecided), reason) => undecided.write_close(reason, payload, out),
             (Wire::Line(line), reason) => line::write_close(line.mode(), reason, payload, out),
             (Wire::Http(_), _) => {}
-            (Wire::WebSocket(_), reason) => websocket::write_close(reason, out),
+            (Wire::WebSocket(websocket), reason) if websocket.may_be_told(reason) => {
+                websocket::write_close(reason, out);
+            }
+            (Wire::WebSocket(_), _) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::wire::websocket::handshake::Query;
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn shared(protocols: Protocols, payload: Payload) -> Shared {
-    Shared::new(protocols, payload, 100, Timeouts::default())
+    Shared::new(protocols, payload, 100, Timeouts::default(), MemoryAccount::default())
 }
 
 fn text() -> Shared {
@@ -137,8 +137,12 @@ fn each_wire_says_in_its_own_manner_why_it_is_closed() {
     let close = |reason| last_bytes(&raw, reason, Payload::Bytes);
     assert_eq!(close(CloseReason::TooSlow), format!("{slow}\n").as_bytes());
     assert_eq!(close(CloseReason::GoingAway), b"", "bytes have no place for the server's words");
-    let close = |reason| last_bytes(&websocket(0), reason, Payload::Text);
+    let mut page = websocket(0);
+    assert_eq!(last_bytes(&page, CloseReason::TooSlow, Payload::Text), b"", "no response yet");
+    page.sent();
+    let close = |reason| last_bytes(&page, reason, Payload::Text);
     assert_eq!(close(CloseReason::TooSlow), b"\x88\x0a\x03\xf5too slow");
+    assert_eq!(close(CloseReason::OutOfMemory), b"\x88\x0f\x03\xf5out of memory");
     assert_eq!(close(CloseReason::GoingAway), b"\x88\x02\x03\xe9");
     assert_eq!(close(CloseReason::Answer(None)), b"\x88\0");
     assert_eq!(close(CloseReason::Answer(Some(4000))), b"\x88\x02\x0f\xa0");

@@ -32,11 +32,11 @@ impl Person {
             || self.farewell.as_ref().is_some_and(|it| it.starts_with("! too"));
         let behind_ms = model.client(self.number).behind_ms;
         assert!(
-            !is_too_slow || behind_ms >= too_slow_ms,
+            !is_too_slow || self.let_go || behind_ms >= too_slow_ms,
             "client {} was {behind_ms} ms behind",
             self.number
         );
-        if self.excused && !is_stopped {
+        if self.let_go || self.excused && !is_stopped {
             return self.judge_border();
         }
         assert!(!wire.reset_by_close, "client {} lost its last words to a reset", self.number);
@@ -69,6 +69,7 @@ impl Person {
     fn judge_last_words(&self, model: &mut Model) {
         let is_clean =
             self.end == Some(End::Reset) && self.habit == Habit::Prompt && !model.stopping;
+        let is_clean = is_clean && !self.let_go;
         // A request may have been refused for being late, and an empty line decides nothing if more
         // has come behind it.
         let is_sure = self.dialect == Dialect::Line

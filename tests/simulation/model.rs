@@ -75,6 +75,8 @@ pub struct Client {
     /// For how long it had not when it was closed; for ever, if it was owed more than anybody may
     /// be.
     pub behind_ms: u64,
+    /// When it was closed, clients were let go for what all together held.
+    pub may_be_let_go: bool,
     pub expected: Expectations,
     /// Messages taken so far, for flood control.
     tokens: f64,
@@ -195,6 +197,7 @@ impl Model {
             listens: false,
             caught_up_at: 0,
             behind_ms: 0,
+            may_be_let_go: false,
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,

@@ -59,7 +59,8 @@ fn read_object(text: &str) -> Value {
 }
 
 /// With what a line begins that is the last one.
-const FAREWELLS: [&str; 2] = ["! too slow", "* Goodbye: the server is stopping."];
+const FAREWELLS: [&str; 3] =
+    ["! too slow", "! out of memory", "* Goodbye: the server is stopping."];
 
 /// The same, of one whose first words may have been refused.
 pub const REFUSALS: [&str; 5] =
@@ -80,6 +81,8 @@ pub struct Person {
     pub stalled_until: u64,
     /// The network or the client was so bad that the server may part with it.
     pub excused: bool,
+    /// It may have been let go for what all together held.
+    pub let_go: bool,
     /// How often it speaks, in a thousand steps.
     pub chattiness: u32,
     pub memory: Memory,
@@ -124,6 +127,7 @@ impl Person {
             compression,
             connected_at: now,
             stalled_until: 0,
+            let_go: false,
             excused: habit != Habit::Prompt,
             chattiness: 0,
             memory: Memory::default(),

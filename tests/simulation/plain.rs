@@ -157,7 +157,8 @@ pub struct Plain {
 impl Plain {
     pub fn new(seed: u64) -> Plain {
         let mut rng = Rng::with_seed(seed);
-        let limits = settings::limits(&mut rng);
+        let mut limits = settings::limits(&mut rng);
+        limits.delivery.memory_bytes_max = usize::MAX;
         let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
         let settings = ServerSettings {
             limits,

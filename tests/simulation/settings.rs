@@ -14,12 +14,19 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     let outbox_mark_bytes = rng.usize(400..3000);
     // Not drawn by itself: all other draws stay what they are.
     let hold_ms = if outbox_mark_bytes.is_multiple_of(2) { 100 } else { 160 };
+    // Everybody has to go, or those who do not read, or nobody.
+    let memory_bytes_max = match outbox_mark_bytes % 8 {
+        0 | 1 => 6 * outbox_mark_bytes,
+        2 | 3 => 24 * outbox_mark_bytes,
+        _ => usize::MAX,
+    };
     ConnectionLimits {
         delivery: DeliveryLimits {
             clients_expected: 0,
             outbox_mark_bytes,
             // As in production; there is room for one of the largest messages besides.
             outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
+            memory_bytes_max,
             too_slow_ms: 1200,
             stalled_ms: 300,
             pace_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),

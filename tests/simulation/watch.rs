@@ -172,6 +172,10 @@ impl Service for Watch {
         self.chat.held_bytes()
     }
 
+    fn held_bytes_of(&self, client: ClientId) -> usize {
+        self.chat.held_bytes_of(client)
+    }
+
     fn trim(&mut self) {
         self.chat.trim();
     }
@@ -203,6 +207,9 @@ impl Service for Watch {
         }
         self.ids.remove(&number(client));
         let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
+        // So much is held while clients are let go, and only then.
+        let is_let_go = out.held_bytes() > self.limits.delivery.memory_bytes_max / 8 * 7;
+        self.model.borrow_mut().client(number(client)).may_be_let_go |= is_let_go;
         self.chat.closed(client, peer, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);

@@ -65,6 +65,8 @@ pub struct World {
     memories: Vec<Memory>,
     chattiness: u32,
     trouble: u32,
+    /// How often clients have been let go for what all together held.
+    memory_searches: u64,
 }
 
 impl World {
@@ -76,6 +78,7 @@ impl World {
             [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..12).min(2)];
         if scenario == Scenario::Crowd {
             protocols = Protocols::Auto;
+            limits.delivery.memory_bytes_max = usize::MAX;
             (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
             (chat_settings.announce_below, chat_settings.rate, rate) = (0, Rate::Off, None);
         }
@@ -121,6 +124,7 @@ impl World {
             memories: Vec::new(),
             chattiness,
             trouble,
+            memory_searches: 0,
         }
     }
 
@@ -145,7 +149,10 @@ impl World {
                 let (dialect, habit) = (self.dialect(), Habit::draw(&mut self.stage.rng));
                 self.connect(dialect, habit, self.chattiness);
             }
-            if self.visitors.is_empty()
+            // Who only asks is told nothing when it is let go.
+            let may_come = self.stage.limits.delivery.memory_bytes_max == usize::MAX;
+            if may_come
+                && self.visitors.is_empty()
                 && self.protocols != Protocols::Line
                 && self.stage.rng.u32(0..60) == 0
             {
@@ -269,6 +276,7 @@ impl World {
         self.stage.poll();
         let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };
         self.stage.pass(wait);
+        self.note_let_go();
         self.check_hunger();
         self.bury();
     }
@@ -330,6 +338,19 @@ impl World {
         }
         for visitor in &mut self.visitors {
             visitor.go_on(rng, now);
+        }
+    }
+
+    /// Notes who may have been let go for what all together held: those that were closed meanwhile,
+    /// and those that were closing.
+    fn note_let_go(&mut self) {
+        let searches = self.stage.server.metrics().memory_searches;
+        let is_new = searches > std::mem::replace(&mut self.memory_searches, searches);
+        let model = &mut *self.model.borrow_mut();
+        for person in &mut self.people {
+            let client = model.client(person.number);
+            let was_closing = client.closed || person.end.is_some();
+            person.let_go |= client.may_be_let_go || is_new && was_closing;
         }
     }
 
@@ -406,7 +427,8 @@ impl World {
                 (Habit::Mute, false),
                 "the mute are found out"
             );
-            if person.end.is_some() || person.excused && person.is_over() {
+            let may_be_over = person.excused || person.let_go;
+            if person.end.is_some() || may_be_over && person.is_over() {
                 assert!(
                     person.clings,
                     "client {} ({:?}) should have gone",

@@ -3,12 +3,15 @@
 use std::mem;
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use super::{ChannelId, MemberSlot, SenderCopy, Share};
 use crate::clock::Millis;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::ids::ClientId;
+use crate::memory::MemoryAccount;
+
+/// A part of a batch that is smaller than this share of it is copied: to hold the whole batch for
+/// it would take more memory than it is worth.
+const SHARED_PART_MIN: usize = 4;
 
 /// One member's place among the members of its encoding.
 #[derive(Clone, Copy, Debug)]
@@ -160,11 +163,15 @@ impl Channel {
 
     /// Freezes the batch of every encoding and hands each member its share, with the number of
     /// members of that encoding. Returns how many batches there were.
-    pub fn freeze(&mut self, mut give: impl FnMut(ClientId, Share<'_>, usize)) -> usize {
+    pub fn freeze(
+        &mut self,
+        account: &MemoryAccount,
+        mut give: impl FnMut(ClientId, Share<'_>, usize),
+    ) -> usize {
         let mut frozen = 0;
         for subscribers in &mut self.subscribers {
             if !subscribers.batch.is_empty() {
-                subscribers.freeze(&mut give);
+                subscribers.freeze(account, &mut give);
                 frozen += 1;
             }
         }
@@ -230,8 +237,12 @@ impl Subscribers {
         self.sender_copies.push(StoredCopy { sender: copy.sender, start, end, bytes });
     }
 
-    fn freeze(&mut self, give: &mut impl FnMut(ClientId, Share<'_>, usize)) {
-        let batch = Bytes::from(mem::take(&mut self.batch));
+    fn freeze(
+        &mut self,
+        account: &MemoryAccount,
+        give: &mut impl FnMut(ClientId, Share<'_>, usize),
+    ) {
+        let batch = account.share(mem::take(&mut self.batch));
         self.sender_copies.sort_unstable_by_key(|copy| (copy.sender, copy.start));
         let copies = &self.sender_copies[..];
         let members = self.members.len();
@@ -243,6 +254,9 @@ impl Subscribers {
                 let share = match piece {
                     Piece::Shared(range) if range == (0..batch.len()) => {
                         Share::Batch(batch.clone())
+                    }
+                    Piece::Shared(range) if range.len() * SHARED_PART_MIN < batch.len() => {
+                        Share::Copy(&batch[range])
                     }
                     Piece::Shared(range) => Share::Batch(batch.slice(range)),
                     Piece::Copy(bytes) => Share::Copy(bytes),

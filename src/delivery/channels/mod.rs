@@ -18,6 +18,7 @@ use crate::clock::Millis;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::limits::DeliveryLimits;
 use crate::ids::ClientId;
+use crate::memory::MemoryAccount;
 use channel::{Channel, Published};
 
 /// What may be published in one turn, in high-water marks: a quarter of what a client may have
@@ -65,7 +66,7 @@ pub struct MemberSlot {
 pub enum Share<'a> {
     /// A part of the batch, shared with the other members.
     Batch(Bytes),
-    /// Bytes for this member alone: its sender copy.
+    /// Bytes for this member alone: its sender copy, or a small part of the batch.
     Copy(&'a [u8]),
 }
 
@@ -87,6 +88,8 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Channels {
     limits: DeliveryLimits,
+    /// Where frozen batches count.
+    account: MemoryAccount,
     slab: Slab<Channel>,
     with_batch: VecDeque<ChannelId>,
     /// Messages in all channels together since their batches were last frozen.
@@ -96,9 +99,10 @@ pub struct Channels {
 }
 
 impl Channels {
-    pub fn new(limits: DeliveryLimits) -> Channels {
+    pub fn new(limits: DeliveryLimits, account: MemoryAccount) -> Channels {
         Channels {
             limits,
+            account,
             slab: Slab::new(),
             with_batch: VecDeque::new(),
             published_messages: 0,
@@ -186,7 +190,7 @@ impl Channels {
         let id = self.with_batch.pop_front()?;
         let channel = &mut self.slab[id.index()];
         channel.has_batch = false;
-        Some((id, channel.freeze(give)))
+        Some((id, channel.freeze(&self.account, give)))
     }
 
     /// Whether a channel's batch holds as much as a client should have queued.

@@ -76,7 +76,7 @@ impl Sim {
 
     fn freeze_batches(&mut self) {
         let (given, members) = (&mut self.given, self.channel.members());
-        self.channel.freeze(|to, share, of_members| {
+        self.channel.freeze(&MemoryAccount::default(), |to, share, of_members| {
             assert_eq!(of_members, members);
             let bytes = match &share {
                 Share::Batch(frame) => frame,
@@ -108,7 +108,7 @@ fn all_members_share_the_same_bytes() {
     sim.say("one ");
     sim.say("two");
     let mut frames = Vec::new();
-    let batches = sim.channel.freeze(|_, share, _| match share {
+    let batches = sim.channel.freeze(&MemoryAccount::default(), |_, share, _| match share {
         Share::Batch(frame) => frames.push(frame),
         Share::Copy(_) => panic!("nobody has a copy of its own"),
     });
@@ -120,6 +120,27 @@ fn all_members_share_the_same_bytes() {
     );
     sim.freeze_batches();
     assert_eq!(sim.given(0), "", "once");
+}
+
+/// A few bytes must not hold a whole batch.
+#[test]
+fn a_small_part_of_a_batch_is_a_copy_and_a_large_one_is_shared() {
+    let mut sim = Sim::with(2);
+    let account = MemoryAccount::default();
+    sim.say_as(0, &"x".repeat(65_000), "");
+    sim.say(&"topic ".repeat(10));
+    sim.say_as(1, &"y".repeat(20_000), "");
+    let mut frames = Vec::new();
+    sim.channel.freeze(&account, |to, share, _| {
+        if let Share::Batch(frame) = share {
+            frames.push((to, frame));
+        }
+    });
+    let shared: Vec<_> = frames.iter().map(|(to, frame)| (*to, frame.len())).collect();
+    assert_eq!(shared, [(client(1), 65_060)], "20,060 of 85,060 bytes are copied");
+    assert!(account.bytes() >= 85_060, "all of the batch is held for it");
+    frames.clear();
+    assert_eq!(account.bytes(), 0);
 }
 
 #[test]

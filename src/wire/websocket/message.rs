@@ -6,6 +6,7 @@ use super::extension::DeflateParams;
 use super::frame::{FrameHeader, HEADER_BYTES_MAX, Opcode, Sender, parse_header};
 use super::mask::unmask;
 use super::{ProtocolError, close_code};
+use crate::memory::{Entry, MemoryAccount};
 
 /// One thing that a client said. It borrows from the input, or from the scratch.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,12 +33,19 @@ pub struct Scratch {
     inflater: Inflater,
     /// The message that was put together or inflated last.
     message: Vec<u8>,
+    /// Where messages that are under way count.
+    account: MemoryAccount,
 }
 
 impl Scratch {
     /// `message_bytes_max` bounds every message, after all fragments and after inflation.
     pub fn new(message_bytes_max: usize) -> Scratch {
-        Scratch { message_bytes_max, inflater: Inflater::new(), message: Vec::new() }
+        Scratch::with_account(message_bytes_max, MemoryAccount::default())
+    }
+
+    /// The same; what the decoders hold counts in `account`.
+    pub fn with_account(message_bytes_max: usize, account: MemoryAccount) -> Scratch {
+        Scratch { message_bytes_max, inflater: Inflater::new(), message: Vec::new(), account }
     }
 }
 
@@ -66,6 +74,8 @@ struct Fragments {
     is_compressed: bool,
     payload: Vec<u8>,
     utf8_bytes: usize,
+    /// What it holds.
+    entry: Entry,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +91,8 @@ impl Decoder {
     }
 
     /// Heap memory held, in bytes: none between messages.
-    #[cfg(test)]
-    pub fn heap_bytes(&self) -> usize {
-        self.fragments
-            .as_ref()
-            .map_or(0, |fragments| size_of::<Fragments>() + fragments.payload.capacity())
+    pub fn held_bytes(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.entry.bytes())
     }
 
     /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must
@@ -191,8 +198,14 @@ impl Decoder {
             (true, false) => kind.item(payload),
             (true, true) => inflate(kind, payload, scratch),
             (false, is_compressed) => {
-                let mut fragments =
-                    Box::new(Fragments { kind, is_compressed, payload: Vec::new(), utf8_bytes: 0 });
+                let entry = scratch.account.entry();
+                let mut fragments = Box::new(Fragments {
+                    kind,
+                    is_compressed,
+                    payload: Vec::new(),
+                    utf8_bytes: 0,
+                    entry,
+                });
                 fragments.append(payload, scratch.message_bytes_max)?;
                 self.fragments = Some(fragments);
                 Ok(Item::Fragment)
@@ -235,6 +248,7 @@ impl Fragments {
             let doubled_bytes = (2 * self.payload.capacity()).min(message_bytes_max);
             self.payload.reserve_exact(needed_bytes.max(doubled_bytes) - self.payload.len());
         }
+        self.entry.set(size_of::<Fragments>() + self.payload.capacity());
         self.payload.extend_from_slice(payload);
         if self.kind == Kind::Text && !self.is_compressed {
             self.check_text()?;

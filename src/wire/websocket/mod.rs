@@ -69,13 +69,29 @@ pub struct WebSocket {
     last_received_s: u32,
     /// A ping has been sent since.
     was_pinged: bool,
+    /// Something has been sent, and so the response to its request.
+    was_sent: bool,
 }
 
 impl WebSocket {
     /// `deflate` is what the handshake negotiated.
     pub fn new(deflate: Option<DeflateParams>, now: Millis) -> WebSocket {
         let decoder = Decoder::new(deflate);
-        WebSocket { decoder, last_received_s: seconds(now), was_pinged: false }
+        WebSocket { decoder, last_received_s: seconds(now), was_pinged: false, was_sent: false }
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.was_sent = true;
+    }
+
+    /// Whether it can be told why it is closed: a frame before the response would be nonsense, if
+    /// that is dropped.
+    pub(super) fn may_be_told(&self, reason: CloseReason) -> bool {
+        self.was_sent || !reason.drops_queue()
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes()
     }
 
     pub(super) fn received(&mut self, now: Millis) {
@@ -150,6 +166,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::Broken(error) => encode_close(out, error.code, error.reason),
         CloseReason::Unsupported(why) => encode_close(out, close_code::UNSUPPORTED, why),
         CloseReason::TooSlow => encode_close(out, close_code::TRY_AGAIN_LATER, "too slow"),
+        CloseReason::OutOfMemory => encode_close(out, close_code::TRY_AGAIN_LATER, "out of memory"),
         CloseReason::Silent | CloseReason::GoingAway => {
             encode_close(out, close_code::GOING_AWAY, "");
         }

@@ -129,7 +129,7 @@ fn text(text: &str) -> Said {
 #[test]
 fn an_idle_decoder_is_tiny() {
     assert!(size_of::<Decoder>() <= 32, "{} bytes", size_of::<Decoder>());
-    assert_eq!(Decoder::new(negotiated()).heap_bytes(), 0);
+    assert_eq!(Decoder::new(negotiated()).held_bytes(), 0);
 }
 
 #[test]
@@ -403,23 +403,23 @@ fn only_a_message_under_way_holds_memory() {
     for _ in 0..LIMIT {
         connection.receive(&Frames::default().frame(Opcode::Continuation, false, b"x").0);
         assert!(
-            connection.decoder.heap_bytes() <= LIMIT + 100,
+            connection.decoder.held_bytes() <= LIMIT + 100,
             "{} bytes",
-            connection.decoder.heap_bytes()
+            connection.decoder.held_bytes()
         );
     }
-    assert!(connection.decoder.heap_bytes() > LIMIT);
+    assert!(connection.decoder.held_bytes() > LIMIT);
     connection.receive(&Frames::default().frame(Opcode::Continuation, true, b"").0);
-    assert_eq!((connection.said.len(), connection.decoder.heap_bytes()), (1, 0));
+    assert_eq!((connection.said.len(), connection.decoder.held_bytes()), (1, 0));
 
     connection.receive(&Frames::default().frame(Opcode::Text, false, b"abc").0);
     assert!(
-        (1..200).contains(&connection.decoder.heap_bytes()),
+        (1..200).contains(&connection.decoder.held_bytes()),
         "{} bytes",
-        connection.decoder.heap_bytes()
+        connection.decoder.held_bytes()
     );
     connection.receive(&Frames::default().frame(Opcode::Close, true, b"").0);
-    assert_eq!(connection.decoder.heap_bytes(), 0);
+    assert_eq!(connection.decoder.held_bytes(), 0);
 }
 
 fn deflate(message: &[u8]) -> Vec<u8> {
@@ -451,7 +451,7 @@ fn inflated_messages_keep_to_the_limit_and_to_utf_8() {
     let mut connection = Connection::new(negotiated(), LIMIT);
     connection.receive(&frames.0);
     assert_eq!(connection.said, [Said::Error(TOO_BIG)]);
-    assert_eq!(connection.decoder.heap_bytes(), 0);
+    assert_eq!(connection.decoder.held_bytes(), 0);
 }
 
 #[test]
@@ -563,7 +563,7 @@ proptest! {
         }
         prop_assert_eq!(connection.said, expected);
         prop_assert_eq!(connection.inbox, b"");
-        prop_assert_eq!(connection.decoder.heap_bytes(), 0);
+        prop_assert_eq!(connection.decoder.held_bytes(), 0);
     }
 
     #[test]

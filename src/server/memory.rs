@@ -1,0 +1,83 @@
+//! Who has to go when all clients together hold more than the budget.
+//!
+//! First those that take nothing of what is queued for them, then the others; of these and of
+//! those, the ones that hold the most. A search goes through all connections. It is paid for by
+//! what has come to be held since the last one: an eighth of the budget, or a sixteenth if that one
+//! did not free enough.
+
+use std::cmp::Reverse;
+
+use super::Server;
+use super::stream::Stream;
+use crate::clock::Millis;
+use crate::ids::ClientId;
+use crate::service::Service;
+use crate::wire::close::CloseReason;
+
+/// After a search that did not free enough, the next one comes no earlier than this, unless what is
+/// held grows.
+const SEARCH_EVERY_MS: Millis = 100;
+
+/// One whose kernel takes nothing and that is let go is cut off at once, unless it holds no more
+/// than this: the rest of a message, and why it has to go.
+const LAST_BYTES_MAX: usize = 1024;
+
+/// When to look again for clients to let go, after a search that did not free enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NextSearch {
+    at: Millis,
+    held_bytes: usize,
+}
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Lets clients go if all together hold too much. To be called wherever they may have come to
+    /// hold more: the first look costs next to nothing.
+    pub(super) fn keep_within_budget(&mut self) {
+        let NextSearch { at, held_bytes } = self.next_search;
+        let is_due = || self.out.now().ms >= at || self.out.held_bytes() >= held_bytes;
+        if self.out.is_over_budget() && is_due() {
+            self.free_memory();
+        }
+    }
+
+    #[cold]
+    fn free_memory(&mut self) {
+        self.metrics.memory_searches += 1;
+        let all = self.connections.iter().map(|(key, connection)| connection.id(key));
+        let holders = all.map(|id| (!self.out.is_stuck(id), Reverse(self.held_by(id)), id));
+        let mut holders: Vec<_> = holders.filter(|(_, Reverse(held), _)| *held > 0).collect();
+        holders.sort_unstable();
+        for (takes, _, id) in holders {
+            if self.out.is_within_budget() {
+                return;
+            }
+            self.let_go(id, takes);
+        }
+        let step_bytes = self.settings.limits.delivery.memory_bytes_max / 16;
+        self.next_search = NextSearch {
+            at: self.out.now().ms + SEARCH_EVERY_MS,
+            held_bytes: self.out.held_bytes() + step_bytes,
+        };
+    }
+
+    /// What would be free if a connection were gone, in bytes.
+    pub(super) fn held_by(&self, id: ClientId) -> usize {
+        let connection = &self.connections[id.index()];
+        self.out.client_held_bytes(id)
+            + connection.inbox.held_bytes()
+            + connection.wire.held_bytes()
+            + self.service.held_bytes_of(id)
+    }
+
+    fn let_go(&mut self, id: ClientId, takes: bool) {
+        let reason = if takes { CloseReason::OutOfMemory } else { CloseReason::TooSlow };
+        let was_closing = !self.connections[id.index()].is_served();
+        self.close(id, reason);
+        // What it does not take would stay here until nobody waits for it any longer.
+        let is_large = self.out.client_held_bytes(id) > LAST_BYTES_MAX;
+        if was_closing || is_large && self.out.is_blocked(id) {
+            self.out.discard_output(id);
+            self.end(id);
+        }
+    }
+}
