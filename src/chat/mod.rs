@@ -200,6 +200,9 @@ impl Service for Chat {
         if let Some(until) = congestion {
             return Outcome::Blocked(until);
         }
+        if !cx.out.is_late() && parsed.as_ref().is_ok_and(Request::asks_much) {
+            return Outcome::Blocked(Wait::Others);
+        }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
         if let Err(at) = session.bucket.try_take(cx.out.now().ms, &self.settings.rate) {
             return Outcome::Blocked(Wait::Time(at));

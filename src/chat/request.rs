@@ -102,6 +102,25 @@ impl Request<'_> {
         }
     }
 
+    /// Whether its answer may be large, so that what others say comes first.
+    pub fn asks_much(&self) -> bool {
+        match self {
+            Request::Join { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. } => true,
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => false,
+        }
+    }
+
     /// Whether others see anything of it, and not only the one who is answered.
     pub fn concerns_others(&self) -> bool {
         self.publishes_to() != PublishesTo::Nobody

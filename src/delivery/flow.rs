@@ -25,6 +25,8 @@ pub enum Wait {
     Time(Millis),
     /// This slow work is done.
     Ticket(Ticket),
+    /// What others say in this turn comes first.
+    Others,
 }
 
 impl Wait {

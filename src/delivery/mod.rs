@@ -38,6 +38,9 @@ pub use flow::{Checked, Wait};
 /// Members of one batch from which on its writes are bulk and let smaller channels go first.
 const BULK_MEMBERS_MIN: usize = 256;
 
+/// How long compressing a byte takes, in bytes that are encoded meanwhile: measured with JSON.
+const COMPRESSING_COST: u64 = 16;
+
 /// See the module's documentation.
 ///
 /// Invariant: those of its parts; each member slot of a client is that client's in the channel.
@@ -50,6 +53,8 @@ pub struct Delivery {
     metrics: DeliveryMetrics,
     /// Everybody is leaving: announcements of that are not published.
     is_draining: bool,
+    /// See [`Delivery::is_late`].
+    is_late: bool,
 }
 
 /// What services call.
@@ -62,6 +67,7 @@ impl Delivery {
             compressor: Compressor::default(),
             metrics: DeliveryMetrics::default(),
             is_draining: false,
+            is_late: false,
         }
     }
 
@@ -78,6 +84,12 @@ impl Delivery {
     /// What has been done since the start.
     pub fn metrics(&self) -> &DeliveryMetrics {
         &self.metrics
+    }
+
+    /// Whether the client that is being served comes after all that others say in this turn. What
+    /// takes long is to be done only then: until then it waits for [`Wait::Others`].
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The encoding in which this client gets its messages.
@@ -193,6 +205,16 @@ impl Delivery {
         self.flow.now = now;
     }
 
+    /// Says for the client that is served next whether it comes after all others.
+    pub(crate) fn set_late(&mut self, is_late: bool) {
+        self.is_late = is_late;
+    }
+
+    /// What has been encoded so far, in bytes. Compressing takes much longer than writing.
+    pub(crate) fn work(&self) -> u64 {
+        self.metrics.bytes_encoded + COMPRESSING_COST * self.compressor.bytes()
+    }
+
     /// Makes a place for a new client.
     pub(crate) fn add(&mut self, client: ClientId, encoding: Encoding) {
         self.recipients.add(client, encoding);
@@ -245,16 +267,23 @@ impl Delivery {
 
     /// Appends bytes of the wire itself to what a client has queued, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
-        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
+        let priority = self.wire_priority();
+        enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox| {
             outbox.append(|tail| tail.extend_from_slice(bytes));
         });
     }
 
     /// Adds bytes of the wire itself that need not be copied.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
-        enqueue(&mut self.recipients, &mut self.flow, client, Priority::Prompt, |outbox| {
+        let priority = self.wire_priority();
+        enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox| {
             outbox.push(bytes);
         });
+    }
+
+    /// Answers to a client that comes after all others are written after theirs as well.
+    fn wire_priority(&self) -> Priority {
+        if self.is_late { Priority::Bulk } else { Priority::Prompt }
     }
 
     /// Frees a client's place.

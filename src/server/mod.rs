@@ -15,6 +15,7 @@ mod inbox;
 mod invariants;
 pub mod metrics;
 mod open;
+mod ready;
 mod receive;
 mod request;
 pub mod settings;
@@ -33,6 +34,7 @@ use crate::ids::{ClientId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
 use crate::server::metrics::ServerMetrics;
+use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
@@ -59,7 +61,8 @@ pub struct Server<S, A> {
     service: A,
     out: Delivery,
     timers: Timers,
-    ready: Vec<ClientId>,
+    ready: ReadyList,
+    buckets: RequestBuckets,
     /// Streams to be flushed in this turn.
     unflushed: Vec<ClientId>,
     gone: Vec<ClientId>,
@@ -70,15 +73,34 @@ pub struct Server<S, A> {
     metrics: ServerMetrics,
     serial: u32,
     draining: bool,
-    /// What has been served of the connection whose turn it is, in bytes.
+    visit: Visit,
+}
+
+/// What has been done for the connection whose turn it is.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    part: Part,
+    /// What was served of what it has sent, in bytes.
     served_bytes: usize,
+    /// What delivery had done before.
+    work_before: u64,
+    /// Pings and the like, and requests.
+    requests: usize,
+    requests_max: usize,
+}
+
+impl Default for Visit {
+    fn default() -> Visit {
+        Visit { part: Part::First, served_bytes: 0, work_before: 0, requests: 0, requests_max: 0 }
+    }
 }
 
 /// What the serving of anything costs beside its bytes, in bytes.
 const SERVED_BYTES_EACH: usize = 16;
 
-/// Reads that one connection's share of a turn may amount to: a read may hold a thousand frames
-/// that inflate to what one read brings, or very many that are empty.
+/// Reads that one connection's share of a turn may amount to, with what is encoded for it: a read
+/// may hold a thousand frames that inflate to what one read brings, very many that are empty, or
+/// requests for much.
 const SERVED_READS_MAX: usize = 4;
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -101,7 +123,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             service,
             out,
             timers: Timers::default(),
-            ready: Vec::new(),
+            ready: ReadyList::default(),
+            buckets: RequestBuckets::default(),
             unflushed: Vec::new(),
             gone: Vec::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
@@ -109,7 +132,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,
-            served_bytes: 0,
+            visit: Visit::default(),
             settings,
         }
     }
@@ -203,14 +226,16 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Everything between two polls: receive, tick, keep, deliver, reap.
     pub fn turn(&mut self, now: Now) {
-        self.receive(now);
+        self.receive(now, || false);
         self.deliver(true);
     }
 
-    /// The first half of a turn: receive, tick, keep.
-    pub fn receive(&mut self, now: Now) {
+    /// The first half of a turn: receive, tick, keep. `is_over` is asked after every connection
+    /// that was served whether the time for that is over; those that are left come first in the
+    /// next turn.
+    pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
         self.out.begin_turn(now);
-        self.read();
+        self.read(is_over);
         self.tick();
         self.service.keep(&mut self.out);
     }
@@ -262,7 +287,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Gives up memory that the next burst can have anew; for a quiet moment.
     pub fn trim(&mut self) {
-        self.ready.shrink_to_fit();
+        self.ready.trim();
+        self.buckets.trim(self.out.now().ms, &self.settings.limits.requests);
         self.timers.trim();
         self.out.trim();
         self.service.trim();
