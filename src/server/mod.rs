@@ -76,8 +76,8 @@ pub struct Server<S, A> {
     visit: Visit,
 }
 
-/// What has been done for the connection whose turn it is.
-#[derive(Clone, Copy, Debug)]
+/// What has been done for the connection whose turn it is, and what may be.
+#[derive(Clone, Copy, Debug, Default)]
 struct Visit {
     part: Part,
     /// What was served of what it has sent, in bytes.
@@ -87,12 +87,7 @@ struct Visit {
     /// Pings and the like, and requests.
     requests: usize,
     requests_max: usize,
-}
-
-impl Default for Visit {
-    fn default() -> Visit {
-        Visit { part: Part::First, served_bytes: 0, work_before: 0, requests: 0, requests_max: 0 }
-    }
+    read_bytes_max: usize,
 }
 
 /// What the serving of anything costs beside its bytes, in bytes.

@@ -13,9 +13,10 @@ use crate::ids::ClientId;
 use crate::throttle::{Rate, TokenBucket};
 
 /// The parts of a turn's reading, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Part {
     /// Those that talk.
+    #[default]
     First,
     /// Those that ask for something that takes long.
     Heavy,

@@ -19,6 +19,9 @@ use crate::wire::websocket::handshake;
 /// fewer a write would not be worth its while.
 const LATE_REQUESTS_MIN: usize = 16;
 
+/// What is read of a connection that goes after all others, for each request that is served.
+const LATE_BYTES_EACH: usize = 64;
+
 /// Telnet's commands are two or three bytes long, and count as requests.
 const TELNET_BYTES_EACH: usize = 3;
 
@@ -80,8 +83,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         self.connections[id.index()].begin_turn();
         self.out.set_late(part != Part::First);
+        // What is not served would be kept, and many flood at once.
+        let read_bytes_max = match part {
+            Part::First | Part::Heavy => self.read_buffer.len(),
+            Part::Greedy => self.read_buffer.len().min(requests_max * LATE_BYTES_EACH),
+        };
         let work_before = self.out.work();
-        self.visit = Visit { part, served_bytes: 0, work_before, requests: 0, requests_max };
+        self.visit = Visit { part, work_before, requests_max, read_bytes_max, ..Visit::default() };
         true
     }
 
@@ -142,7 +150,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Reads once; 0 is the end of the input.
     pub(super) fn read_stream(&mut self, id: ClientId) -> io::Result<usize> {
         let read = loop {
-            match self.connections[id.index()].stream.read(&mut self.read_buffer) {
+            let buffer = &mut self.read_buffer[..self.visit.read_bytes_max];
+            match self.connections[id.index()].stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read,
             }
@@ -156,7 +165,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is more to read after a read that brought `count` bytes.
     pub(super) fn has_more(&self, id: ClientId, count: usize) -> bool {
-        count == self.read_buffer.len() || self.connections[id.index()].has_reported_end()
+        count == self.visit.read_bytes_max || self.connections[id.index()].has_reported_end()
     }
 
     /// Puts a connection on the ready list, unless it has to wait for something.
