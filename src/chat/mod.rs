@@ -210,8 +210,13 @@ impl Service for Chat {
         if let Some(until) = congestion {
             return Outcome::Blocked(until);
         }
-        if parsed.as_ref().is_ok_and(Request::is_answered_at_length) && !cx.out.may_answer(client) {
-            return Outcome::Blocked(Wait::Memory);
+        if parsed.as_ref().is_ok_and(Request::asks_much) {
+            if !cx.out.is_late() {
+                return Outcome::Blocked(Wait::Others);
+            }
+            if !cx.out.may_answer(client) {
+                return Outcome::Blocked(Wait::Memory);
+            }
         }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
         if let Err(at) = session.bucket.try_take(cx.out.now().ms, &self.settings.rate) {
@@ -222,10 +227,6 @@ impl Service for Chat {
             cx.reply_error(&error);
         }
         if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.replays.bytes()
     }
 
     fn trim(&mut self) {

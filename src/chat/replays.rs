@@ -89,14 +89,15 @@ impl Replays {
         }
     }
 
+    /// What they hold.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Drops all; the next who ask have them encoded again.
     pub fn clear(&mut self) {
         *self = Replays::default();
-    }
-
-    /// What they hold.
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 

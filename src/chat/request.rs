@@ -102,8 +102,9 @@ impl Request<'_> {
         }
     }
 
-    /// Whether its answer may be large: it has to wait while memory is short.
-    pub fn is_answered_at_length(&self) -> bool {
+    /// Whether its answer may be large: what others say comes first, and it waits while memory is
+    /// short.
+    pub fn asks_much(&self) -> bool {
         match self {
             Request::History { .. } | Request::Who { .. } | Request::Rooms { .. } => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),

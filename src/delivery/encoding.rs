@@ -52,6 +52,15 @@ pub enum FrameKind {
 pub struct Compressor {
     deflater: Option<Box<Deflater>>,
     scratch: Vec<u8>,
+    /// Compressed so far.
+    bytes: u64,
+}
+
+impl Compressor {
+    /// Bytes that have been compressed so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 /// Appends messages in one encoding to a buffer.
@@ -93,12 +102,13 @@ impl<'a> Encoder<'a> {
     }
 
     fn compress(&mut self, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
-        let Compressor { deflater, scratch } = &mut self.compressor;
+        let Compressor { deflater, scratch, bytes } = &mut self.compressor;
         scratch.clear();
         write(scratch);
         if scratch.len() < COMPRESSED_BYTES_MIN {
             return encode_frame(self.buffer, opcode, scratch);
         }
+        *bytes += scratch.len() as u64;
         let mut compressed = Vec::new();
         deflater.get_or_insert_default().deflate(scratch, &mut compressed);
         encode_compressed_frame(self.buffer, opcode, &compressed);

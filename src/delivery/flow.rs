@@ -28,6 +28,8 @@ pub enum Wait {
     Ticket(Ticket),
     /// There is memory for large answers again.
     Memory,
+    /// What others say in this turn comes first.
+    Others,
 }
 
 impl Wait {

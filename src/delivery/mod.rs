@@ -43,6 +43,8 @@ const BULK_MEMBERS_MIN: usize = 256;
 
 /// Shorter than this, a copy in the client's own buffer costs less than a shared piece.
 const SHARED_BYTES_MIN: usize = 512;
+/// How long compressing a byte takes, in bytes that are encoded meanwhile: measured with JSON.
+const COMPRESSING_COST: u64 = 16;
 
 /// See the module's documentation.
 ///
@@ -57,6 +59,8 @@ pub struct Delivery {
     metrics: DeliveryMetrics,
     /// Everybody is leaving: announcements of that are not published.
     is_draining: bool,
+    /// See [`Delivery::is_late`].
+    is_late: bool,
 }
 
 /// What services call.
@@ -72,6 +76,7 @@ impl Delivery {
             compressor: Compressor::default(),
             metrics: DeliveryMetrics::default(),
             is_draining: false,
+            is_late: false,
         }
     }
 
@@ -88,6 +93,12 @@ impl Delivery {
     /// What has been done since the start.
     pub fn metrics(&self) -> &DeliveryMetrics {
         &self.metrics
+    }
+
+    /// Whether the client that is being served comes after all that others say in this turn. What
+    /// takes long is to be done only then: until then it waits for [`Wait::Others`].
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The encoding in which this client gets its messages.
@@ -120,19 +131,20 @@ impl Delivery {
         self.catch_up(to);
         let Delivery { recipients, flow, metrics, .. } = self;
         metrics.sends += 1;
-        enqueue(recipients, flow, to, Priority::Prompt, |outbox| {
+        enqueue(recipients, flow, to, Priority::Prompt, |outbox, account| {
             if messages.len() < SHARED_BYTES_MIN {
-                outbox.append(|tail| tail.extend_from_slice(messages));
+                outbox.append(account, |tail| tail.extend_from_slice(messages));
             } else {
-                outbox.push(messages.clone());
+                outbox.push(messages.clone(), account);
             }
         });
     }
 
     /// Encodes messages for [`Delivery::send_shared`] to any client that has this one's encoding.
     pub fn encode_shared(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Bytes {
-        // Without the spare room of a buffer that grew.
-        Bytes::from(self.encode(client, encode).into_boxed_slice())
+        let mut messages = self.encode(client, encode);
+        messages.shrink_to_fit();
+        self.account().share(messages)
     }
 
     /// Encodes messages for one client without sending them: a [`SenderCopy`].
@@ -229,6 +241,16 @@ impl Delivery {
         self.flow.now = now;
     }
 
+    /// Says for the client that is served next whether it comes after all others.
+    pub(crate) fn set_late(&mut self, is_late: bool) {
+        self.is_late = is_late;
+    }
+
+    /// What has been encoded so far, in bytes. Compressing takes much longer than writing.
+    pub(crate) fn work(&self) -> u64 {
+        self.metrics.bytes_encoded + COMPRESSING_COST * self.compressor.bytes()
+    }
+
     /// Makes a place for a new client.
     pub(crate) fn add(&mut self, client: ClientId, encoding: Encoding) {
         self.recipients.add(client, encoding);
@@ -283,26 +305,23 @@ impl Delivery {
 
     /// Appends bytes of the wire itself to what a client has queued, even when it is shut.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
-        enqueue(
-            &mut self.recipients,
-            &mut self.flow,
-            client,
-            Priority::Prompt,
-            |outbox, account| {
-                outbox.append(account, |tail| tail.extend_from_slice(bytes));
-            },
-        );
+        let priority = self.wire_priority();
+        enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
+            outbox.append(account, |tail| tail.extend_from_slice(bytes));
+        });
     }
 
     /// Adds bytes of the wire itself that need not be copied.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
-        enqueue(
-            &mut self.recipients,
-            &mut self.flow,
-            client,
-            Priority::Prompt,
-            |outbox, account| outbox.push(bytes, account),
-        );
+        let priority = self.wire_priority();
+        enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
+            outbox.push(bytes, account)
+        });
+    }
+
+    /// Answers to a client that comes after all others are written after theirs as well.
+    fn wire_priority(&self) -> Priority {
+        if self.is_late { Priority::Bulk } else { Priority::Prompt }
     }
 
     /// Frees a client's place.

@@ -47,6 +47,22 @@ impl Clock {
     }
 }
 
+/// The time that a part of a turn may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    until: Instant,
+}
+
+impl Budget {
+    pub fn new(duration: Duration) -> Budget {
+        Budget { until: Instant::now() + duration }
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
 pub fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -13,7 +13,7 @@ use signal_hook_mio::v1_0::Signals;
 use crate::clock::{Millis, Now};
 use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
-use crate::net::clock::{Clock, millis};
+use crate::net::clock::{Budget, Clock, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
@@ -26,6 +26,8 @@ use crate::service::Service;
 
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
+/// Reading and serving go on for so long in a turn. Then what there is for others is written.
+const READING_MAX: Duration = Duration::from_millis(5);
 /// Address space is set aside for so many clients at most.
 const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 
@@ -151,7 +153,8 @@ impl<A: Service> EventLoop<A> {
             self.server.completed(ticket, answer, now);
         }
         // 3. Receive, 4. tick, 5. keep.
-        self.server.receive(now);
+        let reading = Budget::new(READING_MAX);
+        self.server.receive(now, || reading.is_over());
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), self.clock.elapsed());
         self.server.deliver(!waits);
@@ -181,9 +184,11 @@ impl<A: Service> EventLoop<A> {
     fn dispatch(&mut self, events: &mut Events, now: Now) -> io::Result<Option<Stop>> {
         let mut stop = self.pass_on(events);
         // A client is not judged for its silence before all that the kernel knows of it was seen.
-        while self.server.next_deadline().is_some_and(|at| at <= now.ms)
-            && events.iter().count() == EVENTS_MAX
-        {
+        for _ in 0..=self.server.len() / EVENTS_MAX {
+            let is_due = self.server.next_deadline().is_some_and(|at| at <= now.ms);
+            if !is_due || events.iter().count() < EVENTS_MAX {
+                break;
+            }
             poll(&mut self.poll, events, Some(Duration::ZERO))?;
             stop = stop.max(self.pass_on(events));
         }

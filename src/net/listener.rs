@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::clock::{Millis, Now};
+use crate::net::clock::Budget;
 use crate::net::metrics::NetMetrics;
 use crate::net::rejection::Rejections;
 use crate::server::Server;
@@ -22,8 +23,9 @@ use crate::wire::Protocols;
 /// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096
 /// by default.
 const BACKLOG: i32 = 4096;
-/// Connections taken in one turn, so that a storm of them does not keep the others waiting.
-const ACCEPTS_MAX: usize = 1024;
+/// So long connections are taken in one turn, so that a storm of them does not keep the others
+/// waiting.
+const ACCEPTING_MAX: Duration = Duration::from_millis(5);
 /// When the kernel is out of memory for connections, how long to leave it alone.
 const ACCEPT_PAUSE_MS: Millis = 100;
 /// Descriptors for everything but clients: standard streams, listener, poll, signals, waker,
@@ -116,8 +118,8 @@ impl Listener {
         now: Now,
     ) {
         if self.is_ready && now.ms >= self.accept_at {
-            for _ in 0..ACCEPTS_MAX {
-                let Some(socket) = &self.socket else { break };
+            let accepting = Budget::new(ACCEPTING_MAX);
+            while let Some(socket) = &self.socket {
                 match socket.accept() {
                     Ok((stream, peer)) => {
                         self.admit(stream, canonical(peer), registry, server, metrics, now);
@@ -127,6 +129,9 @@ impl Listener {
                             break;
                         }
                     }
+                }
+                if accepting.is_over() {
+                    break;
                 }
             }
         }

@@ -80,6 +80,8 @@ pub struct Connection<S> {
     state: State,
     schedule: Schedule,
     input: Input,
+    /// Its bucket of requests was empty when it was last served.
+    is_greedy: bool,
 }
 
 impl<S> Connection<S> {
@@ -93,6 +95,7 @@ impl<S> Connection<S> {
             state: State::Establishing,
             schedule: Schedule::Idle,
             input: Input::Open,
+            is_greedy: false,
         }
     }
 
@@ -261,6 +264,15 @@ impl<S> Connection<S> {
     /// It has been taken from the ready list.
     pub(super) fn begin_turn(&mut self) {
         self.schedule = Schedule::Idle;
+    }
+
+    /// Whether it goes after the others, until its bucket has a token again.
+    pub(super) fn is_greedy(&self) -> bool {
+        self.is_greedy
+    }
+
+    pub(super) fn set_greedy(&mut self, is_greedy: bool) {
+        self.is_greedy = is_greedy;
     }
 
     /// It is not read from until it is resumed.

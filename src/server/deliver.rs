@@ -12,26 +12,31 @@ use crate::service::Service;
 impl<S: Stream, A: Service> Server<S, A> {
     /// Writes once to all that have something queued, within the turn's budget.
     pub(super) fn write_all(&mut self) {
+        let limits = self.settings.limits;
         let (prompt, bulk) = self.out.to_write();
-        let prompt = prompt.min(self.settings.limits.writes_max);
-        let bulk = bulk.min(
-            (self.settings.limits.writes_max - prompt).max(self.settings.limits.bulk_writes_min),
-        );
+        let mut left = limits.writes_max;
         for _ in 0..prompt {
+            if left == 0 {
+                break;
+            }
             if let Some(id) = self.out.next_prompt() {
-                self.write(id);
+                left = left.saturating_sub(1 + self.write(id) / limits.write_bytes_each);
             }
         }
+        left = left.max(limits.bulk_writes_min);
         for _ in 0..bulk {
+            if left == 0 {
+                break;
+            }
             if let Some(id) = self.out.next_bulk() {
-                self.write(id);
+                left = left.saturating_sub(1 + self.write(id) / limits.write_bytes_each);
             }
         }
     }
 
-    /// One vectored write.
-    fn write(&mut self, id: ClientId) {
-        let Some(outbox) = self.out.outbox(id) else { return };
+    /// One vectored write. Returns how many bytes the stream took.
+    fn write(&mut self, id: ClientId) -> usize {
+        let Some(outbox) = self.out.outbox(id) else { return 0 };
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (count, bytes) = outbox.slices(&mut slices);
         let connection = &mut self.connections[id.index()];
@@ -46,9 +51,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 written => break written,
             }
         };
+        let taken = *written.as_ref().unwrap_or(&0);
         match written {
             Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
-            Ok(taken) => {
+            Ok(_) => {
                 connection.wire.sent();
                 self.out.wrote(id, taken, taken < bytes);
             }
@@ -59,9 +65,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.stream.wants_write() {
             self.flush(id);
         } else if !connection.is_closing() {
-            return;
+            return taken;
         }
         self.shut_if_settled(id);
+        taken
     }
 
     /// What is written does not reach this connection any more. What it has said may wait in the

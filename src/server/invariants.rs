@@ -56,11 +56,12 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     fn assert_ready_list(&self) {
         // Those that have gone stay on the list until their turn comes.
-        let is_here = |id: &&ClientId| {
-            self.connections.get(id.index()).is_some_and(|connection| connection.is(**id))
+        self.ready.assert_invariants();
+        let is_here = |id: &ClientId| {
+            self.connections.get(id.index()).is_some_and(|connection| connection.is(*id))
         };
         let mut ready: Vec<usize> =
-            self.ready.iter().filter(is_here).map(|id| id.index()).collect();
+            self.ready.ready().filter(is_here).map(|id| id.index()).collect();
         ready.sort_unstable();
         let marked = self.connections.iter().filter(|(_, connection)| connection.is_ready());
         let marked: Vec<usize> = marked.map(|(key, _)| key).collect();

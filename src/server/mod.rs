@@ -16,6 +16,7 @@ mod invariants;
 mod memory;
 pub mod metrics;
 mod open;
+mod ready;
 mod receive;
 mod request;
 pub mod settings;
@@ -35,6 +36,7 @@ use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
+use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
@@ -61,7 +63,8 @@ pub struct Server<S, A> {
     service: A,
     out: Delivery,
     timers: Timers,
-    ready: Vec<ClientId>,
+    ready: ReadyList,
+    buckets: RequestBuckets,
     /// Streams to be flushed in this turn.
     unflushed: Vec<ClientId>,
     gone: Vec<ClientId>,
@@ -73,15 +76,29 @@ pub struct Server<S, A> {
     serial: u32,
     draining: bool,
     next_search: NextSearch,
-    /// What has been served of the connection whose turn it is, in bytes.
+    visit: Visit,
+}
+
+/// What has been done for the connection whose turn it is, and what may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Visit {
+    part: Part,
+    /// What was served of what it has sent, in bytes.
     served_bytes: usize,
+    /// What delivery had done before.
+    work_before: u64,
+    /// Pings and the like, and requests.
+    requests: usize,
+    requests_max: usize,
+    read_bytes_max: usize,
 }
 
 /// What the serving of anything costs beside its bytes, in bytes.
 const SERVED_BYTES_EACH: usize = 16;
 
-/// Reads that one connection's share of a turn may amount to: a read may hold a thousand frames
-/// that inflate to what one read brings, or very many that are empty.
+/// Reads that one connection's share of a turn may amount to, with what is encoded for it: a read
+/// may hold a thousand frames that inflate to what one read brings, very many that are empty, or
+/// requests for much.
 const SERVED_READS_MAX: usize = 4;
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -105,7 +122,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             service,
             out,
             timers: Timers::default(),
-            ready: Vec::new(),
+            ready: ReadyList::default(),
+            buckets: RequestBuckets::default(),
             unflushed: Vec::new(),
             gone: Vec::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
@@ -114,7 +132,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             serial: 0,
             draining: false,
             next_search: NextSearch::default(),
-            served_bytes: 0,
+            visit: Visit::default(),
             settings,
         }
     }
@@ -208,15 +226,17 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Everything between two polls: receive, tick, keep, deliver, reap.
     pub fn turn(&mut self, now: Now) {
-        self.receive(now);
+        self.receive(now, || false);
         self.deliver(true);
     }
 
-    /// The first half of a turn: receive, tick, keep.
-    pub fn receive(&mut self, now: Now) {
+    /// The first half of a turn: receive, tick, keep. `is_over` is asked after every connection
+    /// that was served whether the time for that is over; those that are left come first in the
+    /// next turn.
+    pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
         self.out.begin_turn(now);
         self.out.set_service_bytes(self.service.held_bytes());
-        self.read();
+        self.read(is_over);
         self.tick();
         self.service.keep(&mut self.out);
     }
@@ -276,7 +296,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Gives up memory that the next burst can have anew; for a quiet moment.
     pub fn trim(&mut self) {
-        self.ready.shrink_to_fit();
+        self.ready.trim();
+        self.buckets.trim(self.out.now().ms, &self.settings.limits.requests);
         self.timers.trim();
         self.out.trim();
         self.service.trim();

@@ -45,7 +45,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     pub(super) fn check_established(&mut self, id: ClientId) {
-        if self.connections[id.index()].is_establishing() {
+        // One that waits for its read may be established by now.
+        if self.connections[id.index()].is_establishing() && !self.establish(id) {
             self.close(id, CloseReason::Silent);
         }
     }

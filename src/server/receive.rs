@@ -3,8 +3,9 @@
 use std::{io, mem};
 
 use super::connection::Connection;
+use super::ready::Part;
 use super::stream::Stream;
-use super::{SERVED_BYTES_EACH, SERVED_READS_MAX, Server};
+use super::{SERVED_BYTES_EACH, SERVED_READS_MAX, Server, Visit};
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
@@ -12,31 +13,100 @@ use crate::server::timers::Due;
 use crate::service::{Incoming, Outcome, Service};
 use crate::wire::Step;
 use crate::wire::close::CloseReason;
+use crate::wire::websocket::handshake;
+
+/// Pings and requests of one connection that go after all others, served in one turn at least: for
+/// fewer a write would not be worth its while.
+const LATE_REQUESTS_MIN: usize = 16;
+
+/// What is read of a connection that goes after all others, for each request that is served.
+const LATE_BYTES_EACH: usize = 64;
+
+/// Telnet's commands are two or three bytes long, and count as requests.
+const TELNET_BYTES_EACH: usize = 3;
 
 impl<S: Stream, A: Service> Server<S, A> {
     // ---- Reading ----
 
-    /// Gives every connection on the ready list its read. Those whose wait is over go first: they
-    /// have waited longest.
-    pub(super) fn read(&mut self) {
-        let mut list = Vec::new();
-        self.out.take_woken(&mut list);
+    /// Gives the connections on the ready list their reads until the time for that is over: all of
+    /// them, or one of each part of the turn at least.
+    pub(super) fn read(&mut self, mut is_over: impl FnMut() -> bool) {
+        let mut woken = Vec::new();
+        self.out.take_woken(&mut woken);
         // One that was closed while it waited is on the ready list already, to have the rest of its
         // input dropped.
-        list.retain(|id| self.connection(*id).is_some_and(Connection::resume));
-        list.append(&mut self.ready);
-        for id in list.drain(..) {
-            self.read_connection(id);
+        woken.retain(|id| self.connection(*id).is_some_and(Connection::resume));
+        self.ready.begin_round(woken);
+        for part in Part::ALL {
+            let count = self.ready.len(part);
+            let requests_max = self.requests_max(part, count);
+            for _ in 0..count {
+                let Some(id) = self.ready.pop(part) else { break };
+                if self.begin_visit(id, part, requests_max) {
+                    self.read_connection(id);
+                    self.end_visit(id);
+                    if is_over() {
+                        break;
+                    }
+                }
+            }
         }
-        // Keeps the larger buffer for the next turn.
-        list.append(&mut self.ready);
-        self.ready = list;
+        self.out.set_late(false);
+    }
+
+    /// How many pings and requests of each one are served, when there are so many in this part.
+    fn requests_max(&self, part: Part, count: usize) -> usize {
+        let limits = &self.settings.limits;
+        match part {
+            Part::First | Part::Heavy => limits.requests_max,
+            Part::Greedy => (limits.late_requests_max / count.max(1)).max(LATE_REQUESTS_MIN),
+        }
+    }
+
+    /// Begins with a connection that has been taken from the ready list. `false`: it has gone, or
+    /// comes later.
+    fn begin_visit(&mut self, id: ClientId, part: Part, requests_max: usize) -> bool {
+        let rate = self.settings.limits.requests;
+        let has_token =
+            |server: &Server<S, A>| server.buckets.has_token(id, server.out.now().ms, &rate);
+        let Some(connection) = self.connection(id) else { return false };
+        match part {
+            Part::First if connection.is_greedy() => {
+                if !has_token(self) {
+                    self.ready.push_greedy(id);
+                    return false;
+                }
+                self.connections[id.index()].set_greedy(false);
+            }
+            Part::Heavy if !connection.resume() => return false,
+            Part::First | Part::Heavy | Part::Greedy => {}
+        }
+        self.connections[id.index()].begin_turn();
+        self.out.set_late(part != Part::First);
+        // What is not served would be kept, and many flood at once.
+        let read_bytes_max = match part {
+            Part::First | Part::Heavy => self.read_buffer.len(),
+            Part::Greedy => self.read_buffer.len().min(requests_max * LATE_BYTES_EACH),
+        };
+        let work_before = self.out.work();
+        self.visit = Visit { part, work_before, requests_max, read_bytes_max, ..Visit::default() };
+        true
+    }
+
+    /// Charges a connection for the pings and requests that were served. Those that go after all
+    /// others cost nothing.
+    fn end_visit(&mut self, id: ClientId) {
+        let Visit { part, requests, .. } = self.visit;
+        if requests > 0 && part != Part::Greedy {
+            let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
+            self.buckets.spend(id, requests, now, &rate);
+            let is_greedy = !self.buckets.has_token(id, now, &rate);
+            self.connections[id.index()].set_greedy(is_greedy);
+        }
     }
 
     fn read_connection(&mut self, id: ClientId) {
-        self.served_bytes = 0;
-        let Some(connection) = self.connection(id) else { return };
-        connection.begin_turn();
+        let connection = &self.connections[id.index()];
         if connection.is_establishing() && !self.establish(id) {
             return;
         }
@@ -81,7 +151,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Reads once; 0 is the end of the input.
     pub(super) fn read_stream(&mut self, id: ClientId) -> io::Result<usize> {
         let read = loop {
-            match self.connections[id.index()].stream.read(&mut self.read_buffer) {
+            let buffer = &mut self.read_buffer[..self.visit.read_bytes_max];
+            match self.connections[id.index()].stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read,
             }
@@ -95,7 +166,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is more to read after a read that brought `count` bytes.
     pub(super) fn has_more(&self, id: ClientId, count: usize) -> bool {
-        count == self.read_buffer.len() || self.connections[id.index()].has_reported_end()
+        count == self.visit.read_bytes_max || self.connections[id.index()].has_reported_end()
     }
 
     /// Puts a connection on the ready list, unless it has to wait for something.
@@ -123,6 +194,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.connections[id.index()].wait();
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
+            Wait::Others => self.ready.push_heavy(id),
             Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) | Wait::Memory => {
                 self.out.wait(id, until)
             }
@@ -137,7 +209,10 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether enough has been served of the connection whose turn it is: the others come first.
     fn has_had_its_share(&self) -> bool {
-        self.served_bytes >= SERVED_READS_MAX * self.settings.limits.read_bytes_max
+        let Visit { served_bytes, work_before, requests, requests_max, .. } = self.visit;
+        let work = served_bytes as u64 + (self.out.work() - work_before);
+        work >= (SERVED_READS_MAX * self.settings.limits.read_bytes_max) as u64
+            || requests >= requests_max
     }
 
     // ---- Serving ----
@@ -148,6 +223,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut replies = Vec::new();
         let connection = &mut self.connections[id.index()];
         let arrived = connection.wire.arrive(&mut buffer[..count], &mut replies);
+        self.visit.requests += (count - arrived).div_ceil(TELNET_BYTES_EACH);
         if !replies.is_empty() {
             self.out.append(id, &replies);
         }
@@ -220,7 +296,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.read_again(id);
                 break;
             }
-            self.served_bytes += SERVED_BYTES_EACH;
+            self.visit.served_bytes += SERVED_BYTES_EACH;
             match self.serve_step(id, &mut input[used..]) {
                 Some(bytes) => used += bytes,
                 None => break,
@@ -246,12 +322,21 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return Some(used);
             }
             Step::Control(answer) => {
+                self.visit.requests += 1;
                 if !answer.is_empty() {
                     self.out.append(id, &answer);
                 }
                 return Some(used);
             }
+            // Who comes is told much: what is said by those who are here comes first.
+            Step::Request(request)
+                if self.visit.part == Part::First && handshake::is_upgrade(&request) =>
+            {
+                self.wait(id, Wait::Others);
+                return None;
+            }
             Step::Request(request) => {
+                self.visit.requests += 1;
                 self.answer(id, &request);
                 return Some(used);
             }
@@ -265,7 +350,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return None;
             }
         };
-        self.served_bytes += message.bytes.len();
+        self.visit.served_bytes += message.bytes.len();
         self.metrics.messages += 1;
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
         self.conclude(id, outcome);
@@ -291,7 +376,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service a message.
     fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
-        self.served_bytes += bytes.len();
+        self.visit.served_bytes += bytes.len();
         self.metrics.messages += 1;
         let connection = &mut self.connections[id.index()];
         let message = Incoming { peer: connection.peer(), kind, bytes };

@@ -3,6 +3,7 @@
 use super::admission::AddressPolicy;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
+use crate::throttle::Rate;
 use crate::wire::http::origin::AllowedOrigins;
 use crate::wire::{Protocols, Timeouts};
 
@@ -43,8 +44,19 @@ pub struct ConnectionLimits {
     pub message_bytes_max: usize,
     /// Read from one client in one turn: one large read, small enough that nobody else waits long.
     pub read_bytes_max: usize,
+    /// Pings, other control frames, fragments, requests and telnet commands of one client. Those
+    /// of one that sends more are served after what all others send.
+    pub requests: Rate,
+    /// Of them, served of one client in one turn.
+    pub requests_max: usize,
+    /// Of them, served of all clients together in one turn that have sent more.
+    pub late_requests_max: usize,
+    /// Deadlines handled in one turn: a few milliseconds of work if each has something to send.
+    pub deadlines_max: usize,
     /// Vectored writes in one turn: about five milliseconds of kernel work.
     pub writes_max: usize,
+    /// A write of more than this counts as two, and so on: copying takes time as well.
+    pub write_bytes_each: usize,
     /// Writes of these that members of big rooms get even while there is always something more
     /// urgent.
     pub bulk_writes_min: usize,
@@ -66,7 +78,12 @@ impl Default for ConnectionLimits {
             delivery: DeliveryLimits::default(),
             message_bytes_max: 64 * 1024,
             read_bytes_max: 64 * 1024,
+            requests: Rate::limited(100, 50).expect("both are in range"),
+            requests_max: 100,
+            late_requests_max: 2000,
+            deadlines_max: 1024,
             writes_max: 1024,
+            write_bytes_each: 16 * 1024,
             bulk_writes_min: 256,
             last_words_ms: 20_000,
             wire: Timeouts::default(),

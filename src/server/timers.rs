@@ -67,10 +67,11 @@ impl Timers {
 }
 
 impl<S: Stream, A: Service> Server<S, A> {
-    /// Handles the deadlines that have passed.
+    /// Handles deadlines that have passed, as many as one turn may.
     pub(super) fn tick(&mut self) {
         let now = self.out.now().ms;
-        while let Some((id, due)) = self.timers.pop_due(now) {
+        for _ in 0..self.settings.limits.deadlines_max {
+            let Some((id, due)) = self.timers.pop_due(now) else { break };
             if self.connection(id).is_some() {
                 self.handle(id, due);
             }

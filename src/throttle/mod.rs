@@ -122,6 +122,23 @@ impl TokenBucket {
         Ok(())
     }
 
+    /// Whether a token is there.
+    pub fn has_token(&self, now_ms: u64, rate: &Rate) -> bool {
+        let Rate::Limited(Limit { burst, per_second }) = *rate else { return true };
+        let missing = self.full_at.saturating_sub(now_ms.saturating_mul(u64::from(per_second)));
+        missing + TICKS_PER_TOKEN <= u64::from(burst) * TICKS_PER_TOKEN
+    }
+
+    /// Whether it is as good as a new one.
+    pub fn is_full(&self, now_ms: u64, rate: &Rate) -> bool {
+        match *rate {
+            Rate::Off => true,
+            Rate::Limited(Limit { per_second, .. }) => {
+                self.full_at <= now_ms.saturating_mul(u64::from(per_second))
+            }
+        }
+    }
+
     /// Takes so many tokens out after one that was there, because what that was for took so much;
     /// the bucket may owe up to [`DEBT_MAX`] of them.
     pub fn spend(&mut self, tokens: usize, now_ms: u64, rate: &Rate) {

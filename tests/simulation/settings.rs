@@ -33,7 +33,15 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
         },
         message_bytes_max: rng.usize(300..500),
         read_bytes_max: rng.usize(64..700),
+        requests: match rng.bool() {
+            true => Rate::limited(rng.u32(1..10), rng.u32(1..50)).expect("in range"),
+            false => Rate::Off,
+        },
+        requests_max: rng.usize(1..100),
+        late_requests_max: rng.usize(1..100),
+        deadlines_max: rng.usize(8..60),
         writes_max: rng.usize(2..40),
+        write_bytes_each: 16 * 1024,
         bulk_writes_min: rng.usize(1..4),
         last_words_ms: 40_000,
         wire: Timeouts {

@@ -76,6 +76,10 @@ pub struct Stage<A> {
     keeping: u8,
     /// They have been kept in the last one.
     keeps: bool,
+    /// Turns end after so many connections at most, if they do.
+    visits_max: Option<usize>,
+    /// Turns in which deadlines have been left for the next.
+    overdue: usize,
     /// Something new comes in every turn, so that it never catches up.
     pub swamped: bool,
     /// Only some ports greet for silence alone.
@@ -106,6 +110,7 @@ impl<A: Service> Stage<A> {
             establish_calls_max: draw(4),
         };
         let keeping = draw(200) as u8;
+        let visits_max = rng.bool().then(|| rng.usize(1..20));
         let now = rng.u64(0..10_000);
         let clock = Rc::new(Cell::new(now));
         Stage {
@@ -120,6 +125,8 @@ impl<A: Service> Stage<A> {
             accepted: 0,
             keeping,
             keeps: false,
+            visits_max,
+            overdue: 0,
             swamped: false,
             greets_silence: false,
             greeted: BTreeSet::new(),
@@ -206,13 +213,20 @@ impl<A: Service> Stage<A> {
         self.turns += 1;
         self.clock.set(self.now);
         let now = self.now();
-        self.server.receive(now);
+        // What one connection asks for may take all the time that there is.
+        let mut left = self.visits_max.map_or(usize::MAX, |max| self.rng.usize(0..max));
+        self.server.receive(now, || {
+            left = left.saturating_sub(1);
+            left == 0
+        });
         self.keeps = !self.keeps && self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
         self.server.deliver(!self.keeps);
         self.server.assert_invariants();
         self.check_greetings();
+        let is_overdue = self.server.next_deadline().is_some_and(|at| at <= self.now);
+        self.overdue = if is_overdue { self.overdue + 1 } else { 0 };
         assert!(
-            self.server.next_deadline().is_none_or(|at| at > self.now),
+            self.overdue <= 20 * self.links.borrow().len() / self.limits.deadlines_max,
             "a deadline was left in the past"
         );
     }

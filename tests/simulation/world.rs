@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::rc::Rc;
+use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::state::State;
+use chat_server::clock::Stopwatch;
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
@@ -314,7 +316,17 @@ impl World {
                 });
             }
         }
-        self.stage.now += rng.u64(0..1500);
+        self.stage.now = match rng.u32(0..4) {
+            // The machine was suspended.
+            0 => {
+                let elapsed = Duration::from_millis(self.stage.now);
+                let mut stopwatch = Stopwatch::default();
+                stopwatch.look(elapsed);
+                let (counted, _) = stopwatch.look(elapsed + Duration::from_secs(rng.u64(0..120)));
+                counted.as_millis() as u64
+            }
+            _ => self.stage.now + rng.u64(0..1500),
+        };
     }
 
     fn network(&mut self, calm: bool) {

@@ -143,11 +143,11 @@ fn what_nobody_asks_for_is_held_no_longer() {
     let mut stage = stage_with(30, 1000);
     shown(&mut stage, "bob", LINES);
     shown(&mut stage, "bot", JSON);
-    assert!(stage.chat.held_bytes() > 20_000);
+    assert!(stage.out.held_bytes() > 20_000);
     stage.chat.trim();
-    assert_eq!(stage.chat.held_bytes(), 0);
+    assert_eq!(stage.out.held_bytes(), 0);
     shown(&mut stage, "web", TEXT);
-    assert!(stage.chat.held_bytes() > 10_000);
+    assert!(stage.out.held_bytes() > 10_000);
 }
 
 #[test]

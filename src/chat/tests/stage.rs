@@ -136,6 +136,8 @@ impl Stage {
             vacant: Vec::new(),
         };
         stage.out.begin_turn(stage.now);
+        // Nobody else is being served.
+        stage.out.set_late(true);
         stage
     }
 

@@ -1,5 +1,7 @@
 //! How a wire is decided, and what silence, ends and pressure do on each.
 
+mod fair;
+
 use super::*;
 use crate::chat::Chat;
 use crate::config::Config;

@@ -103,6 +103,12 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
         },
         establish_ms: 500,
         drain_ms: 600,
+        requests: match settings[5] & 1 {
+            0 => Rate::Off,
+            _ => Rate::limited(3, 5).expect("in range"),
+        },
+        requests_max: 4,
+        ..ConnectionLimits::default()
     }
 }
 
