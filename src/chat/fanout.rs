@@ -203,11 +203,15 @@ impl Chat {
         (2..=self.settings.announce_below).contains(&members)
     }
 
-    /// Tells rooms what has been summed up for long enough.
+    /// Tells rooms what has been summed up for long enough, but for those that have grown big
+    /// meanwhile.
     pub(super) fn publish_sums(&mut self, out: &mut Delivery) {
         let (now, limits) = (out.now(), &self.settings.presence);
         while let Some((id, sum)) = self.presence.take_due(now.ms, limits) {
             let Some((room, channel)) = self.room_and_channel(id) else { continue };
+            if room.member_count() > self.settings.announce_below {
+                continue;
+            }
             let Sum { joined, left, renamed } = sum;
             let (members, time) = (room.member_count(), now.unix_ms);
             let room = room.name.as_str();

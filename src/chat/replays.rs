@@ -19,8 +19,6 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 pub enum Extent {
     /// What everybody is told who asks for nothing else.
     Default,
-    /// At most so many, as was asked for.
-    Last(u32),
     /// All after this id, as was asked for.
     After(u64),
 }
@@ -28,11 +26,9 @@ pub enum Extent {
 impl Extent {
     /// The same extent for all that come to the same messages; `None` if there are none.
     pub fn within(self, history: &History) -> Option<Extent> {
-        let held = u32::try_from(history.len()).unwrap_or(u32::MAX);
         let (first, next) = (history.first_id()?, history.next_id());
         match self {
             Extent::Default => Some(self),
-            Extent::Last(count) => (count > 0).then_some(Extent::Last(count.min(held))),
             Extent::After(id) => {
                 (id.saturating_add(1) < next).then_some(Extent::After(id.max(first - 1)))
             }
@@ -124,7 +120,7 @@ mod tests {
         let mut replays = Replays::default();
         for room in rooms {
             for encoding in [lines, json] {
-                for extent in [Extent::Default, Extent::Last(3), Extent::After(7)] {
+                for extent in [Extent::Default, Extent::After(3), Extent::After(7)] {
                     replays.insert(room, encoding, extent, &replay(10));
                 }
             }
@@ -164,13 +160,11 @@ mod tests {
         }
         let extents = [
             (Extent::Default, Some(Extent::Default)),
-            (Extent::Last(0), None),
-            (Extent::Last(2), Some(Extent::Last(2))),
-            (Extent::Last(9), Some(Extent::Last(3))),
             (Extent::After(0), Some(Extent::After(2))),
             (Extent::After(2), Some(Extent::After(2))),
             (Extent::After(4), Some(Extent::After(4))),
             (Extent::After(5), None),
+            (Extent::After(u64::MAX), None),
         ];
         for (asked, expected) in extents {
             assert_eq!(asked.within(&history), expected, "{asked:?}");

@@ -53,7 +53,7 @@ impl Model {
                 "type": "presence", "room": shown, "joined": joined, "left": left,
                 "renamed": renamed, "members": members.len(), "time": now,
             });
-            if self.stopping {
+            if self.stopping || members.len() > self.settings.announce_below as usize {
                 continue;
             }
             for member in members {

@@ -56,9 +56,15 @@ impl Chat {
         replay: Option<u32>,
     ) -> AnswerSize {
         let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
-        let asked = match resume.filter(|resume| self.knows(room, resume)) {
-            Some(resume) => Extent::After(resume.since),
-            None => replay.map_or(Extent::Default, Extent::Last),
+        let asked = match (resume.filter(|resume| self.knows(room, resume)), replay) {
+            (Some(resume), _) => Extent::After(resume.since),
+            (None, None) => Extent::Default,
+            // All who come to the same messages share them, however many they asked for.
+            (None, Some(count)) => {
+                let page = HistoryPage { reference: None, ..self.page(cx, room) };
+                let first = last(&page, room, count).first().map(|line| line.id);
+                Extent::After(first.map_or(u64::MAX, |first| first - 1))
+            }
         };
         let Some(extent) = asked.within(&room.history) else { return AnswerSize::default() };
         let encoding = cx.out.encoding(cx.client);
@@ -73,7 +79,7 @@ impl Chat {
         cx.out.send_shared(cx.client, &replay.encoded);
         match extent {
             Extent::Default => AnswerSize::default(),
-            Extent::Last(_) | Extent::After(_) => AnswerSize { lines: 0, bytes: replay.text_bytes },
+            Extent::After(_) => AnswerSize { lines: 0, bytes: replay.text_bytes },
         }
     }
 
@@ -84,13 +90,8 @@ impl Chat {
         if extent == Extent::Default {
             page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
         }
-        let last = |count: u32| {
-            let mut last = lines(room.history.last(count as usize));
-            last.split_off(last.len() - page.fitting(last.iter().rev()))
-        };
         let messages = match extent {
-            Extent::Default => last(self.settings.replay),
-            Extent::Last(count) => last(count),
+            Extent::Default => last(&page, room, self.settings.replay),
             Extent::After(id) => lines(room.history.after(id)),
         };
         let first_id = room.history.first_id();
@@ -217,6 +218,12 @@ pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
 
 fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {
     messages.map(|(id, message)| Line::new(id, message)).collect()
+}
+
+/// The last messages of a room, at most so many, that fit into an answer.
+fn last<'a>(page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
+    let mut last = lines(room.history.last(count as usize));
+    last.split_off(last.len() - page.fitting(last.iter().rev()))
 }
 
 fn bytes(messages: &[Line]) -> usize {

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
+use crate::chat::presence::PresenceLimits;
 use crate::chat::record::Record;
 use crate::chat::settings::ChatSettings;
 use crate::chat::state::{State, history, rooms};
@@ -72,6 +73,7 @@ fn tiny(rooms_max: usize, messages_max: usize, history_bytes_max: usize) -> Chat
         rooms: rooms::RoomLimits { rooms_max, history, history_bytes_max },
         rooms_per_client_max: 2,
         rate: "50:20".parse().expect("a rate"),
+        presence: PresenceLimits { rate: "3:2".parse().expect("a rate"), sum_ms: 700 },
         ..settings()
     }
 }

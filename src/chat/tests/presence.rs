@@ -119,6 +119,23 @@ fn a_sum_outlives_a_room_that_empties() {
 }
 
 #[test]
+fn a_room_that_has_grown_big_meanwhile_is_told_no_sum() {
+    let presence = PresenceLimits { rate: "2:1".parse().expect("a rate"), sum_ms: 1000 };
+    let mut stage = Stage::new(ChatSettings { presence, announce_below: 5, ..settings() });
+    stage.seat(&["a1", "a2", "a3", "a4", "a5"]);
+    stage.forget();
+    stage.play(
+        "
+        +a6
+        a6< * Welcome! You are guest-1 in #lobby, with 5 others. …
+        @+1000
+        --
+        -a6
+        ",
+    );
+}
+
+#[test]
 fn a_storm_costs_a_member_little_and_ends_with_the_right_number() {
     let presence =
         PresenceLimits { rate: "20:2".parse().expect("a rate"), sum_ms: PRESENCE_SUM_MS };

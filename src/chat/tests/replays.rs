@@ -111,6 +111,24 @@ fn a_replay_is_encoded_once_for_all_until_the_room_speaks_again() {
     }
 }
 
+/// However they ask for them.
+#[test]
+fn those_who_ask_for_the_same_messages_share_them() {
+    let mut stage = stage_with(30, 20_000);
+    let asks = [r#""replay": 20"#, r#""replay": 30"#, r#""replay": 4000"#, r#""since": 17"#];
+    for (at, fields) in asks.into_iter().enumerate() {
+        let name = format!("b{at}");
+        stage.open(&name, JSON, Visit::default());
+        let bytes = encoded_by(&mut stage, |stage| {
+            stage.say(&name, &format!(r##"{{"type": "join", "room": "#lobby", {fields}}}"##));
+        });
+        assert_eq!(bytes > 200_000, at == 0, "{fields}: {bytes} bytes are encoded");
+        let pages = stage.objects(&name);
+        let messages = pages[pages.len() - 1]["messages"].as_array().expect("messages");
+        assert_eq!(messages.len(), 13, "{fields}");
+    }
+}
+
 /// Whatever is shared is what one who comes to a server that has encoded nothing yet is told.
 #[test]
 fn a_shared_replay_is_what_a_new_encoding_gives() {
