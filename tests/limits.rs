@@ -430,13 +430,11 @@ fn all_clients_together_keep_to_the_budget_and_talkers_do_not_notice() {
         client.send(&[b'x'; 30_000]);
         client
     };
-    let mut word = 0;
     let mut slowest = Duration::ZERO;
     let mut crowd: Vec<Client> = Vec::new();
-    for _ in 0..30 {
+    for word in 0..30 {
         crowd.extend((0..20).map(ask));
-        let said = format!("word {word}\n");
-        word += 1;
+        let said = format!("word {word}.\n");
         let since = Instant::now();
         talker.send(said.as_bytes());
         while !String::from_utf8_lossy(&listener.line()).contains(said.trim_end()) {}
