@@ -2,9 +2,10 @@
 //!
 //! First those that take nothing of what is queued for them, then the others; of these and of
 //! those, the ones that hold the most. What was queued for one whose kernel would take it counts
-//! last: it may be on its way in a moment, and much of it may be shared. A search goes through all connections. It is paid for by
-//! what has come to be held since the last one: an eighth of the budget, or a sixteenth if that one
-//! did not free enough.
+//! last: it may be on its way in a moment, and much of it may be shared.
+//!
+//! A search goes through all connections. It is paid for by what has come to be held since the last
+//! one: an eighth of the budget, or a sixteenth if that one did not free enough.
 
 use std::cmp::Reverse;
 
@@ -80,6 +81,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let reason = if takes { CloseReason::OutOfMemory } else { CloseReason::TooSlow };
         let was_closing = !self.connections[id.index()].is_served();
         self.close(id, reason);
+        self.out.set_service_bytes(self.service.held_bytes());
         // What it does not take would stay here until nobody waits for it any longer.
         let is_large = self.out.client_held_bytes(id) > LAST_BYTES_MAX;
         if was_closing || is_large && self.out.is_blocked(id) {
