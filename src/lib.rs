@@ -110,6 +110,7 @@
 //! | a limit of the chat | `src/chat/settings.rs` | `src/config.rs` |
 //! | a flag | `src/config.rs` | `docs/flags.md` |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
+//! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |
 //! | a deadline of the server | `src/server/timers.rs` | |
 //! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |

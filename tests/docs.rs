@@ -13,13 +13,14 @@ use common::{Server, program};
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 6] = [
+const DEFAULTS_IN_WORDS: [&str; 7] = [
     "--greet-after",
     "--allow-origin",
     "--compress",
     "--max-clients",
     "--max-clients-per-address",
     "--connect-rate",
+    "--memory-mib",
 ];
 
 fn root() -> &'static Path {

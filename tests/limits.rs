@@ -4,10 +4,11 @@ mod common;
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{
     Client, Server, eventually, program, program_with_descriptors, raise_descriptor_limit,
+    small_window_client,
 };
 
 /// Connects, and waits until the server has decided; `Ok` if it took the client in.
@@ -397,4 +398,53 @@ fn a_port_for_http_refuses_with_a_response() {
     let _first = server.join();
     let mut second = server.connect();
     assert!(second.rest_until_end().starts_with(b"HTTP/1.1 429 "));
+}
+
+/// The budget holds for the process: answers that nobody reads, from very many who ask for them.
+#[test]
+#[cfg(target_os = "linux")]
+fn all_clients_together_keep_to_the_budget_and_talkers_do_not_notice() {
+    const BUDGET_MIB: u64 = 64;
+    let flags = ["--mode", "chat", "--memory-mib", "64", "--rate-limit", "off", "--too-slow", "2"];
+    let server = Server::start(&flags);
+    let line = "memory for all clients together: 64 MiB (--memory-mib)";
+    server.wait_for_line(line, |logged| logged.ends_with(line));
+    let (mut talker, mut listener) = (server.connect(), server.connect());
+    for (client, name) in [(&mut talker, "talker"), (&mut listener, "listener")] {
+        client.send(format!("/nick {name}\n/join #quiet\n/leave #lobby\n").as_bytes());
+        while !client.line().starts_with(b"* You left #lobby") {}
+    }
+    let mut archivist = server.connect();
+    archivist.send(b"/nick archivist\n");
+    for number in 0..20 {
+        archivist.send(format!("{number}{}\n", "\"".repeat(40_000)).as_bytes());
+    }
+    archivist.send(b"/nick librarian\n");
+    while !String::from_utf8_lossy(&archivist.line()).contains("librarian") {}
+    let base_kib = server.memory_peak_kib();
+
+    let ask = |_| {
+        let mut client = small_window_client(&server);
+        client.send(b"/history 20\n");
+        // Half a line besides, and nothing is read.
+        client.send(&[b'x'; 30_000]);
+        client
+    };
+    let mut slowest = Duration::ZERO;
+    let mut crowd: Vec<Client> = Vec::new();
+    for word in 0..30 {
+        crowd.extend((0..20).map(ask));
+        let said = format!("word {word}.\n");
+        let since = Instant::now();
+        talker.send(said.as_bytes());
+        while !String::from_utf8_lossy(&listener.line()).contains(said.trim_end()) {}
+        slowest = slowest.max(since.elapsed());
+    }
+    let peak_kib = server.memory_peak_kib();
+    assert!(
+        peak_kib <= base_kib + BUDGET_MIB * 1024 * 11 / 10,
+        "{peak_kib} KiB, {base_kib} before"
+    );
+    assert!(peak_kib >= base_kib + BUDGET_MIB * 1024 / 2, "{peak_kib} KiB: it was not tried");
+    assert!(slowest < Duration::from_secs(3), "a word took {slowest:?}");
 }

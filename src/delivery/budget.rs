@@ -163,8 +163,7 @@ impl Delivery {
         self.held_bytes() <= self.budget.bytes_max / 8 * 7
     }
 
-    /// What is queued for a client, in bytes that would be free if it and all that it shares were
-    /// dropped.
+    /// What a client holds of what is queued for it, in bytes.
     pub(crate) fn client_held_bytes(&self, client: ClientId) -> usize {
         self.recipients.get(client).held_bytes()
     }

@@ -89,12 +89,12 @@ impl<A: Service> EventLoop<A> {
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let budget = memory_bytes_max.unwrap_or_else(machine::default_budget);
         settings.limits.delivery.memory_bytes_max = budget;
-        info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         trim::fix_mmap_threshold();
         let poll = Poll::new()?;
         let registry = poll.registry();
         let protocols = settings.protocols;
         let listener = Listener::bind(&addresses, clients_max, protocols, registry, LISTENER)?;
+        info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.address().ip().to_canonical().is_loopback();
         let mut signals = Signals::new(signals::that_stop())?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;

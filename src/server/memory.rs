@@ -1,9 +1,11 @@
 //! Who has to go when all clients together hold more than the budget.
 //!
 //! First those that take nothing of what is queued for them, then the others; of these and of
-//! those, the ones that hold the most. A search goes through all connections. It is paid for by
-//! what has come to be held since the last one: an eighth of the budget, or a sixteenth if that one
-//! did not free enough.
+//! those, the ones that hold the most. What was queued for one whose kernel would take it counts
+//! last: it may be on its way in a moment, and much of it may be shared.
+//!
+//! A search goes through all connections. It is paid for by what has come to be held since the last
+//! one: an eighth of the budget, or a sixteenth if that one did not free enough.
 
 use std::cmp::Reverse;
 
@@ -44,10 +46,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn free_memory(&mut self) {
         self.metrics.memory_searches += 1;
         let all = self.connections.iter().map(|(key, connection)| connection.id(key));
-        let holders = all.map(|id| (!self.out.is_stuck(id), Reverse(self.held_by(id)), id));
-        let mut holders: Vec<_> = holders.filter(|(_, Reverse(held), _)| *held > 0).collect();
+        let mut holders: Vec<_> =
+            all.filter(|id| self.held_by(*id) > 0).map(|id| (self.rank(id), id)).collect();
         holders.sort_unstable();
-        for (takes, _, id) in holders {
+        for ((takes, ..), id) in holders {
             if self.out.is_within_budget() {
                 return;
             }
@@ -60,7 +62,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         };
     }
 
-    /// What would be free if a connection were gone, in bytes.
+    /// The lower, the earlier a connection has to go; first of all, whether it takes anything.
+    fn rank(&self, id: ClientId) -> (bool, Reverse<usize>, Reverse<usize>) {
+        let fresh = if self.out.is_blocked(id) { 0 } else { self.out.client_held_bytes(id) };
+        (!self.out.is_stuck(id), Reverse(self.held_by(id) - fresh), Reverse(fresh))
+    }
+
+    /// What a connection holds, in bytes.
     pub(super) fn held_by(&self, id: ClientId) -> usize {
         let connection = &self.connections[id.index()];
         self.out.client_held_bytes(id)
@@ -73,6 +81,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let reason = if takes { CloseReason::OutOfMemory } else { CloseReason::TooSlow };
         let was_closing = !self.connections[id.index()].is_served();
         self.close(id, reason);
+        self.out.set_service_bytes(self.service.held_bytes());
         // What it does not take would stay here until nobody waits for it any longer.
         let is_large = self.out.client_held_bytes(id) > LAST_BYTES_MAX;
         if was_closing || is_large && self.out.is_blocked(id) {

@@ -354,15 +354,15 @@ impl World {
     }
 
     /// Notes who may have been let go for what all together held: those that were closed meanwhile,
-    /// and those that were closing.
+    /// those that were closing, and those that had not come in.
     fn note_let_go(&mut self) {
         let searches = self.stage.server.metrics().memory_searches;
         let is_new = searches > std::mem::replace(&mut self.memory_searches, searches);
         let model = &mut *self.model.borrow_mut();
         for person in &mut self.people {
-            let client = model.client(person.number);
-            let was_closing = client.closed || person.end.is_some();
-            person.let_go |= client.may_be_let_go || is_new && was_closing;
+            let is_unknown = person.end.is_some() || !model.is_here(person.number);
+            let may_be_let_go = model.client(person.number).may_be_let_go;
+            person.let_go |= may_be_let_go || is_new && is_unknown;
         }
     }
 
