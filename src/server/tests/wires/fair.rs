@@ -196,3 +196,25 @@ fn a_large_write_counts_as_several() {
     sim.turn();
     assert!(peers.iter().all(|peer| peer.output().ends_with("short\n")));
 }
+
+#[test]
+fn a_request_that_waits_for_its_turn_is_not_late() {
+    let mut sim = auto_broadcast();
+    let talkers: Vec<Peer> = (0..10).map(|_| sim.connect(PLENTY)).collect();
+    talkers.iter().for_each(|peer| sim.send(peer, "hello\n"));
+    sim.settle();
+    let page = sim.connect(PLENTY);
+    for _ in 0..20 {
+        sim.now.ms += limits().wire.hold_ms / 10;
+        talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
+        sim.short_turn(5);
+    }
+    assert!(page.output().contains("more\n"), "a terminal that has been silent hears them");
+    let page = sim.connect(PLENTY);
+    talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
+    sim.send(&page, GET);
+    sim.now.ms += limits().wire.hold_ms;
+    sim.short_turn(1);
+    sim.settle();
+    assert!(page.output().starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.output());
+}
