@@ -80,7 +80,7 @@ pub struct Connection<S> {
     state: State,
     schedule: Schedule,
     input: Input,
-    /// Its bucket of requests was empty when it was last served.
+    /// Its bucket of requests has been empty, and has not been full since.
     is_greedy: bool,
 }
 
@@ -266,7 +266,7 @@ impl<S> Connection<S> {
         self.schedule = Schedule::Idle;
     }
 
-    /// Whether it goes after the others, until its bucket has a token again.
+    /// Whether it goes after the others, until its bucket is full again.
     pub(super) fn is_greedy(&self) -> bool {
         self.is_greedy
     }

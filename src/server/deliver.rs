@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use super::Server;
+use super::connection::Connection;
 use super::stream::Stream;
 use crate::delivery::outbox::SLICES_MAX;
 use crate::ids::ClientId;
@@ -133,7 +134,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         let at = self.out.now().ms + self.settings.limits.delivery.stalled_ms / 4;
         for id in self.out.take_newly_over() {
             // There is too much to keep for one that has not shown yet what it speaks.
-            if self.connection(id).is_some_and(|connection| connection.wire.is_undecided()) {
+            // If something of it is still to be read, that decides.
+            let is_silent = |connection: &mut Connection<S>| {
+                connection.wire.is_undecided() && connection.is_idle()
+            };
+            if self.connection(id).is_some_and(is_silent) {
                 self.out.release(id);
             }
             self.timers.push(at, id, Due::Pressure);

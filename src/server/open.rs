@@ -209,6 +209,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let ip = connection.peer().ip();
         let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
         let is_silent = connection.is_open()
+            && connection.is_idle()
             && connection.inbox.is_empty()
             && connection.wire.is_long_silent(now, &self.wires.timeouts);
         if is_terminal && is_silent && !connection.is_listening() {

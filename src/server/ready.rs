@@ -20,7 +20,7 @@ pub(super) enum Part {
     First,
     /// Those that ask for something that takes long.
     Heavy,
-    /// Those whose bucket of requests is empty.
+    /// Those whose bucket of requests has been empty and is not full again.
     Greedy,
 }
 
@@ -137,19 +137,24 @@ pub(super) struct RequestBuckets {
 }
 
 impl RequestBuckets {
-    /// Takes so many tokens out; the bucket may owe some then.
-    pub fn spend(&mut self, id: ClientId, tokens: usize, now_ms: Millis, rate: &Rate) {
+    /// Takes so many tokens out of a bucket that is not empty; it may owe some then. Returns whether
+    /// it is empty now.
+    pub fn spend(&mut self, id: ClientId, tokens: usize, now_ms: Millis, rate: &Rate) -> bool {
         if *rate == Rate::Off {
-            return;
+            return false;
         }
         if self.buckets.len() >= (2 * self.swept_len).max(BUCKETS_MIN) {
             self.sweep(now_ms, rate);
         }
-        self.buckets.entry(id).or_default().spend(tokens, now_ms, rate);
+        let bucket = self.buckets.entry(id).or_default();
+        if bucket.has_token(now_ms, rate) {
+            bucket.spend(tokens, now_ms, rate);
+        }
+        !bucket.has_token(now_ms, rate)
     }
 
-    pub fn has_token(&self, id: ClientId, now_ms: Millis, rate: &Rate) -> bool {
-        self.buckets.get(&id).is_none_or(|bucket| bucket.has_token(now_ms, rate))
+    pub fn is_full(&self, id: ClientId, now_ms: Millis, rate: &Rate) -> bool {
+        self.buckets.get(&id).is_none_or(|bucket| bucket.is_full(now_ms, rate))
     }
 
     /// Forgets the full ones.
@@ -190,10 +195,11 @@ mod tests {
     fn a_bucket_is_kept_only_while_it_is_not_full() {
         let rate = Rate::limited(100, 50).expect("in range");
         let mut buckets = RequestBuckets::default();
-        buckets.spend(client(0), 100, 0, &rate);
-        assert!(!buckets.has_token(client(0), 0, &rate) && buckets.has_token(client(1), 0, &rate));
+        assert!(!buckets.spend(client(0), 99, 0, &rate) && buckets.spend(client(0), 31, 0, &rate));
+        assert!(!buckets.is_full(client(0), 0, &rate) && buckets.is_full(client(1), 0, &rate));
+        assert!(buckets.spend(client(0), 100, 0, &rate), "an empty bucket owes no more for that");
         assert!(
-            !buckets.has_token(client(0), 19, &rate) && buckets.has_token(client(0), 20, &rate)
+            !buckets.is_full(client(0), 2_599, &rate) && buckets.is_full(client(0), 2_600, &rate)
         );
         for number in 1..10_000 {
             buckets.spend(client(number), 1, number as Millis, &rate);

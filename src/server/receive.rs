@@ -15,10 +15,6 @@ use crate::wire::Step;
 use crate::wire::close::CloseReason;
 use crate::wire::websocket::handshake;
 
-/// Pings and requests of one connection that go after all others, served in one turn at least: for
-/// fewer a write would not be worth its while.
-const LATE_REQUESTS_MIN: usize = 16;
-
 /// What is read of a connection that goes after all others, for each request that is served.
 const LATE_BYTES_EACH: usize = 64;
 
@@ -59,20 +55,18 @@ impl<S: Stream, A: Service> Server<S, A> {
         let limits = &self.settings.limits;
         match part {
             Part::First | Part::Heavy => limits.requests_max,
-            Part::Greedy => (limits.late_requests_max / count.max(1)).max(LATE_REQUESTS_MIN),
+            Part::Greedy => (limits.late_requests_max / count.max(1)).max(limits.requests_max),
         }
     }
 
     /// Begins with a connection that has been taken from the ready list. `false`: it has gone, or
     /// comes later.
     fn begin_visit(&mut self, id: ClientId, part: Part, requests_max: usize) -> bool {
-        let rate = self.settings.limits.requests;
-        let has_token =
-            |server: &Server<S, A>| server.buckets.has_token(id, server.out.now().ms, &rate);
+        let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
         let Some(connection) = self.connection(id) else { return false };
         match part {
             Part::First if connection.is_greedy() => {
-                if !has_token(self) {
+                if !self.buckets.is_full(id, now, &rate) {
                     self.ready.push_greedy(id);
                     return false;
                 }
@@ -93,15 +87,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         true
     }
 
-    /// Charges a connection for the pings and requests that were served. Those that go after all
-    /// others cost nothing.
+    /// Charges a connection for the pings and requests that were served.
     fn end_visit(&mut self, id: ClientId) {
-        let Visit { part, requests, .. } = self.visit;
-        if requests > 0 && part != Part::Greedy {
-            let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
-            self.buckets.spend(id, requests, now, &rate);
-            let is_greedy = !self.buckets.has_token(id, now, &rate);
-            self.connections[id.index()].set_greedy(is_greedy);
+        let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
+        let requests = self.visit.requests;
+        if requests > 0 && self.buckets.spend(id, requests, now, &rate) {
+            self.connections[id.index()].set_greedy(true);
         }
     }
 

@@ -47,9 +47,10 @@ pub struct ConnectionLimits {
     /// Pings, other control frames, fragments, requests and telnet commands of one client. Those
     /// of one that sends more are served after what all others send.
     pub requests: Rate,
-    /// Of them, served of one client in one turn.
+    /// Of them, served of one client in one turn: what takes tens of microseconds.
     pub requests_max: usize,
-    /// Of them, served of all clients together in one turn that have sent more.
+    /// Of them, served in one turn of all clients together that have sent more than `requests`, if
+    /// that is more for each.
     pub late_requests_max: usize,
     /// Deadlines handled in one turn: a few milliseconds of work if each has something to send.
     pub deadlines_max: usize,
@@ -79,7 +80,7 @@ impl Default for ConnectionLimits {
             message_bytes_max: 64 * 1024,
             read_bytes_max: 64 * 1024,
             requests: Rate::limited(100, 50).expect("both are in range"),
-            requests_max: 100,
+            requests_max: 16,
             late_requests_max: 2000,
             deadlines_max: 1024,
             writes_max: 1024,

@@ -70,10 +70,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Handles deadlines that have passed, as many as one turn may.
     pub(super) fn tick(&mut self) {
         let now = self.out.now().ms;
-        for _ in 0..self.settings.limits.deadlines_max {
-            let Some((id, due)) = self.timers.pop_due(now) else { break };
+        let mut left = self.settings.limits.deadlines_max;
+        while left > 0
+            && let Some((id, due)) = self.timers.pop_due(now)
+        {
             if self.connection(id).is_some() {
                 self.handle(id, due);
+                left -= 1;
             }
         }
         if self.service.next_deadline().is_some_and(|at| at <= now) {

@@ -72,6 +72,10 @@ impl Undecided {
     }
 
     pub(super) fn on_timeout(&self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
+        if observed.is_waiting {
+            // What has come decides, once it is read: it is not silent.
+            return Elapsed::Again(observed.now + timeouts.hold_ms);
+        }
         let after_ms = match observed.is_local {
             true => timeouts.greet_after_ms,
             false => timeouts.greet_after_remote_ms,

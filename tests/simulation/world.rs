@@ -82,6 +82,8 @@ impl World {
             protocols = Protocols::Auto;
             limits.delivery.memory_bytes_max = usize::MAX;
             (limits.writes_max, limits.bulk_writes_min) = (rng.usize(6..12), rng.usize(20..60));
+            // Hundreds are checked at the same time, and not late.
+            limits.deadlines_max = 1024;
             (chat_settings.announce_below, chat_settings.rate, rate) = (0, Rate::Off, None);
         }
         let model = Rc::new(RefCell::new(Model::new(chat_settings.clone(), rate, presence_rate)));

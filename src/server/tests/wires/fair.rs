@@ -74,7 +74,7 @@ fn who_talks_comes_before_hundreds_who_ping_all_the_time() {
     };
     // Nothing is known of them yet: they have what their buckets hold.
     flood(&mut sim);
-    sim.short_turn(200);
+    (0..8).for_each(|_| sim.short_turn(200));
     for turn in 0..20 {
         flood(&mut sim);
         sim.send(&talker, frame(TEXT, b"hello"));
@@ -195,4 +195,26 @@ fn a_large_write_counts_as_several() {
     peers.iter().for_each(|peer| sim.send(peer, "short\n"));
     sim.turn();
     assert!(peers.iter().all(|peer| peer.output().ends_with("short\n")));
+}
+
+#[test]
+fn a_request_that_waits_for_its_turn_is_not_late() {
+    let mut sim = auto_broadcast();
+    let talkers: Vec<Peer> = (0..10).map(|_| sim.connect(PLENTY)).collect();
+    talkers.iter().for_each(|peer| sim.send(peer, "hello\n"));
+    sim.settle();
+    let page = sim.connect(PLENTY);
+    for _ in 0..20 {
+        sim.now.ms += limits().wire.hold_ms / 10;
+        talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
+        sim.short_turn(5);
+    }
+    assert!(page.output().contains("more\n"), "a terminal that has been silent hears them");
+    let page = sim.connect(PLENTY);
+    talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
+    sim.send(&page, GET);
+    sim.now.ms += limits().wire.hold_ms;
+    sim.short_turn(1);
+    sim.settle();
+    assert!(page.output().starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.output());
 }
