@@ -19,6 +19,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Gives every connection on the ready list its read. Those whose wait is over go first: they
     /// have waited longest.
     pub(super) fn read(&mut self) {
+        for what in self.out.take_clear() {
+            self.service.clear(what, &mut self.out);
+        }
+        self.close_too_slow();
         let mut list = Vec::new();
         self.out.take_woken(&mut list);
         // One that was closed while it waited is on the ready list already, to have the rest of its
@@ -39,6 +43,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         connection.begin_turn();
         if connection.is_establishing() && !self.establish(id) {
             return;
+        }
+        if let Some(&reason) = self.closing_later.get(&id) {
+            return self.close_when_said(id, reason);
         }
         let connection = &self.connections[id.index()];
         if connection.is_lingering() {
@@ -122,9 +129,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.connections[id.index()].wait();
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
-            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) | Wait::Memory => {
-                self.out.wait(id, until)
-            }
+            Wait::ChannelClear(_)
+            | Wait::ClientClear(_)
+            | Wait::Ticket(_)
+            | Wait::Memory
+            | Wait::Backlog(_) => self.out.wait(id, until),
         }
     }
 
@@ -200,7 +209,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         if self.is_free(id) {
-            self.close(id, CloseReason::Done);
+            self.close_when_said(id, CloseReason::Done);
         }
     }
 
@@ -226,7 +235,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         // What a closing connection has sent is of no interest.
-        if self.connections[id.index()].is_served() { used } else { input.len() }
+        let is_served = self.connections[id.index()].is_served();
+        if is_served && !self.closing_later.contains_key(&id) { used } else { input.len() }
     }
 
     /// Serves what `input` begins with; returns its length, or `None` if it is not whole, or the
@@ -302,7 +312,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match outcome {
             Outcome::Done => self.close_too_slow(),
             Outcome::Blocked(until) => self.wait(id, until),
-            Outcome::Close(reason) => self.close(id, reason),
+            Outcome::Close(reason) => self.close_when_said(id, reason),
         }
     }
 }

@@ -9,3 +9,4 @@ mod names;
 mod rooms;
 mod stage;
 mod talking;
+mod waiting;
