@@ -74,6 +74,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) if self.connections[id.index()].error_is_end() => self.serve_end(id),
+            Err(_) if self.service.waits_to_close(id).is_some() => {
+                self.break_off(id);
+                self.close_when_said(id, CloseReason::Done);
+            }
             // What is left in the inbox is a part of a message.
             Err(error) => self.gone(id, &error),
         }
