@@ -52,27 +52,23 @@ fn who_speaks_to_a_room_that_is_behind_goes_on_meanwhile() {
     }
     assert_eq!(stage.chat.waits(alice, &stage.out), None, "four may wait");
     assert_eq!(stage.chat.waits_to_close(alice), Some(Wait::Backlog(alice)));
-    for request in
-        ["/who", "/rooms", "/topic", "/msg carol hi", "/history 1", "/join #elsewhere", "y"]
-    {
+    for request in ["/who", "/rooms", "/topic", "/msg carol hi", "/join #elsewhere", "y"] {
         assert_eq!(stage.offer("alice", request.as_bytes()), Outcome::Done, "{request}");
     }
     for request in ["in #dev", "/msg alice hi", "/nick caroline", "/join #lobby", "/leave #dev"] {
         assert_eq!(stage.offer("carol", request.as_bytes()), Outcome::Done, "{request}");
     }
     let heard = stage.hear("bob");
-    let said: Vec<&str> = heard.iter().map(String::as_str).collect();
     // Comings and goings have overtaken what was said, and that is in order.
     assert_eq!(
-        said[1..],
+        heard[1..],
         [
-            "* carol joined #lobby.",
+            "* caroline joined #lobby.",
             "[#lobby] alice: hello",
             "[#lobby] * alice x",
             "* alice set the topic of #lobby: x",
             "[#lobby] alice: /x"
         ]
-        .map(|line| line.replace("carol", "caroline"))
     );
     assert_eq!(stage.chat.waits_to_close(alice), None);
 }
