@@ -8,7 +8,9 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::chat::settings::{ANSWER_BYTES_MAX, ChatSettings, ROOM_HISTORY_BYTES_MAX};
+use crate::chat::settings::{
+    ANSWER_BYTES_MAX, ChatSettings, DIRECT_PATIENCE_MS, ROOM_HISTORY_BYTES_MAX,
+};
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
@@ -220,6 +222,7 @@ impl Config {
             announce_below: self.announce_below,
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            direct_patience_ms: DIRECT_PATIENCE_MS,
             epoch,
         }
     }

@@ -49,6 +49,8 @@ pub struct ChatSettings {
     /// An answer that lists messages has at most so many bytes, but for one message that has more
     /// by itself.
     pub answer_bytes_max: usize,
+    /// [`DIRECT_PATIENCE_MS`].
+    pub direct_patience_ms: Millis,
     /// Tells one run of the server from another: message ids start over with it.
     pub epoch: String,
 }

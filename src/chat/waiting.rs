@@ -6,7 +6,7 @@ use crate::chat::backlog::{Action, Parked};
 use crate::chat::dialect::reply::Reply;
 use crate::chat::name::Name;
 use crate::chat::request::{Request, RequestError};
-use crate::chat::settings::{DIRECT_PATIENCE_MS, DIRECTS_PARKED_MAX};
+use crate::chat::settings::DIRECTS_PARKED_MAX;
 use crate::chat::text::quote;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
@@ -73,7 +73,7 @@ impl Chat {
         let due = match &action {
             Action::Say { .. } | Action::Topic { .. } => None,
             Action::Direct { .. } if self.backlog.directs_of(cx.client) < DIRECTS_PARKED_MAX => {
-                Some(cx.out.now().ms + DIRECT_PATIENCE_MS)
+                Some(cx.out.now().ms + self.settings.direct_patience_ms)
             }
             Action::Direct { name, .. } => return Err(busy(name)),
         };

@@ -69,6 +69,8 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Option<(
         announce_below: [0, 3, 100][rng.usize(0..3)],
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
+        // Not drawn by itself either.
+        direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
         epoch: "now".to_owned(),
     };
     (settings, rate)

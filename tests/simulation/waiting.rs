@@ -6,9 +6,8 @@ use crate::ask::{Ask, Sent};
 
 use super::Model;
 
-/// Private messages of one client that may wait, and for how long.
+/// Private messages of one client that may wait.
 const DIRECTS_MAX: usize = 3;
-const PATIENCE_MS: u64 = 2_000;
 
 /// What something is said to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +127,9 @@ impl Model {
 
     /// Private messages that have waited long enough are answered.
     pub fn give_up_waiting(&mut self, now_ms: u64) {
+        let patience_ms = self.settings.direct_patience_ms;
         let is_due = |parked: &Parked| {
-            matches!(parked.target, Target::Person(_)) && parked.since + PATIENCE_MS <= now_ms
+            matches!(parked.target, Target::Person(_)) && parked.since + patience_ms <= now_ms
         };
         self.answer(is_due, "busy");
     }
@@ -140,7 +140,7 @@ impl Model {
             for parked in &client.parked {
                 let waited_ms = now_ms - parked.since;
                 let is_room = matches!(parked.target, Target::Room(_));
-                let is_patient = is_room || waited_ms <= PATIENCE_MS;
+                let is_patient = is_room || waited_ms <= self.settings.direct_patience_ms;
                 assert!(is_patient, "client {number} waits for {waited_ms} ms: {parked:?}");
             }
         }

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
-use crate::chat::settings::ChatSettings;
+use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS};
 use crate::chat::state::{history, rooms};
 use crate::clock::Now;
 use crate::delivery::Delivery;
@@ -98,6 +98,7 @@ pub fn settings() -> ChatSettings {
         announce_below: 100,
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
+        direct_patience_ms: DIRECT_PATIENCE_MS,
         epoch: "e1".to_owned(),
     }
 }
