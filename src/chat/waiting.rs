@@ -154,10 +154,9 @@ impl Chat {
     /// it.
     pub(super) fn give_back(&mut self, cx: &mut Context<'_>, what: Option<Wait>) {
         for parked in self.backlog.withdraw(cx.client, what) {
-            let text = quote(parked.action.text(), GIVEN_BACK_CHARS);
-            let message = &format!("Not said, as you left before it could be: {text}.");
+            let RequestError { code, message } = &not_said(parked.action.text());
             let reference = parked.reference.as_ref();
-            cx.reply(&Reply::Error { code: "not_said", message, reference });
+            cx.reply(&Reply::Error { code, message, reference });
         }
     }
 
@@ -166,6 +165,11 @@ impl Chat {
         let is_full = self.backlog.has_any_of(client) && !self.backlog.has_room_for(client, 1);
         is_full.then_some(Wait::Backlog(client))
     }
+}
+
+fn not_said(text: &str) -> RequestError {
+    let text = quote(text, GIVEN_BACK_CHARS);
+    RequestError::new("not_said", format!("Not said, as you left before it could be: {text}."))
 }
 
 fn busy(name: &str) -> RequestError {
