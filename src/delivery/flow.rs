@@ -1,7 +1,8 @@
 //! Flow control: who is behind, who waits for whom, and who is too slow.
 //!
 //! Over the high-water mark a client makes those of its channels congested that are not just
-//! talking, and publishers wait, until it is under half the mark. If the kernel takes nothing more
+//! talking, and publishers wait, until it is under half the mark. A service may park what waits and
+//! have itself called when that is over. If the kernel takes nothing more
 //! for it for a second it no longer holds its channels up. It is closed as too slow when it stays
 //! over the mark too long, or when what it has queued passes the limit.
 
