@@ -10,7 +10,8 @@ use clap::{Parser, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
-    ANSWER_BYTES_MAX, ChatSettings, PRESENCE_SUM_MS, REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
+    ANSWER_BYTES_MAX, ChatSettings, DIRECT_PATIENCE_MS, PRESENCE_SUM_MS, REPLAY_BYTES_MAX,
+    ROOM_HISTORY_BYTES_MAX,
 };
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
@@ -251,6 +252,7 @@ impl Config {
             presence: PresenceLimits { rate: self.announce_rate, sum_ms: PRESENCE_SUM_MS },
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            direct_patience_ms: DIRECT_PATIENCE_MS,
             epoch,
         }
     }

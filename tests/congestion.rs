@@ -3,10 +3,11 @@
 mod common;
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Client, DEADLINE, Server, small_window_client};
 
@@ -204,4 +205,106 @@ fn a_slow_reader_is_waited_for() {
     });
     assert_nobody_was_closed(&server);
     assert_memory_is_bounded(&server);
+}
+
+// ---- The chat ----
+
+/// A word is heard after two seconds at most; a busy machine is given one more.
+const WORD_MAX: Duration = Duration::from_secs(3);
+
+/// The next line, without its ending.
+fn told(client: &mut Client) -> String {
+    let line = String::from_utf8(client.line()).expect("lines are UTF-8");
+    line.trim_end().to_owned()
+}
+
+/// Somebody in the lobby who has this name.
+fn named(server: &Server, name: &str) -> Client {
+    let mut client = server.connect();
+    client.send(format!("/nick {name}\n").as_bytes());
+    while told(&mut client) != format!("* You are {name} now.") {}
+    client
+}
+
+/// Reads at this pace for as long as the server is there.
+fn read_at(client: &Client, bytes_per_second: usize) {
+    let mut reader = client.writer();
+    thread::spawn(move || {
+        let (mut buffer, mut all, started) = ([0; 16 * 1024], 0, Instant::now());
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            all += count;
+            let due = Duration::from_secs_f64(all as f64 / bytes_per_second as f64);
+            thread::sleep(due.saturating_sub(started.elapsed()));
+        }
+    });
+}
+
+/// Some say as much as they can and some read slowly; a word that somebody says now and then does
+/// not wait for all of that.
+#[test]
+fn a_word_does_not_wait_for_those_who_say_much() {
+    let server = Server::start(&["--mode", "chat"]);
+    let mut listener = named(&server, "listener");
+    let mut honest = named(&server, "honest");
+    let slow: Vec<Client> = (0..3).map(|i| named(&server, &format!("slow{i}"))).collect();
+    let speakers: Vec<Client> = (0..10).map(|i| named(&server, &format!("much{i}"))).collect();
+    let (heard, words) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok(line) = listener.try_line() {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if line.starts_with("[#lobby] honest: ") && heard.send((line, Instant::now())).is_err()
+            {
+                return;
+            }
+        }
+    });
+    read_at(&honest, usize::MAX);
+    for (i, client) in slow.iter().enumerate() {
+        read_at(client, 150_000 + 125_000 * i);
+    }
+    for client in &speakers {
+        read_at(client, usize::MAX);
+        let mut writer = client.writer();
+        let line = [vec![b'x'; 64_000], b"\n".to_vec()].concat();
+        thread::spawn(move || while writer.write_all(&line).is_ok() {});
+    }
+    for number in 0..8 {
+        thread::sleep(Duration::from_millis(500));
+        let said_at = Instant::now();
+        honest.send(format!("word {number}\n").as_bytes());
+        let (line, heard_at) = words.recv_timeout(DEADLINE).expect("it is heard");
+        assert_eq!(line, format!("[#lobby] honest: word {number}"));
+        assert!(heard_at - said_at < WORD_MAX, "{line} took {:?}", heard_at - said_at);
+    }
+    assert_nobody_was_closed(&server);
+    assert_memory_is_bounded(&server);
+}
+
+/// A room whose member is behind: who has said something there leaves at once and gets it back, and
+/// a private word to that member waits by itself.
+#[test]
+fn nothing_but_what_is_said_waits_for_a_room() {
+    let server = Server::start(&["--mode", "chat"]);
+    let mut bob = named(&server, "bob");
+    let mut carol = named(&server, "carol");
+    let mut slow = small_window_client(&server);
+    slow.send(b"/nick slow\n");
+    let crowd: Vec<Client> = (0..10).map(|i| named(&server, &format!("much{i}"))).collect();
+    // It takes something all the time, and far too little.
+    read_at(&slow, 20_000);
+    for mut client in crowd.iter().map(Client::writer) {
+        client.write_all(&[vec![b'x'; 64_000], b"\n".to_vec()].concat()).expect("it is taken");
+    }
+    thread::sleep(Duration::from_millis(400));
+    let started = Instant::now();
+    carol.send(b"/msg slow are you there?\n/who\n");
+    bob.send(b"a word\n/leave\n");
+    while told(&mut bob) != "! Not said, as you left before it could be: \"a word\"." {}
+    assert_eq!(told(&mut bob), "* You left #lobby.");
+    while !told(&mut carol).contains(" in #lobby: ") {}
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    while !told(&mut carol).starts_with("! slow is not reading what was sent before; your message")
+    {
+    }
+    assert!(started.elapsed() < WORD_MAX, "{:?}", started.elapsed());
 }

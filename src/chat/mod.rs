@@ -7,11 +7,13 @@
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `session`: connections, and what is known of each for no longer than it lasts.
+//! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
+mod backlog;
 pub mod dialect;
 mod emoji;
 mod fanout;
@@ -28,19 +30,23 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod waiting;
 
+use backlog::Backlog;
 use dialect::Dialect;
 use handlers::Context;
+use ids::RoomId;
 use name::RoomName;
 use presence::PresenceSums;
 use record::{Journal, Presence, Record};
 use replays::Replays;
-use request::{PublishesTo, Request, RequestError};
+use request::{Request, RequestError};
 use session::{RoomChannels, Sessions};
-use settings::ChatSettings;
+use settings::{ChatSettings, MESSAGE_BYTES_PER_TOKEN};
 use state::State;
 
 use crate::clock::Millis;
+use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
@@ -66,6 +72,7 @@ pub struct Chat {
     channels: RoomChannels,
     replays: Replays,
     presence: PresenceSums,
+    backlog: Backlog,
 }
 
 impl Chat {
@@ -77,6 +84,7 @@ impl Chat {
             channels: RoomChannels::default(),
             replays: Replays::default(),
             presence: PresenceSums::default(),
+            backlog: Backlog::default(),
             settings,
         }
     }
@@ -101,34 +109,20 @@ impl Chat {
         &self.state
     }
 
+    /// The channel in which a room's members are told what happens there.
+    pub fn channel_of(&self, room: RoomId) -> Option<ChannelId> {
+        self.channels.of(room)
+    }
+
+    /// The records of this turn so far; see [`Chat::retaining_records`].
+    pub fn records_so_far(&self) -> &[Record] {
+        self.journal.group()
+    }
+
     /// The records of all turns that have been kept, since this was last called; see
     /// [`Chat::retaining_records`].
     pub fn take_records(&mut self) -> Vec<Record> {
         self.journal.take()
-    }
-
-    /// What a request publishes to and that is behind; it is executed when that has caught up.
-    fn congestion(&self, cx: &Context<'_>, request: &Request<'_>) -> Option<Wait> {
-        let room = match request.publishes_to() {
-            PublishesTo::Nobody => None,
-            PublishesTo::Room(room) => self.room_of(cx, room).ok(),
-            PublishesTo::NewRoom(room) => {
-                let name = RoomName::parse(room).ok()?;
-                self.state.rooms().find(name.key()).map(|room| room.id)
-            }
-            PublishesTo::Client(name) => {
-                let to = self.client_of(self.addressee(name).ok()?)?;
-                return cx.out.client_congested(to).then_some(Wait::ClientClear(to));
-            }
-            PublishesTo::AllRooms => {
-                let mut channels =
-                    self.state.rooms_of(cx.user).filter_map(|room| self.channels.of(room));
-                let behind = channels.find(|&channel| cx.out.congested(channel));
-                return behind.map(Wait::ChannelClear);
-            }
-        };
-        let channel = room.and_then(|room| self.channels.of(room));
-        channel.filter(|&channel| cx.out.congested(channel)).map(Wait::ChannelClear)
     }
 }
 
@@ -176,9 +170,12 @@ impl Service for Chat {
         );
     }
 
-    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
-        let current = self.sessions.get(client)?.current?;
-        out.congested(current).then_some(Wait::ChannelClear(current))
+    fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
+        self.backlog_wait(client)
+    }
+
+    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
+        self.backlog.has_any_of(client).then_some(Wait::Backlog(client))
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
@@ -206,9 +203,12 @@ impl Service for Chat {
         };
         let cx =
             &mut Context { client, peer: message.peer, user, reference: reference.as_ref(), out };
-        let congestion = parsed.as_ref().ok().and_then(|request| self.congestion(cx, request));
-        if let Some(until) = congestion {
-            return Outcome::Blocked(until);
+        let said_to = parsed.as_ref().ok().and_then(|request| self.said_to(cx, request));
+        let behind = said_to.filter(|&what| self.is_held_up(what, cx.out));
+        if let Some(Wait::ChannelClear(_)) = behind
+            && !self.backlog.has_room_for(client, message.bytes.len())
+        {
+            return Outcome::Blocked(Wait::Backlog(client));
         }
         if parsed.as_ref().is_ok_and(Request::asks_much) {
             if !cx.out.is_late() {
@@ -219,28 +219,51 @@ impl Service for Chat {
             }
         }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
-        if let Err(at) = session.bucket.try_take(cx.out.now().ms, &self.settings.rate) {
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        if let Err(at) = session.bucket.try_take(now_ms, rate) {
             return Outcome::Blocked(Wait::Time(at));
         }
+        let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
+        session.bucket.spend(tokens, now_ms, rate);
+        let spent = session.bucket.missing(now_ms, rate).max(tokens as u64);
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
-        if let Err(error) = parsed.and_then(|request| self.execute(cx, request)) {
+        let done = parsed.and_then(|request| match behind {
+            None => self.execute(cx, request),
+            Some(what) => self.park(cx, &request, what, spent),
+        });
+        if let Err(error) = done {
             cx.reply_error(&error);
         }
         if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        self.serve_backlog(what, out);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.backlog.held_bytes()
+    }
+
+    fn held_bytes_of(&self, client: ClientId) -> usize {
+        self.backlog.held_bytes_of(client)
     }
 
     fn trim(&mut self) {
         self.state.trim();
         self.replays.clear();
         self.presence.trim();
+        self.backlog.trim();
     }
 
     fn next_deadline(&self) -> Option<Millis> {
-        self.presence.next_deadline()
+        let presence = self.presence.next_deadline();
+        presence.into_iter().chain(self.backlog.next_deadline()).min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
         self.publish_sums(out);
+        self.give_up_waiting(out);
     }
 
     fn keep(&mut self, _: &mut Delivery) {
@@ -250,6 +273,7 @@ impl Service for Chat {
     fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
         let cx = &mut Context { client, peer, user, reference: None, out };
+        self.backlog.withdraw(client, None);
         self.leave_all(cx, None);
         self.happen(cx, Presence::Disconnected);
         self.sessions.remove(client);

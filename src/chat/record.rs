@@ -119,6 +119,11 @@ impl Journal {
         }
     }
 
+    /// The group of this turn so far.
+    pub(super) fn group(&self) -> &[Record] {
+        &self.group
+    }
+
     /// Ends the group: nothing that follows from its records has left the server yet.
     pub(super) fn keep(&mut self) {
         self.retained.append(&mut self.group);

@@ -66,39 +66,25 @@ pub enum Request<'a> {
     Nothing,
 }
 
-/// What a request publishes to: what has to keep up with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishesTo<'a> {
-    /// Only the sender is answered.
-    Nobody,
-    /// A room that the sender is in: the one named, or the one it talks in.
-    Room(Option<&'a str>),
-    /// A room that the sender may not be in yet, and that may not exist.
-    NewRoom(&'a str),
-    /// A client, by its name.
-    Client(&'a str),
-    /// All rooms that the sender is in.
-    AllRooms,
-}
-
 impl Request<'_> {
-    /// Without a wildcard: a new request has to say what may hold it up.
-    pub fn publishes_to(&self) -> PublishesTo<'_> {
+    /// Whether others see anything of it, and not only the one who is answered. Without a wildcard:
+    /// a new request has to say so.
+    pub fn concerns_others(&self) -> bool {
         match self {
-            Request::Say { room, .. }
-            | Request::Topic { room, text: Some(_) }
-            | Request::Typing { room } => PublishesTo::Room(room.as_deref()),
-            Request::Join { room, .. } => PublishesTo::NewRoom(room),
-            Request::Direct { to, .. } => PublishesTo::Client(to),
-            Request::Nick { .. } | Request::Leave { .. } | Request::Quit { .. } => {
-                PublishesTo::AllRooms
-            }
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Typing { .. }
+            | Request::Quit { .. } => true,
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Help { .. }
-            | Request::Nothing => PublishesTo::Nobody,
+            | Request::Nothing => false,
         }
     }
 
@@ -118,11 +104,6 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Nothing => false,
         }
-    }
-
-    /// Whether others see anything of it, and not only the one who is answered.
-    pub fn concerns_others(&self) -> bool {
-        self.publishes_to() != PublishesTo::Nobody
     }
 }
 

@@ -22,6 +22,21 @@ pub const PRESENCE_SUM_MS: Millis = 1000;
 /// A topic has at most so many bytes.
 pub const TOPIC_BYTES_MAX: usize = 400;
 
+/// Bytes of a message that take one token more out of its sender's bucket, as it is read.
+pub const MESSAGE_BYTES_PER_TOKEN: usize = 4 * 1024;
+
+/// Requests of one client that may wait for rooms that are behind: one of any size, or so many of
+/// so many bytes together. More is not read from it until one of them has gone.
+pub const PARKED_MAX: usize = 8;
+pub const PARKED_BYTES_MAX: usize = 8 * 1024;
+
+/// Private messages of one client that may wait for those who are behind; one more is answered at
+/// once.
+pub const DIRECTS_PARKED_MAX: usize = 3;
+
+/// How long a private message waits before its sender is told that it was not delivered.
+pub const DIRECT_PATIENCE_MS: Millis = 2_000;
+
 /// How the chat behaves.
 #[derive(Clone, Debug)]
 pub struct ChatSettings {
@@ -45,6 +60,8 @@ pub struct ChatSettings {
     /// An answer that lists messages has at most so many bytes, but for one message that has more
     /// by itself.
     pub answer_bytes_max: usize,
+    /// [`DIRECT_PATIENCE_MS`].
+    pub direct_patience_ms: Millis,
     /// Tells one run of the server from another: message ids start over with it.
     pub epoch: String,
 }

@@ -1,7 +1,8 @@
 //! Flow control: who is behind, who waits for whom, and who is too slow.
 //!
 //! Over the high-water mark a client makes those of its channels congested that are not just
-//! talking, and publishers wait, until it is under half the mark. If the kernel takes nothing more
+//! talking, and publishers wait, until it is under half the mark. A service may park what waits and
+//! have itself called when that is over. If the kernel takes nothing more
 //! for it for a second it no longer holds its channels up. It is closed as too slow when it stays
 //! over the mark too long, or when what it has queued passes the limit. So is one of which the
 //! kernel takes nothing for as long, however little is queued for it: it would hold that for ever.
@@ -14,6 +15,20 @@ use crate::delivery::channels::{ChannelId, Channels, MemberSlot};
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::recipients::Recipient;
 use crate::ids::{ClientId, Ticket};
+
+/// A channel is held up for so long after a member has been slow.
+const HELD_UP_MS: Millis = 10_000;
+
+/// A member is slow for which the kernel leaves more than the high-water mark, divided by this.
+const SLOW_DIVISOR: usize = 4;
+
+/// What all channels that are held up may publish in one turn together: the high-water mark,
+/// divided by this. A word that waits for a member waits until that has read what it had over half
+/// the mark: at most the other half, what a turn brings, and the turn's last message. With a mark
+/// of 256 KiB and messages of 64 KiB this is 224 KiB, which a member that reads 150 KB a second
+/// has read after 1.5 s. A whole mark a turn would make it 3 s. What the first turn brings that
+/// finds a member slow is not bounded so, but there is only a quarter of the mark before it.
+const HELD_UP_TURN_DIVISOR: usize = 8;
 
 /// What a client may have to wait for before its next message is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +45,8 @@ pub enum Wait {
     Memory,
     /// What others say in this turn comes first.
     Others,
+    /// The service has less of this client's waiting than it had.
+    Backlog(ClientId),
 }
 
 impl Wait {
@@ -84,8 +101,15 @@ pub struct Flow {
     /// By the channel's key. It stands here, and not with the channel, because members go over the
     /// mark while their channel's batch is handed out.
     congested_members: Vec<u32>,
+    /// By the channel's key: until when it publishes little in a turn, as it had to wait lately.
+    held_up_until: Vec<Millis>,
+    /// What such channels have published in this turn.
+    held_up_bytes: usize,
     waiting: HashMap<Wait, Vec<ClientId>>,
     woken: Vec<ClientId>,
+    /// What the service is to be told of once it is clear, and what is.
+    called_for: HashSet<Wait>,
+    clear: Vec<Wait>,
     too_slow: Vec<ClientId>,
     newly_over: Vec<ClientId>,
     /// The kernel took nothing for them. Few at any time: nothing is kept of it with each client.
@@ -99,8 +123,12 @@ impl Flow {
             now: Now::default(),
             limits,
             congested_members: Vec::new(),
+            held_up_until: Vec::new(),
+            held_up_bytes: 0,
             waiting: HashMap::new(),
             woken: Vec::new(),
+            called_for: HashSet::new(),
+            clear: Vec::new(),
             too_slow: Vec::new(),
             newly_over: Vec::new(),
             blocked: HashSet::new(),
@@ -114,7 +142,9 @@ impl Flow {
     pub fn opened(&mut self, id: ChannelId) {
         if self.congested_members.len() <= id.index() {
             self.congested_members.resize(id.index() + 1, 0);
+            self.held_up_until.resize(id.index() + 1, 0);
         }
+        self.held_up_until[id.index()] = 0;
         debug_assert_eq!(self.congested_members(id), 0, "nobody was in it when it was closed");
     }
 
@@ -129,6 +159,30 @@ impl Flow {
         has_congested_members && channels.is_ahead(id, self.now.ms)
             || channels.is_batch_full(id)
             || channels.is_turn_full()
+            || self.is_held_up_turn_full() && self.is_held_up(id)
+    }
+
+    /// Whether a member of a channel has been slow of late.
+    fn is_held_up(&self, id: ChannelId) -> bool {
+        self.congested_members(id) > 0 || self.held_up_until[id.index()] > self.now.ms
+    }
+
+    /// A channel has published so much.
+    #[inline]
+    pub fn published(&mut self, id: ChannelId, bytes: usize) {
+        if self.is_held_up(id) {
+            self.held_up_bytes += bytes;
+        }
+    }
+
+    /// Whether channels that are held up have published enough in this turn.
+    pub fn is_held_up_turn_full(&self) -> bool {
+        self.held_up_bytes >= self.limits.outbox_mark_bytes / HELD_UP_TURN_DIVISOR
+    }
+
+    /// Begins to count anew what is published, as the batches are about to be handed out.
+    pub fn reset_published(&mut self) {
+        self.held_up_bytes = 0;
     }
 
     /// A client has joined a channel.
@@ -152,6 +206,12 @@ impl Flow {
     fn uncongest(&mut self, id: ChannelId, channels: &Channels) {
         self.congested_members[id.index()] -= 1;
         self.wake_if_clear(id, channels);
+    }
+
+    fn hold_up_all(&mut self, slots: &[MemberSlot]) {
+        for slot in slots {
+            self.held_up_until[slot.channel.index()] = self.now.ms + HELD_UP_MS;
+        }
     }
 
     fn uncongest_all(&mut self, slots: &[MemberSlot], channels: &Channels) {
@@ -214,6 +274,9 @@ impl Flow {
         channels: &Channels,
     ) {
         let Some(queue) = &mut recipient.send_queue else { return };
+        if queue.outbox.bytes() > self.limits.outbox_mark_bytes / SLOW_DIVISOR {
+            self.hold_up_all(recipient.slots.as_slice());
+        }
         if queue.pressure == Pressure::Clear {
             return;
         }
@@ -320,8 +383,21 @@ impl Flow {
         self.waiting.entry(until).or_default().push(client);
     }
 
+    /// The service is told once this is clear.
+    pub fn call_when_clear(&mut self, what: Wait) {
+        self.called_for.insert(what);
+    }
+
+    /// What has become clear since this was last asked, and was called for.
+    pub fn take_clear(&mut self) -> Vec<Wait> {
+        mem::take(&mut self.clear)
+    }
+
     /// Those who wait for this may go on.
     pub fn wake(&mut self, what: Wait) {
+        if !self.called_for.is_empty() && self.called_for.remove(&what) {
+            self.clear.push(what);
+        }
         if let Some(mut clients) = self.waiting.remove(&what) {
             // The client itself goes first: if those that write to it did, it would be behind again
             // before its own message is taken.
@@ -343,8 +419,9 @@ impl Flow {
     /// that publish much would always be before them.
     pub fn wake_all_clear(&mut self, channels: &Channels) {
         let mut waited_for: Vec<ChannelId> =
-            self.waiting.keys().filter_map(Wait::channel).collect();
+            self.waiting.keys().chain(&self.called_for).filter_map(Wait::channel).collect();
         waited_for.sort_by_key(|id| (channels.paced_until(*id), *id));
+        waited_for.dedup();
         for id in waited_for {
             self.wake_if_clear(id, channels);
         }
@@ -356,7 +433,7 @@ impl Flow {
     }
 
     pub fn has_woken(&self) -> bool {
-        !self.woken.is_empty()
+        !self.woken.is_empty() || !self.clear.is_empty()
     }
 
     /// Moves those whose wait is over to the end of `list`.
@@ -367,6 +444,7 @@ impl Flow {
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
         self.waiting.shrink_to_fit();
+        self.called_for.shrink_to_fit();
         self.woken.shrink_to_fit();
         self.newly_over.shrink_to_fit();
         self.blocked.shrink_to_fit();
@@ -406,6 +484,7 @@ impl Flow {
     /// Asserts that nobody waits and nobody is to be closed.
     pub fn assert_at_rest(&self) {
         assert!(self.waiting.is_empty(), "a client that has left is waiting: {:?}", self.waiting);
+        assert!(self.called_for.is_empty() && self.clear.is_empty(), "{:?}", self.called_for);
         assert!(self.too_slow.is_empty() && self.newly_over.is_empty());
         assert!(self.blocked.is_empty() && self.newly_blocked.is_empty());
         assert!(self.congested_members.iter().all(|&count| count == 0));

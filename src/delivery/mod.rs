@@ -202,6 +202,7 @@ impl Delivery {
         let copy = sender_copy.map(|copy| (copy, self.encoding(copy.sender)));
         let now_ms = self.flow.now.ms;
         let published = self.channels.publish(id, copy, &mut self.compressor, now_ms, encode);
+        self.flow.published(id, published.longest_bytes);
         self.metrics.messages_published += 1;
         self.metrics.deliveries += published.members as u64;
         self.metrics.bytes_encoded += published.encoded_bytes as u64;
@@ -226,6 +227,17 @@ impl Delivery {
     /// Whether messages to this client should wait: it is behind, and still reads.
     pub fn client_congested(&self, client: ClientId) -> bool {
         self.recipients.get(client).is_over()
+    }
+
+    /// Has [`crate::service::Service::clear`] called once when this is clear: a channel or a client
+    /// that is congested now.
+    pub fn call_when_clear(&mut self, what: Wait) {
+        self.flow.call_when_clear(what);
+    }
+
+    /// Those who wait for this go on; for what the service alone knows of.
+    pub fn wake(&mut self, what: Wait) {
+        self.flow.wake(what);
     }
 
     /// Whether a client's connection is broken: all that it is sent is dropped.
@@ -342,6 +354,11 @@ impl Delivery {
         self.flow.take_woken(list);
     }
 
+    /// What the service has called for and is clear.
+    pub(crate) fn take_clear(&mut self) -> Vec<Wait> {
+        self.flow.take_clear()
+    }
+
     /// Clients that have too much queued, or have read too little for too long: to be closed.
     pub(crate) fn take_too_slow(&mut self) -> Vec<ClientId> {
         let too_slow = self.flow.take_too_slow();
@@ -374,8 +391,9 @@ impl Delivery {
 
     /// Hands every channel's batch to the channel's members.
     pub(crate) fn freeze_batches(&mut self) {
-        let was_full = self.channels.is_turn_full();
+        let was_full = self.channels.is_turn_full() || self.flow.is_held_up_turn_full();
         self.channels.reset_published();
+        self.flow.reset_published();
         while let Some(id) = self.freeze_next() {
             if !was_full {
                 self.flow.wake_if_clear(id, &self.channels);

@@ -589,3 +589,30 @@ fn a_full_turn_makes_all_channels_wait_until_it_is_handed_out() {
     out.take_woken(&mut woken);
     assert_eq!(woken, [client(1)]);
 }
+
+/// Once a member has been slow, its channels publish an eighth of the mark in a turn, all together.
+#[test]
+fn channels_that_are_held_up_publish_little_in_a_turn() {
+    let (mut out, channels) = delivery(2, 3);
+    for &channel in &channels[..2] {
+        out.join(channel, client(0));
+    }
+    out.join(channels[2], client(1));
+    say(&mut out, channels[0], &"x".repeat(30));
+    assert!(!out.congested(channels[0]), "nobody has been slow");
+    out.freeze_batches();
+    out.wrote(client(0), 4, true);
+    say(&mut out, channels[0], &"x".repeat(11));
+    assert!(!out.congested(channels[0]), "12 are an eighth");
+    say(&mut out, channels[1], "x");
+    out.call_when_clear(Wait::ChannelClear(channels[1]));
+    assert_eq!([0, 1, 2].map(|at| out.congested(channels[at])), [true, true, false]);
+    assert_eq!(out.take_clear(), []);
+    out.freeze_batches();
+    assert_eq!([0, 1, 2].map(|at| out.congested(channels[at])), [false; 3]);
+    assert_eq!(out.take_clear(), [Wait::ChannelClear(channels[1])]);
+    assert_eq!(out.take_clear(), [], "it is told once");
+    out.begin_turn(Now { ms: 10_000, unix_ms: 0 });
+    say(&mut out, channels[1], &"x".repeat(50));
+    assert!(!out.congested(channels[1]), "that is long ago");
+}

@@ -51,6 +51,17 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.close_too_slow();
     }
 
+    /// Closes a connection that has said its last, once its service has done all that it asked for.
+    pub(super) fn close_when_said(&mut self, id: ClientId, reason: CloseReason) {
+        match self.service.waits_to_close(id) {
+            Some(until) if self.connections[id.index()].is_served() => {
+                self.closing_later.insert(id, reason);
+                self.wait(id, until);
+            }
+            _ => self.close(id, reason),
+        }
+    }
+
     /// Closes all that have too much queued, or have not read for too long.
     pub(super) fn close_too_slow(&mut self) {
         loop {
@@ -68,7 +79,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let Some(connection) = self.connection(id) else { return };
         let is_established = !connection.is_establishing();
         let Some(standing) = connection.begin_closing() else { return };
-        log_close(connection.peer(), reason);
+        self.closing_later.remove(&id);
+        let peer = self.connections[id.index()].peer();
+        log_close(peer, reason);
         self.metrics.closed.count(reason);
         self.tell_service(id, standing);
         self.out.shut(id);
@@ -212,6 +225,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &mut self.connections[id.index()];
         debug!("{}: gone: {error}", connection.peer());
         if let Some(standing) = connection.begin_closing() {
+            self.closing_later.remove(&id);
             self.metrics.closed.broken += 1;
             self.tell_service(id, standing);
             self.out.shut(id);

@@ -25,6 +25,7 @@ mod timers;
 
 use std::net::SocketAddr;
 
+use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::clock::{Millis, Now};
@@ -42,6 +43,7 @@ use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
 use crate::service::{Answer, Job, Service};
 use crate::site::Site;
+use crate::wire::close::CloseReason;
 use crate::wire::detect::Payload;
 use crate::wire::{self, Wire};
 
@@ -68,6 +70,9 @@ pub struct Server<S, A> {
     /// Streams to be flushed in this turn.
     unflushed: Vec<ClientId>,
     gone: Vec<ClientId>,
+    /// Those that have said their last and are closed once the service has done it, with the
+    /// reasons.
+    closing_later: HashMap<ClientId, CloseReason>,
     /// One buffer for all: an idle connection has none.
     read_buffer: Vec<u8>,
     wires: wire::Shared,
@@ -126,6 +131,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             buckets: RequestBuckets::default(),
             unflushed: Vec::new(),
             gone: Vec::new(),
+            closing_later: HashMap::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
             wires,
             metrics: ServerMetrics::default(),
@@ -301,6 +307,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.timers.trim();
         self.out.trim();
         self.service.trim();
+        self.closing_later.shrink_to_fit();
         self.addresses.trim(self.out.now().ms);
     }
 

@@ -85,7 +85,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if reason == CloseReason::Late {
             self.note_browser(id);
         }
-        self.close(id, reason);
+        self.close_when_said(id, reason);
     }
 
     fn become_lines(&mut self, id: ClientId) {

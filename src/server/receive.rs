@@ -27,6 +27,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Gives the connections on the ready list their reads until the time for that is over: all of
     /// them, or one of each part of the turn at least.
     pub(super) fn read(&mut self, mut is_over: impl FnMut() -> bool) {
+        for what in self.out.take_clear() {
+            self.service.clear(what, &mut self.out);
+        }
+        self.close_too_slow();
         let mut woken = Vec::new();
         self.out.take_woken(&mut woken);
         // One that was closed while it waited is on the ready list already, to have the rest of its
@@ -101,6 +105,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.is_establishing() && !self.establish(id) {
             return;
         }
+        if let Some(&reason) = self.closing_later.get(&id) {
+            return self.close_when_said(id, reason);
+        }
         let connection = &self.connections[id.index()];
         if connection.is_lingering() {
             self.discard(id);
@@ -129,6 +136,10 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) if self.connections[id.index()].error_is_end() => self.serve_end(id),
+            Err(_) if self.service.waits_to_close(id).is_some() => {
+                self.break_off(id);
+                self.close_when_said(id, CloseReason::Done);
+            }
             // What is left in the inbox is a part of a message.
             Err(error) => self.gone(id, &error),
         }
@@ -186,9 +197,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
             Wait::Others => self.ready.push_heavy(id),
-            Wait::ChannelClear(_) | Wait::ClientClear(_) | Wait::Ticket(_) | Wait::Memory => {
-                self.out.wait(id, until)
-            }
+            Wait::ChannelClear(_)
+            | Wait::ClientClear(_)
+            | Wait::Ticket(_)
+            | Wait::Memory
+            | Wait::Backlog(_) => self.out.wait(id, until),
         }
     }
 
@@ -268,7 +281,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         if self.is_free(id) {
-            self.close(id, CloseReason::Done);
+            self.close_when_said(id, CloseReason::Done);
         }
     }
 
@@ -294,7 +307,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         // What a closing connection has sent is of no interest.
-        if self.connections[id.index()].is_served() { used } else { input.len() }
+        let is_served = self.connections[id.index()].is_served();
+        if is_served && !self.closing_later.contains_key(&id) { used } else { input.len() }
     }
 
     /// Serves what `input` begins with; returns its length, or `None` if it is not whole, or the
@@ -380,7 +394,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match outcome {
             Outcome::Done => self.close_too_slow(),
             Outcome::Blocked(until) => self.wait(id, until),
-            Outcome::Close(reason) => self.close(id, reason),
+            Outcome::Close(reason) => self.close_when_said(id, reason),
         }
     }
 }

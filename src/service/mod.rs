@@ -125,8 +125,19 @@ pub trait Service {
         None
     }
 
+    /// What must come first before a client that has said its last is closed.
+    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
+        let _ = client;
+        None
+    }
+
     /// A client says something.
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome;
+
+    /// What it asked for with [`Delivery::call_when_clear`] has come.
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        let _ = (what, out);
+    }
 
     /// What it holds for clients besides what is kept for good, in bytes. Asked once a turn.
     fn held_bytes(&self) -> usize {

@@ -147,6 +147,12 @@ impl TokenBucket {
         self.full_at =
             self.full_at.max(now).saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
     }
+
+    /// How much has been taken out of late and is not there again, in thousandths of a token.
+    pub fn missing(&self, now_ms: u64, rate: &Rate) -> u64 {
+        let Rate::Limited(Limit { per_second, .. }) = *rate else { return 0 };
+        self.full_at.saturating_sub(now_ms.saturating_mul(u64::from(per_second)))
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,18 @@ fn a_bucket_that_is_full_is_spent_from_too() {
 }
 
 #[test]
+fn what_is_missing_comes_back_with_time() {
+    let (mut bucket, rate) = (TokenBucket::default(), rate(4, 2));
+    assert_eq!(bucket.missing(1_000_000, &rate), 0);
+    assert_eq!(takes(&mut bucket, 1_000_000, &rate, 1), 1);
+    bucket.spend(5, 1_000_000, &rate);
+    assert_eq!(bucket.missing(1_000_000, &rate), 6_000);
+    assert_eq!(bucket.missing(1_000_500, &rate), 5_000);
+    assert_eq!(bucket.missing(1_003_000, &rate), 0);
+    assert_eq!(bucket.missing(1_000_000, &Rate::Off), 0);
+}
+
+#[test]
 fn the_end_of_time_does_not_panic() {
     let mut bucket = TokenBucket::default();
     let _ = takes(&mut bucket, u64::MAX, &rate(RATE_MAX, RATE_MAX), 10);

@@ -47,6 +47,8 @@ impl Model {
         let page = if after.is_some() { &wanted[..count] } else { &wanted[wanted.len() - count..] };
         let more = wanted.len() > count && (after.is_some() || count > 0);
         self.page(number, key, page, more, false, reference);
+        // A large answer counts as more than one message.
+        self.client(number).tokens -= (count / 50) as f64;
     }
 
     /// How many of these, from the first on, one answer holds: all of them, or as many as it takes

@@ -148,6 +148,7 @@ impl Model {
     ) -> Done {
         let key = self.room_of(number, room)?;
         let (name, shown) = (self.name(number), self.rooms[&key].shown.clone());
+        self.give_back(number, Some(&key));
         self.depart(number, &key, None, time);
         self.line(number, &key, format!("* You left {shown}."));
         let current =

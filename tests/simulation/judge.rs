@@ -50,6 +50,7 @@ impl Person {
         );
         assert_eq!(self.screen.left_over(), 0, "a message cut in the middle");
         if matches!(self.end, Some(End::HalfClosed | End::Close(_))) {
+            assert_eq!(client.dropped, 0, "client {} was taken and not heard", self.number);
             assert!(
                 client.sent.is_empty(),
                 "client {} was not heard: {:?}",
@@ -78,7 +79,8 @@ impl Person {
         if is_clean && has_come {
             let read = self.wire.borrow().read;
             let whole = self.ends.iter().filter(|&&end| end <= read).count();
-            let unheard = model.client(self.number).sent.len();
+            let client = model.client(self.number);
+            let unheard = client.sent.len() + client.dropped;
             let heard = self.ends.len().saturating_sub(unheard);
             assert!(
                 heard >= whole,
@@ -156,6 +158,7 @@ impl Person {
         let missing = client.expected.missing();
         assert!(missing.is_empty(), "client {} still misses {missing:#?}", self.number);
         assert!(client.sent.is_empty(), "client {} was not heard: {:?}", self.number, client.sent);
+        assert!(client.parked.is_empty(), "client {} waits: {:?}", self.number, client.parked);
         assert!(client.expected.pongs.is_empty(), "pings were not answered");
         let has_come = self.dialect != Dialect::Line || model.is_here(self.number);
         assert!(self.seen_anything || !has_come, "client {} was never greeted", self.number);

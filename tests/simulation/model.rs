@@ -8,6 +8,7 @@
 mod asking;
 mod coming;
 mod presence;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,6 +20,8 @@ use serde_json::{Value, json};
 use crate::ask::{Ask, Dialect, Sent, written};
 use crate::expect::{Expectations, Item};
 use presence::Presence;
+use waiting::Parked;
+pub use waiting::{Heard, Target};
 
 #[derive(Clone, Debug)]
 struct Said {
@@ -81,9 +84,18 @@ pub struct Client {
     /// Messages taken so far, for flood control.
     tokens: f64,
     tokens_at: u64,
+    /// What the chat has taken, and has not done yet.
+    pub parked: Vec<Parked>,
+    /// How much of that was dropped when it was closed.
+    pub dropped: usize,
 }
 
 impl Client {
+    /// Whether all that it has said has been heard and done.
+    pub fn is_heard(&self) -> bool {
+        self.sent.is_empty() && self.parked.is_empty()
+    }
+
     fn was_behind(&mut self, is_over_limit: bool, now: Now) {
         self.behind_ms =
             if is_over_limit { u64::MAX } else { now.ms.saturating_sub(self.caught_up_at) };
@@ -106,6 +118,8 @@ pub struct Model {
     pub stopping: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
+    /// Counts what was parked.
+    pub parked: u64,
 }
 
 /// What names look like, of those that clients choose from.
@@ -167,6 +181,7 @@ impl Model {
             changes: 0,
             stopping: false,
             taken: 0,
+            parked: 0,
         }
     }
 
@@ -201,6 +216,8 @@ impl Model {
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,
+            parked: Vec::new(),
+            dropped: 0,
         };
         assert!(self.clients.insert(number, client).is_none());
     }
@@ -322,7 +339,7 @@ impl Model {
     }
 
     /// The service has taken the next message of a client.
-    pub fn took(&mut self, number: usize, bytes: &[u8], is_broken: bool, now: Now) {
+    pub fn took(&mut self, number: usize, bytes: &[u8], fate: Heard, now: Now) {
         self.taken += 1;
         let rate = self.rate;
         let client = self.client(number);
@@ -340,12 +357,19 @@ impl Model {
             return;
         }
         // Of one whose connection broke, what only asks for an answer is passed over.
-        let is_passed_over = is_broken && !sent.ask.concerns_others();
+        let is_passed_over = fate.is_broken && !sent.ask.concerns_others();
         if let Some((burst, per_second)) = rate.filter(|_| !is_passed_over) {
             let refill = now.ms.saturating_sub(client.tokens_at) as f64 * per_second / 1000.0;
             client.tokens = (client.tokens + refill).min(burst) - 1.0;
             client.tokens_at = now.ms;
             assert!(client.tokens > -0.001, "client {number} is over its rate");
+            client.tokens -= (bytes.len() / 4096) as f64;
+        }
+        if fate.is_dropped {
+            return;
+        }
+        if let Some(target) = fate.target.filter(|_| !fate.is_done) {
+            return self.park(number, target, sent, now);
         }
         if let Err(code) = self.act(number, sent.ask, sent.reference, now.unix_ms) {
             self.complain(number, code, sent.reference);
@@ -357,6 +381,7 @@ impl Model {
         assert!(!self.clients[&number].closed, "client {number} closed twice");
         self.leave_all(number, None, now.unix_ms);
         let client = self.client(number);
+        client.dropped = std::mem::take(&mut client.parked).len();
         client.was_behind(is_over_limit, now);
         client.name = None;
         client.closed = true;
@@ -403,30 +428,12 @@ impl Model {
                 Ok(())
             }
             Ask::Quit { words } => {
+                self.give_back(number, None);
                 self.leave_all(number, words.as_deref(), time);
                 self.line(number, "", "* Goodbye.".to_owned());
                 Ok(())
             }
             Ask::Bad { code } => Err(code),
-        }
-    }
-
-    /// Whom the next message of a client is for, itself perhaps included: it has to wait until they
-    /// have caught up.
-    pub fn audience(&self, number: usize) -> Vec<usize> {
-        let members = |key: &String| self.rooms[key].members.clone();
-        match self.clients[&number].sent.front().map(|sent| &sent.ask) {
-            Some(
-                Ask::Say { room, .. } | Ask::Topic { room, text: Some(_) } | Ask::Typing { room },
-            ) => self.room_of(number, room.as_deref()).map_or(Vec::new(), |key| members(&key)),
-            Some(Ask::Join { room, .. }) => Some(room.to_lowercase())
-                .filter(|key| self.rooms.contains_key(key))
-                .map_or(Vec::new(), |key| members(&key)),
-            Some(Ask::Leave { .. } | Ask::Nick { .. } | Ask::Quit { .. }) => {
-                self.clients[&number].rooms.iter().flat_map(members).collect()
-            }
-            Some(Ask::Direct { to, .. }) => self.named(to).into_iter().collect(),
-            _ => Vec::new(),
         }
     }
 

@@ -95,6 +95,8 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         presence: PresenceLimits { rate: read(presence_rate), sum_ms: rng.u64(1..2000) },
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
+        // Not drawn by itself either.
+        direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
         epoch: "now".to_owned(),
     };
     (settings, rate, presence_rate)

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::ids::UserId;
+use chat_server::chat::name::RoomName;
+use chat_server::chat::record::{Event, Kept, Presence, Record};
 use chat_server::chat::state::State;
 use chat_server::clock::Millis;
 use chat_server::delivery::encoding::{Dialect, Framing};
@@ -14,7 +17,7 @@ use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::{Hello, Incoming, Outcome, Service};
 use chat_server::wire::line::LineMode;
 
-use crate::model::Model;
+use crate::model::{Heard, Model, Target};
 use crate::stage::{Links, address_of};
 
 /// The shadow is looked at once in so many turns.
@@ -31,6 +34,10 @@ pub struct Watch {
     pub limits: ConnectionLimits,
     pub links: Links,
     pub ids: BTreeMap<usize, ClientId>,
+    /// Who is which user of the chat.
+    pub users: BTreeMap<UserId, usize>,
+    /// How many records of this turn the model has been told of.
+    pub followed: usize,
     /// The addresses from which people have come in at terminals, and those from which WebSockets
     /// have.
     pub terminals: BTreeSet<u8>,
@@ -65,16 +72,59 @@ impl Watch {
         assert_eq!(self.chat.rooms(), model.rooms(), "rooms");
     }
 
-    /// Somebody who hears this client and is behind, if everybody waits for them.
-    fn behind(&self, client: ClientId, out: &Delivery) -> Option<usize> {
+    /// Somebody who hears what is said to this and is behind, if everybody waits for them.
+    fn behind(&self, target: &Target, out: &Delivery) -> Option<usize> {
         if self.limits.delivery.pace_ahead_ms.is_some() {
             return None;
         }
         let links = self.links.borrow();
-        let mut audience = self.model.borrow().audience(number(client)).into_iter();
+        let mut audience = self.model.borrow().audience(target).into_iter();
         audience.find(|number| {
             links[number].is_behind(out.unsent_bytes(self.ids[number]), &self.limits, out.now().ms)
         })
+    }
+
+    fn is_congested(&self, target: &Target, out: &Delivery) -> bool {
+        match target {
+            Target::Person(number) => out.client_congested(self.ids[number]),
+            Target::Room(key) => {
+                let name = RoomName::parse(key).expect("the model's rooms have names");
+                let room = self.chat.state().rooms().find(name.key()).expect("a known room");
+                out.congested(self.chat.channel_of(room.id).expect("a room has a channel"))
+            }
+        }
+    }
+
+    /// Tells the model what has been said since it was last told. Whether what `speaker` says now
+    /// is among that.
+    fn follow(&mut self, speaker: Option<usize>, out: &Delivery) -> bool {
+        let mut is_done = false;
+        for record in &self.chat.records_so_far()[self.followed..] {
+            let Some((by, target, text)) = self.said(record) else { continue };
+            assert!(!is_done, "{speaker:?} is heard before those who waited");
+            if !self.model.borrow_mut().served(by, &target, text, out.now()) {
+                assert_eq!(Some(by), speaker, "who says {text:?} to {target:?}");
+                is_done = true;
+            }
+        }
+        self.followed = self.chat.records_so_far().len();
+        is_done
+    }
+
+    /// Who says what to whom.
+    fn said<'a>(&self, record: &'a Record) -> Option<(usize, Target, &'a str)> {
+        let key = |room| {
+            let room = self.chat.state().rooms().get(room).expect("it is there");
+            Target::Room(room.name.as_str().to_lowercase())
+        };
+        let Event::Kept(kept) = &record.event else { return None };
+        let (target, text) = match kept {
+            Kept::Said { room, message, .. } => (key(*room), message.text()),
+            Kept::TopicSet { room, topic } => (key(*room), &**topic),
+            Kept::Direct { to, text } => (Target::Person(self.users[to]), &**text),
+            Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. } => return None,
+        };
+        Some((self.users[&record.by], target, text))
     }
 }
 
@@ -133,6 +183,12 @@ impl Service for Watch {
         }
         self.ids.insert(number(client), client);
         self.chat.opened(client, hello, out);
+        for record in &self.chat.records_so_far()[self.followed..] {
+            if let Event::Presence(Presence::Connected { .. }) = record.event {
+                self.users.insert(record.by, number(client));
+            }
+        }
+        self.follow(None, out);
         let is_line = out.encoding(client).framing == Framing::Lines;
         let of_kind = if is_line { &mut self.terminals } else { &mut self.browsers };
         of_kind.insert(address_of(number(client)));
@@ -145,8 +201,28 @@ impl Service for Watch {
         self.chat.waits(client, out)
     }
 
+    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
+        self.chat.waits_to_close(client)
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        self.chat.clear(what, out);
+        if self.trace {
+            println!("{:>7} {what:?} is clear", out.now().ms);
+        }
+        self.follow(None, out);
+        if let Wait::ClientClear(client) = what
+            && self.ids.get(&number(client)) != Some(&client)
+        {
+            self.model.borrow_mut().addressee_gone(number(client));
+        }
+    }
+
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        let behind = self.behind(client, out);
+        let target = self.model.borrow().said_to(number(client));
+        let types_in = self.model.borrow().types_in(number(client)).map(Target::Room);
+        let behind = target.as_ref().and_then(|target| self.behind(target, out));
+        let is_dropped = types_in.is_some_and(|target| self.is_congested(&target, out));
         let taken = self.chat.message(client, message, out);
         if self.trace {
             println!(
@@ -155,14 +231,23 @@ impl Service for Watch {
                 String::from_utf8_lossy(message.bytes)
             );
         }
-        if !matches!(taken, Outcome::Blocked(_)) {
-            assert_eq!(behind, None, "{client} is heard although this one is behind");
+        let is_taken = !matches!(taken, Outcome::Blocked(_));
+        let is_done = self.follow(is_taken.then_some(number(client)), out);
+        if is_taken {
+            assert!(
+                !is_done || behind.is_none(),
+                "{client} is heard although {behind:?} is behind"
+            );
+            if let Some(target) = target.as_ref().filter(|_| !is_done) {
+                assert!(self.is_congested(target, out), "{client} waits for nothing");
+            }
             let is_broken = self
                 .links
                 .borrow()
                 .get(&number(client))
                 .is_some_and(|link| link.wire.borrow().reset);
-            self.model.borrow_mut().took(number(client), message.bytes, is_broken, out.now());
+            let heard = Heard { target, is_done, is_dropped, is_broken };
+            self.model.borrow_mut().took(number(client), message.bytes, heard, out.now());
         }
         self.compare(client, out);
         taken
@@ -186,12 +271,16 @@ impl Service for Watch {
 
     fn tick(&mut self, out: &mut Delivery) {
         self.chat.tick(out);
+        self.follow(None, out);
         self.model.borrow_mut().tell_sums(out.now().unix_ms);
+        self.model.borrow_mut().give_up_waiting(out.now().ms);
     }
 
     fn keep(&mut self, out: &mut Delivery) {
         self.model.borrow().check_sums(out.now().unix_ms);
         self.chat.keep(out);
+        self.followed = 0;
+        self.model.borrow().check_patience(out.now().ms);
         for record in self.chat.take_records() {
             self.shadow.apply(record);
         }
@@ -211,6 +300,7 @@ impl Service for Watch {
         let is_let_go = out.held_bytes() > self.limits.delivery.memory_bytes_max / 8 * 7;
         self.model.borrow_mut().client(number(client)).may_be_let_go |= is_let_go;
         self.chat.closed(client, peer, out);
+        self.follow(None, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
         self.compare(client, out);
     }

@@ -101,6 +101,8 @@ impl World {
             limits,
             links: Rc::clone(&links),
             ids: BTreeMap::new(),
+            users: BTreeMap::new(),
+            followed: 0,
             terminals: BTreeSet::new(),
             browsers: BTreeSet::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
@@ -461,7 +463,7 @@ impl World {
     fn is_heard(&self, person: &Person) -> bool {
         let is_broken = person.end == Some(End::Reset);
         person.habit == Habit::Stuck
-            || !is_broken && self.model.borrow_mut().client(person.number).sent.is_empty()
+            || !is_broken && self.model.borrow_mut().client(person.number).is_heard()
     }
 
     fn has_seen_all(&self, person: &Person) -> bool {

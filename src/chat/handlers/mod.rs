@@ -105,6 +105,7 @@ impl Chat {
             Request::Typing { room } => self.typing(cx, room.as_deref()),
             Request::Help { about } => lists::help(cx, about.as_deref()),
             Request::Quit { reason } => {
+                self.give_back(cx, None);
                 self.leave_all(cx, reason.as_deref());
                 cx.notice(format_args!("* Goodbye."));
                 Ok(())
@@ -130,12 +131,17 @@ impl Chat {
         let id = self.known_room(typed)?.id;
         match self.state.is_member(cx.user, id) {
             true => Ok(id),
-            false => {
-                let name = quote(typed, 64);
-                let message = format!("You are not in the room {name}. Enter it with /join.");
-                Err(RequestError::new("not_in_room", message))
-            }
+            false => Err(not_in_room(typed)),
         }
+    }
+
+    /// Rights are checked again when what has waited is executed.
+    fn check_member(&self, cx: &Context<'_>, id: RoomId) -> Done {
+        if self.state.is_member(cx.user, id) {
+            return Ok(());
+        }
+        let room = self.state.rooms().get(id);
+        Err(not_in_room(room.map_or("", |room| room.name.as_str())))
     }
 
     /// The room that a client talks in.
@@ -157,12 +163,20 @@ impl Chat {
     pub(super) fn addressee(&self, typed: &str) -> Result<UserId, RequestError> {
         let name = Name::parse(typed).ok();
         let found = name.and_then(|name| self.state.users().find(name.key()));
-        found.map(|user| user.id).ok_or_else(|| {
-            let message =
-                format!("Nobody here is called {}. /who lists who is in a room.", quote(typed, 32));
-            RequestError::new("no_such_name", message)
-        })
+        found.map(|user| user.id).ok_or_else(|| no_such_name(typed))
     }
+}
+
+fn not_in_room(typed: &str) -> RequestError {
+    let name = quote(typed, 64);
+    let message = format!("You are not in the room {name}. Enter it with /join.");
+    RequestError::new("not_in_room", message)
+}
+
+fn no_such_name(typed: &str) -> RequestError {
+    let name = quote(typed, 32);
+    let message = format!("Nobody here is called {name}. /who lists who is in a room.");
+    RequestError::new("no_such_name", message)
 }
 
 /// What others are shown of a text.

@@ -7,6 +7,7 @@ use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::{Kept, Presence};
 use crate::chat::request::{RequestError, Resume};
 use crate::chat::{Chat, lobby};
+use crate::delivery::Wait;
 
 impl Chat {
     pub(super) fn join(
@@ -111,6 +112,9 @@ impl Chat {
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
         let id = self.room_of(cx, room)?;
+        if let Some(channel) = self.channels.of(id) {
+            self.give_back(cx, Some(Wait::ChannelClear(channel)));
+        }
         let name = self.state.rooms().get(id).map(|room| room.name.clone());
         self.happen(cx, Presence::Left { room: id, reason: None });
         let (Some(room), Some(name)) = (name, self.name_of(cx.user)) else { return Ok(()) };

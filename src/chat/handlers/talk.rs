@@ -1,8 +1,11 @@
 //! Talking: to a room, and to one user.
 
-use super::{Context, Done, shown};
+use std::borrow::Cow;
+
+use super::{Context, Done, no_such_name, shown};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::Reply;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::settings::TOPIC_BYTES_MAX;
@@ -16,12 +19,33 @@ impl Chat {
         text: &str,
         kind: MessageKind,
     ) -> Done {
-        let room = self.room_of(cx, room)?;
-        let text = shown(text)?;
+        let (room, text) = self.to_say(cx, room, text)?;
+        self.say_in(cx, room, &text, kind)
+    }
+
+    /// Where something is said, and what others are shown of it.
+    pub(in crate::chat) fn to_say<'a>(
+        &self,
+        cx: &Context<'_>,
+        room: Option<&str>,
+        text: &'a str,
+    ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
+        Ok((self.room_of(cx, room)?, shown(text)?))
+    }
+
+    /// Says what others are shown, to a room that its sender was in when it said so.
+    pub(in crate::chat) fn say_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        text: &str,
+        kind: MessageKind,
+    ) -> Done {
+        self.check_member(cx, room)?;
         let (Some(name), Some(here)) = (self.name_of(cx.user), self.state.rooms().get(room)) else {
             return Ok(());
         };
-        let message = Message::new(cx.unix_ms(), kind, name.as_str(), &text);
+        let message = Message::new(cx.unix_ms(), kind, name.as_str(), text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message });
@@ -29,9 +53,32 @@ impl Chat {
     }
 
     pub(super) fn direct(&mut self, cx: &mut Context<'_>, to: &str, text: &str) -> Done {
-        let to = self.addressee(to)?;
-        let text = shown(text)?.into();
-        self.happen(cx, Kept::Direct { to, text });
+        let (to, text) = self.to_tell(to, text)?;
+        self.happen(cx, Kept::Direct { to, text: text.into() });
+        Ok(())
+    }
+
+    /// Whom something is said to, and what is shown of it.
+    pub(in crate::chat) fn to_tell<'a>(
+        &self,
+        to: &str,
+        text: &'a str,
+    ) -> Result<(UserId, Cow<'a, str>), RequestError> {
+        Ok((self.addressee(to)?, shown(text)?))
+    }
+
+    /// Tells a user who had this name when that was asked for.
+    pub(in crate::chat) fn tell(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: UserId,
+        name: &str,
+        text: &str,
+    ) -> Done {
+        if self.state.users().get(to).is_none() {
+            return Err(no_such_name(name));
+        }
+        self.happen(cx, Kept::Direct { to, text: text.into() });
         Ok(())
     }
 
@@ -42,7 +89,8 @@ impl Chat {
         let (Some(room), Some(channel)) = (self.state.rooms().get(id), self.channels.of(id)) else {
             return Ok(());
         };
-        if room.member_count() > self.settings.announce_below {
+        // It says nothing that is worth waiting for.
+        if room.member_count() > self.settings.announce_below || cx.out.congested(channel) {
             return Ok(());
         }
         let Some(name) = self.name_of(cx.user) else { return Ok(()) };
@@ -57,25 +105,47 @@ impl Chat {
         room: Option<&str>,
         text: Option<&str>,
     ) -> Done {
-        let id = self.room_of(cx, room)?;
         let Some(text) = text else {
+            let id = self.room_of(cx, room)?;
             let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
             let (room, topic, reference) = (room.name.as_str(), &*room.topic, cx.reference);
             cx.reply(&Reply::Topic { room, topic, name: None, time: None, reference });
             return Ok(());
         };
+        let (room, text) = self.to_set(cx, room, text)?;
+        self.set_topic(cx, room, &text)
+    }
+
+    /// The room whose topic is set, and the topic.
+    pub(in crate::chat) fn to_set<'a>(
+        &self,
+        cx: &Context<'_>,
+        room: Option<&str>,
+        text: &'a str,
+    ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
+        let room = self.room_of(cx, room)?;
         // What clears a topic is nothing, or white space, and not what is nothing when it has been
         // cleaned.
         let text = if text.trim().is_empty() { "".into() } else { shown(text)? };
-        let text = text.trim();
-        if text.len() > TOPIC_BYTES_MAX {
+        let bytes = text.trim().len();
+        if bytes > TOPIC_BYTES_MAX {
             let message = format!(
-                "A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {}. Shorten it.",
-                text.len()
+                "A topic has at most {TOPIC_BYTES_MAX} bytes of UTF-8, and this has {bytes}. \
+                 Shorten it."
             );
             return Err(RequestError::new("text_refused", message));
         }
-        self.happen(cx, Kept::TopicSet { room: id, topic: text.into() });
+        Ok((room, text))
+    }
+
+    pub(in crate::chat) fn set_topic(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        text: &str,
+    ) -> Done {
+        self.check_member(cx, room)?;
+        self.happen(cx, Kept::TopicSet { room, topic: text.trim().into() });
         Ok(())
     }
 }

@@ -4,13 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
-use crate::chat::name::RoomName;
 use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
-use crate::delivery::channels::ChannelId;
 use crate::delivery::limits::DeliveryLimits;
-use crate::service::{Outcome, Service};
+use crate::service::Outcome;
 use crate::throttle::Rate;
 
 fn flood_controlled(rate: &str) -> Stage {
@@ -78,6 +76,17 @@ fn everything_costs_and_an_empty_line_does() {
     }
 }
 
+#[test]
+fn long_messages_take_more_and_may_be_owed() {
+    let mut stage = flood_controlled("4:2");
+    assert_eq!(stage.offer("alice", "x".repeat(4095).as_bytes()), Outcome::Done);
+    assert_eq!(stage.offer("alice", "x".repeat(4096).as_bytes()), Outcome::Done);
+    assert_eq!(stage.offer("alice", "x".repeat(5 * 4096).as_bytes()), Outcome::Done, "one is left");
+    assert_eq!(stage.offer("alice", b"m"), Outcome::Blocked(Wait::Time(3000)), "five are owed");
+    stage.pass(3000);
+    assert_eq!(stage.offer("alice", b"m"), Outcome::Done);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -107,107 +116,6 @@ fn small() -> DeliveryLimits {
         outbox_max_bytes: 100_000,
         ..DeliveryLimits::default()
     }
-}
-
-fn lobby(stage: &Stage) -> ChannelId {
-    let key = RoomName::parse("#lobby").expect("a name");
-    let lobby = stage.chat.state.rooms().find(key.key()).expect("it is there");
-    stage.chat.channels.of(lobby.id).expect("a room has a channel")
-}
-
-#[test]
-fn who_talks_to_a_room_that_is_behind_waits_for_it_and_the_others_do_not() {
-    let mut stage = Stage::with_limits(settings(), small());
-    stage.seat(&["alice", "bob", "carol", "dave"]);
-    stage.say("carol", "/join #dev");
-    stage.say("carol", "/leave #lobby");
-    stage.say("dave", "/join #dev");
-    stage.forget();
-    // This turn's batch alone is over the mark.
-    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Outcome::Done);
-    let lobby = lobby(&stage);
-    let (clear, later) = (Wait::ChannelClear(lobby), Outcome::Blocked(Wait::ChannelClear(lobby)));
-    for request in
-        ["hello", "/me x", "/topic x", "/nick alicia", "/leave", "/quit", "//x", "/join #lobby"]
-    {
-        assert_eq!(stage.offer("alice", request.as_bytes()), later, "{request}");
-    }
-    assert_eq!(stage.offer("dave", b"/nick david"), later, "it is in that room as well");
-    assert_eq!(stage.offer("dave", b"/leave #lobby"), later);
-    assert_eq!(stage.chat.waits(stage.id("alice"), &stage.out), Some(clear));
-    assert_eq!(stage.chat.waits(stage.id("carol"), &stage.out), None);
-    assert_eq!(stage.chat.waits(stage.id("dave"), &stage.out), None, "it talks elsewhere");
-    for request in [
-        "in #dev",
-        "/topic y",
-        "/who",
-        "/rooms",
-        "/msg alice hi",
-        "/nick caroline",
-        "/history",
-        "/help",
-    ] {
-        assert_eq!(stage.offer("carol", request.as_bytes()), Outcome::Done, "{request}");
-    }
-    for request in ["/who", "/rooms", "/topic", "/msg carol hi", "/help", "/history"] {
-        assert_eq!(stage.offer("alice", request.as_bytes()), Outcome::Done, "{request}");
-    }
-    stage.turn();
-    stage.forget();
-    assert_eq!(stage.chat.waits(stage.id("alice"), &stage.out), None, "everybody has read it");
-    assert_eq!(stage.offer("alice", b"goes on"), Outcome::Done);
-    assert_eq!(stage.hear("bob"), ["[#lobby] alice: goes on"]);
-}
-
-#[test]
-fn who_waits_for_a_room_is_told_when_that_is_clear_or_gone() {
-    let mut stage = Stage::with_limits(settings(), small());
-    stage.seat(&["alice", "bob"]);
-    let (alice, bob) = (stage.id("alice"), stage.id("bob"));
-    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Outcome::Done);
-    // bob's kernel takes nothing: what alice said stays in his outbox.
-    stage.out.freeze_batches();
-    let Outcome::Blocked(until) = stage.offer("alice", b"more") else { panic!("bob is behind") };
-    stage.out.wait(alice, until);
-    let mut woken = Vec::new();
-    stage.out.take_woken(&mut woken);
-    assert_eq!(woken, []);
-    assert_eq!(stage.chat.waits(bob, &stage.out), Some(Wait::ChannelClear(lobby(&stage))));
-    stage.turn();
-    stage.out.take_woken(&mut woken);
-    assert_eq!(woken, [alice]);
-    assert_eq!(stage.offer("alice", b"more"), Outcome::Done);
-    stage.forget();
-
-    // And when the one who is behind leaves.
-    assert_eq!(stage.offer("alice", "x".repeat(1200).as_bytes()), Outcome::Done);
-    stage.out.freeze_batches();
-    let Outcome::Blocked(until) = stage.offer("alice", b"more") else { panic!("bob is behind") };
-    stage.out.wait(alice, until);
-    stage.leave("bob");
-    stage.turn();
-    woken.clear();
-    stage.out.take_woken(&mut woken);
-    assert_eq!(woken, [alice]);
-}
-
-#[test]
-fn a_direct_message_waits_for_one_who_is_behind() {
-    let mut stage = Stage::with_limits(settings(), small());
-    stage.seat(&["alice", "bob"]);
-    stage.say("bob", "/leave");
-    stage.forget();
-    let bob = stage.id("bob");
-    assert_eq!(
-        stage.offer("alice", format!("/msg bob {}", "x".repeat(1200)).as_bytes()),
-        Outcome::Done
-    );
-    stage.out.forget(stage.id("alice"));
-    assert_eq!(stage.offer("alice", b"/msg BOB more"), Outcome::Blocked(Wait::ClientClear(bob)));
-    assert_eq!(stage.offer("alice", b"/msg alice note"), Outcome::Done);
-    stage.forget();
-    assert_eq!(stage.offer("alice", b"/msg BOB more"), Outcome::Done);
-    assert_eq!(stage.hear("bob"), ["[alice -> you] more"]);
 }
 
 /// Many requests with long answers in one read: the next is taken when the answers to those before

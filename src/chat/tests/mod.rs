@@ -11,3 +11,4 @@ mod replays;
 mod rooms;
 mod stage;
 mod talking;
+mod waiting;

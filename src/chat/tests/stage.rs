@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::presence::PresenceLimits;
-use crate::chat::settings::ChatSettings;
+use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS};
 use crate::chat::state::{history, rooms};
 use crate::clock::Now;
 use crate::delivery::Delivery;
@@ -65,6 +65,8 @@ enum Presence {
     Gone,
     /// It gets what it is owed, and then the end.
     Closing,
+    /// It has got that.
+    Closed,
 }
 
 struct Actor {
@@ -99,6 +101,7 @@ pub fn settings() -> ChatSettings {
         presence: PresenceLimits { rate: Rate::Off, sum_ms: 1000 },
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
+        direct_patience_ms: DIRECT_PATIENCE_MS,
         epoch: "e1".to_owned(),
     }
 }
@@ -236,9 +239,7 @@ impl Stage {
         if let Outcome::Close(_) = outcome {
             self.close(id);
         }
-        for id in self.out.take_too_slow() {
-            self.close(id);
-        }
+        self.close_too_slow();
         outcome
     }
 
@@ -273,6 +274,26 @@ impl Stage {
         }
     }
 
+    fn close_too_slow(&mut self) {
+        for id in self.out.take_too_slow() {
+            self.close(id);
+        }
+    }
+
+    /// What begins a turn: what was waited for may go on. Whether there was anything.
+    pub fn begin_turn(&mut self) -> bool {
+        let clear = self.out.take_clear();
+        let any = !clear.is_empty();
+        for what in clear {
+            self.chat.clear(what, &mut self.out);
+        }
+        if self.chat.next_deadline().is_some_and(|at| at <= self.now.ms) {
+            self.chat.tick(&mut self.out);
+        }
+        self.close_too_slow();
+        any
+    }
+
     fn close(&mut self, id: ClientId) {
         self.chat.closed(id, Peer::default(), &mut self.out);
         self.out.shut(id);
@@ -280,26 +301,35 @@ impl Stage {
         actor.expect("only those who are here are closed").presence = Presence::Closing;
     }
 
-    /// Hands out what was said, as a turn's flush step does, to kernels that take everything.
+    /// Turns until nothing is left that could go on.
     pub fn turn(&mut self) {
+        self.hand_out();
+        while self.begin_turn() {
+            self.hand_out();
+        }
+        self.check();
+    }
+
+    /// Hands out what was said, as a turn's flush step does, to kernels that take everything.
+    fn hand_out(&mut self) {
         self.chat.keep(&mut self.out);
         self.out.freeze_batches();
-        for actor in self.actors.values_mut() {
+        for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);
             match self.out.encoding(actor.id) {
                 LINES => read_lines(&bytes, &mut actor.heard),
                 _ => read_frames(&bytes, &mut actor.heard),
             }
-            if actor.presence == Presence::Closing {
-                actor.heard.push(CLOSED.to_owned());
-            }
             if actor.presence != Presence::Here {
                 self.out.remove(actor.id);
                 self.vacant.push(actor.id.index());
             }
+            if actor.presence == Presence::Closing {
+                actor.heard.push(CLOSED.to_owned());
+                actor.presence = Presence::Closed;
+            }
         }
         self.actors.retain(|_, actor| actor.presence != Presence::Gone);
-        self.check();
     }
 
     pub fn is_here(&self, name: &str) -> bool {
@@ -319,7 +349,7 @@ impl Stage {
         self.turn();
         let actor = self.actors.get_mut(name).unwrap_or_else(|| panic!("{name} is not here"));
         let heard = mem::take(&mut actor.heard);
-        if actor.presence == Presence::Closing {
+        if actor.presence != Presence::Here {
             self.actors.remove(name);
         }
         heard

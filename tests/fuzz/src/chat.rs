@@ -137,6 +137,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         announce_below: [100, 0, 3][usize::from(settings[5] >> 4) % 3],
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: 300 + 4 * usize::from(settings[2]),
+        direct_patience_ms: 200,
         epoch: "now".to_owned(),
     }
 }
