@@ -6,6 +6,7 @@
 
 mod common;
 #[path = "hostile/conversation.rs"]
+#[allow(dead_code, reason = "the attacks use the rest of it")]
 mod conversation;
 #[path = "hostile/gauge.rs"]
 mod gauge;
