@@ -277,7 +277,7 @@ fn soak(seconds: f64) {
 
 #[test]
 fn what_came_has_gone_after_a_few_seconds_of_everything() {
-    soak(12.0);
+    soak(8.0);
 }
 
 #[test]

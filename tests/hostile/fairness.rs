@@ -146,9 +146,16 @@ fn befriend<'scope>(
     name
 }
 
-fn beside_speakers(name: &'static str, memory_mib: u64, how_many: usize, slow: usize) {
-    let how_long = Duration::from_secs(10);
-    Siege::new(name, memory_mib).latency(PATIENCE).pings(within(100)).run(|server| {
+fn beside_speakers(
+    name: &'static str,
+    how_many: usize,
+    slow: usize,
+    how_long: Duration,
+    flags: &[&'static str],
+) {
+    let memory_mib = how_many as u64 * SPEAKER_KIB / 1024 + slow as u64 * SLOW_MIB + 4;
+    let siege = Siege::new(name, memory_mib).latency(PATIENCE).pings(within(100));
+    siege.flags(flags).run(|server| {
         let done = AtomicBool::new(false);
         let took = thread::scope(|scope| {
             let friend = befriend(server, scope, &done);
@@ -169,18 +176,19 @@ fn beside_speakers(name: &'static str, memory_mib: u64, how_many: usize, slow: u
 
 #[test]
 fn a_room_of_giant_lines_and_slow_members_holds_up_no_word_for_long() {
-    beside_speakers(SPEAKERS.name, SPEAKERS.memory_mib, 20, 8);
+    beside_speakers(SPEAKERS.name, 20, 8, Duration::from_secs(10), &[]);
+}
+
+#[test]
+fn without_flood_control_a_word_comes_in_time_as_well() {
+    let flags = ["--rate-limit", "off"];
+    beside_speakers("giant lines without flood control", 20, 8, Duration::from_secs(8), &flags);
 }
 
 #[test]
 #[ignore = "two hundred and fifty flood a room; .ci/run runs it"]
 fn a_room_of_hundreds_of_speakers_holds_up_no_word_for_long() {
-    beside_speakers(
-        "giant lines of hundreds",
-        240 * SPEAKER_KIB / 1024 + 10 * SLOW_MIB + 4,
-        240,
-        10,
-    );
+    beside_speakers("giant lines of hundreds", 240, 10, Duration::from_secs(30), &[]);
 }
 
 /// Friends who write to one person more than that person reads.
