@@ -1,5 +1,6 @@
 //! Attacks of one form, so that they can be mixed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::common::Server;
@@ -17,5 +18,14 @@ pub struct Attack {
 impl Attack {
     pub fn round(&self, server: &Server, how_long: Duration) {
         (self.round)(server, how_long);
+    }
+}
+
+/// Tells threads that it is over, also when the test fails: nobody would wait for them for ever.
+pub struct SetWhenDropped<'a>(pub &'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

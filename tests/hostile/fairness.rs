@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::attack::Attack;
+use crate::attack::{Attack, SetWhenDropped};
 use crate::common::{Client, Server};
 use crate::conversation::ROOM;
 use crate::herd::{EVERYTHING, Herd};
@@ -154,17 +154,17 @@ fn beside_speakers(
     flags: &[&'static str],
 ) {
     let memory_mib = how_many as u64 * SPEAKER_KIB / 1024 + slow as u64 * SLOW_MIB + 4;
-    let siege = Siege::new(name, memory_mib).latency(PATIENCE).pings(within(100));
+    let siege = Siege::new(name, memory_mib).latency(PATIENCE).pings(within(200));
     siege.flags(flags).run(|server| {
         let done = AtomicBool::new(false);
         let took = thread::scope(|scope| {
+            let _ended = SetWhenDropped(&done);
             let friend = befriend(server, scope, &done);
             scope.spawn(move || speakers(server, ROOM, how_many, slow, how_long));
             thread::sleep(Duration::from_secs(3));
             let mut took = impatient(server, &friend);
             thread::sleep(Duration::from_secs(2));
             took.extend(impatient(server, &friend));
-            done.store(true, Ordering::Relaxed);
             took
         });
         println!("{name}: {took:?}");
@@ -212,7 +212,7 @@ pub const FRIENDS: Attack = Attack {
 
 #[test]
 fn who_writes_to_somebody_who_is_behind_goes_on_talking() {
-    Siege::new(FRIENDS.name, FRIENDS.memory_mib).pings(within(100)).run(|server| {
+    Siege::new(FRIENDS.name, FRIENDS.memory_mib).pings(within(200)).run(|server| {
         thread::scope(|scope| {
             scope.spawn(|| friends(server, "victim", Duration::from_secs(10)));
             thread::sleep(Duration::from_secs(3));
