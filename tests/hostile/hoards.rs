@@ -14,6 +14,8 @@ use crate::wire::{HERE, JSON, NARROW, TEXT, dial, elsewhere, framed, narrow, upg
 
 /// What a room keeps.
 const HISTORY_MIB: u64 = 1;
+/// Filling a room takes no longer, also beside attacks that keep the server busy.
+const FILLING_MAX: Duration = Duration::from_secs(12);
 /// A client that is in, with the little that it is owed and the list of what it is owed.
 const NEWCOMER_KIB: u64 = 4;
 
@@ -28,13 +30,18 @@ pub fn number() -> usize {
 pub fn fill_with(server: &Server, room: &str, text: &str, lines: usize) {
     // A token a line, and one for each 4 KiB.
     let each = (18 / (text.len() / 4096 + 1)).max(1);
+    let until = Instant::now() + FILLING_MAX;
     for _ in 0..lines.div_ceil(each) {
         let Ok(stream) = dial(server, HERE, None) else { return };
         let mut writer = Client::over(stream);
+        writer.writer().set_read_timeout(Some(FILLING_MAX / 4)).expect("a timeout");
         let said = format!("{text}\r\n").repeat(each);
         writer.try_send(format!("/join {room}\r\n{said}/quit\r\n").as_bytes());
         // Until it is over, also for one that is let go meanwhile.
         while writer.try_line().is_ok_and(|line| !line.is_empty()) {}
+        if Instant::now() > until {
+            return;
+        }
     }
 }
 

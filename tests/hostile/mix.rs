@@ -54,8 +54,7 @@ const FLAGS: [&str; 8] = [
 /// there: clients, names and rooms of three crowds, at 4 KiB each, and free memory in between.
 const MEMORY_MIB: u64 = hoards::OVER_BUDGET_MIB + 8 + 16;
 /// What one of the honest may wait beside three attacks, one of which may be on their room.
-const LATENCY_MAX: Duration =
-    if cfg!(debug_assertions) { within(500) } else { Duration::from_secs(2) };
+const LATENCY_MAX: Duration = within(2_000);
 
 /// An attack that was made, from when to when.
 struct Entry {
@@ -143,9 +142,4 @@ fn number(variable: &str) -> Option<u64> {
 #[ignore = "takes ten minutes; .ci/run runs one of them"]
 fn three_attacks_at_once_for_ten_minutes() {
     mix(number("HOSTILE_SECONDS").unwrap_or(600));
-}
-
-#[test]
-fn three_attacks_at_once_for_a_few_seconds() {
-    mix(10);
 }
