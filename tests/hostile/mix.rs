@@ -112,13 +112,13 @@ fn mix(seconds: u64) {
 
 fn judge(server: &Server, before: Gauge, talk: Report, journal: &[Entry]) {
     let after = Gauge::read(server);
+    let more_mib = after.peak_kib.saturating_sub(before.resident_kib) / 1024;
     println!(
-        "{} attacks; {} messages, the worst took {} ms; memory {} MiB, {} more at its peak of {MEMORY_MIB} allowed",
+        "{} attacks; {} messages, the worst took {} ms; memory {} MiB, {more_mib} more at its peak of {MEMORY_MIB} allowed",
         journal.len(),
         talk.messages,
         talk.worst.as_millis(),
         before.resident_kib / 1024,
-        after.peak_kib.saturating_sub(before.resident_kib) / 1024,
     );
     let meanwhile: Vec<&str> = journal
         .iter()
@@ -127,6 +127,7 @@ fn judge(server: &Server, before: Gauge, talk: Report, journal: &[Entry]) {
         .collect();
     println!("the worst was beside {meanwhile:?}");
     assert!(talk.worst < LATENCY_MAX, "a message took {:?}", talk.worst);
+    assert!(more_mib <= MEMORY_MIB, "{more_mib} MiB more at its peak");
     assert!(!server.log().iter().any(|line| line.contains("panicked")));
     eventually("memory is given back", || {
         let kept_kib = Gauge::read(server).resident_kib.saturating_sub(before.resident_kib);
