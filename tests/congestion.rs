@@ -192,7 +192,7 @@ fn a_slow_reader_is_waited_for() {
     let server = Server::start(&["--mode", "broadcast"]);
     let mut slow = server.join();
     let mut speaker = server.join();
-    let said = lines(0, 10 * 1024 * 1024);
+    let said = lines(0, 5 * 1024 * 1024);
     thread::scope(|scope| {
         let mut writer = speaker.writer();
         let said = &said;

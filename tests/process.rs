@@ -583,7 +583,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn draining_takes_no_longer_than_it_may() {
-    for seconds in ["0", "1", "6"] {
+    let drain = |seconds| {
         let (server, mut slow, line) = owing(seconds);
         server.signal("TERM");
         let (status, _, log) = server.finish();
@@ -593,7 +593,12 @@ fn draining_takes_no_longer_than_it_may() {
             "{seconds} s: {log:#?}"
         );
         assert!(slow.rest().len() < line.len());
-    }
+    };
+    thread::scope(|scope| {
+        for seconds in ["0", "1", "6"] {
+            scope.spawn(move || drain(seconds));
+        }
+    });
 }
 
 /// How long to drain is a matter of stopping; it says nothing about clients that end their input

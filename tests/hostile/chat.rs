@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::attack::Attack;
 use crate::common::{Client, Server};
 use crate::conversation::{NAMES, ROOM};
+use crate::herd::{EVERYTHING, Herd};
 use crate::siege::Siege;
 use crate::wire::{
-    TEXT, crowd, cut_off, deflating, drink, flood, framed, json, narrow, pour, websocket,
+    JSON, TEXT, crowd, cut_off, deflating, drink, elsewhere, flood, framed, json, narrow, pour,
+    upgrade_request, websocket,
 };
 
 /// What a client may be owed before it is not asked again (256 KiB), and the answer that went over
@@ -289,24 +292,38 @@ fn rooms_run_out_and_the_honest_have_theirs() {
     });
 }
 
+/// Changes of name that take the server long, and one that nobody may make.
+fn strange_names() -> String {
+    let zalgo = "\u{300}\u{316}\u{334}\u{489}".repeat(30);
+    let changes = (0..200).map(|i| {
+        format!(
+            "/nick z{i}{zalgo}\r\n/nick 𝕏𝕐ℤ{i}\r\n/nick {}\r\n/nick {}\r\n",
+            NAMES[0],
+            "ﷺ".repeat(20)
+        )
+    });
+    changes.collect()
+}
+
+pub const STRANGE_NAMES: Attack = Attack {
+    name: "name flood",
+    memory_mib: 60 * OWED_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 60, elsewhere, None).reads(|_| EVERYTHING);
+        herd.say(|_| format!("/join {ROOM}\r\n").into_bytes());
+        herd.drive(strange_names().as_bytes(), how_long);
+    },
+};
+
 #[test]
 fn names_are_changed_for_ever() {
     const ATTACKERS: u64 = 60;
     Siege::new("name flood", ATTACKERS * OWED_KIB / 1024).run(|server| {
         let mut attackers = crowd(server, ATTACKERS as usize);
-        let mut flood_of = String::new();
-        for i in 0..200 {
-            let zalgo = "\u{300}\u{316}\u{334}\u{489}".repeat(30);
-            flood_of += &format!(
-                "/nick z{i}{zalgo}\r\n/nick 𝕏𝕐ℤ{i}\r\n/nick {}\r\n/nick {}\r\n",
-                NAMES[0],
-                "ﷺ".repeat(20)
-            );
-        }
         for attacker in &mut attackers {
             attacker.send(format!("/join {ROOM}\r\n").as_bytes());
         }
-        flood(&attackers, flood_of.as_bytes(), Duration::from_secs(3));
+        flood(&attackers, strange_names().as_bytes(), Duration::from_secs(3));
         for attacker in &mut attackers {
             // Nobody takes a name that somebody has.
             while !attacker.line().starts_with(b"! The name ann is taken.") {}
@@ -338,25 +355,28 @@ fn somebody_in_forty_rooms_is_owed_no_more_than_the_limit() {
 }
 
 /// Topics, typing, joins and leaves as fast as flood control lets them, in the room of the honest.
+pub const NOISE: Attack =
+    Attack { name: "noise in the room", memory_mib: 40 * 512 / 1024, round: noise };
+
+fn noise(server: &Server, how_long: Duration) {
+    let noise: Vec<u8> = [
+        r#"{"type":"typing","room":"talk"}"#,
+        r#"{"type":"topic","room":"talk","text":"[2J nothing"}"#,
+        r#"{"type":"leave","room":"talk"}"#,
+        r#"{"type":"join","room":"talk","since":0,"replay":1000}"#,
+        r#"{"type":"say","room":"talk","text":"talk 1"}"#,
+        r#"{"type":"me","room":"talk","text":"ann: talk 1"}"#,
+    ]
+    .iter()
+    .flat_map(|request| framed(TEXT, request.as_bytes()))
+    .collect();
+    let mut herd = Herd::gather(server, 40, elsewhere, None).reads(|_| EVERYTHING);
+    herd.say(|_| upgrade_request("/?room=talk", JSON).into_bytes());
+    herd.drive(&noise, how_long);
+}
+
 #[test]
 fn noise_in_the_room_itself_is_held_to_flood_control() {
-    const ATTACKERS: u64 = 40;
-    Siege::new("noise in the room", ATTACKERS * 512 / 1024).run(|server| {
-        let attackers: Vec<Client> = (0..ATTACKERS).map(|_| json(server, "/?room=talk")).collect();
-        let noise: Vec<u8> = [
-            r#"{"type":"typing","room":"talk"}"#,
-            r#"{"type":"topic","room":"talk","text":"[2J nothing"}"#,
-            r#"{"type":"leave","room":"talk"}"#,
-            r#"{"type":"join","room":"talk","since":0,"replay":1000}"#,
-            r#"{"type":"say","room":"talk","text":"talk 1"}"#,
-            r#"{"type":"me","room":"talk","text":"ann: talk 1"}"#,
-        ]
-        .iter()
-        .flat_map(|request| framed(TEXT, request.as_bytes()))
-        .collect();
-        for attacker in &attackers {
-            pour(attacker, &noise, 30 * noise.len());
-        }
-        drink(&attackers, Duration::from_secs(3));
-    });
+    Siege::new(NOISE.name, NOISE.memory_mib)
+        .run(|server| NOISE.round(server, Duration::from_secs(3)));
 }

@@ -31,6 +31,8 @@ pub struct Report {
     pub messages: u64,
     /// From saying it until the last of them had it.
     pub worst: Duration,
+    /// When that one was said.
+    pub worst_at: Instant,
 }
 
 /// Three people who talk until they are stopped. Each message is said when the one before has
@@ -53,6 +55,12 @@ impl Conversation {
         Conversation { stop, talk }
     }
 
+    /// Whether something was lost, doubled, out of order or hopelessly late; [`Conversation::end`]
+    /// says what.
+    pub fn is_broken(&self) -> bool {
+        self.talk.is_finished()
+    }
+
     /// Lets them finish the message that is under way.
     ///
     /// # Panics
@@ -64,7 +72,7 @@ impl Conversation {
 }
 
 fn talk(mut mouths: [Mouth; 3], heard: &Receiver<Heard>, stop: &AtomicBool) -> Report {
-    let mut report = Report { messages: 0, worst: Duration::ZERO };
+    let mut report = Report { messages: 0, worst: Duration::ZERO, worst_at: Instant::now() };
     while !stop.load(Ordering::Relaxed) {
         let number = report.messages;
         let speaker = speaker_of(number);
@@ -78,7 +86,10 @@ fn talk(mut mouths: [Mouth; 3], heard: &Receiver<Heard>, stop: &AtomicBool) -> R
             let (who, which, at) =
                 told.and_then(|told| told).unwrap_or_else(|trouble| panic!("{trouble}"));
             assert_eq!(which, number, "{} is ahead of the others", NAMES[who]);
-            report.worst = report.worst.max(at.saturating_duration_since(said));
+            let took = at.saturating_duration_since(said);
+            if took > report.worst {
+                (report.worst, report.worst_at) = (took, said);
+            }
         }
         report.messages += 1;
         thread::sleep(PAUSE);

@@ -3,14 +3,19 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::attack::Attack;
 use crate::common::{Client, DEADLINE};
+use crate::herd::Herd;
 use crate::siege::Siege;
-use crate::wire::{crowd, flood, framed, head, narrow, pour, upgrade_request, websocket};
+use crate::wire::{
+    NARROW, crowd, elsewhere, flood, framed, head, narrow, pour, upgrade_request, websocket,
+};
 
 /// A head that is not whole, 16 KiB and one read more; and what is answered to one read before it
 /// is answered no more: the mark of 256 KiB and one answer's head. The page itself is shared by
 /// all.
 const CLIENT_KIB: u64 = 256 + 512;
+
 #[test]
 fn heads_that_never_end_are_refused() {
     const ATTACKERS: u64 = 64;
@@ -101,6 +106,15 @@ fn requests_in_one_connection_are_all_answered() {
         });
     });
 }
+
+pub const PAGES: Attack = Attack {
+    name: "unread pages",
+    memory_mib: 64 * CLIENT_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 64, elsewhere, Some(NARROW));
+        herd.drive(b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\n", how_long);
+    },
+};
 
 pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
     const ATTACKERS: u64 = 64;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::attack::Attack;
 use crate::common::Client;
 use crate::conversation::{ROOM, assert_harmless};
+use crate::herd::{EVERYTHING, Herd};
 use crate::siege::Siege;
-use crate::wire::{crowd, flood, narrow, pour, send_urgent, websocket};
+use crate::wire::{NARROW, crowd, elsewhere, flood, narrow, pour, send_urgent, websocket};
 
 /// A line that is not whole: the limit of 64 KiB and one read more, in a buffer that doubles.
 const INBOX_KIB: u64 = 256;
@@ -36,6 +38,15 @@ fn lines_that_never_end_are_refused() {
     });
 }
 
+pub const EMPTY_LINES: Attack = Attack {
+    name: "empty lines",
+    memory_mib: 50 * INBOX_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 50, elsewhere, None).reads(|_| EVERYTHING);
+        herd.drive(&[b'\n'; 64 * 1024], how_long);
+    },
+};
+
 #[test]
 fn empty_lines_cost_no_more_than_others() {
     const ATTACKERS: u64 = 50;
@@ -51,16 +62,28 @@ fn empty_lines_cost_no_more_than_others() {
     });
 }
 
+/// Every option offered and asked for.
+fn all_options() -> Vec<u8> {
+    let option = |option| [255, 251, option, 255, 254, option, 255, 252, option];
+    (0..=255).flat_map(option).collect()
+}
+
+pub const OPTIONS: Attack = Attack {
+    name: "telnet negotiation",
+    memory_mib: 20 * INBOX_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 20, elsewhere, None).reads(|_| EVERYTHING);
+        herd.drive(&all_options(), how_long);
+    },
+};
+
 #[test]
 fn telnet_negotiates_for_ever_with_itself() {
     const ATTACKERS: u64 = 20;
     Siege::new("telnet negotiation", ATTACKERS * INBOX_KIB / 1024).run(|server| {
         let attackers = crowd(server, ATTACKERS as usize);
-        // Every option offered and asked for, over and over; and a subnegotiation that never ends.
-        let all: Vec<u8> = (0..=255)
-            .flat_map(|option| [255, 251, option, 255, 254, option, 255, 252, option])
-            .collect();
-        flood(&attackers[..10], &all, Duration::from_secs(1));
+        // Over and over; and a subnegotiation that never ends.
+        flood(&attackers[..10], &all_options(), Duration::from_secs(1));
         flood(
             &attackers[10..],
             &[&[255, 250, 31][..], &[0; 4000]].concat(),
@@ -78,6 +101,16 @@ fn telnet_negotiates_for_ever_with_itself() {
         }
     });
 }
+
+/// Nobody reads the answers.
+pub const ARE_YOU_THERE: Attack = Attack {
+    name: "AYT",
+    memory_mib: 20 * OWED_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 20, elsewhere, Some(NARROW));
+        herd.drive(&[255, 246].repeat(1000), how_long);
+    },
+};
 
 /// `AYT` asks for nine times its size, and is no line that flood control would count.
 pub fn who_asks_are_you_there_and_does_not_listen_is_let_go() {

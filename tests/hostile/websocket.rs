@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::attack::Attack;
 use crate::common::Client;
+use crate::herd::{EVERYTHING, Herd};
 use crate::siege::Siege;
 use crate::wire::{
-    CLOSE, COMPRESSED_TEXT, PING, PONG, TEXT, claim, close_code, crowd, deflated, deflating, flood,
-    frame, framed, json, pour, upgrade, websocket,
+    CLOSE, COMPRESSED_TEXT, PING, PONG, TEXT, claim, close_code, crowd, deflated, deflating,
+    elsewhere, flood, frame, framed, json, pour, upgrade, upgrade_request, websocket,
 };
 
 /// A frame that is not whole (64 KiB and one read, in a buffer that doubles) and the fragments of a
@@ -178,6 +180,21 @@ fn closes_are_answered_a_thousand_times() {
     });
 }
 
+/// Millions of nothing, with control frames between: one message that never ends.
+fn fragments_of_nothing() -> Vec<u8> {
+    [framed(0x00, b"").repeat(1000), framed(PONG, b"unasked")].concat()
+}
+
+pub const FRAGMENTS: Attack = Attack {
+    name: "fragments",
+    memory_mib: 12 * INBOX_KIB / 1024,
+    round: |server, how_long| {
+        let mut herd = Herd::gather(server, 12, elsewhere, None).reads(|_| EVERYTHING);
+        herd.say(|_| [upgrade_request("/", "").as_bytes(), &framed(0x01, b"a")].concat());
+        herd.drive(&fragments_of_nothing(), how_long);
+    },
+};
+
 #[test]
 fn fragments_without_end_are_cheap_and_bounded() {
     const ATTACKERS: u64 = 12;
@@ -188,9 +205,7 @@ fn fragments_without_end_are_cheap_and_bounded() {
             attacker.send(&framed(0x01, b"a"));
         }
         let (empty, small) = attackers.split_at_mut(6);
-        // Millions of nothing, with control frames between, are one message still.
-        let nothing = [framed(0x00, b"").repeat(1000), framed(PONG, b"unasked")].concat();
-        flood(empty, &nothing, Duration::from_secs(1));
+        flood(empty, &fragments_of_nothing(), Duration::from_secs(1));
         for attacker in empty {
             // The flood ended in the middle of a frame perhaps: enough zeros are an end of it, and
             // then an error.

@@ -1,7 +1,7 @@
 //! What attackers send and read, byte by byte: no well-behaved library would do it.
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,32 @@ pub fn crowd(server: &Server, count: usize) -> Vec<Client> {
 
 /// A client whose kernel takes next to nothing in for it while it does not read.
 pub fn narrow(server: &Server) -> Client {
-    let socket =
-        Socket::new(Domain::for_address(server.address), Type::STREAM, None).expect("a socket");
-    socket.set_recv_buffer_size(4096).expect("a small buffer");
-    socket.connect(&server.address.into()).expect("a connection");
-    Client::over(socket.into())
+    Client::over(dial(server, HERE, Some(NARROW)).expect("a connection"))
+}
+
+/// The smallest receive buffer that there is, about.
+pub const NARROW: usize = 4096;
+
+/// The address of the honest, and of attackers who have only one.
+pub const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// The address of an attacker who has many, at the prefix 127.0.0.0/8 of every Linux machine.
+pub fn elsewhere(number: usize) -> Ipv4Addr {
+    let [.., high, low] = (number % 0xFF00 + 0x0100).to_be_bytes();
+    if cfg!(target_os = "linux") { Ipv4Addr::new(127, 1, high, low) } else { HERE }
+}
+
+/// Connects from an address of this host, with a receive buffer of so many bytes.
+pub fn dial(server: &Server, from: Ipv4Addr, window: Option<usize>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server.address), Type::STREAM, None)?;
+    if let Some(bytes) = window {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if from != HERE {
+        socket.bind(&SocketAddr::new(IpAddr::from(from), 0).into())?;
+    }
+    socket.connect(&server.address.into())?;
+    Ok(socket.into())
 }
 
 /// The request for an upgrade, with more fields.
@@ -64,22 +85,21 @@ pub fn websocket(server: &Server, path: &str) -> Client {
 /// A WebSocket client that speaks JSON, welcomed.
 pub fn json(server: &Server, path: &str) -> Client {
     let mut client = server.connect();
-    assert!(
-        upgrade(&mut client, path, "Sec-WebSocket-Protocol: chat.v1.json\r\n")
-            .starts_with("HTTP/1.1 101 ")
-    );
+    assert!(upgrade(&mut client, path, JSON).starts_with("HTTP/1.1 101 "));
     assert!(frame(&mut client).1.starts_with(br#"{"type":"welcome""#));
     client
 }
 
+/// The field of a handshake that asks for compression.
+pub const DEFLATE: &str =
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+/// The field of a handshake that asks for JSON.
+pub const JSON: &str = "Sec-WebSocket-Protocol: chat.v1.json\r\n";
+
 /// A client that compresses.
 pub fn deflating(server: &Server, path: &str) -> Client {
     let mut client = server.connect();
-    let head = upgrade(
-        &mut client,
-        path,
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
-    );
+    let head = upgrade(&mut client, path, DEFLATE);
     assert!(head.contains("permessage-deflate"), "{head}");
     client
 }
