@@ -2,16 +2,10 @@
 //!
 //! Over the high-water mark a client makes those of its channels congested that are not just
 //! talking, and publishers wait, until it is under half the mark. A service may park what waits and
-<<<<<<< ours
-//! have itself called when that is over. If the kernel takes nothing more
-//! for it for a second it no longer holds its channels up. It is closed as too slow when it stays
-//! over the mark too long, or when what it has queued passes the limit. So is one of which the
-//! kernel takes nothing for as long, however little is queued for it: it would hold that for ever.
-=======
 //! have itself called when that is over. If the kernel takes nothing more for the client for a
 //! second, it no longer holds its channels up. It is closed as too slow when it stays over the mark
-//! too long, or when what it has queued passes the limit.
->>>>>>> theirs
+//! too long, or when what it has queued passes the limit. So is one of which the kernel takes
+//! nothing for as long, however little is queued for it: it would hold that for ever.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
