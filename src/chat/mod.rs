@@ -274,6 +274,7 @@ impl Service for Chat {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
         let cx = &mut Context { client, peer, user, reference: None, out };
         self.backlog.withdraw(client, None);
+        cx.out.wake(Wait::Backlog(client));
         self.leave_all(cx, None);
         self.happen(cx, Presence::Disconnected);
         self.sessions.remove(client);

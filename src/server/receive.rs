@@ -280,6 +280,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 _ => {}
             }
         }
+        let count = rest.len();
+        self.connections[id.index()].inbox.put_back(rest, count, self.out.account());
         if self.is_free(id) {
             self.close_when_said(id, CloseReason::Done);
         }
