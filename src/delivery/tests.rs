@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Now;
+use crate::clock::{Millis, Now};
 use crate::delivery::channels::MemberSlot;
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::outbox::SLICES_MAX;

@@ -1,0 +1,158 @@
+//! What the server calls in a turn: who goes on, who is checked, what is handed out and written.
+
+use super::recipients::Priority;
+use super::{Batch, Checked, Delivery, Wait};
+use crate::clock::Millis;
+use crate::delivery::flow::Pressure;
+use crate::delivery::outbox::Outbox;
+use crate::ids::{ClientId, Ticket};
+
+impl Delivery {
+    /// Slow work is done: those who wait for it go on.
+    pub(crate) fn completed(&mut self, ticket: Ticket) {
+        self.flow.wake(Wait::Ticket(ticket));
+    }
+
+    /// Moves those whose wait is over to the end of `list`.
+    pub(crate) fn take_woken(&mut self, list: &mut Vec<ClientId>) {
+        self.flow.take_woken(list);
+    }
+
+    /// What the service has called for and is clear.
+    pub(crate) fn take_clear(&mut self) -> Vec<Wait> {
+        self.flow.take_clear()
+    }
+
+    /// Clients that have too much queued, or have read too little for too long: to be closed.
+    pub(crate) fn take_too_slow(&mut self) -> Vec<ClientId> {
+        let too_slow = self.flow.take_too_slow();
+        self.metrics.clients_too_slow += too_slow.len() as u64;
+        too_slow
+    }
+
+    /// Clients that went over the mark and are to be checked in a while.
+    pub(crate) fn take_newly_over(&mut self) -> Vec<ClientId> {
+        let newly_over = self.flow.take_newly_over();
+        self.metrics.clients_over_mark += newly_over.len() as u64;
+        newly_over
+    }
+
+    /// Clients of which the kernel has begun to take nothing, and that are to be checked when it
+    /// has taken nothing for `too_slow_ms`.
+    pub(crate) fn take_newly_blocked(&mut self) -> Vec<ClientId> {
+        self.flow.take_newly_blocked()
+    }
+
+    /// Checks a client of which the kernel took nothing a while ago.
+    pub(crate) fn check_blocked(&mut self, client: ClientId) -> Checked {
+        self.flow.check_blocked(client, self.recipients.get_mut(client))
+    }
+
+    /// Checks a client that went over the mark a while ago.
+    pub(crate) fn check(&mut self, client: ClientId) -> Checked {
+        self.flow.check(client, self.recipients.get_mut(client), &self.channels)
+    }
+
+    /// Hands every channel's batch to the channel's members.
+    pub(crate) fn freeze_batches(&mut self) {
+        let was_full = self.channels.is_turn_full() || self.flow.is_held_up_turn_full();
+        self.channels.reset_published();
+        self.flow.reset_published();
+        while let Some(id) = self.freeze_next() {
+            if !was_full {
+                self.flow.wake_if_clear(id, &self.channels);
+            }
+        }
+        if was_full {
+            // Channels in which nothing was published have waited as well.
+            self.flow.wake_all_clear(&self.channels);
+        }
+    }
+
+    /// What there is to hand out. Counted once a turn, and not kept with every message.
+    pub(crate) fn batch(&self) -> Batch {
+        self.channels.batch()
+    }
+
+    /// From now on clients only leave.
+    pub(crate) fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Gives up memory that the next burst can have anew.
+    pub(crate) fn trim(&mut self) {
+        self.channels.trim();
+        self.recipients.trim();
+        self.flow.trim();
+        self.budget.trim();
+    }
+
+    /// Whether there is something to hand out, to write or to read at once.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.channels.have_batches() || self.to_write() != (0, 0) || self.flow.has_woken()
+    }
+
+    /// How many entries the two write queues have, prompt and bulk; some may be stale.
+    pub(crate) fn to_write(&self) -> (usize, usize) {
+        self.recipients.to_write()
+    }
+
+    /// The next prompt client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_prompt(&mut self) -> Option<ClientId> {
+        self.recipients.next_write(Priority::Prompt)
+    }
+
+    /// The next bulk client to write to, if it has not been written to meanwhile.
+    pub(crate) fn next_bulk(&mut self) -> Option<ClientId> {
+        self.recipients.next_write(Priority::Bulk)
+    }
+
+    /// What a client has queued.
+    pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
+        self.recipients.get(client).outbox()
+    }
+
+    /// Whether a client has nothing queued. Its share of this turn's batches does not count.
+    pub(crate) fn is_settled(&self, client: ClientId) -> bool {
+        self.recipients.get(client).send_queue.is_none()
+    }
+
+    /// Whether a client is behind, reading or not. Nothing is read from it then: it would only get
+    /// more.
+    pub(crate) fn is_behind(&self, client: ClientId) -> bool {
+        self.recipients.get(client).pressure() != Pressure::Clear
+    }
+
+    /// When the kernel last took something for a client that it takes no more for; now, if it would
+    /// take more.
+    pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
+        let queue = self.recipients.get(client).send_queue.as_ref();
+        queue.and_then(|queue| queue.blocked_since).unwrap_or(self.flow.now.ms)
+    }
+
+    /// The kernel would take more for this client.
+    pub(crate) fn writable(&mut self, client: ClientId) {
+        let recipient = self.recipients.get_mut(client);
+        recipient.is_writable = true;
+        if let Some(queue) = &mut recipient.send_queue {
+            // It has read something. It may be a while until it is written to, for which it is not
+            // to blame.
+            queue.blocked_since = None;
+        }
+        self.recipients.queue_write(client, Priority::Bulk);
+    }
+
+    /// The kernel took `count` bytes for this client; `is_blocked` says that it would take no more.
+    pub(crate) fn wrote(&mut self, client: ClientId, count: usize, is_blocked: bool) {
+        self.metrics.writes += 1;
+        self.metrics.writes_blocked += u64::from(is_blocked);
+        self.metrics.bytes_written += count as u64;
+        self.recipients.advance(client, count, is_blocked, self.flow.now.ms);
+        let recipient = self.recipients.get_mut(client);
+        self.flow.wrote(client, count, recipient, &self.channels);
+        if is_blocked {
+            self.flow.note_blocked(client, recipient);
+        }
+        self.recipients.written(client);
+    }
+}
