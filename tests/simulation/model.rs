@@ -76,7 +76,7 @@ pub struct Client {
     /// When it had seen everything.
     pub caught_up_at: u64,
     /// For how long it had not when it was closed; for ever, if it was owed more than anybody may
-    /// be.
+    /// be, or never came in: one that was only greeted may take not even that.
     pub behind_ms: u64,
     /// When it was closed, clients were let go for what all together held.
     pub may_be_let_go: bool,
@@ -211,7 +211,7 @@ impl Model {
             closed: false,
             listens: false,
             caught_up_at: 0,
-            behind_ms: 0,
+            behind_ms: u64::MAX,
             may_be_let_go: false,
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
