@@ -13,13 +13,14 @@ impl Delivery {
         self.outbox(client).map_or(0, |outbox| outbox.bytes())
     }
 
-    pub(crate) fn assert_invariants(&self) {
+    /// `is_checked`: all checks of clients that were due have been made.
+    pub(crate) fn assert_invariants(&self, is_checked: bool) {
         self.channels.assert_invariants();
         self.recipients.assert_invariants();
         self.assert_slots();
         self.assert_congested_members();
         for (client, recipient) in self.recipients.all() {
-            self.flow.assert_recipient(client, recipient);
+            self.flow.assert_recipient(client, recipient, is_checked);
         }
     }
 

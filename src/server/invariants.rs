@@ -26,7 +26,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         let ips = self.connections.iter().map(|(_, connection)| connection.peer().ip());
         self.addresses.assert_invariants(ips);
-        self.out.assert_invariants();
+        let now = self.out.now().ms;
+        self.out.assert_invariants(self.timers.next().is_none_or(|at| at > now));
         self.assert_account();
         self.assert_budget();
     }
