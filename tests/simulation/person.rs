@@ -394,8 +394,9 @@ impl Person {
         if client.expected.are_met() && wire.downlink.is_empty() && !wire.write_blocked {
             client.caught_up_at = now;
         }
-        let hungry =
-            !client.closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
+        // One that only listened has gone when it is told why.
+        let is_closed = client.closed || self.farewell.is_some();
+        let hungry = !is_closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
         if !hungry || !wire.downlink.is_empty() {
             self.starving = None;
             return;
