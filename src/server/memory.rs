@@ -45,6 +45,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     #[cold]
     fn free_memory(&mut self) {
         self.metrics.memory_searches += 1;
+        // What it holds for its own convenience goes before any client does.
+        self.service.trim();
         let all = self.connections.iter().map(|(key, connection)| connection.id(key));
         let mut holders: Vec<_> =
             all.filter(|id| self.held_by(*id) > 0).map(|id| (self.rank(id), id)).collect();
