@@ -22,7 +22,11 @@ use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
+use crate::wire::websocket::message::frame_bytes_max;
 use crate::wire::{Protocols, Timeouts};
+
+/// A read brings a whole message of the largest size, if that is not larger than this.
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// A chat server: telnet lines in rooms, on one port, in one thread.
 ///
@@ -275,6 +279,9 @@ impl Config {
         let timeouts = Timeouts::default();
         let limits = ConnectionLimits {
             message_bytes_max,
+            // The rest of a message would take another read, and memory to put it together in.
+            read_bytes_max: frame_bytes_max(message_bytes_max)
+                .clamp(defaults.read_bytes_max, READ_BYTES_MAX),
             delivery: DeliveryLimits {
                 outbox_max_bytes: delivery
                     .outbox_max_bytes

@@ -42,7 +42,8 @@ pub struct ConnectionLimits {
     pub delivery: DeliveryLimits,
     /// `--max-message-bytes`.
     pub message_bytes_max: usize,
-    /// Read from one client in one turn: one large read, small enough that nobody else waits long.
+    /// Read from one client in one turn: one large read, small enough that nobody else waits long,
+    /// and large enough for the largest message if that can be.
     pub read_bytes_max: usize,
     /// Pings, other control frames, fragments, requests and telnet commands of one client. Those
     /// of one that sends more are served after what all others send.
