@@ -315,6 +315,17 @@ impl Recipients {
         Some(client)
     }
 
+    /// Takes a client from the prompt queue, if it is on it and has at least so much queued.
+    pub fn take_large(&mut self, client: ClientId, bytes_min: usize) -> bool {
+        let recipient = &mut self.clients[client.index()];
+        let bytes = recipient.outbox().map_or(0, Outbox::bytes);
+        let is_taken = bytes >= bytes_min && recipient.queued == Some(Priority::Prompt);
+        if is_taken {
+            recipient.queued = None;
+        }
+        is_taken
+    }
+
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
         self.spare = SpareQueues::default();

@@ -7,6 +7,9 @@ use crate::delivery::flow::Pressure;
 use crate::delivery::outbox::Outbox;
 use crate::ids::{ClientId, Ticket};
 
+/// Queued for one client, so much is written before others are read from.
+const LARGE_BYTES_MIN: usize = 16 * 1024;
+
 impl Delivery {
     /// Slow work is done: those who wait for it go on.
     pub(crate) fn completed(&mut self, ticket: Ticket) {
@@ -105,6 +108,12 @@ impl Delivery {
     /// The next bulk client to write to, if it has not been written to meanwhile.
     pub(crate) fn next_bulk(&mut self) -> Option<ClientId> {
         self.recipients.next_write(Priority::Bulk)
+    }
+
+    /// Takes a client from the prompt queue if it has so much queued that it is worth a write of its
+    /// own. Not while a channel has something for its members: that goes out in the same write.
+    pub(crate) fn take_large(&mut self, client: ClientId) -> bool {
+        !self.channels.have_batches() && self.recipients.take_large(client, LARGE_BYTES_MIN)
     }
 
     /// What a client has queued.

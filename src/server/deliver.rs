@@ -36,7 +36,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// One vectored write. Returns how many bytes the stream took.
-    fn write(&mut self, id: ClientId) -> usize {
+    pub(super) fn write(&mut self, id: ClientId) -> usize {
         let Some(outbox) = self.out.outbox(id) else { return 0 };
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (count, bytes) = outbox.slices(&mut slices);

@@ -120,7 +120,18 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.flush_later(id);
+        self.write_while_warm(id);
         self.keep_within_budget();
+    }
+
+    /// Writes a large answer while it is in the cache, rather than after all others have been read,
+    /// and has its memory for the next one. Only if nothing else is going to be written to this
+    /// client in this turn: its input was read to the end, and no channel has a batch.
+    fn write_while_warm(&mut self, id: ClientId) {
+        let connection = &self.connections[id.index()];
+        if connection.is_open() && connection.is_idle() && self.out.take_large(id) {
+            self.write(id);
+        }
     }
 
     fn read_and_serve(&mut self, id: ClientId) {
