@@ -7,8 +7,9 @@ use crate::delivery::flow::Pressure;
 use crate::delivery::outbox::Outbox;
 use crate::ids::{ClientId, Ticket};
 
-/// Queued for one client, so much is written before others are read from.
-const LARGE_BYTES_MIN: usize = 16 * 1024;
+/// What is queued for one client is written before others are read from if it is this part of the
+/// high-water mark, 16 KiB by default: an echo of 64 KiB takes a quarter less time then.
+const LARGE_PART: usize = 16;
 
 impl Delivery {
     /// Slow work is done: those who wait for it go on.
@@ -113,7 +114,8 @@ impl Delivery {
     /// Takes a client from the prompt queue if it has so much queued that it is worth a write of its
     /// own. Not while a channel has something for its members: that goes out in the same write.
     pub(crate) fn take_large(&mut self, client: ClientId) -> bool {
-        !self.channels.have_batches() && self.recipients.take_large(client, LARGE_BYTES_MIN)
+        let bytes_min = self.flow.limits.outbox_mark_bytes / LARGE_PART;
+        !self.channels.have_batches() && self.recipients.take_large(client, bytes_min)
     }
 
     /// What a client has queued.
