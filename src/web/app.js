@@ -31,7 +31,7 @@ const WORDS = {
     loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
     startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
     blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',
-    cameAndWent: (came, left, renamed) => [came && `${came} came`, left && `${left} left`, renamed && `${renamed} took other names`].filter(Boolean).join(', '),
+    cameAndWent: (came, left, renamed) => [came && `${came} came`, left && `${left} left`, renamed && `${renamed} took ${renamed === 1 ? 'another name' : 'other names'}`].filter(Boolean).join(', '),
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
     renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
     comma: ', ', someone: 'Someone',

@@ -44,7 +44,8 @@ impl Model {
                 presence.used += 1000;
             }
             let (shown, members) = (room.shown.clone(), room.members.clone());
-            let words = ["came", "left", "took other names"];
+            let renaming = if counts[2] == 1 { "took another name" } else { "took other names" };
+            let words = ["came", "left", renaming];
             let parts = counts.iter().zip(words).filter(|(count, _)| **count > 0);
             let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
             let line = format!("* In {shown}: {}.", parts.join(", "));

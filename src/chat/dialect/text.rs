@@ -142,7 +142,8 @@ fn render_joined(to: &mut Encoder, room: &str, name: &str, own: Option<&JoinedSe
 
 /// `* In #lobby: 12 came, 11 left.`
 fn render_presence(to: &mut Encoder, room: &str, joined: u32, left: u32, renamed: u32) {
-    let counts = [(joined, "came"), (left, "left"), (renamed, "took other names")];
+    let renaming = if renamed == 1 { "took another name" } else { "took other names" };
+    let counts = [(joined, "came"), (left, "left"), (renamed, renaming)];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     line(to, format_args!("* In {room}: {}.", counts.join(", ")));

@@ -43,9 +43,9 @@ fn past_a_rate_comings_and_goings_are_summed_up() {
         @+999
         --
         @+1
-        ann< * In #lobby: 2 came, 1 left, 1 took other names.
-        bob< * In #lobby: 2 came, 1 left, 1 took other names.
-        carol< * In #lobby: 2 came, 1 left, 1 took other names.
+        ann< * In #lobby: 2 came, 1 left, 1 took another name.
+        bob< * In #lobby: 2 came, 1 left, 1 took another name.
+        carol< * In #lobby: 2 came, 1 left, 1 took another name.
         app< {"type": "presence", "room": "#lobby", "joined": 2, "left": 1, "renamed": 1, "members": 4, "time": "_"}
         -bob
         @+1000
@@ -87,8 +87,8 @@ fn each_room_has_a_rate_of_its_own_and_those_who_are_alone_use_none() {
         ann< * You are in #dev now, with 1 other.
         bob< * ann joined #dev.
         @+1000
-        ann< * In #lobby: 1 took other names.
-        bob< * In #lobby: 1 took other names.
+        ann< * In #lobby: 1 took another name.
+        bob< * In #lobby: 1 took another name.
     ",
     );
 }
