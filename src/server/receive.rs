@@ -76,6 +76,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 self.connections[id.index()].set_greedy(false);
             }
+            Part::First if connection.is_newcomer() => {
+                self.wait(id, Wait::Others);
+                return false;
+            }
             Part::Heavy if !connection.resume() => return false,
             Part::First | Part::Heavy | Part::Greedy => {}
         }

@@ -90,6 +90,28 @@ fn who_talks_comes_before_hundreds_who_ping_all_the_time() {
 }
 
 #[test]
+fn who_talks_comes_before_hundreds_who_come() {
+    let mut sim = Sim::with(large_reads(), |_| Echo);
+    let talker = sim.connect(PLENTY);
+    sim.send(&talker, "I am here\n");
+    sim.settle();
+    assert_eq!(talker.take_output(), "I am here\n");
+    let mut newcomers = Vec::new();
+    for turn in 0..20 {
+        for _ in 0..50 {
+            let newcomer = sim.connect(PLENTY);
+            sim.send(&newcomer, "hello\n");
+            newcomers.push(newcomer);
+        }
+        sim.send(&talker, "and I talk\n");
+        sim.short_turn(10);
+        assert_eq!(talker.take_output(), "and I talk\n", "in turn {turn}");
+    }
+    sim.settle();
+    assert!(newcomers.iter().all(|peer| peer.output() == "hello\n"), "all are served");
+}
+
+#[test]
 fn who_requests_too_much_is_served_when_nobody_else_wants_to_be() {
     let mut sim = Sim::with(large_reads(), |_| Echo);
     let (flooder, other) = (sim.connect(PLENTY), sim.connect(PLENTY));
