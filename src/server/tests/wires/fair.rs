@@ -240,3 +240,50 @@ fn a_request_that_waits_for_its_turn_is_not_late() {
     sim.settle();
     assert!(page.output().starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.output());
 }
+
+/// Sends much to one that says so much as a word, and more whenever it has read that.
+struct Refill;
+
+impl Refill {
+    fn fill(client: ClientId, out: &mut Delivery) {
+        out.send(client, |to| to.message(FrameKind::Text, |bytes| bytes.extend([b'x'; 2000])));
+        out.call_when_clear(Wait::ClientClear(client));
+    }
+}
+
+impl Service for Refill {
+    fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
+
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        if message.bytes.starts_with(b"fill") {
+            Refill::fill(client, out);
+        } else {
+            out.send(client, |to| to.message(FrameKind::Text, |bytes| bytes.extend(b"heard")));
+        }
+        Outcome::Done
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        if let Wait::ClientClear(client) = what {
+            Refill::fill(client, out);
+        }
+    }
+
+    fn closed(&mut self, _: ClientId, _: crate::ids::Peer, _: &mut Delivery) {}
+}
+
+#[test]
+fn who_is_behind_is_heard_before_others_fill_its_queue_again() {
+    let mut sim = Sim::new(ConnectionLimits { read_bytes_max: 4096, ..limits() }, |_| Refill);
+    let victim = sim.connect(10);
+    sim.send(&victim, "fill\n");
+    sim.settle();
+    sim.send(&victim, "help\n");
+    sim.settle();
+    assert!(!victim.output().contains("heard"), "it has much to read first");
+    sim.drain(&victim, 2000);
+    sim.settle();
+    sim.drain(&victim, 2000);
+    sim.settle();
+    assert!(victim.output().contains("heard"), "{}", victim.output());
+}
