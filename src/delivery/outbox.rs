@@ -15,6 +15,10 @@ pub const SLICES_MAX: usize = 64;
 /// A tail this long is closed, and a new one begun.
 const TAIL_MAX: usize = 64 * 1024;
 
+/// The rest of a frame that is cut is copied if it is no longer than this, as the frame may be far
+/// larger. A longer one is shared: many may be let go at once in the middle of the same long frame.
+const COPIED_REST_MAX: usize = 4 * 1024;
+
 /// A tail buffer that grew larger than this is not kept for reuse.
 const TAIL_KEPT_MAX: usize = 4 * 1024;
 
@@ -123,11 +127,19 @@ impl Outbox {
             *self = Outbox::default();
             return;
         }
-        // Copied, as the piece may be far larger than its rest; with the last byte that was sent,
-        // which shows that it is cut.
-        let piece = self.frames.front().map_or(&self.tail[..], |frame| &frame[..]);
-        let tail = piece[self.sent - 1..].to_vec();
-        *self = Outbox { bytes: tail.len() - 1, sent: 1, tail, ..Outbox::default() };
+        // With the last byte that was sent, which shows that it is cut.
+        let cut = self.sent - 1;
+        *self = match self.frames.front() {
+            Some(frame) if frame.len() - cut > COPIED_REST_MAX => {
+                let rest = frame.slice(cut..);
+                let bytes = rest.len() - 1;
+                Outbox { frames: VecDeque::from([rest]), sent: 1, bytes, ..Outbox::default() }
+            }
+            front => {
+                let tail = front.map_or(&self.tail[..], |frame| &frame[..])[cut..].to_vec();
+                Outbox { bytes: tail.len() - 1, sent: 1, tail, ..Outbox::default() }
+            }
+        };
         self.check();
     }
 
@@ -259,6 +271,25 @@ mod tests {
             assert!(outbox.held_bytes() < 100);
             assert_eq!(account.bytes(), 0);
         }
+    }
+
+    #[test]
+    fn many_who_are_cut_in_the_middle_of_a_frame_still_share_it() {
+        let account = MemoryAccount::default();
+        let frame = account.share(vec![7; 1_000_000]);
+        let mut outboxes: Vec<Outbox> = (0..100).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.push(frame.clone(), &account);
+            outbox.push(Bytes::from_static(b"behind it"), &account);
+            outbox.advance(1000);
+            outbox.keep_cut_piece();
+            assert_eq!(outbox.bytes(), 999_000, "the rest, and nothing that is behind it");
+        }
+        let own: usize = outboxes.iter().map(Outbox::own_bytes).sum();
+        assert!(own < 100_000, "{own} bytes of their own");
+        drop(outboxes);
+        drop(frame);
+        assert_eq!(account.bytes(), 0);
     }
 
     #[test]

@@ -217,6 +217,13 @@ impl<S> Connection<S> {
         matches!(self.state, State::Open(Standing::Known) | State::Ending(Standing::Known))
     }
 
+    /// Whether it has said nothing yet, as far as is known, and may be at a terminal. Who comes is
+    /// told much, and many may come: what is said by those who are here comes first.
+    pub(super) fn is_newcomer(&self) -> bool {
+        let is_silent = self.wire.is_terminal() && !self.is_known_to_service();
+        self.is_open() && (self.wire.is_undecided() || is_silent)
+    }
+
     pub(super) fn is_listening(&self) -> bool {
         matches!(self.state, State::Open(Standing::Listening) | State::Ending(Standing::Listening))
     }

@@ -18,7 +18,7 @@ pub(super) enum Part {
     /// Those that talk.
     #[default]
     First,
-    /// Those that ask for something that takes long.
+    /// Those that come, and those that ask for something that takes long.
     Heavy,
     /// Those whose bucket of requests has been empty and is not full again.
     Greedy,

@@ -27,9 +27,6 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Gives the connections on the ready list their reads until the time for that is over: all of
     /// them, or one of each part of the turn at least.
     pub(super) fn read(&mut self, mut is_over: impl FnMut() -> bool) {
-        for what in self.out.take_clear() {
-            self.service.clear(what, &mut self.out);
-        }
         self.close_too_slow();
         let mut woken = Vec::new();
         self.out.take_woken(&mut woken);
@@ -38,6 +35,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         woken.retain(|id| self.connection(*id).is_some_and(Connection::resume));
         self.ready.begin_round(woken);
         for part in Part::ALL {
+            if part == Part::Heavy {
+                self.serve_clear();
+            }
             let count = self.ready.len(part);
             let requests_max = self.requests_max(part, count);
             for _ in 0..count {
@@ -52,6 +52,15 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.out.set_late(false);
+    }
+
+    /// What waits in the service for what is clear goes on. After those that talk: one that was
+    /// behind has its own word before others fill its queue again.
+    fn serve_clear(&mut self) {
+        for what in self.out.take_clear() {
+            self.service.clear(what, &mut self.out);
+        }
+        self.close_too_slow();
     }
 
     /// How many pings and requests of each one are served, when there are so many in this part.
@@ -75,6 +84,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                     return false;
                 }
                 self.connections[id.index()].set_greedy(false);
+            }
+            Part::First if connection.is_newcomer() => {
+                self.wait(id, Wait::Others);
+                return false;
             }
             Part::Heavy if !connection.resume() => return false,
             Part::First | Part::Heavy | Part::Greedy => {}

@@ -90,6 +90,28 @@ fn who_talks_comes_before_hundreds_who_ping_all_the_time() {
 }
 
 #[test]
+fn who_talks_comes_before_hundreds_who_come() {
+    let mut sim = Sim::with(large_reads(), |_| Echo);
+    let talker = sim.connect(PLENTY);
+    sim.send(&talker, "I am here\n");
+    sim.settle();
+    assert_eq!(talker.take_output(), "I am here\n");
+    let mut newcomers = Vec::new();
+    for turn in 0..20 {
+        for _ in 0..50 {
+            let newcomer = sim.connect(PLENTY);
+            sim.send(&newcomer, "hello\n");
+            newcomers.push(newcomer);
+        }
+        sim.send(&talker, "and I talk\n");
+        sim.short_turn(10);
+        assert_eq!(talker.take_output(), "and I talk\n", "in turn {turn}");
+    }
+    sim.settle();
+    assert!(newcomers.iter().all(|peer| peer.output() == "hello\n"), "all are served");
+}
+
+#[test]
 fn who_requests_too_much_is_served_when_nobody_else_wants_to_be() {
     let mut sim = Sim::with(large_reads(), |_| Echo);
     let (flooder, other) = (sim.connect(PLENTY), sim.connect(PLENTY));
@@ -217,4 +239,51 @@ fn a_request_that_waits_for_its_turn_is_not_late() {
     sim.short_turn(1);
     sim.settle();
     assert!(page.output().starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.output());
+}
+
+/// Sends much to one that says so much as a word, and more whenever it has read that.
+struct Refill;
+
+impl Refill {
+    fn fill(client: ClientId, out: &mut Delivery) {
+        out.send(client, |to| to.message(FrameKind::Text, |bytes| bytes.extend([b'x'; 2000])));
+        out.call_when_clear(Wait::ClientClear(client));
+    }
+}
+
+impl Service for Refill {
+    fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
+
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        if message.bytes.starts_with(b"fill") {
+            Refill::fill(client, out);
+        } else {
+            out.send(client, |to| to.message(FrameKind::Text, |bytes| bytes.extend(b"heard")));
+        }
+        Outcome::Done
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        if let Wait::ClientClear(client) = what {
+            Refill::fill(client, out);
+        }
+    }
+
+    fn closed(&mut self, _: ClientId, _: crate::ids::Peer, _: &mut Delivery) {}
+}
+
+#[test]
+fn who_is_behind_is_heard_before_others_fill_its_queue_again() {
+    let mut sim = Sim::new(ConnectionLimits { read_bytes_max: 4096, ..limits() }, |_| Refill);
+    let victim = sim.connect(10);
+    sim.send(&victim, "fill\n");
+    sim.settle();
+    sim.send(&victim, "help\n");
+    sim.settle();
+    assert!(!victim.output().contains("heard"), "it has much to read first");
+    sim.drain(&victim, 2000);
+    sim.settle();
+    sim.drain(&victim, 2000);
+    sim.settle();
+    assert!(victim.output().contains("heard"), "{}", victim.output());
 }
