@@ -128,7 +128,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub memory_mib: Option<u32>,
 
-    /// How long a client may take nothing of what is waiting for it before it is disconnected.
+    /// How long a client may take nothing while more than 256 KiB are waiting for it before it is
+    /// disconnected; twelve times as long while less is waiting.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "CHAT_TOO_SLOW", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub too_slow: u32,

@@ -170,10 +170,6 @@ impl Service for Chat {
         );
     }
 
-    fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
-        self.backlog_wait(client)
-    }
-
     fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
         self.backlog.has_any_of(client).then_some(Wait::Backlog(client))
     }

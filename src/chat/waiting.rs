@@ -161,12 +161,6 @@ impl Chat {
             cx.reply(&Reply::Error { code, message, reference });
         }
     }
-
-    /// What must come first before more is read of a client.
-    pub(super) fn backlog_wait(&self, client: ClientId) -> Option<Wait> {
-        let is_full = self.backlog.has_any_of(client) && !self.backlog.has_room_for(client, 1);
-        is_full.then_some(Wait::Backlog(client))
-    }
 }
 
 fn not_said(text: &str) -> RequestError {

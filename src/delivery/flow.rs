@@ -4,8 +4,8 @@
 //! talking, and publishers wait, until it is under half the mark. A service may park what waits and
 //! have itself called when that is over. If the kernel takes nothing more for the client for a
 //! second, it no longer holds its channels up. It is closed as too slow when it stays over the mark
-//! too long, or when what it has queued passes the limit. So is one of which the kernel takes
-//! nothing for as long, however little is queued for it: it would hold that for ever.
+//! too long, or when what it has queued passes the limit. So is one for which the kernel takes
+//! nothing for much longer, however little is queued for it: it would hold that for ever.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -301,7 +301,7 @@ impl Flow {
     /// Checks a client for which the kernel took nothing a while ago.
     pub fn check_blocked(&mut self, client: ClientId, recipient: &mut Recipient) -> Checked {
         let since = recipient.send_queue.as_ref().and_then(|queue| queue.blocked_since);
-        let give_up_at = since.map(|at| at + self.limits.too_slow_ms);
+        let give_up_at = since.map(|at| at + self.limits.blocked_max_ms());
         match give_up_at.filter(|_| !recipient.is_closed) {
             Some(at) if at > self.now.ms => return Checked::Again(at),
             Some(_) => self.give_up(client, recipient),
@@ -478,7 +478,7 @@ impl Flow {
             "{client} takes nothing and holds its channels up"
         );
         let is_too_slow = behind.min(blocked) > limits.too_slow_ms + limits.stalled_ms
-            || blocked > limits.too_slow_ms;
+            || blocked > limits.blocked_max_ms();
         assert!(!is_too_slow, "{client} should have been closed as too slow");
     }
 

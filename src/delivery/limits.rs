@@ -26,6 +26,15 @@ pub struct DeliveryLimits {
     pub pace_ahead_ms: Option<Millis>,
 }
 
+impl DeliveryLimits {
+    /// How long the kernel may take nothing for a client under the mark. Much longer than over it:
+    /// the kernel takes more in steps only, as its buffers empty, and one that reads slowly must
+    /// not be taken for one that does not read.
+    pub fn blocked_max_ms(&self) -> Millis {
+        12 * self.too_slow_ms
+    }
+}
+
 impl Default for DeliveryLimits {
     fn default() -> DeliveryLimits {
         DeliveryLimits {

@@ -42,7 +42,7 @@ impl Delivery {
     }
 
     /// Clients of which the kernel has begun to take nothing, and that are to be checked when it
-    /// has taken nothing for `too_slow_ms`.
+    /// has taken nothing for `blocked_max_ms`.
     pub(crate) fn take_newly_blocked(&mut self) -> Vec<ClientId> {
         self.flow.take_newly_blocked()
     }

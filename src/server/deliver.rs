@@ -143,7 +143,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             self.timers.push(at, id, Due::Pressure);
         }
-        let at = self.out.now().ms + self.settings.limits.delivery.too_slow_ms;
+        let at = self.out.now().ms + self.settings.limits.delivery.blocked_max_ms();
         for id in self.out.take_newly_blocked() {
             self.timers.push(at, id, Due::Blocked);
         }

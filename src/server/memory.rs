@@ -47,6 +47,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.metrics.memory_searches += 1;
         // What it holds for its own convenience goes before any client does.
         self.service.trim();
+        if !self.out.is_over_budget() {
+            return;
+        }
         let all = self.connections.iter().map(|(key, connection)| connection.id(key));
         let mut holders: Vec<_> =
             all.filter(|id| self.held_by(*id) > 0).map(|id| (self.rank(id), id)).collect();

@@ -382,7 +382,6 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         self.visit.served_bytes += message.bytes.len();
-        self.metrics.messages += 1;
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
         self.conclude(id, outcome);
         Some(used)
@@ -408,7 +407,6 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Offers the service a message.
     fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
         self.visit.served_bytes += bytes.len();
-        self.metrics.messages += 1;
         let connection = &mut self.connections[id.index()];
         let message = Incoming { peer: connection.peer(), kind, bytes };
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
@@ -417,6 +415,9 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Does what the service wants done after a message.
     fn conclude(&mut self, id: ClientId, outcome: Outcome) {
+        if !matches!(outcome, Outcome::Blocked(_)) {
+            self.metrics.messages += 1;
+        }
         match outcome {
             Outcome::Done => self.close_too_slow(),
             Outcome::Blocked(until) => self.wait(id, until),

@@ -174,7 +174,7 @@ pub fn hoarders_of_half_a_line_are_let_go() {
         }
         let took = told.elapsed();
         println!("half a line: the last was let go after {} ms", took.as_millis());
-        assert!(took < Duration::from_secs(4), "{took:?}");
+        assert!(took < Duration::from_secs(16), "{took:?}");
     });
 }
 

@@ -289,3 +289,13 @@ fn who_types_where_much_is_said_is_not_shown() {
     assert_eq!(stage.offer("web", br#"{"type": "typing"}"#), Outcome::Done);
     assert_eq!(stage.hear("other").len(), 1, "what alice said");
 }
+
+#[test]
+fn a_request_behind_a_long_message_is_heard() {
+    let mut stage = two_rooms();
+    fill_lobby(&mut stage, "alice");
+    let alice = stage.id("alice");
+    assert_eq!(stage.offer("alice", "y".repeat(9000).as_bytes()), Outcome::Done);
+    assert_eq!(stage.chat.waits(alice, &stage.out), None, "it is read on, so that /leave is heard");
+    assert_eq!(stage.offer("alice", b"more"), Outcome::Blocked(Wait::Backlog(alice)));
+}

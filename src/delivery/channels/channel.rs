@@ -250,12 +250,15 @@ impl Subscribers {
             let from = mem::take(&mut member.from) as usize;
             let first = copies.partition_point(|copy| copy.sender < member.client);
             let copies = copies[first..].iter().take_while(|copy| copy.sender == member.client);
+            // All its parts together decide: the first that it shares holds the batch for the others.
+            let own = copies.clone().map(|copy| (copy.end - copy.start) as usize).sum::<usize>();
+            let is_small = (batch.len() - from - own) * SHARED_PART_MIN < batch.len();
             pieces(from, batch.len(), copies, |piece| {
                 let share = match piece {
                     Piece::Shared(range) if range == (0..batch.len()) => {
                         Share::Batch(batch.clone())
                     }
-                    Piece::Shared(range) if range.len() * SHARED_PART_MIN < batch.len() => {
+                    Piece::Shared(range) if is_small => {
                         Share::Copy(&batch[range])
                     }
                     Piece::Shared(range) => Share::Batch(batch.slice(range)),

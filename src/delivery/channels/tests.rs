@@ -314,3 +314,18 @@ proptest! {
         }
     }
 }
+
+/// Each gets most of the batch in several parts, and the first of them holds it for the others.
+#[test]
+fn many_who_speak_in_turns_share_what_they_said() {
+    let mut sim = Sim::with(100);
+    for _ in 0..5 {
+        (0..100).for_each(|key| sim.say_as(key, &"x".repeat(60), ""));
+    }
+    let mut copied = 0;
+    sim.channel.freeze(&MemoryAccount::default(), |_, share, _| match share {
+        Share::Batch(_) => {}
+        Share::Copy(bytes) => copied += bytes.len(),
+    });
+    assert_eq!(copied, 0);
+}
