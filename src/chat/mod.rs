@@ -206,16 +206,18 @@ impl Service for Chat {
         {
             return Outcome::Blocked(Wait::Backlog(client));
         }
-        if parsed.as_ref().is_ok_and(Request::asks_much) {
-            if !cx.out.is_late() {
-                return Outcome::Blocked(Wait::Others);
-            }
-            if !cx.out.may_answer(client) {
-                return Outcome::Blocked(Wait::Memory);
-            }
+        if !cx.out.is_late() && parsed.as_ref().is_ok_and(Request::asks_much) {
+            return Outcome::Blocked(Wait::Others);
         }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
         let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        // What may be answered is granted once, so flood control is asked first.
+        if parsed.as_ref().is_ok_and(Request::asks_much)
+            && session.bucket.has_token(now_ms, rate)
+            && !cx.out.may_answer(client)
+        {
+            return Outcome::Blocked(Wait::Memory);
+        }
         if let Err(at) = session.bucket.try_take(now_ms, rate) {
             return Outcome::Blocked(Wait::Time(at));
         }

@@ -9,7 +9,6 @@ use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::DIRECTS_PARKED_MAX;
 use crate::chat::text::quote;
 use crate::delivery::{Delivery, Wait};
-use crate::ids::ClientId;
 
 /// Of a text that is given back, so many characters are shown.
 const GIVEN_BACK_CHARS: usize = 40;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The part of the memory that may be held for clients, unless `--memory-mib` says otherwise.
 const BUDGET_PART: u64 = 4;
-/// No machine is so small that less would do.
+/// Less only on a machine of which this is more than half.
 const BUDGET_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// On a system that does not say what it has.
 const BUDGET_BYTES_UNKNOWN: u64 = 256 * 1024 * 1024;
@@ -31,7 +31,7 @@ fn budget(read: impl Fn(&Path) -> Option<String>) -> u64 {
     // Without a limit there is a word, or a number larger than any machine.
     let limits = limits.filter_map(|limit| limit.trim().parse().ok());
     match limits.chain(machine).min() {
-        Some(memory) => (memory / BUDGET_PART).max(BUDGET_BYTES_MIN),
+        Some(memory) => (memory / BUDGET_PART).max(BUDGET_BYTES_MIN.min(memory / 2)),
         None => BUDGET_BYTES_UNKNOWN,
     }
 }

@@ -72,6 +72,10 @@ impl Chat {
             Some(replay) => replay.clone(),
             None => {
                 let replay = self.encode_replay(cx, room, extent);
+                // They count for what is short, and others wait for it.
+                if cx.out.is_short_of_memory() {
+                    self.replays.clear();
+                }
                 self.replays.insert(id, encoding, extent, &replay);
                 replay
             }

@@ -258,9 +258,7 @@ impl Subscribers {
                     Piece::Shared(range) if range == (0..batch.len()) => {
                         Share::Batch(batch.clone())
                     }
-                    Piece::Shared(range) if is_small => {
-                        Share::Copy(&batch[range])
-                    }
+                    Piece::Shared(range) if is_small => Share::Copy(&batch[range]),
                     Piece::Shared(range) => Share::Batch(batch.slice(range)),
                     Piece::Copy(bytes) => Share::Copy(bytes),
                 };
