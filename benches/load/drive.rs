@@ -231,8 +231,9 @@ fn idle(fleet: &mut Fleet, server: &Server, clients: usize) -> Result<Sample> {
     fleet.connect_members(clients)?;
     fleet.settle()?;
     let mut sample = meter.stop(fleet, server)?;
-    // What was needed for a moment only may be given back.
-    std::thread::sleep(Duration::from_millis(300));
+    // What was needed for a moment only may be given back, and comings that a server sums up may be
+    // told.
+    std::thread::sleep(Duration::from_millis(1500));
     sample.resident_bytes = server.resident_bytes()?;
     sample.units = (clients - EARLY_MEMBERS.min(clients)) as u64;
     sample.bytes_per_client =

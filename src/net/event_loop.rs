@@ -1,9 +1,8 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
-use std::io;
 use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
+use std::{io, mem, thread};
 
 use log::info;
 use mio::net::TcpStream;
@@ -59,6 +58,8 @@ pub struct EventLoop<A> {
     worker: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
+    /// How many writes there had been when that was last looked at.
+    writes: u64,
     metrics: NetMetrics,
     drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
@@ -107,6 +108,7 @@ impl<A: Service> EventLoop<A> {
             worker: Worker::default(),
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::default(),
+            writes: 0,
             metrics: NetMetrics::default(),
             drain,
             drain_until: None,
@@ -226,7 +228,10 @@ impl<A: Service> EventLoop<A> {
     /// If no such moment comes, it goes back bit by bit.
     fn trim_when_idle(&mut self, events: &Events, now: Now) {
         let held_bytes = self.server.held_bytes();
-        if !events.is_empty() {
+        let writes = self.server.delivery_metrics().writes;
+        // What deadlines have had written leaves memory behind as well.
+        let has_written = writes != mem::replace(&mut self.writes, writes);
+        if !events.is_empty() || has_written {
             self.trim_timer.put_off(now);
         } else if !self.server.is_busy() && self.trim_timer.take_due(now) {
             self.server.trim();
