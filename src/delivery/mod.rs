@@ -145,7 +145,7 @@ impl Delivery {
     pub fn encode_shared(&mut self, client: ClientId, encode: impl FnOnce(&mut Encoder)) -> Bytes {
         let mut messages = self.encode(client, encode);
         messages.shrink_to_fit();
-        self.account().share(messages)
+        self.share(messages)
     }
 
     /// Encodes messages for one client without sending them: a [`SenderCopy`].
