@@ -34,6 +34,17 @@ impl fmt::Display for ClientId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
+/// One turn's changes to what is kept. They are numbered from 1 on; 0 is before all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub u64);
+
+impl GroupId {
+    #[must_use]
+    pub fn next(self) -> GroupId {
+        GroupId(self.0 + 1)
+    }
+}
+
 /// A peer's address in 18 bytes; tens of thousands of idle clients keep one each.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {

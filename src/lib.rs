@@ -127,5 +127,6 @@ pub mod net;
 pub mod server;
 pub mod service;
 pub mod site;
+pub mod store;
 pub mod throttle;
 pub mod wire;

@@ -52,9 +52,12 @@ impl Chat {
             Wait::ClientClear(client) => {
                 self.sessions.get(client).is_some() && out.client_congested(client)
             }
-            Wait::Time(_) | Wait::Ticket(_) | Wait::Memory | Wait::Others | Wait::Backlog(_) => {
-                false
-            }
+            Wait::Time(_)
+            | Wait::Ticket(_)
+            | Wait::Memory
+            | Wait::Others
+            | Wait::Backlog(_)
+            | Wait::Store => false,
         }
     }
 

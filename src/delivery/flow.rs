@@ -47,6 +47,8 @@ pub enum Wait {
     Others,
     /// The service has less of this client's waiting than it had.
     Backlog(ClientId),
+    /// The store has caught up with what has been recorded.
+    Store,
 }
 
 impl Wait {

@@ -33,7 +33,7 @@ use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::recipients::{Priority, Recipients};
-use crate::ids::ClientId;
+use crate::ids::{ClientId, GroupId};
 use crate::memory::MemoryAccount;
 
 pub use channels::Batch;
@@ -62,6 +62,10 @@ pub struct Delivery {
     is_draining: bool,
     /// See [`Delivery::is_late`].
     is_late: bool,
+    /// What is said to clients from now on follows from this group, and is held until it is
+    /// durable.
+    newest_group: GroupId,
+    durable_group: GroupId,
 }
 
 /// What services call.
@@ -78,6 +82,8 @@ impl Delivery {
             metrics: DeliveryMetrics::default(),
             is_draining: false,
             is_late: false,
+            newest_group: GroupId::default(),
+            durable_group: GroupId::default(),
         }
     }
 
@@ -234,6 +240,30 @@ impl Delivery {
     /// that is congested now.
     pub fn call_when_clear(&mut self, what: Wait) {
         self.flow.call_when_clear(what);
+    }
+
+    /// What is said to clients from now on follows from this group, of so many bytes: it is held
+    /// until the group is durable. Called when the first of a turn's changes is made, and again
+    /// with the bytes of each that is added.
+    pub fn record(&mut self, group: GroupId, bytes: usize) {
+        let _ = bytes;
+        self.newest_group = group;
+    }
+
+    /// All groups up to this one are durable: what follows from them may leave.
+    pub fn durable(&mut self, group: GroupId) {
+        self.durable_group = group;
+    }
+
+    /// The newest group that anything follows from, and the newest that is durable.
+    pub fn groups(&self) -> (GroupId, GroupId) {
+        (self.newest_group, self.durable_group)
+    }
+
+    /// Whether so much is held for the store that nothing more is to be recorded: requests that
+    /// would wait for [`Wait::Store`].
+    pub fn is_store_behind(&self) -> bool {
+        false
     }
 
     /// Those who wait for this go on; for what the service alone knows of.

@@ -225,7 +225,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             | Wait::ClientClear(_)
             | Wait::Ticket(_)
             | Wait::Memory
-            | Wait::Backlog(_) => self.out.wait(id, until),
+            | Wait::Backlog(_)
+            | Wait::Store => self.out.wait(id, until),
         }
     }
 

@@ -61,6 +61,21 @@ pub struct Job {
     pub run: Box<dyn FnOnce() -> Answer + Send>,
 }
 
+/// Makes the event loop begin a turn; called on any thread.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// What has become of what a service keeps, since it was last asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// What it has in memory is, or will be, what it keeps.
+    Whole,
+    /// It could not be kept. The service has gone back to what is: all connections have to be
+    /// closed, and what is held for them dropped.
+    Lost,
+    /// As `Lost`, and nothing can be kept any more: the server has to stop.
+    Broken,
+}
+
 /// A service: the server calls it, and it answers through [`Delivery`] alone.
 ///
 /// Between `opened` and `closed` of a client its messages come one by one, in order.
@@ -178,6 +193,17 @@ pub trait Service {
     /// yet: what has to be kept is kept now.
     fn keep(&mut self, out: &mut Delivery) {
         let _ = out;
+    }
+
+    /// How to begin a turn when what is kept has become durable; called once, at the start.
+    fn set_wake(&mut self, wake: Wake) {
+        drop(wake);
+    }
+
+    /// Tells delivery what has become durable. Called at the start of every turn.
+    fn stored(&mut self, out: &mut Delivery) -> Kept {
+        let _ = out;
+        Kept::Whole
     }
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent

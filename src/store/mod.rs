@@ -1,0 +1,210 @@
+//! What is kept for good, and how to ask for it: the trait of a store, and the words that a chat
+//! and its store share.
+//!
+//! A chat hands over the changes of each turn as one *group* and goes on. What leaves the server
+//! waits until the store says that the group is durable: what anybody was shown is never taken
+//! back. Reading is slow work: a [`Reader`] is called on another thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::ids::GroupId;
+
+/// One change to what is kept. Rooms are named by the ids that the chat gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A room is there, and nothing was said in it yet. `first_id`: the id that its first message
+    /// will have.
+    RoomOpened {
+        room: u64,
+        name: Box<str>,
+        key: Box<str>,
+        skeletons: Vec<Box<str>>,
+        first_id: u64,
+    },
+    /// A room in which nothing was ever said is gone.
+    RoomClosed {
+        room: u64,
+    },
+    TopicSet {
+        room: u64,
+        topic: Box<str>,
+    },
+    /// A message; ids of a room have no holes.
+    Said {
+        room: u64,
+        message: StoredMessage,
+        key: Option<Box<str>>,
+    },
+    /// How many numbers guests have been given.
+    Guests(u64),
+}
+
+/// A message as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    pub id: u64,
+    pub unix_ms: u64,
+    pub is_action: bool,
+    /// As shown at the time.
+    pub author: Box<str>,
+    pub text: Box<str>,
+}
+
+/// A room as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoom {
+    pub room: u64,
+    pub name: Box<str>,
+    pub topic: Box<str>,
+    /// The ids of the messages that are kept: the first, and the one that comes next.
+    pub first_id: u64,
+    pub next_id: u64,
+    /// The newest messages that fit into what the reader was asked for, oldest first.
+    pub newest: Vec<StoredMessage>,
+}
+
+/// What a chat starts with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Belongs to the data: message ids start over with it.
+    pub epoch: Box<str>,
+    pub guests: u64,
+    /// The id of the room that is opened next.
+    pub next_room: u64,
+    /// The highest message id of any room that is no more.
+    pub ids_used: u64,
+    /// The rooms spoken in last, the last one first, as many as were asked for.
+    pub rooms: Vec<StoredRoom>,
+}
+
+/// What has become of the groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All groups up to this one are durable.
+    Durable(GroupId),
+    /// The groups after this one will never be: what is in memory is ahead of the store, and has
+    /// to be thrown away ([`Store::reload`]). The store goes on, with this group's successor.
+    Lost(GroupId),
+    /// As `Lost`, and the store will take nothing more: the process has to end.
+    Broken(GroupId),
+}
+
+/// Whether changes can be recorded now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    Free,
+    /// The disk is full, or the store has reached its size: nothing is to be recorded.
+    Full,
+}
+
+/// Keeps changes, group by group.
+pub trait Store: fmt::Debug {
+    /// Begins to make the changes of one turn durable. Groups come in order, without holes.
+    fn append(&mut self, group: GroupId, changes: Vec<Change>);
+
+    /// What has become of the groups by now. Asked in every turn: it costs next to nothing.
+    fn progress(&mut self) -> Progress;
+
+    fn space(&self) -> Space;
+
+    /// What reads it; to be called on another thread.
+    fn reader(&self) -> Arc<dyn Reader>;
+
+    /// What is there now, after [`Progress::Lost`]; as at the start.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn reload(&mut self) -> Result<Loaded, StoreError>;
+}
+
+/// Which messages of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    pub room: u64,
+    /// Ids from this one on,
+    pub from: u64,
+    /// and before this one.
+    pub before: u64,
+    /// Whether the newest of them are wanted, or else the oldest.
+    pub newest: bool,
+    pub messages_max: usize,
+    /// Bytes of texts and names; one message is told even if it has more.
+    pub bytes_max: usize,
+}
+
+/// What a search is for; made from what was typed by [`search`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchRequest {
+    /// The words, as typed.
+    pub words: Box<str>,
+    /// The rooms that may be read, if not all.
+    pub rooms: Option<Vec<u64>>,
+    /// The key of an author's name.
+    pub from: Option<Box<str>>,
+    /// Times in milliseconds since 1970.
+    pub before_ms: Option<u64>,
+    pub after_ms: Option<u64>,
+    /// Where the page before ended.
+    pub cursor: Option<u64>,
+    pub hits_max: usize,
+}
+
+/// One message that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub room: Box<str>,
+    pub message: StoredMessage,
+}
+
+/// What was found, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub hits: Vec<Hit>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<u64>,
+}
+
+/// A room that was looked for, or another that looks like it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundRoom {
+    pub room: Option<StoredRoom>,
+    /// The name of another room that could be taken for it.
+    pub alike: Option<Box<str>>,
+}
+
+/// Reads what is durable. Slow: never called on the event loop.
+pub trait Reader: Send + Sync + fmt::Debug {
+    /// The room whose name has this key, with its newest messages, and one that looks like it.
+    ///
+    /// # Errors
+    /// Why nothing can be read.
+    fn room(
+        &self,
+        key: &str,
+        skeletons: &[Box<str>],
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Result<FoundRoom, StoreError>;
+
+    /// Messages of a room, oldest first.
+    ///
+    /// # Errors
+    /// Why nothing can be read.
+    fn page(&self, page: &PageRequest) -> Result<Vec<StoredMessage>, StoreError>;
+
+    /// # Errors
+    /// Why nothing can be read, or that it takes too long.
+    fn search(&self, search: &SearchRequest) -> Result<Found, StoreError>;
+}
+
+/// Why something cannot be read or kept.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    #[error("{0}")]
+    Failed(Box<str>),
+    #[error("that takes too long: look for more, or rarer, words")]
+    TooSlow,
+}
