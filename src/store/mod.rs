@@ -5,6 +5,9 @@
 //! waits until the store says that the group is durable: what anybody was shown is never taken
 //! back. Reading is slow work: a [`Reader`] is called on another thread.
 
+pub mod place;
+pub mod sqlite;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -100,10 +103,16 @@ pub enum Space {
     Full,
 }
 
+/// What is called, on another thread, after [`Store::progress`] or [`Store::space`] has changed.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// Keeps changes, group by group.
 pub trait Store: fmt::Debug {
     /// Begins to make the changes of one turn durable. Groups come in order, without holes.
     fn append(&mut self, group: GroupId, changes: Vec<Change>);
+
+    /// Whom to tell when something has changed; called once, at the start.
+    fn set_wake(&mut self, wake: Wake);
 
     /// What has become of the groups by now. Asked in every turn: it costs next to nothing.
     fn progress(&mut self) -> Progress;
