@@ -81,6 +81,21 @@ pub struct Loaded {
     pub ids_used: u64,
     /// The rooms spoken in last, the last one first, as many as were asked for.
     pub rooms: Vec<StoredRoom>,
+    /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
+    pub keys: Vec<StoredKey>,
+}
+
+/// As many keys as a chat knows messages by that are sent again.
+pub const KEYS_MAX: usize = 65_536;
+
+/// The key that a client gave to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    pub room: u64,
+    pub key: Box<str>,
+    /// Of the message.
+    pub id: u64,
+    pub unix_ms: u64,
 }
 
 /// What has become of the groups.

@@ -13,8 +13,11 @@ use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, Target};
 use super::{Durability, system};
-use crate::store::{Change, StoredMessage};
+use crate::store::{Change, KEYS_MAX, StoredMessage};
 
+/// What has to fit before anything is taken again: less could be there though a turn's changes
+/// would not fit.
+const PROBE_BYTES: u32 = 256 * 1024;
 /// How long another program may hold the file, such as an administrator's `sqlite3`.
 const BUSY: Duration = Duration::from_secs(2);
 /// How long emptying the journal may wait for those who read it, while what is said waits.
@@ -23,8 +26,6 @@ const EMPTYING_BUSY: Duration = Duration::from_millis(50);
 const STATEMENTS_MAX: usize = 32;
 /// Messages forgotten in one transaction, so that what is said hardly waits for it.
 const EXPIRED_MAX: usize = 1000;
-/// Keys are for clients that lost their connection; more of them are of no use.
-const KEYS_MAX: u64 = 65_536;
 
 /// The file, open for writing.
 pub struct Database {
@@ -95,7 +96,7 @@ impl Database {
                 };
                 insert_message(&mut insert, next_n, *room, message)?;
                 if let Some(key) = key {
-                    insert_key(&step, next_n, *room, key, message.id)?;
+                    insert_key(&step, next_n, *room, key, message)?;
                 }
                 said.insert(*room, Said { next_id: message.id + 1, last_n: next_n });
                 next_n += 1;
@@ -109,8 +110,7 @@ impl Database {
     fn forget_oldest(&mut self, before_ms: u64) -> rusqlite::Result<usize> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let forgotten = forget_messages(&step, before_ms)?;
-        let keys = "DELETE FROM message_keys WHERE n <= ?1";
-        step.prepare_cached(keys)?.execute([self.next_n.saturating_sub(KEYS_MAX)])?;
+        forget_keys(&step)?;
         step.commit()?;
         Ok(forgotten)
     }
@@ -123,9 +123,10 @@ impl Target for Database {
     }
 
     fn probe(&mut self) -> Result<(), Failure> {
-        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Meta::IsClean.set(&step, 0)?;
-        Ok(step.commit()?)
+        let sql = format!("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob({PROBE_BYTES}))");
+        self.connection.execute(&sql, [])?;
+        self.connection.execute("DELETE FROM meta WHERE key = 'probe'", [])?;
+        Ok(())
     }
 
     fn expire(&mut self, before_ms: u64) -> Result<usize, Failure> {
@@ -146,8 +147,13 @@ impl Target for Database {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         Meta::IsClean.set(&step, 1)?;
         step.commit()?;
-        checkpoint(&self.connection, &self.shared, "TRUNCATE")?;
-        Ok(self.connection.close().map_err(|(_, error)| error)?)
+        // Without it, what is in the journal is as durable; there may be no room for it.
+        match checkpoint(&self.connection, &self.shared, "TRUNCATE").map_err(Failure::from) {
+            Err(Failure::Sync(why)) => Err(Failure::Sync(why)),
+            Ok(_) | Err(Failure::Disk(_) | Failure::Wrong(_)) => {
+                Ok(self.connection.close().map_err(|(_, error)| error)?)
+            }
+        }
     }
 }
 
@@ -206,10 +212,11 @@ fn insert_key(
     n: u64,
     room: u64,
     key: &str,
-    id: u64,
+    message: &StoredMessage,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO message_keys VALUES (?1, ?2, ?3, ?4)";
-    step.prepare_cached(sql)?.execute(params![n, room, key, id]).map(drop)
+    let sql = "INSERT INTO message_keys VALUES (?1, ?2, ?3, ?4, ?5)";
+    let of_message = params![n, room, key, message.id, message.unix_ms];
+    step.prepare_cached(sql)?.execute(of_message).map(drop)
 }
 
 /// Once for each room, however much was said there. A room that is not there is an error of ours,
@@ -253,6 +260,13 @@ fn forget_messages(step: &Transaction<'_>, before_ms: u64) -> rusqlite::Result<u
         update.execute(params![room, first_id])?;
     }
     Ok(count)
+}
+
+/// The keys that no chat is told of any more.
+fn forget_keys(step: &Transaction<'_>) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM message_keys WHERE n <= \
+               (SELECT n FROM message_keys ORDER BY n DESC LIMIT 1 OFFSET ?1)";
+    step.prepare_cached(sql)?.execute([KEYS_MAX]).map(drop)
 }
 
 /// Rooms of which everything said is forgotten. Only at the start, when nobody is in them.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::Preload;
 use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
-use crate::store::{Loaded, StoredRoom};
+use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
 
 /// Reads the rooms spoken in last. Only few of them get their messages at once: a start has to be
 /// quick however much there is.
@@ -31,7 +31,19 @@ pub fn load(
         next_room: Meta::NextRoom.number(&snapshot)?.max(1),
         ids_used: Meta::IdsUsed.number(&snapshot)?,
         rooms,
+        keys: newest_keys(&snapshot)?,
     })
+}
+
+fn newest_keys(connection: &Connection) -> rusqlite::Result<Vec<StoredKey>> {
+    let sql = "SELECT room, key, id, unix_ms FROM message_keys ORDER BY n DESC LIMIT ?1";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([KEYS_MAX], |row| {
+        Ok(StoredKey { room: row.get(0)?, key: row.get(1)?, id: row.get(2)?, unix_ms: row.get(3)? })
+    })?;
+    let mut keys: Vec<StoredKey> = rows.collect::<rusqlite::Result<_>>()?;
+    keys.reverse();
+    Ok(keys)
 }
 
 /// Gives messages to the first rooms and to this one. Each may take an equal part of what the ones

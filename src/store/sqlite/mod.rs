@@ -6,6 +6,7 @@
 //! | `history.db` | all that is kept; `-wal` and `-shm` beside it are parts of it while it is open |
 //! | `lock` | locked by the server that uses the directory |
 //! | `history.version-N.db` | a copy from before a newer server changed the file |
+//! | `history.before-restore-N.db` | what was there before a backup was put in its place |
 //!
 //! What is durable is in the journal (`-wal`), synced; checkpoints move it into the file later.
 
@@ -18,6 +19,7 @@ mod reader;
 mod schema;
 mod shared;
 mod system;
+pub mod tools;
 mod writer;
 
 #[cfg(test)]
@@ -27,13 +29,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rusqlite::Connection;
 
 pub use open::OpenError;
-pub use reader::SqliteReader;
 pub use system::new_epoch;
 
 use load::load;
+use reader::SqliteReader;
 use shared::Shared;
 use writer::{Command, Group};
 
@@ -47,12 +50,12 @@ const PAGE_BYTES: u32 = 4096;
 pub const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 
 /// What an acknowledged message outlives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Durability {
-    /// A power cut.
+    /// It outlives a power cut.
     #[default]
     Power,
-    /// The end of the process, however sudden.
+    /// It outlives the end of the process, however sudden, but not a power cut.
     Process,
 }
 
@@ -126,11 +129,6 @@ impl SqliteStore {
     pub fn closer(&self) -> Closer {
         Closer { commands: Arc::clone(&self.commands), shared: Arc::clone(&self.shared) }
     }
-
-    /// As [`Store::reader`], with its type.
-    pub fn sqlite_reader(&self) -> Arc<SqliteReader> {
-        Arc::clone(&self.reader)
-    }
 }
 
 impl Store for SqliteStore {
@@ -156,7 +154,7 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
-        self.sqlite_reader()
+        Arc::clone(&self.reader) as Arc<dyn Reader>
     }
 
     fn reload(&mut self) -> Result<Loaded, StoreError> {

@@ -15,7 +15,7 @@ const QUESTION_MAX: Duration = Duration::from_millis(200);
 /// How many steps of SQLite's machine pass between two looks at the clock: some 10 us.
 const STEPS: i32 = 1000;
 /// Reading waits for nobody but somebody who recovers the journal.
-const BUSY: Duration = Duration::from_secs(1);
+pub const BUSY: Duration = Duration::from_secs(1);
 /// Statements that are kept ready: all there are.
 const STATEMENTS_MAX: usize = 16;
 
@@ -29,21 +29,6 @@ impl SqliteReader {
     pub fn open(file: &Path) -> rusqlite::Result<SqliteReader> {
         let connection = Mutex::new(open_to_read(file)?);
         Ok(SqliteReader { connection, file: file.to_owned() })
-    }
-
-    /// The id of the message in a room that was said with this key, if it is known still.
-    ///
-    /// # Errors
-    /// Why nothing can be read.
-    pub fn id_of_key(&self, room: u64, key: &str) -> Result<Option<u64>, StoreError> {
-        self.ask(|connection| {
-            let sql = "SELECT id FROM message_keys WHERE room = ?1 AND key = ?2 \
-                       ORDER BY n DESC LIMIT 1";
-            connection
-                .prepare_cached(sql)?
-                .query_row(params![room, key], |row| row.get(0))
-                .optional()
-        })
     }
 
     /// Answers a question, within the time that one may take.
@@ -135,7 +120,8 @@ pub fn with_newest(
     Ok(StoredRoom { newest: page(connection, &wanted)?, ..room })
 }
 
-fn page(connection: &Connection, wanted: &PageRequest) -> rusqlite::Result<Vec<StoredMessage>> {
+/// See [`Reader::page`].
+pub fn page(connection: &Connection, wanted: &PageRequest) -> rusqlite::Result<Vec<StoredMessage>> {
     let order = if wanted.newest { "DESC" } else { "ASC" };
     let sql = format!(
         "SELECT id, unix_ms, is_action, author, text FROM messages \

@@ -50,14 +50,14 @@ CREATE TABLE messages(
 ) STRICT;
 CREATE UNIQUE INDEX messages_by_id ON messages(room, id);
 
--- The keys that clients gave to messages, so that one that is sent again is known.
+-- The newest keys that clients gave to messages, so that one that is sent again is known.
 CREATE TABLE message_keys(
     n INTEGER PRIMARY KEY,
     room INTEGER NOT NULL,
     key TEXT NOT NULL,
-    id INTEGER NOT NULL
+    id INTEGER NOT NULL,
+    unix_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX message_keys_by_key ON message_keys(room, key);
 ";
 
 /// What `meta` holds.

@@ -82,7 +82,7 @@ pub trait Target {
     /// Makes these groups durable, all of them or none.
     fn commit(&mut self, groups: &[Group]) -> Result<(), Failure>;
 
-    /// Writes next to nothing, to see whether that is possible again.
+    /// Writes something of no use, to see whether that is possible again.
     fn probe(&mut self) -> Result<(), Failure>;
 
     /// Forgets some of what was said before this time; returns how much.
