@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -55,6 +56,10 @@ fn help_and_version_are_pages_on_standard_output() {
         "--max-clients-per-address",
         "--connect-rate",
         "--drain-seconds",
+        "--data <DIR>",
+        "--durability",
+        "CHAT_DATA",
+        "CHAT_DURABILITY",
         "CHAT_ADDRESS",
         "CHAT_MODE",
         "CHAT_MAX_MESSAGE_BYTES",
@@ -92,6 +97,18 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--allow-origin", ""], "an origin is missing"),
         (&["--allow-origin", "https://a.example,,https://b.example"], "an origin is missing"),
         (&["--allow-origin", "https://a.example,b.example"], "did you mean https://b.example?"),
+        (&["--data", ""], "--data"),
+        (&["--durability", "hope"], "hope"),
+        (&["--keep-days", "0"], "0"),
+        (&["--data-max-gib", "0"], "0"),
+        (&["backup"], "<FILE>"),
+        (&["restore", "a", "b"], "'b'"),
+        (&["check", "--force"], "--force"),
+        (&["check", "--data", "none"], "--data none"),
+        (&["export", "#a", "--format", "pdf"], "pdf"),
+        (&["export", "#", "--data", "/nowhere"], "name"),
+        (&["help"], "help"),
+        (&["--mode", "chat", "check"], "check"),
         (&["--drain-seconds", "-1"], "-1"),
         (&["--drain-seconds", "3601"], "3601"),
         (&["nonsense"], "nonsense"),
@@ -112,6 +129,9 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("CHAT_CONNECT_RATE", "10/s"),
         ("CHAT_ALLOW_ORIGIN", "chat.example.com"),
         ("CHAT_DRAIN_SECONDS", "soon"),
+        ("CHAT_DURABILITY", "hope"),
+        ("CHAT_KEEP_DAYS", "for ever"),
+        ("CHAT_DATA_MAX_GIB", "all"),
     ] {
         assert_complaint(program().env(name, value), 2, value);
     }
@@ -174,6 +194,126 @@ fn an_address_in_use_is_one_clear_line() {
     assert_complaint(program().arg(&address), 1, &address);
     // An address of documentation (RFC 5737), which no host has.
     assert_complaint(program().arg("192.0.2.1:0"), 1, "192.0.2.1:0");
+}
+
+// ---- The history ----
+
+/// A directory for one test, removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let name = format!("chat-server-process-{name}-{}", std::process::id());
+        Scratch(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server that chats, with this directory.
+fn with_data(data: &Path) -> Command {
+    let mut command = program();
+    command.env("CHAT_DATA", data).args(["127.0.0.1:0", "--mode", "chat"]);
+    command
+}
+
+#[test]
+fn the_log_says_where_history_is_kept() {
+    let scratch = Scratch::new("where");
+    let server = Server::launch(with_data(&scratch.0));
+    server.wait_for_log(&format!("history is kept in {}", scratch.0.display()));
+    // Another one cannot have it.
+    assert_complaint(&mut with_data(&scratch.0), 1, "another server keeps its history in ");
+    let database = scratch.0.join("history.db");
+    server.signal("TERM");
+    let (status, _, log) = server.finish();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    assert!(database.is_file() && !database.with_extension("db-wal").exists());
+
+    let mut command = with_data(Path::new("none"));
+    let server = Server::launch(command);
+    server.wait_for_log("history is in memory only (--data none): a restart forgets it");
+    // What a service manager and the platform say.
+    let home = Scratch::new("home");
+    for (name, below) in [
+        ("STATE_DIRECTORY", ""),
+        ("XDG_DATA_HOME", "chat-server"),
+        ("HOME", ".local/share/chat-server"),
+    ] {
+        command = program();
+        command.args(["127.0.0.1:0", "--mode", "chat"]);
+        for other in ["CHAT_DATA", "STATE_DIRECTORY", "XDG_DATA_HOME", "HOME"] {
+            command.env_remove(other);
+        }
+        let path = home.0.join(name);
+        let server = Server::launch({
+            command.env(name, &path);
+            command
+        });
+        let kept = if below.is_empty() { path } else { path.join(below) };
+        server.wait_for_log(&format!("history is kept in {}", kept.display()));
+    }
+}
+
+/// Echo and broadcast touch no disk.
+#[test]
+fn only_the_chat_keeps_anything() {
+    let scratch = Scratch::new("echo");
+    for mode in ["echo", "broadcast"] {
+        let server = Server::launch({
+            let mut command = program();
+            command.env("CHAT_DATA", &scratch.0).args(["127.0.0.1:0", "--mode", mode]);
+            command
+        });
+        server.join().expect_echo(b"hello\n");
+        assert!(!scratch.0.exists());
+    }
+}
+
+#[test]
+fn a_history_that_cannot_be_used_is_one_clear_line() {
+    let scratch = Scratch::new("unusable");
+    std::fs::create_dir_all(&scratch.0).expect("a directory");
+    let database = scratch.0.join("history.db");
+    std::fs::write(&database, "a letter").expect("a file");
+    assert_complaint(&mut with_data(&scratch.0), 1, "is not a history of this program");
+    assert_complaint(&mut with_data(&database), 1, "cannot keep history in ");
+}
+
+#[test]
+fn a_history_is_looked_after_by_commands() {
+    let scratch = Scratch::new("tools");
+    let (data, backup) = (scratch.0.join("data"), scratch.0.join("backup.db"));
+    let tool = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).env("CHAT_DATA", &data);
+        command
+    };
+    let backup = backup.to_str().expect("UTF-8");
+    assert_complaint(&mut tool(&["check"]), 1, "there is no history in ");
+    let server = Server::launch(with_data(&data));
+    for (arguments, says) in [
+        (&["check"][..], " is sound: "),
+        (&["backup", backup], "backup.db is a copy of "),
+        (&["export", "--help"], "Usage: chat-server export [OPTIONS] <ROOM>"),
+    ] {
+        let done = run(&mut tool(arguments));
+        assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
+        assert!(text(&done.stdout).contains(says), "{arguments:?}: {}", text(&done.stdout));
+    }
+    assert_complaint(&mut tool(&["backup", backup]), 1, "exists already");
+    assert_complaint(&mut tool(&["export", "#nowhere"]), 1, "there is no room #nowhere");
+    assert_complaint(&mut tool(&["restore", backup]), 1, "another server keeps its history in ");
+    server.signal("TERM");
+    assert_eq!(server.finish().0.code(), Some(0));
+    assert_complaint(&mut tool(&["restore", backup]), 1, "--force");
+    let done = run(&mut tool(&["restore", backup, "--force"]));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).ends_with("history.before-restore-1.db\n"));
 }
 
 #[test]
