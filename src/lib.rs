@@ -11,9 +11,10 @@
 //! 4. [`delivery`]: who gets which bytes and when, and who waits for whom.
 //! 5. [`chat`]: the service that people use: requests, users, rooms, history, and the dialects in
 //!    which terminals and programs are told of them.
-//! 6. [`site`]: the page, and everything else that HTTP gets.
-//! 7. [`net`]: sockets, clocks, signals, threads; nothing above touches the system.
-//! 8. [`config`]: flags and environment; only `main` reads it.
+//! 6. [`store`]: what is kept on disk, and the threads that write and read it.
+//! 7. [`site`]: the page, and everything else that HTTP gets.
+//! 8. [`net`]: sockets, clocks, signals, threads; nothing above but the store touches the system.
+//! 9. [`config`]: flags and environment; only `main` reads it.
 //!
 //! [`clock`], [`ids`], [`memory`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
 //! may use whom.
@@ -101,6 +102,8 @@
 //! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
 //! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs` |
 //! | a mode | `src/service/`: a `Service` | `src/config.rs`, `src/main.rs` |
+//! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
+//! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config.rs`: `Tool`, `src/main.rs` |
 //! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
 //! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
 //! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
