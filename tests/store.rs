@@ -1019,7 +1019,8 @@ fn assert_dense(scratch: &Scratch, durable: &BTreeMap<u64, u64>, round: usize) {
     assert_eq!(loaded.rooms.len(), 4, "round {round}");
     for room in &loaded.rooms {
         let last = durable.get(&room.room).copied().unwrap_or(0);
-        assert!(room.next_id > last, "round {round}: {last} was durable in {room:?}");
+        let (number, next) = (room.room, room.next_id);
+        assert!(next > last, "round {round}: {last} was durable in {number}, and {next} is next");
         let (mut from, mut expected) = (1, 1);
         while from < room.next_id {
             let wanted = PageRequest {
