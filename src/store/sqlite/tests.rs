@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ffi};
 
 use super::open::migrate;
+use super::reader::SqliteReader;
 use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
 use super::writer::{Command, Failure, Group, Patience, Target, Writer};
 use crate::ids::GroupId;
-use crate::store::{Change, Progress, Space};
+use crate::store::{Change, Progress, Space, StoreError};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -241,6 +242,25 @@ fn errors_of_sqlite_are_told_apart() {
     for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_MISUSE] {
         assert!(matches!(failure(code), Failure::Wrong(_)), "{code}");
     }
+}
+
+// ---- Reading ----
+
+#[test]
+fn a_question_that_takes_too_long_is_given_up() {
+    let scratch = Scratch::new("slow");
+    let file = scratch.0.join("history.db");
+    let mut connection = Connection::open(&file).expect("a file");
+    schema::migrate(&mut connection, schema::MIGRATIONS).expect("tables");
+    let reader = SqliteReader::open(&file).expect("a reader");
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
+                   SELECT max(x) FROM n";
+    let began = Instant::now();
+    let answer = reader.ask(|connection| connection.query_row(endless, [], |row| row.get(0)));
+    assert_eq!(answer, Err::<u64, _>(StoreError::TooSlow));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let answer = reader.ask(|connection| connection.query_row("SELECT 1", [], |row| row.get(0)));
+    assert_eq!(answer, Ok(1), "the next one has its own time");
 }
 
 // ---- Migrations ----
