@@ -5,6 +5,8 @@
 //! waits until the store says that the group is durable: what anybody was shown is never taken
 //! back. Reading is slow work: a [`Reader`] is called on another thread.
 
+pub mod search;
+
 use std::fmt;
 use std::sync::Arc;
 
