@@ -219,9 +219,10 @@ impl Indexer {
                 break;
             }
         }
-        while !self.shared.is_stopping.load(Ordering::Acquire)
-            && in_transaction(connection, |connection| forget_before(connection, first))? == BATCH
-        {
+        while !self.shared.is_stopping.load(Ordering::Acquire) {
+            if in_transaction(connection, |connection| forget_before(connection, first))? < BATCH {
+                break;
+            }
         }
         Ok(())
     }

@@ -35,13 +35,20 @@ pub fn snippet<'a>(words: &str, text: &'a str) -> Cow<'a, str> {
         .take(CHARACTERS_MAX)
         .take_while(|&end| end <= BYTES_MAX)
         .last()
-        .unwrap_or_else(|| rest.floor_char_boundary(BYTES_MAX));
+        // The first character alone has more.
+        .unwrap_or_else(|| boundary(rest, BYTES_MAX));
     if start == 0 && end == rest.len() {
         return Cow::Borrowed(text);
     }
     let head = if start > 0 { "…" } else { "" };
     let tail = if end < rest.len() { "…" } else { "" };
     Cow::Owned(format!("{head}{}{tail}", &rest[..end]))
+}
+
+/// The last place up to `bytes` that does not tear a code point apart.
+fn boundary(text: &str, bytes: usize) -> usize {
+    let is_boundary = |place: &usize| text.is_char_boundary(*place);
+    (0..=bytes.min(text.len())).rev().find(is_boundary).unwrap_or(0)
 }
 
 #[cfg(test)]
