@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
@@ -20,6 +21,8 @@ use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
 use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::settings::{ConnectionLimits, ServerSettings};
+use crate::store::sqlite::tools::Format;
+use crate::store::sqlite::{Durability, Preload, StoreSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
 use crate::wire::websocket::message::frame_bytes_max;
@@ -34,7 +37,11 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 /// an option on the command line wins over its variable.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chat-server", version, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Config {
+    #[command(subcommand)]
+    pub tool: Option<Tool>,
+
     /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in
     /// brackets. Port 0 takes any free port; the one taken is printed.
     #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
@@ -106,6 +113,27 @@ pub struct Config {
     /// ones; if given, it holds for all.
     #[arg(long, value_name = "RATE", env = "CHAT_CONNECT_RATE", hide_env_values = true)]
     pub connect_rate: Option<Rate>,
+
+    #[command(flatten)]
+    pub data: Data,
+
+    /// Chat: what a message outlives once anybody was shown it. `power`: a power cut; it costs a
+    /// sync of the disk for what is said at one moment. `process`: the end of the server, however
+    /// sudden; after a power cut, what was said last may be gone.
+    #[arg(long, value_enum, default_value_t = Durability::Power, hide_possible_values = true,
+          env = "CHAT_DURABILITY", hide_env_values = true)]
+    pub durability: Durability,
+
+    /// Chat: messages older than so many days are forgotten. By default none is.
+    #[arg(long, value_name = "DAYS", env = "CHAT_KEEP_DAYS", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub keep_days: Option<u32>,
+
+    /// Chat: the most that the history may have on the disk, in GiB. Then nothing more can be said
+    /// until there is room. By default as much as the disk has, but for 64 MiB.
+    #[arg(long, value_name = "GIB", env = "CHAT_DATA_MAX_GIB", hide_env_values = true,
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub data_max_gib: Option<u32>,
 
     /// Chat: messages kept of each room, to show to those who join or come back.
     #[arg(long, value_name = "MESSAGES", default_value_t = 1000, env = "CHAT_HISTORY_MESSAGES", hide_env_values = true,
@@ -189,6 +217,63 @@ pub struct Config {
     pub drain_seconds: u32,
 }
 
+/// Where history is.
+#[derive(Clone, Debug, Args)]
+pub struct Data {
+    /// Chat: the directory in which what is said is kept, made if it is not there; or `none`: in
+    /// memory. By default $STATE_DIRECTORY, or else `chat-server` in the directory that this
+    /// platform has for data (~/.local/share).
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_DATA", hide_env_values = true,
+          value_parser = NonEmptyStringValueParser::new().map(PathBuf::from))]
+    pub directory: Option<PathBuf>,
+}
+
+/// What to do with the history instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Tool {
+    /// Copies the history to FILE; a server goes on meanwhile.
+    Backup {
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Makes a backup the history; no server may use the directory.
+    Restore {
+        file: PathBuf,
+        /// Although there is a history already; what was there is kept beside it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Checks that the history is whole.
+    Check {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Writes what was said in a room to standard output.
+    Export {
+        /// The room, as in '#lobby'; quote it, as # begins a comment in a shell.
+        room: String,
+        /// `text`, `json` (one object a line) or `html`.
+        #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
+        format: Format,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+impl Tool {
+    pub fn data(&self) -> &Data {
+        match self {
+            Tool::Backup { data, .. }
+            | Tool::Restore { data, .. }
+            | Tool::Check { data }
+            | Tool::Export { data, .. } => data,
+        }
+    }
+}
+
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -259,6 +344,19 @@ impl Config {
             answer_bytes_max: ANSWER_BYTES_MAX,
             direct_patience_ms: DIRECT_PATIENCE_MS,
             epoch,
+        }
+    }
+
+    /// How what is said is kept.
+    pub fn store(&self) -> StoreSettings {
+        let defaults = StoreSettings::default();
+        StoreSettings {
+            durability: self.durability,
+            keep_days: self.keep_days,
+            bytes_max: self.data_max_gib.map(|wanted| u64::from(wanted) * 1024 * 1024 * 1024),
+            rooms_max: self.max_rooms as usize,
+            preload: Preload { messages_max: self.history_messages as usize, ..defaults.preload },
+            ..defaults
         }
     }
 

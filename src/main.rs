@@ -1,22 +1,32 @@
-//! Flags, logger, event loop.
+//! Flags, logger, store, event loop; and the commands that look after a history.
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chat_server::chat::Chat;
-use chat_server::config::{Config, Exit, Mode};
+use chat_server::chat::name::RoomName;
+use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop};
-use chat_server::net::{clock, logging, stdout};
+use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
+use chat_server::store::Loaded;
+use chat_server::store::place::Place;
+use chat_server::store::sqlite::tools::{self, ToolError};
+use chat_server::store::sqlite::{SqliteStore, new_epoch};
 use log::{error, info, warn};
 
-/// The address cannot be listened on.
+/// The address cannot be listened on, or the history cannot be had.
 const EXIT_CANNOT_SERVE: u8 = 1;
 /// A flag or a variable makes no sense.
 const EXIT_USAGE: u8 = 2;
+/// How long the disk may take at the end for what was said last.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let config = match Config::read(std::env::args_os()) {
@@ -30,12 +40,14 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if let Some(tool) = &config.tool {
+        return look_after(tool);
+    }
     if let Err(error) = logging::start() {
-        eprintln!("chat-server: {error}");
-        return ExitCode::from(EXIT_USAGE);
+        return complain(EXIT_USAGE, error);
     }
     let code = match config.mode {
-        Mode::Chat => serve(&config, |_| Chat::new(config.chat(clock::epoch()))),
+        Mode::Chat => chat(&config),
         Mode::Echo => serve(&config, |_| Echo),
         Mode::Broadcast => serve(&config, Broadcast::new),
     };
@@ -43,13 +55,90 @@ fn main() -> ExitCode {
     code
 }
 
+/// Says in one line why the program ends.
+fn complain(code: u8, what: impl Display) -> ExitCode {
+    log::logger().flush();
+    eprintln!("chat-server: {what}");
+    ExitCode::from(code)
+}
+
+/// Serves the chat with what is kept of it.
+fn chat(config: &Config) -> ExitCode {
+    let directory = match Place::find(config.data.directory.as_deref()) {
+        Ok(Place::Directory(directory)) => directory,
+        Ok(Place::Memory) => {
+            info!("history is in memory only (--data none): a restart forgets it");
+            return serve(config, |_| Chat::new(config.chat(new_epoch())));
+        }
+        Err(error) => return complain(EXIT_USAGE, error),
+    };
+    let (store, loaded) = match SqliteStore::open(&directory, config.store()) {
+        Ok(opened) => opened,
+        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
+    };
+    info!("history is kept in {}", directory.display());
+    let closer = store.closer();
+    let code = serve(config, |_| chat_with_store(config, store, loaded));
+    match closer.close(CLOSE_PATIENCE) {
+        Ok(()) => code,
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The one place where the chat gets its store.
+fn chat_with_store(config: &Config, store: SqliteStore, loaded: Loaded) -> Chat {
+    drop((store, loaded));
+    Chat::new(config.chat(new_epoch()))
+}
+
+/// Does what is asked with a history, and says what was done.
+fn look_after(tool: &Tool) -> ExitCode {
+    let data = match Place::find(tool.data().directory.as_deref()) {
+        Ok(Place::Directory(directory)) => directory,
+        Ok(Place::Memory) => return complain(EXIT_USAGE, "--data none has no history"),
+        Err(error) => return complain(EXIT_USAGE, error),
+    };
+    let done = match tool {
+        Tool::Backup { file, .. } => tools::backup(&data, file),
+        Tool::Restore { file, force, .. } => tools::restore(&data, file, *force),
+        Tool::Check { .. } => tools::check(&data),
+        Tool::Export { room, format, .. } => return export(&data, room, *format),
+    };
+    match done {
+        Ok(line) => {
+            // Who does not read it does not want to know.
+            let _ = writeln!(io::stdout(), "{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
+}
+
+fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
+    let name = match RoomName::parse(room) {
+        Ok(name) => name,
+        Err(error) => return complain(EXIT_USAGE, error),
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    match tools::export(data, (name.as_str(), name.key()), format, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `chat-server export '#dev' | head` has seen enough.
+        Err(ToolError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
+}
+
 fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
     let mut event_loop = match EventLoop::bind(config.net(), service) {
         Ok(event_loop) => event_loop,
         Err(error) => {
-            log::logger().flush();
-            eprintln!("chat-server: cannot listen on {}: {error}", config.address.0[0]);
-            return ExitCode::from(EXIT_CANNOT_SERVE);
+            let what = format!("cannot listen on {}: {error}", config.address.0[0]);
+            return complain(EXIT_CANNOT_SERVE, what);
         }
     };
     stdout::announce(event_loop.address());

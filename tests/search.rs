@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_server::ids::GroupId;
 use chat_server::store::search::file::SearchFiles;
 use chat_server::store::search::{SearchIndex, Searcher};
-use chat_server::store::{Found, SearchRequest, StoreError};
+use chat_server::store::sqlite::{SqliteStore, StoreSettings};
+use chat_server::store::{Change, Found, SearchRequest, Store, StoreError, StoredMessage};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -221,6 +223,52 @@ fn what_is_no_longer_kept_is_not_found_and_leaves_the_index() {
         assert!(began.elapsed() < Duration::from_secs(30), "{}", count());
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Through the store itself, and again after it was opened anew.
+#[test]
+fn a_store_searches_what_it_keeps() {
+    let stage = Stage::new();
+    let directory = stage.directory.join("data");
+    let said = |id: u64, text: &str| Change::Said {
+        room: 1,
+        message: StoredMessage {
+            id,
+            unix_ms: id,
+            is_action: false,
+            author: "alice".into(),
+            text: text.into(),
+        },
+        key: None,
+    };
+    let (mut store, _) = SqliteStore::open(&directory, StoreSettings::default()).expect("a store");
+    let opened = Change::RoomOpened {
+        room: 1,
+        name: "#Dev".into(),
+        key: "#dev".into(),
+        skeletons: Vec::new(),
+        first_id: 1,
+    };
+    store.append(GroupId(1), vec![opened, said(1, "端末のリスト")]);
+    let found = |store: &SqliteStore, expected: &[&str]| {
+        let (reader, began) = (store.reader(), Instant::now());
+        loop {
+            let found = reader.search(&request("端末"));
+            if found.as_ref().is_ok_and(|found| texts(found) == expected) {
+                return found.expect("it was").hits.remove(0);
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{found:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    assert_eq!(&*found(&store, &["端末のリスト"]).room, "#Dev");
+    store.append(GroupId(2), vec![said(2, "新しい端末")]);
+    found(&store, &["新しい端末", "端末のリスト"]);
+    let closer = store.closer();
+    drop(store);
+    closer.close(Duration::from_secs(30)).expect("an orderly end");
+    let (store, _) = SqliteStore::open(&directory, StoreSettings::default()).expect("a store");
+    found(&store, &["新しい端末", "端末のリスト"]);
 }
 
 // ---- The index is lost ----

@@ -66,9 +66,3 @@ impl Budget {
 pub fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
-
-/// A text that is another at each start: the time and the process tell two runs apart.
-pub fn epoch() -> String {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}-{:x}", since_1970.as_micros(), std::process::id())
-}

@@ -43,6 +43,8 @@ fn clean(command: &mut Command) {
     command.env("RUST_LOG", "info");
     // The mode of tests that do not say which: it answers without being asked to.
     command.env("CHAT_MODE", "echo");
+    // No test writes to the tester's home directory.
+    command.env("CHAT_DATA", "none");
 }
 
 /// A running server; it is killed when dropped.

@@ -85,6 +85,8 @@ impl Contender for ChatServer {
         // No other server here limits its clients, or shows newcomers what was said before; names,
         // message numbers and history stay on.
         command.env("CHAT_RATE_LIMIT", "off").env("CHAT_REPLAY", "0");
+        // The other servers keep nothing on disk, either.
+        command.env("CHAT_DATA", "none");
         Ok(command)
     }
 

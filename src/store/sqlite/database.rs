@@ -1,0 +1,312 @@
+//! The only connection that writes.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use rusqlite::hooks::Wal;
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ffi, params};
+
+use super::schema::Meta;
+use super::shared::Shared;
+use super::writer::{Failure, Group, Target};
+use super::{Durability, system};
+use crate::store::{Change, KEYS_MAX, StoredMessage};
+
+/// What has to fit before anything is taken again: less could be there though a turn's changes
+/// would not fit.
+const PROBE_BYTES: u32 = 256 * 1024;
+/// How long another program may hold the file, such as an administrator's `sqlite3`.
+const BUSY: Duration = Duration::from_secs(2);
+/// How long emptying the journal may wait for those who read it, while what is said waits.
+const EMPTYING_BUSY: Duration = Duration::from_millis(50);
+/// Statements that are kept ready: all there are.
+const STATEMENTS_MAX: usize = 32;
+/// Messages forgotten in one transaction, so that what is said hardly waits for it.
+const EXPIRED_MAX: usize = 1000;
+
+/// The file, open for writing.
+pub struct Database {
+    connection: Connection,
+    shared: Arc<Shared>,
+    /// The number of the next message.
+    next_n: u64,
+}
+
+/// What a transaction has found out about a room in which something was said.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    next_id: u64,
+    last_n: u64,
+}
+
+impl Database {
+    /// Opens a file that is known to be in order.
+    pub fn open(
+        path: &Path,
+        durability: Durability,
+        shared: Arc<Shared>,
+    ) -> rusqlite::Result<Database> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", durability.synchronous())?;
+        // macOS only: without it, a sync does not reach the disk's platters.
+        connection.pragma_update(None, "fullfsync", durability == Durability::Power)?;
+        // Replaces checkpoints within commits, too; the maintenance thread makes them.
+        let counter = Arc::clone(&shared);
+        connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
+            counter.journal_pages.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let last_n: u64 =
+            connection
+                .query_row("SELECT coalesce(max(n), 0) FROM messages", [], |row| row.get(0))?;
+        let next_n = last_n.max(Meta::NumbersUsed.number(&connection)?) + 1;
+        Ok(Database { connection, shared, next_n })
+    }
+
+    /// Notes that a server is at work, in one transaction with what is put in order meanwhile.
+    pub fn begin(&mut self, epoch: Option<&str>, durability: Durability) -> rusqlite::Result<()> {
+        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(epoch) = epoch {
+            Meta::Epoch.set(&step, epoch)?;
+        }
+        Meta::IsClean.set(&step, 0)?;
+        Meta::Boot.set(&step, system::boot_id())?;
+        Meta::IsPowerSafe.set(&step, durability == Durability::Power)?;
+        forget_empty_rooms(&step)?;
+        step.commit()
+    }
+
+    fn write(&mut self, groups: &[Group]) -> rusqlite::Result<u64> {
+        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut next_n = self.next_n;
+        let mut said: HashMap<u64, Said> = HashMap::new();
+        {
+            let mut insert =
+                step.prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+            for change in groups.iter().flat_map(|group| &group.changes) {
+                let Change::Said { room, message, key } = change else {
+                    apply(&step, change)?;
+                    continue;
+                };
+                insert_message(&mut insert, next_n, *room, message)?;
+                if let Some(key) = key {
+                    insert_key(&step, next_n, *room, key, message)?;
+                }
+                said.insert(*room, Said { next_id: message.id + 1, last_n: next_n });
+                next_n += 1;
+            }
+        }
+        update_rooms(&step, &said)?;
+        step.commit()?;
+        Ok(next_n)
+    }
+
+    fn forget_oldest(&mut self, before_ms: u64) -> rusqlite::Result<usize> {
+        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let forgotten = forget_messages(&step, before_ms)?;
+        forget_keys(&step)?;
+        step.commit()?;
+        Ok(forgotten)
+    }
+}
+
+impl Target for Database {
+    fn commit(&mut self, groups: &[Group]) -> Result<(), Failure> {
+        self.next_n = self.write(groups)?;
+        self.shared.tell_follower(self.next_n - 1);
+        Ok(())
+    }
+
+    fn probe(&mut self) -> Result<(), Failure> {
+        let sql = format!("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob({PROBE_BYTES}))");
+        self.connection.execute(&sql, [])?;
+        self.connection.execute("DELETE FROM meta WHERE key = 'probe'", [])?;
+        Ok(())
+    }
+
+    fn expire(&mut self, before_ms: u64) -> Result<usize, Failure> {
+        Ok(self.forget_oldest(before_ms)?)
+    }
+
+    fn empty_journal(&mut self) -> Result<bool, Failure> {
+        self.connection.busy_timeout(EMPTYING_BUSY)?;
+        let emptied = checkpoint(&self.connection, &self.shared, "TRUNCATE");
+        self.connection.busy_timeout(BUSY)?;
+        if let Ok(true) = emptied {
+            self.shared.journal_pages.store(0, Ordering::Relaxed);
+        }
+        Ok(emptied?)
+    }
+
+    fn close(mut self) -> Result<(), Failure> {
+        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Meta::IsClean.set(&step, 1)?;
+        step.commit()?;
+        // Without it, what is in the journal is as durable; there may be no room for it.
+        match checkpoint(&self.connection, &self.shared, "TRUNCATE").map_err(Failure::from) {
+            Err(Failure::Sync(why)) => Err(Failure::Sync(why)),
+            Ok(_) | Err(Failure::Disk(_) | Failure::Wrong(_)) => {
+                Ok(self.connection.close().map_err(|(_, error)| error)?)
+            }
+        }
+    }
+}
+
+/// Moves the journal into the file; says whether all of it. A checkpoint does not wait for another
+/// one, whatever time it is given (sqlite3_wal_checkpoint_v2), so that threads have to.
+pub fn checkpoint(connection: &Connection, shared: &Shared, mode: &str) -> rusqlite::Result<bool> {
+    let _alone = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    connection.query_row(&sql, [], |row| {
+        let (is_busy, pages, moved): (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(!is_busy && pages == moved)
+    })
+}
+
+fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::RoomOpened { room, name, key, skeletons, first_id } => {
+            let sql =
+                "INSERT INTO rooms(room, key, name, first_id, next_id) VALUES (?1, ?2, ?3, ?4, ?4)";
+            step.prepare_cached(sql)?.execute(params![room, key, name, first_id])?;
+            let sql = "INSERT OR IGNORE INTO skeletons VALUES (?1, ?2)";
+            let mut insert = step.prepare_cached(sql)?;
+            for skeleton in skeletons {
+                insert.execute(params![skeleton, room])?;
+            }
+            Meta::NextRoom.raise(step, room + 1)
+        }
+        Change::RoomClosed { room } => {
+            let sql = "SELECT next_id - 1 FROM rooms WHERE room = ?1";
+            let used: u64 = step.prepare_cached(sql)?.query_row([room], |row| row.get(0))?;
+            Meta::IdsUsed.raise(step, used)?;
+            step.prepare_cached("DELETE FROM skeletons WHERE room = ?1")?.execute([room])?;
+            step.prepare_cached("DELETE FROM rooms WHERE room = ?1")?.execute([room]).map(drop)
+        }
+        Change::TopicSet { room, topic } => {
+            let sql = "UPDATE rooms SET topic = ?2 WHERE room = ?1";
+            step.prepare_cached(sql)?.execute(params![room, topic]).map(drop)
+        }
+        Change::Guests(guests) => Meta::Guests.raise(step, *guests),
+        Change::Said { .. } => unreachable!("messages are written by the caller"),
+    }
+}
+
+fn insert_message(
+    insert: &mut CachedStatement<'_>,
+    n: u64,
+    room: u64,
+    message: &StoredMessage,
+) -> rusqlite::Result<()> {
+    let StoredMessage { id, unix_ms, is_action, author, text } = message;
+    insert.execute(params![n, room, id, unix_ms, is_action, author, text]).map(drop)
+}
+
+fn insert_key(
+    step: &Transaction<'_>,
+    n: u64,
+    room: u64,
+    key: &str,
+    message: &StoredMessage,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO message_keys VALUES (?1, ?2, ?3, ?4, ?5)";
+    let of_message = params![n, room, key, message.id, message.unix_ms];
+    step.prepare_cached(sql)?.execute(of_message).map(drop)
+}
+
+/// Once for each room, however much was said there. A room that is not there is an error of ours,
+/// and must not be acknowledged.
+fn update_rooms(step: &Transaction<'_>, said: &HashMap<u64, Said>) -> rusqlite::Result<()> {
+    let sql = "UPDATE rooms SET next_id = ?2, last_n = ?3 WHERE room = ?1";
+    let mut update = step.prepare_cached(sql)?;
+    for (room, Said { next_id, last_n }) in said {
+        if update.execute(params![room, next_id, last_n])? != 1 {
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
+    }
+    Ok(())
+}
+
+/// The oldest messages, as long as they are older than that. Only from the beginning on, so that
+/// ids have no holes though the host's clock may have been set back.
+fn forget_messages(step: &Transaction<'_>, before_ms: u64) -> rusqlite::Result<usize> {
+    let mut first_ids: HashMap<u64, u64> = HashMap::new();
+    let (mut count, mut last_n) = (0, 0);
+    {
+        let sql = "SELECT n, room, id, unix_ms FROM messages ORDER BY n LIMIT ?1";
+        let mut oldest = step.prepare_cached(sql)?;
+        let mut rows = oldest.query([EXPIRED_MAX])?;
+        while let Some(row) = rows.next()? {
+            if row.get::<_, u64>(3)? >= before_ms {
+                break;
+            }
+            last_n = row.get(0)?;
+            first_ids.insert(row.get(1)?, row.get::<_, u64>(2)? + 1);
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    step.prepare_cached("DELETE FROM messages WHERE n <= ?1")?.execute([last_n])?;
+    Meta::NumbersUsed.raise(step, last_n)?;
+    let mut update = step.prepare_cached("UPDATE rooms SET first_id = ?2 WHERE room = ?1")?;
+    for (room, first_id) in first_ids {
+        update.execute(params![room, first_id])?;
+    }
+    Ok(count)
+}
+
+/// The keys that no chat is told of any more.
+fn forget_keys(step: &Transaction<'_>) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM message_keys WHERE n <= \
+               (SELECT n FROM message_keys ORDER BY n DESC LIMIT 1 OFFSET ?1)";
+    step.prepare_cached(sql)?.execute([KEYS_MAX]).map(drop)
+}
+
+/// Rooms of which everything said is forgotten. Only at the start, when nobody is in them.
+fn forget_empty_rooms(step: &Transaction<'_>) -> rusqlite::Result<()> {
+    let empty = "FROM rooms WHERE last_n > 0 AND first_id = next_id";
+    let used = format!("SELECT coalesce(max(next_id) - 1, 0) {empty}");
+    let used: u64 = step.query_row(&used, [], |row| row.get(0))?;
+    if used > 0 {
+        Meta::IdsUsed.raise(step, used)?;
+        step.execute(&format!("DELETE FROM skeletons WHERE room IN (SELECT room {empty})"), [])?;
+        step.execute(&format!("DELETE {empty}"), [])?;
+    }
+    Ok(())
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        let code = match &error {
+            rusqlite::Error::SqliteFailure(error, _) => error.extended_code,
+            _ => 0,
+        };
+        let is_sync = matches!(code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC);
+        // The low byte is the kind of error (sqlite3.h, "Extended Result Codes").
+        let is_of_disk = matches!(
+            code & 0xff,
+            ffi::SQLITE_FULL
+                | ffi::SQLITE_IOERR
+                | ffi::SQLITE_BUSY
+                | ffi::SQLITE_LOCKED
+                | ffi::SQLITE_READONLY
+                | ffi::SQLITE_CANTOPEN
+                | ffi::SQLITE_NOMEM
+                | ffi::SQLITE_PERM
+        );
+        let why = error.to_string();
+        match (is_sync, is_of_disk) {
+            (true, _) => Failure::Sync(why),
+            (_, true) => Failure::Disk(why),
+            _ => Failure::Wrong(why),
+        }
+    }
+}

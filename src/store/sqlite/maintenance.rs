@@ -1,0 +1,167 @@
+//! The thread that keeps the file in shape: checkpoints, what is too old, and how much room there
+//! is.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+use rusqlite::Connection;
+
+use super::database::checkpoint;
+use super::shared::{Refusal, Shared};
+use super::writer::{Command, Failure};
+use super::{StoreSettings, system};
+
+/// Between two looks while things are said, and otherwise: another program may fill the disk.
+const BUSY_STEP: Duration = Duration::from_millis(100);
+const IDLE_STEP: Duration = Duration::from_secs(1);
+/// The journal is moved into the file when it has so many pages. A page that was changed again and
+/// again is moved once, so that more often would be more work.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// Between two looks for what is too old.
+const EXPIRE_STEP: Duration = Duration::from_secs(60);
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// From this part of the bound on, the administrator is warned.
+const WARN_PERCENT: u64 = 90;
+
+pub struct Maintenance {
+    pub connection: Connection,
+    pub file: PathBuf,
+    pub settings: StoreSettings,
+    pub shared: Arc<Shared>,
+    /// Weak, as the writer works for as long as somebody has the strong one.
+    pub commands: Weak<Sender<Command>>,
+    /// Things are said; ends with the writer.
+    pub nudged: Receiver<()>,
+    has_warned: bool,
+    expired_at: Option<Instant>,
+}
+
+impl Maintenance {
+    pub fn new(
+        connection: Connection,
+        file: PathBuf,
+        settings: StoreSettings,
+        shared: Arc<Shared>,
+        commands: Weak<Sender<Command>>,
+        nudged: Receiver<()>,
+    ) -> Maintenance {
+        Maintenance {
+            connection,
+            file,
+            settings,
+            shared,
+            commands,
+            nudged,
+            has_warned: false,
+            expired_at: None,
+        }
+    }
+
+    /// Works until the writer has ended.
+    pub fn run(mut self) {
+        loop {
+            self.look();
+            thread::sleep(BUSY_STEP);
+            match self.nudged.recv_timeout(IDLE_STEP) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.shared.is_broken() {
+                return;
+            }
+        }
+    }
+
+    /// How much room there is; also asked before anything can be said.
+    pub fn look_at_room(&mut self) {
+        self.look_at_disk();
+        self.look_at_size();
+    }
+
+    fn look(&mut self) {
+        self.look_at_room();
+        if self.shared.journal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            let moved = checkpoint(&self.connection, &self.shared, "PASSIVE");
+            if let Err(Failure::Sync(why)) = moved.map_err(Failure::from) {
+                error!("the disk failed to sync, so that nothing more can be kept: {why}");
+                self.shared.set_broken();
+            }
+        }
+        if self.expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_STEP) {
+            self.expired_at = Some(Instant::now());
+            self.expire();
+        }
+    }
+
+    fn look_at_disk(&self) {
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        // A file system that does not say what it has is found full when it is.
+        let Ok(free) = system::free_bytes(directory) else { return };
+        let is_full = free < self.settings.free_bytes_min;
+        if self.shared.set_refusal(Refusal::DiskFull, is_full) {
+            match is_full {
+                true => warn!(
+                    "the disk of {} is full ({free} bytes are free): nothing can be said until \
+                     there is room",
+                    directory.display()
+                ),
+                false => info!("the disk has room again"),
+            }
+        }
+    }
+
+    fn look_at_size(&mut self) {
+        let Some(bytes_max) = self.settings.bytes_max else { return };
+        let Ok(bytes) = self.used_bytes() else { return };
+        let is_full = bytes >= bytes_max;
+        let is_near = bytes >= bytes_max / 100 * WARN_PERCENT;
+        if self.shared.set_refusal(Refusal::SizeReached, is_full) {
+            match is_full {
+                true => warn!(
+                    "the history has reached its size (--data-max-gib): nothing can be said until \
+                     there is room"
+                ),
+                false => info!("the history is below its size again"),
+            }
+        } else if is_near && !self.has_warned {
+            warn!("the history has {WARN_PERCENT} % of the size that it may have (--data-max-gib)");
+        }
+        self.has_warned = is_near;
+    }
+
+    /// What the file would have if the journal were empty. Pages that hold nothing any more are
+    /// used before the file grows.
+    fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, u64>(0));
+        let pages = pragma("PRAGMA page_count")?;
+        Ok((pages - pragma("PRAGMA freelist_count")?) * u64::from(super::PAGE_BYTES))
+    }
+
+    /// Has the writer forget what is too old, a little at a time.
+    fn expire(&self) {
+        let keep_ms = self.settings.keep_days.map(|days| u64::from(days) * DAY_MS);
+        // Without a limit, the keys that nobody needs any more are all there is to forget.
+        let before_ms = keep_ms.map_or(0, |keep_ms| system::unix_ms().saturating_sub(keep_ms));
+        let mut total = 0;
+        loop {
+            let (done, answer) = channel();
+            let Some(commands) = self.commands.upgrade() else { return };
+            if commands.send(Command::Expire { before_ms, done }).is_err() {
+                return;
+            }
+            drop(commands);
+            match answer.recv() {
+                Ok(0) | Err(_) => break,
+                Ok(count) => total += count,
+            }
+        }
+        if total > 0 {
+            info!("{total} messages older than --keep-days were forgotten");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A store in one directory: an SQLite database, a thread that writes it, and one that keeps it in
+//! shape.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `history.db` | all that is kept; `-wal` and `-shm` beside it are parts of it while it is open |
+//! | `search.db` | an index of it, made anew whenever it is missing |
+//! | `lock` | locked by the server that uses the directory |
+//! | `history.version-N.db` | a copy from before a newer server changed the file |
+//! | `history.before-restore-N.db` | what was there before a backup was put in its place |
+//!
+//! What is durable is in the journal (`-wal`), synced; checkpoints move it into the file later.
+
+mod database;
+mod directory;
+mod load;
+mod maintenance;
+mod open;
+mod reader;
+mod schema;
+mod shared;
+mod system;
+pub mod tools;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use rusqlite::Connection;
+
+pub use open::OpenError;
+pub use system::new_epoch;
+
+use load::load;
+use reader::SqliteReader;
+use shared::Shared;
+use writer::{Command, Group};
+
+use crate::ids::GroupId;
+use crate::store::search::SearchIndex;
+use crate::store::{Change, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
+
+/// SQLite's default.
+const PAGE_BYTES: u32 = 4096;
+/// With less room on the disk, nothing is taken: what has been taken has to fit, and so has the
+/// journal's copy of it.
+pub const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+
+/// What an acknowledged message outlives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// It outlives a power cut.
+    #[default]
+    Power,
+    /// It outlives the end of the process, however sudden, but not a power cut.
+    Process,
+}
+
+impl Durability {
+    fn synchronous(self) -> &'static str {
+        match self {
+            Durability::Power => "FULL",
+            Durability::Process => "NORMAL",
+        }
+    }
+}
+
+/// How a store behaves.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    pub durability: Durability,
+    /// Messages that are older are forgotten.
+    pub keep_days: Option<u32>,
+    /// The most that the file may have.
+    pub bytes_max: Option<u64>,
+    /// What has to be free on the disk.
+    pub free_bytes_min: u64,
+    /// How many rooms a chat starts with.
+    pub rooms_max: usize,
+    pub preload: Preload,
+}
+
+/// The messages that a chat starts with; all others are read when somebody asks for them.
+#[derive(Clone, Debug)]
+pub struct Preload {
+    /// So many of the rooms spoken in last,
+    pub rooms: usize,
+    /// and the one with this key.
+    pub room_key: Box<str>,
+    /// Of one room.
+    pub messages_max: usize,
+    /// Of all of them together.
+    pub bytes_max: usize,
+}
+
+impl Default for StoreSettings {
+    fn default() -> StoreSettings {
+        StoreSettings {
+            durability: Durability::default(),
+            keep_days: None,
+            bytes_max: None,
+            free_bytes_min: FREE_BYTES_MIN,
+            rooms_max: 10_000,
+            preload: Preload {
+                rooms: 16,
+                room_key: "#lobby".into(),
+                messages_max: 1000,
+                bytes_max: 1024 * 1024,
+            },
+        }
+    }
+}
+
+/// The store of one server. It stops writing when this and its [`Closer`] are gone.
+pub struct SqliteStore {
+    settings: StoreSettings,
+    commands: Arc<Sender<Command>>,
+    shared: Arc<Shared>,
+    reader: Arc<SqliteReader>,
+    /// Reads what there is after something was lost.
+    connection: Connection,
+    search: Option<SearchIndex>,
+}
+
+impl SqliteStore {
+    /// Has this index follow what is committed, and answer searches.
+    fn search_with(&mut self, index: SearchIndex) {
+        self.shared.set_follower(index.follower());
+        self.reader.set_searcher(index.searcher());
+        self.search = Some(index);
+    }
+
+    /// Messages that are kept and cannot be found yet.
+    pub fn search_lag(&self) -> u64 {
+        self.search.as_ref().map_or(0, SearchIndex::lag)
+    }
+
+    /// What ends it in an orderly way, wherever the store itself has been put.
+    pub fn closer(&self) -> Closer {
+        Closer { commands: Arc::clone(&self.commands), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Store for SqliteStore {
+    fn set_wake(&mut self, wake: Wake) {
+        self.shared.set_wake(wake);
+    }
+
+    fn append(&mut self, group: GroupId, changes: Vec<Change>) {
+        self.shared.count_appended(changes.len());
+        let group = Group { id: group, changes };
+        if self.commands.send(Command::Append(group)).is_err() {
+            // The writer ends before its store only by a panic.
+            self.shared.set_broken();
+        }
+    }
+
+    fn progress(&mut self) -> Progress {
+        self.shared.progress()
+    }
+
+    fn space(&self) -> Space {
+        self.shared.space()
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::clone(&self.reader) as Arc<dyn Reader>
+    }
+
+    fn reload(&mut self) -> Result<Loaded, StoreError> {
+        let loaded = load(&mut self.connection, self.settings.rooms_max, &self.settings.preload)?;
+        self.shared.forget_unacknowledged();
+        // What is still on its way to the writer comes before this, and is dropped.
+        let _ = self.commands.send(Command::Resume);
+        self.shared.set_resumed();
+        Ok(loaded)
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let progress = self.shared.progress();
+        f.debug_struct("SqliteStore").field("progress", &progress).finish_non_exhaustive()
+    }
+}
+
+/// Ends a store.
+pub struct Closer {
+    commands: Arc<Sender<Command>>,
+    shared: Arc<Shared>,
+}
+
+impl Closer {
+    /// Waits until all that was handed over is durable and the file is in order.
+    ///
+    /// # Errors
+    /// How many changes are not known to be durable, if that takes too long or fails.
+    pub fn close(self, patience: Duration) -> Result<(), Unclosed> {
+        let (done, answer) = channel();
+        let is_told = self.commands.send(Command::Close { done }).is_ok();
+        let is_clean = is_told && answer.recv_timeout(patience).unwrap_or_default();
+        let unacknowledged = self.shared.unacknowledged();
+        match is_clean && unacknowledged == 0 {
+            true => Ok(()),
+            false => Err(Unclosed { unacknowledged }),
+        }
+    }
+}
+
+/// The store has not ended in an orderly way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the history was not closed in an orderly way: {unacknowledged} records stayed unacknowledged"
+)]
+pub struct Unclosed {
+    pub unacknowledged: u64,
+}

@@ -1,0 +1,146 @@
+//! The tables, and how a file of an older version becomes one of this version.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+/// `chat`: tells our files from those of other programs.
+pub const APPLICATION_ID: i32 = 0x6368_6174;
+
+/// One step for each version: the first makes the tables, each other one changes what the one
+/// before it left. Never change one that was released.
+pub const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
+/// end of the table; keyed by room and id it would change a page for each room. The number is also
+/// the order in which an index of words can follow.
+const VERSION_1: &str = "
+CREATE TABLE meta(
+    key TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `last_n`: the number of the last message said there, 0 before the first.
+CREATE TABLE rooms(
+    room INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    topic TEXT NOT NULL DEFAULT '',
+    first_id INTEGER NOT NULL,
+    next_id INTEGER NOT NULL,
+    last_n INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What names look like: two rooms with one of these in common could be taken for each other.
+CREATE TABLE skeletons(
+    skeleton TEXT NOT NULL,
+    room INTEGER NOT NULL,
+    PRIMARY KEY(skeleton, room)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX skeletons_by_room ON skeletons(room);
+
+CREATE TABLE messages(
+    n INTEGER PRIMARY KEY,
+    room INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    unix_ms INTEGER NOT NULL,
+    is_action INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX messages_by_id ON messages(room, id);
+
+-- The newest keys that clients gave to messages, so that one that is sent again is known.
+CREATE TABLE message_keys(
+    n INTEGER PRIMARY KEY,
+    room INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    unix_ms INTEGER NOT NULL
+) STRICT;
+";
+
+/// What `meta` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meta {
+    Epoch,
+    Guests,
+    NextRoom,
+    /// The highest message id of any room that is no more.
+    IdsUsed,
+    /// The highest number of a message that is no more.
+    NumbersUsed,
+    /// Whether the last server stopped in an orderly way.
+    IsClean,
+    /// Which start of the machine the last server ran on.
+    Boot,
+    /// Whether all that the last server acknowledged has outlived a power cut.
+    IsPowerSafe,
+}
+
+impl Meta {
+    fn key(self) -> &'static str {
+        match self {
+            Meta::Epoch => "epoch",
+            Meta::Guests => "guests",
+            Meta::NextRoom => "next_room",
+            Meta::IdsUsed => "ids_used",
+            Meta::NumbersUsed => "numbers_used",
+            Meta::IsClean => "is_clean",
+            Meta::Boot => "boot",
+            Meta::IsPowerSafe => "is_power_safe",
+        }
+    }
+
+    pub fn set(self, connection: &Connection, value: impl rusqlite::ToSql) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+        connection.prepare_cached(sql)?.execute(params![self.key(), value]).map(drop)
+    }
+
+    /// Sets a number that never goes back.
+    pub fn raise(self, connection: &Connection, value: u64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO meta VALUES (?1, ?2) \
+                   ON CONFLICT DO UPDATE SET value = max(value, ?2)";
+        connection.prepare_cached(sql)?.execute(params![self.key(), value]).map(drop)
+    }
+
+    pub fn text(self, connection: &Connection) -> rusqlite::Result<Option<String>> {
+        self.value(connection)
+    }
+
+    /// 0 if it was never set.
+    pub fn number(self, connection: &Connection) -> rusqlite::Result<u64> {
+        Ok(self.value(connection)?.unwrap_or(0))
+    }
+
+    fn value<T: rusqlite::types::FromSql>(
+        self,
+        connection: &Connection,
+    ) -> rusqlite::Result<Option<T>> {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        connection.prepare_cached(sql)?.query_row([self.key()], |row| row.get(0)).optional()
+    }
+}
+
+/// The version of a file; 0 if it is empty.
+pub fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings a file to the newest version, one transaction a step.
+pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    let done = version(connection)?;
+    for (at, sql) in migrations.iter().enumerate().skip(done) {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step.pragma_update(None, "user_version", at + 1)?;
+        step.commit()?;
+    }
+    Ok(())
+}
+
+/// Where the copy goes that is made before a file of this version is changed.
+pub fn copy_path(file: &Path, version: usize) -> PathBuf {
+    file.with_extension(format!("version-{version}.db"))
+}

@@ -1,0 +1,312 @@
+//! The writer over a target that fails as it is told, and migrations from versions that never were.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ffi};
+
+use super::open::migrate;
+use super::schema::{self, APPLICATION_ID, copy_path};
+use super::shared::{Refusal, Shared};
+use super::writer::{Command, Failure, Group, Patience, Target, Writer};
+use crate::ids::GroupId;
+use crate::store::{Change, Progress, Space};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+// ---- The writer ----
+
+/// What a target was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Commit(Vec<u64>),
+    Probe,
+    Empty,
+    Close,
+}
+
+/// Fails as it is told; succeeds when nothing was said.
+#[derive(Clone, Default)]
+struct Scripted {
+    answers: Arc<Mutex<VecDeque<Result<(), Failure>>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    shared: Arc<Shared>,
+}
+
+impl Scripted {
+    fn answer(&self, asked: Asked) -> Result<(), Failure> {
+        self.asked.lock().expect("no panic").push(asked);
+        self.answers.lock().expect("no panic").pop_front().unwrap_or(Ok(()))
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+impl Target for Scripted {
+    fn commit(&mut self, groups: &[Group]) -> Result<(), Failure> {
+        self.answer(Asked::Commit(groups.iter().map(|group| group.id.0).collect()))
+    }
+
+    fn probe(&mut self) -> Result<(), Failure> {
+        self.answer(Asked::Probe)
+    }
+
+    fn expire(&mut self, _before_ms: u64) -> Result<usize, Failure> {
+        Ok(0)
+    }
+
+    fn empty_journal(&mut self) -> Result<bool, Failure> {
+        self.answer(Asked::Empty)?;
+        self.shared.journal_pages.store(0, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn close(self) -> Result<(), Failure> {
+        self.answer(Asked::Close)
+    }
+}
+
+struct Stage {
+    target: Scripted,
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    thread: JoinHandle<()>,
+    _nudged: Receiver<()>,
+}
+
+/// A writer that gives up after 50 ms and probes every 10 ms.
+fn stage(answers: impl IntoIterator<Item = Result<(), Failure>>) -> Stage {
+    let target = Scripted::default();
+    target.answers.lock().expect("no panic").extend(answers);
+    let (commands, received) = channel();
+    let (nudge, nudged) = sync_channel(1);
+    let shared = Arc::clone(&target.shared);
+    let patience = Patience {
+        retry: Duration::from_millis(50),
+        pause: Duration::from_millis(5),
+        probe: Duration::from_millis(10),
+    };
+    let writer = Writer::new(target.clone(), received, Arc::clone(&shared), nudge, patience);
+    let thread = thread::spawn(move || {
+        if let Some(closed) = writer.run() {
+            closed.tell();
+        }
+    });
+    Stage { target, shared, commands, thread, _nudged: nudged }
+}
+
+impl Stage {
+    fn append(&self, id: u64) {
+        let group = Group { id: GroupId(id), changes: vec![Change::Guests(id)] };
+        self.commands.send(Command::Append(group)).expect("a writer");
+    }
+
+    fn wait_for(&self, wanted: Progress) {
+        let began = Instant::now();
+        while self.shared.progress() != wanted {
+            let progress = self.shared.progress();
+            assert!(began.elapsed() < DEADLINE, "{progress:?} and not {wanted:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends it in an orderly way; returns whether all is on disk, and what was asked for.
+    fn close(self) -> (bool, Vec<Asked>) {
+        let (done, answer) = channel();
+        self.commands.send(Command::Close { done }).expect("a writer");
+        let is_clean = answer.recv().expect("an answer");
+        self.thread.join().expect("no panic");
+        (is_clean, self.target.asked())
+    }
+}
+
+fn disk_full() -> Result<(), Failure> {
+    Err(Failure::Disk("database or disk is full".to_owned()))
+}
+
+fn durable(id: u64) -> Progress {
+    Progress::Durable(GroupId(id))
+}
+
+#[test]
+fn what_gathers_while_it_writes_is_one_transaction() {
+    // The first is retried, and the others come meanwhile.
+    let stage = stage([disk_full()]);
+    stage.append(1);
+    while stage.target.asked().is_empty() {
+        thread::yield_now();
+    }
+    (2..=9).for_each(|id| stage.append(id));
+    stage.wait_for(durable(9));
+    let (is_clean, asked) = stage.close();
+    assert!(is_clean);
+    let all = (2..=9).collect();
+    let commits = [vec![1], vec![1], all].map(Asked::Commit);
+    assert_eq!(asked, [&commits[..], &[Asked::Close]].concat());
+}
+
+#[test]
+fn what_cannot_be_written_is_lost_and_the_store_goes_on() {
+    let stage = stage([Ok(())]);
+    stage.append(1);
+    stage.wait_for(durable(1));
+    stage.target.answers.lock().expect("no panic").extend((0..1000).map(|_| disk_full()));
+    stage.append(2);
+    stage.wait_for(Progress::Lost(GroupId(1)));
+    assert_eq!(stage.shared.space(), Space::Full);
+    // What comes before the chat has gone back is never written.
+    stage.append(3);
+    stage.target.answers.lock().expect("no panic").clear();
+    stage.commands.send(Command::Resume).expect("a writer");
+    stage.wait_for(durable(1));
+    let began = Instant::now();
+    while stage.shared.space() == Space::Full {
+        assert!(began.elapsed() < DEADLINE, "it does not recover");
+        thread::sleep(Duration::from_millis(1));
+    }
+    stage.append(2);
+    stage.wait_for(durable(2));
+    let (is_clean, asked) = stage.close();
+    assert!(is_clean && asked.contains(&Asked::Probe));
+    assert!(!asked.contains(&Asked::Commit(vec![3])), "{asked:?}");
+}
+
+#[test]
+fn what_fails_for_a_reason_of_ours_is_not_tried_again() {
+    let stage = stage([Err(Failure::Wrong("UNIQUE constraint failed".to_owned()))]);
+    stage.append(1);
+    stage.wait_for(Progress::Lost(GroupId(0)));
+    let commits =
+        stage.target.asked().iter().filter(|asked| matches!(asked, Asked::Commit(_))).count();
+    assert_eq!(commits, 1);
+}
+
+#[test]
+fn a_failed_sync_is_the_end() {
+    let stage = stage([Ok(()), Err(Failure::Sync("disk I/O error".to_owned()))]);
+    stage.append(1);
+    stage.wait_for(durable(1));
+    stage.append(2);
+    stage.wait_for(Progress::Broken(GroupId(1)));
+    stage.append(3);
+    stage.commands.send(Command::Resume).expect("a writer");
+    thread::sleep(Duration::from_millis(30));
+    assert_eq!(stage.shared.progress(), Progress::Broken(GroupId(1)), "for good");
+    let (is_clean, asked) = stage.close();
+    assert!(!is_clean);
+    assert_eq!(asked, [vec![1], vec![2]].map(Asked::Commit), "and nothing after it");
+}
+
+#[test]
+fn a_long_journal_is_emptied_between_transactions() {
+    let stage = stage([]);
+    stage.shared.journal_pages.store(20_000, Ordering::Relaxed);
+    stage.append(1);
+    stage.wait_for(durable(1));
+    let (_, asked) = stage.close();
+    assert_eq!(asked, [Asked::Commit(vec![1]), Asked::Empty, Asked::Close]);
+}
+
+#[test]
+fn reasons_to_refuse_come_and_go_apart_from_each_other() {
+    let shared = Shared::default();
+    assert!(shared.set_refusal(Refusal::DiskFull, true));
+    assert!(!shared.set_refusal(Refusal::DiskFull, true), "no news");
+    assert!(shared.set_refusal(Refusal::SizeReached, true));
+    assert!(shared.set_refusal(Refusal::DiskFull, false));
+    assert_eq!(shared.space(), Space::Full);
+    assert!(shared.set_refusal(Refusal::SizeReached, false));
+    assert_eq!(shared.space(), Space::Free);
+}
+
+#[test]
+fn errors_of_sqlite_are_told_apart() {
+    let failure = |code| Failure::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
+        assert!(matches!(failure(code), Failure::Sync(_)), "{code}");
+    }
+    for code in
+        [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_SNAPSHOT]
+    {
+        assert!(matches!(failure(code), Failure::Disk(_)), "{code}");
+    }
+    for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_MISUSE] {
+        assert!(matches!(failure(code), Failure::Wrong(_)), "{code}");
+    }
+}
+
+// ---- Migrations ----
+
+/// A file in a directory of its own, which is removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let name = format!("chat-server-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const FIRST: &str = "CREATE TABLE words(word TEXT NOT NULL) STRICT;";
+const SECOND: &str = "ALTER TABLE words ADD COLUMN count INTEGER NOT NULL DEFAULT 1;";
+
+fn words(connection: &Connection) -> Vec<(String, i64)> {
+    let mut statement = connection.prepare("SELECT word, count FROM words").expect("a table");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.collect::<rusqlite::Result<_>>().expect("words")
+}
+
+#[test]
+fn an_older_file_is_copied_and_then_brought_up_to_date() {
+    let scratch = Scratch::new("migration");
+    let file = scratch.0.join("history.db");
+    let mut connection = Connection::open(&file).expect("a file");
+    schema::migrate(&mut connection, &[FIRST]).expect("version 1");
+    connection.execute("INSERT INTO words VALUES ('hello')", []).expect("a row");
+    drop(connection);
+
+    migrate(&file, 1, &[FIRST, SECOND]).expect("version 2");
+
+    let connection = Connection::open(&file).expect("a file");
+    assert_eq!(schema::version(&connection), Ok(2));
+    let id: i32 =
+        connection.query_row("PRAGMA application_id", [], |row| row.get(0)).expect("an id");
+    assert_eq!(id, APPLICATION_ID);
+    assert_eq!(words(&connection), [("hello".to_owned(), 1)]);
+    let copy = Connection::open(copy_path(&file, 1)).expect("a copy");
+    assert_eq!(schema::version(&copy), Ok(1));
+    let kept: String = copy.query_row("SELECT * FROM words", [], |row| row.get(0)).expect("a row");
+    assert_eq!(kept, "hello");
+}
+
+/// Each step is there as a whole or not at all.
+#[test]
+fn a_step_that_fails_leaves_the_version_before_it() {
+    let scratch = Scratch::new("failed-migration");
+    let file = scratch.0.join("history.db");
+    let mut connection = Connection::open(&file).expect("a file");
+    schema::migrate(&mut connection, &[FIRST]).expect("version 1");
+    let broken = format!("{SECOND} CREATE TABLE words(again TEXT) STRICT;");
+    schema::migrate(&mut connection, &[FIRST, &broken]).expect_err("there is one already");
+    assert_eq!(schema::version(&connection), Ok(1));
+    connection.prepare("SELECT count FROM words").expect_err("no column was added");
+    schema::migrate(&mut connection, &[FIRST, SECOND]).expect("version 2");
+    assert_eq!(schema::version(&connection), Ok(2));
+}

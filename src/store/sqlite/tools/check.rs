@@ -1,0 +1,82 @@
+//! Whether a history is whole.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{ToolError, database};
+use crate::store::sqlite::open::{Depth, OpenError, inspect};
+use crate::store::sqlite::reader::open_to_read;
+
+/// Checks the file, and that the ids of each room have no holes; says in one line what is there. A
+/// server goes on meanwhile.
+///
+/// # Errors
+/// What is wrong.
+pub fn check(data: &Path) -> Result<String, ToolError> {
+    let file = database(data)?;
+    inspect(&file, Depth::Whole)?;
+    let failed = |error| ToolError::Open(OpenError::of(&file, error));
+    let mut connection = open_to_read(&file).map_err(failed)?;
+    // One snapshot for all of it.
+    let snapshot = connection.transaction().map_err(failed)?;
+    let (mut rooms, mut messages) = (0, 0);
+    for room in counted(&snapshot).map_err(failed)? {
+        if let Some(what) = room.fault() {
+            return Err(OpenError::Damaged { file, what }.into());
+        }
+        rooms += 1;
+        messages += room.messages;
+    }
+    let sql = "SELECT count(*) FROM messages WHERE room NOT IN (SELECT room FROM rooms)";
+    let stray: u64 = snapshot.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+    if stray > 0 {
+        let what = format!("{stray} messages belong to no room");
+        return Err(OpenError::Damaged { file: file.clone(), what }.into());
+    }
+    Ok(format!(
+        "{} is sound: {rooms} rooms, {messages} messages, ids without holes",
+        file.display()
+    ))
+}
+
+/// What a room should have, and what it has.
+struct Counted {
+    name: String,
+    first_id: u64,
+    next_id: u64,
+    messages: u64,
+    lowest: Option<u64>,
+    highest: Option<u64>,
+}
+
+impl Counted {
+    fn fault(&self) -> Option<String> {
+        let Counted { name, first_id, next_id, messages, lowest, highest } = self;
+        let is_whole = next_id.checked_sub(*first_id) == Some(*messages)
+            && lowest.is_none_or(|lowest| lowest == *first_id)
+            && highest.is_none_or(|highest| highest + 1 == *next_id);
+        (!is_whole).then(|| {
+            format!(
+                "{name} should have the messages {first_id} up to {next_id}, and has {messages}"
+            )
+        })
+    }
+}
+
+fn counted(connection: &Connection) -> rusqlite::Result<Vec<Counted>> {
+    let sql = "SELECT name, first_id, next_id, count(id), min(id), max(id) \
+               FROM rooms LEFT JOIN messages USING (room) GROUP BY rooms.room";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Counted {
+            name: row.get(0)?,
+            first_id: row.get(1)?,
+            next_id: row.get(2)?,
+            messages: row.get(3)?,
+            lowest: row.get(4)?,
+            highest: row.get(5)?,
+        })
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,161 @@
+//! What was said in a room, for other programs and for people.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
+
+use super::{ToolError, database};
+use crate::store::sqlite::open::{Depth, OpenError, inspect};
+use crate::store::sqlite::reader::{open_to_read, page};
+use crate::store::{PageRequest, StoredMessage};
+
+/// What is read at once.
+const PAGE_MESSAGES_MAX: usize = 1000;
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line for each message.
+    #[default]
+    Text,
+    /// A JSON object for each message, one a line.
+    Json,
+    /// A page for a browser.
+    Html,
+}
+
+/// Writes all that is kept of a room, oldest first, as it is read. `name` is for errors. A server
+/// goes on meanwhile.
+///
+/// # Errors
+/// Why it could not be read or written.
+pub fn export(
+    data: &Path,
+    (name, key): (&str, &str),
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), ToolError> {
+    let file = database(data)?;
+    inspect(&file, Depth::Header)?;
+    let failed = |error| ToolError::Open(OpenError::of(&file, error));
+    let connection = open_to_read(&file).map_err(failed)?;
+    let Some((room, shown)) = room_of(&connection, key).map_err(failed)? else {
+        return Err(ToolError::NoRoom { name: name.to_owned() });
+    };
+    begin(out, format, &shown)?;
+    let mut wanted = PageRequest {
+        room,
+        from: 0,
+        before: u64::MAX,
+        newest: false,
+        messages_max: PAGE_MESSAGES_MAX,
+        bytes_max: PAGE_BYTES_MAX,
+    };
+    // Nothing is being read while somebody takes his time with what was written: a reader keeps the
+    // server's journal from being emptied.
+    loop {
+        let messages = page(&connection, &wanted).map_err(failed)?;
+        let Some(last) = messages.last() else { break };
+        wanted.from = last.id + 1;
+        for message in &messages {
+            write_message(out, format, message)?;
+        }
+    }
+    Ok(end(out, format)?)
+}
+
+fn room_of(connection: &Connection, key: &str) -> rusqlite::Result<Option<(u64, String)>> {
+    let sql = "SELECT room, name FROM rooms WHERE key = ?1";
+    connection.query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+/// As `history` has it in the JSON protocol.
+#[derive(Serialize)]
+struct JsonMessage<'a> {
+    id: u64,
+    time: u64,
+    name: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    me: bool,
+}
+
+fn begin(out: &mut dyn Write, format: Format, room: &str) -> io::Result<()> {
+    let room = Escaped(room);
+    match format {
+        Format::Text | Format::Json => Ok(()),
+        Format::Html => writeln!(
+            out,
+            "<!DOCTYPE html>\n<html>\n<meta charset=\"utf-8\">\n<title>{room}</title>\n\
+             <style>body {{ font: 1em/1.5 sans-serif; max-width: 50em; margin: 2em auto }} \
+             time {{ color: #666 }} p {{ margin: 0; overflow-wrap: anywhere; \
+             white-space: pre-wrap }}</style>\n<h1>{room}</h1>"
+        ),
+    }
+}
+
+fn end(out: &mut dyn Write, format: Format) -> io::Result<()> {
+    if format == Format::Html {
+        writeln!(out, "</html>")?;
+    }
+    out.flush()
+}
+
+fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -> io::Result<()> {
+    let StoredMessage { id, unix_ms, is_action, author, text } = message;
+    let time = Time(*unix_ms);
+    match (format, is_action) {
+        (Format::Text, false) => writeln!(out, "{time} <{author}> {text}"),
+        (Format::Text, true) => writeln!(out, "{time} * {author} {text}"),
+        (Format::Json, _) => {
+            let message =
+                JsonMessage { id: *id, time: *unix_ms, name: author, text, me: *is_action };
+            serde_json::to_writer(&mut *out, &message)?;
+            writeln!(out)
+        }
+        (Format::Html, _) => {
+            let (author, text) = (Escaped(author), Escaped(text));
+            write!(out, "<p id=\"{id}\"><time>{time}</time> ")?;
+            match is_action {
+                false => writeln!(out, "<b>{author}</b> {text}</p>"),
+                true => writeln!(out, "<i>{author} {text}</i></p>"),
+            }
+        }
+    }
+}
+
+/// In UTC, to the second.
+struct Time(u64);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let time = i64::try_from(self.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time = time.unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        f.write_str(&time)
+    }
+}
+
+/// Text that is no markup, whatever is in it.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
