@@ -108,6 +108,25 @@ impl Chat {
         Chat { asking: Asking::of(reader), ..self }
     }
 
+    /// What has to come first before a large answer: what others say, memory, the store.
+    fn answer_waits(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Option<Wait> {
+        if !request.asks_much() {
+            return None;
+        }
+        if !cx.out.is_late() {
+            return Some(Wait::Others);
+        }
+        // What may be answered is granted once, so flood control is asked first.
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        if !self.sessions.get(cx.client)?.bucket.has_token(now_ms, rate) {
+            return None;
+        }
+        if !cx.out.may_answer(cx.client) {
+            return Some(Wait::Memory);
+        }
+        self.look_up(cx, request)
+    }
+
     /// Users with a name.
     pub fn people(&self) -> usize {
         self.state.users().count()
@@ -220,26 +239,12 @@ impl Service for Chat {
         {
             return Outcome::Blocked(Wait::Backlog(client));
         }
-        if !cx.out.is_late() && parsed.as_ref().is_ok_and(Request::asks_much) {
-            return Outcome::Blocked(Wait::Others);
-        }
-        let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
-        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
-        // What may be answered is granted once, so flood control is asked first.
-        if parsed.as_ref().is_ok_and(Request::asks_much)
-            && session.bucket.has_token(now_ms, rate)
-            && !cx.out.may_answer(client)
-        {
-            return Outcome::Blocked(Wait::Memory);
-        }
-        if let Ok(request @ Request::Search { .. }) = &parsed
-            && session.bucket.has_token(now_ms, rate)
-            && let Some(wait) = self.look_up(cx, request)
+        if let Some(wait) = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request))
         {
             return Outcome::Blocked(wait);
         }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
-        let rate = &self.settings.rate;
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
         if let Err(at) = session.bucket.try_take(now_ms, rate) {
             return Outcome::Blocked(Wait::Time(at));
         }

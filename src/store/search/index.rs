@@ -14,6 +14,8 @@ use super::searcher::Searcher;
 
 /// Messages that are indexed, or forgotten, in one transaction.
 const BATCH: usize = 4_000;
+/// Their terms have about so many bytes at most.
+const BATCH_BYTES: usize = 1024 * 1024;
 /// While something is said, it is gathered for so long: each transaction makes a piece of the index
 /// that has to be merged with others later.
 const GATHER: Duration = Duration::from_millis(100);
@@ -213,9 +215,9 @@ impl Indexer {
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.shared.newest.fetch_max(last, Ordering::AcqRel);
         while !self.shared.is_stopping.load(Ordering::Acquire) {
-            let (indexed, count) = in_transaction(connection, index_batch)?;
+            let (indexed, count) = index_batch(connection)?;
             self.shared.indexed.store(indexed, Ordering::Release);
-            if count < BATCH {
+            if count == 0 {
                 break;
             }
         }
@@ -261,50 +263,54 @@ fn in_transaction<T>(
     Ok(done)
 }
 
-/// Indexes the next messages: up to which, and how many.
-fn index_batch(connection: &Connection) -> rusqlite::Result<(u64, usize)> {
-    let mut indexed: u64 = connection.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
-    let mut count = 0;
-    let mut new = connection.prepare_cached(NEW_MESSAGES)?;
-    let mut add = connection.prepare_cached("INSERT INTO words(rowid, text) VALUES(?1, ?2)")?;
-    let mut days: Option<Day> = None;
-    let mut rows = new.query((indexed, BATCH))?;
-    while let Some(row) = rows.next()? {
-        let (n, room, unix_ms): (u64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (author, text) = (row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str()?);
-        add.execute((n, document(room, author, text)))?;
-        let day = unix_ms / DAY_MS;
-        match &mut days {
-            Some(days) if days.day == day => days.last = n,
-            _ => {
-                days.replace(Day { day, first: n, last: n })
-                    .map_or(Ok(()), |d| d.add(connection))?;
-            }
+/// A message that is to be indexed.
+struct New {
+    n: u64,
+    unix_ms: u64,
+    document: String,
+}
+
+/// Indexes the next messages: up to which, and how many. They are read first: whoever reads what is
+/// kept keeps its journal from being emptied.
+fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
+    let indexed: u64 = connection.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
+    let batch = read_batch(connection, indexed)?;
+    let Some(last) = batch.last() else { return Ok((indexed, 0)) };
+    in_transaction(connection, |connection| {
+        let mut add = connection.prepare_cached("INSERT INTO words(rowid, text) VALUES(?1, ?2)")?;
+        for New { n, document, .. } in &batch {
+            add.execute((n, document))?;
         }
-        indexed = n;
-        count += 1;
-    }
-    if count > 0 {
-        days.map_or(Ok(()), |days| days.add(connection))?;
-        connection.execute("UPDATE progress SET n = ?1", [indexed])?;
-    }
-    Ok((indexed, count))
+        for day in batch.chunk_by(|a, b| a.unix_ms / DAY_MS == b.unix_ms / DAY_MS) {
+            add_day(connection, day)?;
+        }
+        connection.execute("UPDATE progress SET n = ?1", [last.n])
+    })?;
+    Ok((last.n, batch.len()))
 }
 
-/// Messages of one day. A clock that is set back makes days overlap.
-struct Day {
-    day: u64,
-    first: u64,
-    last: u64,
+fn read_batch(connection: &Connection, indexed: u64) -> rusqlite::Result<Vec<New>> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut new = connection.prepare_cached(NEW_MESSAGES)?;
+    let mut rows = new.query((indexed, BATCH))?;
+    while bytes < BATCH_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let document = document(row.get(1)?, row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str()?);
+        bytes += document.len();
+        batch.push(New { n: row.get(0)?, unix_ms: row.get(2)?, document });
+    }
+    Ok(batch)
 }
 
-impl Day {
-    fn add(self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO days VALUES(?1, ?2, ?3)
-            ON CONFLICT DO UPDATE SET first = min(first, ?2), last = max(last, ?3)";
-        connection.prepare_cached(sql)?.execute((self.day, self.first, self.last))?;
-        Ok(())
-    }
+/// Notes where the messages of a day are. A clock that is set back makes days overlap.
+fn add_day(connection: &Connection, messages: &[New]) -> rusqlite::Result<()> {
+    let [first, ..] = messages else { return Ok(()) };
+    let last = messages.last().map_or(first.n, |last| last.n);
+    let sql = "INSERT INTO days VALUES(?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET first = min(first, ?2), last = max(last, ?3)";
+    connection.prepare_cached(sql)?.execute((first.unix_ms / DAY_MS, first.n, last))?;
+    Ok(())
 }
 
 /// Takes some of the messages before this one out of the index: how many.
