@@ -14,7 +14,7 @@ use super::searcher::Searcher;
 
 /// Messages that are indexed, or forgotten, in one transaction.
 const BATCH: usize = 4_000;
-/// Their terms have about so many bytes at most.
+/// Their texts have about so many bytes at most.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// While something is said, it is gathered for so long: each transaction makes a piece of the index
 /// that has to be merged with others later.
@@ -266,8 +266,10 @@ fn in_transaction<T>(
 /// A message that is to be indexed.
 struct New {
     n: u64,
+    room: u64,
     unix_ms: u64,
-    document: String,
+    author: String,
+    text: String,
 }
 
 /// Indexes the next messages: up to which, and how many. They are read first: whoever reads what is
@@ -278,8 +280,8 @@ fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
     let Some(last) = batch.last() else { return Ok((indexed, 0)) };
     in_transaction(connection, |connection| {
         let mut add = connection.prepare_cached("INSERT INTO words(rowid, text) VALUES(?1, ?2)")?;
-        for New { n, document, .. } in &batch {
-            add.execute((n, document))?;
+        for New { n, room, author, text, .. } in &batch {
+            add.execute((n, document(*room, author, text)))?;
         }
         for day in batch.chunk_by(|a, b| a.unix_ms / DAY_MS == b.unix_ms / DAY_MS) {
             add_day(connection, day)?;
@@ -296,9 +298,10 @@ fn read_batch(connection: &Connection, indexed: u64) -> rusqlite::Result<Vec<New
     while bytes < BATCH_BYTES
         && let Some(row) = rows.next()?
     {
-        let document = document(row.get(1)?, row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str()?);
-        bytes += document.len();
-        batch.push(New { n: row.get(0)?, unix_ms: row.get(2)?, document });
+        let (n, room, unix_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (author, text): (String, String) = (row.get(3)?, row.get(4)?);
+        bytes += text.len();
+        batch.push(New { n, room, unix_ms, author, text });
     }
     Ok(batch)
 }
