@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +17,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use chat_server::chat::Chat;
 use chat_server::chat::request::COMMANDS;
+use chat_server::config::Config;
+use chat_server::net::event_loop::EventLoop;
+use chat_server::store::{
+    Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
+};
 use common::{Client, DEADLINE, Server, eventually, program};
 
 // ---- A browser ----
@@ -1390,6 +1396,134 @@ fn a_refusal_is_told_from_being_offline() {
     alice.wait_online();
     alice.wait_said(&["alice: queued"]);
     assert_eq!(alice.text("#link-text"), "");
+}
+
+// ---- Search ----
+
+/// Finds message 20 of #dev, whatever is searched for, and after it message 10.
+#[derive(Debug)]
+struct Needles;
+
+impl Reader for Needles {
+    fn room(&self, _: &str, _: &[Box<str>], _: usize, _: usize) -> Result<FoundRoom, StoreError> {
+        Ok(FoundRoom::default())
+    }
+
+    fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, search: &SearchRequest) -> Result<Found, StoreError> {
+        let (id, next) = if search.cursor.is_none() { (20, Some(7)) } else { (10, None) };
+        let text = format!("<b>needle</b> {}", search.words).into();
+        let author = "carol".into();
+        let message = StoredMessage { id, unix_ms: 0, is_action: false, author, text };
+        Ok(Found { hits: vec![Hit { room: "#dev".into(), message }], next })
+    }
+}
+
+/// A server in this process, whose chat searches with this reader. It ends with the process.
+fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
+    let flags = ["chat-server", "127.0.0.1:0", "--rate-limit", "off"];
+    let config = Config::read(flags.map(Into::into)).expect("flags");
+    let (address, told) = mpsc::channel();
+    thread::spawn(move || {
+        let chat = Chat::new(config.chat("e1".to_owned())).with_reader(reader);
+        let mut event_loop = EventLoop::bind(config.net(), |_| chat).expect("a port");
+        address.send(event_loop.address()).expect("it is waited for");
+        event_loop.run()
+    });
+    told.recv_timeout(DEADLINE).expect("an address")
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_is_found_leads_to_the_message_in_its_room() {
+    let address = chat_that_searches(Arc::new(Needles));
+    let mut carol = Client::over(TcpStream::connect(address).expect("a connection"));
+    carol.send(b"/nick carol\r\n/join dev\r\n");
+    read_until(&mut carol, "You are in #dev now");
+    for number in 1..=300 {
+        carol.send(format!("message {number}\r\n").as_bytes());
+    }
+    carol.send(b"/topic\r\n");
+    read_until(&mut carol, "has no topic");
+    let driver = Driver::start();
+    let alice = driver.page(address, "alice", "lobby");
+    alice.click("#open-search");
+    alice.type_into("#search-text", "端末 from:carol\u{E007}");
+    alice.wait_until("a hit", "document.querySelectorAll('#search-list li').length === 1");
+    assert_eq!(alice.text("#search-list .text"), "<b>needle</b> 端末", "it stays text");
+    assert_eq!(alice.text("#search-list .where"), "#dev · carol");
+    alice.click("#search-more");
+    alice.wait_until("another", "document.querySelectorAll('#search-list li').length === 2");
+    alice.wait_until("that is all", "document.querySelector('#search-more').hidden");
+
+    // It is far above what the page has of the room, which it is not even in.
+    alice.click("#search-list li:first-child button");
+    alice.wait_until("the room", "/dev/.test(document.querySelector('#title').textContent)");
+    alice.wait_until("the mark", "document.querySelector('.found')?.dataset.id === '20'");
+    let in_sight = "(() => { const log = document.querySelector('#log').getBoundingClientRect(), \
+        found = document.querySelector('.found').getBoundingClientRect(); \
+        return found.top >= log.top && found.bottom <= log.bottom; })()";
+    alice.wait_until("the message is in sight", in_sight);
+    assert_eq!(alice.said()[0], "carol: message 1");
+    assert!(!alice.said().contains(&"carol: message 300".to_owned()));
+
+    // What comes after it is loaded as it is scrolled to, until the newest is there; nothing is
+    // there twice, and nothing is missing.
+    let scrolled = "(() => { const log = document.querySelector('#log'); \
+        log.scrollTop = log.scrollHeight; return document.querySelector('[data-id=\"300\"]') !== null; })()";
+    alice.wait_until("the newest", scrolled);
+    let expected: Vec<String> =
+        (1..=300).map(|number| format!("carol: message {number}")).collect();
+    assert_eq!(alice.said(), expected);
+
+    // To another hit, and straight back to the newest.
+    alice.say("/search 端末");
+    alice.wait_until("a hit", "document.querySelectorAll('#search-list li').length === 1");
+    alice.click("#search-list li:first-child button");
+    alice.wait_until("the message is in sight", in_sight);
+    alice.click("#latest");
+    alice.wait_until("the end", "document.querySelector('#latest').hidden");
+    alice.say("seen");
+    alice.wait_until(
+        "it is said",
+        "/seen/.test(document.querySelector('#messages').lastChild.textContent)",
+    );
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_passage_is_left_by_its_button_and_by_saying_something() {
+    let address = chat_that_searches(Arc::new(Needles));
+    let mut carol = Client::over(TcpStream::connect(address).expect("a connection"));
+    carol.send(b"/nick carol\r\n/join dev\r\n");
+    read_until(&mut carol, "You are in #dev now");
+    for number in 1..=300 {
+        carol.send(format!("message {number}\r\n").as_bytes());
+    }
+    carol.send(b"/topic\r\n");
+    read_until(&mut carol, "has no topic");
+    let driver = Driver::start();
+    let alice = driver.page(address, "alice", "dev");
+    let newest = "document.querySelector('[data-id=\"300\"]') !== null";
+    for leave in ["button", "words"] {
+        alice.wait_until("the newest", newest);
+        alice.say("/search x");
+        alice.wait_until("a hit", "document.querySelectorAll('#search-list li').length === 1");
+        alice.click("#search-list li:first-child button");
+        alice.wait_until("the mark", "document.querySelector('.found')?.dataset.id === '20'");
+        assert!(!alice.said().contains(&"carol: message 300".to_owned()));
+        match leave {
+            "button" => alice.click("#latest"),
+            _ => alice.say("seen"),
+        }
+        alice.wait_until("the newest", newest);
+        assert_eq!(alice.count(".found"), 0);
+    }
+    alice.assert_no_complaints();
 }
 
 /// Makes the picture of the README again: `SCREENSHOT=src/web/screenshot.png cargo test --test page

@@ -7,12 +7,14 @@
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `session`: connections, and what is known of each for no longer than it lasts.
+//! - `asking`: what only the store can find.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
+mod asking;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -32,6 +34,9 @@ mod tests;
 pub mod text;
 mod waiting;
 
+use std::sync::Arc;
+
+use asking::Asking;
 use backlog::Backlog;
 use dialect::Dialect;
 use handlers::Context;
@@ -49,9 +54,10 @@ use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding::{self, FrameKind};
 use crate::delivery::{Delivery, Wait};
-use crate::ids::{ClientId, Peer};
-use crate::service::{Hello, Incoming, Outcome, Service};
+use crate::ids::{ClientId, Peer, Ticket};
+use crate::service::{Answer, Hello, Incoming, Job, Outcome, Service};
 use crate::site::{self, Site};
+use crate::store::Reader;
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 
@@ -73,6 +79,7 @@ pub struct Chat {
     replays: Replays,
     presence: PresenceSums,
     backlog: Backlog,
+    asking: Asking,
 }
 
 impl Chat {
@@ -85,6 +92,7 @@ impl Chat {
             replays: Replays::default(),
             presence: PresenceSums::default(),
             backlog: Backlog::default(),
+            asking: Asking::default(),
             settings,
         }
     }
@@ -92,6 +100,31 @@ impl Chat {
     /// A chat that retains its records until they are taken.
     pub fn retaining_records(settings: ChatSettings) -> Chat {
         Chat { journal: Journal::retaining(), ..Chat::new(settings) }
+    }
+
+    /// The same, with somebody to ask for what was said.
+    #[must_use]
+    pub fn with_reader(self, reader: Arc<dyn Reader>) -> Chat {
+        Chat { asking: Asking::of(reader), ..self }
+    }
+
+    /// What has to come first before a large answer: what others say, memory, the store.
+    fn answer_waits(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Option<Wait> {
+        if !request.asks_much() {
+            return None;
+        }
+        if !cx.out.is_late() {
+            return Some(Wait::Others);
+        }
+        // What may be answered is granted once, so flood control is asked first.
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        if !self.sessions.get(cx.client)?.bucket.has_token(now_ms, rate) {
+            return None;
+        }
+        if !cx.out.may_answer(cx.client) {
+            return Some(Wait::Memory);
+        }
+        self.look_up(cx, request)
     }
 
     /// Users with a name.
@@ -206,18 +239,12 @@ impl Service for Chat {
         {
             return Outcome::Blocked(Wait::Backlog(client));
         }
-        if !cx.out.is_late() && parsed.as_ref().is_ok_and(Request::asks_much) {
-            return Outcome::Blocked(Wait::Others);
+        if let Some(wait) = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request))
+        {
+            return Outcome::Blocked(wait);
         }
         let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
         let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
-        // What may be answered is granted once, so flood control is asked first.
-        if parsed.as_ref().is_ok_and(Request::asks_much)
-            && session.bucket.has_token(now_ms, rate)
-            && !cx.out.may_answer(client)
-        {
-            return Outcome::Blocked(Wait::Memory);
-        }
         if let Err(at) = session.bucket.try_take(now_ms, rate) {
             return Outcome::Blocked(Wait::Time(at));
         }
@@ -240,11 +267,11 @@ impl Service for Chat {
     }
 
     fn held_bytes(&self) -> usize {
-        self.backlog.held_bytes()
+        self.backlog.held_bytes() + self.asking.held_bytes()
     }
 
     fn held_bytes_of(&self, client: ClientId) -> usize {
-        self.backlog.held_bytes_of(client)
+        self.backlog.held_bytes_of(client) + self.asking.held_bytes_of(client)
     }
 
     fn trim(&mut self) {
@@ -252,6 +279,14 @@ impl Service for Chat {
         self.replays.clear();
         self.presence.trim();
         self.backlog.trim();
+    }
+
+    fn take_jobs(&mut self) -> Vec<Job> {
+        self.asking.take_jobs()
+    }
+
+    fn completed(&mut self, ticket: Ticket, answer: Answer, _: &mut Delivery) {
+        self.asking.complete(ticket, answer);
     }
 
     fn next_deadline(&self) -> Option<Millis> {
@@ -270,6 +305,7 @@ impl Service for Chat {
 
     fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
+        self.asking.forget(client);
         let cx = &mut Context { client, peer, user, reference: None, out };
         self.backlog.withdraw(client, None);
         cx.out.wake(Wait::Backlog(client));

@@ -53,6 +53,13 @@ pub enum Request<'a> {
         after: u64,
         limit: Option<u32>,
     },
+    /// Without a text: the next page of the last search. `before`: the `next` of the page before.
+    Search {
+        text: Option<Cow<'a, str>>,
+        room: Option<Cow<'a, str>>,
+        before: Option<u64>,
+        limit: Option<u32>,
+    },
     Typing {
         room: Option<Cow<'a, str>>,
     },
@@ -83,6 +90,7 @@ impl Request<'_> {
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
+            | Request::Search { .. }
             | Request::Help { .. }
             | Request::Nothing => false,
         }
@@ -92,7 +100,10 @@ impl Request<'_> {
     /// short.
     pub fn asks_much(&self) -> bool {
         match self {
-            Request::History { .. } | Request::Who { .. } | Request::Rooms { .. } => true,
+            Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Search { .. } => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
             Request::Say { .. }
             | Request::Direct { .. }
@@ -158,7 +169,7 @@ pub struct CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 12] = [
+pub const COMMANDS: [CommandSpec; 13] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -256,6 +267,18 @@ pub const COMMANDS: [CommandSpec; 12] = [
                 number => Some(number.parse().ok().filter(|&number| number > 0)?),
             };
             Some(Request::History { room: None, before: None, after: None, limit })
+        },
+    },
+    CommandSpec {
+        name: "search",
+        arguments: "WORDS [in:#ROOM] [from:NAME] [before:DATE] [after:DATE]",
+        help: "find what was said, the newest last",
+        details: "All words have to be there, in any order; the beginning of a word is enough. \
+                  \"Quotes\" hold a phrase of whole words. Dates are like 2026-11-01 (UTC), and \
+                  after: includes its day. /search alone shows what is older.",
+        parse: |arguments| {
+            let text = optional(arguments);
+            Some(Request::Search { text, room: None, before: None, limit: None })
         },
     },
     CommandSpec {

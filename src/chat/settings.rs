@@ -25,6 +25,9 @@ pub const TOPIC_BYTES_MAX: usize = 400;
 /// Bytes of a message that take one token more out of its sender's bucket, as it is read.
 pub const MESSAGE_BYTES_PER_TOKEN: usize = 4 * 1024;
 
+/// What a search costs its sender in flood control, in messages.
+pub const SEARCH_TOKENS: usize = 5;
+
 /// Requests of one client that may wait for rooms that are behind: one of any size, or so many of
 /// so many bytes together. More is not read from it until one of them has gone.
 pub const PARKED_MAX: usize = 8;

@@ -33,6 +33,7 @@ impl Chat {
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
+            | Request::Search { .. }
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Quit { .. }

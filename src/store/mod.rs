@@ -6,6 +6,7 @@
 //! back. Reading is slow work: a [`Reader`] is called on another thread.
 
 pub mod place;
+pub mod search;
 pub mod sqlite;
 
 use std::fmt;

@@ -20,6 +20,8 @@ const WORDS = {
     brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', rooms: 'Rooms', browse: 'Browse rooms',
     directs: 'Direct messages', join: 'Join', joinHint: 'Join or create a room', members: 'Members',
     help: 'Help', close: 'Close', cancel: 'Cancel', save: 'Save', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
+    search: 'Search', searchHint: 'Words, in:#room, from:name, before:2026-11-01', searching: 'Searching…', nothingFound: 'Nothing was found.',
+    where: (room, name) => `${room} · ${name}`, foundGone: 'That message is no longer kept.',
     openRooms: 'Open the list of conversations', changeTopic: 'Change the topic', noTopic: 'Add a topic',
     leaveRoom: (room) => `Leave ${room}`, closeDirect: 'Close this conversation',
     offline: 'You are offline. What you send now goes out when the connection is back.',
@@ -70,6 +72,8 @@ const WORDS = {
     brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', rooms: 'ルーム', browse: '一覧',
     directs: 'ダイレクトメッセージ', join: '参加', joinHint: 'ルームに参加・作成', members: 'メンバー',
     help: 'ヘルプ', close: '閉じる', cancel: 'キャンセル', save: '保存', more: 'さらに表示', send: '送信', dismiss: '閉じる',
+    search: '検索', searchHint: '言葉、in:#ルーム、from:名前、before:2026-11-01', searching: '検索中…', nothingFound: '見つかりませんでした。',
+    where: (room, name) => `${room} · ${name}`, foundGone: 'そのメッセージは保存期間を過ぎました。',
     openRooms: '会話の一覧を開く', changeTopic: 'トピックを変更', noTopic: 'トピックを追加',
     leaveRoom: (room) => `${room} から退出`, closeDirect: 'この会話を閉じる',
     offline: 'オフラインです。送信したメッセージは、再接続後に届けます。',
@@ -114,12 +118,13 @@ const WORDS = {
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
       ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
-      topic: 'トピックの表示と設定', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る' },
+      topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る' },
     errors: {
       name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
       no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
       no_room: 'ルームに参加していません。', too_many_rooms: '参加できるルームの数を超えました。', text_empty: 'メッセージが空です。',
       text_refused: 'そのメッセージは送れません。', server_full: 'サーバーが満員です。',
+      search_refused: '検索する言葉が正しくありません。', search_slow: '時間がかかりすぎました。言葉を増やしてください。', search_unavailable: '今は検索できません。',
       not_said: 'ルームを出たため送られませんでした。', busy: '相手がまだ前のメッセージを受け取っていません。あとでもう一度お試しください。',
     },
   },
@@ -216,6 +221,7 @@ const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${
 
 // The hour looks as the browser's first language has it; the names of days follow the language of the page.
 const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
+const shortDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' });
 const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
 const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
@@ -296,6 +302,8 @@ function conversation(kind, name) {
       ids: new Set(), // of the messages of this epoch among the entries
       older: false, // the server has messages from before the entries
       loadingOlder: false,
+      passage: null, // what the log shows instead, around a message that was searched for; see Session
+      sought: null, // the id of that message, until its surroundings are here
       topic: '',
       members: new Map(), // folded name -> name
       total: 0, // of members, the list of which may be incomplete
@@ -590,6 +598,7 @@ class Session {
   say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
     store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
     conv.firstUnread = null;
+    conv.passage = null; // what was said is to be seen
     this.#typedAt = -Infinity; // what was said ended the "is typing" of others: the next keystroke is news again
     this.#flush();
     changed();
@@ -620,7 +629,7 @@ class Session {
   show(conv) {
     const previous = current();
     if (previous && previous !== conv) {
-      previous.firstUnread = null;
+      Object.assign(previous, { firstUnread: null, passage: null, sought: null });
       trim(previous, MESSAGES_KEPT);
     }
     store.current = conv ? conv.key : null;
@@ -656,6 +665,7 @@ class Session {
   setTopic(conv, text) { this.request({ type: 'topic', room: conv.name, text }); }
 
   loadOlder(conv) {
+    if (conv.passage) return this.#extend(conv, 'older');
     if (!conv.older || conv.loadingOlder || conv.stage !== 'in') return;
     const first = conv.entries.find((entry) => entry.type === 'message');
     if (first && first.epoch !== conv.epoch) return; // what is on top is from before a restart: there is nothing older
@@ -670,6 +680,80 @@ class Session {
       settle();
     }, () => { conv.older = false; settle(); });
     changed();
+  }
+
+  /**
+   * Goes to a message that was found: its room is entered where need be. What was said around it is a *passage*, which the log
+   * shows instead of the newest messages, and which grows at both ends as it is scrolled, until it meets them.
+   */
+  reach(room, id) {
+    this.join(room);
+    const conv = current();
+    conv.sought = id;
+    this.#seek(conv);
+  }
+
+  #seek(conv) {
+    const id = conv.sought;
+    if (id === null || conv.stage !== 'in') return;
+    conv.sought = null;
+    conv.passage = null;
+    if (conv.ids.has(id)) return view.mark(conv, id);
+    const passage = { entries: [], older: true, newer: true, loading: false };
+    const fail = (error) => notify(errorWords(error), true);
+    this.#history(conv, { before: id + 1 }, (messages, more) => {
+      passage.entries = messages;
+      passage.older = more;
+      if (messages.at(-1)?.id !== id) return notify(t.foundGone, true);
+      conv.passage = passage;
+      view.mark(conv, id);
+      this.#extend(conv, 'newer');
+    }, fail);
+  }
+
+  /** A page of a room's history, as messages. */
+  #history(conv, from, done, fail = () => {}) {
+    return this.request({ type: 'history', room: conv.name, limit: PAGE, ...from }, (frame) => {
+      const list = Array.isArray(frame.messages) ? frame.messages : [];
+      done(list.filter(isMessage).map((raw) => messageOf(conv, raw, isMe(raw.name))), frame.more === true);
+      changed();
+    }, fail);
+  }
+
+  loadNewer(conv) { this.#extend(conv, 'newer'); }
+
+  /** The passage grows; where it meets the newest messages it becomes a part of them. */
+  #extend(conv, way) {
+    const { passage } = conv;
+    if (!passage || passage.loading || !passage[way] || conv.stage !== 'in') return;
+    const from = way === 'older' ? { before: passage.entries[0].id } : { after: passage.entries.at(-1).id };
+    const settle = () => { passage.loading = false; changed(); };
+    passage.loading = this.#history(conv, from, (messages, more) => {
+      passage.entries = way === 'older' ? [...messages, ...passage.entries] : [...passage.entries, ...messages];
+      passage[way] = more && messages.length > 0;
+      settle();
+      if (conv.passage === passage) this.#joinPassage(conv);
+    }, () => { passage[way] = false; settle(); });
+    changed();
+  }
+
+  #joinPassage(conv) {
+    const { passage } = conv, first = conv.entries.find((entry) => entry.type === 'message' && entry.epoch === conv.epoch);
+    const last = passage.entries.at(-1).id;
+    if (first ? last + 1 < first.id : passage.newer) return;
+    for (const message of passage.entries) {
+      if (conv.ids.has(message.id)) continue;
+      conv.ids.add(message.id);
+      insertMessage(conv, message);
+    }
+    conv.older = passage.older;
+    conv.passage = null;
+    changed();
+  }
+
+  search(text, before, done, fail) {
+    const cut = () => fail({ message: t.waitOnline });
+    if (!this.request({ type: 'search', text, ...(before === undefined ? {} : { before }) }, done, fail, cut)) cut();
   }
 
   /** Members are asked for when a room is first looked at: coming back to forty rooms must not cost forty lists. */
@@ -771,6 +855,7 @@ class Session {
     for (const item of store.outbox) if (item.state === 'sent') item.state = 'unsure';
     for (const conv of store.conversations.values()) {
       Object.assign(conv, { stage: 'out', loadingOlder: false, membersAsked: false });
+      if (conv.passage) conv.passage.loading = false;
       conv.typing.clear();
     }
   }
@@ -875,7 +960,7 @@ class Session {
     if (!fresh && conv.epoch !== store.epoch) {
       // Ids start over. What is on the screen stays, under a divider, and can no longer be asked for.
       addDivider(conv, 'restart');
-      Object.assign(conv, { lastId: null, readId: 0, ids: new Set(), older: false });
+      Object.assign(conv, { lastId: null, readId: 0, ids: new Set(), older: false, passage: null });
     } else if (gap === true && !fresh) {
       addDivider(conv, 'gap');
       for (const item of store.outbox) if (item.conv === conv.key && item.state === 'unsure') item.lost = true;
@@ -896,6 +981,7 @@ class Session {
     conv.lastId = Math.max(conv.lastId ?? 0, conv.position);
     this.#settleUnsure();
     this.#flush();
+    this.#seek(conv);
   }
 
   #onHistory(frame) {
@@ -1009,14 +1095,11 @@ class Session {
 
   /** `way`: 'live' and 'replay' move the resume position, 'older' fills in above. Each id is taken once. */
   #take(conv, raw, way) {
-    if (!raw || !isId(raw.id) || !isText(raw.name) || !isText(raw.text)) return;
+    if (!isMessage(raw)) return;
     if (conv.ids.has(raw.id) || (way !== 'older' && conv.lastId !== null && raw.id <= conv.lastId)) return this.#arrived(conv, raw, true);
     const item = this.#arrived(conv, raw, way === 'older');
     const own = item !== undefined || isMe(raw.name);
-    const message = {
-      type: 'message', key: item ? item.key : nextKey(), id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
-      name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
-    };
+    const message = messageOf(conv, raw, own, item?.key);
     conv.ids.add(raw.id);
     insertMessage(conv, message);
     if (way === 'older') return;
@@ -1093,6 +1176,15 @@ class Session {
   }
 }
 
+const isMessage = (raw) => Boolean(raw) && isId(raw.id) && isText(raw.name) && isText(raw.text);
+
+function messageOf(conv, raw, own, key = nextKey()) {
+  return {
+    type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
+    name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
+  };
+}
+
 /** As long as any other, so that what fits with one fits with the next. */
 const refOf = (number) => `r${String(number).padStart(7, '0')}`;
 
@@ -1150,6 +1242,7 @@ const ACTIONS = {
   },
   who: () => view.showMembers(),
   rooms: () => view.browse(),
+  search: (rest) => view.search(rest),
   help: () => view.help(),
 };
 
@@ -1221,6 +1314,12 @@ function setLabel(node, text) {
   if (node.getAttribute('aria-label') !== text) node.setAttribute('aria-label', text);
 }
 function setHidden(node, hidden) { if (node.hidden !== hidden) node.hidden = hidden; }
+
+/** What gets the focus back by that was out of reach until now, and Chromium would put no text into it: it gets it again later. */
+function closeDialog(selector) {
+  $(selector).close();
+  document.activeElement?.blur();
+}
 
 const rowKeys = new WeakMap();
 /** Makes the children of `parent` match `rows` (each with a `key`), keeping the nodes of rows that stay. */
@@ -1347,6 +1446,8 @@ class View {
   #address = null; // the query last put into the address
   #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
   #membersWide = true; // where there is room, whether the members stand beside the log
+  #found = { hits: [], next: undefined, state: '', text: '', asked: 0 }; // what was searched for last
+  #marked = null; // { key, id, isShown }: the message that was searched for, in which conversation
   #browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
   #askDone = null;
   #measured = { of: '', excess: -Infinity };
@@ -1382,6 +1483,7 @@ class View {
   #draw() {
     const conv = current();
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
+    if (conv?.passage || (conv && this.#marked?.key === conv.key && !this.#marked.isShown)) this.#pinned = false;
     if (conv && this.isReading(conv)) markRead(conv);
     this.#drawLink();
     this.#drawSidebar();
@@ -1545,7 +1647,7 @@ class View {
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#pinned && this.#toEnd()).observe(log);
     $('#latest').addEventListener('click', () => {
-      this.#toEnd();
+      this.#toLatest();
       $('#composer').focus();
     });
     $('#messages').addEventListener('click', (event) => {
@@ -1560,13 +1662,44 @@ class View {
 
   #scrolled() {
     const log = $('#log'), conv = current();
-    const pinned = log.scrollHeight - log.scrollTop - log.clientHeight < PINNED_PX;
+    const below = log.scrollHeight - log.scrollTop - log.clientHeight, pinned = below < PINNED_PX && !conv?.passage;
+    if (conv?.passage && below < OLDER_PX) session.loadNewer(conv);
     if (pinned !== this.#pinned) {
       this.#pinned = pinned;
       if (pinned && conv) trim(conv, MESSAGES_KEPT);
       changed();
     }
     if (conv && log.scrollTop < OLDER_PX) session.loadOlder(conv);
+  }
+
+  /** From a passage, too. */
+  #toLatest() {
+    const conv = current();
+    this.#marked = null;
+    if (conv?.passage) {
+      conv.passage = null;
+      this.#pinned = true;
+      this.#draw();
+    }
+    this.#toEnd();
+  }
+
+  /** Scrolls to a message, which is in the log as soon as that is drawn, and marks it. */
+  mark(conv, id) {
+    this.#marked = { key: conv.key, id, isShown: false };
+    changed();
+  }
+
+  #isMarked(row) { return row.id !== undefined && row.id === this.#marked?.id && row.epoch === current()?.epoch && this.#marked.key === store.current; }
+
+  #showMarked() {
+    const marked = this.#marked;
+    if (!marked || marked.isShown || marked.key !== store.current) return;
+    const node = $('#messages .found');
+    if (!node) return;
+    marked.isShown = true;
+    node.scrollIntoView({ block: 'center' });
+    this.#scrolled();
   }
 
   #toEnd() {
@@ -1589,6 +1722,7 @@ class View {
     reconcile(list, conv && !waiting ? this.#rows(conv) : [], (row) => this.#makeRow(row), (node, row) => this.#updateRow(node, row));
     if (this.#pinned) this.#toEnd();
     else if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+    this.#showMarked();
     if (conv && log.scrollTop < OLDER_PX) session.loadOlder(conv);
     this.#drawBlank(conv);
     setHidden($('#latest'), this.#pinned || !conv);
@@ -1632,7 +1766,7 @@ class View {
       rows.push({ ...entry, ...extra, first });
       previous = entry;
     };
-    for (const entry of conv.entries) {
+    for (const entry of conv.passage?.entries ?? conv.entries) {
       if (entry === conv.firstUnread) {
         rows.push({ type: 'new', key: 'new' });
         previous = null;
@@ -1645,7 +1779,7 @@ class View {
       }
     }
     for (const item of store.outbox) {
-      if (item.conv !== conv.key) continue;
+      if (item.conv !== conv.key || conv.passage) continue;
       const entry = { ...item, type: 'message', name: item.as || store.name, me: item.kind === 'me', own: true };
       add(entry, { pending: item.state });
     }
@@ -1654,7 +1788,7 @@ class View {
 
   #topRow(conv) {
     if (conv.loadingOlder) return { type: 'top', key: 'top', text: t.loading };
-    const begins = conv.kind === 'direct' || !conv.older;
+    const begins = conv.kind === 'direct' || !(conv.passage ?? conv).older;
     const silent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
     const words = (conv.kind === 'room' ? t.startRoom : t.startDirect)(conv.name);
     return { type: 'top', key: 'top', text: begins ? words + (silent ? t.firstWord : '') : '', begins };
@@ -1704,7 +1838,7 @@ class View {
       return;
     }
     const pending = row.pending ?? '';
-    const marks = [row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', pending && 'pending', pending];
+    const marks = [row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', this.#isMarked(row) && 'found', pending && 'pending', pending];
     const className = ['message', ...marks].filter(Boolean).join(' ');
     if (node.className !== className) node.className = className;
     if (row.id !== undefined) node.dataset.id = row.id;
@@ -1889,6 +2023,7 @@ class View {
       this.#arrive();
     });
     this.#listenBrowser();
+    this.#listenSearch();
   }
 
   /** One question, one answer. `done` resolves to an error to be shown, or to nothing. */
@@ -1921,6 +2056,76 @@ class View {
     $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => (
       el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();
+  }
+
+  // -- search
+
+  #listenSearch() {
+    $('#open-search').addEventListener('click', () => this.search(''));
+    $('#search form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#search($('#search-text').value.trim());
+    });
+    $('#search-more').addEventListener('click', () => this.#findMore());
+    $('#search-list').addEventListener('click', (event) => {
+      const button = event.target.closest('button');
+      const hit = button && this.#found.hits.find(({ key }) => key === button.dataset.hit);
+      if (!hit) return;
+      closeDialog('#search');
+      this.#stash();
+      session.reach(hit.room, hit.id);
+      this.#arrive();
+    });
+  }
+
+  /** Opens the box; with words, searches for them. Without, what was found last is still there. */
+  search(text) {
+    if (!$('#search').open) $('#search').showModal();
+    if (text) $('#search-text').value = text;
+    $('#search-text').select();
+    if (text) this.#search(text);
+    else this.#drawSearch();
+  }
+
+  #search(text) {
+    if (!text) return;
+    this.#found = { hits: [], next: undefined, state: '', text, asked: this.#found.asked };
+    this.#findMore();
+  }
+
+  #findMore() {
+    const found = this.#found, asked = ++found.asked;
+    const isStill = () => found === this.#found && asked === found.asked;
+    found.state = t.searching;
+    this.#drawSearch();
+    session.search(found.text, found.next, (frame) => {
+      if (!isStill()) return;
+      const hits = Array.isArray(frame.hits) ? frame.hits.filter((hit) => isMessage(hit) && isText(hit.room)) : [];
+      found.hits.push(...hits.map((hit) => ({ ...hit, key: `${hit.room} ${hit.id}` })));
+      found.next = isId(frame.next) ? frame.next : undefined;
+      found.state = found.hits.length ? '' : t.nothingFound;
+      this.#drawSearch();
+    }, (error) => {
+      if (!isStill()) return;
+      found.state = errorWords(error);
+      this.#drawSearch();
+    });
+  }
+
+  #drawSearch() {
+    const { hits, next, state } = this.#found;
+    reconcile($('#search-list'), hits,
+      () => el('li', {}, el('button', { type: 'button' },
+        el('span', { className: 'where' }), el('time', {}), el('span', { className: 'text', dir: 'auto' }))),
+      (node, { key, room, name, text, time }) => {
+        const [where, when, what] = node.firstChild.children;
+        node.firstChild.dataset.hit = key;
+        setText(where, t.where(isolate(room), isolate(name)));
+        setText(when, shortDate.format(new Date(timeOf(time))));
+        setText(what, text);
+      });
+    setHidden($('#search-more'), next === undefined || state !== '');
+    setText($('#search-state'), state);
   }
 
   // -- all rooms
@@ -1960,7 +2165,7 @@ class View {
 
   #pick(room) {
     if (!bareRoom(room)) return;
-    $('#browse').close();
+    closeDialog('#browse');
     this.#enter(room);
   }
 
@@ -2076,7 +2281,7 @@ class View {
     } else if (event.key === 'Escape') {
       if (this.#drawer) return this.#slide('');
       if (store.notice) this.#dismiss();
-      else this.#toEnd();
+      else this.#toLatest();
       $('#composer').focus();
     }
   }

@@ -26,6 +26,11 @@ pub const HISTORY_DEFAULT: u32 = 50;
 /// Messages in one answer to `history`, and in one frame of a replay.
 pub const HISTORY_MAX: u32 = 100;
 
+/// Messages in one answer to `search` that does not say how many.
+pub const SEARCH_DEFAULT: u32 = 20;
+/// Messages in one answer to `search`.
+pub const SEARCH_MAX: u32 = 50;
+
 /// A `ref` has at most so many bytes: a string without its quotes and escapes, a number as it is
 /// written.
 const REFERENCE_BYTES_MAX: usize = 64;
@@ -285,6 +290,9 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         "history" => Request::History { room, before, after, limit },
         "who" => Request::Who { room, after: after.unwrap_or(0), limit },
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
+        "search" => {
+            Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
+        }
         "typing" => Request::Typing { room },
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));

@@ -83,6 +83,22 @@ impl Dialect {
             Dialect::Json => asked.unwrap_or(json::HISTORY_DEFAULT).clamp(1, json::HISTORY_MAX),
         }
     }
+
+    /// How many messages an answer to `search` has, for a client that asks for so many.
+    pub fn search_limit(self, asked: Option<u32>) -> u32 {
+        match self {
+            Dialect::Text => text::SEARCH_MAX,
+            Dialect::Json => asked.unwrap_or(json::SEARCH_DEFAULT).clamp(1, json::SEARCH_MAX),
+        }
+    }
+
+    /// Whether the next page is asked for without saying where it begins.
+    pub fn remembers_searches(self) -> bool {
+        match self {
+            Dialect::Text => true,
+            Dialect::Json => false,
+        }
+    }
 }
 
 impl From<Dialect> for encoding::Dialect {

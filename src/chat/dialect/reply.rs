@@ -115,6 +115,14 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// What was searched for, newest first.
+    Found {
+        hits: Vec<HitLine<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     Typing {
         room: &'a str,
         name: &'a str,
@@ -148,6 +156,14 @@ impl<'a> Line<'a> {
             me: message.kind() == MessageKind::Action,
         }
     }
+}
+
+/// A message that was found; of a long text, what is around the first word.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HitLine<'a> {
+    pub room: &'a str,
+    #[serde(flatten)]
+    pub line: Line<'a>,
 }
 
 /// What only the client that joins is told.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::reply::{JoinedSelf, Line, Reply, RoomSummary};
+use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary};
 use super::utc::Utc;
 use crate::chat::request::{self, PAGE, Request, RequestError};
 use crate::chat::state::history::MessageKind;
@@ -12,6 +12,8 @@ use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 
 /// Messages shown by /history alone.
 pub const HISTORY_DEFAULT: u32 = 20;
+/// Messages on one page of /search.
+pub const SEARCH_MAX: u32 = 10;
 
 // ---- Requests ----
 
@@ -90,6 +92,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
+        Reply::Found { hits, next, .. } => render_found(to, hits, next.is_some()),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
 }
@@ -237,6 +240,25 @@ fn render_history(to: &mut Encoder, room: &str, messages: &[Line], replay: bool)
     }
     for message in messages {
         line(to, format_args!("{}", Dated(message)));
+    }
+}
+
+/// The newest stands last, next to where people type, as in every other list of messages.
+fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
+    match hits.len() {
+        0 => return line(to, format_args!("* Nothing was found.")),
+        1 if !has_more => line(to, format_args!("* Found 1 message (UTC):")),
+        count if !has_more => line(to, format_args!("* Found {count} messages (UTC):")),
+        count => line(
+            to,
+            format_args!("* The last {count} messages found (UTC); /search shows older ones:"),
+        ),
+    }
+    for HitLine { room, line: message } in hits.iter().rev() {
+        let Line { id, time, name, text, me } = *message;
+        let (star, colon) = if me { ("* ", "") } else { ("", ":") };
+        let dated = format_args!("*   {} {room} ({id}) {star}{name}{colon} ", Utc(time));
+        line(to, format_args!("{dated}{}", Row(text)));
     }
 }
 

@@ -4,6 +4,7 @@ mod arrivals;
 mod lists;
 mod names;
 mod rooms;
+mod search;
 mod talk;
 
 use std::borrow::Cow;
@@ -102,6 +103,9 @@ impl Chat {
                 self.rooms_page(cx, after, limit);
                 Ok(())
             }
+            Request::Search { text, room, before, limit: _ } => {
+                self.search(cx, text.as_deref(), room.as_deref(), before)
+            }
             Request::Typing { room } => self.typing(cx, room.as_deref()),
             Request::Help { about } => lists::help(cx, about.as_deref()),
             Request::Quit { reason } => {
@@ -151,13 +155,7 @@ impl Chat {
 
     fn known_room(&self, typed: &str) -> Result<&Room, RequestError> {
         let name = RoomName::parse(typed).ok();
-        name.and_then(|name| self.state.rooms().find(name.key())).ok_or_else(|| {
-            let message = format!(
-                "There is no room {}. /rooms lists those that there are.",
-                quote(typed, 64)
-            );
-            RequestError::new("no_such_room", message)
-        })
+        name.and_then(|name| self.state.rooms().find(name.key())).ok_or_else(|| no_such_room(typed))
     }
 
     pub(super) fn addressee(&self, typed: &str) -> Result<UserId, RequestError> {
@@ -171,6 +169,12 @@ fn not_in_room(typed: &str) -> RequestError {
     let name = quote(typed, 64);
     let message = format!("You are not in the room {name}. Enter it with /join.");
     RequestError::new("not_in_room", message)
+}
+
+fn no_such_room(typed: &str) -> RequestError {
+    let name = quote(typed, 64);
+    let message = format!("There is no room {name}. /rooms lists those that there are.");
+    RequestError::new("no_such_room", message)
 }
 
 fn no_such_name(typed: &str) -> RequestError {

@@ -9,6 +9,7 @@ mod names;
 mod presence;
 mod replays;
 mod rooms;
+mod search;
 mod stage;
 mod talking;
 mod waiting;

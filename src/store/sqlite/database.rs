@@ -119,6 +119,7 @@ impl Database {
 impl Target for Database {
     fn commit(&mut self, groups: &[Group]) -> Result<(), Failure> {
         self.next_n = self.write(groups)?;
+        self.shared.tell_follower(self.next_n - 1);
         Ok(())
     }
 

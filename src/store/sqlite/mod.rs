@@ -4,6 +4,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `history.db` | all that is kept; `-wal` and `-shm` beside it are parts of it while it is open |
+//! | `search.db` | an index of it, made anew whenever it is missing |
 //! | `lock` | locked by the server that uses the directory |
 //! | `history.version-N.db` | a copy from before a newer server changed the file |
 //! | `history.before-restore-N.db` | what was there before a backup was put in its place |
@@ -41,6 +42,7 @@ use shared::Shared;
 use writer::{Command, Group};
 
 use crate::ids::GroupId;
+use crate::store::search::SearchIndex;
 use crate::store::{Change, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
 
 /// SQLite's default.
@@ -122,9 +124,22 @@ pub struct SqliteStore {
     reader: Arc<SqliteReader>,
     /// Reads what there is after something was lost.
     connection: Connection,
+    search: Option<SearchIndex>,
 }
 
 impl SqliteStore {
+    /// Has this index follow what is committed, and answer searches.
+    fn search_with(&mut self, index: SearchIndex) {
+        self.shared.set_follower(index.follower());
+        self.reader.set_searcher(index.searcher());
+        self.search = Some(index);
+    }
+
+    /// Messages that are kept and cannot be found yet.
+    pub fn search_lag(&self) -> u64 {
+        self.search.as_ref().map_or(0, SearchIndex::lag)
+    }
+
     /// What ends it in an orderly way, wherever the store itself has been put.
     pub fn closer(&self) -> Closer {
         Closer { commands: Arc::clone(&self.commands), shared: Arc::clone(&self.shared) }

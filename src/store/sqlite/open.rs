@@ -22,6 +22,8 @@ use super::shared::Shared;
 use super::writer::{Patience, Writer};
 use super::{Durability, SqliteStore, StoreSettings, system};
 use crate::store::Loaded;
+use crate::store::search::SearchIndex;
+use crate::store::search::file::SearchFiles;
 
 /// How long the check after an unclean stop may take.
 const CHECK_MAX: Duration = Duration::from_secs(5);
@@ -82,9 +84,11 @@ impl SqliteStore {
             true => prepare(&file)?,
             false => create(&file)?,
         }
-        let (store, loaded, writer, mut maintenance) =
+        let (mut store, loaded, writer, mut maintenance) =
             connect(&file, settings).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
+        let files = SearchFiles::beside(&file, &loaded.epoch);
+        store.search_with(SearchIndex::start(files).map_err(failed)?);
         let run = move || {
             let closed = writer.run();
             // Who waits for the end may open it again.
@@ -259,7 +263,7 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     );
     let writer = Writer::new(database, received, Arc::clone(&shared), nudge, Patience::default());
     Ok((
-        SqliteStore { settings, commands, shared, reader, connection },
+        SqliteStore { settings, commands, shared, reader, connection, search: None },
         loaded,
         writer,
         maintenance,

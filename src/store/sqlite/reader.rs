@@ -1,11 +1,12 @@
 //! Reading what is durable, while the writer writes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 
+use crate::store::search::Searcher;
 use crate::store::{
     Found, FoundRoom, PageRequest, Reader, SearchRequest, StoreError, StoredMessage, StoredRoom,
 };
@@ -23,12 +24,18 @@ const STATEMENTS_MAX: usize = 16;
 pub struct SqliteReader {
     connection: Mutex<Connection>,
     file: PathBuf,
+    searcher: OnceLock<Searcher>,
 }
 
 impl SqliteReader {
     pub fn open(file: &Path) -> rusqlite::Result<SqliteReader> {
         let connection = Mutex::new(open_to_read(file)?);
-        Ok(SqliteReader { connection, file: file.to_owned() })
+        Ok(SqliteReader { connection, file: file.to_owned(), searcher: OnceLock::new() })
+    }
+
+    /// From now on this answers searches.
+    pub fn set_searcher(&self, searcher: Searcher) {
+        self.searcher.get_or_init(|| searcher);
     }
 
     /// Answers a question, within the time that one may take.
@@ -67,8 +74,10 @@ impl Reader for SqliteReader {
     }
 
     fn search(&self, search: &SearchRequest) -> Result<Found, StoreError> {
-        let _ = search;
-        Err(StoreError::Failed("there is no index of words".into()))
+        match self.searcher.get() {
+            Some(searcher) => searcher.search(search),
+            None => Err(StoreError::Failed("there is no index of words".into())),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::ids::GroupId;
+use crate::store::search::Follower;
 use crate::store::{Progress, Space, Wake};
 
 /// Why nothing is to be recorded; several at once are possible.
@@ -37,9 +38,22 @@ pub struct Shared {
     /// Held by the one who makes a checkpoint.
     pub checkpoint: Mutex<()>,
     wake: OnceLock<Wake>,
+    /// Indexes what is committed.
+    follower: OnceLock<Follower>,
 }
 
 impl Shared {
+    pub fn set_follower(&self, follower: Follower) {
+        self.follower.get_or_init(|| follower);
+    }
+
+    /// Messages up to this number are in the file.
+    pub fn tell_follower(&self, newest: u64) {
+        if let Some(follower) = self.follower.get() {
+            follower.committed(newest);
+        }
+    }
+
     pub fn progress(&self) -> Progress {
         let word = self.progress.load(Ordering::Acquire);
         let group = GroupId(word >> STATE_BITS);

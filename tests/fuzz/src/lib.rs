@@ -13,6 +13,7 @@ pub mod http;
 pub mod lines;
 pub mod names;
 pub mod requests;
+pub mod search;
 
 // The simulation's connections, and its clients' eyes.
 #[path = "../../simulation/screen.rs"]

@@ -101,6 +101,7 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
             }
             _ => return Err("missing_field"),
         },
+        ("search", _) => Request::Search { text: some, room: None, before: None, limit: None },
         ("quit", _) => Request::Quit { reason: some },
         ("nick" | "join" | "rooms" | "who" | "msg" | "me" | "history", _) => {
             return Err("missing_field");
@@ -283,6 +284,12 @@ fn request_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
         },
         "rooms" => Request::Rooms {
             after: fields.number("after").unwrap_or(0),
+            limit: fields.small("limit"),
+        },
+        "search" => Request::Search {
+            room,
+            text: Some(need("text")?),
+            before: fields.number("before"),
             limit: fields.small("limit"),
         },
         "typing" => Request::Typing { room },

@@ -1,0 +1,144 @@
+//! Search: what is typed becomes a question to the store, and what was found an answer.
+
+use super::{Context, Done, no_such_room};
+use crate::chat::Chat;
+use crate::chat::asking::{Finding, Next, Question};
+use crate::chat::dialect::reply::{HitLine, Line, Reply};
+use crate::chat::name::RoomName;
+use crate::chat::request::{Request, RequestError};
+use crate::chat::settings::SEARCH_TOKENS;
+use crate::delivery::Wait;
+use crate::store::search::query::{self, Query};
+use crate::store::{Found, Hit, SearchRequest, StoreError};
+
+impl Chat {
+    /// What a search waits for: the store, until that has answered. One that will be refused waits
+    /// for nothing.
+    pub(in crate::chat) fn look_up(
+        &mut self,
+        cx: &Context<'_>,
+        request: &Request<'_>,
+    ) -> Option<Wait> {
+        let Request::Search { text, room, before, limit } = request else { return None };
+        if self.asking.has_answer(cx.client) {
+            return None;
+        }
+        if let Some(ticket) = self.asking.waits(cx.client) {
+            return Some(Wait::Ticket(ticket));
+        }
+        let (text, cursor) = self.searched(cx, text.as_deref(), *before).ok()?;
+        let question = self.question(cx, &text, room.as_deref(), cursor, *limit).ok()?;
+        self.asking.ask(cx.client, question).map(Wait::Ticket)
+    }
+
+    /// The text that is searched for, and where the page begins. Without a text, it is the next
+    /// page of the last search.
+    fn searched(
+        &self,
+        cx: &Context<'_>,
+        text: Option<&str>,
+        before: Option<u64>,
+    ) -> Result<(Box<str>, Option<u64>), RequestError> {
+        if !self.asking.is_possible() {
+            let message = "Nothing is kept here (--data none), so there is nothing to search.";
+            return Err(RequestError::new("search_unavailable", message.to_owned()));
+        }
+        match text {
+            Some(text) => Ok((text.into(), before)),
+            None => match self.asking.next(cx.client) {
+                Some(next) => Ok((next.text.clone(), Some(next.cursor))),
+                None => {
+                    let message = "There is nothing more to show. Search with /search WORDS.";
+                    Err(RequestError::new("search_refused", message.to_owned()))
+                }
+            },
+        }
+    }
+
+    fn question(
+        &self,
+        cx: &Context<'_>,
+        text: &str,
+        room: Option<&str>,
+        cursor: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<Question, RequestError> {
+        let query =
+            query::parse(text).map_err(|error| RequestError::of("search_refused", &error))?;
+        let Query { words, room: typed, from, before_ms, after_ms } = query;
+        if room.is_some() && typed.is_some() {
+            let error = query::QueryError::Twice("in");
+            return Err(RequestError::of("search_refused", &error));
+        }
+        let room = match room.or(typed.as_deref()) {
+            None => None,
+            Some(typed) => Some(RoomName::parse(typed).map_err(|_| no_such_room(typed))?),
+        };
+        let search = SearchRequest {
+            words: words.into(),
+            rooms: None,
+            from: from.map(Into::into),
+            before_ms,
+            after_ms,
+            cursor,
+            hits_max: cx.dialect().search_limit(limit) as usize,
+        };
+        Ok(Question::Search { room, search })
+    }
+
+    /// Answers a search that the store has answered, or says why it could not.
+    pub(super) fn search(
+        &mut self,
+        cx: &mut Context<'_>,
+        text: Option<&str>,
+        room: Option<&str>,
+        before: Option<u64>,
+    ) -> Done {
+        let answer = self.asking.take(cx.client);
+        let (text, cursor) = self.searched(cx, text, before)?;
+        let question = self.question(cx, &text, room, cursor, None)?;
+        if let Some(session) = self.sessions.get_mut(cx.client) {
+            // One was taken as the request was read.
+            session.bucket.spend(SEARCH_TOKENS - 1, cx.out.now().ms, &self.settings.rate);
+        }
+        let found = match answer {
+            Some(Ok(Finding::Search(found))) => found,
+            // It may be one in which nothing was said yet.
+            Some(Ok(Finding::NoRoom)) => self.nothing_in(&question)?,
+            Some(Err(error)) => return Err(failed(&error)),
+            None => return Err(failed(&StoreError::Failed("it was not answered".into()))),
+        };
+        if cx.dialect().remembers_searches() {
+            let next = found.next.map(|cursor| Next { text, cursor });
+            self.asking.set_next(cx.client, next);
+        }
+        let hits = found.hits.iter().map(line).collect();
+        cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
+        Ok(())
+    }
+
+    fn nothing_in(&self, question: &Question) -> Result<Found, RequestError> {
+        let Question::Search { room, .. } = question;
+        let name = room.as_ref().map_or("", |room| room.as_str());
+        self.known_room(name).map(|_| Found::default())
+    }
+}
+
+fn line(hit: &Hit) -> HitLine<'_> {
+    let message = &hit.message;
+    let line = Line {
+        id: message.id,
+        time: message.unix_ms,
+        name: &message.author,
+        text: &message.text,
+        me: message.is_action,
+    };
+    HitLine { room: &hit.room, line }
+}
+
+fn failed(error: &StoreError) -> RequestError {
+    match error {
+        StoreError::TooSlow => RequestError::of("search_slow", error),
+        StoreError::Failed(_) => RequestError::of("search_unavailable", error),
+    }
+}

@@ -1,0 +1,135 @@
+//! The file `search.db`, and all that is known here of the file that it is derived from.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+/// What is kept, read through the same connection as the index. These statements are all that
+/// depends on its schema.
+pub const NEW_MESSAGES: &str = "
+    SELECT n, room, unix_ms, author, text FROM kept.messages WHERE n > ?1 ORDER BY n LIMIT ?2";
+pub const FIRST_AND_LAST: &str = "
+    SELECT ifnull((SELECT min(n) FROM kept.messages), 0),
+           ifnull((SELECT max(n) FROM kept.messages), 0)";
+/// `CROSS JOIN` keeps the order: the index says which messages are looked up.
+pub const HITS: &str = "
+    SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
+           messages.author, messages.text
+    FROM words CROSS JOIN kept.messages ON messages.n = words.rowid
+               CROSS JOIN kept.rooms ON rooms.room = messages.room
+    WHERE words MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3
+          AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5
+    ORDER BY words.rowid DESC LIMIT ?6";
+
+/// The index. The tokenizer `ascii` takes our terms as they are, whatever Unicode they are of.
+/// `prefix`: the beginnings of words have lists of their own; without them a search of `ka` has to
+/// merge those of all words that begin so, which takes twenty times as long.
+/// `days`: the first and the last message of each day, so that a search of some days need not look
+/// at others. `progress`: up to which message of which data all is indexed.
+pub const SCHEMA: &str = "
+    CREATE VIRTUAL TABLE words USING fts5(
+        text, content='', contentless_delete=1, tokenize='ascii', prefix='1 2 3');
+    CREATE TABLE days(day INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL)
+        STRICT;
+    CREATE TABLE progress(epoch TEXT NOT NULL, n INTEGER NOT NULL) STRICT;";
+
+/// `chat` in ASCII, and a version of [`SCHEMA`] and of the terms that are in it. An index of another
+/// version is made anew.
+const APPLICATION_ID: i64 = 0x6368_6174;
+const VERSION: i64 = 1;
+
+/// How long to wait for somebody else who writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory for pages of the index, in KiB.
+const CACHE_KIB: i64 = 8 * 1024;
+
+pub const DAY_MS: u64 = 86_400_000;
+
+/// Where the files are, and what the kept one holds.
+#[derive(Clone, Debug)]
+pub struct SearchFiles {
+    /// `search.db`.
+    pub index: PathBuf,
+    /// What was said.
+    pub kept: PathBuf,
+    /// Belongs to the data: an index of another epoch is made anew.
+    pub epoch: Box<str>,
+}
+
+impl SearchFiles {
+    /// The index beside what is kept.
+    pub fn beside(kept: &Path, epoch: &str) -> SearchFiles {
+        let index = kept.with_file_name("search.db");
+        SearchFiles { index, kept: kept.to_owned(), epoch: epoch.into() }
+    }
+
+    /// Opens the index to write it; makes it if there is none for these data.
+    pub fn open_or_create(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = self.connect(flags)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A power cut may cost the newest of it, which is indexed again then.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        if !self.is_current(&connection)? {
+            self.create(&connection)?;
+        }
+        Ok(connection)
+    }
+
+    /// Opens the index to search in it.
+    pub fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = self.connect(flags)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(&self.index, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.execute("ATTACH ?1 AS kept", [self.kept.to_string_lossy()])?;
+        Ok(connection)
+    }
+
+    /// Whether this is an index of these data, as this program makes it.
+    fn is_current(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if pragma("application_id")? != APPLICATION_ID || pragma("user_version")? != VERSION {
+            return Ok(false);
+        }
+        let epoch = "SELECT epoch FROM progress";
+        let epoch: Option<String> = connection.query_row(epoch, [], |row| row.get(0)).optional()?;
+        Ok(epoch.as_deref() == Some(&self.epoch))
+    }
+
+    fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let old = "DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS days;
+            DROP TABLE IF EXISTS progress;";
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        connection.execute_batch(old)?;
+        connection.execute_batch(SCHEMA)?;
+        connection.execute("INSERT INTO progress VALUES(?1, 0)", [&self.epoch])?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", VERSION)?;
+        connection.execute_batch("COMMIT")
+    }
+
+    /// Removes the index, whatever it is. Those who have it open go on with it until they look.
+    pub fn remove(&self) -> io::Result<()> {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = self.index.clone().into_os_string();
+            file.push(suffix);
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! What people type to search, and what the index is asked for then.
+//!
+//! `WORDS [in:#room] [from:name] [before:DATE] [after:DATE]`: all words have to be there, in any
+//! order, and each is found by its beginning. In quotes stands a phrase, of whole words. Dates are
+//! days in UTC: `after` one includes it.
+
+use jiff::civil::{Date, date};
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+
+use super::bigrams::{Piece, append_piece, normalize, pieces};
+use crate::store::SearchRequest;
+
+/// Characters that can be searched for at once: each costs the index a look.
+pub const CHARS_MAX: usize = 256;
+
+/// Terms that say who said something and where begin with these. No text has them, since they are
+/// neither letters nor digits nor symbols.
+const ROOM_MARK: char = '\u{E000}';
+const AUTHOR_MARK: char = '\u{E001}';
+/// ASCII in a name that would end a term is moved there.
+const ESCAPES: u32 = 0xE100;
+
+const EPOCH: Date = date(1970, 1, 1);
+
+/// What was typed, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// As typed, without the filters.
+    pub words: String,
+    /// Names as typed.
+    pub room: Option<String>,
+    pub from: Option<String>,
+    /// Milliseconds since 1970.
+    pub before_ms: Option<u64>,
+    pub after_ms: Option<u64>,
+}
+
+/// Why something cannot be searched for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum QueryError {
+    #[error("there is no word in that to search for")]
+    Empty,
+    #[error("at most {CHARS_MAX} characters can be searched for")]
+    TooLong,
+    #[error("{0}: needs something behind it, without a space: {0}:{example}", example = example(.0))]
+    NoValue(&'static str),
+    #[error("{0}: is there twice")]
+    Twice(&'static str),
+    #[error("{0}: needs a day like {0}:2026-11-01 (UTC)")]
+    NoDate(&'static str),
+}
+
+fn example(filter: &str) -> &'static str {
+    match filter {
+        "in" => "#room",
+        "from" => "name",
+        _ => "2026-11-01",
+    }
+}
+
+/// Reads what was typed.
+///
+/// # Errors
+/// A filter that makes no sense, or nothing to search for.
+pub fn parse(typed: &str) -> Result<Query, QueryError> {
+    let mut query = Query::default();
+    for item in items(typed) {
+        match item.filter() {
+            None => {
+                let space = if query.words.is_empty() { "" } else { " " };
+                query.words.push_str(space);
+                query.words.push_str(item.typed);
+            }
+            Some((filter, value)) => query.set(filter, value)?,
+        }
+    }
+    if query.words.chars().count() > CHARS_MAX {
+        return Err(QueryError::TooLong);
+    }
+    let has_terms = items(&query.words).any(|item| item.terms().is_some());
+    let has_filter = query.room.is_some() || query.from.is_some();
+    if has_terms || query.words.is_empty() && has_filter {
+        return Ok(query);
+    }
+    Err(QueryError::Empty)
+}
+
+impl Query {
+    fn set(&mut self, filter: &'static str, value: &str) -> Result<(), QueryError> {
+        if value.is_empty() {
+            return Err(QueryError::NoValue(filter));
+        }
+        let is_twice = match filter {
+            "in" => self.room.replace(value.to_owned()).is_some(),
+            "from" => self.from.replace(value.to_owned()).is_some(),
+            "before" => self.before_ms.replace(day_start_ms(filter, value)?).is_some(),
+            _ => self.after_ms.replace(day_start_ms(filter, value)?).is_some(),
+        };
+        if is_twice { Err(QueryError::Twice(filter)) } else { Ok(()) }
+    }
+}
+
+/// When this day begins in UTC.
+fn day_start_ms(filter: &'static str, value: &str) -> Result<u64, QueryError> {
+    let value: String = value.nfkc().collect();
+    let day = Date::strptime("%Y-%m-%d", value).map_err(|_| QueryError::NoDate(filter))?;
+    Ok(u64::try_from(day.duration_since(EPOCH).as_millis()).unwrap_or(0))
+}
+
+/// One word, or what stands between quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Item<'a> {
+    /// With its quotes.
+    typed: &'a str,
+    text: &'a str,
+    is_quoted: bool,
+}
+
+/// Quotes as keyboards of this world have them.
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\u{201C}'..='\u{201F}' | '\u{FF02}')
+}
+
+fn items(typed: &str) -> impl Iterator<Item = Item<'_>> {
+    let mut rest = typed;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let first = rest.chars().next()?;
+        let is_quoted = is_quote(first);
+        let start = if is_quoted { first.len_utf8() } else { 0 };
+        let body = &rest[start..];
+        let end = match is_quoted {
+            true => body.find(is_quote),
+            false => body.find(|c: char| c.is_whitespace() || is_quote(c)),
+        };
+        let text = &body[..end.unwrap_or(body.len())];
+        let closing = body[text.len()..].chars().next().filter(|_| is_quoted);
+        let bytes = start + text.len() + closing.map_or(0, char::len_utf8);
+        let (typed, others) = rest.split_at(bytes);
+        rest = others;
+        Some(Item { typed, text, is_quoted })
+    })
+}
+
+impl<'a> Item<'a> {
+    /// The name and the value of a filter, if this is one.
+    fn filter(self) -> Option<(&'static str, &'a str)> {
+        let (name, value) = self.text.split_once([':', '：']).filter(|_| !self.is_quoted)?;
+        let filters = ["in", "from", "before", "after"];
+        filters.into_iter().find(|filter| filter.eq_ignore_ascii_case(name)).map(|f| (f, value))
+    }
+
+    /// The item as a phrase of FTS5: its terms in quotes, and a star if the last one may go on.
+    /// `None` if there is nothing in it that could be found.
+    fn terms(self) -> Option<String> {
+        let normalized = normalize(self.text);
+        let mut pieces = pieces(&normalized).peekable();
+        let mut terms = String::from("\"");
+        let mut goes_on = false;
+        pieces.peek()?;
+        while let Some(piece) = pieces.next() {
+            let is_last = pieces.peek().is_none();
+            let is_one_char = matches!(piece, Piece::Run(run) if run.chars().nth(1).is_none());
+            append_piece(piece, !is_last || is_one_char, &mut terms);
+            goes_on = match piece {
+                Piece::Word(_) => !self.is_quoted,
+                Piece::Run(_) => is_one_char,
+            };
+        }
+        terms.push_str(if goes_on { "\" *" } else { "\"" });
+        Some(terms)
+    }
+}
+
+/// What FTS5 is to MATCH, or `None` if nothing can be found. Every term stands in quotes and
+/// consists of letters, digits, symbols and marks of ours: nothing that was typed is an operator.
+pub fn match_expression(search: &SearchRequest) -> Option<String> {
+    let mut conditions: Vec<String> = Vec::new();
+    if let Some(rooms) = &search.rooms {
+        let rooms: Vec<String> =
+            rooms.iter().map(|&room| format!("\"{}\"", room_term(room))).collect();
+        conditions.push(format!("({})", rooms.join(" OR ")));
+        if rooms.is_empty() {
+            return None;
+        }
+    }
+    if let Some(from) = &search.from {
+        conditions.push(format!("\"{}\"", author_term(from)));
+    }
+    conditions.extend(items(&search.words).filter_map(Item::terms));
+    (!conditions.is_empty()).then(|| conditions.join(" AND "))
+}
+
+/// The term of all that was said in a room.
+fn room_term(room: u64) -> String {
+    format!("{ROOM_MARK}{room}")
+}
+
+/// The term of all that was said under a name, in any case and width.
+fn author_term(name: &str) -> String {
+    let moved = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || !c.is_ascii() => Some(c),
+        c => char::from_u32(ESCAPES + c as u32),
+    };
+    let name = normalize(name);
+    std::iter::once(AUTHOR_MARK).chain(name.chars().filter_map(moved)).collect()
+}
+
+/// What a message is indexed as: the terms of its room, its author and its text.
+pub fn document(room: u64, author: &str, text: &str) -> String {
+    let mut terms = room_term(room);
+    terms.push(' ');
+    terms.push_str(&author_term(author));
+    super::bigrams::append_terms(&normalize(text), &mut terms);
+    terms
+}
+
+/// Where in a text the first word of a search begins, about: in bytes of the text.
+pub fn first_match(words: &str, text: &str) -> Option<usize> {
+    let normalized = normalize(text);
+    let found = items(words).filter_map(|item| {
+        let wanted = normalize(item.text).into_owned();
+        let first = pieces(&wanted).next()?;
+        let (Piece::Word(first) | Piece::Run(first)) = first;
+        normalized.find(first)
+    });
+    let chars = normalized[..found.min()?].chars().count();
+    // Characters change their number as they are normalized, so they are counted again.
+    let mut count = 0;
+    let place = text.char_indices().find(|(_, c)| {
+        let is_reached = count >= chars;
+        count += normalize(c.encode_utf8(&mut [0; 4])).chars().count();
+        is_reached
+    });
+    place.map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expression(words: &str) -> Option<String> {
+        match_expression(&SearchRequest { words: words.into(), ..SearchRequest::default() })
+    }
+
+    #[test]
+    fn filters_are_taken_out_of_the_words() {
+        let query =
+            parse("端末 in:#dev From:Alice \"in:a b\" before:2026-11-02 after:２０２６-11-01 x:y");
+        let expected = Query {
+            words: "端末 \"in:a b\" x:y".to_owned(),
+            room: Some("#dev".to_owned()),
+            from: Some("Alice".to_owned()),
+            before_ms: Some(1_793_577_600_000),
+            after_ms: Some(1_793_491_200_000),
+        };
+        assert_eq!(query, Ok(expected));
+        assert_eq!(parse("in：#部屋").map(|query| query.room), Ok(Some("#部屋".to_owned())));
+    }
+
+    #[test]
+    fn errors_are_sentences() {
+        for (typed, error) in [
+            ("", "there is no word in that to search for"),
+            ("?!", "there is no word in that to search for"),
+            ("?! in:#dev", "there is no word in that to search for"),
+            ("before:2026-11-01", "there is no word in that to search for"),
+            ("a in:", "in: needs something behind it, without a space: in:#room"),
+            ("a from:b from:c", "from: is there twice"),
+            ("a after:yesterday", "after: needs a day like after:2026-11-01 (UTC)"),
+            ("a before:2026-02-30", "before: needs a day like before:2026-11-01 (UTC)"),
+        ] {
+            assert_eq!(parse(typed).expect_err(typed).to_string(), error, "{typed}");
+        }
+        assert_eq!(parse(&"あ".repeat(257)), Err(QueryError::TooLong));
+    }
+
+    #[test]
+    fn words_are_prefixes_pairs_are_phrases() {
+        for (words, expected) in [
+            ("Kernel", "\" kernel\" *"),
+            ("\"kernel panic\"", "\" kernel panic\""),
+            ("字", "\" 字\" *"),
+            ("端末", "\" 端末\""),
+            ("端末の", "\" 端末 末の\""),
+            ("foo-bar 東京tower", "\" foo bar\" * AND \" 東京 京 tower\" *"),
+            ("\"a", "\" a\""),
+            ("OR NEAR(a) -b* text:c", "\" or\" * AND \" near a\" * AND \" b\" * AND \" text c\" *"),
+        ] {
+            assert_eq!(expression(words).as_deref(), Some(expected), "{words}");
+        }
+        assert_eq!(expression("\" \0 *"), None);
+    }
+
+    #[test]
+    fn rights_are_part_of_the_query() {
+        let search = |rooms: &[u64]| SearchRequest {
+            words: "a".into(),
+            rooms: Some(rooms.to_vec()),
+            from: Some("Al.Ice".into()),
+            ..SearchRequest::default()
+        };
+        let expected =
+            "(\"\u{E000}1\" OR \"\u{E000}2\") AND \"\u{E001}al\u{E12E}ice\" AND \" a\" *";
+        assert_eq!(match_expression(&search(&[1, 2])).as_deref(), Some(expected));
+        assert_eq!(match_expression(&search(&[])), None, "no room may be read");
+    }
+
+    #[test]
+    fn the_first_match_is_found_in_the_text_as_it_was_said() {
+        assert_eq!(first_match("world", "Hello, WORLD"), Some(7));
+        assert_eq!(first_match("ﾌｧｲﾙ", "新しいファイル"), Some("新しい".len()));
+        assert_eq!(first_match("b a", "x a b"), Some(2));
+        assert_eq!(first_match("c", "x"), None);
+    }
+}
