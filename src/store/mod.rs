@@ -78,6 +78,21 @@ pub struct Loaded {
     pub ids_used: u64,
     /// The rooms spoken in last, the last one first, as many as were asked for.
     pub rooms: Vec<StoredRoom>,
+    /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
+    pub keys: Vec<StoredKey>,
+}
+
+/// As many keys as a chat knows messages by that are sent again.
+pub const KEYS_MAX: usize = 65_536;
+
+/// The key that a client gave to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    pub room: u64,
+    pub key: Box<str>,
+    /// Of the message.
+    pub id: u64,
+    pub unix_ms: u64,
 }
 
 /// What has become of the groups.
@@ -100,10 +115,16 @@ pub enum Space {
     Full,
 }
 
+/// What is called, on another thread, after [`Store::progress`] or [`Store::space`] has changed.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// Keeps changes, group by group.
 pub trait Store: fmt::Debug {
     /// Begins to make the changes of one turn durable. Groups come in order, without holes.
     fn append(&mut self, group: GroupId, changes: Vec<Change>);
+
+    /// Whom to tell when something has changed; called once, at the start.
+    fn set_wake(&mut self, wake: Wake);
 
     /// What has become of the groups by now. Asked in every turn: it costs next to nothing.
     fn progress(&mut self) -> Progress;

@@ -125,7 +125,17 @@ impl History {
     /// The id of the oldest message held. A client that saw up to `id` missed some for good if this
     /// is over `id + 1`.
     pub fn first_id(&self) -> Option<u64> {
-        (!self.is_empty()).then(|| self.ids().start)
+        (!self.is_empty()).then(|| self.first_held())
+    }
+
+    /// The same, or the id of the next message if none is held.
+    pub fn first_held(&self) -> u64 {
+        self.ids().start
+    }
+
+    /// The message with this id, if it is held.
+    pub fn get(&self, id: u64) -> Option<&Message> {
+        self.between(id..id.saturating_add(1)).next().map(|(_, message)| message)
     }
 
     /// How many messages are held.
