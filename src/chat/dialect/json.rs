@@ -30,6 +30,9 @@ pub const HISTORY_MAX: u32 = 100;
 /// written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
+/// A `key` has at most so many bytes.
+const KEY_BYTES_MAX: usize = 32;
+
 /// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.
 #[derive(Clone, Debug, Serialize)]
@@ -80,6 +83,8 @@ struct RawRequest<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     epoch: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
     since: Option<WholeNumber<u64>>,
     replay: Option<WholeNumber<u32>>,
     before: Option<WholeNumber<u64>>,
@@ -246,8 +251,12 @@ fn string_bytes(text: &str) -> Option<usize> {
 
 fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
-        kind, room, text, to, name, epoch, since, replay, before, after, limit, ..
+        kind, room, text, to, name, epoch, key, since, replay, before, after, limit, ..
     } = request;
+    if key.as_ref().is_some_and(|key| !(1..=KEY_BYTES_MAX).contains(&key.len())) {
+        let message = format!("A key has from 1 to {KEY_BYTES_MAX} bytes.");
+        return Err(RequestError::new("bad_field", message));
+    }
     let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
@@ -263,16 +272,19 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     };
     Ok(match &*kind {
         "say" => {
-            Request::Say { room, text: text.ok_or_else(|| need("text"))?, kind: MessageKind::Said }
+            let text = text.ok_or_else(|| need("text"))?;
+            Request::Say { room, text, kind: MessageKind::Said, key }
         }
         "me" => Request::Say {
             room,
             text: text.ok_or_else(|| need("text"))?,
             kind: MessageKind::Action,
+            key,
         },
         "msg" => Request::Direct {
             to: to.ok_or_else(|| need("to"))?,
             text: text.ok_or_else(|| need("text"))?,
+            key,
         },
         "join" => Request::Join {
             room: room.ok_or_else(|| need("room"))?,
