@@ -196,7 +196,7 @@ mod tests {
 
     fn said(client: ClientId, text: &str) -> Parked {
         let (room, kind) = (RoomId::FIRST, MessageKind::Said);
-        let action = Action::Say { room, text: text.into(), kind };
+        let action = Action::Say { room, text: text.into(), kind, key: None };
         Parked { client, peer: Peer::default(), reference: None, action }
     }
 
@@ -231,7 +231,12 @@ mod tests {
         }
         assert!(!backlog.has_room_for(client(2), 100), "there are too many");
         let direct = || Parked {
-            action: Action::Direct { to: UserId::FIRST, name: "bob".into(), text: "hi".into(), key: None },
+            action: Action::Direct {
+                to: UserId::FIRST,
+                name: "bob".into(),
+                text: "hi".into(),
+                key: None,
+            },
             ..said(client(3), "")
         };
         backlog.park(Wait::ClientClear(client(1)), 0, Some(7), direct());

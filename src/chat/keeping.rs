@@ -255,7 +255,11 @@ impl Chat {
 
     /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
     /// be closed, and are in no room any more.
-    fn reload(&mut self, group: GroupId, out: &mut Delivery) -> Result<(), crate::store::StoreError> {
+    fn reload(
+        &mut self,
+        group: GroupId,
+        out: &mut Delivery,
+    ) -> Result<(), crate::store::StoreError> {
         for channel in self.channels.clear() {
             let members: Vec<ClientId> = out.members(channel).collect();
             members.into_iter().for_each(|client| out.leave(channel, client));

@@ -103,9 +103,8 @@ impl Questions {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let to_run = question.clone();
-        let run = Box::new(move || {
-            Box::new(Brought { client, found: to_run.run(&*reader) }) as Answer
-        });
+        let run =
+            Box::new(move || Box::new(Brought { client, found: to_run.run(&*reader) }) as Answer);
         self.jobs.push((after, Job { ticket, run }));
         self.asked.insert(client, Asked { ticket, question, found: None, times });
         ticket
@@ -130,7 +129,11 @@ impl Questions {
 
     /// What was found of a room that this client asked for: `None` if it has not asked, or has to
     /// ask again.
-    pub fn room(&mut self, client: ClientId, name: &RoomName) -> Option<Result<&mut FoundRoom, ()>> {
+    pub fn room(
+        &mut self,
+        client: ClientId,
+        name: &RoomName,
+    ) -> Option<Result<&mut FoundRoom, ()>> {
         let asked = self.asked.get_mut(&client)?;
         match (&asked.question, asked.found.as_mut()?) {
             (Question::Room { name: other, .. }, found) if other == name => match found {

@@ -11,8 +11,7 @@ use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, LoadedRoom};
 use crate::chat::request::{Request, RequestError, Resume};
-use crate::chat::settings::{REPLAY_MESSAGES_MAX, ROOM_HISTORY_BYTES_MAX};
-use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::history::{MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
 use crate::store::{PageRequest, StoredMessage, StoredRoom};
@@ -154,7 +153,11 @@ impl Chat {
         let default_bytes = settings.answer_bytes_max.min(settings.replay_bytes_max);
         let known = resume.filter(|resume| self.knows(room, resume));
         let (from, messages_max, bytes) = match (known, replay) {
-            (Some(resume), _) => (resume.since + 1, REPLAY_MESSAGES_MAX, ROOM_HISTORY_BYTES_MAX),
+            // As much as a room has in memory at most.
+            (Some(resume), _) => {
+                let bytes_max = settings.rooms.history.bytes_max;
+                (resume.since + 1, bytes_max / MESSAGE_BYTES + 1, bytes_max)
+            }
             (None, Some(count)) => (0, count as usize, settings.answer_bytes_max),
             (None, None) => (0, settings.replay as usize, default_bytes),
         };

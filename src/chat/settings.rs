@@ -40,9 +40,6 @@ pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 /// How long a request waits for a store that is behind, before it is refused.
 pub const STORE_PATIENCE_MS: Millis = 5_000;
 
-/// Most messages that one who comes back is told at once, of those that memory does not hold.
-pub const REPLAY_MESSAGES_MAX: usize = 10_000;
-
 /// How the chat behaves.
 #[derive(Clone, Debug)]
 pub struct ChatSettings {

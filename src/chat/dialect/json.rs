@@ -251,7 +251,19 @@ fn string_bytes(text: &str) -> Option<usize> {
 
 fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
-        kind, room, text, to, name, epoch, key, since, replay, before, after, limit, ..
+        kind,
+        room,
+        text,
+        to,
+        name,
+        epoch,
+        key,
+        since,
+        replay,
+        before,
+        after,
+        limit,
+        ..
     } = request;
     if key.as_ref().is_some_and(|key| !(1..=KEY_BYTES_MAX).contains(&key.len())) {
         let message = format!("A key has from 1 to {KEY_BYTES_MAX} bytes.");

@@ -25,11 +25,18 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
             "" => Request::Nothing,
-            text => Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None },
+            text => {
+                Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None }
+            }
         });
     };
     if command.starts_with('/') {
-        return Ok(Request::Say { room: None, text: command.into(), kind: MessageKind::Said, key: None });
+        return Ok(Request::Say {
+            room: None,
+            text: command.into(),
+            kind: MessageKind::Said,
+            key: None,
+        });
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(spec) = request::find(name) else {

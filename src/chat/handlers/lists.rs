@@ -11,7 +11,7 @@ use crate::chat::ids::RoomId;
 use crate::chat::reading::unreadable;
 use crate::chat::replays::{Extent, Replay};
 use crate::chat::request::{self, PAGE, RequestError, Resume};
-use crate::chat::state::history::Message;
+use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
 use crate::chat::text::quote;
 
@@ -111,7 +111,7 @@ impl Chat {
             page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
         }
         let messages = match since {
-            Some(since) => lines.into_iter().filter(|line| line.id > since).collect(),
+            Some(since) => self.missed(lines, since),
             None => newest(&page, lines, replay.unwrap_or(self.settings.replay)),
         };
         let encoded = self.encode_messages(cx, room, &page, &messages);
@@ -120,6 +120,18 @@ impl Chat {
             None => AnswerSize::default(),
             Some(_) => AnswerSize { lines: 0, bytes: bytes(&messages) },
         }
+    }
+
+    /// What was said after this id: the newest of it, and no more than a room has in memory at most.
+    fn missed<'a>(&self, lines: Vec<Line<'a>>, since: u64) -> Vec<Line<'a>> {
+        let mut missed: Vec<Line> = lines.into_iter().filter(|line| line.id > since).collect();
+        let mut left = self.settings.rooms.history.bytes_max;
+        let fitting = missed.iter().rev().map_while(|line| {
+            left = left.checked_sub(MESSAGE_BYTES + line.name.len() + line.text.len())?;
+            Some(())
+        });
+        let fitting = fitting.count();
+        missed.split_off(missed.len() - fitting)
     }
 
     /// Encodes a replay as it is told to the client that asks. It carries no reference, so it can

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// short messages took 1.7 times what they counted for.
 pub const ALLOCATION_BYTES: usize = 32;
 
+/// What a message counts for beside its texts.
+pub const MESSAGE_BYTES: usize = size_of::<Message>() + ALLOCATION_BYTES;
+
 /// How a message was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
@@ -60,7 +63,7 @@ impl Message {
 
     /// What it counts for against `HistoryLimits::bytes_max`.
     pub fn bytes(&self) -> usize {
-        size_of::<Message>() + ALLOCATION_BYTES + self.author_and_text.len()
+        MESSAGE_BYTES + self.author_and_text.len()
     }
 }
 
