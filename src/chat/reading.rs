@@ -66,8 +66,12 @@ impl Chat {
                 }
                 Some(Err(())) => return Err(unreadable()),
                 Some(Ok(found)) => {
-                    if let Some(room) = found.room.take() {
-                        self.load(cx, room)?;
+                    if let Some(room) = found.room.take()
+                        && let Err(error) = self.load(cx, room)
+                    {
+                        // It is there all the same, and is asked for again if this request is.
+                        self.questions.forget(cx.client);
+                        return Err(error);
                     }
                 }
             }

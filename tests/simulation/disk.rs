@@ -1,7 +1,7 @@
 //! A disk that outlives the server: a store of the chat in memory, whose groups take their time to
 //! become durable, and are lost when the server crashes before that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -46,6 +46,8 @@ struct Inner {
     rooms: BTreeMap<u64, KeptRoom>,
     guests: u64,
     next_room: u64,
+    /// The ids of all rooms that there ever were.
+    used: BTreeSet<u64>,
     ids_used: u64,
     keys: Vec<StoredKey>,
     said: u64,
@@ -178,7 +180,8 @@ impl Inner {
     fn apply(&mut self, change: Change) {
         match change {
             Change::RoomOpened { room, name, key, skeletons, first_id } => {
-                assert!(room >= self.next_room.max(1), "the id of room {name} was used before");
+                // Ids are given when somebody comes, and rooms kept when something is said.
+                assert!(self.used.insert(room), "the id of room {name} was used before");
                 assert!(first_id > self.ids_used, "the ids of {name} begin too early");
                 let alike = self.rooms.values().find(|other| {
                     other.skeletons.iter().any(|skeleton| skeletons.contains(skeleton))
@@ -188,7 +191,7 @@ impl Inner {
                     "{name} looks like {}",
                     alike.expect("there is one").name
                 );
-                self.next_room = room + 1;
+                self.next_room = self.next_room.max(room + 1);
                 let (topic, messages, last) = ("".into(), Vec::new(), self.said);
                 let kept = KeptRoom { name, key, skeletons, topic, first_id, messages, last };
                 self.rooms.insert(room, kept);

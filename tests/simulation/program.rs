@@ -523,6 +523,11 @@ impl Program {
                 let place = self.places.get_mut(&room).expect("it has asked");
                 assert!(!place.is_in, "{room}: {code}");
                 place.asked = false;
+                if code == "room_refused" {
+                    // Nothing was said there, and another room has the look now.
+                    assert_eq!(place.seen.unwrap_or(0), 0, "{room} was spoken in, and is refused");
+                    self.unsure.retain(|unsure| unsure.room != room);
+                }
             }
             ("not_stored", Some(Ask::Say { text, .. })) => {
                 for unsure in self.unsure.iter_mut().filter(|unsure| unsure.text == text) {
