@@ -920,7 +920,8 @@ fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
         );
     }
     // The longest that fits, to the byte.
-    let frame = r##"{"type":"say","room":"#dev","text":"","ref":"r0000000"}"##;
+    let frame =
+        r##"{"type":"say","room":"#dev","text":"","key":"AAAAAAAAAAAAAAAAAAAA","ref":"r0000000"}"##;
     let room = 64 * 1024 - frame.len();
     alice.paste(&"x".repeat(room + 1));
     alice.wait_until(

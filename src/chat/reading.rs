@@ -16,8 +16,8 @@ use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
 use crate::store::{PageRequest, StoredMessage, StoredRoom};
 
-/// A client that joins a room in which more is said meanwhile than memory holds asks so often. After
-/// that it is told what memory holds, and can ask for the rest.
+/// Where more is said meanwhile than memory holds, the store is asked so often. After that the client
+/// is told what there is, and can ask for the rest.
 const TIMES_MAX: u32 = 3;
 
 /// What the name of an author takes at most, and more: pages are cut by what is told of them, and
@@ -79,7 +79,7 @@ impl Chat {
         let Some(page) = self.missing_page(cx, request) else { return Ok(None) };
         let found = RoomId::new(page.room).and_then(|id| self.questions.page(cx.client, id));
         match found {
-            Some(found) if found.times >= TIMES_MAX || self.is_fresh(request, &found) => Ok(None),
+            Some(found) if found.times >= TIMES_MAX || self.is_fresh(&page, &found) => Ok(None),
             _ => Ok(self.ask(cx, Question::Page(page))),
         }
     }
@@ -90,12 +90,11 @@ impl Chat {
         Some(Wait::Ticket(self.questions.ask(cx.client, question, reader, after)))
     }
 
-    /// Whether what was found goes on where memory begins. Of a page of history the client can ask
-    /// for the next one; one that joins is told all at once.
-    fn is_fresh(&self, request: &Request<'_>, page: &Page<'_>) -> bool {
-        let room = RoomId::new(page.asked.room).and_then(|id| self.state.rooms().get(id));
-        let is_join = matches!(request, Request::Join { .. });
-        !is_join || room.is_some_and(|room| room.history.first_held() <= page.asked.before)
+    /// Whether what was found is all that is wanted by now, or goes on where memory begins.
+    fn is_fresh(&self, wanted: &PageRequest, found: &Page<'_>) -> bool {
+        let room = RoomId::new(wanted.room).and_then(|id| self.state.rooms().get(id));
+        found.asked.before >= wanted.before
+            || room.is_some_and(|room| room.history.first_held() <= found.asked.before)
     }
 
     /// The messages that a request is answered with, if memory does not have all of them.
