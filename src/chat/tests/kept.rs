@@ -82,9 +82,8 @@ fn a_room_that_memory_has_no_place_for_is_there_when_somebody_asks() {
     stage.play(
         "
         bob> /rooms
-        bob< * 2 rooms, busiest first:
+        bob< * 1 room, busiest first:
         bob< *   #lobby (2 people)
-        bob< *   #zoo (0 people)
         alice> /join #tea
         alice< * You are in #tea now, with nobody else.
         bob> /rooms
