@@ -89,11 +89,14 @@ impl Keeping {
     /// Clients that have waited for long enough are heard again.
     pub fn tick(&mut self, out: &mut Delivery) {
         let now_ms = out.now().ms;
-        let before = self.impatient.len();
-        self.impatient.extend(self.patience.extract_if(.., |_, at| *at <= now_ms).map(|one| one.0));
-        if self.impatient.len() > before {
-            out.wake(Wait::Store);
+        let due = self.patience.iter().filter(|(_, at)| **at <= now_ms);
+        let due: Vec<ClientId> = due.map(|(&client, _)| client).collect();
+        if due.is_empty() {
+            return;
         }
+        self.patience.retain(|_, at| *at > now_ms);
+        self.impatient.extend(due);
+        out.wake(Wait::Store);
     }
 
     /// The client waits no more, or has gone.

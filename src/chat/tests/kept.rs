@@ -6,7 +6,8 @@ mod disk;
 use super::stage::{JSON, Stage, Visit, settings};
 use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
-use crate::service::{Kept, Service};
+use crate::delivery::Wait;
+use crate::service::{Kept, Outcome, Service};
 use crate::site::Health;
 use disk::Disk;
 
@@ -220,7 +221,7 @@ fn with_a_full_disk_nothing_is_said_and_all_else_goes_on() {
     stage.say("alice", "before");
     stage.forget();
     disk.set_full(true);
-    assert_eq!(stage.chat.health(), Health::Full);
+    assert_eq!((disk.is_full(), stage.chat.health()), (true, Health::Full));
     stage.play(
         "
         alice> hello
@@ -278,4 +279,27 @@ fn what_was_lost_is_not_in_memory_either() {
     assert_eq!((room.history.next_id(), room.member_count()), (2, 0));
     assert_eq!(stage.chat.stored(&mut stage.out), Kept::Whole);
     assert_eq!(stage.out.channels_of(stage.id("alice")).len(), 0, "it is in no room");
+}
+
+#[test]
+fn what_is_read_has_all_that_was_said_before_it_was_asked_for() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, tiny(100, 0));
+    stage.seat(&["alice"]);
+    stage.forget();
+    disk.set_latency(1000);
+    stage.say("alice", "hello");
+    assert!(!disk.is_settled());
+    let asked = stage.offer("alice", b"/history");
+    assert!(matches!(asked, Outcome::Blocked(Wait::Ticket(_))), "{asked:?}");
+    assert_eq!(stage.chat.take_jobs().len(), 0, "it is not durable yet");
+    assert!(disk.pass(1000) && disk.is_settled());
+    stage.play(
+        "
+        alice> /history
+        alice< * Nobody else is in #lobby now. Whoever joins will see what you said.
+        alice< * The last message of #lobby (UTC):
+        alice< *   2026-11-22 13:05:09 (1) alice: hello
+        ",
+    );
 }
