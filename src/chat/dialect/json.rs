@@ -178,7 +178,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (to_request(request), reference),
+            Ok(reference) => (check_key(&request).and_then(|()| to_request(request)), reference),
             Err(error) => (Err(error), None),
         },
         Err(error) => {
@@ -249,6 +249,15 @@ fn string_bytes(text: &str) -> Option<usize> {
     }
 }
 
+fn check_key(request: &RawRequest<'_>) -> Result<(), RequestError> {
+    let fits = |key: &Cow<'_, str>| (1..=KEY_BYTES_MAX).contains(&key.len());
+    if request.key.as_ref().is_none_or(fits) {
+        return Ok(());
+    }
+    let message = format!("A key has from 1 to {KEY_BYTES_MAX} bytes.");
+    Err(RequestError::new("bad_field", message))
+}
+
 fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
         kind,
@@ -265,10 +274,6 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         limit,
         ..
     } = request;
-    if key.as_ref().is_some_and(|key| !(1..=KEY_BYTES_MAX).contains(&key.len())) {
-        let message = format!("A key has from 1 to {KEY_BYTES_MAX} bytes.");
-        return Err(RequestError::new("bad_field", message));
-    }
     let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
@@ -283,16 +288,8 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         RequestError::new("missing_field", message)
     };
     Ok(match &*kind {
-        "say" => {
-            let text = text.ok_or_else(|| need("text"))?;
-            Request::Say { room, text, kind: MessageKind::Said, key }
-        }
-        "me" => Request::Say {
-            room,
-            text: text.ok_or_else(|| need("text"))?,
-            kind: MessageKind::Action,
-            key,
-        },
+        "say" => said(room, text.ok_or_else(|| need("text"))?, MessageKind::Said, key),
+        "me" => said(room, text.ok_or_else(|| need("text"))?, MessageKind::Action, key),
         "msg" => Request::Direct {
             to: to.ok_or_else(|| need("to"))?,
             text: text.ok_or_else(|| need("text"))?,
@@ -315,6 +312,15 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
             return Err(RequestError::new("unknown_type", message));
         }
     })
+}
+
+fn said<'a>(
+    room: Option<Cow<'a, str>>,
+    text: Cow<'a, str>,
+    kind: MessageKind,
+    key: Option<Cow<'a, str>>,
+) -> Request<'a> {
+    Request::Say { room, text, kind, key }
 }
 
 /// Appends a reply as one object.
