@@ -244,9 +244,7 @@ impl Chat {
             Progress::Lost(group) => (group, service::Kept::Lost),
             Progress::Broken(group) => (group, service::Kept::Broken),
         };
-        // Delivery is told before: it drops what it holds, and what follows is of the next group.
         out.durable(group);
-        out.record(group, 0);
         match self.reload(group, out) {
             Ok(()) => kept,
             Err(error) => {
