@@ -100,7 +100,8 @@
 //! | a JSON field of what is sent | `src/chat/dialect/reply.rs` | `docs/protocol.md` |
 //! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
 //! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
-//! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs` |
+//! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs`, `src/chat/keeping.rs` |
+//! | something to be read from the store | `src/chat/questions.rs`: a question | `src/chat/reading.rs` |
 //! | a mode | `src/service/`: a `Service` | `src/config.rs`, `src/main.rs` |
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
 //! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config.rs`: `Tool`, `src/main.rs` |
@@ -119,6 +120,10 @@
 //! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |
 
 #![deny(unsafe_code)]
+
+/// So that tests of the chat and the simulation have the same disk.
+#[cfg(test)]
+extern crate self as chat_server;
 
 pub mod chat;
 pub mod clock;

@@ -15,7 +15,6 @@ use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
-use chat_server::store::Loaded;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
 use chat_server::store::sqlite::{SqliteStore, new_epoch};
@@ -78,7 +77,8 @@ fn chat(config: &Config) -> ExitCode {
     };
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
-    let code = serve(config, |_| chat_with_store(config, store, loaded));
+    let settings = config.chat(new_epoch());
+    let code = serve(config, |_| Chat::with_store(settings, Box::new(store), loaded));
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
         Err(error) => {
@@ -86,12 +86,6 @@ fn chat(config: &Config) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The one place where the chat gets its store.
-fn chat_with_store(config: &Config, store: SqliteStore, loaded: Loaded) -> Chat {
-    drop((store, loaded));
-    Chat::new(config.chat(new_epoch()))
 }
 
 /// Does what is asked with a history, and says what was done.

@@ -25,6 +25,8 @@ const PAGE: [(&str, &str, &[u8]); 5] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Serving,
+    /// Nothing that is said can be stored: the disk is full.
+    Full,
     /// About to stop: send no new clients.
     Draining,
 }
@@ -166,6 +168,7 @@ fn content_security_policy(host: &str) -> String {
 fn health_response(request: &Request<'_>, health: Health, date: Option<&str>) -> Response {
     let (status, text, connection): (u16, &'static [u8], Persistence) = match health {
         Health::Serving => (200, b"ok", request.connection),
+        Health::Full => (503, b"full", request.connection),
         Health::Draining => (503, b"draining", Persistence::Close),
     };
     let fields = [

@@ -20,9 +20,11 @@ use serde_json::{Value, json};
 use chat_server::chat::Chat;
 use chat_server::chat::request::COMMANDS;
 use chat_server::config::Config;
+use chat_server::ids::GroupId;
 use chat_server::net::event_loop::EventLoop;
 use chat_server::store::{
-    Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
+    Change, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
+    Store, StoreError, StoredMessage, Wake,
 };
 use common::{Client, DEADLINE, Server, eventually, program};
 
@@ -926,7 +928,8 @@ fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
         );
     }
     // The longest that fits, to the byte.
-    let frame = r##"{"type":"say","room":"#dev","text":"","ref":"r0000000"}"##;
+    let frame =
+        r##"{"type":"say","room":"#dev","text":"","key":"AAAAAAAAAAAAAAAAAAAA","ref":"r0000000"}"##;
     let room = 64 * 1024 - frame.len();
     alice.paste(&"x".repeat(room + 1));
     alice.wait_until(
@@ -1422,13 +1425,53 @@ impl Reader for Needles {
     }
 }
 
+/// Keeps nothing, and says that it is durable.
+#[derive(Debug)]
+struct Nowhere(Arc<dyn Reader>, GroupId);
+
+impl Store for Nowhere {
+    fn append(&mut self, group: GroupId, _: Vec<Change>) {
+        self.1 = group;
+    }
+
+    fn set_wake(&mut self, _: Wake) {}
+
+    fn progress(&mut self) -> Progress {
+        Progress::Durable(self.1)
+    }
+
+    fn space(&self) -> Space {
+        Space::Free
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.0.clone()
+    }
+
+    fn reload(&mut self) -> Result<Loaded, StoreError> {
+        Ok(nothing())
+    }
+}
+
+fn nothing() -> Loaded {
+    Loaded {
+        epoch: "e1".into(),
+        guests: 0,
+        next_room: 1,
+        ids_used: 0,
+        rooms: Vec::new(),
+        keys: Vec::new(),
+    }
+}
+
 /// A server in this process, whose chat searches with this reader. It ends with the process.
 fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
     let flags = ["chat-server", "127.0.0.1:0", "--rate-limit", "off"];
     let config = Config::read(flags.map(Into::into)).expect("flags");
     let (address, told) = mpsc::channel();
     thread::spawn(move || {
-        let chat = Chat::new(config.chat("e1".to_owned())).with_reader(reader);
+        let store = Box::new(Nowhere(reader, GroupId::default()));
+        let chat = Chat::with_store(config.chat("e1".to_owned()), store, nothing());
         let mut event_loop = EventLoop::bind(config.net(), |_| chat).expect("a port");
         address.send(event_loop.address()).expect("it is waited for");
         event_loop.run()

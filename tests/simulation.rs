@@ -4,19 +4,24 @@
 //! Every run draws its limits, its faults and its people anew from its seed, and a run with the
 //! same seed is the same run. MaxClients are of the chat, with a few people who do all that there
 //! is to do, on a port that speaks everything or one thing only; some have a room so big that it is
-//! written to in bulk; some are of echo and broadcast. Many end with a stop of the server.
+//! written to in bulk; some are of echo and broadcast; some of a chat that keeps what is said, whose
+//! server crashes. Many end with a stop of the server.
 //!
 //! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its
 //! own runs it alone; `SIMULATION_TRACE=1` prints what the service heard.
 
 #[path = "simulation/ask.rs"]
 mod ask;
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/expect.rs"]
 mod expect;
 #[path = "simulation/habit.rs"]
 mod habit;
 #[path = "simulation/judge.rs"]
 mod judge;
+#[path = "simulation/kept.rs"]
+mod kept;
 #[path = "simulation/memory.rs"]
 mod memory;
 #[path = "simulation/model.rs"]
@@ -25,6 +30,8 @@ mod model;
 mod person;
 #[path = "simulation/plain.rs"]
 mod plain;
+#[path = "simulation/program.rs"]
+mod program;
 #[path = "simulation/say.rs"]
 mod say;
 #[path = "simulation/screen.rs"]
@@ -48,6 +55,7 @@ use std::env;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
+use kept::KeptWorld;
 use plain::Plain;
 use world::{Scenario, Tally, World};
 
@@ -56,7 +64,7 @@ const STEPS: usize = 60;
 /// Seeds beyond the usual ones that have found something; for as long as runs are drawn as they are
 /// now.
 const FOUND: &[u64] = &[];
-/// One run in so many is of echo or broadcast.
+/// One run in so many is of echo or broadcast, and two are of a chat that keeps what is said.
 const PLAIN_EVERY: u64 = 8;
 /// One run in so many has a big room.
 const CROWD_EVERY: u64 = 500;
@@ -82,6 +90,7 @@ fn number(variable: &str) -> Option<u64> {
 fn run(seed: u64) -> Tally {
     match (seed % CROWD_EVERY, seed % PLAIN_EVERY) {
         (_, 5) => Plain::new(seed).run(STEPS),
+        (_, 2 | 6) => KeptWorld::new(seed).run(STEPS),
         (100, _) => World::new(seed, Scenario::Crowd).run(3 * STEPS),
         _ => World::new(seed, Scenario::Few).run(STEPS),
     }

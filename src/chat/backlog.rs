@@ -19,9 +19,9 @@ use crate::ids::{ClientId, Peer};
 /// What a parked request does, bound to what it meant when it came.
 #[derive(Debug)]
 pub enum Action {
-    Say { room: RoomId, text: Box<str>, kind: MessageKind },
+    Say { room: RoomId, text: Box<str>, kind: MessageKind, key: Option<Box<str>> },
     Topic { room: RoomId, text: Box<str> },
-    Direct { to: UserId, name: Box<str>, text: Box<str> },
+    Direct { to: UserId, name: Box<str>, text: Box<str>, key: Option<Box<str>> },
 }
 
 impl Action {
@@ -196,7 +196,7 @@ mod tests {
 
     fn said(client: ClientId, text: &str) -> Parked {
         let (room, kind) = (RoomId::FIRST, MessageKind::Said);
-        let action = Action::Say { room, text: text.into(), kind };
+        let action = Action::Say { room, text: text.into(), kind, key: None };
         Parked { client, peer: Peer::default(), reference: None, action }
     }
 
@@ -231,7 +231,12 @@ mod tests {
         }
         assert!(!backlog.has_room_for(client(2), 100), "there are too many");
         let direct = || Parked {
-            action: Action::Direct { to: UserId::FIRST, name: "bob".into(), text: "hi".into() },
+            action: Action::Direct {
+                to: UserId::FIRST,
+                name: "bob".into(),
+                text: "hi".into(),
+                key: None,
+            },
             ..said(client(3), "")
         };
         backlog.park(Wait::ClientClear(client(1)), 0, Some(7), direct());

@@ -9,7 +9,7 @@ use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::presence::{Change, Sum};
-use crate::chat::record::{Event, Kept, Presence, Record};
+use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
 use crate::delivery::Delivery;
@@ -28,15 +28,18 @@ impl Chat {
             | Event::Presence(Presence::Left { room, .. }) = event
             {
                 changed = Some(room);
+            } else if let Event::Cached(Cached::Loaded(room)) = &event {
+                changed = Some(room.room);
             }
             self.record(cx, event);
-            next = changed.and_then(|room| self.state.consequence(room)).map(Event::Kept);
+            next = changed.and_then(|room| self.state.consequence(room));
         }
     }
 
     /// Tells those whom it concerns, changes the state, and has delivery's channels follow it.
     fn record(&mut self, cx: &mut Context<'_>, event: Event) {
         let record = Record { unix_ms: cx.unix_ms(), by: cx.user, event };
+        self.note_changes(&record, cx.out);
         self.publish(cx, &record);
         self.journal.append(&record);
         match record.event {
@@ -44,7 +47,10 @@ impl Chat {
                 self.state.apply(record);
                 self.channels.insert(room, cx.out.open_channel());
             }
-            Event::Kept(Kept::Closed { room }) => {
+            Event::Kept(Kept::Closed { room }) | Event::Cached(Cached::Unloaded { room }) => {
+                if let Some(room) = self.state.rooms().get(room) {
+                    self.questions.room_left(&room.name);
+                }
                 self.state.apply(record);
                 self.replays.remove_room(room);
                 self.presence.room_closed(room);
@@ -52,6 +58,7 @@ impl Chat {
                     cx.out.close_channel(channel);
                 }
             }
+            Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
             Event::Kept(Kept::Said { room, .. }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
@@ -76,7 +83,13 @@ impl Chat {
                 if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
                     self.sessions.connected(cx.client, slot);
                 }
-                if let Some(channel) = room.and_then(|room| self.channels.of(room)) {
+                if let Some(room) = room {
+                    // A room that was loaded has one when somebody comes.
+                    let channel = self.channels.of(room).unwrap_or_else(|| {
+                        let channel = cx.out.open_channel();
+                        self.channels.insert(room, channel);
+                        channel
+                    });
                     self.follow(cx, channel, is_coming);
                 }
             }
@@ -119,13 +132,13 @@ impl Chat {
     fn publish(&mut self, cx: &mut Context<'_>, record: &Record) {
         let time = record.unix_ms;
         match &record.event {
-            Event::Kept(Kept::Said { room, id, message }) => {
+            Event::Kept(Kept::Said { room, id, message, .. }) => {
                 self.publish_said(cx, *room, *id, message);
             }
             Event::Kept(Kept::TopicSet { room, topic }) => {
                 self.publish_topic(cx, *room, topic, time);
             }
-            Event::Kept(Kept::Direct { to, text }) => self.publish_direct(cx, *to, text, time),
+            Event::Kept(Kept::Direct { to, text, .. }) => self.publish_direct(cx, *to, text, time),
             Event::Presence(Presence::Joined { room }) => {
                 let joined =
                     |room, name| Reply::Joined { room, name, time, own: None, reference: None };
@@ -151,7 +164,8 @@ impl Chat {
                 }
             }
             Event::Kept(Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. })
-            | Event::Presence(Presence::Connected { .. } | Presence::Disconnected) => {}
+            | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
+            | Event::Cached(_) => {}
         }
     }
 

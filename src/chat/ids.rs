@@ -14,6 +14,11 @@ macro_rules! ids {
         impl $id {
             pub const FIRST: $id = $id(NonZeroU64::MIN);
 
+            /// As it was kept; 0 is none.
+            pub fn new(id: u64) -> Option<$id> {
+                NonZeroU64::new(id).map($id)
+            }
+
             /// The one that is given out after this one.
             #[must_use]
             pub fn next(self) -> $id {

@@ -6,23 +6,26 @@
 //! deterministic machine and knows users and rooms by ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
+//! - `keeping`: what is handed to the store; `questions` and `reading`: what it is asked.
 //! - `session`: connections, and what is known of each for no longer than it lasts.
-//! - `asking`: what only the store can find.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
-mod asking;
 mod backlog;
 pub mod dialect;
 mod emoji;
 mod fanout;
 mod handlers;
+mod hearing;
 pub mod ids;
+mod keeping;
 pub mod name;
 pub mod presence;
+mod questions;
+mod reading;
 pub mod record;
 mod replays;
 pub mod request;
@@ -34,31 +37,31 @@ mod tests;
 pub mod text;
 mod waiting;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use asking::Asking;
 use backlog::Backlog;
 use dialect::Dialect;
 use handlers::Context;
-use ids::RoomId;
+use handlers::arrivals::Arrival;
+use ids::{RoomId, UserId};
+use keeping::Keeping;
 use name::RoomName;
 use presence::PresenceSums;
-use record::{Journal, Presence, Record};
+use questions::Questions;
+use record::{Cached, Journal, Presence, Record};
 use replays::Replays;
-use request::{Request, RequestError};
 use session::{RoomChannels, Sessions};
-use settings::{ChatSettings, MESSAGE_BYTES_PER_TOKEN};
+use settings::ChatSettings;
 use state::State;
 
 use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
-use crate::delivery::encoding::{self, FrameKind};
+use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
-use crate::service::{Answer, Hello, Incoming, Job, Outcome, Service};
-use crate::site::{self, Site};
-use crate::store::Reader;
-use crate::wire::close::CloseReason;
+use crate::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use crate::site::{self, Health, Site};
+use crate::store::{Loaded, Store};
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -79,7 +82,10 @@ pub struct Chat {
     replays: Replays,
     presence: PresenceSums,
     backlog: Backlog,
-    asking: Asking,
+    questions: Questions,
+    arrivals: BTreeMap<ClientId, Arrival>,
+    /// Without a store, nothing outlives the process.
+    keeping: Option<Keeping>,
 }
 
 impl Chat {
@@ -92,39 +98,54 @@ impl Chat {
             replays: Replays::default(),
             presence: PresenceSums::default(),
             backlog: Backlog::default(),
-            asking: Asking::default(),
+            questions: Questions::default(),
+            arrivals: BTreeMap::new(),
+            keeping: None,
             settings,
         }
+    }
+
+    /// A chat that goes on with what a store has kept, and has it keep what is said.
+    pub fn with_store(settings: ChatSettings, store: Box<dyn Store>, loaded: Loaded) -> Chat {
+        let keeping = Some(Keeping::new(store, loaded.guests));
+        let mut chat = Chat { keeping, ..Chat::new(settings) };
+        chat.start_from(loaded);
+        chat
+    }
+
+    fn start_from(&mut self, loaded: Loaded) {
+        self.settings.epoch = loaded.epoch.to_string();
+        self.state = State::of_store(self.settings.rooms, &loaded);
+        // The room that was spoken in last is the last to make room for others. One in which
+        // nothing was said is there again when somebody asks for it.
+        let rooms = loaded.rooms.into_iter().filter(|room| room.first_id < room.next_id);
+        let rooms: Vec<_> = rooms.take(self.settings.rooms.rooms_max).collect();
+        let by = UserId::FIRST;
+        for room in rooms.into_iter().rev().filter_map(reading::loaded) {
+            let event = Cached::Loaded(Box::new(room)).into();
+            self.state.apply(Record { unix_ms: 0, by, event });
+        }
+        while self.state.rooms().is_over_bytes()
+            && let Some(room) = self.state.rooms().most_vacant()
+        {
+            self.state.apply(Record { unix_ms: 0, by, event: self.state.without(room) });
+        }
+    }
+
+    /// Forgets everybody, and all that is known of them.
+    fn forget_all(&mut self) {
+        self.state = State::new(self.settings.rooms);
+        self.sessions = Sessions::default();
+        self.replays.clear();
+        self.presence = PresenceSums::default();
+        self.backlog = Backlog::default();
+        self.questions.clear();
+        self.arrivals.clear();
     }
 
     /// A chat that retains its records until they are taken.
     pub fn retaining_records(settings: ChatSettings) -> Chat {
         Chat { journal: Journal::retaining(), ..Chat::new(settings) }
-    }
-
-    /// The same, with somebody to ask for what was said.
-    #[must_use]
-    pub fn with_reader(self, reader: Arc<dyn Reader>) -> Chat {
-        Chat { asking: Asking::of(reader), ..self }
-    }
-
-    /// What has to come first before a large answer: what others say, memory, the store.
-    fn answer_waits(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Option<Wait> {
-        if !request.asks_much() {
-            return None;
-        }
-        if !cx.out.is_late() {
-            return Some(Wait::Others);
-        }
-        // What may be answered is granted once, so flood control is asked first.
-        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
-        if !self.sessions.get(cx.client)?.bucket.has_token(now_ms, rate) {
-            return None;
-        }
-        if !cx.out.may_answer(cx.client) {
-            return Some(Wait::Memory);
-        }
-        self.look_up(cx, request)
     }
 
     /// Users with a name.
@@ -203,63 +224,23 @@ impl Service for Chat {
         );
     }
 
+    fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
+        self.arrivals.get(&client).map(|arrival| Wait::Ticket(arrival.ticket))
+    }
+
     fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
         self.backlog.has_any_of(client).then_some(Wait::Backlog(client))
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        if message.kind == FrameKind::Binary {
-            return Outcome::Close(CloseReason::Unsupported("this chat takes text only"));
+        if let Some(arrival) = self.arrivals.get(&client) {
+            return Outcome::Blocked(Wait::Ticket(arrival.ticket));
         }
-        let dialect = Dialect::from(out.encoding(client).dialect);
-        let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let (parsed, reference) = match &text {
-            Ok(text) => dialect.parse(text),
-            Err(error) => {
-                (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
-            }
-        };
-        // On a broken connection nobody reads answers. A request that only asks for one is skipped,
-        // so that it does not use up the time that is left to serve what was said.
-        if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
-            return Outcome::Done;
+        let outcome = self.hear(client, message, out);
+        if !matches!(outcome, Outcome::Blocked(_)) {
+            self.stop_waiting(client);
         }
-        if out.is_behind(client) {
-            return Outcome::Blocked(Wait::ClientClear(client));
-        }
-        let Some(user) = self.sessions.get(client).map(|session| session.user) else {
-            return Outcome::Done;
-        };
-        let cx =
-            &mut Context { client, peer: message.peer, user, reference: reference.as_ref(), out };
-        let said_to = parsed.as_ref().ok().and_then(|request| self.said_to(cx, request));
-        let behind = said_to.filter(|&what| self.is_held_up(what, cx.out));
-        if let Some(Wait::ChannelClear(_)) = behind
-            && !self.backlog.has_room_for(client, message.bytes.len())
-        {
-            return Outcome::Blocked(Wait::Backlog(client));
-        }
-        if let Some(wait) = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request))
-        {
-            return Outcome::Blocked(wait);
-        }
-        let Some(session) = self.sessions.get_mut(client) else { return Outcome::Done };
-        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
-        if let Err(at) = session.bucket.try_take(now_ms, rate) {
-            return Outcome::Blocked(Wait::Time(at));
-        }
-        let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
-        session.bucket.spend(tokens, now_ms, rate);
-        let spent = session.bucket.missing(now_ms, rate).max(tokens as u64);
-        let quits = matches!(parsed, Ok(Request::Quit { .. }));
-        let done = parsed.and_then(|request| match behind {
-            None => self.execute(cx, request),
-            Some(what) => self.park(cx, &request, what, spent),
-        });
-        if let Err(error) = done {
-            cx.reply_error(&error);
-        }
-        if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
+        outcome
     }
 
     fn clear(&mut self, what: Wait, out: &mut Delivery) {
@@ -267,11 +248,11 @@ impl Service for Chat {
     }
 
     fn held_bytes(&self) -> usize {
-        self.backlog.held_bytes() + self.asking.held_bytes()
+        self.backlog.held_bytes() + self.questions.held_bytes()
     }
 
     fn held_bytes_of(&self, client: ClientId) -> usize {
-        self.backlog.held_bytes_of(client) + self.asking.held_bytes_of(client)
+        self.backlog.held_bytes_of(client) + self.questions.held_bytes_of(client)
     }
 
     fn trim(&mut self) {
@@ -282,30 +263,61 @@ impl Service for Chat {
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
-        self.asking.take_jobs()
+        match &self.keeping {
+            Some(keeping) => self.questions.take_jobs(keeping.durable()),
+            None => Vec::new(),
+        }
     }
 
-    fn completed(&mut self, ticket: Ticket, answer: Answer, _: &mut Delivery) {
-        self.asking.complete(ticket, answer);
+    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
+        if let Some(client) = self.questions.complete(ticket, answer) {
+            self.go_on_arriving(client, ticket, out);
+        }
     }
 
     fn next_deadline(&self) -> Option<Millis> {
         let presence = self.presence.next_deadline();
-        presence.into_iter().chain(self.backlog.next_deadline()).min()
+        let keeping = self.keeping.as_ref().and_then(Keeping::next_deadline);
+        presence.into_iter().chain(self.backlog.next_deadline()).chain(keeping).min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
         self.publish_sums(out);
         self.give_up_waiting(out);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.tick(out);
+        }
     }
 
     fn keep(&mut self, _: &mut Delivery) {
         self.journal.keep();
+        if let Some(keeping) = &mut self.keeping {
+            keeping.hand_over();
+        }
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.set_wake(wake);
+        }
+    }
+
+    fn stored(&mut self, out: &mut Delivery) -> Kept {
+        self.follow_store(out)
+    }
+
+    fn health(&self) -> Health {
+        match &self.keeping {
+            Some(keeping) if keeping.is_full() => Health::Full,
+            _ => Health::Serving,
+        }
     }
 
     fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
-        self.asking.forget(client);
+        self.arrivals.remove(&client);
+        self.stop_waiting(client);
+        self.questions.set_next(client, None);
         let cx = &mut Context { client, peer, user, reference: None, out };
         self.backlog.withdraw(client, None);
         cx.out.wake(Wait::Backlog(client));

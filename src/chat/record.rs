@@ -24,6 +24,7 @@ pub struct Record {
 pub enum Event {
     Kept(Kept),
     Presence(Presence),
+    Cached(Cached),
 }
 
 /// What outlives connections, or would if it were kept: a direct message is passed on only.
@@ -42,11 +43,12 @@ pub enum Kept {
         room: RoomId,
         topic: Box<str>,
     },
-    /// `id`: the message's place among all of its room.
+    /// `id`: the message's place among all of its room. `key`: that its sender gave it.
     Said {
         room: RoomId,
         id: u64,
         message: Message,
+        key: Option<Box<str>>,
     },
     /// All but the last messages of a room are forgotten.
     HistoryCut {
@@ -57,7 +59,30 @@ pub enum Kept {
     Direct {
         to: UserId,
         text: Box<str>,
+        key: Option<Box<str>>,
     },
+}
+
+/// What memory holds of what a store keeps: nothing that is kept changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cached {
+    /// A room has come from the store. Nobody is in it yet.
+    Loaded(Box<LoadedRoom>),
+    /// A room that nobody is in is kept by the store alone.
+    Unloaded { room: RoomId },
+}
+
+/// A room as it comes from a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedRoom {
+    pub room: RoomId,
+    pub name: RoomName,
+    pub topic: Box<str>,
+    /// The ids of the messages that are kept: the first, and the one that comes next.
+    pub first_id: u64,
+    pub next_id: u64,
+    /// The last ones, oldest first.
+    pub newest: Vec<Message>,
 }
 
 /// Who is here, for as long as it is connected: every user is a guest today.
@@ -86,6 +111,12 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl From<Cached> for Event {
+    fn from(cached: Cached) -> Event {
+        Event::Cached(cached)
     }
 }
 

@@ -14,10 +14,13 @@ pub enum Request<'a> {
         room: Option<Cow<'a, str>>,
         text: Cow<'a, str>,
         kind: MessageKind,
+        /// What the sender knows it by: sent again under the same key, it is said once.
+        key: Option<Cow<'a, str>>,
     },
     Direct {
         to: Cow<'a, str>,
         text: Cow<'a, str>,
+        key: Option<Cow<'a, str>>,
     },
     /// `replay`: how much of what was said before is wanted, in messages.
     Join {
@@ -114,6 +117,46 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Quit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// Whether it changes what is kept.
+    pub fn records(&self) -> bool {
+        match self {
+            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Direct { .. }
+            | Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => false,
+        }
+    }
+
+    /// The room that it names, as typed.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Request::Join { room, .. } => Some(room),
+            Request::Say { room, .. }
+            | Request::Leave { room }
+            | Request::Topic { room, .. }
+            | Request::History { room, .. }
+            | Request::Who { room, .. }
+            | Request::Typing { room } => room.as_deref(),
+            Request::Direct { .. }
+            | Request::Nick { .. }
+            | Request::Rooms { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => None,
         }
     }
 }
@@ -240,7 +283,7 @@ pub const COMMANDS: [CommandSpec; 13] = [
         details: "",
         parse: |arguments| {
             let (to, text) = arguments.split_once(char::is_whitespace)?;
-            Some(Request::Direct { to: to.into(), text: word_or_more(text)? })
+            Some(Request::Direct { to: to.into(), text: word_or_more(text)?, key: None })
         },
     },
     CommandSpec {
@@ -253,6 +296,7 @@ pub const COMMANDS: [CommandSpec; 13] = [
                 room: None,
                 text: word_or_more(arguments)?,
                 kind: MessageKind::Action,
+                key: None,
             })
         },
     },
@@ -298,6 +342,7 @@ pub const COMMANDS: [CommandSpec; 13] = [
                 room: None,
                 text: word_or_more(arguments)?,
                 kind: MessageKind::Said,
+                key: None,
             })
         },
     },

@@ -128,6 +128,13 @@ impl RoomChannels {
         self.by_room.insert(room, channel);
     }
 
+    /// Forgets all rooms. Returns their channels, in an order that is always the same.
+    pub fn clear(&mut self) -> Vec<ChannelId> {
+        let rooms = std::mem::take(&mut self.rooms);
+        let channels = rooms.into_iter().flatten().filter_map(|room| self.by_room.remove(&room));
+        channels.collect()
+    }
+
     pub fn remove(&mut self, room: RoomId) -> Option<ChannelId> {
         let channel = self.by_room.remove(&room)?;
         self.rooms[channel.index()] = None;

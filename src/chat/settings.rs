@@ -40,6 +40,9 @@ pub const DIRECTS_PARKED_MAX: usize = 3;
 /// How long a private message waits before its sender is told that it was not delivered.
 pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 
+/// How long a request waits for a store that is behind, before it is refused.
+pub const STORE_PATIENCE_MS: Millis = 5_000;
+
 /// How the chat behaves.
 #[derive(Clone, Debug)]
 pub struct ChatSettings {
@@ -65,6 +68,7 @@ pub struct ChatSettings {
     pub answer_bytes_max: usize,
     /// [`DIRECT_PATIENCE_MS`].
     pub direct_patience_ms: Millis,
-    /// Tells one run of the server from another: message ids start over with it.
+    /// Tells one run of the server from another: message ids start over with it. With a store, that
+    /// of what is kept takes its place.
     pub epoch: String,
 }

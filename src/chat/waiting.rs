@@ -4,6 +4,7 @@
 use super::{Chat, Context};
 use crate::chat::backlog::{Action, Parked};
 use crate::chat::dialect::reply::Reply;
+use crate::chat::keeping::{Keeping, disk_full};
 use crate::chat::name::Name;
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::DIRECTS_PARKED_MAX;
@@ -96,18 +97,20 @@ impl Chat {
         request: &Request<'_>,
     ) -> Result<Option<Action>, RequestError> {
         Ok(Some(match request {
-            Request::Say { room, text, kind } => {
+            Request::Say { room, text, kind, key } => {
                 let (room, text) = self.to_say(cx, room.as_deref(), text)?;
-                Action::Say { room, text: text.into(), kind: *kind }
+                let key = key.as_deref().map(Box::from);
+                Action::Say { room, text: text.into(), kind: *kind, key }
             }
             Request::Topic { room, text: Some(text) } => {
                 let (room, text) = self.to_set(cx, room.as_deref(), text)?;
                 Action::Topic { room, text: text.into() }
             }
-            Request::Direct { to, text } => {
+            Request::Direct { to, text, key } => {
                 let (to, text) = self.to_tell(to, text)?;
                 let name = self.name_of(to).map_or("", Name::as_str).into();
-                Action::Direct { to, name, text: text.into() }
+                let key = key.as_deref().map(Box::from);
+                Action::Direct { to, name, text: text.into(), key }
             }
             _ => return Ok(None),
         }))
@@ -127,10 +130,16 @@ impl Chat {
 
     fn execute_parked(&mut self, parked: &Parked, out: &mut Delivery) {
         let Some(cx) = &mut self.context_of(parked, out) else { return };
+        let is_full = self.keeping.as_ref().is_some_and(Keeping::is_full);
         let done = match &parked.action {
-            Action::Say { room, text, kind } => self.say_in(cx, *room, text, *kind),
+            Action::Say { .. } | Action::Topic { .. } if is_full => Err(disk_full()),
+            Action::Say { room, text, kind, key } => {
+                self.say_in(cx, *room, text, *kind, key.as_deref())
+            }
             Action::Topic { room, text } => self.set_topic(cx, *room, text),
-            Action::Direct { to, name, text } => self.tell(cx, *to, name, text),
+            Action::Direct { to, name, text, key } => {
+                self.tell(cx, *to, name, text, key.as_deref())
+            }
         };
         if let Err(error) = done {
             cx.reply_error(&error);

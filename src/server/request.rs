@@ -98,7 +98,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             };
             return verdict.respond(request, Some(date));
         }
-        let health = if self.draining { Health::Draining } else { Health::Serving };
+        let health = if self.draining { Health::Draining } else { self.service.health() };
         self.site.respond(request, health, Some(date))
     }
 

@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
-use crate::site::Site;
+use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
@@ -100,6 +100,11 @@ pub trait Service {
     /// What browsers are shown; asked once, at the start.
     fn site(&self) -> Site {
         self.sentence().map_or_else(Site::new, Site::of_sentence)
+    }
+
+    /// What monitors and balancers are told while the server serves.
+    fn health(&self) -> Health {
+        Health::Serving
     }
 
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in

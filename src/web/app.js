@@ -566,6 +566,9 @@ const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
  * Three cases cannot be known, and are left to the author with "Send again": the name did not come back, the history
  * no longer reaches far enough (gap), and direct messages, which have no history. After a restart of the server
  * (another epoch) whatever the old one had not answered is sent to the new one.
+ *
+ * Each message has a key of its own, under which the server says it once, however often it is sent: what is sent again
+ * although it had arrived is answered with what it has become.
  */
 class Session {
   #connection;
@@ -596,7 +599,7 @@ class Session {
   // -- actions: what a person can do
 
   say(conv, text, kind = conv.kind === 'room' ? 'say' : 'msg') {
-    store.outbox.push({ key: nextKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
+    store.outbox.push({ key: nextKey(), sendKey: newSendKey(), ref: '', kind, conv: conv.key, text, time: Date.now(), state: 'queued', as: '', tries: 0, error: '' });
     conv.firstUnread = null;
     conv.passage = null; // what was said is to be seen
     this.#typedAt = -Infinity; // what was said ended the "is typing" of others: the next keystroke is news again
@@ -1167,7 +1170,7 @@ class Session {
   }
 
   #transmit(item, conv) {
-    const ref = this.request(frameOf(item.kind, conv, item.text), () => {}, (error) => {
+    const ref = this.request(frameOf(item.kind, conv, item.text, item.sendKey), () => {}, (error) => {
       Object.assign(item, { state: 'failed', error: errorWords(error) });
       this.#flush();
     });
@@ -1188,9 +1191,13 @@ function messageOf(conv, raw, own, key = nextKey()) {
 /** As long as any other, so that what fits with one fits with the next. */
 const refOf = (number) => `r${String(number).padStart(7, '0')}`;
 
+/** What the server knows a message by: sent again with the same one, it is said once. All are of one length. */
+const newSendKey = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(15))));
+const SEND_KEY_SAMPLE = newSendKey();
+
 /** The frame that says a text in a room, or to a person. */
-function frameOf(kind, conv, text) {
-  return { type: kind, ...(kind === 'msg' ? { to: conv.name } : { room: conv.name }), text };
+function frameOf(kind, conv, text, key = SEND_KEY_SAMPLE) {
+  return { type: kind, ...(kind === 'msg' ? { to: conv.name } : { room: conv.name }), text, key };
 }
 
 /** What the server says to who would open a WebSocket: 'admitted', a key of `refusals` among the words, or '' for no answer. */

@@ -121,7 +121,7 @@ impl Watch {
         let (target, text) = match kept {
             Kept::Said { room, message, .. } => (key(*room), message.text()),
             Kept::TopicSet { room, topic } => (key(*room), &**topic),
-            Kept::Direct { to, text } => (Target::Person(self.users[to]), &**text),
+            Kept::Direct { to, text, .. } => (Target::Person(self.users[to]), &**text),
             Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. } => return None,
         };
         Some((self.users[&record.by], target, text))

@@ -35,6 +35,9 @@ pub const SEARCH_MAX: u32 = 50;
 /// written.
 const REFERENCE_BYTES_MAX: usize = 64;
 
+/// A `key` has at most so many bytes.
+const KEY_BYTES_MAX: usize = 32;
+
 /// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.
 #[derive(Clone, Debug, Serialize)]
@@ -85,6 +88,8 @@ struct RawRequest<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     epoch: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
     since: Option<WholeNumber<u64>>,
     replay: Option<WholeNumber<u32>>,
     before: Option<WholeNumber<u64>>,
@@ -178,7 +183,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (to_request(request), reference),
+            Ok(reference) => (check_key(&request).and_then(|()| to_request(request)), reference),
             Err(error) => (Err(error), None),
         },
         Err(error) => {
@@ -249,9 +254,30 @@ fn string_bytes(text: &str) -> Option<usize> {
     }
 }
 
+fn check_key(request: &RawRequest<'_>) -> Result<(), RequestError> {
+    let fits = |key: &Cow<'_, str>| (1..=KEY_BYTES_MAX).contains(&key.len());
+    if request.key.as_ref().is_none_or(fits) {
+        return Ok(());
+    }
+    let message = format!("A key has from 1 to {KEY_BYTES_MAX} bytes.");
+    Err(RequestError::new("bad_field", message))
+}
+
 fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
     let RawRequest {
-        kind, room, text, to, name, epoch, since, replay, before, after, limit, ..
+        kind,
+        room,
+        text,
+        to,
+        name,
+        epoch,
+        key,
+        since,
+        replay,
+        before,
+        after,
+        limit,
+        ..
     } = request;
     let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
@@ -267,17 +293,12 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
         RequestError::new("missing_field", message)
     };
     Ok(match &*kind {
-        "say" => {
-            Request::Say { room, text: text.ok_or_else(|| need("text"))?, kind: MessageKind::Said }
-        }
-        "me" => Request::Say {
-            room,
-            text: text.ok_or_else(|| need("text"))?,
-            kind: MessageKind::Action,
-        },
+        "say" => said(room, text.ok_or_else(|| need("text"))?, MessageKind::Said, key),
+        "me" => said(room, text.ok_or_else(|| need("text"))?, MessageKind::Action, key),
         "msg" => Request::Direct {
             to: to.ok_or_else(|| need("to"))?,
             text: text.ok_or_else(|| need("text"))?,
+            key,
         },
         "join" => Request::Join {
             room: room.ok_or_else(|| need("room"))?,
@@ -299,6 +320,15 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
             return Err(RequestError::new("unknown_type", message));
         }
     })
+}
+
+fn said<'a>(
+    room: Option<Cow<'a, str>>,
+    text: Cow<'a, str>,
+    kind: MessageKind,
+    key: Option<Cow<'a, str>>,
+) -> Request<'a> {
+    Request::Say { room, text, kind, key }
 }
 
 /// Appends a reply as one object.

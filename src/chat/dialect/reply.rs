@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 use crate::chat::state::history::{Message, MessageKind};
+use crate::store::StoredMessage;
 
 /// One thing that a client is told.
 #[derive(Debug, Serialize)]
@@ -155,6 +156,12 @@ impl<'a> Line<'a> {
             text: message.text(),
             me: message.kind() == MessageKind::Action,
         }
+    }
+
+    /// As a store keeps it.
+    pub fn stored(message: &'a StoredMessage) -> Line<'a> {
+        let StoredMessage { id, unix_ms: time, is_action: me, author: name, text } = message;
+        Line { id: *id, time: *time, name, text, me: *me }
     }
 }
 

@@ -27,11 +27,18 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let Some(command) = line.strip_prefix('/') else {
         return Ok(match line {
             "" => Request::Nothing,
-            text => Request::Say { room: None, text: text.into(), kind: MessageKind::Said },
+            text => {
+                Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None }
+            }
         });
     };
     if command.starts_with('/') {
-        return Ok(Request::Say { room: None, text: command.into(), kind: MessageKind::Said });
+        return Ok(Request::Say {
+            room: None,
+            text: command.into(),
+            kind: MessageKind::Said,
+            key: None,
+        });
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(spec) = request::find(name) else {
@@ -324,7 +331,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Result<Request<'_>, RequestError> {
-        Ok(Request::Say { room: None, text: text.into(), kind: MessageKind::Said })
+        Ok(Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None })
     }
 
     #[test]
@@ -341,7 +348,7 @@ mod tests {
         assert_eq!(parse("/NICK alice"), Ok(Request::Nick { name: "alice".into() }));
         assert_eq!(
             parse("/msg bob  how are you? "),
-            Ok(Request::Direct { to: "bob".into(), text: "how are you?".into() })
+            Ok(Request::Direct { to: "bob".into(), text: "how are you?".into(), key: None })
         );
         assert_eq!(parse("/leave"), Ok(Request::Leave { room: None }));
         assert_eq!(parse("/leave #dev"), Ok(Request::Leave { room: Some("#dev".into()) }));

@@ -6,52 +6,105 @@ use crate::chat::dialect::reply::{Reply, ServerLimits};
 use crate::chat::dialect::text::others;
 use crate::chat::name::{self, RoomName};
 use crate::chat::request::{Request, RequestError};
-use crate::chat::{Chat, lobby};
+use crate::chat::{Chat, LOBBY, lobby};
+use crate::delivery::{Delivery, Wait};
+use crate::ids::{ClientId, Peer, Ticket};
 use crate::wire::websocket::handshake::Query;
+
+/// A client that is here and is not in its room yet, as that is being read. It is not heard before.
+#[derive(Debug)]
+pub(in crate::chat) struct Arrival {
+    pub ticket: Ticket,
+    coming: Coming,
+}
+
+/// Who comes, and where to.
+#[derive(Debug)]
+struct Coming {
+    peer: Peer,
+    room: Option<Box<str>>,
+    /// Why it has not got the name that it asked for.
+    refused: Option<RequestError>,
+}
 
 impl Chat {
     /// Gives a client a name and greets it, with what it has said of itself in its URL.
     pub(in crate::chat) fn arrive(&mut self, cx: &mut Context<'_>, query: &Query) {
         let named = self.take_first_name(cx, query.get("name"));
-        let greeted = match cx.dialect() {
-            Dialect::Json => self.welcome(cx, query.get("room")),
-            Dialect::Text => self.greet(cx, query.get("room")),
+        if cx.dialect() == Dialect::Json {
+            self.welcome(cx);
+        }
+        let room = query.get("room").map(Box::from);
+        self.settle(cx, Coming { peer: cx.peer, room, refused: named.err() });
+    }
+
+    /// Something was read for a client that has come.
+    pub(in crate::chat) fn go_on_arriving(
+        &mut self,
+        client: ClientId,
+        ticket: Ticket,
+        out: &mut Delivery,
+    ) {
+        if self.arrivals.get(&client).is_none_or(|arrival| arrival.ticket != ticket) {
+            return;
+        }
+        let Some(Arrival { coming, .. }) = self.arrivals.remove(&client) else { return };
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
+        let cx = &mut Context { client, peer: coming.peer, user, reference: None, out };
+        self.settle(cx, coming);
+    }
+
+    /// Puts a client into its room, if nothing has to be read for that first.
+    fn settle(&mut self, cx: &mut Context<'_>, coming: Coming) {
+        let room = match cx.dialect() {
+            Dialect::Json => coming.room.as_deref(),
+            Dialect::Text => {
+                let room = coming.room.as_deref().filter(|room| RoomName::parse(room).is_ok());
+                Some(room.unwrap_or(LOBBY))
+            }
         };
-        for error in named.err().into_iter().chain(greeted.err()) {
+        let join =
+            |room: &str| Request::Join { room: room.to_owned().into(), resume: None, replay: None };
+        let read = room.map_or(Ok(None), |room| self.find_out(cx, &join(room)));
+        let settled = match (read, cx.dialect(), room) {
+            (Ok(Some(Wait::Ticket(ticket))), ..) => {
+                self.arrivals.insert(cx.client, Arrival { ticket, coming });
+                return;
+            }
+            (Err(error), Dialect::Json, _) => Err(error),
+            (_, Dialect::Json, None) => Ok(()),
+            (_, Dialect::Json, Some(room)) => self.execute(cx, join(room)),
+            (read, Dialect::Text, _) => self.greet(cx, coming.room.as_deref(), read.map(drop)),
+        };
+        self.questions.forget(cx.client);
+        for error in coming.refused.into_iter().chain(settled.err()) {
             cx.reply_error(&error);
         }
     }
 
     /// Greets a program. It joins rooms by itself, so that it can say where it was.
-    fn welcome(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
-        if let Some(name) = self.name_of(cx.user) {
-            let welcome = Reply::Welcome {
-                name: name.as_str(),
-                epoch: &self.settings.epoch,
-                server: concat!("chat-server/", env!("CARGO_PKG_VERSION")),
-                time: cx.unix_ms(),
-                limits: ServerLimits {
-                    message_bytes: self.settings.message_bytes_max,
-                    name_chars: name::CLUSTERS_MAX,
-                    room_chars: name::ROOM_CLUSTERS_MAX,
-                    rooms: self.settings.rooms_per_client_max,
-                },
-            };
-            cx.reply(&welcome);
-        }
-        match room {
-            None => Ok(()),
-            Some(room) => {
-                self.execute(cx, Request::Join { room: room.into(), resume: None, replay: None })
-            }
-        }
+    fn welcome(&self, cx: &mut Context<'_>) {
+        let Some(name) = self.name_of(cx.user) else { return };
+        let welcome = Reply::Welcome {
+            name: name.as_str(),
+            epoch: &self.settings.epoch,
+            server: concat!("chat-server/", env!("CARGO_PKG_VERSION")),
+            time: cx.unix_ms(),
+            limits: ServerLimits {
+                message_bytes: self.settings.message_bytes_max,
+                name_chars: name::CLUSTERS_MAX,
+                room_chars: name::ROOM_CLUSTERS_MAX,
+                rooms: self.settings.rooms_per_client_max,
+            },
+        };
+        cx.reply(&welcome);
     }
 
-    /// Greets a person: one line, then what was said lately.
-    fn greet(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
+    /// Greets a person: one line, then what was said lately. `read`: whether its room could be.
+    fn greet(&mut self, cx: &mut Context<'_>, room: Option<&str>, read: Done) -> Done {
         let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
         let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
-        let entered = self.enter(cx, name);
+        let entered = read.and_then(|()| self.enter(cx, name));
         if let Some(name) = self.name_of(cx.user) {
             let room = entered.as_ref().ok().and_then(|&id| self.state.rooms().get(id));
             let place = room.map_or(String::new(), |room| {

@@ -1,14 +1,17 @@
 //! Answers that list something: messages, members, rooms, commands.
 
+use bytes::Bytes;
+
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::dialect::history::HistoryPage;
 use crate::chat::dialect::reply::{Line, Reply, RoomSummary};
 use crate::chat::dialect::{notice, render};
 use crate::chat::ids::RoomId;
+use crate::chat::reading::unreadable;
 use crate::chat::replays::{Extent, Replay};
 use crate::chat::request::{self, PAGE, RequestError, Resume};
-use crate::chat::state::history::Message;
+use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
 use crate::chat::text::quote;
 
@@ -36,12 +39,11 @@ impl Chat {
 
     /// Whether something was said since a client was here that cannot be told any more.
     pub(super) fn has_gap(&self, room: &Room, resume: &Resume<'_>) -> bool {
-        let oldest = room.history.first_id().unwrap_or(room.history.next_id());
-        !self.knows(room, resume) || resume.since + 1 < oldest
+        !self.knows(room, resume) || resume.since + 1 < room.first_id()
     }
 
-    /// Whether the place where a client was is one of this room, in this run of the server.
-    fn knows(&self, room: &Room, resume: &Resume<'_>) -> bool {
+    /// Whether the place where a client was is one of this room, in this epoch.
+    pub(in crate::chat) fn knows(&self, room: &Room, resume: &Resume<'_>) -> bool {
         let same_epoch = resume.epoch.as_ref().is_none_or(|epoch| *epoch == self.settings.epoch);
         same_epoch && resume.since < room.history.next_id()
     }
@@ -56,6 +58,14 @@ impl Chat {
         replay: Option<u32>,
     ) -> AnswerSize {
         let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
+        let since = resume.as_ref().filter(|resume| self.knows(room, resume));
+        let since = since.map(|resume| resume.since);
+        if let Some(lines) = self.read_lines(cx, room)
+            && lines.last().map_or(room.history.next_id(), |line| line.id + 1)
+                == room.history.next_id()
+        {
+            return self.replay_read(cx, room, lines, since, replay);
+        }
         let asked = match (resume.filter(|resume| self.knows(room, resume)), replay) {
             (Some(resume), _) => Extent::After(resume.since),
             (None, None) => Extent::Default,
@@ -87,6 +97,43 @@ impl Chat {
         }
     }
 
+    /// The same, of messages that were read from the store for this client.
+    fn replay_read(
+        &self,
+        cx: &mut Context<'_>,
+        room: &Room,
+        lines: Vec<Line<'_>>,
+        since: Option<u64>,
+        replay: Option<u32>,
+    ) -> AnswerSize {
+        let mut page = HistoryPage { reference: None, ..self.page(cx, room) };
+        if since.or(replay.map(u64::from)).is_none() {
+            page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
+        }
+        let messages = match since {
+            Some(since) => self.missed(lines, since),
+            None => newest(&page, lines, replay.unwrap_or(self.settings.replay)),
+        };
+        let encoded = self.encode_messages(cx, room, &page, &messages);
+        cx.out.send_shared(cx.client, &encoded);
+        match since.or(replay.map(u64::from)) {
+            None => AnswerSize::default(),
+            Some(_) => AnswerSize { lines: 0, bytes: bytes(&messages) },
+        }
+    }
+
+    /// What was said after this id: the newest of it, and no more than a room has in memory at most.
+    fn missed<'a>(&self, lines: Vec<Line<'a>>, since: u64) -> Vec<Line<'a>> {
+        let mut missed: Vec<Line> = lines.into_iter().filter(|line| line.id > since).collect();
+        let mut left = self.settings.rooms.history.bytes_max;
+        let fitting = missed.iter().rev().map_while(|line| {
+            left = left.checked_sub(MESSAGE_BYTES + line.name.len() + line.text.len())?;
+            Some(())
+        });
+        let fitting = fitting.count();
+        missed.split_off(missed.len() - fitting)
+    }
+
     /// Encodes a replay as it is told to the client that asks. It carries no reference, so it can
     /// be told to others, too.
     fn encode_replay(&self, cx: &mut Context<'_>, room: &Room, extent: Extent) -> Replay {
@@ -98,17 +145,27 @@ impl Chat {
             Extent::Default => last(&page, room, self.settings.replay),
             Extent::After(id) => lines(room.history.after(id)),
         };
-        let first_id = room.history.first_id();
-        let encoded = cx.out.encode_shared(cx.client, |to| {
-            let mut rest = &messages[..];
+        let encoded = self.encode_messages(cx, room, &page, &messages);
+        Replay { encoded, text_bytes: bytes(&messages) }
+    }
+
+    fn encode_messages(
+        &self,
+        cx: &mut Context<'_>,
+        room: &Room,
+        page: &HistoryPage<'_>,
+        messages: &[Line<'_>],
+    ) -> Bytes {
+        let first_id = room.first_id();
+        cx.out.encode_shared(cx.client, |to| {
+            let mut rest = messages;
             while !rest.is_empty() {
                 let (frame, others) = rest.split_at(page.first_frame(rest));
-                let more = frame.first().map(|line| line.id) > first_id;
+                let more = frame.first().is_some_and(|line| line.id > first_id);
                 render(to, &page.reply(frame.to_vec(), more, true));
                 rest = others;
             }
-        });
-        Replay { encoded, text_bytes: bytes(&messages) }
+        })
     }
 
     /// An answer with messages of a room.
@@ -128,32 +185,35 @@ impl Chat {
         before: Option<u64>,
         after: Option<u64>,
         limit: Option<u32>,
-    ) -> AnswerSize {
-        let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
+    ) -> Result<AnswerSize, RequestError> {
+        let Some(room) = self.state.rooms().get(id) else { return Ok(AnswerSize::default()) };
         let history = &room.history;
         let limit = cx.dialect().history_limit(limit) as usize;
         let page = self.page(cx, room);
+        if self.questions.page(cx.client, id).is_some_and(|page| page.messages.is_none()) {
+            return Err(unreadable());
+        }
+        let read = self.read_lines(cx, room);
         let (messages, more) = match after {
             Some(after) => {
-                let newer = history.after(after);
-                let all = newer.len();
-                let mut messages = lines(newer.take(limit));
+                let newer = read.unwrap_or_else(|| lines(history.after(after).take(limit)));
+                let mut messages: Vec<Line> = newer.into_iter().take(limit).collect();
                 messages.truncate(page.fitting(messages.iter()));
-                let more = all > messages.len();
+                let more = messages.last().is_some_and(|line| line.id + 1 < history.next_id());
                 (messages, more)
             }
             None => {
-                let mut messages = lines(history.before(before.unwrap_or(u64::MAX), limit));
-                let messages =
-                    messages.split_off(messages.len() - page.fitting(messages.iter().rev()));
-                let oldest = messages.first().map(|line| line.id);
-                let more = oldest.is_some() && oldest > history.first_id();
+                let before = before.unwrap_or(u64::MAX);
+                let older = read.unwrap_or_else(|| lines(history.before(before, limit)));
+                let older = older.into_iter().filter(|line| line.id < before).collect();
+                let messages = newest(&page, older, u32::try_from(limit).unwrap_or(u32::MAX));
+                let more = messages.first().is_some_and(|line| line.id > room.first_id());
                 (messages, more)
             }
         };
         let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
         cx.reply(&page.reply(messages, more, false));
-        told
+        Ok(told)
     }
 
     pub(super) fn who(
@@ -226,7 +286,12 @@ fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>
 
 /// The last messages of a room, at most so many, that fit into an answer.
 fn last<'a>(page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
-    let mut last = lines(room.history.last(count as usize));
+    newest(page, lines(room.history.last(count as usize)), count)
+}
+
+/// The last of these, at most so many, that fit into an answer.
+fn newest<'a>(page: &HistoryPage<'_>, mut lines: Vec<Line<'a>>, count: u32) -> Vec<Line<'a>> {
+    let mut last = lines.split_off(lines.len().saturating_sub(count as usize));
     last.split_off(last.len() - page.fitting(last.iter().rev()))
 }
 

@@ -1,6 +1,6 @@
 //! What is done for each request: it is checked against the state, and happens or is refused.
 
-mod arrivals;
+pub(super) mod arrivals;
 mod lists;
 mod names;
 mod rooms;
@@ -86,15 +86,17 @@ impl Chat {
     pub(super) fn execute(&mut self, cx: &mut Context<'_>, request: Request<'_>) -> Done {
         match request {
             Request::Nothing => Ok(()),
-            Request::Say { room, text, kind } => self.say(cx, room.as_deref(), &text, kind),
-            Request::Direct { to, text } => self.direct(cx, &to, &text),
+            Request::Say { room, text, kind, key } => {
+                self.say(cx, room.as_deref(), &text, kind, key.as_deref())
+            }
+            Request::Direct { to, text, key } => self.direct(cx, &to, &text, key.as_deref()),
             Request::Join { room, resume, replay } => self.join(cx, &room, resume, replay),
             Request::Leave { room } => self.leave(cx, room.as_deref()),
             Request::Nick { name } => self.nick(cx, &name),
             Request::Topic { room, text } => self.topic(cx, room.as_deref(), text.as_deref()),
             Request::History { room, before, after, limit } => {
                 let id = self.room_of(cx, room.as_deref())?;
-                let told = self.history(cx, id, before, after, limit);
+                let told = self.history(cx, id, before, after, limit)?;
                 self.charge_answer(cx, told);
                 Ok(())
             }

@@ -76,30 +76,24 @@ impl Chat {
     }
 
     fn open(&mut self, cx: &mut Context<'_>, name: RoomName) -> Result<RoomId, RequestError> {
-        self.check_look(&name)?;
-        // Newcomers have to be put somewhere, so the lobby is let in as one room too many.
-        if self.state.rooms().is_full() && name != lobby() {
-            let Some(room) = self.state.rooms().most_vacant() else {
-                let message =
-                    "This server has as many rooms as it can hold. Join one of those in /rooms."
-                        .to_owned();
-                return Err(RequestError::new("server_full", message));
-            };
-            self.happen(cx, Kept::Closed { room });
-        }
+        self.check_look(cx, &name)?;
+        self.make_room(cx, &name)?;
         let room = self.state.rooms().next_id();
         self.happen(cx, Kept::Opened { room, name });
         Ok(room)
     }
 
-    /// Refuses a new room that could be taken for one that is there. The lobby's look is always its
-    /// own, as newcomers have to be put there.
-    fn check_look(&self, name: &RoomName) -> Result<(), RequestError> {
+    /// Refuses a new room that could be taken for one that is there, in memory or not. The lobby's
+    /// look is always its own, as newcomers have to be put there.
+    fn check_look(&mut self, cx: &Context<'_>, name: &RoomName) -> Result<(), RequestError> {
         let lobby = lobby();
         let alike = match name.is_confusable_with(&lobby) {
             _ if *name == lobby => return Ok(()),
-            true => Some(&lobby),
-            false => self.state.rooms().find_alike(name).map(|room| &room.name),
+            true => Some(lobby.as_str().into()),
+            false => match self.state.rooms().find_alike(name) {
+                Some(room) => Some(room.name.as_str().into()),
+                None => self.alike_in_store(cx, name),
+            },
         };
         alike.map_or(Ok(()), |alike| {
             let message = format!(

@@ -2,9 +2,9 @@
 
 use super::{Context, Done, no_such_room};
 use crate::chat::Chat;
-use crate::chat::asking::{Finding, Next, Question};
 use crate::chat::dialect::reply::{HitLine, Line, Reply};
 use crate::chat::name::RoomName;
+use crate::chat::questions::{Finding, NextPage, Question};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::SEARCH_TOKENS;
 use crate::delivery::Wait;
@@ -20,15 +20,15 @@ impl Chat {
         request: &Request<'_>,
     ) -> Option<Wait> {
         let Request::Search { text, room, before, limit } = request else { return None };
-        if self.asking.has_answer(cx.client) {
+        if self.questions.has_searched(cx.client) {
             return None;
         }
-        if let Some(ticket) = self.asking.waits(cx.client) {
+        if let Some(ticket) = self.questions.search_waits(cx.client) {
             return Some(Wait::Ticket(ticket));
         }
         let (text, cursor) = self.searched(cx, text.as_deref(), *before).ok()?;
         let question = self.question(cx, &text, room.as_deref(), cursor, *limit).ok()?;
-        self.asking.ask(cx.client, question).map(Wait::Ticket)
+        self.ask(cx, question)
     }
 
     /// The text that is searched for, and where the page begins. Without a text, it is the next
@@ -39,13 +39,13 @@ impl Chat {
         text: Option<&str>,
         before: Option<u64>,
     ) -> Result<(Box<str>, Option<u64>), RequestError> {
-        if !self.asking.is_possible() {
+        if self.keeping.is_none() {
             let message = "Nothing is kept here (--data none), so there is nothing to search.";
             return Err(RequestError::new("search_unavailable", message.to_owned()));
         }
         match text {
             Some(text) => Ok((text.into(), before)),
-            None => match self.asking.next(cx.client) {
+            None => match self.questions.next(cx.client) {
                 Some(next) => Ok((next.text.clone(), Some(next.cursor))),
                 None => {
                     let message = "There is nothing more to show. Search with /search WORDS.";
@@ -94,7 +94,7 @@ impl Chat {
         room: Option<&str>,
         before: Option<u64>,
     ) -> Done {
-        let answer = self.asking.take(cx.client);
+        let answer = self.questions.take_search(cx.client);
         let (text, cursor) = self.searched(cx, text, before)?;
         let question = self.question(cx, &text, room, cursor, None)?;
         if let Some(session) = self.sessions.get_mut(cx.client) {
@@ -106,11 +106,13 @@ impl Chat {
             // It may be one in which nothing was said yet.
             Some(Ok(Finding::NoRoom)) => self.nothing_in(&question)?,
             Some(Err(error)) => return Err(failed(&error)),
-            None => return Err(failed(&StoreError::Failed("it was not answered".into()))),
+            Some(Ok(Finding::Room(_) | Finding::Page(_))) | None => {
+                return Err(failed(&StoreError::Failed("it was not answered".into())));
+            }
         };
         if cx.dialect().remembers_searches() {
-            let next = found.next.map(|cursor| Next { text, cursor });
-            self.asking.set_next(cx.client, next);
+            let next = found.next.map(|cursor| NextPage { text, cursor });
+            self.questions.set_next(cx.client, next);
         }
         let hits = found.hits.iter().map(line).collect();
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
@@ -118,8 +120,10 @@ impl Chat {
     }
 
     fn nothing_in(&self, question: &Question) -> Result<Found, RequestError> {
-        let Question::Search { room, .. } = question;
-        let name = room.as_ref().map_or("", |room| room.as_str());
+        let name = match question {
+            Question::Search { room: Some(room), .. } => room.as_str(),
+            _ => "",
+        };
         self.known_room(name).map(|_| Found::default())
     }
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use super::{Context, Done, no_such_name, shown};
 use crate::chat::Chat;
-use crate::chat::dialect::reply::Reply;
+use crate::chat::dialect::reply::{Line, Reply};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::Kept;
-use crate::chat::request::RequestError;
+use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::TOPIC_BYTES_MAX;
 use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::keys::Scope;
 
 impl Chat {
     pub(super) fn say(
@@ -18,9 +19,10 @@ impl Chat {
         room: Option<&str>,
         text: &str,
         kind: MessageKind,
+        key: Option<&str>,
     ) -> Done {
         let (room, text) = self.to_say(cx, room, text)?;
-        self.say_in(cx, room, &text, kind)
+        self.say_in(cx, room, &text, kind, key)
     }
 
     /// Where something is said, and what others are shown of it.
@@ -40,22 +42,46 @@ impl Chat {
         room: RoomId,
         text: &str,
         kind: MessageKind,
+        key: Option<&str>,
     ) -> Done {
         self.check_member(cx, room)?;
         let (Some(name), Some(here)) = (self.name_of(cx.user), self.state.rooms().get(room)) else {
             return Ok(());
         };
+        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::Room(room), key)) {
+            // Under the same key it is the same text; its author may have another name by now.
+            let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
+            let line = match here.history.get(first.id) {
+                Some(message) => Line::new(first.id, message),
+                None => Line { id: first.id, time, name, text, me },
+            };
+            let (room, reference) = (here.name.as_str(), cx.reference);
+            cx.reply(&Reply::Said { room, line, reference });
+            return Ok(());
+        }
         let message = Message::new(cx.unix_ms(), kind, name.as_str(), text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
-        self.happen(cx, Kept::Said { room, id, message });
+        self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
         Ok(())
     }
 
-    pub(super) fn direct(&mut self, cx: &mut Context<'_>, to: &str, text: &str) -> Done {
-        let (to, text) = self.to_tell(to, text)?;
-        self.happen(cx, Kept::Direct { to, text: text.into() });
-        Ok(())
+    /// Whether this was said before, under the same key.
+    pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
+        let Request::Say { room, key: Some(key), .. } = request else { return false };
+        let room = self.room_of(cx, room.as_deref());
+        room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some())
+    }
+
+    pub(super) fn direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &str,
+        text: &str,
+        key: Option<&str>,
+    ) -> Done {
+        let (user, text) = self.to_tell(to, text)?;
+        self.tell(cx, user, to, &text, key)
     }
 
     /// Whom something is said to, and what is shown of it.
@@ -74,11 +100,18 @@ impl Chat {
         to: UserId,
         name: &str,
         text: &str,
+        key: Option<&str>,
     ) -> Done {
-        if self.state.users().get(to).is_none() {
-            return Err(no_such_name(name));
+        let Some(addressee) = self.state.users().get(to) else { return Err(no_such_name(name)) };
+        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::User(to), key))
+            && let Some(from) = self.name_of(cx.user)
+        {
+            let (from, to, reference) = (from.as_str(), addressee.name.as_str(), cx.reference);
+            let (time, sent) = (first.unix_ms, true);
+            cx.reply(&Reply::Direct { from, to, text, time, sent, reference });
+            return Ok(());
         }
-        self.happen(cx, Kept::Direct { to, text: text.into() });
+        self.happen(cx, Kept::Direct { to, text: text.into(), key: key.map(Box::from) });
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! tables are for look-ups only: nothing depends on their order.
 
 pub mod history;
+pub mod keys;
 pub mod rooms;
 mod slots;
 #[cfg(test)]
@@ -12,9 +13,11 @@ mod tests;
 pub mod users;
 
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::record::{Event, Kept, Presence, Record};
+use crate::chat::record::{Cached, Event, Kept, Presence, Record};
+use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
+use crate::store::{Loaded, StoredKey};
 
 /// See the module's documentation.
 ///
@@ -23,6 +26,7 @@ use crate::chat::state::users::{User, Users};
 pub struct State {
     users: Users,
     rooms: Rooms,
+    keys: Keys,
     /// How many numbers guests have been given.
     guests: u64,
 }
@@ -31,6 +35,7 @@ pub struct State {
 impl PartialEq for State {
     fn eq(&self, other: &State) -> bool {
         self.guests == other.guests
+            && self.keys == other.keys
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -44,7 +49,30 @@ impl PartialEq for State {
 
 impl State {
     pub fn new(limits: RoomLimits) -> State {
-        State { users: Users::default(), rooms: Rooms::new(limits), guests: 0 }
+        State {
+            users: Users::default(),
+            rooms: Rooms::new(limits),
+            keys: Keys::default(),
+            guests: 0,
+        }
+    }
+
+    /// What a chat with a store starts with, before any room is loaded.
+    pub fn of_store(limits: RoomLimits, loaded: &Loaded) -> State {
+        let mut keys = Keys::default();
+        for StoredKey { room, key, id, unix_ms } in &loaded.keys {
+            if let Some(room) = RoomId::new(*room) {
+                keys.insert(Scope::Room(room), key, *id, *unix_ms);
+            }
+        }
+        let next_room = RoomId::new(loaded.next_room).unwrap_or(RoomId::FIRST);
+        let rooms = Rooms::of_store(limits, next_room, loaded.ids_used);
+        State { rooms, keys, guests: loaded.guests, ..State::new(limits) }
+    }
+
+    /// The messages that may be sent again.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub fn users(&self) -> &Users {
@@ -88,21 +116,31 @@ impl State {
 
     /// Changes the state by what happened. What cannot have happened changes nothing.
     pub fn apply(&mut self, record: Record) {
-        let Record { by, event, .. } = record;
+        let Record { by, event, unix_ms } = record;
         match event {
-            Event::Kept(kept) => self.apply_kept(kept),
+            Event::Kept(kept) => self.apply_kept(kept, unix_ms),
             Event::Presence(presence) => self.apply_presence(by, presence),
+            Event::Cached(Cached::Loaded(room)) => self.rooms.load(*room),
+            Event::Cached(Cached::Unloaded { room }) => self.rooms.unload(room),
         }
     }
 
-    fn apply_kept(&mut self, kept: Kept) {
+    fn apply_kept(&mut self, kept: Kept, unix_ms: u64) {
         match kept {
             Kept::Opened { room, name } => self.rooms.open(room, name),
             Kept::Closed { room } => self.rooms.close(room),
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
-            Kept::Said { room, id, message } => self.rooms.say(room, id, message),
+            Kept::Said { room, id, message, key } => {
+                if let Some(key) = key {
+                    self.keys.insert(Scope::Room(room), &key, id, unix_ms);
+                }
+                self.rooms.say(room, id, message);
+            }
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
-            Kept::Direct { .. } => {}
+            Kept::Direct { to, key: Some(key), .. } => {
+                self.keys.insert(Scope::User(to), &key, 0, unix_ms);
+            }
+            Kept::Direct { key: None, .. } => {}
         }
     }
 
@@ -143,19 +181,33 @@ impl State {
 
     /// What has to happen next now that something happened in a room: one without members and
     /// messages closes; if all histories together are over their limit, deserted rooms close first,
-    /// and then the room that grows forgets the older half of what was said there.
-    pub fn consequence(&self, room: RoomId) -> Option<Kept> {
+    /// and then the room that grows forgets the older half of what was said there. With a store,
+    /// deserted rooms are unloaded, and so is the older half.
+    pub fn consequence(&self, room: RoomId) -> Option<Event> {
         let here = self.rooms.get(room)?;
-        if here.members().is_empty() && here.history.is_empty() {
-            return Some(Kept::Closed { room });
+        if here.members().is_empty() && here.is_void() {
+            return Some(Kept::Closed { room }.into());
         }
         if !self.rooms.is_over_bytes() {
             return None;
         }
         match self.rooms.most_vacant() {
-            Some(room) => Some(Kept::Closed { room }),
-            None if here.history.is_empty() => None,
-            None => Some(Kept::HistoryCut { room, messages_kept: here.history.len() / 2 }),
+            Some(vacant) if self.rooms.has_store && vacant == room => self.cut(here),
+            Some(vacant) => Some(self.without(vacant)),
+            None => self.cut(here),
         }
+    }
+
+    /// What makes place where a room is that can be done without.
+    pub fn without(&self, room: RoomId) -> Event {
+        match self.rooms.has_store {
+            true => Cached::Unloaded { room }.into(),
+            false => Kept::Closed { room }.into(),
+        }
+    }
+
+    fn cut(&self, room: &Room) -> Option<Event> {
+        let kept = Kept::HistoryCut { room: room.id, messages_kept: room.history.len() / 2 };
+        (!room.history.is_empty()).then_some(kept.into())
     }
 }

@@ -4,6 +4,7 @@
 mod crowds;
 mod determinism;
 mod json;
+mod kept;
 mod limits;
 mod names;
 mod presence;

@@ -1,16 +1,16 @@
 //! Search, with a reader that has what it is given.
 
-use std::mem;
 use std::sync::{Arc, Mutex};
 
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::Chat;
 use crate::chat::settings::ChatSettings;
 use crate::delivery::Wait;
+use crate::ids::GroupId;
 use crate::service::{Outcome, Service};
 use crate::store::{
-    Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
-    StoredRoom,
+    Change, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
+    Store, StoreError, StoredMessage, StoredRoom, Wake,
 };
 use crate::throttle::Rate;
 
@@ -44,6 +44,45 @@ impl Reader for Answers {
     }
 }
 
+/// Keeps nothing, and says that it is durable.
+#[derive(Debug)]
+struct Nowhere(Arc<Answers>, GroupId);
+
+impl Store for Nowhere {
+    fn append(&mut self, group: GroupId, _: Vec<Change>) {
+        self.1 = group;
+    }
+
+    fn set_wake(&mut self, _: Wake) {}
+
+    fn progress(&mut self) -> Progress {
+        Progress::Durable(self.1)
+    }
+
+    fn space(&self) -> Space {
+        Space::Free
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.0.clone()
+    }
+
+    fn reload(&mut self) -> Result<Loaded, StoreError> {
+        Ok(nothing())
+    }
+}
+
+fn nothing() -> Loaded {
+    Loaded {
+        epoch: "data".into(),
+        guests: 0,
+        next_room: 1,
+        ids_used: 0,
+        rooms: Vec::new(),
+        keys: Vec::new(),
+    }
+}
+
 struct Search {
     stage: Stage,
     answers: Arc<Answers>,
@@ -51,10 +90,10 @@ struct Search {
 
 impl Search {
     fn new(settings: ChatSettings) -> Search {
-        let mut stage = Stage::new(settings);
         let answers = Arc::new(Answers::default());
-        let chat = mem::replace(&mut stage.chat, Chat::new(super::stage::settings()));
-        stage.chat = chat.with_reader(answers.clone());
+        let store = Box::new(Nowhere(answers.clone(), GroupId::default()));
+        let mut stage = Stage::new(settings.clone());
+        stage.chat = Chat::with_store(settings, store, nothing());
         Search { stage, answers }
     }
 

@@ -55,7 +55,12 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         _ => line,
     };
     let said = |text: &str| {
-        Ok(Request::Say { room: None, text: text.to_owned().into(), kind: MessageKind::Said })
+        Ok(Request::Say {
+            room: None,
+            text: text.to_owned().into(),
+            kind: MessageKind::Said,
+            key: None,
+        })
     };
     match line.as_bytes() {
         [] => return Ok(Request::Nothing),
@@ -88,12 +93,17 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         }
         ("topic", ["-"]) => Request::Topic { room: None, text: Some("".into()) },
         ("topic", _) => Request::Topic { room: None, text: some },
-        ("msg", [to, _, ..]) => {
-            Request::Direct { to: (*to).into(), text: arguments[to.len()..].trim().into() }
-        }
-        ("me", [_, ..]) => {
-            Request::Say { room: None, text: arguments.into(), kind: MessageKind::Action }
-        }
+        ("msg", [to, _, ..]) => Request::Direct {
+            to: (*to).into(),
+            text: arguments[to.len()..].trim().into(),
+            key: None,
+        },
+        ("me", [_, ..]) => Request::Say {
+            room: None,
+            text: arguments.into(),
+            kind: MessageKind::Action,
+            key: None,
+        },
         ("history", []) => Request::History { room: None, before: None, after: None, limit: None },
         ("history", [number]) => match number.parse() {
             Ok(limit @ 1..) => {
@@ -191,9 +201,9 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "type", "ref", "room", "text", "to", "name", "epoch", "since", "replay", "before", "after",
-    "limit",
+    "limit", "key",
 ];
 
 impl Fields {
@@ -228,6 +238,7 @@ impl Fields {
                 "replay" | "limit" => {
                     value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX))
                 }
+                "key" => value.as_str().is_some_and(|key| (1..=32).contains(&key.len())),
                 _ => value.is_string(),
             };
             (fits || value.is_null()) && !self.is_twice(field)
@@ -260,11 +271,11 @@ fn ask_naively(fields: &Fields) -> (Result<Request<'static>, &'static str>, Opti
 fn request_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
     const MISSING: &str = "missing_field";
     let need = |field: &str| fields.text(field).map(Into::into).ok_or(MISSING);
-    let room = fields.text("room").map(Into::into);
+    let (room, key) = (fields.text("room").map(Into::into), fields.text("key").map(Into::into));
     Ok(match fields.text("type").ok_or(MISSING)?.as_str() {
-        "say" => Request::Say { room, text: need("text")?, kind: MessageKind::Said },
-        "me" => Request::Say { room, text: need("text")?, kind: MessageKind::Action },
-        "msg" => Request::Direct { to: need("to")?, text: need("text")? },
+        "say" => Request::Say { room, text: need("text")?, kind: MessageKind::Said, key },
+        "me" => Request::Say { room, text: need("text")?, kind: MessageKind::Action, key },
+        "msg" => Request::Direct { to: need("to")?, text: need("text")?, key },
         "join" => {
             let epoch = fields.text("epoch").map(Into::into);
             let resume = fields.number("since").map(|since| Resume { since, epoch });

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// short messages took 1.7 times what they counted for.
 pub const ALLOCATION_BYTES: usize = 32;
 
+/// What a message counts for beside its texts.
+pub const MESSAGE_BYTES: usize = size_of::<Message>() + ALLOCATION_BYTES;
+
 /// How a message was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
@@ -60,7 +63,7 @@ impl Message {
 
     /// What it counts for against `HistoryLimits::bytes_max`.
     pub fn bytes(&self) -> usize {
-        size_of::<Message>() + ALLOCATION_BYTES + self.author_and_text.len()
+        MESSAGE_BYTES + self.author_and_text.len()
     }
 }
 
@@ -125,7 +128,17 @@ impl History {
     /// The id of the oldest message held. A client that saw up to `id` missed some for good if this
     /// is over `id + 1`.
     pub fn first_id(&self) -> Option<u64> {
-        (!self.is_empty()).then(|| self.ids().start)
+        (!self.is_empty()).then(|| self.first_held())
+    }
+
+    /// The same, or the id of the next message if none is held.
+    pub fn first_held(&self) -> u64 {
+        self.ids().start
+    }
+
+    /// The message with this id, if it is held.
+    pub fn get(&self, id: u64) -> Option<&Message> {
+        self.between(id..id.saturating_add(1)).next().map(|(_, message)| message)
     }
 
     /// How many messages are held.

@@ -8,12 +8,6 @@ impl History {
     fn last_id(&self) -> Option<u64> {
         (!self.is_empty()).then(|| self.next_id - 1)
     }
-
-    /// The message with this id, if it is still held.
-    fn get(&self, id: u64) -> Option<&Message> {
-        let place = id.checked_sub(self.ids().start)?;
-        self.messages.get(usize::try_from(place).ok()?)
-    }
 }
 
 fn said(text: &str) -> Message {

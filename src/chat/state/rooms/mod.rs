@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 
 use crate::chat::ids::RoomId;
 use crate::chat::name::{Index, RoomName};
+use crate::chat::record::LoadedRoom;
 use crate::chat::state::history::{self, History, Message};
 use crate::chat::state::slots::{Identified, Slots};
 use crate::chat::state::users::{Membership, UserSlot};
@@ -22,9 +23,28 @@ pub struct Room {
     members: Vec<UserSlot>,
     /// When the last member left, as a count of such events.
     vacant_since: Option<u64>,
+    /// The id of the first message that a store keeps; that of the next one, if it keeps the room
+    /// and no messages. `None`: no store knows of the room.
+    kept_from: Option<u64>,
 }
 
 impl Room {
+    /// See the field. Without a store, what is held is all that is kept.
+    pub fn kept_from(&self) -> Option<u64> {
+        self.kept_from
+    }
+
+    /// The id of the first message that is kept, in memory or by a store; that of the next one if
+    /// there is none.
+    pub fn first_id(&self) -> u64 {
+        self.kept_from.unwrap_or_else(|| self.history.first_held())
+    }
+
+    /// Whether nothing that was said here is kept.
+    pub fn is_void(&self) -> bool {
+        self.first_id() == self.history.next_id()
+    }
+
     pub(super) fn members(&self) -> &[UserSlot] {
         &self.members
     }
@@ -73,6 +93,8 @@ pub struct RoomLimits {
 #[derive(Debug)]
 pub struct Rooms {
     limits: RoomLimits,
+    /// A store keeps what was said: what memory has no place for is unloaded, and not forgotten.
+    pub(super) has_store: bool,
     rooms: Slots<Box<Room>>,
     by_name: Index,
     by_size: BTreeSet<(Reverse<u32>, RoomId)>,
@@ -92,15 +114,16 @@ impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
             // Named one by one, so that a new field cannot be forgotten here.
-            let Room { id, name, topic, history, members: _, vacant_since } = room;
+            let Room { id, name, topic, history, members: _, vacant_since, kept_from } = room;
             other.get(*id).is_some_and(|other| {
                 other.name.as_str() == name.as_str()
                     && other.topic == *topic
                     && other.history == *history
                     && other.vacant_since == *vacant_since
+                    && other.kept_from == *kept_from
             })
         };
-        self.limits == other.limits
+        (self.limits, self.has_store) == (other.limits, other.has_store)
             && self.next_id == other.next_id
             && (self.ids_used, self.vacated) == (other.ids_used, other.vacated)
             && self.count() == other.count()
@@ -112,6 +135,7 @@ impl Rooms {
     pub(super) fn new(limits: RoomLimits) -> Rooms {
         Rooms {
             limits,
+            has_store: false,
             rooms: Slots::new(),
             by_name: Index::default(),
             by_size: BTreeSet::new(),
@@ -121,6 +145,11 @@ impl Rooms {
             next_id: RoomId::FIRST,
             ids_used: 0,
         }
+    }
+
+    /// No rooms yet, of those that a store keeps.
+    pub(super) fn of_store(limits: RoomLimits, next_id: RoomId, ids_used: u64) -> Rooms {
+        Rooms { has_store: true, next_id, ids_used, ..Rooms::new(limits) }
     }
 
     /// The id of the room that is opened next.
@@ -198,15 +227,36 @@ impl Rooms {
             return;
         }
         self.next_id = id.next();
+        let history = History::new(self.ids_used + 1);
+        self.insert(id, name, "".into(), history, None);
+    }
+
+    /// Adds a room that a store has kept.
+    pub(super) fn load(&mut self, loaded: LoadedRoom) {
+        let LoadedRoom { room: id, name, topic, first_id, next_id, newest } = loaded;
+        if self.get(id).is_some() {
+            return;
+        }
+        self.next_id = self.next_id.max(id.next());
+        let mut history = History::new(next_id - newest.len() as u64);
+        for message in newest {
+            history.push(message, &self.limits.history);
+        }
+        self.history_bytes += history.bytes();
+        self.insert(id, name, topic, history, Some(first_id));
+    }
+
+    fn insert(
+        &mut self,
+        id: RoomId,
+        name: RoomName,
+        topic: Box<str>,
+        history: History,
+        kept_from: Option<u64>,
+    ) {
         self.vacated += 1;
-        let room = Room {
-            id,
-            name,
-            topic: "".into(),
-            history: History::new(self.ids_used + 1),
-            members: Vec::new(),
-            vacant_since: Some(self.vacated),
-        };
+        let (members, vacant_since) = (Vec::new(), Some(self.vacated));
+        let room = Room { id, name, topic, history, members, vacant_since, kept_from };
         let slot = self.rooms.insert(Box::new(room));
         if let Some(room) = self.rooms.at(slot) {
             self.by_name.insert(slot, &room.name);
@@ -217,13 +267,24 @@ impl Rooms {
 
     /// Forgets a room that nobody is in.
     pub(super) fn close(&mut self, id: RoomId) {
-        let Some(since) = self.get(id).and_then(|room| room.vacant_since) else { return };
-        let Some((slot, room)) = self.rooms.remove(id) else { return };
+        if let Some(room) = self.remove(id) {
+            self.ids_used = self.ids_used.max(room.history.next_id() - 1);
+        }
+    }
+
+    /// Leaves a room that nobody is in to the store.
+    pub(super) fn unload(&mut self, id: RoomId) {
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: RoomId) -> Option<Box<Room>> {
+        let since = self.get(id)?.vacant_since?;
+        let (slot, room) = self.rooms.remove(id)?;
         self.by_name.remove(slot, &room.name);
         self.vacant.remove(&(since, id));
         self.by_size.remove(&(Reverse(0), id));
         self.history_bytes -= room.history.bytes();
-        self.ids_used = self.ids_used.max(room.history.next_id() - 1);
+        Some(room)
     }
 
     /// Adds a member; returns its place.
@@ -255,14 +316,23 @@ impl Rooms {
     }
 
     pub(super) fn set_topic(&mut self, id: RoomId, topic: Box<str>) {
+        let has_store = self.has_store;
         if let Some(room) = self.rooms.get_mut(id) {
             room.topic = topic;
+            if has_store {
+                room.kept_from.get_or_insert(room.history.next_id());
+            }
         }
     }
 
     /// Remembers what was said, if it is the room's next message.
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
+        if self.has_store
+            && let Some(room) = self.rooms.get_mut(id)
+        {
+            room.kept_from.get_or_insert(room.history.next_id());
+        }
         self.change_history(id, |history| {
             if history.next_id() == message_id {
                 history.push(message, &limits);

@@ -1,0 +1,114 @@
+//! What a client says: read, held back if something has to come first, and done.
+
+use super::dialect::Dialect;
+use super::handlers::Context;
+use super::request::{Request, RequestError};
+use super::settings::MESSAGE_BYTES_PER_TOKEN;
+use super::{Chat, text};
+use crate::delivery::encoding::FrameKind;
+use crate::delivery::{Delivery, Wait};
+use crate::ids::ClientId;
+use crate::service::{Incoming, Outcome};
+use crate::wire::close::CloseReason;
+
+impl Chat {
+    /// Takes a message, or says what it has to wait for.
+    pub(super) fn hear(
+        &mut self,
+        client: ClientId,
+        message: Incoming<'_>,
+        out: &mut Delivery,
+    ) -> Outcome {
+        if message.kind == FrameKind::Binary {
+            return Outcome::Close(CloseReason::Unsupported("this chat takes text only"));
+        }
+        let dialect = Dialect::from(out.encoding(client).dialect);
+        let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
+        let (mut parsed, reference) = match &text {
+            Ok(text) => dialect.parse(text),
+            Err(error) => {
+                (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
+            }
+        };
+        // On a broken connection nobody reads answers. A request that only asks for one is skipped,
+        // so that it does not use up the time that is left to serve what was said.
+        if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
+            return Outcome::Done;
+        }
+        if out.is_behind(client) {
+            return Outcome::Blocked(Wait::ClientClear(client));
+        }
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else {
+            return Outcome::Done;
+        };
+        let cx =
+            &mut Context { client, peer: message.peer, user, reference: reference.as_ref(), out };
+        match parsed.as_ref().map_or(Ok(None), |request| self.prepare(cx, request)) {
+            Ok(None) => {}
+            Ok(Some(wait)) => return Outcome::Blocked(wait),
+            Err(error) => parsed = Err(error),
+        }
+        let said_to = parsed.as_ref().ok().and_then(|request| self.said_to(cx, request));
+        let behind = said_to.filter(|&what| self.is_held_up(what, cx.out));
+        if let Some(Wait::ChannelClear(_)) = behind
+            && !self.backlog.has_room_for(client, message.bytes.len())
+        {
+            return Outcome::Blocked(Wait::Backlog(client));
+        }
+        let waits = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request));
+        if let Some(wait) = waits {
+            return Outcome::Blocked(wait);
+        }
+        let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
+        let spent = match self.charge(cx, tokens) {
+            Ok(spent) => spent,
+            Err(wait) => return Outcome::Blocked(wait),
+        };
+        let quits = matches!(parsed, Ok(Request::Quit { .. }));
+        let done = parsed.and_then(|request| match behind {
+            None => self.execute(cx, request),
+            Some(what) => self.park(cx, &request, what, spent),
+        });
+        if let Err(error) = done {
+            cx.reply_error(&error);
+        }
+        if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
+    }
+
+    /// What has to come first before a large answer: what others say, memory, the store.
+    fn answer_waits(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Option<Wait> {
+        if !request.asks_much() {
+            return None;
+        }
+        if !cx.out.is_late() {
+            return Some(Wait::Others);
+        }
+        // What may be answered is granted once, so flood control is asked first.
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        if !self.sessions.get(cx.client)?.bucket.has_token(now_ms, rate) {
+            return None;
+        }
+        if !cx.out.may_answer(cx.client) {
+            return Some(Wait::Memory);
+        }
+        self.look_up(cx, request)
+    }
+
+    /// Flood control: takes what a request costs, and returns what is missing after that; or says
+    /// what has to come first.
+    fn charge(&mut self, cx: &Context<'_>, tokens: usize) -> Result<u64, Wait> {
+        let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
+        let Some(session) = self.sessions.get_mut(cx.client) else { return Ok(0) };
+        session.bucket.try_take(now_ms, rate).map_err(Wait::Time)?;
+        session.bucket.spend(tokens, now_ms, rate);
+        Ok(session.bucket.missing(now_ms, rate).max(tokens as u64))
+    }
+
+    /// A client has been served, or is gone: nothing that it waited for is of use any more.
+    pub(super) fn stop_waiting(&mut self, client: ClientId) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.forget(client);
+            self.questions.forget(client);
+        }
+    }
+}

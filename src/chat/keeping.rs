@@ -1,0 +1,280 @@
+//! What the chat hands to its store: the changes of a turn, as one group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::chat::Chat;
+use crate::chat::ids::RoomId;
+use crate::chat::name::NameForms;
+use crate::chat::record::{Event, Kept, Presence, Record};
+use crate::chat::request::RequestError;
+use crate::chat::settings::STORE_PATIENCE_MS;
+use crate::chat::state::history::MessageKind;
+use crate::chat::state::rooms::Room;
+use crate::clock::Millis;
+use crate::delivery::{Delivery, Wait};
+use crate::ids::{ClientId, GroupId};
+use crate::service;
+use crate::store::{Change, Progress, Reader, Space, Store, StoredMessage, Wake};
+
+/// What a change takes beside its texts, in bytes.
+const CHANGE_BYTES: usize = 64;
+
+/// A store, and what it is about to be handed.
+///
+/// Invariant: `newest` is the group of `changes` if there are any, and has been told to delivery.
+#[derive(Debug)]
+pub struct Keeping {
+    store: Box<dyn Store>,
+    changes: Vec<Change>,
+    newest: GroupId,
+    durable: GroupId,
+    /// How many numbers guests have been given, as far as it is recorded.
+    guests: u64,
+    has_new_guests: bool,
+    /// Clients that wait for the store, and until when; those that have waited for long enough.
+    patience: BTreeMap<ClientId, Millis>,
+    impatient: BTreeSet<ClientId>,
+}
+
+impl Keeping {
+    pub fn new(store: Box<dyn Store>, guests: u64) -> Keeping {
+        Keeping {
+            store,
+            changes: Vec::new(),
+            newest: GroupId::default(),
+            durable: GroupId::default(),
+            guests,
+            has_new_guests: false,
+            patience: BTreeMap::new(),
+            impatient: BTreeSet::new(),
+        }
+    }
+
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.store.set_wake(wake);
+    }
+
+    pub fn reader(&self) -> Arc<dyn Reader> {
+        self.store.reader()
+    }
+
+    /// The newest group, which all that is in memory follows from.
+    pub fn newest(&self) -> GroupId {
+        self.newest
+    }
+
+    pub fn durable(&self) -> GroupId {
+        self.durable
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.store.space() == Space::Full
+    }
+
+    /// Whether there is something to hand over.
+    fn has_changes(&self) -> bool {
+        !self.changes.is_empty() || self.has_new_guests
+    }
+
+    /// Changes that were made outside of a turn are handed over at once, and clients that wait for
+    /// the store do so for a while.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        if self.has_changes() {
+            return Some(0);
+        }
+        self.patience.values().copied().min()
+    }
+
+    /// Clients that have waited for long enough are heard again.
+    pub fn tick(&mut self, out: &mut Delivery) {
+        let now_ms = out.now().ms;
+        let due = self.patience.iter().filter(|(_, at)| **at <= now_ms);
+        let due: Vec<ClientId> = due.map(|(&client, _)| client).collect();
+        if due.is_empty() {
+            return;
+        }
+        self.patience.retain(|_, at| *at > now_ms);
+        self.impatient.extend(due);
+        out.wake(Wait::Store);
+    }
+
+    /// The client waits no more, or has gone.
+    pub fn forget(&mut self, client: ClientId) {
+        self.patience.remove(&client);
+        self.impatient.remove(&client);
+    }
+
+    /// Whether a request of this client may be recorded now, or what it has to wait for.
+    ///
+    /// # Errors
+    /// There is no room, or it has waited for long enough.
+    pub fn may_record(
+        &mut self,
+        client: ClientId,
+        out: &Delivery,
+    ) -> Result<Option<Wait>, RequestError> {
+        if self.is_full() {
+            return Err(disk_full());
+        }
+        if !out.is_store_behind() {
+            return Ok(None);
+        }
+        if self.impatient.contains(&client) {
+            let message = "What is said cannot be stored at the moment. Say it again later.";
+            return Err(RequestError::new("not_stored", message.to_owned()));
+        }
+        self.patience.entry(client).or_insert(out.now().ms + STORE_PATIENCE_MS);
+        Ok(Some(Wait::Store))
+    }
+
+    /// Adds a change to the group of this turn.
+    fn add(&mut self, change: Change, out: &mut Delivery) {
+        let bytes = CHANGE_BYTES + texts_of(&change);
+        self.begin(bytes, out);
+        self.changes.push(change);
+    }
+
+    fn begin(&mut self, bytes: usize, out: &mut Delivery) {
+        if !self.has_changes() {
+            self.newest = self.newest.next();
+        }
+        out.record(self.newest, bytes);
+    }
+
+    /// Only the last number of a turn is kept. With a full disk it is kept with the next one.
+    fn note_guests(&mut self, guests: u64, out: &mut Delivery) {
+        if guests > self.guests && !self.is_full() {
+            self.begin(CHANGE_BYTES, out);
+            self.guests = guests;
+            self.has_new_guests = true;
+        }
+    }
+
+    /// Hands the changes of this turn over.
+    pub fn hand_over(&mut self) {
+        if !self.has_changes() {
+            return;
+        }
+        if std::mem::take(&mut self.has_new_guests) {
+            self.changes.push(Change::Guests(self.guests));
+        }
+        self.store.append(self.newest, std::mem::take(&mut self.changes));
+    }
+}
+
+pub fn disk_full() -> RequestError {
+    let message = "The disk is full: nothing can be said until there is room.".to_owned();
+    RequestError::new("not_stored", message)
+}
+
+fn texts_of(change: &Change) -> usize {
+    match change {
+        Change::RoomOpened { name, key, skeletons, .. } => {
+            name.len() + key.len() + skeletons.iter().map(|skeleton| skeleton.len()).sum::<usize>()
+        }
+        Change::TopicSet { topic, .. } => topic.len(),
+        Change::Said { message, key, .. } => {
+            message.author.len() + message.text.len() + key.as_ref().map_or(0, |key| key.len())
+        }
+        Change::RoomClosed { .. } | Change::Guests(_) => 0,
+    }
+}
+
+fn opened(room: &Room) -> Change {
+    Change::RoomOpened {
+        room: room.id.get(),
+        name: room.name.as_str().into(),
+        key: room.name.key().into(),
+        skeletons: room.name.skeletons().iter().map(Box::from).collect(),
+        first_id: room.history.next_id(),
+    }
+}
+
+impl Chat {
+    /// Notes the changes that a record makes to what is kept, before it is told to anybody. A room
+    /// is kept from the moment on when there is something in it to keep: a topic, or a word.
+    pub(super) fn note_changes(&mut self, record: &Record, out: &mut Delivery) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let rooms = self.state.rooms();
+        let mut note = |room: RoomId, change: Change| {
+            if let Some(room) = rooms.get(room).filter(|room| room.kept_from().is_none()) {
+                keeping.add(opened(room), out);
+            }
+            keeping.add(change, out);
+        };
+        match &record.event {
+            Event::Kept(Kept::Said { room, id, message, key }) => {
+                let message = StoredMessage {
+                    id: *id,
+                    unix_ms: message.unix_ms(),
+                    is_action: message.kind() == MessageKind::Action,
+                    author: message.author().into(),
+                    text: message.text().into(),
+                };
+                note(*room, Change::Said { room: room.get(), message, key: key.clone() });
+            }
+            Event::Kept(Kept::TopicSet { room, topic }) => {
+                note(*room, Change::TopicSet { room: room.get(), topic: topic.clone() });
+            }
+            Event::Kept(Kept::Closed { room }) => {
+                if rooms.get(*room).is_some_and(|room| room.kept_from().is_some()) {
+                    keeping.add(Change::RoomClosed { room: room.get() }, out);
+                }
+            }
+            Event::Presence(Presence::Connected { guests, .. }) => {
+                keeping.note_guests(*guests, out);
+            }
+            Event::Kept(Kept::Opened { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. })
+            | Event::Presence(_)
+            | Event::Cached(_) => {}
+        }
+    }
+
+    /// Tells delivery what has become durable, and goes back to what is kept if memory is ahead of
+    /// it.
+    pub(super) fn follow_store(&mut self, out: &mut Delivery) -> service::Kept {
+        let Some(keeping) = &mut self.keeping else { return service::Kept::Whole };
+        let (group, kept) = match keeping.store.progress() {
+            Progress::Durable(group) => {
+                keeping.durable = group;
+                out.durable(group);
+                return service::Kept::Whole;
+            }
+            Progress::Lost(group) => (group, service::Kept::Lost),
+            Progress::Broken(group) => (group, service::Kept::Broken),
+        };
+        out.durable(group);
+        match self.reload(group, out) {
+            Ok(()) => kept,
+            Err(error) => {
+                log::error!("what is kept cannot be read: {error}");
+                service::Kept::Broken
+            }
+        }
+    }
+
+    /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
+    /// be closed, and are in no room any more.
+    fn reload(
+        &mut self,
+        group: GroupId,
+        out: &mut Delivery,
+    ) -> Result<(), crate::store::StoreError> {
+        for channel in self.channels.clear() {
+            let members: Vec<ClientId> = out.members(channel).collect();
+            members.into_iter().for_each(|client| out.leave(channel, client));
+            out.close_channel(channel);
+        }
+        self.forget_all();
+        let Some(keeping) = &mut self.keeping else { return Ok(()) };
+        keeping.changes.clear();
+        (keeping.newest, keeping.durable, keeping.has_new_guests) = (group, group, false);
+        keeping.patience.clear();
+        keeping.impatient.clear();
+        let loaded = keeping.store.reload()?;
+        keeping.guests = loaded.guests;
+        self.start_from(loaded);
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! What a request needs to be read from the store before it is done.
+
+use log::warn;
+
+use crate::chat::Chat;
+use crate::chat::dialect::reply::Line;
+use crate::chat::handlers::Context;
+use crate::chat::ids::RoomId;
+use crate::chat::lobby;
+use crate::chat::name::RoomName;
+use crate::chat::questions::{Page, Question};
+use crate::chat::record::{Cached, LoadedRoom};
+use crate::chat::request::{Request, RequestError, Resume};
+use crate::chat::state::history::{MESSAGE_BYTES, Message, MessageKind};
+use crate::chat::state::rooms::Room;
+use crate::delivery::Wait;
+use crate::store::{PageRequest, StoredMessage, StoredRoom};
+
+/// Where more is said meanwhile than memory holds, the store is asked so often. After that the client
+/// is told what there is, and can ask for the rest.
+const TIMES_MAX: u32 = 3;
+
+/// What the name of an author takes at most, and more: pages are cut by what is told of them, and
+/// one more message than that is to be there.
+const NAME_BYTES_MAX: usize = 1024;
+
+impl Chat {
+    /// What has to come first before a request can be done: something has to be read, or the store
+    /// is behind. What was read is put where the request finds it.
+    ///
+    /// # Errors
+    /// It cannot be done.
+    pub(super) fn prepare(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<'_>,
+    ) -> Result<Option<Wait>, RequestError> {
+        if self.keeping.is_none() {
+            return Ok(None);
+        }
+        if let Some(wait) = self.find_out(cx, request)? {
+            return Ok(Some(wait));
+        }
+        let may_wait = request.records() && !self.is_repeat(cx, request);
+        match &mut self.keeping {
+            Some(keeping) if may_wait => keeping.may_record(cx.client, cx.out),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the store for what this request needs and memory does not have.
+    pub(super) fn find_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<'_>,
+    ) -> Result<Option<Wait>, RequestError> {
+        if self.keeping.is_none() {
+            return Ok(None);
+        }
+        let name = request.room().and_then(|typed| RoomName::parse(typed).ok());
+        if let Some(name) = name.filter(|name| self.state.rooms().find(name.key()).is_none()) {
+            match self.questions.room(cx.client, &name) {
+                None => {
+                    let newest = self.settings.rooms.history;
+                    return Ok(self.ask(cx, Question::Room { name, newest }));
+                }
+                Some(Err(())) => return Err(unreadable()),
+                Some(Ok(found)) => {
+                    if let Some(room) = found.room.take()
+                        && let Err(error) = self.load(cx, room)
+                    {
+                        // It is there all the same, and is asked for again if this request is.
+                        self.questions.forget(cx.client);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        let Some(page) = self.missing_page(cx, request) else { return Ok(None) };
+        let found = RoomId::new(page.room).and_then(|id| self.questions.page(cx.client, id));
+        match found {
+            Some(found) if found.times >= TIMES_MAX || self.is_fresh(&page, &found) => Ok(None),
+            _ => Ok(self.ask(cx, Question::Page(page))),
+        }
+    }
+
+    pub(super) fn ask(&mut self, cx: &Context<'_>, question: Question) -> Option<Wait> {
+        let keeping = self.keeping.as_ref()?;
+        let (reader, after) = (keeping.reader(), keeping.newest());
+        Some(Wait::Ticket(self.questions.ask(cx.client, question, reader, after)))
+    }
+
+    /// Whether what was found is all that is wanted by now, or goes on where memory begins.
+    fn is_fresh(&self, wanted: &PageRequest, found: &Page<'_>) -> bool {
+        let room = RoomId::new(wanted.room).and_then(|id| self.state.rooms().get(id));
+        found.asked.before >= wanted.before
+            || room.is_some_and(|room| room.history.first_held() <= found.asked.before)
+    }
+
+    /// The messages that a request is answered with, if memory does not have all of them.
+    fn missing_page(&self, cx: &Context<'_>, request: &Request<'_>) -> Option<PageRequest> {
+        let (room, page) = match request {
+            Request::History { room, before, after, limit } => {
+                let room = self.state.rooms().get(self.room_of(cx, room.as_deref()).ok()?)?;
+                let limit = cx.dialect().history_limit(*limit) as usize;
+                (room, self.history_wanted(room, *before, *after, limit))
+            }
+            Request::Join { room, resume, replay } => {
+                let name = RoomName::parse(room).ok()?;
+                let room = self.state.rooms().find(name.key())?;
+                let is_asked_for = resume.is_some() || replay.is_some();
+                if self.state.is_member(cx.user, room.id) && !is_asked_for {
+                    return None;
+                }
+                (room, self.replay_wanted(room, resume.as_ref(), *replay))
+            }
+            _ => return None,
+        };
+        let first = match page.newest {
+            true => page.from.max(page.before.saturating_sub(page.messages_max as u64)),
+            false => page.from,
+        };
+        let first = first.max(room.first_id());
+        (first < page.before && first < room.history.first_held()).then_some(page)
+    }
+
+    fn history_wanted(
+        &self,
+        room: &Room,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> PageRequest {
+        let next_id = room.history.next_id();
+        PageRequest {
+            room: room.id.get(),
+            from: after.map_or(0, |after| after.saturating_add(1)),
+            before: match after {
+                Some(_) => next_id,
+                None => before.map_or(next_id, |before| before.min(next_id)),
+            },
+            newest: after.is_none(),
+            // One more tells whether there is more.
+            messages_max: limit.saturating_add(1),
+            bytes_max: self.page_bytes(self.settings.answer_bytes_max),
+        }
+    }
+
+    fn replay_wanted(
+        &self,
+        room: &Room,
+        resume: Option<&Resume<'_>>,
+        replay: Option<u32>,
+    ) -> PageRequest {
+        let settings = &self.settings;
+        let default_bytes = settings.answer_bytes_max.min(settings.replay_bytes_max);
+        let known = resume.filter(|resume| self.knows(room, resume));
+        let (from, messages_max, bytes) = match (known, replay) {
+            // As much as a room has in memory at most.
+            (Some(resume), _) => {
+                let bytes_max = settings.rooms.history.bytes_max;
+                (resume.since + 1, bytes_max / MESSAGE_BYTES + 1, bytes_max)
+            }
+            (None, Some(count)) => (0, count as usize, settings.answer_bytes_max),
+            (None, None) => (0, settings.replay as usize, default_bytes),
+        };
+        PageRequest {
+            room: room.id.get(),
+            from,
+            before: room.history.next_id(),
+            newest: true,
+            messages_max,
+            bytes_max: self.page_bytes(bytes),
+        }
+    }
+
+    fn page_bytes(&self, bytes_max: usize) -> usize {
+        bytes_max + self.settings.message_bytes_max + NAME_BYTES_MAX
+    }
+
+    /// What was read for this client of a room, oldest first, and what memory has after that. `None`
+    /// if nothing was.
+    pub(super) fn read_lines<'a>(
+        &'a self,
+        cx: &Context<'_>,
+        room: &'a Room,
+    ) -> Option<Vec<Line<'a>>> {
+        let page = self.questions.page(cx.client, room.id)?;
+        let mut lines: Vec<Line<'a>> = page.messages?.iter().map(Line::stored).collect();
+        let next_id = lines.last().map_or(page.asked.before, |line| line.id + 1);
+        let is_whole = next_id == page.asked.before && next_id >= room.history.first_held();
+        if is_whole {
+            let later = room.history.after(next_id - 1);
+            lines.extend(later.map(|(id, message)| Line::new(id, message)));
+        }
+        Some(lines)
+    }
+
+    /// The name of a room that is not in memory and looks like this one, as far as the client has
+    /// asked for it.
+    pub(super) fn alike_in_store(&mut self, cx: &Context<'_>, name: &RoomName) -> Option<Box<str>> {
+        self.questions.room(cx.client, name)?.ok()?.alike.clone()
+    }
+
+    /// Puts a room into memory that a store has kept.
+    fn load(&mut self, cx: &mut Context<'_>, stored: StoredRoom) -> Result<(), RequestError> {
+        let Some(loaded) = loaded(stored) else { return Err(unreadable()) };
+        self.make_room(cx, &loaded.name)?;
+        self.happen(cx, Cached::Loaded(Box::new(loaded)));
+        Ok(())
+    }
+
+    /// Has one room less in memory, if there are as many as there may be. Newcomers have to be put
+    /// somewhere, so the lobby is let in as one room too many.
+    pub(super) fn make_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        name: &RoomName,
+    ) -> Result<(), RequestError> {
+        if !self.state.rooms().is_full() || *name == lobby() {
+            return Ok(());
+        }
+        let Some(room) = self.state.rooms().most_vacant() else {
+            let message =
+                "This server has as many rooms as it can hold. Join one of those in /rooms."
+                    .to_owned();
+            return Err(RequestError::new("server_full", message));
+        };
+        let gone = self.state.without(room);
+        self.happen(cx, gone);
+        Ok(())
+    }
+}
+
+/// A room as memory holds it; `None` if its name is none any more.
+pub(super) fn loaded(stored: StoredRoom) -> Option<LoadedRoom> {
+    let StoredRoom { room, name, topic, first_id, next_id, newest } = stored;
+    let (Some(room), Ok(name)) = (RoomId::new(room), RoomName::parse(&name)) else {
+        warn!("the room {name} is kept, and cannot be opened: no room can have its name");
+        return None;
+    };
+    let newest: Option<Vec<Message>> = newest.iter().map(message).collect();
+    Some(LoadedRoom { room, name, topic, first_id, next_id, newest: newest.unwrap_or_default() })
+}
+
+fn message(stored: &StoredMessage) -> Option<Message> {
+    let kind = if stored.is_action { MessageKind::Action } else { MessageKind::Said };
+    Message::new(stored.unix_ms, kind, &stored.author, &stored.text)
+}
+
+pub(super) fn unreadable() -> RequestError {
+    let message = "What is kept cannot be read at the moment. Try again later.".to_owned();
+    RequestError::new("not_readable", message)
+}

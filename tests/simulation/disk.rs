@@ -1,0 +1,344 @@
+//! A disk that outlives the server: a store of the chat in memory, whose groups take their time to
+//! become durable, and are lost when the server crashes before that.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chat_server::ids::GroupId;
+use chat_server::store::{
+    Change, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest, Space, Store,
+    StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
+};
+
+/// A room as the disk has it.
+#[derive(Clone, Debug)]
+pub struct KeptRoom {
+    pub name: Box<str>,
+    key: Box<str>,
+    skeletons: Vec<Box<str>>,
+    topic: Box<str>,
+    first_id: u64,
+    pub messages: Vec<StoredMessage>,
+    /// When something was said there last, as a count of messages.
+    last: u64,
+}
+
+impl KeptRoom {
+    fn next_id(&self) -> u64 {
+        self.first_id + self.messages.len() as u64
+    }
+
+    fn stored(&self, room: u64, messages_max: usize, bytes_max: usize) -> StoredRoom {
+        StoredRoom {
+            room,
+            name: self.name.clone(),
+            topic: self.topic.clone(),
+            first_id: self.first_id,
+            next_id: self.next_id(),
+            newest: newest(self.messages.iter(), messages_max, bytes_max),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rooms: BTreeMap<u64, KeptRoom>,
+    guests: u64,
+    next_room: u64,
+    /// The ids of all rooms that there ever were.
+    used: BTreeSet<u64>,
+    ids_used: u64,
+    keys: Vec<StoredKey>,
+    said: u64,
+    /// Not durable yet, and when each group will be.
+    pending: VecDeque<(GroupId, Vec<Change>, u64)>,
+    durable: GroupId,
+    /// The groups after the durable one are no more, and the chat has not heard of it.
+    is_lost: bool,
+    is_full: bool,
+    is_unreadable: bool,
+    /// How long a group takes to become durable; 0: it is at once.
+    latency_ms: u64,
+    now_ms: u64,
+    starts: u64,
+}
+
+/// A disk; its clones are the same one.
+#[derive(Clone, Default)]
+pub struct Disk(Arc<Mutex<Inner>>);
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+/// What one run of the server has of a disk.
+#[derive(Debug)]
+struct Handle {
+    disk: Disk,
+    start: u64,
+    newest: usize,
+}
+
+impl Disk {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("nobody panics with it")
+    }
+
+    /// A store for a server that starts, with what it starts with: so many messages of each room.
+    pub fn start(&self, newest: usize) -> (Box<dyn Store>, Loaded) {
+        let mut inner = self.inner();
+        inner.starts += 1;
+        inner.durable = GroupId::default();
+        inner.is_lost = false;
+        inner.pending.clear();
+        let loaded = inner.load(newest);
+        (Box::new(Handle { disk: self.clone(), start: inner.starts, newest }), loaded)
+    }
+
+    /// The server is no more. Of the groups that are not durable the first `torn` are there all the
+    /// same.
+    pub fn crash(&self, torn: usize) {
+        let mut inner = self.inner();
+        for _ in 0..torn.min(inner.pending.len()) {
+            inner.commit_next();
+        }
+        inner.pending.clear();
+        inner.starts += 1;
+    }
+
+    /// What is not durable never will be.
+    pub fn fail(&self) {
+        let mut inner = self.inner();
+        inner.is_lost = !inner.pending.is_empty();
+        inner.pending.clear();
+    }
+
+    pub fn set_latency(&self, latency_ms: u64) {
+        self.inner().latency_ms = latency_ms;
+    }
+
+    pub fn set_full(&self, is_full: bool) {
+        self.inner().is_full = is_full;
+    }
+
+    pub fn set_unreadable(&self, is_unreadable: bool) {
+        self.inner().is_unreadable = is_unreadable;
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.inner().is_full
+    }
+
+    /// Whether all that was handed over is durable.
+    pub fn is_settled(&self) -> bool {
+        let inner = self.inner();
+        inner.pending.is_empty() && !inner.is_lost
+    }
+
+    /// Time goes on. Whether something has become durable, or never will.
+    pub fn pass(&self, now_ms: u64) -> bool {
+        let mut inner = self.inner();
+        inner.now_ms = now_ms;
+        let before = inner.durable;
+        while inner.pending.front().is_some_and(|(.., at)| *at <= now_ms) {
+            inner.commit_next();
+        }
+        inner.durable > before || inner.is_lost
+    }
+
+    /// The rooms, by their names.
+    pub fn rooms(&self) -> BTreeMap<Box<str>, KeptRoom> {
+        self.inner().rooms.values().map(|room| (room.name.clone(), room.clone())).collect()
+    }
+}
+
+impl Inner {
+    fn load(&self, newest: usize) -> Loaded {
+        let mut rooms: Vec<(&u64, &KeptRoom)> = self.rooms.iter().collect();
+        rooms.sort_by_key(|(_, room)| std::cmp::Reverse(room.last));
+        Loaded {
+            epoch: "of the data".into(),
+            guests: self.guests,
+            next_room: self.next_room.max(1),
+            ids_used: self.ids_used,
+            rooms: rooms.iter().map(|(id, room)| room.stored(**id, newest, usize::MAX)).collect(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    fn commit_next(&mut self) {
+        if let Some((group, changes, _)) = self.pending.pop_front() {
+            changes.into_iter().for_each(|change| self.apply(change));
+            self.durable = group;
+        }
+    }
+
+    /// Changes what is kept, and holds the chat to what it promises.
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::RoomOpened { room, name, key, skeletons, first_id } => {
+                // Ids are given when somebody comes, and rooms kept when something is said.
+                assert!(self.used.insert(room), "the id of room {name} was used before");
+                assert!(first_id > self.ids_used, "the ids of {name} begin too early");
+                let alike = self.rooms.values().find(|other| {
+                    other.skeletons.iter().any(|skeleton| skeletons.contains(skeleton))
+                });
+                assert!(
+                    alike.is_none_or(|other| &*key == "#lobby" || &*other.key == "#lobby"),
+                    "{name} looks like {}",
+                    alike.expect("there is one").name
+                );
+                self.next_room = self.next_room.max(room + 1);
+                let (topic, messages, last) = ("".into(), Vec::new(), self.said);
+                let kept = KeptRoom { name, key, skeletons, topic, first_id, messages, last };
+                self.rooms.insert(room, kept);
+            }
+            Change::RoomClosed { room } => {
+                let closed = self.rooms.remove(&room).expect("a room that is closed is there");
+                assert!(closed.messages.is_empty(), "{} was spoken in, and is gone", closed.name);
+            }
+            Change::TopicSet { room, topic } => {
+                self.rooms.get_mut(&room).expect("its topic is set").topic = topic;
+            }
+            Change::Said { room, message, key } => {
+                self.said += 1;
+                let here = self.rooms.get_mut(&room).expect("something is said there");
+                let next_id = here.next_id();
+                assert_eq!(message.id, next_id, "the next id of {}", here.name);
+                if let Some(key) = key {
+                    let (id, unix_ms) = (message.id, message.unix_ms);
+                    let is_new = self.keys.iter().all(|one| one.room != room || one.key != key);
+                    assert!(is_new, "the key {key} of {} has two messages", here.name);
+                    self.keys.push(StoredKey { room, key, id, unix_ms });
+                }
+                here.messages.push(message);
+                here.last = self.said;
+            }
+            Change::Guests(guests) => {
+                assert!(guests > self.guests, "a guest's number is given again");
+                self.guests = guests;
+            }
+        }
+    }
+}
+
+impl Handle {
+    /// The disk, for as long as it is this run's.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        let inner = self.disk.inner();
+        assert_eq!(inner.starts, self.start, "a server that is no more uses the disk");
+        inner
+    }
+}
+
+impl Store for Handle {
+    fn append(&mut self, group: GroupId, changes: Vec<Change>) {
+        assert!(!changes.is_empty(), "a group has changes");
+        let mut inner = self.inner();
+        if inner.is_lost {
+            return;
+        }
+        let newest = inner.pending.back().map_or(inner.durable, |(newest, ..)| *newest);
+        assert_eq!(group, newest.next(), "groups come in order, without holes");
+        let due = inner.now_ms + inner.latency_ms;
+        inner.pending.push_back((group, changes, due));
+        if inner.latency_ms == 0 {
+            while !inner.pending.is_empty() {
+                inner.commit_next();
+            }
+        }
+    }
+
+    fn set_wake(&mut self, _: Wake) {}
+
+    fn progress(&mut self) -> Progress {
+        let mut inner = self.inner();
+        match std::mem::take(&mut inner.is_lost) {
+            true => Progress::Lost(inner.durable),
+            false => Progress::Durable(inner.durable),
+        }
+    }
+
+    fn space(&self) -> Space {
+        if self.inner().is_full { Space::Full } else { Space::Free }
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.disk.clone())
+    }
+
+    fn reload(&mut self) -> Result<Loaded, StoreError> {
+        let newest = self.newest;
+        Ok(self.inner().load(newest))
+    }
+}
+
+impl Reader for Disk {
+    fn room(
+        &self,
+        key: &str,
+        skeletons: &[Box<str>],
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Result<FoundRoom, StoreError> {
+        let inner = self.inner();
+        inner.check_readable()?;
+        let room = inner.rooms.iter().find(|(_, room)| &*room.key == key);
+        let alike = inner.rooms.values().find(|room| {
+            &*room.key != key && room.skeletons.iter().any(|one| skeletons.contains(one))
+        });
+        Ok(FoundRoom {
+            room: room.map(|(id, room)| room.stored(*id, messages_max, bytes_max)),
+            alike: alike.map(|room| room.name.clone()),
+        })
+    }
+
+    fn page(&self, page: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+        let inner = self.inner();
+        inner.check_readable()?;
+        let Some(room) = inner.rooms.get(&page.room) else { return Ok(Vec::new()) };
+        let wanted = page.from..page.before;
+        let messages = room.messages.iter().filter(|message| wanted.contains(&message.id));
+        if page.newest {
+            return Ok(newest(messages, page.messages_max, page.bytes_max));
+        }
+        Ok(fitting(messages, page.messages_max, page.bytes_max))
+    }
+
+    fn search(&self, _: &SearchRequest) -> Result<Found, StoreError> {
+        Err(StoreError::TooSlow)
+    }
+}
+
+impl Inner {
+    fn check_readable(&self) -> Result<(), StoreError> {
+        if self.is_unreadable { Err(StoreError::Failed("a bad sector".into())) } else { Ok(()) }
+    }
+}
+
+fn newest<'a>(
+    messages: impl DoubleEndedIterator<Item = &'a StoredMessage>,
+    messages_max: usize,
+    bytes_max: usize,
+) -> Vec<StoredMessage> {
+    let mut newest = fitting(messages.rev(), messages_max, bytes_max);
+    newest.reverse();
+    newest
+}
+
+fn fitting<'a>(
+    messages: impl Iterator<Item = &'a StoredMessage>,
+    messages_max: usize,
+    bytes_max: usize,
+) -> Vec<StoredMessage> {
+    let mut bytes = 0;
+    let fits = |(at, message): &(usize, &StoredMessage)| {
+        bytes += message.author.len() + message.text.len();
+        *at == 0 || bytes <= bytes_max
+    };
+    let fitting = messages.take(messages_max).enumerate().take_while(fits);
+    fitting.map(|(_, message)| message.clone()).collect()
+}

@@ -1,0 +1,561 @@
+//! A program that goes on where it was: it joins with the last id that it has seen, sends again what
+//! was not answered, and asks for what a replay has left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_server::wire::websocket::frame::Opcode;
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::disk::KeptRoom;
+use crate::kept::SharedWire;
+use crate::say;
+use crate::screen::{KEY, Screen, Seen};
+
+const ROOMS: [&str; 6] = ["#lobby", "#tea", "#dev", "#zoo", "#z0o", "#ops"];
+
+/// A message as somebody was shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    name: String,
+    text: String,
+    time: u64,
+}
+
+/// All that anybody was shown.
+#[derive(Default)]
+pub struct Truth {
+    messages: BTreeMap<(String, u64), Shown>,
+    /// Where each text is; all texts are different.
+    places: BTreeMap<String, (String, u64)>,
+    guests: BTreeSet<u64>,
+    said: u64,
+    /// Texts that are to be there in the end.
+    acknowledged: BTreeSet<String>,
+    /// The disk was full: numbers of guests are not kept then.
+    pub is_tainted: bool,
+}
+
+impl Truth {
+    pub fn shown(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Somebody is shown a message. `is_repeat`: it is the answer to one that was sent again, whose
+    /// author may have another name by now.
+    fn show(&mut self, room: &str, message: &Value, is_repeat: bool) -> u64 {
+        let id = message["id"].as_u64().expect("an id");
+        let text = |field: &str| message[field].as_str().expect("a text").to_owned();
+        let time = message["time"].as_u64().expect("a time");
+        let shown = Shown { name: text("name"), text: text("text"), time };
+        let place = (room.to_owned(), id);
+        let known = self.places.entry(shown.text.clone()).or_insert_with(|| place.clone());
+        assert_eq!(*known, place, "{:?} was said twice", shown.text);
+        if let Some(before) = self.messages.get(&place) {
+            let same_name = is_repeat || before.name == shown.name;
+            assert!(
+                same_name && (&before.text, before.time) == (&shown.text, shown.time),
+                "message {id} of {room} was {before:?}, and is {shown:?}"
+            );
+        } else if !is_repeat {
+            self.messages.insert(place, shown);
+        }
+        id
+    }
+
+    /// All that was shown is on the disk.
+    pub fn check(&self, rooms: &BTreeMap<Box<str>, KeptRoom>) {
+        for ((room, id), shown) in &self.messages {
+            let kept = rooms
+                .get(room.as_str())
+                .and_then(|room| room.messages.iter().find(|message| message.id == *id));
+            let kept = kept.unwrap_or_else(|| panic!("{id} of {room} was shown, and is not kept"));
+            let kept = (&*kept.author, &*kept.text, kept.unix_ms);
+            assert_eq!(kept, (&*shown.name, &*shown.text, shown.time), "{id} of {room}");
+        }
+    }
+
+    /// All that was acknowledged is there, and nothing is there twice.
+    pub fn check_all(&self, rooms: &BTreeMap<Box<str>, KeptRoom>) {
+        self.check(rooms);
+        let mut texts = BTreeSet::new();
+        for message in rooms.values().flat_map(|room| &room.messages) {
+            assert!(texts.insert(&*message.text), "{} is kept twice", message.text);
+        }
+        for text in &self.acknowledged {
+            assert!(texts.contains(text.as_str()), "{text} was acknowledged, and is not kept");
+        }
+    }
+}
+
+/// Where a program is in a room.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// It has asked to join, and was let in.
+    asked: bool,
+    is_in: bool,
+    /// It has been in this room, and has seen everything up to here.
+    seen: Option<u64>,
+    /// What comes next; what was missed ends before `tail`.
+    live: u64,
+    tail: u64,
+    /// Of a replay: what comes next, and where it is to end.
+    replay: Option<(u64, u64)>,
+    /// It asks for what the replay has left out.
+    is_asking: bool,
+    is_leaving: bool,
+}
+
+impl Place {
+    /// Whether something is missing between what it saw before and what it was told on joining.
+    fn has_hole(&self) -> bool {
+        self.is_in && self.seen.is_some_and(|seen| seen + 1 < self.tail)
+    }
+
+    /// Where nothing is missing, all until now has been seen.
+    fn note_seen(&mut self) {
+        if self.is_in && !self.has_hole() {
+            self.seen = Some(self.live);
+        }
+    }
+
+    fn end_replay(&mut self) {
+        if let Some((next, end)) = self.replay.take() {
+            assert_eq!(next, end + 1, "a replay ends where it was to");
+        }
+    }
+
+    fn leave(&mut self) {
+        self.note_seen();
+        let seen = self.seen;
+        *self = Place { seen, live: seen.unwrap_or(0), ..Place::default() };
+    }
+}
+
+/// Said, and not acknowledged.
+#[derive(Clone, Debug)]
+struct Unsure {
+    room: String,
+    text: String,
+    key: String,
+    times: u32,
+    is_sent: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Ask {
+    Join { room: String, since: Option<u64> },
+    Say { text: String, times: u32 },
+    After { room: String, after: u64, limit: usize },
+    Before { before: u64, limit: usize, live: u64 },
+    Leave,
+    Other,
+}
+
+#[derive(Debug)]
+struct Connection {
+    wire: SharedWire,
+    screen: Screen,
+    is_welcome: bool,
+}
+
+#[derive(Debug)]
+pub struct Program {
+    number: usize,
+    connection: Option<Connection>,
+    epoch: Option<String>,
+    places: BTreeMap<String, Place>,
+    unsure: Vec<Unsure>,
+    asked: BTreeMap<u64, Ask>,
+    next_ref: u64,
+}
+
+impl Program {
+    pub fn new(number: usize) -> Program {
+        Program {
+            number,
+            connection: None,
+            epoch: None,
+            places: BTreeMap::new(),
+            unsure: Vec::new(),
+            asked: BTreeMap::new(),
+            next_ref: 0,
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Whether all that it has said is acknowledged, and nothing that it missed is left.
+    pub fn is_settled(&self) -> bool {
+        self.unsure.is_empty() && !self.places.values().any(Place::has_hole)
+    }
+
+    pub fn connect(&mut self, wire: SharedWire, rng: &mut Rng) {
+        let query = match rng.u32(0..4) {
+            0 => format!("room={}", &ROOMS[rng.usize(..ROOMS.len())][1..]),
+            1 => format!("name=p{}", self.number),
+            _ => String::new(),
+        };
+        let request = format!(
+            "GET /?{query} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Protocol: chat.v1.json\r\n\r\n"
+        );
+        wire.borrow_mut().uplink.extend(request.as_bytes());
+        wire.borrow_mut().arrive(request.len());
+        let screen = Screen::http(true, false);
+        self.connection = Some(Connection { wire, screen, is_welcome: false });
+    }
+
+    /// The connection is gone, and what was on its way.
+    pub fn break_off(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.wire.borrow_mut().break_off();
+        }
+        self.asked.clear();
+        self.places.values_mut().for_each(Place::leave);
+        self.unsure.iter_mut().for_each(|unsure| unsure.is_sent = false);
+    }
+
+    pub fn carry(&mut self, rng: &mut Rng) {
+        if let Some(connection) = &self.connection {
+            connection.wire.borrow_mut().carry(false, rng);
+        }
+    }
+
+    fn is_welcome(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_welcome)
+    }
+
+    fn send(&mut self, mut request: Value, ask: Ask, rng: &mut Rng) {
+        let Some(connection) = &self.connection else { return };
+        self.next_ref += 1;
+        request["ref"] = self.next_ref.into();
+        let frame = say::frame(rng, Opcode::Text, true, request.to_string().as_bytes());
+        connection.wire.borrow_mut().uplink.extend(frame);
+        self.asked.insert(self.next_ref, ask);
+    }
+
+    // ---- Acting ----
+
+    /// Does one of all that there is to do.
+    pub fn act(&mut self, truth: &mut Truth, rng: &mut Rng) {
+        if !self.is_welcome() || self.asked.len() > 6 {
+            return;
+        }
+        let room = ROOMS[rng.usize(..ROOMS.len())].to_owned();
+        let place = self.places.get(&room).cloned().unwrap_or_default();
+        if !place.is_in || place.is_leaving {
+            return self.join(&room, rng.u32(0..6) == 0, rng);
+        }
+        match rng.u32(0..20) {
+            0..8 => {
+                truth.said += 1;
+                let text = format!("m{} {}", truth.said, "x".repeat(rng.usize(0..60)));
+                let (key, is_sent) = (format!("k{}", truth.said), false);
+                self.unsure.push(Unsure { room, text, key, times: 0, is_sent });
+                self.resend(rng);
+            }
+            8..11 => {
+                let (before, limit) = (rng.u64(0..place.live + 3), rng.usize(1..9));
+                let request =
+                    json!({ "type": "history", "room": room, "before": before, "limit": limit });
+                self.send(request, Ask::Before { before, limit, live: place.live }, rng);
+            }
+            11..13 => {
+                let (after, limit) = (rng.u64(0..place.live + 2), rng.usize(1..9));
+                self.ask_after(room, after, limit, rng);
+            }
+            13 if self.unsure.iter().all(|unsure| unsure.room != room) && !place.has_hole() => {
+                self.leave(room, rng);
+            }
+            14 => self.send(json!({ "type": "who", "room": room }), Ask::Other, rng),
+            15 => {
+                let text = format!("topic {}", rng.u32(0..9));
+                self.send(json!({ "type": "topic", "room": room, "text": text }), Ask::Other, rng);
+            }
+            16 => {
+                // Again although it may have arrived.
+                self.unsure.iter_mut().for_each(|unsure| unsure.is_sent = false);
+                self.resend(rng);
+            }
+            17 => self.join(&room, false, rng),
+            _ => self.go_on(rng),
+        }
+    }
+
+    /// Does what is left to do, and leaves where nothing is.
+    pub fn settle(&mut self, _: &mut Truth, rng: &mut Rng) {
+        if !self.is_welcome() || self.asked.len() > 6 {
+            return;
+        }
+        self.go_on(rng);
+        for (room, place) in self.places.clone() {
+            let has_unsure = self.unsure.iter().any(|unsure| unsure.room == room);
+            if has_unsure && !place.asked && !place.is_in && rng.u32(0..8) == 0 {
+                self.join(&room, false, rng);
+            } else if place.is_in && !place.is_leaving && !has_unsure && !place.has_hole() {
+                self.leave(room, rng);
+            }
+        }
+    }
+
+    fn go_on(&mut self, rng: &mut Rng) {
+        self.resend(rng);
+        for (room, place) in self.places.clone() {
+            if place.has_hole() && !place.is_asking {
+                self.places.get_mut(&room).expect("it is there").is_asking = true;
+                self.ask_after(room, place.seen.unwrap_or(0), rng.usize(1..20), rng);
+            }
+        }
+    }
+
+    fn ask_after(&mut self, room: String, after: u64, limit: usize, rng: &mut Rng) {
+        let request = json!({ "type": "history", "room": room, "after": after, "limit": limit });
+        self.send(request, Ask::After { room, after, limit }, rng);
+    }
+
+    fn leave(&mut self, room: String, rng: &mut Rng) {
+        self.places.get_mut(&room).expect("it is in").is_leaving = true;
+        self.send(json!({ "type": "leave", "room": room }), Ask::Leave, rng);
+    }
+
+    fn join(&mut self, room: &str, afresh: bool, rng: &mut Rng) {
+        let place = self.places.entry(room.to_owned()).or_default();
+        if place.asked || place.is_leaving || place.has_hole() {
+            return;
+        }
+        place.asked = true;
+        let since = place.seen.filter(|_| !afresh || place.is_in);
+        let mut request = json!({ "type": "join", "room": room });
+        if let Some(since) = since {
+            request["since"] = since.into();
+            request["epoch"] = self.epoch.clone().expect("it was welcome").into();
+        } else if rng.bool() {
+            request["replay"] = rng.u32(0..30).into();
+        }
+        self.send(request, Ask::Join { room: room.to_owned(), since }, rng);
+    }
+
+    fn resend(&mut self, rng: &mut Rng) {
+        let is_in = |room: &str| {
+            self.places.get(room).is_some_and(|place| place.is_in && !place.is_leaving)
+        };
+        let ready: Vec<usize> = (0..self.unsure.len())
+            .filter(|&at| !self.unsure[at].is_sent && is_in(&self.unsure[at].room))
+            .collect();
+        for at in ready {
+            self.unsure[at].times += 1;
+            self.unsure[at].is_sent = true;
+            let Unsure { room, text, key, times, .. } = self.unsure[at].clone();
+            let request = json!({ "type": "say", "room": room, "text": text, "key": key });
+            self.send(request, Ask::Say { text, times }, rng);
+        }
+    }
+
+    // ---- Reading ----
+
+    pub fn read(&mut self, truth: &mut Truth, trace: bool, rng: &mut Rng) {
+        let Some(connection) = &mut self.connection else { return };
+        let bytes = connection.wire.borrow_mut().take(usize::MAX);
+        for seen in connection.screen.feed(&bytes) {
+            match seen {
+                Seen::Text(text) => {
+                    if trace {
+                        println!("{:>9} sees {text}", format!("p{}", self.number));
+                    }
+                    self.see(&serde_json::from_str(&text).expect("an object"), truth);
+                }
+                Seen::Ping(payload) => {
+                    let pong = say::frame(rng, Opcode::Pong, true, &payload);
+                    if let Some(connection) = &self.connection {
+                        connection.wire.borrow_mut().uplink.extend(pong);
+                    }
+                }
+                Seen::Upgraded => {}
+                // All clients are closed when what is kept was lost.
+                Seen::Close(Some(1012)) => return self.break_off(),
+                // It was silent for long, as everything was held back.
+                Seen::Close(Some(1001)) => return self.break_off(),
+                seen => panic!("program {} saw {seen:?}", self.number),
+            }
+        }
+        if self.connection.as_ref().is_some_and(|connection| connection.wire.borrow().is_over()) {
+            self.break_off();
+        }
+    }
+
+    fn see(&mut self, object: &Value, truth: &mut Truth) {
+        let ask = object["ref"].as_u64().and_then(|reference| self.asked.remove(&reference));
+        let room = object["room"].as_str().unwrap_or("").to_owned();
+        match object["type"].as_str().expect("a type") {
+            "welcome" => self.see_welcome(object, truth),
+            "joined" if object["you"] == true => self.see_joined(&room, object, ask),
+            "said" => self.see_said(&room, object, ask, truth),
+            "history" if object["replay"] == true => self.see_replay(&room, object, truth),
+            "history" => self.see_page(&room, object, ask, truth),
+            "left" if object["you"] == true => {
+                let place = self.places.get_mut(&room).expect("it was in");
+                place.end_replay();
+                place.leave();
+            }
+            "error" => self.see_error(object["code"].as_str().expect("a code"), ask),
+            _ => {}
+        }
+        self.places.values_mut().for_each(Place::note_seen);
+    }
+
+    fn see_welcome(&mut self, object: &Value, truth: &mut Truth) {
+        let epoch = object["epoch"].as_str().expect("an epoch").to_owned();
+        assert!(
+            self.epoch.as_ref().is_none_or(|before| *before == epoch),
+            "the epoch is another one now"
+        );
+        self.epoch = Some(epoch);
+        let name = object["name"].as_str().expect("a name");
+        if let Some(number) = name.strip_prefix("guest-").and_then(|number| number.parse().ok()) {
+            let is_new = truth.guests.insert(number);
+            assert!(is_new || truth.is_tainted, "there was another guest-{number}");
+        }
+        self.connection.as_mut().expect("it is connected").is_welcome = true;
+    }
+
+    fn see_joined(&mut self, room: &str, object: &Value, ask: Option<Ask>) {
+        let since = match ask {
+            Some(Ask::Join { since, .. }) => since,
+            // By its URL.
+            None => None,
+            Some(ask) => panic!("{ask:?} is answered by {object}"),
+        };
+        let position = object["position"].as_u64().expect("a position");
+        let place = self.places.entry(room.to_owned()).or_default();
+        if let Some(since) = since {
+            assert_eq!(object["gap"], false, "all of {room} since {since} is kept");
+            assert!(since <= position, "{since} of {room} was seen, and {position} is the last");
+        }
+        if place.is_in {
+            assert_eq!(position, place.live, "the position of {room}");
+        }
+        place.end_replay();
+        (place.is_in, place.asked) = (true, false);
+        // Without a place where it was, nothing before the position is missed.
+        place.seen = Some(since.unwrap_or(position));
+        (place.live, place.tail) = (position, position + 1);
+    }
+
+    fn see_replay(&mut self, room: &str, object: &Value, truth: &mut Truth) {
+        let place = self.places.get_mut(room).expect("it has joined");
+        let ids: Vec<u64> = list(object).map(|message| truth.show(room, message, false)).collect();
+        let (first, last) = (ids[0], ids[ids.len() - 1]);
+        assert!(
+            ids.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+            "a hole in the replay of {room}"
+        );
+        assert_eq!(object["more"], first > 1, "whether there is more before {first} of {room}");
+        let (next, end) = place.replay.unwrap_or((first, place.live));
+        assert_eq!(first, next, "the replay of {room} goes on");
+        assert!(last <= end, "a replay of {room} beyond its position");
+        if place.replay.is_none() {
+            place.tail = first;
+        }
+        place.replay = Some((last + 1, end));
+    }
+
+    fn see_said(&mut self, room: &str, object: &Value, ask: Option<Ask>, truth: &mut Truth) {
+        let times = match &ask {
+            Some(Ask::Say { times, text }) => {
+                assert_eq!(object["text"], **text, "the answer to what was said");
+                truth.acknowledged.insert(text.clone());
+                self.unsure.retain(|unsure| unsure.text != *text);
+                *times
+            }
+            None => 0,
+            Some(ask) => panic!("{ask:?} is answered by {object}"),
+        };
+        let place = self.places.get_mut(room).expect("it is in");
+        place.end_replay();
+        let is_new = object["id"].as_u64().is_some_and(|id| id > place.live);
+        let id = truth.show(room, object, !is_new);
+        assert!(is_new || times > 0, "{id} of {room} comes again");
+        assert!(!is_new || id == place.live + 1, "{id} of {room} comes after {}", place.live);
+        assert!(is_new || times > 1, "{id} of {room} was said once, and comes again");
+        place.live = place.live.max(id);
+    }
+
+    fn see_page(&mut self, room: &str, object: &Value, ask: Option<Ask>, truth: &mut Truth) {
+        let ids: Vec<u64> = list(object).map(|message| truth.show(room, message, false)).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a hole in a page of {room}");
+        let place = self.places.get_mut(room).expect("it is in");
+        place.end_replay();
+        let live = place.live;
+        match ask {
+            Some(Ask::Before { before, limit, live: was_live }) => {
+                assert!(ids.len() <= limit);
+                // What was said after the question has come by, and need not be in the answer.
+                let last = ids.last().copied().unwrap_or(0);
+                let may_be = before.saturating_sub(1).min(was_live)..before.min(live + 1).max(1);
+                assert!(
+                    may_be.contains(&last),
+                    "the page of {room} before {before} ends with {last}"
+                );
+                let first = ids.first().copied().unwrap_or(1);
+                assert_eq!(object["more"], first > 1, "more before {first} of {room}");
+            }
+            Some(Ask::After { after, limit, .. }) => {
+                assert!(ids.len() <= limit);
+                let first = ids.first().copied().unwrap_or(after + 1);
+                assert_eq!(first, after + 1, "the page of {room} after {after}");
+                let last = ids.last().copied().unwrap_or(after);
+                assert!(object["more"] == true || last >= live, "{room} goes on after {last}");
+                assert!(!ids.is_empty() || after >= live, "{room} has more after {after}");
+                place.is_asking = false;
+                if place.has_hole() && place.seen == Some(after) {
+                    place.seen = Some(last.min(place.tail - 1));
+                }
+            }
+            ask => panic!("{ask:?} is answered by {object}"),
+        }
+    }
+
+    fn see_error(&mut self, code: &str, ask: Option<Ask>) {
+        match (code, ask) {
+            (
+                "room_refused" | "server_full" | "too_many_rooms" | "not_readable",
+                Some(Ask::Join { room, .. }),
+            ) => {
+                let place = self.places.get_mut(&room).expect("it has asked");
+                assert!(!place.is_in, "{room}: {code}");
+                place.asked = false;
+                if code == "room_refused" {
+                    // Nothing was said there, and another room has the look now.
+                    assert_eq!(place.seen.unwrap_or(0), 0, "{room} was spoken in, and is refused");
+                    self.unsure.retain(|unsure| unsure.room != room);
+                }
+            }
+            ("not_stored", Some(Ask::Say { text, .. })) => {
+                for unsure in self.unsure.iter_mut().filter(|unsure| unsure.text == text) {
+                    unsure.is_sent = false;
+                }
+            }
+            ("not_readable", Some(Ask::After { room, .. })) => {
+                self.places.get_mut(&room).expect("it has asked").is_asking = false;
+            }
+            ("not_readable", Some(Ask::Before { .. } | Ask::Other))
+            | ("not_stored", Some(Ask::Other)) => {}
+            // It has left meanwhile, in the same breath.
+            (
+                "not_in_room" | "no_such_room",
+                Some(Ask::Other | Ask::Before { .. } | Ask::After { .. } | Ask::Leave),
+            ) => {}
+            // What came with its URL.
+            (_, None) => {}
+            (code, ask) => panic!("program {}: {ask:?} is answered by {code}", self.number),
+        }
+    }
+}
+
+fn list(object: &Value) -> impl Iterator<Item = &Value> {
+    object["messages"].as_array().expect("messages").iter()
+}
