@@ -11,6 +11,8 @@
 
 #[path = "simulation/ask.rs"]
 mod ask;
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/expect.rs"]
 mod expect;
 #[path = "simulation/habit.rs"]

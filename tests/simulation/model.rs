@@ -116,6 +116,8 @@ pub struct Model {
     changes: u64,
     /// The server stops: nobody is told who leaves.
     pub stopping: bool,
+    /// What was said last could not be stored, and everybody goes: nobody is told of the others.
+    pub losing: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
     /// Counts what was parked.
@@ -180,6 +182,7 @@ impl Model {
             clients: BTreeMap::new(),
             changes: 0,
             stopping: false,
+            losing: false,
             taken: 0,
             parked: 0,
         }
@@ -576,6 +579,7 @@ impl Model {
             || members.len() + more > self.settings.announce_below as usize
             || members.len() + more == 1
             || !self.is_told_at_once(key, told)
+            || self.losing
         {
             return;
         }
