@@ -193,9 +193,10 @@ impl Delivery {
         flow.wake_with(|woken| budget.grant(held_bytes, now_ms, is_open, woken));
     }
 
-    /// When to call [`Delivery::grant_memory`] next, if nothing happens.
+    /// When to call [`Delivery::grant_memory`] next, if nothing happens. While the store is behind,
+    /// its next commit begins a turn.
     pub(crate) fn next_grant(&self) -> Option<Millis> {
-        self.budget.next_grant()
+        self.budget.next_grant().filter(|_| !self.is_store_behind())
     }
 
     /// Notes who waits for what.
