@@ -237,17 +237,6 @@ impl Flow {
         }
     }
 
-    /// What was held for a client may leave. It may be more than the limit, and the client could
-    /// read nothing of it until now: it has `too_slow_ms` to get below.
-    pub fn freed(&mut self, client: ClientId, recipient: &mut Recipient) {
-        if let Some(queue) = &mut recipient.send_queue
-            && queue.outbox.bytes() > self.limits.outbox_max_bytes
-        {
-            queue.flooded_since.get_or_insert(self.now.ms);
-        }
-        self.check_high_water(client, recipient);
-    }
-
     fn raise_pressure(&mut self, client: ClientId, recipient: &mut Recipient) {
         let Some(queue) = &mut recipient.send_queue else { return };
         if queue.pressure != Pressure::Clear {

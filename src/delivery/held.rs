@@ -10,8 +10,9 @@ use std::mem;
 
 use bytes::Bytes;
 
+use crate::delivery::flow::Flow;
 use crate::delivery::outbox::Outbox;
-use crate::delivery::recipients::{Priority, Recipients};
+use crate::delivery::recipients::{Priority, Recipient, Recipients};
 use crate::ids::{ClientId, GroupId};
 use crate::memory::MemoryAccount;
 
@@ -121,9 +122,9 @@ struct Group {
 
 /// Who has something held, and how much that is.
 ///
-/// Invariant: `groups` has each group that is not durable, in order; `waiting` has a client once for
-/// each mark of its queue at least, in the order of groups; `bytes` and `shared_bytes` are what the
-/// groups have together.
+/// Invariant: `groups` has each group that is not durable, in order; `waiting` has a client once
+/// for each mark of its queue at least, in the order of groups; `bytes` and `shared_bytes` are what
+/// the groups have together.
 #[derive(Debug, Default)]
 pub struct Held {
     newest: GroupId,
@@ -321,5 +322,18 @@ impl Recipients {
             }
         }
         self.held.assert_invariants();
+    }
+}
+
+impl Flow {
+    /// What was held for a client may leave. It may be more than the limit, and the client could
+    /// read nothing of it until now: it has `too_slow_ms` to get below.
+    pub fn freed(&mut self, client: ClientId, recipient: &mut Recipient) {
+        if let Some(queue) = &mut recipient.send_queue
+            && queue.outbox.bytes() > self.limits.outbox_max_bytes
+        {
+            queue.flooded_since.get_or_insert(self.now.ms);
+        }
+        self.check_high_water(client, recipient);
     }
 }

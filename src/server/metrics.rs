@@ -56,8 +56,9 @@ impl fmt::Display for ServerMetrics {
         write!(
             f,
             "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
-             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
-             out of memory {out_of_memory}, silent {silent}, going away {going_away}, not stored {not_stored}, broken {broken})",
+             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, \
+             refused {refused}, too slow {too_slow}, out of memory {out_of_memory}, silent \
+             {silent}, going away {going_away}, not stored {not_stored}, broken {broken})",
             closed.total()
         )
     }
