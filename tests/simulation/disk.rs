@@ -114,13 +114,13 @@ impl Disk {
     }
 
     /// A turn begins.
-    pub fn stored(&mut self, links: &Links, out: &mut Delivery) -> Kept {
+    pub fn stored(&mut self, links: &Links, may_fail: bool, out: &mut Delivery) -> Kept {
         self.look(links);
         let now_ms = out.now().ms;
         let Some((group, _)) = self.writing.take_if(|(_, at)| *at <= now_ms) else {
             return Kept::Whole;
         };
-        if self.may_fail && self.rng.u32(0..LOST_EVERY) == 0 {
+        if self.may_fail && may_fail && self.rng.u32(0..LOST_EVERY) == 0 {
             self.lost.extend(std::mem::take(&mut self.pending).into_keys());
             self.lost_upto = links.borrow().keys().last().copied().unwrap_or(0);
             (self.newest, self.appended) = (self.durable, self.durable);

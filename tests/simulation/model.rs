@@ -118,6 +118,8 @@ pub struct Model {
     pub stopping: bool,
     /// What was said last could not be stored, and everybody goes: nobody is told of the others.
     pub losing: bool,
+    /// From now on the store does not fail: who would go for that might not have gone at the end.
+    pub calm: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
     /// Counts what was parked.
@@ -183,6 +185,7 @@ impl Model {
             changes: 0,
             stopping: false,
             losing: false,
+            calm: false,
             taken: 0,
             parked: 0,
         }

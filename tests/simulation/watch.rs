@@ -330,7 +330,7 @@ impl Service for Watch {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
-        let kept = self.disk.stored(&self.links, out);
+        let kept = self.disk.stored(&self.links, !self.model.borrow().calm, out);
         if kept == Kept::Lost {
             self.model.borrow_mut().losing = true;
             if self.trace {

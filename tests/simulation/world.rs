@@ -420,6 +420,7 @@ impl World {
     /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are
     /// found.
     fn calm(&mut self) {
+        self.model.borrow_mut().calm = true;
         let limits = self.stage.limits;
         let patience =
             2 * limits.wire.ping_after_ms + limits.wire.pong_ms + 2 * limits.delivery.too_slow_ms;
