@@ -161,17 +161,17 @@ impl Spy {
             let head = std::mem::take(head);
             let text = String::from_utf8_lossy(&head);
             let screen = match text.starts_with("HTTP/") {
-                false => Screen::lines(),
-                true if !text.contains("\r\n\r\n") => {
+                false if !"HTTP/".starts_with(&*text) => Screen::lines(),
+                _ if !text.contains("\r\n\r\n") => {
                     drop(text);
                     *self = Spy::Waits(head);
                     return Vec::new();
                 }
-                true if !text.starts_with("HTTP/1.1 101") => {
+                _ if !text.starts_with("HTTP/1.1 101") => {
                     *self = Spy::Sleeps;
                     return Vec::new();
                 }
-                true => {
+                _ => {
                     let has = |field: &str| text.contains(field);
                     Screen::http(has("Sec-WebSocket-Protocol"), has("Sec-WebSocket-Extensions"))
                 }
