@@ -126,6 +126,9 @@ impl Watch {
         for (number, &client) in self.ids.iter().filter(|_| self.disk.is_on()) {
             let Some(link) = links.get(number) else { continue };
             let wire = link.wire.borrow();
+            if wire.dropped {
+                continue;
+            }
             if out.unsent_bytes(client) == 0 && wire.downlink.is_empty() && !wire.write_blocked {
                 self.model.borrow_mut().client(*number).caught_up_at = out.now().ms;
             }
