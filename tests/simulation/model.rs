@@ -200,7 +200,7 @@ impl Model {
     }
 
     pub fn is_here(&self, number: usize) -> bool {
-        self.clients[&number].name.is_some()
+        self.clients.get(&number).is_some_and(|client| client.name.is_some())
     }
 
     pub fn rooms_of(&self, number: usize) -> usize {
