@@ -107,6 +107,7 @@
 //! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config.rs`: `Tool`, `src/main.rs` |
 //! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
 //! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
+//! | something to keep | `src/store/mod.rs`: a change | `Delivery::record` before anybody is told |
 //! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
 //! | a limit of connections | `src/server/settings.rs` | `src/config.rs` |
 //! | a limit of addresses | `src/server/admission/` | `src/config.rs` |

@@ -142,6 +142,12 @@ fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) 
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
         Ok(Ended::Cut(clients)) => warn!("stopped; {clients} clients were cut off"),
+        Ok(Ended::Unstored(groups)) => {
+            error!(
+                "stopped; {groups} groups of changes were not stored, and nobody was shown them"
+            );
+            return ExitCode::FAILURE;
+        }
         Err(error) => {
             error!("the event loop failed: {error}");
             return ExitCode::FAILURE;

@@ -22,6 +22,8 @@ mod habit;
 mod judge;
 #[path = "simulation/kept.rs"]
 mod kept;
+#[path = "simulation/late.rs"]
+mod late;
 #[path = "simulation/memory.rs"]
 mod memory;
 #[path = "simulation/model.rs"]

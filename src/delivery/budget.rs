@@ -114,9 +114,10 @@ impl Budget {
 
 /// What services call.
 impl Delivery {
-    /// Whether large answers have to wait: all clients together hold most of what they may.
+    /// Whether large answers have to wait: all clients together hold most of what they may, or so
+    /// much is held for the store that there has to be an end.
     pub fn is_short_of_memory(&self) -> bool {
-        self.held_bytes() >= self.budget.short_bytes()
+        self.held_bytes() >= self.budget.short_bytes() || self.is_store_behind()
     }
 
     /// Asks whether a client may have a large answer now. If not, it is to wait for
@@ -135,9 +136,11 @@ impl Delivery {
         self.budget.account.share(bytes)
     }
 
-    /// What is held for all clients together, in bytes.
+    /// What is held for all clients together, in bytes, but for what waits for the store: that has
+    /// a bound of its own.
     pub fn held_bytes(&self) -> usize {
-        self.budget.account.bytes() + self.recipients.own_bytes() + self.budget.service_bytes
+        let held = self.budget.account.bytes().saturating_sub(self.recipients.held.shared_bytes());
+        held + self.recipients.own_bytes() + self.budget.service_bytes
     }
 }
 
@@ -181,15 +184,19 @@ impl Delivery {
 
     /// Lets those go on that wait for memory, as far as there is any.
     pub(crate) fn grant_memory(&mut self) {
+        if self.is_store_behind() {
+            return;
+        }
         let (held_bytes, now_ms) = (self.held_bytes(), self.now().ms);
         let Delivery { budget, flow, recipients, .. } = self;
         let is_open = |client: ClientId| recipients.get_open(client).is_some();
         flow.wake_with(|woken| budget.grant(held_bytes, now_ms, is_open, woken));
     }
 
-    /// When to call [`Delivery::grant_memory`] next, if nothing happens.
+    /// When to call [`Delivery::grant_memory`] next, if nothing happens. While the store is behind,
+    /// its next commit begins a turn.
     pub(crate) fn next_grant(&self) -> Option<Millis> {
-        self.budget.next_grant()
+        self.budget.next_grant().filter(|_| !self.is_store_behind())
     }
 
     /// Notes who waits for what.

@@ -229,7 +229,7 @@ impl Flow {
     #[inline]
     pub fn check_high_water(&mut self, client: ClientId, recipient: &mut Recipient) {
         let bytes = recipient.outbox().map_or(0, |outbox| outbox.bytes());
-        if bytes > self.limits.outbox_max_bytes {
+        if bytes > self.limits.outbox_max_bytes && !recipient.is_flooded() {
             self.give_up(client, recipient);
         }
         if bytes > self.limits.outbox_mark_bytes {
@@ -281,6 +281,9 @@ impl Flow {
         }
         if queue.pressure == Pressure::Clear {
             return;
+        }
+        if queue.outbox.bytes() <= self.limits.outbox_max_bytes {
+            queue.flooded_since = None;
         }
         if queue.outbox.bytes() <= self.limits.outbox_mark_bytes / 2 {
             self.clear_pressure(client, recipient, channels);
@@ -340,7 +343,8 @@ impl Flow {
         let Some(queue) = &mut recipient.send_queue else { return Checked::Clear };
         let Some(since) = queue.pressure.since() else { return Checked::Clear };
         let blocked = queue.blocked_since.map_or(0, |at| now.saturating_sub(at));
-        if blocked > 0 && now.saturating_sub(since) >= self.limits.too_slow_ms {
+        let is_late = |since: Millis| now.saturating_sub(since) >= self.limits.too_slow_ms;
+        if blocked > 0 && is_late(since) || queue.flooded_since.is_some_and(is_late) {
             self.give_up(client, recipient);
             return Checked::Clear;
         }
@@ -468,7 +472,8 @@ impl Flow {
                 || recipient.is_held,
             "{client} is over the mark"
         );
-        assert!(recipient.is_closed || bytes <= limits.outbox_max_bytes, "{client}: {bytes} bytes");
+        let is_within = bytes <= limits.outbox_max_bytes || recipient.is_flooded();
+        assert!(recipient.is_closed || is_within, "{client}: {bytes} bytes");
         if recipient.is_closed || !is_checked {
             return;
         }

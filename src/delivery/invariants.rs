@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Delivery;
 use super::channels::ChannelId;
+use super::held::HeldQueue;
 use crate::ids::ClientId;
 
 impl Delivery {
@@ -11,6 +12,12 @@ impl Delivery {
     #[doc(hidden)]
     pub fn unsent_bytes(&self, client: ClientId) -> usize {
         self.outbox(client).map_or(0, |outbox| outbox.bytes())
+    }
+
+    /// What is held for a client until it is durable, in bytes.
+    #[doc(hidden)]
+    pub fn unstored_bytes(&self, client: ClientId) -> usize {
+        self.recipients.get(client).held().map_or(0, |held| held.outbox().bytes())
     }
 
     /// `is_checked`: all checks of clients that were due have been made.
@@ -33,7 +40,10 @@ impl Delivery {
     ) {
         let account = self.account();
         assert_eq!(account.entry_bytes(), entry_bytes, "what has one holder");
-        let outboxes = clients.filter_map(|client| self.outbox(client));
+        let outboxes = clients.flat_map(|client| {
+            let recipient = self.recipients.get(client);
+            recipient.outbox().into_iter().chain(recipient.held().map(HeldQueue::outbox))
+        });
         let mut frames: Vec<_> = outboxes.flat_map(|outbox| outbox.frame_addresses()).collect();
         frames.sort_unstable_by_key(|frame| frame.start);
         let (mut found, mut end) = (0, 0);

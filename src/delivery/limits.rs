@@ -15,6 +15,9 @@ pub struct DeliveryLimits {
     pub outbox_max_bytes: usize,
     /// `--memory-mib`: held for all clients together before some are let go.
     pub memory_bytes_max: usize,
+    /// What may wait for the store before nothing more is recorded: records, and what is held for
+    /// clients until they are durable; what is shared counts once.
+    pub held_bytes_max: usize,
     /// `--too-slow`: how long a client may take nothing of what is queued for it, or stay over the
     /// mark without catching up.
     pub too_slow_ms: Millis,
@@ -43,6 +46,7 @@ impl Default for DeliveryLimits {
             outbox_max_bytes: 4 * 1024 * 1024,
             // The event loop knows the machine.
             memory_bytes_max: usize::MAX,
+            held_bytes_max: 32 * 1024 * 1024,
             too_slow_ms: 5_000,
             stalled_ms: 1_000,
             pace_ahead_ms: Some(1_000),

@@ -4,6 +4,8 @@
 //! server has each channel's batch handed to its members, and gives every client with something
 //! queued one vectored write.
 //!
+//! What follows from a change leaves when the store has the change: until then it is [`held`].
+//!
 //! [`Delivery`] is a facade of three parts: [`channels`] has the members and the batches,
 //! [`recipients`] each client's queue and the order of writes, [`flow`] who is behind and who
 //! waits. Channels and recipients do not know each other; flow reads both; what needs all three is
@@ -14,6 +16,7 @@ pub mod channels;
 pub mod coalescing;
 pub mod encoding;
 mod flow;
+mod held;
 mod invariants;
 pub mod limits;
 pub mod metrics;
@@ -62,10 +65,6 @@ pub struct Delivery {
     is_draining: bool,
     /// See [`Delivery::is_late`].
     is_late: bool,
-    /// What is said to clients from now on follows from this group, and is held until it is
-    /// durable.
-    newest_group: GroupId,
-    durable_group: GroupId,
 }
 
 /// What services call.
@@ -82,8 +81,6 @@ impl Delivery {
             metrics: DeliveryMetrics::default(),
             is_draining: false,
             is_late: false,
-            newest_group: GroupId::default(),
-            durable_group: GroupId::default(),
         }
     }
 
@@ -121,10 +118,11 @@ impl Delivery {
         self.catch_up(to);
         let Delivery { recipients, flow, compressor, metrics, .. } = self;
         metrics.sends += 1;
-        enqueue(recipients, flow, to, Priority::Prompt, |outbox, account| {
+        enqueue_or_hold(recipients, flow, to, Priority::Prompt, |outbox, account| {
             let bytes = outbox
                 .append(account, |tail| encode(&mut Encoder::new(encoding, tail, compressor)));
             metrics.bytes_encoded += bytes as u64;
+            bytes
         });
     }
 
@@ -138,13 +136,17 @@ impl Delivery {
         self.catch_up(to);
         let Delivery { recipients, flow, metrics, .. } = self;
         metrics.sends += 1;
-        enqueue(recipients, flow, to, Priority::Prompt, |outbox, account| {
-            if messages.len() < SHARED_BYTES_MIN {
-                outbox.append(account, |tail| tail.extend_from_slice(messages));
-            } else {
+        let is_shared = messages.len() >= SHARED_BYTES_MIN;
+        enqueue_or_hold(recipients, flow, to, Priority::Prompt, |outbox, account| {
+            if is_shared {
                 outbox.push(messages.clone(), account);
+                return 0;
             }
+            outbox.append(account, |tail| tail.extend_from_slice(messages))
         });
+        if is_shared {
+            recipients.held.count_shared(messages);
+        }
     }
 
     /// Encodes messages for [`Delivery::send_shared`] to any client that has this one's encoding.
@@ -246,24 +248,30 @@ impl Delivery {
     /// until the group is durable. Called when the first of a turn's changes is made, and again
     /// with the bytes of each that is added.
     pub fn record(&mut self, group: GroupId, bytes: usize) {
-        let _ = bytes;
-        self.newest_group = group;
+        self.recipients.held.record(group, bytes);
     }
 
     /// All groups up to this one are durable: what follows from them may leave.
     pub fn durable(&mut self, group: GroupId) {
-        self.durable_group = group;
+        let Delivery { recipients, flow, .. } = self;
+        recipients.held.set_durable(group);
+        while let Some(client) = recipients.free_next() {
+            flow.freed(client, recipients.get_mut(client));
+        }
+        if !self.is_store_behind() {
+            self.flow.wake(Wait::Store);
+        }
     }
 
     /// The newest group that anything follows from, and the newest that is durable.
     pub fn groups(&self) -> (GroupId, GroupId) {
-        (self.newest_group, self.durable_group)
+        self.recipients.held.groups()
     }
 
     /// Whether so much is held for the store that nothing more is to be recorded: requests that
     /// would wait for [`Wait::Store`].
     pub fn is_store_behind(&self) -> bool {
-        false
+        self.recipients.held.bytes() >= self.flow.limits.held_bytes_max
     }
 
     /// Those who wait for this go on; for what the service alone knows of.
@@ -346,19 +354,28 @@ impl Delivery {
         self.flow.wake(Wait::ClientClear(client));
     }
 
-    /// Appends bytes of the wire itself to what a client has queued, even when it is shut.
+    /// Appends bytes of the wire itself to what a client has queued, even when it is shut: ahead of
+    /// what is held for it.
     pub(crate) fn append(&mut self, client: ClientId, bytes: &[u8]) {
         let priority = self.wire_priority();
         enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
-            outbox.append(account, |tail| tail.extend_from_slice(bytes));
+            outbox.append(account, |tail| tail.extend_from_slice(bytes))
         });
+    }
+
+    /// Appends the last bytes of the wire itself: behind all that the client is to get.
+    pub(crate) fn append_last(&mut self, client: ClientId, bytes: &[u8]) {
+        if !self.recipients.add_behind_held(client, bytes) {
+            self.append(client, bytes);
+        }
     }
 
     /// Adds bytes of the wire itself that need not be copied.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
         let priority = self.wire_priority();
         enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
-            outbox.push(bytes, account)
+            outbox.push(bytes, account);
+            0
         });
     }
 
@@ -390,8 +407,8 @@ impl Delivery {
         for at in 0..slots {
             let slot = recipients.get(client).slots.as_slice()[at];
             channels.catch_up(slot, encoding, |bytes| {
-                enqueue(recipients, flow, client, Priority::Prompt, |outbox, account| {
-                    outbox.append(account, |tail| tail.extend_from_slice(bytes));
+                enqueue_or_hold(recipients, flow, client, Priority::Prompt, |outbox, account| {
+                    outbox.append(account, |tail| tail.extend_from_slice(bytes))
                 });
             });
         }
@@ -400,17 +417,19 @@ impl Delivery {
     /// Hands the batches of one channel to its members. Returns the channel, if there was one.
     fn freeze_next(&mut self) -> Option<ChannelId> {
         let Delivery { channels, recipients, flow, metrics, .. } = self;
-        let (id, batches) = channels.freeze_next(|member, share, members| {
+        let (id, frozen) = channels.freeze_next(|member, share, members| {
             let is_bulk = members >= BULK_MEMBERS_MIN;
             let priority = if is_bulk { Priority::Bulk } else { Priority::Prompt };
-            enqueue(recipients, flow, member, priority, |outbox, account| match share {
-                Share::Batch(frame) => outbox.push(frame, account),
-                Share::Copy(bytes) => {
-                    outbox.append(account, |tail| tail.extend_from_slice(bytes));
+            enqueue_or_hold(recipients, flow, member, priority, |outbox, account| match share {
+                Share::Batch(frame) => {
+                    outbox.push(frame, account);
+                    0
                 }
+                Share::Copy(bytes) => outbox.append(account, |tail| tail.extend_from_slice(bytes)),
             });
         })?;
-        metrics.batches_frozen += batches as u64;
+        recipients.held.count_batches(frozen.bytes);
+        metrics.batches_frozen += frozen.batches as u64;
         Some(id)
     }
 
@@ -419,15 +438,32 @@ impl Delivery {
     }
 }
 
-/// Adds to what a client has queued, and checks the mark and the limit. Not a method, as the
-/// channels are borrowed while they hand their batches out.
+/// Adds what the service says to what a client has queued, or holds it: it may follow from changes
+/// that are not durable. Not a method, as the channels are borrowed while they hand their batches
+/// out.
+#[inline]
+fn enqueue_or_hold(
+    recipients: &mut Recipients,
+    flow: &mut Flow,
+    client: ClientId,
+    priority: Priority,
+    add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
+) {
+    if recipients.held.is_holding() {
+        recipients.hold(client, priority, add);
+    } else {
+        enqueue(recipients, flow, client, priority, add);
+    }
+}
+
+/// Adds to what a client has queued, and checks the mark and the limit.
 #[inline]
 fn enqueue(
     recipients: &mut Recipients,
     flow: &mut Flow,
     client: ClientId,
     priority: Priority,
-    add: impl FnOnce(&mut Outbox, &MemoryAccount),
+    add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
 ) {
     if let Some(recipient) = recipients.enqueue(client, priority, add) {
         flow.check_high_water(client, recipient);

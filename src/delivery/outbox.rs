@@ -16,7 +16,7 @@ pub const SLICES_MAX: usize = 64;
 const TAIL_MAX: usize = 64 * 1024;
 
 /// The rest of a frame that is cut is copied if it is no longer than this, as the frame may be far
-/// larger. A longer one is shared: many may be let go at once in the middle of the same long frame.
+/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at once in the middle of the same long frame.
 const COPIED_REST_MAX: usize = 4 * 1024;
 
 /// A tail buffer that grew larger than this is not kept for reuse.
@@ -81,6 +81,39 @@ impl Outbox {
         self.bytes += added;
         self.check();
         added
+    }
+
+    /// Queues all that another outbox holds, of which nothing has been sent.
+    pub fn append_all(&mut self, mut other: Outbox, account: &MemoryAccount) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let frames = other.frames.len();
+        self.append_frames(&mut other, frames, account);
+        if other.tail.len() <= COPIED_REST_MAX {
+            self.append(account, |tail| tail.extend_from_slice(&other.tail));
+        } else {
+            self.close_tail(account);
+            self.bytes += other.tail.len();
+            self.tail = other.tail;
+            self.check();
+        }
+    }
+
+    /// Moves the first frames of another outbox, of which nothing has been sent, to the end of this
+    /// one.
+    pub fn append_frames(&mut self, other: &mut Outbox, frames: usize, account: &MemoryAccount) {
+        for frame in other.frames.drain(..frames) {
+            other.bytes -= frame.len();
+            self.push(frame, account);
+        }
+        other.check();
+    }
+
+    /// How many frames it has, without its tail.
+    pub fn frames(&self) -> usize {
+        self.frames.len()
     }
 
     /// Fills `slices` with what comes next and returns how many it filled and how many bytes they
@@ -156,7 +189,7 @@ impl Outbox {
     }
 
     /// Makes the tail a frame.
-    fn close_tail(&mut self, account: &MemoryAccount) {
+    pub fn close_tail(&mut self, account: &MemoryAccount) {
         if !self.tail.is_empty() {
             self.frames.push_back(account.share(std::mem::take(&mut self.tail)));
         }

@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::delivery::channels::{ChannelId, MemberSlot};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::flow::Pressure;
+use crate::delivery::held::{Held, HeldQueue};
 use crate::delivery::outbox::Outbox;
 use crate::delivery::slots::Slots;
 use crate::ids::ClientId;
@@ -16,7 +17,7 @@ use crate::memory::MemoryAccount;
 const SPARE_QUEUES_MAX: usize = 64;
 
 /// The two write queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// Behind a message to a big channel.
     Bulk,
@@ -31,9 +32,18 @@ pub struct SendQueue {
     pub pressure: Pressure,
     /// When the kernel last refused to take more, unless it has taken something since.
     pub blocked_since: Option<Millis>,
+    /// Since when it holds more than the limit because much has become durable at once, for which
+    /// the client is not to blame.
+    pub flooded_since: Option<Millis>,
+    /// What must not be written before the store has what it follows from.
+    pub held: Option<Box<HeldQueue>>,
 }
 
 impl SendQueue {
+    fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.held.is_none()
+    }
+
     /// What it holds beside frames that are shared, in bytes.
     pub fn own_bytes(&self) -> usize {
         size_of::<SendQueue>() + self.outbox.own_bytes()
@@ -107,26 +117,37 @@ impl Recipient {
         self.send_queue.as_ref().is_some_and(|queue| queue.blocked_since.is_some())
     }
 
+    /// Whether it has had too much at once to be called slow for that.
+    pub fn is_flooded(&self) -> bool {
+        self.send_queue.as_ref().is_some_and(|queue| queue.flooded_since.is_some())
+    }
+
+    pub fn held(&self) -> Option<&HeldQueue> {
+        self.send_queue.as_ref().and_then(|queue| queue.held.as_deref())
+    }
+
     pub fn outbox(&self) -> Option<&Outbox> {
         self.send_queue.as_deref().map(|queue| &queue.outbox)
     }
 
     /// Whether it has something to write that may be written now.
-    fn is_ready(&self) -> bool {
-        self.send_queue.is_some() && self.is_writable && !self.is_held
+    pub fn is_ready(&self) -> bool {
+        let has_some = self.outbox().is_some_and(|outbox| !outbox.is_empty());
+        has_some && self.is_writable && !self.is_held
     }
 }
 
 /// All clients, and the queues of those to write to.
 ///
-/// Invariant: a client is on a write queue exactly if it has something queued, the kernel would
-/// take it and it is not held; a send queue is never empty; a client has at most one entry in each
+/// Invariant: a client is on a write queue exactly if it has something in its outbox, the kernel
+/// would take it and its wire is decided; a send queue is never empty; a client has at most one entry in each
 /// write queue, and `in_bulk` and `in_prompt` say so; `own_bytes` is what the send queues hold
 /// beside frames that are shared.
 #[derive(Debug)]
 pub struct Recipients {
     clients: Vec<Recipient>,
     own_bytes: usize,
+    pub held: Held,
     /// Where what they share counts.
     account: MemoryAccount,
     writes: WriteQueues,
@@ -148,6 +169,7 @@ impl Recipients {
         Recipients {
             clients: Vec::with_capacity(clients_expected),
             own_bytes: 0,
+            held: Held::default(),
             account,
             writes: WriteQueues::default(),
             spare: SpareQueues::default(),
@@ -212,7 +234,7 @@ impl Recipients {
         &mut self,
         client: ClientId,
         priority: Priority,
-        add: impl FnOnce(&mut Outbox, &MemoryAccount),
+        add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
     ) -> Option<&mut Recipient> {
         let recipient = &mut self.clients[client.index()];
         debug_assert_eq!(recipient.serial, client.serial, "a client that has gone gets nothing");
@@ -231,12 +253,34 @@ impl Recipients {
         Some(recipient)
     }
 
+    /// Changes a client's send queue, which it is given for that if it has none. Nothing is changed
+    /// if its connection is broken.
+    pub fn change_queue<T>(
+        &mut self,
+        client: ClientId,
+        change: impl FnOnce(&mut SendQueue, &mut Held, &MemoryAccount) -> T,
+    ) -> Option<T> {
+        let recipient = &mut self.clients[client.index()];
+        debug_assert_eq!(recipient.serial, client.serial, "a client that has gone gets nothing");
+        if recipient.is_discarding {
+            return None;
+        }
+        let before = own_bytes(&recipient.send_queue);
+        let queue = recipient.send_queue.get_or_insert_with(|| self.spare.get());
+        let changed = change(queue, &mut self.held, &self.account);
+        self.spare.recycle_if_empty(&mut recipient.send_queue);
+        self.own_bytes = self.own_bytes + own_bytes(&recipient.send_queue) - before;
+        Some(changed)
+    }
+
     /// Drops what a client has queued, but for the rest of a frame that was cut in the middle.
     pub fn keep_cut_piece(&mut self, client: ClientId) {
         let recipient = &mut self.clients[client.index()];
         let before = own_bytes(&recipient.send_queue);
         if let Some(queue) = &mut recipient.send_queue {
             queue.outbox.keep_cut_piece();
+            queue.held = None;
+            queue.flooded_since = None;
             if queue.outbox.is_empty() {
                 recipient.queued = None;
             }
@@ -329,6 +373,7 @@ impl Recipients {
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
         self.spare = SpareQueues::default();
+        self.held.trim();
         self.writes.prompt.shrink_to_fit();
         self.writes.bulk.shrink_to_fit();
     }
@@ -367,13 +412,14 @@ impl Recipients {
         for (client, recipient) in self.all() {
             let is_queued = recipient.queued.is_some();
             assert_eq!(is_queued, recipient.is_ready(), "{client} on a write queue");
-            let is_empty = recipient.outbox().is_some_and(Outbox::is_empty);
+            let is_empty = recipient.send_queue.as_ref().is_some_and(|queue| queue.is_empty());
             assert!(!is_empty, "an empty send queue is given back");
         }
+        self.assert_held();
         let all = self.clients.iter().map(|recipient| own_bytes(&recipient.send_queue));
         assert_eq!(self.own_bytes, all.sum::<usize>(), "what send queues hold");
         for queue in &self.spare.0 {
-            assert!(queue.outbox.is_empty() && queue.pressure == Pressure::Clear);
+            assert!(queue.is_empty() && queue.pressure == Pressure::Clear);
         }
     }
 }
@@ -409,12 +455,14 @@ impl SpareQueues {
             queue.outbox.reset();
             queue.pressure = Pressure::Clear;
             queue.blocked_since = None;
+            queue.flooded_since = None;
+            queue.held = None;
             self.0.push(queue);
         }
     }
 
     fn recycle_if_empty(&mut self, queue: &mut Option<Box<SendQueue>>) {
-        if let Some(queue) = queue.take_if(|queue| queue.outbox.is_empty()) {
+        if let Some(queue) = queue.take_if(|queue| queue.is_empty()) {
             self.put(queue);
         }
     }

@@ -78,9 +78,19 @@ impl Delivery {
         self.channels.batch()
     }
 
-    /// From now on clients only leave.
-    pub(crate) fn drain(&mut self) {
-        self.is_draining = true;
+    /// Whether everybody is leaving: nothing is published then.
+    pub(crate) fn set_draining(&mut self, is_draining: bool) {
+        self.is_draining = is_draining;
+    }
+
+    /// What is not durable will never be: what is held is dropped, and what is still to be handed
+    /// out. Returns those for whom something was held.
+    pub(crate) fn lose_held(&mut self) -> Vec<ClientId> {
+        self.channels.drop_batches();
+        self.flow.reset_published();
+        self.flow.wake_all_clear(&self.channels);
+        self.flow.wake(Wait::Store);
+        self.recipients.lose_held()
     }
 
     /// Gives up memory that the next burst can have anew.
@@ -123,7 +133,7 @@ impl Delivery {
         self.recipients.get(client).outbox()
     }
 
-    /// Whether a client has nothing queued. Its share of this turn's batches does not count.
+    /// Whether a client has nothing queued, and nothing is held for it. Its share of this turn's batches does not count.
     pub(crate) fn is_settled(&self, client: ClientId) -> bool {
         self.recipients.get(client).send_queue.is_none()
     }

@@ -1,12 +1,13 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{io, mem, thread};
 
 use log::info;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
 use crate::clock::{Millis, Now};
@@ -18,7 +19,7 @@ use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
 use crate::net::trim::{self, TrimTimer};
-use crate::net::worker::Worker;
+use crate::net::worker::{self, Worker};
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
 use crate::service::Service;
@@ -73,6 +74,9 @@ pub enum Ended {
     Drained,
     /// A second signal, or the time to drain ran out: this many clients were cut off.
     Cut(usize),
+    /// So many turns' changes have not been stored, and nobody has been shown them: the store is
+    /// broken, or time ran out.
+    Unstored(u64),
 }
 
 impl<A: Service> EventLoop<A> {
@@ -99,13 +103,17 @@ impl<A: Service> EventLoop<A> {
         settings.is_loopback = listener.address().ip().to_canonical().is_loopback();
         let mut signals = Signals::new(signals::that_stop())?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let waker = Arc::new(Waker::new(registry, WAKER)?);
+        let mut server = Server::new(settings, service);
+        let of_store = Arc::clone(&waker);
+        server.set_wake(Box::new(move || worker::wake(&of_store)));
         Ok(EventLoop {
             poll,
             signals,
             clock: Clock::start(),
             listener,
-            server: Server::new(settings, service),
-            worker: Worker::default(),
+            server,
+            worker: Worker::new(waker),
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::default(),
             writes: 0,
@@ -128,12 +136,19 @@ impl<A: Service> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             if let Some(ended) = self.turn(&mut events)? {
+                let ended = self.unstored().map_or(ended, Ended::Unstored);
                 let seconds = self.clock.elapsed().as_secs();
                 let (server, delivery) = (self.server.metrics(), self.server.delivery_metrics());
                 info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics);
                 return Ok(ended);
             }
         }
+    }
+
+    /// How many turns' changes are not stored, if that matters for how the run has ended.
+    fn unstored(&self) -> Option<u64> {
+        let late = Some(self.server.unstored_groups()).filter(|groups| *groups > 0);
+        self.server.store_broken().or(late)
     }
 
     /// One turn: poll, accept and complete, receive, tick, keep, deliver, reap.
@@ -149,7 +164,8 @@ impl<A: Service> EventLoop<A> {
             return Ok(Some(Ended::Cut(self.server.len())));
         }
         self.trim_when_idle(events, now);
-        // 2. Accept connections, and take what the worker has done.
+        // 2. Accept connections, and take what the worker has done. What the store has done is
+        // taken at the start of 3.
         self.listener.accept(self.poll.registry(), &mut self.server, &mut self.metrics, now);
         while let Some((ticket, answer)) = self.worker.take_done() {
             self.server.completed(ticket, answer, now);
@@ -203,7 +219,7 @@ impl<A: Service> EventLoop<A> {
             match event.token() {
                 LISTENER => self.listener.set_ready(),
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
-                // The worker's answers are taken in every turn.
+                // The worker's and the store's answers are taken in every turn.
                 WAKER => {}
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns
@@ -249,15 +265,17 @@ impl<A: Service> EventLoop<A> {
     fn start_jobs(&mut self, now: Now) {
         for job in self.server.take_jobs() {
             self.metrics.jobs += 1;
-            if let Err(job) = self.worker.start(job, self.poll.registry(), WAKER) {
+            if let Err(job) = self.worker.start(job) {
                 self.server.completed(job.ticket, (job.run)(), now);
             }
         }
     }
 
-    /// Begins to stop when a signal asks for it; says when the server has stopped.
+    /// Begins to stop when a signal asks for it, or nothing can be stored any more; says when the
+    /// server has stopped.
     fn stop_or_go_on(&mut self, stop: Option<Stop>, now: Now) -> Option<Ended> {
         match (stop, self.drain_until) {
+            (None, None) if self.server.store_broken().is_some() => self.begin_drain(now),
             (None, _) | (Some(Stop::HungUp), Some(_)) => {}
             (Some(_), None) => self.begin_drain(now),
             (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),

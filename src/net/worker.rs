@@ -8,11 +8,12 @@
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use log::{error, warn};
-use mio::{Registry, Token, Waker};
+use mio::Waker;
 
 use crate::ids::Ticket;
 use crate::service::{Answer, Job};
@@ -21,8 +22,10 @@ use crate::service::{Answer, Job};
 ///
 /// Invariant: `pending` is the number of jobs that were started and whose answers were not taken;
 /// while it is 0, a turn costs one comparison.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Worker {
+    /// A poll has one waker: others have it, too.
+    waker: Arc<Waker>,
     thread: Option<Thread>,
     pending: usize,
 }
@@ -41,12 +44,18 @@ struct Done {
 }
 
 impl Worker {
-    /// Has a job done; `token` is what the poll reports when one is.
+    /// A worker that wakes the event loop with this when a job is done.
+    pub fn new(waker: Arc<Waker>) -> Worker {
+        Worker { waker, thread: None, pending: 0 }
+    }
+
+    /// Has a job done.
     ///
     /// # Errors
     /// The job, if there can be no thread for it.
-    pub fn start(&mut self, job: Job, registry: &Registry, token: Token) -> Result<(), Job> {
-        let thread = match self.thread.take().map_or_else(|| Thread::spawn(registry, token), Ok) {
+    pub fn start(&mut self, job: Job) -> Result<(), Job> {
+        let spawn = || Thread::spawn(Arc::clone(&self.waker));
+        let thread = match self.thread.take().map_or_else(spawn, Ok) {
             Ok(thread) => self.thread.insert(thread),
             Err(error) => {
                 warn!("no thread for slow work, everybody waits for it: {error}");
@@ -77,8 +86,7 @@ impl Worker {
 }
 
 impl Thread {
-    fn spawn(registry: &Registry, token: Token) -> io::Result<Thread> {
-        let waker = Waker::new(registry, token)?;
+    fn spawn(waker: Arc<Waker>) -> io::Result<Thread> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (answers, done) = mpsc::channel();
         let run = move || {
@@ -88,9 +96,7 @@ impl Thread {
                 if answers.send(Done { ticket, result }).is_err() {
                     return;
                 }
-                if let Err(error) = waker.wake() {
-                    error!("the event loop cannot be woken: {error}");
-                }
+                wake(&waker);
             }
         };
         thread::Builder::new().name("worker".to_owned()).spawn(run)?;
@@ -98,15 +104,28 @@ impl Thread {
     }
 }
 
+/// Makes the event loop begin a turn.
+pub fn wake(waker: &Waker) {
+    if let Err(error) = waker.wake() {
+        error!("the event loop cannot be woken: {error}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use mio::{Events, Poll};
+    use mio::{Events, Poll, Token};
 
     use super::*;
 
     const WAKER: Token = Token(7);
+
+    fn worker() -> (Poll, Worker) {
+        let poll = Poll::new().expect("a poll");
+        let waker = Waker::new(poll.registry(), WAKER).expect("a waker");
+        (poll, Worker::new(Arc::new(waker)))
+    }
 
     fn job(ticket: u64, run: impl FnOnce() -> u64 + Send + 'static) -> Job {
         Job { ticket: Ticket(ticket), run: Box::new(move || Box::new(run())) }
@@ -126,11 +145,11 @@ mod tests {
 
     #[test]
     fn answers_come_in_order_and_wake_the_poll() {
-        let (mut poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        let (mut poll, mut worker) = worker();
         assert!(worker.thread.is_none(), "no job, no thread");
         for number in 0..100 {
             let job = job(number, move || number * number);
-            assert!(worker.start(job, poll.registry(), WAKER).is_ok());
+            assert!(worker.start(job).is_ok());
         }
         for number in 0..100 {
             assert_eq!(wait(&mut poll, &mut worker), (number, number * number));
@@ -141,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_does_not_lose_its_ticket() {
-        let (mut poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        let (mut poll, mut worker) = worker();
         let broken = job(1, || panic!("a deliberate panic"));
-        assert!(worker.start(broken, poll.registry(), WAKER).is_ok());
-        assert!(worker.start(job(2, || 4), poll.registry(), WAKER).is_ok());
+        assert!(worker.start(broken).is_ok());
+        assert!(worker.start(job(2, || 4)).is_ok());
         let panic = panic::catch_unwind(AssertUnwindSafe(|| wait(&mut poll, &mut worker)));
         let panic = panic.expect_err("the panic reaches the event loop");
         assert_eq!(panic.downcast_ref(), Some(&"a deliberate panic"));
@@ -153,14 +172,14 @@ mod tests {
 
     #[test]
     fn a_worker_can_be_dropped_while_a_job_runs() {
-        let (poll, mut worker) = (Poll::new().expect("a poll"), Worker::default());
+        let (_poll, mut worker) = worker();
         let (go_on, gate) = mpsc::channel();
         let (runs, is_running) = mpsc::channel();
         let slow = job(1, move || {
             runs.send(()).expect("the test waits for it");
             gate.recv().map_or(0, |()| 1)
         });
-        assert!(worker.start(slow, poll.registry(), WAKER).is_ok());
+        assert!(worker.start(slow).is_ok());
         is_running.recv().expect("the job runs");
         drop(worker);
         go_on.send(()).expect("the job still runs");

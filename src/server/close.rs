@@ -2,9 +2,10 @@
 //!
 //! 1. *Closing*, for a [`CloseReason`]: it is not read from any more, its service learns of it, and
 //!    its wire writes its last bytes behind what is queued. All that is flushed: for as long as it
-//!    reads if it is closed in order (`drain_ms` without taking anything), for `linger_ms` if it
-//!    was too slow or held too much.
-//! 2. *Lingering*, once it is *settled*: its outbox is empty and its stream wants to write nothing.
+//!    reads if it is closed in order (`drain_ms` without taking anything, and what is held for it
+//!    until it is durable is waited for), for `linger_ms` if it was too slow or held too much.
+//! 2. *Lingering*, once it is *settled*: nothing is queued for it and its stream wants to write
+//!    nothing.
 //!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
 //!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
 //!    the end of its input has been read.
@@ -30,19 +31,26 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// until [`Server::is_drained`]. To be called right after a turn, whose time it goes by.
     pub fn drain(&mut self) {
         self.draining = true;
-        self.out.drain();
-        let all = self.connections.iter().filter(|(_, connection)| !connection.wire.only_asks());
-        let all: Vec<ClientId> = all.map(|(key, connection)| connection.id(key)).collect();
-        all.into_iter().for_each(|id| self.close(id, CloseReason::GoingAway));
+        self.out.set_draining(true);
+        self.close_all(CloseReason::GoingAway);
+        self.keep_rest();
     }
 
-    /// Whether all have left but those that may ask for our health, and these have read their
-    /// answers.
+    /// Whether all have left but those that may ask for our health, these have read their answers,
+    /// and all that was changed is durable.
     pub fn is_drained(&self) -> bool {
-        self.connections.iter().all(|(key, connection)| {
+        let has_left = self.connections.iter().all(|(key, connection)| {
             let rests = connection.wire.only_asks() && connection.is_open();
             rests && self.is_settled(connection.id(key))
-        })
+        });
+        has_left && self.unstored_groups() == 0
+    }
+
+    /// Closes all connections but those that only ask, which are told nothing of what is said.
+    pub(super) fn close_all(&mut self, reason: CloseReason) {
+        let all = self.connections.iter().filter(|(_, connection)| !connection.wire.only_asks());
+        let all: Vec<ClientId> = all.map(|(key, connection)| connection.id(key)).collect();
+        all.into_iter().for_each(|id| self.close(id, reason));
     }
 
     /// Closes a connection, and those that what it was about to be sent has put too far behind.
@@ -92,18 +100,23 @@ impl<S: Stream, A: Service> Server<S, A> {
         if reason.drops_queue() {
             self.out.forget(id);
         }
-        let mut last = Vec::new();
-        let wire = &self.connections[id.index()].wire;
-        wire.write_close(reason, self.wires.payload, &mut last);
-        if !last.is_empty() {
-            self.out.append(id, &last);
-        }
+        self.write_last(id, reason);
         let (patience, due) = match reason.drops_queue() {
             true => (self.wires.timeouts.linger_ms, Due::Close),
             false => (self.settings.limits.drain_ms, Due::Drain),
         };
         self.timers.push(self.out.now().ms + patience, id, due);
         self.shut_if_settled(id);
+    }
+
+    /// Has a wire write its last bytes.
+    pub(super) fn write_last(&mut self, id: ClientId, reason: CloseReason) {
+        let mut last = Vec::new();
+        let wire = &self.connections[id.index()].wire;
+        wire.write_close(reason, self.wires.payload, &mut last);
+        if !last.is_empty() {
+            self.out.append_last(id, &last);
+        }
     }
 
     /// Tells the service that a connection has left which it knew so.
@@ -144,7 +157,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Ends a closing connection that has taken nothing for too long. While it reads, it gets all
-    /// that is queued for it.
+    /// that is queued for it, and while nothing may be written to it, it is not to blame.
     pub(super) fn check_drain(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let give_up_at = self.out.last_taken(id) + self.settings.limits.drain_ms;
@@ -256,6 +269,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
         CloseReason::Done
         | CloseReason::Answer(_)
         | CloseReason::Silent
+        | CloseReason::NotStored
         | CloseReason::GoingAway => debug!("{peer}: {reason}; closing"),
     }
 }

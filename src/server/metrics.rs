@@ -40,6 +40,8 @@ pub struct ClosedMetrics {
     pub silent: u64,
     /// The server stopped.
     pub going_away: u64,
+    /// What they had been about to be told could not be stored.
+    pub not_stored: u64,
     /// Their connection broke.
     pub broken: u64,
 }
@@ -50,12 +52,13 @@ impl fmt::Display for ServerMetrics {
         let ServerMetrics { reads, read_bytes, messages, requests, upgrades, .. } = self;
         let ServerMetrics { memory_searches, closed, .. } = self;
         let ClosedMetrics { done, refused, too_slow, out_of_memory, .. } = closed;
-        let ClosedMetrics { silent, going_away, broken, .. } = closed;
+        let ClosedMetrics { silent, going_away, not_stored, broken, .. } = closed;
         write!(
             f,
             "reads {reads}, bytes read {read_bytes}, messages {messages}, requests {requests}, \
-             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, refused {refused}, too slow {too_slow}, \
-             out of memory {out_of_memory}, silent {silent}, going away {going_away}, broken {broken})",
+             upgrades {upgrades}, times out of memory {memory_searches}, closed {} (done {done}, \
+             refused {refused}, too slow {too_slow}, out of memory {out_of_memory}, silent \
+             {silent}, going away {going_away}, not stored {not_stored}, broken {broken})",
             closed.total()
         )
     }
@@ -74,6 +77,7 @@ impl ClosedMetrics {
             CloseReason::OutOfMemory => &mut self.out_of_memory,
             CloseReason::Silent => &mut self.silent,
             CloseReason::GoingAway => &mut self.going_away,
+            CloseReason::NotStored => &mut self.not_stored,
         };
         *counter += 1;
     }
@@ -81,6 +85,6 @@ impl ClosedMetrics {
     /// All of them.
     pub fn total(&self) -> u64 {
         let went = self.done + self.refused + self.silent + self.going_away + self.broken;
-        went + self.too_slow + self.out_of_memory
+        went + self.too_slow + self.out_of_memory + self.not_stored
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
-//! ends it, [`memory`] says who has to go when all together hold too much.
+//! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has to go when all together hold too much.
 
 pub mod admission;
 mod close;
@@ -20,6 +20,7 @@ mod ready;
 mod receive;
 mod request;
 pub mod settings;
+mod stored;
 pub mod stream;
 mod timers;
 
@@ -32,7 +33,7 @@ use crate::clock::{Millis, Now};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery};
-use crate::ids::{ClientId, Ticket};
+use crate::ids::{ClientId, GroupId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection};
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
@@ -41,7 +42,7 @@ use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
 use crate::server::timers::{Due, Timers};
-use crate::service::{Answer, Job, Service};
+use crate::service::{Answer, Job, Service, Wake};
 use crate::site::Site;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::Payload;
@@ -80,6 +81,10 @@ pub struct Server<S, A> {
     metrics: ServerMetrics,
     serial: u32,
     draining: bool,
+    /// The newest group that the service has been told to keep.
+    kept: GroupId,
+    /// See [`Server::store_broken`].
+    store_broken: Option<u64>,
     next_search: NextSearch,
     visit: Visit,
 }
@@ -137,6 +142,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,
+            kept: GroupId::default(),
+            store_broken: None,
             next_search: NextSearch::default(),
             visit: Visit::default(),
             settings,
@@ -236,15 +243,17 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.deliver(true);
     }
 
-    /// The first half of a turn: receive, tick, keep. `is_over` is asked after every connection
+    /// The first half of a turn: receive, tick, keep. Before them, what has become durable may leave.
+    /// `is_over` is asked after every connection
     /// that was served whether the time for that is over; those that are left come first in the
     /// next turn.
     pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
         self.out.begin_turn(now);
+        self.take_stored();
         self.out.set_service_bytes(self.service.held_bytes());
         self.read(is_over);
         self.tick();
-        self.service.keep(&mut self.out);
+        self.keep();
     }
 
     /// The second half: deliver, reap. Without `batches`, what was published is kept, and goes out
@@ -259,6 +268,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.keep_within_budget();
         self.reap();
         self.out.grant_memory();
+        self.keep_rest();
     }
 
     /// What is held for all clients together, in bytes.
@@ -285,6 +295,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn next_deadline(&self) -> Option<Millis> {
         let deadlines = [self.timers.next(), self.service.next_deadline(), self.out.next_grant()];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// How the service begins a turn when what it keeps has become durable.
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.service.set_wake(wake);
     }
 
     /// The slow work that the service wants to have done, since this was last asked.

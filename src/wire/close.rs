@@ -31,6 +31,8 @@ pub enum CloseReason {
     Silent,
     /// The server stops.
     GoingAway,
+    /// What was said last could not be stored: the server has gone back to what is.
+    NotStored,
 }
 
 impl CloseReason {
@@ -62,6 +64,9 @@ impl fmt::Display for CloseReason {
             }
             CloseReason::Silent => f.write_str("no answer to a ping"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),
+            CloseReason::NotStored => {
+                f.write_str("the server could not store what was said last; connect again")
+            }
         }
     }
 }

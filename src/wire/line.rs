@@ -236,6 +236,10 @@ pub(super) fn write_close(
         | CloseReason::OutOfMemory => {
             out.extend_from_slice(format!("! {reason}{ending}").as_bytes());
         }
+        CloseReason::NotStored if payload == Payload::Text => {
+            let line = "! The server could not store what was said last. Connect again.";
+            out.extend_from_slice(format!("{line}{ending}").as_bytes());
+        }
         CloseReason::GoingAway if payload == Payload::Text => {
             out.extend_from_slice(format!("* Goodbye: {reason}.{ending}").as_bytes());
         }
@@ -245,6 +249,7 @@ pub(super) fn write_close(
         | CloseReason::Broken(_)
         | CloseReason::Unsupported(_)
         | CloseReason::Silent
+        | CloseReason::NotStored
         | CloseReason::GoingAway => {}
     }
 }

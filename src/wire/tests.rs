@@ -132,6 +132,8 @@ fn each_wire_says_in_its_own_manner_why_it_is_closed() {
     let close = |reason| last_bytes(&telnet, reason, Payload::Text);
     assert_eq!(close(CloseReason::TooSlow), format!("{slow}\r\n").as_bytes());
     assert_eq!(close(CloseReason::GoingAway), b"* Goodbye: the server is stopping.\r\n");
+    let not_stored = "! The server could not store what was said last. Connect again.\r\n";
+    assert_eq!(close(CloseReason::NotStored), not_stored.as_bytes());
     assert_eq!(close(CloseReason::Done), b"");
     let raw = line(LineMode::Raw);
     let close = |reason| last_bytes(&raw, reason, Payload::Bytes);
@@ -144,6 +146,7 @@ fn each_wire_says_in_its_own_manner_why_it_is_closed() {
     assert_eq!(close(CloseReason::TooSlow), b"\x88\x0a\x03\xf5too slow");
     assert_eq!(close(CloseReason::OutOfMemory), b"\x88\x0f\x03\xf5out of memory");
     assert_eq!(close(CloseReason::GoingAway), b"\x88\x02\x03\xe9");
+    assert_eq!(close(CloseReason::NotStored), b"\x88\x0c\x03\xf4not stored");
     assert_eq!(close(CloseReason::Answer(None)), b"\x88\0");
     assert_eq!(close(CloseReason::Answer(Some(4000))), b"\x88\x02\x0f\xa0");
     let close = |reason| last_bytes(&http(0), reason, Payload::Text);

@@ -132,12 +132,6 @@ impl Disk {
         self.inner().is_full
     }
 
-    /// Whether all that was handed over is durable.
-    pub fn is_settled(&self) -> bool {
-        let inner = self.inner();
-        inner.pending.is_empty() && !inner.is_lost
-    }
-
     /// Time goes on. Whether something has become durable, or never will.
     pub fn pass(&self, now_ms: u64) -> bool {
         let mut inner = self.inner();

@@ -27,10 +27,6 @@ use crate::settings;
 use crate::stage::{Links, Stage};
 use crate::world::Tally;
 
-/// The network holds all that is sent back while anything that was said is not durable. A server
-/// that does so by itself, and asks what is durable in every turn, needs no such network.
-const NETWORK_HOLDS_BACK: bool = true;
-
 /// Passes everything on to the chat, and notes when it had to go back to what is kept.
 struct Keeper {
     chat: Chat,
@@ -114,12 +110,8 @@ impl Service for Keeper {
         self.chat.tick(out);
     }
 
-    /// What is durable at once is so before the turn ends.
     fn keep(&mut self, out: &mut Delivery) {
         self.chat.keep(out);
-        if NETWORK_HOLDS_BACK {
-            self.follow(out);
-        }
     }
 
     fn set_wake(&mut self, wake: Wake) {
@@ -202,7 +194,7 @@ impl KeptWorld {
         for _ in 0..2 * steps {
             match self.rng.u32(0..60) {
                 0 | 1 => self.crash(),
-                2 if NETWORK_HOLDS_BACK => self.disk.fail(),
+                2 => self.disk.fail(),
                 3 if self.may_fill => {
                     self.truth.is_tainted = true;
                     self.disk.set_full(!self.disk.is_full());
@@ -246,19 +238,17 @@ impl KeptWorld {
         self.stage.poll();
         let wait = self.rng.u64(0..30);
         self.stage.pass(wait);
-        if self.disk.pass(self.stage.now) || !NETWORK_HOLDS_BACK {
+        // It wakes the event loop.
+        if self.disk.pass(self.stage.now) {
             self.stage.turn();
         }
         self.work();
         if self.is_lost.take() {
             self.programs.iter_mut().for_each(Program::break_off);
         }
-        let may_read = !NETWORK_HOLDS_BACK || self.disk.is_settled();
         for program in &mut self.programs {
             program.carry(&mut self.rng);
-            if may_read {
-                program.read(&mut self.truth, self.trace, &mut self.rng);
-            }
+            program.read(&mut self.truth, self.trace, &mut self.rng);
         }
     }
 

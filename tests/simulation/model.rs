@@ -116,6 +116,10 @@ pub struct Model {
     changes: u64,
     /// The server stops: nobody is told who leaves.
     pub stopping: bool,
+    /// What was said last could not be stored, and everybody goes: nobody is told of the others.
+    pub losing: bool,
+    /// From now on the store does not fail: who would go for that might not have gone at the end.
+    pub calm: bool,
     /// Counts what was taken, for the statistics of a run.
     pub taken: usize,
     /// Counts what was parked.
@@ -180,6 +184,8 @@ impl Model {
             clients: BTreeMap::new(),
             changes: 0,
             stopping: false,
+            losing: false,
+            calm: false,
             taken: 0,
             parked: 0,
         }
@@ -194,7 +200,7 @@ impl Model {
     }
 
     pub fn is_here(&self, number: usize) -> bool {
-        self.clients[&number].name.is_some()
+        self.clients.get(&number).is_some_and(|client| client.name.is_some())
     }
 
     pub fn rooms_of(&self, number: usize) -> usize {
@@ -576,6 +582,7 @@ impl Model {
             || members.len() + more > self.settings.announce_below as usize
             || members.len() + more == 1
             || !self.is_told_at_once(key, told)
+            || self.losing
         {
             return;
         }

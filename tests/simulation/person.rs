@@ -59,8 +59,12 @@ fn read_object(text: &str) -> Value {
 }
 
 /// With what a line begins that is the last one.
-const FAREWELLS: [&str; 3] =
-    ["! too slow", "! out of memory", "* Goodbye: the server is stopping."];
+const FAREWELLS: [&str; 4] = [
+    "! too slow",
+    "! out of memory",
+    "! The server could not store what was said last.",
+    "* Goodbye: the server is stopping.",
+];
 
 /// The same, of one whose first words may have been refused.
 pub const REFUSALS: [&str; 5] =
@@ -387,8 +391,15 @@ impl Person {
     }
 
     /// Checks that a client with something queued gets it before many turns have passed, if the
-    /// kernel takes it.
-    pub fn check_hunger(&mut self, model: &mut Model, now: u64, turn: usize, patience: usize) {
+    /// kernel takes it and nothing is held for the store.
+    pub fn check_hunger(
+        &mut self,
+        model: &mut Model,
+        now: u64,
+        turn: usize,
+        patience: usize,
+        is_held: bool,
+    ) {
         let client = model.client(self.number);
         let wire = self.wire.borrow();
         if client.expected.are_met() && wire.downlink.is_empty() && !wire.write_blocked {
@@ -397,7 +408,7 @@ impl Person {
         // One that only listened has gone when it is told why.
         let is_closed = client.closed || self.farewell.is_some();
         let hungry = !is_closed && !wire.reset && !wire.write_blocked && !client.expected.are_met();
-        if !hungry || !wire.downlink.is_empty() {
+        if !hungry || is_held || !wire.downlink.is_empty() {
             self.starving = None;
             return;
         }

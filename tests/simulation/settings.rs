@@ -27,6 +27,7 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             // As in production; there is room for one of the largest messages besides.
             outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
             memory_bytes_max,
+            held_bytes_max: 16 * outbox_mark_bytes,
             too_slow_ms: 1200,
             stalled_ms: 300,
             pace_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),

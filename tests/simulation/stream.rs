@@ -56,6 +56,8 @@ pub struct Wire {
     pub capacity: usize,
     /// Bytes that the server has ever written.
     pub written: usize,
+    /// The last of them, for those who read along.
+    pub spied: Vec<u8>,
     /// When the server was told that it can write no more, unless it has written something since.
     pub blocked_since: Option<u64>,
     /// It is to be told when it can.
@@ -94,6 +96,7 @@ impl Wire {
             downlink: VecDeque::new(),
             capacity,
             written: 0,
+            spied: Vec::new(),
             blocked_since: None,
             write_blocked: false,
             was_short: false,
@@ -282,6 +285,7 @@ impl Write for Near {
             return Err(ErrorKind::WouldBlock.into());
         }
         let bytes = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken);
+        wire.spied.extend(bytes.clone());
         if holds {
             wire.buffer.extend(bytes);
         } else {

@@ -7,16 +7,17 @@ use std::rc::Rc;
 use chat_server::chat::Chat;
 use chat_server::chat::ids::UserId;
 use chat_server::chat::name::RoomName;
-use chat_server::chat::record::{Event, Kept, Presence, Record};
+use chat_server::chat::record::{self, Event, Presence, Record};
 use chat_server::chat::state::State;
 use chat_server::clock::Millis;
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer};
 use chat_server::server::settings::ConnectionLimits;
-use chat_server::service::{Hello, Incoming, Outcome, Service};
+use chat_server::service::{Hello, Incoming, Kept, Outcome, Service};
 use chat_server::wire::line::LineMode;
 
+use crate::late::LateStore;
 use crate::model::{Heard, Model, Target};
 use crate::stage::{Links, address_of};
 
@@ -32,6 +33,7 @@ pub struct Watch {
     pub groups: usize,
     pub model: Rc<RefCell<Model>>,
     pub limits: ConnectionLimits,
+    pub store: LateStore,
     pub links: Links,
     pub ids: BTreeMap<usize, ClientId>,
     /// Who is which user of the chat.
@@ -101,6 +103,7 @@ impl Watch {
         let mut is_done = false;
         for record in &self.chat.records_so_far()[self.followed..] {
             let Some((by, target, text)) = self.said(record) else { continue };
+            self.store.said(text);
             assert!(!is_done, "{speaker:?} is heard before those who waited");
             if !self.model.borrow_mut().served(by, &target, text, out.now()) {
                 assert_eq!(Some(by), speaker, "who says {text:?} to {target:?}");
@@ -111,6 +114,27 @@ impl Watch {
         is_done
     }
 
+    /// The chat is about to do something.
+    fn begin(&mut self, out: &mut Delivery) {
+        self.model.borrow_mut().losing = false;
+        self.store.record(out);
+    }
+
+    /// Those for whom nothing is left that may be written are not behind.
+    fn note_caught_up(&self, out: &Delivery) {
+        let links = self.links.borrow();
+        for (number, &client) in self.ids.iter().filter(|_| self.store.is_on()) {
+            let Some(link) = links.get(number) else { continue };
+            let wire = link.wire.borrow();
+            if wire.dropped {
+                continue;
+            }
+            if out.unsent_bytes(client) == 0 && wire.downlink.is_empty() && !wire.write_blocked {
+                self.model.borrow_mut().client(*number).caught_up_at = out.now().ms;
+            }
+        }
+    }
+
     /// Who says what to whom.
     fn said<'a>(&self, record: &'a Record) -> Option<(usize, Target, &'a str)> {
         let key = |room| {
@@ -119,10 +143,12 @@ impl Watch {
         };
         let Event::Kept(kept) = &record.event else { return None };
         let (target, text) = match kept {
-            Kept::Said { room, message, .. } => (key(*room), message.text()),
-            Kept::TopicSet { room, topic } => (key(*room), &**topic),
-            Kept::Direct { to, text, .. } => (Target::Person(self.users[to]), &**text),
-            Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. } => return None,
+            record::Kept::Said { room, message, .. } => (key(*room), message.text()),
+            record::Kept::TopicSet { room, topic } => (key(*room), &**topic),
+            record::Kept::Direct { to, text, .. } => (Target::Person(self.users[to]), &**text),
+            record::Kept::Opened { .. }
+            | record::Kept::Closed { .. }
+            | record::Kept::HistoryCut { .. } => return None,
         };
         Some((self.users[&record.by], target, text))
     }
@@ -155,6 +181,7 @@ impl Service for Watch {
             "{client} is no terminal"
         );
         self.ids.insert(number, client);
+        self.begin(out);
         self.model.borrow_mut().listens(number);
         self.chat.listens(client, out);
     }
@@ -182,6 +209,7 @@ impl Service for Watch {
             println!("{:>7} {client} {hello:?} {:?}", out.now().ms, out.encoding(client));
         }
         self.ids.insert(number(client), client);
+        self.begin(out);
         self.chat.opened(client, hello, out);
         for record in &self.chat.records_so_far()[self.followed..] {
             if let Event::Presence(Presence::Connected { .. }) = record.event {
@@ -206,6 +234,7 @@ impl Service for Watch {
     }
 
     fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        self.begin(out);
         self.chat.clear(what, out);
         if self.trace {
             println!("{:>7} {what:?} is clear", out.now().ms);
@@ -223,6 +252,7 @@ impl Service for Watch {
         let types_in = self.model.borrow().types_in(number(client)).map(Target::Room);
         let behind = target.as_ref().and_then(|target| self.behind(target, out));
         let is_dropped = types_in.is_some_and(|target| self.is_congested(&target, out));
+        self.begin(out);
         let taken = self.chat.message(client, message, out);
         if self.trace {
             println!(
@@ -266,10 +296,14 @@ impl Service for Watch {
     }
 
     fn next_deadline(&self) -> Option<Millis> {
-        self.chat.next_deadline()
+        [self.chat.next_deadline(), self.store.next_deadline()].into_iter().flatten().min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
+        if self.chat.next_deadline().is_none_or(|at| at > out.now().ms) {
+            return;
+        }
+        self.begin(out);
         self.chat.tick(out);
         self.follow(None, out);
         self.model.borrow_mut().tell_sums(out.now().unix_ms);
@@ -284,13 +318,35 @@ impl Service for Watch {
         for record in self.chat.take_records() {
             self.shadow.apply(record);
         }
+        self.store.append(out.now().ms);
+        self.note_caught_up(out);
+        let losing = std::mem::take(&mut self.model.borrow_mut().losing);
+        let stays = self
+            .ids
+            .keys()
+            .find(|&&number| number <= self.store.lost_upto && self.model.borrow().is_here(number));
+        assert!(!losing || stays.is_none(), "client {stays:?} knows what was lost");
         self.groups += 1;
         if self.groups.is_multiple_of(COMPARE_EVERY) {
             self.compare_shadow();
         }
     }
 
+    fn stored(&mut self, out: &mut Delivery) -> Kept {
+        let kept = self.store.stored(&self.links, !self.model.borrow().calm, out);
+        if kept == Kept::Lost {
+            self.model.borrow_mut().losing = true;
+            if self.trace {
+                println!("{:>7} groups are lost", out.now().ms);
+            }
+        }
+        kept
+    }
+
     fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        if !self.model.borrow().losing {
+            self.store.record(out);
+        }
         if self.trace {
             println!("{:>7} {client} leaves", out.now().ms);
         }

@@ -19,6 +19,7 @@ use fastrand::Rng;
 
 use crate::ask::Dialect;
 use crate::habit::Habit;
+use crate::late::LateStore;
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::person::{End, Person};
@@ -99,6 +100,7 @@ impl World {
             chat: Chat::retaining_records(chat_settings),
             model: Rc::clone(&model),
             limits,
+            store: LateStore::new(seed, scenario == Scenario::Few),
             links: Rc::clone(&links),
             ids: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -360,13 +362,14 @@ impl World {
     /// Notes who may have been let go for what all together held: those that were closed meanwhile,
     /// those that were closing, and those that had not come in.
     fn note_let_go(&mut self) {
+        let lost_upto = self.stage.server.service().store.lost_upto;
         let searches = self.stage.server.metrics().memory_searches;
         let is_new = searches > std::mem::replace(&mut self.memory_searches, searches);
         let model = &mut *self.model.borrow_mut();
         for person in &mut self.people {
             let is_unknown = person.end.is_some() || !model.is_here(person.number);
             let may_be_let_go = model.client(person.number).may_be_let_go;
-            person.let_go |= may_be_let_go || is_new && is_unknown;
+            person.let_go |= may_be_let_go || is_new && is_unknown || person.number <= lost_upto;
         }
     }
 
@@ -378,9 +381,10 @@ impl World {
         // So many at most are spoken to at once, but by those who speak to a big room.
         let prompt = clients.min(60);
         // Every other turn keeps what rooms say.
+        let is_held = self.stage.server.unstored_groups() > 0;
         let patience = 6 + 2 * prompt / limits.writes_max + 2 * clients / limits.bulk_writes_min;
         for person in &mut self.people {
-            person.check_hunger(model, self.stage.now, self.stage.turns, patience);
+            person.check_hunger(model, self.stage.now, self.stage.turns, patience, is_held);
         }
     }
 
@@ -388,6 +392,7 @@ impl World {
 
     /// Judges and forgets those whose connections are over on both sides.
     fn bury(&mut self) {
+        let lost_upto = self.stage.server.service().store.lost_upto;
         let model = &mut *self.model.borrow_mut();
         self.people.retain_mut(|person| {
             let gone = person.wire.borrow().dropped && person.is_over();
@@ -400,7 +405,9 @@ impl World {
         });
         self.visitors.retain_mut(|visitor| {
             let gone = visitor.wire.borrow().dropped;
-            if gone {
+            if gone && visitor.number <= lost_upto {
+                model.forget(visitor.number);
+            } else if gone {
                 visitor.judge();
                 model.forget(visitor.number);
             } else {
@@ -413,6 +420,7 @@ impl World {
     /// Nobody says anything more, and everybody reads: whatever is owed arrives, and the silent are
     /// found.
     fn calm(&mut self) {
+        self.model.borrow_mut().calm = true;
         let limits = self.stage.limits;
         let patience =
             2 * limits.wire.ping_after_ms + limits.wire.pong_ms + 2 * limits.delivery.too_slow_ms;

@@ -72,6 +72,15 @@ pub struct Published {
     pub members: usize,
 }
 
+/// What has been handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frozen {
+    /// One for each encoding in use.
+    pub batches: usize,
+    /// Bytes of all of them together.
+    pub bytes: usize,
+}
+
 impl Channel {
     /// Members of every encoding together.
     pub fn members(&self) -> usize {
@@ -162,20 +171,31 @@ impl Channel {
     }
 
     /// Freezes the batch of every encoding and hands each member its share, with the number of
-    /// members of that encoding. Returns how many batches there were.
+    /// members of that encoding.
     pub fn freeze(
         &mut self,
         account: &MemoryAccount,
         mut give: impl FnMut(ClientId, Share<'_>, usize),
-    ) -> usize {
-        let mut frozen = 0;
+    ) -> Frozen {
+        let mut frozen = Frozen::default();
         for subscribers in &mut self.subscribers {
             if !subscribers.batch.is_empty() {
+                frozen.batches += 1;
+                frozen.bytes += subscribers.batch.len();
                 subscribers.freeze(account, &mut give);
-                frozen += 1;
             }
         }
         frozen
+    }
+
+    /// Drops what was published and has not been handed out.
+    pub fn drop_batches(&mut self) {
+        for subscribers in &mut self.subscribers {
+            subscribers.batch = Vec::new();
+            subscribers.sender_copies.clear();
+            subscribers.members.iter_mut().for_each(|member| member.from = 0);
+        }
+        self.has_batch = false;
     }
 
     /// Gives up memory that the next burst can have anew.

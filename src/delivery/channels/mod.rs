@@ -19,7 +19,7 @@ use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::limits::DeliveryLimits;
 use crate::ids::ClientId;
 use crate::memory::MemoryAccount;
-use channel::{Channel, Published};
+use channel::{Channel, Frozen, Published};
 
 /// What may be published in one turn, in high-water marks: a quarter of what a client may have
 /// queued.
@@ -182,15 +182,23 @@ impl Channels {
 
     /// Freezes the batches of the next channel that has any, and hands them to its members:
     /// `give` gets the member, its share, and how many members the batch has. Returns the channel
-    /// and the number of its batches.
+    /// and what was handed out.
     pub fn freeze_next(
         &mut self,
         give: impl FnMut(ClientId, Share<'_>, usize),
-    ) -> Option<(ChannelId, usize)> {
+    ) -> Option<(ChannelId, Frozen)> {
         let id = self.with_batch.pop_front()?;
         let channel = &mut self.slab[id.index()];
         channel.has_batch = false;
         Some((id, channel.freeze(&self.account, give)))
+    }
+
+    /// Drops what was published and has not been handed out.
+    pub fn drop_batches(&mut self) {
+        for id in self.with_batch.drain(..) {
+            self.slab[id.index()].drop_batches();
+        }
+        self.reset_published();
     }
 
     /// Whether a channel's batch holds as much as a client should have queued.

@@ -112,7 +112,7 @@ fn all_members_share_the_same_bytes() {
         Share::Batch(frame) => frames.push(frame),
         Share::Copy(_) => panic!("nobody has a copy of its own"),
     });
-    assert_eq!(batches, 1);
+    assert_eq!((batches.batches, batches.bytes), (1, 7));
     assert_eq!(frames, ["one two"; 3]);
     assert!(
         frames.iter().all(|frame| frame.as_ptr() == frames[0].as_ptr()),

@@ -2,6 +2,7 @@
 //! occasion.
 
 mod memory;
+mod stored;
 mod streams;
 mod wires;
 
@@ -173,6 +174,10 @@ impl Peer {
 
     fn unread(&self) -> usize {
         self.far.borrow().input.len()
+    }
+
+    fn is_shut(&self) -> bool {
+        self.far.borrow().is_shut
     }
 
     fn is_dropped(&self) -> bool {

@@ -56,10 +56,6 @@ impl Peer {
     fn take_bytes(&self) -> Vec<u8> {
         mem::take(&mut self.far.borrow_mut().output)
     }
-
-    fn is_shut(&self) -> bool {
-        self.far.borrow().is_shut
-    }
 }
 
 impl<A: Service> Sim<A> {

@@ -30,6 +30,7 @@ pub mod close_code {
     pub const UNSUPPORTED: u16 = 1003;
     pub const INVALID_DATA: u16 = 1007;
     pub const TOO_BIG: u16 = 1009;
+    pub const SERVICE_RESTART: u16 = 1012;
     pub const TRY_AGAIN_LATER: u16 = 1013;
 }
 
@@ -170,6 +171,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::Silent | CloseReason::GoingAway => {
             encode_close(out, close_code::GOING_AWAY, "");
         }
+        CloseReason::NotStored => encode_close(out, close_code::SERVICE_RESTART, "not stored"),
         CloseReason::TooLong(_) | CloseReason::Late | CloseReason::Foreign(_) => {}
     }
 }

@@ -81,6 +81,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
             outbox_mark_bytes,
             outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
             memory_bytes_max: usize::MAX,
+            held_bytes_max: usize::MAX,
             too_slow_ms: 1200,
             stalled_ms: 300,
             pace_ahead_ms: (settings[6] & 1 == 0).then_some(200),
