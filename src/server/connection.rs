@@ -80,7 +80,8 @@ pub struct Connection<S> {
     state: State,
     schedule: Schedule,
     input: Input,
-    /// Its bucket of requests has been empty, and has not been full since.
+    /// Its bucket of requests has been empty, or it has sent more than one visit serves; and its
+    /// bucket has not been full since.
     is_greedy: bool,
 }
 

@@ -104,12 +104,20 @@ impl<S: Stream, A: Service> Server<S, A> {
         true
     }
 
-    /// Charges a connection for the pings and requests that were served.
+    /// Charges a connection for the pings and requests that were served. One that has used up its
+    /// bucket, or has sent more of them at once than are served in one visit, comes after those
+    /// that have not: a thousand that are new have a thousand full buckets.
     fn end_visit(&mut self, id: ClientId) {
         let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
-        let requests = self.visit.requests;
-        if requests > 0 && self.buckets.spend(id, requests, now, &rate) {
-            self.connections[id.index()].set_greedy(true);
+        let Visit { requests, requests_max, .. } = self.visit;
+        if requests == 0 {
+            return;
+        }
+        let is_empty = self.buckets.spend(id, requests, now, &rate);
+        let connection = &mut self.connections[id.index()];
+        let has_more = requests >= requests_max && connection.is_ready();
+        if is_empty || has_more {
+            connection.set_greedy(true);
         }
     }
 
