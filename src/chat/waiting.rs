@@ -105,7 +105,17 @@ impl Chat {
                 let name = self.name_of(to).map_or("", Name::as_str).into();
                 Action::Direct { to, name, text: text.into() }
             }
-            _ => return Ok(None),
+            Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => return Ok(None),
         }))
     }
 

@@ -312,7 +312,10 @@ impl Delivery {
         self.clear_pressure(client);
         self.recipients.get_mut(client).is_discarding = true;
         self.recipients.drop_queue(client);
-        self.budget.withdraw(client);
+        // Answers are for nobody now: one that waits for the memory for one need not, and is heard.
+        if self.budget.withdraw(client) {
+            self.flow.wake_with(|woken| woken.push(client));
+        }
         self.flow.wake(Wait::ClientClear(client));
     }
 

@@ -234,9 +234,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.close_too_slow();
     }
 
-    /// The connection is over; it leaves the slab when the turn ends.
+    /// The connection is over; it leaves the slab when the turn ends. What is queued for it counts
+    /// no longer.
     pub(super) fn end(&mut self, id: ClientId) {
         if self.connections[id.index()].end() {
+            self.out.discard_output(id);
+            self.silent.remove(id, self.connections[id.index()].peer().ip());
             self.gone.push(id);
         }
     }

@@ -33,7 +33,7 @@ use crate::delivery::encoding::Encoding;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery};
 use crate::ids::{ClientId, Ticket};
-use crate::server::admission::{Admission, RecentAddresses, Rejection};
+use crate::server::admission::{Admission, RecentAddresses, Rejection, SilentClients};
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
@@ -62,6 +62,7 @@ pub struct Server<S, A> {
     browsers: RecentAddresses,
     /// Where people at terminals have connected from.
     terminals: RecentAddresses,
+    silent: SilentClients,
     service: A,
     out: Delivery,
     timers: Timers,
@@ -123,6 +124,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             addresses: Admission::new(settings.addresses),
             browsers: RecentAddresses::default(),
             terminals: RecentAddresses::default(),
+            silent: SilentClients::default(),
             site: service.site(),
             service,
             out,
