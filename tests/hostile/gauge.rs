@@ -1,7 +1,6 @@
 //! What the kernel says of the server's process.
 
 use std::fs;
-use std::time::Duration;
 
 use crate::common::Server;
 
@@ -32,12 +31,4 @@ impl Gauge {
         let descriptors = fs::read_dir(format!("{process}/fd")).expect("its descriptors").count();
         Gauge { resident_kib: field("VmRSS:"), peak_kib: field("VmHWM:"), descriptors }
     }
-}
-
-/// How long a thread has been ready to run and had no core for it, as others had them all; nothing
-/// where there is no Linux to ask.
-pub fn without_a_core(task: &str) -> Duration {
-    let told = fs::read_to_string(format!("/proc/{task}/schedstat")).unwrap_or_default();
-    let ns = told.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
-    Duration::from_nanos(ns.unwrap_or(0))
 }

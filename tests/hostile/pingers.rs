@@ -4,13 +4,13 @@
 //! What counts is how long they would have waited on a machine that does nothing else: the time for
 //! which the server, or they themselves, could have run and had no core is not the server's.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::common::{Client, Server};
-use crate::gauge::without_a_core;
 use crate::wire::{PING, PONG, frame, framed, json};
 
 /// Several, so that there is a ping often while each of them pings seldom enough for any limit.
@@ -59,4 +59,12 @@ fn ping(mut client: Client, server: &str, stop: &AtomicBool) -> Duration {
         thread::sleep(EVERY.saturating_sub(asked.elapsed()));
     }
     worst
+}
+
+/// How long a thread has been ready to run and had no core for it, as others had them all; nothing
+/// where there is no Linux to ask.
+fn without_a_core(task: &str) -> Duration {
+    let told = fs::read_to_string(format!("/proc/{task}/schedstat")).unwrap_or_default();
+    let ns = told.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.unwrap_or(0))
 }
