@@ -19,8 +19,8 @@ const TAIL_MAX: usize = 64 * 1024;
 /// larger. A longer one is shared: many may be let go at once in the middle of the same long frame.
 const COPIED_REST_MAX: usize = 4 * 1024;
 
-/// A tail buffer that grew larger than this is not kept for reuse.
-const TAIL_KEPT_MAX: usize = 4 * 1024;
+/// A tail may have so much room that it does not need while its client does not read.
+const TAIL_ROOM_MAX: usize = 4 * 1024;
 
 /// A queue of bytes to write: frames shared with other clients, then a tail of this client's own.
 ///
@@ -143,16 +143,22 @@ impl Outbox {
         self.check();
     }
 
-    /// Drops everything and gives back what would be too large to keep.
+    /// Drops everything. The tail keeps its room: a server that echoes large messages would have
+    /// the heap grow and shrink with each of them.
     pub fn reset(&mut self) {
         self.frames.clear();
         self.frames.shrink_to(8);
         self.tail.clear();
-        if self.tail.capacity() > TAIL_KEPT_MAX {
-            self.tail = Vec::new();
-        }
         self.sent = 0;
         self.bytes = 0;
+    }
+
+    /// Gives back the room that the tail had for an earlier, larger message: what is left is to
+    /// wait for its client to read.
+    pub fn give_up_room(&mut self) {
+        if self.tail.capacity() > TAIL_ROOM_MAX.max(2 * self.tail.len()) {
+            self.tail.shrink_to_fit();
+        }
     }
 
     /// Makes the tail a frame.
