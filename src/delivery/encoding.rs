@@ -167,6 +167,12 @@ mod tests {
                 let mut expected = Vec::new();
                 encode_frame(&mut expected, opcode, &content);
                 assert!(encode(WEBSOCKET, kind, &content) == expected, "{bytes} bytes");
+                for encoding in [Encoding::default(), WEBSOCKET, DEFLATED] {
+                    let mut whole = Vec::new();
+                    Encoder::new(encoding, &mut whole, &mut Compressor::default())
+                        .content(kind, &content);
+                    assert!(whole == encode(encoding, kind, &content), "{bytes} bytes");
+                }
             }
         }
     }

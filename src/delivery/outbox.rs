@@ -83,6 +83,17 @@ impl Outbox {
         added
     }
 
+    /// All that is queued, if it is in one piece: most writes are, and need no list of slices.
+    pub fn single(&self) -> Option<&[u8]> {
+        match self.frames.front() {
+            None => Some(&self.tail[self.sent..]),
+            Some(frame) if self.frames.len() == 1 && self.tail.is_empty() => {
+                Some(&frame[self.sent..])
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Fills `slices` with what comes next and returns how many it filled and how many bytes they
     /// hold.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> (usize, usize) {
@@ -237,6 +248,11 @@ mod tests {
                         let all: Vec<u8> = all.collect();
                         prop_assert_eq!(all.len(), offered);
                         prop_assert_eq!(offered == 0, oracle.is_empty());
+                        if let Some(single) = outbox.single() {
+                            prop_assert_eq!(single, &all[..]);
+                        } else {
+                            prop_assert!(count > 1);
+                        }
                         let taken = room.min(offered);
                         let expected: Vec<u8> = oracle.drain(..taken).collect();
                         prop_assert_eq!(&all[..taken], &expected[..]);
@@ -262,6 +278,22 @@ mod tests {
         }
         let held = outbox.own_bytes() + account.bytes();
         assert!(held < 500_000, "{held} bytes for 100,000 that are queued");
+    }
+
+    #[test]
+    fn what_waits_does_not_keep_the_room_of_what_was_before_it() {
+        let (mut outbox, account) = (Outbox::default(), MemoryAccount::default());
+        outbox.append(&account, |tail| tail.extend_from_slice(&[7; 50_000]));
+        outbox.advance(50_000);
+        outbox.reset();
+        outbox.append(&account, |tail| tail.extend_from_slice(b"a few words"));
+        assert!(outbox.own_bytes() >= 50_000, "the room is kept for the next message");
+        outbox.give_up_room();
+        assert!(outbox.own_bytes() < 100);
+        assert_eq!(outbox.bytes(), 11);
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        assert_eq!(outbox.slices(&mut slices), (1, 11));
+        assert_eq!(&slices[0][..], b"a few words");
     }
 
     #[test]

@@ -384,6 +384,7 @@ impl Recipients {
         }
         let spare_bytes = self.spare.queues.iter().map(|queue| queue.own_bytes()).sum::<usize>();
         assert_eq!(self.spare.bytes, spare_bytes, "what spare queues own");
+        assert!(spare_bytes <= SPARE_BYTES_MAX);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The floor: see benches/peers/bare.rs. It is no chat server, but shows what the kernel and the
+//! The floor: see benches/peers/bare.rs and bare_echo.rs. It is no chat server, but shows what the kernel and the
 //! load leave to have.
 
 use std::path::PathBuf;
@@ -9,7 +9,6 @@ use anyhow::Result;
 use crate::contender::{
     Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
 };
-use crate::payload::Payload;
 use crate::peers::bare::FAULT_VARIABLE;
 use crate::scenario::{Scenario, Work};
 
@@ -30,8 +29,8 @@ impl Contender for Bare {
     fn plays(&self, scenario: &Scenario) -> bool {
         match scenario.work {
             Work::Fanout { .. } => scenario.rooms == 1,
-            Work::Single | Work::Idle => true,
-            _ => false,
+            Work::Single | Work::Idle | Work::Echo { .. } | Work::EchoBySize { .. } => true,
+            Work::Rate { .. } | Work::Churn { .. } => false,
         }
     }
 
@@ -44,6 +43,9 @@ impl Contender for Bare {
     }
 
     fn launch(&self, start: &Start) -> Result<Command> {
+        if !start.scenario.work.is_chat() {
+            return Ok(hidden_peer(start, "bare-echo"));
+        }
         let mut command = hidden_peer(start, "bare");
         command.env(FAULT_VARIABLE, self.fault);
         Ok(command)
@@ -53,7 +55,7 @@ impl Contender for Bare {
         Vec::new()
     }
 
-    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(payload);
         out.push(b'\n');
     }
