@@ -15,11 +15,13 @@ use crate::scenario::{Scenario, Work};
 pub struct Bare {
     /// What it does wrong, for the benchmark to check itself: see `benches/peers/bare.rs`.
     pub fault: &'static str,
+    /// It sends back what it reads, and to nobody else.
+    pub is_echo: bool,
 }
 
 impl Contender for Bare {
     fn name(&self) -> &'static str {
-        "(bare loop)"
+        if self.is_echo { "(bare echo)" } else { "(bare loop)" }
     }
 
     fn wire(&self) -> Wire {
@@ -28,14 +30,15 @@ impl Contender for Bare {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match scenario.work {
+            work if self.is_echo => !work.is_chat(),
             Work::Fanout { .. } => scenario.rooms == 1,
-            Work::Single | Work::Idle | Work::Echo { .. } | Work::EchoBySize { .. } => true,
-            Work::Rate { .. } | Work::Churn { .. } => false,
+            Work::Single | Work::Idle => true,
+            _ => false,
         }
     }
 
     fn has_rooms(&self) -> bool {
-        false
+        self.is_echo
     }
 
     fn find(&self) -> Result<PathBuf, String> {
@@ -43,7 +46,7 @@ impl Contender for Bare {
     }
 
     fn launch(&self, start: &Start) -> Result<Command> {
-        if !start.scenario.work.is_chat() {
+        if self.is_echo {
             return Ok(hidden_peer(start, "bare-echo"));
         }
         let mut command = hidden_peer(start, "bare");
