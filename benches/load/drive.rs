@@ -111,6 +111,7 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
     fleet.settle()?;
     let sample = match scenario.work {
         Work::Echo { window } => echo(fleet, server, scenario.clients, window, budget),
+        Work::EchoBySize { .. } => echo(fleet, server, scenario.clients, 1, budget),
         Work::Fanout { window } => {
             fleet.sample_every(BURST_SAMPLE_EVERY);
             rounds(fleet, server, budget, |fleet, _| {

@@ -145,12 +145,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.keep_within_budget();
     }
 
-    /// Writes a large answer while it is in the cache, rather than after all others have been read,
-    /// and has its memory for the next one. Only if nothing else is going to be written to this
-    /// client in this turn: its input was read to the end, and no channel has a batch.
+    /// Writes an answer while it is in the cache, rather than after all others have been read, and
+    /// has its memory for the next one; its client goes on meanwhile. Only if nothing else is going
+    /// to be written to this client in this turn: its input was read to the end, and no channel has
+    /// a batch for it.
     fn write_while_warm(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
-        if connection.is_open() && connection.is_idle() && self.out.take_large(id) {
+        if connection.is_open() && connection.is_idle() && self.out.take_answer(id) {
             self.write(id);
         }
     }

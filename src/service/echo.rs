@@ -19,9 +19,7 @@ impl Service for Echo {
     fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        out.send(client, |to| {
-            to.message(message.kind, |buffer| buffer.extend_from_slice(message.bytes))
-        });
+        out.send(client, |to| to.content(message.kind, message.bytes));
         Outcome::Done
     }
 

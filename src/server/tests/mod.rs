@@ -478,6 +478,21 @@ fn a_read_is_bounded_and_the_next_turn_goes_on() {
 }
 
 #[test]
+fn an_answer_is_written_before_others_are_read_unless_more_is_coming() {
+    let mut sim = echo();
+    let (brief, talkative) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&brief, "hello\n");
+    sim.send(&talkative, lines('a', 20));
+    sim.server.receive(sim.now, || false);
+    assert_eq!(brief.output(), "hello\n");
+    assert_eq!(talkative.output(), "", "there is more to read: one write a turn");
+    sim.server.deliver(true);
+    assert_eq!((brief.far.borrow().writes, talkative.far.borrow().writes), (1, 1));
+    sim.settle();
+    assert_eq!(talkative.output(), lines('a', 20));
+}
+
+#[test]
 fn an_end_reported_with_the_last_bytes_is_seen() {
     let mut sim = broadcast();
     let (witness, peer) = (sim.connect(PLENTY), sim.connect(PLENTY));
