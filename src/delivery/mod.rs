@@ -324,8 +324,12 @@ impl Delivery {
         });
     }
 
-    /// Adds bytes of the wire itself that need not be copied.
+    /// Adds bytes of the wire itself that need not be copied, unless they are so short that a copy
+    /// takes less.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
+        if bytes.len() < SHARED_BYTES_MIN {
+            return self.append(client, &bytes);
+        }
         let priority = self.wire_priority();
         enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
             outbox.push(bytes, account)

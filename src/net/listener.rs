@@ -166,7 +166,10 @@ impl Listener {
             Ok(stream) => {
                 metrics.accepted += 1;
                 info!("Peer address: {peer}");
-                server.accept(stream, peer, now);
+                let key = server.accept(stream, peer, now);
+                // Its first bytes have mostly come along: read at once, a request has been answered
+                // and its connection closed before the poll would have told of either.
+                server.readable(key);
             }
             Err(error) => {
                 metrics.accept_errors += 1;

@@ -317,6 +317,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             let connection = self.connections.remove(id.index());
             self.addresses.disconnected(connection.peer().ip());
         }
+        let Server { timers, connections, .. } = self;
+        timers.keep(|id| connections.get(id.index()).is_some_and(|here| here.is(id)));
     }
 
     fn connection(&mut self, id: ClientId) -> Option<&mut Connection<S>> {

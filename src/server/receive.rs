@@ -344,6 +344,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
+        let input_bytes = input.len();
         let (step, used) = connection.wire.decode(input, &mut self.wires, now);
         let message = match step {
             Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
@@ -368,6 +369,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Step::Request(request) => {
                 self.visit.requests += 1;
+                if request.is_last() && used == input_bytes {
+                    self.connections[id.index()].end_input();
+                }
                 self.answer(id, &request);
                 return Some(used);
             }
