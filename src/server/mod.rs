@@ -167,6 +167,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.connections.vacant_key()
     }
 
+    /// The stream of the client with this key, if it is here.
+    pub fn stream(&mut self, key: usize) -> Option<&mut S> {
+        self.connections.get_mut(key).map(|connection| &mut connection.stream)
+    }
+
     /// Asks whether one more client may come from this peer's address. To be asked once, before
     /// [`Server::accept`].
     ///
