@@ -118,6 +118,11 @@ impl Delivery {
         !self.channels.have_batches() && self.recipients.take_large(client, bytes_min)
     }
 
+    /// What is queued for all clients together, in bytes.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.recipients.own_bytes() + self.account().shared_bytes()
+    }
+
     /// What a client has queued.
     pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
         self.recipients.get(client).outbox()
