@@ -16,12 +16,15 @@ pub enum Work {
     Idle,
     /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
     Churn { at_once: usize },
+    /// Every client asks over HTTP and asks again when it is answered: on the same connection, or on
+    /// one for each request.
+    Requests { is_kept: bool },
 }
 
 impl Work {
     /// Whether a message goes to more than its sender.
     pub fn is_chat(self) -> bool {
-        !matches!(self, Work::Echo { .. })
+        !matches!(self, Work::Echo { .. } | Work::Requests { .. })
     }
 
     /// What a server's CPU time is divided by.
@@ -30,6 +33,7 @@ impl Work {
             Work::Idle => "client",
             Work::Churn { .. } => "visit",
             Work::Echo { .. } => "message",
+            Work::Requests { .. } => "request",
             _ => "delivery",
         }
     }
@@ -117,6 +121,20 @@ pub fn all() -> Vec<Scenario> {
             10,
             1,
             "guests join 10 members, speak once and leave, 16 at a time",
+        ),
+        scenario(
+            "http-close",
+            Work::Requests { is_kept: false },
+            50,
+            1,
+            "50 clients ask over HTTP, with a connection for each request",
+        ),
+        scenario(
+            "http-kept",
+            Work::Requests { is_kept: true },
+            50,
+            1,
+            "50 clients ask over HTTP, each on one connection",
         ),
     ]
 }

@@ -218,14 +218,22 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// What must come first before this connection is read from or served. First bytes and requests
     /// wait for nobody else.
     pub(super) fn waits(&self, id: ClientId) -> Option<Wait> {
-        let is_refused = self.service.only_answers() && self.out.is_refused(id);
-        if is_refused || self.out.is_behind(id) {
+        if self.out.is_behind(id) {
             Some(Wait::ClientClear(id))
-        } else if self.connections[id.index()].wire.carries_messages() {
-            self.service.waits(id, &self.out)
-        } else {
+        } else if !self.connections[id.index()].wire.carries_messages() {
             None
+        } else if self.is_left_to_read_its_answers(id) {
+            Some(Wait::ClientClear(id))
+        } else {
+            self.service.waits(id, &self.out)
         }
+    }
+
+    /// Whether nothing is read from this client because it does not take its answers. If it has
+    /// ended its input it is read to that end, behind which it has `drain_ms` to take them.
+    fn is_left_to_read_its_answers(&self, id: ClientId) -> bool {
+        let has_end = self.connections[id.index()].has_reported_end();
+        self.service.only_answers() && !has_end && self.out.is_refused(id)
     }
 
     pub(super) fn wait(&mut self, id: ClientId, until: Wait) {

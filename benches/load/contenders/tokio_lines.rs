@@ -26,7 +26,7 @@ impl Contender for TokioLines {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        !self.at_once || scenario.work.is_chat()
+        scenario.work.is_chat() || !self.at_once && matches!(scenario.work, Work::Echo { .. })
     }
 
     /// A round of a million deliveries is a million writes.

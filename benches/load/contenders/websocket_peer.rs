@@ -20,6 +20,8 @@ pub struct WebSocketPeer {
     launch: fn(&Start) -> Command,
     /// A round of a million deliveries takes it ten seconds.
     is_slow: bool,
+    /// It answers requests as well.
+    has_http: bool,
 }
 
 /// Bun's built-in WebSocket server and its publish: see benches/peers/bun.js.
@@ -36,6 +38,7 @@ pub const BUN: WebSocketPeer = WebSocketPeer {
     },
     launch: |start| script(start, "bun.js"),
     is_slow: false,
+    has_http: true,
 };
 
 /// Node's `ws`: see benches/peers/ws.js.
@@ -54,6 +57,7 @@ pub const NODE_WS: WebSocketPeer = WebSocketPeer {
         command
     },
     is_slow: true,
+    has_http: false,
 };
 
 /// tokio-tungstenite the usual way: see benches/peers/tokio_websocket.rs.
@@ -62,6 +66,7 @@ pub const TUNGSTENITE: WebSocketPeer = WebSocketPeer {
     find: this_program,
     launch: |start| hidden_peer(start, "tokio-websocket"),
     is_slow: false,
+    has_http: false,
 };
 
 fn script(start: &Start, name: &str) -> Command {
@@ -79,8 +84,8 @@ impl Contender for WebSocketPeer {
         Wire::WebSocket
     }
 
-    fn plays(&self, _: &Scenario) -> bool {
-        true
+    fn plays(&self, scenario: &Scenario) -> bool {
+        self.has_http || !matches!(scenario.work, Work::Requests { .. })
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {
