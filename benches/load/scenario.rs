@@ -20,12 +20,15 @@ pub enum Work {
     Idle,
     /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
     Churn { at_once: usize },
+    /// Every client asks over HTTP and asks again when it is answered: on the same connection, or on
+    /// one for each request.
+    Requests { is_kept: bool },
 }
 
 impl Work {
     /// Whether a message goes to more than its sender.
     pub fn is_chat(self) -> bool {
-        !matches!(self, Work::Echo { .. } | Work::EchoBySize { .. })
+        !matches!(self, Work::Echo { .. } | Work::EchoBySize { .. } | Work::Requests { .. })
     }
 
     /// What a server's CPU time is divided by.
@@ -34,6 +37,7 @@ impl Work {
             Work::Idle => "client",
             Work::Churn { .. } => "visit",
             Work::Echo { .. } | Work::EchoBySize { .. } => "message",
+            Work::Requests { .. } => "request",
             _ => "delivery",
         }
     }
@@ -148,6 +152,20 @@ pub fn all() -> Vec<Scenario> {
             10,
             1,
             "guests join 10 members, speak once and leave, 16 at a time",
+        ),
+        scenario(
+            "http-close",
+            Work::Requests { is_kept: false },
+            50,
+            1,
+            "50 clients ask over HTTP, with a connection for each request",
+        ),
+        scenario(
+            "http-kept",
+            Work::Requests { is_kept: true },
+            50,
+            1,
+            "50 clients ask over HTTP, each on one connection",
         ),
     ]);
     all

@@ -155,7 +155,7 @@ impl<A: Service> EventLoop<A> {
         }
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the worker has done.
-        self.listener.accept(self.poll.registry(), &mut self.server, &mut self.metrics, now);
+        self.listener.accept(&mut self.server, &mut self.metrics, now);
         while let Some((ticket, answer)) = self.worker.take_done() {
             self.server.completed(ticket, answer, now);
         }
@@ -165,6 +165,7 @@ impl<A: Service> EventLoop<A> {
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
+        self.listener.register_new(self.poll.registry(), &mut self.server, &mut self.metrics);
         self.start_jobs(now);
         Ok(self.stop_or_go_on(stop, now))
     }

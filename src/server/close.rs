@@ -7,7 +7,7 @@
 //! 2. *Lingering*, once it is *settled*: its outbox is empty and its stream wants to write nothing.
 //!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
 //!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
-//!    the end of its input has been read.
+//!    the end of its input has been read, or a request behind which it has said that none follows.
 //! 3. *Gone*: it leaves the slab at the end of the turn.
 //!
 //! A connection that breaks is gone at once, unless something it has said is still to be served.

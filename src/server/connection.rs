@@ -150,7 +150,7 @@ impl<S> Connection<S> {
         self.wire = Wire::new(mode, now);
     }
 
-    /// The end of its input has been read.
+    /// The end of its input has been read, or it has said that nothing more will come.
     pub(super) fn end_input(&mut self) {
         if let State::Open(standing) = self.state {
             self.state = State::Ending(standing);

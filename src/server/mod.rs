@@ -169,6 +169,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.connections.vacant_key()
     }
 
+    /// The stream of the client with this key, if it is here.
+    pub fn stream(&mut self, key: usize) -> Option<&mut S> {
+        self.connections.get_mut(key).map(|connection| &mut connection.stream)
+    }
+
     /// Asks whether one more client may come from this peer's address. To be asked once, before
     /// [`Server::accept`].
     ///
@@ -319,6 +324,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             let connection = self.connections.remove(id.index());
             self.addresses.disconnected(connection.peer().ip());
         }
+        let Server { timers, connections, .. } = self;
+        timers.keep(|id| connections.get(id.index()).is_some_and(|here| here.is(id)));
     }
 
     fn connection(&mut self, id: ClientId) -> Option<&mut Connection<S>> {

@@ -36,6 +36,7 @@ impl Contender for ChatServer {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
+            (mode, Work::Requests { .. }) => mode == Mode::Chat && self.wire == Wire::WebSocket,
             (Mode::Echo, work) => !work.is_chat(),
             (Mode::Broadcast, work) => {
                 work.is_chat() && !matches!(work, Work::Fanout { .. } if scenario.rooms > 1)

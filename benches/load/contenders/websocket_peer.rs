@@ -19,7 +19,7 @@ pub struct WebSocketPeer {
     launch: fn(&Start) -> Command,
     /// A round of a million deliveries takes it ten seconds.
     is_slow: bool,
-    /// Its echo is worth a closer look.
+    /// Its echo by size and its HTTP are measured, too.
     is_close: bool,
 }
 
@@ -84,7 +84,8 @@ impl Contender for WebSocketPeer {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        self.is_close || !matches!(scenario.work, Work::EchoBySize { .. })
+        let is_detail = matches!(scenario.work, Work::EchoBySize { .. } | Work::Requests { .. });
+        self.is_close || !is_detail
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {
