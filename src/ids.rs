@@ -14,6 +14,9 @@ pub struct ClientId {
 }
 
 impl ClientId {
+    /// None is ordered before it.
+    pub(crate) const FIRST: ClientId = ClientId { key: 0, serial: 0 };
+
     pub(crate) fn new(key: usize, serial: u32) -> ClientId {
         let key = u32::try_from(key).expect("descriptors, and so clients, are fewer than 2^32");
         ClientId { key, serial }

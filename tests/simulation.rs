@@ -4,8 +4,9 @@
 //! Every run draws its limits, its faults and its people anew from its seed, and a run with the
 //! same seed is the same run. MaxClients are of the chat, with a few people who do all that there
 //! is to do, on a port that speaks everything or one thing only; some have a room so big that it is
-//! written to in bulk; some are of echo and broadcast; some of a chat that keeps what is said, whose
-//! server crashes. Many end with a stop of the server.
+//! written to in bulk; in some a room is flooded and read slowly, and a word has its time; some are
+//! of echo and broadcast; some of a chat that keeps what is said, whose server crashes. Many end
+//! with a stop of the server.
 //!
 //! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its
 //! own runs it alone; `SIMULATION_TRACE=1` prints what the service heard.
@@ -42,6 +43,8 @@ mod screen;
 mod settings;
 #[path = "simulation/stage.rs"]
 mod stage;
+#[path = "simulation/steady.rs"]
+mod steady;
 #[path = "simulation/stream.rs"]
 mod stream;
 #[path = "simulation/talker.rs"]
@@ -59,6 +62,7 @@ use std::thread;
 
 use kept::KeptWorld;
 use plain::Plain;
+use steady::Steady;
 use world::{Scenario, Tally, World};
 
 const RUNS: u64 = 2000;
@@ -68,6 +72,9 @@ const STEPS: usize = 60;
 const FOUND: &[u64] = &[];
 /// One run in so many is of echo or broadcast, and two are of a chat that keeps what is said.
 const PLAIN_EVERY: u64 = 8;
+/// One run in so many is of a flooded room with members who read slowly and steadily.
+const STEADY_EVERY: u64 = 16;
+const STEADY_STEPS: usize = 300;
 /// One run in so many has a big room.
 const CROWD_EVERY: u64 = 500;
 
@@ -93,6 +100,7 @@ fn run(seed: u64) -> Tally {
     match (seed % CROWD_EVERY, seed % PLAIN_EVERY) {
         (_, 5) => Plain::new(seed).run(STEPS),
         (_, 2 | 6) => KeptWorld::new(seed).run(STEPS),
+        (_, 3) if seed % STEADY_EVERY == 3 => Steady::new(seed).run(STEADY_STEPS),
         (100, _) => World::new(seed, Scenario::Crowd).run(3 * STEPS),
         _ => World::new(seed, Scenario::Few).run(STEPS),
     }

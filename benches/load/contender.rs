@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::payload::Payload;
 use crate::scenario::Scenario;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
@@ -134,8 +133,8 @@ pub trait Contender {
     }
 
     fn greeting(&self, who: &Identity, scenario: &Scenario) -> Vec<Step>;
-    /// Appends a message as its client sends it.
-    fn say(&self, who: &Identity, payload: &Payload, out: &mut Vec<u8>);
+    /// Appends a message as its client sends it: a payload, and what fills it up.
+    fn say(&self, who: &Identity, payload: &[u8], out: &mut Vec<u8>);
     /// What a client sends before it closes its side.
     fn closing_bytes(&self) -> Vec<u8> {
         Vec::new()

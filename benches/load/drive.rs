@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use crate::contender::Contender;
 use crate::fleet::Fleet;
 use crate::machine;
+use crate::requests;
 use crate::scenario::{Scenario, Work};
 use crate::server::Server;
 
@@ -39,6 +40,20 @@ pub struct Sample {
 }
 
 impl Sample {
+    fn empty() -> Result<Sample> {
+        Ok(Sample {
+            wall_s: 0.0,
+            messages: 0,
+            deliveries: 0,
+            units: 0,
+            server_cpu_s: 0.0,
+            load_cpu_s: 0.0,
+            resident_bytes: 0,
+            bytes_per_client: None,
+            latency_ns: Histogram::new(3)?,
+        })
+    }
+
     pub fn server_us_per_unit(&self) -> f64 {
         self.server_cpu_s * 1e6 / self.units as f64
     }
@@ -98,6 +113,10 @@ pub fn run(
     run: u16,
 ) -> Result<Sample> {
     let mut server = Server::start(contender, scenario)?;
+    if let Work::Requests { is_kept } = scenario.work {
+        let result = requests::run(&server, scenario, is_kept, budget, Sample::empty()?);
+        return result.map_err(|error| server.explain(error));
+    }
     let result = Fleet::new(contender, scenario, server.address, run)
         .and_then(|mut fleet| work(&mut fleet, &server, scenario, budget));
     result.map_err(|error| server.explain(error))
@@ -111,6 +130,7 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
     fleet.settle()?;
     let sample = match scenario.work {
         Work::Echo { window } => echo(fleet, server, scenario.clients, window, budget),
+        Work::EchoBySize { .. } => echo(fleet, server, scenario.clients, 1, budget),
         Work::Fanout { window } => {
             fleet.sample_every(BURST_SAMPLE_EVERY);
             rounds(fleet, server, budget, |fleet, _| {
@@ -126,7 +146,7 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
             rate(fleet, server, scenario.clients, deliveries_per_s, budget)
         }
         Work::Churn { at_once } => churn(fleet, server, scenario.clients, at_once, budget),
-        Work::Idle => unreachable!("done above"),
+        Work::Idle | Work::Requests { .. } => unreachable!("done above"),
     }?;
     fleet.finish()?;
     Ok(sample)

@@ -12,6 +12,7 @@ mod peers;
 mod plan;
 mod plot;
 mod report;
+mod requests;
 mod scenario;
 mod self_check;
 mod server;

@@ -6,12 +6,17 @@
 //!  8..16  message number, hexadecimal, unique within the run
 //! 16..32  when it was said: nanoseconds on the clock of the load, hexadecimal
 //! ```
-//! All of it is printable ASCII, so that it passes a chat server unchanged, in text frames too.
+//! Longer messages are filled up with dots behind it. All of it is printable ASCII, so that it passes a chat server unchanged, in text frames too.
 
 pub const PAYLOAD_BYTES: usize = 32;
 
-/// A finished message, ready to be framed.
+/// What distinguishes a message.
 pub type Payload = [u8; PAYLOAD_BYTES];
+
+/// What fills a message up to its length.
+pub fn padding(message_bytes: usize) -> Vec<u8> {
+    vec![b'.'; message_bytes - PAYLOAD_BYTES]
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -52,7 +57,7 @@ impl Stamp {
 }
 
 /// Makes the next message of what was said at the same time.
-pub fn renumber(payload: &mut Payload, number: u32) {
+pub fn renumber(payload: &mut [u8], number: u32) {
     payload[8..16].copy_from_slice(&hex(number));
 }
 

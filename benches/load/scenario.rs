@@ -1,10 +1,14 @@
 //! What is measured. A new scenario is one more line in [`all`], and a new kind of work one more
 //! arm in `drive::run`.
 
+use crate::payload::PAYLOAD_BYTES;
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Work {
     /// Every client gets its own messages back and keeps `window` of them in flight.
     Echo { window: u32 },
+    /// The same with one message in flight, of this length: closed loops.
+    EchoBySize { bytes: usize },
     /// All clients of a room send `window` messages at once; the next round starts when all have
     /// arrived everywhere.
     Fanout { window: u32 },
@@ -16,12 +20,15 @@ pub enum Work {
     Idle,
     /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
     Churn { at_once: usize },
+    /// Every client asks over HTTP and asks again when it is answered: on the same connection, or on
+    /// one for each request.
+    Requests { is_kept: bool },
 }
 
 impl Work {
     /// Whether a message goes to more than its sender.
     pub fn is_chat(self) -> bool {
-        !matches!(self, Work::Echo { .. })
+        !matches!(self, Work::Echo { .. } | Work::EchoBySize { .. } | Work::Requests { .. })
     }
 
     /// What a server's CPU time is divided by.
@@ -29,7 +36,8 @@ impl Work {
         match self {
             Work::Idle => "client",
             Work::Churn { .. } => "visit",
-            Work::Echo { .. } => "message",
+            Work::Echo { .. } | Work::EchoBySize { .. } => "message",
+            Work::Requests { .. } => "request",
             _ => "delivery",
         }
     }
@@ -44,9 +52,36 @@ pub struct Scenario {
     pub says: &'static str,
 }
 
+impl Scenario {
+    /// How long a message is, a line's ending not counted.
+    pub fn message_bytes(&self) -> usize {
+        match self.work {
+            Work::EchoBySize { bytes } => bytes,
+            _ => PAYLOAD_BYTES,
+        }
+    }
+}
+
+/// Names, clients, and how long their messages are.
+const ECHO_BY_SIZE: [(&str, usize, usize, &str); 9] = [
+    ("echo-4x32", 4, 32, "4 connections, 1 message of 32 bytes in flight each"),
+    ("echo-4x1024", 4, 1024, "4 connections, 1 message of 1,024 bytes in flight each"),
+    ("echo-4x16384", 4, 16_384, "4 connections, 1 message of 16,384 bytes in flight each"),
+    ("echo-4x65535", 4, 65_535, "4 connections, 1 message of 65,535 bytes in flight each"),
+    ("echo-32x32", 32, 32, "32 connections, 1 message of 32 bytes in flight each"),
+    ("echo-200x32", 200, 32, "200 connections, 1 message of 32 bytes in flight each"),
+    ("echo-200x1024", 200, 1024, "200 connections, 1 message of 1,024 bytes in flight each"),
+    ("echo-200x16384", 200, 16_384, "200 connections, 1 message of 16,384 bytes in flight each"),
+    ("echo-200x65535", 200, 65_535, "200 connections, 1 message of 65,535 bytes in flight each"),
+];
+
 pub fn all() -> Vec<Scenario> {
     let scenario = |name, work, clients, rooms, says| Scenario { name, work, clients, rooms, says };
-    vec![
+    let by_size = |&(name, clients, bytes, says)| {
+        scenario(name, Work::EchoBySize { bytes }, clients, clients, says)
+    };
+    let mut all: Vec<Scenario> = ECHO_BY_SIZE.iter().map(by_size).collect();
+    all.extend([
         scenario(
             "echo-1",
             Work::Echo { window: 1 },
@@ -118,5 +153,20 @@ pub fn all() -> Vec<Scenario> {
             1,
             "guests join 10 members, speak once and leave, 16 at a time",
         ),
-    ]
+        scenario(
+            "http-close",
+            Work::Requests { is_kept: false },
+            50,
+            1,
+            "50 clients ask over HTTP, with a connection for each request",
+        ),
+        scenario(
+            "http-kept",
+            Work::Requests { is_kept: true },
+            50,
+            1,
+            "50 clients ask over HTTP, each on one connection",
+        ),
+    ]);
+    all
 }

@@ -72,7 +72,6 @@ impl Shape {
     /// can differ in.
     pub fn new(one: &[u8], other: &[u8], end: &[u8], stamp: Stamp) -> Shape {
         assert_eq!(one.len(), other.len(), "deliveries of one run have one length");
-        assert!(end.len() <= 8, "the end of a delivery fits into a word");
         let record_bytes = one.len() + PAYLOAD_BYTES + end.len();
         let words = |kind| {
             let mut known = vec![0; record_bytes];

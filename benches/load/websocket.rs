@@ -1,7 +1,6 @@
 //! As much of RFC 6455 as a client needs that knows what it will be sent.
 
 use crate::contender::{Step, Verdict};
-use crate::payload::Payload;
 
 const FIN_TEXT: u8 = 0x81;
 const FIN_CLOSE: u8 = 0x88;
@@ -25,7 +24,7 @@ pub fn greeting(path: &str) -> Vec<Step> {
     ]
 }
 
-pub fn push_text(payload: &Payload, out: &mut Vec<u8>) {
+pub fn push_text(payload: &[u8], out: &mut Vec<u8>) {
     push_frame(FIN_TEXT, payload, out);
 }
 
@@ -35,11 +34,10 @@ pub fn close() -> Vec<u8> {
     frame
 }
 
-/// The start of an unmasked text frame that carries `before` and then a payload.
-pub fn head(before: &[u8]) -> Vec<u8> {
-    let bytes = before.len() + crate::payload::PAYLOAD_BYTES;
-    assert!(bytes < 126, "deliveries fit into a short frame");
-    let mut head = vec![FIN_TEXT, bytes as u8];
+/// The start of an unmasked text frame that carries `before` and then a message of this length.
+pub fn head(before: &[u8], message_bytes: usize) -> Vec<u8> {
+    let mut head = Vec::new();
+    push_header(FIN_TEXT, 0, before.len() + message_bytes, &mut head);
     head.extend_from_slice(before);
     head
 }
@@ -75,10 +73,20 @@ pub fn nothing_else(text: &[u8]) -> Verdict {
 }
 
 fn push_frame(first: u8, body: &[u8], out: &mut Vec<u8>) {
-    assert!(body.len() < 126, "the load sends short frames only");
-    out.extend_from_slice(&[first, MASKED | body.len() as u8]);
+    push_header(first, MASKED, body.len(), out);
     out.extend_from_slice(&MASK);
     out.extend(body.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+}
+
+fn push_header(first: u8, masked: u8, body_bytes: usize, out: &mut Vec<u8>) {
+    out.push(first);
+    match u16::try_from(body_bytes).expect("the load sends frames of less than 64 KiB only") {
+        short @ 0..126 => out.push(masked | short as u8),
+        medium => {
+            out.push(masked | 126);
+            out.extend_from_slice(&medium.to_be_bytes());
+        }
+    }
 }
 
 fn header_and_body_bytes(bytes: &[u8]) -> Option<(usize, usize)> {

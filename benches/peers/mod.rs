@@ -2,6 +2,7 @@
 //! their own.
 
 pub mod bare;
+mod bare_echo;
 mod tokio_echo;
 mod tokio_lines;
 mod tokio_websocket;
@@ -21,6 +22,9 @@ pub fn run(kind: &str, port: u16) -> io::Result<()> {
     let listener = TcpListener::from(socket);
     if kind == "bare" {
         return bare::run(listener);
+    }
+    if kind == "bare-echo" {
+        return bare_echo::run(listener);
     }
     // One thread, since all servers get one core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;

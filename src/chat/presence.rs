@@ -106,7 +106,7 @@ impl PresenceSums {
             self.due.pop_front();
             let Some(room) = self.rooms.get_mut(&id) else { continue };
             let Some(sum) = room.sum.take() else { continue };
-            while room.bucket.try_take(now_ms, &limits.rate).is_ok() {}
+            room.bucket.drain(now_ms, &limits.rate);
             room.last_change = now_ms;
             return Some((id, sum));
         }

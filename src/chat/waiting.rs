@@ -37,6 +37,7 @@ impl Chat {
             | Request::Search { .. }
             | Request::Typing { .. }
             | Request::Help { .. }
+            | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Nothing => None,
         }
@@ -112,7 +113,18 @@ impl Chat {
                 let key = key.as_deref().map(Box::from);
                 Action::Direct { to, name, text: text.into(), key }
             }
-            _ => return Ok(None),
+            Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => return Ok(None),
         }))
     }
 

@@ -5,7 +5,7 @@
 //! hold. Past all of it the server lets clients go, down to seven eighths: so each time an eighth is
 //! won, which pays for the search.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
@@ -20,7 +20,8 @@ const GRANT_EVERY_MS: Millis = 20;
 
 /// Who holds what, and who waits until there is memory for a large answer.
 ///
-/// Invariant: nobody is on `granted` that waits, or is closed.
+/// Invariant: nobody is on `granted` that waits, or is closed. `places` has the number of everybody
+/// who waits, under which they are in `waiting`.
 #[derive(Debug)]
 pub struct Budget {
     pub account: MemoryAccount,
@@ -29,7 +30,10 @@ pub struct Budget {
     answer_bytes_max: usize,
     /// What the service holds for clients.
     service_bytes: usize,
-    waiting: VecDeque<ClientId>,
+    /// In the order in which they came.
+    waiting: BTreeMap<u64, ClientId>,
+    places: HashMap<ClientId, u64>,
+    next_number: u64,
     /// While memory is short, the next one gets an answer then.
     grant_at: Millis,
     /// They have waited, and may have their answer.
@@ -43,7 +47,9 @@ impl Budget {
             bytes_max,
             answer_bytes_max,
             service_bytes: 0,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            places: HashMap::new(),
+            next_number: 0,
             grant_at: 0,
             granted: Vec::new(),
         }
@@ -59,12 +65,17 @@ impl Budget {
         if self.waiting.is_empty() {
             self.grant_at = now_ms + GRANT_EVERY_MS;
         }
-        self.waiting.push_back(client);
+        self.waiting.insert(self.next_number, client);
+        self.places.insert(client, self.next_number);
+        self.next_number += 1;
     }
 
-    /// A client has no use for its grant: it has gone, or waits for something else.
-    pub fn withdraw(&mut self, client: ClientId) {
+    /// A client has no use for memory: it has gone, or waits for something else. Returns whether it
+    /// has waited for it.
+    pub fn withdraw(&mut self, client: ClientId) -> bool {
         self.granted.retain(|&granted| granted != client);
+        let place = self.places.remove(&client);
+        place.is_some_and(|number| self.waiting.remove(&number).is_some())
     }
 
     /// When to grant memory that may not have become free.
@@ -73,14 +84,8 @@ impl Budget {
     }
 
     /// Moves those that waited longest to `woken`, as many as there is memory for, with `held_bytes`
-    /// held: at least one, while there is any. Those that are not open any more are forgotten.
-    pub fn grant(
-        &mut self,
-        held_bytes: usize,
-        now_ms: Millis,
-        is_open: impl Fn(ClientId) -> bool,
-        woken: &mut Vec<ClientId>,
-    ) {
+    /// held: at least one, while there is any.
+    pub fn grant(&mut self, held_bytes: usize, now_ms: Millis, woken: &mut Vec<ClientId>) {
         let is_due = self.grant_at <= now_ms;
         if is_due {
             self.grant_at = now_ms + GRANT_EVERY_MS;
@@ -91,23 +96,23 @@ impl Budget {
         }
         let answers = (free / self.answer_bytes_max.max(1)).max(1);
         while self.granted.len() < answers
-            && let Some(client) = self.waiting.pop_front()
+            && let Some((_, client)) = self.waiting.pop_first()
         {
-            if is_open(client) {
-                woken.push(client);
-                self.granted.push(client);
-            }
+            self.places.remove(&client);
+            woken.push(client);
+            self.granted.push(client);
         }
     }
 
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
-        self.waiting.shrink_to_fit();
+        self.places.shrink_to_fit();
         self.granted.shrink_to_fit();
     }
 
     pub fn assert_at_rest(&self) {
         assert!(self.waiting.is_empty() && self.granted.is_empty(), "nobody waits for memory");
+        assert!(self.places.is_empty(), "nobody has a place who does not wait");
         assert_eq!(self.account.entry_bytes(), 0, "something is held for nobody");
     }
 }
@@ -188,9 +193,8 @@ impl Delivery {
             return;
         }
         let (held_bytes, now_ms) = (self.held_bytes(), self.now().ms);
-        let Delivery { budget, flow, recipients, .. } = self;
-        let is_open = |client: ClientId| recipients.get_open(client).is_some();
-        flow.wake_with(|woken| budget.grant(held_bytes, now_ms, is_open, woken));
+        let Delivery { budget, flow, .. } = self;
+        flow.wake_with(|woken| budget.grant(held_bytes, now_ms, woken));
     }
 
     /// When to call [`Delivery::grant_memory`] next, if nothing happens. While the store is behind,
@@ -226,8 +230,12 @@ mod tests {
 
     fn granted_at(budget: &mut Budget, held_bytes: usize, now_ms: Millis) -> Vec<ClientId> {
         let mut woken = Vec::new();
-        budget.grant(held_bytes, now_ms, |one| one != client(9), &mut woken);
+        budget.grant(held_bytes, now_ms, &mut woken);
         woken
+    }
+
+    fn drop_grant(budget: &mut Budget, client: ClientId) {
+        assert!(!budget.withdraw(client), "it does not wait");
     }
 
     #[test]
@@ -241,9 +249,9 @@ mod tests {
         budget.withdraw(client(0));
         budget.withdraw(client(1));
         assert_eq!(granted(&mut budget, 1000), [client(3)]);
-        (0..6).for_each(|key| budget.withdraw(client(key)));
+        (0..4).for_each(|key| drop_grant(&mut budget, client(key)));
         assert_eq!(granted(&mut budget, 0), [client(4), client(5)]);
-        (0..6).for_each(|key| budget.withdraw(client(key)));
+        [4, 5].iter().for_each(|&key| drop_grant(&mut budget, client(key)));
         budget.assert_at_rest();
     }
     /// What is short may be what those hold that wait.
@@ -251,6 +259,12 @@ mod tests {
     fn nobody_waits_for_ever() {
         let mut budget = Budget::new(4000, 1000);
         [0, 9, 1].iter().for_each(|&key| budget.wait(client(key), 100));
+        assert!(budget.withdraw(client(9)) && !budget.withdraw(client(9)), "it has gone");
+        assert_eq!(
+            (budget.waiting.len(), budget.places.len()),
+            (2, 2),
+            "and nothing is kept of it"
+        );
         assert_eq!(budget.next_grant(), Some(120));
         assert_eq!(granted_at(&mut budget, 3500, 119), []);
         assert_eq!(granted_at(&mut budget, 3500, 120), [client(0)]);
@@ -258,6 +272,6 @@ mod tests {
         budget.withdraw(client(0));
         assert_eq!(granted_at(&mut budget, 4001, 160), [], "clients are being let go");
         assert_eq!(granted_at(&mut budget, 3500, 179), []);
-        assert_eq!(granted_at(&mut budget, 3500, 180), [client(1)], "and 9 has gone");
+        assert_eq!(granted_at(&mut budget, 3500, 180), [client(1)]);
     }
 }

@@ -37,15 +37,15 @@ pub struct Coalescer {
 
 impl Coalescer {
     /// Whether the batch should be kept for another [`COALESCE_STEP`]; `now` counts from any
-    /// moment. To be asked once a turn.
-    pub fn waits(&mut self, batch: Batch, now: Duration) -> bool {
+    /// moment, and is only asked for when a batch waits. To be asked once a turn.
+    pub fn waits(&mut self, batch: Batch, now: impl Fn() -> Duration) -> bool {
         let has_grown = batch.messages > self.messages;
         self.messages = batch.messages;
         let goes_on = match self.since {
             None => batch.messages > 1 || self.paid,
             Some(since) => {
                 self.paid |= has_grown;
-                has_grown && now.saturating_sub(since) < wait_max(batch.members)
+                has_grown && now().saturating_sub(since) < wait_max(batch.members)
             }
         };
         if !goes_on || batch.is_full || batch.members < MEMBERS_MIN {
@@ -54,7 +54,7 @@ impl Coalescer {
             return false;
         }
         if self.since.is_none() {
-            self.since = Some(now);
+            self.since = Some(now());
             self.paid = false;
         }
         true
@@ -78,8 +78,8 @@ mod tests {
         Batch { messages, members, is_full: false }
     }
 
-    const fn us(us: u64) -> Duration {
-        Duration::from_micros(us)
+    fn us(us: u64) -> impl Fn() -> Duration {
+        move || Duration::from_micros(us)
     }
 
     #[test]

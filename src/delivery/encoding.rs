@@ -2,7 +2,7 @@
 
 use crate::wire::websocket::deflate::Deflater;
 use crate::wire::websocket::frame::{
-    Opcode, encode_compressed_frame, encode_frame, encode_frame_with,
+    Opcode, encode_compressed_frame, encode_frame, encode_frame_with, header_bytes,
 };
 
 /// Shorter messages are not compressed: they would hardly become shorter.
@@ -88,16 +88,25 @@ impl<'a> Encoder<'a> {
     /// is.
     #[inline]
     pub fn message(&mut self, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
-        let opcode = match kind {
-            FrameKind::Text => Opcode::Text,
-            FrameKind::Binary => Opcode::Binary,
-        };
         match (self.encoding.framing, self.encoding.compression) {
             (Framing::Lines, _) => write(self.buffer),
             (Framing::WebSocket, Compression::None) => {
-                encode_frame_with(self.buffer, opcode, write)
+                encode_frame_with(self.buffer, opcode(kind), write)
             }
-            (Framing::WebSocket, Compression::Deflate) => self.compress(opcode, write),
+            (Framing::WebSocket, Compression::Deflate) => self.compress(opcode(kind), write),
+        }
+    }
+
+    /// Appends one whole message whose content is there already. A frame's header is written first
+    /// then, as its length is known, and the content is copied once and not moved.
+    #[inline]
+    pub fn content(&mut self, kind: FrameKind, content: &[u8]) {
+        match (self.encoding.framing, self.encoding.compression) {
+            (Framing::WebSocket, Compression::None) => {
+                self.buffer.reserve(header_bytes(content.len()) + content.len());
+                encode_frame(self.buffer, opcode(kind), content);
+            }
+            _ => self.message(kind, |buffer| buffer.extend_from_slice(content)),
         }
     }
 
@@ -112,6 +121,13 @@ impl<'a> Encoder<'a> {
         let mut compressed = Vec::new();
         deflater.get_or_insert_default().deflate(scratch, &mut compressed);
         encode_compressed_frame(self.buffer, opcode, &compressed);
+    }
+}
+
+fn opcode(kind: FrameKind) -> Opcode {
+    match kind {
+        FrameKind::Text => Opcode::Text,
+        FrameKind::Binary => Opcode::Binary,
     }
 }
 
@@ -151,6 +167,12 @@ mod tests {
                 let mut expected = Vec::new();
                 encode_frame(&mut expected, opcode, &content);
                 assert!(encode(WEBSOCKET, kind, &content) == expected, "{bytes} bytes");
+                for encoding in [Encoding::default(), WEBSOCKET, DEFLATED] {
+                    let mut whole = Vec::new();
+                    Encoder::new(encoding, &mut whole, &mut Compressor::default())
+                        .content(kind, &content);
+                    assert!(whole == encode(encoding, kind, &content), "{bytes} bytes");
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ const HELD_UP_TURN_DIVISOR: usize = 8;
 pub enum Wait {
     /// This channel's members have caught up.
     ChannelClear(ChannelId),
-    /// This client has read enough of what it has queued.
+    /// This client has read enough of what it has queued: all of it, if it was under the mark.
     ClientClear(ClientId),
     /// This moment.
     Time(Millis),
@@ -280,6 +280,10 @@ impl Flow {
             self.hold_up_all(recipient.slots.as_slice());
         }
         if queue.pressure == Pressure::Clear {
+            // It may be waited for although it has not been over the mark.
+            if queue.outbox.is_empty() && !self.waiting.is_empty() {
+                self.wake(Wait::ClientClear(client));
+            }
             return;
         }
         if queue.outbox.bytes() <= self.limits.outbox_max_bytes {

@@ -238,6 +238,13 @@ impl Delivery {
         self.recipients.get(client).is_over()
     }
 
+    /// Whether the kernel has refused a part of what is queued for this client and has not said yet
+    /// that it would take more. [`Wait::ClientClear`] ends when all of it has been taken.
+    pub(crate) fn is_refused(&self, client: ClientId) -> bool {
+        let recipient = self.recipients.get(client);
+        recipient.send_queue.is_some() && !recipient.is_writable
+    }
+
     /// Has [`crate::service::Service::clear`] called once when this is clear: a channel or a client
     /// that is congested now.
     pub fn call_when_clear(&mut self, what: Wait) {
@@ -350,7 +357,10 @@ impl Delivery {
         self.clear_pressure(client);
         self.recipients.get_mut(client).is_discarding = true;
         self.recipients.drop_queue(client);
-        self.budget.withdraw(client);
+        // Answers are for nobody now: one that waits for the memory for one need not, and is heard.
+        if self.budget.withdraw(client) {
+            self.flow.wake_with(|woken| woken.push(client));
+        }
         self.flow.wake(Wait::ClientClear(client));
     }
 
@@ -370,8 +380,12 @@ impl Delivery {
         }
     }
 
-    /// Adds bytes of the wire itself that need not be copied.
+    /// Adds bytes of the wire itself that need not be copied, unless they are so short that a copy
+    /// takes less.
     pub(crate) fn push(&mut self, client: ClientId, bytes: Bytes) {
+        if bytes.len() < SHARED_BYTES_MIN {
+            return self.append(client, &bytes);
+        }
         let priority = self.wire_priority();
         enqueue(&mut self.recipients, &mut self.flow, client, priority, |outbox, account| {
             outbox.push(bytes, account);

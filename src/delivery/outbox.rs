@@ -16,11 +16,12 @@ pub const SLICES_MAX: usize = 64;
 const TAIL_MAX: usize = 64 * 1024;
 
 /// The rest of a frame that is cut is copied if it is no longer than this, as the frame may be far
-/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at once in the middle of the same long frame.
+/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at
+/// once in the middle of the same long frame.
 const COPIED_REST_MAX: usize = 4 * 1024;
 
-/// A tail buffer that grew larger than this is not kept for reuse.
-const TAIL_KEPT_MAX: usize = 4 * 1024;
+/// A tail may have so much room that it does not need while its client does not read.
+const TAIL_ROOM_MAX: usize = 4 * 1024;
 
 /// A queue of bytes to write: frames shared with other clients, then a tail of this client's own.
 ///
@@ -116,6 +117,17 @@ impl Outbox {
         self.frames.len()
     }
 
+    /// All that is queued, if it is in one piece: most writes are, and need no list of slices.
+    pub fn single(&self) -> Option<&[u8]> {
+        match self.frames.front() {
+            None => Some(&self.tail[self.sent..]),
+            Some(frame) if self.frames.len() == 1 && self.tail.is_empty() => {
+                Some(&frame[self.sent..])
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Fills `slices` with what comes next and returns how many it filled and how many bytes they
     /// hold.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> (usize, usize) {
@@ -176,16 +188,22 @@ impl Outbox {
         self.check();
     }
 
-    /// Drops everything and gives back what would be too large to keep.
+    /// Drops everything. The tail keeps its room: a server that echoes large messages would have
+    /// the heap grow and shrink with each of them.
     pub fn reset(&mut self) {
         self.frames.clear();
         self.frames.shrink_to(8);
         self.tail.clear();
-        if self.tail.capacity() > TAIL_KEPT_MAX {
-            self.tail = Vec::new();
-        }
         self.sent = 0;
         self.bytes = 0;
+    }
+
+    /// Gives back the room that the tail had for an earlier, larger message: what is left is to
+    /// wait for its client to read.
+    pub fn give_up_room(&mut self) {
+        if self.tail.capacity() > TAIL_ROOM_MAX.max(2 * self.tail.len()) {
+            self.tail.shrink_to_fit();
+        }
     }
 
     /// Makes the tail a frame.
@@ -264,6 +282,11 @@ mod tests {
                         let all: Vec<u8> = all.collect();
                         prop_assert_eq!(all.len(), offered);
                         prop_assert_eq!(offered == 0, oracle.is_empty());
+                        if let Some(single) = outbox.single() {
+                            prop_assert_eq!(single, &all[..]);
+                        } else {
+                            prop_assert!(count > 1);
+                        }
                         let taken = room.min(offered);
                         let expected: Vec<u8> = oracle.drain(..taken).collect();
                         prop_assert_eq!(&all[..taken], &expected[..]);
@@ -289,6 +312,22 @@ mod tests {
         }
         let held = outbox.own_bytes() + account.bytes();
         assert!(held < 500_000, "{held} bytes for 100,000 that are queued");
+    }
+
+    #[test]
+    fn what_waits_does_not_keep_the_room_of_what_was_before_it() {
+        let (mut outbox, account) = (Outbox::default(), MemoryAccount::default());
+        outbox.append(&account, |tail| tail.extend_from_slice(&[7; 50_000]));
+        outbox.advance(50_000);
+        outbox.reset();
+        outbox.append(&account, |tail| tail.extend_from_slice(b"a few words"));
+        assert!(outbox.own_bytes() >= 50_000, "the room is kept for the next message");
+        outbox.give_up_room();
+        assert!(outbox.own_bytes() < 100);
+        assert_eq!(outbox.bytes(), 11);
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        assert_eq!(outbox.slices(&mut slices), (1, 11));
+        assert_eq!(&slices[0][..], b"a few words");
     }
 
     #[test]

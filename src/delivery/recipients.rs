@@ -13,8 +13,9 @@ use crate::delivery::slots::Slots;
 use crate::ids::ClientId;
 use crate::memory::MemoryAccount;
 
-/// Emptied send queues kept for the next client that needs one.
-const SPARE_QUEUES_MAX: usize = 64;
+/// What the emptied send queues that are kept for the next client may own together, in bytes: 64
+/// that have sent a few words, or one that sends one large answer after the other.
+const SPARE_BYTES_MAX: usize = 512 * 1024;
 
 /// The two write queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,7 +163,11 @@ struct WriteQueues {
 
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the boxes themselves are what is reused")]
-struct SpareQueues(Vec<Box<SendQueue>>);
+struct SpareQueues {
+    queues: Vec<Box<SendQueue>>,
+    /// What they own.
+    bytes: usize,
+}
 
 impl Recipients {
     pub fn new(clients_expected: usize, account: MemoryAccount) -> Recipients {
@@ -329,6 +334,9 @@ impl Recipients {
         let queue = &mut self.clients[client.index()].send_queue;
         let before = own_bytes(queue);
         self.spare.recycle_if_empty(queue);
+        if let Some(queue) = queue {
+            queue.outbox.give_up_room();
+        }
         self.own_bytes = self.own_bytes + own_bytes(queue) - before;
         self.queue_write(client, Priority::Bulk);
     }
@@ -359,11 +367,10 @@ impl Recipients {
         Some(client)
     }
 
-    /// Takes a client from the prompt queue, if it is on it and has at least so much queued.
-    pub fn take_large(&mut self, client: ClientId, bytes_min: usize) -> bool {
+    /// Takes a client from the prompt queue, if it is on it.
+    pub fn take_prompt(&mut self, client: ClientId) -> bool {
         let recipient = &mut self.clients[client.index()];
-        let bytes = recipient.outbox().map_or(0, Outbox::bytes);
-        let is_taken = bytes >= bytes_min && recipient.queued == Some(Priority::Prompt);
+        let is_taken = recipient.queued == Some(Priority::Prompt);
         if is_taken {
             recipient.queued = None;
         }
@@ -418,9 +425,12 @@ impl Recipients {
         self.assert_held();
         let all = self.clients.iter().map(|recipient| own_bytes(&recipient.send_queue));
         assert_eq!(self.own_bytes, all.sum::<usize>(), "what send queues hold");
-        for queue in &self.spare.0 {
+        for queue in &self.spare.queues {
             assert!(queue.is_empty() && queue.pressure == Pressure::Clear);
         }
+        let spare_bytes = self.spare.queues.iter().map(|queue| queue.own_bytes()).sum::<usize>();
+        assert_eq!(self.spare.bytes, spare_bytes, "what spare queues own");
+        assert!(spare_bytes <= SPARE_BYTES_MAX);
     }
 }
 
@@ -447,17 +457,21 @@ impl WriteQueues {
 
 impl SpareQueues {
     fn get(&mut self) -> Box<SendQueue> {
-        self.0.pop().unwrap_or_default()
+        let Some(queue) = self.queues.pop() else { return Box::default() };
+        self.bytes -= queue.own_bytes();
+        queue
     }
 
     fn put(&mut self, mut queue: Box<SendQueue>) {
-        if self.0.len() < SPARE_QUEUES_MAX {
-            queue.outbox.reset();
+        queue.outbox.reset();
+        let bytes = self.bytes + queue.own_bytes();
+        if bytes <= SPARE_BYTES_MAX {
             queue.pressure = Pressure::Clear;
             queue.blocked_since = None;
             queue.flooded_since = None;
             queue.held = None;
-            self.0.push(queue);
+            self.queues.push(queue);
+            self.bytes = bytes;
         }
     }
 

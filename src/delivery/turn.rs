@@ -121,11 +121,22 @@ impl Delivery {
         self.recipients.next_write(Priority::Bulk)
     }
 
-    /// Takes a client from the prompt queue if it has so much queued that it is worth a write of its
-    /// own. Not while a channel has something for its members: that goes out in the same write.
-    pub(crate) fn take_large(&mut self, client: ClientId) -> bool {
-        let bytes_min = self.flow.limits.outbox_mark_bytes / LARGE_PART;
-        !self.channels.have_batches() && self.recipients.take_large(client, bytes_min)
+    /// Takes a client from the prompt queue if what it has queued is to be written before others are
+    /// read from: it is in no channel, so that only it can have caused what it gets, or it has so
+    /// much queued that it is worth a write of its own. Not while a channel has something for its
+    /// members: that goes out in the same write.
+    pub(crate) fn take_answer(&mut self, client: ClientId) -> bool {
+        let recipient = self.recipients.get(client);
+        let large = self.flow.limits.outbox_mark_bytes / LARGE_PART;
+        let is_due = recipient.slots.as_slice().is_empty()
+            || !self.channels.have_batches()
+                && recipient.outbox().is_some_and(|outbox| outbox.bytes() >= large);
+        is_due && self.recipients.take_prompt(client)
+    }
+
+    /// What is queued for all clients together, in bytes.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.recipients.own_bytes() + self.account().shared_bytes()
     }
 
     /// What a client has queued.

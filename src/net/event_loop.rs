@@ -13,6 +13,7 @@ use signal_hook_mio::v1_0::Signals;
 use crate::clock::{Millis, Now};
 use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
+use crate::net::alarm::Alarm;
 use crate::net::clock::{Budget, Clock, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::machine;
@@ -34,6 +35,7 @@ const CLIENTS_EXPECTED_MAX: usize = 1 << 20;
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
+const ALARM: Token = Token(usize::MAX - 3);
 
 /// Where to listen, and how to treat what connects there.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ pub struct EventLoop<A> {
     poll: Poll,
     signals: Signals,
     clock: Clock,
+    alarm: Alarm,
     listener: Listener,
     server: Server<TcpStream, A>,
     worker: Worker,
@@ -107,10 +110,12 @@ impl<A: Service> EventLoop<A> {
         let mut server = Server::new(settings, service);
         let of_store = Arc::clone(&waker);
         server.set_wake(Box::new(move || worker::wake(&of_store)));
+        let alarm = Alarm::new(registry, ALARM)?;
         Ok(EventLoop {
             poll,
             signals,
             clock: Clock::start(),
+            alarm,
             listener,
             server,
             worker: Worker::new(waker),
@@ -166,7 +171,7 @@ impl<A: Service> EventLoop<A> {
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the worker has done. What the store has done is
         // taken at the start of 3.
-        self.listener.accept(self.poll.registry(), &mut self.server, &mut self.metrics, now);
+        self.listener.accept(&mut self.server, &mut self.metrics, now);
         while let Some((ticket, answer)) = self.worker.take_done() {
             self.server.completed(ticket, answer, now);
         }
@@ -174,8 +179,9 @@ impl<A: Service> EventLoop<A> {
         let reading = Budget::new(READING_MAX);
         self.server.receive(now, || reading.is_over());
         // 6. Deliver, 7. reap.
-        let waits = self.coalescer.waits(self.server.batch(), self.clock.elapsed());
+        let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
+        self.listener.register_new(self.poll.registry(), &mut self.server, &mut self.metrics);
         self.start_jobs(now);
         Ok(self.stop_or_go_on(stop, now))
     }
@@ -190,7 +196,7 @@ impl<A: Service> EventLoop<A> {
         ];
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
-            false => self.clock.sleep_until(deadlines.into_iter().flatten().min()),
+            false => self.alarm.set(deadlines.into_iter().flatten().min(), &mut self.clock),
         };
         if self.coalescer.is_waiting() && !self.server.is_reading() {
             thread::sleep(coalescing::COALESCE_STEP);
@@ -221,6 +227,8 @@ impl<A: Service> EventLoop<A> {
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
                 // The worker's and the store's answers are taken in every turn.
                 WAKER => {}
+                // So are deadlines.
+                ALARM => self.alarm.rang(),
                 Token(key) => {
                     // Errors and hang-ups come with one of these; what reading or writing returns
                     // then decides. A read stops short at urgent data as well, with more behind it.
@@ -247,7 +255,8 @@ impl<A: Service> EventLoop<A> {
         let writes = self.server.delivery_metrics().writes;
         // What deadlines have had written leaves memory behind as well.
         let has_written = writes != mem::replace(&mut self.writes, writes);
-        if !events.is_empty() || has_written {
+        let is_quiet = events.iter().all(|event| event.token() == ALARM);
+        if !is_quiet || has_written {
             self.trim_timer.put_off(now);
         } else if !self.server.is_busy() && self.trim_timer.take_due(now) {
             self.server.trim();

@@ -49,6 +49,12 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 32 * 1024;
 
+/// What the poll reports of a connection.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// Accepts connections, and rejects those for which there is no room.
 #[derive(Debug)]
 pub struct Listener {
@@ -59,6 +65,8 @@ pub struct Listener {
     /// accepted and rejected.
     reserve: Option<File>,
     rejections: Rejections<TcpStream>,
+    /// The keys of those that were accepted in this turn.
+    new: Vec<usize>,
     clients_max: usize,
     /// There may be connections that have not been accepted.
     is_ready: bool,
@@ -86,6 +94,7 @@ impl Listener {
             address,
             reserve: open_reserve(),
             rejections: Rejections::new(protocols),
+            new: Vec::new(),
             clients_max,
             is_ready: false,
             accept_at: 0,
@@ -112,7 +121,6 @@ impl Listener {
     /// enough. One connection's failure is its own: the listener goes on.
     pub fn accept<A: Service>(
         &mut self,
-        registry: &Registry,
         server: &mut Server<TcpStream, A>,
         metrics: &mut NetMetrics,
         now: Now,
@@ -122,7 +130,7 @@ impl Listener {
             while let Some(socket) = &self.socket {
                 match socket.accept() {
                     Ok((stream, peer)) => {
-                        self.admit(stream, canonical(peer), registry, server, metrics, now);
+                        self.admit(stream, canonical(peer), server, metrics, now);
                     }
                     Err(error) => {
                         if self.accept_failed(&error, metrics, now).is_break() {
@@ -138,6 +146,25 @@ impl Listener {
         self.rejections.answer_due(now);
     }
 
+    /// Has the poll tell of the connections that were accepted in this turn, now that it is over. One
+    /// that sends a request and closes behind it is mostly gone by now, and never costs the poll
+    /// anything. What has come since it was read is reported: the poll looks when it is told.
+    pub fn register_new<A: Service>(
+        &mut self,
+        registry: &Registry,
+        server: &mut Server<TcpStream, A>,
+        metrics: &mut NetMetrics,
+    ) {
+        for key in self.new.drain(..) {
+            let Some(stream) = server.stream(key) else { continue };
+            if let Err(error) = registry.register(stream, Token(key), INTEREST) {
+                metrics.accept_errors += 1;
+                warn!("a connection is given up: the poll does not take it: {error}");
+                server.broken(key);
+            }
+        }
+    }
+
     /// Accepts no more, and answers those who wait to be rejected.
     pub fn close(&mut self, now: Now) {
         self.socket = None;
@@ -150,7 +177,6 @@ impl Listener {
         &mut self,
         stream: TcpStream,
         peer: SocketAddr,
-        registry: &Registry,
         server: &mut Server<TcpStream, A>,
         metrics: &mut NetMetrics,
         now: Now,
@@ -162,17 +188,17 @@ impl Listener {
         if let Err(rejection) = admitted {
             return self.reject(stream, peer, rejection, metrics, now);
         }
-        match register(registry, server.next_key(), stream) {
-            Ok(stream) => {
-                metrics.accepted += 1;
-                info!("Peer address: {peer}");
-                server.accept(stream, peer, now);
-            }
-            Err(error) => {
-                metrics.accept_errors += 1;
-                warn!("{peer}: not accepted: {error}");
-            }
+        #[cfg(not(target_os = "linux"))]
+        if let Err(error) = configure(SockRef::from(&stream)) {
+            metrics.accept_errors += 1;
+            return warn!("{peer}: not accepted: {error}");
         }
+        metrics.accepted += 1;
+        info!("Peer address: {peer}");
+        let key = server.accept(stream, peer, now);
+        // Its first bytes have mostly come along.
+        server.readable(key);
+        self.new.push(key);
     }
 
     fn reject(
@@ -237,17 +263,6 @@ impl Listener {
 fn canonical(mut peer: SocketAddr) -> SocketAddr {
     peer.set_ip(peer.ip().to_canonical());
     peer
-}
-
-fn register(registry: &Registry, key: usize, mut stream: TcpStream) -> io::Result<TcpStream> {
-    #[cfg(not(target_os = "linux"))]
-    configure(SockRef::from(&stream))?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    registry.register(&mut stream, Token(key), interest)?;
-    Ok(stream)
 }
 
 /// `--max-clients`, or what the limit of open files allows.

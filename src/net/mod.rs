@@ -1,5 +1,6 @@
 //! The only code that touches the system: sockets, clocks, signals, threads.
 
+mod alarm;
 pub mod clock;
 pub mod event_loop;
 mod listener;

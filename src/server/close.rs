@@ -8,7 +8,7 @@
 //!    nothing.
 //!    Its writing half is shut, and what it still sends is read and dropped, for `linger_ms`, or as
 //!    long as it goes on sending what belongs to a request, `linger_sending_ms` at most. Skipped if
-//!    the end of its input has been read.
+//!    the end of its input has been read, or a request behind which it has said that none follows.
 //! 3. *Gone*: it leaves the slab at the end of the turn.
 //!
 //! A connection that breaks is gone at once, unless something it has said is still to be served.
@@ -247,9 +247,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.close_too_slow();
     }
 
-    /// The connection is over; it leaves the slab when the turn ends.
+    /// The connection is over; it leaves the slab when the turn ends. What is queued for it counts
+    /// no longer.
     pub(super) fn end(&mut self, id: ClientId) {
         if self.connections[id.index()].end() {
+            self.out.discard_output(id);
+            self.silent.remove(id, self.connections[id.index()].peer().ip());
             self.gone.push(id);
         }
     }

@@ -80,7 +80,8 @@ pub struct Connection<S> {
     state: State,
     schedule: Schedule,
     input: Input,
-    /// Its bucket of requests has been empty, and has not been full since.
+    /// Its bucket of requests has been empty, or it has sent more than one visit serves; and its
+    /// bucket has not been full since.
     is_greedy: bool,
 }
 
@@ -149,7 +150,7 @@ impl<S> Connection<S> {
         self.wire = Wire::new(mode, now);
     }
 
-    /// The end of its input has been read.
+    /// The end of its input has been read, or it has said that nothing more will come.
     pub(super) fn end_input(&mut self) {
         if let State::Open(standing) = self.state {
             self.state = State::Ending(standing);

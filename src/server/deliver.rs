@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use super::Server;
 use super::connection::Connection;
 use super::stream::Stream;
-use crate::delivery::outbox::SLICES_MAX;
+use crate::delivery::outbox::{Outbox, SLICES_MAX};
 use crate::ids::ClientId;
 use crate::server::timers::Due;
 use crate::service::Service;
@@ -38,20 +38,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// One vectored write. Returns how many bytes the stream took.
     pub(super) fn write(&mut self, id: ClientId) -> usize {
         let Some(outbox) = self.out.outbox(id) else { return 0 };
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let (count, bytes) = outbox.slices(&mut slices);
         let connection = &mut self.connections[id.index()];
-        let stream = &mut connection.stream;
-        let written = loop {
-            let written = match &slices[..count] {
-                [one] => stream.write(one),
-                several => stream.write_vectored(several),
-            };
-            match written {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                written => break written,
-            }
-        };
+        let (written, bytes) = write_outbox(&mut connection.stream, outbox);
         let taken = *written.as_ref().unwrap_or(&0);
         match written {
             Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
@@ -113,13 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.is_gone() || !connection.stream.wants_write() {
             return;
         }
-        let flushed = loop {
-            match connection.stream.flush() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                flushed => break flushed,
-            }
-        };
-        match flushed {
+        match retry(|| connection.stream.flush()) {
             // There is room in it again, which nothing else would report.
             Ok(()) => self.out.writable(id),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -148,5 +130,26 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.timers.push(at, id, Due::Blocked);
         }
         self.close_too_slow();
+    }
+}
+
+/// Writes once what a stream will take of an outbox; returns what it said, and how many bytes it
+/// was offered.
+fn write_outbox<S: Stream>(stream: &mut S, outbox: &Outbox) -> (io::Result<usize>, usize) {
+    if let Some(bytes) = outbox.single() {
+        return (retry(|| stream.write(bytes)), bytes.len());
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let (count, bytes) = outbox.slices(&mut slices);
+    (retry(|| stream.write_vectored(&slices[..count])), bytes)
+}
+
+/// Does it again for as long as a signal interrupts it.
+fn retry<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }

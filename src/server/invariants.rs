@@ -101,6 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     #[doc(hidden)]
     pub fn assert_at_rest(&self) {
         assert!(self.connections.is_empty() && self.ready.is_empty());
+        assert!(self.silent.is_empty(), "nobody is silent who has gone");
         self.out.assert_at_rest();
     }
 }

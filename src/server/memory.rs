@@ -90,7 +90,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         // What it does not take would stay here until nobody waits for it any longer.
         let is_large = self.out.client_held_bytes(id) > LAST_BYTES_MAX;
         if was_closing || is_large && self.out.is_blocked(id) {
-            self.out.discard_output(id);
             self.end(id);
         }
     }

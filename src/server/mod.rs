@@ -34,7 +34,7 @@ use crate::delivery::encoding::Encoding;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery};
 use crate::ids::{ClientId, GroupId, Ticket};
-use crate::server::admission::{Admission, RecentAddresses, Rejection};
+use crate::server::admission::{Admission, RecentAddresses, Rejection, SilentClients};
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
@@ -63,6 +63,7 @@ pub struct Server<S, A> {
     browsers: RecentAddresses,
     /// Where people at terminals have connected from.
     terminals: RecentAddresses,
+    silent: SilentClients,
     service: A,
     out: Delivery,
     timers: Timers,
@@ -128,6 +129,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             addresses: Admission::new(settings.addresses),
             browsers: RecentAddresses::default(),
             terminals: RecentAddresses::default(),
+            silent: SilentClients::default(),
             site: service.site(),
             service,
             out,
@@ -172,6 +174,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The key that the next client will have, under which its readiness is to be reported.
     pub fn next_key(&self) -> usize {
         self.connections.vacant_key()
+    }
+
+    /// The stream of the client with this key, if it is here.
+    pub fn stream(&mut self, key: usize) -> Option<&mut S> {
+        self.connections.get_mut(key).map(|connection| &mut connection.stream)
     }
 
     /// Asks whether one more client may come from this peer's address. To be asked once, before
@@ -332,6 +339,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             let connection = self.connections.remove(id.index());
             self.addresses.disconnected(connection.peer().ip());
         }
+        let Server { timers, connections, .. } = self;
+        timers.keep(|id| connections.get(id.index()).is_some_and(|here| here.is(id)));
     }
 
     fn connection(&mut self, id: ClientId) -> Option<&mut Connection<S>> {

@@ -8,7 +8,7 @@ use super::Server;
 use super::connection::{Connection, Standing};
 use super::stream::Stream;
 use crate::ids::ClientId;
-use crate::server::admission::{is_local, is_same};
+use crate::server::admission::is_local;
 use crate::server::timers::Due;
 use crate::service::{Hello, NO_QUERY, Service};
 use crate::wire::close::CloseReason;
@@ -70,6 +70,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     // ---- Deciding ----
 
     pub(super) fn decide(&mut self, id: ClientId, decision: Decision) {
+        if decision != Decision::NeedMore {
+            self.silent.remove(id, self.connections[id.index()].peer().ip());
+        }
         match decision {
             Decision::NeedMore => {}
             Decision::Lines => self.become_lines(id),
@@ -196,10 +199,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.terminals.note(ip);
         }
         self.terminals.note(ip);
-        let here = self.connections.iter();
-        let here = here.filter(|(_, connection)| is_same(connection.peer().ip(), ip));
-        let here: Vec<ClientId> = here.map(|(key, connection)| connection.id(key)).collect();
-        here.into_iter().for_each(|id| self.listen(id));
+        self.silent.at(ip).into_iter().for_each(|id| self.listen(id));
     }
 
     /// Lets one listen that is silent where others are at terminals, and no browser is.
@@ -212,9 +212,15 @@ impl<S: Stream, A: Service> Server<S, A> {
             && connection.is_idle()
             && connection.inbox.is_empty()
             && connection.wire.is_long_silent(now, &self.wires.timeouts);
-        if is_terminal && is_silent && !connection.is_listening() {
+        if !is_silent || connection.is_listening() {
+            return;
+        }
+        if is_terminal {
             connection.set_standing(Standing::Listening);
+            self.silent.remove(id, ip);
             self.service.listens(id, &mut self.out);
+        } else {
+            self.silent.insert(id, ip);
         }
     }
 

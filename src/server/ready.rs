@@ -20,7 +20,8 @@ pub(super) enum Part {
     First,
     /// Those that come, and those that ask for something that takes long.
     Heavy,
-    /// Those whose bucket of requests has been empty and is not full again.
+    /// Those whose bucket of requests has been empty, or that have sent more than one visit serves,
+    /// until their bucket is full again.
     Greedy,
 }
 

@@ -18,6 +18,11 @@ use crate::wire::websocket::handshake;
 /// What is read of a connection that goes after all others, for each request that is served.
 const LATE_BYTES_EACH: usize = 64;
 
+/// Of a service that only answers: while more than this waits for all clients together, little is
+/// read of each at once. A thousand that flood it and read late hold 25 MiB and not 110.
+const ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+const ANSWERED_BYTES_EACH: usize = 8 * 1024;
+
 /// Telnet's commands are two or three bytes long, and count as requests.
 const TELNET_BYTES_EACH: usize = 3;
 
@@ -96,6 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.set_late(part != Part::First);
         // What is not served would be kept, and many flood at once.
         let read_bytes_max = match part {
+            Part::First | Part::Heavy if self.has_many_answers() => ANSWERED_BYTES_EACH,
             Part::First | Part::Heavy => self.read_buffer.len(),
             Part::Greedy => self.read_buffer.len().min(requests_max * LATE_BYTES_EACH),
         };
@@ -104,12 +110,25 @@ impl<S: Stream, A: Service> Server<S, A> {
         true
     }
 
-    /// Charges a connection for the pings and requests that were served.
+    /// Whether many have left their answers with us. What is read next is likely to stay as well.
+    fn has_many_answers(&self) -> bool {
+        self.service.only_answers() && self.out.queued_bytes() > ANSWERS_BYTES_MAX
+    }
+
+    /// Charges a connection for the pings and requests that were served. One that has used up its
+    /// bucket, or has sent more of them at once than are served in one visit, comes after those
+    /// that have not: a thousand that are new have a thousand full buckets.
     fn end_visit(&mut self, id: ClientId) {
         let (now, rate) = (self.out.now().ms, self.settings.limits.requests);
-        let requests = self.visit.requests;
-        if requests > 0 && self.buckets.spend(id, requests, now, &rate) {
-            self.connections[id.index()].set_greedy(true);
+        let Visit { requests, requests_max, .. } = self.visit;
+        if requests == 0 {
+            return;
+        }
+        let is_empty = self.buckets.spend(id, requests, now, &rate);
+        let connection = &mut self.connections[id.index()];
+        let has_more = requests >= requests_max && connection.is_ready();
+        if is_empty || has_more {
+            connection.set_greedy(true);
         }
     }
 
@@ -137,12 +156,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.keep_within_budget();
     }
 
-    /// Writes a large answer while it is in the cache, rather than after all others have been read,
-    /// and has its memory for the next one. Only if nothing else is going to be written to this
-    /// client in this turn: its input was read to the end, and no channel has a batch.
+    /// Writes an answer while it is in the cache, rather than after all others have been read, and
+    /// has its memory for the next one; its client goes on meanwhile. Only if nothing else is going
+    /// to be written to this client in this turn: its input was read to the end, and no channel has
+    /// a batch for it.
     fn write_while_warm(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
-        if connection.is_open() && connection.is_idle() && self.out.take_large(id) {
+        if connection.is_open() && connection.is_idle() && self.out.take_answer(id) {
             self.write(id);
         }
     }
@@ -209,11 +229,20 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn waits(&self, id: ClientId) -> Option<Wait> {
         if self.out.is_behind(id) {
             Some(Wait::ClientClear(id))
-        } else if self.connections[id.index()].wire.carries_messages() {
-            self.service.waits(id, &self.out)
-        } else {
+        } else if !self.connections[id.index()].wire.carries_messages() {
             None
+        } else if self.is_left_to_read_its_answers(id) {
+            Some(Wait::ClientClear(id))
+        } else {
+            self.service.waits(id, &self.out)
         }
+    }
+
+    /// Whether nothing is read from this client because it does not take its answers. If it has
+    /// ended its input it is read to that end, behind which it has `drain_ms` to take them.
+    fn is_left_to_read_its_answers(&self, id: ClientId) -> bool {
+        let has_end = self.connections[id.index()].has_reported_end();
+        self.service.only_answers() && !has_end && self.out.is_refused(id)
     }
 
     pub(super) fn wait(&mut self, id: ClientId, until: Wait) {
@@ -345,6 +374,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
+        let input_bytes = input.len();
         let (step, used) = connection.wire.decode(input, &mut self.wires, now);
         let message = match step {
             Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
@@ -369,6 +399,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Step::Request(request) => {
                 self.visit.requests += 1;
+                if request.is_last() && used == input_bytes {
+                    self.connections[id.index()].end_input();
+                }
                 self.answer(id, &request);
                 return Some(used);
             }

@@ -37,29 +37,42 @@ pub enum Due {
 
 /// A heap of deadlines. One that has lost its meaning is not searched for: it fires, and is
 /// handled by what the connection is by then.
+///
+/// A connection that comes and goes in one turn, as for a request of HTTP, leaves none behind: its
+/// deadlines do not reach the heap, where they would wait for seconds beside tens of thousands.
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Millis, ClientId, Due)>>,
+    /// Those of this turn.
+    new: Vec<(Millis, ClientId, Due)>,
 }
 
 impl Timers {
     pub fn push(&mut self, at: Millis, client: ClientId, due: Due) {
-        self.heap.push(Reverse((at, client, due)));
+        self.new.push((at, client, due));
+    }
+
+    /// The turn is over: keeps its deadlines of those that are still here.
+    pub fn keep(&mut self, is_here: impl Fn(ClientId) -> bool) {
+        let new = self.new.drain(..).filter(|(_, client, _)| is_here(*client));
+        self.heap.extend(new.map(Reverse));
     }
 
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
         self.heap.shrink_to_fit();
+        self.new.shrink_to_fit();
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Millis> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        let new = self.new.iter().map(|(at, ..)| *at).min();
+        self.heap.peek().map(|Reverse((at, ..))| *at).into_iter().chain(new).min()
     }
 
     /// Takes out one deadline that has passed.
     pub fn pop_due(&mut self, now: Millis) -> Option<(ClientId, Due)> {
-        if self.next()? > now {
+        if self.heap.peek()?.0.0 > now {
             return None;
         }
         self.heap.pop().map(|Reverse((_, client, due))| (client, due))

@@ -40,7 +40,7 @@ impl Service for Broadcast {
         let from = out.encoding(client).framing;
         out.publish(self.everybody, None, |to| match (from, to.encoding().framing) {
             (Framing::Lines, Framing::Lines) | (Framing::WebSocket, Framing::WebSocket) => {
-                to.message(message.kind, |batch| batch.extend_from_slice(message.bytes))
+                to.content(message.kind, message.bytes)
             }
             (Framing::WebSocket, Framing::Lines) => to.message(message.kind, |batch| {
                 batch.extend_from_slice(message.bytes);
@@ -53,7 +53,7 @@ impl Service for Broadcast {
                 } else {
                     FrameKind::Binary
                 };
-                to.message(kind, |batch| batch.extend_from_slice(content));
+                to.content(kind, content);
             }
         });
         Outcome::Done

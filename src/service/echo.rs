@@ -5,7 +5,7 @@ use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read
-/// from: the server's own rule.
+/// from: the server's own rule for services that only answer.
 #[derive(Debug, Default)]
 pub struct Echo;
 
@@ -18,10 +18,12 @@ impl Service for Echo {
 
     fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
 
+    fn only_answers(&self) -> bool {
+        true
+    }
+
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        out.send(client, |to| {
-            to.message(message.kind, |buffer| buffer.extend_from_slice(message.bytes))
-        });
+        out.send(client, |to| to.content(message.kind, message.bytes));
         Outcome::Done
     }
 

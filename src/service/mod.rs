@@ -145,6 +145,12 @@ pub trait Service {
         None
     }
 
+    /// Whether a message is answered to its sender, and concerns nobody else. The sender is its own
+    /// reader then: it is read from only while it takes its answers.
+    fn only_answers(&self) -> bool {
+        false
+    }
+
     /// What must come first before a client that has said its last is closed.
     fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
         let _ = client;

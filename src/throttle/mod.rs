@@ -148,6 +148,16 @@ impl TokenBucket {
             self.full_at.max(now).saturating_add((tokens as u64).min(DEBT_MAX) * TICKS_PER_TOKEN);
     }
 
+    /// Takes out all the tokens that are there.
+    pub fn drain(&mut self, now_ms: u64, rate: &Rate) {
+        let Rate::Limited(Limit { burst, per_second }) = *rate else { return };
+        let now = now_ms.saturating_mul(u64::from(per_second));
+        let room = u64::from(burst) * TICKS_PER_TOKEN;
+        let missing = self.full_at.saturating_sub(now).min(room + DEBT_MAX * TICKS_PER_TOKEN);
+        let there = room.saturating_sub(missing) / TICKS_PER_TOKEN * TICKS_PER_TOKEN;
+        self.full_at = now.saturating_add(missing + there);
+    }
+
     /// How much has been taken out of late and is not there again, in thousandths of a token.
     pub fn missing(&self, now_ms: u64, rate: &Rate) -> u64 {
         let Rate::Limited(Limit { per_second, .. }) = *rate else { return 0 };

@@ -195,3 +195,22 @@ proptest! {
         prop_assert_eq!(bucket.try_take(promised_ms, &rate), Ok(()));
     }
 }
+
+#[test]
+fn draining_takes_what_taking_one_by_one_does() {
+    for (burst, per_second) in [(1, 1), (3, 2), (20, 7), (500, 1000)] {
+        let rate = Rate::limited(burst, per_second).expect("in range");
+        for (spent, passed_ms) in [(0, 0), (1, 3), (15, 400), (90, 1234), (600, 999)] {
+            let mut drained = TokenBucket::default();
+            drained.spend(spent, 1000, &rate);
+            let (mut taken, now_ms) = (drained, 1000 + passed_ms);
+            while taken.try_take(now_ms, &rate).is_ok() {}
+            drained.drain(now_ms, &rate);
+            assert_eq!(drained, taken, "{rate}, {spent} spent and {passed_ms} ms passed");
+        }
+    }
+    let mut bucket = TokenBucket::default();
+    bucket.drain(0, &Rate::limited(RATE_MAX, 1).expect("in range"));
+    assert!(!bucket.has_token(0, &Rate::limited(RATE_MAX, 1).expect("in range")));
+    bucket.drain(0, &Rate::Off);
+}

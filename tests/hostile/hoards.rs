@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::attack::{Attack, SetWhenDropped};
 use crate::common::{Client, Server, eventually, raise_descriptor_limit};
 use crate::gauge::Gauge;
-use crate::herd::Herd;
+use crate::herd::{EVERYTHING, Herd};
 use crate::siege::{KEPT_MIB, Siege, within};
 use crate::wire::{HERE, JSON, NARROW, TEXT, dial, elsewhere, framed, narrow, upgrade_request};
 
@@ -251,3 +251,32 @@ pub const ROOMS: Attack = Attack {
         }
     },
 };
+
+/// In echo mode each is its own reader: what it has not taken stays with it, and not with us.
+#[test]
+fn those_who_flood_an_echo_and_read_late_hold_little() {
+    const ATTACKERS: usize = 1000;
+    const MEMORY_MIB: u64 = 32;
+    raise_descriptor_limit();
+    for (wire, hello, message) in [
+        ("lines", Vec::new(), [&[b'x'; 999][..], b"\n"].concat()),
+        ("WebSocket", upgrade_request("/", "").into_bytes(), framed(TEXT, &[b'x'; 1000])),
+    ] {
+        let server = Server::start(&[]);
+        let mut herd = Herd::gather(&server, ATTACKERS, |_| HERE, None);
+        herd.say(|_| hello.clone());
+        herd.wait(Duration::from_millis(500));
+        let script = message.repeat(256);
+        herd.drive(&script, Duration::from_secs(4));
+        let mut herd = herd.reads(|_| EVERYTHING);
+        herd.drive(b"", Duration::from_secs(2));
+        let peak = Gauge::read(&server).peak_kib;
+        println!("a flooded echo over {wire}: {} MiB at most", peak / 1024);
+        assert!(peak <= MEMORY_MIB * 1024, "{wire}: {peak} KiB");
+        assert_eq!(herd.puppets.len(), ATTACKERS);
+        assert!(
+            herd.puppets.iter().all(|one| !one.ended && one.read > 0),
+            "{wire}: nobody is let go"
+        );
+    }
+}

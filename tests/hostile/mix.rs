@@ -63,13 +63,23 @@ struct Entry {
     until: Instant,
 }
 
+/// What each lane attacks with at the moment.
+type Now = Mutex<[&'static str; AT_ONCE as usize]>;
+
 /// Makes one attack after the other; which, and for how long, the seed decides.
-fn attack_in_turn(server: &Server, seed: u64, until: Instant, journal: &Mutex<Vec<Entry>>) {
-    let mut rng = Rng::with_seed(seed);
+fn attack_in_turn(
+    server: &Server,
+    (lane, seed): (u64, u64),
+    until: Instant,
+    now: &Now,
+    journal: &Mutex<Vec<Entry>>,
+) {
+    let mut rng = Rng::with_seed(seed ^ (lane << 32));
     while Instant::now() < until {
         let attack = ATTACKS[rng.usize(..ATTACKS.len())];
         let how_long = Duration::from_millis(rng.u64(1_000..8_000));
         let from = Instant::now();
+        now.lock().expect("nobody panics with it")[lane as usize] = attack.name;
         attack.round(server, how_long.min(until.saturating_duration_since(from)));
         let entry = Entry { name: attack.name, from, until: Instant::now() };
         journal.lock().expect("nobody panics with it").push(entry);
@@ -77,10 +87,16 @@ fn attack_in_turn(server: &Server, seed: u64, until: Instant, journal: &Mutex<Ve
 }
 
 /// Looks at the server all the time, until it is done.
-fn watch(server: &Server, conversation: &Conversation, before: Gauge, until: Instant) {
+fn watch(server: &Server, conversation: &Conversation, before: Gauge, until: Instant, now: &Now) {
+    let (began, mut shown_mib) = (Instant::now(), MEMORY_MIB / 2);
     while Instant::now() < until {
         assert!(!conversation.is_broken(), "the conversation broke");
         let more_mib = Gauge::read(server).peak_kib.saturating_sub(before.resident_kib) / 1024;
+        if more_mib >= shown_mib + 4 {
+            shown_mib = more_mib;
+            let (at, now) = (began.elapsed().as_secs(), now.lock().expect("nobody panics with it"));
+            println!("after {at} s: {more_mib} MiB more, beside {now:?}");
+        }
         assert!(more_mib <= MEMORY_MIB, "{more_mib} MiB more at its peak");
         thread::sleep(Duration::from_millis(100));
     }
@@ -95,13 +111,13 @@ fn mix(seconds: u64) {
     thread::sleep(Duration::from_millis(500));
     let before = Gauge::read(&server);
     let until = Instant::now() + Duration::from_secs(seconds);
-    let journal = Mutex::new(Vec::new());
+    let (journal, now) = (Mutex::new(Vec::new()), Now::default());
     thread::scope(|scope| {
         for lane in 0..AT_ONCE {
-            let (server, journal) = (&server, &journal);
-            scope.spawn(move || attack_in_turn(server, seed ^ (lane << 32), until, journal));
+            let (server, journal, now) = (&server, &journal, &now);
+            scope.spawn(move || attack_in_turn(server, (lane, seed), until, now, journal));
         }
-        watch(&server, &conversation, before, until);
+        watch(&server, &conversation, before, until, &now);
     });
     eventually("everybody has left", || {
         (Gauge::read(&server).descriptors <= before.descriptors).then_some(())

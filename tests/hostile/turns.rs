@@ -75,14 +75,14 @@ pub const REQUESTS: Attack = Attack {
 #[test]
 fn pings_of_a_thousand_do_not_make_others_wait() {
     Siege::new(PINGS.name, PINGS.memory_mib)
-        .pings(within(200))
+        .pings(within(50))
         .run(|server| PINGS.round(server, Duration::from_secs(4)));
 }
 
 #[test]
 fn requests_of_a_thousand_do_not_make_others_wait() {
     Siege::new(REQUESTS.name, REQUESTS.memory_mib)
-        .pings(within(200))
+        .pings(within(50))
         .run(|server| REQUESTS.round(server, Duration::from_secs(4)));
 }
 

@@ -37,6 +37,14 @@ impl Person {
             "client {} was {behind_ms} ms behind",
             self.number
         );
+        let is_out_of_memory = self.screen.reason == "out of memory"
+            || self.farewell.as_ref().is_some_and(|it| it.starts_with("! out of memory"));
+        let held_by_stuck = model.client(self.number).held_by_stuck;
+        assert!(
+            !is_out_of_memory || held_by_stuck == 0,
+            "client {} was let go, and another that took nothing held {held_by_stuck} bytes",
+            self.number
+        );
         if self.let_go || self.excused && !is_stopped {
             return self.judge_border();
         }

@@ -80,6 +80,8 @@ pub struct Client {
     pub behind_ms: u64,
     /// When it was closed, clients were let go for what all together held.
     pub may_be_let_go: bool,
+    /// When it was closed, somebody else who took nothing held so much.
+    pub held_by_stuck: usize,
     pub expected: Expectations,
     /// Messages taken so far, for flood control.
     tokens: f64,
@@ -219,6 +221,7 @@ impl Model {
             caught_up_at: 0,
             behind_ms: u64::MAX,
             may_be_let_go: false,
+            held_by_stuck: 0,
             expected: Expectations::default(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,

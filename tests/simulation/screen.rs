@@ -36,6 +36,8 @@ pub struct Screen {
     compression: (bool, bool),
     inflater: Option<Decompress>,
     bytes: Vec<u8>,
+    /// Why it was closed, as its Close frame says.
+    pub reason: String,
 }
 
 impl Screen {
@@ -46,6 +48,7 @@ impl Screen {
             compression: (false, false),
             inflater: None,
             bytes: Vec::new(),
+            reason: String::new(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Screen {
             compression: (compression, false),
             inflater: None,
             bytes: Vec::new(),
+            reason: String::new(),
         }
     }
 
@@ -177,6 +181,8 @@ impl Screen {
             2 => Seen::Binary(payload),
             8 => {
                 self.state = State::Closed;
+                self.reason =
+                    payload.get(2..).map(String::from_utf8_lossy).unwrap_or_default().into();
                 Seen::Close(close_code(&payload))
             }
             9 => Seen::Ping(payload),

@@ -1,5 +1,7 @@
 //! What the chat has taken and has not done yet, as a room or somebody is behind.
 
+use std::collections::BTreeSet;
+
 use chat_server::clock::Now;
 
 use crate::ask::{Ask, Sent};
@@ -132,6 +134,16 @@ impl Model {
             matches!(parked.target, Target::Person(_)) && parked.since + patience_ms <= now_ms
         };
         self.answer(is_due, "busy");
+    }
+
+    /// The rooms for which something waits.
+    pub fn waited_for(&self) -> BTreeSet<String> {
+        let parked = self.clients.values().flat_map(|client| &client.parked);
+        let rooms = parked.filter_map(|parked| match &parked.target {
+            Target::Room(key) => Some(key.clone()),
+            Target::Person(_) => None,
+        });
+        rooms.collect()
     }
 
     /// Nothing waits for longer than it may.

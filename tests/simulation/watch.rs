@@ -44,6 +44,9 @@ pub struct Watch {
     /// have.
     pub terminals: BTreeSet<u8>,
     pub browsers: BTreeSet<u8>,
+    /// The rooms that nobody holds up and where something waits all the same: since when, and for
+    /// how many turns.
+    pub idle: BTreeMap<String, (Millis, usize)>,
     /// Prints all that happens.
     pub trace: bool,
 }
@@ -95,6 +98,42 @@ impl Watch {
                 out.congested(self.chat.channel_of(room.id).expect("a room has a channel"))
             }
         }
+    }
+
+    /// What waits for a room goes on as soon as the room can: a member may have come to be no
+    /// obstacle by the passing of time alone, which is looked at now and then.
+    fn check_idle_rooms(&mut self, out: &Delivery) {
+        let now_ms = out.now().ms;
+        let turns_max = 6 + 20 * self.links.borrow().len() / self.limits.deadlines_max;
+        let waited_for = self.model.borrow().waited_for();
+        self.idle.retain(|key, _| waited_for.contains(key));
+        for key in waited_for {
+            if self.is_congested(&Target::Room(key.clone()), out) {
+                self.idle.remove(&key);
+                continue;
+            }
+            let (since, turns) = self.idle.entry(key).or_insert((now_ms, 0));
+            *turns += 1;
+            let is_late = now_ms > *since + self.limits.delivery.stalled_ms / 4;
+            assert!(
+                *turns < turns_max || !is_late,
+                "nobody holds a room up, and something waits for it since {since}, now {now_ms}"
+            );
+        }
+    }
+
+    /// How much somebody holds who takes nothing of it, and has not been let go.
+    fn held_by_stuck(&self, out: &Delivery) -> usize {
+        let (links, now_ms) = (self.links.borrow(), out.now().ms);
+        let is_stuck = |number: &usize| {
+            let Some(link) = links.get(number) else { return false };
+            let wire = link.wire.borrow();
+            let since = wire.blocked_since.filter(|_| wire.write_blocked);
+            wire.faults.buffer_bytes_max == 0
+                && since.is_some_and(|at| at + self.limits.delivery.stalled_ms / 4 <= now_ms)
+        };
+        let stuck = self.ids.iter().filter(|(number, _)| is_stuck(number));
+        stuck.map(|(_, &id)| out.unsent_bytes(id)).max().unwrap_or(0)
     }
 
     /// Tells the model what has been said since it was last told. Whether what `speaker` says now
@@ -315,6 +354,7 @@ impl Service for Watch {
         self.chat.keep(out);
         self.followed = 0;
         self.model.borrow().check_patience(out.now().ms);
+        self.check_idle_rooms(out);
         for record in self.chat.take_records() {
             self.shadow.apply(record);
         }
@@ -354,7 +394,11 @@ impl Service for Watch {
         let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
         // So much is held while clients are let go, and only then.
         let is_let_go = out.held_bytes() > self.limits.delivery.memory_bytes_max / 8 * 7;
-        self.model.borrow_mut().client(number(client)).may_be_let_go |= is_let_go;
+        let held_by_stuck = self.held_by_stuck(out);
+        let mut model = self.model.borrow_mut();
+        model.client(number(client)).may_be_let_go |= is_let_go;
+        model.client(number(client)).held_by_stuck = held_by_stuck;
+        drop(model);
         self.chat.closed(client, peer, out);
         self.follow(None, out);
         self.model.borrow_mut().closed(number(client), is_over_limit, out.now());

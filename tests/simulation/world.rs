@@ -107,6 +107,7 @@ impl World {
             followed: 0,
             terminals: BTreeSet::new(),
             browsers: BTreeSet::new(),
+            idle: BTreeMap::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
         // The big room has to stay big.

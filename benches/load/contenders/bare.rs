@@ -1,4 +1,4 @@
-//! The floor: see benches/peers/bare.rs. It is no chat server, but shows what the kernel and the
+//! The floor: see benches/peers/bare.rs and bare_echo.rs. It is no chat server, but shows what the kernel and the
 //! load leave to have.
 
 use std::path::PathBuf;
@@ -9,18 +9,19 @@ use anyhow::Result;
 use crate::contender::{
     Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
 };
-use crate::payload::Payload;
 use crate::peers::bare::FAULT_VARIABLE;
 use crate::scenario::{Scenario, Work};
 
 pub struct Bare {
     /// What it does wrong, for the benchmark to check itself: see `benches/peers/bare.rs`.
     pub fault: &'static str,
+    /// It sends back what it reads, and to nobody else.
+    pub is_echo: bool,
 }
 
 impl Contender for Bare {
     fn name(&self) -> &'static str {
-        "(bare loop)"
+        if self.is_echo { "(bare echo)" } else { "(bare loop)" }
     }
 
     fn wire(&self) -> Wire {
@@ -29,6 +30,7 @@ impl Contender for Bare {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match scenario.work {
+            work if self.is_echo => !work.is_chat(),
             Work::Fanout { .. } => scenario.rooms == 1,
             Work::Single | Work::Idle => true,
             _ => false,
@@ -36,7 +38,7 @@ impl Contender for Bare {
     }
 
     fn has_rooms(&self) -> bool {
-        false
+        self.is_echo
     }
 
     fn find(&self) -> Result<PathBuf, String> {
@@ -44,6 +46,9 @@ impl Contender for Bare {
     }
 
     fn launch(&self, start: &Start) -> Result<Command> {
+        if self.is_echo {
+            return Ok(hidden_peer(start, "bare-echo"));
+        }
         let mut command = hidden_peer(start, "bare");
         command.env(FAULT_VARIABLE, self.fault);
         Ok(command)
@@ -53,7 +58,7 @@ impl Contender for Bare {
         Vec::new()
     }
 
-    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(payload);
         out.push(b'\n');
     }

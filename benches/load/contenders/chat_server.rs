@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::contender::{Contender, Identity, Ready, Start, Step, Verdict, Wire};
-use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
 use crate::websocket;
 
@@ -37,6 +36,7 @@ impl Contender for ChatServer {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
+            (mode, Work::Requests { .. }) => mode == Mode::Chat && self.wire == Wire::WebSocket,
             (Mode::Echo, work) => !work.is_chat(),
             (Mode::Broadcast, work) => {
                 work.is_chat() && !matches!(work, Work::Fanout { .. } if scenario.rooms > 1)
@@ -111,7 +111,7 @@ impl Contender for ChatServer {
         }
     }
 
-    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         match self.wire {
             Wire::WebSocket => websocket::push_text(payload, out),
             Wire::Lines => {
@@ -128,13 +128,13 @@ impl Contender for ChatServer {
         }
     }
 
-    fn head(&self, sender: &Identity, _: &Scenario) -> Vec<u8> {
+    fn head(&self, sender: &Identity, scenario: &Scenario) -> Vec<u8> {
         let said_by = match self.mode {
             Mode::Chat => format!("[#{}] {}: ", sender.room, sender.name).into_bytes(),
             _ => Vec::new(),
         };
         match self.wire {
-            Wire::WebSocket => websocket::head(&said_by),
+            Wire::WebSocket => websocket::head(&said_by, scenario.message_bytes()),
             Wire::Lines => said_by,
         }
     }

@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, apt, peer_file};
-use crate::payload::Payload;
 use crate::scenario::Scenario;
 
 pub struct Ngircd;
@@ -61,7 +60,7 @@ impl Contender for Ngircd {
         ]
     }
 
-    fn say(&self, who: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, who: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b"PRIVMSG #");
         out.extend_from_slice(who.room.as_bytes());
         out.extend_from_slice(b" :");

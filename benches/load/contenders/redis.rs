@@ -7,7 +7,6 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, apt, peer_file};
-use crate::payload::Payload;
 use crate::scenario::Scenario;
 
 pub struct Redis;
@@ -50,7 +49,7 @@ impl Contender for Redis {
         ]
     }
 
-    fn say(&self, who: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, who: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b"*3\r\n$7\r\nPUBLISH\r\n$4\r\n");
         out.extend_from_slice(who.room.as_bytes());
         out.extend_from_slice(b"\r\n$32\r\n");

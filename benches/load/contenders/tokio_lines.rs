@@ -8,7 +8,6 @@ use anyhow::Result;
 use crate::contender::{
     Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
 };
-use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
 
 pub struct TokioLines {
@@ -26,7 +25,7 @@ impl Contender for TokioLines {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        !self.at_once || scenario.work.is_chat()
+        scenario.work.is_chat() || !self.at_once && matches!(scenario.work, Work::Echo { .. })
     }
 
     /// A round of a million deliveries is a million writes.
@@ -56,7 +55,7 @@ impl Contender for TokioLines {
         }
     }
 
-    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(payload);
         out.push(b'\n');
     }

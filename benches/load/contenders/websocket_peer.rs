@@ -10,7 +10,6 @@ use crate::contender::{
     Contender, Identity, Start, Step, Verdict, Wire, apt, hidden_peer, npm_dir, on_path, peer_file,
     this_program,
 };
-use crate::payload::Payload;
 use crate::scenario::{Scenario, Work};
 use crate::websocket;
 
@@ -20,6 +19,8 @@ pub struct WebSocketPeer {
     launch: fn(&Start) -> Command,
     /// A round of a million deliveries takes it ten seconds.
     is_slow: bool,
+    /// Its echo by size and its HTTP are measured, too.
+    is_close: bool,
 }
 
 /// Bun's built-in WebSocket server and its publish: see benches/peers/bun.js.
@@ -36,6 +37,7 @@ pub const BUN: WebSocketPeer = WebSocketPeer {
     },
     launch: |start| script(start, "bun.js"),
     is_slow: false,
+    is_close: true,
 };
 
 /// Node's `ws`: see benches/peers/ws.js.
@@ -54,6 +56,7 @@ pub const NODE_WS: WebSocketPeer = WebSocketPeer {
         command
     },
     is_slow: true,
+    is_close: false,
 };
 
 /// tokio-tungstenite the usual way: see benches/peers/tokio_websocket.rs.
@@ -62,6 +65,7 @@ pub const TUNGSTENITE: WebSocketPeer = WebSocketPeer {
     find: this_program,
     launch: |start| hidden_peer(start, "tokio-websocket"),
     is_slow: false,
+    is_close: false,
 };
 
 fn script(start: &Start, name: &str) -> Command {
@@ -79,8 +83,9 @@ impl Contender for WebSocketPeer {
         Wire::WebSocket
     }
 
-    fn plays(&self, _: &Scenario) -> bool {
-        true
+    fn plays(&self, scenario: &Scenario) -> bool {
+        let is_detail = matches!(scenario.work, Work::EchoBySize { .. } | Work::Requests { .. });
+        self.is_close || !is_detail
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {
@@ -102,7 +107,7 @@ impl Contender for WebSocketPeer {
         websocket::greeting(&websocket_path(who, scenario))
     }
 
-    fn say(&self, _: &Identity, payload: &Payload, out: &mut Vec<u8>) {
+    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         websocket::push_text(payload, out);
     }
 
@@ -110,8 +115,8 @@ impl Contender for WebSocketPeer {
         websocket::close()
     }
 
-    fn head(&self, _: &Identity, _: &Scenario) -> Vec<u8> {
-        websocket::head(b"")
+    fn head(&self, _: &Identity, scenario: &Scenario) -> Vec<u8> {
+        websocket::head(b"", scenario.message_bytes())
     }
 
     fn end(&self) -> &'static [u8] {
@@ -129,8 +134,5 @@ impl Contender for WebSocketPeer {
 
 /// The path a client asks for.
 fn websocket_path(who: &Identity, scenario: &Scenario) -> String {
-    match scenario.work {
-        Work::Echo { .. } => "/echo".into(),
-        _ => format!("/{}", who.room),
-    }
+    if scenario.work.is_chat() { format!("/{}", who.room) } else { "/echo".into() }
 }

@@ -9,7 +9,7 @@ use mio::{Interest, Token};
 
 use super::{Conn, Fleet, Room, Stage};
 use crate::contender::{Identity, Step};
-use crate::payload::{Kind, Payload};
+use crate::payload::{Kind, PAYLOAD_BYTES, Payload};
 use crate::shape::Tally;
 
 impl Fleet<'_> {
@@ -156,8 +156,9 @@ impl Fleet<'_> {
     }
 
     fn push(&mut self, from: usize, payload: &Payload) -> Result<()> {
+        self.message[..PAYLOAD_BYTES].copy_from_slice(payload);
         let conn = &mut self.conns[from];
-        self.contender.say(&conn.who, payload, &mut conn.out);
+        self.contender.say(&conn.who, &self.message, &mut conn.out);
         self.write(from)
     }
 

@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll};
 
 use crate::contender::{Contender, Identity, Step, Verdict};
-use crate::payload::{Kind, Stamp, digest, number, renumber};
+use crate::payload::{Kind, PAYLOAD_BYTES, Stamp, digest, number, padding, renumber};
 use crate::scenario::Scenario;
 use crate::shape::{Sampler, Shape, Tally};
 
@@ -62,6 +62,8 @@ pub struct Fleet<'a> {
     rooms: Vec<Room>,
     shape: Shape,
     stamp: Stamp,
+    /// The message that is being said; behind its payload it is always the same.
+    message: Vec<u8>,
     buffer: Box<[u8]>,
     sampler: Sampler,
     clock: Instant,
@@ -91,6 +93,8 @@ impl<'a> Fleet<'a> {
     ) -> Result<Self> {
         let stamp = Stamp::new(run);
         let [one, other] = Identity::examples().map(|who| contender.head(&who, scenario));
+        let padding = padding(scenario.message_bytes());
+        let end = [&padding, contender.end()].concat();
         let rooms = if contender.has_rooms() { scenario.rooms } else { 1 };
         Ok(Fleet {
             contender,
@@ -100,8 +104,9 @@ impl<'a> Fleet<'a> {
             events: Events::with_capacity(4096),
             conns: Vec::new(),
             rooms: (0..rooms).map(|_| Room::default()).collect(),
-            shape: Shape::new(&one, &other, contender.end(), stamp),
+            shape: Shape::new(&one, &other, &end, stamp),
             stamp,
+            message: [&[0; PAYLOAD_BYTES][..], &padding].concat(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             sampler: Sampler::every(1),
             clock: Instant::now(),
@@ -138,14 +143,18 @@ impl<'a> Fleet<'a> {
     fn compose(&mut self, from: usize, count: u32, said_ns: u64) {
         let conn = &mut self.conns[from];
         let room = &mut self.rooms[conn.room];
-        let mut payload = self.stamp.payload(Kind::Measured, 0, said_ns);
+        self.message[..PAYLOAD_BYTES].copy_from_slice(&self.stamp.payload(
+            Kind::Measured,
+            0,
+            said_ns,
+        ));
         for _ in 0..count {
             self.next_number += 1;
-            renumber(&mut payload, self.next_number);
-            let digest = digest(&payload);
+            renumber(&mut self.message, self.next_number);
+            let digest = digest(&self.message);
             conn.said.add(digest);
             room.said.add(digest);
-            self.contender.say(&conn.who, &payload, &mut conn.out);
+            self.contender.say(&conn.who, &self.message, &mut conn.out);
         }
         let own = u64::from(!conn.guest && !self.contender.receives_own());
         self.outstanding += (u64::from(count) * (room.members.len() as u64 - own)) as i64;

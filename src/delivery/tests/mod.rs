@@ -471,6 +471,29 @@ fn outbox_bytes(out: &Delivery, id: ClientId) -> usize {
 }
 
 #[test]
+fn answers_are_written_at_once_to_who_is_in_no_channel_and_if_they_are_large() {
+    let (mut out, rooms) = delivery(2, 1);
+    out.join(rooms[0], client(1));
+    send(&mut out, 0, "a");
+    send(&mut out, 1, "b");
+    assert!(out.take_answer(client(0)));
+    out.wrote(client(0), 1, false);
+    assert!(!out.take_answer(client(0)), "there is nothing left");
+    assert!(!out.take_answer(client(1)), "its channel may have something for it in this turn");
+    send(&mut out, 1, "a sixteenth of the mark");
+    assert!(out.take_answer(client(1)));
+    out.wrote(client(1), 24, false);
+    say(&mut out, rooms[0], "it has");
+    send(&mut out, 0, "a");
+    send(&mut out, 1, "a sixteenth of the mark");
+    assert!(!out.take_answer(client(1)), "that goes out in the same write");
+    assert!(out.take_answer(client(0)), "which does not concern others");
+    out.wrote(client(0), 1, false);
+    out.freeze_batches();
+    check(&out);
+}
+
+#[test]
 fn what_is_done_is_counted() {
     let (mut out, channels) = delivery(3, 1);
     (0..3).for_each(|key| out.join(channels[0], client(key)));

@@ -7,7 +7,7 @@
 //! clients has no entry. How often it connected is forgotten as soon as forgetting makes no
 //! difference, and earlier only past `RECENT_MAX`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -15,6 +15,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::clock::Millis;
+use crate::ids::ClientId;
 use crate::throttle::{Rate, TokenBucket};
 
 /// `--max-clients-per-address` for public addresses, unless given: a school or an office behind one
@@ -36,7 +37,7 @@ const RECENT_MAX: usize = 7 << 13;
 /// Held as the network's 64 bits. IPv4 addresses take the place of the networks in `::/32`, which
 /// are nobody's (RFC 4291, 2.4 reserves 0000::/8) but for that of `::1`: it falls on 0.0.0.0, which
 /// no peer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Address(u64);
 
 /// How many clients may be connected at once.
@@ -142,9 +143,34 @@ impl Address {
     }
 }
 
-/// Whether both count as one address.
-pub fn is_same(one: IpAddr, other: IpAddr) -> bool {
-    Address::of(one) == Address::of(other)
+/// Connections that have said nothing yet and may listen as soon as somebody at their address is at
+/// a terminal.
+#[derive(Debug, Default)]
+pub struct SilentClients {
+    clients: BTreeSet<(Address, ClientId)>,
+}
+
+impl SilentClients {
+    pub fn insert(&mut self, client: ClientId, ip: IpAddr) {
+        self.clients.insert((Address::of(ip), client));
+    }
+
+    pub fn remove(&mut self, client: ClientId, ip: IpAddr) {
+        if !self.clients.is_empty() {
+            self.clients.remove(&(Address::of(ip), client));
+        }
+    }
+
+    /// Those at an address, in the order of their keys.
+    pub fn at(&self, ip: IpAddr) -> Vec<ClientId> {
+        let address = Address::of(ip);
+        let from = self.clients.range((address, ClientId::FIRST)..);
+        from.take_while(|(at, _)| *at == address).map(|&(_, client)| client).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
 }
 
 /// Whether this address is on this host or in a network of its operator's.

@@ -350,3 +350,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_silent_are_found_by_their_address() {
+    let mut silent = SilentClients::default();
+    let client = |key| ClientId::new(key, 1);
+    let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+    for (key, ip) in [(3, here), (1, here), (2, there)] {
+        silent.insert(client(key), ip);
+        silent.insert(client(key), ip);
+    }
+    assert_eq!(silent.at(here), [client(1), client(3)]);
+    silent.remove(client(1), here);
+    silent.remove(client(7), here);
+    let mapped = "::ffff:192.0.2.1".parse().expect("an address");
+    assert_eq!((silent.at(mapped), silent.at(there)), (vec![client(3)], vec![client(2)]));
+    silent.remove(client(3), here);
+    silent.remove(client(2), there);
+    assert!(silent.is_empty());
+}

@@ -150,3 +150,32 @@ fn a_flood_of_halves_and_of_answers_that_nobody_reads_stays_within_the_budget() 
     }
     assert!(sim.server.metrics().memory_searches > 3);
 }
+
+#[test]
+fn what_is_queued_for_one_that_is_over_counts_no_longer() {
+    let mut sim = with_budget(10_000);
+    let stuck = sim.owed(900, 0);
+    sim.end_input(&stuck);
+    sim.settle();
+    sim.now.ms += limits().drain_ms;
+    assert!(sim.server.held_bytes() >= 900);
+    sim.server.receive(sim.now, || false);
+    assert_eq!(sim.server.held_bytes(), 0, "it has not been reaped yet");
+    sim.server.deliver(true);
+    assert!(stuck.is_dropped());
+}
+
+#[test]
+fn one_that_breaks_while_it_waits_for_memory_leaves_nothing_to_others_that_wait() {
+    let mut sim = with_budget(10_000);
+    let hoarder = sim.owed(8000, 0);
+    let (broken, other) = (sim.connect(PLENTY), sim.connect(PLENTY));
+    sim.send(&broken, "list 100\n");
+    sim.send(&other, "list 100\n");
+    sim.turn();
+    sim.break_off(&broken, ErrorKind::BrokenPipe);
+    sim.break_off(&hoarder, ErrorKind::BrokenPipe);
+    sim.settle();
+    sim.pass(1000);
+    assert_eq!(other.output().trim_end().len(), 100);
+}

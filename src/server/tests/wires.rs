@@ -992,3 +992,30 @@ fn a_client_that_has_not_shown_what_it_speaks_holds_nobody_up() {
     assert_eq!(speaker.output().len(), 100 * 20 * 10, "all of it came back, and none had to wait");
     assert_eq!(silent.output().len(), 100 * 20 * 10, "it was taken for a reader of lines");
 }
+
+/// Who has said that nothing follows the request is not waited for, and no deadline is left of it.
+#[test]
+fn a_connection_for_one_request_is_over_in_one_turn() {
+    const LAST: [&str; 2] = [
+        "GET /healthz HTTP/1.0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ];
+    let mut sim = Sim::with(ServerSettings::default(), |_| Echo);
+    for request in LAST {
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, request);
+        sim.turn();
+        assert!(peer.output().ends_with("\r\n\r\nok") && peer.is_dropped(), "{request}");
+        assert_eq!(sim.server.next_deadline(), None, "{request}");
+    }
+    // What has come behind it must not reset the connection before the answer has been read.
+    for more in ["\r\n", LAST[0]] {
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, [LAST[1], more].concat());
+        sim.turn();
+        assert!(peer.output().ends_with("\r\n\r\nok") && !peer.is_dropped(), "{more}");
+        sim.end_input(&peer);
+        sim.settle();
+        assert!(peer.is_dropped());
+    }
+}

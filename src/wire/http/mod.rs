@@ -174,6 +174,13 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
 }
 
 impl<'b> Request<'b> {
+    /// Whether its client has said that nothing follows it (RFC 9112 9.6): neither another request
+    /// nor a body, which these methods do not have here.
+    pub fn is_last(&self) -> bool {
+        let has_body = !matches!(self.method, Method::Get | Method::Head | Method::Options);
+        self.connection == Persistence::Close && !has_body
+    }
+
     /// Key and value of each pair of the query, the value decoded as that of a form; `None` if it
     /// is not UTF-8.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&'b str, Option<String>)> {

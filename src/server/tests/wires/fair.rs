@@ -72,9 +72,9 @@ fn who_talks_comes_before_hundreds_who_ping_all_the_time() {
     let flood = |sim: &mut Sim<Echo>| {
         flooders.iter().for_each(|peer| sim.send(peer, pings(FLOOD)));
     };
-    // Nothing is known of them yet: they have what their buckets hold.
+    // Nothing is known of them yet: each has one visit.
     flood(&mut sim);
-    (0..8).for_each(|_| sim.short_turn(200));
+    sim.short_turn(200);
     for turn in 0..20 {
         flood(&mut sim);
         sim.send(&talker, frame(TEXT, b"hello"));
@@ -86,6 +86,32 @@ fn who_talks_comes_before_hundreds_who_ping_all_the_time() {
     sim.settle();
     for peer in &flooders {
         assert!(peer.take_bytes() == served(PONG, b"x").repeat(21 * FLOOD), "all are answered");
+    }
+}
+
+/// A thousand that are new have a thousand full buckets. What each has sent over one visit's share
+/// waits until others have been served, all the same.
+#[test]
+fn who_talks_comes_before_the_first_pings_of_hundreds() {
+    let mut sim = Sim::with(large_reads(), |_| Echo);
+    let flooders: Vec<Peer> = (0..200).map(|_| sim.upgraded(PLENTY)).collect();
+    let (talker, pinger) = (sim.upgraded(PLENTY), sim.upgraded(PLENTY));
+    sim.pass(10_000);
+    let count = 90;
+    flooders.iter().for_each(|peer| sim.send(peer, pings(count)));
+    // Nothing is known of them yet: each has one visit.
+    sim.short_turn(200);
+    assert!(flooders.iter().all(|peer| !peer.output().is_empty()));
+    for turn in 0..20 {
+        sim.send(&talker, frame(TEXT, b"hello"));
+        sim.send(&pinger, frame(PING, b"me"));
+        sim.short_turn(10);
+        assert_eq!(talker.take_bytes(), served(TEXT, b"hello"), "in turn {turn}");
+        assert_eq!(pinger.take_bytes(), served(PONG, b"me"), "in turn {turn}");
+    }
+    sim.settle();
+    for peer in &flooders {
+        assert!(peer.take_bytes() == served(PONG, b"x").repeat(count), "all are answered");
     }
 }
 
@@ -205,16 +231,16 @@ fn a_large_write_counts_as_several() {
         read_bytes_max: 4096,
         ..limits()
     };
-    let mut sim = Sim::new(limits, |_| Echo);
+    let mut sim = Sim::new(limits, Broadcast::new);
     let peers: Vec<Peer> = (0..8).map(|_| sim.connect(PLENTY)).collect();
     let written = |peers: &[Peer]| peers.iter().filter(|peer| !peer.output().is_empty()).count();
     let long = format!("{}\n", "x".repeat(349));
-    peers.iter().for_each(|peer| sim.send(peer, &long));
+    sim.send(&peers[0], &long);
     for expected in [2, 4, 6, 8] {
         sim.turn();
         assert_eq!(written(&peers), expected, "four for each");
     }
-    peers.iter().for_each(|peer| sim.send(peer, "short\n"));
+    sim.send(&peers[0], "short\n");
     sim.turn();
     assert!(peers.iter().all(|peer| peer.output().ends_with("short\n")));
 }
