@@ -34,7 +34,6 @@ impl Chat {
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
-            | Request::Search { .. }
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
