@@ -16,7 +16,8 @@ pub const SLICES_MAX: usize = 64;
 const TAIL_MAX: usize = 64 * 1024;
 
 /// The rest of a frame that is cut is copied if it is no longer than this, as the frame may be far
-/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at once in the middle of the same long frame.
+/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at
+/// once in the middle of the same long frame.
 const COPIED_REST_MAX: usize = 4 * 1024;
 
 /// A tail buffer that grew larger than this is not kept for reuse.
