@@ -233,11 +233,18 @@ impl Flow {
     #[inline]
     pub fn check_high_water(&mut self, client: ClientId, recipient: &mut Recipient) {
         let bytes = recipient.outbox().map_or(0, |outbox| outbox.bytes());
-        if bytes > self.limits.outbox_max_bytes && !self.flooded.contains_key(&client) {
-            self.give_up(client, recipient);
+        if bytes > self.limits.outbox_max_bytes {
+            self.check_limit(client, recipient);
         }
         if bytes > self.limits.outbox_mark_bytes {
             self.raise_pressure(client, recipient);
+        }
+    }
+
+    #[cold]
+    fn check_limit(&mut self, client: ClientId, recipient: &mut Recipient) {
+        if !self.flooded.contains_key(&client) {
+            self.give_up(client, recipient);
         }
     }
 

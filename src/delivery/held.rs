@@ -336,7 +336,7 @@ impl Flow {
     }
 
     /// A client has read: once at the limit, it is like all others.
-    #[inline]
+    #[cold]
     pub fn end_flood(&mut self, client: ClientId, outbox: &Outbox) {
         if !self.flooded.is_empty() && !self.is_over_limit(outbox) {
             self.flooded.remove(&client);

@@ -136,8 +136,8 @@ impl Recipient {
 
     /// Whether it has something to write that may be written now.
     pub fn is_ready(&self) -> bool {
-        let may_write = self.is_writable && !self.is_held;
-        may_write && self.outbox().is_some_and(|outbox| !outbox.is_empty())
+        let Some(outbox) = self.outbox() else { return false };
+        self.is_writable && !self.is_held && !outbox.is_empty()
     }
 }
 
