@@ -329,11 +329,21 @@ impl Flow {
     /// What was held for a client may leave. It may be more than the limit, and the client could
     /// read nothing of it until now: it has `too_slow_ms` to get below.
     pub fn freed(&mut self, client: ClientId, recipient: &mut Recipient) {
-        if let Some(queue) = &mut recipient.send_queue
-            && queue.outbox.bytes() > self.limits.outbox_max_bytes
-        {
-            queue.flooded_since.get_or_insert(self.now.ms);
+        if recipient.outbox().is_some_and(|outbox| self.is_over_limit(outbox)) {
+            self.flooded.entry(client).or_insert(self.now.ms);
         }
         self.check_high_water(client, recipient);
+    }
+
+    /// A client has read: once at the limit, it is like all others.
+    #[cold]
+    pub fn end_flood(&mut self, client: ClientId, outbox: &Outbox) {
+        if !self.flooded.is_empty() && !self.is_over_limit(outbox) {
+            self.flooded.remove(&client);
+        }
+    }
+
+    fn is_over_limit(&self, outbox: &Outbox) -> bool {
+        outbox.bytes() > self.limits.outbox_max_bytes
     }
 }

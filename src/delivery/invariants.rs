@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Delivery;
 use super::channels::ChannelId;
+use super::flow::{Flow, Pressure};
 use super::held::HeldQueue;
+use super::recipients::Recipient;
+use crate::clock::Millis;
 use crate::ids::ClientId;
 
 impl Delivery {
@@ -91,5 +94,42 @@ impl Delivery {
         assert_eq!(self.channels.all_members(), 0, "a client that has left is in a channel");
         self.flow.assert_at_rest();
         self.budget.assert_at_rest();
+    }
+}
+
+impl Flow {
+    /// Asserts what holds of one client that has something queued; `is_checked`: the checks that
+    /// were due have been made.
+    pub fn assert_recipient(&self, client: ClientId, recipient: &Recipient, is_checked: bool) {
+        let Some(queue) = &recipient.send_queue else { return };
+        let limits = &self.limits;
+        let elapsed_ms =
+            |since: Option<Millis>| since.map_or(0, |at| self.now.ms.saturating_sub(at));
+        let bytes = queue.outbox.bytes();
+        let (behind, blocked) =
+            (elapsed_ms(queue.pressure.since()), elapsed_ms(queue.blocked_since()));
+        assert!(
+            bytes <= limits.outbox_mark_bytes
+                || queue.pressure != Pressure::Clear
+                || recipient.is_held,
+            "{client} is over the mark"
+        );
+        let is_flooded = self.flooded.contains_key(&client);
+        let is_within = bytes <= limits.outbox_max_bytes;
+        assert!(!is_flooded || !is_within, "{client} is flooded by {bytes} bytes");
+        assert!(recipient.is_closed || is_within || is_flooded, "{client}: {bytes} bytes");
+        if recipient.is_closed || !is_checked {
+            return;
+        }
+        // It is checked every so often.
+        let check_ms = limits.stalled_ms / 4;
+        let is_stalled = behind > check_ms && blocked >= limits.stalled_ms + check_ms;
+        assert!(
+            !is_stalled || !recipient.is_over(),
+            "{client} takes nothing and holds its channels up"
+        );
+        let is_too_slow = behind.min(blocked) > limits.too_slow_ms + limits.stalled_ms
+            || blocked > limits.blocked_max_ms();
+        assert!(!is_too_slow, "{client} should have been closed as too slow");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::num::NonZero;
 
 use crate::clock::Millis;
 use crate::delivery::channels::{ChannelId, MemberSlot};
@@ -31,11 +32,9 @@ pub enum Priority {
 pub struct SendQueue {
     pub outbox: Outbox,
     pub pressure: Pressure,
-    /// When the kernel last refused to take more, unless it has taken something since.
-    pub blocked_since: Option<Millis>,
-    /// Since when it holds more than the limit because much has become durable at once, for which
-    /// the client is not to blame.
-    pub flooded_since: Option<Millis>,
+    /// When the kernel last refused to take more, unless it has taken something since: one
+    /// millisecond later, so that zero stands for never.
+    blocked_since: Option<NonZero<Millis>>,
     /// What must not be written before the store has what it follows from.
     pub held: Option<Box<HeldQueue>>,
 }
@@ -43,6 +42,16 @@ pub struct SendQueue {
 impl SendQueue {
     fn is_empty(&self) -> bool {
         self.outbox.is_empty() && self.held.is_none()
+    }
+
+    /// When the kernel last refused to take more, unless it has taken something since.
+    pub fn blocked_since(&self) -> Option<Millis> {
+        self.blocked_since.map(|after| after.get() - 1)
+    }
+
+    /// The kernel takes something again.
+    pub fn unblock(&mut self) {
+        self.blocked_since = None;
     }
 
     /// What it holds beside frames that are shared, in bytes.
@@ -118,11 +127,6 @@ impl Recipient {
         self.send_queue.as_ref().is_some_and(|queue| queue.blocked_since.is_some())
     }
 
-    /// Whether it has had too much at once to be called slow for that.
-    pub fn is_flooded(&self) -> bool {
-        self.send_queue.as_ref().is_some_and(|queue| queue.flooded_since.is_some())
-    }
-
     pub fn held(&self) -> Option<&HeldQueue> {
         self.send_queue.as_ref().and_then(|queue| queue.held.as_deref())
     }
@@ -133,17 +137,17 @@ impl Recipient {
 
     /// Whether it has something to write that may be written now.
     pub fn is_ready(&self) -> bool {
-        let has_some = self.outbox().is_some_and(|outbox| !outbox.is_empty());
-        has_some && self.is_writable && !self.is_held
+        let Some(outbox) = self.outbox() else { return false };
+        self.is_writable && !self.is_held && !outbox.is_empty()
     }
 }
 
 /// All clients, and the queues of those to write to.
 ///
 /// Invariant: a client is on a write queue exactly if it has something in its outbox, the kernel
-/// would take it and its wire is decided; a send queue is never empty; a client has at most one entry in each
-/// write queue, and `in_bulk` and `in_prompt` say so; `own_bytes` is what the send queues hold
-/// beside frames that are shared.
+/// would take it and its wire is decided; a send queue is never empty; a client has at most one
+/// entry in each write queue, and `in_bulk` and `in_prompt` say so; `own_bytes` is what the send
+/// queues hold beside frames that are shared.
 #[derive(Debug)]
 pub struct Recipients {
     clients: Vec<Recipient>,
@@ -285,7 +289,6 @@ impl Recipients {
         if let Some(queue) = &mut recipient.send_queue {
             queue.outbox.keep_cut_piece();
             queue.held = None;
-            queue.flooded_since = None;
             if queue.outbox.is_empty() {
                 recipient.queued = None;
             }
@@ -322,10 +325,10 @@ impl Recipients {
         let Some(queue) = &mut recipient.send_queue else { return };
         queue.outbox.advance(count);
         if count > 0 {
-            queue.blocked_since = None;
+            queue.unblock();
         }
         if is_blocked {
-            queue.blocked_since.get_or_insert(now_ms);
+            queue.blocked_since.get_or_insert(NonZero::<Millis>::MIN.saturating_add(now_ms));
         }
     }
 
@@ -467,8 +470,7 @@ impl SpareQueues {
         let bytes = self.bytes + queue.own_bytes();
         if bytes <= SPARE_BYTES_MAX {
             queue.pressure = Pressure::Clear;
-            queue.blocked_since = None;
-            queue.flooded_since = None;
+            queue.unblock();
             queue.held = None;
             self.queues.push(queue);
             self.bytes = bytes;

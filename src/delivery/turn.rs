@@ -144,7 +144,8 @@ impl Delivery {
         self.recipients.get(client).outbox()
     }
 
-    /// Whether a client has nothing queued, and nothing is held for it. Its share of this turn's batches does not count.
+    /// Whether a client has nothing queued, and nothing is held for it. Its share of this turn's
+    /// batches does not count.
     pub(crate) fn is_settled(&self, client: ClientId) -> bool {
         self.recipients.get(client).send_queue.is_none()
     }
@@ -159,7 +160,7 @@ impl Delivery {
     /// take more.
     pub(crate) fn last_taken(&self, client: ClientId) -> Millis {
         let queue = self.recipients.get(client).send_queue.as_ref();
-        queue.and_then(|queue| queue.blocked_since).unwrap_or(self.flow.now.ms)
+        queue.and_then(|queue| queue.blocked_since()).unwrap_or(self.flow.now.ms)
     }
 
     /// The kernel would take more for this client.
@@ -169,7 +170,7 @@ impl Delivery {
         if let Some(queue) = &mut recipient.send_queue {
             // It has read something. It may be a while until it is written to, for which it is not
             // to blame.
-            queue.blocked_since = None;
+            queue.unblock();
         }
         self.recipients.queue_write(client, Priority::Bulk);
     }

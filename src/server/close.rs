@@ -37,13 +37,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Whether all have left but those that may ask for our health, these have read their answers,
-    /// and all that was changed is durable.
+    /// and all that was changed is durable, unless nothing can be stored any more.
     pub fn is_drained(&self) -> bool {
         let has_left = self.connections.iter().all(|(key, connection)| {
             let rests = connection.wire.only_asks() && connection.is_open();
             rests && self.is_settled(connection.id(key))
         });
-        has_left && self.unstored_groups() == 0
+        has_left && (self.unstored_groups() == 0 || self.store_broken().is_some())
     }
 
     /// Closes all connections but those that only ask, which are told nothing of what is said.

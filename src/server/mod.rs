@@ -5,7 +5,8 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
-//! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has to go when all together hold too much.
+//! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has
+//! to go when all together hold too much.
 
 pub mod admission;
 mod close;
@@ -250,10 +251,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.deliver(true);
     }
 
-    /// The first half of a turn: receive, tick, keep. Before them, what has become durable may leave.
-    /// `is_over` is asked after every connection
-    /// that was served whether the time for that is over; those that are left come first in the
-    /// next turn.
+    /// The first half of a turn: receive, tick, keep. Before them, what has become durable may
+    /// leave. `is_over` is asked after every connection that was served whether the time for that
+    /// is over; those that are left come first in the next turn.
     pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
         self.out.begin_turn(now);
         self.take_stored();

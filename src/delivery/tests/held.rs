@@ -188,6 +188,22 @@ fn who_gets_below_the_limit_in_time_is_judged_as_any_other() {
 }
 
 #[test]
+fn nothing_is_kept_of_who_had_much_at_once_and_has_gone() {
+    let (mut out, _) = delivery(3, 0);
+    out.record(GroupId(1), 0);
+    (0..3).for_each(|key| send(&mut out, key, &"x".repeat(5000)));
+    out.durable(GroupId(1));
+    check(&out);
+    assert_eq!(out.take_newly_over().len(), 3);
+    (0..3).for_each(|key| out.shut(client(key)));
+    out.forget(client(0));
+    out.discard_output(client(1));
+    check(&out);
+    (0..3).for_each(|key| out.remove(client(key)));
+    out.assert_at_rest();
+}
+
+#[test]
 fn all_that_is_held_has_one_bound() {
     let bound = DeliveryLimits { held_bytes_max: 100_000, ..limits() };
     let mut out = Delivery::new(bound);

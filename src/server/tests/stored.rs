@@ -217,4 +217,9 @@ fn when_nothing_can_be_stored_any_more_the_server_says_so() {
     server.sim.settle();
     assert_eq!(server.sim.server.store_broken(), Some(2));
     assert!(one.is_shut());
+    server.sim.end_input(&one);
+    server.sim.settle();
+    assert!(server.sim.server.unstored_groups() > 0, "that it has left is a change, too");
+    server.sim.server.drain();
+    assert!(server.sim.server.is_drained(), "nothing is waited for that cannot be");
 }
