@@ -441,7 +441,7 @@ impl Stage {
 /// All that a client is owed by now; its kernel takes it.
 fn take_owed(out: &mut Delivery, id: ClientId) -> Vec<u8> {
     let mut all = Vec::new();
-    while let Some(outbox) = out.outbox(id) {
+    while let Some(outbox) = out.outbox(id).filter(|outbox| !outbox.is_empty()) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (count, bytes) = outbox.slices(&mut slices);
         slices[..count].iter().for_each(|slice| all.extend_from_slice(slice));
