@@ -400,7 +400,7 @@ impl World {
             !gone
         });
         self.visitors.retain_mut(|visitor| {
-            let gone = visitor.wire.borrow().dropped;
+            let gone = visitor.is_over();
             if gone {
                 visitor.judge();
                 model.forget(visitor.number);
