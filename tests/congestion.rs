@@ -138,9 +138,11 @@ fn write_until_held_back(writer: &mut TcpStream, bytes: &[u8]) -> usize {
     taken
 }
 
+/// It is not read from while it does not take its echo, so that it stays under the high-water mark
+/// and has twelve times `--too-slow`.
 #[test]
 fn who_never_reads_its_echo_is_let_go() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--too-slow", "1"]);
     let mut witness = server.join();
     let mut stuck = small_window_client(&server);
     let sent = lines(0, 48 * 1024 * 1024);

@@ -33,7 +33,7 @@ use slab::Slab;
 use crate::clock::{Millis, Now};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::metrics::DeliveryMetrics;
-use crate::delivery::{Batch, Delivery};
+use crate::delivery::{Batch, Delivery, Wait};
 use crate::ids::{ClientId, GroupId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection, SilentClients};
 use crate::server::connection::Connection;
@@ -103,6 +103,8 @@ struct Visit {
     requests: usize,
     requests_max: usize,
     read_bytes_max: usize,
+    /// Its last read has left nothing behind.
+    has_read_all: bool,
 }
 
 /// What the serving of anything costs beside its bytes, in bytes.
@@ -193,7 +195,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Takes in a client; the readiness of its stream is reported from now on. Returns its key.
     pub fn accept(&mut self, stream: S, peer: SocketAddr, now: Now) -> usize {
-        self.out.begin_turn(now);
+        self.begin_turn(now);
         self.serial = self.serial.wrapping_add(1).max(1);
         let entry = self.connections.vacant_entry();
         let id = ClientId::new(entry.key(), self.serial);
@@ -220,6 +222,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn input_ended(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note_input_ended();
+            // It may be waiting for its client to take its answers, and does no longer.
+            if self.service.only_answers() && connection.is_waiting() {
+                self.out.wake(Wait::ClientClear(connection.id(key)));
+            }
         }
         self.readable(key);
     }
@@ -255,7 +261,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// leave. `is_over` is asked after every connection that was served whether the time for that
     /// is over; those that are left come first in the next turn.
     pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
-        self.out.begin_turn(now);
+        self.begin_turn(now);
         self.take_stored();
         self.out.set_service_bytes(self.service.held_bytes());
         self.read(is_over);
@@ -316,7 +322,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Slow work is done. Clients that wait for it go on in the next turn.
     pub fn completed(&mut self, ticket: Ticket, answer: Answer, now: Now) {
-        self.out.begin_turn(now);
+        self.begin_turn(now);
         self.service.completed(ticket, answer, &mut self.out);
         self.out.completed(ticket);
         self.close_too_slow();
@@ -331,6 +337,11 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.service.trim();
         self.closing_later.shrink_to_fit();
         self.addresses.trim(self.out.now().ms);
+    }
+
+    fn begin_turn(&mut self, now: Now) {
+        self.out.begin_turn(now);
+        self.timers.begin_turn(now.ms);
     }
 
     fn reap(&mut self) {

@@ -204,6 +204,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         if let Ok(count @ 1..) = read {
+            self.visit.has_read_all = count < self.visit.read_bytes_max;
             self.metrics.reads += 1;
             self.metrics.read_bytes += count as u64;
         }
@@ -399,7 +400,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             Step::Request(request) => {
                 self.visit.requests += 1;
-                if request.is_last() && used == input_bytes {
+                let is_all = used == input_bytes && self.visit.has_read_all;
+                if is_all && request.is_last() && !handshake::is_upgrade(&request) {
                     self.connections[id.index()].end_input();
                 }
                 self.answer(id, &request);

@@ -43,13 +43,24 @@ pub enum Due {
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Millis, ClientId, Due)>>,
-    /// Those of this turn.
+    /// Those of this turn that have not passed.
     new: Vec<(Millis, ClientId, Due)>,
+    /// The time of this turn.
+    now: Millis,
 }
 
 impl Timers {
+    /// Starts a turn.
+    pub fn begin_turn(&mut self, now: Millis) {
+        self.now = now;
+    }
+
+    /// Sets a deadline. One that has passed already is handled in the same turn.
     pub fn push(&mut self, at: Millis, client: ClientId, due: Due) {
-        self.new.push((at, client, due));
+        match at <= self.now {
+            true => self.heap.push(Reverse((at, client, due))),
+            false => self.new.push((at, client, due)),
+        }
     }
 
     /// The turn is over: keeps its deadlines of those that are still here.
@@ -71,8 +82,8 @@ impl Timers {
     }
 
     /// Takes out one deadline that has passed.
-    pub fn pop_due(&mut self, now: Millis) -> Option<(ClientId, Due)> {
-        if self.heap.peek()?.0.0 > now {
+    pub fn pop_due(&mut self) -> Option<(ClientId, Due)> {
+        if self.heap.peek()?.0.0 > self.now {
             return None;
         }
         self.heap.pop().map(|Reverse((_, client, due))| (client, due))
@@ -85,7 +96,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let now = self.out.now().ms;
         let mut left = self.settings.limits.deadlines_max;
         while left > 0
-            && let Some((id, due)) = self.timers.pop_due(now)
+            && let Some((id, due)) = self.timers.pop_due()
         {
             if self.connection(id).is_some() {
                 self.handle(id, due);

@@ -199,7 +199,7 @@ fn answers(server: &Server, count: usize, how_long: Duration) {
 /// quiet moment in which memory would be given back.
 fn comes_back(count: usize) {
     raise_descriptor_limit();
-    let server = Server::start(&["--mode", "echo"]);
+    let server = Server::start(&["--mode", "chat", "--rate-limit", "off"]);
     let before = Gauge::read(&server);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -207,12 +207,15 @@ fn comes_back(count: usize) {
         scope.spawn(|| {
             let mut typist = server.connect();
             while !done.load(Ordering::Relaxed) {
-                typist.expect_echo(b"t\r\n");
+                typist.send(b"/join #typist\r\n");
+                while !typist.line().contains(&b'#') {}
                 thread::sleep(Duration::from_millis(10));
             }
         });
         let mut herd = Herd::gather(&server, count, elsewhere, Some(NARROW));
-        herd.drive(&[&[b'e'; 1023][..], b"\n"].concat(), Duration::from_secs(2));
+        // What brings each of them to the mark, and no more: that would be heard when they are gone.
+        herd.say(|_| b"/help\r\n".repeat(500));
+        herd.wait(Duration::from_secs(2));
         let held_mib = (Gauge::read(&server).resident_kib - before.resident_kib) / 1024;
         drop(herd);
         let left = Instant::now();

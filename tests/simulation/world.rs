@@ -405,7 +405,7 @@ impl World {
             !gone
         });
         self.visitors.retain_mut(|visitor| {
-            let gone = visitor.wire.borrow().dropped;
+            let gone = visitor.is_over();
             if gone && visitor.number <= lost_upto {
                 model.forget(visitor.number);
             } else if gone {

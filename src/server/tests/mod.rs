@@ -727,6 +727,28 @@ fn an_echo_client_that_does_not_read_is_not_read_from() {
     assert_eq!(slow.output(), lines('a', 500));
 }
 
+/// It waits for its client, which has said its last: the end is seen, and patience is that with
+/// one that is closing.
+#[test]
+fn an_echo_client_that_does_not_read_and_has_ended_is_soon_let_go() {
+    let mut sim = echo();
+    let (stuck, reader) = (sim.connect(0), sim.connect(0));
+    for peer in [&stuck, &reader] {
+        sim.send(peer, lines('a', 20));
+        sim.settle();
+        assert!(peer.unread() > 0, "it is not read from");
+        sim.end_input(peer);
+        sim.settle();
+        assert_eq!(peer.unread(), 0, "it is read to its end");
+    }
+    sim.drain(&reader, PLENTY);
+    sim.settle();
+    assert!(reader.is_dropped() && !stuck.is_dropped());
+    assert_eq!(reader.output(), lines('a', 20));
+    sim.pass(limits().drain_ms);
+    assert!(stuck.is_dropped());
+}
+
 #[test]
 fn a_stalled_member_is_not_waited_for_and_later_let_go() {
     let mut sim = broadcast();
@@ -821,7 +843,8 @@ fn deadlines_do_not_pile_up() {
     }
     assert_eq!(peer.output().len(), 500 * 1200);
     let mut deadlines = 0;
-    while sim.server.timers.pop_due(Millis::MAX).is_some() {
+    sim.server.timers.begin_turn(Millis::MAX);
+    while sim.server.timers.pop_due().is_some() {
         deadlines += 1;
     }
     assert!(deadlines <= 4, "{deadlines} deadlines for one client");

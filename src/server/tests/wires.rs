@@ -1019,3 +1019,34 @@ fn a_connection_for_one_request_is_over_in_one_turn() {
         assert!(peer.is_dropped());
     }
 }
+
+/// The same of what has come behind it and was not read with it: a read brings 64 bytes here.
+#[test]
+fn what_a_read_has_left_behind_the_last_request_is_read_before_its_connection_is_closed() {
+    let mut sim = auto_echo();
+    let head = "GET /healthz HTTP/1.0\r\nX: ";
+    let request = format!("{head}{:x<1$}\r\n\r\n", "", 64 - head.len() - 4);
+    for more in ["", "\r\n"] {
+        let peer = sim.connect(PLENTY);
+        sim.send(&peer, [&request, more].concat());
+        sim.settle();
+        assert!(peer.output().ends_with("\r\n\r\nok"), "{more}");
+        assert_eq!((peer.unread(), peer.is_dropped()), (0, false), "{more}");
+        sim.end_input(&peer);
+        sim.settle();
+        assert!(peer.is_dropped());
+    }
+}
+
+/// An upgrade is never the last that its client sends, whatever it says of the connection.
+#[test]
+fn a_websocket_whose_request_says_close_is_served() {
+    let mut sim = auto_echo();
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, UPGRADE.replace(": Upgrade\r", ": Upgrade, close\r"));
+    sim.settle();
+    assert!(peer.output().starts_with("HTTP/1.1 101 "), "{}", peer.output());
+    sim.send(&peer, frame(0x81, b"hello"));
+    sim.settle();
+    assert!(peer.output().ends_with("\x05hello") && !peer.is_dropped());
+}
