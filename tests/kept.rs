@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -516,4 +516,183 @@ fn nothing_that_anybody_was_shown_is_taken_back_by_kill_9() {
     let checked = scratch.done(&["check"]);
     let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes\n");
     assert!(checked.ends_with(&wanted), "{checked}");
+}
+
+#[test]
+fn nothing_is_taken_back_by_a_restart_in_order() {
+    let scratch = Scratch::new();
+    let mut crowd = Crowd::new(&mut fastrand::Rng::with_seed(2));
+    for _ in 0..2 {
+        crowd.talk(scratch.start(), |server| {
+            thread::sleep(Duration::from_millis(200));
+            // A second one on the same directory ends, and the first does not mind.
+            let second = scratch.server().output().expect("it starts");
+            assert_eq!(second.status.code(), Some(1));
+            let complaint = String::from_utf8_lossy(&second.stderr);
+            let last = complaint.lines().last().expect("a line");
+            assert!(last.contains("another server keeps its history in "), "{complaint}");
+            assert!(second.stdout.is_empty());
+            stop(server);
+        });
+    }
+    let server = scratch.start();
+    crowd.settle(server.address);
+    crowd.check(&histories(server.address));
+    stop(server);
+}
+
+// ---- Looking after it ----
+
+fn say(ws: &mut Ws, room: &str, text: &str) -> u64 {
+    ws.answer(json!({ "type": "join", "room": room, "replay": 0 }), "joined");
+    ws.ask(&json!({ "type": "say", "room": room, "text": text, "ref": text })).expect("sent");
+    loop {
+        let object = ws.object().expect("an answer");
+        if object["ref"] == text {
+            assert_eq!(object["type"], "said", "{object}");
+            return id_of(&object);
+        }
+    }
+}
+
+#[test]
+fn a_history_is_backed_up_while_they_talk_and_restored() {
+    let scratch = Scratch::new();
+    let backup = scratch.0.join("backup.db");
+    let backup_name = backup.to_str().expect("UTF-8").to_owned();
+    let mut crowd = Crowd::new(&mut fastrand::Rng::with_seed(3));
+    let (mut before, mut after) = (0, 0);
+    crowd.talk(scratch.start(), |server| {
+        thread::sleep(Duration::from_millis(200));
+        let (mut admin, _) = Ws::connect(server.address, "/?name=admin").expect("it is there");
+        before = say(&mut admin, "#one", "before the backup");
+        scratch.done(&["backup", &backup_name]);
+        after = say(&mut admin, "#one", "after the backup");
+        let checked = scratch.done(&["check"]);
+        assert!(checked.contains(" is sound: 4 rooms, "), "{checked}");
+        let exported = scratch.done(&["export", "#one"]);
+        assert!(exported.contains("<admin> before the backup\n"));
+        drop(admin);
+        stop(server);
+    });
+    let server = scratch.start();
+    crowd.settle(server.address);
+    let whole = histories(server.address);
+    crowd.check(&whole);
+    let (_, welcome) = Ws::connect(server.address, "/").expect("it is there");
+    stop(server);
+
+    let refused = scratch.tool(&["restore", &backup_name]);
+    assert_eq!(refused.status.code(), Some(1), "there is a history");
+    scratch.done(&["restore", &backup_name, "--force"]);
+    let checked = scratch.done(&["check"]);
+    let server = scratch.start();
+    let restored = histories(server.address);
+    for (room, history) in &restored {
+        assert!(whole[room].starts_with(history), "{room}: another history");
+    }
+    let has = |id: u64| restored["#one"].iter().any(|(other, _)| *other == id);
+    assert!(has(before) && !has(after), "{before} was said before, {after} after it");
+    let messages: usize = restored.values().map(Vec::len).sum();
+    let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes\n");
+    assert!(checked.ends_with(&wanted), "{checked}");
+    export_is_history(&scratch, &restored);
+
+    // Programs do not take new messages for those that had their ids.
+    let (mut ws, anew) = Ws::connect(server.address, "/").expect("it is there");
+    assert_ne!(anew["epoch"], welcome["epoch"]);
+    let since = whole["#one"].len();
+    let join = json!({
+        "type": "join", "room": "#one", "since": since, "epoch": welcome["epoch"],
+    });
+    let joined = ws.answer(join, "joined");
+    assert_eq!(joined["gap"], true, "{joined}");
+    assert_eq!(joined["position"], restored["#one"].len());
+    stop(server);
+}
+
+fn export_is_history(scratch: &Scratch, histories: &Histories) {
+    for (room, history) in histories {
+        let exported = scratch.done(&["export", room, "--format", "json"]);
+        let exported: Vec<(u64, String)> = exported
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|message| (id_of(&message), text_of(&message).to_owned()))
+            .collect();
+        assert!(exported == *history, "{room}: another history is exported");
+    }
+}
+
+// ---- Search ----
+
+/// Searches until this message, and no other, is found; within the second that is promised, for
+/// which a busy machine has more time here.
+fn find(server: &Server, words: &str, (room, id, text): (&str, u64, &str)) {
+    let (mut ws, _) = Ws::connect(server.address, "/").expect("it is there");
+    eventually(words, || {
+        let found = ws.answer(json!({ "type": "search", "text": words }), "found");
+        let hits = found["hits"].as_array().expect("hits");
+        let [hit] = &hits[..] else {
+            assert!(hits.is_empty(), "{found}");
+            return None;
+        };
+        assert_eq!(hit["room"], room);
+        assert_eq!((id_of(hit), text_of(hit)), (id, text));
+        Some(())
+    });
+    let mut client = server.connect();
+    client.enter();
+    client.send(format!("/search {words}\r\n").as_bytes());
+    let line = |client: &mut Client| String::from_utf8(client.line()).expect("UTF-8");
+    // Others may come and go.
+    let heading = loop {
+        let line = line(&mut client);
+        if !line.contains(" joined ") && !line.contains(" left ") {
+            break line;
+        }
+    };
+    assert_eq!(heading.trim_end(), "* Found 1 message (UTC):");
+    let hit = line(&mut client);
+    let end = format!(" {room} ({id}) alice: {text}");
+    assert!(hit.starts_with("*   ") && hit.trim_end().ends_with(&end), "{hit}");
+}
+
+#[test]
+fn what_was_said_a_moment_ago_is_found_also_after_a_restart() {
+    let scratch = Scratch::new();
+    let server = scratch.start();
+    let texts = ["端末がまだ動かない", "the kernel panics again", "Ünïcode ｆｕｌｌ width"];
+    let (mut alice, _) = Ws::connect(server.address, "/?name=alice").expect("it is there");
+    let mut said = Vec::new();
+    for (text, words) in texts.iter().zip(["端末", "kern panics", "unicode FULL"]) {
+        let id = say(&mut alice, "#one", text);
+        said.push((words, id, *text));
+        find(&server, words, ("#one", id, text));
+    }
+    drop(alice);
+    stop(server);
+
+    let find_all = |server: &Server, said: &[(&str, u64, &str)]| {
+        for &(words, id, text) in said {
+            find(server, words, ("#one", id, text));
+        }
+    };
+    let server = scratch.start();
+    find_all(&server, &said);
+    // What is said right before the end may not be in the index yet.
+    let (mut alice, _) = Ws::connect(server.address, "/?name=alice").expect("it is there");
+    let last = "最後の言葉 last words";
+    said.push(("最後", say(&mut alice, "#one", last), last));
+    kill(server);
+    let server = scratch.start();
+    find_all(&server, &said);
+    stop(server);
+
+    // The index may be deleted at any time.
+    for name in ["search.db", "search.db-wal", "search.db-shm"] {
+        let _ = fs::remove_file(scratch.data().join(name));
+    }
+    let server = scratch.start();
+    find_all(&server, &said);
+    stop(server);
 }
