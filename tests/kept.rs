@@ -564,15 +564,15 @@ fn a_history_is_backed_up_while_they_talk_and_restored() {
     let (mut before, mut after) = (0, 0);
     crowd.talk(scratch.start(), |server| {
         thread::sleep(Duration::from_millis(200));
-        let (mut admin, _) = Ws::connect(server.address, "/?name=admin").expect("it is there");
-        before = say(&mut admin, "#one", "before the backup");
+        let (mut keeper, _) = Ws::connect(server.address, "/?name=keeper").expect("it is there");
+        before = say(&mut keeper, "#one", "before the backup");
         scratch.done(&["backup", &backup_name]);
-        after = say(&mut admin, "#one", "after the backup");
+        after = say(&mut keeper, "#one", "after the backup");
         let checked = scratch.done(&["check"]);
         assert!(checked.contains(" is sound: 4 rooms, "), "{checked}");
         let exported = scratch.done(&["export", "#one"]);
-        assert!(exported.contains("<admin> before the backup\n"));
-        drop(admin);
+        assert!(exported.contains("<keeper> before the backup\n"));
+        drop(keeper);
         stop(server);
     });
     let server = scratch.start();
