@@ -4,8 +4,8 @@
 //! grows with what clients send or do not read has an [`Entry`] in one [`MemoryAccount`], which
 //! follows it as it grows and takes it off the account when it is dropped, wherever that happens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ pub struct MemoryAccount {
 struct Sums {
     entries: AtomicUsize,
     shared: AtomicUsize,
+    /// The account that the shared bytes count in as well. They change together.
+    whole: Option<Mutex<MemoryAccount>>,
 }
 
 impl MemoryAccount {
@@ -48,8 +50,34 @@ impl MemoryAccount {
     /// Makes bytes shareable; they count once, until the last reference to any of them is dropped.
     pub fn share(&self, bytes: Vec<u8>) -> Bytes {
         let shared = Shared { account: self.clone(), bytes };
-        self.sums.shared.fetch_add(shared.held_bytes(), Relaxed);
+        let held_bytes = shared.held_bytes();
+        let whole = self.whole();
+        self.sums.shared.fetch_add(held_bytes, Relaxed);
+        if let Some(whole) = whole {
+            whole.sums.shared.fetch_add(held_bytes, Relaxed);
+        }
         Bytes::from_owner(shared)
+    }
+
+    /// An account whose shared bytes count in this one as well.
+    pub fn part(&self) -> MemoryAccount {
+        let whole = Some(Mutex::new(self.clone()));
+        MemoryAccount { sums: Arc::new(Sums { whole, ..Sums::default() }) }
+    }
+
+    /// Has the shared bytes of a part count in another account from now on.
+    pub fn move_to(&self, other: &MemoryAccount) {
+        let Some(mut whole) = self.whole() else { return };
+        let bytes = self.shared_bytes();
+        whole.sums.shared.fetch_sub(bytes, Relaxed);
+        other.sums.shared.fetch_add(bytes, Relaxed);
+        *whole = other.clone();
+    }
+
+    /// The account that this one is a part of. While it is borrowed, no shared bytes come or go.
+    fn whole(&self) -> Option<MutexGuard<'_, MemoryAccount>> {
+        let whole = self.sums.whole.as_ref()?;
+        Some(whole.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -98,7 +126,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        let whole = self.account.whole();
         self.account.sums.shared.fetch_sub(self.held_bytes(), Relaxed);
+        if let Some(whole) = whole {
+            whole.sums.shared.fetch_sub(self.held_bytes(), Relaxed);
+        }
     }
 }
 
@@ -124,6 +156,25 @@ mod tests {
         assert_eq!(account.bytes(), 20);
         drop(other);
         assert_eq!(account.bytes(), 0);
+    }
+
+    #[test]
+    fn a_part_counts_where_it_belongs_at_the_moment() {
+        let (held, free) = (MemoryAccount::default(), MemoryAccount::default());
+        let (one, other) = (held.part(), held.part());
+        let bytes = [one.share(vec![0; 100]), one.share(vec![0; 50]), other.share(vec![0; 7])];
+        let [first, second, third] = bytes;
+        assert_eq!(held.bytes(), 157 + 3 * SHARED_OVERHEAD_BYTES);
+        drop(second);
+        assert_eq!((held.bytes(), free.bytes()), (107 + 2 * SHARED_OVERHEAD_BYTES, 0));
+        one.move_to(&free);
+        let (of_other, of_one) = (7 + SHARED_OVERHEAD_BYTES, 100 + SHARED_OVERHEAD_BYTES);
+        assert_eq!((held.bytes(), free.bytes()), (of_other, of_one));
+        let late = one.share(vec![0; 9]);
+        drop((first, third));
+        assert_eq!((held.bytes(), free.bytes()), (0, 9 + SHARED_OVERHEAD_BYTES));
+        drop(late);
+        assert_eq!((held.bytes(), free.bytes()), (0, 0));
     }
 
     #[test]

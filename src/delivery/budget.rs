@@ -138,14 +138,13 @@ impl Delivery {
 
     /// Makes bytes that many clients can be sent, and that count once.
     pub fn share(&self, bytes: Vec<u8>) -> Bytes {
-        self.budget.account.share(bytes)
+        self.recipients.share_account().share(bytes)
     }
 
     /// What is held for all clients together, in bytes, but for what waits for the store: that has
     /// a bound of its own.
     pub fn held_bytes(&self) -> usize {
-        let held = self.budget.account.bytes().saturating_sub(self.recipients.held.shared_bytes());
-        held + self.recipients.own_bytes() + self.budget.service_bytes
+        self.budget.account.bytes() + self.recipients.own_bytes() + self.budget.service_bytes
     }
 }
 

@@ -42,23 +42,23 @@ impl HeldQueue {
         &self.outbox
     }
 
-    /// Adds to it. Returns whether that is the first of this group, and how many bytes of it are
-    /// this client's alone.
+    /// Adds to it what follows from the newest group. Returns whether that is the first of this
+    /// group, and how many bytes of it are this client's alone.
     fn add(
         &mut self,
-        group: GroupId,
+        held: &Held,
         priority: Priority,
-        account: &MemoryAccount,
         add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
     ) -> (bool, usize) {
-        let before = self.outbox.bytes();
-        let is_new = self.marks.back().is_none_or(|mark| mark.group != group);
-        if is_new {
+        let (group, before) = (held.newest, self.outbox.bytes());
+        let last = self.marks.back().map(|mark| mark.group);
+        let is_new = last != Some(group);
+        if is_new && let Some(last) = last {
             // A stretch ends with a frame.
-            self.outbox.close_tail(account);
+            self.outbox.close_tail(held.account(last));
         }
         let frames = self.outbox.frames();
-        let own_bytes = add(&mut self.outbox, account);
+        let own_bytes = add(&mut self.outbox, held.account(group));
         if self.outbox.bytes() == before {
             return (false, 0);
         }
@@ -116,15 +116,15 @@ struct Group {
     id: GroupId,
     /// Of records and of what is held for it, in bytes.
     bytes: usize,
-    /// The part of it that is shared by several clients, and counts in the account.
-    shared_bytes: usize,
+    /// Where the frames count that follow from it, as long as there are any.
+    account: MemoryAccount,
 }
 
 /// Who has something held, and how much that is.
 ///
 /// Invariant: `groups` has each group that is not durable, in order; `waiting` has a client once
-/// for each mark of its queue at least, in the order of groups; `bytes` and `shared_bytes` are what
-/// the groups have together.
+/// for each mark of its queue at least, in the order of groups; `bytes` is what the groups have
+/// together.
 #[derive(Debug, Default)]
 pub struct Held {
     newest: GroupId,
@@ -132,7 +132,9 @@ pub struct Held {
     waiting: VecDeque<(GroupId, ClientId)>,
     groups: VecDeque<Group>,
     bytes: usize,
-    shared_bytes: usize,
+    /// The accounts of the groups are parts of it, until they are durable: what is held is no part
+    /// of the clients' budget.
+    account: MemoryAccount,
     /// Where the shared bytes are that the newest group has counted.
     counted: HashSet<usize>,
 }
@@ -154,51 +156,59 @@ impl Held {
         self.bytes
     }
 
-    /// The part of it that counts in the account as well.
-    pub fn shared_bytes(&self) -> usize {
-        self.shared_bytes
+    /// What is held of it in frames.
+    pub fn frame_bytes(&self) -> usize {
+        self.account.shared_bytes()
+    }
+
+    /// Where the frames count that follow from a group, which is not durable.
+    fn account(&self, group: GroupId) -> &MemoryAccount {
+        let at = self.groups.partition_point(|other| other.id < group);
+        &self.groups[at].account
+    }
+
+    /// The same for the newest group, if that is not durable.
+    fn newest_account(&self) -> Option<&MemoryAccount> {
+        self.groups.back().map(|newest| &newest.account)
     }
 
     pub fn record(&mut self, group: GroupId, bytes: usize) {
         debug_assert!(group == self.newest || group == self.newest.next(), "groups have no holes");
         if group > self.newest {
             self.newest = group;
-            self.groups.push_back(Group { id: group, bytes: 0, shared_bytes: 0 });
+            self.groups.push_back(Group { id: group, bytes: 0, account: self.account.part() });
             self.counted.clear();
         }
-        self.count(bytes, 0);
+        self.count(bytes);
     }
 
-    fn count(&mut self, bytes: usize, shared_bytes: usize) {
+    fn count(&mut self, bytes: usize) {
         let Some(group) = self.groups.back_mut() else { return };
         group.bytes += bytes;
-        group.shared_bytes += shared_bytes;
         self.bytes += bytes;
-        self.shared_bytes += shared_bytes;
     }
 
     /// So much has been handed out that many share.
     pub fn count_batches(&mut self, bytes: usize) {
         if self.is_holding() {
-            self.count(bytes, bytes);
+            self.count(bytes);
         }
     }
 
     /// A client has been sent something that others may be sent as well.
     pub fn count_shared(&mut self, bytes: &Bytes) {
         if self.is_holding() && self.counted.insert(bytes.as_ptr().addr()) {
-            self.count(bytes.len(), bytes.len());
+            self.count(bytes.len());
         }
     }
 
-    /// All groups up to this one are durable.
-    pub fn set_durable(&mut self, group: GroupId) {
-        self.durable = self.durable.max(group);
+    /// The groups up to this one hold nothing any more: what is left of it counts as free.
+    fn end_groups(&mut self, group: GroupId, free: &MemoryAccount) {
         while let Some(first) = self.groups.front()
             && first.id <= group
         {
             self.bytes -= first.bytes;
-            self.shared_bytes -= first.shared_bytes;
+            first.account.move_to(free);
             self.groups.pop_front();
         }
     }
@@ -214,20 +224,20 @@ impl Held {
     }
 
     /// The groups that are not durable will never be. Returns who waited for them.
-    fn lose(&mut self) -> impl Iterator<Item = ClientId> + use<> {
-        let Held { durable, waiting, .. } = mem::take(self);
-        (self.newest, self.durable) = (durable, durable);
-        waiting.into_iter().map(|(_, client)| client)
+    fn lose(&mut self, free: &MemoryAccount) -> impl Iterator<Item = ClientId> + use<> {
+        self.end_groups(self.newest, free);
+        self.newest = self.durable;
+        mem::take(&mut self.waiting).into_iter().map(|(_, client)| client)
     }
 
     fn assert_invariants(&self) {
         assert!(self.waiting.iter().is_sorted_by_key(|(group, _)| *group));
         let groups = self.groups.iter();
         assert!(groups.clone().all(|group| self.durable < group.id && group.id <= self.newest));
-        let (bytes, shared) = groups.fold((0, 0), |(bytes, shared), group| {
-            (bytes + group.bytes, shared + group.shared_bytes)
+        let (bytes, frame_bytes) = groups.fold((0, 0), |(bytes, frame_bytes), group| {
+            (bytes + group.bytes, frame_bytes + group.account.shared_bytes())
         });
-        assert_eq!((self.bytes, self.shared_bytes), (bytes, shared), "what is held");
+        assert_eq!((self.bytes, self.frame_bytes()), (bytes, frame_bytes), "what is held");
         assert!(self.is_holding() || self.groups.is_empty() && self.waiting.is_empty());
     }
 
@@ -248,15 +258,15 @@ impl Recipients {
         priority: Priority,
         add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
     ) {
-        self.change_queue(client, |queue, held, account| {
+        self.change_queue(client, |queue, held, _| {
             let overhead = if queue.held.is_none() { size_of::<HeldQueue>() } else { 0 };
             let mut own = queue.held.take().unwrap_or_default();
-            let (is_new, own_bytes) = own.add(held.newest, priority, account, add);
+            let (is_new, own_bytes) = own.add(held, priority, add);
             if is_new {
                 held.waiting.push_back((held.newest, client));
-                held.count(overhead + size_of::<Mark>() + size_of::<Bytes>(), 0);
+                held.count(overhead + size_of::<Mark>() + size_of::<Bytes>());
             }
-            held.count(own_bytes, 0);
+            held.count(own_bytes);
             queue.held = (!own.marks.is_empty()).then_some(own);
         });
     }
@@ -266,11 +276,24 @@ impl Recipients {
         if !self.has_held(client) {
             return false;
         }
-        let added = self.change_queue(client, |queue, _, account| {
-            let held = queue.held.as_mut()?;
-            Some(held.outbox.append(account, |tail| tail.extend_from_slice(bytes)))
+        let added = self.change_queue(client, |queue, held, _| {
+            let own = queue.held.as_mut()?;
+            let account = held.account(own.marks.back()?.group);
+            Some(own.outbox.append(account, |tail| tail.extend_from_slice(bytes)))
         });
         added.flatten().is_some()
+    }
+
+    /// Where what is shared from now on counts: as held, if it follows from a change that is not
+    /// durable.
+    pub fn share_account(&self) -> &MemoryAccount {
+        self.held.newest_account().unwrap_or(&self.account)
+    }
+
+    /// All groups up to this one are durable.
+    pub fn set_durable(&mut self, group: GroupId) {
+        self.held.durable = self.held.durable.max(group);
+        self.held.end_groups(group, &self.account);
     }
 
     /// Has the next client's part of what is durable written. Returns the client.
@@ -295,7 +318,7 @@ impl Recipients {
 
     /// What is held will never be durable, and is dropped. Returns for whom something was.
     pub fn lose_held(&mut self) -> Vec<ClientId> {
-        let mut lost: Vec<ClientId> = self.held.lose().collect();
+        let mut lost: Vec<ClientId> = self.held.lose(&self.account).collect();
         lost.retain(|client| {
             let has_held = self.has_held(*client);
             if has_held {

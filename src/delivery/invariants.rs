@@ -54,7 +54,7 @@ impl Delivery {
             found += frame.end.max(end) - frame.start.max(end);
             end = frame.end.max(end);
         }
-        let shared = account.shared_bytes();
+        let shared = account.shared_bytes() + self.recipients.held.frame_bytes();
         assert!(shared >= found, "{found} bytes of frames are held, and {shared} counted");
     }
 

@@ -71,10 +71,9 @@ pub struct Delivery {
 impl Delivery {
     pub fn new(limits: DeliveryLimits) -> Delivery {
         let budget = Budget::new(limits.memory_bytes_max, limits.outbox_max_bytes);
-        let account = &budget.account;
         Delivery {
-            channels: Channels::new(limits, account.clone()),
-            recipients: Recipients::new(limits.clients_expected, account.clone()),
+            channels: Channels::new(limits),
+            recipients: Recipients::new(limits.clients_expected, budget.account.clone()),
             flow: Flow::new(limits),
             budget,
             compressor: Compressor::default(),
@@ -261,7 +260,7 @@ impl Delivery {
     /// All groups up to this one are durable: what follows from them may leave.
     pub fn durable(&mut self, group: GroupId) {
         let Delivery { recipients, flow, .. } = self;
-        recipients.held.set_durable(group);
+        recipients.set_durable(group);
         while let Some(client) = recipients.free_next() {
             flow.freed(client, recipients.get_mut(client));
         }
@@ -431,7 +430,8 @@ impl Delivery {
     /// Hands the batches of one channel to its members. Returns the channel, if there was one.
     fn freeze_next(&mut self) -> Option<ChannelId> {
         let Delivery { channels, recipients, flow, metrics, .. } = self;
-        let (id, frozen) = channels.freeze_next(|member, share, members| {
+        let held_or_free = recipients.share_account().clone();
+        let (id, frozen) = channels.freeze_next(&held_or_free, |member, share, members| {
             let is_bulk = members >= BULK_MEMBERS_MIN;
             let priority = if is_bulk { Priority::Bulk } else { Priority::Prompt };
             enqueue_or_hold(recipients, flow, member, priority, |outbox, account| match share {

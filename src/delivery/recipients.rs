@@ -154,7 +154,7 @@ pub struct Recipients {
     own_bytes: usize,
     pub held: Held,
     /// Where what they share counts.
-    account: MemoryAccount,
+    pub account: MemoryAccount,
     writes: WriteQueues,
     spare: SpareQueues,
 }

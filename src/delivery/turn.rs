@@ -134,9 +134,9 @@ impl Delivery {
         is_due && self.recipients.take_prompt(client)
     }
 
-    /// What a client has queued.
+    /// What a client has queued that may leave, if there is any.
     pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
-        self.recipients.get(client).outbox()
+        self.recipients.get(client).outbox().filter(|outbox| !outbox.is_empty())
     }
 
     /// Whether a client has nothing queued, and nothing is held for it. Its share of this turn's

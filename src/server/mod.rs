@@ -301,7 +301,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is work that does not wait for any readiness: the next poll must not block.
     pub fn is_busy(&self) -> bool {
-        !self.ready.is_empty() || self.out.is_busy()
+        !self.ready.is_empty() || self.out.is_busy() || self.has_lost_changes()
     }
 
     /// When the next deadline passes.

@@ -14,7 +14,7 @@ use crate::wire::close::CloseReason;
 impl<S: Stream, A: Service> Server<S, A> {
     /// Asks the service what has become of what it keeps.
     pub(super) fn take_stored(&mut self) {
-        if self.store_broken.is_some() {
+        if self.store_broken.is_some() && self.unstored_groups() == 0 {
             return;
         }
         match self.service.stored(&mut self.out) {
@@ -24,8 +24,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.lose_unstored();
             }
             Kept::Broken => {
-                error!("nothing can be stored any more: closing all, and stopping");
-                self.store_broken = Some(self.unstored_groups());
+                if self.store_broken.is_none() {
+                    error!("nothing can be stored any more: closing all, and stopping");
+                    self.store_broken = Some(self.unstored_groups());
+                }
                 self.lose_unstored();
             }
         }
@@ -42,6 +44,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.out.groups().0 > self.kept {
             self.keep();
         }
+    }
+
+    /// Whether something was changed when nothing could be stored any more: what is held for it is
+    /// to be dropped as well, or those who leave would wait for it.
+    pub(super) fn has_lost_changes(&self) -> bool {
+        self.store_broken.is_some() && self.unstored_groups() > 0
     }
 
     /// How many groups were lost when the service became unable to keep anything, if it has: the

@@ -72,7 +72,8 @@ pub enum Kept {
     /// It could not be kept. The service has gone back to what is: all connections have to be
     /// closed, and what is held for them dropped.
     Lost,
-    /// As `Lost`, and nothing can be kept any more: the server has to stop.
+    /// As `Lost`, and nothing can be kept any more: the server has to stop. If it is asked again,
+    /// as something was changed after that, a service says so again.
     Broken,
 }
 

@@ -20,6 +20,8 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
         2 | 3 => 24 * outbox_mark_bytes,
         _ => usize::MAX,
     };
+    // As in production, or so much that who is freed of it is over the limit at once.
+    let held_bytes_max = outbox_mark_bytes * if outbox_mark_bytes % 5 < 2 { 64 } else { 16 };
     ConnectionLimits {
         delivery: DeliveryLimits {
             clients_expected: 0,
@@ -27,7 +29,7 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             // As in production; there is room for one of the largest messages besides.
             outbox_max_bytes: 16 * outbox_mark_bytes + 1000,
             memory_bytes_max,
-            held_bytes_max: 16 * outbox_mark_bytes,
+            held_bytes_max,
             too_slow_ms: 1200,
             stalled_ms: 300,
             pace_ahead_ms: rng.bool().then(|| rng.u64(0..1000)),

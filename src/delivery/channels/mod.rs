@@ -88,8 +88,6 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Channels {
     limits: DeliveryLimits,
-    /// Where frozen batches count.
-    account: MemoryAccount,
     slab: Slab<Channel>,
     with_batch: VecDeque<ChannelId>,
     /// Messages in all channels together since their batches were last frozen.
@@ -99,10 +97,9 @@ pub struct Channels {
 }
 
 impl Channels {
-    pub fn new(limits: DeliveryLimits, account: MemoryAccount) -> Channels {
+    pub fn new(limits: DeliveryLimits) -> Channels {
         Channels {
             limits,
-            account,
             slab: Slab::new(),
             with_batch: VecDeque::new(),
             published_messages: 0,
@@ -180,17 +177,18 @@ impl Channels {
         self.published_messages = 0;
     }
 
-    /// Freezes the batches of the next channel that has any, and hands them to its members:
-    /// `give` gets the member, its share, and how many members the batch has. Returns the channel
-    /// and what was handed out.
+    /// Freezes the batches of the next channel that has any, which count in this account, and hands
+    /// them to its members: `give` gets the member, its share, and how many members the batch has.
+    /// Returns the channel and what was handed out.
     pub fn freeze_next(
         &mut self,
+        account: &MemoryAccount,
         give: impl FnMut(ClientId, Share<'_>, usize),
     ) -> Option<(ChannelId, Frozen)> {
         let id = self.with_batch.pop_front()?;
         let channel = &mut self.slab[id.index()];
         channel.has_batch = false;
-        Some((id, channel.freeze(&self.account, give)))
+        Some((id, channel.freeze(account, give)))
     }
 
     /// Drops what was published and has not been handed out.

@@ -248,6 +248,79 @@ fn shared_bytes_that_are_held_are_no_part_of_the_budget() {
 }
 
 #[test]
+fn a_clients_own_bytes_that_are_held_are_no_part_of_the_budget_either() {
+    let mut out = Delivery::new(DeliveryLimits { held_bytes_max: 1_000_000, ..limits() });
+    out.add(client(0), Encoding::default());
+    for group in 1..=50 {
+        out.record(GroupId(group), 0);
+        send(&mut out, 0, &"x".repeat(3000));
+    }
+    // A piece of it is full, and another one is begun.
+    (0..100).for_each(|_| send(&mut out, 0, &"x".repeat(3000)));
+    out.append_last(client(0), &[b'x'; 100_000]);
+    out.append_last(client(0), b"bye");
+    let queue_bytes = size_of::<crate::delivery::recipients::SendQueue>();
+    assert_eq!(out.held_bytes(), queue_bytes, "but for its queue");
+    assert!(out.unstored_bytes(client(0)) > 550_000);
+    check(&out);
+    out.durable(GroupId(20));
+    let freed = 20 * 3000;
+    assert!((freed..freed + 10_000).contains(&out.held_bytes()), "{}", out.held_bytes());
+    assert!(out.client_held_bytes(client(0)) >= freed, "it is what this client holds");
+    out.durable(GroupId(50));
+    assert!(out.held_bytes() > 550_000);
+    out.remove(client(0));
+    out.trim();
+    assert_eq!(out.held_bytes(), 0);
+}
+
+#[test]
+fn what_is_held_and_forgotten_counts_nowhere() {
+    let mut out = Delivery::new(DeliveryLimits { held_bytes_max: 1_000_000, ..limits() });
+    (0..9).for_each(|key| out.add(client(key), Encoding::default()));
+    let room = out.open_channel();
+    (0..8).for_each(|key| out.join(room, client(key)));
+    (0..4).for_each(|_| send(&mut out, 8, &"x".repeat(100)));
+    let free = out.share(vec![b'x'; 20_000]);
+    let before = out.held_bytes();
+    assert!(before > 20_000);
+    out.record(GroupId(1), 0);
+    (0..8).for_each(|key| send(&mut out, key, &"x".repeat(2000)));
+    say(&mut out, room, &"x".repeat(10_000));
+    out.freeze_batches();
+    out.record(GroupId(2), 0);
+    let kept = out.share(vec![b'x'; 5000]);
+    (0..8).for_each(|key| out.send_shared(client(key), &kept));
+    for key in 0..4 {
+        out.leave(room, client(key));
+        out.shut(client(key));
+        out.forget(client(key));
+    }
+    (4..6).for_each(|key| out.discard_output(client(key)));
+    let queues = 2 * size_of::<crate::delivery::recipients::SendQueue>();
+    assert_eq!(out.held_bytes(), before + queues, "and hides nothing that is free");
+    (6..8).for_each(|key| out.discard_output(client(key)));
+    assert_eq!(out.held_bytes(), before);
+    out.lose_held();
+    assert!(out.held_bytes() >= before + 5000, "what is left of it is held for no commit");
+    drop(kept);
+    assert_eq!(out.held_bytes(), before);
+    drop(free);
+    assert!(out.held_bytes() < 20_000);
+    check(&out);
+}
+
+#[test]
+fn there_is_nothing_to_write_of_what_is_only_held() {
+    let (mut out, _) = delivery(1, 0);
+    out.record(GroupId(1), 0);
+    send(&mut out, 0, "held");
+    assert!(out.outbox(client(0)).is_none() && !out.is_settled(client(0)));
+    out.durable(GroupId(1));
+    assert!(out.outbox(client(0)).is_some());
+}
+
+#[test]
 fn who_is_forgotten_or_has_gone_gets_nothing_that_was_held() {
     let (mut out, _) = delivery(4, 0);
     out.record(GroupId(1), 0);

@@ -50,7 +50,10 @@ impl Service for Keeper {
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
         out.durable(GroupId(self.durable.get()));
-        let kept = self.kept.replace(Kept::Whole);
+        let kept = self.kept.get();
+        if kept != Kept::Broken {
+            self.kept.set(Kept::Whole);
+        }
         if kept != Kept::Whole {
             self.newest = GroupId(self.durable.get());
         }
@@ -219,7 +222,33 @@ fn when_nothing_can_be_stored_any_more_the_server_says_so() {
     assert!(one.is_shut());
     server.sim.end_input(&one);
     server.sim.settle();
-    assert!(server.sim.server.unstored_groups() > 0, "that it has left is a change, too");
+    assert_eq!(server.sim.server.unstored_groups(), 0, "that it has left is lost as well");
     server.sim.server.drain();
     assert!(server.sim.server.is_drained(), "nothing is waited for that cannot be");
+}
+
+/// What is changed when nothing can be stored any more is lost at once: nobody waits for it.
+#[test]
+fn who_comes_when_nothing_can_be_stored_any_more_is_closed_at_once() {
+    let mut server = Storing::new();
+    let one = server.sim.connect(PLENTY);
+    server.say(&one, "lost\n");
+    server.kept.set(Kept::Broken);
+    server.sim.settle();
+    assert_eq!(server.sim.server.store_broken(), Some(1));
+    let late = server.sim.connect(PLENTY);
+    server.say(&late, "said\nfree\n");
+    assert!(late.is_shut());
+    assert_eq!(late.take_output(), "", "nothing of it is shown");
+    assert_eq!(server.sim.server.store_broken(), Some(1), "as it was when it broke");
+    let other = server.sim.connect(PLENTY);
+    server.sim.send(&other, "said\nbye\n");
+    server.sim.settle();
+    assert!(other.is_shut(), "its last line waits for nothing");
+    server.sim.server.drain();
+    for peer in [&one, &late, &other] {
+        server.sim.end_input(peer);
+    }
+    server.sim.settle();
+    assert!(server.sim.server.is_drained() && server.sim.server.is_empty());
 }
