@@ -17,7 +17,8 @@ use chat_server::ids::GroupId;
 use chat_server::store::sqlite::tools::{self, Format, ToolError};
 use chat_server::store::sqlite::{OpenError, Preload, SqliteStore, StoreSettings};
 use chat_server::store::{
-    Change, Loaded, PageRequest, Progress, Space, Store, StoredKey, StoredMessage, StoredRoom,
+    Change, Loaded, PageRequest, Progress, Space, Store, StoreError, StoredKey, StoredMessage,
+    StoredRoom,
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -1069,7 +1070,10 @@ fn assert_dense(scratch: &Scratch, durable: &BTreeMap<u64, u64>, round: usize) {
                 bytes_max: usize::MAX,
                 ..page(room.room, from, u64::MAX)
             };
-            for message in reader.page(&wanted).expect("a page") {
+            // On a busy machine a question may take longer than it may.
+            let mut pages = (0..100).map(|_| reader.page(&wanted));
+            let found = pages.find(|found| !matches!(found, Err(StoreError::TooSlow)));
+            for message in found.expect("it is not always slow").expect("a page") {
                 assert_eq!(message.id, expected, "round {round}");
                 expected += 1;
             }
