@@ -56,11 +56,8 @@ impl Chat {
             return Outcome::Blocked(Wait::Backlog(client));
         }
         let waits = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request));
-        if let Some(wait) = waits {
-            return Outcome::Blocked(wait);
-        }
         let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
-        let spent = match self.charge(cx, tokens) {
+        let spent = match waits.map_or_else(|| self.charge(cx, tokens), Err) {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),
         };

@@ -198,11 +198,16 @@ impl Outbox {
         self.bytes = 0;
     }
 
-    /// Gives back the room that the tail had for an earlier, larger message: what is left is to
-    /// wait for its client to read.
+    /// Gives back the room that the tail had for an earlier, larger message, and for what of it has
+    /// been sent: what is left is to wait for its client to read.
     pub fn give_up_room(&mut self) {
-        if self.tail.capacity() > TAIL_ROOM_MAX.max(2 * self.tail.len()) {
+        // The last byte that was sent stays, and shows that the piece is cut.
+        let done = if self.frames.is_empty() { self.sent.saturating_sub(1) } else { 0 };
+        if self.tail.capacity() > TAIL_ROOM_MAX.max(2 * (self.tail.len() - done)) {
+            self.tail.drain(..done);
+            self.sent -= done;
             self.tail.shrink_to_fit();
+            self.check();
         }
     }
 
@@ -328,6 +333,22 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         assert_eq!(outbox.slices(&mut slices), (1, 11));
         assert_eq!(&slices[0][..], b"a few words");
+    }
+
+    #[test]
+    fn what_waits_does_not_keep_what_was_sent_before_it() {
+        let (mut outbox, account) = (Outbox::default(), MemoryAccount::default());
+        let message: Vec<u8> = (0..50_000).map(|at| (at % 251) as u8).collect();
+        outbox.append(&account, |tail| tail.extend_from_slice(&message));
+        for sent in [10_000, 20_000, 10_000, 5_000, 4_000] {
+            outbox.advance(sent);
+            outbox.give_up_room();
+            let left = outbox.bytes();
+            assert!(outbox.own_bytes() <= (2 * left + 2).max(TAIL_ROOM_MAX), "{left}");
+            assert_eq!(outbox.single(), Some(&message[50_000 - left..]));
+        }
+        outbox.keep_cut_piece();
+        assert_eq!(outbox.single(), Some(&message[49_000..]), "it is known to be cut");
     }
 
     #[test]

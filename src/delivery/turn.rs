@@ -134,11 +134,6 @@ impl Delivery {
         is_due && self.recipients.take_prompt(client)
     }
 
-    /// What is queued for all clients together, in bytes.
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.recipients.own_bytes() + self.account().shared_bytes()
-    }
-
     /// What a client has queued.
     pub(crate) fn outbox(&self, client: ClientId) -> Option<&Outbox> {
         self.recipients.get(client).outbox()

@@ -263,7 +263,7 @@ impl<A: Service> EventLoop<A> {
             self.trim_timer.trimmed(held_bytes, now);
             trim::trim();
         }
-        if self.trim_timer.has_freed_much(held_bytes, now) {
+        if self.trim_timer.has_moved_much(held_bytes, now) {
             self.trim_timer.trimmed(held_bytes, now);
             trim::trim();
         }

@@ -7,9 +7,11 @@ const QUIET_MS: Millis = 50;
 /// Memory is not given back more often than this.
 const TRIM_EVERY_MS: Millis = 200;
 
-/// While there is no quiet moment, memory is given back when so much of what was held for clients
-/// has been freed: that takes two to six milliseconds.
-const FREED_BYTES_MIN: usize = 16 * 1024 * 1024;
+/// While there is no quiet moment, memory is given back when what is held for clients has become so
+/// much less or more: that takes two to six milliseconds. When it grows, what is free may not be
+/// what is needed: large buffers are mapped, and the 20 MiB that thousands of small ones have left
+/// would stay beside them.
+const MOVED_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// And not more often than this.
 const TRIM_UNDER_LOAD_EVERY_MS: Millis = 2_000;
 
@@ -25,7 +27,8 @@ pub struct TrimTimer {
     at: Option<Millis>,
     /// When it was trimmed last.
     last: Millis,
-    /// The most that was held for clients since then, in bytes.
+    /// The least and the most that was held for clients since then, in bytes.
+    least_held_bytes: usize,
     most_held_bytes: usize,
 }
 
@@ -41,15 +44,17 @@ impl TrimTimer {
     }
 
     /// Whether to trim in this turn although things happen; so much is held for clients now.
-    pub fn has_freed_much(&mut self, held_bytes: usize, now: Now) -> bool {
+    pub fn has_moved_much(&mut self, held_bytes: usize, now: Now) -> bool {
+        self.least_held_bytes = self.least_held_bytes.min(held_bytes);
         self.most_held_bytes = self.most_held_bytes.max(held_bytes);
-        self.most_held_bytes - held_bytes >= FREED_BYTES_MIN
-            && now.ms >= self.last + TRIM_UNDER_LOAD_EVERY_MS
+        let (less, more) = (self.most_held_bytes - held_bytes, held_bytes - self.least_held_bytes);
+        less.max(more) >= MOVED_BYTES_MIN && now.ms >= self.last + TRIM_UNDER_LOAD_EVERY_MS
     }
 
     /// It is trimmed now.
     pub fn trimmed(&mut self, held_bytes: usize, now: Now) {
         self.last = now.ms;
+        self.least_held_bytes = held_bytes;
         self.most_held_bytes = held_bytes;
     }
 
@@ -123,17 +128,23 @@ mod tests {
         timer.put_off(at(5060));
         assert_eq!(timer.next_deadline(), Some(5250));
     }
+
     #[test]
-    fn under_load_it_is_trimmed_when_much_has_been_freed() {
+    fn under_load_it_is_trimmed_when_much_has_been_freed_or_is_held_anew() {
         let mut timer = TrimTimer::default();
-        let much = FREED_BYTES_MIN;
-        assert!(!timer.has_freed_much(3 * much, at(10_000)));
-        assert!(!timer.has_freed_much(2 * much + 1, at(10_001)));
-        assert!(timer.has_freed_much(2 * much, at(10_002)));
+        let much = MOVED_BYTES_MIN;
+        assert!(!timer.has_moved_much(much - 1, at(7_000)));
+        assert!(timer.has_moved_much(3 * much, at(8_000)));
+        timer.trimmed(3 * much, at(8_000));
+        assert!(!timer.has_moved_much(4 * much - 1, at(10_000)));
+        assert!(timer.has_moved_much(4 * much, at(10_000)));
+        timer.trimmed(3 * much, at(8_000));
+        assert!(!timer.has_moved_much(2 * much + 1, at(10_001)));
+        assert!(timer.has_moved_much(2 * much, at(10_002)));
         timer.trimmed(2 * much, at(10_002));
-        assert!(!timer.has_freed_much(0, at(12_001)), "too often");
-        assert!(timer.has_freed_much(0, at(12_002)));
+        assert!(!timer.has_moved_much(0, at(12_001)), "too often");
+        assert!(timer.has_moved_much(0, at(12_002)));
         timer.trimmed(0, at(12_002));
-        assert!(!timer.has_freed_much(0, at(20_000)), "nothing was held since");
+        assert!(!timer.has_moved_much(0, at(20_000)), "nothing was held since");
     }
 }

@@ -5,6 +5,9 @@ use std::mem;
 use crate::delivery::encoding::FrameKind;
 use crate::memory::{Entry, MemoryAccount};
 
+/// A message that is not whole has room for a part of what has come of it, divided by this.
+const ROOM_DIVISOR: usize = 8;
+
 /// The unread remainder of a connection's input, after a message that its service could not take.
 ///
 /// Invariant: it holds no memory while there is neither, and is one pointer then. Its size is
@@ -59,6 +62,10 @@ impl Inbox {
     pub fn push(&mut self, bytes: &[u8], account: &MemoryAccount) {
         if !bytes.is_empty() {
             let held = self.held(account);
+            // A vector would double: a thousand halves of messages would hold as much again.
+            if held.bytes.capacity() - held.bytes.len() < bytes.len() {
+                held.bytes.reserve_exact(bytes.len() + held.bytes.len() / ROOM_DIVISOR);
+            }
             held.bytes.extend_from_slice(bytes);
             held.count();
         }

@@ -50,8 +50,11 @@ pub struct Timers {
 }
 
 impl Timers {
-    /// Starts a turn.
+    /// Starts a turn. Deadlines that were set between turns may have passed by now.
     pub fn begin_turn(&mut self, now: Millis) {
+        if now > self.now {
+            self.heap.extend(self.new.drain(..).map(Reverse));
+        }
         self.now = now;
     }
 

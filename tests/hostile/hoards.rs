@@ -261,15 +261,22 @@ fn those_who_flood_an_echo_and_read_late_hold_little() {
     const ATTACKERS: usize = 1000;
     const MEMORY_MIB: u64 = 32;
     raise_descriptor_limit();
+    let (line, frame) = (
+        |bytes: usize| [&vec![b'x'; bytes - 1][..], b"\n"].concat(),
+        |bytes: usize| framed(TEXT, &vec![b'x'; bytes]),
+    );
+    let hello = upgrade_request("/", "").into_bytes();
     for (wire, hello, message) in [
-        ("lines", Vec::new(), [&[b'x'; 999][..], b"\n"].concat()),
-        ("WebSocket", upgrade_request("/", "").into_bytes(), framed(TEXT, &[b'x'; 1000])),
+        ("lines", Vec::new(), line(1000)),
+        ("WebSocket", hello.clone(), frame(1000)),
+        ("lines of 16,000 bytes", Vec::new(), line(16_000)),
+        ("WebSocket, messages of 16,000 bytes", hello, frame(16_000)),
     ] {
         let server = Server::start(&[]);
         let mut herd = Herd::gather(&server, ATTACKERS, |_| HERE, None);
         herd.say(|_| hello.clone());
         herd.wait(Duration::from_millis(500));
-        let script = message.repeat(256);
+        let script = message.repeat(256 * 1024 / message.len());
         herd.drive(&script, Duration::from_secs(4));
         let mut herd = herd.reads(|_| EVERYTHING);
         herd.drive(b"", Duration::from_secs(2));

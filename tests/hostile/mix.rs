@@ -50,9 +50,13 @@ const FLAGS: [&str; 8] = [
     "--max-clients-per-address",
     "1500",
 ];
+/// What is free between what is held, and cannot be given back or was not yet: of 101 MiB at a peak
+/// 61 were held for clients, 11 were not counted there, and 24 were free. Trimming more often
+/// would take milliseconds of turns that are full.
+const FREE_MIB: u64 = 24;
 /// What the flags allow, with a tenth more of what waits for clients, and what is not counted
 /// there: clients, names and rooms of three crowds, at 4 KiB each, and free memory in between.
-const MEMORY_MIB: u64 = hoards::OVER_BUDGET_MIB + 8 + 16;
+const MEMORY_MIB: u64 = hoards::OVER_BUDGET_MIB + 8 + 12 + FREE_MIB;
 /// What one of the honest may wait beside three attacks, one of which may be on their room.
 const LATENCY_MAX: Duration = within(2_000);
 
