@@ -135,14 +135,14 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub data_max_gib: Option<u32>,
 
-    /// Chat: messages kept of each room, to show to those who join or come back.
+    /// Chat: messages of each room in memory, to show to those who join or come back. Older ones are
+    /// read from the disk; with `--data none` these are all.
     #[arg(long, value_name = "MESSAGES", default_value_t = 1000, env = "CHAT_HISTORY_MESSAGES", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub history_messages: u32,
 
-    /// Chat: memory for the messages kept of all rooms together, in MiB. Past it, rooms that nobody
-    /// is in are forgotten, then what is oldest in the rooms that grow. One room keeps 1 MiB at
-    /// most.
+    /// Chat: memory for the messages of all rooms together, in MiB. Past it, rooms that nobody is in
+    /// leave it, then what is oldest in the rooms that grow. One room has 1 MiB at most.
     #[arg(long, value_name = "MIB", default_value_t = 256, env = "CHAT_HISTORY_MIB", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub history_mib: u32,
@@ -200,7 +200,8 @@ pub struct Config {
     )]
     pub announce_rate: Rate,
 
-    /// Chat: most rooms at once. Past it, rooms that nobody is in make room for new ones.
+    /// Chat: most rooms in memory at once. Past it, rooms that nobody is in make room for new ones;
+    /// what was said there stays on the disk.
     #[arg(long, value_name = "ROOMS", default_value_t = 10_000, env = "CHAT_MAX_ROOMS", hide_env_values = true,
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_rooms: u32,

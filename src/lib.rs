@@ -16,8 +16,8 @@
 //! 8. [`net`]: sockets, clocks, signals, threads; nothing above but the store touches the system.
 //! 9. [`config`]: flags and environment; only `main` reads it.
 //!
-//! [`clock`], [`ids`], [`memory`] and [`throttle`] are small and used everywhere. `tests/layers.rs` says who
-//! may use whom.
+//! [`clock`], [`ids`], [`memory`] and [`throttle`] are small and used everywhere.
+//! `tests/layers.rs` says who may use whom.
 //!
 //! # A turn
 //!

@@ -446,6 +446,24 @@ fn the_tests_that_are_named_are_there() {
 }
 
 #[test]
+fn the_tree_in_the_design_is_there() {
+    let page = read(root().join("docs/design.md"));
+    let tree = page.split("```\n").find(|block| block.starts_with("src/\n")).expect("a tree");
+    let mut path = root().to_owned();
+    let mut depth = 0;
+    for line in tree.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let name = line.split_whitespace().next().expect("a name");
+        for _ in indent / 2..depth {
+            path.pop();
+        }
+        path.push(name);
+        depth = indent / 2 + 1;
+        assert!(path.exists(), "docs/design.md names {}", path.display());
+    }
+}
+
+#[test]
 fn lines_of_text_are_no_longer_than_code() {
     for page in pages() {
         for (at, line) in read(&page).lines().enumerate().filter(|(_, line)| !line.starts_with('|'))

@@ -319,6 +319,26 @@ fn an_index_that_is_damaged_while_it_is_used_is_made_anew() {
 }
 
 #[test]
+fn an_index_that_is_removed_while_it_is_used_is_made_anew() {
+    let stage = Stage::new();
+    stage.say(1, 0, "alice", "word");
+    let index = stage.start();
+    let files = stage.files("e1");
+    let earlier = index.searcher();
+    eventually_found(&earlier, &request("word"), &["word"]);
+    files.remove().expect("it is there");
+    // One that had it open, and one that has not opened it yet.
+    for searcher in [earlier, index.searcher()] {
+        eventually_found(&searcher, &request("word"), &["word"]);
+    }
+    let began = Instant::now();
+    while files.is_removed() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is not made");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn while_much_is_missing_a_search_says_so() {
     let stage = Stage::new();
     stage.say_many(400_000, "word");

@@ -127,7 +127,7 @@ impl From<Presence> for Event {
 }
 
 /// Takes the records of each turn as one group. It retains nothing unless it is asked to, for a
-/// replay: what was said is kept in memory only. A journal on disk would take its place.
+/// replay.
 #[derive(Debug, Default)]
 pub struct Journal {
     /// Of the turn that is being received.

@@ -193,7 +193,7 @@ fn what_cannot_be_searched_for_is_refused_at_once() {
         r##"web> {"type":"search","text":"?!"}
         web< {"type":"error","code":"search_refused","message":"There is no word in that to search for."}
         web> {"type":"search","text":"a in:#b","room":"#b"}
-        web< {"type":"error","code":"search_refused","message":"In: is there twice."}
+        web< {"type":"error","code":"search_refused","message":"Only one in: can be given."}
         web> {"type":"search","text":"a in:#"}
         web< {"type":"error","code":"no_such_room","message":"_"}
         web> {"type":"search"}

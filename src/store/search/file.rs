@@ -1,10 +1,12 @@
 //! The file `search.db`, and all that is known here of the file that it is derived from.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 /// What is kept, read through the same connection as the index. These statements are all that
@@ -14,6 +16,10 @@ pub const NEW_MESSAGES: &str = "
 pub const FIRST_AND_LAST: &str = "
     SELECT ifnull((SELECT min(n) FROM kept.messages), 0),
            ifnull((SELECT max(n) FROM kept.messages), 0)";
+/// Messages that the index should have and has not, and those that it cannot have yet.
+const NOT_INDEXED: &str = "
+    SELECT count(*) FROM kept.messages WHERE n <= ?1 AND n NOT IN (SELECT rowid FROM words)";
+const NEW_COUNT: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
 /// `CROSS JOIN` keeps the order: the index says which messages are looked up.
 pub const HITS: &str = "
     SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
@@ -41,12 +47,25 @@ pub const SCHEMA: &str = "
 const APPLICATION_ID: i64 = 0x6368_6174;
 const VERSION: i64 = 1;
 
+/// The index has all the words that were said: it is as private as what it is made of.
+const FILE_MODE: u32 = 0o600;
 /// How long to wait for somebody else who writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Memory for pages of the index, in KiB.
 const CACHE_KIB: i64 = 8 * 1024;
 
 pub const DAY_MS: u64 = 86_400_000;
+
+/// What an index has of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// There is none of these data; the server makes it.
+    Absent,
+    /// So many messages are not in it yet; the server goes on with them.
+    Behind(u64),
+    /// It is damaged, or lacks what it should have.
+    Damaged(String),
+}
 
 /// Where the files are, and what the kept one holds.
 #[derive(Clone, Debug)]
@@ -68,6 +87,9 @@ impl SearchFiles {
 
     /// Opens the index to write it; makes it if there is none for these data.
     pub fn open_or_create(&self) -> rusqlite::Result<Connection> {
+        // If it cannot be made, the next step says why.
+        let mut options = OpenOptions::new();
+        let _ = options.append(true).create(true).mode(FILE_MODE).open(&self.index);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -87,6 +109,40 @@ impl SearchFiles {
         let connection = self.connect(flags)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
+    }
+
+    /// Whether somebody has removed the index.
+    pub fn is_removed(&self) -> bool {
+        matches!(self.index.try_exists(), Ok(false))
+    }
+
+    /// Looks at all of the index, also while a server writes it.
+    ///
+    /// # Errors
+    /// It cannot be read at the moment.
+    pub fn coverage(&self) -> rusqlite::Result<Coverage> {
+        if self.is_removed() {
+            return Ok(Coverage::Absent);
+        }
+        let mut connection = self.open()?;
+        // To look at a journal is not to empty it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        if !self.is_current(&connection)? {
+            return Ok(Coverage::Absent);
+        }
+        // Messages are read later than the index, so that it is never ahead of them.
+        let snapshot = connection.transaction()?;
+        let indexed: u64 = snapshot.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
+        let said: String =
+            snapshot.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0))?;
+        if said != "ok" {
+            return Ok(Coverage::Damaged(said.lines().collect::<Vec<_>>().join(" ")));
+        }
+        let count = |sql| snapshot.query_row(sql, [indexed], |row| row.get::<_, u64>(0));
+        match count(NOT_INDEXED)? {
+            0 => Ok(Coverage::Behind(count(NEW_COUNT)?)),
+            lost => Ok(Coverage::Damaged(format!("it lacks {lost} messages"))),
+        }
     }
 
     fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -197,7 +197,9 @@ impl Indexer {
     fn follow(&mut self) -> rusqlite::Result<()> {
         let is_taken_back =
             self.generations > 0 && self.shared.generation.load(Ordering::Acquire) == 0;
-        if self.is_damaged || is_taken_back {
+        // Those who have a removed file open could write it to no end.
+        let is_removed = self.connection.is_some() && self.shared.files.is_removed();
+        if self.is_damaged || is_taken_back || is_removed {
             self.remove();
         }
         let connection = match self.connection.take() {
@@ -229,7 +231,7 @@ impl Indexer {
         Ok(())
     }
 
-    /// Removes what is damaged.
+    /// Removes what is damaged, or what is left of it.
     fn remove(&mut self) {
         self.shared.generation.store(0, Ordering::Release);
         self.shared.indexed.store(0, Ordering::Release);
@@ -242,7 +244,7 @@ impl Indexer {
 }
 
 /// Whether the file is to blame, and not the disk or somebody else who holds it.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, message) => {
             let is_ours = message.as_deref().is_some_and(|message| message.contains("no such"));

@@ -17,5 +17,5 @@ pub mod query;
 mod searcher;
 mod snippet;
 
-pub use index::{Follower, SearchIndex};
+pub use index::{Follower, SearchIndex, is_damage};
 pub use searcher::Searcher;

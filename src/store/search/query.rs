@@ -43,11 +43,11 @@ pub enum QueryError {
     Empty,
     #[error("at most {CHARS_MAX} characters can be searched for")]
     TooLong,
-    #[error("{0}: needs something behind it, without a space: {0}:{example}", example = example(.0))]
+    #[error("behind {0}: there has to be something, as in {0}:{example}", example = example(.0))]
     NoValue(&'static str),
-    #[error("{0}: is there twice")]
+    #[error("only one {0}: can be given")]
     Twice(&'static str),
-    #[error("{0}: needs a day like {0}:2026-11-01 (UTC)")]
+    #[error("behind {0}: there has to be a day, as in {0}:2026-11-01 (UTC)")]
     NoDate(&'static str),
 }
 
@@ -266,10 +266,16 @@ mod tests {
             ("?!", "there is no word in that to search for"),
             ("?! in:#dev", "there is no word in that to search for"),
             ("before:2026-11-01", "there is no word in that to search for"),
-            ("a in:", "in: needs something behind it, without a space: in:#room"),
-            ("a from:b from:c", "from: is there twice"),
-            ("a after:yesterday", "after: needs a day like after:2026-11-01 (UTC)"),
-            ("a before:2026-02-30", "before: needs a day like before:2026-11-01 (UTC)"),
+            ("a in:", "behind in: there has to be something, as in in:#room"),
+            ("a from:b from:c", "only one from: can be given"),
+            (
+                "a after:yesterday",
+                "behind after: there has to be a day, as in after:2026-11-01 (UTC)",
+            ),
+            (
+                "a before:2026-02-30",
+                "behind before: there has to be a day, as in before:2026-11-01 (UTC)",
+            ),
         ] {
             assert_eq!(parse(typed).expect_err(typed).to_string(), error, "{typed}");
         }

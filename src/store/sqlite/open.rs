@@ -54,6 +54,8 @@ pub enum OpenError {
     Newer { file: PathBuf, found: usize, known: usize },
     #[error("{} is damaged ({what}); nothing was changed: restore a backup", file.display())]
     Damaged { file: PathBuf, what: String },
+    #[error("cannot read {}: {error}", file.display())]
+    Unreadable { file: PathBuf, error: io::Error },
     #[error("cannot open {}: {error}", file.display())]
     Failed { file: PathBuf, error: rusqlite::Error },
 }
@@ -183,7 +185,7 @@ pub(super) fn inspect(file: &Path, depth: Depth) -> Result<usize, OpenError> {
 
 /// What can be seen without SQLite.
 fn inspect_header(file: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::Directory { path: file.to_owned(), error };
+    let failed = |error| OpenError::Unreadable { file: file.to_owned(), error };
     let mut header = [0; HEADER_BYTES];
     let mut opened = File::open(file).map_err(failed)?;
     let bytes = opened.metadata().map_err(failed)?.len();

@@ -5,11 +5,14 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{ToolError, database};
+use crate::store::search::file::{Coverage, SearchFiles};
+use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::reader::open_to_read;
+use crate::store::sqlite::schema::Meta;
 
-/// Checks the file, and that the ids of each room have no holes; says in one line what is there. A
-/// server goes on meanwhile.
+/// Checks the file, that the ids of each room have no holes, and that the index has all messages;
+/// says in one line what is there. A server goes on meanwhile.
 ///
 /// # Errors
 /// What is wrong.
@@ -34,10 +37,29 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
         let what = format!("{stray} messages belong to no room");
         return Err(OpenError::Damaged { file: file.clone(), what }.into());
     }
+    let epoch = Meta::Epoch.text(&snapshot).map_err(failed)?.unwrap_or_default();
+    let search = search(&SearchFiles::beside(&file, &epoch))?;
     Ok(format!(
-        "{} is sound: {rooms} rooms, {messages} messages, ids without holes",
+        "{} is sound: {rooms} rooms, {messages} messages, ids without holes; {search}",
         file.display()
     ))
+}
+
+/// What can be found of what is kept.
+fn search(files: &SearchFiles) -> Result<String, ToolError> {
+    let file = || files.index.clone();
+    match files.coverage() {
+        Ok(Coverage::Behind(0)) => Ok("search finds all of them".to_owned()),
+        Ok(Coverage::Behind(count)) => {
+            Ok(format!("search does not find {count} of them yet: the server goes on with them"))
+        }
+        Ok(Coverage::Absent) => Ok("search has no index yet: the server makes it".to_owned()),
+        Ok(Coverage::Damaged(what)) => Err(ToolError::Index { file: file(), what }),
+        Err(error) if is_damage(&error) => {
+            Err(ToolError::Index { file: file(), what: error.to_string() })
+        }
+        Err(error) => Err(ToolError::Open(OpenError::Failed { file: file(), error })),
+    }
 }
 
 /// What a room should have, and what it has.

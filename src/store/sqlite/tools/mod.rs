@@ -33,6 +33,11 @@ pub enum ToolError {
          was there beside it", directory.display()
     )]
     Occupied { directory: PathBuf },
+    #[error(
+        "the history is sound, but {} is damaged ({what}): delete it, and the server makes it anew",
+        file.display()
+    )]
+    Index { file: PathBuf, what: String },
     #[error("there is no room {name} in the history")]
     NoRoom { name: String },
     #[error("{}: {error}", file.display())]
