@@ -125,6 +125,11 @@ pub trait Contender {
         false
     }
 
+    /// The thread that indexes what is kept, whose CPU time is told apart, too.
+    fn indexer(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The program, or how to get it.
     fn find(&self) -> Result<PathBuf, String>;
     fn launch(&self, start: &Start) -> anyhow::Result<Command>;

@@ -33,6 +33,8 @@ pub struct Sample {
     /// What the CPU time is divided by: deliveries, clients or visits.
     pub units: u64,
     pub server_cpu_s: f64,
+    /// Part of it.
+    pub indexing_cpu_s: f64,
     pub load_cpu_s: f64,
     pub resident_bytes: u64,
     pub bytes_per_client: Option<f64>,
@@ -47,6 +49,7 @@ impl Sample {
             deliveries: 0,
             units: 0,
             server_cpu_s: 0.0,
+            indexing_cpu_s: 0.0,
             load_cpu_s: 0.0,
             resident_bytes: 0,
             bytes_per_client: None,
@@ -56,6 +59,10 @@ impl Sample {
 
     pub fn server_us_per_unit(&self) -> f64 {
         self.server_cpu_s * 1e6 / self.units as f64
+    }
+
+    pub fn indexing_us_per_unit(&self) -> f64 {
+        self.indexing_cpu_s * 1e6 / self.units as f64
     }
 
     pub fn units_per_s(&self) -> f64 {
@@ -72,6 +79,7 @@ impl Sample {
 struct Meter {
     wall: Instant,
     server_cpu: Duration,
+    indexing_cpu: Duration,
     load_cpu: Duration,
     messages: u64,
     deliveries: u64,
@@ -83,6 +91,7 @@ impl Meter {
         Ok(Meter {
             wall: Instant::now(),
             server_cpu: server.cpu()?,
+            indexing_cpu: server.indexing_cpu()?,
             load_cpu: machine::own_cpu()?,
             messages: fleet.messages,
             deliveries: fleet.deliveries,
@@ -94,6 +103,7 @@ impl Meter {
         Ok(Sample {
             wall_s: self.wall.elapsed().as_secs_f64(),
             server_cpu_s: (server.cpu()? - self.server_cpu).as_secs_f64(),
+            indexing_cpu_s: (server.indexing_cpu()? - self.indexing_cpu).as_secs_f64(),
             load_cpu_s: (machine::own_cpu()? - self.load_cpu).as_secs_f64(),
             messages: fleet.messages - self.messages,
             deliveries,

@@ -49,6 +49,19 @@ pub fn cpu_of(pid: i32) -> Result<Duration> {
     Ok(own + children)
 }
 
+/// CPU time of a process's threads with this name.
+pub fn cpu_of_thread(pid: i32, name: &str) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).context("threads")? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
+            let times = fs::read_to_string(task.join("schedstat")).context("schedstat")?;
+            nanoseconds += times.split(' ').next().context("a time")?.parse::<u64>()?;
+        }
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
 /// Resident memory of a process and its children, exactly (the numbers in /proc/PID/statm lag
 /// behind).
 pub fn resident_bytes_of(pid: i32) -> Result<u64> {

@@ -11,12 +11,13 @@ use crate::machine;
 use crate::plan::{Group, Results, Row};
 use crate::scenario::Work;
 
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 12] = [
     "server",
     "messages/s",
     "deliveries/s",
     "CPU us",
     "x ours",
+    "indexing",
     "busy",
     "p50 us",
     "p99 us",
@@ -30,6 +31,7 @@ pub fn print(results: &Results) {
     println!(
         "CPU us: server CPU time per delivery (per echo, client, visit). x ours: that, divided by ours beside it."
     );
+    println!("indexing: the part of it that makes what is kept searchable.");
     println!("busy: of its core. load/s: deliveries/s that the load itself could have counted.");
     for group in &results.groups {
         print_group(group);
@@ -101,6 +103,10 @@ fn cells(work: Work, row: &Row) -> Vec<String> {
         number(second),
         number(row.median(Sample::server_us_per_unit)),
         row.ratio().map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
+        match row.median(Sample::indexing_us_per_unit) {
+            0.0 => String::new(),
+            indexing => number(indexing),
+        },
         format!("{:.0}%", busy * 100.0),
         latency(0.5),
         latency(0.99),
@@ -196,6 +202,7 @@ fn sample_json(sample: &Sample) -> Value {
         "deliveries": sample.deliveries,
         "units": sample.units,
         "server_cpu_s": sample.server_cpu_s,
+        "indexing_cpu_s": sample.indexing_cpu_s,
         "load_cpu_s": sample.load_cpu_s,
         "resident_bytes": sample.resident_bytes,
         "bytes_per_client": sample.bytes_per_client,

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,16 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Server {
     child: Child,
     scratch: PathBuf,
+    indexer: Option<&'static str>,
     pub address: SocketAddr,
 }
 
 impl Server {
     pub fn start(contender: &dyn Contender, scenario: &Scenario) -> Result<Server> {
         let program = contender.find().map_err(anyhow::Error::msg)?;
-        let scratch = std::env::temp_dir().join(format!("chat-server-load-{}", std::process::id()));
+        // On the disk of cargo's target, as /tmp may be memory.
+        let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("chat-server-load-{}", std::process::id()));
         fs::create_dir_all(&scratch).with_context(|| format!("creating {}", scratch.display()))?;
         let port = free_port()?;
         let mut command =
@@ -37,8 +40,8 @@ impl Server {
         let child = on_server_core(|| {
             command.spawn().with_context(|| format!("starting {}", program.display()))
         })?;
-        let mut server =
-            Server { child, scratch, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut server = Server { child, scratch, indexer: contender.indexer(), address };
         let ready = if says { server.listening_line() } else { server.port_open() };
         match ready {
             Ok(address) => {
@@ -51,6 +54,13 @@ impl Server {
 
     pub fn cpu(&self) -> Result<Duration> {
         machine::cpu_of(self.child.id() as i32)
+    }
+
+    /// The part of it that is indexing.
+    pub fn indexing_cpu(&self) -> Result<Duration> {
+        self.indexer.map_or(Ok(Duration::ZERO), |thread| {
+            machine::cpu_of_thread(self.child.id() as i32, thread)
+        })
     }
 
     pub fn resident_bytes(&self) -> Result<u64> {

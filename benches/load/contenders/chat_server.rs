@@ -19,11 +19,14 @@ pub enum Mode {
 pub struct ChatServer {
     pub wire: Wire,
     pub mode: Mode,
+    /// What is said is kept on disk, and shown when it is there.
+    pub is_kept: bool,
 }
 
 impl Contender for ChatServer {
     fn name(&self) -> &'static str {
         match self.mode {
+            Mode::Chat if self.is_kept => "ours, kept",
             Mode::Chat => "ours chat",
             Mode::Broadcast => "ours broadcast",
             Mode::Echo => "ours echo",
@@ -36,6 +39,7 @@ impl Contender for ChatServer {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
+            (_, Work::Requests { .. }) if self.is_kept => false,
             (mode, Work::Requests { .. }) => mode == Mode::Chat && self.wire == Wire::WebSocket,
             (Mode::Echo, work) => !work.is_chat(),
             (Mode::Broadcast, work) => {
@@ -57,6 +61,10 @@ impl Contender for ChatServer {
         self.mode != Mode::Chat || self.wire == Wire::WebSocket
     }
 
+    fn indexer(&self) -> Option<&'static str> {
+        self.is_kept.then_some("search")
+    }
+
     fn find(&self) -> Result<PathBuf, String> {
         let program: PathBuf = env!("CARGO_BIN_EXE_chat-server").into();
         // What a commit cannot do yet is left out of its table, so that old commits can be measured
@@ -69,6 +77,9 @@ impl Contender for ChatServer {
         }
         if self.wire == Wire::WebSocket && !help.contains("--allow-origin") {
             return Err("this chat-server has no WebSocket yet".into());
+        }
+        if self.is_kept && !help.contains("--data") {
+            return Err("this chat-server keeps nothing yet".into());
         }
         Ok(program)
     }
@@ -85,8 +96,11 @@ impl Contender for ChatServer {
         // No other server here limits its clients, or shows newcomers what was said before; names,
         // message numbers and history stay on.
         command.env("CHAT_RATE_LIMIT", "off").env("CHAT_REPLAY", "0");
-        // The other servers keep nothing on disk, either.
-        command.env("CHAT_DATA", "none");
+        match self.is_kept {
+            true => command.env("CHAT_DATA", start.scratch.join("data")),
+            // Most of the other servers keep nothing on disk, either.
+            false => command.env("CHAT_DATA", "none"),
+        };
         Ok(command)
     }
 

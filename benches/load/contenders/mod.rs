@@ -17,10 +17,13 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     for wire in [Wire::Lines, Wire::WebSocket] {
         for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo]
         {
-            everybody.push(Box::new(chat_server::ChatServer { wire, mode }));
+            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept: false }));
         }
+        let mode = chat_server::Mode::Chat;
+        everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept: true }));
     }
-    everybody.push(Box::new(redis::Redis));
+    everybody.push(Box::new(redis::Redis { is_kept: false }));
+    everybody.push(Box::new(redis::Redis { is_kept: true }));
     everybody.push(Box::new(nats::Nats));
     everybody.push(Box::new(ngircd::Ngircd));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));

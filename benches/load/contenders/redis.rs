@@ -1,5 +1,8 @@
 //! Redis pub/sub. RESP3 lets a subscriber publish on the same connection; replies that nobody reads
 //! are turned off.
+//!
+//! Keeping, what is published is added to a stream of the same name before, and synced before any
+//! subscriber is written to: Redis flushes its file ahead of its replies.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,11 +12,13 @@ use anyhow::Result;
 use crate::contender::{Contender, Identity, Start, Step, Verdict, Wire, apt, peer_file};
 use crate::scenario::Scenario;
 
-pub struct Redis;
+pub struct Redis {
+    pub is_kept: bool,
+}
 
 impl Contender for Redis {
     fn name(&self) -> &'static str {
-        "redis"
+        if self.is_kept { "redis, kept" } else { "redis" }
     }
 
     fn wire(&self) -> Wire {
@@ -34,6 +39,9 @@ impl Contender for Redis {
             "--dir",
         ]);
         command.arg(start.scratch);
+        if self.is_kept {
+            command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+        }
         Ok(command)
     }
 
@@ -50,6 +58,13 @@ impl Contender for Redis {
     }
 
     fn say(&self, who: &Identity, payload: &[u8], out: &mut Vec<u8>) {
+        if self.is_kept {
+            out.extend_from_slice(b"*5\r\n$4\r\nXADD\r\n$4\r\n");
+            out.extend_from_slice(who.room.as_bytes());
+            out.extend_from_slice(b"\r\n$1\r\n*\r\n$1\r\nm\r\n$32\r\n");
+            out.extend_from_slice(payload);
+            out.extend_from_slice(b"\r\n");
+        }
         out.extend_from_slice(b"*3\r\n$7\r\nPUBLISH\r\n$4\r\n");
         out.extend_from_slice(who.room.as_bytes());
         out.extend_from_slice(b"\r\n$32\r\n");
