@@ -161,6 +161,8 @@ fn no_page_names_a_flag_that_there_is_not() {
                 "--full",
                 "--only",
                 "--pairs",
+                "--peer",
+                "--wire",
             ]
             .contains(&word);
             assert!(!is_flag || is_cargos || real.contains_key(word), "{}: {word}", page.display());

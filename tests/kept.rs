@@ -510,8 +510,8 @@ fn nothing_that_anybody_was_shown_is_taken_back_by_kill_9() {
          terminals; {known} sent again had been said"
     );
     let checked = scratch.done(&["check"]);
-    let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes\n");
-    assert!(checked.ends_with(&wanted), "{checked}");
+    let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes; ");
+    assert!(checked.contains(&wanted), "{checked}");
 }
 
 #[test]
@@ -590,8 +590,8 @@ fn a_history_is_backed_up_while_they_talk_and_restored() {
     let has = |id: u64| restored["#one"].iter().any(|(other, _)| *other == id);
     assert!(has(before) && !has(after), "{before} was said before, {after} after it");
     let messages: usize = restored.values().map(Vec::len).sum();
-    let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes\n");
-    assert!(checked.ends_with(&wanted), "{checked}");
+    let wanted = format!(" is sound: 4 rooms, {messages} messages, ids without holes; ");
+    assert!(checked.contains(&wanted), "{checked}");
     export_is_history(&scratch, &restored);
 
     // Programs do not take new messages for those that had their ids.

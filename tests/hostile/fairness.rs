@@ -175,11 +175,13 @@ fn beside_speakers(
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn a_room_of_giant_lines_and_slow_members_holds_up_no_word_for_long() {
     beside_speakers(SPEAKERS.name, 20, 8, Duration::from_secs(10), &[]);
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn without_flood_control_a_word_comes_in_time_as_well() {
     let flags = ["--rate-limit", "off"];
     beside_speakers("giant lines without flood control", 20, 8, Duration::from_secs(8), &flags);
@@ -211,6 +213,7 @@ pub const FRIENDS: Attack = Attack {
 };
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn who_writes_to_somebody_who_is_behind_goes_on_talking() {
     Siege::new(FRIENDS.name, FRIENDS.memory_mib).pings(within(200)).run(|server| {
         thread::scope(|scope| {

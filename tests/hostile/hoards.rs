@@ -74,6 +74,7 @@ fn newcomers(server: &Server, count: usize, how_long: Duration) {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn a_replay_is_kept_once_for_all_who_come() {
     Siege::new(NEWCOMERS.name, NEWCOMERS.memory_mib)
         .flags(&["--max-clients-per-address", "80"])
@@ -111,6 +112,7 @@ fn quotes(server: &Server, count: usize, how_long: Duration) {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn all_replays_together_stay_within_the_budget() {
     Siege::new(QUOTES.name, QUOTES.memory_mib)
         .flags(&["--memory-mib", "64"])
@@ -136,6 +138,7 @@ fn a_thousand_replays_together_stay_within_the_budget() {
 const PINS_EACH_KIB: u64 = 256 + 128;
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn a_few_bytes_that_are_owed_are_a_few_bytes_that_are_held() {
     const ATTACKERS: u64 = 100;
     let siege = Siege::new("slices of large turns", ATTACKERS * PINS_EACH_KIB / 1024);
@@ -257,6 +260,7 @@ pub const ROOMS: Attack = Attack {
 
 /// In echo mode each is its own reader: what it has not taken stays with it, and not with us.
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes long; .ci/run runs it in release")]
 fn those_who_flood_an_echo_and_read_late_hold_little() {
     const ATTACKERS: usize = 1000;
     const MEMORY_MIB: u64 = 32;
