@@ -65,7 +65,7 @@ use plain::Plain;
 use steady::Steady;
 use world::{Scenario, Tally, World};
 
-const RUNS: u64 = 400;
+const RUNS: u64 = 200;
 const STEPS: usize = 60;
 /// Seeds beyond the usual ones that have found something; for as long as runs are drawn as they are
 /// now.
