@@ -4,6 +4,8 @@
 //! `fonts-noto-cjk`: `cargo test --test page -- --ignored`.
 
 mod common;
+#[path = "common/nowhere.rs"]
+mod nowhere;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,13 +22,12 @@ use serde_json::{Value, json};
 use chat_server::chat::Chat;
 use chat_server::chat::request::COMMANDS;
 use chat_server::config::Config;
-use chat_server::ids::GroupId;
 use chat_server::net::event_loop::EventLoop;
 use chat_server::store::{
-    Change, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
-    Store, StoreError, StoredMessage, Wake,
+    Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
 };
 use common::{Client, DEADLINE, Server, eventually, program};
+use nowhere::{Nowhere, nothing};
 
 // ---- A browser ----
 
@@ -1425,52 +1426,13 @@ impl Reader for Needles {
     }
 }
 
-/// Keeps nothing, and says that it is durable.
-#[derive(Debug)]
-struct Nowhere(Arc<dyn Reader>, GroupId);
-
-impl Store for Nowhere {
-    fn append(&mut self, group: GroupId, _: Vec<Change>) {
-        self.1 = group;
-    }
-
-    fn set_wake(&mut self, _: Wake) {}
-
-    fn progress(&mut self) -> Progress {
-        Progress::Durable(self.1)
-    }
-
-    fn space(&self) -> Space {
-        Space::Free
-    }
-
-    fn reader(&self) -> Arc<dyn Reader> {
-        self.0.clone()
-    }
-
-    fn reload(&mut self) -> Result<Loaded, StoreError> {
-        Ok(nothing())
-    }
-}
-
-fn nothing() -> Loaded {
-    Loaded {
-        epoch: "e1".into(),
-        guests: 0,
-        next_room: 1,
-        ids_used: 0,
-        rooms: Vec::new(),
-        keys: Vec::new(),
-    }
-}
-
 /// A server in this process, whose chat searches with this reader. It ends with the process.
 fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
     let flags = ["chat-server", "127.0.0.1:0", "--rate-limit", "off"];
     let config = Config::read(flags.map(Into::into)).expect("flags");
     let (address, told) = mpsc::channel();
     thread::spawn(move || {
-        let store = Box::new(Nowhere(reader, GroupId::default()));
+        let store = Box::new(Nowhere::new(reader));
         let chat = Chat::with_store(config.chat("e1".to_owned()), store, nothing());
         let mut event_loop = EventLoop::bind(config.net(), |_| chat).expect("a port");
         address.send(event_loop.address()).expect("it is waited for");
@@ -1479,9 +1441,8 @@ fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
     told.recv_timeout(DEADLINE).expect("an address")
 }
 
-#[test]
-#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
-fn what_is_found_leads_to_the_message_in_its_room() {
+/// Such a server, and carol, who has said 300 messages in #dev.
+fn haystack() -> (SocketAddr, Client) {
     let address = chat_that_searches(Arc::new(Needles));
     let mut carol = Client::over(TcpStream::connect(address).expect("a connection"));
     carol.send(b"/nick carol\r\n/join dev\r\n");
@@ -1491,6 +1452,13 @@ fn what_is_found_leads_to_the_message_in_its_room() {
     }
     carol.send(b"/topic\r\n");
     read_until(&mut carol, "has no topic");
+    (address, carol)
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_is_found_leads_to_the_message_in_its_room() {
+    let (address, _carol) = haystack();
     let driver = Driver::start();
     let alice = driver.page(address, "alice", "lobby");
     alice.click("#open-search");
@@ -1540,15 +1508,7 @@ fn what_is_found_leads_to_the_message_in_its_room() {
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn a_passage_is_left_by_its_button_and_by_saying_something() {
-    let address = chat_that_searches(Arc::new(Needles));
-    let mut carol = Client::over(TcpStream::connect(address).expect("a connection"));
-    carol.send(b"/nick carol\r\n/join dev\r\n");
-    read_until(&mut carol, "You are in #dev now");
-    for number in 1..=300 {
-        carol.send(format!("message {number}\r\n").as_bytes());
-    }
-    carol.send(b"/topic\r\n");
-    read_until(&mut carol, "has no topic");
+    let (address, _carol) = haystack();
     let driver = Driver::start();
     let alice = driver.page(address, "alice", "dev");
     let newest = "document.querySelector('[data-id=\"300\"]') !== null";

@@ -162,9 +162,11 @@ impl Questions {
         match (&asked.question, asked.found.as_mut()?) {
             (Question::Room { name: other, .. }, found) if other == name => match found {
                 Ok(Finding::Room(room)) => Some(Ok(room)),
-                _ => Some(Err(())),
+                Ok(Finding::Page(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => {
+                    Some(Err(()))
+                }
             },
-            _ => None,
+            (Question::Room { .. } | Question::Page(_) | Question::Search { .. }, _) => None,
         }
     }
 
@@ -175,11 +177,11 @@ impl Questions {
             (Question::Page(page), found) if page.room == room.get() => {
                 let messages = match found {
                     Ok(Finding::Page(messages)) => Some(&messages[..]),
-                    _ => None,
+                    Ok(Finding::Room(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => None,
                 };
                 Some(Page { asked: *page, messages, times: asked.times })
             }
-            _ => None,
+            (Question::Room { .. } | Question::Page(_) | Question::Search { .. }, _) => None,
         }
     }
 

@@ -122,7 +122,7 @@ impl Chat {
     fn nothing_in(&self, question: &Question) -> Result<Found, RequestError> {
         let name = match question {
             Question::Search { room: Some(room), .. } => room.as_str(),
-            _ => "",
+            Question::Search { room: None, .. } | Question::Room { .. } | Question::Page(_) => "",
         };
         self.known_room(name).map(|_| Found::default())
     }

@@ -1,16 +1,20 @@
 //! Search, with a reader that has what it is given.
 
+#[path = "../../../tests/common/nowhere.rs"]
+mod nowhere;
+
 use std::sync::{Arc, Mutex};
+
+use nowhere::{Nowhere, nothing};
 
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::Chat;
 use crate::chat::settings::ChatSettings;
 use crate::delivery::Wait;
-use crate::ids::GroupId;
 use crate::service::{Outcome, Service};
 use crate::store::{
-    Change, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
-    Store, StoreError, StoredMessage, StoredRoom, Wake,
+    Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
+    StoredRoom,
 };
 use crate::throttle::Rate;
 
@@ -44,45 +48,6 @@ impl Reader for Answers {
     }
 }
 
-/// Keeps nothing, and says that it is durable.
-#[derive(Debug)]
-struct Nowhere(Arc<Answers>, GroupId);
-
-impl Store for Nowhere {
-    fn append(&mut self, group: GroupId, _: Vec<Change>) {
-        self.1 = group;
-    }
-
-    fn set_wake(&mut self, _: Wake) {}
-
-    fn progress(&mut self) -> Progress {
-        Progress::Durable(self.1)
-    }
-
-    fn space(&self) -> Space {
-        Space::Free
-    }
-
-    fn reader(&self) -> Arc<dyn Reader> {
-        self.0.clone()
-    }
-
-    fn reload(&mut self) -> Result<Loaded, StoreError> {
-        Ok(nothing())
-    }
-}
-
-fn nothing() -> Loaded {
-    Loaded {
-        epoch: "data".into(),
-        guests: 0,
-        next_room: 1,
-        ids_used: 0,
-        rooms: Vec::new(),
-        keys: Vec::new(),
-    }
-}
-
 struct Search {
     stage: Stage,
     answers: Arc<Answers>,
@@ -91,7 +56,7 @@ struct Search {
 impl Search {
     fn new(settings: ChatSettings) -> Search {
         let answers = Arc::new(Answers::default());
-        let store = Box::new(Nowhere(answers.clone(), GroupId::default()));
+        let store = Box::new(Nowhere::new(answers.clone()));
         let mut stage = Stage::new(settings.clone());
         stage.chat = Chat::with_store(settings, store, nothing());
         Search { stage, answers }

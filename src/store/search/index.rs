@@ -274,8 +274,8 @@ struct New {
     text: String,
 }
 
-/// Indexes the next messages: up to which, and how many. They are read first: whoever reads what is
-/// kept keeps its journal from being emptied.
+/// Indexes the next messages: up to which, and how many. They are read first: reading what is kept
+/// keeps its journal from being emptied.
 fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
     let indexed: u64 = connection.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
     let batch = read_batch(connection, indexed)?;

@@ -104,7 +104,7 @@ pub struct Closed {
 
 impl Closed {
     pub fn tell(self) {
-        // Whoever asked may have given up.
+        // The one who asked may have given up.
         let _ = self.done.send(self.is_clean);
     }
 }
@@ -154,7 +154,7 @@ impl<T: Target> Writer<T> {
                     self.shared.set_resumed();
                 }
                 Command::Expire { before_ms, done } => {
-                    // Whoever asked may be gone.
+                    // The one who asked may be gone.
                     let _ = done.send(self.expire(before_ms));
                 }
                 Command::Close { done } => return Some(Closed { is_clean: self.close(), done }),
