@@ -109,7 +109,13 @@ impl Chat {
                 self.search(cx, text.as_deref(), room.as_deref(), before)
             }
             Request::Typing { room } => self.typing(cx, room.as_deref()),
-            Request::Help { about } => lists::help(cx, about.as_deref()),
+            Request::Help { about } => {
+                lists::help(cx, about.as_deref())?;
+                if about.is_none() && self.keeping.is_some() {
+                    cx.notice(format_args!("* (history is kept; /search WORDS finds it)"));
+                }
+                Ok(())
+            }
             Request::Quit { reason } => {
                 self.give_back(cx, None);
                 self.leave_all(cx, reason.as_deref());

@@ -302,3 +302,16 @@ fn what_is_read_has_all_that_was_said_before_it_was_asked_for() {
         ",
     );
 }
+
+#[test]
+fn help_says_that_history_is_kept() {
+    let notice = "* (history is kept; /search WORDS finds it)";
+    let mut stage = start(&Disk::default(), settings());
+    let mut forgetful = Stage::new(settings());
+    for (stage, is_told) in [(&mut stage, true), (&mut forgetful, false)] {
+        stage.seat(&["alice"]);
+        stage.forget();
+        stage.say("alice", "/help");
+        assert_eq!(stage.hear("alice").iter().any(|line| line == notice), is_told);
+    }
+}
