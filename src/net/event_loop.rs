@@ -19,7 +19,7 @@ use crate::net::listener::{self, Listener};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
-use crate::net::trim::{self, TrimTimer};
+use crate::net::trim::{self, Resident, TrimTimer};
 use crate::net::worker::{self, Worker};
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
@@ -62,6 +62,7 @@ pub struct EventLoop<A> {
     worker: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
+    resident: Resident,
     /// How many writes there had been when that was last looked at.
     writes: u64,
     metrics: NetMetrics,
@@ -120,7 +121,8 @@ impl<A: Service> EventLoop<A> {
             server,
             worker: Worker::new(waker),
             coalescer: Coalescer::default(),
-            trim_timer: TrimTimer::default(),
+            trim_timer: TrimTimer::new(budget),
+            resident: Resident::open(),
             writes: 0,
             metrics: NetMetrics::default(),
             drain,
@@ -248,10 +250,9 @@ impl<A: Service> EventLoop<A> {
         stop
     }
 
-    /// Gives memory back in the first quiet moment after things have happened.
-    /// If no such moment comes, it goes back bit by bit.
+    /// Gives memory back in the first quiet moment after things have happened. If no such moment
+    /// comes, it goes back when much is free.
     fn trim_when_idle(&mut self, events: &Events, now: Now) {
-        let held_bytes = self.server.held_bytes();
         let writes = self.server.delivery_metrics().writes;
         // What deadlines have had written leaves memory behind as well.
         let has_written = writes != mem::replace(&mut self.writes, writes);
@@ -260,13 +261,22 @@ impl<A: Service> EventLoop<A> {
             self.trim_timer.put_off(now);
         } else if !self.server.is_busy() && self.trim_timer.take_due(now) {
             self.server.trim();
-            self.trim_timer.trimmed(held_bytes, now);
-            trim::trim();
+            self.trim(now);
         }
-        if self.trim_timer.has_moved_much(held_bytes, now) {
-            self.trim_timer.trimmed(held_bytes, now);
-            trim::trim();
+        if self.trim_timer.looks(now) && self.trim_timer.is_loose(self.unheld_bytes()) {
+            self.trim(now);
         }
+    }
+
+    fn trim(&mut self, now: Now) {
+        let began = self.clock.elapsed();
+        trim::trim();
+        self.trim_timer.trimmed(self.unheld_bytes(), self.clock.elapsed() - began, now);
+    }
+
+    /// What is resident and not held for clients, in bytes: the server's own, and what is free.
+    fn unheld_bytes(&self) -> usize {
+        self.resident.bytes().saturating_sub(self.server.held_bytes())
     }
 
     /// Gives the service's slow work to the worker: at the end of a turn, so that all jobs asked
