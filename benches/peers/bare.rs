@@ -1,9 +1,9 @@
 //! The floor: a mio loop that appends all whole lines of a turn to its room's log and gives each
-//! client of the room the log in one write. A client's first line is the name of its room. No names,
-//! no limits, no order to leave in; a client that does not read makes it grow for ever.
+//! client of the room the log in one write. A client's first line is the name of its room. No
+//! names, no limits, no order to leave in; a client that does not read makes it grow for ever.
 //!
-//! Told how many lines a round has, it hands a room's log out when it has them all: then there is one
-//! read and one write for each client and round, and fewer nobody can do with.
+//! Told how many lines a round has, it hands a room's log out when it has them all: then there is
+//! one read and one write for each client and round, and fewer nobody can do with.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};

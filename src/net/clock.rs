@@ -97,8 +97,8 @@ impl Budget {
     }
 }
 
-/// Work that takes some microseconds, in bytes; what a visit takes beside what is served and encoded
-/// in it; and how much of it is done between two looks at the clock. To look after every visit is a
+/// Work that takes some microseconds, in bytes; what a visit takes beside what is served and
+/// encoded in it; and how much of it is done between two looks at the clock. To look after every visit is a
 /// part of the 1 to 3 % of an echo's CPU time that were saved with it (`echo-4x32`).
 const VISIT_BYTES: u64 = 512;
 const LOOK_EVERY_BYTES: u64 = 8 * 1024;

@@ -2,8 +2,8 @@
 //!
 //! On Linux it is read and written without the C library. There, a call that can wait is a place
 //! where its thread may be cancelled, and in a process of several threads it takes two locked
-//! instructions to say so and two to take it back. Without them, and with fewer looks at the clock, an
-//! echo takes 1 to 3 % less CPU time, as the benchmark `echo-4x32` shows.
+//! instructions to say so and two to take it back. Without them, and with fewer looks at the clock,
+//! an echo takes 1 to 3 % less CPU time, as the benchmark `echo-4x32` shows.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
