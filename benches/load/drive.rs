@@ -136,6 +136,9 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
     if scenario.work == Work::Idle {
         return idle(fleet, server, scenario.clients);
     }
+    if scenario.work == Work::Join {
+        return join(fleet, server, scenario.clients);
+    }
     fleet.connect_members(scenario.clients)?;
     fleet.settle()?;
     let sample = match scenario.work {
@@ -148,15 +151,17 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
                 (0..scenario.clients).try_for_each(|client| fleet.say(client, window, now))
             })
         }
-        Work::Single => rounds(fleet, server, budget, |fleet, round| {
+        Work::Single { at_once } => rounds(fleet, server, budget, |fleet, round| {
             let now = fleet.now_ns();
-            fleet.say(round % scenario.clients, 1, now)
+            let first = round * at_once;
+            (first..first + at_once)
+                .try_for_each(|speaker| fleet.say(speaker % scenario.clients, 1, now))
         }),
         Work::Rate { deliveries_per_s } => {
             rate(fleet, server, scenario.clients, deliveries_per_s, budget)
         }
         Work::Churn { at_once } => churn(fleet, server, scenario.clients, at_once, budget),
-        Work::Idle | Work::Requests { .. } => unreachable!("done above"),
+        Work::Idle | Work::Join | Work::Requests { .. } => unreachable!("done above"),
     }?;
     fleet.finish()?;
     Ok(sample)
@@ -268,6 +273,19 @@ fn idle(fleet: &mut Fleet, server: &Server, clients: usize) -> Result<Sample> {
     sample.units = (clients - EARLY_MEMBERS.min(clients)) as u64;
     sample.bytes_per_client =
         Some((sample.resident_bytes as f64 - before as f64) / sample.units as f64);
+    Ok(sample)
+}
+
+/// A client of each room is there before; what it takes to know that all are in is part of it.
+fn join(fleet: &mut Fleet, server: &Server, clients: usize) -> Result<Sample> {
+    let early = EARLY_MEMBERS.min(clients);
+    fleet.connect_members(early)?;
+    fleet.settle()?;
+    let meter = Meter::start(fleet, server)?;
+    fleet.connect_members(clients)?;
+    fleet.settle()?;
+    let mut sample = meter.stop(fleet, server)?;
+    sample.units = (clients - early) as u64;
     Ok(sample)
 }
 

@@ -75,6 +75,7 @@ fn head(work: Work) -> Vec<String> {
     match work {
         Work::Idle => (head[1], head[2]) = ("clients/s".into(), "bytes/client".into()),
         Work::Churn { .. } => head[1] = "visits/s".into(),
+        Work::Join => head[1] = "clients/s".into(),
         _ => {}
     }
     head
@@ -90,7 +91,9 @@ fn cells(work: Work, row: &Row) -> Vec<String> {
             row.median(Sample::units_per_s),
             row.median(|sample| sample.bytes_per_client.unwrap_or(f64::NAN)),
         ),
-        Work::Churn { .. } => (row.median(Sample::units_per_s), row.median(deliveries_per_s)),
+        Work::Churn { .. } | Work::Join => {
+            (row.median(Sample::units_per_s), row.median(deliveries_per_s))
+        }
         _ => (
             row.median(|sample| sample.messages as f64 / sample.wall_s),
             row.median(deliveries_per_s),
@@ -113,7 +116,7 @@ fn cells(work: Work, row: &Row) -> Vec<String> {
         latency(0.999),
         format!("{:.1}", row.median(|sample| sample.resident_bytes as f64 / 1048576.0)),
         match work {
-            Work::Idle | Work::Churn { .. } => String::new(),
+            Work::Idle | Work::Join | Work::Churn { .. } => String::new(),
             _ => number(row.median(Sample::load_limit_per_s)),
         },
     ]

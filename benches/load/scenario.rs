@@ -12,12 +12,14 @@ pub enum Work {
     /// All clients of a room send `window` messages at once; the next round starts when all have
     /// arrived everywhere.
     Fanout { window: u32 },
-    /// One message to everybody; the next one when it has arrived everywhere.
-    Single,
+    /// So many messages to everybody; the next ones when they have arrived everywhere.
+    Single { at_once: usize },
     /// Messages at fixed times, whether or not the ones before have arrived.
     Rate { deliveries_per_s: u64 },
     /// Everybody joins, and stays silent after a first message.
     Idle,
+    /// Everybody joins one of the rooms, until all know that they are in; nobody says anything before.
+    Join,
     /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
     Churn { at_once: usize },
     /// Every client asks over HTTP and asks again when it is answered: on the same connection, or on
@@ -34,7 +36,7 @@ impl Work {
     /// What a server's CPU time is divided by.
     pub fn unit(self) -> &'static str {
         match self {
-            Work::Idle => "client",
+            Work::Idle | Work::Join => "client",
             Work::Churn { .. } => "visit",
             Work::Echo { .. } | Work::EchoBySize { .. } => "message",
             Work::Requests { .. } => "request",
@@ -117,7 +119,20 @@ pub fn all() -> Vec<Scenario> {
             1,
             "1,000 clients say 1 message each at once",
         ),
-        scenario("single", Work::Single, 1000, 1, "one message at a time to 1,000 clients"),
+        scenario(
+            "single",
+            Work::Single { at_once: 1 },
+            1000,
+            1,
+            "one message at a time to 1,000 clients",
+        ),
+        scenario(
+            "crowd",
+            Work::Single { at_once: 10 },
+            15_000,
+            1,
+            "ten of 15,000 clients in one room say a message each at once",
+        ),
         scenario(
             "rate",
             Work::Rate { deliveries_per_s: 100_000 },
@@ -146,6 +161,7 @@ pub fn all() -> Vec<Scenario> {
             190,
             "19,000 clients in rooms of 100 join and stay silent",
         ),
+        scenario("join", Work::Join, 10_000, 100, "10,000 clients join rooms of 100"),
         scenario(
             "churn",
             Work::Churn { at_once: 16 },

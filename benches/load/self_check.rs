@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::contenders::bare::Bare;
+use crate::contenders::bare::{self, Bare};
 use crate::drive::{self, Budget};
 use crate::payload::{Kind, Stamp};
 use crate::scenario;
@@ -19,11 +19,16 @@ pub fn run() -> Result<()> {
         .find(|scenario| scenario.name == "fanout-32x16")
         .context("scenario")?;
     let budget = Budget { warm_up: Duration::ZERO, measure: Duration::from_millis(200) };
-    drive::run(&Bare { fault: "none", is_echo: false }, &scenario, budget, 0)
+    drive::run(&Bare { fault: "", kind: bare::Kind::Loop }, &scenario, budget, 0)
         .context("a server without a fault")?;
     println!("no fault: passes");
     for (number, fault) in FAULTS.into_iter().enumerate() {
-        match drive::run(&Bare { fault, is_echo: false }, &scenario, budget, 1 + number as u16) {
+        match drive::run(
+            &Bare { fault, kind: bare::Kind::Loop },
+            &scenario,
+            budget,
+            1 + number as u16,
+        ) {
             Ok(_) => bail!("{fault}: not noticed"),
             Err(error) => println!("{fault}: noticed: {error:#}"),
         }

@@ -48,7 +48,9 @@ impl Chat {
                 self.channels.insert(room, cx.out.open_channel());
             }
             Event::Kept(Kept::Closed { room }) | Event::Cached(Cached::Unloaded { room }) => {
-                if let Some(room) = self.state.rooms().get(room) {
+                // The store knows as little as before of one that was not kept.
+                let kept = self.state.rooms().get(room).filter(|room| room.kept_from().is_some());
+                if let Some(room) = kept {
                     self.questions.room_left(&room.name);
                 }
                 self.state.apply(record);

@@ -7,7 +7,7 @@
 //!
 //! To ask for something else: a variant of [`Question`] and one of [`Finding`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::chat::ids::RoomId;
@@ -18,6 +18,9 @@ use crate::service::{Answer, Job};
 use crate::store::{
     self, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
 };
+
+/// Names that are remembered as those of no room in the store.
+const ABSENT_MAX: usize = 16;
 
 /// What can be asked.
 #[derive(Clone, Debug)]
@@ -89,6 +92,9 @@ pub struct Questions {
     jobs: Vec<(GroupId, Job)>,
     tickets: u64,
     held_bytes: usize,
+    /// Names that no room in the store has, nor one that looks like them. Newcomers need not wait
+    /// for that to be found out again each: an empty lobby where nothing was said is kept nowhere.
+    absent: VecDeque<RoomName>,
     /// Where those who search at a terminal have got to: few at any time.
     next: BTreeMap<ClientId, NextPage>,
 }
@@ -170,6 +176,20 @@ impl Questions {
         }
     }
 
+    /// Whether it is known that neither a room of this name is in the store, nor one that looks like
+    /// it.
+    pub fn is_absent(&self, name: &RoomName) -> bool {
+        self.absent.contains(name)
+    }
+
+    /// The store has neither a room of this name nor one that looks like it.
+    pub fn note_absent(&mut self, name: &RoomName) {
+        if !self.is_absent(name) {
+            self.absent.truncate(ABSENT_MAX - 1);
+            self.absent.push_front(name.clone());
+        }
+    }
+
     /// The messages that were found for this client, what it asked for, and how often it had to.
     pub fn page(&self, client: ClientId, room: RoomId) -> Option<Page<'_>> {
         let asked = self.asked.get(&client)?;
@@ -230,9 +250,10 @@ impl Questions {
         }
     }
 
-    /// A room has left memory: what was found of it, or of names that look like its name, may be
-    /// old. It is asked for again.
+    /// A room that is kept has left memory: what was found of it, or of names that look like its
+    /// name, may be old. It is asked for again.
     pub fn room_left(&mut self, name: &RoomName) {
+        self.absent.retain(|other| other != name && !other.is_confusable_with(name));
         let is_about = |asked: &Asked| match &asked.question {
             Question::Room { name: other, .. } => other == name || other.is_confusable_with(name),
             Question::Page(_) | Question::Search { .. } => false,

@@ -14,7 +14,7 @@ use crate::chat::request::{Request, RequestError, Resume};
 use crate::chat::state::history::{MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
-use crate::store::{PageRequest, StoredMessage, StoredRoom};
+use crate::store::{FoundRoom, PageRequest, StoredMessage, StoredRoom};
 
 /// Where more is said meanwhile than memory holds, the store is asked so often. After that the client
 /// is told what there is, and can ask for the rest.
@@ -58,13 +58,19 @@ impl Chat {
             return Ok(None);
         }
         let name = request.room().and_then(|typed| RoomName::parse(typed).ok());
-        if let Some(name) = name.filter(|name| self.state.rooms().find(name.key()).is_none()) {
+        let is_unknown = |name: &RoomName| {
+            self.state.rooms().find(name.key()).is_none() && !self.questions.is_absent(name)
+        };
+        if let Some(name) = name.filter(is_unknown) {
             match self.questions.room(cx.client, &name) {
                 None => {
                     let newest = self.settings.rooms.history;
                     return Ok(self.ask(cx, Question::Room { name, newest }));
                 }
                 Some(Err(())) => return Err(unreadable()),
+                Some(Ok(FoundRoom { room: None, alike: None })) => {
+                    self.questions.note_absent(&name);
+                }
                 Some(Ok(found)) => {
                     if let Some(room) = found.room.take()
                         && let Err(error) = self.load(cx, room)

@@ -382,6 +382,11 @@ impl Flow {
         }
     }
 
+    #[inline]
+    pub fn has_too_slow(&self) -> bool {
+        !self.too_slow.is_empty()
+    }
+
     /// Clients that have too much queued, or have read too little for too long.
     pub fn take_too_slow(&mut self) -> Vec<ClientId> {
         mem::take(&mut self.too_slow)

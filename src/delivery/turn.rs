@@ -27,6 +27,12 @@ impl Delivery {
         self.flow.take_clear()
     }
 
+    /// Whether there are clients that are to be closed as too slow.
+    #[inline]
+    pub(crate) fn has_too_slow(&self) -> bool {
+        self.flow.has_too_slow()
+    }
+
     /// Clients that have too much queued, or have read too little for too long: to be closed.
     pub(crate) fn take_too_slow(&mut self) -> Vec<ClientId> {
         let too_slow = self.flow.take_too_slow();

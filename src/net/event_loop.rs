@@ -6,19 +6,19 @@ use std::time::Duration;
 use std::{io, mem, thread};
 
 use log::info;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
-use crate::clock::{Millis, Now};
+use crate::clock::{Millis, Now, earlier};
 use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
 use crate::net::alarm::Alarm;
-use crate::net::clock::{Budget, Clock, millis};
+use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
+use crate::net::tcp::Tcp;
 use crate::net::trim::{self, Resident, TrimTimer};
 use crate::net::worker::{self, Worker};
 use crate::server::Server;
@@ -58,7 +58,7 @@ pub struct EventLoop<A> {
     clock: Clock,
     alarm: Alarm,
     listener: Listener,
-    server: Server<TcpStream, A>,
+    server: Server<Tcp, A>,
     worker: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
@@ -173,13 +173,17 @@ impl<A: Service> EventLoop<A> {
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the worker has done. What the store has done is
         // taken at the start of 3.
-        self.listener.accept(&mut self.server, &mut self.metrics, now);
+        let has_accepted = self.listener.accept(&mut self.server, &mut self.metrics, now);
         while let Some((ticket, answer)) = self.worker.take_done() {
             self.server.completed(ticket, answer, now);
         }
         // 3. Receive, 4. tick, 5. keep.
-        let reading = Budget::new(READING_MAX);
-        self.server.receive(now, || reading.is_over());
+        let mut reading = WorkBudget::new(match has_accepted {
+            true => Budget::new(READING_MAX),
+            // Nothing has taken time so far, so the clock need not be looked at again.
+            false => self.clock.budget(READING_MAX),
+        });
+        self.server.receive(now, |work| reading.is_over_after(work));
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
@@ -190,15 +194,14 @@ impl<A: Service> EventLoop<A> {
 
     /// Sleeps until something is ready or the next deadline passes.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let deadlines = [
-            self.server.next_deadline(),
-            self.listener.next_deadline(),
-            self.drain_until,
-            self.trim_timer.next_deadline(),
-        ];
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
-            false => self.alarm.set(deadlines.into_iter().flatten().min(), &mut self.clock),
+            false => {
+                let ours = earlier(self.drain_until, self.trim_timer.next_deadline());
+                let accepting = earlier(self.listener.next_deadline(), ours);
+                let deadline = earlier(self.server.next_deadline(), accepting);
+                self.alarm.set(deadline, &mut self.clock)
+            }
         };
         if self.coalescer.is_waiting() && !self.server.is_reading() {
             thread::sleep(coalescing::COALESCE_STEP);

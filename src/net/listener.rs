@@ -11,10 +11,11 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::clock::{Millis, Now};
+use crate::clock::{Millis, Now, earlier};
 use crate::net::clock::Budget;
 use crate::net::metrics::NetMetrics;
 use crate::net::rejection::Rejections;
+use crate::net::tcp::Tcp;
 use crate::server::Server;
 use crate::server::admission::Rejection;
 use crate::service::Service;
@@ -64,7 +65,7 @@ pub struct Listener {
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be
     /// accepted and rejected.
     reserve: Option<File>,
-    rejections: Rejections<TcpStream>,
+    rejections: Rejections<Tcp>,
     /// The keys of those that were accepted in this turn.
     new: Vec<usize>,
     clients_max: usize,
@@ -113,19 +114,20 @@ impl Listener {
 
     /// When to call [`Listener::accept`] next, whatever the poll says.
     pub fn next_deadline(&self) -> Option<Millis> {
-        let accept_at = self.is_ready.then_some(self.accept_at);
-        accept_at.into_iter().chain(self.rejections.next_deadline()).min()
+        earlier(self.is_ready.then_some(self.accept_at), self.rejections.next_deadline())
     }
 
     /// Accepts the connections that are ready, and answers rejected ones that have waited long
-    /// enough. One connection's failure is its own: the listener goes on.
+    /// enough. One connection's failure is its own: the listener goes on. Returns whether there
+    /// were any to accept.
     pub fn accept<A: Service>(
         &mut self,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Tcp, A>,
         metrics: &mut NetMetrics,
         now: Now,
-    ) {
-        if self.is_ready && now.ms >= self.accept_at {
+    ) -> bool {
+        let accepts = self.is_ready && now.ms >= self.accept_at;
+        if accepts {
             let accepting = Budget::new(ACCEPTING_MAX);
             while let Some(socket) = &self.socket {
                 match socket.accept() {
@@ -144,6 +146,7 @@ impl Listener {
             }
         }
         self.rejections.answer_due(now);
+        accepts
     }
 
     /// Has the poll tell of the connections that were accepted in this turn, now that it is over. One
@@ -152,7 +155,7 @@ impl Listener {
     pub fn register_new<A: Service>(
         &mut self,
         registry: &Registry,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Tcp, A>,
         metrics: &mut NetMetrics,
     ) {
         for key in self.new.drain(..) {
@@ -177,7 +180,7 @@ impl Listener {
         &mut self,
         stream: TcpStream,
         peer: SocketAddr,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Tcp, A>,
         metrics: &mut NetMetrics,
         now: Now,
     ) {
@@ -195,7 +198,7 @@ impl Listener {
         }
         metrics.accepted += 1;
         info!("Peer address: {peer}");
-        let key = server.accept(stream, peer, now);
+        let key = server.accept(stream.into(), peer, now);
         // Its first bytes have mostly come along.
         server.readable(key);
         self.new.push(key);
@@ -210,7 +213,7 @@ impl Listener {
         now: Now,
     ) {
         metrics.rejected.count(rejection);
-        self.rejections.reject(stream, peer, rejection, now);
+        self.rejections.reject(stream.into(), peer, rejection, now);
     }
 
     /// Says whether to go on accepting in this turn.

@@ -11,5 +11,6 @@ mod rejection;
 mod signals;
 pub mod stdout;
 mod stream;
+mod tcp;
 mod trim;
 mod worker;

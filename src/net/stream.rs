@@ -1,13 +1,12 @@
-//! TCP sockets as the server sees them.
+//! Sockets as the server sees them.
 
 use std::io;
 use std::net::Shutdown;
 
-use mio::net::TcpStream;
-
+use crate::net::tcp::Tcp;
 use crate::server::stream::Stream;
 
-impl Stream for TcpStream {
+impl Stream for Tcp {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }

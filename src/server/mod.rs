@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::clock::{Millis, Now};
+use crate::clock::{Millis, Now, earlier};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery, Wait};
@@ -106,6 +106,16 @@ struct Visit {
     /// Its last read has left nothing behind.
     has_read_all: bool,
 }
+
+impl Visit {
+    /// What was served and encoded in it, in bytes.
+    fn work(&self, out: &Delivery) -> u64 {
+        self.served_bytes as u64 + (out.work() - self.work_before)
+    }
+}
+
+/// What a request costs beside its bytes, in bytes.
+const REQUEST_BYTES_EACH: u64 = 1024;
 
 /// What the serving of anything costs beside its bytes, in bytes.
 const SERVED_BYTES_EACH: usize = 16;
@@ -253,14 +263,15 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Everything between two polls: receive, tick, keep, deliver, reap.
     pub fn turn(&mut self, now: Now) {
-        self.receive(now, || false);
+        self.receive(now, |_| false);
         self.deliver(true);
     }
 
     /// The first half of a turn: receive, tick, keep. Before them, what has become durable may
-    /// leave. `is_over` is asked after every connection that was served whether the time for that
-    /// is over; those that are left come first in the next turn.
-    pub fn receive(&mut self, now: Now, is_over: impl FnMut() -> bool) {
+    /// leave. `is_over` is told after every connection that was served how much that was, in
+    /// bytes, and asked whether the time for it is over; those that are left come first in the next
+    /// turn.
+    pub fn receive(&mut self, now: Now, is_over: impl FnMut(u64) -> bool) {
         self.begin_turn(now);
         self.take_stored();
         self.out.set_service_bytes(self.service.held_bytes());
@@ -306,8 +317,8 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// When the next deadline passes.
     pub fn next_deadline(&self) -> Option<Millis> {
-        let deadlines = [self.timers.next(), self.service.next_deadline(), self.out.next_grant()];
-        deadlines.into_iter().flatten().min()
+        let timers = earlier(self.timers.next(), self.out.next_grant());
+        earlier(timers, self.service.next_deadline())
     }
 
     /// How the service begins a turn when what it keeps has become durable.

@@ -5,7 +5,7 @@ use std::{io, mem};
 use super::connection::Connection;
 use super::ready::Part;
 use super::stream::Stream;
-use super::{SERVED_BYTES_EACH, SERVED_READS_MAX, Server, Visit};
+use super::{REQUEST_BYTES_EACH, SERVED_BYTES_EACH, SERVED_READS_MAX, Server, Visit};
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
@@ -32,7 +32,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Gives the connections on the ready list their reads until the time for that is over: all of
     /// them, or one of each part of the turn at least.
-    pub(super) fn read(&mut self, mut is_over: impl FnMut() -> bool) {
+    pub(super) fn read(&mut self, mut is_over: impl FnMut(u64) -> bool) {
         self.close_too_slow();
         let mut woken = Vec::new();
         self.out.take_woken(&mut woken);
@@ -51,7 +51,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                 if self.begin_visit(id, part, requests_max) {
                     self.read_connection(id);
                     self.end_visit(id);
-                    if is_over() {
+                    let Visit { requests, .. } = self.visit;
+                    let work = self.visit.work(&self.out) + requests as u64 * REQUEST_BYTES_EACH;
+                    if is_over(work) {
                         break;
                     }
                 }
@@ -270,9 +272,9 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether enough has been served of the connection whose turn it is: the others come first.
     fn has_had_its_share(&self) -> bool {
-        let Visit { served_bytes, work_before, requests, requests_max, .. } = self.visit;
-        let work = served_bytes as u64 + (self.out.work() - work_before);
-        work >= (SERVED_READS_MAX * self.settings.limits.read_bytes_max) as u64
+        let Visit { requests, requests_max, .. } = self.visit;
+        self.visit.work(&self.out)
+            >= (SERVED_READS_MAX * self.settings.limits.read_bytes_max) as u64
             || requests >= requests_max
     }
 
@@ -357,6 +359,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             if self.has_had_its_share() {
                 self.read_again(id);
+                break;
+            }
+            if used == input.len() {
                 break;
             }
             self.visit.served_bytes += SERVED_BYTES_EACH;

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::Server;
 use super::stream::Stream;
-use crate::clock::Millis;
+use crate::clock::{Millis, earlier};
 use crate::delivery::Checked;
 use crate::ids::ClientId;
 use crate::service::Service;
@@ -81,7 +81,7 @@ impl Timers {
     /// The earliest deadline.
     pub fn next(&self) -> Option<Millis> {
         let new = self.new.iter().map(|(at, ..)| *at).min();
-        self.heap.peek().map(|Reverse((at, ..))| *at).into_iter().chain(new).min()
+        earlier(self.heap.peek().map(|Reverse((at, ..))| *at), new)
     }
 
     /// Takes out one deadline that has passed.

@@ -215,7 +215,7 @@ impl<A: Service> Stage<A> {
         let now = self.now();
         // What one connection asks for may take all the time that there is.
         let mut left = self.visits_max.map_or(usize::MAX, |max| self.rng.usize(0..max));
-        self.server.receive(now, || {
+        self.server.receive(now, |_| {
             left = left.saturating_sub(1);
             left == 0
         });

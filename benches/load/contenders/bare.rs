@@ -9,19 +9,32 @@ use anyhow::Result;
 use crate::contender::{
     Contender, Identity, Start, Step, Verdict, Wire, hidden_peer, this_program,
 };
-use crate::peers::bare::FAULT_VARIABLE;
+use crate::peers::bare::{FAULT_VARIABLE, ROUND_VARIABLE};
 use crate::scenario::{Scenario, Work};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What it reads in a turn goes to all of a room.
+    Loop,
+    /// What a room is said in a round goes to all of it when it is all there.
+    Rounds,
+    /// It sends back what it reads, and to nobody else.
+    Echo,
+}
 
 pub struct Bare {
     /// What it does wrong, for the benchmark to check itself: see `benches/peers/bare.rs`.
     pub fault: &'static str,
-    /// It sends back what it reads, and to nobody else.
-    pub is_echo: bool,
+    pub kind: Kind,
 }
 
 impl Contender for Bare {
     fn name(&self) -> &'static str {
-        if self.is_echo { "(bare echo)" } else { "(bare loop)" }
+        match self.kind {
+            Kind::Loop => "(bare loop)",
+            Kind::Rounds => "(bare rounds)",
+            Kind::Echo => "(bare echo)",
+        }
     }
 
     fn wire(&self) -> Wire {
@@ -29,16 +42,16 @@ impl Contender for Bare {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        match scenario.work {
-            work if self.is_echo => !work.is_chat(),
-            Work::Fanout { .. } => scenario.rooms == 1,
-            Work::Single | Work::Idle => true,
-            _ => false,
+        match self.kind {
+            Kind::Loop => matches!(
+                scenario.work,
+                Work::Fanout { .. } | Work::Single { .. } | Work::Idle | Work::Join
+            ),
+            Kind::Rounds => matches!(scenario.work, Work::Fanout { .. } | Work::Single { .. }),
+            Kind::Echo => {
+                matches!(scenario.work, Work::Echo { .. } | Work::EchoBySize { .. })
+            }
         }
-    }
-
-    fn has_rooms(&self) -> bool {
-        self.is_echo
     }
 
     fn find(&self) -> Result<PathBuf, String> {
@@ -46,16 +59,29 @@ impl Contender for Bare {
     }
 
     fn launch(&self, start: &Start) -> Result<Command> {
-        if self.is_echo {
+        if self.kind == Kind::Echo {
             return Ok(hidden_peer(start, "bare-echo"));
         }
         let mut command = hidden_peer(start, "bare");
         command.env(FAULT_VARIABLE, self.fault);
+        if self.kind == Kind::Rounds {
+            let lines = match start.scenario.work {
+                Work::Fanout { window } => {
+                    start.scenario.clients / start.scenario.rooms * window as usize
+                }
+                Work::Single { at_once } => at_once,
+                _ => 1,
+            };
+            command.env(ROUND_VARIABLE, lines.to_string());
+        }
         Ok(command)
     }
 
-    fn greeting(&self, _: &Identity, _: &Scenario) -> Vec<Step> {
-        Vec::new()
+    fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
+        match self.kind {
+            Kind::Echo => Vec::new(),
+            Kind::Loop | Kind::Rounds => vec![Step::Send(format!("{}\n", who.room).into_bytes())],
+        }
     }
 
     fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {

@@ -119,7 +119,7 @@ impl Contender for ChatServer {
                     format!("/nick {}\n/join #{}\n/leave #lobby\n", who.name, who.room)
                         .into_bytes(),
                 ),
-                Step::Await { starting: b"", until: b"\n".to_vec() },
+                Step::Await { starting: b"", until: b"* You left #lobby.\r\n".to_vec() },
             ],
             (Wire::Lines, _) => Vec::new(),
         }

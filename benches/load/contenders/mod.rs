@@ -28,8 +28,9 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     everybody.push(Box::new(ngircd::Ngircd));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));
-    everybody.push(Box::new(bare::Bare { fault: "none", is_echo: false }));
-    everybody.push(Box::new(bare::Bare { fault: "none", is_echo: true }));
+    for kind in [bare::Kind::Loop, bare::Kind::Rounds, bare::Kind::Echo] {
+        everybody.push(Box::new(bare::Bare { fault: "", kind }));
+    }
     everybody.push(Box::new(websocket_peer::BUN));
     everybody.push(Box::new(websocket_peer::NODE_WS));
     everybody.push(Box::new(websocket_peer::TUNGSTENITE));

@@ -89,10 +89,9 @@ impl Contender for WebSocketPeer {
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {
-        self.is_slow
-            && matches!(scenario.work, Work::Fanout { .. })
-            && scenario.clients == 1000
-            && scenario.rooms == 1
+        let is_fanout = matches!(scenario.work, Work::Fanout { .. }) && scenario.clients == 1000;
+        let is_crowd = matches!(scenario.work, Work::Single { .. }) && scenario.clients > 1000;
+        self.is_slow && scenario.rooms == 1 && (is_fanout || is_crowd)
     }
 
     fn find(&self) -> Result<PathBuf, String> {

@@ -135,6 +135,31 @@ fn who_comes_to_a_room_that_is_not_in_memory_is_there_once_it_is_read() {
 }
 
 #[test]
+fn what_the_store_was_found_not_to_have_is_not_asked_for_again() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, tiny(2, 100));
+    for name in ["alice", "bob", "carol"] {
+        stage.seat(&[name]);
+        stage.say(name, "/join #tea");
+        stage.say(name, "/leave #lobby");
+    }
+    assert_eq!(stage.asked, 2, "each room once, though the lobby was left empty twice");
+    stage.say("alice", "/who #z0o");
+    assert_eq!(stage.asked, 3);
+    // A room that looks like it is kept, and leaves memory.
+    for request in ["/join #zoo", "a lion", "/leave", "/join #cup", "/leave #cup"] {
+        stage.say("bob", request);
+    }
+    stage.forget();
+    stage.play(
+        "
+        alice> /join #z0o
+        alice< ! The room #z0o looks like #zoo, which is another one. Join that, or choose another name.
+        ",
+    );
+}
+
+#[test]
 fn pages_reach_all_that_is_kept_and_meet_what_is_in_memory() {
     let disk = Disk::default();
     let mut stage = start(&disk, tiny(100, 3));

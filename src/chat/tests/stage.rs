@@ -85,6 +85,8 @@ pub struct Stage {
     serial: u32,
     /// Seats of clients that have gone, for the next ones, as a slab reuses them.
     vacant: Vec<usize>,
+    /// How often the store was asked.
+    pub asked: usize,
 }
 
 pub fn settings() -> ChatSettings {
@@ -143,6 +145,7 @@ impl Stage {
             actors: BTreeMap::new(),
             serial: 0,
             vacant: Vec::new(),
+            asked: 0,
         };
         stage.out.begin_turn(stage.now);
         // Nobody else is being served.
@@ -325,6 +328,7 @@ impl Stage {
         self.chat.keep(&mut self.out);
         self.chat.stored(&mut self.out);
         for Job { ticket, run } in self.chat.take_jobs() {
+            self.asked += 1;
             self.chat.completed(ticket, run(), &mut self.out);
         }
         self.out.freeze_batches();

@@ -159,7 +159,7 @@ fn what_is_queued_for_one_that_is_over_counts_no_longer() {
     sim.settle();
     sim.now.ms += limits().drain_ms;
     assert!(sim.server.held_bytes() >= 900);
-    sim.server.receive(sim.now, || false);
+    sim.server.receive(sim.now, |_| false);
     assert_eq!(sim.server.held_bytes(), 0, "it has not been reaped yet");
     sim.server.deliver(true);
     assert!(stuck.is_dropped());

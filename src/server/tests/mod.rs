@@ -488,7 +488,7 @@ fn an_answer_is_written_before_others_are_read_unless_more_is_coming() {
     let (brief, talkative) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&brief, "hello\n");
     sim.send(&talkative, lines('a', 20));
-    sim.server.receive(sim.now, || false);
+    sim.server.receive(sim.now, |_| false);
     assert_eq!(brief.output(), "hello\n");
     assert_eq!(talkative.output(), "", "there is more to read: one write a turn");
     sim.server.deliver(true);
@@ -952,7 +952,7 @@ fn what_rooms_say_can_be_kept_and_goes_out_with_what_comes_after() {
     let (a, b) = (sim.connect(PLENTY), sim.connect(PLENTY));
     for text in ["one\n", "two\n"] {
         sim.send(&a, text);
-        sim.server.receive(sim.now, || false);
+        sim.server.receive(sim.now, |_| false);
         sim.server.deliver(false);
         sim.check();
         assert_eq!(b.output(), "");
@@ -972,7 +972,7 @@ fn a_batch_that_makes_publishers_wait_says_so() {
     let mut sim = Sim::new(ConnectionLimits { read_bytes_max: 4096, ..limits() }, TwoRooms::new);
     let (a, _b) = (sim.connect(PLENTY), sim.connect(PLENTY));
     sim.send(&a, lines('x', 200));
-    sim.server.receive(sim.now, || false);
+    sim.server.receive(sim.now, |_| false);
     assert!(sim.server.batch().is_full);
     sim.server.deliver(true);
     assert!(!sim.server.batch().is_full);

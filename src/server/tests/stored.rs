@@ -189,7 +189,7 @@ fn when_changes_are_lost_everybody_goes_and_nothing_of_them_is_shown() {
     server.say(&leaving, "bye\n");
     // Said, and not handed out.
     server.sim.send(&other, "lost as well\n");
-    server.sim.server.receive(server.sim.now, || false);
+    server.sim.server.receive(server.sim.now, |_| false);
     server.sim.server.deliver(false);
     server.kept.set(Kept::Lost);
     server.sim.settle();

@@ -20,7 +20,7 @@ impl<A: Service> Sim<A> {
     /// A turn in which there is time for so many connections.
     fn short_turn(&mut self, visits: usize) {
         let mut left = visits;
-        self.server.receive(self.now, || {
+        self.server.receive(self.now, |_| {
             left = left.saturating_sub(1);
             left == 0
         });
