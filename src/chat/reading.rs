@@ -57,8 +57,8 @@ impl Chat {
         if self.keeping.is_none() {
             return Ok(None);
         }
-        let name = request.room().and_then(|typed| RoomName::parse(typed).ok());
-        if let Some(name) = name.filter(|name| self.state.rooms().find(name.key()).is_none()) {
+        let unknown = request.room().filter(|typed| self.find_room(cx, typed).is_none());
+        if let Some(name) = unknown.and_then(|typed| RoomName::parse(typed).ok()) {
             match self.questions.room(cx.client, &name) {
                 None => {
                     let newest = self.settings.rooms.history;
@@ -106,8 +106,7 @@ impl Chat {
                 (room, self.history_wanted(room, *before, *after, limit))
             }
             Request::Join { room, resume, replay } => {
-                let name = RoomName::parse(room).ok()?;
-                let room = self.state.rooms().find(name.key())?;
+                let room = self.find_room(cx, room)?;
                 let is_asked_for = resume.is_some() || replay.is_some();
                 if self.state.is_member(cx.user, room.id) && !is_asked_for {
                     return None;
