@@ -166,14 +166,21 @@ mod chat {
     use std::io::{self, ErrorKind, IoSlice, Read, Write};
     use std::net::Ipv4Addr;
     use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
     use chat_server::chat::Chat;
+    use chat_server::chat::settings::ChatSettings;
     use chat_server::clock::Now;
     use chat_server::config::Config;
+    use chat_server::ids::GroupId;
     use chat_server::server::Server;
     use chat_server::server::settings::ServerSettings;
     use chat_server::server::stream::Stream;
+    use chat_server::store::{
+        Change, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
+        Store, StoreError, StoredMessage, Wake,
+    };
 
     /// A client whose kernel takes everything and forgets it.
     #[derive(Clone, Default)]
@@ -221,34 +228,151 @@ mod chat {
         said(bencher, members, 16);
     }
 
+    /// The same with a store that needs no time: what is said is held until the next turn.
+    #[divan::bench(args = [10, 1000])]
+    fn one_kept_message_to_members(bencher: Bencher, members: usize) {
+        said_in(bencher, kept_chat(), members, NICK, LINE);
+    }
+
+    /// A program says the same to a room that it names.
+    #[divan::bench]
+    fn one_json_message_to_10_members(bencher: Bencher) {
+        said_in(bencher, Chat::new(settings()), 10, HELLO, &json_frame());
+    }
+
+    #[divan::bench]
+    fn one_kept_json_message_to_10_members(bencher: Bencher) {
+        said_in(bencher, kept_chat(), 10, HELLO, &json_frame());
+    }
+
+    const LINE: &[u8] = b"how are you today, my dear friends?\n";
+    const NICK: &str = "/nick member0\n";
+    const HELLO: &str = "GET /?name=member0 HTTP/1.1\r\nHost: localhost\r\n\
+        Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: chat.v1.json\r\n\r\n";
+
+    /// Masked with zeros.
+    fn json_frame() -> Vec<u8> {
+        let json = br##"{"type":"say","room":"#lobby","text":"how are you today, my friends?"}"##;
+        [&[0x81, 0x80 | json.len() as u8, 0, 0, 0, 0], &json[..]].concat()
+    }
+
     fn said(bencher: Bencher, members: usize, messages: usize) {
+        said_in(bencher, Chat::new(settings()), members, NICK, &LINE.repeat(messages));
+    }
+
+    fn settings() -> ChatSettings {
         let line = ["chat-server", "--rate-limit=off", "--replay=0"].map(Into::into);
-        let config = Config::read(line).expect("these flags make sense");
-        let mut server =
-            Server::new(ServerSettings::default(), |_| Chat::new(config.chat("now".into())));
+        Config::read(line).expect("these flags make sense").chat("now".into())
+    }
+
+    fn kept_chat() -> Chat {
+        let nothing = Loaded {
+            epoch: "now".into(),
+            guests: 0,
+            next_room: 1,
+            ids_used: 0,
+            rooms: Vec::new(),
+            keys: Vec::new(),
+        };
+        Chat::with_store(settings(), Box::new(QuickStore::default()), nothing)
+    }
+
+    /// The first of the members says this, again and again.
+    fn said_in(bencher: Bencher, chat: Chat, members: usize, hello: &str, said: &[u8]) {
+        let mut server = Server::new(ServerSettings::default(), |_| chat);
         let now = Now { ms: 1000, unix_ms: 1_700_000_000_000 };
+        let jobs = |server: &mut Server<Far, Chat>| {
+            for job in server.take_jobs() {
+                server.completed(job.ticket, (job.run)(), now);
+            }
+        };
         let clients: Vec<(usize, Far)> = (0..members)
             .map(|number| {
                 let far = Far::default();
                 let key =
                     server.accept(far.clone(), (Ipv4Addr::LOCALHOST, number as u16).into(), now);
-                far.0.borrow_mut().extend(format!("/nick member{number}\n").as_bytes());
+                let name = format!("/nick member{number}\n");
+                let hello = if number == 0 { hello } else { &name };
+                far.0.borrow_mut().extend(hello.as_bytes());
                 server.readable(key);
                 (key, far)
             })
             .collect();
-        while server.is_busy() {
+        for _ in 0..3 {
+            while server.is_busy() {
+                server.turn(now);
+            }
+            jobs(&mut server);
             server.turn(now);
         }
         assert_eq!(server.len(), members);
         let (key, speaker) = &clients[0];
-        let said = b"how are you today, my dear friends?\n".repeat(messages);
+        let before = server.delivery_metrics().deliveries;
+        let messages = said.split(|byte| *byte == b'\n').count().max(2) - 1;
         bencher.counter(ItemsCount::new(members * messages)).bench_local(|| {
-            speaker.0.borrow_mut().extend(&said);
+            speaker.0.borrow_mut().extend(said);
             server.readable(*key);
-            while server.is_busy() {
+            while server.is_busy() || server.unstored_groups() > 0 {
                 server.turn(now);
             }
         });
+        assert!(server.delivery_metrics().deliveries > before, "something was said");
+    }
+
+    /// Everything is durable as soon as it is handed over.
+    #[derive(Debug, Default)]
+    struct QuickStore {
+        durable: GroupId,
+    }
+
+    impl Store for QuickStore {
+        fn append(&mut self, group: GroupId, changes: Vec<Change>) {
+            self.durable = group;
+            drop(changes);
+        }
+
+        fn set_wake(&mut self, _: Wake) {}
+
+        fn progress(&mut self) -> Progress {
+            Progress::Durable(self.durable)
+        }
+
+        fn space(&self) -> Space {
+            Space::Free
+        }
+
+        fn reader(&self) -> Arc<dyn Reader> {
+            Arc::new(Nothing)
+        }
+
+        fn reload(&mut self) -> Result<Loaded, StoreError> {
+            Err(StoreError::TooSlow)
+        }
+    }
+
+    /// There is nothing to read.
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl Reader for Nothing {
+        fn room(
+            &self,
+            _: &str,
+            _: &[Box<str>],
+            _: usize,
+            _: usize,
+        ) -> Result<FoundRoom, StoreError> {
+            Ok(FoundRoom::default())
+        }
+
+        fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn search(&self, _: &SearchRequest) -> Result<Found, StoreError> {
+            Ok(Found::default())
+        }
     }
 }

@@ -57,11 +57,9 @@ impl Chat {
         if self.keeping.is_none() {
             return Ok(None);
         }
-        let name = request.room().and_then(|typed| RoomName::parse(typed).ok());
-        let is_unknown = |name: &RoomName| {
-            self.state.rooms().find(name.key()).is_none() && !self.questions.is_absent(name)
-        };
-        if let Some(name) = name.filter(is_unknown) {
+        let unknown = request.room().filter(|typed| self.find_room(cx, typed).is_none());
+        let name = unknown.and_then(|typed| RoomName::parse(typed).ok());
+        if let Some(name) = name.filter(|name| !self.questions.is_absent(name)) {
             match self.questions.room(cx.client, &name) {
                 None => {
                     let newest = self.settings.rooms.history;
@@ -112,8 +110,7 @@ impl Chat {
                 (room, self.history_wanted(room, *before, *after, limit))
             }
             Request::Join { room, resume, replay } => {
-                let name = RoomName::parse(room).ok()?;
-                let room = self.state.rooms().find(name.key())?;
+                let room = self.find_room(cx, room)?;
                 let is_asked_for = resume.is_some() || replay.is_some();
                 if self.state.is_member(cx.user, room.id) && !is_asked_for {
                     return None;

@@ -76,6 +76,14 @@ pub enum Request<'a> {
     Nothing,
 }
 
+/// See [`Request::said_to`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidTo<'a> {
+    /// The room that its sender talks in, if none is named.
+    Room(Option<&'a str>),
+    User(&'a str),
+}
+
 impl Request<'_> {
     /// Whether others see anything of it, and not only the one who is answered. Without a wildcard:
     /// a new request has to say so.
@@ -137,6 +145,28 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// Whom it says something to, as typed: that may have to wait until they have caught up.
+    pub fn said_to(&self) -> Option<SaidTo<'_>> {
+        match self {
+            Request::Say { room, .. } | Request::Topic { room, text: Some(_) } => {
+                Some(SaidTo::Room(room.as_deref()))
+            }
+            Request::Direct { to, .. } => Some(SaidTo::User(to)),
+            Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Nothing => None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::chat::backlog::{Action, Parked};
 use crate::chat::dialect::reply::Reply;
 use crate::chat::keeping::{Keeping, disk_full};
 use crate::chat::name::Name;
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{Request, RequestError, SaidTo};
 use crate::chat::settings::DIRECTS_PARKED_MAX;
 use crate::chat::text::quote;
 use crate::delivery::{Delivery, Wait};
@@ -18,27 +18,15 @@ impl Chat {
     /// What a request is said to, and has to wait for if that is behind. All others wait for
     /// nobody: what they publish is small.
     pub(super) fn said_to(&self, cx: &Context<'_>, request: &Request<'_>) -> Option<Wait> {
-        match request {
-            Request::Say { room, .. } | Request::Topic { room, text: Some(_) } => {
-                let room = self.room_of(cx, room.as_deref()).ok()?;
+        match request.said_to()? {
+            SaidTo::Room(room) => {
+                let room = self.room_of(cx, room).ok()?;
                 self.channels.of(room).map(Wait::ChannelClear)
             }
-            Request::Direct { to, .. } => {
+            SaidTo::User(to) => {
                 let to = self.client_of(self.addressee(to).ok()?)?;
                 (to != cx.client).then_some(Wait::ClientClear(to))
             }
-            Request::Topic { text: None, .. }
-            | Request::Join { .. }
-            | Request::Leave { .. }
-            | Request::Nick { .. }
-            | Request::History { .. }
-            | Request::Who { .. }
-            | Request::Rooms { .. }
-            | Request::Typing { .. }
-            | Request::Help { .. }
-            | Request::Search { .. }
-            | Request::Quit { .. }
-            | Request::Nothing => None,
         }
     }
 
@@ -112,18 +100,8 @@ impl Chat {
                 let key = key.as_deref().map(Box::from);
                 Action::Direct { to, name, text: text.into(), key }
             }
-            Request::Topic { text: None, .. }
-            | Request::Join { .. }
-            | Request::Leave { .. }
-            | Request::Nick { .. }
-            | Request::History { .. }
-            | Request::Who { .. }
-            | Request::Rooms { .. }
-            | Request::Typing { .. }
-            | Request::Help { .. }
-            | Request::Search { .. }
-            | Request::Quit { .. }
-            | Request::Nothing => return Ok(None),
+            // It is said to nobody.
+            _ => return Ok(None),
         }))
     }
 

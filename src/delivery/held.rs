@@ -5,108 +5,175 @@
 //! Nobody is to blame for what is held: no mark and no limit of a client counts it. All of it
 //! together has one bound.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::delivery::flow::Flow;
-use crate::delivery::outbox::Outbox;
-use crate::delivery::recipients::{Priority, Recipient, Recipients};
+use crate::delivery::outbox::{Outbox, address_of};
+use crate::delivery::recipients::{Priority, Recipient, Recipients, SendQueue};
 use crate::ids::{ClientId, GroupId};
 use crate::memory::MemoryAccount;
 
-/// What one client is to get once it is durable.
+/// What one client alone gets is copied into one buffer for all if it is shorter than this. A
+/// longer piece has memory of its own, and is not copied again when it may leave.
+const COPIED_MAX: usize = 512;
+
+/// A piece of what one client is to get once it is durable.
 ///
-/// Invariant: there is at least one mark, their groups ascend, and none is empty. Each mark but the
-/// last covers whole frames, `marked_frames` together; the last one covers the rest.
-#[derive(Debug, Default)]
-pub struct HeldQueue {
-    outbox: Outbox,
-    marks: VecDeque<Mark>,
-    marked_frames: usize,
-}
-
-/// A stretch of a [`HeldQueue`].
+/// All clients' pieces stand in one queue, and not in one for each client: a message to 1,000 takes
+/// 1,000 places at its end and no memory of its own. (`single` in benches/load, kept: the 1,000
+/// queues took the server a microsecond each, in allocating, freeing and reading them again.)
 #[derive(Debug)]
-struct Mark {
-    /// When this is durable, the stretch may leave.
+struct Piece {
+    /// When this is durable, it may leave.
     group: GroupId,
-    /// The frames that it covers, once another mark has begun.
-    frames: usize,
+    client: ClientId,
     priority: Priority,
+    content: Content,
 }
 
-impl HeldQueue {
-    pub fn outbox(&self) -> &Outbox {
-        &self.outbox
-    }
+#[derive(Debug)]
+enum Content {
+    Frame(Bytes),
+    /// The next so many bytes of [`Pieces::copied`].
+    Copied(usize),
+}
 
-    /// Adds to it what follows from the newest group. Returns whether that is the first of this
-    /// group, and how many bytes of it are this client's alone.
-    fn add(
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Content::Frame(frame) => frame.len(),
+            Content::Copied(bytes) => *bytes,
+        }
+    }
+}
+
+/// All pieces, in the order of their groups.
+///
+/// Invariant: `copied` has the bytes of all that are copied from `copied_from` on; each client's
+/// pieces are as many as its queue says (`held_pieces`), behind those in `dropped`.
+#[derive(Debug, Default)]
+struct Pieces {
+    queue: VecDeque<Piece>,
+    copied: Vec<u8>,
+    copied_from: usize,
+    /// So many of the next pieces of these clients are for nobody any more.
+    dropped: HashMap<ClientId, usize>,
+    /// What is held passes through it.
+    scratch: Outbox,
+}
+
+impl Pieces {
+    /// Holds what `add` adds to an empty outbox. Returns how many pieces that makes, and their
+    /// bytes that are this client's alone.
+    fn push(
         &mut self,
-        held: &Held,
-        priority: Priority,
+        (group, client, priority): (GroupId, ClientId, Priority),
+        account: &MemoryAccount,
         add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
-    ) -> (bool, usize) {
-        let (group, before) = (held.newest, self.outbox.bytes());
-        let last = self.marks.back().map(|mark| mark.group);
-        let is_new = last != Some(group);
-        if is_new && let Some(last) = last {
-            // A stretch ends with a frame.
-            self.outbox.close_tail(held.account(last));
-        }
-        let frames = self.outbox.frames();
-        let own_bytes = add(&mut self.outbox, held.account(group));
-        if self.outbox.bytes() == before {
-            return (false, 0);
-        }
-        match self.marks.back_mut() {
-            Some(mark) if !is_new => mark.priority = mark.priority.max(priority),
-            last => {
-                if let Some(mark) = last {
-                    mark.frames = frames - self.marked_frames;
-                    self.marked_frames = frames;
+    ) -> (usize, usize) {
+        let own_bytes = add(&mut self.scratch, account);
+        let before = self.queue.len();
+        let piece = |content| Piece { group, client, priority, content };
+        let tail = self.scratch.take_all(|frame| {
+            self.queue.push_back(piece(Content::Frame(frame)));
+        });
+        if tail.len() >= COPIED_MAX {
+            let mut own = mem::take(tail);
+            own.shrink_to_fit();
+            self.queue.push_back(piece(Content::Frame(account.share(own))));
+        } else if !tail.is_empty() {
+            self.copied.extend_from_slice(tail);
+            let added = tail.len();
+            tail.clear();
+            let may_join = !self.dropped.contains_key(&client);
+            match self.queue.back_mut().filter(|_| may_join) {
+                // Several answers to one request take one place.
+                Some(Piece {
+                    group: of,
+                    client: to,
+                    priority: at,
+                    content: Content::Copied(bytes),
+                }) if (*of, *to) == (group, client) => {
+                    *bytes += added;
+                    *at = priority.max(*at);
                 }
-                self.marks.push_back(Mark { group, frames: 0, priority });
+                _ => self.queue.push_back(piece(Content::Copied(added))),
             }
         }
-        (is_new, own_bytes)
+        (self.queue.len() - before, own_bytes)
     }
 
-    /// Moves what may leave to the end of an outbox; returns the most urgent of its priorities.
-    fn free(
-        &mut self,
-        durable: GroupId,
-        outbox: &mut Outbox,
-        account: &MemoryAccount,
-    ) -> Option<Priority> {
-        let mut freed = None;
-        let mut frames = 0;
-        while let Some(mark) = self.marks.front()
-            && mark.group <= durable
-        {
-            freed = freed.max(Some(mark.priority));
-            frames += mark.frames;
-            self.marks.pop_front();
+    /// Takes out the next piece, if it may leave; one that is for nobody is dropped.
+    fn pop(&mut self, durable: GroupId) -> Option<Piece> {
+        while self.queue.front().is_some_and(|first| first.group <= durable) {
+            let piece = self.queue.pop_front()?;
+            if !self.is_dropped(piece.client) {
+                return Some(piece);
+            }
+            self.take_copied(&piece.content);
         }
-        self.marked_frames -= frames;
-        if self.marks.is_empty() {
-            outbox.append_all(mem::take(&mut self.outbox), account);
-        } else {
-            outbox.append_frames(&mut self.outbox, frames, account);
-        }
-        freed
+        None
     }
 
-    fn assert_invariants(&self, durable: GroupId) {
-        let marks = &self.marks;
-        assert!(marks.iter().is_sorted_by(|one, next| one.group < next.group), "{marks:?}");
-        assert!(marks.front().is_some_and(|first| first.group > durable), "{marks:?}");
-        let marked: usize = marks.iter().map(|mark| mark.frames).sum();
-        assert_eq!(self.marked_frames, marked);
-        assert!(!self.outbox.is_empty() && marked <= self.outbox.frames());
+    fn is_dropped(&mut self, client: ClientId) -> bool {
+        if self.dropped.is_empty() {
+            return false;
+        }
+        let Some(count) = self.dropped.get_mut(&client) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.dropped.remove(&client);
+        }
+        true
+    }
+
+    /// The bytes of a piece that was taken out, if they are copied. They go with the next one.
+    fn take_copied(&mut self, content: &Content) -> Range<usize> {
+        let Content::Copied(bytes) = content else { return 0..0 };
+        if self.copied_from > COPIED_MAX && self.copied_from > self.copied.len() / 2 {
+            self.copied.drain(..self.copied_from);
+            self.copied_from = 0;
+        }
+        let from = self.copied_from;
+        self.copied_from += bytes;
+        from..self.copied_from
+    }
+
+    /// Drops all of it.
+    fn clear(&mut self) {
+        *self = Pieces::default();
+    }
+
+    /// This client's pieces.
+    fn of(&self, client: ClientId) -> impl Iterator<Item = &Piece> {
+        let dropped = self.dropped.get(&client).copied().unwrap_or(0);
+        self.queue.iter().filter(move |piece| piece.client == client).skip(dropped)
+    }
+
+    fn trim(&mut self) {
+        self.queue.shrink_to_fit();
+        self.copied.drain(..mem::take(&mut self.copied_from));
+        self.copied.shrink_to_fit();
+        self.dropped.shrink_to_fit();
+        self.scratch = Outbox::default();
+    }
+
+    fn assert_invariants(&self) {
+        assert!(self.queue.iter().is_sorted_by_key(|piece| piece.group));
+        let copied = self.queue.iter().filter_map(|piece| match piece.content {
+            Content::Copied(bytes) => Some(bytes),
+            Content::Frame(_) => None,
+        });
+        assert_eq!(self.copied.len() - self.copied_from, copied.sum::<usize>());
+        for (client, count) in &self.dropped {
+            let pieces = self.queue.iter().filter(|piece| piece.client == *client);
+            assert!((1..=pieces.count()).contains(count), "pieces of {client} were dropped");
+        }
+        assert!(self.scratch.is_empty());
     }
 }
 
@@ -122,14 +189,13 @@ struct Group {
 
 /// Who has something held, and how much that is.
 ///
-/// Invariant: `groups` has each group that is not durable, in order; `waiting` has a client once
-/// for each mark of its queue at least, in the order of groups; `bytes` is what the groups have
-/// together.
+/// Invariant: `groups` has each group that is not durable, in order; `bytes` is what the groups have
+/// together; that of [`Pieces`].
 #[derive(Debug, Default)]
 pub struct Held {
     newest: GroupId,
     durable: GroupId,
-    waiting: VecDeque<(GroupId, ClientId)>,
+    pieces: Pieces,
     groups: VecDeque<Group>,
     bytes: usize,
     /// The accounts of the groups are parts of it, until they are durable: what is held is no part
@@ -161,13 +227,7 @@ impl Held {
         self.account.shared_bytes()
     }
 
-    /// Where the frames count that follow from a group, which is not durable.
-    fn account(&self, group: GroupId) -> &MemoryAccount {
-        let at = self.groups.partition_point(|other| other.id < group);
-        &self.groups[at].account
-    }
-
-    /// The same for the newest group, if that is not durable.
+    /// Where the frames count that follow from the newest group, if that is not durable.
     fn newest_account(&self) -> Option<&MemoryAccount> {
         self.groups.back().map(|newest| &newest.account)
     }
@@ -213,37 +273,71 @@ impl Held {
         }
     }
 
-    /// The next client that has something to be freed, unless it has dropped that.
-    fn next_free(&mut self) -> Option<ClientId> {
-        let (group, client) = *self.waiting.front()?;
-        if group > self.durable {
-            return None;
-        }
-        self.waiting.pop_front();
-        Some(client)
+    /// Holds what `add` adds to an empty outbox, until the newest group is durable. Returns how many
+    /// pieces that makes.
+    fn hold(
+        &mut self,
+        client: ClientId,
+        priority: Priority,
+        add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
+    ) -> usize {
+        let Some(newest) = self.groups.back() else { return 0 };
+        let of = (newest.id, client, priority);
+        let (pieces, own_bytes) = self.pieces.push(of, &newest.account, add);
+        self.count(pieces * size_of::<Piece>() + own_bytes);
+        pieces
     }
 
-    /// The groups that are not durable will never be. Returns who waited for them.
-    fn lose(&mut self, free: &MemoryAccount) -> impl Iterator<Item = ClientId> + use<> {
+    /// The groups that are not durable will never be.
+    fn lose(&mut self, free: &MemoryAccount) {
         self.end_groups(self.newest, free);
         self.newest = self.durable;
-        mem::take(&mut self.waiting).into_iter().map(|(_, client)| client)
+        self.pieces.clear();
+    }
+
+    /// This client's pieces are for nobody any more.
+    pub fn drop_pieces(&mut self, client: ClientId, queue: &mut SendQueue) {
+        let count = mem::take(&mut queue.held_pieces);
+        if count > 0 {
+            *self.pieces.dropped.entry(client).or_default() += count;
+        }
+    }
+
+    /// What is held for this client, in bytes.
+    pub fn bytes_of(&self, client: ClientId) -> usize {
+        self.pieces.of(client).map(|piece| piece.content.len()).sum()
+    }
+
+    /// Where the frames that are held for this client are in memory.
+    pub fn frame_addresses_of(&self, client: ClientId) -> impl Iterator<Item = Range<usize>> {
+        self.pieces.of(client).filter_map(|piece| match &piece.content {
+            Content::Frame(frame) => Some(address_of(frame)),
+            Content::Copied(_) => None,
+        })
     }
 
     fn assert_invariants(&self) {
-        assert!(self.waiting.iter().is_sorted_by_key(|(group, _)| *group));
+        self.pieces.assert_invariants();
+        let first = self.pieces.queue.front();
+        assert!(first.is_none_or(|first| self.durable < first.group), "it may leave");
         let groups = self.groups.iter();
         assert!(groups.clone().all(|group| self.durable < group.id && group.id <= self.newest));
         let (bytes, frame_bytes) = groups.fold((0, 0), |(bytes, frame_bytes), group| {
             (bytes + group.bytes, frame_bytes + group.account.shared_bytes())
         });
         assert_eq!((self.bytes, self.frame_bytes()), (bytes, frame_bytes), "what is held");
-        assert!(self.is_holding() || self.groups.is_empty() && self.waiting.is_empty());
+        assert!(self.is_holding() || self.groups.is_empty() && self.pieces.queue.is_empty());
+    }
+
+    /// What the queue and the buffer of all pieces have room for, in bytes.
+    #[cfg(test)]
+    pub fn room_bytes(&self) -> usize {
+        self.pieces.copied.capacity() + self.pieces.queue.capacity() * size_of::<Piece>()
     }
 
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
-        self.waiting.shrink_to_fit();
+        self.pieces.trim();
         self.groups.shrink_to_fit();
         self.counted.shrink_to_fit();
     }
@@ -259,29 +353,19 @@ impl Recipients {
         add: impl FnOnce(&mut Outbox, &MemoryAccount) -> usize,
     ) {
         self.change_queue(client, |queue, held, _| {
-            let overhead = if queue.held.is_none() { size_of::<HeldQueue>() } else { 0 };
-            let mut own = queue.held.take().unwrap_or_default();
-            let (is_new, own_bytes) = own.add(held, priority, add);
-            if is_new {
-                held.waiting.push_back((held.newest, client));
-                held.count(overhead + size_of::<Mark>() + size_of::<Bytes>());
-            }
-            held.count(own_bytes);
-            queue.held = (!own.marks.is_empty()).then_some(own);
+            queue.held_pieces += held.hold(client, priority, add);
         });
     }
 
     /// Adds to what is held for a client, if anything is. Returns whether it is.
     pub fn add_behind_held(&mut self, client: ClientId, bytes: &[u8]) -> bool {
-        if !self.has_held(client) {
-            return false;
+        let has_held = self.get(client).held_pieces() > 0;
+        if has_held {
+            self.hold(client, Priority::Bulk, |outbox, account| {
+                outbox.append(account, |tail| tail.extend_from_slice(bytes))
+            });
         }
-        let added = self.change_queue(client, |queue, held, _| {
-            let own = queue.held.as_mut()?;
-            let account = held.account(own.marks.back()?.group);
-            Some(own.outbox.append(account, |tail| tail.extend_from_slice(bytes)))
-        });
-        added.flatten().is_some()
+        has_held
     }
 
     /// Where what is shared from now on counts: as held, if it follows from a change that is not
@@ -296,53 +380,43 @@ impl Recipients {
         self.held.end_groups(group, &self.account);
     }
 
-    /// Has the next client's part of what is durable written. Returns the client.
+    /// Has the next piece that is durable written. Returns its client.
     pub fn free_next(&mut self) -> Option<ClientId> {
-        while let Some(client) = self.held.next_free() {
-            if !self.has_held(client) {
-                continue;
+        let Piece { client, priority, content, .. } = self.held.pieces.pop(self.held.durable)?;
+        self.change_queue(client, |queue, held, account| {
+            queue.held_pieces -= 1;
+            let copied = held.pieces.take_copied(&content);
+            match content {
+                Content::Frame(frame) => queue.outbox.push(frame, account),
+                Content::Copied(_) => {
+                    let bytes = &held.pieces.copied[copied];
+                    queue.outbox.append(account, |tail| tail.extend_from_slice(bytes));
+                }
             }
-            let priority = self.change_queue(client, |queue, held, account| {
-                let mut own = queue.held.take()?;
-                let priority = own.free(held.durable, &mut queue.outbox, account);
-                queue.held = (!own.marks.is_empty()).then_some(own);
-                priority
-            });
-            if let Some(priority) = priority.flatten() {
-                self.queue_write(client, priority);
-                return Some(client);
-            }
-        }
-        None
+        });
+        self.queue_write(client, priority);
+        Some(client)
     }
 
     /// What is held will never be durable, and is dropped. Returns for whom something was.
     pub fn lose_held(&mut self) -> Vec<ClientId> {
-        let mut lost: Vec<ClientId> = self.held.lose(&self.account).collect();
-        lost.retain(|client| {
-            let has_held = self.has_held(*client);
-            if has_held {
-                self.change_queue(*client, |queue, _, _| queue.held = None);
+        let mut lost: Vec<ClientId> = Vec::new();
+        for at in 0..self.held.pieces.queue.len() {
+            let client = self.held.pieces.queue[at].client;
+            let recipient = self.get(client);
+            if recipient.serial == client.serial && recipient.held_pieces() > 0 {
+                self.change_queue(client, |queue, _, _| queue.held_pieces = 0);
+                lost.push(client);
             }
-            has_held
-        });
+        }
+        self.held.lose(&self.account);
         lost
     }
 
-    fn has_held(&self, client: ClientId) -> bool {
-        let recipient = self.get(client);
-        recipient.serial == client.serial && recipient.held().is_some()
-    }
-
     pub fn assert_held(&self) {
-        let durable = self.held.durable;
         for (client, recipient) in self.all() {
-            let Some(held) = recipient.held() else { continue };
-            held.assert_invariants(durable);
-            for mark in &held.marks {
-                let is_listed = self.held.waiting.contains(&(mark.group, client));
-                assert!(is_listed, "{client} waits for {:?}", mark.group);
-            }
+            let pieces = self.held.pieces.of(client).count();
+            assert_eq!(recipient.held_pieces(), pieces, "what is held for {client}");
         }
         self.held.assert_invariants();
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::Delivery;
 use super::channels::ChannelId;
 use super::flow::{Flow, Pressure};
-use super::held::HeldQueue;
 use super::recipients::Recipient;
 use crate::clock::Millis;
 use crate::ids::ClientId;
@@ -20,7 +19,7 @@ impl Delivery {
     /// What is held for a client until it is durable, in bytes.
     #[doc(hidden)]
     pub fn unstored_bytes(&self, client: ClientId) -> usize {
-        self.recipients.get(client).held().map_or(0, |held| held.outbox().bytes())
+        self.recipients.held.bytes_of(client)
     }
 
     /// `is_checked`: all checks of clients that were due have been made.
@@ -43,11 +42,14 @@ impl Delivery {
     ) {
         let account = self.account();
         assert_eq!(account.entry_bytes(), entry_bytes, "what has one holder");
-        let outboxes = clients.flat_map(|client| {
-            let recipient = self.recipients.get(client);
-            recipient.outbox().into_iter().chain(recipient.held().map(HeldQueue::outbox))
-        });
-        let mut frames: Vec<_> = outboxes.flat_map(|outbox| outbox.frame_addresses()).collect();
+        let held = &self.recipients.held;
+        let mut frames: Vec<_> = clients
+            .flat_map(|client| {
+                let outbox = self.recipients.get(client).outbox();
+                let queued = outbox.into_iter().flat_map(|outbox| outbox.frame_addresses());
+                queued.chain(held.frame_addresses_of(client))
+            })
+            .collect();
         frames.sort_unstable_by_key(|frame| frame.start);
         let (mut found, mut end) = (0, 0);
         for frame in frames {

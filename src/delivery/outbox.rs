@@ -16,8 +16,7 @@ pub const SLICES_MAX: usize = 64;
 const TAIL_MAX: usize = 64 * 1024;
 
 /// The rest of a frame that is cut is copied if it is no longer than this, as the frame may be far
-/// larger; so is a tail that moves behind another. A longer one is shared: many may be let go at
-/// once in the middle of the same long frame.
+/// larger. A longer one is shared: many may be let go at once in the middle of the same long frame.
 const COPIED_REST_MAX: usize = 4 * 1024;
 
 /// A tail may have so much room that it does not need while its client does not read.
@@ -84,37 +83,13 @@ impl Outbox {
         added
     }
 
-    /// Queues all that another outbox holds, of which nothing has been sent.
-    pub fn append_all(&mut self, mut other: Outbox, account: &MemoryAccount) {
-        if self.is_empty() {
-            *self = other;
-            return;
-        }
-        let frames = other.frames.len();
-        self.append_frames(&mut other, frames, account);
-        if other.tail.len() <= COPIED_REST_MAX {
-            self.append(account, |tail| tail.extend_from_slice(&other.tail));
-        } else {
-            self.close_tail(account);
-            self.bytes += other.tail.len();
-            self.tail = other.tail;
-            self.check();
-        }
-    }
-
-    /// Moves the first frames of another outbox, of which nothing has been sent, to the end of this
-    /// one.
-    pub fn append_frames(&mut self, other: &mut Outbox, frames: usize, account: &MemoryAccount) {
-        for frame in other.frames.drain(..frames) {
-            other.bytes -= frame.len();
-            self.push(frame, account);
-        }
-        other.check();
-    }
-
-    /// How many frames it has, without its tail.
-    pub fn frames(&self) -> usize {
-        self.frames.len()
+    /// Takes out all that it holds, of which nothing has been sent: first each frame, then what is
+    /// behind them. That is returned, to be emptied; its room may stay.
+    pub fn take_all(&mut self, give: impl FnMut(Bytes)) -> &mut Vec<u8> {
+        debug_assert_eq!(self.sent, 0);
+        self.frames.drain(..).for_each(give);
+        self.bytes = 0;
+        &mut self.tail
     }
 
     /// All that is queued, if it is in one piece: most writes are, and need no list of slices.
@@ -212,7 +187,7 @@ impl Outbox {
     }
 
     /// Makes the tail a frame.
-    pub fn close_tail(&mut self, account: &MemoryAccount) {
+    fn close_tail(&mut self, account: &MemoryAccount) {
         if !self.tail.is_empty() {
             self.frames.push_back(account.share(std::mem::take(&mut self.tail)));
         }
@@ -220,7 +195,7 @@ impl Outbox {
 
     /// Where its frames are in memory, for tests to find which are the same.
     pub fn frame_addresses(&self) -> impl Iterator<Item = Range<usize>> {
-        self.frames.iter().map(|frame| frame.as_ptr().addr()..frame.as_ptr().addr() + frame.len())
+        self.frames.iter().map(address_of)
     }
 
     fn check(&self) {
@@ -230,6 +205,12 @@ impl Outbox {
         );
         debug_assert!(self.sent <= self.frames.front().map_or(self.tail.len(), Bytes::len));
     }
+}
+
+/// Where a frame is in memory.
+pub fn address_of(frame: &Bytes) -> Range<usize> {
+    let start = frame.as_ptr().addr();
+    start..start + frame.len()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::delivery::channels::{ChannelId, MemberSlot};
 use crate::delivery::encoding::Encoding;
 use crate::delivery::flow::Pressure;
-use crate::delivery::held::{Held, HeldQueue};
+use crate::delivery::held::Held;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::slots::Slots;
 use crate::ids::ClientId;
@@ -35,13 +35,13 @@ pub struct SendQueue {
     /// When the kernel last refused to take more, unless it has taken something since: one
     /// millisecond later, so that zero stands for never.
     blocked_since: Option<NonZero<Millis>>,
-    /// What must not be written before the store has what it follows from.
-    pub held: Option<Box<HeldQueue>>,
+    /// How much must not be written before the store has what it follows from: see [`Held`].
+    pub held_pieces: usize,
 }
 
 impl SendQueue {
     fn is_empty(&self) -> bool {
-        self.outbox.is_empty() && self.held.is_none()
+        self.outbox.is_empty() && self.held_pieces == 0
     }
 
     /// When the kernel last refused to take more, unless it has taken something since.
@@ -127,8 +127,8 @@ impl Recipient {
         self.send_queue.as_ref().is_some_and(|queue| queue.blocked_since.is_some())
     }
 
-    pub fn held(&self) -> Option<&HeldQueue> {
-        self.send_queue.as_ref().and_then(|queue| queue.held.as_deref())
+    pub fn held_pieces(&self) -> usize {
+        self.send_queue.as_ref().map_or(0, |queue| queue.held_pieces)
     }
 
     pub fn outbox(&self) -> Option<&Outbox> {
@@ -288,7 +288,7 @@ impl Recipients {
         let before = own_bytes(&recipient.send_queue);
         if let Some(queue) = &mut recipient.send_queue {
             queue.outbox.keep_cut_piece();
-            queue.held = None;
+            self.held.drop_pieces(client, queue);
             if queue.outbox.is_empty() {
                 recipient.queued = None;
             }
@@ -302,7 +302,8 @@ impl Recipients {
         let recipient = &mut self.clients[client.index()];
         recipient.queued = None;
         self.own_bytes -= own_bytes(&recipient.send_queue);
-        if let Some(queue) = recipient.send_queue.take() {
+        if let Some(mut queue) = recipient.send_queue.take() {
+            self.held.drop_pieces(client, &mut queue);
             self.spare.put(queue);
         }
     }
@@ -471,7 +472,6 @@ impl SpareQueues {
         if bytes <= SPARE_BYTES_MAX {
             queue.pressure = Pressure::Clear;
             queue.unblock();
-            queue.held = None;
             self.queues.push(queue);
             self.bytes = bytes;
         }

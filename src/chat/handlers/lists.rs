@@ -225,7 +225,7 @@ impl Chat {
     ) -> Done {
         let room = match room {
             None => self.state.rooms().get(self.room_of(cx, None)?),
-            Some(typed) => Some(self.known_room(typed)?),
+            Some(typed) => Some(self.known_room(cx, typed)?),
         };
         let Some(room) = room else { return Ok(()) };
         let total = room.member_count() as usize;

@@ -104,7 +104,7 @@ impl Chat {
         let found = match answer {
             Some(Ok(Finding::Search(found))) => found,
             // It may be one in which nothing was said yet.
-            Some(Ok(Finding::NoRoom)) => self.nothing_in(&question)?,
+            Some(Ok(Finding::NoRoom)) => self.nothing_in(cx, &question)?,
             Some(Err(error)) => return Err(failed(&error)),
             Some(Ok(Finding::Room(_) | Finding::Page(_))) | None => {
                 return Err(failed(&StoreError::Failed("it was not answered".into())));
@@ -119,12 +119,12 @@ impl Chat {
         Ok(())
     }
 
-    fn nothing_in(&self, question: &Question) -> Result<Found, RequestError> {
+    fn nothing_in(&self, cx: &Context<'_>, question: &Question) -> Result<Found, RequestError> {
         let name = match question {
             Question::Search { room: Some(room), .. } => room.as_str(),
             Question::Search { room: None, .. } | Question::Room { .. } | Question::Page(_) => "",
         };
-        self.known_room(name).map(|_| Found::default())
+        self.known_room(cx, name).map(|_| Found::default())
     }
 }
 

@@ -93,6 +93,10 @@ proptest! {
             prop_assert_eq!(again.key(), name.key());
             prop_assert_eq!(name.as_str(), typed.trim().nfc().collect::<String>());
         }
+        if let Ok(room) = RoomName::parse(&typed) {
+            let again = RoomName::parse(room.as_str()).expect("a room's name stays one");
+            prop_assert_eq!(again, room);
+        }
     }
 
     #[test]
