@@ -12,20 +12,14 @@ use crate::store::search::query::{self, Query};
 use crate::store::{Found, Hit, SearchRequest, StoreError};
 
 impl Chat {
-    /// What a search waits for: the store, until that has answered. One that will be refused waits
-    /// for nothing.
+    /// Asks the store for what a search is for, and says what it waits for then. One that will be
+    /// refused waits for nothing.
     pub(in crate::chat) fn look_up(
         &mut self,
         cx: &Context<'_>,
         request: &Request<'_>,
     ) -> Option<Wait> {
         let Request::Search { text, room, before, limit } = request else { return None };
-        if self.questions.has_searched(cx.client) {
-            return None;
-        }
-        if let Some(ticket) = self.questions.search_waits(cx.client) {
-            return Some(Wait::Ticket(ticket));
-        }
         let (text, cursor) = self.searched(cx, text.as_deref(), *before).ok()?;
         let question = self.question(cx, &text, room.as_deref(), cursor, *limit).ok()?;
         self.ask(cx, question)
