@@ -250,13 +250,13 @@ fn what_was_found_and_not_told_is_held() {
 fn memory_is_asked_for_before_it_is_looked_up_and_not_again() {
     let mut search = Search::new(settings());
     search.stage.seat(&["alice"]);
-    search.stage.out.set_service_bytes(usize::MAX / 2);
+    search.stage.out.set_service_bytes(usize::MAX / 8 * 7);
     assert_eq!(search.stage.offer("alice", b"/search a"), Outcome::Blocked(Wait::Memory));
     search.stage.out.set_service_bytes(0);
     search.will_find(Ok(Found::default()));
     let waits = search.stage.offer("alice", b"/search a");
     assert!(matches!(waits, Outcome::Blocked(Wait::Ticket(_))), "{waits:?}");
-    search.stage.out.set_service_bytes(usize::MAX / 2);
+    search.stage.out.set_service_bytes(usize::MAX / 8 * 7);
     assert_eq!(search.stage.offer("alice", b"/search a"), waits);
     search.work();
     assert_eq!(search.stage.offer("alice", b"/search a"), Outcome::Done);

@@ -13,6 +13,7 @@
 
 mod database;
 mod directory;
+mod lag;
 mod load;
 mod maintenance;
 mod open;

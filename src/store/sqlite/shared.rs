@@ -58,6 +58,11 @@ impl Shared {
         }
     }
 
+    /// The newest message that is kept, and that can be searched for.
+    pub fn followed(&self) -> Option<(u64, u64)> {
+        self.follower.get().map(Follower::progress)
+    }
+
     /// What was said in these rooms before these messages is kept no longer.
     pub fn add_expired(&self, first_ids: impl IntoIterator<Item = (u64, u64)>) {
         self.expired.lock().unwrap_or_else(PoisonError::into_inner).extend(first_ids);
