@@ -383,8 +383,7 @@ impl Program {
             Some((search, cursor)) => (search.next_page(disk), Some(cursor)),
             None => (Search::draw(&ROOMS, disk, rng), None),
         };
-        // A room alone is searched for as people do.
-        let in_text = rng.bool() || search.has_no_words();
+        let in_text = rng.bool();
         let mut request =
             json!({ "type": "search", "text": search.typed(in_text), "limit": search.limit });
         if let Some(room) = search.room.as_ref().filter(|_| !in_text) {

@@ -87,10 +87,6 @@ impl Search {
         self.room.as_ref().is_some_and(|room| disk.rooms().contains_key(room.as_str()))
     }
 
-    pub fn has_no_words(&self) -> bool {
-        self.words.is_empty()
-    }
-
     /// What is typed. `in_text`: the room as well.
     pub fn typed(&self, in_text: bool) -> String {
         let day = |name: &str, day: usize| format!("{name}:{}", DAYS[day].0);

@@ -57,13 +57,12 @@ impl Chat {
         cursor: Option<u64>,
         limit: Option<u32>,
     ) -> Result<Question, RequestError> {
-        let query =
-            query::parse(text).map_err(|error| RequestError::of("search_refused", &error))?;
+        let query = match room {
+            None => query::parse(text),
+            Some(_) => query::parse_in_room(text),
+        };
+        let query = query.map_err(|error| RequestError::of("search_refused", &error))?;
         let Query { words, room: typed, from, before_ms, after_ms } = query;
-        if room.is_some() && typed.is_some() {
-            let error = query::QueryError::Twice("in");
-            return Err(RequestError::of("search_refused", &error));
-        }
         let room = match room.or(typed.as_deref()) {
             None => None,
             Some(typed) => Some(RoomName::parse(typed).map_err(|_| no_such_room(typed))?),

@@ -150,6 +150,20 @@ fn a_program_gets_the_newest_first_and_where_the_next_page_begins() {
 }
 
 #[test]
+fn with_a_room_there_need_not_be_any_words() {
+    let mut search = Search::new(settings());
+    search.stage.open("web", JSON, Visit { name: Some("web"), room: None });
+    search.stage.hear("web");
+    for text in ["", "before:2026-11-01"] {
+        let request = format!(r##"{{"type":"search","text":"{text}","room":"#old"}}"##);
+        search.search("web", &request, Ok(Found::default()));
+        let asked = search.last_asked();
+        assert_eq!((&*asked.words, asked.rooms), ("", Some(vec![7])));
+        assert_eq!(asked.before_ms.is_some(), !text.is_empty());
+    }
+}
+
+#[test]
 fn what_cannot_be_searched_for_is_refused_at_once() {
     let mut search = Search::new(settings());
     search.stage.open("web", JSON, Visit { name: Some("web"), room: None });
