@@ -240,7 +240,7 @@ impl Service for Watch {
             let link = &links[&number];
             let established_at = link.wire.borrow().established_at;
             assert!(
-                established_at.is_some_and(|at| at + self.limits.wire.hold_ms <= out.now().ms),
+                established_at.is_some_and(|at| at + self.limits.wire.withhold_ms <= out.now().ms),
                 "{client} is silent for a moment only"
             );
             assert!(link.wire.borrow().first.is_empty(), "{client} has said something");
