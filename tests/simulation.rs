@@ -39,6 +39,8 @@ mod program;
 mod say;
 #[path = "simulation/screen.rs"]
 mod screen;
+#[path = "simulation/search.rs"]
+mod search;
 #[path = "simulation/settings.rs"]
 mod settings;
 #[path = "simulation/stage.rs"]

@@ -17,8 +17,8 @@ use chat_server::ids::GroupId;
 use chat_server::store::sqlite::tools::{self, Format, ToolError};
 use chat_server::store::sqlite::{OpenError, Preload, SqliteStore, StoreSettings};
 use chat_server::store::{
-    Change, Loaded, PageRequest, Progress, Space, Store, StoreError, StoredKey, StoredMessage,
-    StoredRoom,
+    Change, Expired, Loaded, PageRequest, Progress, Space, Store, StoreError, StoredKey,
+    StoredMessage, StoredRoom,
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -341,6 +341,56 @@ fn a_store_that_is_full_says_so_until_there_is_room() {
     let (store, _) = open_with(&scratch, no_room);
     assert_eq!(store.space(), Space::Full);
     close(store);
+}
+
+/// All files count: the index, and copies that nobody has deleted. Room that is used again does not.
+#[test]
+fn the_whole_directory_counts_for_its_size() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    append(&mut store, 1, vec![opened(1, "#a", 1)]);
+    for group in 0..20 {
+        let first = 1 + group * 100;
+        let said = |id| said(1, id, &format!("{} {id}", "word ".repeat(200)));
+        append(&mut store, 2 + group, (first..first + 100).map(said).collect());
+    }
+    close(store);
+    let bytes = || -> u64 {
+        let files = fs::read_dir(&scratch.0).expect("the directory");
+        files.map(|file| file.and_then(|it| it.metadata()).expect("a file").len()).sum()
+    };
+    let space = |bytes_max: u64| {
+        let settings = StoreSettings { bytes_max: Some(bytes_max), ..StoreSettings::default() };
+        let (store, _) = open_with(&scratch, settings);
+        let space = store.space();
+        close(store);
+        space
+    };
+    let history = fs::metadata(scratch.database()).expect("it is there").len();
+    assert!(bytes() > history + 4096, "there is an index");
+    assert_eq!(space(bytes() + 1024 * 1024), Space::Free);
+    assert_eq!(space(bytes() - 4096), Space::Full);
+    let bound = bytes() + 1024 * 1024;
+    let copy = scratch.0.join("history.before-restore-1.db");
+    fs::copy(scratch.database(), &copy).expect("a copy");
+    assert_eq!(space(bound), Space::Full);
+    fs::remove_file(copy).expect("it is there");
+    // What was said in these tests was said days ago.
+    let settings = StoreSettings { keep_days: Some(1), ..StoreSettings::default() };
+    let (mut store, _) = open_with(&scratch, settings);
+    let (reader, began) = (store.reader(), Instant::now());
+    let mut expired = Vec::new();
+    while !reader.page(&page(1, 0, u64::MAX)).expect("it can be read").is_empty() {
+        expired.extend(store.take_expired());
+        assert!(began.elapsed() < DEADLINE, "it expires");
+        thread::sleep(Duration::from_millis(10));
+    }
+    expired.extend(store.take_expired());
+    close(store);
+    assert_eq!(expired.last(), Some(&Expired { room: 1, first_id: 2001 }));
+    let now = fs::metadata(scratch.database()).expect("it is there").len();
+    assert_eq!(now, history, "the file has not become smaller");
+    assert_eq!(space(bytes() - history / 2), Space::Free);
 }
 
 /// The journal does not grow with what is said, though nobody stops saying it.

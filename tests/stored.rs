@@ -2,27 +2,22 @@
 //! stored, and how the run ends says whether all was.
 
 mod common;
+#[path = "common/event_loop.rs"]
+mod event_loop;
 
 use std::mem;
-use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, raise};
 
 use chat_server::delivery::Delivery;
 use chat_server::ids::{ClientId, GroupId, Peer};
-use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::server::settings::ServerSettings;
+use chat_server::net::event_loop::Ended;
 use chat_server::service::{Hello, Incoming, Kept, Outcome, Service, Wake};
 
-use common::Client;
-
-/// Signals reach every event loop of the process: one test at a time.
-static ONE_LOOP: Mutex<()> = Mutex::new(());
+use event_loop::Running;
 
 /// What the writer says of the groups that it was given: that all up to one are stored, or that the
 /// store is broken.
@@ -94,64 +89,43 @@ fn write(
     }
 }
 
-/// An event loop in a thread of its own.
-struct Running {
-    address: SocketAddr,
+/// A server whose groups are stored as the test lets them.
+struct Storing {
+    server: Running,
     /// What becomes of the next group.
     gate: Sender<Option<Duration>>,
-    thread: JoinHandle<Ended>,
-    _alone: MutexGuard<'static, ()>,
 }
 
-impl Running {
-    fn start(drain: Duration) -> Running {
-        let alone = ONE_LOOP.lock().unwrap_or_else(PoisonError::into_inner);
+impl Storing {
+    fn start(drain: Duration) -> Storing {
         let (gate, opened) = channel();
         let (groups, to_store) = channel();
         let (wake, wakes) = channel::<Wake>();
-        let (listens, address) = channel();
         let stored = Arc::new(AtomicU64::new(0));
         let of_writer = Arc::clone(&stored);
         thread::spawn(move || {
             let wake = wakes.recv().expect("the event loop sets it");
             write(&to_store, &opened, &of_writer, &wake);
         });
-        let thread = thread::spawn(move || {
-            let settings = NetSettings {
-                memory_bytes_max: None,
-                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-                clients_max: Some(200),
-                drain,
-                server: ServerSettings::default(),
-            };
-            let service =
-                StoringEcho { newest: GroupId(0), has_group: false, groups, stored, wake };
-            let mut event_loop = EventLoop::bind(settings, |_| service).expect("a free port");
-            listens.send(event_loop.address()).expect("the test waits for it");
-            event_loop.run().expect("the kernel polls")
+        let server = Running::start(drain, || StoringEcho {
+            newest: GroupId(0),
+            has_group: false,
+            groups,
+            stored,
+            wake,
         });
-        let address = address.recv().expect("the event loop starts");
-        Running { address, gate, thread, _alone: alone }
-    }
-
-    fn connect(&self) -> Client {
-        Client::over(TcpStream::connect(self.address).expect("a connection"))
+        Storing { server, gate }
     }
 
     fn let_store(&self, delay: Duration) {
         self.gate.send(Some(delay)).expect("the writer is there");
     }
-
-    fn stop(self) -> Ended {
-        raise(Signal::SIGTERM).expect("a signal to this process");
-        self.thread.join().expect("the event loop ends")
-    }
 }
 
 #[test]
 fn a_commit_wakes_the_loop_and_frees_what_was_held() {
-    let server = Running::start(Duration::from_secs(5));
-    let mut client = server.connect();
+    let server = Storing::start(Duration::from_secs(5));
+    let mut client = server.server.connect();
     let delay = Duration::from_millis(100);
     for number in 0..5 {
         let line = format!("line {number}\n");
@@ -163,13 +137,13 @@ fn a_commit_wakes_the_loop_and_frees_what_was_held() {
         assert!(asked.elapsed() < Duration::from_secs(5));
     }
     drop(client);
-    assert_eq!(server.stop(), Ended::Drained);
+    assert_eq!(server.server.stop(), Ended::Drained);
 }
 
 #[test]
 fn a_stopping_server_waits_for_the_last_group() {
-    let server = Running::start(Duration::from_secs(10));
-    let mut client = server.connect();
+    let server = Storing::start(Duration::from_secs(10));
+    let mut client = server.server.connect();
     client.send(b"first\n");
     server.let_store(Duration::ZERO);
     client.expect(b"first\n");
@@ -182,30 +156,29 @@ fn a_stopping_server_waits_for_the_last_group() {
         gate.send(Some(Duration::ZERO)).expect("the writer is there");
     });
     let read = thread::spawn(move || client.expect(b"last words\n"));
-    assert_eq!(server.stop(), Ended::Drained);
+    assert_eq!(server.server.stop(), Ended::Drained);
     opens.join().expect("the gate opens");
     read.join().expect("what was held has been sent");
 }
 
 #[test]
 fn a_server_that_cannot_wait_longer_says_how_much_is_not_stored() {
-    let server = Running::start(Duration::from_millis(300));
-    let mut client = server.connect();
+    let server = Storing::start(Duration::from_millis(300));
+    let mut client = server.server.connect();
     client.send(b"first\n");
     server.let_store(Duration::ZERO);
     client.expect(b"first\n");
     client.send(b"never stored\n");
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(server.stop(), Ended::Unstored(1));
+    assert_eq!(server.server.stop(), Ended::Unstored(1));
 }
 
 #[test]
 fn a_broken_store_ends_the_run() {
-    let server = Running::start(Duration::from_secs(10));
-    let mut client = server.connect();
+    let server = Storing::start(Duration::from_secs(10));
+    let mut client = server.server.connect();
     server.gate.send(None).expect("the writer is there");
     client.send(b"never stored\n");
     assert_eq!(client.rest(), b"", "bytes have no place for words of the server");
-    let Running { thread, .. } = server;
-    assert_eq!(thread.join().expect("the event loop ends"), Ended::Unstored(1));
+    assert_eq!(server.server.ended(), Ended::Unstored(1));
 }

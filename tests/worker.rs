@@ -1,27 +1,22 @@
 //! Slow work: a service gives jobs away, their clients wait, the others do not notice.
 
 mod common;
+#[path = "common/event_loop.rs"]
+mod event_loop;
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, raise};
 
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
-use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::server::settings::ServerSettings;
+use chat_server::net::event_loop::Ended;
 use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
 
 use common::Client;
-
-/// Signals reach every event loop of the process: one test at a time.
-static ONE_LOOP: Mutex<()> = Mutex::new(());
+use event_loop::Running;
 
 /// Answers each line with itself, those that begin with `slow` after a job that waits for the gate.
 struct SlowEcho {
@@ -93,39 +88,17 @@ impl Service for SlowEcho {
     }
 }
 
-/// An event loop in a thread of its own.
-struct Running {
-    address: SocketAddr,
+/// A server whose jobs end as the test lets them.
+struct Working {
+    server: Running,
     /// Lets one job end for each message.
     gate: Sender<()>,
-    thread: JoinHandle<Ended>,
-    _alone: MutexGuard<'static, ()>,
 }
 
-impl Running {
-    fn start(drain: Duration) -> Running {
-        let alone = ONE_LOOP.lock().unwrap_or_else(PoisonError::into_inner);
+impl Working {
+    fn start(drain: Duration) -> Working {
         let (gate, jobs_wait) = channel();
-        let (listens, address) = channel();
-        let thread = thread::spawn(move || {
-            let settings = NetSettings {
-                memory_bytes_max: None,
-                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-                clients_max: Some(200),
-                drain,
-                server: ServerSettings::default(),
-            };
-            let mut event_loop =
-                EventLoop::bind(settings, |_| SlowEcho::new(jobs_wait)).expect("a free port");
-            listens.send(event_loop.address()).expect("the test waits for it");
-            event_loop.run().expect("the kernel polls")
-        });
-        let address = address.recv().expect("the event loop starts");
-        Running { address, gate, thread, _alone: alone }
-    }
-
-    fn connect(&self) -> Client {
-        Client::over(TcpStream::connect(self.address).expect("a connection"))
+        Working { server: Running::start(drain, || SlowEcho::new(jobs_wait)), gate }
     }
 
     fn open_gate(&self, jobs: usize) {
@@ -133,17 +106,12 @@ impl Running {
             self.gate.send(()).expect("the service is there");
         }
     }
-
-    fn stop(self) -> Ended {
-        raise(Signal::SIGTERM).expect("a signal to this process");
-        self.thread.join().expect("the event loop ends")
-    }
 }
 
 #[test]
 fn a_client_waits_for_its_job_and_the_others_do_not() {
-    let server = Running::start(Duration::from_secs(5));
-    let (mut slow, mut other) = (server.connect(), server.connect());
+    let server = Working::start(Duration::from_secs(5));
+    let (mut slow, mut other) = (server.server.connect(), server.server.connect());
     slow.send(b"first\nslow one\nthird\n");
     slow.expect(b"first\n");
     for _ in 0..10 {
@@ -156,14 +124,14 @@ fn a_client_waits_for_its_job_and_the_others_do_not() {
     server.open_gate(2);
     slow.expect(b"done slow two\ndone slow three\nfourth\n");
     drop((slow, other));
-    assert_eq!(server.stop(), Ended::Drained);
+    assert_eq!(server.server.stop(), Ended::Drained);
 }
 
 #[test]
 fn every_one_of_many_jobs_is_answered_to_its_client() {
     const CLIENTS: usize = 100;
-    let server = Running::start(Duration::from_secs(5));
-    let mut clients: VecDeque<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let server = Working::start(Duration::from_secs(5));
+    let mut clients: VecDeque<Client> = (0..CLIENTS).map(|_| server.server.connect()).collect();
     for (number, client) in clients.iter_mut().enumerate() {
         client.send(format!("slow {number}\nslow again {number}\nend {number}\n").as_bytes());
     }
@@ -176,18 +144,18 @@ fn every_one_of_many_jobs_is_answered_to_its_client() {
         client.expect(&expected);
     }
     drop(clients);
-    assert_eq!(server.stop(), Ended::Drained);
+    assert_eq!(server.server.stop(), Ended::Drained);
 }
 
 #[test]
 fn a_server_stops_while_a_job_runs() {
-    let server = Running::start(Duration::from_millis(500));
-    let mut slow = server.connect();
+    let server = Working::start(Duration::from_millis(500));
+    let mut slow = server.server.connect();
     slow.send(b"before\nslow\n");
     slow.expect(b"before\n");
     let started = Instant::now();
     let gate = server.gate.clone();
-    let ended = server.stop();
+    let ended = server.server.stop();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?} to stop", started.elapsed());
     assert!(matches!(ended, Ended::Drained | Ended::Cut(1)), "{ended:?}");
     drop(gate);

@@ -48,17 +48,7 @@ impl Chat {
                 self.channels.insert(room, cx.out.open_channel());
             }
             Event::Kept(Kept::Closed { room }) | Event::Cached(Cached::Unloaded { room }) => {
-                // The store knows as little as before of one that was not kept.
-                let kept = self.state.rooms().get(room).filter(|room| room.kept_from().is_some());
-                if let Some(room) = kept {
-                    self.questions.room_left(&room.name);
-                }
-                self.state.apply(record);
-                self.replays.remove_room(room);
-                self.presence.room_closed(room);
-                if let Some(channel) = self.channels.remove(room) {
-                    cx.out.close_channel(channel);
-                }
+                self.close_room(room, record, cx.out);
             }
             Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
             Event::Kept(Kept::Said { room, .. }) => {
@@ -66,7 +56,8 @@ impl Chat {
                 self.replays.remove_room(room);
                 self.notice_alone(cx, room);
             }
-            Event::Kept(Kept::HistoryCut { room, .. }) => {
+            Event::Kept(Kept::HistoryCut { room, .. })
+            | Event::Cached(Cached::Expired { room, .. }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
             }
@@ -95,6 +86,21 @@ impl Chat {
                     self.follow(cx, channel, is_coming);
                 }
             }
+        }
+    }
+
+    /// A room leaves memory, as a record says.
+    pub(super) fn close_room(&mut self, room: RoomId, record: Record, out: &mut Delivery) {
+        // The store knows as little as before of one that was not kept.
+        let kept = self.state.rooms().get(room).filter(|room| room.kept_from().is_some());
+        if let Some(room) = kept {
+            self.questions.room_left(&room.name);
+        }
+        self.state.apply(record);
+        self.replays.remove_room(room);
+        self.presence.room_closed(room);
+        if let Some(channel) = self.channels.remove(room) {
+            out.close_channel(channel);
         }
     }
 

@@ -85,6 +85,13 @@ impl Chat {
         if !self.sessions.get(cx.client)?.bucket.has_token(now_ms, rate) {
             return None;
         }
+        // What a search finds was granted before it was looked up, and is held by now.
+        if self.questions.has_searched(cx.client) {
+            return None;
+        }
+        if let Some(ticket) = self.questions.search_waits(cx.client) {
+            return Some(Wait::Ticket(ticket));
+        }
         if !cx.out.may_answer(cx.client) {
             return Some(Wait::Memory);
         }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::chat::Chat;
-use crate::chat::ids::RoomId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::NameForms;
-use crate::chat::record::{Event, Kept, Presence, Record};
+use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
 use crate::chat::settings::STORE_PATIENCE_MS;
 use crate::chat::state::history::MessageKind;
@@ -15,7 +15,7 @@ use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};
 use crate::service;
-use crate::store::{Change, Progress, Reader, Space, Store, StoredMessage, Wake};
+use crate::store::{Change, Expired, Progress, Reader, Space, Store, StoredMessage, Wake};
 
 /// What a change takes beside its texts, in bytes.
 const CHANGE_BYTES: usize = 64;
@@ -238,7 +238,9 @@ impl Chat {
         let (group, kept) = match keeping.store.progress() {
             Progress::Durable(group) => {
                 keeping.durable = group;
+                let expired = keeping.store.take_expired();
                 out.durable(group);
+                self.expire(expired, out);
                 return service::Kept::Whole;
             }
             Progress::Lost(group) => (group, service::Kept::Lost),
@@ -250,6 +252,27 @@ impl Chat {
             Err(error) => {
                 log::error!("what is kept cannot be read: {error}");
                 service::Kept::Broken
+            }
+        }
+    }
+
+    /// Forgets what the store has forgotten, and the rooms that it leaves with nobody and nothing in
+    /// them. Nobody has done it, and nobody is told.
+    fn expire(&mut self, expired: Vec<Expired>, out: &mut Delivery) {
+        let (unix_ms, by) = (out.now().unix_ms, UserId::FIRST);
+        for Expired { room, first_id } in expired {
+            self.questions.expired(room, first_id);
+            let Some(room) = RoomId::new(room) else { continue };
+            let event = Cached::Expired { room, first_id }.into();
+            let record = Record { unix_ms, by, event };
+            self.journal.append(&record);
+            self.state.apply(record);
+            self.replays.remove_room(room);
+            if let Some(event @ Event::Kept(Kept::Closed { .. })) = self.state.consequence(room) {
+                let record = Record { unix_ms, by, event };
+                self.note_changes(&record, out);
+                self.journal.append(&record);
+                self.close_room(room, record, out);
             }
         }
     }

@@ -84,6 +84,8 @@ pub struct Chat {
     backlog: Backlog,
     questions: Questions,
     arrivals: BTreeMap<ClientId, Arrival>,
+    /// Who waits for a ticket to arrive, the first one first; some may have gone.
+    arriving: BTreeMap<Ticket, Vec<ClientId>>,
     /// Without a store, nothing outlives the process.
     keeping: Option<Keeping>,
 }
@@ -100,6 +102,7 @@ impl Chat {
             backlog: Backlog::default(),
             questions: Questions::default(),
             arrivals: BTreeMap::new(),
+            arriving: BTreeMap::new(),
             keeping: None,
             settings,
         }
@@ -141,6 +144,7 @@ impl Chat {
         self.backlog = Backlog::default();
         self.questions.clear();
         self.arrivals.clear();
+        self.arriving.clear();
     }
 
     /// A chat that retains its records until they are taken.
@@ -270,9 +274,8 @@ impl Service for Chat {
     }
 
     fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
-        if let Some(client) = self.questions.complete(ticket, answer) {
-            self.go_on_arriving(client, ticket, out);
-        }
+        self.questions.complete(ticket, answer);
+        self.go_on_arriving(ticket, out);
     }
 
     fn next_deadline(&self) -> Option<Millis> {

@@ -3,7 +3,8 @@
 //! A request that needs something from the store waits for a ticket and is offered again when that
 //! is done; then it finds its answer here. A client asks one thing at a time, as its requests are
 //! served one by one. What is looked up was recorded before it was asked for: the work begins once
-//! that is durable, so an answer is never behind what memory knew then.
+//! that is durable, so an answer is never behind what memory knew then. Many who ask for one room
+//! at the same time have it read once.
 //!
 //! To ask for something else: a variant of [`Question`] and one of [`Finding`].
 
@@ -16,7 +17,7 @@ use crate::chat::state::history::HistoryLimits;
 use crate::ids::{ClientId, GroupId, Ticket};
 use crate::service::{Answer, Job};
 use crate::store::{
-    self, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
+    self, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage, StoredRoom,
 };
 
 /// Names that are remembered as those of no room in the store.
@@ -67,27 +68,38 @@ impl Question {
     }
 }
 
-/// What the worker brings back.
-struct Brought {
-    client: ClientId,
-    found: Found,
-}
-
 #[derive(Debug)]
 struct Asked {
     ticket: Ticket,
     question: Question,
-    found: Option<Found>,
     /// How often it was asked, as what was found was too old by the time it came.
     times: u32,
 }
 
+/// What is being looked up, or has been found.
+#[derive(Debug)]
+struct Lookup {
+    /// How many have asked for it, and have not got what they wanted. All who ask for a room while
+    /// it is being read share what is found.
+    askers: usize,
+    /// The key of the room that is being read.
+    room: Option<Box<str>>,
+    found: Option<Found>,
+}
+
 /// See the module's documentation.
 ///
-/// Invariant: `held_bytes` is the sum of the texts that were found.
+/// Invariant: `lookups` has the ticket of everybody in `asked`, and no others; `held_bytes` is the
+/// sum of the texts that were found; `rooms` has the rooms that are being read, by the keys of
+/// their names; without lookups `first_ids` is empty.
 #[derive(Default)]
 pub struct Questions {
     asked: BTreeMap<ClientId, Asked>,
+    lookups: BTreeMap<Ticket, Lookup>,
+    rooms: BTreeMap<Box<str>, Ticket>,
+    /// Rooms of which the oldest messages have expired while something was looked up, and the first
+    /// ids that are kept.
+    first_ids: BTreeMap<u64, u64>,
     /// What is to be looked up once this group is durable.
     jobs: Vec<(GroupId, Job)>,
     tickets: u64,
@@ -130,13 +142,37 @@ impl Questions {
             _ => 1,
         };
         self.forget(client);
+        let ticket = match self.being_read(&question) {
+            Some(ticket) => ticket,
+            None => self.look_up(question.clone(), reader, after),
+        };
+        if let Some(lookup) = self.lookups.get_mut(&ticket) {
+            lookup.askers += 1;
+        }
+        self.asked.insert(client, Asked { ticket, question, times });
+        ticket
+    }
+
+    /// The ticket under which a room is being read for somebody else. What it has had is on the disk
+    /// since it left memory, or it would be asked for anew: see [`Questions::room_left`].
+    fn being_read(&self, question: &Question) -> Option<Ticket> {
+        match question {
+            Question::Room { name, .. } => self.rooms.get(name.key()).copied(),
+            Question::Page(_) | Question::Search { .. } => None,
+        }
+    }
+
+    fn look_up(&mut self, question: Question, reader: Arc<dyn Reader>, after: GroupId) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let to_run = question.clone();
-        let run =
-            Box::new(move || Box::new(Brought { client, found: to_run.run(&*reader) }) as Answer);
+        let room: Option<Box<str>> = match &question {
+            Question::Room { name, .. } => Some(name.key().into()),
+            Question::Page(_) | Question::Search { .. } => None,
+        };
+        self.rooms.extend(room.clone().map(|key| (key, ticket)));
+        let run = Box::new(move || Box::new(question.run(&*reader)) as Answer);
         self.jobs.push((after, Job { ticket, run }));
-        self.asked.insert(client, Asked { ticket, question, found: None, times });
+        self.lookups.insert(ticket, Lookup { askers: 0, room, found: None });
         ticket
     }
 
@@ -146,33 +182,63 @@ impl Questions {
         self.jobs.drain(..ready).map(|(_, job)| job).collect()
     }
 
-    /// Takes in what was found. Returns who had asked for it; it may have gone, or want something
-    /// else by now.
-    pub fn complete(&mut self, ticket: Ticket, answer: Answer) -> Option<ClientId> {
-        let Brought { client, found } = *answer.downcast::<Brought>().ok()?;
-        if let Some(asked) = self.asked.get_mut(&client).filter(|asked| asked.ticket == ticket) {
+    /// Takes in what was found. Those who had asked for it may have gone, or want something else by
+    /// now.
+    pub fn complete(&mut self, ticket: Ticket, answer: Answer) {
+        let Ok(found) = answer.downcast::<Found>() else { return };
+        if let Some(lookup) = self.lookups.get_mut(&ticket) {
+            if let Some(key) = lookup.room.take() {
+                self.rooms.remove(&key);
+            }
             self.held_bytes += bytes_of(&found);
-            asked.found = Some(found);
+            lookup.found = Some(*found);
         }
-        Some(client)
+    }
+
+    /// What this client has asked for, and what was found.
+    fn found(&self, client: ClientId) -> Option<(&Asked, &Found)> {
+        let asked = self.asked.get(&client)?;
+        Some((asked, self.lookups.get(&asked.ticket)?.found.as_ref()?))
     }
 
     /// What was found of a room that this client asked for: `None` if it has not asked, or has to
     /// ask again.
-    pub fn room(
-        &mut self,
-        client: ClientId,
-        name: &RoomName,
-    ) -> Option<Result<&mut FoundRoom, ()>> {
-        let asked = self.asked.get_mut(&client)?;
-        match (&asked.question, asked.found.as_mut()?) {
-            (Question::Room { name: other, .. }, found) if other == name => match found {
-                Ok(Finding::Room(room)) => Some(Ok(room)),
-                Ok(Finding::Page(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => {
-                    Some(Err(()))
+    pub fn room(&self, client: ClientId, name: &RoomName) -> Option<Result<&FoundRoom, ()>> {
+        match self.found(client)? {
+            (Asked { question: Question::Room { name: other, .. }, .. }, found)
+                if other == name =>
+            {
+                match found {
+                    Ok(Finding::Room(room)) => Some(Ok(room)),
+                    Ok(Finding::Page(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => {
+                        Some(Err(()))
+                    }
                 }
-            },
-            (Question::Room { .. } | Question::Page(_) | Question::Search { .. }, _) => None,
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the room that was found for this client and those who asked with it: the first of them
+    /// puts it into memory, where the others find it.
+    pub fn take_room(&mut self, client: ClientId) -> Option<StoredRoom> {
+        let ticket = self.asked.get(&client)?.ticket;
+        let found = self.lookups.get_mut(&ticket)?.found.as_mut()?;
+        let bytes = bytes_of(found);
+        let Ok(Finding::Room(FoundRoom { room, .. })) = found else { return None };
+        let mut room = room.take()?;
+        self.held_bytes -= bytes;
+        if let Some(&first_id) = self.first_ids.get(&room.room) {
+            room.first_id = room.first_id.max(first_id.min(room.next_id));
+            room.newest.retain(|message| message.id >= first_id);
+        }
+        Some(room)
+    }
+
+    /// The oldest messages of a room have expired: what is being read may have them.
+    pub fn expired(&mut self, room: u64, first_id: u64) {
+        if !self.lookups.is_empty() {
+            self.first_ids.insert(room, first_id);
         }
     }
 
@@ -192,16 +258,16 @@ impl Questions {
 
     /// The messages that were found for this client, what it asked for, and how often it had to.
     pub fn page(&self, client: ClientId, room: RoomId) -> Option<Page<'_>> {
-        let asked = self.asked.get(&client)?;
-        match (&asked.question, asked.found.as_ref()?) {
-            (Question::Page(page), found) if page.room == room.get() => {
+        let (asked, found) = self.found(client)?;
+        match &asked.question {
+            Question::Page(page) if page.room == room.get() => {
                 let messages = match found {
                     Ok(Finding::Page(messages)) => Some(&messages[..]),
                     Ok(Finding::Room(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => None,
                 };
                 Some(Page { asked: *page, messages, times: asked.times })
             }
-            (Question::Room { .. } | Question::Page(_) | Question::Search { .. }, _) => None,
+            Question::Room { .. } | Question::Page(_) | Question::Search { .. } => None,
         }
     }
 
@@ -209,13 +275,12 @@ impl Questions {
     pub fn search_waits(&self, client: ClientId) -> Option<Ticket> {
         let asked = self.asked.get(&client)?;
         let is_search = matches!(asked.question, Question::Search { .. });
-        (is_search && asked.found.is_none()).then_some(asked.ticket)
+        (is_search && self.found(client).is_none()).then_some(asked.ticket)
     }
 
     pub fn has_searched(&self, client: ClientId) -> bool {
-        self.asked.get(&client).is_some_and(|asked| {
-            matches!(asked.question, Question::Search { .. }) && asked.found.is_some()
-        })
+        self.found(client)
+            .is_some_and(|(asked, _)| matches!(asked.question, Question::Search { .. }))
     }
 
     /// What was found for this client.
@@ -223,9 +288,7 @@ impl Questions {
         if !self.has_searched(client) {
             return None;
         }
-        let found = self.asked.remove(&client)?.found?;
-        self.held_bytes -= bytes_of(&found);
-        Some(found)
+        self.withdraw(client)?.found
     }
 
     /// What this client searches for next, if it says nothing else.
@@ -242,12 +305,28 @@ impl Questions {
 
     /// The client has done what it asked for, or has gone.
     pub fn forget(&mut self, client: ClientId) {
-        if self.asked.is_empty() {
-            return;
+        if !self.asked.is_empty() {
+            self.withdraw(client);
         }
-        if let Some(Asked { found: Some(found), .. }) = self.asked.remove(&client) {
-            self.held_bytes -= bytes_of(&found);
+    }
+
+    /// The client wants nothing any more. Returns what nobody else wants, either.
+    fn withdraw(&mut self, client: ClientId) -> Option<Lookup> {
+        let Asked { ticket, .. } = self.asked.remove(&client)?;
+        let lookup = self.lookups.get_mut(&ticket)?;
+        lookup.askers -= 1;
+        if lookup.askers > 0 {
+            return None;
         }
+        let lookup = self.lookups.remove(&ticket)?;
+        self.held_bytes -= lookup.found.as_ref().map_or(0, bytes_of);
+        if let Some(key) = &lookup.room {
+            self.rooms.remove(key);
+        }
+        if self.lookups.is_empty() {
+            self.first_ids.clear();
+        }
+        Some(lookup)
     }
 
     /// A room that is kept has left memory: what was found of it, or of names that look like its
@@ -270,8 +349,9 @@ impl Questions {
 
     /// This client's part of them.
     pub fn held_bytes_of(&self, client: ClientId) -> usize {
-        let found = self.asked.get(&client).and_then(|asked| asked.found.as_ref());
-        found.map_or(0, bytes_of)
+        let lookup = self.asked.get(&client).and_then(|asked| self.lookups.get(&asked.ticket));
+        let found = lookup.and_then(|lookup| Some((lookup.askers, lookup.found.as_ref()?)));
+        found.map_or(0, |(askers, found)| bytes_of(found) / askers.max(1))
     }
 
     /// All that was asked is of a time that is gone. Tickets go on.

@@ -69,12 +69,12 @@ impl Chat {
                 Some(Ok(FoundRoom { room: None, alike: None })) => {
                     self.questions.note_absent(&name);
                 }
-                Some(Ok(found)) => {
-                    if let Some(room) = found.room.take()
+                Some(Ok(_)) => {
+                    if let Some(room) = self.questions.take_room(cx.client)
                         && let Err(error) = self.load(cx, room)
                     {
-                        // It is there all the same, and is asked for again if this request is.
-                        self.questions.forget(cx.client);
+                        // It is there all the same, and is asked for again.
+                        self.questions.room_left(&name);
                         return Err(error);
                     }
                 }
@@ -201,7 +201,7 @@ impl Chat {
 
     /// The name of a room that is not in memory and looks like this one, as far as the client has
     /// asked for it.
-    pub(super) fn alike_in_store(&mut self, cx: &Context<'_>, name: &RoomName) -> Option<Box<str>> {
+    pub(super) fn alike_in_store(&self, cx: &Context<'_>, name: &RoomName) -> Option<Box<str>> {
         self.questions.room(cx.client, name)?.ok()?.alike.clone()
     }
 

@@ -63,13 +63,15 @@ pub enum Kept {
     },
 }
 
-/// What memory holds of what a store keeps: nothing that is kept changes.
+/// What memory holds of what a store keeps, which is what it is already.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cached {
     /// A room has come from the store. Nobody is in it yet.
     Loaded(Box<LoadedRoom>),
     /// A room that nobody is in is kept by the store alone.
     Unloaded { room: RoomId },
+    /// The store has forgotten what is too old: this is the first message that it still keeps.
+    Expired { room: RoomId, first_id: u64 },
 }
 
 /// A room as it comes from a store.

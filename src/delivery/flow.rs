@@ -93,7 +93,7 @@ pub enum Checked {
 /// Who is behind and who waits.
 ///
 /// Invariant: `congested_members` has, for each channel, the number of its members whose pressure
-/// is `Over`; a client that has more queued than the mark is not `Clear` unless it is held; a
+/// is `Over`; a client that has more queued than the mark is not `Clear` unless that is withheld; a
 /// client is on `too_slow` at most once; it is in `blocked` exactly if it will be checked for being
 /// blocked.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ impl Flow {
         if queue.pressure != Pressure::Clear {
             return;
         }
-        if !recipient.is_held {
+        if !recipient.is_withheld {
             queue.pressure = Pressure::Over { since: self.now.ms };
             self.congest_all(recipient.slots.as_slice());
         }

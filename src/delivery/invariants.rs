@@ -113,7 +113,7 @@ impl Flow {
         assert!(
             bytes <= limits.outbox_mark_bytes
                 || queue.pressure != Pressure::Clear
-                || recipient.is_held,
+                || recipient.is_withheld,
             "{client} is over the mark"
         );
         let is_flooded = self.flooded.contains_key(&client);

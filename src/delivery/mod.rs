@@ -314,13 +314,13 @@ impl Delivery {
     }
 
     /// Writes nothing to a client, whatever it has queued, until [`Delivery::release`].
-    pub(crate) fn hold(&mut self, client: ClientId) {
-        self.recipients.get_mut(client).is_held = true;
+    pub(crate) fn withhold(&mut self, client: ClientId) {
+        self.recipients.get_mut(client).is_withheld = true;
     }
 
     /// Ends [`Delivery::hold`].
     pub(crate) fn release(&mut self, client: ClientId) {
-        self.recipients.get_mut(client).is_held = false;
+        self.recipients.get_mut(client).is_withheld = false;
         self.recipients.queue_write(client, Priority::Prompt);
         self.flow.check_high_water(client, self.recipients.get_mut(client));
     }

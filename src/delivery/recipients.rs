@@ -75,7 +75,7 @@ pub struct Recipient {
     /// The kernel took everything it was last given.
     pub is_writable: bool,
     /// Its wire has not been decided: what it has queued has to wait.
-    pub is_held: bool,
+    pub is_withheld: bool,
     /// Takes nothing more: it is being closed, or the slot is vacant.
     pub is_closed: bool,
     /// Its connection is broken: all that it is sent is dropped.
@@ -98,7 +98,7 @@ impl Recipient {
             in_bulk: false,
             in_prompt: false,
             is_writable: true,
-            is_held: false,
+            is_withheld: false,
             is_closed: true,
             is_discarding: false,
             is_watched: false,
@@ -138,7 +138,7 @@ impl Recipient {
     /// Whether it has something to write that may be written now.
     pub fn is_ready(&self) -> bool {
         let Some(outbox) = self.outbox() else { return false };
-        self.is_writable && !self.is_held && !outbox.is_empty()
+        self.is_writable && !self.is_withheld && !outbox.is_empty()
     }
 }
 

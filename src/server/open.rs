@@ -62,7 +62,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.decide(id, decision);
         }
         if !is_text {
-            self.out.hold(id);
+            self.out.withhold(id);
         }
         self.set_wire_timeout(id);
     }
@@ -155,10 +155,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         let again = match connection.wire.on_timeout(timer, &observed, &self.wires.timeouts) {
             Elapsed::Nothing => return,
             Elapsed::Again(at) => at,
-            Elapsed::Held { .. } | Elapsed::Silent if self.wires.payload == Payload::Bytes => {
+            Elapsed::Released { .. } | Elapsed::Silent if self.wires.payload == Payload::Bytes => {
                 return self.out.release(id);
             }
-            Elapsed::Held { greet_at } => {
+            Elapsed::Released { greet_at } => {
                 self.turn_addresses();
                 self.listen(id);
                 greet_at

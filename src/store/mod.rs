@@ -111,6 +111,13 @@ pub enum Progress {
     Broken(GroupId),
 }
 
+/// What was said before this message of a room is no longer kept: it was too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    pub room: u64,
+    pub first_id: u64,
+}
+
 /// Whether changes can be recorded now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
@@ -119,7 +126,8 @@ pub enum Space {
     Full,
 }
 
-/// What is called, on another thread, after [`Store::progress`] or [`Store::space`] has changed.
+/// What is called, on another thread, after something has changed of what is asked in
+/// every turn.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Keeps changes, group by group.
@@ -134,6 +142,9 @@ pub trait Store: fmt::Debug {
     fn progress(&mut self) -> Progress;
 
     fn space(&self) -> Space;
+
+    /// What has expired since this was last asked. Asked in every turn, as well.
+    fn take_expired(&mut self) -> Vec<Expired>;
 
     /// What reads it; to be called on another thread.
     fn reader(&self) -> Arc<dyn Reader>;

@@ -60,7 +60,7 @@ pub struct Timeouts {
     pub greet_after_remote_ms: Millis,
     /// How long a silent connection may turn out to speak HTTP, and is sent nothing of what is
     /// queued for it.
-    pub hold_ms: Millis,
+    pub withhold_ms: Millis,
     /// How long a request head may take.
     pub head_ms: Millis,
     /// How long a connection is kept for the next request. Longer than the 60 s after which
@@ -83,7 +83,7 @@ impl Default for Timeouts {
         Timeouts {
             greet_after_ms: 12_000,
             greet_after_remote_ms: 20_000,
-            hold_ms: 300,
+            withhold_ms: 300,
             head_ms: 10_000,
             keep_alive_ms: 90_000,
             ping_after_ms: 25_000,
@@ -179,9 +179,9 @@ pub enum Elapsed {
     Nothing,
     /// Nothing yet; to be asked again then.
     Again(Millis),
-    /// It has been silent for `hold_ms`, so what is queued for it may be sent. If it is to be
+    /// It has been silent for `withhold_ms`, so what is queued for it may be sent. If it is to be
     /// greeted for its silence, then not before `greet_at`.
-    Held {
+    Released {
         greet_at: Millis,
     },
     /// It has not decided for so long that it may be greeted, if it has sent nothing.
@@ -378,7 +378,7 @@ impl Wire {
 
     /// Whether it is undecided and has been silent for so long that it will hardly ask anything.
     pub fn is_long_silent(&self, now: Millis, timeouts: &Timeouts) -> bool {
-        matches!(self, Wire::Undecided(undecided) if !undecided.is_held(now, timeouts))
+        matches!(self, Wire::Undecided(undecided) if !undecided.may_ask(now, timeouts))
     }
 
     /// All is said; returns when it has lingered long enough.

@@ -169,8 +169,8 @@ fn silence_is_held_and_then_greeted() {
     let timeouts = Timeouts::default();
     assert_eq!(wire.next_timeout(&timeouts), Some((1300, Timer::Silence)));
     assert!(!wire.is_long_silent(1299, &timeouts) && wire.is_long_silent(1300, &timeouts));
-    let held = Elapsed::Held { greet_at: 13_000 };
-    assert_eq!(on(&mut wire, Timer::Silence, 1300, b"", false), held);
+    let released = Elapsed::Released { greet_at: 13_000 };
+    assert_eq!(on(&mut wire, Timer::Silence, 1300, b"", false), released);
     assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Silent);
     // A timeout of another wire's means nothing.
     assert_eq!(on(&mut wire, Timer::Head, 99_000, b"", false), Elapsed::Nothing);

@@ -63,25 +63,25 @@ impl Undecided {
     }
 
     pub(super) fn next_timeout(&self, timeouts: &Timeouts) -> Millis {
-        self.since + timeouts.hold_ms
+        self.since + timeouts.withhold_ms
     }
 
     /// Whether it may still be a browser that is about to ask: it has not been silent for long.
-    pub(super) fn is_held(&self, now: Millis, timeouts: &Timeouts) -> bool {
+    pub(super) fn may_ask(&self, now: Millis, timeouts: &Timeouts) -> bool {
         now < self.next_timeout(timeouts)
     }
 
     pub(super) fn on_timeout(&self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
         if observed.is_waiting {
             // What has come decides, once it is read: it is not silent.
-            return Elapsed::Again(observed.now + timeouts.hold_ms);
+            return Elapsed::Again(observed.now + timeouts.withhold_ms);
         }
         let after_ms = match observed.is_local {
             true => timeouts.greet_after_ms,
             false => timeouts.greet_after_remote_ms,
         };
         let greet_at = self.since + after_ms;
-        if observed.now < greet_at { Elapsed::Held { greet_at } } else { Elapsed::Silent }
+        if observed.now < greet_at { Elapsed::Released { greet_at } } else { Elapsed::Silent }
     }
 }
 

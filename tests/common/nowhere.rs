@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use chat_server::ids::GroupId;
-use chat_server::store::{Change, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
+use chat_server::store::{
+    Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, Wake,
+};
 
 #[derive(Debug)]
 pub struct Nowhere {
@@ -31,6 +33,10 @@ impl Store for Nowhere {
 
     fn space(&self) -> Space {
         Space::Free
+    }
+
+    fn take_expired(&mut self) -> Vec<Expired> {
+        Vec::new()
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

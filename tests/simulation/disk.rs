@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
 use chat_server::store::{
-    Change, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest, Space, Store,
-    StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
+    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
+    Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
 };
+
+/// One search in so many takes too long.
+const SLOW_EVERY: usize = 8;
 
 /// A room as the disk has it.
 #[derive(Clone, Debug)]
@@ -18,8 +21,8 @@ pub struct KeptRoom {
     key: Box<str>,
     skeletons: Vec<Box<str>>,
     topic: Box<str>,
-    first_id: u64,
-    pub messages: Vec<StoredMessage>,
+    pub first_id: u64,
+    messages: Vec<StoredMessage>,
     /// When something was said there last, as a count of messages.
     last: u64,
 }
@@ -41,14 +44,73 @@ impl KeptRoom {
     }
 }
 
+/// All that was ever said and is durable, in its order, and what of it a search finds.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The number of the room, its name, and what was said there.
+    pub said: Vec<(u64, Box<str>, StoredMessage)>,
+    /// So many of the oldest have expired.
+    pub expired: usize,
+    /// So many of the oldest are indexed.
+    pub indexed: usize,
+    /// How often something could not be read.
+    pub failed: usize,
+    searches: usize,
+}
+
+/// Whether a text has all of these words. Each may go on, if it does not stand in quotes; those of
+/// other scripts may stand anywhere.
+pub fn matches(words: &str, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let of_text = || text.split(|c: char| !c.is_alphanumeric());
+    words.to_lowercase().split_whitespace().all(|word| match word.strip_prefix('"') {
+        Some(quoted) => of_text().any(|other| other == quoted.trim_end_matches('"')),
+        None if word.is_ascii() => of_text().any(|other| other.starts_with(word)),
+        None => text.contains(word),
+    })
+}
+
+impl Log {
+    fn find(&self, search: &SearchRequest) -> Found {
+        let before = search.cursor.map_or(self.indexed, |cursor| cursor as usize);
+        let is_wanted = |room: u64, message: &StoredMessage| {
+            search.rooms.as_ref().is_none_or(|rooms| rooms.contains(&room))
+                && search
+                    .from
+                    .as_ref()
+                    .is_none_or(|from| from.to_lowercase() == message.author.to_lowercase())
+                && search.before_ms.is_none_or(|before| message.unix_ms < before)
+                && search.after_ms.is_none_or(|after| message.unix_ms >= after)
+                && matches(&search.words, &message.text)
+        };
+        let indexed = self.said.iter().enumerate().take(self.indexed.min(before));
+        let mut wanted =
+            indexed.skip(self.expired).rev().filter_map(|(at, (room, name, message))| {
+                let hit = || Hit { room: name.clone(), message: message.clone() };
+                is_wanted(*room, message).then(|| (at as u64, hit()))
+            });
+        let page: Vec<(u64, Hit)> = wanted.by_ref().take(search.hits_max).collect();
+        let next = page.last().map(|(at, _)| *at).filter(|_| wanted.next().is_some());
+        Found { hits: page.into_iter().map(|(_, hit)| hit).collect(), next }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     rooms: BTreeMap<u64, KeptRoom>,
+    log: Log,
+    /// How long the index takes to follow, and when it does next.
+    index_ms: u64,
+    index_at: u64,
+    /// What the chat is to be told of what has expired.
+    expired: Vec<Expired>,
     guests: u64,
     next_room: u64,
     /// The ids of all rooms that there ever were.
     used: BTreeSet<u64>,
     ids_used: u64,
+    /// The highest id of any message of a room that had this key and is no more.
+    ids_of: BTreeMap<Box<str>, u64>,
     keys: Vec<StoredKey>,
     said: u64,
     /// Not durable yet, and when each group will be.
@@ -107,6 +169,8 @@ impl Disk {
         }
         inner.pending.clear();
         inner.starts += 1;
+        // It is not synced: some of it is made again.
+        inner.log.indexed /= 2;
     }
 
     /// What is not durable never will be.
@@ -118,6 +182,32 @@ impl Disk {
 
     pub fn set_latency(&self, latency_ms: u64) {
         self.inner().latency_ms = latency_ms;
+    }
+
+    /// Makes the index follow so late.
+    pub fn set_index_latency(&self, index_ms: u64) {
+        self.inner().index_ms = index_ms;
+    }
+
+    /// All that is durable, and what is found of it.
+    pub fn log(&self) -> Log {
+        let mut inner = self.inner();
+        inner.index();
+        inner.log.clone()
+    }
+
+    /// The oldest messages of all are forgotten, as many as are asked for and still there.
+    pub fn expire(&self, count: usize) {
+        let mut inner = self.inner();
+        for _ in 0..count {
+            let Some((room, _, message)) = inner.log.said.get(inner.log.expired) else { return };
+            let (room, first_id) = (*room, message.id + 1);
+            inner.log.expired += 1;
+            let here = inner.rooms.get_mut(&room).expect("what is kept is in a room");
+            assert_eq!(here.messages.remove(0).id + 1, first_id);
+            here.first_id = first_id;
+            inner.expired.push(Expired { room, first_id });
+        }
     }
 
     pub fn set_full(&self, is_full: bool) {
@@ -136,11 +226,12 @@ impl Disk {
     pub fn pass(&self, now_ms: u64) -> bool {
         let mut inner = self.inner();
         inner.now_ms = now_ms;
+        inner.index();
         let before = inner.durable;
         while inner.pending.front().is_some_and(|(.., at)| *at <= now_ms) {
             inner.commit_next();
         }
-        inner.durable > before || inner.is_lost
+        inner.durable > before || inner.is_lost || !inner.expired.is_empty()
     }
 
     /// The rooms, by their names.
@@ -150,6 +241,13 @@ impl Disk {
 }
 
 impl Inner {
+    fn index(&mut self) {
+        if self.index_at <= self.now_ms {
+            self.log.indexed = self.log.said.len();
+            self.index_at = self.now_ms + self.index_ms;
+        }
+    }
+
     fn load(&self, newest: usize) -> Loaded {
         let mut rooms: Vec<(&u64, &KeptRoom)> = self.rooms.iter().collect();
         rooms.sort_by_key(|(_, room)| std::cmp::Reverse(room.last));
@@ -176,7 +274,8 @@ impl Inner {
             Change::RoomOpened { room, name, key, skeletons, first_id } => {
                 // Ids are given when somebody comes, and rooms kept when something is said.
                 assert!(self.used.insert(room), "the id of room {name} was used before");
-                assert!(first_id > self.ids_used, "the ids of {name} begin too early");
+                let used = self.ids_of.get(&key).copied().unwrap_or(0);
+                assert!(first_id > used, "the ids of {name} begin too early");
                 let alike = self.rooms.values().find(|other| {
                     other.skeletons.iter().any(|skeleton| skeletons.contains(skeleton))
                 });
@@ -193,6 +292,8 @@ impl Inner {
             Change::RoomClosed { room } => {
                 let closed = self.rooms.remove(&room).expect("a room that is closed is there");
                 assert!(closed.messages.is_empty(), "{} was spoken in, and is gone", closed.name);
+                self.ids_used = self.ids_used.max(closed.next_id() - 1);
+                self.ids_of.insert(closed.key, closed.first_id - 1);
             }
             Change::TopicSet { room, topic } => {
                 self.rooms.get_mut(&room).expect("its topic is set").topic = topic;
@@ -208,6 +309,7 @@ impl Inner {
                     assert!(is_new, "the key {key} of {} has two messages", here.name);
                     self.keys.push(StoredKey { room, key, id, unix_ms });
                 }
+                self.log.said.push((room, here.name.clone(), message.clone()));
                 here.messages.push(message);
                 here.last = self.said;
             }
@@ -260,6 +362,10 @@ impl Store for Handle {
         if self.inner().is_full { Space::Full } else { Space::Free }
     }
 
+    fn take_expired(&mut self) -> Vec<Expired> {
+        std::mem::take(&mut self.inner().expired)
+    }
+
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::new(self.disk.clone())
     }
@@ -278,7 +384,7 @@ impl Reader for Disk {
         messages_max: usize,
         bytes_max: usize,
     ) -> Result<FoundRoom, StoreError> {
-        let inner = self.inner();
+        let mut inner = self.inner();
         inner.check_readable()?;
         let room = inner.rooms.iter().find(|(_, room)| &*room.key == key);
         let alike = inner.rooms.values().find(|room| {
@@ -291,7 +397,7 @@ impl Reader for Disk {
     }
 
     fn page(&self, page: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
-        let inner = self.inner();
+        let mut inner = self.inner();
         inner.check_readable()?;
         let Some(room) = inner.rooms.get(&page.room) else { return Ok(Vec::new()) };
         let wanted = page.from..page.before;
@@ -302,14 +408,27 @@ impl Reader for Disk {
         Ok(fitting(messages, page.messages_max, page.bytes_max))
     }
 
-    fn search(&self, _: &SearchRequest) -> Result<Found, StoreError> {
-        Err(StoreError::TooSlow)
+    fn search(&self, search: &SearchRequest) -> Result<Found, StoreError> {
+        let mut inner = self.inner();
+        inner.index();
+        inner.log.searches += 1;
+        let is_slow = inner.log.searches.is_multiple_of(SLOW_EVERY);
+        inner.check_readable()?;
+        if is_slow {
+            inner.log.failed += 1;
+            return Err(StoreError::TooSlow);
+        }
+        Ok(inner.log.find(search))
     }
 }
 
 impl Inner {
-    fn check_readable(&self) -> Result<(), StoreError> {
-        if self.is_unreadable { Err(StoreError::Failed("a bad sector".into())) } else { Ok(()) }
+    fn check_readable(&mut self) -> Result<(), StoreError> {
+        if !self.is_unreadable {
+            return Ok(());
+        }
+        self.log.failed += 1;
+        Err(StoreError::Failed("a bad sector".into()))
     }
 }
 

@@ -2,7 +2,9 @@
 //! is full or cannot be read, and programs come back and go on where they were.
 //!
 //! There is no model here that predicts every word. All that anybody is shown is written down, and
-//! held against what others are shown, before and after a crash, and against the disk.
+//! held against what others are shown, before and after a crash, and against the disk. What is
+//! searched for is looked for on the disk as well, the naive way. In some runs the oldest messages
+//! expire.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -22,7 +24,8 @@ use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::disk::Disk;
-use crate::program::{Program, Truth};
+use crate::program::{Program, ROOMS, Truth};
+use crate::search::Searcher;
 use crate::settings;
 use crate::stage::{Links, Stage};
 use crate::world::Tally;
@@ -139,6 +142,7 @@ pub struct KeptWorld {
     limits: ConnectionLimits,
     is_lost: Rc<Cell<bool>>,
     programs: Vec<Program>,
+    searchers: Vec<Searcher>,
     truth: Truth,
     /// What is being looked up, and when that is done.
     jobs: Vec<(Millis, Job)>,
@@ -165,12 +169,16 @@ impl KeptWorld {
         let (slow_ms, latency_ms) = (rng.u64(1..60), if rng.bool() { 0 } else { rng.u64(1..60) });
         let (disk, is_lost) = (Disk::default(), Rc::new(Cell::new(false)));
         let may_fill = rng.u32(0..4) == 0;
+        let may_expire = rng.u32(0..4) == 0;
+        disk.set_index_latency(if rng.bool() { 0 } else { rng.u64(1..500) });
         let programs = (0..rng.usize(1..7)).map(Program::new).collect();
+        let searchers = (0..rng.usize(0..3)).map(|_| Searcher::default()).collect();
         let trace = env::var_os("SIMULATION_TRACE").is_some();
         let stage =
             start(&mut rng, &disk, &chat_settings, &server_settings, limits, &is_lost, trace);
         KeptWorld {
             rng,
+            truth: Truth::new(disk.clone(), may_expire),
             disk,
             stage,
             chat_settings,
@@ -178,7 +186,7 @@ impl KeptWorld {
             limits,
             is_lost,
             programs,
-            truth: Truth::default(),
+            searchers,
             jobs: Vec::new(),
             slow_ms,
             latency_ms,
@@ -200,6 +208,7 @@ impl KeptWorld {
                     self.disk.set_full(!self.disk.is_full());
                 }
                 4 => self.disk.set_unreadable(self.rng.u32(0..3) == 0),
+                5..8 if self.truth.may_expire => self.expire(),
                 _ => {}
             }
             self.disk.set_latency(match self.latency_ms {
@@ -215,7 +224,26 @@ impl KeptWorld {
         Tally { turns: self.turns, taken: self.truth.shown() }
     }
 
+    /// Some of the oldest messages expire: none that is said again.
+    fn expire(&mut self) {
+        let log = self.disk.log();
+        let is_unsure = |text: &str| self.programs.iter().any(|program| program.is_unsure(text));
+        let old = log.said[log.expired..].iter();
+        let count = old.take_while(|(_, _, message)| !is_unsure(&message.text)).count();
+        self.disk.expire(count.min(self.rng.usize(1..12)));
+    }
+
     fn act(&mut self) {
+        for searcher in &mut self.searchers {
+            if !searcher.is_connected() && self.rng.u32(0..3) == 0 {
+                let (_, wire) = self.stage.connect(10_000_000);
+                searcher.connect(wire);
+            } else if self.rng.u32(0..60) == 0 {
+                searcher.break_off();
+            } else if self.rng.u32(0..3) == 0 {
+                searcher.act(&ROOMS, &self.disk, &mut self.rng);
+            }
+        }
         for program in &mut self.programs {
             if !program.is_connected() {
                 if self.rng.u32(0..3) == 0 {
@@ -244,7 +272,11 @@ impl KeptWorld {
         }
         self.work();
         if self.is_lost.take() {
-            self.programs.iter_mut().for_each(Program::break_off);
+            self.break_off_all();
+        }
+        for searcher in &mut self.searchers {
+            searcher.carry(&mut self.rng);
+            searcher.read(&self.disk, self.trace, &mut self.rng);
         }
         for program in &mut self.programs {
             program.carry(&mut self.rng);
@@ -270,16 +302,21 @@ impl KeptWorld {
         }
     }
 
+    fn break_off_all(&mut self) {
+        self.programs.iter_mut().for_each(Program::break_off);
+        self.searchers.iter_mut().for_each(Searcher::break_off);
+    }
+
     /// The server is no more, and another is started on what the disk has.
     fn crash(&mut self) {
         self.disk.crash(self.rng.usize(0..4));
         if self.trace {
             println!("{:>7} crash", self.stage.now);
         }
-        self.programs.iter_mut().for_each(Program::break_off);
+        self.break_off_all();
         self.jobs.clear();
         self.is_lost.set(false);
-        self.truth.check(&self.disk.rooms());
+        self.truth.check();
         self.turns += self.stage.turns;
         let now = self.stage.now;
         self.stage = start(
@@ -299,6 +336,7 @@ impl KeptWorld {
         self.disk.set_full(false);
         self.disk.set_unreadable(false);
         self.disk.set_latency(self.latency_ms / 2);
+        self.searchers.iter_mut().for_each(Searcher::break_off);
         let mut steps = 0;
         while self.programs.iter().any(|program| !program.is_settled()) {
             for program in &mut self.programs {
@@ -316,7 +354,9 @@ impl KeptWorld {
         for _ in 0..100 {
             self.step();
         }
-        self.truth.check_all(&self.disk.rooms());
+        let held = self.stage.server.service().chat.held_bytes();
+        assert_eq!(held, 0, "something is held for those who have got what they asked for");
+        self.truth.check_all();
     }
 }
 

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chat_server::store::StoredMessage;
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::disk::KeptRoom;
+use crate::disk::Disk;
 use crate::kept::SharedWire;
 use crate::say;
 use crate::screen::{KEY, Screen, Seen};
+use crate::search::{self, Search, ShownHit};
 
-const ROOMS: [&str; 6] = ["#lobby", "#tea", "#dev", "#zoo", "#z0o", "#ops"];
+pub const ROOMS: [&str; 6] = ["#lobby", "#tea", "#dev", "#zoo", "#z0o", "#ops"];
 
 /// A message as somebody was shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,10 @@ struct Shown {
 }
 
 /// All that anybody was shown.
-#[derive(Default)]
 pub struct Truth {
+    disk: Disk,
+    /// Old messages expire.
+    pub may_expire: bool,
     messages: BTreeMap<(String, u64), Shown>,
     /// Where each text is; all texts are different.
     places: BTreeMap<String, (String, u64)>,
@@ -37,6 +41,39 @@ pub struct Truth {
 }
 
 impl Truth {
+    pub fn new(disk: Disk, may_expire: bool) -> Truth {
+        Truth {
+            disk,
+            may_expire,
+            messages: BTreeMap::new(),
+            places: BTreeMap::new(),
+            guests: BTreeSet::new(),
+            said: 0,
+            acknowledged: BTreeSet::new(),
+            is_tainted: false,
+        }
+    }
+
+    /// The first message that the disk has of a room. `unknown`: if it has none, and may have lost
+    /// some.
+    fn first_id(&self, room: &str, unknown: u64) -> u64 {
+        match self.disk.rooms().get(room) {
+            Some(kept) => kept.first_id,
+            None if self.may_expire => unknown,
+            None => 1,
+        }
+    }
+
+    /// The first one when somebody asks.
+    fn first_asked(&self, room: &str) -> u64 {
+        self.first_id(room, 1)
+    }
+
+    /// The first one by now: what is before it may be missing.
+    fn first_now(&self, room: &str) -> u64 {
+        self.first_id(room, u64::MAX)
+    }
+
     pub fn shown(&self) -> usize {
         self.messages.len()
     }
@@ -63,12 +100,13 @@ impl Truth {
         id
     }
 
-    /// All that was shown is on the disk.
-    pub fn check(&self, rooms: &BTreeMap<Box<str>, KeptRoom>) {
+    /// All that was shown is on the disk, or was and has expired.
+    pub fn check(&self) {
+        let log = self.disk.log();
+        let kept: BTreeMap<(&str, u64), &StoredMessage> =
+            log.said.iter().map(|(_, room, it)| ((&**room, it.id), it)).collect();
         for ((room, id), shown) in &self.messages {
-            let kept = rooms
-                .get(room.as_str())
-                .and_then(|room| room.messages.iter().find(|message| message.id == *id));
+            let kept = kept.get(&(room.as_str(), *id));
             let kept = kept.unwrap_or_else(|| panic!("{id} of {room} was shown, and is not kept"));
             let kept = (&*kept.author, &*kept.text, kept.unix_ms);
             assert_eq!(kept, (&*shown.name, &*shown.text, shown.time), "{id} of {room}");
@@ -76,10 +114,11 @@ impl Truth {
     }
 
     /// All that was acknowledged is there, and nothing is there twice.
-    pub fn check_all(&self, rooms: &BTreeMap<Box<str>, KeptRoom>) {
-        self.check(rooms);
+    pub fn check_all(&self) {
+        self.check();
+        let log = self.disk.log();
         let mut texts = BTreeSet::new();
-        for message in rooms.values().flat_map(|room| &room.messages) {
+        for (_, _, message) in &log.said {
             assert!(texts.insert(&*message.text), "{} is kept twice", message.text);
         }
         for text in &self.acknowledged {
@@ -99,6 +138,8 @@ struct Place {
     /// What comes next; what was missed ends before `tail`.
     live: u64,
     tail: u64,
+    /// The first message that there was when it asked to join.
+    first: u64,
     /// Of a replay: what comes next, and where it is to end.
     replay: Option<(u64, u64)>,
     /// It asks for what the replay has left out.
@@ -144,10 +185,11 @@ struct Unsure {
 
 #[derive(Clone, Debug)]
 enum Ask {
-    Join { room: String, since: Option<u64> },
+    Join { room: String, since: Option<u64>, first: u64 },
     Say { text: String, times: u32 },
     After { room: String, after: u64, limit: usize },
-    Before { before: u64, limit: usize, live: u64 },
+    Before { before: u64, limit: usize, live: u64, first: u64 },
+    Search(Box<Search>),
     Leave,
     Other,
 }
@@ -168,6 +210,8 @@ pub struct Program {
     unsure: Vec<Unsure>,
     asked: BTreeMap<u64, Ask>,
     next_ref: u64,
+    /// The next page of what it has searched for, and where the server says that it begins.
+    next_page: Option<(Search, u64)>,
 }
 
 impl Program {
@@ -180,6 +224,7 @@ impl Program {
             unsure: Vec::new(),
             asked: BTreeMap::new(),
             next_ref: 0,
+            next_page: None,
         }
     }
 
@@ -190,6 +235,11 @@ impl Program {
     /// Whether all that it has said is acknowledged, and nothing that it missed is left.
     pub fn is_settled(&self) -> bool {
         self.unsure.is_empty() && !self.places.values().any(Place::has_hole)
+    }
+
+    /// Whether it may say this again.
+    pub fn is_unsure(&self, text: &str) -> bool {
+        self.unsure.iter().any(|unsure| unsure.text == text)
     }
 
     pub fn connect(&mut self, wire: SharedWire, rng: &mut Rng) {
@@ -215,6 +265,7 @@ impl Program {
             connection.wire.borrow_mut().break_off();
         }
         self.asked.clear();
+        self.next_page = None;
         self.places.values_mut().for_each(Place::leave);
         self.unsure.iter_mut().for_each(|unsure| unsure.is_sent = false);
     }
@@ -248,12 +299,13 @@ impl Program {
         let room = ROOMS[rng.usize(..ROOMS.len())].to_owned();
         let place = self.places.get(&room).cloned().unwrap_or_default();
         if !place.is_in || place.is_leaving {
-            return self.join(&room, rng.u32(0..6) == 0, rng);
+            return self.join(&room, rng.u32(0..6) == 0, truth, rng);
         }
         match rng.u32(0..20) {
             0..8 => {
                 truth.said += 1;
-                let text = format!("m{} {}", truth.said, "x".repeat(rng.usize(0..60)));
+                let word = search::WORDS[rng.usize(..search::WORDS.len())];
+                let text = format!("m{} {word} {}y", truth.said, "x".repeat(rng.usize(0..60)));
                 let (key, is_sent) = (format!("k{}", truth.said), false);
                 self.unsure.push(Unsure { room, text, key, times: 0, is_sent });
                 self.resend(rng);
@@ -262,7 +314,8 @@ impl Program {
                 let (before, limit) = (rng.u64(0..place.live + 3), rng.usize(1..9));
                 let request =
                     json!({ "type": "history", "room": room, "before": before, "limit": limit });
-                self.send(request, Ask::Before { before, limit, live: place.live }, rng);
+                let (live, first) = (place.live, truth.first_asked(&room));
+                self.send(request, Ask::Before { before, limit, live, first }, rng);
             }
             11..13 => {
                 let (after, limit) = (rng.u64(0..place.live + 2), rng.usize(1..9));
@@ -281,13 +334,14 @@ impl Program {
                 self.unsure.iter_mut().for_each(|unsure| unsure.is_sent = false);
                 self.resend(rng);
             }
-            17 => self.join(&room, false, rng),
+            17 => self.join(&room, false, truth, rng),
+            18 => self.search(truth, rng),
             _ => self.go_on(rng),
         }
     }
 
     /// Does what is left to do, and leaves where nothing is.
-    pub fn settle(&mut self, _: &mut Truth, rng: &mut Rng) {
+    pub fn settle(&mut self, truth: &mut Truth, rng: &mut Rng) {
         if !self.is_welcome() || self.asked.len() > 6 {
             return;
         }
@@ -295,7 +349,7 @@ impl Program {
         for (room, place) in self.places.clone() {
             let has_unsure = self.unsure.iter().any(|unsure| unsure.room == room);
             if has_unsure && !place.asked && !place.is_in && rng.u32(0..8) == 0 {
-                self.join(&room, false, rng);
+                self.join(&room, false, truth, rng);
             } else if place.is_in && !place.is_leaving && !has_unsure && !place.has_hole() {
                 self.leave(room, rng);
             }
@@ -322,7 +376,26 @@ impl Program {
         self.send(json!({ "type": "leave", "room": room }), Ask::Leave, rng);
     }
 
-    fn join(&mut self, room: &str, afresh: bool, rng: &mut Rng) {
+    /// Searches, or asks for the next page.
+    fn search(&mut self, truth: &Truth, rng: &mut Rng) {
+        let disk = &truth.disk;
+        let (search, cursor) = match self.next_page.take().filter(|_| rng.u32(0..4) > 0) {
+            Some((search, cursor)) => (search.next_page(disk), Some(cursor)),
+            None => (Search::draw(&ROOMS, disk, rng), None),
+        };
+        let in_text = rng.bool();
+        let mut request =
+            json!({ "type": "search", "text": search.typed(in_text), "limit": search.limit });
+        if let Some(room) = search.room.as_ref().filter(|_| !in_text) {
+            request["room"] = room.as_str().into();
+        }
+        if let Some(cursor) = cursor {
+            request["before"] = cursor.into();
+        }
+        self.send(request, Ask::Search(Box::new(search)), rng);
+    }
+
+    fn join(&mut self, room: &str, afresh: bool, truth: &Truth, rng: &mut Rng) {
         let place = self.places.entry(room.to_owned()).or_default();
         if place.asked || place.is_leaving || place.has_hole() {
             return;
@@ -336,7 +409,8 @@ impl Program {
         } else if rng.bool() {
             request["replay"] = rng.u32(0..30).into();
         }
-        self.send(request, Ask::Join { room: room.to_owned(), since }, rng);
+        let first = truth.first_asked(room);
+        self.send(request, Ask::Join { room: room.to_owned(), since, first }, rng);
     }
 
     fn resend(&mut self, rng: &mut Rng) {
@@ -392,7 +466,8 @@ impl Program {
         let room = object["room"].as_str().unwrap_or("").to_owned();
         match object["type"].as_str().expect("a type") {
             "welcome" => self.see_welcome(object, truth),
-            "joined" if object["you"] == true => self.see_joined(&room, object, ask),
+            "joined" if object["you"] == true => self.see_joined(&room, object, ask, truth),
+            "found" => self.see_found(object, ask, truth),
             "said" => self.see_said(&room, object, ask, truth),
             "history" if object["replay"] == true => self.see_replay(&room, object, truth),
             "history" => self.see_page(&room, object, ask, truth),
@@ -401,7 +476,7 @@ impl Program {
                 place.end_replay();
                 place.leave();
             }
-            "error" => self.see_error(object["code"].as_str().expect("a code"), ask),
+            "error" => self.see_error(object["code"].as_str().expect("a code"), ask, truth),
             _ => {}
         }
         self.places.values_mut().for_each(Place::note_seen);
@@ -422,17 +497,39 @@ impl Program {
         self.connection.as_mut().expect("it is connected").is_welcome = true;
     }
 
-    fn see_joined(&mut self, room: &str, object: &Value, ask: Option<Ask>) {
-        let since = match ask {
-            Some(Ask::Join { since, .. }) => since,
+    fn see_found(&mut self, object: &Value, ask: Option<Ask>, truth: &Truth) {
+        let Some(Ask::Search(search)) = ask else { panic!("{ask:?} is answered by {object}") };
+        let hits = object["hits"].as_array().expect("hits");
+        let text = |hit: &'_ Value, field: &str| -> String {
+            hit[field].as_str().expect("a text").to_owned()
+        };
+        let texts: Vec<[String; 3]> =
+            hits.iter().map(|hit| ["room", "name", "text"].map(|field| text(hit, field))).collect();
+        let hits: Vec<ShownHit> = hits
+            .iter()
+            .zip(&texts)
+            .map(|(hit, [room, name, text])| {
+                let (id, time) = (hit["id"].as_u64().expect("an id"), hit["time"].as_u64());
+                ShownHit { room, id, name, text, time }
+            })
+            .collect();
+        let cursor = object["next"].as_u64();
+        self.next_page = search.judge(&hits, cursor.is_some(), &truth.disk).zip(cursor);
+    }
+
+    fn see_joined(&mut self, room: &str, object: &Value, ask: Option<Ask>, truth: &Truth) {
+        let (since, first) = match ask {
+            Some(Ask::Join { since, first, .. }) => (since, first),
             // By its URL.
-            None => None,
+            None => (None, 1),
             Some(ask) => panic!("{ask:?} is answered by {object}"),
         };
         let position = object["position"].as_u64().expect("a position");
         let place = self.places.entry(room.to_owned()).or_default();
+        let has_gap = object["gap"] == true;
         if let Some(since) = since {
-            assert_eq!(object["gap"], false, "all of {room} since {since} is kept");
+            let may_have_gap = since + 1 < truth.first_now(room);
+            assert!(!has_gap || may_have_gap, "all of {room} since {since} is kept");
             assert!(since <= position, "{since} of {room} was seen, and {position} is the last");
         }
         if place.is_in {
@@ -441,8 +538,8 @@ impl Program {
         place.end_replay();
         (place.is_in, place.asked) = (true, false);
         // Without a place where it was, nothing before the position is missed.
-        place.seen = Some(since.unwrap_or(position));
-        (place.live, place.tail) = (position, position + 1);
+        place.seen = Some(since.filter(|_| !has_gap).unwrap_or(position));
+        (place.live, place.tail, place.first) = (position, position + 1, first);
     }
 
     fn see_replay(&mut self, room: &str, object: &Value, truth: &mut Truth) {
@@ -453,7 +550,7 @@ impl Program {
             ids.windows(2).all(|pair| pair[0] + 1 == pair[1]),
             "a hole in the replay of {room}"
         );
-        assert_eq!(object["more"], first > 1, "whether there is more before {first} of {room}");
+        check_more(object, first, place.first, truth.first_now(room));
         let (next, end) = place.replay.unwrap_or((first, place.live));
         assert_eq!(first, next, "the replay of {room} goes on");
         assert!(last <= end, "a replay of {room} beyond its position");
@@ -489,29 +586,36 @@ impl Program {
         assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a hole in a page of {room}");
         let place = self.places.get_mut(room).expect("it is in");
         place.end_replay();
-        let live = place.live;
+        let (live, first_now) = (place.live, truth.first_now(room));
         match ask {
-            Some(Ask::Before { before, limit, live: was_live }) => {
+            Some(Ask::Before { before, limit, live: was_live, first: first_asked }) => {
                 assert!(ids.len() <= limit);
                 // What was said after the question has come by, and need not be in the answer.
                 let last = ids.last().copied().unwrap_or(0);
                 let may_be = before.saturating_sub(1).min(was_live)..before.min(live + 1).max(1);
+                let has_expired = last == 0 && may_be.start < first_now;
                 assert!(
-                    may_be.contains(&last),
+                    may_be.contains(&last) || has_expired,
                     "the page of {room} before {before} ends with {last}"
                 );
-                let first = ids.first().copied().unwrap_or(1);
-                assert_eq!(object["more"], first > 1, "more before {first} of {room}");
+                check_more(object, ids.first().copied().unwrap_or(1), first_asked, first_now);
             }
             Some(Ask::After { after, limit, .. }) => {
                 assert!(ids.len() <= limit);
                 let first = ids.first().copied().unwrap_or(after + 1);
-                assert_eq!(first, after + 1, "the page of {room} after {after}");
+                let has_expired = after < first && first <= first_now;
+                assert!(first == after + 1 || has_expired, "the page of {room} after {after}");
                 let last = ids.last().copied().unwrap_or(after);
-                assert!(object["more"] == true || last >= live, "{room} goes on after {last}");
-                assert!(!ids.is_empty() || after >= live, "{room} has more after {after}");
+                let is_gone = ids.is_empty() && live < first_now;
+                let is_whole = last >= live || is_gone;
+                assert!(object["more"] == true || is_whole, "{room} goes on after {last}");
+                assert!(
+                    !ids.is_empty() || after >= live || is_gone,
+                    "{room} has more after {after}"
+                );
                 place.is_asking = false;
                 if place.has_hole() && place.seen == Some(after) {
+                    let last = if is_gone { live } else { last };
                     place.seen = Some(last.min(place.tail - 1));
                 }
             }
@@ -519,7 +623,7 @@ impl Program {
         }
     }
 
-    fn see_error(&mut self, code: &str, ask: Option<Ask>) {
+    fn see_error(&mut self, code: &str, ask: Option<Ask>, truth: &Truth) {
         match (code, ask) {
             (
                 "room_refused" | "server_full" | "too_many_rooms" | "not_readable",
@@ -530,7 +634,8 @@ impl Program {
                 place.asked = false;
                 if code == "room_refused" {
                     // Nothing was said there, and another room has the look now.
-                    assert_eq!(place.seen.unwrap_or(0), 0, "{room} was spoken in, and is refused");
+                    let was_spoken_in = place.seen.unwrap_or(0) > 0;
+                    assert!(!was_spoken_in || truth.may_expire, "{room} is kept, and refused");
                     self.unsure.retain(|unsure| unsure.room != room);
                 }
             }
@@ -544,6 +649,10 @@ impl Program {
             }
             ("not_readable", Some(Ask::Before { .. } | Ask::Other))
             | ("not_stored", Some(Ask::Other)) => {}
+            ("search_slow" | "search_unavailable", Some(Ask::Search(search))) => {
+                search.judge_failed(&truth.disk);
+            }
+            ("no_such_room", Some(Ask::Search(search))) => search.judge_no_room(&truth.disk),
             // It has left meanwhile, in the same breath.
             (
                 "not_in_room" | "no_such_room",
@@ -553,6 +662,15 @@ impl Program {
             (_, None) => {}
             (code, ask) => panic!("program {}: {ask:?} is answered by {code}", self.number),
         }
+    }
+}
+
+/// More is offered if there is more before this message: of the first that there was when it was
+/// asked for, or of the first by now.
+fn check_more(object: &Value, first: u64, first_asked: u64, first_now: u64) {
+    match object["more"] == true {
+        true => assert!(first > first_asked, "nothing is before {first}: {object}"),
+        false => assert!(first <= first_now, "there is more before {first}: {object}"),
     }
 }
 

@@ -166,7 +166,9 @@ impl Mind<'_> {
                 line.extend(page.map(|page| format!(" {page}")));
                 (line, Ask::Who { room, after: 50 * (page.unwrap_or(1) - 1), limit: None })
             }
-            91..93 => ("/rooms".to_owned(), Ask::Rooms),
+            91 => ("/rooms".to_owned(), Ask::Rooms),
+            // Nothing is kept here.
+            92 => ("/search tea".to_owned(), Ask::Bad { code: "search_unavailable" }),
             93 => ("/help".to_owned(), Ask::Help),
             94 => ("/dance".to_owned(), Ask::Bad { code: "unknown_type" }),
             95 => ("/msg".to_owned(), Ask::Bad { code: "missing_field" }),
@@ -239,7 +241,11 @@ impl Mind<'_> {
                     Ask::Who { room, after, limit: Some(limit) },
                 )
             }
-            90..92 => (json!({ "type": "rooms" }), Ask::Rooms),
+            90 => (json!({ "type": "rooms" }), Ask::Rooms),
+            91 => (
+                json!({ "type": "search", "text": "tea" }),
+                Ask::Bad { code: "search_unavailable" },
+            ),
             92..95 => (json!({ "type": "typing" }), Ask::Typing { room }),
             95 => (json!({ "type": "dance" }), Ask::Bad { code: "unknown_type" }),
             96 => (json!({ "type": "say" }), Ask::Bad { code: "missing_field" }),

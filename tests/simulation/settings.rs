@@ -13,7 +13,7 @@ use fastrand::Rng;
 pub fn limits(rng: &mut Rng) -> ConnectionLimits {
     let outbox_mark_bytes = rng.usize(400..3000);
     // Not drawn by itself: all other draws stay what they are.
-    let hold_ms = if outbox_mark_bytes.is_multiple_of(2) { 100 } else { 160 };
+    let withhold_ms = if outbox_mark_bytes.is_multiple_of(2) { 100 } else { 160 };
     // Everybody has to go, or those who do not read, or nobody.
     let memory_bytes_max = match outbox_mark_bytes % 8 {
         0 | 1 => 6 * outbox_mark_bytes,
@@ -51,9 +51,9 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             linger_ms: rng.u64(100..1500),
             linger_sending_ms: rng.u64(1500..3000),
             // As in production, or no later than what is held is released.
-            greet_after_ms: hold_ms.max(160),
-            greet_after_remote_ms: hold_ms.max(160),
-            hold_ms,
+            greet_after_ms: withhold_ms.max(160),
+            greet_after_remote_ms: withhold_ms.max(160),
+            withhold_ms,
             head_ms: 500,
             keep_alive_ms: rng.u64(500..1200),
             ping_after_ms: rng.u64(400..1000),

@@ -47,6 +47,8 @@ pub struct Watch {
     /// The rooms that nobody holds up and where something waits all the same: since when, and for
     /// how many turns.
     pub idle: BTreeMap<String, (Millis, usize)>,
+    /// Who is owed more than the limit because much became durable at once, and since when.
+    pub flooded: BTreeMap<ClientId, Millis>,
     /// Prints all that happens.
     pub trace: bool,
 }
@@ -136,6 +138,35 @@ impl Watch {
         stuck.map(|(_, &id)| out.unsent_bytes(id)).max().unwrap_or(0)
     }
 
+    fn is_over_limit(&self, client: ClientId, out: &Delivery) -> bool {
+        out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes
+    }
+
+    /// Whether a client is owed more than anybody may be. Who was freed of so much at once has its
+    /// time to get below.
+    fn is_guilty(&self, client: ClientId, out: &Delivery) -> bool {
+        let since = self.flooded.get(&client);
+        let is_late = |since: &Millis| *since + self.limits.delivery.too_slow_ms <= out.now().ms;
+        self.is_over_limit(client, out) && since.is_none_or(is_late)
+    }
+
+    /// Of those who were within the limit `before` something was freed, some are over it now.
+    fn note_flooded(&mut self, before: &[ClientId], out: &Delivery) {
+        let flooded = before.iter().filter(|client| self.is_over_limit(**client, out));
+        let flooded: Vec<ClientId> = flooded.copied().collect();
+        for client in flooded {
+            self.flooded.entry(client).or_insert(out.now().ms);
+        }
+    }
+
+    /// Who has got below the limit is like all others.
+    fn forget_flooded(&mut self, out: &Delivery) {
+        let mut flooded = std::mem::take(&mut self.flooded);
+        let here: BTreeSet<ClientId> = self.ids.values().copied().collect();
+        flooded.retain(|client, _| here.contains(client) && self.is_over_limit(*client, out));
+        self.flooded = flooded;
+    }
+
     /// Tells the model what has been said since it was last told. Whether what `speaker` says now
     /// is among that.
     fn follow(&mut self, speaker: Option<usize>, out: &Delivery) -> bool {
@@ -209,7 +240,7 @@ impl Service for Watch {
             let link = &links[&number];
             let established_at = link.wire.borrow().established_at;
             assert!(
-                established_at.is_some_and(|at| at + self.limits.wire.hold_ms <= out.now().ms),
+                established_at.is_some_and(|at| at + self.limits.wire.withhold_ms <= out.now().ms),
                 "{client} is silent for a moment only"
             );
             assert!(link.wire.borrow().first.is_empty(), "{client} has said something");
@@ -226,8 +257,8 @@ impl Service for Watch {
     }
 
     fn stopped_listening(&mut self, client: ClientId, out: &mut Delivery) {
-        let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
-        self.model.borrow_mut().stopped_listening(number(client), is_over_limit, out.now());
+        let is_guilty = self.is_guilty(client, out);
+        self.model.borrow_mut().stopped_listening(number(client), is_guilty, out.now());
         self.chat.stopped_listening(client, out);
     }
 
@@ -373,7 +404,11 @@ impl Service for Watch {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
+        self.forget_flooded(out);
+        let within: Vec<ClientId> =
+            self.ids.values().copied().filter(|id| !self.is_over_limit(*id, out)).collect();
         let kept = self.store.stored(&self.links, !self.model.borrow().calm, out);
+        self.note_flooded(&within, out);
         if kept == Kept::Lost {
             self.model.borrow_mut().losing = true;
             if self.trace {
@@ -391,7 +426,7 @@ impl Service for Watch {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.ids.remove(&number(client));
-        let is_over_limit = out.unsent_bytes(client) > self.limits.delivery.outbox_max_bytes;
+        let is_guilty = self.is_guilty(client, out);
         // So much is held while clients are let go, and only then.
         let is_let_go = out.held_bytes() > self.limits.delivery.memory_bytes_max / 8 * 7;
         let held_by_stuck = self.held_by_stuck(out);
@@ -401,7 +436,7 @@ impl Service for Watch {
         drop(model);
         self.chat.closed(client, peer, out);
         self.follow(None, out);
-        self.model.borrow_mut().closed(number(client), is_over_limit, out.now());
+        self.model.borrow_mut().closed(number(client), is_guilty, out.now());
         self.compare(client, out);
     }
 }

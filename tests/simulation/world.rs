@@ -108,6 +108,7 @@ impl World {
             terminals: BTreeSet::new(),
             browsers: BTreeSet::new(),
             idle: BTreeMap::new(),
+            flooded: BTreeMap::new(),
             trace: env::var_os("SIMULATION_TRACE").is_some(),
         };
         // The big room has to stay big.

@@ -38,13 +38,14 @@ impl Chat {
         self.settle(cx, Coming { peer: cx.peer, room, refused: named.err() });
     }
 
-    /// Something was read for a client that has come.
-    pub(in crate::chat) fn go_on_arriving(
-        &mut self,
-        client: ClientId,
-        ticket: Ticket,
-        out: &mut Delivery,
-    ) {
+    /// Something was read for clients that have come, as long as they are here.
+    pub(in crate::chat) fn go_on_arriving(&mut self, ticket: Ticket, out: &mut Delivery) {
+        for client in self.arriving.remove(&ticket).unwrap_or_default() {
+            self.go_on_with(client, ticket, out);
+        }
+    }
+
+    fn go_on_with(&mut self, client: ClientId, ticket: Ticket, out: &mut Delivery) {
         if self.arrivals.get(&client).is_none_or(|arrival| arrival.ticket != ticket) {
             return;
         }
@@ -69,6 +70,7 @@ impl Chat {
         let settled = match (read, cx.dialect(), room) {
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
                 self.arrivals.insert(cx.client, Arrival { ticket, coming });
+                self.arriving.entry(ticket).or_default().push(cx.client);
                 return;
             }
             (Err(error), Dialect::Json, _) => Err(error),

@@ -204,10 +204,13 @@ impl Chat {
             }
             None => {
                 let before = before.unwrap_or(u64::MAX);
+                // A page that was read has one message more than is told, if there is one.
+                let first_read = read.as_ref().map(|lines| lines.first().map_or(0, |line| line.id));
+                let first_kept = room.first_id().max(first_read.unwrap_or(0));
                 let older = read.unwrap_or_else(|| lines(history.before(before, limit)));
                 let older = older.into_iter().filter(|line| line.id < before).collect();
                 let messages = newest(&page, older, u32::try_from(limit).unwrap_or(u32::MAX));
-                let more = messages.first().is_some_and(|line| line.id > room.first_id());
+                let more = messages.first().is_some_and(|line| line.id > first_kept);
                 (messages, more)
             }
         };

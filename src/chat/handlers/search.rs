@@ -12,20 +12,14 @@ use crate::store::search::query::{self, Query};
 use crate::store::{Found, Hit, SearchRequest, StoreError};
 
 impl Chat {
-    /// What a search waits for: the store, until that has answered. One that will be refused waits
-    /// for nothing.
+    /// Asks the store for what a search is for, and says what it waits for then. One that will be
+    /// refused waits for nothing.
     pub(in crate::chat) fn look_up(
         &mut self,
         cx: &Context<'_>,
         request: &Request<'_>,
     ) -> Option<Wait> {
         let Request::Search { text, room, before, limit } = request else { return None };
-        if self.questions.has_searched(cx.client) {
-            return None;
-        }
-        if let Some(ticket) = self.questions.search_waits(cx.client) {
-            return Some(Wait::Ticket(ticket));
-        }
         let (text, cursor) = self.searched(cx, text.as_deref(), *before).ok()?;
         let question = self.question(cx, &text, room.as_deref(), cursor, *limit).ok()?;
         self.ask(cx, question)
@@ -63,13 +57,12 @@ impl Chat {
         cursor: Option<u64>,
         limit: Option<u32>,
     ) -> Result<Question, RequestError> {
-        let query =
-            query::parse(text).map_err(|error| RequestError::of("search_refused", &error))?;
+        let query = match room {
+            None => query::parse(text),
+            Some(_) => query::parse_in_room(text),
+        };
+        let query = query.map_err(|error| RequestError::of("search_refused", &error))?;
         let Query { words, room: typed, from, before_ms, after_ms } = query;
-        if room.is_some() && typed.is_some() {
-            let error = query::QueryError::Twice("in");
-            return Err(RequestError::of("search_refused", &error));
-        }
         let room = match room.or(typed.as_deref()) {
             None => None,
             Some(typed) => Some(RoomName::parse(typed).map_err(|_| no_such_room(typed))?),

@@ -122,6 +122,9 @@ impl State {
             Event::Presence(presence) => self.apply_presence(by, presence),
             Event::Cached(Cached::Loaded(room)) => self.rooms.load(*room),
             Event::Cached(Cached::Unloaded { room }) => self.rooms.unload(room),
+            Event::Cached(Cached::Expired { room, first_id }) => {
+                self.rooms.forget_before(room, first_id);
+            }
         }
     }
 

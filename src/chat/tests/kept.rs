@@ -3,8 +3,11 @@
 #[path = "../../../tests/simulation/disk.rs"]
 mod disk;
 
-use super::stage::{JSON, Stage, Visit, settings};
+use proptest::prelude::*;
+
+use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::ChatSettings;
+use crate::chat::state::rooms::Room;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
 use crate::service::{Kept, Outcome, Service};
@@ -215,7 +218,8 @@ fn a_message_that_is_sent_again_is_said_once() {
     stage.forget();
     stage.say("web", say);
     assert_eq!(stage.objects("web"), first, "also of a server that was started anew");
-    assert_eq!(disk.rooms()["#dev"].messages.len(), 1);
+    let log = disk.log();
+    assert_eq!(log.said.iter().filter(|(_, room, _)| &**room == "#dev").count(), 1);
 }
 
 #[test]
@@ -338,5 +342,238 @@ fn help_says_that_history_is_kept() {
         stage.forget();
         stage.say("alice", "/help");
         assert_eq!(stage.hear("alice").iter().any(|line| line == notice), is_told);
+    }
+}
+
+#[test]
+fn many_who_come_to_a_room_at_once_have_it_read_once() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, settings());
+    stage.seat(&["alice"]);
+    stage.say("alice", "hello");
+    disk.crash(0);
+    let (store, mut loaded) = disk.start(0);
+    loaded.rooms.clear();
+    let mut stage = Stage::with_store(settings(), store, loaded);
+    let names: Vec<String> = (0..50).map(|number| format!("n{number}")).collect();
+    for name in &names {
+        stage.open(name, LINES, Visit { name: Some(name), room: None });
+    }
+    stage.leave("n0");
+    let jobs = stage.chat.take_jobs();
+    assert_eq!(jobs.len(), 1, "all wait for the same");
+    for job in jobs {
+        stage.chat.completed(job.ticket, (job.run)(), &mut stage.out);
+    }
+    assert_eq!(stage.chat.take_jobs().len(), 0);
+    let lobby = stage.chat.state().rooms().find("#lobby").expect("it has been read");
+    assert_eq!((lobby.member_count(), lobby.history.next_id()), (49, 2));
+    assert_eq!(stage.chat.held_bytes(), 0, "what was read is in the room now");
+    for name in &names[1..] {
+        let heard = stage.hear(name);
+        assert!(heard.iter().any(|line| line.ends_with("(1) alice: hello")), "{heard:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_read_once_for_all_who_wait_and_then_again() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, settings());
+    stage.seat(&["alice", "bob"]);
+    for request in ["/join #zoo", "a lion", "/leave #zoo"] {
+        stage.say("alice", request);
+    }
+    disk.crash(0);
+    let (store, mut loaded) = disk.start(0);
+    loaded.rooms.clear();
+    let mut stage = Stage::with_store(settings(), store, loaded);
+    stage.seat(&["alice", "bob"]);
+    disk.set_unreadable(true);
+    for is_readable in [false, true] {
+        disk.set_unreadable(!is_readable);
+        for name in ["alice", "bob"] {
+            let waits = stage.offer(name, b"/join #zoo");
+            assert!(matches!(waits, Outcome::Blocked(Wait::Ticket(_))), "{waits:?}");
+        }
+        let jobs = stage.chat.take_jobs();
+        assert_eq!(jobs.len(), 1);
+        for job in jobs {
+            stage.chat.completed(job.ticket, (job.run)(), &mut stage.out);
+        }
+        for name in ["alice", "bob"] {
+            assert_eq!(stage.offer(name, b"/join #zoo"), Outcome::Done);
+        }
+        let zoo = stage.chat.state().rooms().find("#zoo").map(Room::member_count);
+        assert_eq!(zoo, is_readable.then_some(2));
+        assert_eq!(stage.chat.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn the_lobby_stays_in_memory_and_is_no_room_too_many() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, tiny(1, 100));
+    stage.open("web", JSON, Visit { name: Some("web"), room: None });
+    stage.open("alice", LINES, Visit { name: Some("alice"), room: None });
+    stage.say("alice", "hello");
+    stage.leave("alice");
+    for room in ["#zoo", "#tea"] {
+        stage.say("web", &format!(r#"{{"type": "join", "room": "{room}"}}"#));
+        stage.say("web", &format!(r#"{{"type": "say", "room": "{room}", "text": "a lion"}}"#));
+        stage.say("web", &format!(r#"{{"type": "leave", "room": "{room}"}}"#));
+    }
+    let names: Vec<&str> = stage.chat.state().rooms().iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.contains(&"#lobby") && names.contains(&"#tea"), "{names:?}");
+    // Newcomers have nothing read.
+    stage.open("bob", LINES, Visit { name: Some("bob"), room: None });
+    assert_eq!(stage.chat.take_jobs().len(), 0);
+}
+
+#[test]
+fn what_has_expired_is_not_told_from_memory_and_not_offered() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, settings());
+    stage.seat(&["alice"]);
+    for text in ["one", "two", "three"] {
+        stage.say("alice", text);
+    }
+    disk.expire(1);
+    stage.forget();
+    stage.play(
+        r##"
+        +web json room=lobby
+        web< {"type": "welcome", "name": "_", "epoch": "_", "server": "_", "time": "_", "limits": "_"}
+        web< {"type": "joined", "room": "#lobby", "name": "_", "time": "_", "you": true, "position": 3, "gap": false, "members": 2, "topic": ""}
+        web< {"type": "history", "room": "#lobby", "messages": [{"id": 2, "time": "_", "name": "alice", "text": "two"}, {"id": 3, "time": "_", "name": "alice", "text": "three"}], "more": false, "replay": true}
+        alice< * guest-1 joined #lobby.
+        "##,
+    );
+    disk.expire(2);
+    stage.forget();
+    stage.play(
+        r##"
+        web> {"type": "history"}
+        web< {"type": "history", "room": "#lobby", "messages": [], "more": false}
+        web> {"type": "join", "room": "#lobby", "since": 1, "epoch": "of the data"}
+        web< {"type": "joined", "room": "#lobby", "name": "_", "time": "_", "you": true, "position": 3, "gap": true, "members": 2, "topic": ""}
+        alice> four
+        web< {"type": "said", "room": "#lobby", "id": 4, "time": "_", "name": "alice", "text": "four"}
+        "##,
+    );
+}
+
+#[test]
+fn what_expires_while_a_room_is_read_is_not_in_it() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, settings());
+    stage.seat(&["alice"]);
+    for text in ["one", "two", "three"] {
+        stage.say("alice", text);
+    }
+    disk.crash(0);
+    let (store, mut loaded) = disk.start(0);
+    loaded.rooms.clear();
+    let mut stage = Stage::with_store(settings(), store, loaded);
+    stage.open("alice", LINES, Visit { name: Some("alice"), room: None });
+    let read: Vec<_> =
+        stage.chat.take_jobs().into_iter().map(|it| (it.ticket, (it.run)())).collect();
+    disk.expire(2);
+    stage.chat.stored(&mut stage.out);
+    for (ticket, answer) in read {
+        stage.chat.completed(ticket, answer, &mut stage.out);
+    }
+    let room = stage.chat.state().rooms().find("#lobby").expect("it was read");
+    assert_eq!((room.first_id(), room.history.first_held(), room.history.next_id()), (3, 3, 4));
+}
+
+#[test]
+fn an_index_that_is_behind_finds_what_it_has() {
+    let disk = Disk::default();
+    let mut stage = start(&disk, settings());
+    stage.seat(&["alice"]);
+    stage.say("alice", "old tea");
+    disk.set_index_latency(1000);
+    assert_eq!(disk.log().indexed, 1);
+    stage.say("alice", "new tea");
+    stage.forget();
+    stage.play(
+        "
+        alice> /search te
+        alice< * Found 1 message (UTC):
+        alice< *   2026-11-22 13:05:09 #lobby (1) alice: old tea
+        ",
+    );
+    disk.pass(1000);
+    stage.play(
+        "
+        alice> /search te
+        alice< * Found 2 messages (UTC):
+        alice< *   2026-11-22 13:05:09 #lobby (1) alice: old tea
+        alice< *   2026-11-22 13:05:09 #lobby (2) alice: new tea
+        ",
+    );
+}
+
+/// What is done in a play of [`nobody_is_offered_a_page_with_nothing_on_it`].
+#[derive(Clone, Debug)]
+enum Step {
+    Say(usize),
+    Expire(usize),
+    Leave(usize),
+    Join(usize),
+    Page { room: usize, before: u64, limit: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let room = || 0..3_usize;
+    prop_oneof![
+        4 => room().prop_map(Step::Say),
+        1 => (1..6_usize).prop_map(Step::Expire),
+        1 => room().prop_map(Step::Leave),
+        2 => room().prop_map(Step::Join),
+        3 => (room(), 0..40_u64, 1..6_u64)
+            .prop_map(|(room, before, limit)| Step::Page { room, before, limit }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_offered_a_page_with_nothing_on_it(
+        steps in prop::collection::vec(step(), 1..80),
+        (rooms_max, messages_max) in (1..4_usize, 0..12_usize),
+    ) {
+        let disk = Disk::default();
+        let mut stage = start(&disk, tiny(rooms_max, messages_max));
+        stage.open("web", JSON, Visit { name: Some("web"), room: None });
+        let rooms = ["#lobby", "#tea", "#zoo"];
+        let ask = |stage: &mut Stage, request: String| -> Vec<serde_json::Value> {
+            stage.forget();
+            stage.say("web", &request);
+            stage.objects("web")
+        };
+        let page = |room: &str, before: u64, limit: u64| {
+            format!(r#"{{"type": "history", "room": "{room}", "before": {before}, "limit": {limit}}}"#)
+        };
+        for step in steps {
+            let request = match step {
+                Step::Say(room) => {
+                    format!(r#"{{"type": "say", "room": "{}", "text": "word"}}"#, rooms[room])
+                }
+                Step::Expire(count) => {
+                    disk.expire(count);
+                    continue;
+                }
+                Step::Leave(room) => format!(r#"{{"type": "leave", "room": "{}"}}"#, rooms[room]),
+                Step::Join(room) => format!(r#"{{"type": "join", "room": "{}"}}"#, rooms[room]),
+                Step::Page { room, before, limit } => page(rooms[room], before, limit),
+            };
+            let offered = ask(&mut stage, request).into_iter().find(|it| it["more"] == true);
+            let Some(offered) = offered else { continue };
+            let (room, first) = (offered["room"].as_str(), offered["messages"][0]["id"].as_u64());
+            let (room, first) = (room.expect("a room"), first.expect("an id"));
+            let told = ask(&mut stage, page(room, first, 5));
+            prop_assert!(told[0]["messages"][0]["id"].is_u64(), "{}: {:?}", offered, told);
+        }
     }
 }

@@ -150,6 +150,20 @@ fn a_program_gets_the_newest_first_and_where_the_next_page_begins() {
 }
 
 #[test]
+fn with_a_room_there_need_not_be_any_words() {
+    let mut search = Search::new(settings());
+    search.stage.open("web", JSON, Visit { name: Some("web"), room: None });
+    search.stage.hear("web");
+    for text in ["", "before:2026-11-01"] {
+        let request = format!(r##"{{"type":"search","text":"{text}","room":"#old"}}"##);
+        search.search("web", &request, Ok(Found::default()));
+        let asked = search.last_asked();
+        assert_eq!((&*asked.words, asked.rooms), ("", Some(vec![7])));
+        assert_eq!(asked.before_ms.is_some(), !text.is_empty());
+    }
+}
+
+#[test]
 fn what_cannot_be_searched_for_is_refused_at_once() {
     let mut search = Search::new(settings());
     search.stage.open("web", JSON, Visit { name: Some("web"), room: None });
@@ -244,4 +258,20 @@ fn what_was_found_and_not_told_is_held() {
     let held = search.stage.chat.held_bytes();
     assert!(held > 20, "{held}");
     assert_eq!(search.stage.chat.held_bytes_of(search.stage.id("alice")), held);
+}
+
+#[test]
+fn memory_is_asked_for_before_it_is_looked_up_and_not_again() {
+    let mut search = Search::new(settings());
+    search.stage.seat(&["alice"]);
+    search.stage.out.set_service_bytes(usize::MAX / 8 * 7);
+    assert_eq!(search.stage.offer("alice", b"/search a"), Outcome::Blocked(Wait::Memory));
+    search.stage.out.set_service_bytes(0);
+    search.will_find(Ok(Found::default()));
+    let waits = search.stage.offer("alice", b"/search a");
+    assert!(matches!(waits, Outcome::Blocked(Wait::Ticket(_))), "{waits:?}");
+    search.stage.out.set_service_bytes(usize::MAX / 8 * 7);
+    assert_eq!(search.stage.offer("alice", b"/search a"), waits);
+    search.work();
+    assert_eq!(search.stage.offer("alice", b"/search a"), Outcome::Done);
 }

@@ -976,7 +976,7 @@ fn draining_waits_for_an_answer_that_is_being_read() {
 fn a_client_that_has_not_shown_what_it_speaks_holds_nobody_up() {
     let settings = ServerSettings {
         limits: ConnectionLimits {
-            wire: Timeouts { hold_ms: 60_000, ..Timeouts::default() },
+            wire: Timeouts { withhold_ms: 60_000, ..Timeouts::default() },
             ..limits()
         },
         protocols: Protocols::Auto,

@@ -149,6 +149,18 @@ impl SearchFiles {
         }
     }
 
+    /// Room in the index that the next messages take before it grows, in bytes.
+    pub fn free_bytes(&self) -> u64 {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let free = Connection::open_with_flags(&self.index, flags).and_then(|connection| {
+            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+            let (pages, bytes): (u64, u64) = (pragma("freelist_count")?, pragma("page_size")?);
+            Ok(pages * bytes)
+        });
+        // One that is being made, or made anew, has none.
+        free.unwrap_or(0)
+    }
+
     fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(&self.index, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;

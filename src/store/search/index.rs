@@ -74,6 +74,12 @@ impl Follower {
         self.0.newest.fetch_max(newest, Ordering::AcqRel);
         self.0.wake();
     }
+
+    /// The newest message that is known of, and that is indexed.
+    pub fn progress(&self) -> (u64, u64) {
+        let indexed = self.0.indexed.load(Ordering::Acquire);
+        (self.0.newest.load(Ordering::Acquire), indexed)
+    }
 }
 
 /// The index and its thread, which ends when this is dropped.

@@ -64,6 +64,21 @@ fn example(filter: &str) -> &'static str {
 /// # Errors
 /// A filter that makes no sense, or nothing to search for.
 pub fn parse(typed: &str) -> Result<Query, QueryError> {
+    read(typed, false)
+}
+
+/// Reads what was typed to search in a room that is named elsewhere.
+///
+/// # Errors
+/// A filter that makes no sense, another room, or words in which there is nothing to search for.
+pub fn parse_in_room(typed: &str) -> Result<Query, QueryError> {
+    match read(typed, true)? {
+        Query { room: Some(_), .. } => Err(QueryError::Twice("in")),
+        query => Ok(query),
+    }
+}
+
+fn read(typed: &str, has_room: bool) -> Result<Query, QueryError> {
     let mut query = Query::default();
     for item in items(typed) {
         match item.filter() {
@@ -79,7 +94,7 @@ pub fn parse(typed: &str) -> Result<Query, QueryError> {
         return Err(QueryError::TooLong);
     }
     let has_terms = items(&query.words).any(|item| item.terms().is_some());
-    let has_filter = query.room.is_some() || query.from.is_some();
+    let has_filter = has_room || query.room.is_some() || query.from.is_some();
     if has_terms || query.words.is_empty() && has_filter {
         return Ok(query);
     }

@@ -109,9 +109,12 @@ impl Database {
 
     fn forget_oldest(&mut self, before_ms: u64) -> rusqlite::Result<usize> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let forgotten = forget_messages(&step, before_ms)?;
+        let (forgotten, first_ids) = forget_messages(&step, before_ms)?;
         forget_keys(&step)?;
         step.commit()?;
+        if forgotten > 0 {
+            self.shared.add_expired(first_ids);
+        }
         Ok(forgotten)
     }
 }
@@ -234,8 +237,12 @@ fn update_rooms(step: &Transaction<'_>, said: &HashMap<u64, Said>) -> rusqlite::
 }
 
 /// The oldest messages, as long as they are older than that. Only from the beginning on, so that
-/// ids have no holes though the host's clock may have been set back.
-fn forget_messages(step: &Transaction<'_>, before_ms: u64) -> rusqlite::Result<usize> {
+/// ids have no holes though the host's clock may have been set back. Returns how many, and the first
+/// ids that are left of their rooms.
+fn forget_messages(
+    step: &Transaction<'_>,
+    before_ms: u64,
+) -> rusqlite::Result<(usize, HashMap<u64, u64>)> {
     let mut first_ids: HashMap<u64, u64> = HashMap::new();
     let (mut count, mut last_n) = (0, 0);
     {
@@ -252,15 +259,15 @@ fn forget_messages(step: &Transaction<'_>, before_ms: u64) -> rusqlite::Result<u
         }
     }
     if count == 0 {
-        return Ok(0);
+        return Ok((0, first_ids));
     }
     step.prepare_cached("DELETE FROM messages WHERE n <= ?1")?.execute([last_n])?;
     Meta::NumbersUsed.raise(step, last_n)?;
     let mut update = step.prepare_cached("UPDATE rooms SET first_id = ?2 WHERE room = ?1")?;
-    for (room, first_id) in first_ids {
+    for (room, first_id) in &first_ids {
         update.execute(params![room, first_id])?;
     }
-    Ok(count)
+    Ok((count, first_ids))
 }
 
 /// The keys that no chat is told of any more.

@@ -12,9 +12,11 @@ use log::{error, info, warn};
 use rusqlite::Connection;
 
 use super::database::checkpoint;
+use super::lag::{Lag, LagWatch};
 use super::shared::{Refusal, Shared};
 use super::writer::{Command, Failure};
 use super::{StoreSettings, system};
+use crate::store::search::file::SearchFiles;
 
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
 const BUSY_STEP: Duration = Duration::from_millis(100);
@@ -39,6 +41,7 @@ pub struct Maintenance {
     pub nudged: Receiver<()>,
     has_warned: bool,
     expired_at: Option<Instant>,
+    lag: LagWatch,
 }
 
 impl Maintenance {
@@ -59,6 +62,7 @@ impl Maintenance {
             nudged,
             has_warned: false,
             expired_at: None,
+            lag: LagWatch::default(),
         }
     }
 
@@ -85,6 +89,7 @@ impl Maintenance {
 
     fn look(&mut self) {
         self.look_at_room();
+        self.look_at_index();
         if self.shared.journal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             let moved = checkpoint(&self.connection, &self.shared, "PASSIVE");
             if let Err(Failure::Sync(why)) = moved.map_err(Failure::from) {
@@ -134,12 +139,29 @@ impl Maintenance {
         self.has_warned = is_near;
     }
 
-    /// What the file would have if the journal were empty. Pages that hold nothing any more are
-    /// used before the file grows.
+    fn look_at_index(&mut self) {
+        let Some((newest, indexed)) = self.shared.followed() else { return };
+        match self.lag.look(newest, indexed, Instant::now()) {
+            Some(Lag::Behind { messages, wait }) => warn!(
+                "the search index is behind: {messages} messages cannot be found yet, one of them \
+                 for {} s",
+                wait.as_secs()
+            ),
+            Some(Lag::CaughtUp) => info!("the search index has caught up"),
+            None => {}
+        }
+    }
+
+    /// What the directory has, with the index, the journals and old copies, but for pages that hold
+    /// nothing any more: they are used before a file grows.
     fn used_bytes(&self) -> rusqlite::Result<u64> {
-        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-        let pages = pragma("PRAGMA page_count")?;
-        Ok((pages - pragma("PRAGMA freelist_count")?) * u64::from(super::PAGE_BYTES))
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        let has = system::bytes_in(directory).unwrap_or(0);
+        let index = SearchFiles::beside(&self.file, "").free_bytes();
+        let pages =
+            |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        let free = pages("freelist_count")? * pages("page_size")?;
+        Ok(has.saturating_sub(free + index))
     }
 
     /// Has the writer forget what is too old, a little at a time.

@@ -13,6 +13,7 @@
 
 mod database;
 mod directory;
+mod lag;
 mod load;
 mod maintenance;
 mod open;
@@ -43,7 +44,7 @@ use writer::{Command, Group};
 
 use crate::ids::GroupId;
 use crate::store::search::SearchIndex;
-use crate::store::{Change, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
+use crate::store::{Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
 
 /// SQLite's default.
 const PAGE_BYTES: u32 = 4096;
@@ -166,6 +167,10 @@ impl Store for SqliteStore {
 
     fn space(&self) -> Space {
         self.shared.space()
+    }
+
+    fn take_expired(&mut self) -> Vec<Expired> {
+        self.shared.take_expired()
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

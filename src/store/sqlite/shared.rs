@@ -1,11 +1,12 @@
 //! What the threads of a store tell each other without waiting.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::ids::GroupId;
 use crate::store::search::Follower;
-use crate::store::{Progress, Space, Wake};
+use crate::store::{Expired, Progress, Space, Wake};
 
 /// Why nothing is to be recorded; several at once are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub struct Shared {
     /// Held by the one who makes a checkpoint.
     pub checkpoint: Mutex<()>,
     wake: OnceLock<Wake>,
+    /// The first ids that are kept of rooms of which something has expired, for the chat to take.
+    expired: Mutex<BTreeMap<u64, u64>>,
+    has_expired: AtomicBool,
     /// Indexes what is committed.
     follower: OnceLock<Follower>,
 }
@@ -52,6 +56,28 @@ impl Shared {
         if let Some(follower) = self.follower.get() {
             follower.committed(newest);
         }
+    }
+
+    /// The newest message that is kept, and that can be searched for.
+    pub fn followed(&self) -> Option<(u64, u64)> {
+        self.follower.get().map(Follower::progress)
+    }
+
+    /// What was said in these rooms before these messages is kept no longer.
+    pub fn add_expired(&self, first_ids: impl IntoIterator<Item = (u64, u64)>) {
+        self.expired.lock().unwrap_or_else(PoisonError::into_inner).extend(first_ids);
+        self.has_expired.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub fn take_expired(&self) -> Vec<Expired> {
+        if !self.has_expired.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.has_expired.store(false, Ordering::Release);
+        let mut expired = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
+        let expired = std::mem::take(&mut *expired).into_iter();
+        expired.map(|(room, first_id)| Expired { room, first_id }).collect()
     }
 
     pub fn progress(&self) -> Progress {

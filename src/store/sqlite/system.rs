@@ -12,6 +12,15 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// What the files of a directory have together, in bytes. One that goes meanwhile has nothing.
+pub fn bytes_in(directory: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        bytes += entry?.metadata().map_or(0, |of_file| of_file.len());
+    }
+    Ok(bytes)
+}
+
 /// Another text at each start of the machine (Linux); empty where nothing tells starts apart.
 pub fn boot_id() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

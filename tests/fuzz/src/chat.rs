@@ -94,7 +94,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
         wire: Timeouts {
             greet_after_ms: 160,
             greet_after_remote_ms: 160,
-            hold_ms: 100,
+            withhold_ms: 100,
             head_ms: 500,
             keep_alive_ms: 1500,
             ping_after_ms: 700,

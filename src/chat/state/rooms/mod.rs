@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use crate::chat::LOBBY;
 use crate::chat::ids::RoomId;
 use crate::chat::name::{Index, RoomName};
 use crate::chat::record::LoadedRoom;
@@ -188,12 +189,20 @@ impl Rooms {
 
     /// Whether another room would be one too many.
     pub fn is_full(&self) -> bool {
-        self.count() >= self.limits.rooms_max
+        let stays = self.find(LOBBY).is_some_and(|room| self.stays(room));
+        self.count() - usize::from(stays) >= self.limits.rooms_max
     }
 
     /// The room that can best be done without: deserted for longest.
     pub fn most_vacant(&self) -> Option<RoomId> {
-        self.vacant.first().map(|&(_, id)| id)
+        let stays = |id: RoomId| self.get(id).is_some_and(|room| self.stays(room));
+        self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
+    }
+
+    /// Whether a room stays in memory though nobody is in it. What newcomers are put into would be
+    /// read from the store again with each of them.
+    fn stays(&self, room: &Room) -> bool {
+        self.has_store && room.vacant_since.is_some() && room.name.key() == LOBBY
     }
 
     /// Whether the histories together are over their limit.
@@ -343,6 +352,16 @@ impl Rooms {
     /// Forgets all but the last messages of a room.
     pub(super) fn cut(&mut self, id: RoomId, messages_kept: usize) {
         self.change_history(id, |history| history.keep_last(messages_kept));
+    }
+
+    /// A store has forgotten what was said before this message.
+    pub(super) fn forget_before(&mut self, id: RoomId, first_id: u64) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let next_id = room.history.next_id();
+        let first_id = first_id.min(next_id);
+        room.kept_from = room.kept_from.map(|from| from.max(first_id));
+        let left = usize::try_from(next_id - first_id).unwrap_or(usize::MAX);
+        self.change_history(id, |history| history.keep_last(left));
     }
 
     fn change_history(&mut self, id: RoomId, change: impl FnOnce(&mut History)) {

@@ -253,7 +253,7 @@ fn a_request_that_waits_for_its_turn_is_not_late() {
     sim.settle();
     let page = sim.connect(PLENTY);
     for _ in 0..20 {
-        sim.now.ms += limits().wire.hold_ms / 10;
+        sim.now.ms += limits().wire.withhold_ms / 10;
         talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
         sim.short_turn(5);
     }
@@ -261,7 +261,7 @@ fn a_request_that_waits_for_its_turn_is_not_late() {
     let page = sim.connect(PLENTY);
     talkers.iter().for_each(|peer| sim.send(peer, "more\n"));
     sim.send(&page, GET);
-    sim.now.ms += limits().wire.hold_ms;
+    sim.now.ms += limits().wire.withhold_ms;
     sim.short_turn(1);
     sim.settle();
     assert!(page.output().starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.output());
