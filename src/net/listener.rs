@@ -16,6 +16,7 @@ use crate::net::clock::Budget;
 use crate::net::metrics::NetMetrics;
 use crate::net::rejection::Rejections;
 use crate::net::stream::Socket;
+use crate::net::tls::MaybeTls;
 use crate::server::Server;
 use crate::server::admission::Rejection;
 use crate::service::Service;
@@ -122,7 +123,7 @@ impl Listener {
     /// enough. One connection's failure is its own: the listener goes on.
     pub fn accept<A: Service>(
         &mut self,
-        server: &mut Server<Socket, A>,
+        server: &mut Server<MaybeTls, A>,
         metrics: &mut NetMetrics,
         now: Now,
     ) {
@@ -153,7 +154,7 @@ impl Listener {
     pub fn register_new<A: Service>(
         &mut self,
         registry: &Registry,
-        server: &mut Server<Socket, A>,
+        server: &mut Server<MaybeTls, A>,
         metrics: &mut NetMetrics,
     ) {
         for key in self.new.drain(..) {
@@ -178,7 +179,7 @@ impl Listener {
         &mut self,
         stream: Socket,
         peer: SocketAddr,
-        server: &mut Server<Socket, A>,
+        server: &mut Server<MaybeTls, A>,
         metrics: &mut NetMetrics,
         now: Now,
     ) {
@@ -198,7 +199,7 @@ impl Listener {
         }
         metrics.accepted += 1;
         info!("Peer address: {peer}");
-        let key = server.accept(stream, peer, now);
+        let key = server.accept(stream.into(), peer, now);
         // Its first bytes have mostly come along.
         server.readable(key);
         self.new.push(key);

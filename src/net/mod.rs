@@ -1,6 +1,7 @@
 //! The only code that touches the system: sockets, clocks, signals, threads.
 
 mod alarm;
+mod challenges;
 pub mod clock;
 pub mod event_loop;
 mod listener;
@@ -11,5 +12,6 @@ mod rejection;
 mod signals;
 pub mod stdout;
 pub mod stream;
+pub mod tls;
 mod trim;
 mod worker;

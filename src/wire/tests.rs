@@ -106,8 +106,8 @@ fn what_has_been_sent_something_cannot_become_http() {
 #[test]
 fn only_words_make_a_line_of_what_ends_undecided() {
     let wire = Wire::new(LineMode::Telnet, 0);
-    assert_eq!(wire.decide_at_end(b"\r\n \r"), Decision::NeedMore);
-    assert_eq!(wire.decide_at_end(b"bye"), Decision::Lines);
+    assert_eq!(wire.decide_at_end(b"\r\n \r", &text()), Decision::NeedMore);
+    assert_eq!(wire.decide_at_end(b"bye", &text()), Decision::Lines);
 }
 
 #[test]
