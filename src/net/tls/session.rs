@@ -24,6 +24,9 @@ const READ_BYTES_MAX: usize = 32 * 1024;
 /// What sealing adds to a record, with room to spare; for a first guess.
 const SEAL_BYTES: usize = 64;
 
+/// A fatal alert, decode_error (RFC 8446, 6.2), in a record that every version reads.
+const DECODE_ERROR: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x32];
+
 /// Where records are decrypted: an idle client has no buffer of its own.
 pub struct Scratch(Box<[u8]>);
 
@@ -302,12 +305,16 @@ impl Session {
         }
     }
 
-    /// Tells the peer what it did wrong, if its socket takes that at once.
+    /// Tells the peer that it did something wrong, if its socket takes that at once.
     fn send_alert<S: Write>(&mut self, rest: &mut [u8], socket: &mut S) {
+        let is_plain = self.connection.is_handshaking() && self.output.is_empty();
         if let Ok(ConnectionState::EncodeTlsData(data)) =
             self.connection.process_tls_records(rest).state
         {
             encode(data, &mut self.output);
+        } else if is_plain {
+            // The library has no alert for a message that claims too much.
+            self.output.bytes.extend_from_slice(&DECODE_ERROR);
         }
         let _: io::Result<()> = self.flush(socket);
     }
