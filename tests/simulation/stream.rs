@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
 
+use chat_server::server::protection::BeginTls;
 use chat_server::server::stream::Stream;
 use fastrand::Rng;
 
@@ -21,7 +22,14 @@ pub struct Faults {
     pub buffer_bytes_max: usize,
     /// A stream is asked so often before it is established, at most.
     pub establish_calls_max: u32,
+    /// Clients of a thousand that speak TLS.
+    pub tls: u32,
 }
+
+/// The longest handshake, in bytes.
+const HELLO_BYTES_MAX: usize = 200;
+/// What is decrypted at once, in bytes.
+const RECORD_BYTES_MAX: usize = 300;
 
 /// One connection as the simulation sees it. It keeps the contract of [`Stream`].
 #[derive(Debug)]
@@ -45,6 +53,14 @@ pub struct Wire {
     pub breaks_at_write: bool,
     /// Asked so often, it is established.
     establish_calls: u32,
+    /// The same, once it has turned out to speak TLS.
+    handshake_calls: u32,
+    /// How much of its handshake is still to come.
+    hello_bytes: usize,
+    /// What its stream has taken from the kernel and the server has not read, if it speaks TLS.
+    inside: Option<VecDeque<u8>>,
+    /// The end is behind that.
+    inside_ended: bool,
     /// The next step of that is on its way.
     shakes_hands: bool,
     pub established_at: Option<u64>,
@@ -77,8 +93,18 @@ pub struct Wire {
 impl Wire {
     pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
         let mut rng = Rng::with_seed(seed);
-        Wire {
-            establish_calls: rng.u32(0..=faults.establish_calls_max),
+        // From numbers of its own, so that the others stay what they are.
+        let mut own = Rng::with_seed(!seed);
+        let speaks_tls = own.u32(0..1000) < faults.tls;
+        let hello_bytes = if speaks_tls { own.usize(3..=HELLO_BYTES_MAX) } else { 0 };
+        let calls = rng.u32(0..=faults.establish_calls_max);
+        let (establish_calls, handshake_calls) = if speaks_tls { (0, calls) } else { (calls, 0) };
+        let mut wire = Wire {
+            establish_calls,
+            handshake_calls,
+            hello_bytes,
+            inside: None,
+            inside_ended: false,
             shakes_hands: false,
             established_at: None,
             buffer: VecDeque::new(),
@@ -107,7 +133,14 @@ impl Wire {
             // Every new socket is reported writable once.
             writable: true,
             ended: false,
+        };
+        if speaks_tls {
+            wire.uplink.extend([0x16, 0x03, 0x01]);
+            wire.uplink.resize(hello_bytes, 0);
+            // It says so at once.
+            wire.arrive(own.usize(3..=hello_bytes));
         }
+        wire
     }
 
     fn chance(&mut self, of_thousand: u32) -> bool {
@@ -135,7 +168,11 @@ impl Wire {
         self.readable |= count > 0;
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
-            self.ended = true;
+            // TLS can say it by itself, and its connection stays.
+            match self.inside.is_some() && self.rng.bool() {
+                true => self.readable = true,
+                false => self.ended = true,
+            }
         }
     }
 
@@ -188,7 +225,8 @@ impl Wire {
     }
 
     pub fn unread_by_server(&self) -> usize {
-        self.uplink.len() + self.input.len()
+        let inside = self.inside.as_ref().map_or(0, VecDeque::len);
+        self.uplink.len() + self.input.len() + inside
     }
 
     /// What the server's kernel takes of so many bytes.
@@ -244,15 +282,24 @@ impl Read for Near {
             let count = wire.rng.usize(0..200);
             wire.arrive(count);
         }
-        if wire.input.is_empty() {
+        let wire = &mut *wire;
+        if let Some(inside) = &mut wire.inside {
+            // The kernel will not report that again.
+            inside.extend(wire.input.drain(..));
+            wire.inside_ended = wire.input_ended;
+        }
+        let most =
+            wire.inside.as_ref().map_or(usize::MAX, |_| wire.rng.usize(1..=RECORD_BYTES_MAX));
+        let input = wire.inside.as_mut().unwrap_or(&mut wire.input);
+        if input.is_empty() {
             return match (wire.reset, wire.input_ended) {
                 (true, _) => Err(ErrorKind::ConnectionReset.into()),
                 (_, true) => Ok(0),
                 _ => Err(ErrorKind::WouldBlock.into()),
             };
         }
-        let count = buffer.len().min(wire.input.len());
-        for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
+        let count = buffer.len().min(input.len()).min(most);
+        for (to, from) in buffer.iter_mut().zip(input.drain(..count)) {
             *to = from;
         }
         wire.read += count;
@@ -321,11 +368,28 @@ impl Stream for Near {
         !self.0.borrow().buffer.is_empty()
     }
 
+    fn holds_input(&self) -> bool {
+        let wire = self.0.borrow();
+        wire.inside_ended || wire.inside.as_ref().is_some_and(|inside| !inside.is_empty())
+    }
+
+    fn is_protected(&self) -> bool {
+        self.0.borrow().inside.is_some()
+    }
+
     fn is_established(&mut self) -> io::Result<bool> {
         let mut wire = self.0.borrow_mut();
         wire.interrupt()?;
         if wire.reset {
             return Err(ErrorKind::ConnectionReset.into());
+        }
+        if wire.inside.is_some() && wire.hello_bytes > 0 {
+            let count = wire.hello_bytes.min(wire.input.len());
+            wire.input.drain(..count);
+            wire.hello_bytes -= count;
+            if wire.hello_bytes > 0 {
+                return Ok(false);
+            }
         }
         if wire.establish_calls > 0 {
             wire.establish_calls -= 1;
@@ -334,6 +398,26 @@ impl Stream for Near {
         }
         wire.established_at = Some(wire.clock.get());
         Ok(true)
+    }
+}
+
+/// TLS as far as a server notices it.
+#[derive(Debug)]
+pub struct Handshakes;
+
+impl BeginTls<Near> for Handshakes {
+    fn begin(&mut self, stream: &mut Near, received: &[u8]) -> io::Result<()> {
+        let mut wire = stream.0.borrow_mut();
+        assert!(wire.hello_bytes > 0 && wire.inside.is_none(), "nobody has begun with TLS");
+        assert_eq!(wire.read, received.len(), "what was read is handed over");
+        assert_eq!(wire.written, 0, "a client of TLS was sent something before");
+        let count = wire.hello_bytes.min(received.len());
+        wire.hello_bytes -= count;
+        wire.inside = Some(received[count..].iter().copied().collect());
+        (wire.read, wire.established_at) = (0, None);
+        wire.first.clear();
+        wire.establish_calls = wire.handshake_calls;
+        Ok(())
     }
 }
 
