@@ -498,6 +498,48 @@ fn a_reader_that_pauses_gets_everything() {
     }
 }
 
+/// What the server's process has for itself, in KiB.
+#[cfg(target_os = "linux")]
+fn private_kib(server: &Server) -> i64 {
+    let path = format!("/proc/{}/smaps_rollup", server.pid());
+    let map = fs::read_to_string(path).expect("Linux has it");
+    let line = map.lines().find(|line| line.starts_with("Private_Dirty:")).expect("it is there");
+    line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_client_costs_at_most_4_kib_more_than_a_plain_one() {
+    const CLIENTS: i64 = 500;
+    let pair = Pair::new();
+    let server = pair.server(&[]);
+    // What the first ones leave behind is not theirs.
+    let warm: Vec<Tls> = (0..30).map(|_| pair.connect(&server)).collect();
+    for mut tls in warm {
+        expect_echo(&mut tls, "hello\n");
+    }
+    server.connect().expect_echo(b"hello\n");
+    std::thread::sleep(Duration::from_secs(3));
+    let before = private_kib(&server);
+    let clients: Vec<Tls> = (0..CLIENTS)
+        .map(|_| {
+            let mut tls = pair.connect(&server);
+            expect_echo(&mut tls, "hello\n");
+            tls
+        })
+        .collect();
+    // It gives back what it does not need in a quiet moment.
+    let mut least = i64::MAX;
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(500));
+        least = least.min((private_kib(&server) - before) * 1024 / CLIENTS);
+    }
+    println!("{least} bytes a client");
+    // A plain one has some 240.
+    assert!(least <= 4096 + 240, "{least} bytes a client");
+    drop(clients);
+}
+
 #[test]
 fn half_handshakes_do_not_keep_those_who_talk_waiting() {
     let pair = Pair::new();

@@ -11,7 +11,8 @@ use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::Service;
 use fastrand::Rng;
 
-use crate::stream::{Faults, Handshakes, Near, Wire};
+use crate::handshakes::Handshakes;
+use crate::stream::{Faults, Near, Wire};
 
 /// After so many turns without anything new from outside, the loop spins.
 const TURNS_MAX: usize = 20_000;

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
 
-use chat_server::server::protection::BeginTls;
 use chat_server::server::stream::Stream;
 use fastrand::Rng;
 
@@ -53,12 +52,10 @@ pub struct Wire {
     pub breaks_at_write: bool,
     /// Asked so often, it is established.
     establish_calls: u32,
-    /// The same, once it has turned out to speak TLS.
-    handshake_calls: u32,
     /// How much of its handshake is still to come.
-    hello_bytes: usize,
+    pub hello_bytes: usize,
     /// What its stream has taken from the kernel and the server has not read, if it speaks TLS.
-    inside: Option<VecDeque<u8>>,
+    pub inside: Option<VecDeque<u8>>,
     /// The end is behind that.
     inside_ended: bool,
     /// The next step of that is on its way.
@@ -97,11 +94,8 @@ impl Wire {
         let mut own = Rng::with_seed(!seed);
         let speaks_tls = own.u32(0..1000) < faults.tls;
         let hello_bytes = if speaks_tls { own.usize(3..=HELLO_BYTES_MAX) } else { 0 };
-        let calls = rng.u32(0..=faults.establish_calls_max);
-        let (establish_calls, handshake_calls) = if speaks_tls { (0, calls) } else { (calls, 0) };
         let mut wire = Wire {
-            establish_calls,
-            handshake_calls,
+            establish_calls: rng.u32(0..=faults.establish_calls_max),
             hello_bytes,
             inside: None,
             inside_ended: false,
@@ -391,33 +385,15 @@ impl Stream for Near {
                 return Ok(false);
             }
         }
-        if wire.establish_calls > 0 {
+        // Before TLS it is at once.
+        let is_tcp = wire.hello_bytes > 0;
+        if wire.establish_calls > 0 && !is_tcp {
             wire.establish_calls -= 1;
             wire.shakes_hands = true;
             return Ok(false);
         }
         wire.established_at = Some(wire.clock.get());
         Ok(true)
-    }
-}
-
-/// TLS as far as a server notices it.
-#[derive(Debug)]
-pub struct Handshakes;
-
-impl BeginTls<Near> for Handshakes {
-    fn begin(&mut self, stream: &mut Near, received: &[u8]) -> io::Result<()> {
-        let mut wire = stream.0.borrow_mut();
-        assert!(wire.hello_bytes > 0 && wire.inside.is_none(), "nobody has begun with TLS");
-        assert_eq!(wire.read, received.len(), "what was read is handed over");
-        assert_eq!(wire.written, 0, "a client of TLS was sent something before");
-        let count = wire.hello_bytes.min(received.len());
-        wire.hello_bytes -= count;
-        wire.inside = Some(received[count..].iter().copied().collect());
-        (wire.read, wire.established_at) = (0, None);
-        wire.first.clear();
-        wire.establish_calls = wire.handshake_calls;
-        Ok(())
     }
 }
 
