@@ -177,6 +177,17 @@ fn silence_is_held_and_then_greeted() {
 }
 
 #[test]
+fn a_timeout_that_was_set_before_tls_means_nothing() {
+    let mut wire = Wire::new(LineMode::Telnet, 1000);
+    assert_eq!(on(&mut wire, Timer::Silence, 1299, b"", false), Elapsed::Nothing);
+    let held = Elapsed::Held { greet_at: 13_000 };
+    assert_eq!(on(&mut wire, Timer::Silence, 1300, b"", false), held);
+    assert_eq!(on(&mut wire, Timer::Silence, 12_000, b"", false), Elapsed::Nothing);
+    assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Silent);
+    assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Nothing, "greeted once");
+}
+
+#[test]
 fn a_head_has_its_time_and_the_next_request_has_more() {
     let mut wire = http(0);
     assert_eq!(wire.next_timeout(&Timeouts::default()), Some((10_000, Timer::Head)));
