@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::Server;
 use super::stream::Stream;
 use crate::ids::ClientId;
+use crate::memory::MemoryAccount;
 use crate::server::admission::is_local;
 use crate::server::timers::Due;
 use crate::service::Service;
@@ -19,11 +20,12 @@ use crate::wire::detect::Foreign;
 /// Has streams go on with TLS.
 pub trait BeginTls<S>: Debug {
     /// Puts TLS on a stream that has carried these bytes, the first of a handshake. It has to be
-    /// established anew then.
+    /// established anew then. What it holds from then on counts in this account.
     ///
     /// # Errors
     /// It cannot be had; the connection is over.
-    fn begin(&mut self, stream: &mut S, received: &[u8]) -> io::Result<()>;
+    fn begin(&mut self, stream: &mut S, received: &[u8], account: &MemoryAccount)
+    -> io::Result<()>;
 }
 
 /// Who may go without TLS where it can be had.
@@ -80,7 +82,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &mut self.connections[id.index()];
         let received = connection.inbox.take_bytes();
         let Some(tls) = &mut self.tls else { return };
-        let begun = tls.begin(&mut connection.stream, &received);
+        let begun = tls.begin(&mut connection.stream, &received, self.out.account());
         connection.inbox.clear();
         connection.establish_anew(mode, now);
         self.timers.push(now + self.settings.limits.establish_ms, id, Due::Establish);

@@ -206,7 +206,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         if let Ok(count @ 1..) = read {
-            self.visit.has_read_all = count < self.visit.read_bytes_max;
+            let holds_more = self.connections[id.index()].stream.holds_input();
+            self.visit.has_read_all = count < self.visit.read_bytes_max && !holds_more;
             self.metrics.reads += 1;
             self.metrics.read_bytes += count as u64;
         }

@@ -52,6 +52,12 @@ pub trait Stream: Read + Write {
         false
     }
 
+    /// What it holds of bytes in either direction, in bytes of memory. Whoever lets it hold them has
+    /// them in the account.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
     /// Says what its protocol says at an orderly end, if its socket takes that at once. Called of a
     /// stream that wants to write nothing, before it is dropped without [`Stream::shutdown_write`].
     fn say_goodbye(&mut self) {}

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use chat_server::memory::MemoryAccount;
 use chat_server::server::protection::BeginTls;
 
 use crate::stream::Near;
@@ -11,7 +12,12 @@ use crate::stream::Near;
 pub struct Handshakes;
 
 impl BeginTls<Near> for Handshakes {
-    fn begin(&mut self, stream: &mut Near, received: &[u8]) -> io::Result<()> {
+    fn begin(
+        &mut self,
+        stream: &mut Near,
+        received: &[u8],
+        _account: &MemoryAccount,
+    ) -> io::Result<()> {
         let mut wire = stream.0.borrow_mut();
         assert!(wire.hello_bytes > 0 && wire.inside.is_none(), "nobody has begun with TLS");
         assert_eq!(wire.read, received.len(), "what was read is handed over");

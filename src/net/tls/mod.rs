@@ -16,6 +16,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustls::ServerConfig;
 
+use crate::memory::MemoryAccount;
 use crate::net::stream::Socket;
 use crate::net::tls::session::{Scratch, Session};
 use crate::server::protection::BeginTls;
@@ -98,6 +99,10 @@ impl Stream for MaybeTls {
         self.session.is_some()
     }
 
+    fn held_bytes(&self) -> usize {
+        self.session.as_ref().map_or(0, |session| session.held_bytes())
+    }
+
     fn is_cut(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_cut())
     }
@@ -147,9 +152,15 @@ impl Acceptor {
 }
 
 impl BeginTls<MaybeTls> for Acceptor {
-    fn begin(&mut self, stream: &mut MaybeTls, received: &[u8]) -> io::Result<()> {
+    fn begin(
+        &mut self,
+        stream: &mut MaybeTls,
+        received: &[u8],
+        account: &MemoryAccount,
+    ) -> io::Result<()> {
         let config = Arc::clone(&self.config);
-        let session = Session::new(config, Rc::clone(&self.scratch), received);
+        let scratch = Rc::clone(&self.scratch);
+        let session = Session::new(config, scratch, received, account.entry());
         stream.session = Some(Box::new(session.map_err(io::Error::other)?));
         Ok(())
     }

@@ -14,6 +14,8 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
 use rustls::{Error as TlsError, ServerConfig};
 
+use crate::memory::Entry;
+
 /// Of what was said, sealed in one record (RFC 8446, 5.1).
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// The largest record that may come, its head and what TLS 1.2 allows for encryption included (RFC
@@ -68,6 +70,8 @@ pub(super) struct Session {
     /// Sealed, and not taken by the socket.
     output: Held,
     end: End,
+    /// Has all three in the account, by capacity.
+    entry: Entry,
 }
 
 impl fmt::Debug for Session {
@@ -166,6 +170,7 @@ impl Session {
         config: Arc<ServerConfig>,
         scratch: Rc<RefCell<Scratch>>,
         received: &[u8],
+        entry: Entry,
     ) -> Result<Session, TlsError> {
         Ok(Session {
             connection: UnbufferedServerConnection::new(config)?,
@@ -174,6 +179,7 @@ impl Session {
             plain: Held::default(),
             output: Held::default(),
             end: End::NotYet,
+            entry,
         })
     }
 
@@ -186,6 +192,15 @@ impl Session {
         !self.plain.is_empty() || self.end != End::NotYet
     }
 
+    pub fn held_bytes(&self) -> usize {
+        self.entry.bytes()
+    }
+
+    fn count(&mut self) {
+        let held = self.plain.bytes.capacity() + self.output.bytes.capacity();
+        self.entry.set(self.input.capacity() + held);
+    }
+
     /// Whether the input has ended, and nobody has said so.
     pub fn is_cut(&self) -> bool {
         self.end == End::Cut
@@ -193,11 +208,17 @@ impl Session {
 
     /// Goes on with the handshake; returns whether it is over.
     pub fn shake_hands<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<bool> {
+        let shaken = self.step(socket);
+        self.count();
+        shaken
+    }
+
+    fn step<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<bool> {
         // What has come before this began.
         let mut received = mem::take(&mut self.input);
         self.receive(&mut received, socket)?;
         loop {
-            let is_held = match self.flush(socket) {
+            let is_held = match self.pass_on(socket) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => true,
                 flushed => flushed.map(|()| false)?,
             };
@@ -228,14 +249,15 @@ impl Session {
             match self.fill(socket) {
                 Ok(()) => count += self.plain.take(&mut buffer[count..]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => match count {
-                    0 => return Err(error),
-                    _ => break,
-                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.count();
+                    return if count == 0 { Err(error) } else { Ok(count) };
+                }
                 // A socket may say it only once.
                 Err(error) => self.end = End::Failed(error.kind()),
             }
         }
+        self.count();
         match self.end {
             End::Failed(kind) if count == 0 => Err(kind.into()),
             _ => Ok(count),
@@ -316,12 +338,22 @@ impl Session {
             // The library has no alert for a message that claims too much.
             self.output.bytes.extend_from_slice(&DECODE_ERROR);
         }
-        let _: io::Result<()> = self.flush(socket);
+        let _: io::Result<()> = self.pass_on(socket);
     }
 
     /// Takes what its socket takes, and one record more at most, which it holds then.
     pub fn write<S: Write>(&mut self, socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.flush(socket)?;
+        let written = self.write_records(socket, slices);
+        self.count();
+        written
+    }
+
+    fn write_records<S: Write>(
+        &mut self,
+        socket: &mut S,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        self.pass_on(socket)?;
         let (mut gathered, mut count) = (Vec::new(), 0);
         let mut left = Left { slices, taken: 0 };
         loop {
@@ -333,7 +365,7 @@ impl Session {
             let sealed = self.seal(plain);
             sealed.map_err(|_| io::Error::other("TLS: the keys are used up"))?;
             count += bytes;
-            match self.flush(socket) {
+            match self.pass_on(socket) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(count),
                 Err(error) => return Err(error),
@@ -358,6 +390,12 @@ impl Session {
 
     /// Passes on what the socket has not taken.
     pub fn flush<S: Write>(&mut self, socket: &mut S) -> io::Result<()> {
+        let passed_on = self.pass_on(socket);
+        self.count();
+        passed_on
+    }
+
+    fn pass_on<S: Write>(&mut self, socket: &mut S) -> io::Result<()> {
         while !self.output.is_empty() {
             match socket.write(self.output.as_slice()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -378,7 +416,7 @@ impl Session {
             let queue = |out: &mut [u8]| Ok(traffic.queue_close_notify(out)?);
             // A socket that takes no more of these few bytes is not going to be read to its end.
             if self.output.append(SEAL_BYTES, queue).is_ok() {
-                let _: io::Result<()> = self.flush(socket);
+                let _: io::Result<()> = self.pass_on(socket);
                 self.output = Held::default();
             }
         }
