@@ -19,7 +19,9 @@ use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
+use crate::net::tls::certificate::{Certificate, CertificateError};
 use crate::server::admission::{AddressPolicy, MaxClients};
+use crate::server::protection::Plain;
 use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::store::sqlite::tools::Format;
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
@@ -113,6 +115,9 @@ pub struct Config {
     /// ones; if given, it holds for all.
     #[arg(long, value_name = "RATE", env = "CHAT_CONNECT_RATE", hide_env_values = true)]
     pub connect_rate: Option<Rate>,
+
+    #[command(flatten)]
+    pub tls: Tls,
 
     #[command(flatten)]
     pub data: Data,
@@ -218,6 +223,53 @@ pub struct Config {
     pub drain_seconds: u32,
 }
 
+/// TLS, and who may go without.
+#[derive(Clone, Debug, Args)]
+pub struct Tls {
+    /// Speak TLS as well, on the same port, with this certificate: a file in PEM, followed in it by
+    /// those that lead to a known authority. Read again when it changes, and at SIGHUP, which does
+    /// not stop the server then.
+    #[arg(
+        long = "tls-cert",
+        value_name = "FILE",
+        requires = "key",
+        env = "CHAT_TLS_CERT",
+        hide_env_values = true
+    )]
+    pub certificate: Option<PathBuf>,
+
+    /// The private key of --tls-cert: a file in PEM.
+    #[arg(
+        id = "key",
+        long = "tls-key",
+        value_name = "FILE",
+        requires = "certificate",
+        env = "CHAT_TLS_KEY",
+        hide_env_values = true
+    )]
+    pub key: Option<PathBuf>,
+
+    /// With --tls-cert: who may go without TLS. `any`: everybody; `local`: those at loopback and
+    /// private addresses; `off`: nobody. Others are told how to come: HTTP is redirected to https.
+    #[arg(long, value_enum, default_value_t = Plain::Any, hide_possible_values = true,
+          env = "CHAT_PLAIN", hide_env_values = true)]
+    pub plain: Plain,
+
+    /// Serve the files in DIR/.well-known/acme-challenge, in which a certificate client shows that
+    /// this host is its own: certbot with `--webroot -w DIR`, lego with `--http.webroot DIR`.
+    #[arg(long, value_name = "DIR", env = "CHAT_ACME_WEBROOT", hide_env_values = true)]
+    pub acme_webroot: Option<PathBuf>,
+}
+
+impl Tls {
+    fn load(&self) -> Result<Option<Certificate>, CertificateError> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else {
+            return Ok(None);
+        };
+        Certificate::load(certificate, key).map(Some)
+    }
+}
+
 /// Where history is.
 #[derive(Clone, Debug, Args)]
 pub struct Data {
@@ -316,12 +368,17 @@ impl Config {
     /// # Errors
     /// [`Exit`] tells what to print and how to exit.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Exit> {
-        Config::try_parse_from(arguments).map_err(|error| match error.kind() {
+        let config = Config::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Exit::Help(error.render().to_string())
             }
             _ => Exit::Usage(one_line(&error.render().to_string())),
-        })
+        })?;
+        if config.tls.plain != Plain::Any && config.tls.certificate.is_none() {
+            let line = "chat-server: --plain has a meaning only with --tls-cert (see --help)";
+            return Err(Exit::Usage(line.to_owned()));
+        }
+        Ok(config)
     }
 
     /// How the chat behaves; `epoch` tells this run of the server from others.
@@ -362,14 +419,19 @@ impl Config {
     }
 
     /// Where to listen, and how to treat what connects there.
-    pub fn net(&self) -> NetSettings {
-        NetSettings {
+    ///
+    /// # Errors
+    /// What is wrong with the certificate.
+    pub fn net(&self) -> Result<NetSettings, CertificateError> {
+        Ok(NetSettings {
             addresses: self.address.0.clone(),
             clients_max: self.max_clients.map(|wanted| wanted as usize),
             memory_bytes_max: self.memory_mib.map(|wanted| wanted as usize * 1024 * 1024),
             drain: Duration::from_secs(self.drain_seconds.into()),
+            certificate: self.tls.load()?,
+            acme_webroot: self.tls.acme_webroot.clone(),
             server: self.server(),
-        }
+        })
     }
 
     fn server(&self) -> ServerSettings {
@@ -407,6 +469,7 @@ impl Config {
             // Known when an address has been bound.
             is_loopback: false,
             compress: self.compress,
+            plain: self.tls.plain,
         }
     }
 }

@@ -114,6 +114,7 @@
 //! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config.rs` |
 //! | a limit of the chat | `src/chat/settings.rs` | `src/config.rs` |
 //! | a flag | `src/config.rs` | `docs/flags.md` |
+//! | something of TLS | `src/net/tls/`: a session, the certificate | `src/server/protection.rs`: who begins with it |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
 //! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |

@@ -10,7 +10,7 @@ use chat_server::chat::Chat;
 use chat_server::chat::name::RoomName;
 use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
-use chat_server::net::event_loop::{Ended, EventLoop};
+use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -45,10 +45,14 @@ fn main() -> ExitCode {
     if let Err(error) = logging::start() {
         return complain(EXIT_USAGE, error);
     }
+    let net = match config.net() {
+        Ok(net) => net,
+        Err(error) => return complain(EXIT_USAGE, error),
+    };
     let code = match config.mode {
-        Mode::Chat => chat(&config),
-        Mode::Echo => serve(&config, |_| Echo),
-        Mode::Broadcast => serve(&config, Broadcast::new),
+        Mode::Chat => chat(&config, net),
+        Mode::Echo => serve(net, |_| Echo),
+        Mode::Broadcast => serve(net, Broadcast::new),
     };
     log::logger().flush();
     code
@@ -62,12 +66,12 @@ fn complain(code: u8, what: impl Display) -> ExitCode {
 }
 
 /// Serves the chat with what is kept of it.
-fn chat(config: &Config) -> ExitCode {
+fn chat(config: &Config, net: NetSettings) -> ExitCode {
     let directory = match Place::find(config.data.directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
-            return serve(config, |_| Chat::new(config.chat(new_epoch())));
+            return serve(net, |_| Chat::new(config.chat(new_epoch())));
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
@@ -78,7 +82,7 @@ fn chat(config: &Config) -> ExitCode {
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
     let settings = config.chat(new_epoch());
-    let code = serve(config, |_| Chat::with_store(settings, Box::new(store), loaded));
+    let code = serve(net, |_| Chat::with_store(settings, Box::new(store), loaded));
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
         Err(error) => {
@@ -127,11 +131,12 @@ fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
     }
 }
 
-fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
-    let mut event_loop = match EventLoop::bind(config.net(), service) {
+fn serve<A: Service>(net: NetSettings, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
+    let address = net.addresses[0];
+    let mut event_loop = match EventLoop::bind(net, service) {
         Ok(event_loop) => event_loop,
         Err(error) => {
-            let what = format!("cannot listen on {}: {error}", config.address.0[0]);
+            let what = format!("cannot listen on {address}: {error}");
             return complain(EXIT_CANNOT_SERVE, what);
         }
     };

@@ -1434,7 +1434,8 @@ fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
     thread::spawn(move || {
         let store = Box::new(Nowhere::new(reader));
         let chat = Chat::with_store(config.chat("e1".to_owned()), store, nothing());
-        let mut event_loop = EventLoop::bind(config.net(), |_| chat).expect("a port");
+        let mut event_loop =
+            EventLoop::bind(config.net().expect("no certificate"), |_| chat).expect("a port");
         address.send(event_loop.address()).expect("it is waited for");
         event_loop.run()
     });

@@ -19,6 +19,8 @@ mod disk;
 mod expect;
 #[path = "simulation/habit.rs"]
 mod habit;
+#[path = "simulation/handshakes.rs"]
+mod handshakes;
 #[path = "simulation/judge.rs"]
 mod judge;
 #[path = "simulation/kept.rs"]

@@ -1,6 +1,7 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -13,12 +14,14 @@ use crate::clock::{Millis, Now, earlier};
 use crate::delivery::Delivery;
 use crate::delivery::coalescing::{self, Coalescer};
 use crate::net::alarm::Alarm;
+use crate::net::challenges::Webroot;
 use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
-use crate::net::tcp::Tcp;
+use crate::net::tls::MaybeTls;
+use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
 use crate::net::worker::{self, Worker};
 use crate::server::Server;
@@ -48,6 +51,10 @@ pub struct NetSettings {
     pub memory_bytes_max: Option<usize>,
     /// `--drain-seconds`.
     pub drain: Duration,
+    /// `--tls-cert` and `--tls-key`.
+    pub certificate: Option<Certificate>,
+    /// `--acme-webroot`.
+    pub acme_webroot: Option<PathBuf>,
     pub server: ServerSettings,
 }
 
@@ -58,7 +65,8 @@ pub struct EventLoop<A> {
     clock: Clock,
     alarm: Alarm,
     listener: Listener,
-    server: Server<Tcp, A>,
+    server: Server<MaybeTls, A>,
+    certificate: Option<Certificate>,
     worker: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
@@ -93,6 +101,7 @@ impl<A: Service> EventLoop<A> {
         service: impl FnOnce(&mut Delivery) -> A,
     ) -> io::Result<EventLoop<A>> {
         let NetSettings { addresses, clients_max, memory_bytes_max, drain, .. } = settings;
+        let (certificate, webroot) = (settings.certificate, settings.acme_webroot);
         let mut settings = settings.server;
         let clients_max = listener::clients_max(clients_max);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
@@ -111,6 +120,12 @@ impl<A: Service> EventLoop<A> {
         let mut server = Server::new(settings, service);
         let of_store = Arc::clone(&waker);
         server.set_wake(Box::new(move || worker::wake(&of_store)));
+        if let Some(certificate) = &certificate {
+            server.set_tls(Box::new(certificate.acceptor()));
+        }
+        if let Some(root) = webroot {
+            server.set_challenges(Box::new(Webroot::new(root)));
+        }
         let alarm = Alarm::new(registry, ALARM)?;
         Ok(EventLoop {
             poll,
@@ -119,6 +134,7 @@ impl<A: Service> EventLoop<A> {
             alarm,
             listener,
             server,
+            certificate,
             worker: Worker::new(waker),
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
@@ -165,6 +181,7 @@ impl<A: Service> EventLoop<A> {
         self.wait(events)?;
         let now = self.clock.now();
         let stop = self.dispatch(events, now)?;
+        let stop = self.renew_certificate(stop, now);
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
@@ -197,7 +214,9 @@ impl<A: Service> EventLoop<A> {
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
             false => {
-                let ours = earlier(self.drain_until, self.trim_timer.next_deadline());
+                let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
+                let stop_or_renew = earlier(self.drain_until, renewal);
+                let ours = earlier(stop_or_renew, self.trim_timer.next_deadline());
                 let accepting = earlier(self.listener.next_deadline(), ours);
                 let deadline = earlier(self.server.next_deadline(), accepting);
                 self.alarm.set(deadline, &mut self.clock)
@@ -251,6 +270,17 @@ impl<A: Service> EventLoop<A> {
             }
         }
         stop
+    }
+
+    /// Reads the certificate again when it has changed, or when a hang-up asks for that, which then
+    /// does not stop the server. Those who are connected go on with what they have.
+    fn renew_certificate(&mut self, stop: Option<Stop>, now: Now) -> Option<Stop> {
+        let Some(certificate) = &mut self.certificate else { return stop };
+        let is_asked = stop == Some(Stop::HungUp);
+        if (is_asked || certificate.next_deadline() <= now.ms) && certificate.renew(is_asked, now) {
+            self.server.set_tls(Box::new(certificate.acceptor()));
+        }
+        stop.filter(|_| !is_asked)
     }
 
     /// Gives memory back in the first quiet moment after things have happened. If no such moment

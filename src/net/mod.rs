@@ -1,6 +1,7 @@
 //! The only code that touches the system: sockets, clocks, signals, threads.
 
 mod alarm;
+mod challenges;
 pub mod clock;
 pub mod event_loop;
 mod listener;
@@ -10,7 +11,7 @@ pub mod metrics;
 mod rejection;
 mod signals;
 pub mod stdout;
-mod stream;
-mod tcp;
+pub mod stream;
+pub mod tls;
 mod trim;
 mod worker;

@@ -183,7 +183,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn shut(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
-        if connection.has_closed_too() || connection.stream.shutdown_write().is_err() {
+        if connection.has_closed_too() {
+            connection.stream.say_goodbye();
+            return self.end(id);
+        }
+        if connection.stream.shutdown_write().is_err() {
             return self.end(id);
         }
         if connection.begin_lingering() {
@@ -264,6 +268,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
         | CloseReason::OutOfMemory
         | CloseReason::TooLong(_)
         | CloseReason::Late
+        | CloseReason::Plain
         | CloseReason::Foreign(_)
         | CloseReason::Broken(_)
         | CloseReason::Unsupported(_) => info!("{peer}: {reason}; closing"),

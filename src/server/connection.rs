@@ -7,7 +7,7 @@ use crate::wire::Wire;
 use crate::wire::line::LineMode;
 
 /// Where a connection is in its life. It only ever goes down this list, and skips what it does not
-/// need.
+/// need; but for one that is open and turns out to speak TLS, which is established anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Its stream is not ready to carry anything, either way.
@@ -150,6 +150,12 @@ impl<S> Connection<S> {
         self.wire = Wire::new(mode, now);
     }
 
+    /// Its stream has to be established once more, with TLS; nothing that came before counts.
+    pub(super) fn establish_anew(&mut self, mode: LineMode, now: Millis) {
+        self.state = State::Establishing;
+        self.wire = Wire::new(mode, now);
+    }
+
     /// The end of its input has been read, or it has said that nothing more will come.
     pub(super) fn end_input(&mut self) {
         if let State::Open(standing) = self.state {
@@ -218,11 +224,12 @@ impl<S> Connection<S> {
         matches!(self.state, State::Open(Standing::Known) | State::Ending(Standing::Known))
     }
 
-    /// Whether it has said nothing yet, as far as is known, and may be at a terminal. Who comes is
-    /// told much, and many may come: what is said by those who are here comes first.
+    /// Whether it has said nothing yet, as far as is known, and may be at a terminal; or shakes
+    /// hands, which takes long. Who comes is told much, and many may come: what is said by those who
+    /// are here comes first.
     pub(super) fn is_newcomer(&self) -> bool {
         let is_silent = self.wire.is_terminal() && !self.is_known_to_service();
-        self.is_open() && (self.wire.is_undecided() || is_silent)
+        self.is_establishing() || self.is_open() && (self.wire.is_undecided() || is_silent)
     }
 
     pub(super) fn is_listening(&self) -> bool {

@@ -35,7 +35,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The account is what a walk through all connections finds.
     fn assert_account(&self) {
         let held = |connection: &Connection<S>| {
-            connection.inbox.held_bytes() + connection.wire.held_bytes()
+            connection.inbox.held_bytes()
+                + connection.wire.held_bytes()
+                + connection.stream.held_bytes()
         };
         let connections = self.connections.iter();
         let received = connections.map(|(_, connection)| held(connection)).sum();

@@ -78,6 +78,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &self.connections[id.index()];
         self.out.client_held_bytes(id)
             + connection.inbox.held_bytes()
+            + connection.stream.held_bytes()
             + connection.wire.held_bytes()
             + self.service.held_bytes_of(id)
     }

@@ -70,6 +70,7 @@ impl ClosedMetrics {
             CloseReason::Done | CloseReason::Answer(_) => &mut self.done,
             CloseReason::TooLong(_)
             | CloseReason::Late
+            | CloseReason::Plain
             | CloseReason::Foreign(_)
             | CloseReason::Broken(_)
             | CloseReason::Unsupported(_) => &mut self.refused,

@@ -4,11 +4,13 @@
 //! time come from the event loop, or from a simulation.
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
-//! wire, [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
+//! wire, [`protection`] puts TLS on it,
+//! [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
 //! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has
 //! to go when all together hold too much.
 
 pub mod admission;
+pub mod challenges;
 mod close;
 mod connection;
 mod deliver;
@@ -17,6 +19,7 @@ mod invariants;
 mod memory;
 pub mod metrics;
 mod open;
+pub mod protection;
 mod ready;
 mod receive;
 mod request;
@@ -36,9 +39,11 @@ use crate::delivery::metrics::DeliveryMetrics;
 use crate::delivery::{Batch, Delivery, Wait};
 use crate::ids::{ClientId, GroupId, Ticket};
 use crate::server::admission::{Admission, RecentAddresses, Rejection, SilentClients};
+use crate::server::challenges::Challenges;
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
 use crate::server::metrics::ServerMetrics;
+use crate::server::protection::BeginTls;
 use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
 use crate::server::stream::Stream;
@@ -79,6 +84,9 @@ pub struct Server<S, A> {
     /// One buffer for all: an idle connection has none.
     read_buffer: Vec<u8>,
     wires: wire::Shared,
+    /// `None`: TLS is not spoken here.
+    tls: Option<Box<dyn BeginTls<S>>>,
+    challenges: Option<Box<dyn Challenges>>,
     site: Site,
     metrics: ServerMetrics,
     serial: u32,
@@ -154,6 +162,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             closing_later: HashMap::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
             wires,
+            tls: None,
+            challenges: None,
             metrics: ServerMetrics::default(),
             serial: 0,
             draining: false,

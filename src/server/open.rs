@@ -12,7 +12,7 @@ use crate::server::admission::is_local;
 use crate::server::timers::Due;
 use crate::service::{Hello, NO_QUERY, Service};
 use crate::wire::close::CloseReason;
-use crate::wire::detect::Payload;
+use crate::wire::detect::{Foreign, Payload};
 use crate::wire::{Decision, Elapsed, Observed, Timer};
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -46,20 +46,28 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     pub(super) fn check_established(&mut self, id: ClientId) {
         // One that waits for its read may be established by now.
-        if self.connections[id.index()].is_establishing() && !self.establish(id) {
+        let connection = &self.connections[id.index()];
+        if !connection.is_establishing() {
+            return;
+        }
+        let until = connection.wire.since() + self.settings.limits.establish_ms;
+        if self.out.now().ms < until {
+            self.timers.push(until, id, Due::Establish);
+        } else if !self.establish(id) {
             self.close(id, CloseReason::Silent);
         }
     }
 
-    /// Begins with the wire that the listener is pinned to, or waits for what first bytes decide.
+    /// Begins with the wire that the listener is pinned to, or waits for what first bytes decide:
+    /// they may be those of TLS.
     fn begin(&mut self, id: ClientId) {
         let is_text = self.wires.payload == Payload::Text;
-        let decision = self.connections[id.index()].wire.decide_at_start(&self.wires);
-        if !is_text && decision != Decision::Http {
+        let pinned = self.wires.pinned();
+        if !is_text && pinned != Decision::Http && self.is_taken_plain(id) {
             self.open(id);
         }
-        if decision != Decision::NeedMore {
-            return self.decide(id, decision);
+        if pinned != Decision::NeedMore && !self.may_begin_tls(id) {
+            return self.decide(id, pinned);
         }
         if !is_text {
             self.out.withhold(id);
@@ -75,6 +83,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         match decision {
             Decision::NeedMore => {}
+            Decision::Foreign(Foreign::Tls) => self.begin_tls(id),
+            Decision::Lines if !self.is_taken_plain(id) => self.refuse(id, CloseReason::Plain),
             Decision::Lines => self.become_lines(id),
             Decision::Http => self.become_http(id),
             // What follows the request, cookies perhaps, is not for others to read.
@@ -155,15 +165,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         let again = match connection.wire.on_timeout(timer, &observed, &self.wires.timeouts) {
             Elapsed::Nothing => return,
             Elapsed::Again(at) => at,
-            Elapsed::Released { .. } | Elapsed::Silent if self.wires.payload == Payload::Bytes => {
-                return self.out.release(id);
-            }
             Elapsed::Released { greet_at } => {
-                self.turn_addresses();
-                self.listen(id);
+                if self.released(id) {
+                    return;
+                }
                 greet_at
             }
-            Elapsed::Silent => return self.greet(id),
+            Elapsed::Silent => return self.silent_for_long(id),
             Elapsed::Send(bytes, at) => {
                 self.out.append(id, &bytes);
                 at
@@ -172,6 +180,37 @@ impl<S: Stream, A: Service> Server<S, A> {
             Elapsed::Close(reason) => return self.close(id, reason),
         };
         self.timers.push(again, id, Due::Wire(timer));
+    }
+
+    /// A client has been silent for a moment, in which a request would have come. Returns whether
+    /// that is all that its silence leads to.
+    fn released(&mut self, id: ClientId) -> bool {
+        let pinned = self.wires.pinned();
+        let is_bytes = self.wires.payload == Payload::Bytes;
+        match pinned {
+            _ if !self.is_taken_plain(id) => return false,
+            Decision::Http => return false,
+            _ if is_bytes => self.out.release(id),
+            // It was waited for TLS alone.
+            Decision::Lines => self.decide(id, pinned),
+            _ => {
+                self.turn_addresses();
+                self.listen(id);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A client has been silent for so long that it waits for a word.
+    fn silent_for_long(&mut self, id: ClientId) {
+        match self.wires.pinned() {
+            Decision::Http => self.decide(id, Decision::Http),
+            _ if !self.is_taken_plain(id) => self.refuse(id, CloseReason::Plain),
+            Decision::Lines => self.decide(id, Decision::Lines),
+            _ if self.wires.payload == Payload::Bytes => self.out.release(id),
+            _ => self.greet(id),
+        }
     }
 
     /// A client has been silent. A browser opens connections before it needs them: one that may
@@ -208,7 +247,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &mut self.connections[id.index()];
         let ip = connection.peer().ip();
         let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
-        let is_silent = connection.is_open()
+        let is_plain = connection.stream.is_protected() || self.settings.plain.admits(ip);
+        let is_silent = is_plain
+            && connection.is_open()
             && connection.is_idle()
             && connection.inbox.is_empty()
             && connection.wire.is_long_silent(now, &self.wires.timeouts);

@@ -208,7 +208,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         };
         if let Ok(count @ 1..) = read {
-            self.visit.has_read_all = count < self.visit.read_bytes_max;
+            let holds_more = self.connections[id.index()].stream.holds_input();
+            self.visit.has_read_all = count < self.visit.read_bytes_max && !holds_more;
             self.metrics.reads += 1;
             self.metrics.read_bytes += count as u64;
         }
@@ -217,7 +218,10 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there is more to read after a read that brought `count` bytes.
     pub(super) fn has_more(&self, id: ClientId, count: usize) -> bool {
-        count == self.visit.read_bytes_max || self.connections[id.index()].has_reported_end()
+        let connection = &self.connections[id.index()];
+        count == self.visit.read_bytes_max
+            || connection.has_reported_end()
+            || connection.stream.holds_input()
     }
 
     /// Puts a connection on the ready list, unless it has to wait for something.
@@ -324,14 +328,14 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// ending.
     fn serve_rest(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
-        let decision = connection.wire.decide_at_end(connection.inbox.as_slice());
+        let decision = connection.wire.decide_at_end(connection.inbox.as_slice(), &self.wires);
         self.decide(id, decision);
         if !self.serve_inbox(id) {
             return;
         }
         let connection = &mut self.connections[id.index()];
         let mut rest = connection.inbox.take_bytes();
-        if connection.has_whole_end() {
+        if connection.has_whole_end() && !connection.stream.is_cut() {
             match connection.wire.decode_end(&mut rest, &self.wires) {
                 Step::Line(line) => self.offer_line(id, line),
                 Step::Control(answer) => self.out.append(id, &answer),

@@ -8,12 +8,18 @@ use super::connection::Standing;
 use super::stream::Stream;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
+use crate::server::protection::Plain;
 use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
+use crate::wire::http::response::Body;
 use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
+
+/// For a year a browser asks for nothing of this host without TLS (RFC 6797): said only where
+/// nothing is to be had without.
+const HSTS: &str = "max-age=31536000";
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Answers a request.
@@ -24,15 +30,46 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.note_browser(id);
         }
         let date = self.out.now().http_date();
+        // Who asks for a certificate may have none yet, or one that is over.
+        if self.answer_challenge(id, request, &date) {
+            return;
+        }
+        if !self.is_taken_plain(id) {
+            return self.redirect(id, request, &date);
+        }
         if handshake::is_upgrade(request) {
             return self.answer_upgrade(id, request, &date);
         }
-        let response = self.respond(request, &date);
+        let mut response = self.respond(request, &date);
+        let is_protected = self.connections[id.index()].stream.is_protected();
+        if is_protected && self.settings.plain == Plain::Off {
+            response.add_field("Strict-Transport-Security", HSTS);
+        }
         self.out.append(id, &response.head);
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
             self.close(id, CloseReason::Done);
         }
+    }
+
+    /// Answers a request that came without TLS and has to come with it: to the same port, which
+    /// speaks both.
+    fn redirect(&mut self, id: ClientId, request: &Request<'_>, date: &str) {
+        let Request { host, path, query, .. } = *request;
+        if host.is_empty() || !path.starts_with('/') {
+            return self.refuse_request(id, HttpError::TLS_ONLY, Some(request.method));
+        }
+        let mark = if query.is_empty() { "" } else { "?" };
+        let location = format!("https://{host}{path}{mark}{query}");
+        let fields = [
+            ("Location", location.as_str()),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+        ];
+        let body = Body::of(request, HttpError::TLS_ONLY.sentence.as_bytes());
+        let response = Response::new(308, &fields, body, Persistence::Close, Some(date));
+        self.out.append(id, &response.to_bytes());
+        self.close(id, CloseReason::Done);
     }
 
     /// Answers a request for a WebSocket.

@@ -1,6 +1,7 @@
 //! How the server treats its connections: every limit with its unit and its reason.
 
 use super::admission::AddressPolicy;
+use super::protection::Plain;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::throttle::Rate;
@@ -21,6 +22,8 @@ pub struct ServerSettings {
     pub is_loopback: bool,
     /// `--compress`.
     pub compress: bool,
+    /// `--plain`.
+    pub plain: Plain,
 }
 
 impl Default for ServerSettings {
@@ -32,6 +35,7 @@ impl Default for ServerSettings {
             allowed_origins: AllowedOrigins::default(),
             is_loopback: false,
             compress: false,
+            plain: Plain::default(),
         }
     }
 }

@@ -35,4 +35,30 @@ pub trait Stream: Read + Write {
     fn is_established(&mut self) -> io::Result<bool> {
         Ok(true)
     }
+
+    /// Whether the stream holds input, or its end, that no readiness will be reported of: it has
+    /// to be read again.
+    fn holds_input(&self) -> bool {
+        false
+    }
+
+    /// Whether the input has ended in a way that may have cut off what came last.
+    fn is_cut(&self) -> bool {
+        false
+    }
+
+    /// Whether nobody between can read or change what it carries.
+    fn is_protected(&self) -> bool {
+        false
+    }
+
+    /// What it holds of bytes in either direction, in bytes of memory. Whoever lets it hold them has
+    /// them in the account.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// Says what its protocol says at an orderly end, if its socket takes that at once. Called of a
+    /// stream that wants to write nothing, before it is dropped without [`Stream::shutdown_write`].
+    fn say_goodbye(&mut self) {}
 }

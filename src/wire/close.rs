@@ -21,6 +21,8 @@ pub enum CloseReason {
     Foreign(Foreign),
     /// It has broken the WebSocket protocol.
     Broken(ProtocolError),
+    /// It speaks without TLS, which is not taken from it.
+    Plain,
     /// Its service has no use for what it sends.
     Unsupported(&'static str),
     /// It does not read what it is sent.
@@ -55,6 +57,10 @@ impl fmt::Display for CloseReason {
                 foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
             }
             CloseReason::Broken(error) => error.fmt(f),
+            CloseReason::Plain => f.write_str(
+                "this server takes TLS only: openssl s_client -quiet -connect HOST:PORT, or \
+                 ncat --ssl HOST PORT",
+            ),
             CloseReason::Unsupported(why) => f.write_str(why),
             CloseReason::TooSlow => {
                 f.write_str("too slow: messages came in faster than this connection read them")

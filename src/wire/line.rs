@@ -232,6 +232,7 @@ pub(super) fn write_close(
     match reason {
         CloseReason::TooLong(_)
         | CloseReason::Late
+        | CloseReason::Plain
         | CloseReason::TooSlow
         | CloseReason::OutOfMemory => {
             out.extend_from_slice(format!("! {reason}{ending}").as_bytes());

@@ -117,6 +117,11 @@ impl Shared {
         let scratch = Scratch::with_account(message_bytes_max, account);
         Shared { protocols, payload, message_bytes_max, timeouts, scratch }
     }
+
+    /// What is decided before the first byte, unless that may be TLS.
+    pub fn pinned(&self) -> Decision {
+        undecided::pinned(self.protocols)
+    }
 }
 
 /// What first bytes decide.
@@ -205,25 +210,18 @@ impl Wire {
         matches!(self, Wire::Undecided(_))
     }
 
-    /// What is decided before the first byte.
-    pub fn decide_at_start(&self, shared: &Shared) -> Decision {
-        undecided::pinned(shared.protocols)
-    }
-
     /// What all that has come decides; nothing more once it is decided.
     pub fn decide(&self, input: &[u8], shared: &Shared) -> Decision {
         match self {
-            Wire::Undecided(undecided) => {
-                undecided.decide(input, shared.payload, shared.message_bytes_max)
-            }
+            Wire::Undecided(undecided) => undecided.decide(input, shared),
             Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
         }
     }
 
     /// The same of all that will ever come.
-    pub fn decide_at_end(&self, input: &[u8]) -> Decision {
+    pub fn decide_at_end(&self, input: &[u8], shared: &Shared) -> Decision {
         match self {
-            Wire::Undecided(undecided) => undecided.decide_at_end(input),
+            Wire::Undecided(undecided) => undecided.decide_at_end(input, shared),
             Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
         }
     }
@@ -247,6 +245,19 @@ impl Wire {
     }
 
     // ---- What it is ----
+
+    /// Whether anything may have been sent on it.
+    pub fn was_sent(&self) -> bool {
+        !matches!(self, Wire::Undecided(undecided) if !undecided.was_sent())
+    }
+
+    /// Since when it has been undecided, if it is.
+    pub fn since(&self) -> Millis {
+        match self {
+            Wire::Undecided(undecided) => undecided.since(),
+            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => 0,
+        }
+    }
 
     /// Whether messages come on it, which its service may have to wait for. First bytes and
     /// requests wait for nobody: a request that is read too late would be taken for a line.
@@ -337,6 +348,9 @@ impl Wire {
     pub fn write_close(&self, reason: CloseReason, payload: Payload, out: &mut Vec<u8>) {
         match (self, reason) {
             (_, CloseReason::Foreign(foreign)) => out.extend_from_slice(foreign.answer()),
+            (Wire::Undecided(undecided), CloseReason::Plain) => {
+                line::write_close(undecided.mode(), reason, payload, out);
+            }
             (Wire::Undecided(undecided), reason) => undecided.write_close(reason, payload, out),
             (Wire::Line(line), reason) => line::write_close(line.mode(), reason, payload, out),
             (Wire::Http(_), _) => {}

@@ -106,8 +106,8 @@ fn what_has_been_sent_something_cannot_become_http() {
 #[test]
 fn only_words_make_a_line_of_what_ends_undecided() {
     let wire = Wire::new(LineMode::Telnet, 0);
-    assert_eq!(wire.decide_at_end(b"\r\n \r"), Decision::NeedMore);
-    assert_eq!(wire.decide_at_end(b"bye"), Decision::Lines);
+    assert_eq!(wire.decide_at_end(b"\r\n \r", &text()), Decision::NeedMore);
+    assert_eq!(wire.decide_at_end(b"bye", &text()), Decision::Lines);
 }
 
 #[test]
@@ -174,6 +174,17 @@ fn silence_is_held_and_then_greeted() {
     assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Silent);
     // A timeout of another wire's means nothing.
     assert_eq!(on(&mut wire, Timer::Head, 99_000, b"", false), Elapsed::Nothing);
+}
+
+#[test]
+fn a_timeout_that_was_set_before_tls_means_nothing() {
+    let mut wire = Wire::new(LineMode::Telnet, 1000);
+    assert_eq!(on(&mut wire, Timer::Silence, 1299, b"", false), Elapsed::Nothing);
+    let released = Elapsed::Released { greet_at: 13_000 };
+    assert_eq!(on(&mut wire, Timer::Silence, 1300, b"", false), released);
+    assert_eq!(on(&mut wire, Timer::Silence, 12_000, b"", false), Elapsed::Nothing);
+    assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Silent);
+    assert_eq!(on(&mut wire, Timer::Silence, 13_000, b"", false), Elapsed::Nothing, "greeted once");
 }
 
 #[test]

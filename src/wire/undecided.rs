@@ -1,9 +1,9 @@
 //! A connection that has not shown yet what it speaks.
 
 use super::close::CloseReason;
-use super::detect::{Detected, detect, has_words};
+use super::detect::{Detected, Foreign, detect, has_words};
 use super::line::{LineMode, write_close};
-use super::{Decision, Elapsed, Observed, Payload, Protocols, Timeouts};
+use super::{Decision, Elapsed, Observed, Payload, Protocols, Shared, Timeouts};
 use crate::clock::Millis;
 
 /// By so many bytes a request with a known method has shown that it is one.
@@ -18,15 +18,28 @@ pub struct Undecided {
     mode: LineMode,
     /// It has been sent something, so that no request can be answered on it any more.
     was_sent: bool,
+    silence: Silence,
+}
+
+/// What its silence has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silence {
+    Nothing,
+    Released,
+    Over,
 }
 
 impl Undecided {
     pub fn new(mode: LineMode, now: Millis) -> Undecided {
-        Undecided { since: now, mode, was_sent: false }
+        Undecided { since: now, mode, was_sent: false, silence: Silence::Nothing }
     }
 
     pub(super) fn mode(&self) -> LineMode {
         self.mode
+    }
+
+    pub(super) fn since(&self) -> Millis {
+        self.since
     }
 
     pub(super) fn was_sent(&self) -> bool {
@@ -37,11 +50,20 @@ impl Undecided {
         self.was_sent = true;
     }
 
-    /// What all that has come says, of which no message may be longer than this.
-    pub(super) fn decide(&self, input: &[u8], payload: Payload, bytes_max: usize) -> Decision {
-        match detect(input, payload) {
+    /// What all that has come says.
+    pub(super) fn decide(&self, input: &[u8], shared: &Shared) -> Decision {
+        let pinned = pinned(shared.protocols);
+        if pinned != Decision::NeedMore {
+            return match input {
+                [] | [0x16] => Decision::NeedMore,
+                [0x16, 0x03, ..] => Decision::Foreign(Foreign::Tls),
+                _ => pinned,
+            };
+        }
+        let undecided_bytes_max = shared.message_bytes_max.max(METHOD_BYTES_MAX);
+        match detect(input, shared.payload) {
             // A line that is too long is one before it ends.
-            Detected::NeedMore if input.len() > bytes_max.max(METHOD_BYTES_MAX) => Decision::Lines,
+            Detected::NeedMore if input.len() > undecided_bytes_max => Decision::Lines,
             Detected::NeedMore => Decision::NeedMore,
             Detected::Lines => Decision::Lines,
             Detected::Http if self.was_sent => Decision::LateRequest,
@@ -51,8 +73,11 @@ impl Undecided {
     }
 
     /// What all that has ever come says: without words it is nobody.
-    pub(super) fn decide_at_end(&self, input: &[u8]) -> Decision {
-        if has_words(input) { Decision::Lines } else { Decision::NeedMore }
+    pub(super) fn decide_at_end(&self, input: &[u8], shared: &Shared) -> Decision {
+        match pinned(shared.protocols) {
+            Decision::NeedMore if has_words(input) => Decision::Lines,
+            pinned => pinned,
+        }
     }
 
     pub(super) fn write_close(&self, reason: CloseReason, payload: Payload, out: &mut Vec<u8>) {
@@ -71,17 +96,30 @@ impl Undecided {
         now < self.next_timeout(timeouts)
     }
 
-    pub(super) fn on_timeout(&self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
-        if observed.is_waiting {
-            // What has come decides, once it is read: it is not silent.
-            return Elapsed::Again(observed.now + timeouts.withhold_ms);
-        }
+    pub(super) fn on_timeout(&mut self, observed: &Observed<'_>, timeouts: &Timeouts) -> Elapsed {
         let after_ms = match observed.is_local {
             true => timeouts.greet_after_ms,
             false => timeouts.greet_after_remote_ms,
         };
         let greet_at = self.since + after_ms;
-        if observed.now < greet_at { Elapsed::Released { greet_at } } else { Elapsed::Silent }
+        let due = match self.silence {
+            Silence::Nothing => self.next_timeout(timeouts),
+            Silence::Released => greet_at,
+            Silence::Over => Millis::MAX,
+        };
+        if observed.now < due {
+            // It was set before TLS was begun.
+            Elapsed::Nothing
+        } else if observed.is_waiting {
+            // What has come decides, once it is read: it is not silent.
+            Elapsed::Again(observed.now + timeouts.withhold_ms)
+        } else if observed.now < greet_at {
+            self.silence = Silence::Released;
+            Elapsed::Released { greet_at }
+        } else {
+            self.silence = Silence::Over;
+            Elapsed::Silent
+        }
     }
 }
 

@@ -32,6 +32,8 @@ impl Running {
         let (listens, address) = channel();
         let thread = thread::spawn(move || {
             let settings = NetSettings {
+                certificate: None,
+                acme_webroot: None,
                 memory_bytes_max: None,
                 addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
                 clients_max: Some(200),

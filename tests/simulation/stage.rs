@@ -11,6 +11,7 @@ use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::Service;
 use fastrand::Rng;
 
+use crate::handshakes::Handshakes;
 use crate::stream::{Faults, Near, Wire};
 
 /// After so many turns without anything new from outside, the loop spins.
@@ -94,9 +95,14 @@ impl<A: Service> Stage<A> {
     pub fn new(
         mut rng: Rng,
         limits: ConnectionLimits,
-        server: Server<Near, A>,
+        mut server: Server<Near, A>,
         links: Links,
     ) -> Stage<A> {
+        // From numbers of its own, so that the others stay what they are.
+        let tls = [0, 0, 500, 1000][Rng::with_seed(rng.clone().u64(..)).usize(0..4)];
+        if tls > 0 {
+            server.set_tls(Box::new(Handshakes));
+        }
         let mut draw = |max: u32| if rng.bool() { 0 } else { rng.u32(0..max) };
         let faults = Faults {
             interrupted: draw(200),
@@ -108,6 +114,7 @@ impl<A: Service> Stage<A> {
                 bytes => 700 + bytes,
             },
             establish_calls_max: draw(4),
+            tls,
         };
         let keeping = draw(200) as u8;
         let visits_max = rng.bool().then(|| rng.usize(1..20));

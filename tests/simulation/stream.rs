@@ -21,7 +21,14 @@ pub struct Faults {
     pub buffer_bytes_max: usize,
     /// A stream is asked so often before it is established, at most.
     pub establish_calls_max: u32,
+    /// Clients of a thousand that speak TLS.
+    pub tls: u32,
 }
+
+/// The longest handshake, in bytes.
+const HELLO_BYTES_MAX: usize = 200;
+/// What is decrypted at once, in bytes.
+const RECORD_BYTES_MAX: usize = 300;
 
 /// One connection as the simulation sees it. It keeps the contract of [`Stream`].
 #[derive(Debug)]
@@ -45,6 +52,12 @@ pub struct Wire {
     pub breaks_at_write: bool,
     /// Asked so often, it is established.
     establish_calls: u32,
+    /// How much of its handshake is still to come.
+    pub hello_bytes: usize,
+    /// What its stream has taken from the kernel and the server has not read, if it speaks TLS.
+    pub inside: Option<VecDeque<u8>>,
+    /// The end is behind that.
+    inside_ended: bool,
     /// The next step of that is on its way.
     shakes_hands: bool,
     pub established_at: Option<u64>,
@@ -77,8 +90,15 @@ pub struct Wire {
 impl Wire {
     pub fn new(seed: u64, faults: Faults, capacity: usize, clock: Rc<Cell<u64>>) -> Wire {
         let mut rng = Rng::with_seed(seed);
-        Wire {
+        // From numbers of its own, so that the others stay what they are.
+        let mut own = Rng::with_seed(!seed);
+        let speaks_tls = own.u32(0..1000) < faults.tls;
+        let hello_bytes = if speaks_tls { own.usize(3..=HELLO_BYTES_MAX) } else { 0 };
+        let mut wire = Wire {
             establish_calls: rng.u32(0..=faults.establish_calls_max),
+            hello_bytes,
+            inside: None,
+            inside_ended: false,
             shakes_hands: false,
             established_at: None,
             buffer: VecDeque::new(),
@@ -107,7 +127,14 @@ impl Wire {
             // Every new socket is reported writable once.
             writable: true,
             ended: false,
+        };
+        if speaks_tls {
+            wire.uplink.extend([0x16, 0x03, 0x01]);
+            wire.uplink.resize(hello_bytes, 0);
+            // It says so at once.
+            wire.arrive(own.usize(3..=hello_bytes));
         }
+        wire
     }
 
     fn chance(&mut self, of_thousand: u32) -> bool {
@@ -135,7 +162,11 @@ impl Wire {
         self.readable |= count > 0;
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
-            self.ended = true;
+            // TLS can say it by itself, and its connection stays.
+            match self.inside.is_some() && self.rng.bool() {
+                true => self.readable = true,
+                false => self.ended = true,
+            }
         }
     }
 
@@ -188,7 +219,8 @@ impl Wire {
     }
 
     pub fn unread_by_server(&self) -> usize {
-        self.uplink.len() + self.input.len()
+        let inside = self.inside.as_ref().map_or(0, VecDeque::len);
+        self.uplink.len() + self.input.len() + inside
     }
 
     /// What the server's kernel takes of so many bytes.
@@ -244,15 +276,24 @@ impl Read for Near {
             let count = wire.rng.usize(0..200);
             wire.arrive(count);
         }
-        if wire.input.is_empty() {
+        let wire = &mut *wire;
+        if let Some(inside) = &mut wire.inside {
+            // The kernel will not report that again.
+            inside.extend(wire.input.drain(..));
+            wire.inside_ended = wire.input_ended;
+        }
+        let most =
+            wire.inside.as_ref().map_or(usize::MAX, |_| wire.rng.usize(1..=RECORD_BYTES_MAX));
+        let input = wire.inside.as_mut().unwrap_or(&mut wire.input);
+        if input.is_empty() {
             return match (wire.reset, wire.input_ended) {
                 (true, _) => Err(ErrorKind::ConnectionReset.into()),
                 (_, true) => Ok(0),
                 _ => Err(ErrorKind::WouldBlock.into()),
             };
         }
-        let count = buffer.len().min(wire.input.len());
-        for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
+        let count = buffer.len().min(input.len()).min(most);
+        for (to, from) in buffer.iter_mut().zip(input.drain(..count)) {
             *to = from;
         }
         wire.read += count;
@@ -321,13 +362,32 @@ impl Stream for Near {
         !self.0.borrow().buffer.is_empty()
     }
 
+    fn holds_input(&self) -> bool {
+        let wire = self.0.borrow();
+        wire.inside_ended || wire.inside.as_ref().is_some_and(|inside| !inside.is_empty())
+    }
+
+    fn is_protected(&self) -> bool {
+        self.0.borrow().inside.is_some()
+    }
+
     fn is_established(&mut self) -> io::Result<bool> {
         let mut wire = self.0.borrow_mut();
         wire.interrupt()?;
         if wire.reset {
             return Err(ErrorKind::ConnectionReset.into());
         }
-        if wire.establish_calls > 0 {
+        if wire.inside.is_some() && wire.hello_bytes > 0 {
+            let count = wire.hello_bytes.min(wire.input.len());
+            wire.input.drain(..count);
+            wire.hello_bytes -= count;
+            if wire.hello_bytes > 0 {
+                return Ok(false);
+            }
+        }
+        // Before TLS it is at once.
+        let is_tcp = wire.hello_bytes > 0;
+        if wire.establish_calls > 0 && !is_tcp {
             wire.establish_calls -= 1;
             wire.shakes_hands = true;
             return Ok(false);

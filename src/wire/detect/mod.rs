@@ -360,7 +360,8 @@ impl Foreign {
     pub fn way_out(self) -> Option<&'static str> {
         match self {
             Foreign::Tls => Some(
-                "this port has no TLS: use http:// and ws://, or put a proxy with TLS before it",
+                "this port has no TLS: give it a certificate (--tls-cert), put a proxy with TLS \
+                 before it, or use http:// and ws://",
             ),
             Foreign::Proxy => Some("turn it off in the proxy (HAProxy: without send-proxy)"),
             _ => None,

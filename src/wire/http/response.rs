@@ -73,6 +73,13 @@ impl Response {
         Response { head, body, connection }
     }
 
+    /// Adds a field.
+    pub(crate) fn add_field(&mut self, name: &str, value: &str) {
+        let end = self.head.len().saturating_sub(2);
+        self.head.truncate(end);
+        push(&mut self.head, &[name, ": ", value, "\r\n\r\n"]);
+    }
+
     /// Head and body in one piece.
     pub fn to_bytes(&self) -> Vec<u8> {
         [&self.head, self.body].concat()
@@ -91,6 +98,7 @@ fn reason_phrase(status: u16) -> &'static str {
         200 => "OK",
         204 => "No Content",
         304 => "Not Modified",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",
@@ -126,6 +134,7 @@ const ALLOW_ALL: &[(&str, &str)] = &[ALLOW];
 const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
 const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "10")];
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
+const UPGRADE_TLS: &[(&str, &str)] = &[("Upgrade", "TLS/1.2"), ("Connection", "Upgrade")];
 const UPGRADE_13: &[(&str, &str)] =
     &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
 
@@ -172,6 +181,10 @@ impl HttpError {
         HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET, HEAD and OPTIONS are allowed here.\n").with(ALLOW_ALL);
+
+    pub const TLS_ONLY: HttpError =
+        HttpError::new(426, "This server takes TLS only: use https:// and wss://.\n")
+            .with(UPGRADE_TLS);
 
     pub const TOO_MANY: HttpError =
         HttpError::new(429, "Too many connections come from your address; try again later.\n")

@@ -154,6 +154,7 @@ impl<'a> World<'a> {
                 early: u32::from(troubled / 16 % 4) * 120,
                 buffer_bytes_max: usize::from(troubled / 64 % 2) * 100,
                 establish_calls_max: 0,
+                tls: 0,
             },
             _ => Faults::default(),
         };

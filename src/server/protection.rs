@@ -1,0 +1,94 @@
+//! TLS on the port that speaks everything: which connections go on with it, and which may go
+//! without.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::IpAddr;
+
+use clap::ValueEnum;
+
+use super::Server;
+use super::stream::Stream;
+use crate::ids::ClientId;
+use crate::memory::MemoryAccount;
+use crate::server::admission::is_local;
+use crate::server::timers::Due;
+use crate::service::Service;
+use crate::wire::close::CloseReason;
+use crate::wire::detect::Foreign;
+
+/// Has streams go on with TLS.
+pub trait BeginTls<S>: Debug {
+    /// Puts TLS on a stream that has carried these bytes, the first of a handshake. It has to be
+    /// established anew then. What it holds from then on counts in this account.
+    ///
+    /// # Errors
+    /// It cannot be had; the connection is over.
+    fn begin(&mut self, stream: &mut S, received: &[u8], account: &MemoryAccount)
+    -> io::Result<()>;
+}
+
+/// Who may go without TLS where it can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Plain {
+    /// Everybody.
+    #[default]
+    Any,
+    /// Those at loopback and private addresses.
+    Local,
+    /// Nobody.
+    Off,
+}
+
+impl Plain {
+    pub(super) fn admits(self, ip: IpAddr) -> bool {
+        match self {
+            Plain::Any => true,
+            Plain::Local => is_local(ip),
+            Plain::Off => false,
+        }
+    }
+}
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Has connections go on with TLS from now on whose first bytes are TLS.
+    pub fn set_tls(&mut self, tls: Box<dyn BeginTls<S>>) {
+        self.tls = Some(tls);
+    }
+
+    /// Whether a connection may turn out to be TLS.
+    pub(super) fn may_begin_tls(&self, id: ClientId) -> bool {
+        self.tls.is_some() && !self.connections[id.index()].stream.is_protected()
+    }
+
+    /// Whether what a connection carries is taken as it is.
+    pub(super) fn is_taken_plain(&self, id: ClientId) -> bool {
+        let connection = &self.connections[id.index()];
+        connection.stream.is_protected() || self.settings.plain.admits(connection.peer().ip())
+    }
+
+    /// It speaks TLS, or seems to: begins with that, or else it speaks another protocol. What has
+    /// been sent something has read that as an answer to it, and cannot begin any more.
+    pub(super) fn begin_tls(&mut self, id: ClientId) {
+        let connection = &self.connections[id.index()];
+        let is_first = connection.inbox.as_slice().first() == Some(&0x16);
+        if !self.may_begin_tls(id) || !is_first || connection.wire.was_sent() {
+            return self.refuse(id, CloseReason::Foreign(Foreign::Tls));
+        }
+        self.dismiss_from_service(id);
+        self.out.forget(id);
+        self.out.release(id);
+        let (now, mode) = (self.out.now().ms, self.service.line_mode());
+        let connection = &mut self.connections[id.index()];
+        let received = connection.inbox.take_bytes();
+        let Some(tls) = &mut self.tls else { return };
+        let begun = tls.begin(&mut connection.stream, &received, self.out.account());
+        connection.inbox.clear();
+        connection.establish_anew(mode, now);
+        self.timers.push(now + self.settings.limits.establish_ms, id, Due::Establish);
+        match begun {
+            Ok(()) => self.read_again(id),
+            Err(error) => self.gone(id, &error),
+        }
+    }
+}
