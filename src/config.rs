@@ -20,6 +20,7 @@ use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
 use crate::server::admission::{AddressPolicy, MaxClients};
+use crate::server::proxies::ProxySource;
 use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::store::sqlite::tools::Format;
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
@@ -80,6 +81,21 @@ pub struct Config {
     )]
     pub allow_origin: Vec<Allowed>,
 
+    /// Proxies whose word is taken for where their clients come from: addresses, networks such as
+    /// 10.0.0.0/8, or `unix` for what connects by a Unix socket; can be given several times, or as
+    /// a list with commas. What they say in the PROXY protocol (version 1 or 2) before anything
+    /// else, or in X-Forwarded-For, -Proto and -Host of a request, holds for limits, the log and
+    /// origins. Name only proxies that say it of every client: behind others, anybody could claim
+    /// any address.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "CHAT_PROXY_FROM",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub proxy_from: Vec<ProxySource>,
+
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time;
     /// a message to a room is compressed once for all.
     #[arg(long, env = "CHAT_COMPRESS", hide_env_values = true)]
@@ -99,7 +115,8 @@ pub struct Config {
     /// Most clients at once from one address (an IPv4 address, or the /64 network of an IPv6
     /// address), or `off`; one more is told so and disconnected. By default 256 for public
     /// addresses, and `off` for loopback and private ones, where reverse proxies and load tests
-    /// are; if given, it holds for all. Behind a proxy all clients have its address.
+    /// are; if given, it holds for all. Behind a proxy all clients have its
+    /// address, unless it is named (--proxy-from).
     #[arg(
         long,
         value_name = "CLIENTS",
@@ -402,6 +419,7 @@ impl Config {
         ServerSettings {
             limits,
             addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
+            proxies: self.proxy_from.clone().into(),
             protocols: self.wire,
             allowed_origins: self.allow_origin.clone().into(),
             // Known when an address has been bound.

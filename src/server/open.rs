@@ -30,6 +30,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match established {
             Ok(true) => {
                 connection.establish(self.service.line_mode(), self.out.now().ms);
+                self.await_header(id);
                 self.begin(id);
                 true
             }
@@ -52,10 +53,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Begins with the wire that the listener is pinned to, or waits for what first bytes decide.
-    fn begin(&mut self, id: ClientId) {
+    pub(super) fn begin(&mut self, id: ClientId) {
+        if self.is_put_off(id) {
+            return;
+        }
         let is_text = self.wires.payload == Payload::Text;
         let decision = self.connections[id.index()].wire.decide_at_start(&self.wires);
-        if !is_text && decision != Decision::Http {
+        if !is_text && decision != Decision::Http && !self.rejected.contains_key(&id) {
             self.open(id);
         }
         if decision != Decision::NeedMore {
@@ -73,8 +77,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         if decision != Decision::NeedMore {
             self.silent.remove(id, self.connections[id.index()].peer().ip());
         }
+        if let Some(rejection) = self.rejected.get(&id)
+            && decision != Decision::NeedMore
+        {
+            return self.answer_rejected(id, *rejection, decision);
+        }
         match decision {
             Decision::NeedMore => {}
+            Decision::Header(header) => self.take_header(id, header),
+            Decision::NoHeader => self.begin_behind_header(id),
+            Decision::BadHeader(error) => self.refuse(id, CloseReason::Header(error)),
             Decision::Lines => self.become_lines(id),
             Decision::Http => self.become_http(id),
             // What follows the request, cookies perhaps, is not for others to read.
@@ -155,6 +167,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let again = match connection.wire.on_timeout(timer, &observed, &self.wires.timeouts) {
             Elapsed::Nothing => return,
             Elapsed::Again(at) => at,
+            Elapsed::Held { .. } | Elapsed::Silent if self.rejected.contains_key(&id) => {
+                return self.decide(id, Decision::Lines);
+            }
             Elapsed::Held { .. } | Elapsed::Silent if self.wires.payload == Payload::Bytes => {
                 return self.out.release(id);
             }

@@ -321,6 +321,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what is left of a connection whose input has ended: at last the line that has no
     /// ending.
     fn serve_rest(&mut self, id: ClientId) {
+        self.end_header(id);
         let connection = &self.connections[id.index()];
         let decision = connection.wire.decide_at_end(connection.inbox.as_slice());
         self.decide(id, decision);

@@ -1,6 +1,7 @@
 //! How the server treats its connections: every limit with its unit and its reason.
 
 use super::admission::AddressPolicy;
+use super::proxies::TrustedProxies;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::throttle::Rate;
@@ -13,6 +14,8 @@ pub struct ServerSettings {
     pub limits: ConnectionLimits,
     /// `--max-clients-per-address` and `--connect-rate`.
     pub addresses: AddressPolicy,
+    /// `--proxy-from`.
+    pub proxies: TrustedProxies,
     /// `--wire`.
     pub protocols: Protocols,
     /// `--allow-origin`.
@@ -28,6 +31,7 @@ impl Default for ServerSettings {
         ServerSettings {
             limits: ConnectionLimits::default(),
             addresses: AddressPolicy::default(),
+            proxies: TrustedProxies::default(),
             protocols: Protocols::Auto,
             allowed_origins: AllowedOrigins::default(),
             is_loopback: false,

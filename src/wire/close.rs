@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::detect::Foreign;
 use super::line::LineTooLong;
+use super::proxy::HeaderError;
 use super::websocket::ProtocolError;
 
 /// Why a connection is closed.
@@ -19,6 +20,8 @@ pub enum CloseReason {
     Late,
     /// It speaks another protocol.
     Foreign(Foreign),
+    /// A trusted proxy's header is malformed.
+    Header(HeaderError),
     /// It has broken the WebSocket protocol.
     Broken(ProtocolError),
     /// Its service has no use for what it sends.
@@ -54,6 +57,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "this is {}", foreign.name())?;
                 foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
             }
+            CloseReason::Header(error) => write!(f, "malformed PROXY header: {error}"),
             CloseReason::Broken(error) => error.fmt(f),
             CloseReason::Unsupported(why) => f.write_str(why),
             CloseReason::TooSlow => {

@@ -3,6 +3,7 @@
 use super::close::CloseReason;
 use super::detect::{Detected, detect, has_words};
 use super::line::{LineMode, write_close};
+use super::proxy::{self, Start};
 use super::{Decision, Elapsed, Observed, Payload, Protocols, Timeouts};
 use crate::clock::Millis;
 
@@ -18,11 +19,13 @@ pub struct Undecided {
     mode: LineMode,
     /// It has been sent something, so that no request can be answered on it any more.
     was_sent: bool,
+    /// The header of a proxy may come first.
+    awaits_header: bool,
 }
 
 impl Undecided {
     pub fn new(mode: LineMode, now: Millis) -> Undecided {
-        Undecided { since: now, mode, was_sent: false }
+        Undecided { since: now, mode, was_sent: false, awaits_header: false }
     }
 
     pub(super) fn mode(&self) -> LineMode {
@@ -37,8 +40,24 @@ impl Undecided {
         self.was_sent = true;
     }
 
+    pub(super) fn awaits_header(&self) -> bool {
+        self.awaits_header
+    }
+
+    pub(super) fn set_awaits_header(&mut self, awaits: bool) {
+        self.awaits_header = awaits;
+    }
+
     /// What all that has come says, of which no message may be longer than this.
     pub(super) fn decide(&self, input: &[u8], payload: Payload, bytes_max: usize) -> Decision {
+        if self.awaits_header {
+            return match proxy::parse(input) {
+                Ok(Start::NeedMore) => Decision::NeedMore,
+                Ok(Start::Header(header)) => Decision::Header(header),
+                Ok(Start::Other) => Decision::NoHeader,
+                Err(error) => Decision::BadHeader(error),
+            };
+        }
         match detect(input, payload) {
             // A line that is too long is one before it ends.
             Detected::NeedMore if input.len() > bytes_max.max(METHOD_BYTES_MAX) => Decision::Lines,

@@ -54,6 +54,7 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             greet_after_ms: hold_ms.max(160),
             greet_after_remote_ms: hold_ms.max(160),
             hold_ms,
+            header_ms: 300,
             head_ms: 500,
             keep_alive_ms: rng.u64(500..1200),
             ping_after_ms: rng.u64(400..1000),

@@ -172,6 +172,9 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
             encode_close(out, close_code::GOING_AWAY, "");
         }
         CloseReason::NotStored => encode_close(out, close_code::SERVICE_RESTART, "not stored"),
-        CloseReason::TooLong(_) | CloseReason::Late | CloseReason::Foreign(_) => {}
+        CloseReason::TooLong(_)
+        | CloseReason::Late
+        | CloseReason::Foreign(_)
+        | CloseReason::Header(_) => {}
     }
 }
