@@ -148,6 +148,7 @@ mod websocket {
         let policy = Policy {
             allowed_origins: &none,
             is_loopback: true,
+            scheme: None,
             subprotocols: &["chat.v1.json"],
             query_keys: &["name", "room"],
             deflate: true,

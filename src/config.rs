@@ -26,6 +26,7 @@ use crate::store::sqlite::tools::Format;
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
+use crate::wire::http::public_url::PublicUrl;
 use crate::wire::websocket::message::frame_bytes_max;
 use crate::wire::{Protocols, Timeouts};
 
@@ -80,6 +81,11 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allow_origin: Vec<Allowed>,
+
+    /// The URL at which people find the page, such as https://chat.example.com/chat/, if a proxy
+    /// is in between: its pages may connect, and people at terminals are told it.
+    #[arg(long, value_name = "URL", env = "CHAT_PUBLIC_URL", hide_env_values = true)]
+    pub public_url: Option<PublicUrl>,
 
     /// Proxies whose word is taken for where their clients come from: addresses, networks such as
     /// 10.0.0.0/8, or `unix` for what connects by a Unix socket; can be given several times, or as
@@ -361,6 +367,7 @@ impl Config {
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             direct_patience_ms: DIRECT_PATIENCE_MS,
+            public_url: self.public_url.as_ref().map(PublicUrl::to_string),
             epoch,
         }
     }
@@ -387,6 +394,12 @@ impl Config {
             drain: Duration::from_secs(self.drain_seconds.into()),
             server: self.server(),
         }
+    }
+
+    /// Those that are named, and our own.
+    fn allowed_origins(&self) -> Vec<Allowed> {
+        let own = self.public_url.iter().map(|url| Allowed::This(url.origin().clone()));
+        self.allow_origin.iter().cloned().chain(own).collect()
     }
 
     fn server(&self) -> ServerSettings {
@@ -421,7 +434,7 @@ impl Config {
             addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
             proxies: self.proxy_from.clone().into(),
             protocols: self.wire,
-            allowed_origins: self.allow_origin.clone().into(),
+            allowed_origins: self.allowed_origins().into(),
             // Known when an address has been bound.
             is_loopback: false,
             compress: self.compress,

@@ -17,9 +17,29 @@ use crate::server::timers::Due;
 use crate::service::Service;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::Payload;
-use crate::wire::http::begins_with_head;
+use crate::wire::http::forwarded::{Forwarded, Scheme};
+use crate::wire::http::{Request, begins_with_head};
 use crate::wire::proxy::{self, Header, HeaderError};
 use crate::wire::{Decision, Protocols};
+
+/// Whose a request is, and how it has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    /// Where the connection comes from.
+    pub proxy: Peer,
+    /// Where the request comes from, if a proxy says so.
+    pub client: Option<SocketAddr>,
+    /// What the page has come by, if a proxy says so.
+    pub scheme: Option<Scheme>,
+    /// A proxy has brought it.
+    pub is_forwarded: bool,
+}
+
+impl Sender {
+    pub(super) fn peer(&self) -> Peer {
+        self.client.map_or(self.proxy, Peer::from)
+    }
+}
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// A connection is established: if it is a proxy's, a header may come first.
@@ -97,6 +117,20 @@ impl<S: Stream, A: Service> Server<S, A> {
         connection.set_peer(client.into());
         self.addresses.connected(client.ip());
         info!("Peer address: {} (by {proxy})", Peer::from(client));
+    }
+
+    /// Whose a request is. Its host is then the one that the proxy was asked for.
+    pub(super) fn sender(&self, id: ClientId, request: &mut Request<'_>) -> Sender {
+        let (proxy, proxies) = (self.connections[id.index()].peer(), &self.settings.proxies);
+        let forwarded = match proxies.contains(proxy) {
+            true => Forwarded::read(request, |ip| proxies.contains_ip(ip)),
+            false => None,
+        };
+        let Some(Forwarded { client, scheme, host }) = forwarded else {
+            return Sender { proxy, client: None, scheme: None, is_forwarded: false };
+        };
+        request.host = host.unwrap_or(request.host);
+        Sender { proxy, client, scheme, is_forwarded: true }
     }
 
     pub(super) fn log_rejection(&self, id: ClientId, client: SocketAddr, rejection: Rejection) {

@@ -401,13 +401,13 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.wait(id, Wait::Others);
                 return None;
             }
-            Step::Request(request) => {
+            Step::Request(mut request) => {
                 self.visit.requests += 1;
                 let is_all = used == input_bytes && self.visit.has_read_all;
                 if is_all && request.is_last() && !handshake::is_upgrade(&request) {
                     self.connections[id.index()].end_input();
                 }
-                self.answer(id, &request);
+                self.answer(id, &mut request);
                 return Some(used);
             }
             Step::NeedMore => return None,

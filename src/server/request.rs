@@ -5,6 +5,7 @@ use log::{debug, info, warn};
 
 use super::Server;
 use super::connection::Standing;
+use super::proxied::Sender;
 use super::stream::Stream;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
@@ -17,17 +18,25 @@ use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Answers a request.
-    pub(super) fn answer(&mut self, id: ClientId, request: &Request<'_>) {
+    pub(super) fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
         self.metrics.requests += 1;
+        let sender = self.sender(id, request);
         // A monitor is no browser.
         if request.path != HEALTH {
             self.note_browser(id);
+            self.browsers.note(sender.peer().ip());
+        }
+        if let Some(client) = sender.client
+            && let Err(rejection) = self.admit(client, self.out.now())
+        {
+            self.log_rejection(id, client, rejection);
+            return self.refuse_request(id, rejection.http_error(), Some(request.method));
         }
         let date = self.out.now().http_date();
         if handshake::is_upgrade(request) {
-            return self.answer_upgrade(id, request, &date);
+            return self.answer_upgrade(id, request, &sender, &date);
         }
-        let response = self.respond(request, &date);
+        let response = self.respond(request, &sender, &date);
         self.out.append(id, &response.head);
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
@@ -36,19 +45,25 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Answers a request for a WebSocket.
-    fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, date: &str) {
+    fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender, date: &str) {
         let upgraded = match self.draining {
             true => Err(HttpError::STOPPING),
-            false => handshake::evaluate(request, &self.policy(), Some(date)),
+            false => handshake::evaluate(request, &self.policy(sender), Some(date)),
         };
         let error = match upgraded {
-            Ok(upgrade) => return self.become_websocket(id, &upgrade),
+            Ok(upgrade) => {
+                if let Some(client) = sender.client {
+                    self.set_peer(id, client);
+                }
+                return self.become_websocket(id, &upgrade);
+            }
             Err(error) => error,
         };
-        let peer = self.connections[id.index()].peer();
+        let peer = sender.peer();
         match error {
             HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
-                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
+                let (is_loopback, scheme) = (self.is_loopback(sender), sender.scheme);
+                let page = RefusedPage { request, error, is_loopback, scheme };
                 warn!("{peer}: refused a page's WebSocket: {page}");
             }
             _ => info!("{peer}: refused a WebSocket: {error}"),
@@ -78,23 +93,30 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    fn policy(&self) -> Policy<'_> {
+    fn policy(&self, sender: &Sender) -> Policy<'_> {
         Policy {
             allowed_origins: &self.settings.allowed_origins,
-            is_loopback: self.settings.is_loopback,
+            is_loopback: self.is_loopback(sender),
+            scheme: sender.scheme,
             subprotocols: self.service.subprotocols(),
             query_keys: self.service.query_keys(),
             deflate: self.settings.compress,
         }
     }
 
+    /// Whether only this machine can have sent a request: no proxy has brought it from elsewhere.
+    fn is_loopback(&self, sender: &Sender) -> bool {
+        let is_here = sender.proxy.is_unix() || sender.proxy.ip().is_loopback();
+        self.settings.is_loopback && is_here && !sender.is_forwarded
+    }
+
     /// The response to a request that asks for no upgrade.
-    fn respond(&self, request: &Request<'_>, date: &str) -> Response {
+    fn respond(&self, request: &Request<'_>, sender: &Sender, date: &str) -> Response {
         if precheck::asks(request) {
             let verdict = match (self.draining, self.service.sentence()) {
                 (true, _) => Verdict::Stopping,
                 (false, Some(_)) => Verdict::Mode,
-                (false, None) => precheck::judge(request, &self.policy()),
+                (false, None) => precheck::judge(request, &self.policy(sender)),
             };
             return verdict.respond(request, Some(date));
         }

@@ -101,6 +101,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
         // Not drawn by itself either.
         direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
+        public_url: None,
         epoch: "now".to_owned(),
     };
     (settings, rate, presence_rate)

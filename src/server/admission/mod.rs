@@ -75,12 +75,16 @@ impl Rejection {
     }
 
     /// How it is told in HTTP.
-    pub fn response(self, is_head: bool, date: &str) -> Vec<u8> {
-        let error = match self {
+    pub fn http_error(self) -> HttpError {
+        match self {
             Rejection::Full | Rejection::OutOfDescriptors => HttpError::FULL,
             Rejection::AddressFull | Rejection::AddressTooFast => HttpError::TOO_MANY,
-        };
-        error.response(is_head.then_some(Method::Head), Some(date)).to_bytes()
+        }
+    }
+
+    /// The same as a response.
+    pub fn response(self, is_head: bool, date: &str) -> Vec<u8> {
+        self.http_error().response(is_head.then_some(Method::Head), Some(date)).to_bytes()
     }
 
     /// The limit that an operator can change.

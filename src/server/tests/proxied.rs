@@ -294,3 +294,130 @@ fn unix_sockets_have_no_limits_of_addresses() {
         assert_eq!(peer.output(), "opened unix\nunix: hello\n");
     }
 }
+
+// ---- Requests ----
+
+const KEY: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+fn get(path: &str, fields: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: inside:8080\r\n{fields}\r\n").into_bytes()
+}
+
+fn upgrade(fields: &str) -> Vec<u8> {
+    get("/", &format!("{KEY}{fields}"))
+}
+
+/// What the response's frame says that follows the opening of a WebSocket.
+fn opened(peer: &Peer) -> Option<String> {
+    let output = peer.output();
+    let (head, frame) = output.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 101 ")
+        .then(|| frame.trim_matches(|c: char| !c.is_ascii_graphic()))
+        .and_then(|frame| frame.split_once("opened ").map(|(_, whose)| whose.to_owned()))
+}
+
+#[test]
+fn a_websocket_is_its_client_s_and_not_the_proxy_s() {
+    let mut sim = with(Protocols::Auto, None);
+    let alice = "X-Forwarded-For: 198.51.100.66, 203.0.113.7\r\n";
+    let first = sim.say(PROXY, &upgrade(alice));
+    assert_eq!(opened(&first).as_deref(), Some("203.0.113.7"));
+    let (second, third) = (sim.say(PROXY, &upgrade(alice)), sim.say(PROXY, &upgrade(alice)));
+    assert!(opened(&second).is_some());
+    assert!(third.output().starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{}", third.output());
+    // What it asks for otherwise is refused as well, and others are not.
+    let page = sim.say(PROXY, &get("/", alice));
+    assert!(page.output().starts_with("HTTP/1.1 429 "));
+    let bob = "X-Forwarded-For: 203.0.113.7, 203.0.113.8, 192.0.2.2\r\n";
+    assert_eq!(opened(&sim.say(PROXY, &upgrade(bob))).as_deref(), Some("203.0.113.8"));
+    // Who has left makes room.
+    sim.end_input(&first);
+    sim.pass(2_000);
+    assert!(opened(&sim.say(PROXY, &upgrade(alice))).is_some());
+}
+
+#[test]
+fn requests_of_several_clients_on_one_connection_are_their_own() {
+    let addresses = AddressPolicy::new(None, Rate::limited(2, 1).ok());
+    let settings = ServerSettings { addresses, proxies: proxies(), ..ServerSettings::default() };
+    let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
+    let proxy = sim.come(PROXY);
+    for (client, status) in [(7, "200"), (7, "200"), (8, "200"), (8, "200"), (9, "200"), (7, "429")]
+    {
+        sim.send(&proxy, get("/healthz", &format!("X-Forwarded-For: 203.0.113.{client}\r\n")));
+        sim.settle();
+        let answer = proxy.take_output();
+        assert!(answer.contains(&format!("HTTP/1.1 {status} ")), "{client}: {answer}");
+    }
+    // Of what comes from elsewhere, the field means nothing.
+    let stranger = sim.come(STRANGER);
+    for _ in 0..5 {
+        sim.send(&stranger, get("/healthz", "X-Forwarded-For: 203.0.113.7\r\n"));
+        sim.settle();
+        assert!(stranger.take_output().contains("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn behind_a_header_fields_are_those_of_another_proxy_or_mean_nothing() {
+    let field = "X-Forwarded-For: 198.51.100.66\r\n";
+    for (header, whose) in [
+        (V1, ALICE),
+        // The first proxy is behind another one that is ours.
+        (b"PROXY TCP4 192.0.2.7 192.0.2.80 1 443\r\n".as_slice(), "198.51.100.66"),
+        (LOCAL, "198.51.100.66"),
+    ] {
+        let mut sim = with(Protocols::Auto, None);
+        let peer = sim.say(PROXY, &[header, &upgrade(field)].concat());
+        assert_eq!(opened(&peer).as_deref(), Some(whose));
+    }
+}
+
+#[test]
+fn the_page_s_own_origin_is_the_one_that_the_proxy_was_asked_for() {
+    let public = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\
+                  X-Forwarded-Host: chat.example\r\n";
+    for (from, fields, origin, may) in [
+        (PROXY, public, "https://chat.example", true),
+        (PROXY, public, "https://chat.example:443", true),
+        (PROXY, public, "http://chat.example", false),
+        (PROXY, public, "https://evil.example", false),
+        (PROXY, public, "http://inside:8080", false),
+        (PROXY, "X-Forwarded-For: 203.0.113.7\r\n", "http://inside:8080", true),
+        (PROXY, "X-Forwarded-Proto: https\r\n", "https://inside:8080", true),
+        // It has not come through the proxy: it listens on loopback, and this is no loopback name.
+        (PROXY, "", "http://inside:8080", true),
+        ("127.0.0.1:1", "", "http://inside:8080", false),
+        ("127.0.0.2:1", public, "https://chat.example", true),
+        ("127.0.0.2:1", "", "http://inside:8080", false),
+        // Anybody can write fields.
+        (STRANGER, public, "https://chat.example", false),
+        ("127.0.0.1:1", public, "https://chat.example", false),
+    ] {
+        let mut sim = with(Protocols::Auto, None);
+        sim.server.settings.is_loopback = true;
+        let networks = ["192.0.2.0/24", "127.0.0.2"].map(|one| one.parse().expect("a network"));
+        sim.server.settings.proxies = networks.to_vec().into();
+        let peer = sim.say(from, &upgrade(&format!("{fields}Origin: {origin}\r\n")));
+        assert_eq!(opened(&peer).is_some(), may, "{from} {fields} {origin}: {}", peer.output());
+        // A page that asks beforehand is told the same.
+        let query = format!("/admission?origin={origin}");
+        let asks = sim.say(from, &get(&query, fields));
+        assert_eq!(asks.output().starts_with("HTTP/1.1 200 "), may, "{}", asks.output());
+    }
+    // What the page may connect to is named after the host that its browser sees.
+    let settings = ServerSettings { proxies: proxies(), ..ServerSettings::default() };
+    let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
+    let page = sim.say(PROXY, &get("/", public));
+    assert!(page.output().contains("wss://chat.example;"), "{}", page.output());
+}
+
+#[test]
+fn no_browser_is_greeted_at_the_address_of_a_request() {
+    let mut sim = with(Protocols::Auto, Some("welcome\n"));
+    sim.say(PROXY, &get("/", "X-Forwarded-For: 203.0.113.7\r\n"));
+    let (hers, proxys) = (sim.come("203.0.113.7:9"), sim.come(PROXY));
+    sim.pass(30_000);
+    assert_eq!((hers.output(), proxys.output()), (String::new(), String::new()));
+}
