@@ -6,7 +6,6 @@ use std::time::Duration;
 use std::{io, mem, thread};
 
 use log::info;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 
@@ -19,6 +18,7 @@ use crate::net::listener::{self, Listener};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
+use crate::net::stream::Socket;
 use crate::net::trim::{self, TrimTimer};
 use crate::net::worker::{self, Worker};
 use crate::server::Server;
@@ -58,7 +58,7 @@ pub struct EventLoop<A> {
     clock: Clock,
     alarm: Alarm,
     listener: Listener,
-    server: Server<TcpStream, A>,
+    server: Server<Socket, A>,
     worker: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,

@@ -7,14 +7,15 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use log::{info, warn};
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use crate::clock::{Millis, Now};
 use crate::net::clock::Budget;
 use crate::net::metrics::NetMetrics;
 use crate::net::rejection::Rejections;
+use crate::net::stream::Socket;
 use crate::server::Server;
 use crate::server::admission::Rejection;
 use crate::service::Service;
@@ -64,7 +65,7 @@ pub struct Listener {
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be
     /// accepted and rejected.
     reserve: Option<File>,
-    rejections: Rejections<TcpStream>,
+    rejections: Rejections<Socket>,
     /// The keys of those that were accepted in this turn.
     new: Vec<usize>,
     clients_max: usize,
@@ -121,7 +122,7 @@ impl Listener {
     /// enough. One connection's failure is its own: the listener goes on.
     pub fn accept<A: Service>(
         &mut self,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Socket, A>,
         metrics: &mut NetMetrics,
         now: Now,
     ) {
@@ -130,7 +131,7 @@ impl Listener {
             while let Some(socket) = &self.socket {
                 match socket.accept() {
                     Ok((stream, peer)) => {
-                        self.admit(stream, canonical(peer), server, metrics, now);
+                        self.admit(Socket::Tcp(stream), canonical(peer), server, metrics, now);
                     }
                     Err(error) => {
                         if self.accept_failed(&error, metrics, now).is_break() {
@@ -152,7 +153,7 @@ impl Listener {
     pub fn register_new<A: Service>(
         &mut self,
         registry: &Registry,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Socket, A>,
         metrics: &mut NetMetrics,
     ) {
         for key in self.new.drain(..) {
@@ -175,9 +176,9 @@ impl Listener {
     /// Makes a client of a connection, or rejects it.
     fn admit<A: Service>(
         &mut self,
-        stream: TcpStream,
+        stream: Socket,
         peer: SocketAddr,
-        server: &mut Server<TcpStream, A>,
+        server: &mut Server<Socket, A>,
         metrics: &mut NetMetrics,
         now: Now,
     ) {
@@ -189,7 +190,9 @@ impl Listener {
             return self.reject(stream, peer, rejection, metrics, now);
         }
         #[cfg(not(target_os = "linux"))]
-        if let Err(error) = configure(SockRef::from(&stream)) {
+        if let Socket::Tcp(stream) = &stream
+            && let Err(error) = configure(SockRef::from(stream))
+        {
             metrics.accept_errors += 1;
             return warn!("{peer}: not accepted: {error}");
         }
@@ -203,7 +206,7 @@ impl Listener {
 
     fn reject(
         &mut self,
-        stream: TcpStream,
+        stream: Socket,
         peer: SocketAddr,
         rejection: Rejection,
         metrics: &mut NetMetrics,
@@ -247,6 +250,7 @@ impl Listener {
         self.reserve = None;
         match socket.accept() {
             Ok((stream, peer)) => {
+                let stream = Socket::Tcp(stream);
                 self.reject(stream, canonical(peer), Rejection::OutOfDescriptors, metrics, now);
             }
             // The kernel looks for a descriptor first, so that it complains even if nobody is
@@ -298,8 +302,11 @@ fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
     // A restart must not wait for the connections of the last run to time out.
     socket.set_reuse_address(true)?;
     #[cfg(target_os = "linux")]

@@ -10,6 +10,6 @@ pub mod metrics;
 mod rejection;
 mod signals;
 pub mod stdout;
-mod stream;
+pub mod stream;
 mod trim;
 mod worker;
