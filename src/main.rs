@@ -11,6 +11,7 @@ use chat_server::chat::name::RoomName;
 use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop};
+use chat_server::net::listening::Inherited;
 use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -42,13 +43,17 @@ fn main() -> ExitCode {
     if let Some(tool) = &config.tool {
         return look_after(tool);
     }
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
+    };
     if let Err(error) = logging::start() {
         return complain(EXIT_USAGE, error);
     }
     let code = match config.mode {
-        Mode::Chat => chat(&config),
-        Mode::Echo => serve(&config, |_| Echo),
-        Mode::Broadcast => serve(&config, Broadcast::new),
+        Mode::Chat => chat(&config, inherited),
+        Mode::Echo => serve(&config, inherited, |_| Echo),
+        Mode::Broadcast => serve(&config, inherited, Broadcast::new),
     };
     log::logger().flush();
     code
@@ -62,12 +67,12 @@ fn complain(code: u8, what: impl Display) -> ExitCode {
 }
 
 /// Serves the chat with what is kept of it.
-fn chat(config: &Config) -> ExitCode {
+fn chat(config: &Config, inherited: Inherited) -> ExitCode {
     let directory = match Place::find(config.data.directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
-            return serve(config, |_| Chat::new(config.chat(new_epoch())));
+            return serve(config, inherited, |_| Chat::new(config.chat(new_epoch())));
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
@@ -78,7 +83,8 @@ fn chat(config: &Config) -> ExitCode {
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
     let settings = config.chat(new_epoch());
-    let code = serve(config, |_| Chat::with_store(settings, Box::new(store), loaded));
+    let chat = |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded);
+    let code = serve(config, inherited, chat);
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
         Err(error) => {
@@ -127,15 +133,17 @@ fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
     }
 }
 
-fn serve<A: Service>(config: &Config, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
-    let mut event_loop = match EventLoop::bind(config.net(), service) {
+fn serve<A: Service>(
+    config: &Config,
+    inherited: Inherited,
+    service: impl FnOnce(&mut Delivery) -> A,
+) -> ExitCode {
+    let settings = config.net(inherited.is_empty());
+    let mut event_loop = match EventLoop::bind(settings, inherited, service) {
         Ok(event_loop) => event_loop,
-        Err(error) => {
-            let what = format!("cannot listen on {}: {error}", config.address.0[0]);
-            return complain(EXIT_CANNOT_SERVE, what);
-        }
+        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    stdout::announce(event_loop.address());
+    stdout::announce(&event_loop.bound());
     let ended = event_loop.run();
     // Lines that were left out are reported before the last line.
     log::logger().flush();

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, raise};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
+use chat_server::net::listening::{Bound, Inherited, ListenAddress};
 use chat_server::server::settings::ServerSettings;
 use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
 
@@ -110,17 +111,20 @@ impl Running {
         let thread = thread::spawn(move || {
             let settings = NetSettings {
                 memory_bytes_max: None,
-                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+                addresses: vec![ListenAddress::Tcp(vec![([127, 0, 0, 1], 0).into()])],
                 clients_max: Some(200),
                 drain,
                 server: ServerSettings::default(),
             };
             let mut event_loop =
-                EventLoop::bind(settings, |_| SlowEcho::new(jobs_wait)).expect("a free port");
-            listens.send(event_loop.address()).expect("the test waits for it");
+                EventLoop::bind(settings, Inherited::default(), |_| SlowEcho::new(jobs_wait))
+                    .expect("a free port");
+            listens.send(event_loop.bound()[0].clone()).expect("the test waits for it");
             event_loop.run().expect("the kernel polls")
         });
-        let address = address.recv().expect("the event loop starts");
+        let Bound::Tcp(address) = address.recv().expect("the event loop starts") else {
+            panic!("it listens elsewhere");
+        };
         Running { address, gate, thread, _alone: alone }
     }
 

@@ -4,6 +4,7 @@ mod alarm;
 pub mod clock;
 pub mod event_loop;
 mod listener;
+pub mod listening;
 pub mod logging;
 mod machine;
 pub mod metrics;

@@ -138,7 +138,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             terminals: RecentAddresses::default(),
             silent: SilentClients::default(),
             rejected: HashMap::new(),
-            site: service.site(),
+            site: service.site().under(&settings.base_path),
             service,
             out,
             timers: Timers::default(),

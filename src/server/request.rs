@@ -13,6 +13,7 @@ use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
+use crate::wire::http::public_url::Inside;
 use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 
@@ -21,6 +22,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
         self.metrics.requests += 1;
         let sender = self.sender(id, request);
+        let place = self.settings.base_path.inside(request.path);
+        if let Inside::Ours(path) = place {
+            request.path = path;
+        }
         // A monitor is no browser.
         if request.path != HEALTH {
             self.note_browser(id);
@@ -32,11 +37,17 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.log_rejection(id, client, rejection);
             return self.refuse_request(id, rejection.http_error(), Some(request.method));
         }
+        if place == Inside::Elsewhere {
+            return self.refuse_request(id, HttpError::ELSEWHERE, Some(request.method));
+        }
         let date = self.out.now().http_date();
         if handshake::is_upgrade(request) {
             return self.answer_upgrade(id, request, &sender, &date);
         }
-        let response = self.respond(request, &sender, &date);
+        let response = match place {
+            Inside::WithoutSlash => self.redirect_to_base(request, &date),
+            _ => self.respond(request, &sender, &date),
+        };
         self.out.append(id, &response.head);
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
@@ -122,6 +133,17 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         let health = if self.draining { Health::Draining } else { self.service.health() };
         self.site.respond(request, health, Some(date))
+    }
+
+    /// Where the page is: its links go on from there. A reference without scheme and host is right
+    /// whatever is in between.
+    fn redirect_to_base(&self, request: &Request<'_>, date: &str) -> Response {
+        let base = self.settings.base_path.as_str();
+        let to = match request.query {
+            "" => base.to_owned(),
+            query => format!("{base}?{query}"),
+        };
+        Response::redirect(&to, request, Some(date))
     }
 
     /// `method` is that of the request, if it could be read.

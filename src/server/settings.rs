@@ -6,6 +6,7 @@ use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::throttle::Rate;
 use crate::wire::http::origin::AllowedOrigins;
+use crate::wire::http::public_url::BasePath;
 use crate::wire::{Protocols, Timeouts};
 
 /// How the server treats its connections.
@@ -20,6 +21,8 @@ pub struct ServerSettings {
     pub protocols: Protocols,
     /// `--allow-origin`.
     pub allowed_origins: AllowedOrigins,
+    /// `--base-path`.
+    pub base_path: BasePath,
     /// Only this machine can connect.
     pub is_loopback: bool,
     /// `--compress`.
@@ -34,6 +37,7 @@ impl Default for ServerSettings {
             proxies: TrustedProxies::default(),
             protocols: Protocols::Auto,
             allowed_origins: AllowedOrigins::default(),
+            base_path: BasePath::default(),
             is_loopback: false,
             compress: false,
         }

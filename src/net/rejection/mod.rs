@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use log::info;
 
 use crate::clock::{Millis, Now};
+use crate::ids::Peer;
 use crate::server::admission::Rejection;
 use crate::server::stream::Stream;
 use crate::wire::Protocols;
@@ -47,7 +48,7 @@ impl<S: Stream> Rejections<S> {
     /// Answers a connection and closes it. A few are kept for a moment: a request comes just after
     /// its connection, and its sender makes nothing of a line.
     pub fn reject(&mut self, mut stream: S, peer: SocketAddr, rejection: Rejection, now: Now) {
-        info!("{peer}: refused: {rejection} ({})", rejection.limit());
+        info!("{}: refused: {rejection} ({})", Peer::from(peer), rejection.limit());
         let mut arrived = [0; ARRIVED_BYTES_MAX];
         match stream.read(&mut arrived) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_wait(rejection) => {

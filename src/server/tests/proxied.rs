@@ -421,3 +421,34 @@ fn no_browser_is_greeted_at_the_address_of_a_request() {
     sim.pass(30_000);
     assert_eq!((hers.output(), proxys.output()), (String::new(), String::new()));
 }
+
+// ---- A base path ----
+
+#[test]
+fn under_a_base_path_is_everything_and_elsewhere_nothing() {
+    let base_path = "/chat/".parse().expect("a path");
+    let settings = ServerSettings { base_path, ..ServerSettings::default() };
+    let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
+    for (path, answer) in [
+        ("/chat/", "HTTP/1.1 200 OK\r\n"),
+        ("/chat/app.js", "HTTP/1.1 200 OK\r\n"),
+        ("/chat/healthz", "HTTP/1.1 200 OK\r\n"),
+        ("/chat/admission", "HTTP/1.1 200 OK\r\n"),
+        ("/chat/nothing", "HTTP/1.1 404 Not Found\r\n"),
+        ("/chat", "HTTP/1.1 308 Permanent Redirect\r\nLocation: /chat/\r\n"),
+        (
+            "/chat?room=dev&name=a",
+            "HTTP/1.1 308 Permanent Redirect\r\nLocation: /chat/?room=dev&name=a\r\n",
+        ),
+        ("/", "HTTP/1.1 404 Not Found\r\n"),
+        ("/healthz", "HTTP/1.1 404 Not Found\r\n"),
+        ("/chatter", "HTTP/1.1 404 Not Found\r\n"),
+    ] {
+        let peer = sim.say(STRANGER, &get(path, "Connection: close\r\n"));
+        assert!(peer.output().starts_with(answer), "{path}: {}", peer.output());
+    }
+    for (path, may) in [("/chat/", true), ("/chat", true), ("/chat/ws", true), ("/", false)] {
+        let peer = sim.say(STRANGER, &get(path, KEY));
+        assert_eq!(opened(&peer).is_some(), may, "{path}: {}", peer.output());
+    }
+}

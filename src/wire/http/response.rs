@@ -73,6 +73,12 @@ impl Response {
         Response { head, body, connection }
     }
 
+    /// The resource is at this reference.
+    pub(crate) fn redirect(to: &str, request: &Request<'_>, date: Option<&str>) -> Response {
+        let fields = [("Location", to), ("Cache-Control", "no-cache")];
+        Response::new(308, &fields, Body::of(request, b""), request.connection, date)
+    }
+
     /// Head and body in one piece.
     pub fn to_bytes(&self) -> Vec<u8> {
         [&self.head, self.body].concat()
@@ -91,6 +97,7 @@ fn reason_phrase(status: u16) -> &'static str {
         200 => "OK",
         204 => "No Content",
         304 => "Not Modified",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",
@@ -170,6 +177,8 @@ impl HttpError {
         HttpError::new(404, "There is nothing here; the chat page is at /.\n");
     pub const NO_PAGE: HttpError =
         HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
+    pub const ELSEWHERE: HttpError =
+        HttpError::new(404, "There is nothing here; this server is under another path.\n");
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET, HEAD and OPTIONS are allowed here.\n").with(ALLOW_ALL);
 
