@@ -148,6 +148,7 @@ mod websocket {
         let policy = Policy {
             allowed_origins: &none,
             is_loopback: true,
+            scheme: None,
             subprotocols: &["chat.v1.json"],
             query_keys: &["name", "room"],
             deflate: true,
@@ -178,8 +179,8 @@ mod chat {
     use chat_server::server::settings::ServerSettings;
     use chat_server::server::stream::Stream;
     use chat_server::store::{
-        Change, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest, Space,
-        Store, StoreError, StoredMessage, Wake,
+        Change, Expired, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest,
+        Space, Store, StoreError, StoredMessage, Wake,
     };
 
     /// A client whose kernel takes everything and forgets it.
@@ -345,6 +346,10 @@ mod chat {
 
         fn reader(&self) -> Arc<dyn Reader> {
             Arc::new(Nothing)
+        }
+
+        fn take_expired(&mut self) -> Vec<Expired> {
+            Vec::new()
         }
 
         fn reload(&mut self) -> Result<Loaded, StoreError> {

@@ -1,13 +1,13 @@
 //! Flags and their environment variables, and what each layer is handed of them.
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
@@ -19,14 +19,17 @@ use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
+use crate::net::listening::ListenAddresses;
 use crate::net::tls::certificate::{Certificate, CertificateError};
 use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::protection::Plain;
+use crate::server::proxies::ProxySource;
 use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::store::sqlite::tools::Format;
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
+use crate::wire::http::public_url::{BasePath, PublicUrl};
 use crate::wire::websocket::message::frame_bytes_max;
 use crate::wire::{Protocols, Timeouts};
 
@@ -44,10 +47,17 @@ pub struct Config {
     #[command(subcommand)]
     pub tool: Option<Tool>,
 
-    /// Address to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in
-    /// brackets. Port 0 takes any free port; the one taken is printed.
-    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new().try_map(resolve))]
-    pub address: ListenAddresses,
+    /// Addresses to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address
+    /// in brackets; or unix:PATH for a Unix socket. Several with spaces or commas between them. Port
+    /// 0 takes any free port; the one taken is printed. Sockets that systemd passes (LISTEN_FDS) take
+    /// the place of the default.
+    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true,
+          value_parser = NonEmptyStringValueParser::new().try_map(ListenAddresses::resolve))]
+    pub address: Vec<ListenAddresses>,
+
+    /// The address is not the default one.
+    #[arg(skip)]
+    has_address: bool,
 
     /// What to do with a message.
     #[arg(long, value_enum, default_value_t = Mode::Chat, env = "CHAT_MODE", hide_env_values = true)]
@@ -82,6 +92,37 @@ pub struct Config {
     )]
     pub allow_origin: Vec<Allowed>,
 
+    /// The URL at which people find the page, such as https://chat.example.com/chat/, if a proxy
+    /// is in between: its pages may connect, and people at terminals are told it.
+    #[arg(long, value_name = "URL", env = "CHAT_PUBLIC_URL", hide_env_values = true)]
+    pub public_url: Option<PublicUrl>,
+
+    /// The path that everything of HTTP is under, such as /chat/, for a proxy that passes it on. One
+    /// that takes it away does not need it: the page goes by relative links.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/",
+        env = "CHAT_BASE_PATH",
+        hide_env_values = true
+    )]
+    pub base_path: BasePath,
+
+    /// Proxies whose word is taken for where their clients come from: addresses, networks such as
+    /// 10.0.0.0/8, or `unix` for what connects by a Unix socket; can be given several times, or as
+    /// a list with commas. What they say in the PROXY protocol (version 1 or 2) before anything
+    /// else, or in X-Forwarded-For, -Proto and -Host of a request, holds for limits, the log and
+    /// origins. Name only proxies that say it of every client: behind others, anybody could claim
+    /// any address.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "CHAT_PROXY_FROM",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub proxy_from: Vec<ProxySource>,
+
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time;
     /// a message to a room is compressed once for all.
     #[arg(long, env = "CHAT_COMPRESS", hide_env_values = true)]
@@ -101,7 +142,8 @@ pub struct Config {
     /// Most clients at once from one address (an IPv4 address, or the /64 network of an IPv6
     /// address), or `off`; one more is told so and disconnected. By default 256 for public
     /// addresses, and `off` for loopback and private ones, where reverse proxies and load tests
-    /// are; if given, it holds for all. Behind a proxy all clients have its address.
+    /// are; if given, it holds for all. Behind a proxy all clients have its
+    /// address, unless it is named (--proxy-from).
     #[arg(
         long,
         value_name = "CLIENTS",
@@ -338,21 +380,6 @@ pub enum Mode {
     Broadcast,
 }
 
-/// What an address given by name stands for; never empty.
-#[derive(Clone, Debug)]
-pub struct ListenAddresses(pub Vec<SocketAddr>);
-
-fn resolve(address: String) -> Result<ListenAddresses, String> {
-    let found: Vec<SocketAddr> = address
-        .to_socket_addrs()
-        .map_err(|error| format!("not an address like 127.0.0.1:8080 or [::1]:8080 ({error})"))?
-        .collect();
-    match found.is_empty() {
-        true => Err("this name has no address".to_owned()),
-        false => Ok(ListenAddresses(found)),
-    }
-}
-
 /// The text to show instead of starting.
 #[derive(Debug)]
 pub enum Exit {
@@ -368,7 +395,12 @@ impl Config {
     /// # Errors
     /// [`Exit`] tells what to print and how to exit.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Exit> {
-        let config = Config::try_parse_from(arguments).map_err(|error| match error.kind() {
+        let matches = Config::command().try_get_matches_from(arguments);
+        let config = matches.and_then(|matches| {
+            let has_address = matches.value_source("address") != Some(ValueSource::DefaultValue);
+            Config::from_arg_matches(&matches).map(|config| Config { has_address, ..config })
+        });
+        config.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Exit::Help(error.render().to_string())
             }
@@ -401,6 +433,7 @@ impl Config {
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             direct_patience_ms: DIRECT_PATIENCE_MS,
+            public_url: self.public_url.as_ref().map(PublicUrl::to_string),
             epoch,
         }
     }
@@ -418,13 +451,15 @@ impl Config {
         }
     }
 
-    /// Where to listen, and how to treat what connects there.
+    /// Where to listen, and how to treat what connects there. `is_alone`: no sockets were passed
+    /// to us.
     ///
     /// # Errors
     /// What is wrong with the certificate.
-    pub fn net(&self) -> Result<NetSettings, CertificateError> {
+    pub fn net(&self, is_alone: bool) -> Result<NetSettings, CertificateError> {
+        let addresses = self.address.iter().filter(|_| is_alone || self.has_address);
         Ok(NetSettings {
-            addresses: self.address.0.clone(),
+            addresses: addresses.flat_map(|given| given.0.clone()).collect(),
             clients_max: self.max_clients.map(|wanted| wanted as usize),
             memory_bytes_max: self.memory_mib.map(|wanted| wanted as usize * 1024 * 1024),
             drain: Duration::from_secs(self.drain_seconds.into()),
@@ -432,6 +467,12 @@ impl Config {
             acme_webroot: self.tls.acme_webroot.clone(),
             server: self.server(),
         })
+    }
+
+    /// Those that are named, and our own.
+    fn allowed_origins(&self) -> Vec<Allowed> {
+        let own = self.public_url.iter().map(|url| Allowed::This(url.origin().clone()));
+        self.allow_origin.iter().cloned().chain(own).collect()
     }
 
     fn server(&self) -> ServerSettings {
@@ -464,8 +505,10 @@ impl Config {
         ServerSettings {
             limits,
             addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
+            proxies: self.proxy_from.clone().into(),
             protocols: self.wire,
-            allowed_origins: self.allow_origin.clone().into(),
+            allowed_origins: self.allowed_origins().into(),
+            base_path: self.base_path.clone(),
             // Known when an address has been bound.
             is_loopback: false,
             compress: self.compress,

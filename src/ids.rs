@@ -48,7 +48,11 @@ impl GroupId {
     }
 }
 
-/// A peer's address in 18 bytes; tens of thousands of idle clients keep one each.
+/// What stands for the address of a peer that has none, as it has connected by a Unix socket.
+pub const UNIX_PEER: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+
+/// A peer's address in 18 bytes; tens of thousands of idle clients keep one each. A port of 0 is
+/// one that is not known.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {
     ip: [u8; 16],
@@ -58,6 +62,11 @@ pub struct Peer {
 impl Peer {
     pub fn ip(self) -> IpAddr {
         SocketAddr::from(self).ip()
+    }
+
+    /// Whether it has connected by a Unix socket.
+    pub fn is_unix(self) -> bool {
+        SocketAddr::from(self) == UNIX_PEER
     }
 }
 
@@ -79,7 +88,11 @@ impl From<Peer> for SocketAddr {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::from(*self).fmt(f)
+        match SocketAddr::from(*self) {
+            UNIX_PEER => f.write_str("unix"),
+            address if address.port() == 0 => address.ip().fmt(f),
+            address => address.fmt(f),
+        }
     }
 }
 
@@ -99,5 +112,10 @@ mod tests {
             let parsed: SocketAddr = address.parse().expect("an address");
             assert_eq!(Peer::from(parsed).to_string(), address);
         }
+        for (address, shown) in [("192.0.2.7:0", "192.0.2.7"), ("[::1]:0", "::1")] {
+            let parsed: SocketAddr = address.parse().expect("an address");
+            assert_eq!(Peer::from(parsed).to_string(), shown, "the port is not known");
+        }
+        assert_eq!(Peer::from(UNIX_PEER).to_string(), "unix");
     }
 }

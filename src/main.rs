@@ -11,6 +11,7 @@ use chat_server::chat::name::RoomName;
 use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
+use chat_server::net::listening::Inherited;
 use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -42,17 +43,21 @@ fn main() -> ExitCode {
     if let Some(tool) = &config.tool {
         return look_after(tool);
     }
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
+    };
     if let Err(error) = logging::start() {
         return complain(EXIT_USAGE, error);
     }
-    let net = match config.net() {
+    let net = match config.net(inherited.is_empty()) {
         Ok(net) => net,
         Err(error) => return complain(EXIT_USAGE, error),
     };
     let code = match config.mode {
-        Mode::Chat => chat(&config, net),
-        Mode::Echo => serve(net, |_| Echo),
-        Mode::Broadcast => serve(net, Broadcast::new),
+        Mode::Chat => chat(&config, net, inherited),
+        Mode::Echo => serve(net, inherited, |_| Echo),
+        Mode::Broadcast => serve(net, inherited, Broadcast::new),
     };
     log::logger().flush();
     code
@@ -66,12 +71,12 @@ fn complain(code: u8, what: impl Display) -> ExitCode {
 }
 
 /// Serves the chat with what is kept of it.
-fn chat(config: &Config, net: NetSettings) -> ExitCode {
+fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     let directory = match Place::find(config.data.directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
-            return serve(net, |_| Chat::new(config.chat(new_epoch())));
+            return serve(net, inherited, |_| Chat::new(config.chat(new_epoch())));
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
@@ -82,7 +87,8 @@ fn chat(config: &Config, net: NetSettings) -> ExitCode {
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
     let settings = config.chat(new_epoch());
-    let code = serve(net, |_| Chat::with_store(settings, Box::new(store), loaded));
+    let chat = |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded);
+    let code = serve(net, inherited, chat);
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
         Err(error) => {
@@ -131,16 +137,16 @@ fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
     }
 }
 
-fn serve<A: Service>(net: NetSettings, service: impl FnOnce(&mut Delivery) -> A) -> ExitCode {
-    let address = net.addresses[0];
-    let mut event_loop = match EventLoop::bind(net, service) {
+fn serve<A: Service>(
+    net: NetSettings,
+    inherited: Inherited,
+    service: impl FnOnce(&mut Delivery) -> A,
+) -> ExitCode {
+    let mut event_loop = match EventLoop::bind(net, inherited, service) {
         Ok(event_loop) => event_loop,
-        Err(error) => {
-            let what = format!("cannot listen on {address}: {error}");
-            return complain(EXIT_CANNOT_SERVE, what);
-        }
+        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    stdout::announce(event_loop.address());
+    stdout::announce(&event_loop.bound());
     let ended = event_loop.run();
     // Lines that were left out are reported before the last line.
     log::logger().flush();

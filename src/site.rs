@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest, Sha1};
 
+use crate::wire::http::public_url::BasePath;
 use crate::wire::http::response::{ALLOW, Body, HttpError, Persistence, Response};
 use crate::wire::http::{Method, Request, precheck};
 
@@ -80,6 +81,13 @@ impl Site {
     pub fn of_sentence(sentence: &'static str) -> Site {
         let files = vec![File::new("/", "text/plain; charset=utf-8", sentence.as_bytes())];
         Site { files, not_found: HttpError::NO_PAGE }
+    }
+
+    /// All of it is under this path.
+    #[must_use]
+    pub fn under(self, base: &BasePath) -> Site {
+        let is_root = *base == BasePath::default();
+        Site { not_found: if is_root { self.not_found } else { HttpError::ELSEWHERE }, ..self }
     }
 
     /// Answers a request that asks for no upgrade. `date` is an IMF-fixdate, if there is a clock.

@@ -48,7 +48,7 @@ macro_rules! replay {
     };
 }
 
-replay!(chat deflate frames handshake http lines names requests search);
+replay!(chat deflate frames handshake http lines names proxy requests search);
 
 #[test]
 fn no_seeds_are_forgotten() {

@@ -23,6 +23,7 @@ use chat_server::chat::Chat;
 use chat_server::chat::request::COMMANDS;
 use chat_server::config::Config;
 use chat_server::net::event_loop::EventLoop;
+use chat_server::net::listening::{Bound, Inherited};
 use chat_server::store::{
     Found, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage,
 };
@@ -1434,12 +1435,19 @@ fn chat_that_searches(reader: Arc<dyn Reader>) -> SocketAddr {
     thread::spawn(move || {
         let store = Box::new(Nowhere::new(reader));
         let chat = Chat::with_store(config.chat("e1".to_owned()), store, nothing());
-        let mut event_loop =
-            EventLoop::bind(config.net().expect("no certificate"), |_| chat).expect("a port");
-        address.send(event_loop.address()).expect("it is waited for");
+        let mut event_loop = EventLoop::bind(
+            config.net(true).expect("no certificate"),
+            Inherited::default(),
+            |_| chat,
+        )
+        .expect("a port");
+        address.send(event_loop.bound()[0].clone()).expect("it is waited for");
         event_loop.run()
     });
-    told.recv_timeout(DEADLINE).expect("an address")
+    match told.recv_timeout(DEADLINE).expect("an address") {
+        Bound::Tcp(address) => address,
+        Bound::Unix(path) => panic!("it listens at {}", path.display()),
+    }
 }
 
 /// Such a server, and carol, who has said 300 messages in #dev.

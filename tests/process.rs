@@ -97,6 +97,11 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--allow-origin", ""], "an origin is missing"),
         (&["--allow-origin", "https://a.example,,https://b.example"], "an origin is missing"),
         (&["--allow-origin", "https://a.example,b.example"], "did you mean https://b.example?"),
+        (&["--proxy-from", "localhost"], "10.0.0.0/8"),
+        (&["--proxy-from", "127.0.0.1,10.0.0.0/33"], "'10.0.0.0/33'"),
+        (&["--public-url", "chat.example.com"], "https://chat.example.com/"),
+        (&["--public-url", "https://chat.example.com/?room=dev"], "a path begins with /"),
+        (&["--base-path", "chat"], "/chat/"),
         (&["--data", ""], "--data"),
         (&["--durability", "hope"], "hope"),
         (&["--keep-days", "0"], "0"),
@@ -116,7 +121,7 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["127.0.0.1:65536"], "127.0.0.1:65536"),
         (&["[::1:8080"], "[::1:8080"),
         (&[""], "ADDRESS"),
-        (&["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0"),
+        (&["127.0.0.1:0", "nonsense"], "nonsense"),
     ] {
         assert_complaint(program().args(arguments), 2, what);
     }

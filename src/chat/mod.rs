@@ -71,10 +71,18 @@ fn lobby() -> RoomName {
     RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
 }
 
+fn greeting(public_url: Option<&str>) -> String {
+    let page = public_url.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
+    let line = "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
+    format!("{line}{page}\r\n")
+}
+
 /// The chat service.
 #[derive(Debug)]
 pub struct Chat {
     settings: ChatSettings,
+    /// What somebody at a terminal is told who is silent.
+    greeting: String,
     state: State,
     journal: Journal,
     sessions: Sessions,
@@ -93,6 +101,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: ChatSettings) -> Chat {
         Chat {
+            greeting: greeting(settings.public_url.as_deref()),
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),
@@ -189,8 +198,8 @@ impl Service for Chat {
         LineMode::Telnet
     }
 
-    fn greeting(&self) -> Option<&'static str> {
-        Some("* This is a chat. Press Enter to come in, or type what to say in #lobby.\r\n")
+    fn greeting(&self) -> Option<&str> {
+        Some(&self.greeting)
     }
 
     fn site(&self) -> Site {

@@ -68,6 +68,8 @@ pub struct ChatSettings {
     pub answer_bytes_max: usize,
     /// [`DIRECT_PATIENCE_MS`].
     pub direct_patience_ms: Millis,
+    /// `--public-url`.
+    pub public_url: Option<String>,
     /// Tells one run of the server from another: message ids start over with it. With a store, that
     /// of what is kept takes its place.
     pub epoch: String,

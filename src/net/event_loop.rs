@@ -1,6 +1,5 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::{io, mem, thread};
 use log::info;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
+use thiserror::Error;
 
 use crate::clock::{Millis, Now, earlier};
 use crate::delivery::Delivery;
@@ -17,6 +17,7 @@ use crate::net::alarm::Alarm;
 use crate::net::challenges::Webroot;
 use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
+use crate::net::listening::{Bound, Inherited, ListenAddress, ListenError, Listening};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
 use crate::net::signals::{self, Stop};
@@ -43,8 +44,8 @@ const ALARM: Token = Token(usize::MAX - 3);
 /// Where to listen, and how to treat what connects there.
 #[derive(Clone, Debug)]
 pub struct NetSettings {
-    /// The first that can be had is listened on.
-    pub addresses: Vec<SocketAddr>,
+    /// All of them are listened on.
+    pub addresses: Vec<ListenAddress>,
     /// `--max-clients`, if given.
     pub clients_max: Option<usize>,
     /// `--memory-mib`, if given, in bytes.
@@ -79,6 +80,15 @@ pub struct EventLoop<A> {
     drain_until: Option<Millis>,
 }
 
+/// Why there is nothing to run.
+#[derive(Debug, Error)]
+pub enum BindError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("no event loop: {0}")]
+    Poll(#[from] io::Error),
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -92,14 +102,15 @@ pub enum Ended {
 }
 
 impl<A: Service> EventLoop<A> {
-    /// Binds the first of the configured addresses that can be had.
+    /// Listens on what was inherited, and on all configured addresses.
     ///
     /// # Errors
-    /// What the kernel says of the last address that was tried, or of the poll.
+    /// Which of them cannot be had, or what the kernel says of the poll.
     pub fn bind(
         settings: NetSettings,
+        inherited: Inherited,
         service: impl FnOnce(&mut Delivery) -> A,
-    ) -> io::Result<EventLoop<A>> {
+    ) -> Result<EventLoop<A>, BindError> {
         let NetSettings { addresses, clients_max, memory_bytes_max, drain, .. } = settings;
         let (certificate, webroot) = (settings.certificate, settings.acme_webroot);
         let mut settings = settings.server;
@@ -111,9 +122,10 @@ impl<A: Service> EventLoop<A> {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let protocols = settings.protocols;
-        let listener = Listener::bind(&addresses, clients_max, protocols, registry, LISTENER)?;
+        let sockets = Listening::open_all(inherited, &addresses)?;
+        let listener = Listener::new(sockets, clients_max, protocols, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
-        settings.is_loopback = listener.address().ip().to_canonical().is_loopback();
+        settings.is_loopback = listener.bound().all(Bound::is_here);
         let mut signals = Signals::new(signals::that_stop())?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
@@ -146,9 +158,9 @@ impl<A: Service> EventLoop<A> {
         })
     }
 
-    /// The address really bound.
-    pub fn address(&self) -> SocketAddr {
-        self.listener.address()
+    /// Where is really listened.
+    pub fn bound(&self) -> Vec<Bound> {
+        self.listener.bound().cloned().collect()
     }
 
     /// Serves until a signal ends it.

@@ -1,4 +1,4 @@
-//! The listening socket: bind, accept, and what to do when accepting fails.
+//! Accepting connections on all sockets that are listened on, and what to do when that fails.
 
 use std::fs::File;
 use std::io;
@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use log::{info, warn};
-use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::clock::{Millis, Now, earlier};
+use crate::ids::Peer;
 use crate::net::clock::Budget;
+use crate::net::listening::{Bound, Listening};
 use crate::net::metrics::NetMetrics;
 use crate::net::rejection::Rejections;
 use crate::net::stream::Socket;
@@ -22,9 +23,6 @@ use crate::server::admission::Rejection;
 use crate::service::Service;
 use crate::wire::Protocols;
 
-/// Connections that the kernel may hold ready for us; Linux cuts it to `net.core.somaxconn`, 4,096
-/// by default.
-const BACKLOG: i32 = 4096;
 /// So long connections are taken in one turn, so that a storm of them does not keep the others
 /// waiting.
 const ACCEPTING_MAX: Duration = Duration::from_millis(5);
@@ -60,9 +58,8 @@ const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// Accepts connections, and rejects those for which there is no room.
 #[derive(Debug)]
 pub struct Listener {
-    /// `None` once the server stops.
-    socket: Option<TcpListener>,
-    address: SocketAddr,
+    /// None once the server stops.
+    sockets: Vec<Listening>,
     /// Kept open so that it can be closed when descriptors run out: then one more connection can be
     /// accepted and rejected.
     reserve: Option<File>,
@@ -70,52 +67,52 @@ pub struct Listener {
     /// The keys of those that were accepted in this turn.
     new: Vec<usize>,
     clients_max: usize,
-    /// There may be connections that have not been accepted.
-    is_ready: bool,
     /// No connection is accepted before this time.
     accept_at: Millis,
 }
 
 impl Listener {
-    /// Binds the first of these addresses that can be had, and registers with the poll.
+    /// Registers sockets with the poll. One token is theirs: when it is ready, each is asked.
     ///
     /// # Errors
-    /// What the kernel says of the last address that was tried.
-    pub fn bind(
-        addresses: &[SocketAddr],
+    /// The poll does not take them.
+    pub fn new(
+        mut sockets: Vec<Listening>,
         clients_max: usize,
         protocols: Protocols,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Listener> {
-        let mut socket = listen_on_any(addresses)?;
-        let address = socket.local_addr()?;
-        registry.register(&mut socket, token, Interest::READABLE)?;
+        for socket in &mut sockets {
+            socket.register(registry, token)?;
+        }
         Ok(Listener {
-            socket: Some(socket),
-            address,
+            sockets,
             reserve: open_reserve(),
             rejections: Rejections::new(protocols),
             new: Vec::new(),
             clients_max,
-            is_ready: false,
             accept_at: 0,
         })
     }
 
-    /// The address really bound.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where is really listened.
+    pub fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.sockets.iter().map(|socket| &socket.bound)
     }
 
     /// The poll says that there are connections.
     pub fn set_ready(&mut self) {
-        self.is_ready = true;
+        self.sockets.iter_mut().for_each(|socket| socket.is_ready = true);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.is_ready)
     }
 
     /// When to call [`Listener::accept`] next, whatever the poll says.
     pub fn next_deadline(&self) -> Option<Millis> {
-        earlier(self.is_ready.then_some(self.accept_at), self.rejections.next_deadline())
+        earlier(self.is_ready().then_some(self.accept_at), self.rejections.next_deadline())
     }
 
     /// Accepts the connections that are ready, and answers rejected ones that have waited long
@@ -127,16 +124,17 @@ impl Listener {
         metrics: &mut NetMetrics,
         now: Now,
     ) -> bool {
-        let accepts = self.is_ready && now.ms >= self.accept_at;
+        let accepts = self.is_ready() && now.ms >= self.accept_at;
         if accepts {
             let accepting = Budget::new(ACCEPTING_MAX);
-            while let Some(socket) = &self.socket {
-                match socket.accept() {
-                    Ok((stream, peer)) => {
-                        self.admit(Socket::Tcp(stream), canonical(peer), server, metrics, now);
-                    }
+            let mut next = 0;
+            // One of each in turn: a storm on one of them keeps nobody waiting at another.
+            while let Some(at) = self.next_ready(next) {
+                next = at + 1;
+                match self.sockets[at].accept() {
+                    Ok((stream, peer)) => self.admit(stream, peer, server, metrics, now),
                     Err(error) => {
-                        if self.accept_failed(&error, metrics, now).is_break() {
+                        if self.accept_failed(at, &error, metrics, now).is_break() {
                             break;
                         }
                     }
@@ -148,6 +146,12 @@ impl Listener {
         }
         self.rejections.answer_due(now);
         accepts
+    }
+
+    /// The first socket that is ready, from this one on.
+    fn next_ready(&self, from: usize) -> Option<usize> {
+        let count = self.sockets.len();
+        (from..from + count).map(|at| at % count).find(|at| self.sockets[*at].is_ready)
     }
 
     /// Has the poll tell of the connections that were accepted in this turn, now that it is over. One
@@ -171,8 +175,7 @@ impl Listener {
 
     /// Accepts no more, and answers those who wait to be rejected.
     pub fn close(&mut self, now: Now) {
-        self.socket = None;
-        self.is_ready = false;
+        self.sockets.clear();
         self.rejections.answer_all(now);
     }
 
@@ -197,10 +200,10 @@ impl Listener {
             && let Err(error) = configure(SockRef::from(stream))
         {
             metrics.accept_errors += 1;
-            return warn!("{peer}: not accepted: {error}");
+            return warn!("{}: not accepted: {error}", Peer::from(peer));
         }
         metrics.accepted += 1;
-        info!("Peer address: {peer}");
+        info!("Peer address: {}", Peer::from(peer));
         let key = server.accept(stream.into(), peer, now);
         // Its first bytes have mostly come along.
         server.readable(key);
@@ -222,20 +225,21 @@ impl Listener {
     /// Says whether to go on accepting in this turn.
     fn accept_failed(
         &mut self,
+        at: usize,
         error: &io::Error,
         metrics: &mut NetMetrics,
         now: Now,
     ) -> ControlFlow<()> {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
-                self.is_ready = false;
-                ControlFlow::Break(())
+                self.sockets[at].is_ready = false;
+                ControlFlow::Continue(())
             }
             io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {
                 ControlFlow::Continue(())
             }
             _ if is_out_of_descriptors(error) && self.reserve.is_some() => {
-                self.reject_with_reserve(metrics, now)
+                self.reject_with_reserve(at, metrics, now)
             }
             _ => {
                 metrics.accept_errors += 1;
@@ -248,28 +252,27 @@ impl Listener {
     }
 
     /// Accepts one connection with the reserve descriptor, to tell it that there are no others.
-    fn reject_with_reserve(&mut self, metrics: &mut NetMetrics, now: Now) -> ControlFlow<()> {
-        let Some(socket) = &self.socket else { return ControlFlow::Break(()) };
+    fn reject_with_reserve(
+        &mut self,
+        at: usize,
+        metrics: &mut NetMetrics,
+        now: Now,
+    ) -> ControlFlow<()> {
         self.reserve = None;
-        match socket.accept() {
+        match self.sockets[at].accept() {
             Ok((stream, peer)) => {
-                let stream = Socket::Tcp(stream);
-                self.reject(stream, canonical(peer), Rejection::OutOfDescriptors, metrics, now);
+                self.reject(stream, peer, Rejection::OutOfDescriptors, metrics, now);
             }
             // The kernel looks for a descriptor first, so that it complains even if nobody is
             // waiting.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.sockets[at].is_ready = false;
+            }
             Err(_) => {}
         }
         self.reserve = open_reserve();
-        if self.is_ready { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        ControlFlow::Continue(())
     }
-}
-
-/// The log shows an IPv4 client on a socket for both families as it does everywhere else.
-fn canonical(mut peer: SocketAddr) -> SocketAddr {
-    peer.set_ip(peer.ip().to_canonical());
-    peer
 }
 
 /// `--max-clients`, or what the limit of open files allows.
@@ -293,35 +296,9 @@ pub fn clients_max(wanted: Option<usize>) -> usize {
     wanted.unwrap_or(room)
 }
 
-fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
-    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        result = listen(*address);
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        Some(Protocol::TCP),
-    )?;
-    // A restart must not wait for the connections of the last run to time out.
-    socket.set_reuse_address(true)?;
-    #[cfg(target_os = "linux")]
-    configure(SockRef::from(&socket))?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
 /// The options of every connection. On Linux they are those of the listener, which saves seven
 /// calls for each connection.
-fn configure(socket: SockRef<'_>) -> io::Result<()> {
+pub(super) fn configure(socket: SockRef<'_>) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)

@@ -5,6 +5,7 @@ mod challenges;
 pub mod clock;
 pub mod event_loop;
 mod listener;
+pub mod listening;
 pub mod logging;
 mod machine;
 pub mod metrics;

@@ -255,6 +255,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.connections[id.index()].end() {
             self.out.discard_output(id);
             self.silent.remove(id, self.connections[id.index()].peer().ip());
+            self.rejected.remove(&id);
             self.gone.push(id);
         }
     }
@@ -264,6 +265,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 fn log_close(peer: Peer, reason: CloseReason) {
     match reason {
         CloseReason::Foreign(foreign) if foreign.way_out().is_some() => warn!("{peer}: {reason}"),
+        CloseReason::Header(_) => warn!("{peer}: {reason}"),
         CloseReason::TooSlow
         | CloseReason::OutOfMemory
         | CloseReason::TooLong(_)

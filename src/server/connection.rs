@@ -112,6 +112,10 @@ impl<S> Connection<S> {
         self.peer
     }
 
+    pub(super) fn set_peer(&mut self, peer: Peer) {
+        self.peer = peer;
+    }
+
     // ---- Its life ----
 
     pub(super) fn is_establishing(&self) -> bool {

@@ -104,6 +104,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn assert_at_rest(&self) {
         assert!(self.connections.is_empty() && self.ready.is_empty());
         assert!(self.silent.is_empty(), "nobody is silent who has gone");
+        assert!(self.rejected.is_empty(), "nobody waits to be told who has gone");
         self.out.assert_at_rest();
     }
 }

@@ -30,7 +30,7 @@ pub struct ClosedMetrics {
     /// They or their input ended, all in order.
     pub done: u64,
     /// A line or a protocol that cannot be served: [`CloseReason::TooLong`], `Late`, `Foreign`,
-    /// `Broken`, `Unsupported`.
+    /// `Header`, `Broken`, `Unsupported`.
     pub refused: u64,
     /// They did not read what they were sent.
     pub too_slow: u64,
@@ -72,6 +72,7 @@ impl ClosedMetrics {
             | CloseReason::Late
             | CloseReason::Plain
             | CloseReason::Foreign(_)
+            | CloseReason::Header(_)
             | CloseReason::Broken(_)
             | CloseReason::Unsupported(_) => &mut self.refused,
             CloseReason::TooSlow => &mut self.too_slow,

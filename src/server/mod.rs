@@ -4,7 +4,7 @@
 //! time come from the event loop, or from a simulation.
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
-//! wire, [`protection`] puts TLS on it,
+//! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
 //! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has
 //! to go when all together hold too much.
@@ -20,6 +20,8 @@ mod memory;
 pub mod metrics;
 mod open;
 pub mod protection;
+mod proxied;
+pub mod proxies;
 mod ready;
 mod receive;
 mod request;
@@ -70,6 +72,8 @@ pub struct Server<S, A> {
     /// Where people at terminals have connected from.
     terminals: RecentAddresses,
     silent: SilentClients,
+    /// Clients of a proxy that may not come, until they have shown how they are to be told.
+    rejected: HashMap<ClientId, Rejection>,
     service: A,
     out: Delivery,
     timers: Timers,
@@ -147,11 +151,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         );
         Server {
             connections: Slab::with_capacity(settings.limits.delivery.clients_expected),
-            addresses: Admission::new(settings.addresses),
+            addresses: Admission::new(settings.addresses).exempting(settings.proxies.clone()),
             browsers: RecentAddresses::default(),
             terminals: RecentAddresses::default(),
             silent: SilentClients::default(),
-            site: service.site(),
+            rejected: HashMap::new(),
+            site: service.site().under(&settings.base_path),
             service,
             out,
             timers: Timers::default(),

@@ -30,6 +30,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match established {
             Ok(true) => {
                 connection.establish(self.service.line_mode(), self.out.now().ms);
+                self.await_header(id);
                 self.begin(id);
                 true
             }
@@ -60,10 +61,14 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Begins with the wire that the listener is pinned to, or waits for what first bytes decide:
     /// they may be those of TLS.
-    fn begin(&mut self, id: ClientId) {
+    pub(super) fn begin(&mut self, id: ClientId) {
+        if self.is_put_off(id) {
+            return;
+        }
         let is_text = self.wires.payload == Payload::Text;
         let pinned = self.wires.pinned();
-        if !is_text && pinned != Decision::Http && self.is_taken_plain(id) {
+        let may_open = self.is_taken_plain(id) && !self.rejected.contains_key(&id);
+        if !is_text && pinned != Decision::Http && may_open {
             self.open(id);
         }
         if pinned != Decision::NeedMore && !self.may_begin_tls(id) {
@@ -81,8 +86,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         if decision != Decision::NeedMore {
             self.silent.remove(id, self.connections[id.index()].peer().ip());
         }
+        if let Some(rejection) = self.rejected.get(&id)
+            && decision != Decision::NeedMore
+        {
+            return self.answer_rejected(id, *rejection, decision);
+        }
         match decision {
             Decision::NeedMore => {}
+            Decision::Header(header) => self.take_header(id, header),
+            Decision::NoHeader => self.begin_behind_header(id),
+            Decision::BadHeader(error) => self.refuse(id, CloseReason::Header(error)),
             Decision::Foreign(Foreign::Tls) => self.begin_tls(id),
             Decision::Lines if !self.is_taken_plain(id) => self.refuse(id, CloseReason::Plain),
             Decision::Lines => self.become_lines(id),
@@ -165,6 +178,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let again = match connection.wire.on_timeout(timer, &observed, &self.wires.timeouts) {
             Elapsed::Nothing => return,
             Elapsed::Again(at) => at,
+            Elapsed::Released { .. } | Elapsed::Silent if self.rejected.contains_key(&id) => {
+                return self.decide(id, Decision::Lines);
+            }
             Elapsed::Released { greet_at } => {
                 if self.released(id) {
                     return;

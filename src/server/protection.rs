@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use clap::ValueEnum;
 
 use super::Server;
+use super::proxied::Sender;
 use super::stream::Stream;
 use crate::ids::ClientId;
 use crate::memory::MemoryAccount;
@@ -16,6 +17,7 @@ use crate::server::timers::Due;
 use crate::service::Service;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::Foreign;
+use crate::wire::http::forwarded::Scheme;
 
 /// Has streams go on with TLS.
 pub trait BeginTls<S>: Debug {
@@ -65,6 +67,15 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn is_taken_plain(&self, id: ClientId) -> bool {
         let connection = &self.connections[id.index()];
         connection.stream.is_protected() || self.settings.plain.admits(connection.peer().ip())
+    }
+
+    /// Whether a request is taken as it comes. A proxy says whether it came to the proxy by TLS.
+    pub(super) fn is_request_taken(&self, id: ClientId, sender: &Sender) -> bool {
+        match sender.scheme {
+            Some(Scheme::Https) => true,
+            Some(Scheme::Http) => self.settings.plain.admits(sender.peer().ip()),
+            None => self.is_taken_plain(id),
+        }
     }
 
     /// It speaks TLS, or seems to: begins with that, or else it speaks another protocol. What has

@@ -327,6 +327,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what is left of a connection whose input has ended: at last the line that has no
     /// ending.
     fn serve_rest(&mut self, id: ClientId) {
+        self.end_header(id);
         let connection = &self.connections[id.index()];
         let decision = connection.wire.decide_at_end(connection.inbox.as_slice(), &self.wires);
         self.decide(id, decision);
@@ -409,13 +410,13 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.wait(id, Wait::Others);
                 return None;
             }
-            Step::Request(request) => {
+            Step::Request(mut request) => {
                 self.visit.requests += 1;
                 let is_all = used == input_bytes && self.visit.has_read_all;
                 if is_all && request.is_last() && !handshake::is_upgrade(&request) {
                     self.connections[id.index()].end_input();
                 }
-                self.answer(id, &request);
+                self.answer(id, &mut request);
                 return Some(used);
             }
             Step::NeedMore => return None,

@@ -5,6 +5,7 @@ use log::{debug, info, warn};
 
 use super::Server;
 use super::connection::Standing;
+use super::proxied::Sender;
 use super::stream::Stream;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
@@ -13,6 +14,7 @@ use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
 use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
+use crate::wire::http::public_url::Inside;
 use crate::wire::http::response::Body;
 use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
@@ -23,24 +25,44 @@ const HSTS: &str = "max-age=31536000";
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Answers a request.
-    pub(super) fn answer(&mut self, id: ClientId, request: &Request<'_>) {
+    pub(super) fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
         self.metrics.requests += 1;
+        let sender = self.sender(id, request);
+        let whole_path = request.path;
+        let place = self.settings.base_path.inside(whole_path);
+        if let Inside::Ours(path) = place {
+            request.path = path;
+        }
         // A monitor is no browser.
         if request.path != HEALTH {
             self.note_browser(id);
+            self.browsers.note(sender.peer().ip());
+        }
+        if let Some(client) = sender.client
+            && let Err(rejection) = self.admit(client, self.out.now())
+        {
+            self.log_rejection(id, client, rejection);
+            return self.refuse_request(id, rejection.http_error(), Some(request.method));
         }
         let date = self.out.now().http_date();
         // Who asks for a certificate may have none yet, or one that is over.
         if self.answer_challenge(id, request, &date) {
             return;
         }
-        if !self.is_taken_plain(id) {
+        if place == Inside::Elsewhere {
+            return self.refuse_request(id, HttpError::ELSEWHERE, Some(request.method));
+        }
+        if !self.is_request_taken(id, &sender) {
+            request.path = whole_path;
             return self.redirect(id, request, &date);
         }
         if handshake::is_upgrade(request) {
-            return self.answer_upgrade(id, request, &date);
+            return self.answer_upgrade(id, request, &sender, &date);
         }
-        let mut response = self.respond(request, &date);
+        let mut response = match place {
+            Inside::WithoutSlash => self.redirect_to_base(request, &date),
+            _ => self.respond(request, &sender, &date),
+        };
         let is_protected = self.connections[id.index()].stream.is_protected();
         if is_protected && self.settings.plain == Plain::Off {
             response.add_field("Strict-Transport-Security", HSTS);
@@ -73,19 +95,25 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Answers a request for a WebSocket.
-    fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, date: &str) {
+    fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender, date: &str) {
         let upgraded = match self.draining {
             true => Err(HttpError::STOPPING),
-            false => handshake::evaluate(request, &self.policy(), Some(date)),
+            false => handshake::evaluate(request, &self.policy(sender), Some(date)),
         };
         let error = match upgraded {
-            Ok(upgrade) => return self.become_websocket(id, &upgrade),
+            Ok(upgrade) => {
+                if let Some(client) = sender.client {
+                    self.set_peer(id, client);
+                }
+                return self.become_websocket(id, &upgrade);
+            }
             Err(error) => error,
         };
-        let peer = self.connections[id.index()].peer();
+        let peer = sender.peer();
         match error {
             HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
-                let page = RefusedPage { request, error, is_loopback: self.settings.is_loopback };
+                let (is_loopback, scheme) = (self.is_loopback(sender), sender.scheme);
+                let page = RefusedPage { request, error, is_loopback, scheme };
                 warn!("{peer}: refused a page's WebSocket: {page}");
             }
             _ => info!("{peer}: refused a WebSocket: {error}"),
@@ -115,28 +143,46 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    fn policy(&self) -> Policy<'_> {
+    fn policy(&self, sender: &Sender) -> Policy<'_> {
         Policy {
             allowed_origins: &self.settings.allowed_origins,
-            is_loopback: self.settings.is_loopback,
+            is_loopback: self.is_loopback(sender),
+            scheme: sender.scheme,
             subprotocols: self.service.subprotocols(),
             query_keys: self.service.query_keys(),
             deflate: self.settings.compress,
         }
     }
 
+    /// Whether only this machine can have sent a request: no proxy has brought it from elsewhere.
+    fn is_loopback(&self, sender: &Sender) -> bool {
+        let is_here = sender.proxy.is_unix() || sender.proxy.ip().is_loopback();
+        self.settings.is_loopback && is_here && !sender.is_forwarded
+    }
+
     /// The response to a request that asks for no upgrade.
-    fn respond(&self, request: &Request<'_>, date: &str) -> Response {
+    fn respond(&self, request: &Request<'_>, sender: &Sender, date: &str) -> Response {
         if precheck::asks(request) {
             let verdict = match (self.draining, self.service.sentence()) {
                 (true, _) => Verdict::Stopping,
                 (false, Some(_)) => Verdict::Mode,
-                (false, None) => precheck::judge(request, &self.policy()),
+                (false, None) => precheck::judge(request, &self.policy(sender)),
             };
             return verdict.respond(request, Some(date));
         }
         let health = if self.draining { Health::Draining } else { self.service.health() };
         self.site.respond(request, health, Some(date))
+    }
+
+    /// Where the page is: its links go on from there. A reference without scheme and host is right
+    /// whatever is in between.
+    fn redirect_to_base(&self, request: &Request<'_>, date: &str) -> Response {
+        let base = self.settings.base_path.as_str();
+        let to = match request.query {
+            "" => base.to_owned(),
+            query => format!("{base}?{query}"),
+        };
+        Response::redirect(&to, request, Some(date))
     }
 
     /// `method` is that of the request, if it could be read.

@@ -2,10 +2,12 @@
 
 use super::admission::AddressPolicy;
 use super::protection::Plain;
+use super::proxies::TrustedProxies;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::throttle::Rate;
 use crate::wire::http::origin::AllowedOrigins;
+use crate::wire::http::public_url::BasePath;
 use crate::wire::{Protocols, Timeouts};
 
 /// How the server treats its connections.
@@ -14,10 +16,14 @@ pub struct ServerSettings {
     pub limits: ConnectionLimits,
     /// `--max-clients-per-address` and `--connect-rate`.
     pub addresses: AddressPolicy,
+    /// `--proxy-from`.
+    pub proxies: TrustedProxies,
     /// `--wire`.
     pub protocols: Protocols,
     /// `--allow-origin`.
     pub allowed_origins: AllowedOrigins,
+    /// `--base-path`.
+    pub base_path: BasePath,
     /// Only this machine can connect.
     pub is_loopback: bool,
     /// `--compress`.
@@ -31,8 +37,10 @@ impl Default for ServerSettings {
         ServerSettings {
             limits: ConnectionLimits::default(),
             addresses: AddressPolicy::default(),
+            proxies: TrustedProxies::default(),
             protocols: Protocols::Auto,
             allowed_origins: AllowedOrigins::default(),
+            base_path: BasePath::default(),
             is_loopback: false,
             compress: false,
             plain: Plain::default(),

@@ -31,6 +31,8 @@ pub enum Due {
     Close,
     /// A connection's stream should be able to carry bytes by now.
     Establish,
+    /// The header of a proxy should have come by now, if one comes.
+    Header,
     /// A timeout of its wire.
     Wire(Timer),
 }
@@ -134,6 +136,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Due::LastWords => self.close(id, CloseReason::Done),
             Due::Close => self.end_lingering(id),
             Due::Establish => self.check_established(id),
+            Due::Header => self.header_is_late(id),
             Due::Wire(timer) => self.wire_timeout(id, timer),
         }
     }

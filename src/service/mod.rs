@@ -88,7 +88,7 @@ pub trait Service {
 
     /// What somebody at a terminal is told who is silent: how to come in. With a greeting, a client
     /// is opened when it has said its first line; without one at once.
-    fn greeting(&self) -> Option<&'static str> {
+    fn greeting(&self) -> Option<&str> {
         None
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::detect::Foreign;
 use super::line::LineTooLong;
+use super::proxy::HeaderError;
 use super::websocket::ProtocolError;
 
 /// Why a connection is closed.
@@ -19,6 +20,8 @@ pub enum CloseReason {
     Late,
     /// It speaks another protocol.
     Foreign(Foreign),
+    /// A trusted proxy's header is malformed.
+    Header(HeaderError),
     /// It has broken the WebSocket protocol.
     Broken(ProtocolError),
     /// It speaks without TLS, which is not taken from it.
@@ -56,6 +59,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "this is {}", foreign.name())?;
                 foreign.way_out().map_or(Ok(()), |way_out| write!(f, "; {way_out}"))
             }
+            CloseReason::Header(error) => write!(f, "malformed PROXY header: {error}"),
             CloseReason::Broken(error) => error.fmt(f),
             CloseReason::Plain => f.write_str(
                 "this server takes TLS only: openssl s_client -quiet -connect HOST:PORT, or \

@@ -247,6 +247,7 @@ pub(super) fn write_close(
         CloseReason::Done
         | CloseReason::Answer(_)
         | CloseReason::Foreign(_)
+        | CloseReason::Header(_)
         | CloseReason::Broken(_)
         | CloseReason::Unsupported(_)
         | CloseReason::Silent

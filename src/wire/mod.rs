@@ -9,6 +9,7 @@ pub mod close;
 pub mod detect;
 pub mod http;
 pub mod line;
+pub mod proxy;
 pub mod telnet;
 pub mod undecided;
 pub mod websocket;
@@ -22,6 +23,7 @@ use crate::wire::detect::{Foreign, Payload};
 use crate::wire::http::exchange::Http;
 use crate::wire::http::{HttpError, Method, Request};
 use crate::wire::line::{Line, LineMode};
+use crate::wire::proxy::{Header, HeaderError};
 use crate::wire::undecided::Undecided;
 use crate::wire::websocket::WebSocket;
 use crate::wire::websocket::handshake::Upgrade;
@@ -61,6 +63,9 @@ pub struct Timeouts {
     /// How long a silent connection may turn out to speak HTTP, and is sent nothing of what is
     /// queued for it.
     pub withhold_ms: Millis,
+    /// How long the header of a trusted proxy may take: a lost packet is sent again after one
+    /// second, and then after two.
+    pub header_ms: Millis,
     /// How long a request head may take.
     pub head_ms: Millis,
     /// How long a connection is kept for the next request. Longer than the 60 s after which
@@ -84,6 +89,7 @@ impl Default for Timeouts {
             greet_after_ms: 12_000,
             greet_after_remote_ms: 20_000,
             withhold_ms: 300,
+            header_ms: 5_000,
             head_ms: 10_000,
             keep_alive_ms: 90_000,
             ping_after_ms: 25_000,
@@ -133,6 +139,11 @@ pub enum Decision {
     /// A request on a connection that has been sent something, so that it cannot be answered.
     LateRequest,
     Foreign(Foreign),
+    /// First there is the header of a proxy.
+    Header(Header),
+    /// There is none, and the rest is to be decided.
+    NoHeader,
+    BadHeader(HeaderError),
 }
 
 /// What the input begins with. `'i` is the input, `'s` what all connections share.
@@ -223,6 +234,24 @@ impl Wire {
         match self {
             Wire::Undecided(undecided) => undecided.decide_at_end(input, shared),
             Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
+        }
+    }
+
+    /// A proxy's header may come first.
+    pub fn await_header(&mut self) {
+        if let Wire::Undecided(undecided) = self {
+            undecided.set_awaits_header(true);
+        }
+    }
+
+    pub fn awaits_header(&self) -> bool {
+        matches!(self, Wire::Undecided(undecided) if undecided.awaits_header())
+    }
+
+    /// It has come, or none comes.
+    pub fn header_is_over(&mut self) {
+        if let Wire::Undecided(undecided) = self {
+            undecided.set_awaits_header(false);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::close::CloseReason;
 use super::detect::{Detected, Foreign, detect, has_words};
 use super::line::{LineMode, write_close};
+use super::proxy::{self, Start};
 use super::{Decision, Elapsed, Observed, Payload, Protocols, Shared, Timeouts};
 use crate::clock::Millis;
 
@@ -19,6 +20,8 @@ pub struct Undecided {
     /// It has been sent something, so that no request can be answered on it any more.
     was_sent: bool,
     silence: Silence,
+    /// The header of a proxy may come first.
+    awaits_header: bool,
 }
 
 /// What its silence has led to.
@@ -31,7 +34,8 @@ enum Silence {
 
 impl Undecided {
     pub fn new(mode: LineMode, now: Millis) -> Undecided {
-        Undecided { since: now, mode, was_sent: false, silence: Silence::Nothing }
+        let silence = Silence::Nothing;
+        Undecided { since: now, mode, was_sent: false, silence, awaits_header: false }
     }
 
     pub(super) fn mode(&self) -> LineMode {
@@ -50,8 +54,24 @@ impl Undecided {
         self.was_sent = true;
     }
 
+    pub(super) fn awaits_header(&self) -> bool {
+        self.awaits_header
+    }
+
+    pub(super) fn set_awaits_header(&mut self, awaits: bool) {
+        self.awaits_header = awaits;
+    }
+
     /// What all that has come says.
     pub(super) fn decide(&self, input: &[u8], shared: &Shared) -> Decision {
+        if self.awaits_header {
+            return match proxy::parse(input) {
+                Ok(Start::NeedMore) => Decision::NeedMore,
+                Ok(Start::Header(header)) => Decision::Header(header),
+                Ok(Start::Other) => Decision::NoHeader,
+                Err(error) => Decision::BadHeader(error),
+            };
+        }
         let pinned = pinned(shared.protocols);
         if pinned != Decision::NeedMore {
             return match input {

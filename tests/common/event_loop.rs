@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
+use chat_server::net::listening::{Bound, Inherited, ListenAddress};
 use chat_server::server::settings::ServerSettings;
 use chat_server::service::Service;
 
@@ -35,16 +36,19 @@ impl Running {
                 certificate: None,
                 acme_webroot: None,
                 memory_bytes_max: None,
-                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+                addresses: vec![ListenAddress::Tcp(vec![([127, 0, 0, 1], 0).into()])],
                 clients_max: Some(200),
                 drain,
                 server: ServerSettings::default(),
             };
-            let mut event_loop = EventLoop::bind(settings, |_| service()).expect("a free port");
-            listens.send(event_loop.address()).expect("the test waits for it");
+            let mut event_loop = EventLoop::bind(settings, Inherited::default(), |_| service())
+                .expect("a free port");
+            listens.send(event_loop.bound()[0].clone()).expect("the test waits for it");
             event_loop.run().expect("the kernel polls")
         });
-        let address = address.recv().expect("the event loop starts");
+        let Bound::Tcp(address) = address.recv().expect("the event loop starts") else {
+            panic!("it listens elsewhere");
+        };
         Running { address, thread, _alone: alone }
     }
 

@@ -48,7 +48,7 @@ impl Keeper {
 }
 
 impl Service for Keeper {
-    fn greeting(&self) -> Option<&'static str> {
+    fn greeting(&self) -> Option<&str> {
         self.chat.greeting()
     }
 

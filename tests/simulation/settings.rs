@@ -54,6 +54,7 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             greet_after_ms: withhold_ms.max(160),
             greet_after_remote_ms: withhold_ms.max(160),
             withhold_ms,
+            header_ms: 300,
             head_ms: 500,
             keep_alive_ms: rng.u64(500..1200),
             ping_after_ms: rng.u64(400..1000),
@@ -100,6 +101,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
         // Not drawn by itself either.
         direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
+        public_url: None,
         epoch: "now".to_owned(),
     };
     (settings, rate, presence_rate)

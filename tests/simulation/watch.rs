@@ -229,7 +229,7 @@ impl Service for Watch {
         self.chat.line_mode()
     }
 
-    fn greeting(&self) -> Option<&'static str> {
+    fn greeting(&self) -> Option<&str> {
         self.chat.greeting()
     }
 

@@ -105,6 +105,7 @@ pub fn settings() -> ChatSettings {
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
         direct_patience_ms: DIRECT_PATIENCE_MS,
+        public_url: None,
         epoch: "e1".to_owned(),
     }
 }

@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use log::info;
 
 use crate::clock::{Millis, Now};
+use crate::ids::Peer;
 use crate::server::admission::Rejection;
 use crate::server::stream::Stream;
 use crate::wire::Protocols;
 use crate::wire::detect::{Detected, Payload, detect};
-use crate::wire::http::{HttpError, Method};
+use crate::wire::proxy::without_header;
 
 /// Connections that wait for their answer: they fit in the descriptors that are kept from clients.
 /// When there are more, the first no longer waits, so that a flood finds nothing to fill.
@@ -47,7 +48,7 @@ impl<S: Stream> Rejections<S> {
     /// Answers a connection and closes it. A few are kept for a moment: a request comes just after
     /// its connection, and its sender makes nothing of a line.
     pub fn reject(&mut self, mut stream: S, peer: SocketAddr, rejection: Rejection, now: Now) {
-        info!("{peer}: refused: {rejection} ({})", rejection.limit());
+        info!("{}: refused: {rejection} ({})", Peer::from(peer), rejection.limit());
         let mut arrived = [0; ARRIVED_BYTES_MAX];
         match stream.read(&mut arrived) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_wait(rejection) => {
@@ -103,20 +104,17 @@ impl<S: Stream> Rejections<S> {
 /// The answer to a connection that has sent these first bytes: a response to a request, or else a
 /// line.
 fn render(rejection: Rejection, protocols: Protocols, arrived: &[u8], date: &str) -> Vec<u8> {
+    // Whatever a proxy says of its client, it is this one that is answered.
+    let arrived = without_header(arrived);
     let speaks_http = match protocols {
         Protocols::Auto => detect(arrived, Payload::Text) == Detected::Http,
         Protocols::Line => false,
         Protocols::Http => true,
     };
     if !speaks_http {
-        return format!("! {rejection}; try again later\n").into_bytes();
+        return rejection.line().into_bytes();
     }
-    let error = match rejection {
-        Rejection::Full | Rejection::OutOfDescriptors => HttpError::FULL,
-        Rejection::AddressFull | Rejection::AddressTooFast => HttpError::TOO_MANY,
-    };
-    let method = arrived.starts_with(b"HEAD ").then_some(Method::Head);
-    error.response(method, Some(date)).to_bytes()
+    rejection.response(arrived.starts_with(b"HEAD "), date)
 }
 
 #[cfg(test)]

@@ -9,14 +9,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use thiserror::Error;
 
 use crate::clock::Millis;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, UNIX_PEER};
+use crate::server::proxies::TrustedProxies;
 use crate::throttle::{Rate, TokenBucket};
+use crate::wire::http::{HttpError, Method};
 
 /// `--max-clients-per-address` for public addresses, unless given: a school or an office behind one
 /// address, while filling a server takes dozens of them.
@@ -67,6 +69,24 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// How it is told somebody at a terminal.
+    pub fn line(self) -> String {
+        format!("! {self}; try again later\n")
+    }
+
+    /// How it is told in HTTP.
+    pub fn http_error(self) -> HttpError {
+        match self {
+            Rejection::Full | Rejection::OutOfDescriptors => HttpError::FULL,
+            Rejection::AddressFull | Rejection::AddressTooFast => HttpError::TOO_MANY,
+        }
+    }
+
+    /// The same as a response.
+    pub fn response(self, is_head: bool, date: &str) -> Vec<u8> {
+        self.http_error().response(is_head.then_some(Method::Head), Some(date)).to_bytes()
+    }
+
     /// The limit that an operator can change.
     pub fn limit(self) -> &'static str {
         match self {
@@ -85,6 +105,10 @@ pub struct AddressLimits {
     pub clients: MaxClients,
     /// `--connect-rate`.
     pub connects: Rate,
+}
+
+impl AddressLimits {
+    const OFF: AddressLimits = AddressLimits { clients: MaxClients::Off, connects: Rate::Off };
 }
 
 /// The limits of two kinds of addresses.
@@ -116,6 +140,8 @@ pub struct AddressPolicy {
 #[derive(Debug)]
 pub struct Admission {
     policy: AddressPolicy,
+    /// No limit holds for them.
+    exempt: TrustedProxies,
     clients: HashMap<Address, u32>,
     recent: Recent,
 }
@@ -173,7 +199,7 @@ impl SilentClients {
     }
 }
 
-/// Whether this address is on this host or in a network of its operator's.
+/// Whether this address is on this host, as Unix sockets are, or in a network of its operator's.
 pub fn is_local(ip: IpAddr) -> bool {
     // RFC 6598: between a provider and its customers, and inside of clouds.
     let is_shared = |ip: Ipv4Addr| ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
@@ -181,7 +207,12 @@ pub fn is_local(ip: IpAddr) -> bool {
         IpAddr::V4(ip) => {
             ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared(ip)
         }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        IpAddr::V6(ip) => {
+            ip.is_unspecified()
+                || ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
     }
 }
 
@@ -216,7 +247,13 @@ impl Default for AddressPolicy {
 impl Admission {
     pub fn new(policy: AddressPolicy) -> Admission {
         let fill_ms = policy.public.connects.fill_ms().max(policy.local.connects.fill_ms());
-        Admission { policy, clients: HashMap::new(), recent: Recent::new(fill_ms, RECENT_MAX) }
+        let recent = Recent::new(fill_ms, RECENT_MAX);
+        Admission { policy, exempt: TrustedProxies::default(), clients: HashMap::new(), recent }
+    }
+
+    /// Has no limit hold for these: they come with everybody's clients.
+    pub fn exempting(self, exempt: TrustedProxies) -> Admission {
+        Admission { exempt, ..self }
     }
 
     /// Asks for one more client from this address. The client is counted once it is connected, the
@@ -225,7 +262,7 @@ impl Admission {
     /// # Errors
     /// Why it is rejected. Asking in vain costs the address nothing.
     pub fn admit(&mut self, ip: IpAddr, now: Millis) -> Result<(), Rejection> {
-        let AddressLimits { clients, connects } = *self.policy.limits(ip);
+        let AddressLimits { clients, connects } = self.limits(ip);
         let address = Address::of(ip);
         if let MaxClients::AtMost(most) = clients
             && self.clients.get(&address).is_some_and(|count| *count >= most)
@@ -250,6 +287,9 @@ impl Admission {
 
     /// A client from this address is here no more.
     pub fn disconnected(&mut self, ip: IpAddr) {
+        if !self.is_counted(ip) {
+            return;
+        }
         let address = Address::of(ip);
         let Some(count) = self.clients.get_mut(&address) else { return };
         *count -= 1;
@@ -265,7 +305,12 @@ impl Admission {
     }
 
     fn is_counted(&self, ip: IpAddr) -> bool {
-        self.policy.limits(ip).clients != MaxClients::Off
+        self.limits(ip).clients != MaxClients::Off
+    }
+
+    fn limits(&self, ip: IpAddr) -> AddressLimits {
+        let is_exempt = SocketAddr::new(ip, 0) == UNIX_PEER || self.exempt.contains_ip(ip);
+        if is_exempt { AddressLimits::OFF } else { *self.policy.limits(ip) }
     }
 
     /// Asserts that exactly these clients are counted, and that what is kept is within its limits.

@@ -2,6 +2,7 @@
 //! occasion.
 
 mod memory;
+mod proxied;
 mod stored;
 mod streams;
 mod wires;
@@ -225,13 +226,14 @@ impl<A: Service> Sim<A> {
     }
 
     fn connect_far(&mut self, far: Far) -> Peer {
+        let port = 1000 + self.server.next_key() as u16;
+        self.connect_from((Ipv4Addr::LOCALHOST, port).into(), far)
+    }
+
+    fn connect_from(&mut self, peer: SocketAddr, far: Far) -> Peer {
         let far = Rc::new(RefCell::new(far));
         let key = self.server.next_key();
-        let accepted = self.server.accept(
-            Near(Rc::clone(&far)),
-            (Ipv4Addr::LOCALHOST, 1000 + key as u16).into(),
-            self.now,
-        );
+        let accepted = self.server.accept(Near(Rc::clone(&far)), peer, self.now);
         assert_eq!(accepted, key);
         Peer { key, far }
     }

@@ -6,6 +6,8 @@
 
 use memchr::memchr;
 
+use super::proxy::V2;
+
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detected {
@@ -69,9 +71,6 @@ pub enum FirstLine {
 const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
 
-/// The header of version 2 of the PROXY protocol.
-const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-
 /// A byte order mark, with which a program may begin a text.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -84,10 +83,10 @@ const IAC: u8 = 255;
 
 /// Looks at all that has come; to be asked again with more while it is [`Detected::NeedMore`].
 pub fn detect(input: &[u8], payload: Payload) -> Detected {
-    if input.starts_with(PROXY_2) {
+    if input.starts_with(V2) {
         return Detected::Foreign(Foreign::Proxy);
     }
-    if PROXY_2.starts_with(input) && input.contains(&0) {
+    if V2.starts_with(input) && input.contains(&0) {
         return Detected::NeedMore;
     }
     // RFC 9112 2.2: empty lines before a request are skipped. By themselves they are a person's.
@@ -363,7 +362,10 @@ impl Foreign {
                 "this port has no TLS: give it a certificate (--tls-cert), put a proxy with TLS \
                  before it, or use http:// and ws://",
             ),
-            Foreign::Proxy => Some("turn it off in the proxy (HAProxy: without send-proxy)"),
+            Foreign::Proxy => Some(
+                "if the proxy is yours, start with --proxy-from and its address, or turn it off \
+                 there (HAProxy: without send-proxy)",
+            ),
             _ => None,
         }
     }

@@ -6,8 +6,10 @@
 //! [`precheck`] tells a page how that would end.
 
 pub mod exchange;
+pub mod forwarded;
 pub mod origin;
 pub mod precheck;
+pub mod public_url;
 pub mod response;
 #[cfg(test)]
 mod tests;

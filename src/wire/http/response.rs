@@ -80,6 +80,12 @@ impl Response {
         push(&mut self.head, &[name, ": ", value, "\r\n\r\n"]);
     }
 
+    /// The resource is at this reference.
+    pub(crate) fn redirect(to: &str, request: &Request<'_>, date: Option<&str>) -> Response {
+        let fields = [("Location", to), ("Cache-Control", "no-cache")];
+        Response::new(308, &fields, Body::of(request, b""), request.connection, date)
+    }
+
     /// Head and body in one piece.
     pub fn to_bytes(&self) -> Vec<u8> {
         [&self.head, self.body].concat()
@@ -179,6 +185,8 @@ impl HttpError {
         HttpError::new(404, "There is nothing here; the chat page is at /.\n");
     pub const NO_PAGE: HttpError =
         HttpError::new(404, "There is nothing here; what this server does is told at /.\n");
+    pub const ELSEWHERE: HttpError =
+        HttpError::new(404, "There is nothing here; this server is under another path.\n");
     pub const METHOD_NOT_ALLOWED: HttpError =
         HttpError::new(405, "Only GET, HEAD and OPTIONS are allowed here.\n").with(ALLOW_ALL);
 

@@ -558,6 +558,7 @@ fn judged(
     let policy = Policy {
         allowed_origins: allowed,
         is_loopback,
+        scheme: None,
         subprotocols: &[],
         query_keys: &["name", "room"],
         deflate: false,
@@ -583,6 +584,7 @@ fn what_is_said_beforehand_is_what_an_upgrade_meets() {
                 let policy = Policy {
                     allowed_origins: &allowed,
                     is_loopback,
+                    scheme: None,
                     subprotocols: &[],
                     query_keys: &["name", "room"],
                     deflate: false,

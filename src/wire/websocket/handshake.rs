@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::extension::{DeflateParams, negotiate_deflate};
+use crate::wire::http::forwarded::Scheme;
 use crate::wire::http::origin::{self, AllowedOrigins, Origin};
 use crate::wire::http::response::{Body, HttpError, Persistence, Response};
 use crate::wire::http::{Method, Request, Version};
@@ -34,6 +35,8 @@ pub struct Policy<'p> {
     /// Only this machine can connect, so that the server's own pages are those under loopback
     /// names.
     pub is_loopback: bool,
+    /// The scheme that a trusted proxy says the request came by.
+    pub scheme: Option<Scheme>,
     pub subprotocols: &'p [&'static str],
     /// What may be said in the URL's query; the rest of it is not looked at.
     pub query_keys: &'p [&'static str],
@@ -179,7 +182,7 @@ pub fn admit_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), H
     if policy.allowed_origins.allows(origin) {
         return Ok(());
     }
-    if !origin::is_same(origin, host) {
+    if !origin::is_same(origin, host, policy.scheme) {
         return Err(HttpError::UPGRADE_ORIGIN);
     }
     let is_ours =
@@ -194,6 +197,7 @@ pub struct RefusedPage<'r, 'b> {
     pub error: HttpError,
     /// As in [`Policy`].
     pub is_loopback: bool,
+    pub scheme: Option<Scheme>,
 }
 
 impl fmt::Display for RefusedPage<'_, '_> {
@@ -206,7 +210,11 @@ impl fmt::Display for RefusedPage<'_, '_> {
                 "this server listens on loopback, and Host \"{host}\" (Origin \"{origins}\") is no loopback name; if it is yours"
             )?,
             _ => {
-                write!(f, "Origin \"{origins}\" is not that of Host \"{host}\"; if both are yours")?
+                write!(f, "Origin \"{origins}\" is not that of Host \"{host}\"")?;
+                if let Some(scheme) = self.scheme {
+                    write!(f, ", which a proxy says came by {}", scheme.as_str())?;
+                }
+                f.write_str("; if both are yours")?;
             }
         }
         let origin = self

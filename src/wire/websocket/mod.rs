@@ -175,6 +175,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::TooLong(_)
         | CloseReason::Late
         | CloseReason::Plain
-        | CloseReason::Foreign(_) => {}
+        | CloseReason::Foreign(_)
+        | CloseReason::Header(_) => {}
     }
 }

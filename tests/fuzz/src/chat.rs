@@ -95,6 +95,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
             greet_after_ms: 160,
             greet_after_remote_ms: 160,
             withhold_ms: 100,
+            header_ms: 300,
             head_ms: 500,
             keep_alive_ms: 1500,
             ping_after_ms: 700,
@@ -139,6 +140,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: 300 + 4 * usize::from(settings[2]),
         direct_patience_ms: 200,
+        public_url: None,
         epoch: "now".to_owned(),
     }
 }

@@ -78,6 +78,7 @@ fn answer_by(request: &Request, is_loopback: bool, date: Option<&str>) -> Vec<u8
     let policy = Policy {
         allowed_origins: &origins,
         is_loopback,
+        scheme: None,
         subprotocols: &["chat.v1.json", "other"],
         query_keys: &["name", "room"],
         deflate: true,

@@ -77,6 +77,7 @@ fn answer(request: &Request) -> Vec<u8> {
         let policy = Policy {
             allowed_origins: &ORIGINS,
             is_loopback: true,
+            scheme: None,
             subprotocols: &[],
             query_keys: &["name", "room"],
             deflate: false,

@@ -12,6 +12,7 @@ pub mod handshake;
 pub mod http;
 pub mod lines;
 pub mod names;
+pub mod proxy;
 pub mod requests;
 pub mod search;
 

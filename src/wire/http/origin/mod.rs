@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::forwarded::Scheme;
+
 /// Where a page comes from, in one form for all ways to write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -288,11 +290,12 @@ pub fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Whether `origin`, as a browser writes it, is on `host`. The scheme only says which port may be
-/// left out: behind a proxy that does TLS we cannot know which scheme the page came by.
-pub fn is_same(origin: &str, host: &str) -> bool {
+/// Whether `origin`, as a browser writes it, is on `host`. Unless `came_by` is known, the scheme
+/// only says which port may be left out: a proxy that does TLS may not have told us which scheme
+/// the page came by.
+pub fn is_same(origin: &str, host: &str, came_by: Option<Scheme>) -> bool {
     let Ok(Origin::Place(Place { scheme, host: own, port })) = origin.parse() else { return false };
-    if !is_web(&scheme) {
+    if !is_web(&scheme) || came_by.is_some_and(|known| known.as_str() != scheme) {
         return false;
     }
     let there: Result<Origin, _> = format!("{scheme}://{host}").parse();

@@ -16,6 +16,7 @@ fn policy() -> Policy<'static> {
     Policy {
         allowed_origins: &NO_ORIGINS,
         is_loopback: false,
+        scheme: None,
         subprotocols: &["chat.v1.json"],
         query_keys: &["name", "room"],
         deflate: true,
@@ -307,7 +308,7 @@ fn a_refused_page_is_told_to_the_operator_with_the_way_out() {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}{KEY}{VERSION}{fields}\r\n");
         let (request, _) = http::parse(head.as_bytes()).expect("well-formed").expect("whole");
         let is_loopback = error == HttpError::UPGRADE_HOST;
-        RefusedPage { request: &request, error, is_loopback }.to_string()
+        RefusedPage { request: &request, error, is_loopback, scheme: None }.to_string()
     };
     assert_eq!(
         told("backend", "Origin: https://Chat.Example:443\r\n", HttpError::UPGRADE_ORIGIN),

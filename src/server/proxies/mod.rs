@@ -1,0 +1,63 @@
+//! Whose word is taken for where a client comes from.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::ids::Peer;
+
+/// One value of `--proxy-from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxySource {
+    /// Whatever connects by a Unix socket.
+    Unix,
+    Network(IpNet),
+}
+
+/// A value of `--proxy-from` that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("give an address (127.0.0.1), a network (10.0.0.0/8, fd00::/8), or unix for Unix sockets")]
+pub struct ProxySourceError;
+
+impl FromStr for ProxySource {
+    type Err = ProxySourceError;
+
+    fn from_str(given: &str) -> Result<ProxySource, ProxySourceError> {
+        let given = given.trim();
+        if given == "unix" {
+            return Ok(ProxySource::Unix);
+        }
+        let address = given.parse::<IpAddr>().map(|ip| IpNet::from(ip.to_canonical()));
+        let network = address.or_else(|_| given.parse::<IpNet>()).map_err(|_| ProxySourceError)?;
+        Ok(ProxySource::Network(network.trunc()))
+    }
+}
+
+/// The proxies whose word is taken for where their clients come from (`--proxy-from`). They are of
+/// the operator's own, and no limit of addresses holds for them: theirs are everybody's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<ProxySource>);
+
+impl From<Vec<ProxySource>> for TrustedProxies {
+    fn from(sources: Vec<ProxySource>) -> TrustedProxies {
+        TrustedProxies(sources)
+    }
+}
+
+impl TrustedProxies {
+    pub fn contains(&self, peer: Peer) -> bool {
+        self.0.iter().any(|source| match source {
+            ProxySource::Unix => peer.is_unix(),
+            ProxySource::Network(network) => !peer.is_unix() && network.contains(&peer.ip()),
+        })
+    }
+
+    pub fn contains_ip(&self, ip: IpAddr) -> bool {
+        !self.0.is_empty() && self.contains(SocketAddr::new(ip, 0).into())
+    }
+}
+
+#[cfg(test)]
+mod tests;
