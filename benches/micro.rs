@@ -248,7 +248,7 @@ mod chat {
 
     const LINE: &[u8] = b"how are you today, my dear friends?\n";
     const NICK: &str = "/nick member0\n";
-    const HELLO: &str = "GET /?name=member0 HTTP/1.1\r\nHost: localhost\r\n\
+    const HELLO: &str = "GET /?name=member0&room=lobby HTTP/1.1\r\nHost: localhost\r\n\
         Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Protocol: chat.v1.json\r\n\r\n";

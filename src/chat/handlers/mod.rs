@@ -166,8 +166,8 @@ impl Chat {
     }
 
     /// The room in memory that has this name. Programs name a room with each message, mostly as it
-    /// is shown and one that they are in: that is seen without reading the name, which takes as
-    /// long as the rest of a message together. (`chat_json` in benches/micro.)
+    /// is shown and one that they are in: that is seen without reading the name.
+    /// (`one_json_message_to_10_members` in benches/micro.)
     pub(super) fn find_room(&self, cx: &Context<'_>, typed: &str) -> Option<&Room> {
         let rooms = self.state.rooms();
         let mut own = self.state.rooms_of(cx.user).filter_map(|id| rooms.get(id));
