@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use chat_server::clock::Now;
 use chat_server::server::Server;
+use chat_server::server::proxies::TrustedProxies;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::Service;
 use fastrand::Rng;
@@ -58,6 +59,35 @@ pub fn address_of(number: usize) -> u8 {
     (number % 3) as u8
 }
 
+/// From where one comes.
+pub fn client_of(number: usize) -> SocketAddr {
+    (Ipv4Addr::new(192, 0, 2, address_of(number)), 1000).into()
+}
+
+/// Where proxies are whose word is taken.
+pub fn proxies() -> TrustedProxies {
+    vec!["198.51.100.0/24".parse().expect("a network")].into()
+}
+
+/// What a proxy puts in front of what this client sends, if it comes by one. Not drawn: all other
+/// draws stay what they are.
+fn header_of(number: usize) -> Option<Vec<u8>> {
+    match number % 4 {
+        1 => {
+            let ip = client_of(number).ip();
+            Some(format!("PROXY TCP4 {ip} 198.51.100.1 1000 443\r\n").into_bytes())
+        }
+        // With something behind the addresses.
+        3 => {
+            let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10".to_vec();
+            header.extend([192, 0, 2, address_of(number), 198, 51, 100, 1, 0x03, 0xE8, 1, 0xBB]);
+            header.extend([0x04, 0, 1, 0]);
+            Some(header)
+        }
+        _ => None,
+    }
+}
+
 /// The connections that the server has, by their numbers.
 pub type Links = Rc<RefCell<BTreeMap<usize, Link>>>;
 
@@ -84,6 +114,7 @@ pub struct Stage<A> {
     pub swamped: bool,
     /// Only some ports greet for silence alone.
     greets_silence: bool,
+    has_proxies: bool,
     /// Who has been told how to come in.
     greeted: BTreeSet<usize>,
     /// The addresses from which requests have come, and since when.
@@ -129,6 +160,7 @@ impl<A: Service> Stage<A> {
             overdue: 0,
             swamped: false,
             greets_silence: false,
+            has_proxies: false,
             greeted: BTreeSet::new(),
             browsers: BTreeMap::new(),
         }
@@ -136,6 +168,11 @@ impl<A: Service> Stage<A> {
 
     pub fn watch_greetings(&mut self) {
         self.greets_silence = true;
+    }
+
+    /// Some come by [`proxies`].
+    pub fn have_proxies(&mut self) {
+        self.has_proxies = true;
     }
 
     /// The server numbers its connections from 1.
@@ -151,7 +188,15 @@ impl<A: Service> Stage<A> {
         self.accepted += 1;
         let link = Link { key, wire: Rc::clone(&wire) };
         self.links.borrow_mut().insert(self.accepted, link);
-        let peer = (Ipv4Addr::new(192, 0, 2, address_of(self.accepted)), 1000).into();
+        let header = header_of(self.accepted).filter(|_| self.has_proxies);
+        let peer = match header {
+            Some(header) => {
+                let arrived = (self.accepted * 7) % (header.len() + 1);
+                wire.borrow_mut().come_by_proxy(header, arrived);
+                (Ipv4Addr::new(198, 51, 100, 1), 1000).into()
+            }
+            None => client_of(self.accepted),
+        };
         let now = self.now();
         assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
         (self.accepted, wire)

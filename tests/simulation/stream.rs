@@ -36,7 +36,10 @@ pub struct Wire {
     /// Arrived at the server, and not read.
     input: VecDeque<u8>,
     input_ended: bool,
-    /// Bytes that the server has ever read, and the first of them.
+    /// What a proxy has put in front and has not been read of it, and what has not arrived of it.
+    header_bytes: usize,
+    header: Vec<u8>,
+    /// Bytes that the server has ever read, and the first of them, without a proxy's header.
     pub read: usize,
     pub first: Vec<u8>,
     /// The connection is broken for both.
@@ -89,6 +92,8 @@ impl Wire {
             fin_sent: false,
             input: VecDeque::new(),
             input_ended: false,
+            header_bytes: 0,
+            header: Vec::new(),
             read: 0,
             first: Vec::new(),
             reset: false,
@@ -114,6 +119,14 @@ impl Wire {
         self.rng.u32(0..1000) < of_thousand
     }
 
+    /// A proxy puts this in front, of which so many bytes have arrived.
+    pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
+        self.header_bytes = header.len();
+        self.header = header.split_off(arrived);
+        self.input.extend(header);
+        self.readable = arrived > 0;
+    }
+
     /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the
     /// last.
     pub fn arrive(&mut self, bytes: usize) {
@@ -131,8 +144,8 @@ impl Wire {
             return;
         }
         let count = bytes.min(self.uplink.len());
-        self.input.extend(self.uplink.drain(..count));
-        self.readable |= count > 0;
+        self.readable |= count + self.header.len() > 0;
+        self.input.extend(self.header.drain(..).chain(self.uplink.drain(..count)));
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
             self.ended = true;
@@ -255,9 +268,11 @@ impl Read for Near {
         for (to, from) in buffer.iter_mut().zip(wire.input.drain(..count)) {
             *to = from;
         }
-        wire.read += count;
+        let own = &buffer[count.min(wire.header_bytes)..count];
+        wire.header_bytes -= count - own.len();
+        wire.read += own.len();
         if wire.first.len() < 8 {
-            wire.first.extend(buffer[..count.min(8)].iter().copied());
+            wire.first.extend(own.iter().take(8));
         }
         Ok(count)
     }
