@@ -37,6 +37,14 @@ impl Link {
 }
 
 impl Wire {
+    /// A proxy puts this in front, of which so many bytes have arrived.
+    pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
+        self.header_bytes = header.len();
+        self.header = header.split_off(arrived);
+        self.input.extend(header);
+        self.readable = arrived > 0;
+    }
+
     /// Moves some of what is on its way to the server. When the server has shut its half, nothing
     /// takes longer than it lingers.
     pub fn carry(&mut self, calm: bool, rng: &mut Rng) {

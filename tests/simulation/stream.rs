@@ -34,11 +34,11 @@ pub struct Wire {
     /// The client has sent its FIN behind that.
     pub fin_sent: bool,
     /// Arrived at the server, and not read.
-    input: VecDeque<u8>,
+    pub input: VecDeque<u8>,
     input_ended: bool,
     /// What a proxy has put in front and has not been read of it, and what has not arrived of it.
-    header_bytes: usize,
-    header: Vec<u8>,
+    pub header_bytes: usize,
+    pub header: Vec<u8>,
     /// Bytes that the server has ever read, and the first of them, without a proxy's header.
     pub read: usize,
     pub first: Vec<u8>,
@@ -117,14 +117,6 @@ impl Wire {
 
     fn chance(&mut self, of_thousand: u32) -> bool {
         self.rng.u32(0..1000) < of_thousand
-    }
-
-    /// A proxy puts this in front, of which so many bytes have arrived.
-    pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
-        self.header_bytes = header.len();
-        self.header = header.split_off(arrived);
-        self.input.extend(header);
-        self.readable = arrived > 0;
     }
 
     /// Moves up to so many bytes from the network into the server's kernel; the FIN is behind the
