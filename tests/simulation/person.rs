@@ -19,6 +19,9 @@ use crate::screen::{KEY, Screen, Seen};
 use crate::stage::GREETING;
 use crate::stream::Wire;
 
+/// What no proxy has put there.
+const FORGED: &str = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
+
 /// What ended the conversation from the client's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -67,8 +70,14 @@ const FAREWELLS: [&str; 4] = [
 ];
 
 /// The same, of one whose first words may have been refused.
-pub const REFUSALS: [&str; 5] =
-    ["! line too long", "! an HTTP request has to come at once", "ERROR :", "-ERR ", "554 "];
+pub const REFUSALS: [&str; 6] = [
+    "! line too long",
+    "! an HTTP request has to come at once",
+    "! This server does not speak ",
+    "ERROR :",
+    "-ERR ",
+    "554 ",
+];
 
 pub struct Person {
     pub number: usize,
@@ -179,7 +188,7 @@ impl Person {
         };
         let request = format!(
             "GET /?{} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{extensions}\r\n",
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{protocol}{extensions}{FORGED}\r\n",
             query.join("&")
         );
         self.send(request.as_bytes());

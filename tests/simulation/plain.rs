@@ -18,7 +18,7 @@ use fastrand::Rng;
 
 use crate::habit::Habit;
 use crate::settings;
-use crate::stage::{Links, Stage};
+use crate::stage::{Links, Stage, client_of, proxies};
 use crate::talker::{End, Talker};
 use crate::watch::number;
 use crate::world::Tally;
@@ -98,6 +98,7 @@ impl Witness {
 
 impl Service for Witness {
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
+        assert_eq!(hello.peer, client_of(number(client)).into(), "where {client} comes from");
         self.service.opened(client, hello, out);
         self.ids.insert(number(client), client);
         let is_line = out.encoding(client).framing == Framing::Lines;
@@ -114,6 +115,7 @@ impl Service for Witness {
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        assert_eq!(message.peer, client_of(number(client)).into(), "where {client} comes from");
         let waited_for = self.waited_for(client, out);
         let taken = self.service.message(client, message, out);
         if !matches!(taken, Outcome::Blocked(_)) {
@@ -164,6 +166,7 @@ impl Plain {
             limits,
             protocols,
             compress: rng.u32(0..4) == 0,
+            proxies: proxies(),
             ..ServerSettings::default()
         };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
@@ -176,7 +179,8 @@ impl Plain {
             ids: BTreeMap::new(),
         });
         let chattiness = rng.u32(1..80);
-        let stage = Stage::new(rng, limits, server, links);
+        let mut stage = Stage::new(rng, limits, server, links);
+        stage.have_proxies();
         Plain { stage, protocols, ears, talkers: Vec::new(), chattiness }
     }
 

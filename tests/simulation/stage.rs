@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use chat_server::clock::Now;
 use chat_server::server::Server;
+use chat_server::server::proxies::TrustedProxies;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::service::Service;
 use fastrand::Rng;
@@ -37,6 +38,14 @@ impl Link {
 }
 
 impl Wire {
+    /// A proxy puts this in front, of which so many bytes have arrived.
+    pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
+        self.header_bytes = header.len();
+        self.header = header.split_off(arrived);
+        self.input.extend(header);
+        self.readable = arrived > 0;
+    }
+
     /// Moves some of what is on its way to the server. When the server has shut its half, nothing
     /// takes longer than it lingers.
     pub fn carry(&mut self, calm: bool, rng: &mut Rng) {
@@ -57,6 +66,35 @@ pub const GREETING: &str =
 /// The last byte of the address from which this connection comes.
 pub fn address_of(number: usize) -> u8 {
     (number % 3) as u8
+}
+
+/// From where one comes.
+pub fn client_of(number: usize) -> SocketAddr {
+    (Ipv4Addr::new(192, 0, 2, address_of(number)), 1000).into()
+}
+
+/// Where proxies are whose word is taken.
+pub fn proxies() -> TrustedProxies {
+    vec!["198.51.100.0/24".parse().expect("a network")].into()
+}
+
+/// What a proxy puts in front of what this client sends, if it comes by one. Not drawn: all other
+/// draws stay what they are.
+fn header_of(number: usize) -> Option<Vec<u8>> {
+    match number % 4 {
+        1 => {
+            let ip = client_of(number).ip();
+            Some(format!("PROXY TCP4 {ip} 198.51.100.1 1000 443\r\n").into_bytes())
+        }
+        // With something behind the addresses.
+        3 => {
+            let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10".to_vec();
+            header.extend([192, 0, 2, address_of(number), 198, 51, 100, 1, 0x03, 0xE8, 1, 0xBB]);
+            header.extend([0x04, 0, 1, 0]);
+            Some(header)
+        }
+        _ => None,
+    }
 }
 
 /// The connections that the server has, by their numbers.
@@ -85,6 +123,7 @@ pub struct Stage<A> {
     pub swamped: bool,
     /// Only some ports greet for silence alone.
     greets_silence: bool,
+    has_proxies: bool,
     /// Who has been told how to come in.
     greeted: BTreeSet<usize>,
     /// The addresses from which requests have come, and since when.
@@ -136,6 +175,7 @@ impl<A: Service> Stage<A> {
             overdue: 0,
             swamped: false,
             greets_silence: false,
+            has_proxies: false,
             greeted: BTreeSet::new(),
             browsers: BTreeMap::new(),
         }
@@ -143,6 +183,11 @@ impl<A: Service> Stage<A> {
 
     pub fn watch_greetings(&mut self) {
         self.greets_silence = true;
+    }
+
+    /// Some come by [`proxies`].
+    pub fn have_proxies(&mut self) {
+        self.has_proxies = true;
     }
 
     /// The server numbers its connections from 1.
@@ -158,7 +203,15 @@ impl<A: Service> Stage<A> {
         self.accepted += 1;
         let link = Link { key, wire: Rc::clone(&wire) };
         self.links.borrow_mut().insert(self.accepted, link);
-        let peer = (Ipv4Addr::new(192, 0, 2, address_of(self.accepted)), 1000).into();
+        let header = header_of(self.accepted).filter(|_| self.has_proxies);
+        let peer = match header {
+            Some(header) => {
+                let arrived = (self.accepted * 7) % (header.len() + 1);
+                wire.borrow_mut().come_by_proxy(header, arrived);
+                (Ipv4Addr::new(198, 51, 100, 1), 1000).into()
+            }
+            None => client_of(self.accepted),
+        };
         let now = self.now();
         assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
         (self.accepted, wire)

@@ -41,9 +41,12 @@ pub struct Wire {
     /// The client has sent its FIN behind that.
     pub fin_sent: bool,
     /// Arrived at the server, and not read.
-    input: VecDeque<u8>,
+    pub input: VecDeque<u8>,
     input_ended: bool,
-    /// Bytes that the server has ever read, and the first of them.
+    /// What a proxy has put in front and has not been read of it, and what has not arrived of it.
+    pub header_bytes: usize,
+    pub header: Vec<u8>,
+    /// Bytes that the server has ever read, and the first of them, without a proxy's header.
     pub read: usize,
     pub first: Vec<u8>,
     /// The connection is broken for both.
@@ -109,6 +112,8 @@ impl Wire {
             fin_sent: false,
             input: VecDeque::new(),
             input_ended: false,
+            header_bytes: 0,
+            header: Vec::new(),
             read: 0,
             first: Vec::new(),
             reset: false,
@@ -158,8 +163,8 @@ impl Wire {
             return;
         }
         let count = bytes.min(self.uplink.len());
-        self.input.extend(self.uplink.drain(..count));
-        self.readable |= count > 0;
+        self.readable |= count + self.header.len() > 0;
+        self.input.extend(self.header.drain(..).chain(self.uplink.drain(..count)));
         if self.fin_sent && self.uplink.is_empty() && !self.input_ended {
             self.input_ended = true;
             // TLS can say it by itself, and its connection stays.
@@ -296,9 +301,11 @@ impl Read for Near {
         for (to, from) in buffer.iter_mut().zip(input.drain(..count)) {
             *to = from;
         }
-        wire.read += count;
+        let own = &buffer[count.min(wire.header_bytes)..count];
+        wire.header_bytes -= count - own.len();
+        wire.read += own.len();
         if wire.first.len() < 8 {
-            wire.first.extend(buffer[..count.min(8)].iter().copied());
+            wire.first.extend(own.iter().take(8));
         }
         Ok(count)
     }

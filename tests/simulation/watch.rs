@@ -19,7 +19,7 @@ use chat_server::wire::line::LineMode;
 
 use crate::late::LateStore;
 use crate::model::{Heard, Model, Target};
-use crate::stage::{Links, address_of};
+use crate::stage::{Links, address_of, client_of};
 
 /// The shadow is looked at once in so many turns.
 const COMPARE_EVERY: usize = 32;
@@ -278,6 +278,7 @@ impl Service for Watch {
         if self.trace {
             println!("{:>7} {client} {hello:?} {:?}", out.now().ms, out.encoding(client));
         }
+        assert_eq!(hello.peer, client_of(number(client)).into(), "where {client} comes from");
         self.ids.insert(number(client), client);
         self.begin(out);
         self.chat.opened(client, hello, out);
@@ -318,6 +319,7 @@ impl Service for Watch {
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        assert_eq!(message.peer, client_of(number(client)).into(), "where {client} comes from");
         let target = self.model.borrow().said_to(number(client));
         let types_in = self.model.borrow().types_in(number(client)).map(Target::Room);
         let behind = target.as_ref().and_then(|target| self.behind(target, out));

@@ -25,7 +25,7 @@ use crate::model::Model;
 use crate::person::{End, Person};
 use crate::say::Mind;
 use crate::settings;
-use crate::stage::{Links, Stage};
+use crate::stage::{Links, Stage, proxies};
 use crate::visitor::Visitor;
 use crate::watch::Watch;
 
@@ -41,11 +41,13 @@ pub enum Scenario {
 
 /// First lines of other protocols, and how their answers begin; none for requests, where nobody
 /// speaks HTTP.
-const FOREIGN: [(&[u8], &str); 5] = [
+const FOREIGN: [(&[u8], &str); 6] = [
     (b"CAP LS 302\r\nNICK secret\r\n", "ERROR :"),
     (b"PASS secret\r\nNICK a\r\nUSER a 0 * :a\r\n", "ERROR :"),
     (b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", "-ERR "),
     (b"EHLO secret.example\r\n", "554 "),
+    // From no proxy, or the second one.
+    (b"PROXY TCP4 203.0.113.7 192.0.2.1 1 1\r\nsecret\r\n", "! This server does not speak "),
     (b"GET / HTTP/1.1\r\nCookie: secret\r\n\r\n", ""),
 ];
 
@@ -91,8 +93,14 @@ impl World {
         // So that all are counted, and nobody is turned away.
         let addresses = AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None);
         let compress = rng.u32(0..4) == 0;
-        let settings =
-            ServerSettings { limits, addresses, protocols, compress, ..ServerSettings::default() };
+        let settings = ServerSettings {
+            limits,
+            addresses,
+            protocols,
+            compress,
+            proxies: proxies(),
+            ..ServerSettings::default()
+        };
         let links = Links::default();
         let watch = Watch {
             shadow: State::new(chat_settings.rooms),
@@ -120,6 +128,7 @@ impl World {
         World {
             stage: {
                 let mut stage = Stage::new(rng, limits, Server::new(settings, |_| watch), links);
+                stage.have_proxies();
                 if protocols == Protocols::Auto {
                     stage.watch_greetings();
                 }
