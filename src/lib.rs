@@ -102,18 +102,18 @@
 //! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
 //! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs`, `src/chat/keeping.rs` |
 //! | something to be read from the store | `src/chat/questions.rs`: a question | `src/chat/reading.rs` |
-//! | a mode | `src/service/`: a `Service` | `src/config.rs`, `src/main.rs` |
+//! | a mode | `src/service/`: a `Service` | `src/config/mod.rs`, `src/main.rs` |
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
-//! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config.rs`: `Tool`, `src/main.rs` |
+//! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config/tools.rs`, `src/main.rs` |
 //! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
 //! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
 //! | something to keep | `src/store/mod.rs`: a change | `Delivery::record` before anybody is told |
 //! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
-//! | a limit of connections | `src/server/settings.rs` | `src/config.rs` |
-//! | a limit of addresses | `src/server/admission/` | `src/config.rs` |
-//! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config.rs` |
-//! | a limit of the chat | `src/chat/settings.rs` | `src/config.rs` |
-//! | a flag | `src/config.rs` | `docs/flags.md` |
+//! | a limit of connections | `src/server/settings.rs` | `src/config/mod.rs` |
+//! | a limit of addresses | `src/server/admission/` | `src/config/mod.rs` |
+//! | a limit of what waits to be sent | `src/delivery/limits.rs` | `src/config/mod.rs` |
+//! | a limit of the chat | `src/chat/settings.rs` | `src/config/mod.rs` |
+//! | a flag | `src/config/mod.rs` | `docs/flags.md` |
 //! | something of TLS | `src/net/tls/`: a session, the certificate | `src/server/protection.rs`: who begins with it |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
 //! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |

@@ -1,5 +1,9 @@
 //! Flags and their environment variables, and what each layer is handed of them.
 
+mod tools;
+
+pub use tools::{Data, Tool};
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +11,7 @@ use std::time::Duration;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
@@ -25,7 +29,6 @@ use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::protection::Plain;
 use crate::server::proxies::ProxySource;
 use crate::server::settings::{ConnectionLimits, ServerSettings};
-use crate::store::sqlite::tools::Format;
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
 use crate::throttle::Rate;
 use crate::wire::http::origin::Allowed;
@@ -312,63 +315,6 @@ impl Tls {
     }
 }
 
-/// Where history is.
-#[derive(Clone, Debug, Args)]
-pub struct Data {
-    /// Chat: the directory in which what is said is kept, made if it is not there; or `none`: in
-    /// memory. By default $STATE_DIRECTORY, or else `chat-server` in the directory that this
-    /// platform has for data (~/.local/share).
-    #[arg(long = "data", value_name = "DIR", env = "CHAT_DATA", hide_env_values = true,
-          value_parser = NonEmptyStringValueParser::new().map(PathBuf::from))]
-    pub directory: Option<PathBuf>,
-}
-
-/// What to do with the history instead of serving.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Tool {
-    /// Copies the history to FILE; a server goes on meanwhile.
-    Backup {
-        file: PathBuf,
-        #[command(flatten)]
-        data: Data,
-    },
-    /// Makes a backup the history; no server may use the directory.
-    Restore {
-        file: PathBuf,
-        /// Although there is a history already; what was there is kept beside it.
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        data: Data,
-    },
-    /// Checks that the history is whole.
-    Check {
-        #[command(flatten)]
-        data: Data,
-    },
-    /// Writes what was said in a room to standard output.
-    Export {
-        /// The room, as in '#lobby'; quote it, as # begins a comment in a shell.
-        room: String,
-        /// `text`, `json` (one object a line) or `html`.
-        #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
-        format: Format,
-        #[command(flatten)]
-        data: Data,
-    },
-}
-
-impl Tool {
-    pub fn data(&self) -> &Data {
-        match self {
-            Tool::Backup { data, .. }
-            | Tool::Restore { data, .. }
-            | Tool::Check { data }
-            | Tool::Export { data, .. } => data,
-        }
-    }
-}
-
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -400,7 +346,7 @@ impl Config {
             let has_address = matches.value_source("address") != Some(ValueSource::DefaultValue);
             Config::from_arg_matches(&matches).map(|config| Config { has_address, ..config })
         });
-        config.map_err(|error| match error.kind() {
+        let config = config.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Exit::Help(error.render().to_string())
             }

@@ -1,0 +1,65 @@
+//! Subcommands: what is done with the history instead of serving.
+
+use std::path::PathBuf;
+
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use clap::{Args, Subcommand};
+
+use crate::store::sqlite::tools::Format;
+
+/// Where history is.
+#[derive(Clone, Debug, Args)]
+pub struct Data {
+    /// Chat: the directory in which what is said is kept, made if it is not there; or `none`: in
+    /// memory. By default $STATE_DIRECTORY, or else `chat-server` in the directory that this
+    /// platform has for data (~/.local/share).
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_DATA", hide_env_values = true,
+          value_parser = NonEmptyStringValueParser::new().map(PathBuf::from))]
+    pub directory: Option<PathBuf>,
+}
+
+/// What to do with the history instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Tool {
+    /// Copies the history to FILE; a server goes on meanwhile.
+    Backup {
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Makes a backup the history; no server may use the directory.
+    Restore {
+        file: PathBuf,
+        /// Although there is a history already; what was there is kept beside it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Checks that the history is whole.
+    Check {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Writes what was said in a room to standard output.
+    Export {
+        /// The room, as in '#lobby'; quote it, as # begins a comment in a shell.
+        room: String,
+        /// `text`, `json` (one object a line) or `html`.
+        #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
+        format: Format,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+impl Tool {
+    pub fn data(&self) -> &Data {
+        match self {
+            Tool::Backup { data, .. }
+            | Tool::Restore { data, .. }
+            | Tool::Check { data }
+            | Tool::Export { data, .. } => data,
+        }
+    }
+}
