@@ -12,7 +12,7 @@ const TRIM_EVERY_MS: Millis = 200;
 
 /// While there is no quiet moment, memory is given back when this part of the budget has come to be
 /// resident although nothing holds it.
-const LOOSE_PART: usize = 16;
+const LOOSE_PART: usize = 32;
 /// Or so much of it.
 const LOOSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often to ask the system for that: it takes a microsecond or two.
