@@ -7,7 +7,9 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use common::{DEADLINE, Server, eventually};
@@ -162,7 +164,7 @@ impl Proxy {
     }
 }
 
-fn read_until(stream: &mut TcpStream, what: &str) -> String {
+fn read_until(stream: &mut impl Read, what: &str) -> String {
     let mut read = Vec::new();
     loop {
         let said = String::from_utf8_lossy(&read).into_owned();
@@ -286,6 +288,47 @@ fn version_1_of_the_protocol_and_a_proxy_that_is_not_named() {
     stream.write_all(b"hello\r\n").expect("sent");
     read_until(&mut stream, "! This server does not speak the PROXY protocol.");
     closed.wait_for_line("what to do", |line| line.contains("start with --proxy-from"));
+}
+
+#[test]
+#[ignore = "needs haproxy; .ci/run installs it and runs this"]
+fn haproxy_that_passes_tls_on() {
+    let made = rcgen::generate_simple_self_signed(vec!["chat.example.com".to_owned()]);
+    let made = made.expect("a certificate");
+    let name = format!("chat-server-proxies-tls-{}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    fs::create_dir(&directory).expect("a directory");
+    let files = [directory.join("cert.pem"), directory.join("key.pem")];
+    fs::write(&files[0], made.cert.pem()).expect("written");
+    fs::write(&files[1], made.signing_key.serialize_pem()).expect("written");
+    let [certificate, key] = files.each_ref().map(|file| file.to_str().expect("UTF-8"));
+    let flags = ["--tls-cert", certificate, "--tls-key", key, "--plain", "off"];
+    let server = chat(&flags);
+    fs::remove_dir_all(directory).expect("it is ours");
+    let proxy = Proxy::haproxy(server.address, "send-proxy-v2");
+
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a certificate");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = Arc::new(config);
+    let connect = |from: &str| {
+        let name = "chat.example.com".try_into().expect("a name");
+        let client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+        StreamOwned::new(client, proxy.connect(from))
+    };
+    let mut alice = connect(ALICE);
+    alice.write_all(b"/nick alice\r\n").expect("sent");
+    read_until(&mut alice, "alice");
+    server.wait_for_line("her address", |line| {
+        line.contains(&format!("Peer address: {ALICE}")) && line.contains(" (by 127.0.0.1:")
+    });
+    let mut page = connect(BOB);
+    let head = "GET / HTTP/1.1\r\nHost: chat.example.com\r\nConnection: close\r\n\r\n";
+    page.write_all(head.as_bytes()).expect("sent");
+    assert!(read_until(&mut page, "\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    // Without TLS it is led there.
+    let redirect = proxy.get(CAROL, "/", "");
+    assert!(redirect.contains("\r\nLocation: https://chat.example.com/\r\n"), "{redirect}");
 }
 
 #[test]

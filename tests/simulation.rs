@@ -2,7 +2,7 @@
 //! network that do their worst.
 //!
 //! Every run draws its limits, its faults and its people anew from its seed, and a run with the
-//! same seed is the same run. MaxClients are of the chat, with a few people who do all that there
+//! same seed is the same run. Most are of the chat, with a few people who do all that there
 //! is to do, on a port that speaks everything or one thing only; some have a room so big that it is
 //! written to in bulk; in some a room is flooded and read slowly, and a word has its time; some are
 //! of echo and broadcast; some of a chat that keeps what is said, whose server crashes. Many end

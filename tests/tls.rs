@@ -500,6 +500,210 @@ fn a_reader_that_pauses_gets_everything() {
     }
 }
 
+// ---- Together with what else the port does ----
+
+const ALICE: &str = "203.0.113.7:51234";
+const V1: &[u8] = b"PROXY TCP4 203.0.113.7 192.0.2.80 51234 443\r\n";
+const V2: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0C\xCB\x00\x71\x07\xC0\x00\x02\x50\xC8\x22\x01\xBB";
+const BEHIND_PROXY: [&str; 2] = ["--proxy-from", "127.0.0.1"];
+const NOT_SPOKEN: &str = "! This server does not speak the PROXY protocol.\r\n";
+
+impl Pair {
+    /// A client by a proxy that puts this header in front of what it passes on.
+    fn connect_behind(&self, header: &[u8], server: &Server) -> Tls {
+        let (mut client, mut stream) = (self.client(rustls::ALL_VERSIONS), tcp(server));
+        // In one segment.
+        let bytes = [header, &hello(&mut client)].concat();
+        stream.write_all(&bytes).expect("it is sent");
+        client.complete_io(&mut stream).expect("a handshake");
+        over(client, stream)
+    }
+}
+
+#[test]
+fn a_header_of_a_proxy_is_followed_by_tls() {
+    let pair = Pair::new();
+    for flags in [&[][..], &["--wire", "line"], &["--mode", "broadcast"]] {
+        let server = pair.server(&[&BEHIND_PROXY, flags].concat());
+        for header in [V1, V2] {
+            let seen = server.log().len();
+            let mut tls = pair.connect_behind(header, &server);
+            expect_echo(&mut tls, "hello over TLS\n");
+            server.wait_for_line_after(seen, "her address", |line| {
+                line.contains(&format!("Peer address: {ALICE} (by 127.0.0.1:"))
+            });
+        }
+        // What comes from the proxy itself has none, with TLS and without.
+        expect_echo(&mut pair.connect(&server), "its own\n");
+        server.connect().expect_echo(b"its own\n");
+    }
+}
+
+#[test]
+fn a_header_and_the_hello_behind_it_may_come_in_pieces() {
+    let pair = Pair::new();
+    let server = pair.server(&BEHIND_PROXY);
+    for header in [V1, V2] {
+        let near = header.len() - 2..header.len() + 8;
+        for at in (1..header.len() - 2).step_by(7).chain(near) {
+            let mut client = pair.client(rustls::ALL_VERSIONS);
+            let bytes = [header, &hello(&mut client)].concat();
+            let mut stream = tcp(&server);
+            stream.write_all(&bytes[..at]).expect("it is sent");
+            std::thread::sleep(Duration::from_millis(2));
+            stream.write_all(&bytes[at..]).expect("it is sent");
+            expect_echo(&mut over(client, stream), "hello\n");
+        }
+    }
+}
+
+#[test]
+fn a_request_behind_a_header_and_tls_is_its_client_s() {
+    let pair = Pair::new();
+    let server = pair.server(&[&BEHIND_PROXY[..], &["--mode", "chat"]].concat());
+    for header in [V1, V2] {
+        let seen = server.log().len();
+        let mut page = pair.connect_behind(header, &server);
+        let request = "GET / HTTP/1.1\r\nHost: chat.example\r\nOrigin: https://evil.example\r\n\
+            Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            X-Forwarded-For: 198.51.100.66\r\nX-Forwarded-Proto: http\r\n\r\n";
+        say(&mut page, request.as_bytes());
+        let answer = rest(&mut page);
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        // The fields are what she says herself.
+        server.wait_for_line_after(seen, "her address", |line| {
+            line.contains(&format!("{ALICE}: refused a page's WebSocket"))
+        });
+        let mut page = pair.connect_behind(header, &server);
+        let own = request.replace("evil", "chat");
+        say(&mut page, own.as_bytes());
+        assert!(line(&mut page).starts_with("HTTP/1.1 101 "));
+    }
+}
+
+#[test]
+fn a_header_inside_tls_is_none() {
+    let pair = Pair::new();
+    let server = pair.server(&[&BEHIND_PROXY[..], &["--mode", "chat"]].concat());
+    for header in [V1, V2] {
+        let mut inside = [pair.connect(&server), pair.connect_behind(V1, &server)];
+        for tls in &mut inside {
+            say(tls, &[header, b"hello\n"].concat());
+            assert_eq!(rest(tls), NOT_SPOKEN);
+        }
+    }
+}
+
+#[test]
+fn behind_a_proxy_only_what_came_to_it_in_plain_is_led_to_tls() {
+    let pair = Pair::new();
+    for (base, target) in [("/", "/?a=b"), ("/chat/", "/chat/?a=b"), ("/chat/", "/chat")] {
+        let flags = ["--mode", "chat", "--plain", "off", "--base-path", base];
+        let server = pair.server(&[&BEHIND_PROXY[..], &flags].concat());
+        let get = |fields: &str| {
+            let mut client = server.connect();
+            let head = format!("GET {target} HTTP/1.1\r\nHost: inside:8080\r\n{fields}");
+            client.send(format!("{head}Connection: close\r\n\r\n").as_bytes());
+            String::from_utf8(client.rest()).expect("UTF-8")
+        };
+        let public = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Host: chat.example\r\n";
+        let secure = get(&format!("{public}X-Forwarded-Proto: https\r\n"));
+        let expected = if target == "/chat" { "HTTP/1.1 308 " } else { "HTTP/1.1 200 " };
+        assert!(secure.starts_with(expected) && !secure.contains("https://"), "{secure}");
+        for (fields, host) in [
+            (format!("{public}X-Forwarded-Proto: http\r\n"), "chat.example"),
+            // The proxy does not say what it came by, and has not come by TLS itself.
+            (public.to_owned(), "chat.example"),
+            (String::new(), "inside:8080"),
+        ] {
+            let answer = get(&fields);
+            assert!(answer.starts_with("HTTP/1.1 308 "), "{fields}: {answer}");
+            let location = format!("\r\nLocation: https://{host}{target}\r\n");
+            assert!(answer.contains(&location), "{fields}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn challenges_are_answered_beside_the_path_of_the_page() {
+    let pair = Pair::new();
+    let challenges = pair.directory.join(".well-known/acme-challenge");
+    fs::create_dir_all(&challenges).expect("a directory");
+    fs::write(challenges.join("token"), "token.digest").expect("a file");
+    let webroot = ["--acme-webroot", text(&pair.directory), "--base-path", "/chat/"];
+    for plain in ["off", "any"] {
+        let flags = [&webroot[..], &["--mode", "chat", "--plain", plain], &BEHIND_PROXY].concat();
+        let server = pair.server(&flags);
+        for fields in ["", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: http\r\n"] {
+            let mut client = server.connect();
+            let head = "GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: a\r\n";
+            client.send(format!("{head}{fields}Connection: close\r\n\r\n").as_bytes());
+            let answer = String::from_utf8(client.rest()).expect("UTF-8");
+            let is_answer = answer.starts_with("HTTP/1.1 200 ");
+            assert!(is_answer && answer.ends_with("\r\n\r\ntoken.digest"), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn too_many_of_one_client_by_a_proxy_are_just_closed_if_they_speak_tls() {
+    let pair = Pair::new();
+    for wire in ["auto", "line", "http"] {
+        let limit = ["--mode", "chat", "--max-clients-per-address", "1", "--wire", wire];
+        let server = pair.server(&[&BEHIND_PROXY[..], &limit].concat());
+        let _first = pair.connect_behind(V2, &server);
+        let mut second = tcp(&server);
+        let hello = hello(&mut pair.client(rustls::ALL_VERSIONS));
+        second.write_all(&[V1, &hello].concat()).expect("it is sent");
+        let mut answer = Vec::new();
+        let _ = second.read_to_end(&mut answer);
+        assert!(answer.is_empty(), "{wire}: {answer:x?}");
+        server.wait_for_line("a refusal", |line| {
+            line.contains(&format!("{ALICE} (by 127.0.0.1:")) && line.contains("refused: ")
+        });
+        // In plain it is told, once.
+        let mut third = server.connect();
+        let words: &[u8] = if wire == "http" { b"GET / HTTP/1.0\r\n\r\n" } else { b"hello\n" };
+        third.send(&[V1, words].concat());
+        let told = String::from_utf8(third.rest()).expect("UTF-8");
+        let mark = if wire == "http" { "HTTP/1.1 429 " } else { "! your address has" };
+        assert_eq!((told.matches(mark).count(), told.find(mark)), (1, Some(0)), "{wire}: {told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_carries_tls_and_headers_before_it() {
+    use std::os::unix::net::UnixStream;
+
+    let pair = Pair::new();
+    let path = pair.directory.join("chat.sock");
+    let unix = format!("unix:{}", path.display());
+    let (certificate, key) = (pair.certificate(), pair.key());
+    let mut command = program();
+    command.args(["127.0.0.1:0", &unix, "--proxy-from", "unix", "--plain", "off"]);
+    command.args(["--tls-cert", text(&certificate), "--tls-key", text(&key)]);
+    let server = Server::launch(command);
+    for header in [b"", V1, V2] {
+        let mut stream = UnixStream::connect(&path).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        stream.write_all(header).expect("it is sent");
+        let mut tls = StreamOwned::new(pair.client(rustls::ALL_VERSIONS), stream);
+        tls.write_all(b"hello\n").expect("it is sent");
+        let mut answer = [0; 6];
+        tls.read_exact(&mut answer).expect("an echo");
+        assert_eq!(&answer, b"hello\n");
+        tls.conn.send_close_notify();
+        tls.flush().expect("it is sent");
+        let mut rest = Vec::new();
+        tls.read_to_end(&mut rest).expect("an end with close_notify");
+        assert!(rest.is_empty(), "{rest:?}");
+    }
+    server.wait_for_log(&format!("Peer address: {ALICE} (by unix)"));
+}
+
 /// What the server's process has for itself, in KiB.
 #[cfg(target_os = "linux")]
 fn private_kib(server: &Server) -> i64 {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
@@ -42,8 +43,16 @@ impl Wire {
     pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
         self.header_bytes = header.len();
         self.header = header.split_off(arrived);
-        self.input.extend(header);
-        self.readable = arrived > 0;
+        // What begins with TLS has said so by now, and that is behind the header.
+        let mut said = mem::replace(&mut self.input, header.into());
+        match self.header.is_empty() {
+            true => self.input.append(&mut said),
+            false => {
+                said.append(&mut self.uplink);
+                self.uplink = said;
+            }
+        }
+        self.readable = !self.input.is_empty();
     }
 
     /// Moves some of what is on its way to the server. When the server has shut its half, nothing

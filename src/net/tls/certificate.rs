@@ -148,3 +148,79 @@ fn content(what: &'static str, path: &Path, name: &str, error: &pem::Error) -> C
     };
     CertificateError::Content { what, path: path.to_owned(), expected }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Millis = 60_000;
+
+    /// Writes a new pair with files beside, so that their numbers differ whatever the clock does.
+    fn renew_files(directory: &Path, name: &str) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a pair");
+        for (file, pem) in
+            [("cert.pem", made.cert.pem()), ("key.pem", made.signing_key.serialize_pem())]
+        {
+            let new = directory.join("new");
+            fs::write(&new, pem).expect("a file");
+            fs::rename(new, directory.join(file)).expect("it takes the other's place");
+        }
+    }
+
+    fn at(ms: Millis) -> Now {
+        Now { ms, unix_ms: ms }
+    }
+
+    #[test]
+    fn files_are_read_again_once_they_have_changed_and_only_then() {
+        let directory = std::env::temp_dir().join(format!("chat-renewal-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        renew_files(&directory, "first");
+        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        let mut loaded = Certificate::load(&certificate, &key).expect("a pair");
+        let config = |loaded: &Certificate| Arc::as_ptr(&loaded.config);
+
+        assert!(!loaded.renew(false, at(10)), "nothing has changed");
+        assert_eq!(loaded.next_deadline(), 10 + MINUTE);
+        let first = config(&loaded);
+        renew_files(&directory, "second");
+        assert!(loaded.renew(false, at(MINUTE)));
+        assert_eq!(loaded.next_deadline(), 2 * MINUTE);
+        let second = config(&loaded);
+        assert_ne!(first, second);
+        assert!(!loaded.renew(false, at(2 * MINUTE)));
+        // Who asks is not told that there is nothing new.
+        assert!(loaded.renew(true, at(2 * MINUTE)));
+
+        // A certificate whose key is still on its way, as it is between two renames.
+        let second = config(&loaded);
+        let old_key = fs::read(&key).expect("a file");
+        renew_files(&directory, "third");
+        let new_key = fs::read(&key).expect("a file");
+        fs::write(&key, old_key).expect("a file");
+        assert!(!loaded.renew(false, at(3 * MINUTE)), "not of use together");
+        assert_eq!(config(&loaded), second, "it stays what it was");
+        fs::remove_file(&key).expect("it is there");
+        assert!(!loaded.renew(false, at(4 * MINUTE)), "it is gone");
+        assert!(!loaded.renew(false, at(5 * MINUTE)), "still");
+        assert_eq!(config(&loaded), second);
+        fs::write(&key, new_key).expect("a file");
+        assert!(loaded.renew(false, at(6 * MINUTE)), "only its key has changed");
+
+        // A link that leads elsewhere, as certbot has it.
+        #[cfg(unix)]
+        {
+            let next = directory.join("next");
+            fs::create_dir_all(&next).expect("a directory");
+            renew_files(&next, "fourth");
+            for file in ["cert.pem", "key.pem"] {
+                fs::remove_file(directory.join(file)).expect("it is there");
+                std::os::unix::fs::symlink(next.join(file), directory.join(file)).expect("a link");
+            }
+            assert!(loaded.renew(false, at(7 * MINUTE)));
+            renew_files(&next, "fifth");
+            assert!(loaded.renew(false, at(8 * MINUTE)));
+        }
+        fs::remove_dir_all(directory).expect("it is ours");
+    }
+}
