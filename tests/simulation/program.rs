@@ -639,7 +639,8 @@ impl Program {
                     self.unsure.retain(|unsure| unsure.room != room);
                 }
             }
-            ("not_stored", Some(Ask::Say { text, .. })) => {
+            // Not said: it has left while that still waited.
+            ("not_stored" | "not_said", Some(Ask::Say { text, .. })) => {
                 for unsure in self.unsure.iter_mut().filter(|unsure| unsure.text == text) {
                     unsure.is_sent = false;
                 }
@@ -648,7 +649,7 @@ impl Program {
                 self.places.get_mut(&room).expect("it has asked").is_asking = false;
             }
             ("not_readable", Some(Ask::Before { .. } | Ask::Other))
-            | ("not_stored", Some(Ask::Other)) => {}
+            | ("not_stored" | "not_said", Some(Ask::Other)) => {}
             ("search_slow" | "search_unavailable", Some(Ask::Search(search))) => {
                 search.judge_failed(&truth.disk);
             }

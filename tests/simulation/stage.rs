@@ -39,18 +39,17 @@ impl Link {
 }
 
 impl Wire {
-    /// A proxy puts this in front, of which so many bytes have arrived.
+    /// A proxy puts this in front, of which so many bytes have arrived. Who begins with TLS has said
+    /// so by now: that comes with the rest of it, and nobody is greeted who has sent a part.
     pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
+        let said = mem::take(&mut self.input);
+        let arrived = if said.is_empty() { arrived } else { arrived.max(1) };
         self.header_bytes = header.len();
         self.header = header.split_off(arrived);
-        // What begins with TLS has said so by now, and that is behind the header.
-        let mut said = mem::replace(&mut self.input, header.into());
+        self.input.extend(header);
         match self.header.is_empty() {
-            true => self.input.append(&mut said),
-            false => {
-                said.append(&mut self.uplink);
-                self.uplink = said;
-            }
+            true => self.input.extend(said),
+            false => self.header.extend(said),
         }
         self.readable = !self.input.is_empty();
     }
