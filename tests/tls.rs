@@ -612,3 +612,22 @@ fn what_a_delivery_costs() {
     let ratio = (ratios.iter().sum::<f64>() / ratios.len() as f64).exp();
     println!("TLS costs {ratio:.2} times as much");
 }
+
+#[test]
+fn what_came_whole_before_garbage_is_taken() {
+    let pair = Pair::new();
+    let server = pair.server(&["--mode", "broadcast"]);
+    let mut listener = server.connect();
+    listener.expect_echo(b"here\n");
+    let (mut client, mut stream) = (pair.client(rustls::ALL_VERSIONS), tcp(&server));
+    client.complete_io(&mut stream).expect("a handshake");
+    client.writer().write_all(b"said\nhalf").expect("it takes that");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("it is written");
+    bytes.extend_from_slice(b"no record at all\n");
+    stream.write_all(&bytes).expect("it is sent");
+    let mut talker = server.connect();
+    listener.expect(b"said\n");
+    talker.send(b"next\n");
+    listener.expect(b"next\n");
+}

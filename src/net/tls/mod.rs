@@ -165,3 +165,6 @@ impl BeginTls<MaybeTls> for Acceptor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
