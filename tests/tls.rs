@@ -631,3 +631,15 @@ fn what_came_whole_before_garbage_is_taken() {
     talker.send(b"next\n");
     listener.expect(b"next\n");
 }
+
+#[test]
+fn nobody_is_sent_to_a_host_without_a_name() {
+    let pair = Pair::new();
+    let server = pair.server(&["--plain", "off"]);
+    for host in ["", ":80", ":"] {
+        let mut page = server.connect();
+        page.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+        let answer = String::from_utf8(page.rest()).expect("UTF-8");
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{host:?}: {answer}");
+    }
+}
