@@ -772,3 +772,34 @@ fn a_thousand_half_handshakes_keep_nobody_waiting_who_talks() {
     // They have ten seconds, and none of them is answered again.
     pair.connect(&server);
 }
+
+#[test]
+fn what_came_whole_before_garbage_is_taken() {
+    let pair = Pair::new();
+    let server = pair.server(&["--mode", "broadcast"]);
+    let mut listener = server.connect();
+    listener.expect_echo(b"here\n");
+    let (mut client, mut stream) = (pair.client(rustls::ALL_VERSIONS), tcp(&server));
+    client.complete_io(&mut stream).expect("a handshake");
+    client.writer().write_all(b"said\nhalf").expect("it takes that");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("it is written");
+    bytes.extend_from_slice(b"no record at all\n");
+    stream.write_all(&bytes).expect("it is sent");
+    let mut talker = server.connect();
+    listener.expect(b"said\n");
+    talker.send(b"next\n");
+    listener.expect(b"next\n");
+}
+
+#[test]
+fn nobody_is_sent_to_a_host_without_a_name() {
+    let pair = Pair::new();
+    let server = pair.server(&["--plain", "off"]);
+    for host in ["", ":80", ":"] {
+        let mut page = server.connect();
+        page.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+        let answer = String::from_utf8(page.rest()).expect("UTF-8");
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{host:?}: {answer}");
+    }
+}

@@ -289,9 +289,12 @@ impl Drop for SocketFile {
 }
 
 fn listen_on_file(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let address = SockAddr::unix(path).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the path is too long for a socket")
+    })?;
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
+    socket.bind(&address)?;
     let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
     // Nobody can connect before it listens.
     fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;

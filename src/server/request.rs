@@ -78,7 +78,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// speaks both.
     fn redirect(&mut self, id: ClientId, request: &Request<'_>, date: &str) {
         let Request { host, path, query, .. } = *request;
-        if host.is_empty() || !path.starts_with('/') {
+        // `Host: :80` names no host either.
+        if host.is_empty() || host.starts_with(':') || !path.starts_with('/') {
             return self.refuse_request(id, HttpError::TLS_ONLY, Some(request.method));
         }
         let mark = if query.is_empty() { "" } else { "?" };

@@ -146,8 +146,8 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    pub fn new(config: Arc<ServerConfig>) -> Acceptor {
-        Acceptor { config, scratch: Rc::default() }
+    fn new(config: Arc<ServerConfig>, scratch: Rc<RefCell<Scratch>>) -> Acceptor {
+        Acceptor { config, scratch }
     }
 }
 
@@ -165,3 +165,6 @@ impl BeginTls<MaybeTls> for Acceptor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ const RECORD_BYTES_MAX: usize = 16 * 1024;
 const INPUT_BYTES_MAX: usize = 5 + RECORD_BYTES_MAX + 2048;
 /// Taken from a socket at once, behind what is not whole.
 const READ_BYTES_MAX: usize = 32 * 1024;
+/// So much more than fits into a buffer is decrypted for it at most, and one read from the socket.
+const RAW_FACTOR: usize = 2;
 /// What sealing adds to a record, with room to spare; for a first guess.
 const SEAL_BYTES: usize = 64;
 
@@ -70,6 +72,8 @@ pub(super) struct Session {
     /// Sealed, and not taken by the socket.
     output: Held,
     end: End,
+    /// Reading has stopped before its socket had no more.
+    stopped_early: bool,
     /// Has all three in the account, by capacity.
     entry: Entry,
 }
@@ -179,6 +183,7 @@ impl Session {
             plain: Held::default(),
             output: Held::default(),
             end: End::NotYet,
+            stopped_early: false,
             entry,
         })
     }
@@ -189,7 +194,7 @@ impl Session {
 
     /// Whether it has something to be read that its socket will not report: bytes, or the end.
     pub fn holds_input(&self) -> bool {
-        !self.plain.is_empty() || self.end != End::NotYet
+        !self.plain.is_empty() || self.end != End::NotYet || self.stopped_early
     }
 
     pub fn held_bytes(&self) -> usize {
@@ -233,28 +238,42 @@ impl Session {
             }
             match self.fill(socket) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                filled => filled?,
+                Err(error) if self.connection.is_handshaking() => return Err(error),
+                Err(error) => self.end = End::Failed(error.kind()),
+                Ok(_) => {}
             }
         }
     }
 
-    /// Reads until the buffer is full or the socket has no more.
+    /// Reads until the buffer is full, the socket has no more, or a multiple of what the buffer
+    /// takes has been decrypted: records of one byte cost many times as much as what is in them.
     pub fn read<S: Read + Write>(
         &mut self,
         socket: &mut S,
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        let mut count = self.plain.take(buffer);
+        let (mut count, mut raw) = (self.plain.take(buffer), 0);
+        self.stopped_early = false;
         while count < buffer.len() && self.end == End::NotYet {
+            if count > 0 && raw >= RAW_FACTOR * buffer.len() {
+                self.stopped_early = true;
+                break;
+            }
             match self.fill(socket) {
-                Ok(()) => count += self.plain.take(&mut buffer[count..]),
+                Ok(bytes) => {
+                    raw += bytes;
+                    count += self.plain.take(&mut buffer[count..]);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.count();
                     return if count == 0 { Err(error) } else { Ok(count) };
                 }
-                // A socket may say it only once.
-                Err(error) => self.end = End::Failed(error.kind()),
+                // A socket may say it only once. What came whole before is the client's.
+                Err(error) => {
+                    self.end = End::Failed(error.kind());
+                    count += self.plain.take(&mut buffer[count..]);
+                }
             }
         }
         self.count();
@@ -264,18 +283,19 @@ impl Session {
         }
     }
 
-    /// Reads once from the socket, and decrypts what is whole.
-    fn fill<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
+    /// Reads once from the socket, and decrypts what is whole; returns how much was read.
+    fn fill<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<usize> {
         let scratch = Rc::clone(&self.scratch);
         let scratch = &mut scratch.borrow_mut().0;
         let before = self.input.len();
         let count = socket.read(&mut scratch[before..before + READ_BYTES_MAX])?;
         if count == 0 {
             self.end = End::Cut;
-            return Ok(());
+            return Ok(0);
         }
         scratch[..before].copy_from_slice(&self.input);
-        self.receive(&mut scratch[..before + count], socket)
+        self.receive(&mut scratch[..before + count], socket)?;
+        Ok(count)
     }
 
     /// Takes in the records that `received` begins with, and keeps the rest of it.
