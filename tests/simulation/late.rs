@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::delivery::Delivery;
-use chat_server::ids::GroupId;
+use chat_server::ids::{ClientId, GroupId};
 use chat_server::service::Kept;
 use fastrand::Rng;
 
@@ -33,8 +33,12 @@ pub struct LateStore {
     writing: Option<(GroupId, u64)>,
     /// What was said, by its number, and not stored.
     pending: BTreeMap<u64, GroupId>,
-    /// What was said and lost, of which those with a number up to this may see nothing.
+    /// What was said and lost.
     lost: BTreeSet<u64>,
+    /// Whom the chat knew then, who may see nothing of it. A request that was not whole may have
+    /// come in afterwards, and is shown what this store has not taken back.
+    lost_to: BTreeSet<usize>,
+    /// The last that had connected.
     pub lost_upto: usize,
     spies: BTreeMap<usize, Spy>,
 }
@@ -64,6 +68,7 @@ impl LateStore {
             pending: BTreeMap::new(),
             lost: BTreeSet::new(),
             lost_upto: 0,
+            lost_to: BTreeSet::new(),
             spies: BTreeMap::new(),
         }
     }
@@ -114,7 +119,13 @@ impl LateStore {
     }
 
     /// A turn begins.
-    pub fn stored(&mut self, links: &Links, may_fail: bool, out: &mut Delivery) -> Kept {
+    pub fn stored(
+        &mut self,
+        links: &Links,
+        known: &BTreeMap<usize, ClientId>,
+        may_fail: bool,
+        out: &mut Delivery,
+    ) -> Kept {
         self.look(links);
         let now_ms = out.now().ms;
         let Some((group, _)) = self.writing.take_if(|(_, at)| *at <= now_ms) else {
@@ -122,6 +133,7 @@ impl LateStore {
         };
         if self.may_fail && may_fail && self.rng.u32(0..LOST_EVERY) == 0 {
             self.lost.extend(std::mem::take(&mut self.pending).into_keys());
+            self.lost_to.extend(known.keys());
             self.lost_upto = links.borrow().keys().last().copied().unwrap_or(0);
             (self.newest, self.appended) = (self.durable, self.durable);
             self.has_group = false;
@@ -146,7 +158,7 @@ impl LateStore {
                 for said in numbers(&line) {
                     let group = self.pending.get(&said);
                     assert_eq!(group, None, "client {number} is shown what is not stored: {line}");
-                    let is_lost = number <= self.lost_upto && self.lost.contains(&said);
+                    let is_lost = self.lost_to.contains(&number) && self.lost.contains(&said);
                     assert!(!is_lost, "client {number} is shown what was lost: {line}");
                 }
             }

@@ -409,7 +409,7 @@ impl Service for Watch {
         self.forget_flooded(out);
         let within: Vec<ClientId> =
             self.ids.values().copied().filter(|id| !self.is_over_limit(*id, out)).collect();
-        let kept = self.store.stored(&self.links, !self.model.borrow().calm, out);
+        let kept = self.store.stored(&self.links, &self.ids, !self.model.borrow().calm, out);
         self.note_flooded(&within, out);
         if kept == Kept::Lost {
             self.model.borrow_mut().losing = true;
