@@ -343,13 +343,14 @@ mod tests {
         for (what, content, expected) in [
             (
                 pair.key(),
-                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n\
+                 -----END ENCRYPTED PRIVATE KEY-----\n",
                 encrypted,
             ),
             (
                 pair.key(),
-                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n\
-                 AAAA\n-----END EC PRIVATE KEY-----\n",
+                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                 DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n",
                 encrypted,
             ),
             (pair.key(), "", "there is no private key in it"),
