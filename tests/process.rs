@@ -97,6 +97,7 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--allow-origin", ""], "an origin is missing"),
         (&["--allow-origin", "https://a.example,,https://b.example"], "an origin is missing"),
         (&["--allow-origin", "https://a.example,b.example"], "did you mean https://b.example?"),
+        (&["--acme-webroot", "/dev/null/acme"], "there is no such directory"),
         (&["--proxy-from", "localhost"], "10.0.0.0/8"),
         (&["--proxy-from", "127.0.0.1,10.0.0.0/33"], "'10.0.0.0/33'"),
         (&["--public-url", "chat.example.com"], "https://chat.example.com/"),

@@ -302,7 +302,8 @@ pub struct Tls {
 
     /// Serve the files in DIR/.well-known/acme-challenge, in which a certificate client shows that
     /// this host is its own: certbot with `--webroot -w DIR`, lego with `--http.webroot DIR`.
-    #[arg(long, value_name = "DIR", env = "CHAT_ACME_WEBROOT", hide_env_values = true)]
+    #[arg(long, value_name = "DIR", env = "CHAT_ACME_WEBROOT", hide_env_values = true,
+          value_parser = NonEmptyStringValueParser::new().try_map(directory))]
     pub acme_webroot: Option<PathBuf>,
 }
 
@@ -313,6 +314,11 @@ impl Tls {
         };
         Certificate::load(certificate, key).map(Some)
     }
+}
+
+fn directory(text: String) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such directory") }
 }
 
 /// What the server does with a message.

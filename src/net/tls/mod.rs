@@ -1,8 +1,8 @@
 //! TLS: a socket that may carry it, what one client's TLS holds, and the certificate.
 //!
 //! A connection begins in plain. When its first bytes turn out to be TLS, an [`Acceptor`] puts a
-//! [`session::Session`] between its socket and the server, which tells apart what is inside as if it
-//! had just been connected.
+//! [`session::Session`] between its socket and the server, which tells apart what is inside as if
+//! it had just been connected.
 
 pub mod certificate;
 mod session;
