@@ -126,7 +126,7 @@ impl<A: Service> EventLoop<A> {
         let listener = Listener::new(sockets, clients_max, protocols, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
-        let mut signals = Signals::new(signals::that_stop())?;
+        let mut signals = Signals::new(signals::heeded(certificate.is_some()))?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
         let mut server = Server::new(settings, service);

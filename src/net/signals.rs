@@ -1,14 +1,16 @@
-//! Which signals stop the server.
+//! Which signals stop the server, or have it read its certificate again.
 
 use std::ffi::c_int;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// The signals that stop the server. One that it was started to ignore stays ignored: nohup(1) does
-/// that with SIGHUP, and a shell without job control with the SIGINT of what it starts in the
-/// background.
-pub fn that_stop() -> impl Iterator<Item = c_int> {
-    [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&signal| signal == SIGTERM || !is_ignored(signal))
+/// The signals that the server heeds. One that would stop it and that it was started to ignore stays
+/// ignored: nohup(1) does that with SIGHUP, and a shell without job control with the SIGINT of what
+/// it starts in the background. SIGHUP stops no server that `reloads`.
+pub fn heeded(reloads: bool) -> impl Iterator<Item = c_int> {
+    [SIGTERM, SIGINT, SIGHUP].into_iter().filter(move |&signal| {
+        signal == SIGTERM || signal == SIGHUP && reloads || !is_ignored(signal)
+    })
 }
 
 /// What a signal that stops the server says.
