@@ -1,10 +1,10 @@
 //! Answers to ACME's http-01 challenges (RFC 8555, 8.3), which a certificate client lays down in a
 //! directory.
 
-use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::PathBuf;
 
+use crate::net::files::open_at_once;
 use crate::server::challenges::Challenges;
 
 /// An answer is a token and the digest of a key, about 87 bytes.
@@ -27,25 +27,14 @@ impl Challenges for Webroot {
     /// Read in the event loop: a small local file, for a few requests in two months; a name that is
     /// not there costs a look-up.
     fn answer(&self, token: &str) -> Option<Vec<u8>> {
-        let file = open(&self.directory.join(token))?;
+        // A symbolic link could lead out of the directory.
+        let file = open_at_once(&self.directory.join(token), libc::O_NOFOLLOW).ok()?;
         let found = file.metadata().ok()?;
         let mut answer = Vec::new();
         (found.is_file() && found.len() <= ANSWER_BYTES_MAX).then_some(())?;
         file.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).ok()?;
         Some(answer)
     }
-}
-
-/// Neither follows a symbolic link out of the directory, nor waits for the writer of a pipe.
-fn open(path: &std::path::Path) -> Option<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        &mut options,
-        libc::O_NOFOLLOW | libc::O_NONBLOCK,
-    );
-    options.open(path).ok()
 }
 
 #[cfg(test)]

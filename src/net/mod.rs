@@ -4,6 +4,7 @@ mod alarm;
 mod challenges;
 pub mod clock;
 pub mod event_loop;
+mod files;
 mod listener;
 pub mod listening;
 pub mod logging;

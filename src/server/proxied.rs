@@ -152,7 +152,12 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             // No alert of TLS says it, and a handshake would cost more than it is worth.
             Decision::Foreign(Foreign::Tls) => {}
-            _ => self.out.append(id, rejection.line().as_bytes()),
+            Decision::NeedMore
+            | Decision::Lines
+            | Decision::Foreign(_)
+            | Decision::Header(_)
+            | Decision::NoHeader
+            | Decision::BadHeader(_) => self.out.append(id, rejection.line().as_bytes()),
         }
         self.close(id, CloseReason::Done);
     }

@@ -36,7 +36,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         // A monitor is no browser.
         if request.path != HEALTH {
             self.note_browser(id);
-            self.browsers.note(sender.peer().ip());
+            if let Some(client) = sender.client {
+                self.browsers.note(client.ip());
+            }
         }
         if let Some(client) = sender.client
             && let Err(rejection) = self.admit(client, self.out.now())
@@ -61,7 +63,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         let mut response = match place {
             Inside::WithoutSlash => self.redirect_to_base(request, &date),
-            _ => self.respond(request, &sender, &date),
+            Inside::Ours(_) | Inside::Elsewhere => self.respond(request, &sender, &date),
         };
         let is_protected = self.connections[id.index()].stream.is_protected();
         if is_protected && self.settings.plain == Plain::Off {

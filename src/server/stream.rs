@@ -52,8 +52,8 @@ pub trait Stream: Read + Write {
         false
     }
 
-    /// What it holds of bytes in either direction, in bytes of memory. Whoever lets it hold them has
-    /// them in the account.
+    /// What it holds of bytes in either direction, in bytes of memory. It counts them in the
+    /// account itself.
     fn held_bytes(&self) -> usize {
         0
     }

@@ -1,7 +1,7 @@
 //! The certificate and its key: read at the start, and again when they change.
 
 use std::cell::RefCell;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::clock::{Millis, Now};
 use crate::net::clock::millis;
+use crate::net::files::open_at_once;
 use crate::net::tls::Acceptor;
 use crate::net::tls::session::Scratch;
 
@@ -102,7 +103,7 @@ impl Certificate {
             return false;
         }
         self.tried = found;
-        match read(&self.certificate, &self.key, &self.tickets, open_at_once) {
+        match read(&self.certificate, &self.key, &self.tickets, |path| open_at_once(path, 0)) {
             Ok(config) => {
                 info!("the certificate in {} is used from now on", self.certificate.display());
                 self.config = config;
@@ -157,15 +158,6 @@ fn read(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
-}
-
-/// Does not wait for the writer of a pipe: nobody would be served meanwhile.
-fn open_at_once(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    options.open(path)
 }
 
 fn read_file(

@@ -234,7 +234,7 @@ fn limits_are_those_of_the_client_and_not_of_its_proxy() {
             let peer = sim.say(PROXY, words);
             assert!(peer.output().ends_with("hello\n"), "{:?}", peer.output());
         }
-        // Whoever leaves makes room.
+        // One that leaves makes room.
         sim.end_input(&first);
         sim.settle();
         assert!(come(&mut sim).output().ends_with("hello\n"));
