@@ -18,7 +18,7 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer {
         name: "main",
-        uses: &["config", "net", "chat", "store", "service", "delivery"],
+        uses: &["config", "net", "chat", "store", "service", "delivery", "secrets"],
         what: "chooses a service and starts the event loop with what config says",
     },
     Layer {
@@ -28,7 +28,10 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "net",
-        uses: &["server", "service", "delivery", "wire", "throttle", "memory", "ids", "clock"],
+        uses: &[
+            "server", "service", "delivery", "wire", "throttle", "secrets", "memory", "ids",
+            "clock",
+        ],
         what: "touches the system: sockets, clocks, signals, threads",
     },
     Layer {
@@ -39,7 +42,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "chat",
         uses: &[
-            "store", "service", "site", "delivery", "wire", "throttle", "memory", "ids", "clock",
+            "store", "service", "site", "delivery", "wire", "throttle", "secrets", "memory", "ids",
+            "clock",
         ],
         what: "is a service: users, rooms, history, and the dialects that tell of them",
     },
@@ -69,6 +73,7 @@ const LAYERS: &[Layer] = &[
         what: "keeps what was said: files, and threads that write and read them",
     },
     Layer { name: "throttle", uses: &[], what: "counts how often something is done" },
+    Layer { name: "secrets", uses: &[], what: "says what is random, or slow on purpose" },
     Layer { name: "memory", uses: &[], what: "counts what is held for clients" },
     Layer { name: "ids", uses: &[], what: "names what lives" },
     Layer { name: "clock", uses: &[], what: "is time as a turn sees it" },

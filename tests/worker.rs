@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::net::event_loop::Ended;
-use chat_server::service::{Answer, Hello, Incoming, Job, Outcome, Service};
+use chat_server::service::{Answer, Hello, Incoming, Job, Lane, Outcome, Service};
 
 use common::Client;
 use event_loop::Running;
@@ -45,7 +45,7 @@ impl SlowEcho {
             let opened = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
             Box::new(format!("{} {line}", if opened.is_ok() { "done" } else { "given up" }))
         };
-        self.jobs.push(Job { ticket, run: Box::new(run) });
+        self.jobs.push(Job { ticket, lane: Lane::Reading, run: Box::new(run) });
         self.asked.insert(client, ticket);
         ticket
     }

@@ -15,7 +15,7 @@ use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
 use crate::chat::state::history::HistoryLimits;
 use crate::ids::{ClientId, GroupId, Ticket};
-use crate::service::{Answer, Job};
+use crate::service::{Answer, Job, Lane};
 use crate::store::{
     self, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage, StoredRoom,
 };
@@ -171,7 +171,7 @@ impl Questions {
         };
         self.rooms.extend(room.clone().map(|key| (key, ticket)));
         let run = Box::new(move || Box::new(question.run(&*reader)) as Answer);
-        self.jobs.push((after, Job { ticket, run }));
+        self.jobs.push((after, Job { ticket, lane: Lane::Reading, run }));
         self.lookups.insert(ticket, Lookup { askers: 0, room, found: None });
         ticket
     }

@@ -90,7 +90,7 @@ impl Thread {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (answers, done) = mpsc::channel();
         let run = move || {
-            for Job { ticket, run } in queue {
+            for Job { ticket, run, .. } in queue {
                 // Nothing of a job that has panicked is used again but the panic itself.
                 let result = panic::catch_unwind(AssertUnwindSafe(run));
                 if answers.send(Done { ticket, result }).is_err() {
@@ -118,6 +118,7 @@ mod tests {
     use mio::{Events, Poll, Token};
 
     use super::*;
+    use crate::service::Lane;
 
     const WAKER: Token = Token(7);
 
@@ -128,7 +129,7 @@ mod tests {
     }
 
     fn job(ticket: u64, run: impl FnOnce() -> u64 + Send + 'static) -> Job {
-        Job { ticket: Ticket(ticket), run: Box::new(move || Box::new(run())) }
+        Job { ticket: Ticket(ticket), lane: Lane::Reading, run: Box::new(move || Box::new(run())) }
     }
 
     /// Polls until a job is done.

@@ -146,7 +146,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.set_standing(Standing::Known) == Standing::Listening {
             self.service.stopped_listening(id, &mut self.out);
         }
-        let hello = Hello { peer, subprotocol: None, query: &NO_QUERY };
+        let is_private = connection.stream.is_protected() || peer.ip().is_loopback();
+        let (subprotocol, credential) = (None, None);
+        let hello = Hello { peer, subprotocol, query: &NO_QUERY, credential, is_private };
         self.service.opened(id, &hello, &mut self.out);
         if self.wires.payload == Payload::Text {
             self.note_terminal(peer.ip());

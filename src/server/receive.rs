@@ -467,7 +467,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.metrics.messages += 1;
         }
         match outcome {
-            Outcome::Done => self.close_too_slow(),
+            Outcome::Done | Outcome::AskSecret => self.close_too_slow(),
             Outcome::Blocked(until) => self.wait(id, until),
             Outcome::Close(reason) => self.close_when_said(id, reason),
         }

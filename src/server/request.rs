@@ -132,7 +132,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         let compression = if compressed { Compression::Deflate } else { Compression::None };
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
-        let hello = Hello { peer, subprotocol: upgrade.subprotocol, query: &upgrade.query };
+        let is_private = connection.stream.is_protected() || peer.ip().is_loopback();
+        let Upgrade { subprotocol, query, .. } = upgrade;
+        let subprotocol = *subprotocol;
+        let hello = Hello { peer, subprotocol, query, credential: None, is_private };
         connection.wire.upgrade(upgrade, self.out.now().ms);
         connection.set_standing(Standing::Known);
         self.set_wire_timeout(id);

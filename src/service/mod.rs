@@ -36,6 +36,11 @@ pub struct Hello<'a> {
     pub subprotocol: Option<&'static str>,
     /// What it has said of itself in its URL.
     pub query: &'a Query,
+    /// What it shows to be known by: the value of our cookie, or the token of an `Authorization:
+    /// Bearer` field. It came in the request, and only from a page of ours or from no page.
+    pub credential: Option<&'a str>,
+    /// Whether a password can be read by nobody on its way to us.
+    pub is_private: bool,
 }
 
 /// The query of a client that has no URL.
@@ -50,14 +55,27 @@ pub enum Outcome {
     Blocked(Wait),
     /// It was the last: this client is to be closed, once it has been sent all that is queued.
     Close(CloseReason),
+    /// The next one is a secret: a terminal is not to show it as it is typed.
+    AskSecret,
 }
 
 /// What slow work has found out; the service that gave it away knows its type.
 pub type Answer = Box<dyn Any + Send>;
 
+/// Which thread does slow work: each does one job after the other, so that what takes long by
+/// nature holds nothing else up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Reads from the store, or takes no longer than that.
+    Reading,
+    /// Hashes of passwords: tens of milliseconds each, on purpose.
+    Passwords,
+}
+
 /// Slow work: it would hold everybody up on the event loop, so it is done on a thread of its own.
 pub struct Job {
     pub ticket: Ticket,
+    pub lane: Lane,
     pub run: Box<dyn FnOnce() -> Answer + Send>,
 }
 
@@ -101,6 +119,13 @@ pub trait Service {
     /// What browsers are shown; asked once, at the start.
     fn site(&self) -> Site {
         self.sentence().map_or_else(Site::new, Site::of_sentence)
+    }
+
+    /// A page shows a code that it was given a moment ago, to be known by a cookie from now on.
+    /// Returns the value of the cookie, once for each code.
+    fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
+        let _ = (code, unix_ms);
+        None
     }
 
     /// What monitors and balancers are told while the server serves.

@@ -149,7 +149,13 @@ mod tests {
         for dialect in ALL {
             assert_eq!(Dialect::from(dialect.number()), dialect);
             let subprotocol = dialect.subprotocol();
-            let hello = Hello { peer: Peer::default(), subprotocol, query: &NO_QUERY };
+            let hello = Hello {
+                peer: Peer::default(),
+                subprotocol,
+                query: &NO_QUERY,
+                credential: None,
+                is_private: false,
+            };
             assert_eq!(Dialect::of(&hello), dialect);
             assert!(subprotocol.is_none_or(|name| SUBPROTOCOLS.contains(&name)));
         }

@@ -93,6 +93,7 @@ fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String
                 Outcome::Done => "done",
                 Outcome::Blocked(_) => "blocked",
                 Outcome::Close(_) => "close",
+                Outcome::AskSecret => "secret",
             })
         }
         Step::Leave(who) if is_here(stage, who) => {

@@ -216,7 +216,13 @@ impl Stage {
         let pairs = [("name", visit.name), ("room", visit.room)];
         let query =
             pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
-        let hello = Hello { peer: Peer::default(), subprotocol: None, query: &query };
+        let hello = Hello {
+            peer: Peer::default(),
+            subprotocol: None,
+            query: &query,
+            credential: None,
+            is_private: true,
+        };
         self.chat.opened(id, &hello, &mut self.out);
         id
     }
@@ -328,7 +334,7 @@ impl Stage {
     fn hand_out(&mut self) {
         self.chat.keep(&mut self.out);
         self.chat.stored(&mut self.out);
-        for Job { ticket, run } in self.chat.take_jobs() {
+        for Job { ticket, run, .. } in self.chat.take_jobs() {
             self.asked += 1;
             self.chat.completed(ticket, run(), &mut self.out);
         }
