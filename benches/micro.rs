@@ -180,7 +180,7 @@ mod chat {
     use chat_server::server::stream::Stream;
     use chat_server::store::{
         Change, Expired, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest,
-        Space, Store, StoreError, StoredMessage, Wake,
+        Space, Store, StoreError, StoredMessage, StoredPeople, Wake,
     };
 
     /// A client whose kernel takes everything and forgets it.
@@ -276,6 +276,7 @@ mod chat {
             ids_used: 0,
             rooms: Vec::new(),
             keys: Vec::new(),
+            people: StoredPeople::default(),
         };
         Chat::with_store(settings(), Box::new(QuickStore::default()), nothing)
     }

@@ -177,7 +177,21 @@ fn texts_of(change: &Change) -> usize {
         Change::Said { message, key, .. } => {
             message.author.len() + message.text.len() + key.as_ref().map_or(0, |key| key.len())
         }
-        Change::RoomClosed { .. } | Change::Guests(_) => 0,
+        Change::Account(account) => {
+            let password = account.password.as_ref().map_or(0, |hash| hash.len());
+            account.name.len() + account.key.len() + password
+        }
+        Change::AccessKey(key) => key.label.len(),
+        Change::Reserved(name) => name.name.len() + name.key.len(),
+        Change::ReservedGone { key } => key.len(),
+        Change::RoomClosed { .. }
+        | Change::Guests(_)
+        | Change::AccountGone { .. }
+        | Change::AccessKeyGone { .. }
+        | Change::Member { .. }
+        | Change::MemberGone { .. }
+        | Change::Invitation(_)
+        | Change::InvitationGone { .. } => 0,
     }
 }
 

@@ -44,6 +44,105 @@ pub enum Change {
     },
     /// How many numbers guests have been given.
     Guests(u64),
+    /// An account is there, or is as this says now.
+    Account(StoredAccount),
+    /// An account is gone, with its keys and its memberships.
+    AccountGone {
+        account: u64,
+    },
+    AccessKey(StoredAccessKey),
+    AccessKeyGone {
+        account: u64,
+        key: u32,
+    },
+    /// An account is a member of a room, which is kept.
+    Member {
+        room: u64,
+        account: u64,
+    },
+    MemberGone {
+        room: u64,
+        account: u64,
+    },
+    /// An invitation is there, or is as this says now.
+    Invitation(StoredInvitation),
+    InvitationGone {
+        invitation: u64,
+    },
+    /// A name stays reserved for the account that had it.
+    Reserved(StoredName),
+    ReservedGone {
+        key: Box<str>,
+    },
+}
+
+/// An account as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// Given out in ascending order and never twice.
+    pub account: u64,
+    pub name: Box<str>,
+    /// Of its name.
+    pub key: Box<str>,
+    /// Of its password, as a PHC string.
+    pub password: Option<Box<str>>,
+    /// 0: none, 1: admin, 2: owner.
+    pub role: u8,
+    pub created_ms: u64,
+}
+
+/// What a browser or a program shows to be known by; what is kept is its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAccessKey {
+    pub account: u64,
+    /// Counts the keys of this account.
+    pub key: u32,
+    /// SHA-256.
+    pub hash: [u8; 32],
+    /// A program's token, or else a browser's cookie.
+    pub is_token: bool,
+    pub label: Box<str>,
+    pub created_ms: u64,
+}
+
+/// A code that lets somebody have an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredInvitation {
+    /// Given out in ascending order and never twice.
+    pub invitation: u64,
+    /// SHA-256 of its code.
+    pub hash: [u8; 32],
+    /// The account that has made it.
+    pub by: u64,
+    /// How often it can still be used; `None`: any number of times.
+    pub uses: Option<u32>,
+    /// When it ends, if it does.
+    pub until_ms: Option<u64>,
+}
+
+/// A name that nobody can take for a while but an account that has had it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredName {
+    pub key: Box<str>,
+    pub name: Box<str>,
+    pub account: u64,
+    pub until_ms: u64,
+}
+
+/// Accounts, and what belongs to them: all of it is in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredPeople {
+    /// Each list in ascending order of its ids.
+    pub accounts: Vec<StoredAccount>,
+    pub keys: Vec<StoredAccessKey>,
+    /// Rooms and accounts, in the order in which they joined.
+    pub members: Vec<(u64, u64)>,
+    pub invitations: Vec<StoredInvitation>,
+    /// In ascending order of their ends.
+    pub reserved: Vec<StoredName>,
+    /// The ids of the account and of the invitation that are made next, 1 at the beginning.
+    pub next_account: u64,
+    pub next_invitation: u64,
 }
 
 /// A message as it is kept.
@@ -84,6 +183,8 @@ pub struct Loaded {
     pub rooms: Vec<StoredRoom>,
     /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
     pub keys: Vec<StoredKey>,
+    /// The rooms that they are members of are all among `rooms`.
+    pub people: StoredPeople,
 }
 
 /// As many keys as a chat knows messages by that are sent again.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_server::ids::GroupId;
 use chat_server::store::{
-    Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, Wake,
+    Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, StoredPeople, Wake,
 };
 
 #[derive(Debug)]
@@ -57,5 +57,6 @@ pub fn nothing() -> Loaded {
         ids_used: 0,
         rooms: Vec::new(),
         keys: Vec::new(),
+        people: StoredPeople::default(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chat_server::ids::GroupId;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
+    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
 };
 
 /// One search in so many takes too long.
@@ -258,6 +258,7 @@ impl Inner {
             ids_used: self.ids_used,
             rooms: rooms.iter().map(|(id, room)| room.stored(**id, newest, usize::MAX)).collect(),
             keys: self.keys.clone(),
+            people: StoredPeople::default(),
         }
     }
 
@@ -313,6 +314,16 @@ impl Inner {
                 here.messages.push(message);
                 here.last = self.said;
             }
+            Change::Account(_)
+            | Change::AccountGone { .. }
+            | Change::AccessKey(_)
+            | Change::AccessKeyGone { .. }
+            | Change::Member { .. }
+            | Change::MemberGone { .. }
+            | Change::Invitation(_)
+            | Change::InvitationGone { .. }
+            | Change::Reserved(_)
+            | Change::ReservedGone { .. } => {}
             Change::Guests(guests) => {
                 assert!(guests > self.guests, "a guest's number is given again");
                 self.guests = guests;

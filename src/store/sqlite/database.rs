@@ -197,6 +197,16 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             step.prepare_cached(sql)?.execute(params![room, topic]).map(drop)
         }
         Change::Guests(guests) => Meta::Guests.raise(step, *guests),
+        Change::Account(_)
+        | Change::AccountGone { .. }
+        | Change::AccessKey(_)
+        | Change::AccessKeyGone { .. }
+        | Change::Member { .. }
+        | Change::MemberGone { .. }
+        | Change::Invitation(_)
+        | Change::InvitationGone { .. }
+        | Change::Reserved(_)
+        | Change::ReservedGone { .. } => Ok(()),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::Preload;
 use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
-use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
+use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredPeople, StoredRoom};
 
 /// Reads the rooms spoken in last. Only few of them get their messages at once: a start has to be
 /// quick however much there is.
@@ -32,6 +32,7 @@ pub fn load(
         ids_used: Meta::IdsUsed.number(&snapshot)?,
         rooms,
         keys: newest_keys(&snapshot)?,
+        people: StoredPeople::default(),
     })
 }
 
