@@ -77,16 +77,30 @@ impl Chat {
                     self.sessions.connected(cx.client, slot);
                 }
                 if let Some(room) = room {
-                    // A room that was loaded has one when somebody comes.
-                    let channel = self.channels.of(room).unwrap_or_else(|| {
-                        let channel = cx.out.open_channel();
-                        self.channels.insert(room, channel);
-                        channel
-                    });
-                    self.follow(cx, channel, is_coming);
+                    self.follow(cx, room, is_coming);
                 }
             }
+            Event::Kept(
+                Kept::AccountMade { .. }
+                | Kept::AccountEnded
+                | Kept::PasswordSet { .. }
+                | Kept::RoleSet { .. }
+                | Kept::KeyMade(_)
+                | Kept::KeyEnded { .. }
+                | Kept::Invited { .. }
+                | Kept::InvitationEnded { .. }
+                | Kept::NameReleased { .. },
+            ) => self.state.apply(record),
         }
+    }
+
+    /// The channel of a room: one that was loaded has none before somebody comes.
+    pub(super) fn channel_for(&mut self, room: RoomId, out: &mut Delivery) -> ChannelId {
+        self.channels.of(room).unwrap_or_else(|| {
+            let channel = out.open_channel();
+            self.channels.insert(room, channel);
+            channel
+        })
     }
 
     /// A room leaves memory, as a record says.
@@ -104,24 +118,44 @@ impl Chat {
         }
     }
 
-    /// The connection of a user.
-    pub(super) fn client_of(&self, user: UserId) -> Option<ClientId> {
-        self.sessions.client_of(user, self.state.users().slot(user)?)
+    /// The connections of a user: one of a guest, any number of an account.
+    pub(super) fn clients_of(&self, user: UserId) -> impl Iterator<Item = ClientId> {
+        let slot = self.state.users().slot(user);
+        slot.into_iter().flat_map(move |slot| self.sessions.clients_of(user, slot))
     }
 
-    /// A client joins or leaves the channel of a room, as its user has.
-    fn follow(&mut self, cx: &mut Context<'_>, channel: ChannelId, is_coming: bool) {
+    /// The connections of a user but the one that asks.
+    pub(super) fn other_devices(&self, cx: &Context<'_>) -> Vec<ClientId> {
+        match self.state.accounts().contains(cx.user) {
+            true => self.clients_of(cx.user).filter(|&client| client != cx.client).collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// The clients of a user join or leave the channel of a room, as their user has. The one that
+    /// asks talks there from now on.
+    fn follow(&mut self, cx: &mut Context<'_>, room: RoomId, is_coming: bool) {
+        let channel = self.channel_for(room, cx.out);
+        let others = self.other_devices(cx);
         if is_coming {
             cx.out.join(channel, cx.client);
             self.sessions.talk_in(cx.client, Some(channel));
+            for client in others {
+                cx.out.join(channel, client);
+                if self.sessions.get(client).is_some_and(|session| session.current.is_none()) {
+                    self.sessions.talk_in(client, Some(channel));
+                }
+            }
             return;
         }
-        cx.out.leave(channel, cx.client);
-        let current = self.sessions.get(cx.client).and_then(|session| session.current);
-        if current == Some(channel) {
-            let other = self.state.rooms_of(cx.user).last();
-            let channel = other.and_then(|room| self.channels.of(room));
-            self.sessions.talk_in(cx.client, channel);
+        for client in others.into_iter().chain([cx.client]) {
+            cx.out.leave(channel, client);
+            let current = self.sessions.get(client).and_then(|session| session.current);
+            if current == Some(channel) {
+                let other = self.state.rooms_of(cx.user).last();
+                let channel = other.and_then(|room| self.channels.of(room));
+                self.sessions.talk_in(client, channel);
+            }
         }
     }
 
@@ -157,23 +191,38 @@ impl Chat {
                 let left = |room, name| Reply::Left { room, name, time, reason, you, reference };
                 self.announce(cx, *room, Change::Left, left);
             }
-            Event::Presence(Presence::Renamed { name }) => {
-                let (you, to, reference) = (false, name.as_str(), None);
-                let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
-                for room in rooms {
-                    self.announce(cx, room, Change::Renamed, |room, from| Reply::Renamed {
-                        room: Some(room),
-                        from,
-                        to,
-                        time,
-                        you,
-                        reference,
-                    });
-                }
-            }
-            Event::Kept(Kept::Opened { .. } | Kept::Closed { .. } | Kept::HistoryCut { .. })
+            Event::Presence(Presence::Renamed { name }) => self.publish_renamed(cx, name, time),
+            Event::Kept(Kept::AccountMade { name, .. }) => self.publish_renamed(cx, name, time),
+            Event::Kept(
+                Kept::Opened { .. }
+                | Kept::Closed { .. }
+                | Kept::HistoryCut { .. }
+                | Kept::AccountEnded
+                | Kept::PasswordSet { .. }
+                | Kept::RoleSet { .. }
+                | Kept::KeyMade(_)
+                | Kept::KeyEnded { .. }
+                | Kept::Invited { .. }
+                | Kept::InvitationEnded { .. }
+                | Kept::NameReleased { .. },
+            )
             | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
             | Event::Cached(_) => {}
+        }
+    }
+
+    fn publish_renamed(&mut self, cx: &mut Context<'_>, name: &Name, time: u64) {
+        let (you, to, reference) = (false, name.as_str(), None);
+        let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
+        for room in rooms {
+            self.announce(cx, room, Change::Renamed, |room, from| Reply::Renamed {
+                room: Some(room),
+                from,
+                to,
+                time,
+                you,
+                reference,
+            });
         }
     }
 
@@ -263,8 +312,12 @@ impl Chat {
         };
         let (from, name) = (from.as_str(), addressee.as_str());
         let reply = |sent, reference| Reply::Direct { from, to: name, text, time, sent, reference };
-        if let Some(other) = self.client_of(to).filter(|&other| other != cx.client) {
+        let receivers = self.clients_of(to).filter(|&other| other != cx.client && to != cx.user);
+        for other in receivers {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
+        }
+        for other in self.other_devices(cx) {
+            cx.out.send(other, |encoder| render(encoder, &reply(true, None)));
         }
         let reference = cx.reference;
         cx.reply(&reply(true, reference));

@@ -24,9 +24,11 @@ impl Chat {
         }
         let dialect = Dialect::from(out.encoding(client).dialect);
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let (mut parsed, reference) = match &text {
-            Ok(text) => dialect.parse(text),
-            Err(error) => {
+        let prompt = self.logins.prompt(client).cloned();
+        let (mut parsed, reference) = match (&text, &prompt) {
+            (Ok(text), Some(prompt)) => (Ok(prompt.answered(text)), None),
+            (Ok(text), None) => dialect.parse(text),
+            (Err(error), _) => {
                 (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }
         };
@@ -62,6 +64,12 @@ impl Chat {
             Err(wait) => return Outcome::Blocked(wait),
         };
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
+        if prompt.is_some() {
+            self.logins.answered(client);
+            if matches!(parsed, Ok(Request::Nothing)) {
+                cx.notice(format_args!("* Nothing was done."));
+            }
+        }
         let done = parsed.and_then(|request| match behind {
             None => self.execute(cx, request),
             Some(what) => self.park(cx, &request, what, spent),
@@ -69,7 +77,11 @@ impl Chat {
         if let Err(error) = done {
             cx.reply_error(&error);
         }
-        if quits { Outcome::Close(CloseReason::Done) } else { Outcome::Done }
+        match quits {
+            true => Outcome::Close(CloseReason::Done),
+            false if self.logins.prompt(client).is_some() => Outcome::AskSecret,
+            false => Outcome::Done,
+        }
     }
 
     /// What has to come first before a large answer: what others say, memory, the store.
@@ -110,6 +122,7 @@ impl Chat {
 
     /// A client has been served, or is gone: nothing that it waited for is of use any more.
     pub(super) fn stop_waiting(&mut self, client: ClientId) {
+        self.logins.proofs.forget(client);
         if let Some(keeping) = &mut self.keeping {
             keeping.forget(client);
             self.questions.forget(client);

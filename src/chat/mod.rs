@@ -8,12 +8,15 @@
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `keeping`: what is handed to the store; `questions` and `reading`: what it is asked.
 //! - `session`: connections, and what is known of each for no longer than it lasts.
+//! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
+//!   who may ask for what.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
+mod access;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -22,8 +25,10 @@ mod handlers;
 mod hearing;
 pub mod ids;
 mod keeping;
+mod logins;
 pub mod name;
 pub mod presence;
+mod proofs;
 mod questions;
 mod reading;
 pub mod record;
@@ -37,7 +42,8 @@ mod tests;
 pub mod text;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use backlog::Backlog;
 use dialect::Dialect;
@@ -45,6 +51,7 @@ use handlers::Context;
 use handlers::arrivals::Arrival;
 use ids::{RoomId, UserId};
 use keeping::Keeping;
+use logins::Logins;
 use name::RoomName;
 use presence::PresenceSums;
 use questions::Questions;
@@ -53,15 +60,17 @@ use replays::Replays;
 use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
 use state::State;
+use state::accounts::SecretHash;
 
 use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::secrets::Secrets;
 use crate::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{self, Health, Site};
-use crate::store::{Loaded, Store};
+use crate::store::{Loaded, Store, StoredRoom};
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -91,6 +100,7 @@ pub struct Chat {
     presence: PresenceSums,
     backlog: Backlog,
     questions: Questions,
+    logins: Logins,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -110,6 +120,7 @@ impl Chat {
             presence: PresenceSums::default(),
             backlog: Backlog::default(),
             questions: Questions::default(),
+            logins: Logins::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             keeping: None,
@@ -125,18 +136,44 @@ impl Chat {
         chat
     }
 
+    /// Lets people have accounts: their passwords are hashed and compared with this.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Chat {
+        self.logins.secrets = Some(secrets);
+        self
+    }
+
+    /// Whether some account owns this server.
+    pub fn has_owner(&self) -> bool {
+        self.state.accounts().has_owner()
+    }
+
     fn start_from(&mut self, loaded: Loaded) {
         self.settings.epoch = loaded.epoch.to_string();
         self.state = State::of_store(self.settings.rooms, &loaded);
         // The room that was spoken in last is the last to make room for others. One in which
         // nothing was said is there again when somebody asks for it.
-        let rooms = loaded.rooms.into_iter().filter(|room| room.first_id < room.next_id);
-        let rooms: Vec<_> = rooms.take(self.settings.rooms.rooms_max).collect();
+        let people = loaded.people;
+        let members: BTreeSet<u64> = people.members.iter().map(|&(room, _)| room).collect();
+        let is_kept = |room: &StoredRoom| {
+            room.first_id < room.next_id || members.contains(&room.room)
+        };
+        let rooms = loaded.rooms.into_iter().filter(is_kept);
+        let mut others = self.settings.rooms.rooms_max;
+        let rooms: Vec<_> = rooms
+            .filter(|room| {
+                let stays = members.contains(&room.room);
+                let has_place = others > 0;
+                others = others.saturating_sub(1);
+                stays || has_place
+            })
+            .collect();
         let by = UserId::FIRST;
         for room in rooms.into_iter().rev().filter_map(reading::loaded) {
             let event = Cached::Loaded(Box::new(room)).into();
             self.state.apply(Record { unix_ms: 0, by, event });
         }
+        self.state.load_members(&people);
         while self.state.rooms().is_over_bytes()
             && let Some(room) = self.state.rooms().most_vacant()
         {
@@ -152,6 +189,7 @@ impl Chat {
         self.presence = PresenceSums::default();
         self.backlog = Backlog::default();
         self.questions.clear();
+        self.logins.clear();
         self.arrivals.clear();
         self.arriving.clear();
     }
@@ -161,9 +199,9 @@ impl Chat {
         Chat { journal: Journal::retaining(), ..Chat::new(settings) }
     }
 
-    /// Users with a name.
+    /// Connections that are somebody.
     pub fn people(&self) -> usize {
-        self.state.users().count()
+        self.sessions.count()
     }
 
     /// Rooms that somebody is in, or where something was said.
@@ -231,10 +269,13 @@ impl Service for Chat {
         self.sessions.reserve(out.clients_expected());
         let user = self.state.users().next_id();
         self.sessions.add(client, user);
-        self.arrive(
-            &mut Context { client, peer: hello.peer, user, reference: None, out },
-            hello.query,
-        );
+        self.sessions.set_private(client, hello.is_private);
+        let cx = &mut Context { client, peer: hello.peer, user, reference: None, out };
+        self.arrive(cx, hello.query, hello.credential.map(SecretHash::of));
+    }
+
+    fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
+        self.logins.take_cookie(code, unix_ms)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
@@ -276,14 +317,17 @@ impl Service for Chat {
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
-        match &self.keeping {
-            Some(keeping) => self.questions.take_jobs(keeping.durable()),
-            None => Vec::new(),
+        let mut jobs = self.logins.proofs.take_jobs();
+        if let Some(keeping) = &self.keeping {
+            jobs.extend(self.questions.take_jobs(keeping.durable()));
         }
+        jobs
     }
 
     fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
-        self.questions.complete(ticket, answer);
+        if let Err(answer) = self.logins.proofs.complete(ticket, answer) {
+            self.questions.complete(ticket, answer);
+        }
         self.go_on_arriving(ticket, out);
     }
 
@@ -333,8 +377,8 @@ impl Service for Chat {
         let cx = &mut Context { client, peer, user, reference: None, out };
         self.backlog.withdraw(client, None);
         cx.out.wake(Wait::Backlog(client));
-        self.leave_all(cx, None);
-        self.happen(cx, Presence::Disconnected);
+        self.logins.forget(client);
+        self.go_away(cx, None);
         self.sessions.remove(client);
     }
 }

@@ -35,13 +35,19 @@ impl Chat {
         cx: &mut Context<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Wait>, RequestError> {
+        self.check_access(cx, request)?;
+        if let Some(wait) = self.prove(cx, request)? {
+            return Ok(Some(wait));
+        }
         if self.keeping.is_none() {
             return Ok(None);
         }
         if let Some(wait) = self.find_out(cx, request)? {
             return Ok(Some(wait));
         }
-        let may_wait = request.records() && !self.is_repeat(cx, request);
+        let records = request.records()
+            || request.changes_user() && self.state.accounts().contains(cx.user);
+        let may_wait = records && !self.is_repeat(cx, request);
         match &mut self.keeping {
             Some(keeping) if may_wait => keeping.may_record(cx.client, cx.out),
             _ => Ok(None),

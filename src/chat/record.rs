@@ -6,6 +6,7 @@
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
+use crate::chat::state::accounts::{AccessKey, Invitation, Role};
 use crate::chat::state::history::Message;
 
 /// The version of all that is in this file, to be stored with every group of records.
@@ -61,6 +62,37 @@ pub enum Kept {
         text: Box<str>,
         key: Option<Box<str>>,
     },
+    /// A guest is an account from now on. `invitation`: what allowed it.
+    AccountMade {
+        name: Name,
+        password: Option<Box<str>>,
+        role: Role,
+        invitation: Option<u64>,
+    },
+    /// An account that is a member of no room is gone.
+    AccountEnded,
+    PasswordSet {
+        password: Box<str>,
+    },
+    RoleSet {
+        user: UserId,
+        role: Role,
+    },
+    KeyMade(AccessKey),
+    KeyEnded {
+        key: u32,
+    },
+    Invited {
+        id: u64,
+        invitation: Invitation,
+    },
+    InvitationEnded {
+        id: u64,
+    },
+    /// A name that an account has had can be taken by anybody.
+    NameReleased {
+        name: Name,
+    },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -87,15 +119,16 @@ pub struct LoadedRoom {
     pub newest: Vec<Message>,
 }
 
-/// Who is here, for as long as it is connected: every user is a guest today.
+/// Who is here. A guest is, for as long as it is connected. An account is always: what it joins and
+/// leaves, and its name, are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Presence {
-    /// Somebody has its first name. `guests`: how many numbers guests have been given by now.
+    /// A guest has its first name. `guests`: how many numbers guests have been given by now.
     Connected {
         name: Name,
         guests: u64,
     },
-    /// A user that is in no room has left; its name is free.
+    /// A guest that is in no room has left; its name is free.
     Disconnected,
     Joined {
         room: RoomId,

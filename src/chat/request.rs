@@ -66,6 +66,62 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// To be known as an account from now on: by its password, or by a token. Without either, a
+    /// terminal is asked for the password.
+    Login {
+        name: Option<Cow<'a, str>>,
+        password: Option<Cow<'a, str>>,
+        token: Option<Cow<'a, str>>,
+    },
+    /// To make an account of a guest. `code`: of an invitation, or of the first owner.
+    Register {
+        name: Cow<'a, str>,
+        password: Option<Cow<'a, str>>,
+        code: Option<Cow<'a, str>>,
+    },
+    /// To be a guest again.
+    Logout,
+    /// Asks who one is.
+    Account,
+    Password {
+        old: Option<Cow<'a, str>>,
+        new: Option<Cow<'a, str>>,
+    },
+    /// Asks where one is logged in.
+    Sessions,
+    EndSession {
+        id: u32,
+    },
+    /// A token for a program.
+    Token {
+        label: Cow<'a, str>,
+    },
+    /// A cookie for this browser.
+    Cookie {
+        label: Option<Cow<'a, str>>,
+    },
+    /// A code by which others can have accounts: so often, for so many hours.
+    Invite {
+        uses: Option<u32>,
+        hours: Option<u32>,
+    },
+    Invitations,
+    Uninvite {
+        id: u64,
+    },
+    /// Lets a terminal in that shows this code; without `sure`, asks where it is.
+    Confirm {
+        code: Cow<'a, str>,
+        sure: bool,
+    },
+    /// Ends one's account.
+    Delete {
+        password: Option<Cow<'a, str>>,
+    },
+    Role {
+        name: Cow<'a, str>,
+        role: Cow<'a, str>,
+    },
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -96,13 +152,28 @@ impl Request<'_> {
             | Request::Nick { .. }
             | Request::Topic { text: Some(_), .. }
             | Request::Typing { .. }
-            | Request::Quit { .. } => true,
+            | Request::Quit { .. }
+            | Request::Password { .. }
+            | Request::EndSession { .. }
+            | Request::Uninvite { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. } => true,
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Search { .. }
             | Request::Help { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Sessions
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Confirm { .. }
             | Request::Nothing => false,
         }
     }
@@ -124,6 +195,21 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
             | Request::Nothing => false,
         }
     }
@@ -131,7 +217,19 @@ impl Request<'_> {
     /// Whether it changes what is kept.
     pub fn records(&self) -> bool {
         match self {
-            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Say { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Password { .. }
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. } => true,
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -144,8 +242,17 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Sessions
+            | Request::Invitations
             | Request::Nothing => false,
         }
+    }
+
+    /// Whether it changes what is kept of a user who is kept: its name, or where it is a member.
+    pub fn changes_user(&self) -> bool {
+        matches!(self, Request::Join { .. } | Request::Leave { .. } | Request::Nick { .. })
     }
 
     /// Whom it says something to, as typed: that may have to wait until they have caught up.
@@ -166,6 +273,21 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
             | Request::Nothing => None,
         }
     }
@@ -186,6 +308,21 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
             | Request::Nothing => None,
         }
     }
@@ -242,7 +379,7 @@ pub struct CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 13] = [
+pub const COMMANDS: [CommandSpec; 25] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -356,6 +493,127 @@ pub const COMMANDS: [CommandSpec; 13] = [
         },
     },
     CommandSpec {
+        name: "login",
+        arguments: "NAME",
+        help: "be known by your account here, too",
+        details: "You are asked for the password, which is not shown as you type it. Where others \
+                  could read it on its way, you get a code to confirm in your page instead.",
+        parse: |arguments| {
+            Some(Request::Login { name: Some(word(arguments)?), password: None, token: None })
+        },
+    },
+    CommandSpec {
+        name: "register",
+        arguments: "[CODE] NAME",
+        help: "make an account, with the code of an invitation",
+        details: "An account keeps its name, its rooms and its private messages. You are asked \
+                  for a password.",
+        parse: |arguments| {
+            let (code, name) = match arguments.split_once(char::is_whitespace) {
+                None => (None, arguments),
+                Some((code, name)) => (Some(code.into()), name.trim()),
+            };
+            Some(Request::Register { name: word(name)?, password: None, code })
+        },
+    },
+    CommandSpec {
+        name: "logout",
+        arguments: "",
+        help: "be a guest here again",
+        details: "",
+        parse: |arguments| arguments.is_empty().then_some(Request::Logout),
+    },
+    CommandSpec {
+        name: "account",
+        arguments: "",
+        help: "show who you are",
+        details: "",
+        parse: |arguments| arguments.is_empty().then_some(Request::Account),
+    },
+    CommandSpec {
+        name: "password",
+        arguments: "",
+        help: "change your password",
+        details: "You are asked for the old one and the new one. Browsers that are logged in stay \
+                  so no longer; tokens do.",
+        parse: |arguments| {
+            arguments.is_empty().then_some(Request::Password { old: None, new: None })
+        },
+    },
+    CommandSpec {
+        name: "sessions",
+        arguments: "[end N]",
+        help: "list the browsers and programs that are known as you, or end one",
+        details: "",
+        parse: |arguments| match arguments {
+            "" => Some(Request::Sessions),
+            end => Some(Request::EndSession { id: ended(end)?.try_into().ok()? }),
+        },
+    },
+    CommandSpec {
+        name: "token",
+        arguments: "LABEL",
+        help: "make a token, by which a program is known as you",
+        details: "It is shown once. /sessions lists it by its label, and ends it.",
+        parse: |arguments| Some(Request::Token { label: word_or_more(arguments)? }),
+    },
+    CommandSpec {
+        name: "invite",
+        arguments: "[USES] [HOURS]",
+        help: "make a code by which others can have an account",
+        details: "It is good once and for a week, if you do not say otherwise.",
+        parse: |arguments| {
+            let mut numbers = arguments.split_whitespace().map(|word| word.parse().ok());
+            let (uses, hours) = (numbers.next(), numbers.next());
+            if numbers.next().is_some() || [uses, hours].contains(&Some(None)) {
+                return None;
+            }
+            Some(Request::Invite { uses: uses.flatten(), hours: hours.flatten() })
+        },
+    },
+    CommandSpec {
+        name: "invitations",
+        arguments: "[end N]",
+        help: "list your invitations, or end one",
+        details: "",
+        parse: |arguments| match arguments {
+            "" => Some(Request::Invitations),
+            end => Some(Request::Uninvite { id: ended(end)? }),
+        },
+    },
+    CommandSpec {
+        name: "confirm",
+        arguments: "CODE [yes]",
+        help: "let a terminal be known as you that shows this code",
+        details: "Without yes, it shows where that terminal is.",
+        parse: |arguments| {
+            let (code, sure) = match arguments.split_once(char::is_whitespace) {
+                None => (arguments, false),
+                Some((code, yes)) if yes.trim().eq_ignore_ascii_case("yes") => (code, true),
+                Some(_) => return None,
+            };
+            Some(Request::Confirm { code: word(code)?, sure })
+        },
+    },
+    CommandSpec {
+        name: "role",
+        arguments: "NAME owner|admin|member",
+        help: "say what an account may do on this server",
+        details: "Only owners can.",
+        parse: |arguments| {
+            let (name, role) = arguments.split_once(char::is_whitespace)?;
+            Some(Request::Role { name: word(name)?, role: word(role.trim())? })
+        },
+    },
+    CommandSpec {
+        name: "delete-account",
+        arguments: "",
+        help: "end your account",
+        details: "You are asked for your password. What you have said stays; your name is nobody's \
+                  for 30 days.",
+        parse: |arguments| arguments.is_empty().then_some(Request::Delete { password: None }),
+    },
+    CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
         help: "say goodbye",
@@ -412,6 +670,11 @@ fn page(argument: &str) -> Option<u64> {
     }
 }
 
+/// The number in `end 7`.
+fn ended(arguments: &str) -> Option<u64> {
+    arguments.strip_prefix("end")?.strip_prefix(char::is_whitespace)?.trim().parse().ok()
+}
+
 fn is_number(argument: &str) -> bool {
     !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -426,6 +689,8 @@ mod tests {
             let example = match spec.arguments {
                 "[N]" | "[PAGE]" => "7".to_owned(),
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
+                "[end N]" => "end 7".to_owned(),
+                "[USES] [HOURS]" => "3 24".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);

@@ -1,6 +1,6 @@
 //! Connections: which user each is, and what is known of it for no longer than it lasts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
@@ -22,10 +22,16 @@ pub struct Session {
 
 /// All connections, by client and by user.
 ///
-/// Invariant: `by_user` holds, in the slot of every user that is connected, the key of its client.
+/// Invariant: `by_user` holds, in the slot of every guest that is connected, the key of its client;
+/// `devices` has the clients of every account that is connected, and never an empty list of them.
 #[derive(Debug, Default)]
 pub struct Sessions {
     sessions: Vec<Option<Session>>,
+    devices: BTreeMap<UserId, Vec<ClientId>>,
+    /// The access keys that clients have come by: of the account that they are.
+    keys: BTreeMap<ClientId, u32>,
+    /// Whether a password may be read from a client: a bit each.
+    private: Vec<u64>,
     /// Those that have been told that nobody hears them where they talk: few at any time.
     alone: BTreeSet<ClientId>,
     by_user: Vec<u32>,
@@ -48,12 +54,88 @@ impl Sessions {
         session.filter(|session| session.serial == client.serial)
     }
 
-    /// The connection of a user, who is kept in this slot.
-    pub fn client_of(&self, user: UserId, slot: UserSlot) -> Option<ClientId> {
+    /// The connections of a user, who is kept in this slot.
+    pub fn clients_of(&self, user: UserId, slot: UserSlot) -> impl Iterator<Item = ClientId> {
+        let devices = match self.devices.is_empty() {
+            true => None,
+            false => self.devices.get(&user),
+        };
+        let guest = if devices.is_none() { self.client_of(user, slot) } else { None };
+        devices.into_iter().flatten().copied().chain(guest)
+    }
+
+    fn client_of(&self, user: UserId, slot: UserSlot) -> Option<ClientId> {
         let &key = self.by_user.get(slot.index())?;
         let session = self.sessions.get(key as usize)?.as_ref();
         let session = session.filter(|session| session.user == user)?;
         Some(ClientId { key, serial: session.serial })
+    }
+
+    /// A client is a device of this account from now on.
+    pub fn attach(&mut self, client: ClientId, account: UserId) {
+        self.detach(client);
+        if let Some(session) = self.get_mut(client) {
+            session.user = account;
+            self.devices.entry(account).or_default().push(client);
+        }
+    }
+
+    /// A client is no device of its account any more; it is going to be this user.
+    pub fn become_guest(&mut self, client: ClientId, user: UserId) {
+        self.detach(client);
+        if let Some(session) = self.get_mut(client) {
+            session.user = user;
+        }
+    }
+
+    fn detach(&mut self, client: ClientId) {
+        if self.devices.is_empty() {
+            return;
+        }
+        self.keys.remove(&client);
+        let Some(account) = self.get(client).map(|session| session.user) else { return };
+        let Some(devices) = self.devices.get_mut(&account) else { return };
+        devices.retain(|device| *device != client);
+        if devices.is_empty() {
+            self.devices.remove(&account);
+        }
+    }
+
+    /// A client has come by this key of its account.
+    pub fn set_key(&mut self, client: ClientId, key: u32) {
+        self.keys.insert(client, key);
+    }
+
+    pub fn key_of(&self, client: ClientId) -> Option<u32> {
+        self.keys.get(&client).copied()
+    }
+
+    /// The clients that have come by a key of this account.
+    pub fn with_key(&self, account: UserId, key: u32) -> impl Iterator<Item = ClientId> {
+        let devices = self.devices.get(&account).into_iter().flatten().copied();
+        devices.filter(move |client| self.key_of(*client) == Some(key))
+    }
+
+    pub fn set_private(&mut self, client: ClientId, is_private: bool) {
+        let (word, bit) = (client.index() / 64, 1 << (client.index() % 64));
+        if self.private.len() <= word {
+            self.private.resize(word + 1, 0);
+        }
+        match is_private {
+            true => self.private[word] |= bit,
+            false => self.private[word] &= !bit,
+        }
+    }
+
+    /// Whether a password may be read from this client.
+    pub fn is_private(&self, client: ClientId) -> bool {
+        let (word, bit) = (client.index() / 64, 1 << (client.index() % 64));
+        self.private.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Connections that are somebody.
+    pub fn count(&self) -> usize {
+        self.sessions.iter().flatten().count()
     }
 
     /// A client is going to be this user.
@@ -79,6 +161,7 @@ impl Sessions {
 
     pub fn remove(&mut self, client: ClientId) {
         if self.get(client).is_some() {
+            self.detach(client);
             self.sessions[client.index()] = None;
             self.alone.remove(&client);
         }
@@ -159,16 +242,16 @@ mod tests {
         let slot = UserSlot::new(0);
         sessions.add(old, first);
         sessions.connected(old, slot);
-        assert_eq!(sessions.client_of(first, slot), Some(old));
+        assert_eq!(sessions.clients_of(first, slot).next(), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
-        assert_eq!(sessions.client_of(first, slot), None);
+        assert_eq!(sessions.clients_of(first, slot).next(), None);
         sessions.add(new, second);
         sessions.connected(new, slot);
         sessions.remove(old);
-        assert_eq!(sessions.client_of(first, slot), None, "the slot is another's now");
-        assert_eq!(sessions.client_of(second, slot), Some(new));
+        assert_eq!(sessions.clients_of(first, slot).next(), None, "the slot is another's now");
+        assert_eq!(sessions.clients_of(second, slot).next(), Some(new));
         assert!(sessions.get(old).is_none());
         assert!(sessions.needs_alone_notice(new, true));
         assert!(!sessions.needs_alone_notice(new, false));

@@ -10,6 +10,7 @@ use crate::chat::request::{Request, RequestError, SaidTo};
 use crate::chat::settings::DIRECTS_PARKED_MAX;
 use crate::chat::text::quote;
 use crate::delivery::{Delivery, Wait};
+use crate::ids::ClientId;
 
 /// Of a text that is given back, so many characters are shown.
 const GIVEN_BACK_CHARS: usize = 40;
@@ -24,8 +25,10 @@ impl Chat {
                 self.channels.of(room).map(Wait::ChannelClear)
             }
             SaidTo::User(to) => {
-                let to = self.client_of(self.addressee(to).ok()?)?;
-                (to != cx.client).then_some(Wait::ClientClear(to))
+                let to = self.addressee(to).ok().filter(|&to| to != cx.user)?;
+                let is_behind = |client: &ClientId| cx.out.client_congested(*client);
+                let behind = self.clients_of(to).find(is_behind);
+                behind.or_else(|| self.clients_of(to).next()).map(Wait::ClientClear)
             }
         }
     }

@@ -17,6 +17,13 @@ pub enum Reply<'a> {
         server: &'a str,
         time: u64,
         limits: ServerLimits,
+        /// What an account may do on this server; a guest has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<&'a str>,
+        /// How one comes to an account here, `invited` or `open`; none where passwords are not
+        /// taken.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        accounts: Option<&'a str>,
     },
     Said {
         room: &'a str,
@@ -95,9 +102,14 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// `accounts` and `offline`: which of the members are accounts, and which are not here now.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        accounts: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        offline: Vec<&'a str>,
         total: usize,
         #[serde(skip)]
         after: u64,
@@ -127,6 +139,66 @@ pub enum Reply<'a> {
     Typing {
         room: &'a str,
         name: &'a str,
+    },
+    /// Who the client is now; a guest has no role.
+    Account {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<&'a str>,
+        rooms: Vec<&'a str>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The browsers and programs that are known as an account.
+    Sessions {
+        sessions: Vec<SessionLine<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    Token {
+        token: &'a str,
+        id: u32,
+        label: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// What a page fetches its cookie with.
+    Cookie {
+        code: &'a str,
+        id: u32,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    Invitation {
+        code: &'a str,
+        #[serde(flatten)]
+        line: InvitationLine,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        link: Option<&'a str>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    Invitations {
+        invitations: Vec<InvitationLine>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// A terminal that wants to be let in, or has been.
+    Confirm {
+        address: &'a str,
+        done: bool,
+        #[serde(skip)]
+        code: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// It was done, and there is nothing more to say of it. `line`: what people are told.
+    Done {
+        what: &'a str,
+        #[serde(skip)]
+        line: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
     },
     Error {
         code: &'a str,
@@ -171,6 +243,32 @@ pub struct HitLine<'a> {
     pub room: &'a str,
     #[serde(flatten)]
     pub line: Line<'a>,
+}
+
+/// A browser or a program that is known as an account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SessionLine<'a> {
+    pub id: u32,
+    /// `token` or `browser`.
+    pub kind: &'a str,
+    pub label: &'a str,
+    pub created: u64,
+    /// How many connections have come by it.
+    pub connected: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    pub you: bool,
+}
+
+/// An invitation of one's own.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct InvitationLine {
+    pub id: u64,
+    /// How often it can still be used, if not any number of times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// When it ends, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
 }
 
 /// What only the client that joins is told.

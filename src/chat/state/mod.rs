@@ -4,6 +4,7 @@
 //! any machine. It knows no connections, channels or clocks, and draws no random numbers. Hash
 //! tables are for look-ups only: nothing depends on their order.
 
+pub mod accounts;
 pub mod history;
 pub mod keys;
 pub mod rooms;
@@ -12,12 +13,21 @@ mod slots;
 mod tests;
 pub mod users;
 
+use log::warn;
+
 use crate::chat::ids::{RoomId, UserId};
+use crate::chat::name::{Name, NameForms};
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
+use crate::chat::state::accounts::{
+    AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
+};
 use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
-use crate::store::{Loaded, StoredKey};
+use crate::store::{Loaded, StoredKey, StoredPeople};
+
+/// How long a name stays reserved for the account that has had it: 30 days.
+const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// See the module's documentation.
 ///
@@ -27,6 +37,7 @@ pub struct State {
     users: Users,
     rooms: Rooms,
     keys: Keys,
+    accounts: Accounts,
     /// How many numbers guests have been given.
     guests: u64,
 }
@@ -36,6 +47,7 @@ impl PartialEq for State {
     fn eq(&self, other: &State) -> bool {
         self.guests == other.guests
             && self.keys == other.keys
+            && self.accounts == other.accounts
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -53,6 +65,7 @@ impl State {
             users: Users::default(),
             rooms: Rooms::new(limits),
             keys: Keys::default(),
+            accounts: Accounts::default(),
             guests: 0,
         }
     }
@@ -67,7 +80,60 @@ impl State {
         }
         let next_room = RoomId::new(loaded.next_room).unwrap_or(RoomId::FIRST);
         let rooms = Rooms::of_store(limits, next_room, loaded.ids_used);
-        State { rooms, keys, guests: loaded.guests, ..State::new(limits) }
+        let mut state = State { rooms, keys, guests: loaded.guests, ..State::new(limits) };
+        state.load_accounts(&loaded.people);
+        state
+    }
+
+    /// The accounts that a store has kept, without their rooms.
+    fn load_accounts(&mut self, people: &StoredPeople) {
+        let account_of = |id: u64| UserId::new(id);
+        for stored in &people.accounts {
+            let (Some(user), Ok(name)) = (account_of(stored.account), Name::parse(&stored.name))
+            else {
+                warn!("the account {} is kept, and nobody can have its name", stored.name);
+                continue;
+            };
+            let keys = people.keys.iter().filter(|key| key.account == stored.account);
+            let keys = keys.map(|key| AccessKey {
+                id: key.key,
+                hash: SecretHash(key.hash),
+                is_token: key.is_token,
+                label: key.label.clone(),
+                created_ms: key.created_ms,
+            });
+            self.users.add(user, name);
+            let (password, role) = (stored.password.clone(), Role::of_number(stored.role));
+            let account = Account::new(password, role, stored.created_ms, keys.collect());
+            self.accounts.make(user, account);
+        }
+        for stored in &people.invitations {
+            let Some(by) = account_of(stored.by) else { continue };
+            let (hash, uses, until_ms) = (SecretHash(stored.hash), stored.uses, stored.until_ms);
+            self.accounts.invite(stored.invitation, Invitation { hash, by, uses, until_ms });
+        }
+        for stored in &people.reserved {
+            let (Some(account), Ok(name)) = (account_of(stored.account), Name::parse(&stored.name))
+            else {
+                continue;
+            };
+            self.accounts.reserve(Reserved { name, account, until_ms: stored.until_ms });
+        }
+        self.users.continue_from(people.next_account);
+        self.accounts.continue_invitations(people.next_invitation);
+    }
+
+    /// The memberships that a store has kept, of rooms that are here.
+    pub fn load_members(&mut self, people: &StoredPeople) {
+        for &(room, account) in &people.members {
+            if let (Some(room), Some(user)) = (RoomId::new(room), UserId::new(account)) {
+                self.join(user, room);
+            }
+        }
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// The messages that may be sent again.
@@ -118,8 +184,8 @@ impl State {
     pub fn apply(&mut self, record: Record) {
         let Record { by, event, unix_ms } = record;
         match event {
-            Event::Kept(kept) => self.apply_kept(kept, unix_ms),
-            Event::Presence(presence) => self.apply_presence(by, presence),
+            Event::Kept(kept) => self.apply_kept(by, kept, unix_ms),
+            Event::Presence(presence) => self.apply_presence(by, presence, unix_ms),
             Event::Cached(Cached::Loaded(room)) => self.rooms.load(*room),
             Event::Cached(Cached::Unloaded { room }) => self.rooms.unload(room),
             Event::Cached(Cached::Expired { room, first_id }) => {
@@ -128,7 +194,7 @@ impl State {
         }
     }
 
-    fn apply_kept(&mut self, kept: Kept, unix_ms: u64) {
+    fn apply_kept(&mut self, by: UserId, kept: Kept, unix_ms: u64) {
         match kept {
             Kept::Opened { room, name } => self.rooms.open(room, name),
             Kept::Closed { room } => self.rooms.close(room),
@@ -144,10 +210,33 @@ impl State {
                 self.keys.insert(Scope::User(to), &key, 0, unix_ms);
             }
             Kept::Direct { key: None, .. } => {}
+            Kept::AccountMade { name, password, role, invitation } => {
+                self.users.rename(by, name);
+                self.accounts.make(by, Account::new(password, role, unix_ms, Vec::new()));
+                if let Some(invitation) = invitation {
+                    self.accounts.use_invitation(invitation);
+                }
+                let rooms: Vec<RoomId> = self.rooms_of(by).collect();
+                rooms.into_iter().for_each(|room| self.rooms.keep(room));
+            }
+            Kept::AccountEnded => {
+                if let Some(reserved) = self.reserved_at_end(by, unix_ms) {
+                    self.accounts.reserve(reserved);
+                }
+                self.accounts.end(by);
+                self.users.remove(by);
+            }
+            Kept::PasswordSet { password } => self.accounts.set_password(by, password),
+            Kept::RoleSet { user, role } => self.accounts.set_role(user, role),
+            Kept::KeyMade(key) => self.accounts.add_key(by, key),
+            Kept::KeyEnded { key } => self.accounts.end_key(by, key),
+            Kept::Invited { id, invitation } => self.accounts.invite(id, invitation),
+            Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
+            Kept::NameReleased { name } => self.accounts.release(name.key()),
         }
     }
 
-    fn apply_presence(&mut self, by: UserId, presence: Presence) {
+    fn apply_presence(&mut self, by: UserId, presence: Presence, unix_ms: u64) {
         match presence {
             Presence::Connected { name, guests } => {
                 self.users.add(by, name);
@@ -159,10 +248,34 @@ impl State {
                 }
                 self.users.remove(by);
             }
-            Presence::Joined { room } => self.join(by, room),
+            Presence::Joined { room } => {
+                self.join(by, room);
+                if self.accounts.contains(by) {
+                    self.rooms.keep(room);
+                }
+            }
             Presence::Left { room, .. } => self.leave(by, room),
-            Presence::Renamed { name } => self.users.rename(by, name),
+            Presence::Renamed { name } => {
+                if let Some(reserved) = self.reserved_by(by, &name, unix_ms) {
+                    self.accounts.reserve(reserved);
+                }
+                self.accounts.release(name.key());
+                self.users.rename(by, name);
+            }
         }
+    }
+
+    /// What is reserved when a user takes another name: the one before, if it is an account's.
+    pub fn reserved_by(&self, user: UserId, name: &Name, unix_ms: u64) -> Option<Reserved> {
+        let before = &self.users.get(user).filter(|_| self.accounts.contains(user))?.name;
+        let until_ms = unix_ms + RESERVED_MS;
+        (before != name).then(|| Reserved { name: before.clone(), account: user, until_ms })
+    }
+
+    /// What is reserved when an account ends: its name.
+    pub fn reserved_at_end(&self, user: UserId, unix_ms: u64) -> Option<Reserved> {
+        let name = self.users.get(user)?.name.clone();
+        Some(Reserved { name, account: user, until_ms: unix_ms + RESERVED_MS })
     }
 
     fn join(&mut self, user: UserId, room: RoomId) {

@@ -325,23 +325,25 @@ impl Rooms {
     }
 
     pub(super) fn set_topic(&mut self, id: RoomId, topic: Box<str>) {
-        let has_store = self.has_store;
         if let Some(room) = self.rooms.get_mut(id) {
             room.topic = topic;
-            if has_store {
-                room.kept_from.get_or_insert(room.history.next_id());
-            }
+        }
+        self.keep(id);
+    }
+
+    /// There is something in a room that a store keeps: a topic, a word, or a member who stays.
+    pub(super) fn keep(&mut self, id: RoomId) {
+        if self.has_store
+            && let Some(room) = self.rooms.get_mut(id)
+        {
+            room.kept_from.get_or_insert(room.history.next_id());
         }
     }
 
     /// Remembers what was said, if it is the room's next message.
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
-        if self.has_store
-            && let Some(room) = self.rooms.get_mut(id)
-        {
-            room.kept_from.get_or_insert(room.history.next_id());
-        }
+        self.keep(id);
         self.change_history(id, |history| {
             if history.next_id() == message_id {
                 history.push(message, &limits);

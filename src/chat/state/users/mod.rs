@@ -146,6 +146,11 @@ impl Users {
         }
     }
 
+    /// The one who comes next has at least this id.
+    pub(super) fn continue_from(&mut self, next_id: u64) {
+        self.next_id = UserId::new(next_id).map_or(self.next_id, |next| next.max(self.next_id));
+    }
+
     /// Gives somebody a name that is free, or its own in another spelling.
     pub(super) fn rename(&mut self, id: UserId, name: Name) {
         let Users { users, by_name, .. } = self;

@@ -1,5 +1,8 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
+mod people;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -93,13 +96,22 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::History { room, messages, replay, .. } => {
             render_history(to, room, messages, *replay)
         }
-        Reply::Members { room, members, total, after, next, .. } => {
-            render_members(to, room, members, *total, *after, *next);
+        Reply::Members { room, members, offline, total, after, next, .. } => {
+            let members: Vec<Cow<'_, str>> = members.iter().map(|name| marked(name, offline)).collect();
+            render_members(to, room, &members, *total, *after, *next);
         }
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
         Reply::Found { hits, next, .. } => render_found(to, hits, next.is_some()),
+        Reply::Account { .. }
+        | Reply::Sessions { .. }
+        | Reply::Token { .. }
+        | Reply::Cookie { .. }
+        | Reply::Invitation { .. }
+        | Reply::Invitations { .. }
+        | Reply::Confirm { .. }
+        | Reply::Done { .. } => people::render(to, reply),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
 }
@@ -179,10 +191,18 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
     }
 }
 
+/// Members that are not here now are told apart.
+fn marked<'a>(name: &'a str, offline: &[&str]) -> Cow<'a, str> {
+    match offline.contains(&name) {
+        true => Cow::Owned(format!("{name} (offline)")),
+        false => Cow::Borrowed(name),
+    }
+}
+
 fn render_members(
     to: &mut Encoder,
     room: &str,
-    members: &[&str],
+    members: &[Cow<'_, str>],
     total: usize,
     after: u64,
     next: Option<u64>,

@@ -1,6 +1,8 @@
 //! The JSON dialect, `chat.v1.json`: one object a frame. The fields of what is sent are those of
 //! [`super::reply`].
 
+mod people;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -183,16 +185,12 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (check_key(&request).and_then(|()| to_request(request)), reference),
+            Ok(reference) => (check_key(&request).and_then(|()| to_request(text, request)), reference),
             Err(error) => (Err(error), None),
         },
         Err(error) => {
             let error = match error.is_data() {
-                // It quotes the value, which can be as long as a message.
-                true => RequestError::new(
-                    "bad_field",
-                    format!("A field does not fit: {:.200}.", error.to_string()),
-                ),
+                true => misfit(&error),
                 false => {
                     RequestError::new("bad_json", format!("This is not a JSON object: {error}."))
                 }
@@ -200,6 +198,12 @@ pub fn parse(text: &str) -> Parsed<'_> {
             (Err(error), salvage_reference(text))
         }
     }
+}
+
+/// A field has a value that is of no use. The error quotes it, and it can be as long as a message.
+fn misfit(error: &serde_json::Error) -> RequestError {
+    let message = format!("A field does not fit: {:.200}.", error.to_string());
+    RequestError::new("bad_field", message)
 }
 
 /// The reference of a broken object, or of one whose fields do not fit, if it has exactly one that
@@ -263,7 +267,7 @@ fn check_key(request: &RawRequest<'_>) -> Result<(), RequestError> {
     Err(RequestError::new("bad_field", message))
 }
 
-fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
+fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'a>, RequestError> {
     let RawRequest {
         kind,
         room,
@@ -315,6 +319,7 @@ fn to_request(request: RawRequest<'_>) -> Result<Request<'_>, RequestError> {
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
+        kind if people::knows(kind) => people::parse(text_of, kind, need)?,
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));

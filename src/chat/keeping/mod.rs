@@ -1,5 +1,7 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
+mod people;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -195,7 +197,7 @@ fn texts_of(change: &Change) -> usize {
     }
 }
 
-fn opened(room: &Room) -> Change {
+pub(super) fn opened(room: &Room) -> Change {
     Change::RoomOpened {
         room: room.id.get(),
         name: room.name.as_str().into(),
@@ -240,8 +242,29 @@ impl Chat {
                 keeping.note_guests(*guests, out);
             }
             Event::Kept(Kept::Opened { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. })
-            | Event::Presence(_)
+            | Event::Presence(Presence::Disconnected)
             | Event::Cached(_) => {}
+            Event::Presence(
+                Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
+            ) if !self.state.accounts().contains(record.by) => {}
+            Event::Presence(
+                Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
+            )
+            | Event::Kept(
+                Kept::AccountMade { .. }
+                | Kept::AccountEnded
+                | Kept::PasswordSet { .. }
+                | Kept::RoleSet { .. }
+                | Kept::KeyMade(_)
+                | Kept::KeyEnded { .. }
+                | Kept::Invited { .. }
+                | Kept::InvitationEnded { .. }
+                | Kept::NameReleased { .. },
+            ) => {
+                for change in people::changes(&self.state, record) {
+                    keeping.add(change, out);
+                }
+            }
         }
     }
 

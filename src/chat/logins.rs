@@ -1,0 +1,157 @@
+//! What is known of people on their way to being logged in, for no longer than that takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::chat::name::Name;
+use crate::chat::proofs::{Attempts, Proofs};
+use crate::chat::request::Request;
+use crate::chat::state::accounts::SecretHash;
+use crate::ids::{ClientId, Peer};
+use crate::secrets::Secrets;
+
+/// A terminal that cannot be asked for a password may be let in from a page for so long.
+pub const CONFIRMATION_MS: u64 = 5 * 60 * 1000;
+
+/// A page may fetch its cookie for so long.
+pub const COOKIE_MS: u64 = 60 * 1000;
+
+/// So many cookies may wait to be fetched at a time.
+const COOKIES_MAX: usize = 1024;
+
+/// What the next line of a terminal is: a secret that belongs to this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    Login { name: Box<str> },
+    Register { name: Box<str>, code: Option<Box<str>> },
+    OldPassword,
+    NewPassword { old: Box<str> },
+    Delete,
+}
+
+impl Prompt {
+    /// The request that a secret makes whole. An empty line takes it back.
+    pub fn answered<'a>(&self, secret: &'a str) -> Request<'a> {
+        let password = (!secret.is_empty()).then_some(secret);
+        let Some(password) = password else { return Request::Nothing };
+        let own = |text: &str| Some(text.to_owned().into());
+        match self {
+            Prompt::Login { name } => {
+                Request::Login { name: own(name), password: Some(password.into()), token: None }
+            }
+            Prompt::Register { name, code } => Request::Register {
+                name: name.to_string().into(),
+                password: Some(password.into()),
+                code: code.as_deref().and_then(own),
+            },
+            Prompt::OldPassword => Request::Password { old: Some(password.into()), new: None },
+            Prompt::NewPassword { old } => {
+                Request::Password { old: own(old), new: Some(password.into()) }
+            }
+            Prompt::Delete => Request::Delete { password: Some(password.into()) },
+        }
+    }
+}
+
+/// A terminal that waits to be let in by somebody who is logged in elsewhere.
+#[derive(Debug)]
+pub struct Confirmation {
+    pub client: ClientId,
+    pub peer: Peer,
+    /// As whom it wants to be known.
+    pub name: Name,
+    until_ms: u64,
+}
+
+/// A cookie that waits to be fetched.
+#[derive(Debug)]
+struct Cookie {
+    value: Box<str>,
+    until_ms: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Logins {
+    /// Without them there are no accounts.
+    pub secrets: Option<Arc<dyn Secrets>>,
+    pub proofs: Proofs,
+    pub attempts: Attempts,
+    prompts: BTreeMap<ClientId, Prompt>,
+    confirmations: BTreeMap<SecretHash, Confirmation>,
+    cookies: BTreeMap<SecretHash, Cookie>,
+}
+
+impl Logins {
+    pub fn prompt(&self, client: ClientId) -> Option<&Prompt> {
+        self.prompts.get(&client)
+    }
+
+    /// The next line of this client is a secret.
+    pub fn ask(&mut self, client: ClientId, prompt: Prompt) {
+        self.prompts.insert(client, prompt);
+    }
+
+    pub fn answered(&mut self, client: ClientId) {
+        if !self.prompts.is_empty() {
+            self.prompts.remove(&client);
+        }
+    }
+
+    /// Somebody may let this client in who knows this code and is called that.
+    pub fn await_confirmation(
+        &mut self,
+        code: &str,
+        client: ClientId,
+        peer: Peer,
+        name: Name,
+        unix_ms: u64,
+    ) {
+        self.confirmations.retain(|_, one| one.client != client && unix_ms < one.until_ms);
+        let until_ms = unix_ms + CONFIRMATION_MS;
+        let confirmation = Confirmation { client, peer, name, until_ms };
+        self.confirmations.insert(SecretHash::of(code), confirmation);
+    }
+
+    pub fn confirmation(&self, code: &str, unix_ms: u64) -> Option<&Confirmation> {
+        let found = self.confirmations.get(&SecretHash::of(code))?;
+        (unix_ms < found.until_ms).then_some(found)
+    }
+
+    pub fn confirmed(&mut self, code: &str) {
+        self.confirmations.remove(&SecretHash::of(code));
+    }
+
+    /// A page may fetch a cookie with this code. Whether there is room for it.
+    pub fn offer_cookie(&mut self, code: &str, value: Box<str>, unix_ms: u64) -> bool {
+        self.cookies.retain(|_, cookie| unix_ms < cookie.until_ms);
+        if self.cookies.len() >= COOKIES_MAX {
+            return false;
+        }
+        let until_ms = unix_ms + COOKIE_MS;
+        self.cookies.insert(SecretHash::of(code), Cookie { value, until_ms });
+        true
+    }
+
+    pub fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
+        let cookie = self.cookies.remove(&SecretHash::of(code))?;
+        (unix_ms < cookie.until_ms).then_some(cookie.value)
+    }
+
+    /// A client has gone.
+    pub fn forget(&mut self, client: ClientId) {
+        self.proofs.forget(client);
+        self.answered(client);
+        if !self.confirmations.is_empty() {
+            self.confirmations.retain(|_, one| one.client != client);
+        }
+    }
+
+    /// Nobody is here any more.
+    pub fn clear(&mut self) {
+        self.proofs.clear();
+        self.prompts.clear();
+        self.confirmations.clear();
+        self.cookies.clear();
+    }
+}

@@ -1,0 +1,192 @@
+//! What requests need of [`Secrets`]: passwords hashed and compared, codes, random bytes.
+//!
+//! A request waits for a ticket while that is done on another thread, and finds what came of it
+//! when it is offered again, as with what is read from the store ([`super::questions`]).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::chat::ids::UserId;
+use crate::ids::{ClientId, Ticket};
+use crate::secrets::{SECRET_BYTES, Secrets};
+use crate::service::{Answer, Job, Lane};
+use crate::throttle::{Rate, TokenBucket};
+
+/// Questions to the store count their tickets from 1 on.
+const FIRST_TICKET: u64 = 1 << 63;
+
+/// So many requests may wait for their passwords at a time. One takes some 30 ms.
+pub const PENDING_MAX: usize = 16;
+
+/// What is to be done, in this order, until something is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// A password, and the hash that it is to have; without one, nothing is right.
+    pub verify: Option<(Box<str>, Option<Box<str>>)>,
+    /// A code that may be the one of the first owner.
+    pub owner_code: Option<Box<str>>,
+    /// A new password.
+    pub hash: Option<Box<str>>,
+}
+
+impl Work {
+    /// Whether a password is hashed in it.
+    fn is_slow(&self) -> bool {
+        self.verify.is_some() || self.hash.is_some()
+    }
+
+    /// Does it; slow.
+    fn run(&self, secrets: &dyn Secrets) -> Proof {
+        let is_right = self
+            .verify
+            .as_ref()
+            .is_none_or(|(password, hash)| secrets.verify(password, hash.as_deref()));
+        let is_right =
+            is_right && self.owner_code.as_ref().is_none_or(|code| secrets.take_owner_code(code));
+        let password = self.hash.as_ref().filter(|_| is_right);
+        Proof {
+            is_right,
+            hash: password.map(|password| secrets.hash(password)),
+            random: secrets.random(),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The password and the code are right, if there was one to be.
+    pub is_right: bool,
+    /// The hash of the new password.
+    pub hash: Option<Box<str>>,
+    pub random: [u8; SECRET_BYTES],
+}
+
+#[derive(Debug)]
+struct Asked {
+    ticket: Ticket,
+    is_slow: bool,
+    proof: Option<Proof>,
+}
+
+/// Who waits for what.
+#[derive(Default)]
+pub struct Proofs {
+    asked: BTreeMap<ClientId, Asked>,
+    jobs: Vec<Job>,
+    tickets: u64,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proof").field("is_right", &self.is_right).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Proofs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proofs").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+impl Proofs {
+    /// Has something done for a client, and says what it waits for.
+    pub fn ask(&mut self, client: ClientId, work: Work, secrets: Arc<dyn Secrets>) -> Ticket {
+        let ticket = Ticket(FIRST_TICKET + self.tickets);
+        self.tickets += 1;
+        let is_slow = work.is_slow();
+        let lane = if is_slow { Lane::Passwords } else { Lane::Reading };
+        let run = Box::new(move || Box::new(work.run(&*secrets)) as Answer);
+        self.jobs.push(Job { ticket, lane, run });
+        self.asked.insert(client, Asked { ticket, is_slow, proof: None });
+        ticket
+    }
+
+    /// What a client waits for.
+    pub fn waits(&self, client: ClientId) -> Option<Ticket> {
+        let asked = self.asked.get(&client)?;
+        asked.proof.is_none().then_some(asked.ticket)
+    }
+
+    pub fn has(&self, client: ClientId) -> bool {
+        self.asked.get(&client).is_some_and(|asked| asked.proof.is_some())
+    }
+
+    /// Whether as many wait for their passwords as may.
+    pub fn is_busy(&self) -> bool {
+        let slow = self.asked.values().filter(|asked| asked.is_slow && asked.proof.is_none());
+        slow.count() >= PENDING_MAX
+    }
+
+    pub fn take(&mut self, client: ClientId) -> Option<Proof> {
+        self.asked.remove(&client)?.proof
+    }
+
+    /// The client has done what it asked for, or has gone.
+    pub fn forget(&mut self, client: ClientId) {
+        if !self.asked.is_empty() {
+            self.asked.remove(&client);
+        }
+    }
+
+    pub fn take_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs)
+    }
+
+    /// Takes in what came of it, if this is one of its tickets. Who asked may have gone.
+    pub fn complete(&mut self, ticket: Ticket, answer: Answer) -> Result<(), Answer> {
+        let proof = answer.downcast::<Proof>()?;
+        if let Some(asked) = self.asked.values_mut().find(|asked| asked.ticket == ticket) {
+            asked.proof = Some(*proof);
+        }
+        Ok(())
+    }
+
+    /// Nobody is here any more. Tickets go on.
+    pub fn clear(&mut self) {
+        *self = Proofs { tickets: self.tickets, ..Proofs::default() };
+    }
+}
+
+/// How often passwords and codes may be tried: from one address, 20 times and once in two seconds
+/// after that; wrong ones for one account, 10 times and once in a minute.
+const ADDRESS_RATE: (u32, u64) = (20, 2);
+const ACCOUNT_RATE: (u32, u64) = (10, 60);
+
+/// Counts attempts.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    addresses: HashMap<IpAddr, TokenBucket>,
+    accounts: HashMap<UserId, TokenBucket>,
+}
+
+impl Attempts {
+    /// Whether one more may come from an address, for an account.
+    pub fn may_try(&mut self, ip: IpAddr, account: Option<UserId>, now_ms: u64) -> bool {
+        let full = account.and_then(|account| self.accounts.get(&account));
+        if full.is_some_and(|bucket| !bucket.has_token(slow(now_ms, ACCOUNT_RATE), &rate(ACCOUNT_RATE)))
+        {
+            return false;
+        }
+        let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
+        self.addresses.retain(|_, bucket| !bucket.is_full(now, &rate));
+        self.addresses.entry(ip).or_default().try_take(now, &rate).is_ok()
+    }
+
+    /// It was wrong.
+    pub fn note_wrong(&mut self, account: UserId, now_ms: u64) {
+        let (now, rate) = (slow(now_ms, ACCOUNT_RATE), rate(ACCOUNT_RATE));
+        self.accounts.retain(|_, bucket| !bucket.is_full(now, &rate));
+        self.accounts.entry(account).or_default().spend(1, now, &rate);
+    }
+}
+
+/// A clock in which one token a second is one in so many.
+fn slow(now_ms: u64, (_, seconds): (u32, u64)) -> u64 {
+    now_ms / seconds
+}
+
+fn rate((burst, _): (u32, u64)) -> Rate {
+    Rate::limited(burst, 1).expect("a burst and one a second are usable")
+}

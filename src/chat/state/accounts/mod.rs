@@ -1,0 +1,308 @@
+//! Accounts: users who are kept, what they are known by, and how others come to have one.
+//!
+//! An account is a user ([`super::users`]) that stays while it is not connected; this has the rest
+//! of it.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hashbrown::HashMap;
+use sha2::{Digest, Sha256};
+
+use crate::chat::ids::UserId;
+use crate::chat::name::{Name, NameForms};
+
+/// The digest of a code, a token or a cookie: these themselves are kept nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretHash(pub [u8; 32]);
+
+impl SecretHash {
+    pub fn of(secret: &str) -> SecretHash {
+        SecretHash(Sha256::digest(secret.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretHash({:02x}{:02x}..)", self.0[0], self.0[1])
+    }
+}
+
+/// What an account may do on the whole server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    #[default]
+    None,
+    Admin,
+    Owner,
+}
+
+impl Role {
+    const ALL: [Role; 3] = [Role::None, Role::Admin, Role::Owner];
+
+    pub fn number(self) -> u8 {
+        match self {
+            Role::None => 0,
+            Role::Admin => 1,
+            Role::Owner => 2,
+        }
+    }
+
+    /// One that is not known may do nothing.
+    pub fn of_number(number: u8) -> Role {
+        Role::ALL.into_iter().find(|role| role.number() == number).unwrap_or_default()
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::None => "member",
+            Role::Admin => "admin",
+            Role::Owner => "owner",
+        }
+    }
+
+    pub fn parse(typed: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str().eq_ignore_ascii_case(typed))
+    }
+}
+
+/// What an account is, besides being a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The hash of its password, as a PHC string.
+    pub password: Option<Box<str>>,
+    pub role: Role,
+    pub created_ms: u64,
+    /// In the order in which they were made.
+    keys: Vec<AccessKey>,
+}
+
+impl Account {
+    pub(in crate::chat) fn new(
+        password: Option<Box<str>>,
+        role: Role,
+        created_ms: u64,
+        keys: Vec<AccessKey>,
+    ) -> Account {
+        Account { password, role, created_ms, keys }
+    }
+
+    pub fn keys(&self) -> &[AccessKey] {
+        &self.keys
+    }
+
+    pub fn key(&self, id: u32) -> Option<&AccessKey> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The id of the key that is made next.
+    pub fn next_key(&self) -> u32 {
+        self.keys.last().map_or(1, |key| key.id + 1)
+    }
+}
+
+/// What a browser or a program is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Counts the keys of an account.
+    pub id: u32,
+    pub hash: SecretHash,
+    /// A program's token, or else a browser's cookie.
+    pub is_token: bool,
+    pub label: Box<str>,
+    pub created_ms: u64,
+}
+
+/// A code that lets somebody have an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    pub hash: SecretHash,
+    pub by: UserId,
+    /// How often it can still be used; `None`: any number of times.
+    pub uses: Option<u32>,
+    /// When it ends, if it does.
+    pub until_ms: Option<u64>,
+}
+
+impl Invitation {
+    pub fn is_good(&self, unix_ms: u64) -> bool {
+        self.uses != Some(0) && self.until_ms.is_none_or(|until| unix_ms < until)
+    }
+}
+
+/// A name that an account has had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    pub name: Name,
+    pub account: UserId,
+    pub until_ms: u64,
+}
+
+/// All accounts.
+///
+/// Invariant: `by_hash` has the hash of every key of every account, and of nothing else.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    accounts: BTreeMap<UserId, Account>,
+    by_hash: HashMap<SecretHash, (UserId, u32)>,
+    invitations: BTreeMap<u64, Invitation>,
+    next_invitation: u64,
+    /// By key.
+    reserved: BTreeMap<Box<str>, Reserved>,
+}
+
+/// Equal if the same is kept; the rest follows from that.
+impl PartialEq for Accounts {
+    fn eq(&self, other: &Accounts) -> bool {
+        let Accounts { accounts, by_hash: _, invitations, next_invitation, reserved } = self;
+        *accounts == other.accounts
+            && *invitations == other.invitations
+            && (*next_invitation).max(1) == other.next_invitation()
+            && *reserved == other.reserved
+    }
+}
+
+impl Accounts {
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// In ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = (UserId, &Account)> {
+        self.accounts.iter().map(|(&user, account)| (user, account))
+    }
+
+    pub fn get(&self, user: UserId) -> Option<&Account> {
+        self.accounts.get(&user)
+    }
+
+    /// Whether this user is kept. Asked for each client: most servers have fewer accounts than
+    /// guests, and many have none.
+    pub fn contains(&self, user: UserId) -> bool {
+        !self.accounts.is_empty() && self.accounts.contains_key(&user)
+    }
+
+    pub fn role(&self, user: UserId) -> Role {
+        self.get(user).map_or(Role::None, |account| account.role)
+    }
+
+    pub fn has_owner(&self) -> bool {
+        self.accounts.values().any(|account| account.role == Role::Owner)
+    }
+
+    /// Whose key this is, and which.
+    pub fn find_key(&self, hash: SecretHash) -> Option<(UserId, u32)> {
+        self.by_hash.get(&hash).copied()
+    }
+
+    /// The id of the invitation that is made next.
+    pub fn next_invitation(&self) -> u64 {
+        self.next_invitation.max(1)
+    }
+
+    /// In the order in which they were made.
+    pub fn invitations(&self) -> impl Iterator<Item = (u64, &Invitation)> {
+        self.invitations.iter().map(|(&id, invitation)| (id, invitation))
+    }
+
+    pub fn invitation(&self, id: u64) -> Option<&Invitation> {
+        self.invitations.get(&id)
+    }
+
+    /// The invitation that has this code, if it can be used at this time.
+    pub fn find_invitation(&self, hash: SecretHash, unix_ms: u64) -> Option<u64> {
+        let mut all = self.invitations();
+        all.find(|(_, one)| one.hash == hash && one.is_good(unix_ms)).map(|(id, _)| id)
+    }
+
+    /// The names that accounts have had and nobody else can have now.
+    pub fn reserved(&self) -> impl Iterator<Item = &Reserved> {
+        self.reserved.values()
+    }
+
+    /// A reserved name that this one could be taken for, unless it is reserved for this user.
+    pub fn find_reserved(&self, name: &Name, user: UserId, unix_ms: u64) -> Option<&Reserved> {
+        let holds = |one: &&Reserved| one.account != user && unix_ms < one.until_ms;
+        let mut held = self.reserved.values().filter(holds);
+        held.find(|one| one.name.is_confusable_with(name))
+    }
+
+    // ---- Changes ----
+
+    pub(super) fn make(&mut self, user: UserId, account: Account) {
+        for key in &account.keys {
+            self.by_hash.insert(key.hash, (user, key.id));
+        }
+        self.accounts.insert(user, account);
+    }
+
+    pub(super) fn end(&mut self, user: UserId) {
+        if let Some(account) = self.accounts.remove(&user) {
+            account.keys.iter().for_each(|key| drop(self.by_hash.remove(&key.hash)));
+            self.invitations.retain(|_, invitation| invitation.by != user);
+        }
+    }
+
+    pub(super) fn set_password(&mut self, user: UserId, password: Box<str>) {
+        if let Some(account) = self.accounts.get_mut(&user) {
+            account.password = Some(password);
+        }
+    }
+
+    pub(super) fn set_role(&mut self, user: UserId, role: Role) {
+        if let Some(account) = self.accounts.get_mut(&user) {
+            account.role = role;
+        }
+    }
+
+    pub(super) fn add_key(&mut self, user: UserId, key: AccessKey) {
+        if let Some(account) = self.accounts.get_mut(&user) {
+            self.by_hash.insert(key.hash, (user, key.id));
+            account.keys.push(key);
+        }
+    }
+
+    pub(super) fn end_key(&mut self, user: UserId, id: u32) {
+        let Some(account) = self.accounts.get_mut(&user) else { return };
+        if let Some(at) = account.keys.iter().position(|key| key.id == id) {
+            let key = account.keys.remove(at);
+            self.by_hash.remove(&key.hash);
+        }
+    }
+
+    pub(super) fn invite(&mut self, id: u64, invitation: Invitation) {
+        self.next_invitation = self.next_invitation().max(id + 1);
+        self.invitations.insert(id, invitation);
+    }
+
+    /// An invitation was used once.
+    pub(super) fn use_invitation(&mut self, id: u64) {
+        let Some(invitation) = self.invitations.get_mut(&id) else { return };
+        if let Some(uses) = &mut invitation.uses {
+            *uses = uses.saturating_sub(1);
+            if *uses == 0 {
+                self.invitations.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn end_invitation(&mut self, id: u64) {
+        self.invitations.remove(&id);
+    }
+
+    pub(super) fn reserve(&mut self, reserved: Reserved) {
+        self.reserved.insert(reserved.name.key().into(), reserved);
+    }
+
+    pub(super) fn release(&mut self, key: &str) {
+        self.reserved.remove(key);
+    }
+
+    /// The invitation that is made next has at least this id.
+    pub(super) fn continue_invitations(&mut self, next: u64) {
+        self.next_invitation = self.next_invitation().max(next);
+    }
+}
