@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::RoomName;
-use chat_server::config::{Config, Exit, Mode, Tool};
+use chat_server::config::{Config, Exit, Mode, PAGE_URL, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::net::listening::Inherited;
+use chat_server::net::listening::{Bound, Inherited};
+use chat_server::net::secrets::owner_code::OwnerCode;
 use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -19,6 +20,7 @@ use chat_server::service::echo::Echo;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
 use chat_server::store::sqlite::{SqliteStore, new_epoch};
+use chat_server::wire::http::public_url::PublicUrl;
 use log::{error, info, warn};
 
 /// The address cannot be listened on, or the history cannot be had.
@@ -56,8 +58,8 @@ fn main() -> ExitCode {
     };
     let code = match config.mode {
         Mode::Chat => chat(&config, net, inherited),
-        Mode::Echo => serve(net, inherited, |_| Echo),
-        Mode::Broadcast => serve(net, inherited, Broadcast::new),
+        Mode::Echo => serve(net, inherited, |_| Echo, |_, _| {}),
+        Mode::Broadcast => serve(net, inherited, Broadcast::new, |_, _| {}),
     };
     log::logger().flush();
     code
@@ -76,7 +78,11 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
-            return serve(net, inherited, |_| Chat::new(config.chat(new_epoch())));
+            let code = OwnerCode::in_memory();
+            let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch()));
+            return serve(net, inherited, chat, |chat, bound| {
+                print_owner_link(&code, &config.page_url(bound), chat.has_owner());
+            });
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
@@ -87,8 +93,11 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
     let settings = config.chat(new_epoch());
+    let owner_code = OwnerCode::in_directory(&directory);
     let chat = |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded);
-    let code = serve(net, inherited, chat);
+    let code = serve(net, inherited, chat, |chat, bound| {
+        print_owner_link(&owner_code, &config.page_url(bound), chat.has_owner());
+    });
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
         Err(error) => {
@@ -98,10 +107,29 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     }
 }
 
+/// Tells who can read the log how to own the server, while nobody does.
+fn print_owner_link(code: &OwnerCode, page_url: &str, has_owner: bool) {
+    if has_owner {
+        return;
+    }
+    match owner_link(code, page_url) {
+        Ok(link) => info!("nobody owns this server: whoever opens {link} within 30 minutes will"),
+        Err(error) => warn!("nobody owns this server, and no link can be made for that: {error}"),
+    }
+}
+
+/// The page shows the code in it to the server. What follows # reaches no proxy and no log of one.
+fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
+    Ok(format!("{page_url}#setup={}", code.make()?))
+}
+
 /// Does what is asked with a history, and says what was done.
 fn look_after(tool: &Tool) -> ExitCode {
     let data = match Place::find(tool.data().directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
+        Ok(Place::Memory) if matches!(tool, Tool::Owner { .. }) => {
+            return complain(EXIT_USAGE, "with --data none, only the server's log has the link");
+        }
         Ok(Place::Memory) => return complain(EXIT_USAGE, "--data none has no history"),
         Err(error) => return complain(EXIT_USAGE, error),
     };
@@ -110,6 +138,11 @@ fn look_after(tool: &Tool) -> ExitCode {
         Tool::Restore { file, force, .. } => tools::restore(&data, file, *force),
         Tool::Check { .. } => tools::check(&data),
         Tool::Export { room, format, .. } => return export(&data, room, *format),
+        Tool::Owner { public_url, .. } => {
+            let url = public_url.as_ref().map_or(PAGE_URL.to_owned(), PublicUrl::to_string);
+            let link = owner_link(&OwnerCode::in_directory(&data), &url);
+            link.map_err(|error| ToolError::File { file: data, error })
+        }
     };
     match done {
         Ok(line) => {
@@ -141,12 +174,15 @@ fn serve<A: Service>(
     net: NetSettings,
     inherited: Inherited,
     service: impl FnOnce(&mut Delivery) -> A,
+    begin: impl FnOnce(&A, &[Bound]),
 ) -> ExitCode {
     let mut event_loop = match EventLoop::bind(net, inherited, service) {
         Ok(event_loop) => event_loop,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    stdout::announce(&event_loop.bound());
+    let bound = event_loop.bound();
+    stdout::announce(&bound);
+    begin(event_loop.service(), &bound);
     let ended = event_loop.run();
     // Lines that were left out are reported before the last line.
     log::logger().flush();

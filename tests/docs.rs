@@ -94,8 +94,8 @@ fn the_readme_is_short() {
 
 // ---- Flags ----
 
-/// The commands that look after a history.
-const TOOLS: [&str; 4] = ["backup", "restore", "check", "export"];
+/// The commands that look after a history, and after who owns it.
+const TOOLS: [&str; 5] = ["backup", "restore", "check", "export", "owner"];
 
 /// The flags of `--help` and their defaults.
 fn flags_of_help() -> BTreeMap<String, Option<String>> {

@@ -12,6 +12,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_server::net::secrets::owner_code::OwnerCode;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::termios::{FlowArg, tcflow};
 
@@ -112,6 +113,8 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["check", "--force"], "--force"),
         (&["check", "--data", "none"], "--data none"),
         (&["export", "#a", "--format", "pdf"], "pdf"),
+        (&["owner", "--data", "none"], "only the server's log has the link"),
+        (&["owner", "--public-url", "chat.example.com"], "https://chat.example.com/"),
         (&["export", "#", "--data", "/nowhere"], "name"),
         (&["help"], "help"),
         (&["--mode", "chat", "check"], "check"),
@@ -321,6 +324,35 @@ fn a_history_is_looked_after_by_commands() {
     let done = run(&mut tool(&["restore", backup, "--force"]));
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(text(&done.stdout).ends_with("history.before-restore-1.db\n"));
+}
+
+#[test]
+fn a_link_for_the_owner_is_made_in_the_shell() {
+    let scratch = Scratch::new("owner");
+    let owner = |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("owner").args(arguments).env("CHAT_DATA", &scratch.0);
+        command
+    };
+    let link = |arguments: &[&str], url: &str| {
+        let done = run(&mut owner(arguments));
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let line = text(&done.stdout);
+        let code = line.strip_prefix(url).and_then(|rest| rest.strip_prefix("#setup="));
+        let code =
+            code.and_then(|rest| rest.strip_suffix('\n')).expect("a link, alone on its line");
+        assert_eq!((code.len(), code.matches('-').count()), (14, 2), "{code}");
+        code.to_owned()
+    };
+    assert_complaint(&mut owner(&[]), 1, "owner: No such file");
+    std::fs::create_dir_all(&scratch.0).expect("a directory");
+    let first = link(&[], "http://127.0.0.1:8080/");
+    let url = "https://chat.example.com/chat/";
+    let second = link(&["--public-url", url], url);
+    assert_ne!(first, second);
+    let code = OwnerCode::in_directory(&scratch.0);
+    assert!(!code.take(&first), "the second has taken its place");
+    assert!(code.take(&second) && !code.take(&second));
 }
 
 #[test]

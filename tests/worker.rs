@@ -18,7 +18,8 @@ use chat_server::service::{Answer, Hello, Incoming, Job, Lane, Outcome, Service}
 use common::Client;
 use event_loop::Running;
 
-/// Answers each line with itself, those that begin with `slow` after a job that waits for the gate.
+/// Answers each line with itself, those that begin with `slow` after a job that waits for the gate,
+/// and those that begin with `page` after one that another thread does at once.
 struct SlowEcho {
     gate: Arc<Mutex<Receiver<()>>>,
     next: u64,
@@ -41,11 +42,16 @@ impl SlowEcho {
     fn start(&mut self, client: ClientId, line: String) -> Ticket {
         self.next += 1;
         let (ticket, gate) = (Ticket(self.next), Arc::clone(&self.gate));
+        let lane = if line.starts_with("page") { Lane::Reading } else { Lane::Passwords };
         let run = move || -> Answer {
+            if lane == Lane::Reading {
+                let thread = std::thread::current();
+                return Box::new(format!("{line} by {}", thread.name().unwrap_or_default()));
+            }
             let opened = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
             Box::new(format!("{} {line}", if opened.is_ok() { "done" } else { "given up" }))
         };
-        self.jobs.push(Job { ticket, lane: Lane::Reading, run: Box::new(run) });
+        self.jobs.push(Job { ticket, lane, run: Box::new(run) });
         self.asked.insert(client, ticket);
         ticket
     }
@@ -56,7 +62,7 @@ impl Service for SlowEcho {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let line = String::from_utf8_lossy(message.bytes).into_owned();
-        let answer = match line.starts_with("slow") {
+        let answer = match line.starts_with("slow") || line.starts_with("page") {
             false => line,
             true => {
                 let asked = self.asked.get(&client).copied();
@@ -124,6 +130,28 @@ fn a_client_waits_for_its_job_and_the_others_do_not() {
     server.open_gate(2);
     slow.expect(b"done slow two\ndone slow three\nfourth\n");
     drop((slow, other));
+    assert_eq!(server.server.stop(), Ended::Drained);
+}
+
+/// A page of history never waits for the hash of a password, also when many log in.
+#[test]
+fn what_takes_long_by_nature_holds_up_nothing_else() {
+    let server = Working::start(Duration::from_secs(5));
+    let mut slow: Vec<Client> = (0..20).map(|_| server.server.connect()).collect();
+    for client in &mut slow {
+        client.send(b"before\nslow\n");
+        client.expect(b"before\n");
+    }
+    let mut reader = server.server.connect();
+    for _ in 0..10 {
+        reader.send(b"page\n");
+        reader.expect(b"page by worker\n");
+    }
+    server.open_gate(slow.len());
+    for client in &mut slow {
+        client.expect(b"done slow\n");
+    }
+    drop((slow, reader));
     assert_eq!(server.server.stop(), Ended::Drained);
 }
 

@@ -1,5 +1,7 @@
 //! How the chat behaves: every limit with its unit.
 
+use clap::ValueEnum;
+
 use crate::chat::presence::PresenceLimits;
 use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
@@ -43,6 +45,16 @@ pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 /// How long a request waits for a store that is behind, before it is refused.
 pub const STORE_PATIENCE_MS: Millis = 5_000;
 
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Those who are invited.
+    #[default]
+    Invited,
+    /// Everybody.
+    Open,
+}
+
 /// How the chat behaves.
 #[derive(Clone, Debug)]
 pub struct ChatSettings {
@@ -68,6 +80,10 @@ pub struct ChatSettings {
     pub answer_bytes_max: usize,
     /// [`DIRECT_PATIENCE_MS`].
     pub direct_patience_ms: Millis,
+    /// `--guests`: whether people who have no account may take part.
+    pub guests: bool,
+    /// `--registration`.
+    pub registration: Registration,
     /// `--public-url`.
     pub public_url: Option<String>,
     /// Tells one run of the server from another: message ids start over with it. With a store, that

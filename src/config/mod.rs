@@ -1,7 +1,9 @@
 //! Flags and their environment variables, and what each layer is handed of them.
 
+mod people;
 mod tools;
 
+pub use people::{PAGE_URL, People};
 pub use tools::{Data, Tool};
 
 use std::ffi::OsString;
@@ -163,6 +165,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub tls: Tls,
+
+    #[command(flatten)]
+    pub people: People,
 
     #[command(flatten)]
     pub data: Data,
@@ -385,6 +390,8 @@ impl Config {
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             direct_patience_ms: DIRECT_PATIENCE_MS,
+            guests: self.people.guests,
+            registration: self.people.registration,
             public_url: self.public_url.as_ref().map(PublicUrl::to_string),
             epoch,
         }

@@ -1,4 +1,4 @@
-//! Subcommands: what is done with the history instead of serving.
+//! Subcommands: what is done with the history instead of serving, and with who owns it.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::store::sqlite::tools::Format;
+use crate::wire::http::public_url::PublicUrl;
 
 /// Where history is.
 #[derive(Clone, Debug, Args)]
@@ -51,6 +52,15 @@ pub enum Tool {
         #[command(flatten)]
         data: Data,
     },
+    /// Prints a link that makes an owner of whoever opens it: once, within 30 minutes, while the
+    /// server runs. It takes the place of the last one.
+    Owner {
+        /// The URL at which people find the page, unless it is http://127.0.0.1:8080/.
+        #[arg(long, value_name = "URL", env = "CHAT_PUBLIC_URL", hide_env_values = true)]
+        public_url: Option<PublicUrl>,
+        #[command(flatten)]
+        data: Data,
+    },
 }
 
 impl Tool {
@@ -59,7 +69,8 @@ impl Tool {
             Tool::Backup { data, .. }
             | Tool::Restore { data, .. }
             | Tool::Check { data }
-            | Tool::Export { data, .. } => data,
+            | Tool::Export { data, .. }
+            | Tool::Owner { data, .. } => data,
         }
     }
 }

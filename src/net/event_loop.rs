@@ -27,7 +27,7 @@ use crate::net::trim::{self, Resident, TrimTimer};
 use crate::net::worker::{self, Worker};
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
-use crate::service::Service;
+use crate::service::{Lane, Service};
 
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
@@ -68,7 +68,8 @@ pub struct EventLoop<A> {
     listener: Listener,
     server: Server<MaybeTls, A>,
     certificate: Option<Certificate>,
-    worker: Worker,
+    reading: Worker,
+    passwords: Worker,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
     resident: Resident,
@@ -147,7 +148,8 @@ impl<A: Service> EventLoop<A> {
             listener,
             server,
             certificate,
-            worker: Worker::new(waker),
+            reading: Worker::new(Arc::clone(&waker), Lane::Reading),
+            passwords: Worker::new(waker, Lane::Passwords),
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
             resident: Resident::open(),
@@ -161,6 +163,11 @@ impl<A: Service> EventLoop<A> {
     /// Where is really listened.
     pub fn bound(&self) -> Vec<Bound> {
         self.listener.bound().cloned().collect()
+    }
+
+    /// The service that clients talk to.
+    pub fn service(&self) -> &A {
+        self.server.service()
     }
 
     /// Serves until a signal ends it.
@@ -200,11 +207,13 @@ impl<A: Service> EventLoop<A> {
             return Ok(Some(Ended::Cut(self.server.len())));
         }
         self.trim_when_idle(events, now);
-        // 2. Accept connections, and take what the worker has done. What the store has done is
+        // 2. Accept connections, and take what the workers have done. What the store has done is
         // taken at the start of 3.
         let has_accepted = self.listener.accept(&mut self.server, &mut self.metrics, now);
-        while let Some((ticket, answer)) = self.worker.take_done() {
-            self.server.completed(ticket, answer, now);
+        for worker in [&mut self.reading, &mut self.passwords] {
+            while let Some((ticket, answer)) = worker.take_done() {
+                self.server.completed(ticket, answer, now);
+            }
         }
         // 3. Receive, 4. tick, 5. keep.
         let mut reading = WorkBudget::new(match has_accepted {
@@ -261,7 +270,7 @@ impl<A: Service> EventLoop<A> {
             match event.token() {
                 LISTENER => self.listener.set_ready(),
                 SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
-                // The worker's and the store's answers are taken in every turn.
+                // The workers' and the store's answers are taken in every turn.
                 WAKER => {}
                 // So are deadlines.
                 ALARM => self.alarm.rang(),
@@ -324,12 +333,16 @@ impl<A: Service> EventLoop<A> {
         self.resident.bytes().saturating_sub(self.server.held_bytes())
     }
 
-    /// Gives the service's slow work to the worker: at the end of a turn, so that all jobs asked
+    /// Gives the service's slow work to the workers: at the end of a turn, so that all jobs asked
     /// for in it are included.
     fn start_jobs(&mut self, now: Now) {
         for job in self.server.take_jobs() {
             self.metrics.jobs += 1;
-            if let Err(job) = self.worker.start(job) {
+            let worker = match job.lane {
+                Lane::Reading => &mut self.reading,
+                Lane::Passwords => &mut self.passwords,
+            };
+            if let Err(job) = worker.start(job) {
                 self.server.completed(job.ticket, (job.run)(), now);
             }
         }

@@ -11,6 +11,7 @@ pub mod logging;
 mod machine;
 pub mod metrics;
 mod rejection;
+pub mod secrets;
 mod signals;
 pub mod stdout;
 pub mod stream;

@@ -1,7 +1,7 @@
-//! One thread for slow work.
+//! Threads for slow work, one for each lane.
 //!
-//! Jobs go out through one channel; answers come back through another and wake the event loop. The
-//! thread is started with the first job, and nothing waits for its end: a process that stops leaves
+//! Jobs go out through one channel; answers come back through another and wake the event loop. A
+//! thread is started with its first job, and nothing waits for its end: a process that stops leaves
 //! a running job behind. The queue has no bound of its own: a client that waits for a ticket is not
 //! read from, so there are as many jobs as the services ask for.
 
@@ -16,7 +16,7 @@ use log::{error, warn};
 use mio::Waker;
 
 use crate::ids::Ticket;
-use crate::service::{Answer, Job};
+use crate::service::{Answer, Job, Lane};
 
 /// The event loop's side of it.
 ///
@@ -26,6 +26,7 @@ use crate::service::{Answer, Job};
 pub struct Worker {
     /// A poll has one waker: others have it, too.
     waker: Arc<Waker>,
+    lane: Lane,
     thread: Option<Thread>,
     pending: usize,
 }
@@ -45,8 +46,8 @@ struct Done {
 
 impl Worker {
     /// A worker that wakes the event loop with this when a job is done.
-    pub fn new(waker: Arc<Waker>) -> Worker {
-        Worker { waker, thread: None, pending: 0 }
+    pub fn new(waker: Arc<Waker>, lane: Lane) -> Worker {
+        Worker { waker, lane, thread: None, pending: 0 }
     }
 
     /// Has a job done.
@@ -54,7 +55,7 @@ impl Worker {
     /// # Errors
     /// The job, if there can be no thread for it.
     pub fn start(&mut self, job: Job) -> Result<(), Job> {
-        let spawn = || Thread::spawn(Arc::clone(&self.waker));
+        let spawn = || Thread::spawn(Arc::clone(&self.waker), self.lane);
         let thread = match self.thread.take().map_or_else(spawn, Ok) {
             Ok(thread) => self.thread.insert(thread),
             Err(error) => {
@@ -86,10 +87,13 @@ impl Worker {
 }
 
 impl Thread {
-    fn spawn(waker: Arc<Waker>) -> io::Result<Thread> {
+    fn spawn(waker: Arc<Waker>, lane: Lane) -> io::Result<Thread> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (answers, done) = mpsc::channel();
         let run = move || {
+            if lane == Lane::Passwords {
+                give_way();
+            }
             for Job { ticket, run, .. } in queue {
                 // Nothing of a job that has panicked is used again but the panic itself.
                 let result = panic::catch_unwind(AssertUnwindSafe(run));
@@ -99,10 +103,29 @@ impl Thread {
                 wake(&waker);
             }
         };
-        thread::Builder::new().name("worker".to_owned()).spawn(run)?;
+        let name = match lane {
+            Lane::Reading => "worker",
+            Lane::Passwords => "passwords",
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Thread { jobs, done })
     }
 }
+
+/// This thread comes after the others where there are more of them than processors: those who talk
+/// do not wait for those who log in.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    /// nice(1)'s own.
+    const NICENESS: i32 = 10;
+    // Of this thread alone, which is what a process is to this call (setpriority(2), BUGS).
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        warn!("passwords are checked with the priority of everything else: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 /// Makes the event loop begin a turn.
 pub fn wake(waker: &Waker) {
@@ -118,14 +141,13 @@ mod tests {
     use mio::{Events, Poll, Token};
 
     use super::*;
-    use crate::service::Lane;
 
     const WAKER: Token = Token(7);
 
     fn worker() -> (Poll, Worker) {
         let poll = Poll::new().expect("a poll");
         let waker = Waker::new(poll.registry(), WAKER).expect("a waker");
-        (poll, Worker::new(Arc::new(waker)))
+        (poll, Worker::new(Arc::new(waker), Lane::Reading))
     }
 
     fn job(ticket: u64, run: impl FnOnce() -> u64 + Send + 'static) -> Job {

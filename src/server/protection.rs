@@ -43,7 +43,8 @@ pub enum Plain {
 }
 
 impl Plain {
-    pub(super) fn admits(self, ip: IpAddr) -> bool {
+    /// Whether somebody from there may.
+    pub fn admits(self, ip: IpAddr) -> bool {
         match self {
             Plain::Any => true,
             Plain::Local => is_local(ip),

@@ -1,7 +1,7 @@
 //! The limits of a run: small, so that every one of them is met.
 
 use chat_server::chat::presence::PresenceLimits;
-use chat_server::chat::settings::ChatSettings;
+use chat_server::chat::settings::{ChatSettings, Registration};
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
 use chat_server::delivery::limits::DeliveryLimits;
@@ -101,6 +101,8 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         answer_bytes_max: pick(rng, 100..2000, 256 * 1024),
         // Not drawn by itself either.
         direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
+        guests: true,
+        registration: Registration::default(),
         public_url: None,
         epoch: "now".to_owned(),
     };

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::presence::PresenceLimits;
-use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS};
+use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS, Registration};
 use crate::chat::state::{history, rooms};
 use crate::clock::Now;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
@@ -105,6 +105,8 @@ pub fn settings() -> ChatSettings {
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
         direct_patience_ms: DIRECT_PATIENCE_MS,
+        guests: true,
+        registration: Registration::default(),
         public_url: None,
         epoch: "e1".to_owned(),
     }

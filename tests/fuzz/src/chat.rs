@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use chat_server::chat::Chat;
 use chat_server::chat::presence::PresenceLimits;
-use chat_server::chat::settings::ChatSettings;
+use chat_server::chat::settings::{ChatSettings, Registration};
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
 use chat_server::clock::Now;
@@ -140,6 +140,8 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: 300 + 4 * usize::from(settings[2]),
         direct_patience_ms: 200,
+        guests: true,
+        registration: Registration::default(),
         public_url: None,
         epoch: "now".to_owned(),
     }
