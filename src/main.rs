@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_server::chat::Chat;
@@ -12,6 +13,7 @@ use chat_server::config::{Config, Exit, Mode, PAGE_URL, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
+use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
 use chat_server::net::{logging, stdout};
 use chat_server::service::Service;
@@ -79,7 +81,8 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
             let code = OwnerCode::in_memory();
-            let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch()));
+            let secrets = Arc::new(SystemSecrets::new(code.clone()));
+            let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(secrets);
             return serve(net, inherited, chat, |chat, bound| {
                 print_owner_link(&code, &config.page_url(bound), chat.has_owner());
             });
@@ -94,7 +97,10 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     let closer = store.closer();
     let settings = config.chat(new_epoch());
     let owner_code = OwnerCode::in_directory(&directory);
-    let chat = |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded);
+    let secrets = Arc::new(SystemSecrets::new(owner_code.clone()));
+    let chat = |_: &mut Delivery| {
+        Chat::with_store(settings, Box::new(store), loaded).with_secrets(secrets)
+    };
     let code = serve(net, inherited, chat, |chat, bound| {
         print_owner_link(&owner_code, &config.page_url(bound), chat.has_owner());
     });

@@ -137,9 +137,13 @@ impl Chat {
     fn follow(&mut self, cx: &mut Context<'_>, room: RoomId, is_coming: bool) {
         let channel = self.channel_for(room, cx.out);
         let others = self.other_devices(cx);
+        // One that is about to be logged in is a guest yet.
+        let is_own = self.sessions.get(cx.client).is_some_and(|session| session.user == cx.user);
         if is_coming {
-            cx.out.join(channel, cx.client);
-            self.sessions.talk_in(cx.client, Some(channel));
+            if is_own {
+                cx.out.join(channel, cx.client);
+                self.sessions.talk_in(cx.client, Some(channel));
+            }
             for client in others {
                 cx.out.join(channel, client);
                 if self.sessions.get(client).is_some_and(|session| session.current.is_none()) {
@@ -148,7 +152,7 @@ impl Chat {
             }
             return;
         }
-        for client in others.into_iter().chain([cx.client]) {
+        for client in others.into_iter().chain(is_own.then_some(cx.client)) {
             cx.out.leave(channel, client);
             let current = self.sessions.get(client).and_then(|session| session.current);
             if current == Some(channel) {

@@ -55,7 +55,7 @@ use logins::Logins;
 use name::RoomName;
 use presence::PresenceSums;
 use questions::Questions;
-use record::{Cached, Journal, Presence, Record};
+use record::{Cached, Journal, Record};
 use replays::Replays;
 use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
@@ -155,9 +155,8 @@ impl Chat {
         // nothing was said is there again when somebody asks for it.
         let people = loaded.people;
         let members: BTreeSet<u64> = people.members.iter().map(|&(room, _)| room).collect();
-        let is_kept = |room: &StoredRoom| {
-            room.first_id < room.next_id || members.contains(&room.room)
-        };
+        let is_kept =
+            |room: &StoredRoom| room.first_id < room.next_id || members.contains(&room.room);
         let rooms = loaded.rooms.into_iter().filter(is_kept);
         let mut others = self.settings.rooms.rooms_max;
         let rooms: Vec<_> = rooms

@@ -47,6 +47,7 @@ impl Work {
         let password = self.hash.as_ref().filter(|_| is_right);
         Proof {
             is_right,
+            had_code: self.owner_code.is_some(),
             hash: password.map(|password| secrets.hash(password)),
             random: secrets.random(),
         }
@@ -58,6 +59,8 @@ impl Work {
 pub struct Proof {
     /// The password and the code are right, if there was one to be.
     pub is_right: bool,
+    /// There was a code.
+    pub had_code: bool,
     /// The hash of the new password.
     pub hash: Option<Box<str>>,
     pub random: [u8; SECRET_BYTES],
@@ -165,8 +168,9 @@ impl Attempts {
     /// Whether one more may come from an address, for an account.
     pub fn may_try(&mut self, ip: IpAddr, account: Option<UserId>, now_ms: u64) -> bool {
         let full = account.and_then(|account| self.accounts.get(&account));
-        if full.is_some_and(|bucket| !bucket.has_token(slow(now_ms, ACCOUNT_RATE), &rate(ACCOUNT_RATE)))
-        {
+        if full.is_some_and(|bucket| {
+            !bucket.has_token(slow(now_ms, ACCOUNT_RATE), &rate(ACCOUNT_RATE))
+        }) {
             return false;
         }
         let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));

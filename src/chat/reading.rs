@@ -45,8 +45,8 @@ impl Chat {
         if let Some(wait) = self.find_out(cx, request)? {
             return Ok(Some(wait));
         }
-        let records = request.records()
-            || request.changes_user() && self.state.accounts().contains(cx.user);
+        let records =
+            request.records() || request.changes_user() && self.state.accounts().contains(cx.user);
         let may_wait = records && !self.is_repeat(cx, request);
         match &mut self.keeping {
             Some(keeping) if may_wait => keeping.may_record(cx.client, cx.out),

@@ -6,6 +6,8 @@ use crate::chat::dialect::reply::{Reply, ServerLimits};
 use crate::chat::dialect::text::others;
 use crate::chat::name::{self, RoomName};
 use crate::chat::request::{Request, RequestError};
+use crate::chat::settings::Registration;
+use crate::chat::state::accounts::SecretHash;
 use crate::chat::{Chat, LOBBY, lobby};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
@@ -29,10 +31,30 @@ struct Coming {
 
 impl Chat {
     /// Gives a client a name and greets it, with what it has said of itself in its URL.
-    pub(in crate::chat) fn arrive(&mut self, cx: &mut Context<'_>, query: &Query) {
-        let named = self.take_first_name(cx, query.get("name"));
+    pub(in crate::chat) fn arrive(
+        &mut self,
+        cx: &mut Context<'_>,
+        query: &Query,
+        credential: Option<SecretHash>,
+    ) {
+        let found = credential.map(|hash| self.state.accounts().find_key(hash));
+        let named = match found {
+            Some(Some((account, key))) => {
+                self.sessions.attach(cx.client, account);
+                self.sessions.set_key(cx.client, key);
+                cx.user = account;
+                self.enter_channels(cx, None);
+                Ok(())
+            }
+            // What it shows is not known, or not any more: it can log in anew.
+            Some(None) => self.take_first_name(cx, None).and(Err(unknown_session())),
+            None => self.take_first_name(cx, query.get("name")),
+        };
         if cx.dialect() == Dialect::Json {
             self.welcome(cx);
+            if self.state.accounts().contains(cx.user) {
+                self.tell_rooms(cx, cx.client);
+            }
         }
         let room = query.get("room").map(Box::from);
         self.settle(cx, Coming { peer: cx.peer, room, refused: named.err() });
@@ -67,7 +89,9 @@ impl Chat {
         let join =
             |room: &str| Request::Join { room: room.to_owned().into(), resume: None, replay: None };
         let read = room.map_or(Ok(None), |room| self.find_out(cx, &join(room)));
+        let may_join = self.settings.guests || self.state.accounts().contains(cx.user);
         let settled = match (read, cx.dialect(), room) {
+            _ if !may_join => self.turn_away(cx),
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
                 self.arrivals.insert(cx.client, Arrival { ticket, coming });
                 self.arriving.entry(ticket).or_default().push(cx.client);
@@ -84,6 +108,15 @@ impl Chat {
         }
     }
 
+    /// Tells somebody who has no account that this takes one here.
+    fn turn_away(&self, cx: &mut Context<'_>) -> Done {
+        cx.notice(format_args!(
+            "* Welcome! This server is for people with an account: /login NAME, or /register CODE \
+             NAME with an invitation."
+        ));
+        Ok(())
+    }
+
     /// Greets a program. It joins rooms by itself, so that it can say where it was.
     fn welcome(&self, cx: &mut Context<'_>) {
         let Some(name) = self.name_of(cx.user) else { return };
@@ -98,8 +131,26 @@ impl Chat {
                 room_chars: name::ROOM_CLUSTERS_MAX,
                 rooms: self.settings.rooms_per_client_max,
             },
+            role: self.role_of(cx.user),
+            accounts: self.way_to_accounts(cx),
         };
         cx.reply(&welcome);
+    }
+
+    /// How one comes to an account, where passwords are taken.
+    fn way_to_accounts(&self, cx: &Context<'_>) -> Option<&'static str> {
+        let is_possible = self.logins.secrets.is_some() && self.sessions.is_private(cx.client);
+        is_possible.then_some(match self.settings.registration {
+            Registration::Invited => "invited",
+            Registration::Open => "open",
+        })
+    }
+
+    /// Tells a program in which rooms its account is.
+    pub(super) fn tell_rooms(&self, cx: &mut Context<'_>, client: ClientId) {
+        for id in self.state.rooms_of(cx.user).collect::<Vec<_>>() {
+            self.tell_joined(cx, id, &[client]);
+        }
     }
 
     /// Greets a person: one line, then what was said lately. `read`: whether its room could be.
@@ -117,4 +168,9 @@ impl Chat {
         self.replay(cx, entered?, None, None);
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
+}
+
+fn unknown_session() -> RequestError {
+    let message = "You are not logged in any more. Log in again.".to_owned();
+    RequestError::new("session_ended", message)
 }

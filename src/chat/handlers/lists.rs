@@ -13,6 +13,7 @@ use crate::chat::replays::{Extent, Replay};
 use crate::chat::request::{self, PAGE, RequestError, Resume};
 use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
+use crate::chat::state::users::User;
 use crate::chat::text::quote;
 
 /// Lines of one answer that count as one message more in flood control.
@@ -234,10 +235,28 @@ impl Chat {
         let total = room.member_count() as usize;
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
         let members = self.state.members(room.id).skip(skip).take(page_length(limit));
-        let members: Vec<&str> = members.map(|user| user.name.as_str()).collect();
+        let listed: Vec<&User> = members.collect();
+        let names = |is: &dyn Fn(&User) -> bool| {
+            let those = listed.iter().filter(|user| is(user));
+            those.map(|user| user.name.as_str()).collect::<Vec<&str>>()
+        };
+        let kept = self.state.accounts();
+        let accounts = names(&|user| kept.contains(user.id));
+        let offline =
+            names(&|user| kept.contains(user.id) && self.clients_of(user.id).next().is_none());
+        let members = names(&|_| true);
         let next = next(after, members.len(), total);
         let (room, reference) = (room.name.as_str(), cx.reference);
-        cx.reply(&Reply::Members { room, members, total, after, next, reference });
+        cx.reply(&Reply::Members {
+            room,
+            members,
+            accounts,
+            offline,
+            total,
+            after,
+            next,
+            reference,
+        });
         Ok(())
     }
 

@@ -128,9 +128,7 @@ impl Chat {
                 self.tell_account(cx);
                 Ok(())
             }
-            Request::Password { old, new } => {
-                self.set_password(cx, old.as_deref(), new.as_deref())
-            }
+            Request::Password { old, new } => self.set_password(cx, old.as_deref(), new.as_deref()),
             Request::Sessions => self.sessions(cx),
             Request::EndSession { id } => self.end_session(cx, id),
             Request::Token { label } => self.make_token(cx, &label),

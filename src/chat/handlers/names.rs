@@ -13,7 +13,8 @@ impl Chat {
     /// guest; the error says why.
     pub(super) fn take_first_name(&mut self, cx: &mut Context<'_>, wanted: Option<&str>) -> Done {
         let mut guests = self.state.guests();
-        let (name, refused) = match wanted.map(|wanted| self.free_name(wanted, None)) {
+        let (name, refused) = match wanted.map(|wanted| self.free_name(wanted, None, cx.unix_ms()))
+        {
             Some(Ok(name)) => (name, Ok(())),
             Some(Err(error)) => (self.guest_name(&mut guests), Err(error)),
             None => (self.guest_name(&mut guests), Ok(())),
@@ -35,10 +36,15 @@ impl Chat {
     }
 
     /// A name as somebody typed it, if nobody but `owner` has it, or one that looks like it.
-    fn free_name(&self, typed: &str, owner: Option<UserId>) -> Result<Name, RequestError> {
+    pub(super) fn free_name(
+        &self,
+        typed: &str,
+        owner: Option<UserId>,
+        unix_ms: u64,
+    ) -> Result<Name, RequestError> {
         let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.state.users().find_alike(&name, owner) {
-            None => return Ok(name),
+            None => return self.check_reserved(name, owner, unix_ms),
             Some(other) if other.name == name => {
                 format!("The name {name} is taken. Choose another one.")
             }
@@ -50,15 +56,39 @@ impl Chat {
         Err(RequestError::new("name_taken", message))
     }
 
+    /// A name that an account has had is nobody else's for a while.
+    fn check_reserved(
+        &self,
+        name: Name,
+        owner: Option<UserId>,
+        unix_ms: u64,
+    ) -> Result<Name, RequestError> {
+        let accounts = self.state.accounts();
+        let holds = accounts.find_reserved(&name, owner, unix_ms);
+        holds.map_or(Ok(name.clone()), |_| {
+            let message = format!(
+                "The name {name} was somebody's until a short while ago. Choose another one."
+            );
+            Err(RequestError::new("name_taken", message))
+        })
+    }
+
     pub(super) fn nick(&mut self, cx: &mut Context<'_>, typed: &str) -> Done {
-        let name = self.free_name(typed, Some(cx.user))?;
+        let name = self.free_name(typed, Some(cx.user), cx.unix_ms())?;
         let Some(old) = self.name_of(cx.user).cloned() else { return Ok(()) };
         if old.as_str() != name.as_str() {
             self.happen(cx, Presence::Renamed { name: name.clone() });
+            if self.state.accounts().contains(cx.user) {
+                self.release_names(cx);
+            }
         }
         let (from, to, time) = (old.as_str(), name.as_str(), cx.unix_ms());
+        let renamed =
+            |reference| Reply::Renamed { room: None, from, to, time, you: true, reference };
+        let others = self.other_devices(cx);
+        self.tell_devices(cx, &others, &renamed(None));
         let reference = cx.reference;
-        cx.reply(&Reply::Renamed { room: None, from, to, time, you: true, reference });
+        cx.reply(&renamed(reference));
         Ok(())
     }
 }

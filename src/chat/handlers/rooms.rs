@@ -40,6 +40,9 @@ impl Chat {
             reference: cx.reference,
         };
         cx.reply(&joined);
+        if !was_in {
+            self.tell_others_joined(cx, id);
+        }
         if !was_in || resume.is_some() || replay.is_some() {
             let told = self.replay(cx, id, resume, replay);
             self.charge_answer(cx, told);
@@ -112,15 +115,12 @@ impl Chat {
         let name = self.state.rooms().get(id).map(|room| room.name.clone());
         self.happen(cx, Presence::Left { room: id, reason: None });
         let (Some(room), Some(name)) = (name, self.name_of(cx.user)) else { return Ok(()) };
-        let left = Reply::Left {
-            room: room.as_str(),
-            name: name.as_str(),
-            time: cx.unix_ms(),
-            reason: None,
-            you: true,
-            reference: cx.reference,
-        };
-        cx.reply(&left);
+        let (room, name, time) = (room.as_str(), name.as_str(), cx.unix_ms());
+        let left = |reference| Reply::Left { room, name, time, reason: None, you: true, reference };
+        let others = self.other_devices(cx);
+        self.tell_devices(cx, &others, &left(None));
+        let reference = cx.reference;
+        cx.reply(&left(reference));
         let current = self.current_room(cx).and_then(|id| self.state.rooms().get(id));
         match current {
             Some(current) => cx.notice(format_args!("* You talk in {} now.", current.name)),

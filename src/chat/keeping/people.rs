@@ -2,7 +2,7 @@
 
 use super::opened;
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::{Name, NameForms};
+use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
 use crate::chat::state::State;
 use crate::chat::state::accounts::{AccessKey, Account, Invitation, Reserved};
@@ -49,7 +49,11 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
             let made = Account::new(password.clone(), *role, unix_ms, Vec::new());
             let used = invitation.and_then(|id| used(state, id));
             let rooms = state.rooms_of(by).flat_map(|room| joined(state, room, by));
-            [Change::Account(stored(by, name, &made))].into_iter().chain(used).chain(rooms).collect()
+            [Change::Account(stored(by, name, &made))]
+                .into_iter()
+                .chain(used)
+                .chain(rooms)
+                .collect()
         }
         Kept::AccountEnded => {
             let reserved = state.reserved_at_end(by, unix_ms);
@@ -57,14 +61,18 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
             [Change::AccountGone { account }].into_iter().chain(reserved).collect()
         }
         Kept::PasswordSet { password } => {
-            changed(state, by, |stored| stored.password = Some(password.clone())).into_iter().collect()
+            changed(state, by, |stored| stored.password = Some(password.clone()))
+                .into_iter()
+                .collect()
         }
         Kept::RoleSet { user, role } => {
             changed(state, *user, |stored| stored.role = role.number()).into_iter().collect()
         }
         Kept::KeyMade(key) => vec![Change::AccessKey(stored_key(by, key))],
         Kept::KeyEnded { key } => vec![Change::AccessKeyGone { account, key: *key }],
-        Kept::Invited { id, invitation } => vec![Change::Invitation(stored_invitation(*id, invitation))],
+        Kept::Invited { id, invitation } => {
+            vec![Change::Invitation(stored_invitation(*id, invitation))]
+        }
         Kept::InvitationEnded { id } => vec![Change::InvitationGone { invitation: *id }],
         Kept::NameReleased { name } => vec![Change::ReservedGone { key: name.key().into() }],
         Kept::Opened { .. }
@@ -84,11 +92,7 @@ fn joined(state: &State, id: RoomId, by: UserId) -> Vec<Change> {
 }
 
 /// An account as it is, but for this.
-fn changed(
-    state: &State,
-    user: UserId,
-    change: impl FnOnce(&mut StoredAccount),
-) -> Option<Change> {
+fn changed(state: &State, user: UserId, change: impl FnOnce(&mut StoredAccount)) -> Option<Change> {
     let (account, name) = (state.accounts().get(user)?, &state.users().get(user)?.name);
     let mut stored = stored(user, name, account);
     change(&mut stored);

@@ -16,7 +16,7 @@ pub mod users;
 use log::warn;
 
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::{Name, NameForms};
+use crate::chat::name::Name;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,

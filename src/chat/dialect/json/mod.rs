@@ -185,7 +185,9 @@ pub fn parse(text: &str) -> Parsed<'_> {
     }
     match serde_json::from_str::<RawRequest>(text) {
         Ok(request) => match request.reference.map(RequestRef::read).transpose() {
-            Ok(reference) => (check_key(&request).and_then(|()| to_request(text, request)), reference),
+            Ok(reference) => {
+                (check_key(&request).and_then(|()| to_request(text, request)), reference)
+            }
             Err(error) => (Err(error), None),
         },
         Err(error) => {

@@ -97,7 +97,8 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             render_history(to, room, messages, *replay)
         }
         Reply::Members { room, members, offline, total, after, next, .. } => {
-            let members: Vec<Cow<'_, str>> = members.iter().map(|name| marked(name, offline)).collect();
+            let members: Vec<Cow<'_, str>> =
+                members.iter().map(|name| marked(name, offline)).collect();
             render_members(to, room, &members, *total, *after, *next);
         }
         Reply::Rooms { rooms, total, after, next, .. } => {

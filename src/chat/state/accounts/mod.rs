@@ -224,8 +224,13 @@ impl Accounts {
     }
 
     /// A reserved name that this one could be taken for, unless it is reserved for this user.
-    pub fn find_reserved(&self, name: &Name, user: UserId, unix_ms: u64) -> Option<&Reserved> {
-        let holds = |one: &&Reserved| one.account != user && unix_ms < one.until_ms;
+    pub fn find_reserved(
+        &self,
+        name: &Name,
+        user: Option<UserId>,
+        unix_ms: u64,
+    ) -> Option<&Reserved> {
+        let holds = |one: &&Reserved| Some(one.account) != user && unix_ms < one.until_ms;
         let mut held = self.reserved.values().filter(holds);
         held.find(|one| one.name.is_confusable_with(name))
     }
@@ -241,7 +246,9 @@ impl Accounts {
 
     pub(super) fn end(&mut self, user: UserId) {
         if let Some(account) = self.accounts.remove(&user) {
-            account.keys.iter().for_each(|key| drop(self.by_hash.remove(&key.hash)));
+            for key in &account.keys {
+                self.by_hash.remove(&key.hash);
+            }
             self.invitations.retain(|_, invitation| invitation.by != user);
         }
     }

@@ -1,0 +1,219 @@
+//! What browsers and programs are known by, and invitations.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::login::unavailable;
+use crate::chat::Chat;
+use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
+use crate::chat::handlers::{Context, Done, shown};
+use crate::chat::record::Kept;
+use crate::chat::request::RequestError;
+use crate::chat::state::accounts::{AccessKey, Invitation, SecretHash};
+use crate::secrets::{SECRET_BYTES, code_of, read_code};
+
+/// An account has at most so many tokens, and so many browsers: of those, the oldest makes place.
+const TOKENS_MAX: usize = 50;
+const BROWSERS_MAX: usize = 50;
+
+/// A label has at most so many bytes.
+const LABEL_BYTES_MAX: usize = 64;
+
+/// An account has at most so many invitations at a time, each for so long if it does not say, and
+/// at most.
+const INVITATIONS_MAX: usize = 100;
+const INVITATION_HOURS: u32 = 7 * 24;
+const INVITATION_HOURS_MAX: u32 = 365 * 24;
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+/// So a token is known as one, wherever it is written.
+const TOKEN_PREFIX: &str = "cst_";
+
+impl Chat {
+    pub(in crate::chat::handlers) fn make_token(
+        &mut self,
+        cx: &mut Context<'_>,
+        label: &str,
+    ) -> Done {
+        let label = label_of(label)?;
+        let keys = self.state.accounts().get(cx.user).map_or(&[][..], |account| account.keys());
+        if keys.iter().filter(|key| key.is_token).count() >= TOKENS_MAX {
+            let message = format!("You have {TOKENS_MAX} tokens. End one with /sessions end N.");
+            return Err(RequestError::new("too_many", message));
+        }
+        let random = self.random(cx)?;
+        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+        let id = self.add_key(cx, &token, true, &label);
+        let reference = cx.reference;
+        cx.reply(&Reply::Token { token: &token, id, label: &label, reference });
+        Ok(())
+    }
+
+    pub(in crate::chat::handlers) fn make_cookie(
+        &mut self,
+        cx: &mut Context<'_>,
+        label: Option<&str>,
+    ) -> Done {
+        self.check_private(cx)?;
+        let label = label_of(label.unwrap_or("browser"))?;
+        let random = self.random(cx)?;
+        let value = URL_SAFE_NO_PAD.encode(random);
+        // Who sees one of the two does not know the other.
+        let code = URL_SAFE_NO_PAD.encode(SecretHash::of(&format!("code of {value}")).0);
+        if !self.logins.offer_cookie(&code, value.as_str().into(), cx.unix_ms()) {
+            let message = "Too many browsers log in at this moment. Try again in a minute.";
+            return Err(RequestError::new("busy", message.to_owned()));
+        }
+        let keys = self.state.accounts().get(cx.user).map_or(&[][..], |account| account.keys());
+        let browsers: Vec<u32> =
+            keys.iter().filter(|key| !key.is_token).map(|key| key.id).collect();
+        if browsers.len() >= BROWSERS_MAX {
+            self.end_key(cx, browsers[0]);
+        }
+        let id = self.add_key(cx, &value, false, &label);
+        self.sessions.set_key(cx.client, id);
+        let reference = cx.reference;
+        cx.reply(&Reply::Cookie { code: &code, id, reference });
+        Ok(())
+    }
+
+    fn add_key(&mut self, cx: &mut Context<'_>, secret: &str, is_token: bool, label: &str) -> u32 {
+        let account = self.state.accounts().get(cx.user);
+        let id = account.map_or(1, |account| account.next_key());
+        let (hash, label, created_ms) = (SecretHash::of(secret), label.into(), cx.unix_ms());
+        self.happen(cx, Kept::KeyMade(AccessKey { id, hash, is_token, label, created_ms }));
+        id
+    }
+
+    fn random(&mut self, cx: &Context<'_>) -> Result<[u8; SECRET_BYTES], RequestError> {
+        let proof = self.logins.proofs.take(cx.client);
+        proof.map(|proof| proof.random).ok_or_else(unavailable)
+    }
+
+    pub(in crate::chat::handlers) fn sessions(&self, cx: &mut Context<'_>) -> Done {
+        let Some(account) = self.state.accounts().get(cx.user) else { return Ok(()) };
+        let sessions = account.keys().iter().map(|key| self.session_line(cx, key)).collect();
+        let reference = cx.reference;
+        cx.reply(&Reply::Sessions { sessions, reference });
+        Ok(())
+    }
+
+    fn session_line<'a>(&self, cx: &Context<'_>, key: &'a AccessKey) -> SessionLine<'a> {
+        let AccessKey { id, is_token, label, created_ms, .. } = key;
+        SessionLine {
+            id: *id,
+            kind: if *is_token { "token" } else { "browser" },
+            label,
+            created: *created_ms,
+            connected: self.sessions.with_key(cx.user, *id).count(),
+            you: self.sessions.key_of(cx.client) == Some(*id),
+        }
+    }
+
+    pub(in crate::chat::handlers) fn end_session(&mut self, cx: &mut Context<'_>, id: u32) -> Done {
+        let account = self.state.accounts().get(cx.user);
+        if account.and_then(|account| account.key(id)).is_none() {
+            let message = format!("You have no session {id}. /sessions lists them.");
+            return Err(RequestError::new("no_such_session", message));
+        }
+        let is_here = self.sessions.key_of(cx.client) == Some(id);
+        self.end_key(cx, id);
+        self.tell_done(cx, "end_session", &format!("Session {id} has ended."));
+        if is_here {
+            self.become_guest(cx);
+            self.tell_account(cx);
+        }
+        Ok(())
+    }
+
+    /// Ends a key; all who have come by it, but the client that asks, are guests again.
+    fn end_key(&mut self, cx: &mut Context<'_>, id: u32) {
+        self.happen(cx, Kept::KeyEnded { key: id });
+        let devices = self.sessions.with_key(cx.user, id).filter(|&one| one != cx.client);
+        for device in devices.collect::<Vec<_>>() {
+            self.end_device(cx, device);
+        }
+    }
+
+    // ---- Invitations ----
+
+    pub(in crate::chat::handlers) fn invite(
+        &mut self,
+        cx: &mut Context<'_>,
+        uses: Option<u32>,
+        hours: Option<u32>,
+    ) -> Done {
+        let hours = hours.unwrap_or(INVITATION_HOURS);
+        if hours == 0 || hours > INVITATION_HOURS_MAX || uses == Some(0) {
+            let message = format!(
+                "An invitation is good at least once, and for 1 to {INVITATION_HOURS_MAX} hours."
+            );
+            return Err(RequestError::new("bad_field", message));
+        }
+        let unix_ms = cx.unix_ms();
+        let over: Vec<u64> = {
+            let all = self.state.accounts().invitations();
+            all.filter(|(_, one)| !one.is_good(unix_ms)).map(|(id, _)| id).collect()
+        };
+        for id in over {
+            self.happen(cx, Kept::InvitationEnded { id });
+        }
+        let own = self.state.accounts().invitations().filter(|(_, one)| one.by == cx.user);
+        if own.count() >= INVITATIONS_MAX {
+            let message =
+                format!("You have {INVITATIONS_MAX} invitations. End one with /invitations end N.");
+            return Err(RequestError::new("too_many", message));
+        }
+        let code = code_of(&self.random(cx)?);
+        let plain = read_code(&code).ok_or_else(unavailable)?;
+        let id = self.state.accounts().next_invitation();
+        let (uses, until_ms) =
+            (Some(uses.unwrap_or(1)), Some(unix_ms + u64::from(hours) * HOUR_MS));
+        let invitation = Invitation { hash: SecretHash::of(&plain), by: cx.user, uses, until_ms };
+        self.happen(cx, Kept::Invited { id, invitation });
+        let url = self.settings.public_url.as_deref();
+        let link = url.map(|url| format!("{url}#invite={code}"));
+        let line = InvitationLine { id, uses, until: until_ms };
+        let reference = cx.reference;
+        cx.reply(&Reply::Invitation { code: &code, line, link: link.as_deref(), reference });
+        Ok(())
+    }
+
+    pub(in crate::chat::handlers) fn invitations(&self, cx: &mut Context<'_>) -> Done {
+        let unix_ms = cx.unix_ms();
+        let all = self.state.accounts().invitations();
+        let own = all.filter(|(_, one)| one.by == cx.user && one.is_good(unix_ms));
+        let line = |(id, one): (u64, &Invitation)| InvitationLine {
+            id,
+            uses: one.uses,
+            until: one.until_ms,
+        };
+        let invitations = own.map(line).collect();
+        let reference = cx.reference;
+        cx.reply(&Reply::Invitations { invitations, reference });
+        Ok(())
+    }
+
+    pub(in crate::chat::handlers) fn uninvite(&mut self, cx: &mut Context<'_>, id: u64) -> Done {
+        let found = self.state.accounts().invitation(id);
+        if found.is_none_or(|found| found.by != cx.user) {
+            let message = format!("You have no invitation {id}. /invitations lists them.");
+            return Err(RequestError::new("no_such_invitation", message));
+        }
+        self.happen(cx, Kept::InvitationEnded { id });
+        self.tell_done(cx, "end_invitation", &format!("Invitation {id} has ended."));
+        Ok(())
+    }
+}
+
+/// What somebody calls a browser or a program.
+fn label_of(typed: &str) -> Result<String, RequestError> {
+    let label = shown(typed)?;
+    let label = label.trim();
+    if label.len() > LABEL_BYTES_MAX {
+        let message = format!("A label has at most {LABEL_BYTES_MAX} bytes.");
+        return Err(RequestError::new("text_refused", message));
+    }
+    Ok(label.to_owned())
+}

@@ -1,0 +1,352 @@
+//! Being logged in, and out.
+
+use log::info;
+
+use crate::chat::Chat;
+use crate::chat::LOBBY;
+use crate::chat::dialect::Dialect;
+use crate::chat::dialect::reply::Reply;
+use crate::chat::handlers::{Context, Done};
+use crate::chat::ids::UserId;
+use crate::chat::logins::Prompt;
+use crate::chat::name::{Name, RoomName};
+use crate::chat::record::Kept;
+use crate::chat::request::RequestError;
+use crate::chat::state::accounts::{Role, SecretHash};
+use crate::secrets::{code_of, read_code};
+
+/// A password has at least so many characters, and at most so many bytes.
+const PASSWORD_CHARS_MIN: usize = 8;
+pub(super) const PASSWORD_BYTES_MAX: usize = 256;
+
+impl Chat {
+    pub(in crate::chat::handlers) fn login(
+        &mut self,
+        cx: &mut Context<'_>,
+        name: Option<&str>,
+        has_password: bool,
+        token: Option<&str>,
+    ) -> Done {
+        self.check_guest(cx)?;
+        if let Some(token) = token {
+            let found = self.state.accounts().find_key(SecretHash::of(token));
+            let Some((account, key)) = found else { return Err(wrong_token()) };
+            self.become_account(cx, account);
+            self.sessions.set_key(cx.client, key);
+            return self.logged_in(cx);
+        }
+        let typed = name.unwrap_or_default();
+        if !has_password && self.sessions.is_private(cx.client) {
+            return self.prompt(cx, Prompt::Login { name: typed.into() });
+        }
+        if !has_password {
+            return self.offer_confirmation(cx, typed);
+        }
+        let account = self.account_called(typed);
+        if let Err(error) = self.take_proof(cx) {
+            if let Some(account) = account {
+                self.logins.attempts.note_wrong(account, cx.out.now().ms);
+            }
+            info!("{}: refused a login as {}", cx.peer, crate::chat::text::quote(typed, 32));
+            return Err(error);
+        }
+        let Some(account) = account else { return Err(wrong_password()) };
+        self.become_account(cx, account);
+        self.logged_in(cx)
+    }
+
+    /// The account that has this name.
+    pub(super) fn account_called(&self, typed: &str) -> Option<UserId> {
+        let name = Name::parse(typed).ok()?;
+        let user = self.state.users().find(name.key())?.id;
+        self.state.accounts().contains(user).then_some(user)
+    }
+
+    /// A client is an account now, and is told so.
+    fn logged_in(&self, cx: &mut Context<'_>) -> Done {
+        if let Some(name) = self.name_of(cx.user) {
+            info!("{} is logged in as {name}", cx.peer);
+        }
+        self.tell_account(cx);
+        if cx.dialect() == Dialect::Json {
+            let client = cx.client;
+            self.tell_rooms(cx, client);
+        }
+        let current = self.current_room(cx).and_then(|id| self.state.rooms().get(id));
+        if let Some(room) = current {
+            cx.notice(format_args!("* You talk in {}. /history shows what was said.", room.name));
+        }
+        Ok(())
+    }
+
+    /// Only guests become somebody.
+    fn check_guest(&self, cx: &Context<'_>) -> Done {
+        let Some(name) = self.name_of(cx.user).filter(|_| self.state.accounts().contains(cx.user))
+        else {
+            return Ok(());
+        };
+        let message = format!("You are logged in as {name}. /logout first.");
+        Err(RequestError::new("logged_in", message))
+    }
+
+    /// Asks a terminal for a secret, which is its next line.
+    pub(super) fn prompt(&mut self, cx: &mut Context<'_>, prompt: Prompt) -> Done {
+        self.check_private(cx)?;
+        let asked = match &prompt {
+            Prompt::Login { name } => format!("Password of {name}"),
+            Prompt::Register { name, .. } => format!("A password for {name}, to be"),
+            Prompt::OldPassword | Prompt::Delete => "Your password".to_owned(),
+            Prompt::NewPassword { .. } => "The new password".to_owned(),
+        };
+        self.logins.ask(cx.client, prompt);
+        cx.notice(format_args!("* {asked} (it is not shown; Enter alone stops):"));
+        Ok(())
+    }
+
+    /// Whether passwords may be read from this client.
+    ///
+    /// # Errors
+    /// Others could read them on their way.
+    pub(super) fn check_private(&self, cx: &Context<'_>) -> Done {
+        if self.sessions.is_private(cx.client) {
+            return Ok(());
+        }
+        let message = "Passwords are not taken here, as others could read them on their way. Use \
+                       https, TLS, or a terminal on the server itself.";
+        Err(RequestError::new("not_private", message.to_owned()))
+    }
+
+    /// A terminal whose passwords others could read gets a code, which somebody who is logged in
+    /// elsewhere confirms.
+    fn offer_confirmation(&mut self, cx: &mut Context<'_>, typed: &str) -> Done {
+        let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
+        let Some(proof) = self.logins.proofs.take(cx.client) else { return Err(unavailable()) };
+        let code = code_of(&proof.random);
+        let (client, peer, unix_ms) = (cx.client, cx.peer, cx.unix_ms());
+        let plain = read_code(&code).unwrap_or_default();
+        self.logins.await_confirmation(&plain, client, peer, name, unix_ms);
+        cx.notice(format_args!(
+            "* Others could read a password on its way here. Where you are logged in, in a page \
+             or a terminal, type within 5 minutes: /confirm {code}"
+        ));
+        Ok(())
+    }
+
+    /// Lets a terminal in that shows this code.
+    pub(in crate::chat::handlers) fn confirm(
+        &mut self,
+        cx: &mut Context<'_>,
+        typed: &str,
+        sure: bool,
+    ) -> Done {
+        let code = read_code(typed).ok_or_else(wrong_confirmation)?;
+        let found = self.logins.confirmation(&code, cx.unix_ms());
+        let own = self.name_of(cx.user);
+        let found = found.filter(|found| Some(&found.name) == own);
+        let found = found.ok_or_else(wrong_confirmation)?;
+        let (client, peer) = (found.client, found.peer);
+        let address = peer.ip().to_string();
+        let reference = cx.reference;
+        let account = cx.user;
+        if sure {
+            self.logins.confirmed(&code);
+            let Some(guest) = self.sessions.get(client).map(|session| session.user) else {
+                return Err(wrong_confirmation());
+            };
+            if self.state.accounts().contains(guest) {
+                return Err(wrong_confirmation());
+            }
+            let out = &mut *cx.out;
+            let other = &mut Context { client, peer, user: guest, reference: None, out };
+            self.become_account(other, account);
+            self.logged_in(other)?;
+        }
+        cx.reply(&Reply::Confirm { address: &address, done: sure, code: typed, reference });
+        Ok(())
+    }
+
+    pub(in crate::chat::handlers) fn logout(&mut self, cx: &mut Context<'_>) -> Done {
+        let key = self.sessions.key_of(cx.client);
+        let account = cx.user;
+        // What a browser is known by ends with it, wherever else it is open.
+        let is_browser = |key: &u32| {
+            let account = self.state.accounts().get(account);
+            account.and_then(|account| account.key(*key)).is_some_and(|key| !key.is_token)
+        };
+        if let Some(key) = key.filter(is_browser) {
+            self.happen(cx, Kept::KeyEnded { key });
+            let others = self.sessions.with_key(account, key).filter(|&one| one != cx.client);
+            for device in others.collect::<Vec<_>>() {
+                self.end_device(cx, device);
+            }
+        }
+        self.become_guest(cx);
+        if cx.dialect() == Dialect::Text && self.settings.guests {
+            let lobby = RoomName::parse(LOBBY).map(|name| self.enter(cx, name));
+            drop(lobby);
+        }
+        self.tell_account(cx);
+        Ok(())
+    }
+
+    // ---- Passwords ----
+
+    pub(in crate::chat::handlers) fn register(
+        &mut self,
+        cx: &mut Context<'_>,
+        typed: &str,
+        password: Option<&str>,
+        code: Option<&str>,
+    ) -> Done {
+        self.check_guest(cx)?;
+        let name = self.name_for(cx, typed)?;
+        let allowed = self.check_code(cx, code)?;
+        if password.is_none() {
+            let (name, code) = (typed.into(), code.map(Box::from));
+            return self.prompt(cx, Prompt::Register { name, code });
+        }
+        let proof = self.take_proof(cx)?;
+        let (role, invitation) = match allowed {
+            Allowed::Invited(invitation) => (Role::None, Some(invitation)),
+            Allowed::Anybody => (Role::None, None),
+            Allowed::IfOwner => (Role::Owner, None),
+        };
+        let before = self.name_of(cx.user).cloned();
+        info!(
+            "{} makes the account {name} ({})",
+            before.map_or(String::new(), |name| name.to_string()),
+            cx.peer
+        );
+        self.happen(cx, Kept::AccountMade { name, password: proof.hash, role, invitation });
+        self.sessions.attach(cx.client, cx.user);
+        self.tell_account(cx);
+        Ok(())
+    }
+
+    /// A name that an account can have.
+    pub(super) fn name_for(&self, cx: &Context<'_>, typed: &str) -> Result<Name, RequestError> {
+        self.free_name(typed, Some(cx.user), cx.unix_ms())
+    }
+
+    /// What allows somebody to have an account.
+    ///
+    /// # Errors
+    /// Nothing does.
+    pub(super) fn check_code(
+        &self,
+        cx: &Context<'_>,
+        code: Option<&str>,
+    ) -> Result<Allowed, RequestError> {
+        use crate::chat::settings::Registration;
+        let Some(code) = code else {
+            return match self.settings.registration {
+                Registration::Open => Ok(Allowed::Anybody),
+                Registration::Invited => {
+                    let message = "An account takes an invitation: /register CODE NAME. Whoever has \
+                                   an account can make one with /invite.";
+                    Err(RequestError::new("code_required", message.to_owned()))
+                }
+            };
+        };
+        let code = read_code(code).ok_or_else(wrong_code)?;
+        let found = self.state.accounts().find_invitation(SecretHash::of(&code), cx.unix_ms());
+        Ok(found.map_or(Allowed::IfOwner, Allowed::Invited))
+    }
+
+    pub(in crate::chat::handlers) fn set_password(
+        &mut self,
+        cx: &mut Context<'_>,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) -> Done {
+        match (old, new) {
+            (None, _) => return self.prompt(cx, Prompt::OldPassword),
+            (Some(old), None) => {
+                return self.prompt(cx, Prompt::NewPassword { old: old.into() });
+            }
+            (Some(_), Some(_)) => {}
+        }
+        let proof = match self.take_proof(cx) {
+            Ok(proof) => proof,
+            Err(error) => {
+                self.logins.attempts.note_wrong(cx.user, cx.out.now().ms);
+                return Err(error);
+            }
+        };
+        let Some(password) = proof.hash else { return Err(unavailable()) };
+        self.happen(cx, Kept::PasswordSet { password });
+        self.end_browsers(cx);
+        self.tell_done(cx, "password", "Your password is another one now. Browsers log in anew.");
+        Ok(())
+    }
+
+    /// All other devices but programs with a token have to log in anew.
+    fn end_browsers(&mut self, cx: &mut Context<'_>) {
+        let account = cx.user;
+        let Some(found) = self.state.accounts().get(account) else { return };
+        let here = self.sessions.key_of(cx.client);
+        let keys = found.keys().iter().filter(|key| !key.is_token && Some(key.id) != here);
+        let keys: Vec<u32> = keys.map(|key| key.id).collect();
+        let tokens: Vec<u32> =
+            found.keys().iter().filter(|key| key.is_token).map(|key| key.id).collect();
+        for key in keys {
+            self.happen(cx, Kept::KeyEnded { key });
+        }
+        for device in self.other_devices(cx) {
+            let key = self.sessions.key_of(device);
+            let stays = key.is_some_and(|key| tokens.contains(&key) || Some(key) == here);
+            if !stays {
+                self.end_device(cx, device);
+            }
+        }
+    }
+}
+
+/// What lets somebody have an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    Anybody,
+    Invited(u64),
+    /// Its code is no invitation: it may be the one that makes an owner.
+    IfOwner,
+}
+
+/// Whether this can be a password, of somebody with this name.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check_password(password: &str, name: &str) -> Done {
+    let refused = |message: String| Err(RequestError::new("password_refused", message));
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return refused(format!("A password has at least {PASSWORD_CHARS_MIN} characters."));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return refused(format!("A password has at most {PASSWORD_BYTES_MAX} bytes."));
+    }
+    if password.eq_ignore_ascii_case(name) {
+        return refused("A password is not one's name.".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn wrong_password() -> RequestError {
+    RequestError::new("login_failed", "The name or the password is wrong.".to_owned())
+}
+
+fn wrong_token() -> RequestError {
+    RequestError::new("login_failed", "This token is not known, or not any more.".to_owned())
+}
+
+fn wrong_confirmation() -> RequestError {
+    let message = "No terminal that waits to be logged in as you shows this code.";
+    RequestError::new("code_refused", message.to_owned())
+}
+
+pub(super) fn wrong_code() -> RequestError {
+    let message = "This code is not known, or has been used, or is over.";
+    RequestError::new("code_refused", message.to_owned())
+}
+
+pub(super) fn unavailable() -> RequestError {
+    RequestError::new("no_accounts", "There are no accounts on this server.".to_owned())
+}

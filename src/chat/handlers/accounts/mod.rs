@@ -1,0 +1,289 @@
+//! Accounts: how a client comes to be known as one, and what it does with it.
+
+mod keys;
+mod login;
+mod prove;
+
+use super::{Context, Done};
+use crate::chat::Chat;
+use crate::chat::access::{Access, access};
+use crate::chat::dialect::reply::{JoinedSelf, Reply};
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::name::Name;
+use crate::chat::record::{Kept, Presence};
+use crate::chat::request::{Request, RequestError};
+use crate::chat::state::accounts::Role;
+use crate::ids::ClientId;
+
+/// An account can have had so many names that are still reserved for it.
+const RESERVED_MAX: usize = 3;
+
+impl Chat {
+    /// Whether this client may ask for that.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(in crate::chat) fn check_access(&self, cx: &Context<'_>, request: &Request<'_>) -> Done {
+        let needed = access(request);
+        if needed == Access::Anybody || needed == Access::Guest && self.settings.guests {
+            return Ok(());
+        }
+        let accounts = self.state.accounts();
+        if !accounts.contains(cx.user) {
+            let message = "Only people with an account can do that here. /login NAME, or \
+                           /register CODE NAME with an invitation.";
+            return Err(RequestError::new("login_required", message.to_owned()));
+        }
+        if needed == Access::Owner && accounts.role(cx.user) != Role::Owner {
+            let message = "Only owners of this server can do that.".to_owned();
+            return Err(RequestError::new("not_allowed", message));
+        }
+        Ok(())
+    }
+
+    /// Tells a client who it is.
+    pub(super) fn tell_account(&self, cx: &mut Context<'_>) {
+        let Some(name) = self.name_of(cx.user) else { return };
+        let rooms = self.state.rooms_of(cx.user).filter_map(|id| self.state.rooms().get(id));
+        let rooms = rooms.map(|room| room.name.as_str()).collect();
+        let role = self.role_of(cx.user);
+        let reference = cx.reference;
+        cx.reply(&Reply::Account { name: name.as_str(), role, rooms, reference });
+    }
+
+    /// What an account may do on this server, in a word; a guest has none.
+    pub(super) fn role_of(&self, user: UserId) -> Option<&'static str> {
+        self.state.accounts().get(user).map(|account| account.role.as_str())
+    }
+
+    // ---- Becoming somebody else ----
+
+    /// A client that is a guest is a device of this account from now on: it is where the account
+    /// is, and the account is where the guest was.
+    pub(super) fn become_account(&mut self, cx: &mut Context<'_>, account: UserId) {
+        let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
+        let current = self.sessions.get(cx.client).and_then(|session| session.current);
+        let current = current.and_then(|channel| self.channels.room(channel));
+        // The account comes before the guest goes, so that a room stays that the guest alone was in.
+        let is_new = |chat: &Chat, room: &RoomId| !chat.state.is_member(account, *room);
+        let new: Vec<RoomId> = rooms.iter().copied().filter(|room| is_new(self, room)).collect();
+        let free = self.settings.rooms_per_client_max;
+        let free = free.saturating_sub(self.state.rooms_of(account).len());
+        for &room in new.iter().take(free) {
+            self.with_user(cx, account, |chat, cx| chat.happen(cx, Presence::Joined { room }));
+        }
+        self.leave_all(cx, None);
+        self.happen(cx, Presence::Disconnected);
+        self.sessions.attach(cx.client, account);
+        cx.user = account;
+        self.enter_channels(cx, current);
+        for room in new.into_iter().take(free) {
+            self.tell_others_joined(cx, room);
+        }
+    }
+
+    /// Does something as another user, for the same client.
+    fn with_user(
+        &mut self,
+        cx: &mut Context<'_>,
+        user: UserId,
+        act: impl FnOnce(&mut Chat, &mut Context<'_>),
+    ) {
+        let Context { client, peer, reference, .. } = *cx;
+        act(self, &mut Context { client, peer, user, reference, out: cx.out });
+    }
+
+    /// A device of an account hears its rooms from now on, and talks in this one of them.
+    pub(super) fn enter_channels(&mut self, cx: &mut Context<'_>, current: Option<RoomId>) {
+        let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
+        for &room in &rooms {
+            let channel = self.channel_for(room, cx.out);
+            cx.out.join(channel, cx.client);
+        }
+        let current = current.filter(|room| rooms.contains(room)).or(rooms.last().copied());
+        let channel = current.and_then(|room| self.channels.of(room));
+        self.sessions.talk_in(cx.client, channel);
+    }
+
+    /// A client hears and talks nowhere from now on, though its account stays where it is.
+    fn leave_channels(&mut self, cx: &mut Context<'_>) {
+        for room in self.state.rooms_of(cx.user).collect::<Vec<_>>() {
+            if let Some(channel) = self.channels.of(room) {
+                cx.out.leave(channel, cx.client);
+            }
+        }
+        self.sessions.talk_in(cx.client, None);
+    }
+
+    /// A client is nobody any more. A guest is gone with it; an account stays.
+    pub(in crate::chat) fn go_away(&mut self, cx: &mut Context<'_>, reason: Option<&str>) {
+        if self.state.accounts().contains(cx.user) {
+            log::info!("{} left by one device ({})", self.shown_name(cx.user), cx.peer);
+            self.leave_channels(cx);
+            return;
+        }
+        self.leave_all(cx, reason);
+        self.happen(cx, Presence::Disconnected);
+    }
+
+    /// A client of an account is a guest again, in no room.
+    pub(super) fn become_guest(&mut self, cx: &mut Context<'_>) {
+        self.give_back(cx, None);
+        self.leave_channels(cx);
+        cx.user = self.state.users().next_id();
+        self.sessions.become_guest(cx.client, cx.user);
+        // No name was asked for, so none can be refused.
+        let _ = self.take_first_name(cx, None);
+    }
+
+    fn shown_name(&self, user: UserId) -> &str {
+        self.name_of(user).map_or("", Name::as_str)
+    }
+
+    /// The other devices of an account are told that it is in a room now.
+    pub(super) fn tell_others_joined(&self, cx: &mut Context<'_>, room: RoomId) {
+        let others = self.other_devices(cx);
+        if !others.is_empty() {
+            self.tell_joined(cx, room, &others);
+        }
+    }
+
+    /// Tells devices of the account that asks that it is in a room.
+    pub(super) fn tell_joined(&self, cx: &mut Context<'_>, room: RoomId, devices: &[ClientId]) {
+        let (Some(room), Some(name)) = (self.state.rooms().get(room), self.name_of(cx.user)) else {
+            return;
+        };
+        let joined = Reply::Joined {
+            room: room.name.as_str(),
+            name: name.as_str(),
+            time: cx.unix_ms(),
+            own: Some(JoinedSelf {
+                you: true,
+                position: room.history.next_id() - 1,
+                gap: false,
+                members: room.member_count(),
+                topic: &room.topic,
+            }),
+            reference: None,
+        };
+        self.tell_devices(cx, devices, &joined);
+    }
+
+    /// Tells devices that are not the one that asks.
+    pub(super) fn tell_devices(
+        &self,
+        cx: &mut Context<'_>,
+        devices: &[ClientId],
+        reply: &Reply<'_>,
+    ) {
+        for &device in devices {
+            cx.out.send(device, |to| crate::chat::dialect::render(to, reply));
+        }
+    }
+
+    // ---- Names ----
+
+    /// An account has another name, and the one before is reserved for it: not too many of them,
+    /// and not for ever.
+    pub(super) fn release_names(&mut self, cx: &mut Context<'_>) {
+        let unix_ms = cx.unix_ms();
+        let over = self.state.accounts().reserved().filter(|one| one.until_ms <= unix_ms);
+        let mut released: Vec<Name> = over.map(|one| one.name.clone()).collect();
+        let own = self.state.accounts().reserved().filter(|one| one.account == cx.user);
+        let mut own: Vec<_> = own.filter(|one| unix_ms < one.until_ms).collect();
+        own.sort_by_key(|one| one.until_ms);
+        let too_many = own.len().saturating_sub(RESERVED_MAX);
+        released.extend(own.into_iter().take(too_many).map(|one| one.name.clone()));
+        for name in released {
+            self.happen(cx, Kept::NameReleased { name });
+        }
+    }
+
+    // ---- The end ----
+
+    /// Ends an account. Its devices are guests again.
+    pub(super) fn delete_account(&mut self, cx: &mut Context<'_>, has_password: bool) -> Done {
+        if !has_password {
+            return self.prompt(cx, crate::chat::logins::Prompt::Delete);
+        }
+        self.take_proof(cx)?;
+        if self.state.accounts().role(cx.user) == Role::Owner && self.owners() == 1 {
+            let message = "You are the only owner of this server. Give it to somebody first: /role \
+                           NAME owner.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
+        let (account, client) = (cx.user, cx.client);
+        for device in self.other_devices(cx) {
+            self.end_device(cx, device);
+        }
+        self.leave_all(cx, None);
+        self.happen(cx, Kept::AccountEnded);
+        log::info!("an account has ended: {account:?} ({})", cx.peer);
+        cx.user = self.state.users().next_id();
+        self.sessions.become_guest(client, cx.user);
+        let _ = self.take_first_name(cx, None);
+        self.tell_done(cx, "delete_account", "Your account is gone. What you have said stays.");
+        self.tell_account(cx);
+        Ok(())
+    }
+
+    fn owners(&self) -> usize {
+        let accounts = self.state.accounts().iter();
+        accounts.filter(|(_, account)| account.role == Role::Owner).count()
+    }
+
+    /// Another device of the account that asks is a guest again, and is told so.
+    pub(super) fn end_device(&mut self, cx: &mut Context<'_>, device: ClientId) {
+        let Some(user) = self.sessions.get(device).map(|session| session.user) else { return };
+        let peer = cx.peer;
+        let other = &mut Context { client: device, peer, user, reference: None, out: cx.out };
+        self.become_guest(other);
+        let message = "You are logged out: this was ended elsewhere.".to_owned();
+        other.reply_error(&RequestError::new("session_ended", message));
+        self.tell_account(other);
+    }
+
+    pub(super) fn tell_done(&self, cx: &mut Context<'_>, what: &str, line: &str) {
+        let reference = cx.reference;
+        cx.reply(&Reply::Done { what, line, reference });
+    }
+
+    // ---- Roles ----
+
+    pub(super) fn set_role(&mut self, cx: &mut Context<'_>, name: &str, role: &str) -> Done {
+        let user = self.addressee(name)?;
+        if !self.state.accounts().contains(user) {
+            let message = format!("{} is a guest, and has no role.", self.shown_name(user));
+            return Err(RequestError::new("no_account", message));
+        }
+        let Some(role) = Role::parse(role) else {
+            let message = "A role is owner, admin or member.".to_owned();
+            return Err(RequestError::new("bad_field", message));
+        };
+        if user == cx.user && role != Role::Owner && self.owners() == 1 {
+            let message = "You are the only owner. Make somebody else one first.".to_owned();
+            return Err(RequestError::new("not_allowed", message));
+        }
+        self.happen(cx, Kept::RoleSet { user, role });
+        let name = self.shown_name(user).to_owned();
+        log::info!("{name} is {} of this server ({})", role.as_str(), cx.peer);
+        let line = format!("{name} is {} of this server now.", role.as_str());
+        self.tell_done(cx, "role", &line);
+        let told: Vec<ClientId> = self.clients_of(user).filter(|&one| one != cx.client).collect();
+        for client in told {
+            self.with_client(cx, client, user, |chat, cx| chat.tell_account(cx));
+        }
+        Ok(())
+    }
+
+    fn with_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: ClientId,
+        user: UserId,
+        act: impl FnOnce(&mut Chat, &mut Context<'_>),
+    ) {
+        let peer = cx.peer;
+        act(self, &mut Context { client, peer, user, reference: None, out: cx.out });
+    }
+}
