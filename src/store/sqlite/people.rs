@@ -82,8 +82,7 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     let members = "SELECT room, account FROM members ORDER BY n";
     let invitations =
         "SELECT invitation, hash, account, uses, until_ms FROM invitations ORDER BY invitation";
-    let reserved =
-        "SELECT key, name, account, until_ms FROM reserved_names ORDER BY until_ms, key";
+    let reserved = "SELECT key, name, account, until_ms FROM reserved_names ORDER BY until_ms, key";
     Ok(StoredPeople {
         accounts: rows(connection, accounts, account)?,
         keys: rows(connection, keys, access_key)?,

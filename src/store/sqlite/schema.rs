@@ -77,7 +77,7 @@ CREATE UNIQUE INDEX accounts_by_key ON accounts(key);
 CREATE TABLE access_keys(
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
     key INTEGER NOT NULL,
-    hash BLOB NOT NULL CHECK(length(hash) = 32),
+    hash BLOB NOT NULL,
     is_token INTEGER NOT NULL,
     label TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
@@ -96,7 +96,7 @@ CREATE INDEX members_by_account ON members(account);
 -- `account`: who has made it. `uses`: how often it can still be used, NULL for any number of times.
 CREATE TABLE invitations(
     invitation INTEGER PRIMARY KEY,
-    hash BLOB NOT NULL CHECK(length(hash) = 32),
+    hash BLOB NOT NULL,
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
     uses INTEGER,
     until_ms INTEGER

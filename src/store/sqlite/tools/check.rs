@@ -8,6 +8,7 @@ use super::{ToolError, database};
 use crate::store::search::file::{Coverage, SearchFiles};
 use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
+use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
 use crate::store::sqlite::schema::Meta;
 
@@ -64,7 +65,15 @@ fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> 
     }
     let sql = "SELECT count(*) || ' accounts have the name ' || min(name) \
                FROM accounts GROUP BY key HAVING count(*) > 1 LIMIT 1";
-    connection.query_row(sql, [], |row| row.get(0)).optional()
+    let namesakes = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if namesakes.is_some() {
+        return Ok(namesakes);
+    }
+    // All of it has to be of use to a server that starts.
+    match people(connection) {
+        Err(error) if error.sqlite_error_code().is_none() => Ok(Some(error.to_string())),
+        read => read.map(|_| None),
+    }
 }
 
 /// What can be found of what is kept.
