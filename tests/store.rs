@@ -1,5 +1,10 @@
 //! A store of real files: what it keeps, what it refuses to open, and what a crash leaves.
 
+#[path = "common/kept_people.rs"]
+mod kept_people;
+#[path = "store/people.rs"]
+mod people;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -18,7 +23,7 @@ use chat_server::store::sqlite::tools::{self, Format, ToolError};
 use chat_server::store::sqlite::{OpenError, Preload, SqliteStore, StoreSettings};
 use chat_server::store::{
     Change, Expired, Loaded, PageRequest, Progress, Space, Store, StoreError, StoredKey,
-    StoredMessage, StoredRoom,
+    StoredMessage, StoredPeople, StoredRoom,
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -496,7 +501,7 @@ fn what_a_newer_server_wrote_is_not_touched() {
     let scratch = filled();
     sql(&scratch, "PRAGMA user_version = 99");
     let error = refusal(&scratch);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
 }
 
 #[test]
@@ -1017,6 +1022,8 @@ fn a_read_only_file_system_is_one_clear_line() {
 // ---- Kill -9 ----
 
 const CHILD: &str = "CHAT_SERVER_STORE_TEST_CHILD";
+/// Stands where a room stands, for what is no room's.
+const ACCOUNTS: u64 = 0;
 
 /// Not a test of its own: writes until it is killed, and says what is durable.
 #[test]
@@ -1029,7 +1036,7 @@ fn child_that_writes() {
     for room in &loaded.rooms {
         next[room.room as usize] = room.next_id;
     }
-    let mut appended = 0;
+    let (mut appended, mut account) = (0, loaded.people.next_account);
     if loaded.rooms.is_empty() {
         appended += 1;
         let rooms = (1..5).map(|room| opened(room, &format!("#room{room}"), 1)).collect();
@@ -1050,6 +1057,11 @@ fn child_that_writes() {
             changes.push(said(room, id, &"x".repeat(random.usize(0..3000))));
             groups.entry(appended).or_default().push((room, id));
         }
+        changes.push(Change::Account(people::account(account, &format!("person{account}"))));
+        changes.push(Change::AccessKey(people::access_key(account, 1)));
+        changes.push(Change::Member { room: random.u64(1..5), account });
+        groups.entry(appended).or_default().push((ACCOUNTS, account));
+        account += 1;
         store.append(GroupId(appended), changes);
         let Progress::Durable(GroupId(durable)) = store.progress() else { panic!("{store:?}") };
         while told < durable {
@@ -1103,6 +1115,16 @@ fn what_was_durable_survives_kill_9_twenty_times() {
     }
 }
 
+/// Each account came in one group with its key and its membership.
+fn assert_whole(people: &StoredPeople, durable: u64, round: usize) {
+    let accounts: Vec<u64> = people.accounts.iter().map(|it| it.account).collect();
+    assert_eq!(accounts, (1..people.next_account).collect::<Vec<_>>(), "round {round}");
+    assert!(people.next_account > durable, "round {round}: {durable} was durable");
+    let with_key: Vec<u64> = people.keys.iter().map(|it| it.account).collect();
+    let joined: Vec<u64> = people.members.iter().map(|(_, account)| *account).collect();
+    assert_eq!((&with_key, &joined), (&accounts, &accounts), "round {round}");
+}
+
 /// All that was durable is there, and ids are dense.
 fn assert_dense(scratch: &Scratch, durable: &BTreeMap<u64, u64>, round: usize) {
     let (store, loaded) = open(scratch);
@@ -1132,5 +1154,6 @@ fn assert_dense(scratch: &Scratch, durable: &BTreeMap<u64, u64>, round: usize) {
         }
         assert_eq!(expected, room.next_id, "round {round}");
     }
+    assert_whole(&loaded.people, durable[&ACCOUNTS], round);
     close(store);
 }

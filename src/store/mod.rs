@@ -16,7 +16,8 @@ use thiserror::Error;
 
 use crate::ids::GroupId;
 
-/// One change to what is kept. Rooms are named by the ids that the chat gives them.
+/// One change to what is kept. Rooms are named by the ids that the chat gives them. What a change
+/// names has to be there: a key's account, a member's room, and whatever it says is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A room is there, and nothing was said in it yet. `first_id`: the id that its first message
@@ -28,7 +29,7 @@ pub enum Change {
         skeletons: Vec<Box<str>>,
         first_id: u64,
     },
-    /// A room in which nothing was ever said is gone.
+    /// A room is gone, with its memberships. Nothing that was said in it is left.
     RoomClosed {
         room: u64,
     },
@@ -46,7 +47,7 @@ pub enum Change {
     Guests(u64),
     /// An account is there, or is as this says now.
     Account(StoredAccount),
-    /// An account is gone, with its keys and its memberships.
+    /// An account is gone, with its keys, its memberships and its invitations.
     AccountGone {
         account: u64,
     },
@@ -179,11 +180,11 @@ pub struct Loaded {
     pub next_room: u64,
     /// The highest message id of any room that is no more.
     pub ids_used: u64,
-    /// The rooms spoken in last, the last one first, as many as were asked for.
+    /// The rooms spoken in last, as many as were asked for, and all that have members: the last one
+    /// spoken in first.
     pub rooms: Vec<StoredRoom>,
     /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
     pub keys: Vec<StoredKey>,
-    /// The rooms that they are members of are all among `rooms`.
     pub people: StoredPeople,
 }
 

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chat_server::ids::GroupId;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
+    Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
 };
+
+use crate::kept_people::KeptPeople;
 
 /// One search in so many takes too long.
 const SLOW_EVERY: usize = 8;
@@ -112,6 +114,7 @@ struct Inner {
     /// The highest id of any message of a room that had this key and is no more.
     ids_of: BTreeMap<Box<str>, u64>,
     keys: Vec<StoredKey>,
+    people: KeptPeople,
     said: u64,
     /// Not durable yet, and when each group will be.
     pending: VecDeque<(GroupId, Vec<Change>, u64)>,
@@ -258,7 +261,7 @@ impl Inner {
             ids_used: self.ids_used,
             rooms: rooms.iter().map(|(id, room)| room.stored(**id, newest, usize::MAX)).collect(),
             keys: self.keys.clone(),
-            people: StoredPeople::default(),
+            people: self.people.stored(),
         }
     }
 
@@ -295,6 +298,7 @@ impl Inner {
                 assert!(closed.messages.is_empty(), "{} was spoken in, and is gone", closed.name);
                 self.ids_used = self.ids_used.max(closed.next_id() - 1);
                 self.ids_of.insert(closed.key, closed.first_id - 1);
+                self.people.close_room(room);
             }
             Change::TopicSet { room, topic } => {
                 self.rooms.get_mut(&room).expect("its topic is set").topic = topic;
@@ -314,16 +318,19 @@ impl Inner {
                 here.messages.push(message);
                 here.last = self.said;
             }
+            Change::Member { room, .. } => {
+                assert!(self.rooms.contains_key(&room), "a room that has members is kept");
+                self.people.apply(change);
+            }
             Change::Account(_)
             | Change::AccountGone { .. }
             | Change::AccessKey(_)
             | Change::AccessKeyGone { .. }
-            | Change::Member { .. }
             | Change::MemberGone { .. }
             | Change::Invitation(_)
             | Change::InvitationGone { .. }
             | Change::Reserved(_)
-            | Change::ReservedGone { .. } => {}
+            | Change::ReservedGone { .. } => self.people.apply(change),
             Change::Guests(guests) => {
                 assert!(guests > self.guests, "a guest's number is given again");
                 self.guests = guests;

@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, Target};
-use super::{Durability, system};
+use super::{Durability, people, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -23,7 +23,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// How long emptying the journal may wait for those who read it, while what is said waits.
 const EMPTYING_BUSY: Duration = Duration::from_millis(50);
 /// Statements that are kept ready: all there are.
-const STATEMENTS_MAX: usize = 32;
+const STATEMENTS_MAX: usize = 64;
 /// Messages forgotten in one transaction, so that what is said hardly waits for it.
 const EXPIRED_MAX: usize = 1000;
 
@@ -56,6 +56,7 @@ impl Database {
         connection.pragma_update(None, "synchronous", durability.synchronous())?;
         // macOS only: without it, a sync does not reach the disk's platters.
         connection.pragma_update(None, "fullfsync", durability == Durability::Power)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
         // Replaces checkpoints within commits, too; the maintenance thread makes them.
         let counter = Arc::clone(&shared);
         connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
@@ -197,16 +198,16 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             step.prepare_cached(sql)?.execute(params![room, topic]).map(drop)
         }
         Change::Guests(guests) => Meta::Guests.raise(step, *guests),
-        Change::Account(_)
-        | Change::AccountGone { .. }
-        | Change::AccessKey(_)
-        | Change::AccessKeyGone { .. }
-        | Change::Member { .. }
-        | Change::MemberGone { .. }
-        | Change::Invitation(_)
-        | Change::InvitationGone { .. }
-        | Change::Reserved(_)
-        | Change::ReservedGone { .. } => Ok(()),
+        Change::Account(account) => people::put_account(step, account),
+        Change::AccountGone { account } => people::remove_account(step, *account),
+        Change::AccessKey(key) => people::add_access_key(step, key),
+        Change::AccessKeyGone { account, key } => people::remove_access_key(step, *account, *key),
+        Change::Member { room, account } => people::add_member(step, *room, *account),
+        Change::MemberGone { room, account } => people::remove_member(step, *room, *account),
+        Change::Invitation(invitation) => people::put_invitation(step, invitation),
+        Change::InvitationGone { invitation } => people::remove_invitation(step, *invitation),
+        Change::Reserved(name) => people::put_reserved(step, name),
+        Change::ReservedGone { key } => people::remove_reserved(step, key),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }
@@ -287,9 +288,11 @@ fn forget_keys(step: &Transaction<'_>) -> rusqlite::Result<()> {
     step.prepare_cached(sql)?.execute([KEYS_MAX]).map(drop)
 }
 
-/// Rooms of which everything said is forgotten. Only at the start, when nobody is in them.
+/// Rooms without members of which everything said is forgotten. Only at the start, when nobody is
+/// in them.
 fn forget_empty_rooms(step: &Transaction<'_>) -> rusqlite::Result<()> {
-    let empty = "FROM rooms WHERE last_n > 0 AND first_id = next_id";
+    let empty = "FROM rooms WHERE last_n > 0 AND first_id = next_id \
+                 AND room NOT IN (SELECT room FROM members)";
     let used = format!("SELECT coalesce(max(next_id) - 1, 0) {empty}");
     let used: u64 = step.query_row(&used, [], |row| row.get(0))?;
     if used > 0 {

@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Preload;
+use super::people::people;
 use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
-use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredPeople, StoredRoom};
+use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
 
-/// Reads the rooms spoken in last. Only few of them get their messages at once: a start has to be
+/// Reads the rooms spoken in last, and all that have members. Only few of them get their messages at once: a start has to be
 /// quick however much there is.
 pub fn load(
     connection: &mut Connection,
@@ -16,7 +17,12 @@ pub fn load(
 ) -> rusqlite::Result<Loaded> {
     // One snapshot for all of it.
     let snapshot = connection.transaction()?;
-    let sql = format!("SELECT {ROOM_COLUMNS} FROM rooms ORDER BY last_n DESC, room LIMIT ?1");
+    let sql = format!(
+        "WITH last AS (SELECT room FROM rooms ORDER BY last_n DESC, room LIMIT ?1) \
+         SELECT {ROOM_COLUMNS} FROM rooms \
+         WHERE room IN last OR EXISTS (SELECT 1 FROM members WHERE members.room = rooms.room) \
+         ORDER BY last_n DESC, room"
+    );
     let mut statement = snapshot.prepare(&sql)?;
     let mut rooms: Vec<StoredRoom> =
         statement.query_map([rooms_max], room)?.collect::<rusqlite::Result<_>>()?;
@@ -32,7 +38,7 @@ pub fn load(
         ids_used: Meta::IdsUsed.number(&snapshot)?,
         rooms,
         keys: newest_keys(&snapshot)?,
-        people: StoredPeople::default(),
+        people: people(&snapshot)?,
     })
 }
 

@@ -17,6 +17,7 @@ mod lag;
 mod load;
 mod maintenance;
 mod open;
+mod people;
 mod reader;
 mod schema;
 mod shared;
@@ -81,7 +82,7 @@ pub struct StoreSettings {
     pub bytes_max: Option<u64>,
     /// What has to be free on the disk.
     pub free_bytes_min: u64,
-    /// How many rooms a chat starts with.
+    /// How many rooms a chat starts with, beside those that have members.
     pub rooms_max: usize,
     pub preload: Preload,
 }

@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -60,12 +60,66 @@ CREATE TABLE message_keys(
 ) STRICT;
 ";
 
+/// What belongs to an account goes with it, and a room's members with the room.
+const VERSION_2: &str = "
+-- `key`: of the name. `password`: its hash. `role`: 1 for admins, 2 for owners, else 0.
+CREATE TABLE accounts(
+    account INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password TEXT,
+    role INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX accounts_by_key ON accounts(key);
+
+-- What browsers and programs are known by.
+CREATE TABLE access_keys(
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    key INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    is_token INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY(account, key)
+) STRICT, WITHOUT ROWID;
+
+-- `n`: the order in which they joined.
+CREATE TABLE members(
+    n INTEGER PRIMARY KEY,
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX members_by_room ON members(room, account);
+CREATE INDEX members_by_account ON members(account);
+
+-- `account`: who has made it. `uses`: how often it can still be used, NULL for any number of times.
+CREATE TABLE invitations(
+    invitation INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    uses INTEGER,
+    until_ms INTEGER
+) STRICT;
+CREATE INDEX invitations_by_account ON invitations(account);
+
+-- Names that only one account can take. They stay when that is gone.
+CREATE TABLE reserved_names(
+    key TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    account INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meta {
     Epoch,
     Guests,
     NextRoom,
+    NextAccount,
+    NextInvitation,
     /// The highest message id of any room that is no more.
     IdsUsed,
     /// The highest number of a message that is no more.
@@ -84,6 +138,8 @@ impl Meta {
             Meta::Epoch => "epoch",
             Meta::Guests => "guests",
             Meta::NextRoom => "next_room",
+            Meta::NextAccount => "next_account",
+            Meta::NextInvitation => "next_invitation",
             Meta::IdsUsed => "ids_used",
             Meta::NumbersUsed => "numbers_used",
             Meta::IsClean => "is_clean",

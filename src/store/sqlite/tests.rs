@@ -1,4 +1,5 @@
-//! The writer over a target that fails as it is told, and migrations from versions that never were.
+//! The writer over a target that fails as it is told, and migrations, also from versions that never
+//! were.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
 use super::open::migrate;
@@ -16,8 +18,11 @@ use super::reader::SqliteReader;
 use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
 use super::writer::{Command, Failure, Group, Patience, Target, Writer};
+use super::{SqliteStore, StoreSettings, tools};
 use crate::ids::GroupId;
-use crate::store::{Change, Progress, Space, StoreError};
+use crate::store::{
+    Change, Loaded, Progress, Space, Store, StoreError, StoredAccount, StoredPeople,
+};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -329,4 +334,72 @@ fn a_step_that_fails_leaves_the_version_before_it() {
     connection.prepare("SELECT count FROM words").expect_err("no column was added");
     schema::migrate(&mut connection, &[FIRST, SECOND]).expect("version 2");
     assert_eq!(schema::version(&connection), Ok(2));
+}
+
+/// What a server of version 1 has written.
+const OF_VERSION_1: &str = "
+INSERT INTO meta VALUES
+    ('epoch', 'of old'), ('guests', 4), ('next_room', 3), ('is_clean', 1), ('is_power_safe', 1);
+INSERT INTO rooms VALUES
+    (1, '#lobby', '#Lobby', 'all sorts', 2, 3, 2), (2, '#dev', '#dev', '', 1, 1, 0);
+INSERT INTO skeletons VALUES ('#lobby', 1), ('#dev', 2);
+INSERT INTO messages VALUES (2, 1, 2, 1795352709000, 0, 'alice', 'hello');
+INSERT INTO message_keys VALUES (2, 1, 'k', 2, 1795352709000);
+";
+
+/// Also one that a server has left abruptly, with all that was said in the journal.
+#[test]
+fn a_history_from_before_there_were_accounts_goes_on() {
+    for is_orderly in [true, false] {
+        let scratch = Scratch::new("version-1");
+        let file = scratch.0.join("history.db");
+        let mut connection = Connection::open(&file).expect("a file");
+        schema::migrate(&mut connection, &schema::MIGRATIONS[..1]).expect("version 1");
+        if !is_orderly {
+            connection.pragma_update(None, "journal_mode", "WAL").expect("a journal");
+            let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            connection.set_db_config(no_checkpoint, true).expect("it stays");
+        }
+        connection.execute_batch(OF_VERSION_1).expect("rows");
+        drop(connection);
+        let line = tools::check(&scratch.0).expect("older ones can be checked");
+        assert!(line.contains(" 2 rooms, 1 messages"), "{line}");
+
+        let (mut store, loaded) = reopen(&scratch);
+        assert_eq!((&*loaded.epoch, loaded.guests, loaded.next_room), ("of old", 4, 3));
+        assert_eq!(loaded.rooms.iter().map(|it| it.next_id).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(&*loaded.rooms[0].newest[0].text, "hello");
+        assert_eq!(loaded.keys.len(), 1);
+        let nobody =
+            StoredPeople { next_account: 1, next_invitation: 1, ..StoredPeople::default() };
+        assert_eq!(loaded.people, nobody);
+        let alice = StoredAccount {
+            account: 1,
+            name: "alice".into(),
+            key: "alice".into(),
+            password: None,
+            role: 2,
+            created_ms: 1_795_352_709_001,
+        };
+        let joined = Change::Member { room: 2, account: 1 };
+        store.append(GroupId(1), vec![Change::Account(alice.clone()), joined]);
+        let closer = store.closer();
+        drop(store);
+        closer.close(DEADLINE).expect("an orderly end");
+
+        let copy = Connection::open(copy_path(&file, 1)).expect("a copy");
+        assert_eq!(schema::version(&copy), Ok(1));
+        let said: String =
+            copy.query_row("SELECT text FROM messages", [], |row| row.get(0)).expect("a row");
+        assert_eq!(said, "hello");
+        let (store, loaded) = reopen(&scratch);
+        assert_eq!((loaded.people.accounts, loaded.people.members), (vec![alice], vec![(2, 1)]));
+        let closer = store.closer();
+        drop(store);
+        closer.close(DEADLINE).expect("an orderly end");
+    }
+}
+
+fn reopen(scratch: &Scratch) -> (SqliteStore, Loaded) {
+    SqliteStore::open(&scratch.0, StoreSettings::default()).unwrap_or_else(|why| panic!("{why}"))
 }

@@ -2,23 +2,28 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{ToolError, database};
 use crate::store::search::file::{Coverage, SearchFiles};
 use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
+use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
 use crate::store::sqlite::schema::Meta;
 
-/// Checks the file, that the ids of each room have no holes, and that the index has all messages;
-/// says in one line what is there. A server goes on meanwhile.
+/// The version of a file from which on it has accounts.
+const HAS_PEOPLE: usize = 2;
+
+/// Checks the file, that the ids of each room have no holes, that what belongs to accounts and rooms
+/// has them, and that the index has all messages; says in one line what is there. A server goes on
+/// meanwhile.
 ///
 /// # Errors
 /// What is wrong.
 pub fn check(data: &Path) -> Result<String, ToolError> {
     let file = database(data)?;
-    inspect(&file, Depth::Whole)?;
+    let version = inspect(&file, Depth::Whole)?;
     let failed = |error| ToolError::Open(OpenError::of(&file, error));
     let mut connection = open_to_read(&file).map_err(failed)?;
     // One snapshot for all of it.
@@ -37,12 +42,38 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
         let what = format!("{stray} messages belong to no room");
         return Err(OpenError::Damaged { file: file.clone(), what }.into());
     }
+    if version >= HAS_PEOPLE
+        && let Some(what) = fault_of_people(&snapshot).map_err(failed)?
+    {
+        return Err(OpenError::Damaged { file, what }.into());
+    }
     let epoch = Meta::Epoch.text(&snapshot).map_err(failed)?.unwrap_or_default();
     let search = search(&SearchFiles::beside(&file, &epoch))?;
     Ok(format!(
         "{} is sound: {rooms} rooms, {messages} messages, ids without holes; {search}",
         file.display()
     ))
+}
+
+/// What is wrong with what is kept of people.
+fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT count(*) || ' rows of ' || \"table\" || ' belong to none of ' || parent \
+               FROM pragma_foreign_key_check GROUP BY \"table\", parent LIMIT 1";
+    let stray = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if stray.is_some() {
+        return Ok(stray);
+    }
+    let sql = "SELECT count(*) || ' accounts have the name ' || min(name) \
+               FROM accounts GROUP BY key HAVING count(*) > 1 LIMIT 1";
+    let namesakes = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if namesakes.is_some() {
+        return Ok(namesakes);
+    }
+    // All of it has to be of use to a server that starts.
+    match people(connection) {
+        Err(error) if error.sqlite_error_code().is_none() => Ok(Some(error.to_string())),
+        read => read.map(|_| None),
+    }
 }
 
 /// What can be found of what is kept.

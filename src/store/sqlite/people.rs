@@ -1,0 +1,144 @@
+//! Accounts and what belongs to them, as rows. That a key, a membership or an invitation has its
+//! account, and a membership its room, is for SQLite to hold: what a change points to and is not
+//! there is an error of ours, and so is a change that changes nothing.
+
+use rusqlite::{Connection, Params, Row, Transaction, params};
+
+use super::schema::Meta;
+use crate::store::{StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople};
+
+pub fn put_account(step: &Transaction<'_>, account: &StoredAccount) -> rusqlite::Result<()> {
+    let StoredAccount { account, name, key, password, role, created_ms } = account;
+    let sql = "INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(account) \
+               DO UPDATE SET key = ?2, name = ?3, password = ?4, role = ?5, created_ms = ?6";
+    change_one(step, sql, params![account, key, name, password, role, created_ms])?;
+    Meta::NextAccount.raise(step, account + 1)
+}
+
+/// Its keys, memberships and invitations go with it.
+pub fn remove_account(step: &Transaction<'_>, account: u64) -> rusqlite::Result<()> {
+    change_one(step, "DELETE FROM accounts WHERE account = ?1", [account])
+}
+
+pub fn add_access_key(step: &Transaction<'_>, key: &StoredAccessKey) -> rusqlite::Result<()> {
+    let StoredAccessKey { account, key, hash, is_token, label, created_ms } = key;
+    let sql = "INSERT INTO access_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    change_one(step, sql, params![account, key, hash, is_token, label, created_ms])
+}
+
+pub fn remove_access_key(step: &Transaction<'_>, account: u64, key: u32) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM access_keys WHERE account = ?1 AND key = ?2";
+    change_one(step, sql, params![account, key])
+}
+
+pub fn add_member(step: &Transaction<'_>, room: u64, account: u64) -> rusqlite::Result<()> {
+    change_one(step, "INSERT INTO members(room, account) VALUES (?1, ?2)", [room, account])
+}
+
+pub fn remove_member(step: &Transaction<'_>, room: u64, account: u64) -> rusqlite::Result<()> {
+    change_one(step, "DELETE FROM members WHERE room = ?1 AND account = ?2", [room, account])
+}
+
+pub fn put_invitation(
+    step: &Transaction<'_>,
+    invitation: &StoredInvitation,
+) -> rusqlite::Result<()> {
+    let StoredInvitation { invitation, hash, by, uses, until_ms } = invitation;
+    let sql = "INSERT INTO invitations VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(invitation) \
+               DO UPDATE SET hash = ?2, account = ?3, uses = ?4, until_ms = ?5";
+    change_one(step, sql, params![invitation, hash, by, uses, until_ms])?;
+    Meta::NextInvitation.raise(step, invitation + 1)
+}
+
+pub fn remove_invitation(step: &Transaction<'_>, invitation: u64) -> rusqlite::Result<()> {
+    change_one(step, "DELETE FROM invitations WHERE invitation = ?1", [invitation])
+}
+
+pub fn put_reserved(step: &Transaction<'_>, reserved: &StoredName) -> rusqlite::Result<()> {
+    let StoredName { key, name, account, until_ms } = reserved;
+    let sql = "INSERT INTO reserved_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT(key) \
+               DO UPDATE SET name = ?2, account = ?3, until_ms = ?4";
+    change_one(step, sql, params![key, name, account, until_ms])
+}
+
+pub fn remove_reserved(step: &Transaction<'_>, key: &str) -> rusqlite::Result<()> {
+    change_one(step, "DELETE FROM reserved_names WHERE key = ?1", [key])
+}
+
+/// A change that hits nothing must not be acknowledged.
+fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+    match step.prepare_cached(sql)?.execute(values)? {
+        1 => Ok(()),
+        count => Err(rusqlite::Error::StatementChangedRows(count)),
+    }
+}
+
+/// All that is kept of people.
+pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
+    let accounts = "SELECT account, name, key, password, role, created_ms FROM accounts \
+                    ORDER BY account";
+    let keys = "SELECT account, key, hash, is_token, label, created_ms FROM access_keys \
+                ORDER BY account, key";
+    let members = "SELECT room, account FROM members ORDER BY n";
+    let invitations =
+        "SELECT invitation, hash, account, uses, until_ms FROM invitations ORDER BY invitation";
+    let reserved = "SELECT key, name, account, until_ms FROM reserved_names ORDER BY until_ms, key";
+    Ok(StoredPeople {
+        accounts: rows(connection, accounts, account)?,
+        keys: rows(connection, keys, access_key)?,
+        members: rows(connection, members, |row| Ok((row.get(0)?, row.get(1)?)))?,
+        invitations: rows(connection, invitations, invitation)?,
+        reserved: rows(connection, reserved, reserved_name)?,
+        next_account: Meta::NextAccount.number(connection)?.max(1),
+        next_invitation: Meta::NextInvitation.number(connection)?.max(1),
+    })
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map([], read)?.collect()
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
+    Ok(StoredAccount {
+        account: row.get(0)?,
+        name: row.get(1)?,
+        key: row.get(2)?,
+        password: row.get(3)?,
+        role: row.get(4)?,
+        created_ms: row.get(5)?,
+    })
+}
+
+fn access_key(row: &Row<'_>) -> rusqlite::Result<StoredAccessKey> {
+    Ok(StoredAccessKey {
+        account: row.get(0)?,
+        key: row.get(1)?,
+        hash: row.get(2)?,
+        is_token: row.get(3)?,
+        label: row.get(4)?,
+        created_ms: row.get(5)?,
+    })
+}
+
+fn invitation(row: &Row<'_>) -> rusqlite::Result<StoredInvitation> {
+    Ok(StoredInvitation {
+        invitation: row.get(0)?,
+        hash: row.get(1)?,
+        by: row.get(2)?,
+        uses: row.get(3)?,
+        until_ms: row.get(4)?,
+    })
+}
+
+fn reserved_name(row: &Row<'_>) -> rusqlite::Result<StoredName> {
+    Ok(StoredName {
+        key: row.get(0)?,
+        name: row.get(1)?,
+        account: row.get(2)?,
+        until_ms: row.get(3)?,
+    })
+}

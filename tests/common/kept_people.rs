@@ -1,0 +1,103 @@
+//! What a store keeps of people, without any cleverness: the simulated disk has it, and the real
+//! store is held to it.
+
+use std::collections::BTreeMap;
+
+use chat_server::store::{
+    Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+};
+
+#[derive(Clone, Debug, Default)]
+pub struct KeptPeople {
+    pub accounts: BTreeMap<u64, StoredAccount>,
+    pub keys: BTreeMap<(u64, u32), StoredAccessKey>,
+    /// Rooms and accounts.
+    pub members: Vec<(u64, u64)>,
+    pub invitations: BTreeMap<u64, StoredInvitation>,
+    pub reserved: BTreeMap<Box<str>, StoredName>,
+    last_account: u64,
+    last_invitation: u64,
+}
+
+impl KeptPeople {
+    /// Makes a change to people, and holds whose it is to what it promises.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Account(account) => self.put_account(account),
+            Change::AccountGone { account } => {
+                self.accounts.remove(&account).expect("an account that is gone was there");
+                self.keys.retain(|(of, _), _| *of != account);
+                self.members.retain(|(_, of)| *of != account);
+                self.invitations.retain(|_, invitation| invitation.by != account);
+            }
+            Change::AccessKey(key) => {
+                assert!(self.accounts.contains_key(&key.account), "{key:?} is nobody's");
+                let before = self.keys.insert((key.account, key.key), key);
+                assert_eq!(before, None, "two keys have the same number");
+            }
+            Change::AccessKeyGone { account, key } => {
+                self.keys.remove(&(account, key)).expect("a key that is gone was there");
+            }
+            Change::Member { room, account } => {
+                assert!(self.accounts.contains_key(&account), "{account} is no account");
+                assert!(!self.members.contains(&(room, account)), "it is a member already");
+                self.members.push((room, account));
+            }
+            Change::MemberGone { room, account } => {
+                let at = self.members.iter().position(|member| *member == (room, account));
+                self.members.remove(at.expect("a member that is gone was there"));
+            }
+            Change::Invitation(invitation) => self.put_invitation(invitation),
+            Change::InvitationGone { invitation } => {
+                self.invitations.remove(&invitation).expect("what is gone was there");
+            }
+            Change::Reserved(name) => {
+                self.reserved.insert(name.key.clone(), name);
+            }
+            Change::ReservedGone { key } => {
+                self.reserved.remove(&key).expect("a name that is free was reserved");
+            }
+            other => panic!("{other:?} is not about people"),
+        }
+    }
+
+    fn put_account(&mut self, account: StoredAccount) {
+        let others = self.accounts.values().filter(|other| other.account != account.account);
+        let namesakes = others.filter(|other| other.key == account.key).count();
+        assert_eq!(namesakes, 0, "two accounts are called {}", account.name);
+        if !self.accounts.contains_key(&account.account) {
+            assert!(account.account > self.last_account, "{account:?} has a used id");
+            self.last_account = account.account;
+        }
+        self.accounts.insert(account.account, account);
+    }
+
+    fn put_invitation(&mut self, invitation: StoredInvitation) {
+        assert!(self.accounts.contains_key(&invitation.by), "{invitation:?} is nobody's");
+        if !self.invitations.contains_key(&invitation.invitation) {
+            assert!(invitation.invitation > self.last_invitation, "{invitation:?} has a used id");
+            self.last_invitation = invitation.invitation;
+        }
+        self.invitations.insert(invitation.invitation, invitation);
+    }
+
+    /// The room is no more.
+    pub fn close_room(&mut self, room: u64) {
+        self.members.retain(|(of, _)| *of != room);
+    }
+
+    /// As a chat is told.
+    pub fn stored(&self) -> StoredPeople {
+        let mut reserved: Vec<StoredName> = self.reserved.values().cloned().collect();
+        reserved.sort_by_key(|name| name.until_ms);
+        StoredPeople {
+            accounts: self.accounts.values().cloned().collect(),
+            keys: self.keys.values().cloned().collect(),
+            members: self.members.clone(),
+            invitations: self.invitations.values().cloned().collect(),
+            reserved,
+            next_account: self.last_account + 1,
+            next_invitation: self.last_invitation + 1,
+        }
+    }
+}
