@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::RoomName;
-use chat_server::config::{Config, Exit, Mode, PAGE_URL, Tool};
+use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
@@ -22,7 +22,6 @@ use chat_server::service::echo::Echo;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
 use chat_server::store::sqlite::{SqliteStore, new_epoch};
-use chat_server::wire::http::public_url::PublicUrl;
 use log::{error, info, warn};
 
 /// The address cannot be listened on, or the history cannot be had.
@@ -145,8 +144,7 @@ fn look_after(tool: &Tool) -> ExitCode {
         Tool::Check { .. } => tools::check(&data),
         Tool::Export { room, format, .. } => return export(&data, room, *format),
         Tool::Owner { public_url, .. } => {
-            let url = public_url.as_ref().map_or(PAGE_URL.to_owned(), PublicUrl::to_string);
-            let link = owner_link(&OwnerCode::in_directory(&data), &url);
+            let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
             link.map_err(|error| ToolError::File { file: data, error })
         }
     };

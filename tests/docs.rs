@@ -13,13 +13,14 @@ use common::{Server, program};
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 10] = [
+const DEFAULTS_IN_WORDS: [&str; 11] = [
     "--data",
     "--keep-days",
     "--data-max-gib",
     "--greet-after",
     "--allow-origin",
     "--compress",
+    "--insecure-logins",
     "--max-clients",
     "--max-clients-per-address",
     "--connect-rate",

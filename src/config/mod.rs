@@ -3,7 +3,7 @@
 mod people;
 mod tools;
 
-pub use people::{PAGE_URL, People};
+pub use people::People;
 pub use tools::{Data, Tool};
 
 use std::ffi::OsString;
@@ -472,6 +472,7 @@ impl Config {
             is_loopback: false,
             compress: self.compress,
             plain: self.tls.plain,
+            insecure_logins: self.people.insecure_logins,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use super::people::PAGE_URL;
 use crate::store::sqlite::tools::Format;
 use crate::wire::http::public_url::PublicUrl;
 
@@ -55,9 +56,10 @@ pub enum Tool {
     /// Prints a link that makes an owner of whoever opens it: once, within 30 minutes, while the
     /// server runs. It takes the place of the last one.
     Owner {
-        /// The URL at which people find the page, unless it is http://127.0.0.1:8080/.
-        #[arg(long, value_name = "URL", env = "CHAT_PUBLIC_URL", hide_env_values = true)]
-        public_url: Option<PublicUrl>,
+        /// The URL at which people find the page.
+        #[arg(long, value_name = "URL", default_value = PAGE_URL, env = "CHAT_PUBLIC_URL",
+              hide_env_values = true)]
+        public_url: PublicUrl,
         #[command(flatten)]
         data: Data,
     },

@@ -25,6 +25,7 @@ pub mod proxies;
 mod ready;
 mod receive;
 mod request;
+mod sessions;
 pub mod settings;
 mod stored;
 pub mod stream;

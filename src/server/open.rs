@@ -146,7 +146,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.set_standing(Standing::Known) == Standing::Listening {
             self.service.stopped_listening(id, &mut self.out);
         }
-        let is_private = connection.stream.is_protected() || peer.ip().is_loopback();
+        let is_private = self.is_private_line(id);
         let (subprotocol, credential) = (None, None);
         let hello = Hello { peer, subprotocol, query: &NO_QUERY, credential, is_private };
         self.service.opened(id, &hello, &mut self.out);

@@ -17,7 +17,8 @@ use crate::server::timers::Due;
 use crate::service::Service;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::Foreign;
-use crate::wire::http::forwarded::Scheme;
+use crate::wire::http::forwarded::{self, Scheme};
+use crate::wire::http::{Request, origin};
 
 /// Has streams go on with TLS.
 pub trait BeginTls<S>: Debug {
@@ -76,6 +77,48 @@ impl<S: Stream, A: Service> Server<S, A> {
             Some(Scheme::Https) => true,
             Some(Scheme::Http) => self.settings.plain.admits(sender.peer().ip()),
             None => self.is_taken_plain(id),
+        }
+    }
+
+    /// Whether nobody can read what a terminal sends on its way here.
+    pub(super) fn is_private_line(&self, id: ClientId) -> bool {
+        let connection = &self.connections[id.index()];
+        let peer = connection.peer();
+        self.settings.insecure_logins
+            || connection.stream.is_protected()
+            || peer.is_unix()
+            || peer.ip().is_loopback()
+    }
+
+    /// The same of who has sent a request. What comes from this machine may have been forwarded by a
+    /// proxy that says nothing, or by somebody's browser for a page that has its name point here:
+    /// all that the request says has to be of this machine, too.
+    pub(super) fn is_private_request(
+        &self,
+        id: ClientId,
+        sender: &Sender,
+        request: &Request<'_>,
+    ) -> bool {
+        if self.settings.insecure_logins || self.connections[id.index()].stream.is_protected() {
+            return true;
+        }
+        let page = request.single("origin").ok().flatten();
+        let has_page = request.values("origin").next().is_some();
+        match sender.scheme {
+            Some(scheme) => scheme == Scheme::Https,
+            None if page.is_some_and(|page| {
+                origin::is_https(page) && origin::is_same(page, request.host, None)
+            }) =>
+            {
+                true
+            }
+            None => {
+                let is_here = sender.proxy.is_unix() || sender.proxy.ip().is_loopback();
+                is_here
+                    && !forwarded::is_marked(request)
+                    && origin::is_loopback(request.host)
+                    && (!has_page || page.is_some_and(origin::is_of_loopback))
+            }
         }
     }
 

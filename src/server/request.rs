@@ -61,9 +61,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         if handshake::is_upgrade(request) {
             return self.answer_upgrade(id, request, &sender, &date);
         }
-        let mut response = match place {
-            Inside::WithoutSlash => self.redirect_to_base(request, &date),
-            Inside::Ours(_) | Inside::Elsewhere => self.respond(request, &sender, &date),
+        let answer = match place {
+            Inside::WithoutSlash => Ok(self.redirect_to_base(request, &date)),
+            Inside::Ours(_) if self.is_about_cookie(request) => {
+                self.answer_about_cookie(request, &sender, &date)
+            }
+            Inside::Ours(_) | Inside::Elsewhere => Ok(self.respond(request, &sender, &date)),
+        };
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(error) => return self.refuse_request(id, error, Some(request.method)),
         };
         let is_protected = self.connections[id.index()].stream.is_protected();
         if is_protected && self.settings.plain == Plain::Off {
@@ -99,6 +106,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Answers a request for a WebSocket.
     fn answer_upgrade(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender, date: &str) {
+        let is_private = self.is_private_request(id, sender, request);
         let upgraded = match self.draining {
             true => Err(HttpError::STOPPING),
             false => handshake::evaluate(request, &self.policy(sender), Some(date)),
@@ -108,7 +116,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 if let Some(client) = sender.client {
                     self.set_peer(id, client);
                 }
-                return self.become_websocket(id, &upgrade);
+                return self.become_websocket(id, &upgrade, is_private);
             }
             Err(error) => error,
         };
@@ -124,7 +132,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.refuse_request(id, error, Some(request.method));
     }
 
-    fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade) {
+    fn become_websocket(&mut self, id: ClientId, upgrade: &Upgrade, is_private: bool) {
         self.metrics.upgrades += 1;
         // A client with a smaller window than ours is sent nothing compressed: it could not refer
         // back far enough.
@@ -132,10 +140,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let compression = if compressed { Compression::Deflate } else { Compression::None };
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
-        let is_private = connection.stream.is_protected() || peer.ip().is_loopback();
-        let Upgrade { subprotocol, query, .. } = upgrade;
-        let subprotocol = *subprotocol;
-        let hello = Hello { peer, subprotocol, query, credential: None, is_private };
+        let (subprotocol, credential) = (upgrade.subprotocol, upgrade.credential.as_deref());
+        let hello = Hello { peer, subprotocol, query: &upgrade.query, credential, is_private };
         connection.wire.upgrade(upgrade, self.out.now().ms);
         connection.set_standing(Standing::Known);
         self.set_wire_timeout(id);
@@ -149,7 +155,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    fn policy(&self, sender: &Sender) -> Policy<'_> {
+    pub(super) fn policy(&self, sender: &Sender) -> Policy<'_> {
         Policy {
             allowed_origins: &self.settings.allowed_origins,
             is_loopback: self.is_loopback(sender),

@@ -30,6 +30,8 @@ pub struct ServerSettings {
     pub compress: bool,
     /// `--plain`.
     pub plain: Plain,
+    /// `--insecure-logins`.
+    pub insecure_logins: bool,
 }
 
 impl Default for ServerSettings {
@@ -44,6 +46,7 @@ impl Default for ServerSettings {
             is_loopback: false,
             compress: false,
             plain: Plain::default(),
+            insecure_logins: false,
         }
     }
 }

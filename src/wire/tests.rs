@@ -28,8 +28,13 @@ fn http(now: Millis) -> Wire {
 
 fn websocket(now: Millis) -> Wire {
     let mut wire = http(now);
-    let upgrade =
-        Upgrade { response: Vec::new(), subprotocol: None, deflate: None, query: Query::default() };
+    let upgrade = Upgrade {
+        response: Vec::new(),
+        subprotocol: None,
+        deflate: None,
+        query: Query::default(),
+        credential: None,
+    };
     wire.upgrade(&upgrade, now);
     wire
 }

@@ -58,6 +58,15 @@ impl<'b> Forwarded<'b> {
     }
 }
 
+/// What proxies add of their own accord, or are told to.
+const MARKS: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
+
+/// Whether a proxy, trusted or not, has left a mark on a request.
+pub fn is_marked(request: &Request<'_>) -> bool {
+    MARKS.iter().any(|mark| request.values(mark).next().is_some())
+}
+
 /// An address, or one with its port, as some proxies write it.
 fn parse_address(text: &[u8]) -> Option<SocketAddr> {
     let text = str::from_utf8(text).ok()?;

@@ -5,6 +5,7 @@
 //! web page, and [`super::websocket::handshake`] answers the ones that ask for an upgrade.
 //! [`precheck`] tells a page how that would end.
 
+pub mod credential;
 pub mod exchange;
 pub mod forwarded;
 pub mod origin;
@@ -73,6 +74,8 @@ pub struct Request<'b> {
     pub host: &'b str,
     /// Whether the client wants to go on with this connection. Behind a body there is no going on.
     pub connection: Persistence,
+    /// A body follows.
+    pub has_body: bool,
     headers: Headers<'b>,
 }
 
@@ -154,7 +157,8 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
     let host = parse_host(&headers, version)?;
     refuse_expectation(&headers, version)?;
     // Before a byte of it is read, so that none can be mistaken for the next request.
-    let connection = match find_body(&headers, version)? {
+    let content = find_body(&headers, version)?;
+    let connection = match content {
         ContentAhead::No => parse_connection(&headers, version),
         // None of these methods is served, and the response says so.
         ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => {
@@ -170,6 +174,7 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
         // RFC 9112 3.2.2: the authority of an absolute-form target goes before the Host field.
         host: target.authority.unwrap_or(host),
         connection,
+        has_body: content == ContentAhead::Yes,
         headers,
     };
     Ok(Some((request, consumed)))

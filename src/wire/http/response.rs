@@ -230,6 +230,14 @@ impl HttpError {
          The server's operator can allow another name (--allow-origin).\n",
     );
 
+    pub const COOKIE_ORIGIN: HttpError = HttpError::new(
+        403,
+        "A session's cookie is taken only from the server's own page, which its Origin shows. \
+         Programs show a token (Authorization: Bearer).\n",
+    );
+    pub const SESSION_CODE: HttpError =
+        HttpError::new(403, "This code is not known any more; log in again.\n");
+
     /// `method` is that of the request, if it could be read: what answers HEAD has no body (RFC
     /// 9110 9.3.2).
     pub fn response(&self, method: Option<Method>, date: Option<&str>) -> Response {

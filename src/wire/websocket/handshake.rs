@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::extension::{DeflateParams, negotiate_deflate};
+use crate::wire::http::credential;
 use crate::wire::http::forwarded::Scheme;
 use crate::wire::http::origin::{self, AllowedOrigins, Origin};
 use crate::wire::http::response::{Body, HttpError, Persistence, Response};
@@ -82,6 +83,8 @@ pub struct Upgrade {
     pub subprotocol: Option<&'static str>,
     pub deflate: Option<DeflateParams>,
     pub query: Query,
+    /// What the client shows to be known by.
+    pub credential: Option<Box<str>>,
 }
 
 /// Whether a request means to open a WebSocket, well or badly: then [`evaluate`] answers it, else
@@ -103,6 +106,7 @@ pub fn evaluate(
     refuse_wrong_request(request)?;
     let accept = accept_key(parse_key(request)?);
     refuse_foreign_origin(request, policy)?;
+    let credential = read_credential(request, policy)?;
     let subprotocol = select_subprotocol(request, policy.subprotocols);
     // Read also when it is off: a malformed field is an error all the same.
     let deflate = negotiate_deflate(request.values("sec-websocket-extensions"))
@@ -119,7 +123,8 @@ pub fn evaluate(
     fields.extend(subprotocol.map(|selected| ("Sec-WebSocket-Protocol", selected)));
     fields.extend(extensions.as_deref().map(|accepted| ("Sec-WebSocket-Extensions", accepted)));
     let response = Response::new(101, &fields, Body::Absent, Persistence::KeepAlive, date).head;
-    Ok(Upgrade { response, subprotocol, deflate, query })
+    let credential = credential.map(Box::from);
+    Ok(Upgrade { response, subprotocol, deflate, query, credential })
 }
 
 /// RFC 6455 4.2.1, points 1 to 4 and 6.
@@ -170,6 +175,35 @@ fn refuse_foreign_origin(request: &Request<'_>, policy: &Policy<'_>) -> Result<(
     }
 }
 
+/// The token that a program shows, or else the cookie of our page.
+///
+/// # Errors
+/// There is a cookie, and nothing shows that the page is ours: another one could use it.
+fn read_credential<'b>(
+    request: &Request<'b>,
+    policy: &Policy<'_>,
+) -> Result<Option<&'b str>, HttpError> {
+    let cookie = credential::cookie(request);
+    if cookie.is_some() {
+        refuse_other_page(request, policy)?;
+    }
+    Ok(credential::bearer(request).or(cookie))
+}
+
+/// Refuses what has come from elsewhere than a page of ours.
+///
+/// # Errors
+/// Why not.
+pub fn refuse_other_page(request: &Request<'_>, policy: &Policy<'_>) -> Result<(), HttpError> {
+    match request.single("origin") {
+        Ok(Some(origin)) => match admit_own_page(origin, request.host, policy) {
+            Err(HttpError::UPGRADE_ORIGIN) => Err(HttpError::COOKIE_ORIGIN),
+            admitted => admitted,
+        },
+        _ => Err(HttpError::COOKIE_ORIGIN),
+    }
+}
+
 /// Whether pages of `origin`, as a browser writes it, may open WebSockets to `host`.
 ///
 /// Whose name is pointed at this machine after its page was loaded has a page of the same origin as
@@ -179,7 +213,19 @@ fn refuse_foreign_origin(request: &Request<'_>, policy: &Policy<'_>) -> Result<(
 /// # Errors
 /// Why not.
 pub fn admit_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), HttpError> {
-    if policy.allowed_origins.allows(origin) {
+    match policy.allowed_origins.is_any() {
+        true => Ok(()),
+        false => admit_own_page(origin, host, policy),
+    }
+}
+
+/// Whether pages of `origin`, as a browser writes it, may do what only the server's own may, such as
+/// use somebody's cookie: it has the server's origin, or one that is named by itself.
+///
+/// # Errors
+/// Why not.
+pub fn admit_own_page(origin: &str, host: &str, policy: &Policy<'_>) -> Result<(), HttpError> {
+    if policy.allowed_origins.names(origin) {
         return Ok(());
     }
     if !origin::is_same(origin, host, policy.scheme) {

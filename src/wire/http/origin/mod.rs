@@ -250,7 +250,12 @@ impl AllowedOrigins {
 
     /// Whether pages of this origin may.
     pub fn allows(&self, origin: &str) -> bool {
-        self.is_any() || origin.parse().is_ok_and(|origin| self.0.contains(&Allowed::This(origin)))
+        self.is_any() || self.names(origin)
+    }
+
+    /// Whether this origin is named by itself.
+    pub fn names(&self, origin: &str) -> bool {
+        origin.parse().is_ok_and(|origin| self.0.contains(&Allowed::This(origin)))
     }
 
     /// Whether the host of a request is that of one of the origins.
@@ -260,8 +265,7 @@ impl AllowedOrigins {
             Allowed::This(Origin::Place(place)) => {
                 is_web(&place.scheme) && bare_host(&place.host) == host
             }
-            Allowed::This(Origin::Opaque) => false,
-            Allowed::Any => true,
+            Allowed::This(Origin::Opaque) | Allowed::Any => false,
         };
         self.0.iter().any(is_it)
     }
@@ -288,6 +292,17 @@ pub fn is_loopback(host: &str) -> bool {
         Some(address) => address.is_loopback(),
         None => host == "localhost" || host.ends_with(".localhost"),
     }
+}
+
+/// Whether a page of `origin` is on a loopback name, as a browser writes it.
+pub fn is_of_loopback(origin: &str) -> bool {
+    matches!(origin.parse(), Ok(Origin::Place(place)) if is_web(&place.scheme) && is_loopback(&place.host))
+}
+
+/// Whether a page of `origin`, as a browser writes it, has come by TLS: such a page opens no
+/// connection without (Mixed Content 5.1).
+pub fn is_https(origin: &str) -> bool {
+    matches!(origin.parse(), Ok(Origin::Place(place)) if place.scheme == "https")
 }
 
 /// Whether `origin`, as a browser writes it, is on `host`. Unless `came_by` is known, the scheme
