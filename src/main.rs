@@ -79,11 +79,11 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
             info!("history is in memory only (--data none): a restart forgets it");
-            let code = OwnerCode::in_memory();
-            let secrets = Arc::new(SystemSecrets::new(code.clone()));
-            let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(secrets);
+            let secrets = Arc::new(SystemSecrets::new(OwnerCode::in_memory()));
+            let own = Arc::clone(&secrets);
+            let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(own);
             return serve(net, inherited, chat, |chat, bound| {
-                print_owner_link(&code, &config.page_url(bound), chat.has_owner());
+                print_owner_link(secrets.owner_code(), &config.page_url(bound), chat.has_owner());
             });
         }
         Err(error) => return complain(EXIT_USAGE, error),
@@ -95,13 +95,12 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     info!("history is kept in {}", directory.display());
     let closer = store.closer();
     let settings = config.chat(new_epoch());
-    let owner_code = OwnerCode::in_directory(&directory);
-    let secrets = Arc::new(SystemSecrets::new(owner_code.clone()));
-    let chat = |_: &mut Delivery| {
-        Chat::with_store(settings, Box::new(store), loaded).with_secrets(secrets)
-    };
+    let secrets = Arc::new(SystemSecrets::new(OwnerCode::in_directory(&directory)));
+    let own = Arc::clone(&secrets);
+    let chat =
+        |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded).with_secrets(own);
     let code = serve(net, inherited, chat, |chat, bound| {
-        print_owner_link(&owner_code, &config.page_url(bound), chat.has_owner());
+        print_owner_link(secrets.owner_code(), &config.page_url(bound), chat.has_owner());
     });
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,

@@ -98,7 +98,7 @@ impl Chat {
                 Action::Topic { room, text: text.into() }
             }
             Request::Direct { to, text, key } => {
-                let (to, text) = self.to_tell(to, text)?;
+                let (to, text) = self.to_tell(cx, to, text)?;
                 let name = self.name_of(to).map_or("", Name::as_str).into();
                 let key = key.as_deref().map(Box::from);
                 Action::Direct { to, name, text: text.into(), key }

@@ -32,6 +32,7 @@ impl Chat {
         room: Option<&str>,
         text: &'a str,
     ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
+        self.check_secrets(cx, text)?;
         Ok((self.room_of(cx, room)?, shown(text)?))
     }
 
@@ -80,16 +81,18 @@ impl Chat {
         text: &str,
         key: Option<&str>,
     ) -> Done {
-        let (user, text) = self.to_tell(to, text)?;
+        let (user, text) = self.to_tell(cx, to, text)?;
         self.tell(cx, user, to, &text, key)
     }
 
     /// Whom something is said to, and what is shown of it.
     pub(in crate::chat) fn to_tell<'a>(
         &self,
+        cx: &Context<'_>,
         to: &str,
         text: &'a str,
     ) -> Result<(UserId, Cow<'a, str>), RequestError> {
+        self.check_secrets(cx, text)?;
         Ok((self.addressee(to)?, shown(text)?))
     }
 
@@ -103,6 +106,13 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         let Some(addressee) = self.state.users().get(to) else { return Err(no_such_name(name)) };
+        if self.clients_of(to).next().is_none() {
+            let message = format!(
+                "{} is not connected now. Say it in a room that you share.",
+                addressee.name
+            );
+            return Err(RequestError::new("not_connected", message));
+        }
         if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::User(to), key))
             && let Some(from) = self.name_of(cx.user)
         {

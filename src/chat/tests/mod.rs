@@ -5,8 +5,11 @@ mod crowds;
 mod determinism;
 mod json;
 mod kept;
+#[path = "../../../tests/common/known_secrets.rs"]
+pub mod known_secrets;
 mod limits;
 mod names;
+mod people;
 mod presence;
 mod replays;
 mod rooms;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! +bob                        bob comes, with lines at a terminal
-//! +web json room=dev          web comes, with the JSON dialect; also: text, and name=...
+//! +web json room=dev          web comes, with the JSON dialect; also: text, and name=..., token=...,
+//!                             and public, where others could read passwords
 //! alice> hello                alice says this
 //! bob< [#lobby] alice: hello  bob is told this next
 //! bob< * Welcome…             a line that begins like this
@@ -19,9 +20,11 @@
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::mem;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::known_secrets::KnownSecrets;
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::presence::PresenceLimits;
@@ -57,6 +60,21 @@ pub const JSON: Encoding = Encoding { dialect: Dialect::Json.number(), ..TEXT };
 pub struct Visit<'a> {
     pub name: Option<&'a str>,
     pub room: Option<&'a str>,
+}
+
+/// What its connection says of it.
+#[derive(Clone, Copy)]
+pub struct Showing<'a> {
+    /// The value of its cookie, or a token.
+    pub credential: Option<&'a str>,
+    /// Others cannot read its passwords on their way.
+    pub is_private: bool,
+}
+
+impl Default for Showing<'_> {
+    fn default() -> Self {
+        Showing { credential: None, is_private: true }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -140,6 +158,13 @@ impl Stage {
         Stage { chat: Chat::new(settings.clone()), ..Stage::new(settings) }
     }
 
+    /// The same, where people can have accounts.
+    pub fn with_people(settings: ChatSettings) -> Stage {
+        let mut stage = Stage::new(settings);
+        stage.chat = stage.chat.with_secrets(Arc::new(KnownSecrets::default()));
+        stage
+    }
+
     pub fn with_limits(settings: ChatSettings, limits: DeliveryLimits) -> Stage {
         let mut stage = Stage {
             chat: Chat::retaining_records(settings),
@@ -188,16 +213,19 @@ impl Stage {
             let mut words = coming.split(' ');
             let name = words.next().expect("who");
             let (mut encoding, mut visit) = (LINES, Visit::default());
+            let mut showing = Showing::default();
             for word in words {
                 match word.split_once('=') {
                     Some(("name", name)) => visit.name = Some(name),
                     Some(("room", room)) => visit.room = Some(room),
+                    Some(("token", token)) => showing.credential = Some(token),
+                    None if word == "public" => showing.is_private = false,
                     None if word == "json" => encoding = JSON,
                     None if word == "text" => encoding = TEXT,
                     _ => panic!("{line}: what is {word:?}?"),
                 }
             }
-            self.open(name, encoding, visit);
+            self.open_showing(name, encoding, visit, showing);
         } else if let Some(name) = line.strip_prefix('-') {
             self.leave(name);
         } else if let Some(ms) = line.strip_prefix("@+") {
@@ -208,6 +236,16 @@ impl Stage {
     }
 
     pub fn open(&mut self, name: &str, encoding: Encoding, visit: Visit) -> ClientId {
+        self.open_showing(name, encoding, visit, Showing::default())
+    }
+
+    pub fn open_showing(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        visit: Visit,
+        showing: Showing,
+    ) -> ClientId {
         self.serial += 1;
         let id = ClientId::new(self.vacant.pop().unwrap_or(self.actors.len()), self.serial);
         self.out.add(id, encoding);
@@ -222,11 +260,17 @@ impl Stage {
             peer: Peer::default(),
             subprotocol: None,
             query: &query,
-            credential: None,
-            is_private: true,
+            credential: showing.credential,
+            is_private: showing.is_private,
         };
         self.chat.opened(id, &hello, &mut self.out);
         id
+    }
+
+    /// A program that is known by this.
+    pub fn show(&mut self, name: &str, credential: &str) {
+        let showing = Showing { credential: Some(credential), ..Showing::default() };
+        self.open_showing(name, JSON, Visit::default(), showing);
     }
 
     /// Somebody at a terminal, who has taken the name that it has in the script; nobody has heard
@@ -418,20 +462,25 @@ impl Stage {
             let room = self.chat.state.rooms().get(id).expect("a room that is listed");
             let name = &room.name;
             let has_store = self.chat.keeping.is_some();
+            let of_state = self.chat.state.members(id);
+            let mut of_state: Vec<ClientId> = of_state
+                .flat_map(|user| {
+                    let clients: Vec<ClientId> = self.chat.clients_of(user.id).collect();
+                    let is_kept = self.chat.state.accounts().contains(user.id);
+                    assert!(is_kept || clients.len() == 1, "a guest has a session");
+                    clients
+                })
+                .collect();
             let Some(channel) = self.chat.channels.of(id) else {
-                assert!(has_store && room.member_count() == 0, "a room has a channel");
+                assert!(has_store && of_state.is_empty(), "a room has a channel");
                 continue;
             };
             assert_eq!(self.chat.channels.room(channel), Some(id), "{name}");
             let mut members: Vec<ClientId> = self.out.members(channel).collect();
-            let of_state = self.chat.state.members(id);
-            let mut of_state: Vec<ClientId> = of_state
-                .map(|user| self.chat.client_of(user.id).expect("a member has a session"))
-                .collect();
             members.sort_unstable();
             of_state.sort_unstable();
             assert_eq!(members, of_state, "{name}");
-            assert!(!members.is_empty() || !room.is_void(), "{name} is void");
+            assert!(room.member_count() > 0 || !room.is_void(), "{name} is void");
         }
         for actor in self.actors.values().filter(|actor| actor.presence == Presence::Here) {
             let Some(session) = self.chat.sessions.get(actor.id) else { continue };

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::login::unavailable;
 use crate::chat::Chat;
+use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
 use crate::chat::handlers::{Context, Done, shown};
 use crate::chat::record::Kept;
@@ -29,6 +30,9 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// So a token is known as one, wherever it is written.
 const TOKEN_PREFIX: &str = "cst_";
+
+/// A token has so many bytes: its prefix, and 32 bytes in base64.
+const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + 43;
 
 impl Chat {
     pub(in crate::chat::handlers) fn make_token(
@@ -75,6 +79,29 @@ impl Chat {
         self.sessions.set_key(cx.client, id);
         let reference = cx.reference;
         cx.reply(&Reply::Cookie { code: &code, id, reference });
+        Ok(())
+    }
+
+    /// What would let others in is not shown to them.
+    ///
+    /// # Errors
+    /// This has it in it.
+    pub(in crate::chat::handlers) fn check_secrets(&self, cx: &Context<'_>, text: &str) -> Done {
+        if cx.dialect() == Dialect::Text && is_login_without_slash(text) {
+            let message = "That looks like a command without its slash, with a password in it, so \
+                           it was not said.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
+        let mut found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
+        let is_live = |at: usize| {
+            let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
+            token.is_some_and(|hash| self.state.accounts().find_key(hash).is_some())
+        };
+        if found.any(is_live) {
+            let message =
+                "There is a token in that by which somebody is known, so it was not said.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
         Ok(())
     }
 
@@ -205,6 +232,15 @@ impl Chat {
         self.tell_done(cx, "end_invitation", &format!("Invitation {id} has ended."));
         Ok(())
     }
+}
+
+/// `login alice secret`, `register CODE alice`: nobody begins a sentence of so few words with these.
+fn is_login_without_slash(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    let is_command = words.next().is_some_and(|word| {
+        ["login", "register"].iter().any(|name| word.eq_ignore_ascii_case(name))
+    });
+    is_command && (1..=2).contains(&words.take(3).count())
 }
 
 /// What somebody calls a browser or a program.

@@ -1,0 +1,424 @@
+//! Accounts: how people come to have one, what follows them from one device to the next, and what
+//! is refused.
+
+use super::known_secrets::OWNER_CODE;
+use super::stage::{JSON, LINES, Stage, Visit, settings};
+use crate::chat::settings::{ChatSettings, Registration};
+
+/// Where anybody can have an account.
+fn open() -> Stage {
+    Stage::with_people(ChatSettings { registration: Registration::Open, ..settings() })
+}
+
+/// Somebody at a terminal makes an account, and nobody looks at what is said of it.
+fn register(stage: &mut Stage, actor: &str, name: &str) {
+    if !stage.is_here(actor) {
+        stage.open(actor, LINES, Visit::default());
+    }
+    stage.say(actor, &format!("/register {name}"));
+    stage.say(actor, &format!("password of {name}"));
+    stage.forget();
+}
+
+/// Another terminal is logged in as somebody.
+fn log_in(stage: &mut Stage, actor: &str, name: &str) {
+    stage.open(actor, LINES, Visit::default());
+    stage.say(actor, &format!("/login {name}"));
+    stage.say(actor, &format!("password of {name}"));
+    stage.forget();
+}
+
+#[test]
+fn the_first_owner_comes_by_a_code_and_invites_others() {
+    Stage::with_people(settings()).play(
+        "
+        +a
+        a< * Welcome! You are guest-1 in #lobby, with nobody else. Try /nick NAME or /help.
+        a> /register alice
+        a< ! An account takes an invitation: /register CODE NAME. Whoever has an account can make one with /invite.
+        a> /register 7q2m4kxrw9td alice
+        a< * A password for alice, to be (it is not shown; Enter alone stops):
+        a> correct horse
+        a< * You are logged in as alice, owner of this server, in #lobby.
+        a> /invite 2 24
+        a< * Invitation 1, for 2, until 2026-11-23 13:05 UTC: 2222-2222-2224
+        a< *   At a terminal: /register 2222-2222-2224 NAME
+        +b
+        b< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
+        a< * guest-2 joined #lobby.
+        b> /register 2222-2222-2224 bob
+        b< * A password for bob, to be (it is not shown; Enter alone stops):
+        b> battery staple
+        b< * You are logged in as bob, in #lobby.
+        a< * guest-2 is bob now.
+        a> /invitations
+        a< * Your invitations; /invitations end N ends one:
+        a< *   1, for one, until 2026-11-23 13:05 UTC
+        a> /invitations end 1
+        a< * Invitation 1 has ended.
+        +c
+        c< * Welcome! You are guest-3 in #lobby, with 2 others. Try /nick NAME or /help.
+        a< * guest-3 joined #lobby.
+        b< * guest-3 joined #lobby.
+        c> /register 2222-2222-2224 carol
+        c< * A password for carol, to be (it is not shown; Enter alone stops):
+        c> staple battery
+        c< ! This code is not known, or has been used, or is over.
+        c> /register 7Q2M-4KXR-W9TD carol
+        c< * A password for carol, to be (it is not shown; Enter alone stops):
+        c> staple battery
+        c< ! This code is not known, or has been used, or is over.
+        ",
+    );
+    assert_eq!(OWNER_CODE, "7Q2M-4KXR-W9TD", "as it is typed here");
+}
+
+#[test]
+fn an_account_is_one_person_on_all_its_devices() {
+    let mut stage = open();
+    register(&mut stage, "a1", "alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        a1> /join #dev
+        a1< * You are in #dev now, with nobody else.
+        +a2
+        a2< * Welcome! You are guest-3 in #lobby, with 2 others. Try /nick NAME or /help.
+        a1< * guest-3 joined #lobby.
+        b< * guest-3 joined #lobby.
+        a2> /login alice
+        a2< * Password of alice (it is not shown; Enter alone stops):
+        a2> password of alice
+        a2< * You are logged in as alice, in #lobby, #dev.
+        a2< * You talk in #lobby. /history shows what was said.
+        a1< * guest-3 left #lobby.
+        b< * guest-3 left #lobby.
+        a2> hello
+        a1< [#lobby] alice: hello
+        b< [#lobby] alice: hello
+        b> /msg alice psst
+        b< [you -> alice] psst
+        a1< [bob -> you] psst
+        a2< [bob -> you] psst
+        a1> /msg bob yes?
+        a1< [you -> bob] yes?
+        a2< [you -> bob] yes?
+        b< [alice -> you] yes?
+        a2> /join #ops
+        a2< * You are in #ops now, with nobody else.
+        a1< * You are in #ops now, with nobody else.
+        a1> /nick alicia
+        a1< * You are alicia now.
+        a2< * You are alicia now.
+        b< * alice is alicia now.
+        a1> /leave #ops
+        a1< * You left #ops.
+        a1< * You talk in #dev now.
+        a2< * You left #ops.
+        -a1
+        -a2
+        b> /who
+        b< * 2 in #lobby: alicia (offline), bob
+        b> /msg alicia are you there?
+        b< ! alicia is not connected now. Say it in a room that you share.
+        ",
+    );
+}
+
+#[test]
+fn a_name_is_taken_though_nobody_is_connected_by_it() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.leave("a");
+    stage.play(
+        "
+        +b
+        b< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
+        b> /nick alice
+        b< ! The name alice is taken. Choose another one.
+        b> /nick a1ice
+        b< ! The name a1ice looks like alice, which is taken. Choose another one.
+        b> /login alice
+        b< * Password of alice (it is not shown; Enter alone stops):
+        b> wrong password
+        b< ! The name or the password is wrong.
+        b> /login nobody-of-that-name
+        b< * Password of nobody-of-that-name (it is not shown; Enter alone stops):
+        b> wrong password
+        b< ! The name or the password is wrong.
+        b> /login alice
+        b< * Password of alice (it is not shown; Enter alone stops):
+        b>
+        b< * Nothing was done.
+        b> hello
+        b< * Nobody else is in #lobby now. Whoever joins will see what you said.
+        ",
+    );
+}
+
+#[test]
+fn programs_and_browsers_are_known_by_what_they_show() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.play(
+        r##"
+        a> /token a bot
+        a< * Token 1, shown only once: cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE
+        +p json token=cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE
+        p< {"type":"welcome","name":"alice","epoch":"e1","server":"_","time":"_","limits":"_","role":"member","accounts":"open"}
+        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":""}
+        p> {"type":"sessions","ref":1}
+        p< {"type":"sessions","sessions":[{"id":1,"kind":"token","label":"a bot","created":"_","connected":1,"you":true}],"ref":1}
+        p> {"type":"say","room":"#lobby","text":"beep"}
+        p< {"type":"said","room":"#lobby","id":1,"time":"_","name":"alice","text":"beep"}
+        a< [#lobby] alice: beep
+        a> /sessions end 1
+        a< * Session 1 has ended.
+        p< {"type":"error","code":"session_ended","message":"_"}
+        p< {"type":"account","name":"guest-2","rooms":[]}
+        p> {"type":"say","room":"#lobby","text":"beep"}
+        p< {"type":"error","code":"not_in_room","message":"_"}
+        p> {"type":"login","token":"cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE"}
+        p< {"type":"error","code":"login_failed","message":"_"}
+        p> {"type":"login","name":"alice","password":"password of alice"}
+        p< {"type":"account","name":"alice","role":"member","rooms":["#lobby"]}
+        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":1,"gap":false,"members":1,"topic":""}
+        p> {"type":"cookie","label":"Firefox","ref":"c"}
+        p< {"type":"cookie","code":"_","id":1,"ref":"c"}
+        +q json token=cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE
+        q< {"type":"welcome","name":"guest-3","epoch":"e1","server":"_","time":"_","limits":"_","accounts":"open"}
+        q< {"type":"error","code":"session_ended","message":"_"}
+        "##,
+    );
+}
+
+#[test]
+fn a_cookie_is_fetched_once_and_within_a_minute() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.open("p", JSON, Visit::default());
+    stage.say("p", r#"{"type":"login","name":"alice","password":"password of alice"}"#);
+    stage.objects("p");
+    let code = |stage: &mut Stage| {
+        stage.say("p", r#"{"type":"cookie"}"#);
+        stage.objects("p")[0]["code"].as_str().expect("a code").to_owned()
+    };
+    use crate::service::Service;
+    let first = code(&mut stage);
+    let unix_ms = stage.now.unix_ms;
+    let value = stage.chat.take_cookie(&first, unix_ms).expect("a cookie");
+    assert_ne!(*value, *first);
+    assert_eq!(stage.chat.take_cookie(&first, unix_ms), None, "once");
+    let second = code(&mut stage);
+    assert_eq!(stage.chat.take_cookie(&second, unix_ms + 60_000), None, "too late");
+    stage.show("q", &value);
+    assert_eq!(stage.objects("q")[0]["name"], "alice");
+}
+
+#[test]
+fn a_password_that_others_could_read_is_not_asked_for() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.play(
+        r##"
+        +t public
+        t< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
+        a< * guest-2 joined #lobby.
+        t> /register bob
+        t< ! Passwords are not taken here, as others could read them on their way. Use https, TLS, or a terminal on the server itself.
+        t> /login alice
+        t< * Others could read a password on its way here. Where you are logged in, in a page or a terminal, type within 5 minutes: /confirm 2222-2222-2223
+        a> /confirm 2222-2222-2223
+        a< * A terminal at :: wants to be logged in as you. If it is yours: /confirm 2222-2222-2223 yes
+        a> /confirm 2222-2222-2223 yes
+        a< * guest-2 left #lobby.
+        a< * The terminal at :: is logged in as you now.
+        t< * You are logged in as alice, in #lobby.
+        t< * You talk in #lobby. /history shows what was said.
+        a> /confirm 2222-2222-2223 yes
+        a< ! No terminal that waits to be logged in as you shows this code.
+        +w json public
+        w< {"type":"welcome","name":"guest-3","epoch":"e1","server":"_","time":"_","limits":"_"}
+        w> {"type":"login","name":"alice","password":"password of alice"}
+        w< {"type":"error","code":"not_private","message":"_"}
+        "##,
+    );
+}
+
+#[test]
+fn nobody_lets_a_terminal_in_as_somebody_else() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        +t public
+        t< * Welcome! You are guest-3 in #lobby, with 2 others. Try /nick NAME or /help.
+        a< * guest-3 joined #lobby.
+        b< * guest-3 joined #lobby.
+        t> /login alice
+        t< * Others could read a password on its way here. Where you are logged in, in a page or a terminal, type within 5 minutes: /confirm 2222-2222-2223
+        b> /confirm 2222-2222-2223 yes
+        b< ! No terminal that waits to be logged in as you shows this code.
+        @+300000
+        a> /confirm 2222-2222-2223 yes
+        a< ! No terminal that waits to be logged in as you shows this code.
+        ",
+    );
+}
+
+#[test]
+fn a_new_password_ends_browsers_and_other_terminals_but_no_programs() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.say("a", "/token a bot");
+    let token = stage.hear("a")[0].rsplit(' ').next().expect("a token").to_owned();
+    log_in(&mut stage, "b", "alice");
+    stage.show("p", &token);
+    stage.forget();
+    stage.play(
+        "
+        a> /password
+        a< * Your password (it is not shown; Enter alone stops):
+        a> password of alice
+        a< * The new password (it is not shown; Enter alone stops):
+        a> short
+        a< ! A password has at least 8 characters.
+        a> /password
+        a< * Your password (it is not shown; Enter alone stops):
+        a> wrong password
+        a< * The new password (it is not shown; Enter alone stops):
+        a> another password
+        a< ! The name or the password is wrong.
+        a> /password
+        a< * Your password (it is not shown; Enter alone stops):
+        a> password of alice
+        a< * The new password (it is not shown; Enter alone stops):
+        a> another password
+        a< * Your password is another one now. Browsers log in anew.
+        b< ! You are logged out: this was ended elsewhere.
+        b< * You are guest-3, a guest. /login NAME or /register.
+        b> /login alice
+        b< * Password of alice (it is not shown; Enter alone stops):
+        b> password of alice
+        b< ! The name or the password is wrong.
+        ",
+    );
+}
+
+#[test]
+fn wrong_passwords_are_counted() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.open("b", LINES, Visit::default());
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        stage.say("b", "/login alice");
+        stage.say("b", "wrong password");
+        answers.push(stage.hear("b").pop().expect("an answer"));
+        stage.pass(2_000);
+    }
+    let wrong = answers.iter().filter(|told| told.contains("is wrong")).count();
+    assert!((10..=12).contains(&wrong), "{wrong}: {answers:?}");
+    assert!(answers.last().is_some_and(|told| told.contains("tried too often")), "{answers:?}");
+    stage.pass(60_000);
+    stage.say("b", "/login alice");
+    stage.say("b", "password of alice");
+    assert!(stage.hear("b").iter().any(|told| told.contains("logged in as alice")));
+}
+
+#[test]
+fn a_guest_may_do_nothing_where_there_are_none() {
+    let settings = ChatSettings { guests: false, registration: Registration::Open, ..settings() };
+    Stage::with_people(settings).play(
+        "
+        +a
+        a< * Welcome! This server is for people with an account: /login NAME, or /register CODE NAME with an invitation.
+        a> hello
+        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a> /join #dev
+        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a> /register alice
+        a< * A password for alice, to be (it is not shown; Enter alone stops):
+        a> correct horse
+        a< * You are logged in as alice, in no room.
+        a> /join #dev
+        a< * You are in #dev now, with nobody else.
+        a> /logout
+        a< * You are guest-2, a guest. /login NAME or /register.
+        a> /who #dev
+        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        ",
+    );
+}
+
+#[test]
+fn an_account_ends_and_its_name_is_nobodys_for_a_while() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    log_in(&mut stage, "b", "alice");
+    stage.play(
+        "
+        a> /delete-account
+        a< * Your password (it is not shown; Enter alone stops):
+        a> password of alice
+        b< ! You are logged out: this was ended elsewhere.
+        b< * You are guest-3, a guest. /login NAME or /register.
+        a< * Your account is gone. What you have said stays.
+        a< * You are guest-4, a guest. /login NAME or /register.
+        b> /nick alice
+        b< ! The name alice was somebody's until a short while ago. Choose another one.
+        @+2592000000
+        b> /nick alice
+        b< * You are alice now.
+        ",
+    );
+}
+
+#[test]
+fn only_owners_give_roles_and_one_owner_stays() {
+    let mut stage =
+        Stage::with_people(ChatSettings { registration: Registration::Open, ..settings() });
+    stage.open("a", LINES, Visit::default());
+    stage.say("a", &format!("/register {OWNER_CODE} alice"));
+    stage.say("a", "password of alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        b> /role bob owner
+        b< ! Only owners of this server can do that.
+        a> /role alice member
+        a< ! You are the only owner. Make somebody else one first.
+        a> /delete-account
+        a< * Your password (it is not shown; Enter alone stops):
+        a> password of alice
+        a< ! You are the only owner of this server. Give it to somebody first: /role NAME owner.
+        a> /role bob owner
+        a< * bob is owner of this server now.
+        b< * You are logged in as bob, owner of this server, in #lobby.
+        ",
+    );
+}
+
+#[test]
+fn what_looks_like_a_password_is_not_said_to_a_room() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.play(
+        "
+        +b
+        b< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
+        a< * guest-2 joined #lobby.
+        b> login alice hunter22
+        b< ! That looks like a command without its slash, with a password in it, so it was not said.
+        b> register bob
+        b< ! That looks like a command without its slash, with a password in it, so it was not said.
+        b> login is broken again, is it?
+        a< [#lobby] guest-2: login is broken again, is it?
+        a> /token a bot
+        a< * Token 1, shown only once: cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE
+        a> use cst_AAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAE for it
+        a< ! There is a token in that by which somebody is known, so it was not said.
+        ",
+    );
+}
