@@ -25,8 +25,6 @@ mod handshakes;
 mod judge;
 #[path = "simulation/kept.rs"]
 mod kept;
-#[path = "common/kept_people.rs"]
-mod kept_people;
 #[path = "simulation/late.rs"]
 mod late;
 #[path = "simulation/memory.rs"]

@@ -1,6 +1,9 @@
 //! A disk that outlives the server: a store of the chat in memory, whose groups take their time to
 //! become durable, and are lost when the server crashes before that.
 
+#[path = "../common/kept_people.rs"]
+mod kept_people;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +14,7 @@ use chat_server::store::{
     Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
 };
 
-use crate::kept_people::KeptPeople;
+use kept_people::KeptPeople;
 
 /// One search in so many takes too long.
 const SLOW_EVERY: usize = 8;
