@@ -437,6 +437,10 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Offers the service a line. The first one opens its client.
     fn offer_line(&mut self, id: ClientId, line: &[u8]) {
+        let line_feed = self.connections[id.index()].wire.line_feed();
+        if !line_feed.is_empty() {
+            self.out.append(id, line_feed);
+        }
         if self.connections[id.index()].is_known_to_service() {
             return self.offer(id, FrameKind::Text, line);
         }
@@ -463,13 +467,17 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Does what the service wants done after a message.
     fn conclude(&mut self, id: ClientId, outcome: Outcome) {
-        if !matches!(outcome, Outcome::Blocked(_)) {
-            self.metrics.messages += 1;
+        if let Outcome::Blocked(until) = outcome {
+            return self.wait(id, until);
+        }
+        self.metrics.messages += 1;
+        let hides = outcome == Outcome::AskSecret;
+        if hides != self.connections[id.index()].wire.is_hiding() {
+            self.hide(id, hides);
         }
         match outcome {
-            Outcome::Done | Outcome::AskSecret => self.close_too_slow(),
-            Outcome::Blocked(until) => self.wait(id, until),
             Outcome::Close(reason) => self.close_when_said(id, reason),
+            _ => self.close_too_slow(),
         }
     }
 }

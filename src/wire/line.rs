@@ -150,6 +150,24 @@ impl Line {
         }
     }
 
+    /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
+    /// `out`. Bytes that are passed on as they come know nothing of that.
+    pub(super) fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+        if self.mode == LineMode::Telnet {
+            self.telnet.set_hiding(hides, out);
+        }
+    }
+
+    pub(super) fn is_hiding(&self) -> bool {
+        self.telnet.is_hiding()
+    }
+
+    /// What follows the line that has just been typed: where that was hidden the cursor has not
+    /// moved.
+    pub(super) fn line_feed(&self) -> &'static [u8] {
+        if self.telnet.is_hidden() { b"\r\n" } else { b"" }
+    }
+
     /// Judges one line after the other: they are text but for the first one that is not empty,
     /// which `judge` tells.
     pub fn judge(&mut self, line: &[u8], judge: impl FnOnce(&[u8]) -> FirstLine) -> FirstLine {
@@ -373,6 +391,12 @@ mod tests {
         let mut broken = b"a\xff\xfe\x08b".to_vec();
         assert_eq!(Line::new(LineMode::Telnet).edit(&mut broken), 3);
         assert_eq!(&broken[..3], b"a\xffb");
+    }
+
+    /// Idle clients are many.
+    #[test]
+    fn a_line_that_is_awaited_takes_few_bytes() {
+        assert_eq!(size_of::<Line>(), 24);
     }
 
     #[test]

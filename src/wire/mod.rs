@@ -390,6 +390,26 @@ impl Wire {
         }
     }
 
+    /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
+    /// `out`.
+    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+        if let Wire::Line(line) = self {
+            line.set_hiding(hides, out);
+        }
+    }
+
+    pub fn is_hiding(&self) -> bool {
+        matches!(self, Wire::Line(line) if line.is_hiding())
+    }
+
+    /// What is to be sent after a line has been typed, so that what comes then is not beside it.
+    pub fn line_feed(&self) -> &'static [u8] {
+        match self {
+            Wire::Line(line) => line.line_feed(),
+            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => b"",
+        }
+    }
+
     // ---- Time ----
 
     /// The timeout that begins when the wire has become what it is.

@@ -1,4 +1,5 @@
-//! The telnet protocol's own bytes among the lines (RFC 854), understood and politely refused.
+//! The telnet protocol's own bytes among the lines (RFC 854), understood and politely refused; but
+//! for echo, which we offer so that a terminal does not show a secret as it is typed.
 
 use memchr::memchr;
 
@@ -17,6 +18,9 @@ const SE: u8 = 240;
 /// away until then. All other options are states, and a state is refused once (RFC 1143: answering
 /// a repetition could go on for ever).
 const TIMING_MARK: u8 = 6;
+
+/// The option of whose user sees what it types (RFC 857): the terminal shows it unless we do.
+const ECHO: u8 = 1;
 
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";
@@ -37,12 +41,30 @@ enum State {
     SubnegotiationCommand,
 }
 
+/// Whether we echo, as far as is known: the states of RFC 1143 for this option on our side. What
+/// never answers, because it does not speak telnet, is sent three bytes once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Echo {
+    #[default]
+    Off,
+    /// We have offered it.
+    Offered,
+    /// The same, and it is to be taken back as soon as it is accepted.
+    OfferedInVain,
+    On,
+    /// We have taken it back.
+    TakenBack,
+    /// The same, and it is to be offered again as soon as that is confirmed.
+    Again,
+}
+
 /// Takes commands out of the stream, wherever reads have cut them.
 ///
-/// Invariant: every option is off, on both sides, at all times.
+/// Invariant: every option is off, on both sides, at all times; but for echo on ours.
 #[derive(Debug, Default)]
 pub struct Telnet {
     state: State,
+    echo: Echo,
     /// Bytes that the UTF-8 character at the end of the data so far still lacks.
     lacking: u8,
     refused: Option<Box<Refused>>,
@@ -114,7 +136,55 @@ impl Telnet {
         data
     }
 
+    /// Whether what is typed is to be hidden.
+    pub fn is_hiding(&self) -> bool {
+        matches!(self.echo, Echo::Offered | Echo::On | Echo::Again)
+    }
+
+    /// Whether it is hidden: the terminal has agreed that showing it is our business.
+    pub fn is_hidden(&self) -> bool {
+        self.echo == Echo::On
+    }
+
+    /// Has the terminal hide what is typed, or show it again; appends what tells it so to `out`.
+    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+        let (echo, verb) = match (hides, self.echo) {
+            (true, Echo::Off) => (Echo::Offered, Some(WILL)),
+            (true, Echo::OfferedInVain) => (Echo::Offered, None),
+            (true, Echo::TakenBack) => (Echo::Again, None),
+            (false, Echo::Offered) => (Echo::OfferedInVain, None),
+            (false, Echo::On) => (Echo::TakenBack, Some(WONT)),
+            (false, Echo::Again) => (Echo::TakenBack, None),
+            (_, as_it_is) => (as_it_is, None),
+        };
+        self.echo = echo;
+        out.extend(verb.into_iter().flat_map(|verb| [IAC, verb, ECHO]));
+    }
+
+    /// The terminal says what is to be with echo. `false`: it was not asked.
+    fn agree_on_echo(&mut self, verb: u8, replies: &mut Vec<u8>) -> bool {
+        let (echo, answer) = match (self.echo, verb) {
+            (Echo::Off, _) => return false,
+            (Echo::Offered | Echo::On, DO) => (Echo::On, None),
+            (Echo::OfferedInVain, DO) => (Echo::TakenBack, Some(WONT)),
+            (Echo::Offered | Echo::OfferedInVain, _) => (Echo::Off, None),
+            // It shows its user what is typed, whatever we say.
+            (Echo::On, _) => (Echo::Off, Some(WONT)),
+            // Against the rules, as DONT answers WONT; RFC 1143 goes on so.
+            (Echo::TakenBack, DO) => (Echo::Off, None),
+            (Echo::Again, DO) => (Echo::On, None),
+            (Echo::TakenBack, _) => (Echo::Off, None),
+            (Echo::Again, _) => (Echo::Offered, Some(WILL)),
+        };
+        self.echo = echo;
+        replies.extend(answer.into_iter().flat_map(|verb| [IAC, verb, ECHO]));
+        true
+    }
+
     fn refuse(&mut self, verb: u8, option: u8, replies: &mut Vec<u8>) {
+        if option == ECHO && matches!(verb, DO | DONT) && self.agree_on_echo(verb, replies) {
+            return;
+        }
         let answer = match verb {
             DO => WONT,
             WILL => DONT,
@@ -261,6 +331,63 @@ mod tests {
     fn subnegotiations_are_skipped_whole() {
         let input = [&[b'a', IAC, SB, 31, 0, 80, IAC, IAC, 0, b'\n', IAC, SE][..], b"b\n"].concat();
         expect(&input, b"ab\n", b"");
+    }
+
+    /// A terminal as RFC 1143 wants it: agrees to all that it is offered, and confirms all that is
+    /// taken back, when it comes to that.
+    #[derive(Default)]
+    struct Terminal {
+        hides: bool,
+        /// On its way to it.
+        told: Vec<u8>,
+        /// On its way from it.
+        says: Vec<u8>,
+    }
+
+    impl Terminal {
+        fn read(&mut self) {
+            if self.told.is_empty() {
+                return;
+            }
+            let offer: Vec<u8> = self.told.drain(..3).collect();
+            assert_eq!((offer[0], offer[2]), (IAC, ECHO));
+            let hides = offer[1] == WILL;
+            assert!(hides || offer[1] == WONT);
+            assert_ne!(self.hides, hides, "it is told what it does already");
+            self.hides = hides;
+            self.says.extend([IAC, if hides { DO } else { DONT }, ECHO]);
+        }
+    }
+
+    proptest! {
+        /// However late answers are, both sides end with what was wanted last, and nobody is asked
+        /// for what is so already.
+        #[test]
+        fn both_sides_agree_on_echo_in_the_end(steps in prop::collection::vec(0..5u8, 0..60)) {
+            let (mut telnet, mut terminal) = (Telnet::default(), Terminal::default());
+            let mut wanted = false;
+            let listen = |telnet: &mut Telnet, terminal: &mut Terminal, bytes: usize| {
+                let bytes = bytes.min(terminal.says.len());
+                let mut said: Vec<u8> = terminal.says.drain(..bytes).collect();
+                assert_eq!(telnet.filter(&mut said, &mut terminal.told), 0, "all is protocol");
+            };
+            for step in steps {
+                match step {
+                    0 | 1 => {
+                        wanted = step == 1;
+                        telnet.set_hiding(wanted, &mut terminal.told);
+                        prop_assert_eq!(telnet.is_hiding(), wanted);
+                    }
+                    2 => terminal.read(),
+                    bytes => listen(&mut telnet, &mut terminal, usize::from(bytes)),
+                }
+            }
+            while !terminal.told.is_empty() || !terminal.says.is_empty() {
+                terminal.read();
+                listen(&mut telnet, &mut terminal, 3);
+            }
+            prop_assert_eq!((telnet.is_hidden(), terminal.hides), (wanted, wanted));
+        }
     }
 
     proptest! {

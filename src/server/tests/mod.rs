@@ -3,6 +3,7 @@
 
 mod memory;
 mod proxied;
+mod secrets;
 mod sessions;
 mod stored;
 mod streams;
