@@ -14,18 +14,6 @@ pub struct KnownSecrets {
     has_taken: AtomicBool,
 }
 
-impl KnownSecrets {
-    /// Where some have been given out already.
-    pub fn after(given: u64) -> KnownSecrets {
-        KnownSecrets { given: AtomicU64::new(given), has_taken: AtomicBool::new(given > 0) }
-    }
-
-    /// How many have been given out.
-    pub fn given(&self) -> u64 {
-        self.given.load(Ordering::Relaxed)
-    }
-}
-
 impl Secrets for KnownSecrets {
     fn random(&self) -> [u8; SECRET_BYTES] {
         let number = self.given.fetch_add(1, Ordering::Relaxed) + 1;
