@@ -371,11 +371,54 @@ fn every_error_code_is_documented() {
 
 #[test]
 fn every_request_is_documented() {
-    let source = read("src/chat/dialect/json.rs");
-    let rows = source.lines().map(str::trim).filter(|line| line.contains("\" =>"));
+    let source = read("src/chat/dialect/json/mod.rs");
+    let people = read("src/chat/dialect/json/people.rs");
+    let types = people.lines().map(str::trim).filter(|line| line.ends_with("\","));
+    let rows = source.lines().map(str::trim).filter(|line| line.contains("\" =>")).chain(types);
     let real =
         set(rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned())));
     assert_same("requests", &names_of(&table(&read("docs/protocol.md"), "## Requests")), &real);
+}
+
+/// The requests that a row of the table of rights has in its first cell.
+fn requests_of(cell: &str) -> BTreeSet<String> {
+    set(without_ticks(cell).split(", ").map(|name| name.trim_start_matches('/').to_owned()))
+}
+
+#[test]
+fn who_may_do_what_is_documented() {
+    let source = read("src/chat/access.rs");
+    let (_, arms) = source.split_once("match request {").expect("the table");
+    let mut real: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for arm in arms.split(',').filter(|arm| arm.contains("=>")) {
+        let (requests, access) = arm.split_once("=> Access::").expect("what it takes");
+        let names = requests.split("Request::").skip(1).filter_map(|name| {
+            let name: String = name.chars().take_while(|c| c.is_alphabetic()).collect();
+            Some(match name.as_str() {
+                "Nothing" => return None,
+                "Direct" => vec!["msg".to_owned()],
+                "Say" => vec!["say".to_owned(), "me".to_owned()],
+                "EndSession" => vec!["end_session".to_owned()],
+                "Uninvite" => vec!["end_invitation".to_owned()],
+                "Delete" => vec!["delete_account".to_owned()],
+                name => vec![name.to_lowercase()],
+            })
+        });
+        real.entry(access.to_owned()).or_default().extend(names.flatten());
+    }
+    let rows = table(&read("docs/accounts.md"), "## Who may do what");
+    let documented = rows.iter().map(|row| {
+        let cells = [&row[1], &row[2], &row[3]].map(String::as_str);
+        let access = match cells {
+            ["yes", "yes", "yes"] => "Anybody",
+            ["unless --guests no" | "unless `--guests no`", "yes", "yes"] => "Guest",
+            ["no", "yes", "yes"] => "Account",
+            ["no", "no", "yes"] => "Owner",
+            other => panic!("{other:?}"),
+        };
+        (access.to_owned(), requests_of(&row[0]))
+    });
+    assert_eq!(documented.collect::<BTreeMap<_, _>>(), real);
 }
 
 #[test]

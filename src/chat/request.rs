@@ -375,6 +375,13 @@ pub struct CommandSpec {
     pub parse: for<'a> fn(&'a str) -> Option<Request<'a>>,
 }
 
+impl CommandSpec {
+    /// As it is typed.
+    pub fn usage(&self) -> String {
+        format!("/{} {}", self.name, self.arguments).trim_end().to_owned()
+    }
+}
+
 /// Members on one page of /who, rooms on one page of /rooms.
 pub const PAGE: u64 = 50;
 
@@ -597,9 +604,9 @@ pub const COMMANDS: [CommandSpec; 25] = [
     },
     CommandSpec {
         name: "role",
-        arguments: "NAME owner|admin|member",
+        arguments: "NAME ROLE",
         help: "say what an account may do on this server",
-        details: "Only owners can.",
+        details: "Roles are owner, admin and member. Only owners can.",
         parse: |arguments| {
             let (name, role) = arguments.split_once(char::is_whitespace)?;
             Some(Request::Role { name: word(name)?, role: word(role.trim())? })

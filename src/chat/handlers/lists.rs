@@ -279,10 +279,7 @@ pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
     let Some(about) = about else {
         cx.send(|to| {
             for command in &request::COMMANDS {
-                notice(
-                    to,
-                    format_args!("* /{} {}: {}", command.name, command.arguments, command.help),
-                );
+                notice(to, format_args!("* {}: {}", command.usage(), command.help));
             }
             notice(to, format_args!("* Anything else is said to the room that you joined last."));
         });
@@ -294,7 +291,7 @@ pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
         return Err(RequestError::new("unknown_type", message));
     };
     cx.send(|to| {
-        notice(to, format_args!("* /{} {}: {}", command.name, command.arguments, command.help));
+        notice(to, format_args!("* {}: {}", command.usage(), command.help));
         if !command.details.is_empty() {
             notice(to, format_args!("* {}", command.details));
         }

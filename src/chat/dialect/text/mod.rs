@@ -52,8 +52,7 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
         return Err(RequestError::new("unknown_type", message));
     };
     (spec.parse)(arguments.trim()).ok_or_else(|| {
-        let message =
-            format!("That is not how /{0} works. Type it as: /{0} {1}", spec.name, spec.arguments);
+        let message = format!("That is not how /{} works. Type it as: {}", spec.name, spec.usage());
         RequestError::new("missing_field", message)
     })
 }
