@@ -118,6 +118,8 @@
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
 //! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |
+//! | something random, or slow on purpose | `src/secrets.rs` | `src/net/secrets/` |
+//! | what a request shows of who asks | `src/wire/http/credential.rs` | `src/service/mod.rs`: `Hello` |
 //! | a deadline of the server | `src/server/timers.rs` | |
 //! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |
 
