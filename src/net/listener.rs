@@ -21,7 +21,6 @@ use crate::net::tls::MaybeTls;
 use crate::server::Server;
 use crate::server::admission::Rejection;
 use crate::service::Service;
-use crate::wire::Protocols;
 
 /// So long connections are taken in one turn, so that a storm of them does not keep the others
 /// waiting.
@@ -79,7 +78,7 @@ impl Listener {
     pub fn new(
         mut sockets: Vec<Listening>,
         clients_max: usize,
-        protocols: Protocols,
+        rejections: Rejections<Socket>,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Listener> {
@@ -89,7 +88,7 @@ impl Listener {
         Ok(Listener {
             sockets,
             reserve: open_reserve(),
-            rejections: Rejections::new(protocols),
+            rejections,
             new: Vec::new(),
             clients_max,
             accept_at: 0,

@@ -284,8 +284,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// The first half of a turn: receive, tick, keep. Before them, what has become durable may
-    /// leave. `is_over` is told after every connection that was served how much that was, in
-    /// bytes, and asked whether the time for it is over; those that are left come first in the next
+    /// leave. `is_over` is told after every connection that was served how much work that was, its
+    /// stream's included, in bytes, and asked whether the time for it is over; those that are left come first in the next
     /// turn.
     pub fn receive(&mut self, now: Now, is_over: impl FnMut(u64) -> bool) {
         self.begin_turn(now);

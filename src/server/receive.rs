@@ -52,7 +52,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                     self.read_connection(id);
                     self.end_visit(id);
                     let Visit { requests, .. } = self.visit;
-                    let work = self.visit.work(&self.out) + requests as u64 * REQUEST_BYTES_EACH;
+                    let of_stream = self.connections[id.index()].stream.take_work();
+                    let served = self.visit.work(&self.out);
+                    let work = of_stream + served + requests as u64 * REQUEST_BYTES_EACH;
                     if is_over(work) {
                         break;
                     }

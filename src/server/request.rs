@@ -1,5 +1,7 @@
 //! HTTP requests: for the page, for our health, and for a WebSocket.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use log::{debug, info, warn};
 
@@ -9,6 +11,7 @@ use super::proxied::Sender;
 use super::stream::Stream;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
+use crate::server::admission::Rejection;
 use crate::server::protection::Plain;
 use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
@@ -40,8 +43,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.browsers.note(client.ip());
             }
         }
+        let connects =
+            self.connections[id.index()].note_request() || handshake::is_upgrade(request);
         if let Some(client) = sender.client
-            && let Err(rejection) = self.admit(client, self.out.now())
+            && let Err(rejection) = self.admit_request(client, connects)
         {
             self.log_rejection(id, client, rejection);
             return self.refuse_request(id, rejection.http_error(), Some(request.method));
@@ -72,7 +77,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Ok(response) => response,
             Err(error) => return self.refuse_request(id, error, Some(request.method)),
         };
-        let is_protected = self.connections[id.index()].stream.is_protected();
+        let is_protected = self.connections[id.index()].is_protected();
         if is_protected && self.settings.plain == Plain::Off {
             response.add_field("Strict-Transport-Security", HSTS);
         }
@@ -80,6 +85,15 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
             self.close(id, CloseReason::Done);
+        }
+    }
+
+    /// Asks whether a proxy's client may ask. A further request on a connection is no new connection,
+    /// whoever has sent the first one, unless it becomes a client of its own.
+    fn admit_request(&mut self, client: SocketAddr, connects: bool) -> Result<(), Rejection> {
+        match connects {
+            true => self.admit(client, self.out.now()),
+            false => self.addresses.check_room(client.ip()),
         }
     }
 

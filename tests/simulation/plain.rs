@@ -8,8 +8,8 @@ use std::rc::Rc;
 use chat_server::delivery::encoding::{FrameKind, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer};
-use chat_server::server::Server;
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
+use chat_server::server::{Server, protection};
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::service::{Hello, Incoming, Outcome, Service};
@@ -162,11 +162,13 @@ impl Plain {
         let mut limits = settings::limits(&mut rng);
         limits.delivery.memory_bytes_max = usize::MAX;
         let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
+        let plain = settings::plain(seed);
         let settings = ServerSettings {
             limits,
             protocols,
             compress: rng.u32(0..4) == 0,
             proxies: proxies(),
+            plain,
             ..ServerSettings::default()
         };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
@@ -181,6 +183,9 @@ impl Plain {
         let chattiness = rng.u32(1..80);
         let mut stage = Stage::new(rng, limits, server, links);
         stage.have_proxies();
+        if plain == protection::Plain::Off {
+            stage.have_tls_only();
+        }
         Plain { stage, protocols, ears, talkers: Vec::new(), chattiness }
     }
 

@@ -107,6 +107,11 @@ impl Stream for MaybeTls {
         self.session.as_ref().is_some_and(|session| session.is_cut())
     }
 
+    #[inline]
+    fn take_work(&mut self) -> u64 {
+        self.session.as_mut().map_or(0, |session| session.take_work())
+    }
+
     fn say_goodbye(&mut self) {
         if let Some(session) = &mut self.session {
             session.say_goodbye(&mut self.socket);
