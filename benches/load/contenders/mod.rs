@@ -24,7 +24,8 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     }
     everybody.push(Box::new(redis::Redis { is_kept: false }));
     everybody.push(Box::new(redis::Redis { is_kept: true }));
-    everybody.push(Box::new(nats::Nats));
+    everybody.push(Box::new(nats::Nats { is_kept: false }));
+    everybody.push(Box::new(nats::Nats { is_kept: true }));
     everybody.push(Box::new(ngircd::Ngircd));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));
