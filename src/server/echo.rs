@@ -64,20 +64,20 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 }
 
-/// Which message a step is, and where its content stands, if that is in the `used` bytes from
+/// Which message a step is, and where its content stands, if that is in the `bytes` bytes from
 /// `address` on.
 #[inline]
 pub(super) fn content_at(
     step: &Step<'_, '_>,
     address: usize,
-    used: usize,
+    bytes: usize,
 ) -> Option<(FrameKind, Range<usize>)> {
     let (kind, content) = match step {
-        Step::Text(text) | Step::Line(text) => (FrameKind::Text, text),
-        Step::Binary(bytes) => (FrameKind::Binary, bytes),
+        Step::Text(content) | Step::Line(content) => (FrameKind::Text, content),
+        Step::Binary(content) => (FrameKind::Binary, content),
         _ => return None,
     };
     let start = content.as_ptr().addr().checked_sub(address)?;
     let end = start + content.len();
-    (end <= used).then_some((kind, start..end))
+    (end <= bytes).then_some((kind, start..end))
 }

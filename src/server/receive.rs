@@ -15,7 +15,6 @@ use crate::server::timers::Due;
 use crate::service::{Incoming, Outcome, Service};
 use crate::wire::Step;
 use crate::wire::close::CloseReason;
-use crate::wire::websocket::handshake;
 
 /// What is read of a connection that goes after all others, for each request that is served.
 const LATE_BYTES_EACH: usize = 64;
@@ -379,19 +378,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
+        let address = input.as_ptr().addr();
         let (before, rest) = input.split_at_mut(at);
         let input_bytes = rest.len();
-        let address = rest.as_ptr().addr();
         let (step, used) = connection.wire.decode(rest, &mut self.wires, now);
         if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
-            let content = echo::content_at(&step, address, used);
-            let may_echo = self.out.may_echo_in_place(id, echo.len());
-            if let Some((kind, content)) = content
-                && may_echo
+            if let Some((kind, content)) = echo::content_at(&step, address, at + used)
                 && connection.is_known_to_service()
+                && self.out.may_echo_in_place(id, echo.len())
             {
                 drop(step);
-                let content = at + content.start..at + content.end;
                 self.echo_in_place(id, kind, input, echo, content);
                 return Some(used);
             }
@@ -411,21 +407,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 return Some(used);
             }
-            // Who comes is told much: what is said by those who are here comes first.
-            Step::Request(request)
-                if self.visit.part == Part::First && handshake::is_upgrade(&request) =>
-            {
-                self.wait(id, Wait::Others);
-                return None;
-            }
-            Step::Request(mut request) => {
-                self.visit.requests += 1;
-                let is_all = used == input_bytes && self.visit.has_read_all;
-                if is_all && request.is_last() && !handshake::is_upgrade(&request) {
-                    self.connections[id.index()].end_input();
-                }
-                self.answer(id, &mut request);
-                return Some(used);
+            Step::Request(request) => {
+                return self.serve_request(id, request, used == input_bytes).then_some(used);
             }
             Step::NeedMore => return None,
             Step::BadRequest(error, method) => {
