@@ -244,7 +244,9 @@ impl<A: Service> EventLoop<A> {
                 self.alarm.set(deadline, &mut self.clock)
             }
         };
-        if self.coalescer.is_waiting() && !self.server.is_reading() {
+        if self.listener.expects_more() && !self.server.is_busy() {
+            thread::sleep(listener::NEWCOMERS_STEP);
+        } else if self.coalescer.is_waiting() && !self.server.is_reading() {
             thread::sleep(coalescing::COALESCE_STEP);
         }
         poll(&mut self.poll, events, timeout)

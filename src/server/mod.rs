@@ -5,15 +5,16 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
-//! [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
-//! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has
-//! to go when all together hold too much.
+//! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
+//! read, [`deliver`] writes, [`close`] ends it, [`stored`] has what follows from a change wait for
+//! the store, [`memory`] says who has to go when all together hold too much.
 
 pub mod admission;
 pub mod challenges;
 mod close;
 mod connection;
 mod deliver;
+mod echo;
 mod inbox;
 mod invariants;
 mod memory;
@@ -249,7 +250,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note_input_ended();
             // It may be waiting for its client to take its answers, and does no longer.
-            if self.service.only_answers() && connection.is_waiting() {
+            if self.service.only_echoes() && connection.is_waiting() {
                 self.out.wake(Wait::ClientClear(connection.id(key)));
             }
         }

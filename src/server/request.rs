@@ -8,7 +8,9 @@ use log::{debug, info, warn};
 use super::Server;
 use super::connection::Standing;
 use super::proxied::Sender;
+use super::ready::Part;
 use super::stream::Stream;
+use crate::delivery::Wait;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
 use crate::server::admission::Rejection;
@@ -27,8 +29,30 @@ use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 const HSTS: &str = "max-age=31536000";
 
 impl<S: Stream, A: Service> Server<S, A> {
+    /// Answers a request in its turn; `is_all` says that nothing is behind it in the input. `false`: it is not
+    /// its turn.
+    pub(super) fn serve_request(
+        &mut self,
+        id: ClientId,
+        mut request: Box<Request<'_>>,
+        is_all: bool,
+    ) -> bool {
+        let is_upgrade = handshake::is_upgrade(&request);
+        // Who comes is told much: what is said by those who are here comes first.
+        if self.visit.part == Part::First && is_upgrade {
+            self.wait(id, Wait::Others);
+            return false;
+        }
+        self.visit.requests += 1;
+        if is_all && self.visit.has_read_all && request.is_last() && !is_upgrade {
+            self.connections[id.index()].end_input();
+        }
+        self.answer(id, &mut request);
+        true
+    }
+
     /// Answers a request.
-    pub(super) fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
+    fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
         self.metrics.requests += 1;
         let sender = self.sender(id, request);
         let whole_path = request.path;
