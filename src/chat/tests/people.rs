@@ -150,7 +150,7 @@ fn a_name_is_taken_though_nobody_is_connected_by_it() {
         b> /login alice
         b< * Password of alice (it is not shown; Enter alone stops):
         b>
-        b< * Nothing was done.
+        b< ! Nothing was done.
         ",
     );
 }
