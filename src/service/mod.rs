@@ -128,11 +128,6 @@ pub trait Service {
         None
     }
 
-    /// Whether somebody owns what is here, or nobody needs to.
-    fn has_owner(&self) -> bool {
-        true
-    }
-
     /// What monitors and balancers are told while the server serves.
     fn health(&self) -> Health {
         Health::Serving
