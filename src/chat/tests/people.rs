@@ -4,6 +4,8 @@
 use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, Registration};
+use crate::delivery::Wait;
+use crate::service::Outcome;
 
 /// Where anybody can have an account.
 fn open() -> Stage {
@@ -420,4 +422,31 @@ fn what_looks_like_a_password_is_not_said_to_a_room() {
         a< ! There is a token in that by which somebody is known, so it was not said.
         ",
     );
+}
+
+#[test]
+fn a_code_for_one_makes_one_account_though_two_use_it_at_once() {
+    let mut stage = Stage::with_people(settings());
+    stage.open("a", LINES, Visit::default());
+    stage.say("a", &format!("/register {OWNER_CODE} alice"));
+    stage.say("a", "password of alice");
+    stage.say("a", "/invite");
+    let code = stage.hear("a").pop().expect("an invitation");
+    let code = code.split(' ').rev().nth(1).expect("the code").to_owned();
+    let asks = ["bob", "carol"].map(|name| {
+        stage.open(name, JSON, Visit::default());
+        format!(r#"{{"type":"register","name":"{name}","password":"long enough","code":"{code}"}}"#)
+    });
+    stage.forget();
+    for (name, ask) in ["bob", "carol"].into_iter().zip(&asks) {
+        assert!(matches!(stage.offer(name, ask.as_bytes()), Outcome::Blocked(Wait::Ticket(_))));
+    }
+    stage.turn();
+    for (name, ask) in ["bob", "carol"].into_iter().zip(&asks) {
+        assert_eq!(stage.offer(name, ask.as_bytes()), Outcome::Done);
+    }
+    let first = stage.objects("bob").pop().expect("an answer");
+    assert_eq!((&first["type"], &first["role"]), (&"account".into(), &"member".into()));
+    let second = stage.objects("carol").pop().expect("an answer");
+    assert_eq!(second["code"], "code_refused", "{second}");
 }

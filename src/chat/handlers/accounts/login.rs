@@ -209,7 +209,9 @@ impl Chat {
         let (role, invitation) = match allowed {
             Allowed::Invited(invitation) => (Role::None, Some(invitation)),
             Allowed::Anybody => (Role::None, None),
-            Allowed::IfOwner => (Role::Owner, None),
+            Allowed::IfOwner if proof.had_code => (Role::Owner, None),
+            // It was an invitation when the password was hashed, and has been used up meanwhile.
+            Allowed::IfOwner => return Err(wrong_code()),
         };
         let before = self.name_of(cx.user).cloned();
         info!(
