@@ -4,6 +4,7 @@
 //! [`session::Session`] between its socket and the server, which tells apart what is inside as if
 //! it had just been connected.
 
+mod buffers;
 pub mod certificate;
 mod session;
 
@@ -18,7 +19,8 @@ use rustls::ServerConfig;
 
 use crate::memory::MemoryAccount;
 use crate::net::stream::Socket;
-use crate::net::tls::session::{Scratch, Session};
+use crate::net::tls::buffers::Scratch;
+use crate::net::tls::session::Session;
 use crate::server::protection::BeginTls;
 use crate::server::stream::Stream;
 

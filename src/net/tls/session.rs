@@ -11,18 +11,15 @@ use std::sync::Arc;
 use std::{fmt, mem};
 
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
+use rustls::unbuffered::{ConnectionState, EncryptError};
 use rustls::{Error as TlsError, ServerConfig};
 
+use super::buffers::{
+    Held, INPUT_BYTES_MAX, Left, READ_BYTES_MAX, RECORD_BYTES_MAX, RECORDS_AT_ONCE_MAX, SEAL_BYTES,
+    Scratch, encode, would_block_is_none, write_once,
+};
 use crate::memory::Entry;
 
-/// Of what was said, sealed in one record (RFC 8446, 5.1).
-const RECORD_BYTES_MAX: usize = 16 * 1024;
-/// The largest record that may come, its head and what TLS 1.2 allows for encryption included (RFC
-/// 5246, 6.2.3). No more is kept of what is not whole.
-const INPUT_BYTES_MAX: usize = 5 + RECORD_BYTES_MAX + 2048;
-/// Taken from a socket at once, behind what is not whole.
-const READ_BYTES_MAX: usize = 32 * 1024;
 /// So much more work than a buffer has bytes is done to fill it at most, and one read from the
 /// socket.
 const WORK_FACTOR: usize = 2;
@@ -31,40 +28,9 @@ const RECORD_WORK: usize = 512;
 /// What it costs to say something in a handshake, in bytes: two key exchanges and a signature take
 /// 0.2 ms, and there are some four things to be said.
 const HANDSHAKE_WORK: usize = 32 * 1024;
-/// What sealing adds to a record, with room to spare; for a first guess.
-const SEAL_BYTES: usize = 64;
-/// Records that are sealed and offered to a socket at once: as many as it has lately taken at once.
-/// Each system call costs as much as a few thousand bytes do. But what the socket refuses of them
-/// is held for this one client, while what is not sealed yet is shared by all.
-const RECORDS_AT_ONCE_MAX: usize = 8;
 
 /// A fatal alert, decode_error (RFC 8446, 6.2), in a record that every version reads.
 const DECODE_ERROR: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x32];
-
-/// Where records are decrypted and sealed: an idle client has no buffer of its own.
-pub struct Scratch {
-    received: Box<[u8]>,
-    /// What goes into one record and lies in several pieces.
-    gathered: Vec<u8>,
-    /// Filled from its start, never emptied: only what is to be sent is ever read.
-    sealed: Vec<u8>,
-}
-
-impl Default for Scratch {
-    fn default() -> Scratch {
-        Scratch {
-            received: vec![0; INPUT_BYTES_MAX + READ_BYTES_MAX].into_boxed_slice(),
-            gathered: Vec::with_capacity(RECORD_BYTES_MAX),
-            sealed: vec![0; RECORDS_AT_ONCE_MAX * (RECORD_BYTES_MAX + SEAL_BYTES)],
-        }
-    }
-}
-
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scratch({} and {} bytes)", self.received.len(), self.sealed.len())
-    }
-}
 
 /// How a client's input has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,88 +73,6 @@ impl fmt::Debug for Session {
         let mut session = f.debug_struct("Session");
         session.field("input_bytes", &self.input.len()).field("plain_bytes", &self.plain.len());
         session.field("output_bytes", &self.output.len()).field("end", &self.end).finish()
-    }
-}
-
-/// Bytes that are taken from the front.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-impl Held {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.taken
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.taken..]
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.taken += count;
-        if self.is_empty() {
-            *self = Held::default();
-        }
-    }
-
-    /// Moves as much as there is room for.
-    fn take(&mut self, buffer: &mut [u8]) -> usize {
-        let count = self.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.as_slice()[..count]);
-        self.consume(count);
-        count
-    }
-
-    /// Appends what `write` writes into so much room, or however much more it says that it needs.
-    fn append<E>(
-        &mut self,
-        room: usize,
-        mut write: impl FnMut(&mut [u8]) -> Result<usize, Need<E>>,
-    ) -> Result<(), E> {
-        let end = self.bytes.len();
-        let mut room = room;
-        loop {
-            self.bytes.reserve_exact(room);
-            self.bytes.resize(end + room, 0);
-            let written = write(&mut self.bytes[end..]);
-            self.bytes.truncate(end + *written.as_ref().unwrap_or(&0));
-            match written {
-                Ok(_) => return Ok(()),
-                Err(Need::Room(bytes)) if bytes > room => room = bytes,
-                Err(Need::Room(_)) => return Ok(()),
-                Err(Need::Other(error)) => return Err(error),
-            }
-        }
-    }
-}
-
-/// Why something could not be written.
-enum Need<E> {
-    Room(usize),
-    Other(E),
-}
-
-impl From<EncodeError> for Need<()> {
-    fn from(error: EncodeError) -> Need<()> {
-        match error {
-            EncodeError::InsufficientSize(size) => Need::Room(size.required_size),
-            EncodeError::AlreadyEncoded => Need::Other(()),
-        }
-    }
-}
-
-impl From<EncryptError> for Need<EncryptError> {
-    fn from(error: EncryptError) -> Need<EncryptError> {
-        match error {
-            EncryptError::InsufficientSize(size) => Need::Room(size.required_size),
-            exhausted @ EncryptError::EncryptExhausted => Need::Other(exhausted),
-        }
     }
 }
 
@@ -516,73 +400,5 @@ impl Session {
                 self.output = Held::default();
             }
         }
-    }
-}
-
-/// What is sealed must not be sealed again: a signal in between is nobody else's business.
-fn write_once<S: Write>(socket: &mut S, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match socket.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            written => return written,
-        }
-    }
-}
-
-/// How much was taken; nothing is no error.
-fn would_block_is_none(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        written => written,
-    }
-}
-
-/// Appends what the library has to say.
-fn encode<D>(mut data: EncodeTlsData<'_, D>, output: &mut Held) {
-    // It says how much room it needs, and can be asked once.
-    let _: Result<(), ()> = output.append(0, |out| Ok(data.encode(out)?));
-}
-
-/// What is left of what was offered.
-struct Left<'s, 'b> {
-    slices: &'s [IoSlice<'b>],
-    /// Of the first slice.
-    taken: usize,
-}
-
-impl<'s> Left<'s, '_> {
-    /// What goes into the next records, at most so much: whole ones from where it lies, or else one
-    /// that is put together.
-    fn next<'g>(&mut self, gathered: &'g mut Vec<u8>, bytes_max: usize) -> &'g [u8]
-    where
-        's: 'g,
-    {
-        gathered.clear();
-        while let Some((first, others)) = self.slices.split_first() {
-            let rest = &first[self.taken..];
-            let is_last = others.is_empty() || rest.len() >= bytes_max;
-            if gathered.is_empty() && (is_last || rest.len() >= RECORD_BYTES_MAX) {
-                let whole = rest.len() - if is_last { 0 } else { rest.len() % RECORD_BYTES_MAX };
-                return self.take(&rest[..whole.min(bytes_max)]);
-            }
-            let room = bytes_max.min(RECORD_BYTES_MAX) - gathered.len();
-            gathered.extend_from_slice(self.take(&rest[..rest.len().min(room)]));
-            if gathered.len() == bytes_max.min(RECORD_BYTES_MAX) {
-                break;
-            }
-        }
-        gathered
-    }
-
-    /// Takes the beginning of what is left of the first slice.
-    fn take(&mut self, taken: &'s [u8]) -> &'s [u8] {
-        self.taken += taken.len();
-        if let Some((first, others)) = self.slices.split_first()
-            && self.taken == first.len()
-        {
-            (self.slices, self.taken) = (others, 0);
-        }
-        taken
     }
 }

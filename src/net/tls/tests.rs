@@ -8,7 +8,8 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 
-use super::session::{Scratch, Session};
+use super::buffers::Scratch;
+use super::session::Session;
 use crate::memory::MemoryAccount;
 
 /// What the client has sent, and what it is going to be sent.
