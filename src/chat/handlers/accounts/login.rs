@@ -12,6 +12,7 @@ use crate::chat::logins::Prompt;
 use crate::chat::name::{Name, RoomName};
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
+use crate::chat::settings::{ACCOUNTS_MAX, Registration};
 use crate::chat::state::accounts::{Role, SecretHash};
 use crate::secrets::{code_of, read_code};
 
@@ -239,7 +240,10 @@ impl Chat {
         cx: &Context<'_>,
         code: Option<&str>,
     ) -> Result<Allowed, RequestError> {
-        use crate::chat::settings::Registration;
+        if self.state.accounts().count() >= ACCOUNTS_MAX {
+            let message = "This server has as many accounts as it can have.".to_owned();
+            return Err(RequestError::new("too_many", message));
+        }
         let Some(code) = code else {
             return match self.settings.registration {
                 Registration::Open => Ok(Allowed::Anybody),

@@ -247,6 +247,7 @@ impl Chat {
             self.end_device(cx, device);
         }
         self.leave_all(cx, None);
+        self.release_names(cx);
         self.happen(cx, Kept::AccountEnded);
         log::info!("an account has ended: {account:?} ({})", cx.peer);
         cx.user = self.state.users().next_id();
