@@ -508,6 +508,10 @@ export class Accounts {
     this.#dialog.replaceChildren();
     delete this.#dialog.dataset.view;
     if (this.#host.store.ended) this.#host.goOnAsGuest();
-    if (!document.activeElement || document.activeElement === document.body) this.#host.focus();
+    // A field that gets the focus back was out of reach until now, and Chromium would put no text into it: it gets it again.
+    const at = document.activeElement, isField = at?.matches('input, textarea');
+    if (isField) at.blur();
+    if (isField) setTimeout(() => document.querySelector('dialog[open]') || at.focus({ preventScroll: true }));
+    else if (!at || at === document.body) this.#host.focus();
   }
 }
