@@ -3,6 +3,8 @@
 //! Not run by a plain `cargo test`. With Debian's `chromium`, `chromium-driver` and
 //! `fonts-noto-cjk`: `cargo test --test page -- --ignored`.
 
+#[path = "page/accounts.rs"]
+mod accounts;
 mod common;
 #[path = "common/nowhere.rs"]
 mod nowhere;

@@ -1,5 +1,5 @@
-// The page of chat-server. One module, no framework, no build step; commands.js comes from the server's own table. In
-// reading order:
+// The page of chat-server. No framework, no build step; commands.js comes from the server's own table, accounts.js has all
+// that is about accounts, and dom.js what both need. Here, in reading order:
 //
 //   Words        every string that people see, in English and Japanese
 //   Helpers      names, times, storage
@@ -12,6 +12,9 @@
 // Whatever another person wrote reaches the page through textContent and nothing else.
 
 import { COMMANDS } from './commands.js';
+import { words as accountWords } from './account-words.js';
+import { Accounts } from './accounts.js';
+import { $, el, isText, LANGUAGE, LANGUAGE_TAG, setHidden, setLabel, setText } from './dom.js';
 
 // ---------------------------------------------------------------- Words
 
@@ -118,7 +121,10 @@ const WORDS = {
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
       ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
-      topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る' },
+      topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る',
+      login: 'ログイン', register: '招待コードでアカウントを作る', logout: 'ログアウト', account: 'アカウントのメニュー', password: 'パスワードを変更',
+      sessions: 'ログイン中の場所', token: 'プログラム用のトークン', invite: '人を招待', invitations: '有効な招待', confirm: 'ターミナルをログインさせる',
+      role: '役割を決める', 'delete-account': 'アカウントを削除' },
     errors: {
       name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
       no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
@@ -129,25 +135,11 @@ const WORDS = {
     },
   },
 };
-/** The first of the browser's languages that is a language tag: under LANG=C or en_US.UTF-8 some browsers hand out just that. */
-function languageTag() {
-  for (const said of [navigator.language, ...Array.from(navigator.languages ?? [])]) {
-    const tag = String(said ?? '').replace(/[.@][^]*$/, '').replaceAll('_', '-');
-    try {
-      if (Intl.DateTimeFormat.supportedLocalesOf(tag).length) return tag;
-    } catch { /* not a tag */ }
-  }
-  return 'en';
-}
-const LANGUAGE_TAG = languageTag();
-const LANGUAGE = /^ja\b/i.test(LANGUAGE_TAG) ? 'ja' : 'en';
 const t = WORDS[LANGUAGE];
-const errorWords = (error) => t.errors[error.code] || error.message || error.code || '?';
+const errorWords = (error) => t.errors[error.code] || accountWords.errors[error.code] || error.message || error.code || '?';
 
 // ---------------------------------------------------------------- Helpers
 
-const $ = (selector) => document.querySelector(selector);
-const isText = (value) => typeof value === 'string';
 const isId = (value) => Number.isSafeInteger(value) && value >= 0;
 /** Milliseconds that a Date can hold, whatever the frame says. */
 const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
@@ -267,7 +259,11 @@ const store = {
   refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   name: '', // as the server has it
-  wish: '', // as its owner chose it; empty for a guest
+  wish: '', // as its owner chose it; empty for a guest without a name of its own, and for an account
+  account: '', // the name of the account that all this belongs to; empty for a guest
+  role: '', // what it may do on this server; empty while this page is nobody's
+  ended: '', // the account that this page was until its session ended, until somebody logs in or goes on as a guest
+  registration: '', // how one comes to an account on this connection: 'invited' | 'open', or '' where no passwords are taken
   epoch: '',
   limits: {},
   conversations: new Map(), // key -> conversation, in the order of the sidebar
@@ -306,6 +302,9 @@ function conversation(kind, name) {
       sought: null, // the id of that message, until its surroundings are here
       topic: '',
       members: new Map(), // folded name -> name
+      accounts: new Set(), // those of them that are accounts, folded
+      away: new Set(), // and those that are not here now
+      wanted: false, // asked for by its reader, and not entered yet
       total: 0, // of members, the list of which may be incomplete
       membersAsked: false,
       membersTimer: 0,
@@ -379,6 +378,7 @@ function markRead(conv) {
 function saveMemory() {
   remember({
     name: store.wish,
+    account: store.account,
     rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
     current: store.current,
   });
@@ -578,6 +578,8 @@ class Session {
   #typedAt = -Infinity; // monotonic
   #inquiry = 0;
   #admissions = 0; // in a row, without a connection
+  #left = new Set(); // keys of rooms that an account has left while there was no connection to say so
+  #isQuitting = false; // this page asked to be a guest again
 
   constructor() {
     this.#connection = new Connection({
@@ -623,6 +625,8 @@ class Session {
   join(name) {
     if (!bareRoom(name)) return;
     const conv = conversation('room', name);
+    conv.wanted = true;
+    this.#left.delete(conv.key);
     this.show(conv);
     if (conv.stage === 'out') this.#join(conv);
   }
@@ -642,8 +646,9 @@ class Session {
   }
 
   leave(conv) {
-    if (conv.kind === 'room' && conv.stage !== 'out') this.request({ type: 'leave', room: conv.name });
-    else this.#forget(conv);
+    if (conv.kind === 'room' && conv.stage !== 'out') return this.request({ type: 'leave', room: conv.name });
+    if (store.account && conv.known) this.#left.add(conv.key);
+    this.#forget(conv);
   }
 
   /** Resolves to the error, or to null. */
@@ -651,7 +656,7 @@ class Session {
     clearTimeout(this.#nameTimer);
     return new Promise((resolve) => {
       const settled = (frame) => {
-        store.wish = isText(frame.to) ? frame.to : name;
+        if (!store.role) store.wish = isText(frame.to) ? frame.to : name;
         saveMemory();
         resolve(null);
       };
@@ -767,6 +772,10 @@ class Session {
       if (!Array.isArray(frame.members)) return;
       if (after === undefined) conv.members.clear();
       for (const name of frame.members.filter(isText)) conv.members.set(fold(name), name);
+      for (const [set, names] of [[conv.accounts, frame.accounts], [conv.away, frame.offline]]) {
+        if (after === undefined) set.clear();
+        if (Array.isArray(names)) for (const name of names.filter(isText)) set.add(fold(name));
+      }
       if (isId(frame.total)) conv.total = frame.total;
       if (frame.next !== undefined && frame.next !== null && conv.members.size < MEMBERS_KEPT) page(frame.next);
       changed();
@@ -774,9 +783,12 @@ class Session {
     page();
   }
 
-  /** In a big room nobody announces who comes and goes, so the list is asked for again whenever it is shown. */
+  /**
+   * In a big room nobody announces who comes and goes, and nowhere whether an account has a device connected, so the list is
+   * asked for again whenever it is shown.
+   */
   refreshMembers(conv) {
-    if (conv.total > BIG_ROOM) conv.membersAsked = false;
+    if (conv.total > BIG_ROOM || conv.accounts.size > 0) conv.membersAsked = false;
     this.askMembers(conv);
   }
 
@@ -809,6 +821,25 @@ class Session {
     return ref;
   }
 
+  /** As a promise, which is rejected with the error. */
+  ask(frame) {
+    return new Promise((resolve, reject) => {
+      const cut = () => reject({ message: accountWords.offline });
+      if (!this.request(frame, resolve, reject, cut)) cut();
+    });
+  }
+
+  /** Asks for what makes this page a guest's again. */
+  async quit(frame) {
+    this.#isQuitting = true;
+    try {
+      return await this.ask(frame);
+    } catch (error) {
+      this.#isQuitting = false;
+      throw error;
+    }
+  }
+
   /** By how many bytes a frame is over the server's limit; below zero: how many are left. The server counts all of it. */
   excess(frame) {
     return bytesOf(JSON.stringify({ ...frame, ref: refOf(0) })) - (store.limits.message_bytes || Infinity);
@@ -819,7 +850,7 @@ class Session {
   #url() {
     const url = new URL('.', location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const name = store.wish || store.name; // a guest would like to stay the same guest
+    const name = store.account ? '' : store.wish || store.name; // a guest would like to stay the same guest
     url.search = name ? `?name=${encodeURIComponent(name)}` : '';
     return url.href;
   }
@@ -869,6 +900,7 @@ class Session {
     try {
       if (frame.type === 'error') {
         if (request) request.fail(frame);
+        else if (frame.code === 'session_ended') this.#onSessionEnded(frame);
         else notify(errorWords(frame), true);
       } else {
         request?.done(frame);
@@ -891,6 +923,7 @@ class Session {
     topic: (frame) => this.#onTopic(frame),
     direct: (frame) => this.#onDirect(frame),
     typing: (frame) => this.#onTyping(frame),
+    account: (frame) => this.#onAccount(frame),
   };
 
   /** The conversation a frame is about, if we are in it: frames about a room just left can still arrive. */
@@ -903,8 +936,14 @@ class Session {
     store.refusal = '';
     const restarted = store.epoch !== '' && store.epoch !== frame.epoch;
     const wish = store.wish || store.name;
-    Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, name: frame.name, limits: { ...frame.limits } });
+    Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, limits: { ...frame.limits } });
+    store.registration = isText(frame.accounts) ? frame.accounts : '';
+    const isSomebody = this.#identify(frame);
+    accounts.welcomed();
     if (restarted) for (const item of store.outbox) if (item.state === 'unsure') item.state = 'queued';
+    // An account's rooms are told by themselves, and which they are.
+    if (isSomebody) return this.request({ type: 'account' });
+    if (store.ended) return;
     if (wish && fold(wish) !== fold(frame.name)) this.#claimName(wish);
     const first = current();
     for (const conv of rooms().sort((a, b) => (b === first) - (a === first))) this.#join(conv);
@@ -915,6 +954,7 @@ class Session {
   #claimName(wish, attempt = 0) {
     const quiet = !store.wish; // a guest never asked for a name and need not hear about it
     this.request({ type: 'nick', name: wish }, () => {}, (error) => {
+      if (store.account) return;
       if (error.code === 'name_taken' && attempt < NAME_RETRY_S.length) {
         if (attempt === 2 && !quiet) notify(t.nameHeld(wish, store.name));
         this.#nameTimer = setTimeout(() => this.#claimName(wish, attempt + 1), NAME_RETRY_S[attempt] * 1000);
@@ -925,6 +965,80 @@ class Session {
     });
   }
 
+  // -- accounts
+
+  /** Who this page is now, by a frame with a name and perhaps a role. Returns whether that is an account. */
+  #identify({ name, role }) {
+    const before = store.account;
+    store.name = name;
+    store.role = isText(role) ? role : '';
+    if (!store.role) {
+      if (before) this.#endAccount(before);
+      return false;
+    }
+    clearTimeout(this.#nameTimer);
+    if (before && fold(before) !== fold(name)) this.#clear(); // what is here is somebody else's
+    Object.assign(store, { account: name, wish: '', ended: '' });
+    accounts.identified();
+    saveMemory();
+    return true;
+  }
+
+  /** As an answer it has the account's rooms as well: where somebody left or joined elsewhere, this page follows. */
+  #onAccount(frame) {
+    if (!isText(frame.name)) return;
+    const before = store.account;
+    if (!this.#identify(frame)) return;
+    for (const conv of rooms()) conv.membersAsked = false;
+    const theirs = new Set(Array.isArray(frame.rooms) ? frame.rooms.filter(isText).map(roomKey) : []);
+    for (const conv of frame.ref === undefined ? [] : rooms()) {
+      if (conv.stage !== 'out' || theirs.has(conv.key)) continue;
+      if (before && !conv.wanted) this.#forget(conv);
+      else this.#join(conv);
+    }
+    if (!store.current) this.show(rooms()[0] ?? null);
+    const conv = current();
+    if (conv) this.askMembers(conv);
+    this.#settleUnsure();
+    this.#flush();
+  }
+
+  /** Nothing is joined or said by the guest that this page is now, until its reader has decided. */
+  #endAccount(name) {
+    if (this.#isQuitting) {
+      accounts.forget();
+      return this.goOnAsGuest();
+    }
+    if (store.ended) return;
+    store.ended = name;
+    for (const conv of store.conversations.values()) conv.stage = 'out';
+    for (const item of store.outbox) if (item.state === 'sent') item.state = 'unsure';
+    accounts.ended();
+  }
+
+  /** This browser showed a cookie that is nobody's. Where this page was an account's, more is told of it. */
+  #onSessionEnded(error) {
+    if (store.account) return;
+    accounts.forget();
+    notify(accountWords.errors[error.code] ?? errorWords(error), true);
+  }
+
+  goOnAsGuest() {
+    this.#isQuitting = false;
+    this.#clear();
+    Object.assign(store, { account: '', ended: '', wish: '' });
+    this.join(FIRST_ROOM);
+  }
+
+  #clear() {
+    store.conversations.clear();
+    Object.assign(store, { outbox: [], current: null, notice: null });
+    this.#left.clear();
+    view.forget();
+  }
+
+  reconnect() { this.#connection.drop(); }
+
   // -- rooms
 
   #join(conv) {
@@ -932,6 +1046,10 @@ class Session {
     if (conv.lastId === null) frame.replay = REPLAY;
     else Object.assign(frame, { since: conv.lastId, epoch: conv.epoch });
     const refused = (error) => {
+      if (error.code === 'login_required') {
+        conv.stage = 'out';
+        return accounts.loginRequired();
+      }
       notify(`${conv.name}: ${errorWords(error)}`, true);
       if (conv.entries.length === 0) this.#forget(conv);
       else conv.stage = 'out';
@@ -948,10 +1066,18 @@ class Session {
     if (frame.you !== true) {
       if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
       conv.total++;
+      if (conv.accounts.size > 0) this.#membersChanged(conv); // it may be one
       return addEvent(conv, t.joined(isolate(frame.name)), frame.time);
+    }
+    if (this.#left.delete(conv.key)) {
+      this.request({ type: 'leave', room: conv.name });
+      return this.#forget(conv);
     }
     conv.topic = isText(frame.topic) ? frame.topic : '';
     conv.total = isId(frame.members) ? frame.members : 0;
+    // An account's room that this page has not asked for: what was said there, it asks for now.
+    if (frame.ref === undefined) return conv.stage === 'out' && this.#join(conv);
+    conv.wanted = false;
     this.#beginReplay(conv, frame);
     if (conv === current()) this.askMembers(conv);
     saveMemory();
@@ -1002,7 +1128,7 @@ class Session {
       if (frame.ref === undefined) notify(t.removedFrom(conv.name, why));
       return this.#forget(conv);
     }
-    conv.members.delete(fold(frame.name));
+    for (const them of [conv.members, conv.accounts, conv.away]) them.delete(fold(frame.name));
     conv.typing.delete(fold(frame.name));
     conv.total = Math.max(0, conv.total - 1);
     addEvent(conv, why ? t.leftWhy(isolate(frame.name), shorten(why, EVENT_UNITS_MAX)) : t.left(isolate(frame.name)), frame.time);
@@ -1015,6 +1141,10 @@ class Session {
     if (isId(frame.members)) conv.total = frame.members;
     const counts = [frame.joined, frame.left, frame.renamed].map((count) => (isId(count) ? count : 0));
     addEvent(conv, t.cameAndWent(...counts), frame.time);
+    this.#membersChanged(conv);
+  }
+
+  #membersChanged(conv) {
     conv.membersAsked = false;
     conv.membersTimer ||= setTimeout(() => {
       conv.membersTimer = 0;
@@ -1046,6 +1176,8 @@ class Session {
   #onOwnName({ from, to, time }) {
     if (store.name === to) return;
     store.name = to;
+    if (store.role) store.account = to;
+    saveMemory();
     for (const conv of rooms()) {
       if (conv.stage === 'out' || conv.stage === 'joining') continue;
       this.#swapMember(conv, from, to);
@@ -1057,6 +1189,7 @@ class Session {
 
   #swapMember(conv, from, to) {
     if (conv.members.delete(fold(from))) conv.members.set(fold(to), to);
+    for (const them of [conv.accounts, conv.away]) if (them.delete(fold(from))) them.add(fold(to));
     conv.typing.delete(fold(from));
   }
 
@@ -1093,7 +1226,8 @@ class Session {
 
   #onSaid(frame) {
     const conv = this.#roomOf(frame);
-    if (conv && conv.stage !== 'out') this.#take(conv, frame, 'live');
+    // An account hears its rooms at once. What is said before its page has joined is in the replay.
+    if (conv && conv.stage !== 'out' && conv.stage !== 'joining') this.#take(conv, frame, 'live');
   }
 
   /** `way`: 'live' and 'replay' move the resume position, 'older' fills in above. Each id is taken once. */
@@ -1108,6 +1242,7 @@ class Session {
     if (way === 'older') return;
     conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
     conv.typing.delete(fold(raw.name));
+    if (way === 'live') conv.away.delete(fold(raw.name));
     // What is replayed on first entering a room is old, except after the position remembered from an earlier visit.
     if (way === 'live' || !conv.fresh || (conv.readId !== null && raw.id > conv.readId)) countUnread(conv, message);
     trim(conv, view.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
@@ -1149,16 +1284,19 @@ class Session {
 
   // -- the outbox
 
-  /** What the replay did not bring was not taken, provided that the connection it went out on is gone: see above. */
+  /**
+   * What the replay did not bring was not taken, provided that the connection it went out on is gone: see above. An account
+   * may have several connections, so this one proves nothing; what is sent twice is still said once, by its key.
+   */
   #settleUnsure() {
     for (const item of store.outbox) {
       const conv = store.conversations.get(item.conv);
-      if (item.state === 'unsure' && item.kind !== 'msg' && !item.lost && conv?.stage === 'in' && isMe(item.as)) item.state = 'queued';
+      if (item.state === 'unsure' && item.kind !== 'msg' && !item.lost && conv?.stage === 'in' && (isMe(item.as) || store.role)) item.state = 'queued';
     }
   }
 
   #flush() {
-    if (store.link !== 'online') return;
+    if (store.link !== 'online' || store.ended) return;
     let free = IN_FLIGHT_MAX - store.outbox.filter((item) => item.state === 'sent').length;
     for (const item of store.outbox) {
       if (free <= 0) return;
@@ -1251,10 +1389,25 @@ const ACTIONS = {
   rooms: () => view.browse(),
   search: (rest) => view.search(rest),
   help: () => view.help(),
+  login: (rest) => (store.role ? accounts.menu() : accounts.login(rest.split(/\s/)[0])),
+  register: (rest) => (store.role ? accounts.menu() : accounts.register(...rest.split(/\s+/).filter(Boolean).reverse())),
+  logout: () => ofAccount(() => accounts.logout()),
+  account: () => ofAccount(() => accounts.menu()),
+  password: () => ofAccount(() => accounts.password()),
+  sessions: () => ofAccount(() => accounts.sessions()),
+  token: () => ofAccount(() => accounts.sessions()),
+  invite: () => ofAccount(() => accounts.invite()),
+  invitations: () => ofAccount(() => accounts.invite()),
+  confirm: (rest) => ofAccount(() => accounts.terminal(rest.split(/\s/)[0])),
+  role: (rest) => ofAccount(() => accounts.roles(...rest.split(/\s+/))),
+  'delete-account': () => ofAccount(() => accounts.deletion()),
 };
 
+/** What takes an account; a guest is asked to log in. */
+const ofAccount = (act) => void (store.role ? act() : accounts.login());
+
 /** These open a list of their own, which needs no arguments. */
-const LISTS = ['who', 'rooms', 'help'];
+const LISTS = ['who', 'rooms', 'help', 'token', 'invite', 'invitations', 'sessions', 'confirm'];
 
 /** How a command of the table is typed here. */
 function usageOf({ name, arguments: args }) {
@@ -1306,21 +1459,6 @@ const OLDER_PX = 400; // so near the top older messages are fetched
 const NOTICE_MS = 9000;
 const NARROW = matchMedia('(max-width: 760px)');
 const MEDIUM = matchMedia('(max-width: 1080px)');
-
-/** An element with properties and children; strings among the children become text. */
-function el(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-/** Writes only what differs, so that nothing is announced, restyled or unselected for no reason. */
-function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
-function setLabel(node, text) {
-  if (node.title !== text) node.title = text;
-  if (node.getAttribute('aria-label') !== text) node.setAttribute('aria-label', text);
-}
-function setHidden(node, hidden) { if (node.hidden !== hidden) node.hidden = hidden; }
 
 /** What gets the focus back by that was out of reach until now, and Chromium would put no text into it: it gets it again later. */
 function closeDialog(selector) {
@@ -1473,7 +1611,7 @@ class View {
     this.#listenDialogs();
     this.#listenWindow();
     this.#layOut();
-    if (document.activeElement === document.body) this.#focusComposer();
+    if (document.activeElement === document.body) this.focusComposer();
   }
 
   /** Many changes, one drawing. */
@@ -1506,6 +1644,7 @@ class View {
 
   #drawLink() {
     document.body.dataset.state = store.link;
+    document.body.classList.toggle('ended', store.ended !== '');
     // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
     const trouble = t.refusals[store.refusal] ?? (store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
     setText($('#link-text'), store.link === 'online' ? '' : trouble);
@@ -1540,7 +1679,7 @@ class View {
     $('#open-browse').addEventListener('click', () => this.browse());
     $('#blank-browse').addEventListener('click', () => this.browse());
     $('#open-help').addEventListener('click', () => this.help());
-    $('#me').addEventListener('click', () => this.#askName());
+    $('#me').addEventListener('click', () => (store.role ? accounts.menu() : this.askName()));
     $('#retry').addEventListener('click', () => session.nudge());
     $('#open-sidebar').addEventListener('click', () => this.#slide('rooms'));
     $('#scrim').addEventListener('click', () => this.#slide(''));
@@ -1565,11 +1704,19 @@ class View {
     $('#composer').value = current()?.draft ?? '';
     this.#grow();
     this.#draw();
-    this.#focusComposer();
+    this.focusComposer();
+  }
+
+  /** What was typed and found here is not for whoever comes next. */
+  forget() {
+    this.#found = { hits: [], next: undefined, state: '', text: '', asked: this.#found.asked + 1 };
+    $('#search-text').value = '';
+    $('#composer').value = '';
+    this.#grow();
   }
 
   /** Not where a keyboard would slide over what there is to read. */
-  #focusComposer() {
+  focusComposer() {
     if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus({ preventScroll: true });
   }
 
@@ -1590,7 +1737,11 @@ class View {
     const [avatar, who] = $('#me').children;
     drawAvatar(avatar, store.name || '?');
     setText(who.firstChild, store.name || '…');
-    setText(who.lastChild, store.wish ? t.rename : t.chooseName);
+    setText(who.lastChild, accountWords.roles[store.role] ?? (store.wish ? t.rename : t.chooseName));
+    const icon = store.role ? '#i-up' : '#i-edit', use = $('#me use');
+    if (use.getAttribute('href') !== icon) use.setAttribute('href', icon);
+    setHidden($('#log-in'), store.role !== '' || !store.wasOnline);
+    setText($('#log-in'), accounts.entryWords);
   }
 
   #drawLinkTo(button, conv) {
@@ -1889,17 +2040,21 @@ class View {
     const isRoom = conv?.kind === 'room';
     setHidden($('#people'), !isRoom);
     if (!isRoom) return;
-    const people = [...conv.members].map(([key, name]) => ({ key, name })).slice(0, MEMBERS_KEPT);
-    people.sort((a, b) => isMe(b.name) - isMe(a.name) || alphabet.compare(a.name, b.name));
+    // Where everybody is a guest, that need not be said.
+    const hasAccounts = store.role !== '' || conv.accounts.size > 0;
+    const people = [...conv.members].map(([key, name]) => ({ key, name, isGuest: hasAccounts && !conv.accounts.has(key), isAway: conv.away.has(key) && !isMe(name) })).slice(0, MEMBERS_KEPT);
+    people.sort((a, b) => isMe(b.name) - isMe(a.name) || a.isAway - b.isAway || alphabet.compare(a.name, b.name));
     reconcile($('#members'), people,
       () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small'))),
-      (node, { name }) => {
+      (node, { name, isGuest, isAway }) => {
         const [avatar, label, note] = node.firstChild.children;
         node.firstChild.dataset.name = name;
+        node.firstChild.classList.toggle('away', isAway);
         drawAvatar(avatar, name);
         setText(label, name);
-        setText(note, isMe(name) ? t.you : '');
-        if (!isMe(name)) setLabel(node.firstChild, t.messageMember(name));
+        const marks = [isMe(name) && t.you, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
+        setText(note, marks);
+        if (!isMe(name)) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
       });
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - people.length;
@@ -1944,7 +2099,7 @@ class View {
     } else composer.value = draft;
     this.#grow();
     this.#draw();
-    if (!document.querySelector('dialog[open]') && !this.#drawer) this.#focusComposer();
+    if (!document.querySelector('dialog[open]') && !this.#drawer) this.focusComposer();
   }
 
   #grow() {
@@ -2002,8 +2157,10 @@ class View {
 
   #listenDialogs() {
     for (const dialog of document.querySelectorAll('dialog')) {
+      let pressed = null; // a text that is selected to beyond the edge is no click beside the dialog
+      dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
       dialog.addEventListener('click', (event) => {
-        if (event.target === dialog || event.target.closest('[data-close]')) dialog.close();
+        if ((event.target === dialog && pressed === dialog) || event.target.closest('[data-close]')) dialog.close();
       });
     }
     $('#ask form').addEventListener('submit', async (event) => {
@@ -2024,7 +2181,7 @@ class View {
     $('#members').addEventListener('click', (event) => {
       const name = event.target.closest('button')?.dataset.name;
       if (name === undefined) return;
-      if (isMe(name)) return this.#askName();
+      if (isMe(name)) return store.role ? accounts.menu() : this.askName();
       this.#stash();
       session.message(name);
       this.#arrive();
@@ -2044,7 +2201,7 @@ class View {
     $('#ask-input').select();
   }
 
-  #askName() {
+  askName() {
     const max = store.limits.name_chars || 32;
     // A grapheme may take many code units: the server counts, this only stops a pasted novel.
     this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? session.rename(name) : null));
@@ -2274,7 +2431,14 @@ class View {
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
     for (const query of [NARROW, MEDIUM]) query.addEventListener('change', () => this.#slide(''));
     setInterval(() => this.#drawCountdown(), 1000);
-    setInterval(() => changed(), 60_000); // "today" turns into "yesterday"
+    setInterval(() => this.#everyMinute(), 60_000);
+  }
+
+  /** "Today" turns into "yesterday", and who was here may be no more. */
+  #everyMinute() {
+    const conv = current();
+    if (conv && !document.hidden) session.refreshMembers(conv);
+    changed();
   }
 
   #onKey(event) {
@@ -2325,6 +2489,16 @@ class View {
 
 const view = new View();
 const session = new Session();
+const accounts = new Accounts({
+  store, errorWords, notify,
+  ask: (frame) => session.ask(frame),
+  quit: (frame) => session.quit(frame),
+  date: (time) => shortDate.format(new Date(timeOf(time))),
+  rename: () => view.askName(),
+  goOnAsGuest: () => session.goOnAsGuest(),
+  reconnect: () => session.reconnect(),
+  focus: () => view.focusComposer(),
+});
 const FIRST_ROOM = 'lobby';
 changed = () => view.schedule();
 
@@ -2332,16 +2506,22 @@ changed = () => view.schedule();
 function begin() {
   const memory = recall(), address = new URLSearchParams(location.search);
   store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
+  store.account = isText(memory.account) ? memory.account : '';
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
     if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
   }
   const wanted = address.get('room');
-  if (wanted && bareRoom(wanted)) session.show(conversation('room', wanted));
+  if (wanted && bareRoom(wanted)) {
+    const isNew = !store.conversations.has(roomKey(wanted)), conv = conversation('room', wanted);
+    conv.wanted = isNew;
+    session.show(conv);
+  }
   else if (!Array.isArray(memory.rooms)) session.show(conversation('room', FIRST_ROOM));
   else session.show(store.conversations.get(memory.current) || rooms()[0] || null);
   view.start();
+  accounts.start();
   session.start();
 }
 

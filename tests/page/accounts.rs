@@ -1,0 +1,301 @@
+//! Accounts in the page.
+
+use serde_json::json;
+
+use super::{Driver, Page, chat, read_until, terminal};
+use crate::common::Server;
+
+const DIALOG: &str = "document.querySelector('#account')";
+
+/// The code that makes an owner, as the log of the server has it.
+fn owner_code(server: &Server) -> String {
+    let line = server.wait_for_line("the link of an owner", |line| line.contains("#setup="));
+    let (_, code) = line.split_once("#setup=").expect("a code");
+    code.split_whitespace().next().expect("a code").to_owned()
+}
+
+impl Page<'_> {
+    #[track_caller]
+    fn wait_view(&self, view: &str) {
+        self.wait_until(view, &format!("{DIALOG}.dataset.view === '{view}'"));
+    }
+
+    #[track_caller]
+    fn wait_closed(&self) {
+        self.wait_until("the dialog is closed", &format!("!{DIALOG}.open"));
+    }
+
+    /// Replaces what a field of the dialog holds.
+    #[track_caller]
+    fn enter(&self, field: &str, text: &str) {
+        let field = format!("#account [name={field}]");
+        self.run(&format!("document.querySelector('{field}').value = ''"));
+        self.type_into(&field, text);
+    }
+
+    #[track_caller]
+    fn submit(&self) {
+        self.click("#account [type=submit]");
+    }
+
+    #[track_caller]
+    fn wait_role(&self, role: &str) {
+        let shown = format!(
+            "document.querySelector('#me small').textContent === {} && \
+             document.body.dataset.state === 'online'",
+            json!(role)
+        );
+        self.wait_until(role, &shown);
+    }
+
+    /// Opens the menu of an account, and this entry of it.
+    #[track_caller]
+    fn choose(&self, entry: &str) {
+        self.click("#me");
+        self.wait_view("menu");
+        let script = format!(
+            "[...document.querySelectorAll('#account .menu button')]\
+             .find((one) => one.firstChild.textContent === {}).click()",
+            json!(entry)
+        );
+        self.run(&script);
+    }
+
+    /// Makes an account, with a code in the page's address.
+    #[track_caller]
+    fn make_account(&self, server: &Server, link: &str, name: &str, password: &str) {
+        self.open(&format!("http://{}/?room=dev{link}", server.address));
+        self.wait_view("register");
+        assert_eq!(self.run("return location.hash"), "", "the code leaves the address at once");
+        self.enter("name", name);
+        self.enter("password", password);
+        self.submit();
+        self.wait_closed();
+        self.wait_until(
+            "the name",
+            &format!("document.querySelector('#me b').textContent === '{name}'"),
+        );
+        self.wait_until("the cookie", "document.querySelector('#log-in').hidden");
+        self.wait_online();
+    }
+
+    /// The link of a new invitation, from its `#`.
+    #[track_caller]
+    fn invite(&self, address: &str) -> String {
+        self.choose("Invite people");
+        self.wait_view("invite");
+        self.submit();
+        self.wait_until("a link", "Boolean(document.querySelector('#account .copy input'))");
+        let link = self.run("return document.querySelector('#account .copy input').value");
+        let link = link.as_str().expect("a link");
+        self.type_into("#account .copy input", "\u{E00C}");
+        self.wait_closed();
+        link.strip_prefix(&format!("http://{address}/")).expect("of this server").to_owned()
+    }
+
+    #[track_caller]
+    fn log_in(&self, name: &str, password: &str) {
+        self.click("#log-in");
+        self.wait_view("login");
+        self.enter("name", name);
+        self.enter("password", password);
+        self.submit();
+    }
+
+    fn notes_of_members(&self) -> String {
+        self.run(
+            "return [...document.querySelectorAll('#members button')].map((one) => \
+             `${one.dataset.name}: ${one.querySelector('small').textContent}`).join('; ')",
+        )
+        .as_str()
+        .expect("a text")
+        .to_owned()
+    }
+
+    #[track_caller]
+    fn wait_notes(&self, expected: &str) {
+        crate::common::eventually(expected, || (self.notes_of_members() == expected).then_some(()));
+    }
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn the_owner_invites_somebody_who_has_two_devices() {
+    let server = chat(&[]);
+    let address = server.address.to_string();
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    let setup = format!("#setup={}", owner_code(&server));
+    alice.make_account(&server, &setup, "alice", "correct horse");
+    alice.wait_role("Owner of this server");
+    let invite = alice.invite(&address);
+    assert!(invite.starts_with("#invite="), "{invite}");
+
+    // What a guest has said and where it is stays as it gets an account.
+    let bob = driver.page(server.address, "guy", "dev");
+    bob.say("as a guest");
+    bob.wait_said(&["guy: as a guest"]);
+    bob.make_account(&server, &invite, "bob", "battery staple");
+    bob.wait_role("Account");
+    bob.say("as bob");
+    bob.wait_said(&["guy: as a guest", "bob: as bob"]);
+
+    // The second device comes from another room, and unites them.
+    let other = driver.page(server.address, "somebody", "garden");
+    other.log_in("bob", "battery staple");
+    other.wait_closed();
+    other.wait_role("Account");
+    for page in [&bob, &other] {
+        page.wait_until("both rooms", "document.querySelectorAll('#rooms li').length === 2");
+    }
+    other.click("#rooms [data-room=\"#dev\"]");
+    other.wait_said(&["guy: as a guest", "bob: as bob"]);
+    other.say("from the other");
+    alice.say("both of you");
+    let all = ["guy: as a guest", "bob: as bob", "bob: from the other", "alice: both of you"];
+    for page in [&alice, &bob, &other] {
+        page.wait_said(&all);
+    }
+
+    // A reload stays logged in, and follows what the other device leaves meanwhile.
+    bob.command("refresh", &json!({}));
+    bob.wait_role("Account");
+    bob.wait_said(&all);
+    other.say("/leave garden");
+    bob.wait_until("one room", "document.querySelectorAll('#rooms li').length === 1");
+
+    // Guests are marked as guests, who is not here is greyed.
+    let mut carol = terminal(&server, "carol", "dev");
+    alice.wait_notes("alice: you; bob: ; carol: guest");
+    drop(bob);
+    drop(other);
+    server.wait_for_line("bob is away", |line| line.contains("bob left by one device"));
+    carol.send(b"/msg bob psst\r\n");
+    read_until(&mut carol, "not connected");
+    alice.command("refresh", &json!({}));
+    alice.wait_role("Owner of this server");
+    alice.wait_notes("alice: you; carol: guest; bob: offline");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_wrong_password_stays_in_the_dialog() {
+    let server = chat(&["--registration", "open"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    alice.click("#log-in");
+    alice.wait_view("login");
+    alice.click("#account .buttons .quiet");
+    alice.wait_view("register");
+    alice.enter("password", "short");
+    alice.submit();
+    let invalid = "document.querySelector('[name=password]').getAttribute('aria-invalid') === 'true' \
+                   && document.activeElement.name === 'password'";
+    alice.wait_until("it is refused", invalid);
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_closed();
+    alice.wait_role("Account");
+    alice.say("/logout");
+    alice.wait_until("a guest", "!document.querySelector('#log-in').hidden");
+    alice.wait_online();
+    assert_eq!(alice.text("#title"), "#lobby", "what an account had is out of sight");
+    assert_eq!(alice.count("#rooms li"), 1);
+
+    alice.log_in("alice", "wrong password");
+    alice.wait_until("it is wrong", invalid);
+    let typed = alice.run(
+        "return [...document.querySelectorAll('#account input')].map((one) => \
+         `${one.autocomplete} ${one.value}`)",
+    );
+    assert_eq!(typed, json!(["username alice", "current-password wrong password"]));
+    let fault = "document.getElementById(document.activeElement.getAttribute('aria-describedby')\
+                 .split(' ')[0]).textContent";
+    assert_eq!(alice.run(&format!("return {fault}")), "The name or the password is wrong.");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_closed();
+    alice.wait_until("its room", "/dev/.test(document.querySelector('#rooms').textContent)");
+
+    // Escape closes, and the focus is where it was.
+    alice.click("#me");
+    alice.wait_view("menu");
+    alice.type_into("#account .menu button", "\u{E00C}");
+    alice.wait_closed();
+    assert_eq!(alice.run("return document.activeElement.id"), "me");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_session_that_ends_elsewhere_is_told_and_goes_on_after_a_login() {
+    let server = chat(&["--registration", "open"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    alice.say("/register alice");
+    alice.wait_view("register");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_role("Account");
+    alice.say("here");
+    alice.wait_said(&["alice: here"]);
+
+    // Another tab that is open already is logged in as well, and out.
+    let lost = driver.page(server.address, "x", "dev");
+    lost.log_in("alice", "correct horse");
+    lost.wait_closed();
+    lost.wait_role("Account");
+    lost.wait_said(&["alice: here"]);
+    alice.say("/sessions");
+    alice.wait_until("both", "document.querySelectorAll('#account .keys li').length === 2");
+    alice.click("#account .keys button");
+    lost.wait_view("login");
+    assert_eq!(lost.text("#account-title"), "You are logged out");
+    assert_eq!(
+        lost.run("return getComputedStyle(document.querySelector('#log')).visibility"),
+        "hidden"
+    );
+    alice.type_into("#account [name=label]", "\u{E00C}");
+    alice.say("meanwhile");
+    lost.enter("password", "correct horse");
+    lost.submit();
+    lost.wait_closed();
+    lost.wait_said(&["alice: here", "alice: meanwhile"]);
+    lost.say("back");
+    alice.wait_said(&["alice: here", "alice: meanwhile", "alice: back"]);
+    lost.assert_no_complaints();
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_dialog_of_accounts_fits_every_page() {
+    let server = chat(&["--registration", "open"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let fits = "(() => { const box = document.querySelector('#account'), at = box.getBoundingClientRect(); \
+        return at.left >= 0 && at.right <= innerWidth && at.bottom <= innerHeight \
+        && box.scrollWidth <= box.clientWidth; })()";
+    alice.resize(320, 480, true);
+    for line in ["/login", "/register"] {
+        alice.say(line);
+        alice.wait_until(line, fits);
+        alice.run("document.querySelector('#account').close()");
+        alice.wait_until("it is empty", "!document.querySelector('#account').firstChild");
+    }
+    alice.say("/register alice");
+    alice.wait_view("register");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_role("Account");
+    for line in
+        ["/account", "/invite", "/sessions", "/confirm", "/password", "/role", "/delete-account"]
+    {
+        alice.say(line);
+        alice.wait_until(line, fits);
+        alice.run("document.querySelector('#account').close()");
+        alice.wait_until("it is empty", "!document.querySelector('#account').firstChild");
+    }
+    alice.assert_no_complaints();
+}
