@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chat_server::ids::GroupId;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
+    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
 };
 
 use kept_people::KeptPeople;
@@ -214,6 +214,21 @@ impl Disk {
             here.first_id = first_id;
             inner.expired.push(Expired { room, first_id });
         }
+    }
+
+    /// Accounts, and what belongs to them.
+    pub fn people(&self) -> StoredPeople {
+        self.inner().people.stored()
+    }
+
+    /// How many numbers guests have been given.
+    pub fn guests(&self) -> u64 {
+        self.inner().guests
+    }
+
+    /// The rooms' names, by their numbers.
+    pub fn room_names(&self) -> BTreeMap<u64, Box<str>> {
+        self.inner().rooms.iter().map(|(id, room)| (*id, room.name.clone())).collect()
     }
 
     pub fn set_full(&self, is_full: bool) {

@@ -219,6 +219,7 @@ impl Watch {
             record::Kept::Opened { .. }
             | record::Kept::Closed { .. }
             | record::Kept::HistoryCut { .. } => return None,
+            kept => panic!("nobody has an account here: {kept:?}"),
         };
         Some((self.users[&record.by], target, text))
     }
