@@ -29,14 +29,15 @@ fn changes_of_presence(
         Presence::Joined { room } => joined(state, *room, by),
         Presence::Left { room, .. } => vec![Change::MemberGone { room: room.get(), account }],
         Presence::Renamed { name } => {
-            let released = Change::ReservedGone { key: name.key().into() };
+            let released = state.accounts().is_reserved(name.key());
+            let released = released.then(|| Change::ReservedGone { key: name.key().into() });
             let reserved = state.reserved_by(by, name, unix_ms);
             let reserved = reserved.map(|reserved| Change::Reserved(stored_name(&reserved)));
             let renamed = changed(state, by, |stored| {
                 stored.name = name.as_str().into();
                 stored.key = name.key().into();
             });
-            renamed.into_iter().chain([released]).chain(reserved).collect()
+            renamed.into_iter().chain(released).chain(reserved).collect()
         }
         Presence::Connected { .. } | Presence::Disconnected => Vec::new(),
     }

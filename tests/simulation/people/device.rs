@@ -48,10 +48,11 @@ impl Device {
             1 if !secrets.is_empty() => Some(secrets[rng.usize(..secrets.len())].clone()),
             _ => self.token.clone(),
         };
+        let scheme = if wire.borrow().hello_bytes > 0 { "https" } else { "http" };
         let shown = shown.map_or(String::new(), |(secret, is_token)| match is_token {
             true => format!("Authorization: Bearer {secret}\r\n"),
             false => format!(
-                "Origin: http://chat.example\r\nCookie: a=b; chat-session={secret}\r\n"
+                "Origin: {scheme}://chat.example\r\nCookie: a=b; chat-session={secret}\r\n"
             ),
         });
         let subprotocol =

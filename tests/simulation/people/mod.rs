@@ -274,7 +274,10 @@ impl People {
         limits.delivery.outbox_max_bytes = 1 << 24;
         limits.delivery.memory_bytes_max = usize::MAX;
         limits.delivery.held_bytes_max = if rng.bool() { 1 << 20 } else { rng.usize(500..4000) };
-        limits.wire.pong_ms = 60_000;
+        // Nor does anybody come too late.
+        limits.establish_ms = 1_000_000;
+        (limits.wire.header_ms, limits.wire.head_ms) = (1_000_000, 1_000_000);
+        limits.wire.pong_ms = 1_000_000;
         let (mut chat_settings, ..) = settings::chat(&mut rng, &limits);
         let rules = Rules {
             guests: rng.u32(0..5) > 0,

@@ -65,6 +65,17 @@ const NOTICES: [&str; 7] = [
 ];
 
 impl Told {
+    /// The room that is told, if it is one, and not one device alone.
+    pub fn published_in(&self) -> Option<&str> {
+        match self {
+            Told::Said { room, .. }
+            | Told::Joined { room, .. }
+            | Told::Left { room, .. }
+            | Told::Renamed { room, .. } => Some(room),
+            _ => None,
+        }
+    }
+
     pub fn is_notice(line: &str) -> bool {
         line.ends_with("(it is not shown; Enter alone stops):")
             || NOTICES.iter().any(|notice| line.starts_with(notice))
