@@ -122,6 +122,8 @@ struct Inner {
     /// Not durable yet, and when each group will be.
     pending: VecDeque<(GroupId, Vec<Change>, u64)>,
     durable: GroupId,
+    /// The chat has heard of that much.
+    told: GroupId,
     /// The groups after the durable one are no more, and the chat has not heard of it.
     is_lost: bool,
     is_full: bool,
@@ -159,7 +161,7 @@ impl Disk {
     pub fn start(&self, newest: usize) -> (Box<dyn Store>, Loaded) {
         let mut inner = self.inner();
         inner.starts += 1;
-        inner.durable = GroupId::default();
+        (inner.durable, inner.told) = (GroupId::default(), GroupId::default());
         inner.is_lost = false;
         inner.pending.clear();
         let loaded = inner.load(newest);
@@ -248,11 +250,10 @@ impl Disk {
         let mut inner = self.inner();
         inner.now_ms = now_ms;
         inner.index();
-        let before = inner.durable;
         while inner.pending.front().is_some_and(|(.., at)| *at <= now_ms) {
             inner.commit_next();
         }
-        inner.durable > before || inner.is_lost || !inner.expired.is_empty()
+        inner.durable > inner.told || inner.is_lost || !inner.expired.is_empty()
     }
 
     /// The rooms, by their names.
@@ -388,6 +389,7 @@ impl Store for Handle {
 
     fn progress(&mut self) -> Progress {
         let mut inner = self.inner();
+        inner.told = inner.durable;
         match std::mem::take(&mut inner.is_lost) {
             true => Progress::Lost(inner.durable),
             false => Progress::Durable(inner.durable),

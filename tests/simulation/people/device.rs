@@ -68,6 +68,12 @@ impl Device {
         self.connection = Some(Connection { number, wire, screen, is_welcome: false });
     }
 
+    /// Whether something that it has sent has not been read.
+    pub fn has_more_to_say(&self) -> bool {
+        let wire = self.connection.as_ref().map(|connection| &connection.wire);
+        wire.is_some_and(|wire| wire.borrow().unread_by_server() > 0)
+    }
+
     pub fn break_off(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.wire.borrow_mut().break_off();

@@ -95,6 +95,7 @@ struct OnDisk {
     members: BTreeSet<(String, String)>,
     invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>)>,
     reserved: BTreeMap<String, u64>,
+    next_invitation: u64,
     guests: u64,
     said: usize,
 }
@@ -339,7 +340,7 @@ impl Model {
             true => told.fits_object(heard),
             false => told.fits_line(heard),
         };
-        let Some(at) = place_of(expected, fits) else {
+        let Some(at) = place_of(expected, is_json, fits) else {
             panic!("client {n} was to hear {:?}, and hears {heard:?}", expected.front());
         };
         let (state, _) = expected.remove(at).expect("it is there");
@@ -352,7 +353,8 @@ impl Model {
 
     /// What a device has not heard yet.
     pub fn unheard(&self, n: usize) -> Vec<&Told> {
-        self.clients[&n].expected.iter().map(|(_, told)| told).collect()
+        let client = self.clients.get(&n);
+        client.into_iter().flat_map(|client| &client.expected).map(|(_, told)| told).collect()
     }
 
     // ---- What happens ----
@@ -1155,6 +1157,7 @@ impl Model {
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
+            next_invitation: kept.next_invitation,
             guests: kept.guests,
             said: kept.said,
         }
@@ -1208,16 +1211,24 @@ impl Model {
 /// Where what is heard stands among what is to be heard. What is said in one room comes in its order,
 /// and between rooms there is none; what one device alone is told comes after all that was said
 /// before, and before what is said later.
-fn place_of(expected: &VecDeque<(usize, Told)>, fits: impl Fn(&Told) -> bool) -> Option<usize> {
+fn place_of(
+    expected: &VecDeque<(usize, Told)>,
+    is_json: bool,
+    fits: impl Fn(&Told) -> bool,
+) -> Option<usize> {
     let mut rooms = Vec::new();
     for (at, (_, told)) in expected.iter().enumerate() {
         let Some(room) = told.published_in() else {
             return (at == 0 && fits(told)).then_some(at);
         };
-        if !rooms.contains(&room) && fits(told) {
+        // People are not told in which room that is, so it may come in the order of any.
+        let is_anywhere = !is_json && matches!(told, Told::Renamed { .. });
+        if (is_anywhere || !rooms.contains(&room)) && fits(told) {
             return Some(at);
         }
-        rooms.push(room);
+        if !is_anywhere {
+            rooms.push(room);
+        }
     }
     None
 }
@@ -1249,6 +1260,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople, rooms: &BTreeMap<u64, Box<str>>
             })
             .collect(),
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
+        next_invitation: people.next_invitation,
         guests: disk.guests(),
         said: disk.log().said.len(),
     }
