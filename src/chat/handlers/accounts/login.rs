@@ -44,7 +44,7 @@ impl Chat {
             return self.offer_confirmation(cx, typed);
         }
         let account = self.account_called(typed);
-        if let Err(error) = self.take_proof(cx) {
+        if let Err(error) = self.take_proof(cx, account) {
             if let Some(account) = account {
                 self.logins.attempts.note_wrong(account, cx.out.now().ms);
             }
@@ -206,12 +206,12 @@ impl Chat {
             let (name, code) = (typed.into(), code.map(Box::from));
             return self.prompt(cx, Prompt::Register { name, code });
         }
-        let proof = self.take_proof(cx)?;
+        let proof = self.take_proof(cx, None)?;
         let (role, invitation) = match allowed {
             Allowed::Invited(invitation) => (Role::None, Some(invitation)),
             Allowed::Anybody => (Role::None, None),
             Allowed::IfOwner if proof.had_code => (Role::Owner, None),
-            // It was an invitation when the password was hashed, and has been used up meanwhile.
+            // It was an invitation's, which somebody else has used up meanwhile.
             Allowed::IfOwner => return Err(wrong_code()),
         };
         let before = self.name_of(cx.user).cloned();
@@ -272,7 +272,7 @@ impl Chat {
             }
             (Some(_), Some(_)) => {}
         }
-        let proof = match self.take_proof(cx) {
+        let proof = match self.take_proof(cx, Some(cx.user)) {
             Ok(proof) => proof,
             Err(error) => {
                 self.logins.attempts.note_wrong(cx.user, cx.out.now().ms);

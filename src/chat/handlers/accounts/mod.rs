@@ -236,7 +236,7 @@ impl Chat {
         if !has_password {
             return self.prompt(cx, crate::chat::logins::Prompt::Delete);
         }
-        self.take_proof(cx)?;
+        self.take_proof(cx, Some(cx.user))?;
         if self.state.accounts().role(cx.user) == Role::Owner && self.owners() == 1 {
             let message = "You are the only owner of this server. Give it to somebody first: /role \
                            NAME owner.";
