@@ -238,11 +238,6 @@ impl Accounts {
         self.reserved.values()
     }
 
-    /// Whether this very name is reserved, for anybody.
-    pub fn is_reserved(&self, key: &str) -> bool {
-        self.reserved.contains_key(key)
-    }
-
     /// A reserved name that this one could be taken for, unless it is reserved for this user.
     pub fn find_reserved(
         &self,
