@@ -210,6 +210,7 @@ impl State {
                 self.keys.insert(Scope::User(to), &key, 0, unix_ms);
             }
             Kept::Direct { key: None, .. } => {}
+            Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
                 self.users.rename(by, name);
                 self.accounts.make(by, Account::new(password, role, unix_ms, Vec::new()));

@@ -281,7 +281,8 @@ impl Accounts {
     }
 
     pub(super) fn add_key(&mut self, user: UserId, key: AccessKey) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        let account = self.accounts.get_mut(&user);
+        if let Some(account) = account.filter(|account| account.key(key.id).is_none()) {
             self.by_hash.insert(key.hash, (user, key.id));
             account.keys.push(key);
         }
