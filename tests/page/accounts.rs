@@ -77,7 +77,7 @@ impl Page<'_> {
             "the name",
             &format!("document.querySelector('#me b').textContent === '{name}'"),
         );
-        self.wait_until("the cookie", "document.querySelector('#log-in').hidden");
+        self.wait_cookie();
         self.wait_online();
     }
 
@@ -102,6 +102,14 @@ impl Page<'_> {
         self.enter("name", name);
         self.enter("password", password);
         self.submit();
+    }
+
+    /// Waits until a reload would be logged in.
+    #[track_caller]
+    fn wait_cookie(&self) {
+        let has = "performance.getEntriesByType('resource').some((one) => \
+                   one.name.endsWith('/session') && one.responseStatus === 204)";
+        self.wait_until("the cookie", has);
     }
 
     fn notes_of_members(&self) -> String {
@@ -330,6 +338,7 @@ fn what_is_on_its_way_is_said_once_though_its_author_logs_in_meanwhile() {
     alice.wait_role("Account");
 
     // Then the line breaks, with more that waits.
+    alice.wait_cookie();
     wire.cut();
     alice.wait_offline();
     alice.say("the last");
