@@ -1,7 +1,8 @@
 //! What TLS costs the server: CPU time a delivery without it, with it, and with nginx doing it in
 //! front, where nginx is there (then that of both programs together).
 //!
-//! `cargo bench --bench tls` takes three rounds of each in turn; `-- 10` takes ten.
+//! `cargo bench --bench tls` takes three rounds of each in turn; `-- 10` takes ten, and
+//! `-- together` those of one work only.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -59,14 +60,18 @@ impl Work {
 fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX).context("the limit of open files")?;
     // Cargo passes `--bench`.
-    let pairs = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(3);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let pairs = words.iter().find_map(|word| word.parse().ok()).unwrap_or(3);
     let place = Place::new()?;
     let has_nginx = Command::new("nginx").arg("-v").output().is_ok();
     let kinds: &[Kind] = match has_nginx {
         true => &[Kind::Plain, Kind::Tls, Kind::Nginx],
         false => &[Kind::Plain, Kind::Tls],
     };
-    for work in [Work::Single, Work::Together] {
+    let is_asked = |work: &Work| words.contains(&format!("{work:?}").to_lowercase());
+    let all = [Work::Single, Work::Together];
+    let asked: Vec<Work> = all.into_iter().filter(is_asked).collect();
+    for work in if asked.is_empty() { all.to_vec() } else { asked } {
         let mut logarithms: HashMap<Kind, f64> = HashMap::new();
         for _ in 0..pairs {
             let mut line = format!("{work:?}:");

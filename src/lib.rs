@@ -95,12 +95,12 @@
 //!
 //! | to add | see first | then |
 //! |---|---|---|
-//! | a command | `src/chat/request.rs`: the request, its row | `src/chat/handlers/` |
-//! | a JSON field of a request | `src/chat/dialect/json.rs` | `docs/protocol.md` |
+//! | a command | `src/chat/request/`: the request, its row; `src/chat/access.rs` | `src/chat/handlers/` |
+//! | a JSON field of a request | `src/chat/dialect/json/` | `docs/protocol.md` |
 //! | a JSON field of what is sent | `src/chat/dialect/reply.rs` | `docs/protocol.md` |
 //! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
 //! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
-//! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs`, `src/chat/keeping.rs` |
+//! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout.rs`, `src/chat/keeping/` |
 //! | something to be read from the store | `src/chat/questions.rs`: a question | `src/chat/reading.rs` |
 //! | a mode | `src/service/`: a `Service` | `src/config/mod.rs`, `src/main.rs` |
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
@@ -117,7 +117,10 @@
 //! | something of TLS | `src/net/tls/`: a session, the certificate | `src/server/protection.rs`: who begins with it |
 //! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
 //! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |
+//! | something slow or random of accounts | `src/chat/proofs.rs`: the work | `src/chat/handlers/accounts/prove.rs` |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |
+//! | something random, or slow on purpose | `src/secrets.rs` | `src/net/secrets/` |
+//! | what a request shows of who asks | `src/wire/http/credential.rs` | `src/service/mod.rs`: `Hello` |
 //! | a deadline of the server | `src/server/timers.rs` | |
 //! | a deadline of a service | `src/service/mod.rs`: `next_deadline`, `tick` | |
 

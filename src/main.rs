@@ -144,7 +144,10 @@ fn look_after(tool: &Tool) -> ExitCode {
         Tool::Export { room, format, .. } => return export(&data, room, *format),
         Tool::Owner { public_url, .. } => {
             let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
-            link.map_err(|error| ToolError::File { file: data, error })
+            link.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },
+                _ => ToolError::File { file: data, error },
+            })
         }
     };
     match done {

@@ -22,7 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use chat_server::chat::Chat;
-use chat_server::chat::request::COMMANDS;
+use chat_server::chat::request::commands::COMMANDS;
 use chat_server::config::Config;
 use chat_server::net::event_loop::EventLoop;
 use chat_server::net::listening::{Bound, Inherited};

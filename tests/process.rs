@@ -344,7 +344,7 @@ fn a_link_for_the_owner_is_made_in_the_shell() {
         assert_eq!((code.len(), code.matches('-').count()), (14, 2), "{code}");
         code.to_owned()
     };
-    assert_complaint(&mut owner(&[]), 1, "owner: No such file");
+    assert_complaint(&mut owner(&[]), 1, "there is no history in ");
     std::fs::create_dir_all(&scratch.0).expect("a directory");
     let first = link(&[], "http://127.0.0.1:8080/");
     let url = "https://chat.example.com/chat/";

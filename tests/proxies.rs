@@ -99,6 +99,32 @@ impl Proxy {
         })
     }
 
+    /// For lines as well: in a `stream` block, whose module is one of its own on Debian.
+    fn nginx_stream(server: SocketAddr) -> Proxy {
+        Proxy::start(|address, directory| {
+            let block =
+                with(&documented("nginx", "proxy_protocol"), "443 ssl", &address.to_string());
+            let block = with(&block, "127.0.0.1:8080", &server.to_string());
+            let lines = block.lines().filter(|line| !line.contains("ssl_"));
+            let block: String = lines.map(|line| line.to_owned() + "\n").collect();
+            let module = Path::new("/usr/lib/nginx/modules/ngx_stream_module.so");
+            let load = match module.exists() {
+                true => format!("load_module {};\n", module.display()),
+                false => String::new(),
+            };
+            let config = format!(
+                "{load}daemon off; master_process off; pid {}/pid; error_log stderr;\n\
+                 events {{}}\n{block}",
+                directory.display()
+            );
+            let path = directory.join("nginx.conf");
+            fs::write(&path, config).expect("written");
+            let mut command = Command::new("nginx");
+            command.arg("-p").arg(directory).arg("-c").arg(path);
+            command
+        })
+    }
+
     fn caddy(server: SocketAddr) -> Proxy {
         Proxy::start(|address, directory| {
             let site = documented("caddyfile", "reverse_proxy");
@@ -116,9 +142,21 @@ impl Proxy {
     }
 
     fn haproxy(server: SocketAddr, part: &str) -> Proxy {
+        Proxy::haproxy_of(&documented("haproxy", part), server, None)
+    }
+
+    /// With this certificate and its key, or without TLS.
+    fn haproxy_of(config: &str, server: SocketAddr, pem: Option<&str>) -> Proxy {
         Proxy::start(|address, directory| {
-            let config = documented("haproxy", part);
-            let config = with(&config, ":443 ssl crt /etc/ssl/chat.pem", &address.to_string());
+            let own = directory.join("chat.pem");
+            let bind = match pem {
+                Some(pem) => {
+                    fs::write(&own, pem).expect("written");
+                    format!("{address} ssl crt {}", own.display())
+                }
+                None => address.to_string(),
+            };
+            let config = with(config, ":443 ssl crt /etc/ssl/chat.pem", &bind);
             let config = with(&config, "127.0.0.1:8080", &server.to_string());
             let path = directory.join("haproxy.cfg");
             fs::write(&path, config).expect("written");
@@ -182,6 +220,42 @@ fn read_until(stream: &mut impl Read, what: &str) -> String {
 fn chat(flags: &[&str]) -> Server {
     let ours = ["--mode", "chat", "--proxy-from", "127.0.0.1", "--max-clients-per-address", "2"];
     Server::start(&[&ours, flags].concat())
+}
+
+/// A certificate with its key, and a client that knows it.
+struct Certified {
+    pem: String,
+    client: Arc<ClientConfig>,
+}
+
+impl Certified {
+    fn connect(&self, proxy: &Proxy, from: &str) -> StreamOwned<ClientConnection, TcpStream> {
+        let name = "chat.example.com".try_into().expect("a name");
+        let client = ClientConnection::new(Arc::clone(&self.client), name).expect("a client");
+        StreamOwned::new(client, proxy.connect(from))
+    }
+}
+
+/// A server to which nobody may come without TLS, and what it is certified by.
+fn chat_by_tls_only() -> (Server, Certified) {
+    let made = rcgen::generate_simple_self_signed(vec!["chat.example.com".to_owned()]);
+    let made = made.expect("a certificate");
+    let free = free_port().port();
+    let name = format!("chat-server-proxies-tls-{}-{free}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    fs::create_dir(&directory).expect("a directory");
+    let files = [directory.join("cert.pem"), directory.join("key.pem")];
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    fs::write(&files[0], &certificate).expect("written");
+    fs::write(&files[1], &key).expect("written");
+    let [certificate_file, key_file] = files.each_ref().map(|file| file.to_str().expect("UTF-8"));
+    let flags = ["--tls-cert", certificate_file, "--tls-key", key_file, "--plain", "off"];
+    let server = chat(&flags);
+    fs::remove_dir_all(directory).expect("it is ours");
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a certificate");
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (server, Certified { pem: certificate + &key, client: Arc::new(client) })
 }
 
 /// What has to hold behind every proxy that speaks HTTP.
@@ -249,7 +323,7 @@ fn haproxy() {
 fn haproxy_for_everything() {
     // The clients are on this machine, where pages of other names have to be named.
     let server = chat(&["--public-url", "http://chat.example.com"]);
-    let proxy = Proxy::haproxy(server.address, "send-proxy-v2");
+    let proxy = Proxy::haproxy(server.address, "send-proxy");
     is_a_proxy_of_http(&server, &proxy);
     // At a terminal as well.
     let enter = |words: &[u8], what: &str| {
@@ -266,20 +340,8 @@ fn haproxy_for_everything() {
 #[test]
 #[ignore = "needs haproxy; .ci/run installs it and runs this"]
 fn version_1_of_the_protocol_and_a_proxy_that_is_not_named() {
-    let config = documented("haproxy", "send-proxy-v2");
-    let config = with(&config, ":443 ssl crt /etc/ssl/chat.pem", "ADDRESS");
-    let start = |server: SocketAddr| {
-        Proxy::start(|address, directory| {
-            let config = with(&config, "send-proxy-v2", "send-proxy");
-            let config = with(&config, "ADDRESS", &address.to_string());
-            let path = directory.join("haproxy.cfg");
-            let config = with(&config, "127.0.0.1:8080", &server.to_string());
-            fs::write(&path, config).expect("written");
-            let mut command = Command::new("haproxy");
-            command.args(["-db", "-f"]).arg(path);
-            command
-        })
-    };
+    let config = with(&documented("haproxy", "send-proxy"), "send-proxy-v2-ssl", "send-proxy");
+    let start = |server: SocketAddr| Proxy::haproxy_of(&config, server, None);
     let server = chat(&["--public-url", "http://chat.example.com"]);
     is_a_proxy_of_http(&server, &start(server.address));
     let closed = Server::start(&["--mode", "chat", "--proxy-from", "127.0.0.2"]);
@@ -293,29 +355,9 @@ fn version_1_of_the_protocol_and_a_proxy_that_is_not_named() {
 #[test]
 #[ignore = "needs haproxy; .ci/run installs it and runs this"]
 fn haproxy_that_passes_tls_on() {
-    let made = rcgen::generate_simple_self_signed(vec!["chat.example.com".to_owned()]);
-    let made = made.expect("a certificate");
-    let name = format!("chat-server-proxies-tls-{}", std::process::id());
-    let directory = std::env::temp_dir().join(name);
-    fs::create_dir(&directory).expect("a directory");
-    let files = [directory.join("cert.pem"), directory.join("key.pem")];
-    fs::write(&files[0], made.cert.pem()).expect("written");
-    fs::write(&files[1], made.signing_key.serialize_pem()).expect("written");
-    let [certificate, key] = files.each_ref().map(|file| file.to_str().expect("UTF-8"));
-    let flags = ["--tls-cert", certificate, "--tls-key", key, "--plain", "off"];
-    let server = chat(&flags);
-    fs::remove_dir_all(directory).expect("it is ours");
-    let proxy = Proxy::haproxy(server.address, "send-proxy-v2");
-
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).expect("a certificate");
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let config = Arc::new(config);
-    let connect = |from: &str| {
-        let name = "chat.example.com".try_into().expect("a name");
-        let client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
-        StreamOwned::new(client, proxy.connect(from))
-    };
+    let (server, certified) = chat_by_tls_only();
+    let proxy = Proxy::haproxy(server.address, "send-proxy");
+    let connect = |from: &str| certified.connect(&proxy, from);
     let mut alice = connect(ALICE);
     alice.write_all(b"/nick alice\r\n").expect("sent");
     read_until(&mut alice, "alice");
@@ -329,6 +371,44 @@ fn haproxy_that_passes_tls_on() {
     // Without TLS it is led there.
     let redirect = proxy.get(CAROL, "/", "");
     assert!(redirect.contains("\r\nLocation: https://chat.example.com/\r\n"), "{redirect}");
+}
+
+#[test]
+#[ignore = "needs haproxy; .ci/run installs it and runs this"]
+fn haproxy_that_takes_tls_away_and_says_so() {
+    let (server, certified) = chat_by_tls_only();
+    let config = documented("haproxy", "send-proxy");
+    let proxy = Proxy::haproxy_of(&config, server.address, Some(&certified.pem));
+    let mut alice = certified.connect(&proxy, ALICE);
+    alice.write_all(b"/nick alice\r\n").expect("sent");
+    read_until(&mut alice, "alice");
+    let mut page = certified.connect(&proxy, BOB);
+    let head = "GET / HTTP/1.1\r\nHost: chat.example.com\r\nConnection: close\r\n\r\n";
+    page.write_all(head.as_bytes()).expect("sent");
+    let answer = read_until(&mut page, "\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\nStrict-Transport-Security: "), "{answer}");
+    // If it says nothing of it, it has come without.
+    let silent = with(&config, "send-proxy-v2-ssl", "send-proxy-v2");
+    let proxy = Proxy::haproxy_of(&silent, server.address, Some(&certified.pem));
+    let mut carol = certified.connect(&proxy, CAROL);
+    carol.write_all(b"hello\r\n").expect("sent");
+    read_until(&mut carol, "this server takes TLS only");
+}
+
+#[test]
+#[ignore = "needs nginx with its stream module; .ci/run installs it and runs this"]
+fn nginx_for_everything() {
+    // The clients are on this machine, where pages of other names have to be named.
+    let server = chat(&["--public-url", "http://chat.example.com"]);
+    let proxy = Proxy::nginx_stream(server.address);
+    is_a_proxy_of_http(&server, &proxy);
+    let mut terminal = proxy.connect(CAROL);
+    terminal.write_all(b"/nick telly\r\n").expect("sent");
+    read_until(&mut terminal, "telly");
+    server.wait_for_line("his address", |line| {
+        line.contains(&format!("Peer address: {CAROL}")) && line.contains(" (by 127.0.0.1:")
+    });
 }
 
 #[test]

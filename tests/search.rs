@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_server::ids::GroupId;
-use chat_server::store::search::file::SearchFiles;
+use chat_server::store::search::file::{PARTITION, SearchFiles};
 use chat_server::store::search::{SearchIndex, Searcher};
 use chat_server::store::sqlite::{SqliteStore, StoreSettings};
 use chat_server::store::{Change, Found, SearchRequest, Store, StoreError, StoredMessage};
@@ -144,9 +144,50 @@ fn pages_follow_each_other() {
         stage.say(1, 0, "alice", text);
     }
     let index = stage.start();
+    pages_have(&index.searcher(), &said);
+}
+
+/// Also from one partition to the next, and over one of which nothing is left.
+#[test]
+fn partitions_are_searched_as_one_and_the_oldest_go() {
+    let stage = Stage::new();
+    let numbers = |count: u64| (0..count).map(|number| (number * PARTITION / 4, number));
+    let mut said = Vec::new();
+    for (n, number) in numbers(40).filter(|(n, _)| *n > 0 && n / PARTITION != 3) {
+        let text = format!("word {number}");
+        let sql = "INSERT INTO messages VALUES(?1, 1, ?1, 0, 0, 'alice', ?2)";
+        stage.kept.execute(sql, (n, &text)).expect("a row");
+        said.push(text);
+    }
+    let index = stage.start();
     let searcher = index.searcher();
+    pages_have(&searcher, &said);
+    // Two of the fifth partition are gone, and all that is older.
+    let first = PARTITION * 5 + PARTITION / 2;
+    stage.kept.execute("DELETE FROM messages WHERE n < ?1", [first]).expect("rows");
+    let kept = said.split_off(17);
+    assert_eq!(kept[0], "word 22");
+    pages_have(&searcher, &kept);
+    let reader = Connection::open(stage.files("e1").index).expect("the index");
+    let count = |sql| reader.query_row(sql, [], |row| row.get::<_, u64>(0)).expect("a count");
+    let began = Instant::now();
+    while count("SELECT count(*) FROM partitions") > 5 || count("SELECT count(*) FROM words_5") > 2
+    {
+        assert!(began.elapsed() < Duration::from_secs(30), "they are not forgotten");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let tables =
+        "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'words%' AND sql LIKE '%fts5%'";
+    assert_eq!(count(tables), 5, "nor do their tables stay");
+    assert_eq!(count("SELECT count(*) FROM words_5"), 2);
+    pages_have(&searcher, &kept);
+}
+
+/// Page by page, all that was said with `word` in it is found, newest first.
+#[track_caller]
+fn pages_have(searcher: &Searcher, said: &[String]) {
     let newest: Vec<&str> = said.iter().rev().take(10).map(String::as_str).collect();
-    let mut page = eventually_found(&searcher, &request("word"), &newest);
+    let mut page = eventually_found(searcher, &request("word"), &newest);
     let mut found: Vec<String> = texts(&page).into_iter().map(str::to_owned).collect();
     while let Some(cursor) = page.next {
         let next = SearchRequest { cursor: Some(cursor), ..request("word") };
@@ -215,7 +256,7 @@ fn what_is_no_longer_kept_is_not_found_and_leaves_the_index() {
     let files = stage.files("e1");
     let count = || -> u64 {
         let reader = Connection::open(&files.index).expect("the index");
-        let sql = "SELECT count(*) FROM words";
+        let sql = "SELECT count(*) FROM words_0";
         reader.query_row(sql, [], |row| row.get(0)).expect("a count")
     };
     let began = Instant::now();
@@ -312,7 +353,7 @@ fn an_index_that_is_damaged_while_it_is_used_is_made_anew() {
     let searcher = index.searcher();
     eventually_found(&searcher, &request("last"), &["last"]);
     let tables = Connection::open(&stage.files("e1").index).expect("the index");
-    tables.execute_batch("DROP TABLE words").expect("a table");
+    tables.execute_batch("DROP TABLE words_0").expect("a table");
     drop(tables);
     eventually(&searcher, &request("last"), Result::is_err).expect_err("there is no index");
     eventually_found(&searcher, &request("last"), &["last"]);

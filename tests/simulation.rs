@@ -5,7 +5,7 @@
 //! same seed is the same run. Most are of the chat, with a few people who do all that there
 //! is to do, on a port that speaks everything or one thing only; some have a room so big that it is
 //! written to in bulk; in some a room is flooded and read slowly, and a word has its time; some are
-//! of echo and broadcast; some of a chat that keeps what is said, whose server crashes. Many end
+//! of echo and broadcast; some of a chat that keeps what is said, and people, whose server crashes. Many end
 //! with a stop of the server.
 //!
 //! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its
@@ -25,12 +25,16 @@ mod handshakes;
 mod judge;
 #[path = "simulation/kept.rs"]
 mod kept;
+#[path = "common/known_secrets.rs"]
+mod known_secrets;
 #[path = "simulation/late.rs"]
 mod late;
 #[path = "simulation/memory.rs"]
 mod memory;
 #[path = "simulation/model.rs"]
 mod model;
+#[path = "simulation/people/mod.rs"]
+mod people;
 #[path = "simulation/person.rs"]
 mod person;
 #[path = "simulation/plain.rs"]
@@ -65,6 +69,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kept::KeptWorld;
+use people::People;
 use plain::Plain;
 use steady::Steady;
 use world::{Scenario, Tally, World};
@@ -74,7 +79,8 @@ const STEPS: usize = 60;
 /// Seeds beyond the usual ones that have found something; for as long as runs are drawn as they are
 /// now.
 const FOUND: &[u64] = &[];
-/// One run in so many is of echo or broadcast, and two are of a chat that keeps what is said.
+/// One run in so many is of echo or broadcast, two are of a chat that keeps what is said, and one is
+/// of one that keeps people as well.
 const PLAIN_EVERY: u64 = 8;
 /// One run in so many is of a flooded room with members who read slowly and steadily.
 const STEADY_EVERY: u64 = 16;
@@ -104,6 +110,7 @@ fn run(seed: u64) -> Tally {
     match (seed % CROWD_EVERY, seed % PLAIN_EVERY) {
         (_, 5) => Plain::new(seed).run(STEPS),
         (_, 2 | 6) => KeptWorld::new(seed).run(STEPS),
+        (_, 7) => People::new(seed).run(STEPS),
         (_, 3) if seed % STEADY_EVERY == 3 => Steady::new(seed).run(STEADY_STEPS),
         (100, _) => World::new(seed, Scenario::Crowd).run(3 * STEPS),
         _ => World::new(seed, Scenario::Few).run(STEPS),

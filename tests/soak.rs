@@ -1,4 +1,4 @@
-//! Random clients of all wires for as long as you like, and what is left of them when they have
+//! Random clients of all wires, a quarter of them over TLS, for as long as you like, and what is left of them when they have
 //! gone.
 //!
 //! `cargo test --release --test soak -- --ignored --nocapture` takes ten minutes;
@@ -14,14 +14,16 @@ mod gauge;
 #[allow(dead_code, reason = "the attacks use the rest of it")]
 mod wire;
 
-use std::env;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::AddAssign;
-use std::thread;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use fastrand::Rng;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use socket2::SockRef;
 
 use common::{Server, eventually, raise_descriptor_limit};
@@ -66,12 +68,14 @@ enum Speaks {
 /// Somebody who neither waits for the server nor minds what it does.
 struct Visitor {
     stream: TcpStream,
+    /// What it speaks inside TLS, if it does.
+    tls: Option<Box<ClientConnection>>,
     speaks: Speaks,
     reads: bool,
 }
 
 impl Visitor {
-    fn come(address: SocketAddr, rng: &mut Rng) -> Visitor {
+    fn come(address: SocketAddr, client: &Arc<ClientConfig>, rng: &mut Rng) -> Visitor {
         use Speaks::{Deflate, Garbage, Http, Json, Lines, Text};
         let speaks = *rng
             .choice([Lines, Lines, Http, Text, Deflate, Json, Json, Garbage])
@@ -79,7 +83,11 @@ impl Visitor {
             .expect("a choice");
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nonblocking(true).expect("non-blocking");
-        let mut visitor = Visitor { stream, speaks, reads: rng.u8(..) > 20 };
+        let tls = (rng.u8(..4) == 0).then(|| {
+            let name = "localhost".try_into().expect("a name");
+            Box::new(ClientConnection::new(Arc::clone(client), name).expect("a client"))
+        });
+        let mut visitor = Visitor { stream, tls, speaks, reads: rng.u8(..) > 20 };
         let path = format!("/?name=v{}&room=r{}", rng.u16(..), rng.u8(..40));
         let fields = match speaks {
             Text => "",
@@ -94,7 +102,12 @@ impl Visitor {
     /// What does not fit is not sent: then it was a cut message, and the server has to live with
     /// that too.
     fn write(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write(bytes);
+        let Some(tls) = &mut self.tls else {
+            let _ = self.stream.write(bytes);
+            return;
+        };
+        let _ = tls.writer().write(bytes);
+        while tls.wants_write() && tls.write_tls(&mut self.stream).is_ok() {}
     }
 
     fn act(&mut self, rng: &mut Rng) {
@@ -118,7 +131,12 @@ impl Visitor {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> u64 {
-        self.stream.read(buffer).unwrap_or(0) as u64
+        let Some(tls) = &mut self.tls else {
+            return self.stream.read(buffer).unwrap_or(0) as u64;
+        };
+        let is_whole = tls.read_tls(&mut self.stream).is_ok() && tls.process_new_packets().is_ok();
+        while tls.wants_write() && tls.write_tls(&mut self.stream).is_ok() {}
+        if is_whole { tls.reader().read(buffer).unwrap_or(0) as u64 } else { 0 }
     }
 
     fn leave(mut self, rng: &mut Rng) {
@@ -178,14 +196,14 @@ fn request(rng: &mut Rng) -> String {
 }
 
 /// One thread's share; everybody has left at the end of it.
-fn load(address: SocketAddr, until: Instant, seed: u64) -> Load {
+fn load(address: SocketAddr, client: &Arc<ClientConfig>, until: Instant, seed: u64) -> Load {
     let mut rng = Rng::with_seed(seed);
     let mut done = Load::default();
     let mut visitors: Vec<Visitor> = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     while Instant::now() < until {
         if visitors.len() < CLIENTS_MAX && rng.u8(..) < 60 {
-            visitors.push(Visitor::come(address, &mut rng));
+            visitors.push(Visitor::come(address, client, &mut rng));
             done.connections += 1;
         }
         for _ in 0..visitors.len().div_ceil(10) {
@@ -216,12 +234,18 @@ fn load(address: SocketAddr, until: Instant, seed: u64) -> Load {
 }
 
 /// All threads' load, and the gauges when everybody has gone.
-fn cycle(server: &Server, descriptors: usize, seconds: f64, seed: u64) -> (Load, Gauge) {
+fn cycle(
+    server: &Server,
+    client: &Arc<ClientConfig>,
+    descriptors: usize,
+    seconds: f64,
+    seed: u64,
+) -> (Load, Gauge) {
     let until = Instant::now() + Duration::from_secs_f64(seconds);
     let mut done = Load::default();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
-            .map(|i| scope.spawn(move || load(server.address, until, seed ^ (i << 32))))
+            .map(|i| scope.spawn(move || load(server.address, client, until, seed ^ (i << 32))))
             .collect();
         for thread in threads {
             done += thread.join().expect("a load");
@@ -239,6 +263,20 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
 
+/// A directory with a certificate and its key, and a client that knows it.
+fn certificate() -> (PathBuf, Arc<ClientConfig>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+    let made = made.expect("a certificate");
+    let directory = env::temp_dir().join(format!("chat-server-soak-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("cert.pem"), made.cert.pem()).expect("written");
+    fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a certificate");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (directory, Arc::new(config))
+}
+
 fn soak(seconds: f64) {
     let seed = number("SOAK_SEED").unwrap_or(1);
     raise_descriptor_limit();
@@ -246,12 +284,16 @@ fn soak(seconds: f64) {
     // through.
     let flags =
         ["--history-messages", "20", "--history-mib", "1", "--rate-limit", "200:100", "--compress"];
-    let server = Server::start(&[&["--mode", "chat"][..], &flags].concat());
+    let (directory, client) = certificate();
+    let files = ["cert.pem", "key.pem"].map(|file| directory.join(file).display().to_string());
+    let tls = ["--tls-cert", &files[0], "--tls-key", &files[1]];
+    let server = Server::start(&[&["--mode", "chat"][..], &flags, &tls].concat());
+    fs::remove_dir_all(directory).expect("it is ours");
     let conversation = Conversation::begin(server.address);
     thread::sleep(Duration::from_millis(500));
     let start = Gauge::read(&server);
-    let (_, warm) = cycle(&server, start.descriptors, seconds / 5.0, seed);
-    let (done, end) = cycle(&server, start.descriptors, seconds * 4.0 / 5.0, seed + 1);
+    let (_, warm) = cycle(&server, &client, start.descriptors, seconds / 5.0, seed);
+    let (done, end) = cycle(&server, &client, start.descriptors, seconds * 4.0 / 5.0, seed + 1);
     let talk = conversation.end();
     println!(
         "soak of {seconds} s, seed {seed}: {} connections, {} messages and requests, {} MiB read; memory {} KiB at the start, {} \

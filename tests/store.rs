@@ -861,7 +861,7 @@ fn a_check_tells_what_search_finds() {
     };
     with_index("UPDATE progress SET n = 1990");
     ends("search does not find 10 of them yet: the server goes on with them");
-    with_index("UPDATE progress SET n = 2000; DELETE FROM words WHERE rowid = 77");
+    with_index("UPDATE progress SET n = 2000; DELETE FROM words_0 WHERE rowid = 77");
     let error = checked().expect_err("the server would not notice");
     assert!(error.contains("search.db is damaged (it lacks 1 messages): delete it"), "{error}");
     fs::write(&index, "a letter".repeat(1000)).expect("a file");

@@ -652,8 +652,41 @@ fn challenges_are_answered_beside_the_path_of_the_page() {
     }
 }
 
+/// The alert for who may not come (RFC 8446, 6).
+const ACCESS_DENIED: &[u8] = &[0x15, 3, 1, 0, 2, 2, 49];
+
 #[test]
-fn too_many_of_one_client_by_a_proxy_are_just_closed_if_they_speak_tls() {
+fn who_may_not_come_is_told_by_an_alert_at_the_door() {
+    let pair = Pair::new();
+    for wire in ["auto", "line", "http"] {
+        let server = pair.server(&["--max-clients", "1", "--wire", wire]);
+        let _first = pair.connect(&server);
+        for _ in 0..3 {
+            let (mut client, mut stream) = (pair.client(rustls::ALL_VERSIONS), tcp(&server));
+            let error = client.complete_io(&mut stream).expect_err("there is no room");
+            let told = error.get_ref().expect("a reason").to_string();
+            assert!(told.contains("AccessDenied"), "{wire}: {told}");
+        }
+        if has("openssl") {
+            let address = server.address.to_string();
+            let mut openssl = Command::new("openssl");
+            openssl.args(["s_client", "-connect", &address]).stdin(Stdio::null());
+            let told = openssl.output().expect("it runs").stderr;
+            let told = String::from_utf8_lossy(&told).into_owned();
+            assert!(told.contains("alert access denied"), "{wire}: {told}");
+        }
+        // In plain it is told as before.
+        let mut third = server.connect();
+        let words: &[u8] = if wire == "http" { b"GET / HTTP/1.0\r\n\r\n" } else { b"hello\n" };
+        third.send(words);
+        let told = String::from_utf8(third.rest()).expect("UTF-8");
+        let mark = if wire == "http" { "HTTP/1.1 503 " } else { "! this server has as many" };
+        assert!(told.starts_with(mark), "{wire}: {told}");
+    }
+}
+
+#[test]
+fn too_many_of_one_client_by_a_proxy_are_told_by_an_alert_if_they_speak_tls() {
     let pair = Pair::new();
     for wire in ["auto", "line", "http"] {
         let limit = ["--mode", "chat", "--max-clients-per-address", "1", "--wire", wire];
@@ -664,7 +697,7 @@ fn too_many_of_one_client_by_a_proxy_are_just_closed_if_they_speak_tls() {
         second.write_all(&[V1, &hello].concat()).expect("it is sent");
         let mut answer = Vec::new();
         let _ = second.read_to_end(&mut answer);
-        assert!(answer.is_empty(), "{wire}: {answer:x?}");
+        assert_eq!(answer, ACCESS_DENIED, "{wire}: {answer:x?}");
         server.wait_for_line("a refusal", |line| {
             line.contains(&format!("{ALICE} (by 127.0.0.1:")) && line.contains("refused: ")
         });

@@ -46,7 +46,8 @@ impl SlowEcho {
         let run = move || -> Answer {
             if lane == Lane::Reading {
                 let thread = std::thread::current();
-                return Box::new(format!("{line} by {}", thread.name().unwrap_or_default()));
+                let name = thread.name().unwrap_or_default();
+                return Box::new(format!("{} by {name}\n", line.trim_end()));
             }
             let opened = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
             Box::new(format!("{} {line}", if opened.is_ok() { "done" } else { "given up" }))

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::contender::Contender;
 use crate::fleet::Fleet;
+use crate::flood;
 use crate::machine;
 use crate::requests;
 use crate::scenario::{Scenario, Work};
@@ -127,6 +128,10 @@ pub fn run(
         let result = requests::run(&server, scenario, is_kept, budget, Sample::empty()?);
         return result.map_err(|error| server.explain(error));
     }
+    if let Work::Flood { .. } = scenario.work {
+        let result = flood::run(contender, &server, scenario, budget, Sample::empty()?);
+        return result.map_err(|error| server.explain(error));
+    }
     let result = Fleet::new(contender, scenario, server.address, run)
         .and_then(|mut fleet| work(&mut fleet, &server, scenario, budget));
     result.map_err(|error| server.explain(error))
@@ -161,7 +166,9 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
             rate(fleet, server, scenario.clients, deliveries_per_s, budget)
         }
         Work::Churn { at_once } => churn(fleet, server, scenario.clients, at_once, budget),
-        Work::Idle | Work::Join | Work::Requests { .. } => unreachable!("done above"),
+        Work::Idle | Work::Join | Work::Flood { .. } | Work::Requests { .. } => {
+            unreachable!("done above")
+        }
     }?;
     fleet.finish()?;
     Ok(sample)

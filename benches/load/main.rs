@@ -5,6 +5,7 @@ mod contender;
 mod contenders;
 mod drive;
 mod fleet;
+mod flood;
 mod machine;
 mod payload;
 #[path = "../peers/mod.rs"]

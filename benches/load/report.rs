@@ -74,6 +74,7 @@ fn head(work: Work) -> Vec<String> {
     let mut head: Vec<String> = HEAD.map(String::from).into();
     match work {
         Work::Idle => (head[1], head[2]) = ("clients/s".into(), "bytes/client".into()),
+        Work::Flood { .. } => head[10] = "MiB at most".into(),
         Work::Churn { .. } => head[1] = "visits/s".into(),
         Work::Join => head[1] = "clients/s".into(),
         _ => {}

@@ -20,7 +20,9 @@ const BODY: &[u8] = b"\r\n\r\nok";
 struct Client {
     stream: TcpStream,
     answer: Vec<u8>,
-    asked: Instant,
+    /// When it asked. Not again while it waits: what comes behind the last request would have its
+    /// connection reset.
+    asked: Option<Instant>,
 }
 
 /// All clients ask; one that has its answer asks again, over a new connection unless they are kept.
@@ -49,13 +51,13 @@ pub fn run(
         for event in &events {
             let place = event.token().0;
             let client = &mut clients[place];
-            if event.is_writable() && client.answer.is_empty() {
+            if event.is_writable() && client.asked.is_none() {
                 ask(client, request.as_bytes())?;
             }
             let has_ended = receive(client, &mut buffer)?;
             if client.answer.ends_with(BODY) && (is_kept || has_ended) {
                 ensure!(client.answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "another answer");
-                let took = client.asked.elapsed().as_nanos();
+                let took = client.asked.map_or(0, |asked| asked.elapsed().as_nanos());
                 sample.latency_ns.record(u64::try_from(took).unwrap_or(u64::MAX))?;
                 sample.messages += 1;
                 client.answer.clear();
@@ -86,11 +88,11 @@ fn connect(poll: &Poll, address: SocketAddr, place: usize) -> Result<Client> {
     let mut stream = TcpStream::connect(address).context("connecting")?;
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut stream, Token(place), interest)?;
-    Ok(Client { stream, answer: Vec::new(), asked: Instant::now() })
+    Ok(Client { stream, answer: Vec::new(), asked: None })
 }
 
 fn ask(client: &mut Client, request: &[u8]) -> Result<()> {
-    client.asked = Instant::now();
+    client.asked = Some(Instant::now());
     let count = client.stream.write(request).context("asking")?;
     ensure!(count == request.len(), "a request is shorter than any buffer");
     Ok(())

@@ -16,6 +16,9 @@ pub enum Work {
     Single { at_once: usize },
     /// Messages at fixed times, whether or not the ones before have arrived.
     Rate { deliveries_per_s: u64 },
+    /// Every client sends as much as is taken and reads nothing; then it reads its echo. What counts
+    /// is the most memory that the server had meanwhile.
+    Flood { bytes: usize },
     /// Everybody joins, and stays silent after a first message.
     Idle,
     /// Everybody joins one of the rooms, until all know that they are in; nobody says anything before.
@@ -30,7 +33,12 @@ pub enum Work {
 impl Work {
     /// Whether a message goes to more than its sender.
     pub fn is_chat(self) -> bool {
-        !matches!(self, Work::Echo { .. } | Work::EchoBySize { .. } | Work::Requests { .. })
+        !(self.is_echo() || matches!(self, Work::Requests { .. }))
+    }
+
+    /// Whether every message goes back to its sender, and to nobody else.
+    pub fn is_echo(self) -> bool {
+        matches!(self, Work::Echo { .. } | Work::EchoBySize { .. } | Work::Flood { .. })
     }
 
     /// What a server's CPU time is divided by.
@@ -38,7 +46,7 @@ impl Work {
         match self {
             Work::Idle | Work::Join => "client",
             Work::Churn { .. } => "visit",
-            Work::Echo { .. } | Work::EchoBySize { .. } => "message",
+            Work::Echo { .. } | Work::EchoBySize { .. } | Work::Flood { .. } => "message",
             Work::Requests { .. } => "request",
             _ => "delivery",
         }
@@ -58,7 +66,7 @@ impl Scenario {
     /// How long a message is, a line's ending not counted.
     pub fn message_bytes(&self) -> usize {
         match self.work {
-            Work::EchoBySize { bytes } => bytes,
+            Work::EchoBySize { bytes } | Work::Flood { bytes } => bytes,
             _ => PAYLOAD_BYTES,
         }
     }
@@ -153,6 +161,20 @@ pub fn all() -> Vec<Scenario> {
             1000,
             100,
             "1,000 in 100 rooms say 16 messages each at once",
+        ),
+        scenario(
+            "flood-1000",
+            Work::Flood { bytes: 1000 },
+            1000,
+            1000,
+            "1,000 clients flood an echo with messages of 1,000 bytes, and read late",
+        ),
+        scenario(
+            "flood-16000",
+            Work::Flood { bytes: 16_000 },
+            1000,
+            1000,
+            "1,000 clients flood an echo with messages of 16,000 bytes, and read late",
         ),
         scenario(
             "idle",

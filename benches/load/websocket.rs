@@ -14,9 +14,14 @@ const MASKED: u8 = 0x80;
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x71, 0x9e];
 
 pub fn greeting(path: &str) -> Vec<Step> {
+    greeting_with(path, "")
+}
+
+/// The same with more fields, each with its line's ending.
+pub fn greeting_with(path: &str, fields: &str) -> Vec<Step> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         {fields}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     );
     vec![
         Step::Send(request.into_bytes()),
@@ -36,10 +41,14 @@ pub fn close() -> Vec<u8> {
 
 /// The start of an unmasked text frame that carries `before` and then a message of this length.
 pub fn head(before: &[u8], message_bytes: usize) -> Vec<u8> {
-    let mut head = Vec::new();
-    push_header(FIN_TEXT, 0, before.len() + message_bytes, &mut head);
-    head.extend_from_slice(before);
-    head
+    [&header(before.len() + message_bytes), before].concat()
+}
+
+/// The header of an unmasked text frame.
+pub fn header(content_bytes: usize) -> Vec<u8> {
+    let mut header = Vec::new();
+    push_header(FIN_TEXT, 0, content_bytes, &mut header);
+    header
 }
 
 /// Bytes of the first frame from a server, if it is all there.

@@ -24,11 +24,10 @@ impl Chat {
         }
         let dialect = Dialect::from(out.encoding(client).dialect);
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let prompt = self.logins.prompt(client).cloned();
-        let (mut parsed, reference) = match (&text, &prompt) {
-            (Ok(text), Some(prompt)) => (Ok(prompt.answered(text)), None),
-            (Ok(text), None) => dialect.parse(text),
-            (Err(error), _) => {
+        let prompt = self.logins.prompt(client);
+        let (mut parsed, reference) = match &text {
+            Ok(text) => prompt.map_or_else(|| dialect.parse(text), |it| (it.answered(text), None)),
+            Err(error) => {
                 (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }
         };
@@ -63,13 +62,19 @@ impl Chat {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),
         };
+        self.logins.answered(client);
+        self.serve(cx, parsed, behind, spent)
+    }
+
+    /// Does what was asked for, or parks it, or says why not.
+    fn serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        parsed: Result<Request<'_>, RequestError>,
+        behind: Option<Wait>,
+        spent: u64,
+    ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
-        if prompt.is_some() {
-            self.logins.answered(client);
-            if matches!(parsed, Ok(Request::Nothing)) {
-                cx.notice(format_args!("* Nothing was done."));
-            }
-        }
         let done = parsed.and_then(|request| match behind {
             None => self.execute(cx, request),
             Some(what) => self.park(cx, &request, what, spent),
@@ -79,7 +84,7 @@ impl Chat {
         }
         match quits {
             true => Outcome::Close(CloseReason::Done),
-            false if self.logins.prompt(client).is_some() => Outcome::AskSecret,
+            false if self.logins.prompt(cx.client).is_some() => Outcome::AskSecret,
             false => Outcome::Done,
         }
     }

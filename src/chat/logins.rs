@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::chat::name::Name;
 use crate::chat::proofs::{Attempts, Proofs};
-use crate::chat::request::Request;
+use crate::chat::request::{Request, RequestError};
 use crate::chat::state::accounts::SecretHash;
 use crate::ids::{ClientId, Peer};
 use crate::secrets::Secrets;
@@ -30,12 +30,17 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// The request that a secret makes whole. An empty line takes it back.
-    pub fn answered<'a>(&self, secret: &'a str) -> Request<'a> {
+    /// The request that a secret makes whole.
+    ///
+    /// # Errors
+    /// An empty line takes it back.
+    pub fn answered<'a>(&self, secret: &'a str) -> Result<Request<'a>, RequestError> {
         let password = (!secret.is_empty()).then_some(secret);
-        let Some(password) = password else { return Request::Nothing };
+        let Some(password) = password else {
+            return Err(RequestError::new("not_done", "Nothing was done.".to_owned()));
+        };
         let own = |text: &str| Some(text.to_owned().into());
-        match self {
+        Ok(match self {
             Prompt::Login { name } => {
                 Request::Login { name: own(name), password: Some(password.into()), token: None }
             }
@@ -49,7 +54,7 @@ impl Prompt {
                 Request::Password { old: own(old), new: Some(password.into()) }
             }
             Prompt::Delete => Request::Delete { password: Some(password.into()) },
-        }
+        })
     }
 }
 

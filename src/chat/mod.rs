@@ -240,7 +240,7 @@ impl Service for Chat {
     }
 
     fn site(&self) -> Site {
-        let commands = request::COMMANDS_MODULE.as_bytes();
+        let commands = request::commands::COMMANDS_MODULE.as_bytes();
         Site::new().with_file("/commands.js", site::JAVASCRIPT, commands)
     }
 

@@ -48,6 +48,7 @@ impl Work {
         Proof {
             is_right,
             had_code: self.owner_code.is_some(),
+            tried: self.verify.as_ref().and_then(|(_, hash)| hash.clone()),
             hash: password.map(|password| secrets.hash(password)),
             random: secrets.random(),
         }
@@ -61,6 +62,8 @@ pub struct Proof {
     pub is_right: bool,
     /// There was a code.
     pub had_code: bool,
+    /// The hash that the password was compared with.
+    pub tried: Option<Box<str>>,
     /// The hash of the new password.
     pub hash: Option<Box<str>>,
     pub random: [u8; SECRET_BYTES],

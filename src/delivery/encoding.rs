@@ -1,8 +1,11 @@
 //! From a message to the bytes of a wire, once for all clients of one [`Encoding`].
 
+use std::ops::Range;
+
 use crate::wire::websocket::deflate::Deflater;
 use crate::wire::websocket::frame::{
-    Opcode, encode_compressed_frame, encode_frame, encode_frame_with, header_bytes,
+    Opcode, encode_compressed_frame, encode_frame, encode_frame_with, encode_server_header,
+    header_bytes,
 };
 
 /// Shorter messages are not compressed: they would hardly become shorter.
@@ -15,6 +18,50 @@ pub struct Encoding {
     pub framing: Framing,
     pub compression: Compression,
     pub dialect: Dialect,
+}
+
+impl Encoding {
+    /// Whether a message's content stands in it as it is.
+    pub fn is_plain(self) -> bool {
+        self.framing == Framing::Lines || self.compression == Compression::None
+    }
+
+    /// Makes plain content that stands in a buffer a whole message there, behind `before`, which
+    /// are messages that were made so; without any, the content stays where it is. Returns where all
+    /// of them are.
+    ///
+    /// # Panics
+    /// When there is no room for a header before it. In a client's frame there is: its header has a
+    /// mask, and is four bytes longer.
+    #[inline]
+    pub fn encode_in_place(
+        self,
+        kind: FrameKind,
+        buffer: &mut [u8],
+        before: Range<usize>,
+        content: Range<usize>,
+    ) -> Range<usize> {
+        debug_assert!(self.is_plain());
+        let content_bytes = content.len();
+        let header_bytes = match self.framing {
+            Framing::Lines => 0,
+            Framing::WebSocket => header_bytes(content_bytes),
+        };
+        let begin = match before.is_empty() {
+            true => content.start.checked_sub(header_bytes).expect("there is room for a header"),
+            false => before.end,
+        };
+        let first = if before.is_empty() { begin } else { before.start };
+        let at = begin + header_bytes;
+        assert!(at <= content.start, "there is room for a header");
+        if at < content.start {
+            buffer.copy_within(content, at);
+        }
+        if self.framing == Framing::WebSocket {
+            encode_server_header(&mut &mut buffer[begin..at], opcode(kind), content_bytes);
+        }
+        first..at + content_bytes
+    }
 }
 
 /// Where one message ends and the next begins; the wire's choice.
@@ -173,6 +220,35 @@ mod tests {
                         .content(kind, &content);
                     assert!(whole == encode(encoding, kind, &content), "{bytes} bytes");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_made_in_place_is_the_one_made_elsewhere() {
+        for encoding in [Encoding::default(), WEBSOCKET] {
+            for sizes in [vec![0], vec![125], vec![70_000, 3, 126], vec![1; 9], vec![0, 65_536, 0]]
+            {
+                let (mut buffer, mut expected, mut compressor) =
+                    (b"served".to_vec(), Vec::new(), Compressor::default());
+                let mut places = Vec::new();
+                for (at, bytes) in sizes.iter().enumerate() {
+                    let content = vec![b'a' + at as u8; *bytes];
+                    Encoder::new(encoding, &mut expected, &mut compressor)
+                        .content(FrameKind::Text, &content);
+                    if encoding == WEBSOCKET {
+                        buffer.extend(vec![b'-'; header_bytes(*bytes) + 4]);
+                    }
+                    places.push(buffer.len()..buffer.len() + bytes);
+                    buffer.extend(content);
+                }
+                buffer.extend(b"behind");
+                let mut made = 0..0;
+                for content in places {
+                    made = encoding.encode_in_place(FrameKind::Text, &mut buffer, made, content);
+                }
+                assert!(buffer[made] == expected, "{encoding:?}, {sizes:?}");
+                assert!(buffer.starts_with(b"served") && buffer.ends_with(b"behind"));
             }
         }
     }

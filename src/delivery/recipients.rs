@@ -381,6 +381,17 @@ impl Recipients {
         is_taken
     }
 
+    /// Whether bytes may be written to a client without being queued: nothing is before them, and
+    /// nothing else will be written to it unless it says something.
+    #[inline]
+    pub fn may_pass_queue(&self, client: ClientId) -> bool {
+        let recipient = self.get(client);
+        let may_be_written = recipient.is_writable && !recipient.is_withheld;
+        let is_open = !recipient.is_closed && !recipient.is_discarding;
+        let is_alone = recipient.send_queue.is_none() && recipient.slots.as_slice().is_empty();
+        may_be_written && is_open && is_alone && !self.held.is_holding()
+    }
+
     /// Gives up memory that the next burst can have anew.
     pub fn trim(&mut self) {
         self.spare = SpareQueues::default();

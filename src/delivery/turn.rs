@@ -1,8 +1,11 @@
 //! What the server calls in a turn: who goes on, who is checked, what is handed out and written.
 
+use std::ops::Range;
+
 use super::recipients::Priority;
-use super::{Batch, Checked, Delivery, Wait};
+use super::{Batch, Checked, Delivery, Wait, enqueue};
 use crate::clock::Millis;
+use crate::delivery::encoding::FrameKind;
 use crate::delivery::flow::Pressure;
 use crate::delivery::outbox::Outbox;
 use crate::ids::{ClientId, Ticket};
@@ -138,6 +141,53 @@ impl Delivery {
             || !self.channels.have_batches()
                 && recipient.outbox().is_some_and(|outbox| outbox.bytes() >= large);
         is_due && self.recipients.take_prompt(client)
+    }
+
+    /// Whether [`Delivery::echo_in_place`] may be used, behind so many bytes that it has made. Else a
+    /// message is sent as others are, and what is before it is queued first.
+    #[inline]
+    pub(crate) fn may_echo_in_place(&self, client: ClientId, before_bytes: usize) -> bool {
+        let is_plain = self.recipients.get(client).encoding.is_plain();
+        let is_below_mark = before_bytes < self.flow.limits.outbox_mark_bytes;
+        is_plain && is_below_mark && self.recipients.may_pass_queue(client)
+    }
+
+    /// Makes a message that has come from a client one that goes back to it, where its content
+    /// stands in a buffer, behind others: see [`Encoding::encode_in_place`].
+    ///
+    /// [`Encoding::encode_in_place`]: super::encoding::Encoding::encode_in_place
+    #[inline]
+    pub(crate) fn echo_in_place(
+        &mut self,
+        client: ClientId,
+        kind: FrameKind,
+        buffer: &mut [u8],
+        before: Range<usize>,
+        content: Range<usize>,
+    ) -> Range<usize> {
+        let (before_bytes, encoding) = (before.len(), self.recipients.get(client).encoding);
+        let echo = encoding.encode_in_place(kind, buffer, before, content);
+        self.metrics.sends += 1;
+        self.metrics.bytes_encoded += (echo.len() - before_bytes) as u64;
+        echo
+    }
+
+    /// Queues what [`Delivery::echo_in_place`] has made.
+    pub(crate) fn queue_echo(&mut self, client: ClientId, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Delivery { recipients, flow, .. } = self;
+        enqueue(recipients, flow, client, Priority::Prompt, |outbox, account| {
+            outbox.append(account, |tail| tail.extend_from_slice(bytes))
+        });
+    }
+
+    /// Queues what a client's stream has been offered past its queue: [`Delivery::wrote`] says then
+    /// what it took.
+    pub(crate) fn queue_offered(&mut self, client: ClientId, bytes: &[u8]) {
+        self.queue_echo(client, bytes);
+        self.recipients.take_prompt(client);
     }
 
     /// What a client has queued that may leave, if there is any.

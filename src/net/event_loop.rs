@@ -20,6 +20,7 @@ use crate::net::listener::{self, Listener};
 use crate::net::listening::{Bound, Inherited, ListenAddress, ListenError, Listening};
 use crate::net::machine;
 use crate::net::metrics::NetMetrics;
+use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
@@ -122,9 +123,9 @@ impl<A: Service> EventLoop<A> {
         trim::fix_mmap_threshold();
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let protocols = settings.protocols;
         let sockets = Listening::open_all(inherited, &addresses)?;
-        let listener = Listener::new(sockets, clients_max, protocols, registry, LISTENER)?;
+        let rejections = Rejections::new(settings.protocols, certificate.is_some());
+        let listener = Listener::new(sockets, clients_max, rejections, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
         let mut signals = Signals::new(signals::heeded(certificate.is_some()))?;
@@ -243,7 +244,9 @@ impl<A: Service> EventLoop<A> {
                 self.alarm.set(deadline, &mut self.clock)
             }
         };
-        if self.coalescer.is_waiting() && !self.server.is_reading() {
+        if self.listener.expects_more() && !self.server.is_busy() {
+            thread::sleep(listener::NEWCOMERS_STEP);
+        } else if self.coalescer.is_waiting() && !self.server.is_reading() {
             thread::sleep(coalescing::COALESCE_STEP);
         }
         poll(&mut self.poll, events, timeout)

@@ -1,6 +1,9 @@
 //! One connection, and where it is in its life.
 
+use std::mem;
+
 use super::inbox::Inbox;
+use super::stream::Stream;
 use crate::clock::Millis;
 use crate::ids::{ClientId, Peer};
 use crate::wire::Wire;
@@ -83,6 +86,10 @@ pub struct Connection<S> {
     /// Its bucket of requests has been empty, or it has sent more than one visit serves; and its
     /// bucket has not been full since.
     is_greedy: bool,
+    /// A trusted proxy has taken the TLS away by which its client has come.
+    came_by_tls: bool,
+    /// It has asked for something before, so that it is no new connection.
+    has_asked: bool,
 }
 
 impl<S> Connection<S> {
@@ -97,6 +104,8 @@ impl<S> Connection<S> {
             schedule: Schedule::Idle,
             input: Input::Open,
             is_greedy: false,
+            came_by_tls: false,
+            has_asked: false,
         }
     }
 
@@ -114,6 +123,16 @@ impl<S> Connection<S> {
 
     pub(super) fn set_peer(&mut self, peer: Peer) {
         self.peer = peer;
+    }
+
+    /// Its client has come to its proxy by TLS.
+    pub(super) fn note_tls(&mut self) {
+        self.came_by_tls = true;
+    }
+
+    /// A request has come. Returns whether it is the first.
+    pub(super) fn note_request(&mut self) -> bool {
+        !mem::replace(&mut self.has_asked, true)
     }
 
     // ---- Its life ----
@@ -199,7 +218,7 @@ impl<S> Connection<S> {
     /// Whether it is closing, and its socket has taken nothing since this was last asked.
     pub(super) fn is_stuck(&mut self) -> bool {
         match &mut self.state {
-            State::Closing { takes, .. } => !std::mem::take(takes),
+            State::Closing { takes, .. } => !mem::take(takes),
             _ => false,
         }
     }
@@ -243,7 +262,7 @@ impl<S> Connection<S> {
     /// Replaces what the service knows of it; returns what it knew.
     pub(super) fn set_standing(&mut self, standing: Standing) -> Standing {
         match &mut self.state {
-            State::Open(current) | State::Ending(current) => std::mem::replace(current, standing),
+            State::Open(current) | State::Ending(current) => mem::replace(current, standing),
             _ => Standing::Unknown,
         }
     }
@@ -332,5 +351,13 @@ impl<S> Connection<S> {
     /// Whether its last words are whole: what breaks off is not, what ends is.
     pub(super) fn has_whole_end(&self) -> bool {
         self.input != Input::Broken
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Whether nobody between its client and us can read or change what it carries, but for a proxy
+    /// that is trusted.
+    pub(super) fn is_protected(&self) -> bool {
+        self.came_by_tls || self.stream.is_protected()
     }
 }

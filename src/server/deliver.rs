@@ -38,8 +38,25 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// One vectored write. Returns how many bytes the stream took.
     pub(super) fn write(&mut self, id: ClientId) -> usize {
         let Some(outbox) = self.out.outbox(id) else { return 0 };
+        let stream = &mut self.connections[id.index()].stream;
+        let (written, bytes) = write_outbox(stream, outbox);
+        self.wrote(id, written, bytes)
+    }
+
+    /// Writes bytes at once to a client that has nothing queued; what its stream does not take is
+    /// queued.
+    pub(super) fn write_directly(&mut self, id: ClientId, bytes: &[u8]) {
+        let stream = &mut self.connections[id.index()].stream;
+        let written = retry(|| stream.write(bytes));
+        if !matches!(written, Ok(count) if count == bytes.len()) {
+            self.out.queue_offered(id, bytes);
+        }
+        self.wrote(id, written, bytes.len());
+    }
+
+    /// Goes by what a stream has said to so many bytes. Returns how many it took.
+    fn wrote(&mut self, id: ClientId, written: io::Result<usize>, bytes: usize) -> usize {
         let connection = &mut self.connections[id.index()];
-        let (written, bytes) = write_outbox(&mut connection.stream, outbox);
         let taken = *written.as_ref().unwrap_or(&0);
         match written {
             Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),

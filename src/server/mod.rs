@@ -5,15 +5,16 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
-//! [`receive`] reads and serves it, [`request`] answers HTTP, [`deliver`] writes, [`close`]
-//! ends it, [`stored`] has what follows from a change wait for the store, [`memory`] says who has
-//! to go when all together hold too much.
+//! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
+//! read, [`deliver`] writes, [`close`] ends it, [`stored`] has what follows from a change wait for
+//! the store, [`memory`] says who has to go when all together hold too much.
 
 pub mod admission;
 pub mod challenges;
 mod close;
 mod connection;
 mod deliver;
+mod echo;
 mod inbox;
 mod invariants;
 mod memory;
@@ -249,7 +250,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note_input_ended();
             // It may be waiting for its client to take its answers, and does no longer.
-            if self.service.only_answers() && connection.is_waiting() {
+            if self.service.only_echoes() && connection.is_waiting() {
                 self.out.wake(Wait::ClientClear(connection.id(key)));
             }
         }
@@ -284,8 +285,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// The first half of a turn: receive, tick, keep. Before them, what has become durable may
-    /// leave. `is_over` is told after every connection that was served how much that was, in
-    /// bytes, and asked whether the time for it is over; those that are left come first in the next
+    /// leave. `is_over` is told after every connection that was served how much work that was, its
+    /// stream's included, in bytes, and asked whether the time for it is over; those that are left come first in the next
     /// turn.
     pub fn receive(&mut self, now: Now, is_over: impl FnMut(u64) -> bool) {
         self.begin_turn(now);

@@ -92,7 +92,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             return self.answer_rejected(id, *rejection, decision);
         }
         match decision {
-            Decision::NeedMore => {}
+            Decision::NeedMore => self.await_rest_of_header(id),
             Decision::Header(header) => self.take_header(id, header),
             Decision::NoHeader => self.begin_behind_header(id),
             Decision::BadHeader(error) => self.refuse(id, CloseReason::Header(error)),
@@ -274,7 +274,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &mut self.connections[id.index()];
         let ip = connection.peer().ip();
         let is_terminal = self.terminals.contains(ip) && !self.browsers.contains(ip);
-        let is_plain = connection.stream.is_protected() || self.settings.plain.admits(ip);
+        let is_plain = connection.is_protected() || self.settings.plain.admits(ip);
         let is_silent = is_plain
             && connection.is_open()
             && connection.is_idle()

@@ -68,7 +68,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Whether what a connection carries is taken as it is.
     pub(super) fn is_taken_plain(&self, id: ClientId) -> bool {
         let connection = &self.connections[id.index()];
-        connection.stream.is_protected() || self.settings.plain.admits(connection.peer().ip())
+        connection.is_protected() || self.settings.plain.admits(connection.peer().ip())
     }
 
     /// Whether a request is taken as it comes. A proxy says whether it came to the proxy by TLS.

@@ -63,9 +63,12 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// A header has come, and perhaps more behind it.
     pub(super) fn take_header(&mut self, id: ClientId, header: Header) {
-        let inbox = &mut self.connections[id.index()].inbox;
-        let bytes = inbox.take_bytes();
-        inbox.put_back(bytes, header.bytes, self.out.account());
+        let connection = &mut self.connections[id.index()];
+        let bytes = connection.inbox.take_bytes();
+        connection.inbox.put_back(bytes, header.bytes, self.out.account());
+        if header.is_protected {
+            connection.note_tls();
+        }
         if let Some(source) = header.source {
             match self.admit(source, self.out.now()) {
                 Ok(()) => self.set_peer(id, source),
@@ -78,9 +81,25 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.begin_behind_header(id);
     }
 
+    /// Something has come, and nothing is decided: if it is what people write as well, it is not
+    /// taken for the start of a header for long.
+    pub(super) fn await_rest_of_header(&mut self, id: ClientId) {
+        let connection = &self.connections[id.index()];
+        let input = connection.inbox.as_slice();
+        if connection.wire.awaits_header() && !input.is_empty() && !proxy::is_begun(input) {
+            let at = self.out.now().ms + self.wires.timeouts.header_start_ms;
+            self.timers.push(at, id, Due::Header);
+        }
+    }
+
     /// No header comes in time: what has come is served as it is.
     pub(super) fn header_is_late(&mut self, id: ClientId) {
-        if self.connections[id.index()].wire.awaits_header() {
+        let connection = &self.connections[id.index()];
+        let (input, wire) = (connection.inbox.as_slice(), &connection.wire);
+        let is_late = wire.since() + self.wires.timeouts.header_ms <= self.out.now().ms;
+        // It has begun since.
+        let is_on_its_way = !is_late && proxy::is_begun(input);
+        if wire.awaits_header() && !is_on_its_way {
             self.end_header(id);
             self.read_again(id);
         }
@@ -130,7 +149,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             false => None,
         };
         let Some(Forwarded { client, scheme, host }) = forwarded else {
-            let scheme = connection.stream.is_protected().then_some(Scheme::Https);
+            let scheme = connection.is_protected().then_some(Scheme::Https);
             return Sender { proxy, client: None, scheme, is_forwarded: false };
         };
         request.host = host.unwrap_or(request.host);
@@ -150,8 +169,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 let date = self.out.now().http_date();
                 self.out.append(id, &rejection.response(is_head, &date));
             }
-            // No alert of TLS says it, and a handshake would cost more than it is worth.
-            Decision::Foreign(Foreign::Tls) => {}
+            Decision::Foreign(Foreign::Tls) => self.out.append(id, &Rejection::TLS_ALERT),
             Decision::NeedMore
             | Decision::Lines
             | Decision::Foreign(_)

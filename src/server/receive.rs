@@ -1,8 +1,10 @@
 //! The first half of a turn: what has come is read, decoded and offered to the service.
 
+use std::ops::Range;
 use std::{io, mem};
 
 use super::connection::Connection;
+use super::echo::{self, ANSWERED_BYTES_EACH};
 use super::ready::Part;
 use super::stream::Stream;
 use super::{REQUEST_BYTES_EACH, SERVED_BYTES_EACH, SERVED_READS_MAX, Server, Visit};
@@ -13,16 +15,9 @@ use crate::server::timers::Due;
 use crate::service::{Incoming, Outcome, Service};
 use crate::wire::Step;
 use crate::wire::close::CloseReason;
-use crate::wire::websocket::handshake;
 
 /// What is read of a connection that goes after all others, for each request that is served.
 const LATE_BYTES_EACH: usize = 64;
-
-/// Of a service that only answers: while more than this is held for all clients together, little
-/// is read of each at once. A thousand that flood it and read late hold 16 MiB and not 110, or 25
-/// with messages of 16,000 bytes.
-const ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
-const ANSWERED_BYTES_EACH: usize = 4 * 1024;
 
 /// Telnet's commands are two or three bytes long, and count as requests.
 const TELNET_BYTES_EACH: usize = 3;
@@ -52,7 +47,9 @@ impl<S: Stream, A: Service> Server<S, A> {
                     self.read_connection(id);
                     self.end_visit(id);
                     let Visit { requests, .. } = self.visit;
-                    let work = self.visit.work(&self.out) + requests as u64 * REQUEST_BYTES_EACH;
+                    let of_stream = self.connections[id.index()].stream.take_work();
+                    let served = self.visit.work(&self.out);
+                    let work = of_stream + served + requests as u64 * REQUEST_BYTES_EACH;
                     if is_over(work) {
                         break;
                     }
@@ -113,12 +110,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         true
     }
 
-    /// Whether many have left their answers with us, or parts of messages. What is read next is
-    /// likely to stay as well.
-    fn holds_much(&self) -> bool {
-        self.service.only_answers() && self.out.held_bytes() > ANSWERS_BYTES_MAX
-    }
-
     /// Charges a connection for the pings and requests that were served. One that has used up its
     /// bucket, or has sent more of them at once than are served in one visit, comes after those
     /// that have not: a thousand that are new have a thousand full buckets.
@@ -164,7 +155,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// has its memory for the next one; its client goes on meanwhile. Only if nothing else is going
     /// to be written to this client in this turn: its input was read to the end, and no channel has
     /// a batch for it.
-    fn write_while_warm(&mut self, id: ClientId) {
+    pub(super) fn write_while_warm(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
         if connection.is_open() && connection.is_idle() && self.out.take_answer(id) {
             self.write(id);
@@ -245,13 +236,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         } else {
             self.service.waits(id, &self.out)
         }
-    }
-
-    /// Whether nothing is read from this client because it does not take its answers. If it has
-    /// ended its input it is read to that end, behind which it has `drain_ms` to take them.
-    fn is_left_to_read_its_answers(&self, id: ClientId) -> bool {
-        let has_end = self.connections[id.index()].has_reported_end();
-        self.service.only_answers() && !has_end && self.out.is_refused(id)
     }
 
     pub(super) fn wait(&mut self, id: ClientId, until: Wait) {
@@ -355,6 +339,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// returns their length.
     fn serve(&mut self, id: ClientId, input: &mut [u8]) -> usize {
         let mut used = 0;
+        // What goes back to it from where it stands, in front of what is still to be served.
+        let mut echo = 0..0;
         while self.is_free(id) {
             // What one read brings may ask for far more than it is: the next answer waits until
             // this client has read the last.
@@ -370,25 +356,45 @@ impl<S: Stream, A: Service> Server<S, A> {
                 break;
             }
             self.visit.served_bytes += SERVED_BYTES_EACH;
-            match self.serve_step(id, &mut input[used..]) {
+            match self.serve_step(id, input, used, &mut echo) {
                 Some(bytes) => used += bytes,
                 None => break,
             }
         }
+        self.send_echo(id, &input[echo]);
         // What a closing connection has sent is of no interest.
         let is_served = self.connections[id.index()].is_served();
         if is_served && !self.closing_later.contains_key(&id) { used } else { input.len() }
     }
 
-    /// Serves what `input` begins with; returns its length, or `None` if it is not whole, or the
-    /// last.
+    /// Serves what stands at `at` in `input`; returns its length, or `None` if it is not whole, or
+    /// the last. If it goes back as it came it joins `echo`, and else it is served behind that.
     #[inline]
-    fn serve_step(&mut self, id: ClientId, input: &mut [u8]) -> Option<usize> {
+    fn serve_step(
+        &mut self,
+        id: ClientId,
+        input: &mut [u8],
+        at: usize,
+        echo: &mut Range<usize>,
+    ) -> Option<usize> {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
-        let input_bytes = input.len();
-        let (step, used) = connection.wire.decode(input, &mut self.wires, now);
+        let address = input.as_ptr().addr();
+        let (before, rest) = input.split_at_mut(at);
+        let input_bytes = rest.len();
+        let (step, used) = connection.wire.decode(rest, &mut self.wires, now);
+        if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
+            if let Some((kind, content)) = echo::content_at(&step, address, at + used)
+                && connection.is_known_to_service()
+                && self.out.may_echo_in_place(id, echo.len())
+            {
+                drop(step);
+                self.echo_in_place(id, kind, input, echo, content);
+                return Some(used);
+            }
+            self.out.queue_echo(id, &before[mem::take(echo)]);
+        }
         let message = match step {
             Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
             Step::Binary(bytes) => Incoming { peer, kind: FrameKind::Binary, bytes },
@@ -403,21 +409,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
                 return Some(used);
             }
-            // Who comes is told much: what is said by those who are here comes first.
-            Step::Request(request)
-                if self.visit.part == Part::First && handshake::is_upgrade(&request) =>
-            {
-                self.wait(id, Wait::Others);
-                return None;
-            }
-            Step::Request(mut request) => {
-                self.visit.requests += 1;
-                let is_all = used == input_bytes && self.visit.has_read_all;
-                if is_all && request.is_last() && !handshake::is_upgrade(&request) {
-                    self.connections[id.index()].end_input();
-                }
-                self.answer(id, &mut request);
-                return Some(used);
+            Step::Request(request) => {
+                return self.serve_request(id, request, used == input_bytes).then_some(used);
             }
             Step::NeedMore => return None,
             Step::BadRequest(error, method) => {

@@ -1,14 +1,19 @@
 //! HTTP requests: for the page, for our health, and for a WebSocket.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use log::{debug, info, warn};
 
 use super::Server;
 use super::connection::Standing;
 use super::proxied::Sender;
+use super::ready::Part;
 use super::stream::Stream;
+use crate::delivery::Wait;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
+use crate::server::admission::Rejection;
 use crate::server::protection::Plain;
 use crate::service::{Hello, Service};
 use crate::site::{HEALTH, Health};
@@ -24,8 +29,30 @@ use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 const HSTS: &str = "max-age=31536000";
 
 impl<S: Stream, A: Service> Server<S, A> {
+    /// Answers a request in its turn; `is_all` says that nothing is behind it in the input. `false`: it is not
+    /// its turn.
+    pub(super) fn serve_request(
+        &mut self,
+        id: ClientId,
+        mut request: Box<Request<'_>>,
+        is_all: bool,
+    ) -> bool {
+        let is_upgrade = handshake::is_upgrade(&request);
+        // Who comes is told much: what is said by those who are here comes first.
+        if self.visit.part == Part::First && is_upgrade {
+            self.wait(id, Wait::Others);
+            return false;
+        }
+        self.visit.requests += 1;
+        if is_all && self.visit.has_read_all && request.is_last() && !is_upgrade {
+            self.connections[id.index()].end_input();
+        }
+        self.answer(id, &mut request);
+        true
+    }
+
     /// Answers a request.
-    pub(super) fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
+    fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
         self.metrics.requests += 1;
         let sender = self.sender(id, request);
         let whole_path = request.path;
@@ -40,8 +67,10 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.browsers.note(client.ip());
             }
         }
+        let connects =
+            self.connections[id.index()].note_request() || handshake::is_upgrade(request);
         if let Some(client) = sender.client
-            && let Err(rejection) = self.admit(client, self.out.now())
+            && let Err(rejection) = self.admit_request(client, connects)
         {
             self.log_rejection(id, client, rejection);
             return self.refuse_request(id, rejection.http_error(), Some(request.method));
@@ -72,7 +101,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Ok(response) => response,
             Err(error) => return self.refuse_request(id, error, Some(request.method)),
         };
-        let is_protected = self.connections[id.index()].stream.is_protected();
+        let is_protected = self.connections[id.index()].is_protected();
         if is_protected && self.settings.plain == Plain::Off {
             response.add_field("Strict-Transport-Security", HSTS);
         }
@@ -80,6 +109,15 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
             self.close(id, CloseReason::Done);
+        }
+    }
+
+    /// Asks whether a proxy's client may ask. A further request on a connection is no new connection,
+    /// whoever has sent the first one, unless it becomes a client of its own.
+    fn admit_request(&mut self, client: SocketAddr, connects: bool) -> Result<(), Rejection> {
+        match connects {
+            true => self.admit(client, self.out.now()),
+            false => self.addresses.check_room(client.ip()),
         }
     }
 

@@ -58,6 +58,12 @@ pub trait Stream: Read + Write {
         0
     }
 
+    /// What it has done beside passing bytes on since this was last asked, such as decrypting: as
+    /// work, of which serving or encoding a byte is one. It takes time from the others' turn.
+    fn take_work(&mut self) -> u64 {
+        0
+    }
+
     /// Says what its protocol says at an orderly end, if its socket takes that at once. Called of a
     /// stream that wants to write nothing, before it is dropped without [`Stream::shutdown_write`].
     fn say_goodbye(&mut self) {}

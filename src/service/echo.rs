@@ -5,7 +5,8 @@ use crate::ids::{ClientId, Peer};
 use crate::service::{Hello, Incoming, Outcome, Service};
 
 /// The echo service (in the manner of RFC 862). A sender that does not read its echo is not read
-/// from: the server's own rule for services that only answer.
+/// from, and most messages go back from where they were read: the server's own rules for services
+/// that only echo.
 #[derive(Debug, Default)]
 pub struct Echo;
 
@@ -18,7 +19,7 @@ impl Service for Echo {
 
     fn opened(&mut self, _: ClientId, _: &Hello<'_>, _: &mut Delivery) {}
 
-    fn only_answers(&self) -> bool {
+    fn only_echoes(&self) -> bool {
         true
     }
 

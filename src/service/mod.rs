@@ -128,11 +128,6 @@ pub trait Service {
         None
     }
 
-    /// Whether somebody owns what is here, or nobody needs to.
-    fn has_owner(&self) -> bool {
-        true
-    }
-
     /// What monitors and balancers are told while the server serves.
     fn health(&self) -> Health {
         Health::Serving
@@ -176,9 +171,11 @@ pub trait Service {
         None
     }
 
-    /// Whether a message is answered to its sender, and concerns nobody else. The sender is its own
-    /// reader then: it is read from only while it takes its answers.
-    fn only_answers(&self) -> bool {
+    /// Whether each message goes back to its sender as it came, and nothing else follows from it.
+    /// The sender is its own reader then: it is read from only while it takes its echo. The server
+    /// may send a message back itself, out of the buffer that it was read into; one that is not
+    /// offered to [`Service::message`] then.
+    fn only_echoes(&self) -> bool {
         false
     }
 

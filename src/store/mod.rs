@@ -80,7 +80,7 @@ pub enum Change {
 /// An account as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAccount {
-    /// Given out in ascending order and never twice.
+    /// Never given twice: it was its guest's, so a later account may have a lower one.
     pub account: u64,
     pub name: Box<str>,
     /// Of its name.

@@ -66,6 +66,9 @@ pub struct Timeouts {
     /// How long the header of a trusted proxy may take: a lost packet is sent again after one
     /// second, and then after two.
     pub header_ms: Millis,
+    /// How long what people write as well, such as an empty line, may turn out to be the start of
+    /// one: a proxy sends it in one piece, which is sent again after 200 ms if it is lost.
+    pub header_start_ms: Millis,
     /// How long a request head may take.
     pub head_ms: Millis,
     /// How long a connection is kept for the next request. Longer than the 60 s after which
@@ -90,6 +93,7 @@ impl Default for Timeouts {
             greet_after_remote_ms: 20_000,
             withhold_ms: 300,
             header_ms: 5_000,
+            header_start_ms: 500,
             head_ms: 10_000,
             keep_alive_ms: 90_000,
             ping_after_ms: 25_000,

@@ -1,7 +1,7 @@
 //! What a store keeps of people, without any cleverness: the simulated disk has it, and the real
 //! store is held to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
     Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
@@ -15,7 +15,8 @@ pub struct KeptPeople {
     pub members: Vec<(u64, u64)>,
     pub invitations: BTreeMap<u64, StoredInvitation>,
     pub reserved: BTreeMap<Box<str>, StoredName>,
-    last_account: u64,
+    /// The ids of all accounts that there ever were.
+    used: BTreeSet<u64>,
     last_invitation: u64,
 }
 
@@ -66,8 +67,7 @@ impl KeptPeople {
         let namesakes = others.filter(|other| other.key == account.key).count();
         assert_eq!(namesakes, 0, "two accounts are called {}", account.name);
         if !self.accounts.contains_key(&account.account) {
-            assert!(account.account > self.last_account, "{account:?} has a used id");
-            self.last_account = account.account;
+            assert!(self.used.insert(account.account), "{account:?} has a used id");
         }
         self.accounts.insert(account.account, account);
     }
@@ -96,7 +96,7 @@ impl KeptPeople {
             members: self.members.clone(),
             invitations: self.invitations.values().cloned().collect(),
             reserved,
-            next_account: self.last_account + 1,
+            next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
         }
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chat_server::ids::GroupId;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredRoom, Wake,
+    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
 };
 
 use kept_people::KeptPeople;
@@ -122,6 +122,8 @@ struct Inner {
     /// Not durable yet, and when each group will be.
     pending: VecDeque<(GroupId, Vec<Change>, u64)>,
     durable: GroupId,
+    /// The chat has heard of that much.
+    told: GroupId,
     /// The groups after the durable one are no more, and the chat has not heard of it.
     is_lost: bool,
     is_full: bool,
@@ -159,7 +161,7 @@ impl Disk {
     pub fn start(&self, newest: usize) -> (Box<dyn Store>, Loaded) {
         let mut inner = self.inner();
         inner.starts += 1;
-        inner.durable = GroupId::default();
+        (inner.durable, inner.told) = (GroupId::default(), GroupId::default());
         inner.is_lost = false;
         inner.pending.clear();
         let loaded = inner.load(newest);
@@ -216,6 +218,21 @@ impl Disk {
         }
     }
 
+    /// Accounts, and what belongs to them.
+    pub fn people(&self) -> StoredPeople {
+        self.inner().people.stored()
+    }
+
+    /// How many numbers guests have been given.
+    pub fn guests(&self) -> u64 {
+        self.inner().guests
+    }
+
+    /// The rooms' names, by their numbers.
+    pub fn room_names(&self) -> BTreeMap<u64, Box<str>> {
+        self.inner().rooms.iter().map(|(id, room)| (*id, room.name.clone())).collect()
+    }
+
     pub fn set_full(&self, is_full: bool) {
         self.inner().is_full = is_full;
     }
@@ -233,11 +250,10 @@ impl Disk {
         let mut inner = self.inner();
         inner.now_ms = now_ms;
         inner.index();
-        let before = inner.durable;
         while inner.pending.front().is_some_and(|(.., at)| *at <= now_ms) {
             inner.commit_next();
         }
-        inner.durable > before || inner.is_lost || !inner.expired.is_empty()
+        inner.durable > inner.told || inner.is_lost || !inner.expired.is_empty()
     }
 
     /// The rooms, by their names.
@@ -373,6 +389,7 @@ impl Store for Handle {
 
     fn progress(&mut self) -> Progress {
         let mut inner = self.inner();
+        inner.told = inner.durable;
         match std::mem::take(&mut inner.is_lost) {
             true => Progress::Lost(inner.durable),
             false => Progress::Durable(inner.durable),

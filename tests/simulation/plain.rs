@@ -8,8 +8,8 @@ use std::rc::Rc;
 use chat_server::delivery::encoding::{FrameKind, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer};
-use chat_server::server::Server;
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
+use chat_server::server::{Server, protection};
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::service::{Hello, Incoming, Outcome, Service};
@@ -29,6 +29,8 @@ pub struct Ear {
     /// It gets lines, as all do until they have asked for something else.
     pub is_line: bool,
     pub is_open: bool,
+    /// The server may send back what this says, and not tell the service of it.
+    pub is_echoed: bool,
     /// Sent and not yet heard by the service.
     pub sent: VecDeque<(FrameKind, Vec<u8>)>,
     /// What is to come, of one that reads lines.
@@ -56,6 +58,16 @@ impl Ear {
         }
     }
 
+    /// What it has sent comes back, so the server has heard it. Returns whether there was anything.
+    pub fn take_echo(&mut self) -> bool {
+        if !self.is_echoed {
+            return false;
+        }
+        let Some((kind, bytes)) = self.sent.pop_front() else { return false };
+        self.owe(self.is_line, kind, &bytes);
+        true
+    }
+
     pub fn is_settled(&self) -> bool {
         self.bytes.is_empty() && self.frames.is_empty()
     }
@@ -68,6 +80,8 @@ struct Witness {
     service: Box<dyn Service>,
     /// Everybody hears it; else its sender alone.
     broadcasts: bool,
+    /// The server may send messages back itself.
+    echoes: bool,
     ears: Ears,
     limits: ConnectionLimits,
     links: Links,
@@ -110,6 +124,10 @@ impl Service for Witness {
         ear.bytes.clear();
     }
 
+    fn only_echoes(&self) -> bool {
+        self.echoes
+    }
+
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
         self.service.waits(client, out)
     }
@@ -123,12 +141,9 @@ impl Service for Witness {
             let mut ears = self.ears.borrow_mut();
             let speaker = ears.get_mut(&number(client)).expect("it has come");
             assert!(speaker.is_open, "{client} is heard before it came or after it went");
-            let sent = speaker.sent.pop_front();
-            assert_eq!(
-                sent,
-                Some((message.kind, message.bytes.to_vec())),
-                "what {client} said, and what was heard"
-            );
+            let said = Some((message.kind, message.bytes.to_vec()));
+            while speaker.sent.front() != said.as_ref() && speaker.take_echo() {}
+            assert_eq!(speaker.sent.pop_front(), said, "what {client} said, and what was heard");
             let from_line = speaker.is_line;
             for (other, ear) in ears.iter_mut() {
                 if ear.is_open && (self.broadcasts || *other == number(client)) {
@@ -151,6 +166,7 @@ impl Service for Witness {
 pub struct Plain {
     stage: Stage<Witness>,
     protocols: Protocols,
+    echoes: bool,
     ears: Ears,
     talkers: Vec<Talker>,
     chattiness: u32,
@@ -162,17 +178,22 @@ impl Plain {
         let mut limits = settings::limits(&mut rng);
         limits.delivery.memory_bytes_max = usize::MAX;
         let protocols = [Protocols::Line, Protocols::Http, Protocols::Auto][rng.usize(0..8).min(2)];
+        let plain = settings::plain(seed);
         let settings = ServerSettings {
             limits,
             protocols,
             compress: rng.u32(0..4) == 0,
             proxies: proxies(),
+            plain,
             ..ServerSettings::default()
         };
         let (ears, links, broadcasts) = (Ears::default(), Links::default(), rng.bool());
+        // From numbers of its own, so that the others stay what they are.
+        let echoes = !broadcasts && Rng::with_seed(!seed).u32(0..4) > 0;
         let server = Server::new(settings, |out| Witness {
             service: if broadcasts { Box::new(Broadcast::new(out)) } else { Box::new(Echo) },
             broadcasts,
+            echoes,
             ears: Rc::clone(&ears),
             limits,
             links: Rc::clone(&links),
@@ -181,7 +202,10 @@ impl Plain {
         let chattiness = rng.u32(1..80);
         let mut stage = Stage::new(rng, limits, server, links);
         stage.have_proxies();
-        Plain { stage, protocols, ears, talkers: Vec::new(), chattiness }
+        if plain == protection::Plain::Off {
+            stage.have_tls_only();
+        }
+        Plain { stage, protocols, echoes, ears, talkers: Vec::new(), chattiness }
     }
 
     /// A whole run: clients come, talk and go; then the server stops, or all have seen everything
@@ -225,9 +249,8 @@ impl Plain {
         let habit =
             Some(Habit::draw(rng)).filter(|habit| *habit != Habit::Mute).unwrap_or(Habit::Prompt);
         let capacity = habit.capacity(self.stage.limits.delivery.outbox_mark_bytes, rng);
-        self.ears
-            .borrow_mut()
-            .insert(self.stage.next_number(), Ear { is_line: true, ..Ear::default() });
+        let ear = Ear { is_line: true, is_echoed: self.echoes, ..Ear::default() };
+        self.ears.borrow_mut().insert(self.stage.next_number(), ear);
         let (number, wire) = self.stage.connect(capacity);
         self.talkers.push(Talker::new(number, wire, is_line, habit, &mut self.stage.rng));
     }

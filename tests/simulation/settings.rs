@@ -5,6 +5,7 @@ use chat_server::chat::settings::{ChatSettings, Registration};
 use chat_server::chat::state::history::HistoryLimits;
 use chat_server::chat::state::rooms::RoomLimits;
 use chat_server::delivery::limits::DeliveryLimits;
+use chat_server::server::protection::Plain;
 use chat_server::server::settings::ConnectionLimits;
 use chat_server::throttle::Rate;
 use chat_server::wire::Timeouts;
@@ -55,6 +56,7 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
             greet_after_remote_ms: withhold_ms.max(160),
             withhold_ms,
             header_ms: 300,
+            header_start_ms: 100,
             head_ms: 500,
             keep_alive_ms: rng.u64(500..1200),
             ping_after_ms: rng.u64(400..1000),
@@ -64,6 +66,11 @@ pub fn limits(rng: &mut Rng) -> ConnectionLimits {
         establish_ms: 10_000,
         drain_ms: 600,
     }
+}
+
+/// Who may come without TLS. Not drawn: all draws stay what they are.
+pub fn plain(seed: u64) -> Plain {
+    if seed / 8 % 4 == 3 { Plain::Off } else { Plain::Any }
 }
 
 /// A rate as it is written: so many at once, and so many a second.

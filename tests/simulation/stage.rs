@@ -86,6 +86,11 @@ pub fn proxies() -> TrustedProxies {
     vec!["198.51.100.0/24".parse().expect("a network")].into()
 }
 
+/// Whether this client has come by TLS to a proxy that takes it away, if it comes by one.
+fn has_left_tls(number: usize) -> bool {
+    number % 8 == 7
+}
+
 /// What a proxy puts in front of what this client sends, if it comes by one. Not drawn: all other
 /// draws stay what they are.
 fn header_of(number: usize) -> Option<Vec<u8>> {
@@ -94,11 +99,11 @@ fn header_of(number: usize) -> Option<Vec<u8>> {
             let ip = client_of(number).ip();
             Some(format!("PROXY TCP4 {ip} 198.51.100.1 1000 443\r\n").into_bytes())
         }
-        // With something behind the addresses.
+        // With something behind the addresses: whether the client has come by TLS, too.
         3 => {
-            let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10".to_vec();
+            let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x18".to_vec();
             header.extend([192, 0, 2, address_of(number), 198, 51, 100, 1, 0x03, 0xE8, 1, 0xBB]);
-            header.extend([0x04, 0, 1, 0]);
+            header.extend([0x04, 0, 1, 0, 0x20, 0, 5, u8::from(has_left_tls(number)), 0, 0, 0, 0]);
             Some(header)
         }
         _ => None,
@@ -132,6 +137,8 @@ pub struct Stage<A> {
     /// Only some ports greet for silence alone.
     greets_silence: bool,
     has_proxies: bool,
+    /// Nobody may come without TLS, and nobody does.
+    is_tls_only: bool,
     /// Who has been told how to come in.
     greeted: BTreeSet<usize>,
     /// The addresses from which requests have come, and since when.
@@ -184,6 +191,7 @@ impl<A: Service> Stage<A> {
             swamped: false,
             greets_silence: false,
             has_proxies: false,
+            is_tls_only: false,
             greeted: BTreeSet::new(),
             browsers: BTreeMap::new(),
         }
@@ -203,18 +211,33 @@ impl<A: Service> Stage<A> {
         self.accepted + 1
     }
 
+    /// All come by TLS: some to a proxy that takes it away.
+    pub fn have_tls_only(&mut self) {
+        self.is_tls_only = true;
+        self.faults.tls = 1000;
+        self.server.set_tls(Box::new(Handshakes));
+    }
+
     /// A new connection, of which both kernels hold so many bytes on the way down.
     pub fn connect(&mut self, capacity: usize) -> (usize, Rc<RefCell<Wire>>) {
-        let wire = Wire::new(self.rng.u64(..), self.faults, capacity, Rc::clone(&self.clock));
-        let wire = Rc::new(RefCell::new(wire));
         let key = self.server.next_key();
         self.accepted += 1;
+        let mut faults = self.faults;
+        if self.is_tls_only && has_left_tls(self.accepted) {
+            faults.tls = 0;
+        }
+        let wire = Wire::new(self.rng.u64(..), faults, capacity, Rc::clone(&self.clock));
+        let wire = Rc::new(RefCell::new(wire));
         let link = Link { key, wire: Rc::clone(&wire) };
         self.links.borrow_mut().insert(self.accepted, link);
         let header = header_of(self.accepted).filter(|_| self.has_proxies);
         let peer = match header {
             Some(header) => {
-                let arrived = (self.accepted * 7) % (header.len() + 1);
+                // A proxy sends it in one piece: no more than a start of its own kind is awaited.
+                let arrived = match (self.accepted * 7) % (header.len() + 1) {
+                    1..6 => 0,
+                    arrived => arrived,
+                };
                 wire.borrow_mut().come_by_proxy(header, arrived);
                 (Ipv4Addr::new(198, 51, 100, 1), 1000).into()
             }

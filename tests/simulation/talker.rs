@@ -169,13 +169,18 @@ impl Talker {
     }
 
     fn read_lines(&mut self, bytes: &[u8], number: usize, ears: &mut Ears) {
-        let to_come = &mut self.ear(ears).bytes;
-        let count = bytes
-            .iter()
-            .zip(to_come.iter())
-            .take_while(|(came, expected)| came == expected)
-            .count();
-        to_come.drain(..count);
+        let ear = self.ear(ears);
+        let mut count = 0;
+        loop {
+            let rest = bytes[count..].iter().zip(ear.bytes.iter());
+            let common = rest.take_while(|(came, expected)| came == expected).count();
+            ear.bytes.drain(..common);
+            count += common;
+            // What is said begins with this, and a farewell does not.
+            if !bytes[count..].starts_with(b"m") || !ear.bytes.is_empty() || !ear.take_echo() {
+                break;
+            }
+        }
         self.farewell.extend_from_slice(&bytes[count..]);
         let is_farewell = self.farewell.first().is_none_or(|first| *first == b'!');
         assert!(
@@ -186,7 +191,11 @@ impl Talker {
 
     fn read_frames(&mut self, bytes: &[u8], rng: &mut Rng, ears: &mut Ears) {
         for seen in self.screen.feed(bytes) {
-            let frames = &mut self.ear(ears).frames;
+            let ear = self.ear(ears);
+            if matches!(seen, Seen::Text(_) | Seen::Binary(_)) && ear.frames.is_empty() {
+                ear.take_echo();
+            }
+            let frames = &mut ear.frames;
             match seen {
                 Seen::Text(text) => {
                     assert_eq!(frames.pop_front(), Some((FrameKind::Text, text.into_bytes())))

@@ -218,16 +218,8 @@ impl Watch {
             record::Kept::Direct { to, text, .. } => (Target::Person(self.users[to]), &**text),
             record::Kept::Opened { .. }
             | record::Kept::Closed { .. }
-            | record::Kept::HistoryCut { .. }
-            | record::Kept::AccountMade { .. }
-            | record::Kept::AccountEnded
-            | record::Kept::PasswordSet { .. }
-            | record::Kept::RoleSet { .. }
-            | record::Kept::KeyMade(_)
-            | record::Kept::KeyEnded { .. }
-            | record::Kept::Invited { .. }
-            | record::Kept::InvitationEnded { .. }
-            | record::Kept::NameReleased { .. } => return None,
+            | record::Kept::HistoryCut { .. } => return None,
+            kept => panic!("nobody has an account here: {kept:?}"),
         };
         Some((self.users[&record.by], target, text))
     }

@@ -12,6 +12,7 @@ use chat_server::chat::state::State;
 use chat_server::clock::Stopwatch;
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
+use chat_server::server::protection::Plain;
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
 use chat_server::throttle::Rate;
 use chat_server::wire::Protocols;
@@ -93,12 +94,14 @@ impl World {
         // So that all are counted, and nobody is turned away.
         let addresses = AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None);
         let compress = rng.u32(0..4) == 0;
+        let plain = settings::plain(seed);
         let settings = ServerSettings {
             limits,
             addresses,
             protocols,
             compress,
             proxies: proxies(),
+            plain,
             ..ServerSettings::default()
         };
         let links = Links::default();
@@ -129,6 +132,9 @@ impl World {
             stage: {
                 let mut stage = Stage::new(rng, limits, Server::new(settings, |_| watch), links);
                 stage.have_proxies();
+                if plain == Plain::Off {
+                    stage.have_tls_only();
+                }
                 if protocols == Protocols::Auto {
                     stage.watch_greetings();
                 }

@@ -48,9 +48,7 @@ impl Contender for Bare {
                 Work::Fanout { .. } | Work::Single { .. } | Work::Idle | Work::Join
             ),
             Kind::Rounds => matches!(scenario.work, Work::Fanout { .. } | Work::Single { .. }),
-            Kind::Echo => {
-                matches!(scenario.work, Work::Echo { .. } | Work::EchoBySize { .. })
-            }
+            Kind::Echo => scenario.work.is_echo(),
         }
     }
 

@@ -21,11 +21,14 @@ pub struct ChatServer {
     pub mode: Mode,
     /// What is said is kept on disk, and shown when it is there.
     pub is_kept: bool,
+    /// Its clients are programs, which are told everything in JSON.
+    pub is_json: bool,
 }
 
 impl Contender for ChatServer {
     fn name(&self) -> &'static str {
         match self.mode {
+            Mode::Chat if self.is_json => "ours, JSON",
             Mode::Chat if self.is_kept => "ours, kept",
             Mode::Chat => "ours chat",
             Mode::Broadcast => "ours broadcast",
@@ -39,6 +42,7 @@ impl Contender for ChatServer {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
+            (_, work) if self.is_json => work == Work::Join,
             (_, Work::Requests { .. }) if self.is_kept => false,
             (mode, Work::Requests { .. }) => mode == Mode::Chat && self.wire == Wire::WebSocket,
             (Mode::Echo, work) => !work.is_chat(),
@@ -111,7 +115,8 @@ impl Contender for ChatServer {
     fn greeting(&self, who: &Identity, _: &Scenario) -> Vec<Step> {
         match (self.wire, self.mode) {
             (Wire::WebSocket, _) => {
-                websocket::greeting(&format!("/?name={}&room={}", who.name, who.room))
+                let path = format!("/?name={}&room={}", who.name, who.room);
+                websocket::greeting_with(&path, if self.is_json { JSON_FIELD } else { "" })
             }
             (Wire::Lines, Mode::Chat) => vec![
                 // Out of the lobby, because the clients of the others are in one room too.
@@ -125,8 +130,12 @@ impl Contender for ChatServer {
         }
     }
 
-    fn say(&self, _: &Identity, payload: &[u8], out: &mut Vec<u8>) {
+    fn say(&self, who: &Identity, payload: &[u8], out: &mut Vec<u8>) {
         match self.wire {
+            Wire::WebSocket if self.is_json => {
+                let before = format!(r##"{{"type":"say","room":"#{}","text":""##, who.room);
+                websocket::push_text(&[before.as_bytes(), payload, JSON_END].concat(), out);
+            }
             Wire::WebSocket => websocket::push_text(payload, out),
             Wire::Lines => {
                 out.extend_from_slice(payload);
@@ -143,6 +152,9 @@ impl Contender for ChatServer {
     }
 
     fn head(&self, sender: &Identity, scenario: &Scenario) -> Vec<u8> {
+        if self.is_json {
+            return json_head(sender, scenario);
+        }
         let said_by = match self.mode {
             Mode::Chat => format!("[#{}] {}: ", sender.room, sender.name).into_bytes(),
             _ => Vec::new(),
@@ -155,6 +167,7 @@ impl Contender for ChatServer {
 
     fn end(&self) -> &'static [u8] {
         match (self.wire, self.mode) {
+            (Wire::WebSocket, _) if self.is_json => JSON_END,
             (Wire::WebSocket, _) => b"",
             (Wire::Lines, Mode::Chat) => b"\r\n",
             (Wire::Lines, _) => b"\n",
@@ -170,9 +183,39 @@ impl Contender for ChatServer {
 
     fn judge(&self, unit: &[u8]) -> Verdict {
         match self.wire {
+            Wire::WebSocket if self.is_json => websocket::judge(unit, judge_json),
             Wire::WebSocket => websocket::judge(unit, judge_text),
             Wire::Lines => judge_text(unit),
         }
+    }
+}
+
+const JSON_FIELD: &str = "Sec-WebSocket-Protocol: chat.v1.json\r\n";
+const JSON_END: &[u8] = br#""}"#;
+
+/// What stands before the text of a message. Its id and its time differ in all that they can differ
+/// in, as two senders do. An id has one digit: in a room that people join not ten messages are said.
+fn json_head(sender: &Identity, scenario: &Scenario) -> Vec<u8> {
+    let digit = if sender.name == Identity::examples()[0].name { "0" } else { "1" };
+    let before = format!(
+        r##"{{"type":"said","room":"#{}","id":{digit},"time":{},"name":"{}","text":""##,
+        sender.room,
+        digit.repeat(13),
+        sender.name
+    );
+    let content_bytes = before.len() + scenario.message_bytes() + JSON_END.len();
+    [websocket::header(content_bytes), before.into_bytes()].concat()
+}
+
+/// Whoever joins is welcomed and told who is there, and the others that somebody has come.
+fn judge_json(text: &[u8]) -> Verdict {
+    let text = String::from_utf8_lossy(text);
+    match ["welcome", "joined", "presence", "history"]
+        .iter()
+        .any(|kind| text.starts_with(&format!(r#"{{"type":"{kind}""#)))
+    {
+        true => Verdict::Skip,
+        false => Verdict::Wrong(text.into_owned()),
     }
 }
 

@@ -17,14 +17,20 @@ pub fn all() -> Vec<Box<dyn Contender>> {
     for wire in [Wire::Lines, Wire::WebSocket] {
         for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo]
         {
-            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept: false }));
+            let (is_kept, is_json) = (false, false);
+            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
         }
-        let mode = chat_server::Mode::Chat;
-        everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept: true }));
+        let (mode, is_kept, is_json) = (chat_server::Mode::Chat, true, false);
+        everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
+        if wire == Wire::WebSocket {
+            let (is_kept, is_json) = (false, true);
+            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
+        }
     }
     everybody.push(Box::new(redis::Redis { is_kept: false }));
     everybody.push(Box::new(redis::Redis { is_kept: true }));
-    everybody.push(Box::new(nats::Nats));
+    everybody.push(Box::new(nats::Nats { is_kept: false }));
+    everybody.push(Box::new(nats::Nats { is_kept: true }));
     everybody.push(Box::new(ngircd::Ngircd));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: false }));
     everybody.push(Box::new(tokio_lines::TokioLines { at_once: true }));

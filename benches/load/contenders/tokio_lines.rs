@@ -25,7 +25,8 @@ impl Contender for TokioLines {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        scenario.work.is_chat() || !self.at_once && matches!(scenario.work, Work::Echo { .. })
+        let is_echo = matches!(scenario.work, Work::Echo { .. } | Work::Flood { .. });
+        scenario.work.is_chat() || !self.at_once && is_echo
     }
 
     /// A round of a million deliveries is a million writes.
@@ -39,7 +40,7 @@ impl Contender for TokioLines {
 
     fn launch(&self, start: &Start) -> Result<Command> {
         Ok(match start.scenario.work {
-            Work::Echo { .. } => hidden_peer(start, "tokio-echo"),
+            work if work.is_echo() => hidden_peer(start, "tokio-echo"),
             _ if self.at_once => hidden_peer(start, "tokio-lines-at-once"),
             _ => hidden_peer(start, "tokio-lines"),
         })
@@ -47,7 +48,7 @@ impl Contender for TokioLines {
 
     fn greeting(&self, who: &Identity, scenario: &Scenario) -> Vec<Step> {
         match scenario.work {
-            Work::Echo { .. } => Vec::new(),
+            work if work.is_echo() => Vec::new(),
             _ => vec![
                 Step::Send(format!("{}\n", who.room).into_bytes()),
                 Step::Await { starting: b"* ", until: b"\n".to_vec() },

@@ -84,7 +84,10 @@ impl Contender for WebSocketPeer {
     }
 
     fn plays(&self, scenario: &Scenario) -> bool {
-        let is_detail = matches!(scenario.work, Work::EchoBySize { .. } | Work::Requests { .. });
+        let is_detail = matches!(
+            scenario.work,
+            Work::EchoBySize { .. } | Work::Flood { .. } | Work::Requests { .. }
+        );
         self.is_close || !is_detail
     }
 

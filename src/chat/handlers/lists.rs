@@ -10,7 +10,8 @@ use crate::chat::dialect::{notice, render};
 use crate::chat::ids::RoomId;
 use crate::chat::reading::unreadable;
 use crate::chat::replays::{Extent, Replay};
-use crate::chat::request::{self, PAGE, RequestError, Resume};
+use crate::chat::request::commands::{self, PAGE};
+use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::users::User;
@@ -278,14 +279,14 @@ impl Chat {
 pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
     let Some(about) = about else {
         cx.send(|to| {
-            for command in &request::COMMANDS {
+            for command in &commands::COMMANDS {
                 notice(to, format_args!("* {}: {}", command.usage(), command.help));
             }
             notice(to, format_args!("* Anything else is said to the room that you joined last."));
         });
         return Ok(());
     };
-    let Some(command) = request::find(about) else {
+    let Some(command) = commands::find(about) else {
         let message =
             format!("There is no command {}. Type /help for all of them.", quote(about, 40));
         return Err(RequestError::new("unknown_type", message));

@@ -117,34 +117,27 @@ impl Chat {
                 }
                 Ok(())
             }
-            Request::Login { name, password, token } => {
-                self.login(cx, name.as_deref(), password.is_some(), token.as_deref())
-            }
-            Request::Register { name, password, code } => {
-                self.register(cx, &name, password.as_deref(), code.as_deref())
-            }
-            Request::Logout => self.logout(cx),
-            Request::Account => {
-                self.tell_account(cx);
-                Ok(())
-            }
-            Request::Password { old, new } => self.set_password(cx, old.as_deref(), new.as_deref()),
-            Request::Sessions => self.sessions(cx),
-            Request::EndSession { id } => self.end_session(cx, id),
-            Request::Token { label } => self.make_token(cx, &label),
-            Request::Cookie { label } => self.make_cookie(cx, label.as_deref()),
-            Request::Invite { uses, hours } => self.invite(cx, uses, hours),
-            Request::Invitations => self.invitations(cx),
-            Request::Uninvite { id } => self.uninvite(cx, id),
-            Request::Confirm { code, sure } => self.confirm(cx, &code, sure),
-            Request::Delete { password } => self.delete_account(cx, password.is_some()),
-            Request::Role { name, role } => self.set_role(cx, &name, &role),
             Request::Quit { reason } => {
                 self.give_back(cx, None);
                 self.go_away(cx, reason.as_deref());
                 cx.notice(format_args!("* Goodbye."));
                 Ok(())
             }
+            request @ (Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }) => self.execute_of_people(cx, request),
         }
     }
 

@@ -29,7 +29,7 @@ fn changes_of_presence(
         Presence::Joined { room } => joined(state, *room, by),
         Presence::Left { room, .. } => vec![Change::MemberGone { room: room.get(), account }],
         Presence::Renamed { name } => {
-            let released = state.accounts().reserved().any(|one| one.name == *name);
+            let released = state.accounts().is_reserved(name.key());
             let released = released.then(|| Change::ReservedGone { key: name.key().into() });
             let reserved = state.reserved_by(by, name, unix_ms);
             let reserved = reserved.map(|reserved| Change::Reserved(stored_name(&reserved)));

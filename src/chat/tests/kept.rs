@@ -3,15 +3,19 @@
 #[path = "../../../tests/simulation/disk.rs"]
 mod disk;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
+use super::known_secrets::KnownSecrets;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
-use crate::chat::settings::ChatSettings;
+use crate::chat::settings::{ChatSettings, Registration};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
 use crate::service::{Kept, Outcome, Service};
 use crate::site::Health;
+use crate::store::StoredPeople;
 use disk::Disk;
 
 /// As little in memory as makes a difference.
@@ -576,4 +580,62 @@ proptest! {
             prop_assert!(told[0]["messages"][0]["id"].is_u64(), "{}: {:?}", offered, told);
         }
     }
+}
+
+/// Where people can have accounts.
+fn start_with_people(disk: &Disk, secrets: &Arc<KnownSecrets>) -> Stage {
+    let settings = ChatSettings { registration: Registration::Open, ..settings() };
+    let mut stage = start(disk, settings);
+    stage.chat = stage.chat.with_secrets(Arc::<KnownSecrets>::clone(secrets));
+    stage
+}
+
+#[test]
+fn the_names_that_an_account_has_and_had_are_kept() {
+    let (disk, secrets) = (Disk::default(), Arc::default());
+    let mut stage = start_with_people(&disk, &secrets);
+    stage.open("a", LINES, Visit::default());
+    // The first of these names are free for others again.
+    for line in ["/register n0", "password of n0", "/nick n1", "/nick n2", "/nick n1", "/nick n3"] {
+        stage.say("a", line);
+    }
+    let people = disk.people();
+    assert_eq!(&*people.accounts[0].name, "n3");
+    let reserved = |people: &StoredPeople| {
+        let mut names: Vec<Box<str>> =
+            people.reserved.iter().map(|name| name.name.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(reserved(&people), ["n0", "n1", "n2"].map(Box::from));
+    for name in ["n4", "n5"] {
+        stage.say("a", &format!("/nick {name}"));
+        stage.pass(1);
+    }
+    assert_eq!(reserved(&disk.people()).len(), 3, "not too many");
+    disk.crash(0);
+    let stage = start_with_people(&disk, &secrets);
+    let names: Vec<&str> =
+        stage.chat.state().users().iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["n5"]);
+}
+
+#[test]
+fn who_came_first_may_have_its_account_last() {
+    let (disk, secrets) = (Disk::default(), Arc::default());
+    let mut stage = start_with_people(&disk, &secrets);
+    stage.open("a", LINES, Visit::default());
+    stage.open("b", LINES, Visit::default());
+    for (actor, line) in
+        [("b", "/register bob"), ("b", "hunter-22"), ("a", "/register ann"), ("a", "hunter-22")]
+    {
+        stage.say(actor, line);
+    }
+    disk.crash(0);
+    let mut stage = start_with_people(&disk, &secrets);
+    stage.open("c", LINES, Visit::default());
+    stage.say("c", "/register carol");
+    stage.say("c", "hunter-22");
+    let ids: Vec<u64> = disk.people().accounts.iter().map(|account| account.account).collect();
+    assert_eq!(ids, [1, 2, 3], "no id is given twice");
 }

@@ -4,6 +4,8 @@
 use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, Registration};
+use crate::delivery::Wait;
+use crate::service::Outcome;
 
 /// Where anybody can have an account.
 fn open() -> Stage {
@@ -150,7 +152,7 @@ fn a_name_is_taken_though_nobody_is_connected_by_it() {
         b> /login alice
         b< * Password of alice (it is not shown; Enter alone stops):
         b>
-        b< * Nothing was done.
+        b< ! Nothing was done.
         ",
     );
 }
@@ -420,4 +422,64 @@ fn what_looks_like_a_password_is_not_said_to_a_room() {
         a< ! There is a token in that by which somebody is known, so it was not said.
         ",
     );
+}
+
+/// A program asks for something that takes a while, and is not answered yet.
+fn ask(stage: &mut Stage, actor: &str, request: &str) {
+    let outcome = stage.offer(actor, request.as_bytes());
+    assert!(matches!(outcome, Outcome::Blocked(Wait::Ticket(_))), "{outcome:?}");
+}
+
+#[test]
+fn two_who_use_one_invitation_at_once_are_not_both_let_in() {
+    let mut stage = Stage::with_people(settings());
+    register(&mut stage, "a", &format!("{OWNER_CODE} alice"));
+    stage.say("a", "/invite");
+    let code = stage.hear("a")[0].rsplit(' ').next().expect("a code").to_owned();
+    let request = |name: &str| {
+        format!(r#"{{"type":"register","name":"{name}","password":"hunter-22","code":"{code}"}}"#)
+    };
+    for name in ["bob", "carol"] {
+        stage.open(name, JSON, Visit::default());
+        ask(&mut stage, name, &request(name));
+    }
+    stage.forget();
+    stage.say("bob", &request("bob"));
+    stage.say("carol", &request("carol"));
+    assert_eq!(stage.objects("bob")[0]["role"], "member");
+    assert_eq!(stage.objects("carol")[0]["code"], "code_refused");
+}
+
+#[test]
+fn a_password_that_was_changed_while_it_was_looked_at_is_wrong() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    log_in(&mut stage, "d", "alice");
+    let login = r#"{"type":"login","name":"alice","password":"password of alice"}"#;
+    stage.open("b", JSON, Visit::default());
+    ask(&mut stage, "b", login);
+    for line in ["/password", "password of alice", "another password"] {
+        stage.say("a", line);
+    }
+    stage.forget();
+    stage.say("b", login);
+    assert_eq!(stage.objects("b")[0]["code"], "login_failed");
+}
+
+#[test]
+fn who_is_called_as_that_account_was_is_not_let_in_as_it() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    let login = r#"{"type":"login","name":"alice","password":"password of alice"}"#;
+    stage.open("c", JSON, Visit::default());
+    ask(&mut stage, "c", login);
+    // The first name is free again after that, and bob takes it.
+    for name in ["a2", "a3", "a4", "a5"] {
+        stage.say("a", &format!("/nick {name}"));
+    }
+    stage.say("b", "/nick alice");
+    stage.forget();
+    stage.say("c", login);
+    assert_eq!(stage.objects("c")[0]["code"], "login_failed", "bob's password is another one");
 }

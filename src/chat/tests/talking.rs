@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::stage::{JSON, Stage, Visit, play, settings};
-use crate::chat::request::COMMANDS;
+use crate::chat::request::commands::COMMANDS;
 use crate::delivery::encoding::FrameKind;
 use crate::ids::Peer;
 use crate::service::{Incoming, Outcome};

@@ -11,7 +11,7 @@ use crate::ids::Peer;
 use crate::server::admission::Rejection;
 use crate::server::stream::Stream;
 use crate::wire::Protocols;
-use crate::wire::detect::{Detected, Payload, detect};
+use crate::wire::detect::{Detected, Foreign, Payload, detect};
 use crate::wire::proxy::without_header;
 
 /// Connections that wait for their answer: they fit in the descriptors that are kept from clients.
@@ -29,10 +29,11 @@ const ARRIVED_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Rejections<S> {
     protocols: Protocols,
+    speaks_tls: bool,
     waiting: VecDeque<Waiting<S>>,
 }
 
-/// A connection that has not shown yet whether it speaks HTTP.
+/// A connection that has not shown yet whether it speaks HTTP or TLS.
 #[derive(Debug)]
 struct Waiting<S> {
     stream: S,
@@ -41,12 +42,12 @@ struct Waiting<S> {
 }
 
 impl<S: Stream> Rejections<S> {
-    pub fn new(protocols: Protocols) -> Rejections<S> {
-        Rejections { protocols, waiting: VecDeque::new() }
+    pub fn new(protocols: Protocols, speaks_tls: bool) -> Rejections<S> {
+        Rejections { protocols, speaks_tls, waiting: VecDeque::new() }
     }
 
-    /// Answers a connection and closes it. A few are kept for a moment: a request comes just after
-    /// its connection, and its sender makes nothing of a line.
+    /// Answers a connection and closes it. A few are kept for a moment: a request, or a handshake of
+    /// TLS, comes just after its connection, and its sender makes nothing of a line.
     pub fn reject(&mut self, mut stream: S, peer: SocketAddr, rejection: Rejection, now: Now) {
         info!("{}: refused: {rejection} ({})", Peer::from(peer), rejection.limit());
         let mut arrived = [0; ARRIVED_BYTES_MAX];
@@ -80,9 +81,11 @@ impl<S: Stream> Rejections<S> {
         }
     }
 
-    /// Whether a request may come, to be read and answered, and there is a descriptor to wait with.
+    /// Whether a request or a handshake may come, to be read and answered, and there is a descriptor
+    /// to wait with.
     fn may_wait(&self, rejection: Rejection) -> bool {
-        self.protocols != Protocols::Line && rejection != Rejection::OutOfDescriptors
+        let may_come = self.protocols != Protocols::Line || self.speaks_tls;
+        may_come && rejection != Rejection::OutOfDescriptors
     }
 
     fn answer_first(&mut self, now: Now) {
@@ -101,13 +104,17 @@ impl<S: Stream> Rejections<S> {
     }
 }
 
-/// The answer to a connection that has sent these first bytes: a response to a request, or else a
-/// line.
+/// The answer to a connection that has sent these first bytes: an alert to TLS, which all clients of
+/// TLS begin with, a response to a request, or else a line.
 fn render(rejection: Rejection, protocols: Protocols, arrived: &[u8], date: &str) -> Vec<u8> {
     // Whatever a proxy says of its client, it is this one that is answered.
     let arrived = without_header(arrived);
+    let detected = detect(arrived, Payload::Text);
+    if detected == Detected::Foreign(Foreign::Tls) {
+        return Rejection::TLS_ALERT.to_vec();
+    }
     let speaks_http = match protocols {
-        Protocols::Auto => detect(arrived, Payload::Text) == Detected::Http,
+        Protocols::Auto => detected == Detected::Http,
         Protocols::Line => false,
         Protocols::Http => true,
     };

@@ -135,7 +135,7 @@ fn what_answers_head_has_no_body() {
 
 #[test]
 fn a_request_that_comes_just_after_its_connection_is_answered() {
-    let mut rejections = Rejections::new(Protocols::Auto);
+    let mut rejections = Rejections::new(Protocols::Auto, false);
     let asks = reject(&mut rejections, Rejection::AddressFull, b"", 0);
     let silent = reject(&mut rejections, Rejection::AddressFull, b"", 1);
     asks.borrow_mut().input.extend_from_slice(b"GET / HTTP/1.1\r\n");
@@ -152,7 +152,7 @@ fn a_request_that_comes_just_after_its_connection_is_answered() {
 
 #[test]
 fn nobody_waits_without_a_reason() {
-    let mut rejections = Rejections::new(Protocols::Auto);
+    let mut rejections = Rejections::new(Protocols::Auto, false);
     for input in [&b"hello\n"[..], b"GET / HTTP/1.1\r\n"] {
         assert_ne!(answered(&reject(&mut rejections, Rejection::Full, input, 0)), "");
     }
@@ -169,7 +169,7 @@ fn nobody_waits_without_a_reason() {
         at(0),
     );
     assert_ne!(answered(&far), "", "it will say nothing more");
-    let mut rejections = Rejections::new(Protocols::Line);
+    let mut rejections = Rejections::new(Protocols::Line, false);
     assert_ne!(
         answered(&reject(&mut rejections, Rejection::Full, b"", 0)),
         "",
@@ -179,7 +179,7 @@ fn nobody_waits_without_a_reason() {
 
 #[test]
 fn a_flood_does_not_make_more_wait() {
-    let mut rejections = Rejections::new(Protocols::Auto);
+    let mut rejections = Rejections::new(Protocols::Auto, false);
     let flood: Vec<_> =
         (0..1000).map(|_| reject(&mut rejections, Rejection::AddressTooFast, b"", 5)).collect();
     let waiting = flood.iter().filter(|far| answered(far).is_empty()).count();
@@ -194,4 +194,33 @@ fn a_flood_does_not_make_more_wait() {
             .iter()
             .all(|far| answered(far) == "! your address connects too often; try again later\n")
     );
+}
+
+/// The beginning of a handshake (RFC 8446, 5.1).
+const HELLO: &[u8] = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC];
+
+#[test]
+fn a_client_of_tls_is_told_by_an_alert() {
+    let header = b"PROXY TCP4 203.0.113.7 192.0.2.80 51234 443\r\n";
+    for protocols in [Protocols::Auto, Protocols::Line, Protocols::Http] {
+        for rejection in ALL {
+            for arrived in [HELLO.to_vec(), [header, HELLO].concat()] {
+                let answer = render(rejection, protocols, &arrived, DATE);
+                assert_eq!(answer, [0x15, 3, 1, 0, 2, 2, 49], "fatal, access_denied");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_tls_is_spoken_a_handshake_is_waited_for_as_a_request_is() {
+    for protocols in [Protocols::Auto, Protocols::Line, Protocols::Http] {
+        let mut rejections = Rejections::new(protocols, true);
+        let shakes = reject(&mut rejections, Rejection::Full, b"", 0);
+        assert_eq!(rejections.next_deadline(), Some(100), "{protocols:?}");
+        shakes.borrow_mut().input.extend_from_slice(HELLO);
+        rejections.answer_due(at(100));
+        assert_eq!(shakes.borrow().output, Rejection::TLS_ALERT);
+        assert!(shakes.borrow().is_shut);
+    }
 }

@@ -20,7 +20,7 @@ use crate::clock::{Millis, Now};
 use crate::net::clock::millis;
 use crate::net::files::open_at_once;
 use crate::net::tls::Acceptor;
-use crate::net::tls::session::Scratch;
+use crate::net::tls::buffers::Scratch;
 
 /// How often the files are looked at. A renewal has weeks.
 const CHECK_EVERY: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@
 //! [`session::Session`] between its socket and the server, which tells apart what is inside as if
 //! it had just been connected.
 
+mod buffers;
 pub mod certificate;
 mod session;
 
@@ -18,7 +19,8 @@ use rustls::ServerConfig;
 
 use crate::memory::MemoryAccount;
 use crate::net::stream::Socket;
-use crate::net::tls::session::{Scratch, Session};
+use crate::net::tls::buffers::Scratch;
+use crate::net::tls::session::Session;
 use crate::server::protection::BeginTls;
 use crate::server::stream::Stream;
 
@@ -105,6 +107,11 @@ impl Stream for MaybeTls {
 
     fn is_cut(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_cut())
+    }
+
+    #[inline]
+    fn take_work(&mut self) -> u64 {
+        self.session.as_mut().map_or(0, |session| session.take_work())
     }
 
     fn say_goodbye(&mut self) {

@@ -11,40 +11,26 @@ use std::sync::Arc;
 use std::{fmt, mem};
 
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
+use rustls::unbuffered::{ConnectionState, EncryptError};
 use rustls::{Error as TlsError, ServerConfig};
 
+use super::buffers::{
+    Held, INPUT_BYTES_MAX, Left, READ_BYTES_MAX, RECORD_BYTES_MAX, RECORDS_AT_ONCE_MAX, SEAL_BYTES,
+    Scratch, encode, would_block_is_none, write_once,
+};
 use crate::memory::Entry;
 
-/// Of what was said, sealed in one record (RFC 8446, 5.1).
-const RECORD_BYTES_MAX: usize = 16 * 1024;
-/// The largest record that may come, its head and what TLS 1.2 allows for encryption included (RFC
-/// 5246, 6.2.3). No more is kept of what is not whole.
-const INPUT_BYTES_MAX: usize = 5 + RECORD_BYTES_MAX + 2048;
-/// Taken from a socket at once, behind what is not whole.
-const READ_BYTES_MAX: usize = 32 * 1024;
-/// So much more than fits into a buffer is decrypted for it at most, and one read from the socket.
-const RAW_FACTOR: usize = 2;
-/// What sealing adds to a record, with room to spare; for a first guess.
-const SEAL_BYTES: usize = 64;
+/// So much more work than a buffer has bytes is done to fill it at most, and one read from the
+/// socket.
+const WORK_FACTOR: usize = 2;
+/// What a record costs beside its bytes, in bytes: half a microsecond.
+const RECORD_WORK: usize = 512;
+/// What it costs to say something in a handshake, in bytes: two key exchanges and a signature take
+/// 0.2 ms, and there are some four things to be said.
+const HANDSHAKE_WORK: usize = 32 * 1024;
 
 /// A fatal alert, decode_error (RFC 8446, 6.2), in a record that every version reads.
 const DECODE_ERROR: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x32];
-
-/// Where records are decrypted: an idle client has no buffer of its own.
-pub struct Scratch(Box<[u8]>);
-
-impl Default for Scratch {
-    fn default() -> Scratch {
-        Scratch(vec![0; INPUT_BYTES_MAX + READ_BYTES_MAX].into_boxed_slice())
-    }
-}
-
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scratch({} bytes)", self.0.len())
-    }
-}
 
 /// How a client's input has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +46,8 @@ enum End {
 
 /// One client's TLS.
 ///
-/// Invariant: `input` is at most [`INPUT_BYTES_MAX`] long, `plain` and `output` hold what one read
-/// or one record brought at most; and each is without memory while it is empty.
+/// Invariant: `input` is at most [`INPUT_BYTES_MAX`] long, `plain` holds what one read brought at
+/// most, `output` [`RECORDS_AT_ONCE_MAX`] records; and each is without memory while it is empty.
 pub(super) struct Session {
     connection: UnbufferedServerConnection,
     scratch: Rc<RefCell<Scratch>>,
@@ -74,6 +60,10 @@ pub(super) struct Session {
     end: End,
     /// Reading has stopped before its socket had no more.
     stopped_early: bool,
+    /// So many are sealed next, if there are so many.
+    records_at_once: u8,
+    /// Since this was last asked.
+    work: usize,
     /// Has all three in the account, by capacity.
     entry: Entry,
 }
@@ -83,88 +73,6 @@ impl fmt::Debug for Session {
         let mut session = f.debug_struct("Session");
         session.field("input_bytes", &self.input.len()).field("plain_bytes", &self.plain.len());
         session.field("output_bytes", &self.output.len()).field("end", &self.end).finish()
-    }
-}
-
-/// Bytes that are taken from the front.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-impl Held {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.taken
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.taken..]
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.taken += count;
-        if self.is_empty() {
-            *self = Held::default();
-        }
-    }
-
-    /// Moves as much as there is room for.
-    fn take(&mut self, buffer: &mut [u8]) -> usize {
-        let count = self.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.as_slice()[..count]);
-        self.consume(count);
-        count
-    }
-
-    /// Appends what `write` writes into so much room, or however much more it says that it needs.
-    fn append<E>(
-        &mut self,
-        room: usize,
-        mut write: impl FnMut(&mut [u8]) -> Result<usize, Need<E>>,
-    ) -> Result<(), E> {
-        let end = self.bytes.len();
-        let mut room = room;
-        loop {
-            self.bytes.reserve_exact(room);
-            self.bytes.resize(end + room, 0);
-            let written = write(&mut self.bytes[end..]);
-            self.bytes.truncate(end + *written.as_ref().unwrap_or(&0));
-            match written {
-                Ok(_) => return Ok(()),
-                Err(Need::Room(bytes)) if bytes > room => room = bytes,
-                Err(Need::Room(_)) => return Ok(()),
-                Err(Need::Other(error)) => return Err(error),
-            }
-        }
-    }
-}
-
-/// Why something could not be written.
-enum Need<E> {
-    Room(usize),
-    Other(E),
-}
-
-impl From<EncodeError> for Need<()> {
-    fn from(error: EncodeError) -> Need<()> {
-        match error {
-            EncodeError::InsufficientSize(size) => Need::Room(size.required_size),
-            EncodeError::AlreadyEncoded => Need::Other(()),
-        }
-    }
-}
-
-impl From<EncryptError> for Need<EncryptError> {
-    fn from(error: EncryptError) -> Need<EncryptError> {
-        match error {
-            EncryptError::InsufficientSize(size) => Need::Room(size.required_size),
-            exhausted @ EncryptError::EncryptExhausted => Need::Other(exhausted),
-        }
     }
 }
 
@@ -184,6 +92,8 @@ impl Session {
             output: Held::default(),
             end: End::NotYet,
             stopped_early: false,
+            records_at_once: 1,
+            work: 0,
             entry,
         })
     }
@@ -199,6 +109,11 @@ impl Session {
 
     pub fn held_bytes(&self) -> usize {
         self.entry.bytes()
+    }
+
+    /// What it has done since this was last asked, in bytes.
+    pub fn take_work(&mut self) -> u64 {
+        mem::take(&mut self.work) as u64
     }
 
     fn count(&mut self) {
@@ -240,30 +155,27 @@ impl Session {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if self.connection.is_handshaking() => return Err(error),
                 Err(error) => self.end = End::Failed(error.kind()),
-                Ok(_) => {}
+                Ok(()) => {}
             }
         }
     }
 
-    /// Reads until the buffer is full, the socket has no more, or a multiple of what the buffer
-    /// takes has been decrypted: records of one byte cost many times as much as what is in them.
+    /// Reads until the buffer is full, the socket has no more, or it was more work than a multiple
+    /// of what the buffer takes: records of one byte cost many times as much as what is in them.
     pub fn read<S: Read + Write>(
         &mut self,
         socket: &mut S,
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        let (mut count, mut raw) = (self.plain.take(buffer), 0);
+        let (mut count, before) = (self.plain.take(buffer), self.work);
         self.stopped_early = false;
         while count < buffer.len() && self.end == End::NotYet {
-            if count > 0 && raw >= RAW_FACTOR * buffer.len() {
+            if count > 0 && self.work - before >= WORK_FACTOR * buffer.len() {
                 self.stopped_early = true;
                 break;
             }
             match self.fill(socket) {
-                Ok(bytes) => {
-                    raw += bytes;
-                    count += self.plain.take(&mut buffer[count..]);
-                }
+                Ok(()) => count += self.plain.take(&mut buffer[count..]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.count();
@@ -283,19 +195,19 @@ impl Session {
         }
     }
 
-    /// Reads once from the socket, and decrypts what is whole; returns how much was read.
-    fn fill<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<usize> {
+    /// Reads once from the socket, and decrypts what is whole.
+    fn fill<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
         let scratch = Rc::clone(&self.scratch);
-        let scratch = &mut scratch.borrow_mut().0;
+        let scratch = &mut scratch.borrow_mut().received;
         let before = self.input.len();
         let count = socket.read(&mut scratch[before..before + READ_BYTES_MAX])?;
         if count == 0 {
             self.end = End::Cut;
-            return Ok(0);
+            return Ok(());
         }
         scratch[..before].copy_from_slice(&self.input);
-        self.receive(&mut scratch[..before + count], socket)?;
-        Ok(count)
+        self.work += count;
+        self.receive(&mut scratch[..before + count], socket)
     }
 
     /// Takes in the records that `received` begins with, and keeps the rest of it.
@@ -323,6 +235,7 @@ impl Session {
     /// Goes on until there is nothing to do but wait; returns how many bytes were used.
     fn process(&mut self, incoming: &mut [u8]) -> (usize, Result<(), TlsError>) {
         let mut used = 0;
+        let is_handshaking = self.connection.is_handshaking();
         loop {
             let status = self.connection.process_tls_records(&mut incoming[used..]);
             used += status.discard;
@@ -331,6 +244,7 @@ impl Session {
                     while let Some(record) = traffic.next_record() {
                         match record {
                             Ok(record) => {
+                                self.work += RECORD_WORK;
                                 used += record.discard;
                                 self.plain.bytes.extend_from_slice(record.payload);
                             }
@@ -338,7 +252,10 @@ impl Session {
                         }
                     }
                 }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.output),
+                Ok(ConnectionState::EncodeTlsData(data)) => {
+                    self.work += if is_handshaking { HANDSHAKE_WORK } else { RECORD_WORK };
+                    encode(data, &mut self.output);
+                }
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.end = End::Said,
                 Ok(_) => return (used, Ok(())),
@@ -361,7 +278,8 @@ impl Session {
         let _: io::Result<()> = self.pass_on(socket);
     }
 
-    /// Takes what its socket takes, and one record more at most, which it holds then.
+    /// Takes what its socket takes, and [`RECORDS_AT_ONCE_MAX`] records more at most, of which it
+    /// holds then what the socket has refused.
     pub fn write<S: Write>(&mut self, socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.write_records(socket, slices);
         self.count();
@@ -374,38 +292,83 @@ impl Session {
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
         self.pass_on(socket)?;
-        let (mut gathered, mut count) = (Vec::new(), 0);
-        let mut left = Left { slices, taken: 0 };
+        let scratch = Rc::clone(&self.scratch);
+        let Scratch { gathered, sealed, .. } = &mut *scratch.borrow_mut();
+        let (mut left, mut count) = (Left { slices, taken: 0 }, 0);
+        while !left.slices.is_empty() {
+            let (plain_bytes, sealed_bytes) = self.seal(&mut left, gathered, sealed)?;
+            count += plain_bytes;
+            if !self.send(&sealed[..sealed_bytes], socket)? {
+                self.records_at_once = 1;
+                break;
+            }
+            if plain_bytes == self.bytes_at_once() {
+                let doubled = 2 * usize::from(self.records_at_once);
+                self.records_at_once = doubled.min(RECORDS_AT_ONCE_MAX) as u8;
+            }
+        }
+        Ok(count)
+    }
+
+    fn bytes_at_once(&self) -> usize {
+        usize::from(self.records_at_once) * RECORD_BYTES_MAX
+    }
+
+    /// Seals as many records as are offered at once. Returns how much went into them, and how much
+    /// came of it.
+    fn seal(
+        &mut self,
+        left: &mut Left<'_, '_>,
+        gathered: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> io::Result<(usize, usize)> {
+        let (mut plain_bytes, mut sealed_bytes) = (0, 0);
         loop {
-            let plain = left.next(&mut gathered);
+            let plain = left.next(gathered, self.bytes_at_once() - plain_bytes);
             if plain.is_empty() {
-                return Ok(count);
+                return Ok((plain_bytes, sealed_bytes));
             }
-            let bytes = plain.len();
-            let sealed = self.seal(plain);
-            sealed.map_err(|_| io::Error::other("TLS: the keys are used up"))?;
-            count += bytes;
-            match self.pass_on(socket) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(count),
-                Err(error) => return Err(error),
-            }
+            let added = self.seal_one(plain, sealed, sealed_bytes);
+            sealed_bytes += added.map_err(|_| io::Error::other("TLS: the keys are used up"))?;
+            plain_bytes += plain.len();
         }
     }
 
-    /// Encrypts into one record, behind what the library itself has to say.
-    fn seal(&mut self, plain: &[u8]) -> Result<(), EncryptError> {
+    /// Encrypts into `sealed` from `at` on; what the library itself has to say goes before it.
+    /// Returns how much came of it.
+    fn seal_one(
+        &mut self,
+        plain: &[u8],
+        sealed: &mut Vec<u8>,
+        at: usize,
+    ) -> Result<usize, EncryptError> {
         loop {
             match self.connection.process_tls_records(&mut self.input).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    let room = plain.len() + SEAL_BYTES;
-                    return self.output.append(room, |out| Ok(traffic.encrypt(plain, out)?));
+                    return match traffic.encrypt(plain, &mut sealed[at..]) {
+                        Err(EncryptError::InsufficientSize(size)) => {
+                            sealed.resize(at + size.required_size, 0);
+                            traffic.encrypt(plain, &mut sealed[at..])
+                        }
+                        encrypted => encrypted,
+                    };
                 }
                 Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.output),
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => return Err(EncryptError::EncryptExhausted),
             }
         }
+    }
+
+    /// Sends records behind what is held, and holds what the socket refuses. Returns whether it has
+    /// taken all.
+    fn send<S: Write>(&mut self, records: &[u8], socket: &mut S) -> io::Result<bool> {
+        let sent = match self.output.is_empty() && !records.is_empty() {
+            true => would_block_is_none(write_once(socket, records))?,
+            false => 0,
+        };
+        self.output.bytes.extend_from_slice(&records[sent..]);
+        Ok(self.output.is_empty())
     }
 
     /// Passes on what the socket has not taken.
@@ -417,11 +380,8 @@ impl Session {
 
     fn pass_on<S: Write>(&mut self, socket: &mut S) -> io::Result<()> {
         while !self.output.is_empty() {
-            match socket.write(self.output.as_slice()) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.output.consume(count),
-                Err(error) => return Err(error),
-            }
+            let count = write_once(socket, self.output.as_slice())?;
+            self.output.consume(count);
         }
         Ok(())
     }
@@ -438,48 +398,6 @@ impl Session {
             if self.output.append(SEAL_BYTES, queue).is_ok() {
                 let _: io::Result<()> = self.pass_on(socket);
                 self.output = Held::default();
-            }
-        }
-    }
-}
-
-/// Appends what the library has to say.
-fn encode<D>(mut data: EncodeTlsData<'_, D>, output: &mut Held) {
-    // It says how much room it needs, and can be asked once.
-    let _: Result<(), ()> = output.append(0, |out| Ok(data.encode(out)?));
-}
-
-/// What is left of what was offered.
-struct Left<'s, 'b> {
-    slices: &'s [IoSlice<'b>],
-    /// Of the first slice.
-    taken: usize,
-}
-
-impl<'s> Left<'s, '_> {
-    /// The next record's worth; put together only if it lies in several pieces.
-    fn next<'g>(&mut self, gathered: &'g mut Vec<u8>) -> &'g [u8]
-    where
-        's: 'g,
-    {
-        gathered.clear();
-        loop {
-            let Some((first, others)) = self.slices.split_first() else { return gathered };
-            let rest = &first[self.taken..];
-            let count = rest.len().min(RECORD_BYTES_MAX - gathered.len());
-            let is_all = count == rest.len();
-            let is_full = gathered.len() + count == RECORD_BYTES_MAX;
-            if is_all {
-                (self.slices, self.taken) = (others, 0);
-            } else {
-                self.taken += count;
-            }
-            if gathered.is_empty() && (is_full || self.slices.is_empty()) {
-                return &rest[..count];
-            }
-            gathered.extend_from_slice(&rest[..count]);
-            if is_full {
-                return gathered;
             }
         }
     }

@@ -87,6 +87,10 @@ impl Rejection {
         self.http_error().response(is_head.then_some(Method::Head), Some(date)).to_bytes()
     }
 
+    /// How it is told in TLS: a fatal alert, access_denied (RFC 8446, 6.2), in a record that every
+    /// version reads. A handshake, and a sentence inside it, would cost more than it is worth.
+    pub const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x31];
+
     /// The limit that an operator can change.
     pub fn limit(self) -> &'static str {
         match self {
@@ -262,13 +266,9 @@ impl Admission {
     /// # Errors
     /// Why it is rejected. Asking in vain costs the address nothing.
     pub fn admit(&mut self, ip: IpAddr, now: Millis) -> Result<(), Rejection> {
-        let AddressLimits { clients, connects } = self.limits(ip);
+        self.check_room(ip)?;
+        let AddressLimits { connects, .. } = self.limits(ip);
         let address = Address::of(ip);
-        if let MaxClients::AtMost(most) = clients
-            && self.clients.get(&address).is_some_and(|count| *count >= most)
-        {
-            return Err(Rejection::AddressFull);
-        }
         if connects == Rate::Off {
             return Ok(());
         }
@@ -276,6 +276,18 @@ impl Admission {
             .bucket(address, now)
             .try_take(now, &connects)
             .map_err(|_| Rejection::AddressTooFast)
+    }
+
+    /// Asks the same of what is no new connection.
+    ///
+    /// # Errors
+    /// This address has as many clients as it may have.
+    pub fn check_room(&self, ip: IpAddr) -> Result<(), Rejection> {
+        let clients = self.clients.get(&Address::of(ip)).copied().unwrap_or_default();
+        match self.limits(ip).clients {
+            MaxClients::AtMost(most) if clients >= most => Err(Rejection::AddressFull),
+            MaxClients::AtMost(_) | MaxClients::Off => Ok(()),
+        }
     }
 
     /// A client from this address is here.

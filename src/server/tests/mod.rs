@@ -57,6 +57,8 @@ struct Far {
     buffer: Vec<u8>,
     /// It is not established yet.
     is_pending: bool,
+    /// What the stream does at its next read, beside passing bytes on.
+    work: u64,
 }
 
 impl Far {
@@ -148,6 +150,10 @@ impl Stream for Near {
         let mut far = self.0.borrow_mut();
         far.trouble()?;
         Ok(!far.is_pending)
+    }
+
+    fn take_work(&mut self) -> u64 {
+        mem::take(&mut self.0.borrow_mut().work)
     }
 }
 

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::server::admission::{AddressPolicy, MaxClients};
+use crate::server::protection::Plain;
 use crate::server::proxies::TrustedProxies;
 use crate::throttle::Rate;
+use crate::wire::proxy::{self, Start};
 
 const PROXY: &str = "192.0.2.1:40000";
 const STRANGER: &str = "198.51.100.9:40000";
@@ -205,9 +207,76 @@ fn what_comes_from_a_proxy_without_a_header_is_its_own() {
     // People press Enter twice; a header of version 2 begins so.
     let mut sim = with(Protocols::Auto, Some("welcome\n"));
     let person = sim.say(PROXY, b"\r\n\r\n");
+    sim.pass(499);
     assert_eq!(person.output(), "");
-    sim.pass(5_000);
+    sim.pass(1);
     assert!(person.output().starts_with(&format!("opened {PROXY}\n")), "{:?}", person.output());
+}
+
+#[test]
+fn what_people_write_as_well_is_not_waited_for_as_long_as_a_header_is() {
+    for (protocols, greeting) in KINDS {
+        for start in ["\r\n", "\r\n\r\n", "\r", "PROXY"] {
+            let mut sim = with(protocols, greeting);
+            let (person, slow) = (sim.say(PROXY, start.as_bytes()), sim.come(PROXY));
+            sim.pass(499);
+            sim.send(&person, "hello\n");
+            sim.settle();
+            assert!(person.output().contains(&format!("opened {PROXY}\n")), "{start:?}");
+            // It is a header after all, and as slow as one may be.
+            let header = if start == "PROXY" { V1 } else { V2 };
+            sim.send(&slow, start);
+            sim.settle();
+            sim.pass(400);
+            sim.send(&slow, &header[start.len()..20]);
+            sim.settle();
+            sim.pass(4_000);
+            assert!(!slow.is_shut() && slow.output().is_empty(), "{start:?}");
+            sim.send(&slow, [&header[20..], b"hello\n"].concat());
+            sim.settle();
+            assert!(slow.output().contains(&format!("opened {ALICE}\n")), "{:?}", slow.output());
+        }
+    }
+}
+
+// ---- TLS that a proxy has taken away ----
+
+/// That of [`V2`], with whether the client has come by TLS.
+fn v2_with_tls(client: u8) -> Vec<u8> {
+    let extras = [0x20, 0, 5, client, 0, 0, 0, 0];
+    let header = [&V2[..15], &[12 + extras.len() as u8], &V2[16..28], &extras].concat();
+    assert!(matches!(proxy::parse(&header), Ok(Start::Header(_))));
+    header
+}
+
+#[test]
+fn who_has_come_to_a_proxy_by_tls_has_come_by_tls() {
+    let get = get("/", "");
+    let refused = "! this server takes TLS only";
+    for (from, client, words, answer) in [
+        (PROXY, 1, b"hello\n".as_slice(), "opened 203.0.113.7:51234\n"),
+        (PROXY, 0, b"hello\n", refused),
+        (STRANGER, 1, b"hello\n", "! This server does not speak the PROXY protocol."),
+        (PROXY, 1, &get, "HTTP/1.1 200 OK\r\n"),
+        (PROXY, 0, &get, "HTTP/1.1 308 "),
+    ] {
+        let settings =
+            ServerSettings { proxies: proxies(), plain: Plain::Off, ..ServerSettings::default() };
+        let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
+        let peer = sim.say(from, &[&v2_with_tls(client), words].concat());
+        assert!(peer.output().starts_with(answer), "{from} {client}: {:?}", peer.output());
+        let is_taken = answer.starts_with("HTTP/1.1 200");
+        assert_eq!(peer.output().contains("Strict-Transport-Security: "), is_taken);
+    }
+    // The page has come by https.
+    let mut sim = with(Protocols::Auto, None);
+    for (client, scheme, may) in [(1, "https", true), (1, "http", false), (0, "http", true)] {
+        let request = upgrade(&format!("Origin: {scheme}://inside:8080\r\n"));
+        let peer = sim.say(PROXY, &[v2_with_tls(client), request].concat());
+        assert_eq!(opened(&peer).is_some(), may, "{client} {scheme}: {}", peer.output());
+        sim.end_input(&peer);
+        sim.settle();
+    }
 }
 
 // ---- What the address decides ----
@@ -248,6 +317,7 @@ fn a_rejected_client_is_told_in_its_own_way() {
         (b"hello\n".as_slice(), "! your address connects too often; try again later\n"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 429 Too Many Requests\r\n"),
         (b"", "! your address connects too often; try again later\n"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "\x15\x03\x01\0\x02\x02\x31"),
     ] {
         let (addresses, proxies) = (policy, proxies());
         let settings = ServerSettings { addresses, proxies, ..ServerSettings::default() };
@@ -342,14 +412,26 @@ fn requests_of_several_clients_on_one_connection_are_their_own() {
     let addresses = AddressPolicy::new(None, Rate::limited(2, 1).ok());
     let settings = ServerSettings { addresses, proxies: proxies(), ..ServerSettings::default() };
     let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
-    let proxy = sim.come(PROXY);
-    for (client, status) in [(7, "200"), (7, "200"), (8, "200"), (8, "200"), (9, "200"), (7, "429")]
-    {
-        sim.send(&proxy, get("/healthz", &format!("X-Forwarded-For: 203.0.113.{client}\r\n")));
+    let of = |client: u8| format!("X-Forwarded-For: 203.0.113.{client}\r\n");
+    let ask = |sim: &mut Sim<Whose>, proxy: &Peer, head: Vec<u8>| {
+        sim.send(proxy, head);
         sim.settle();
         let answer = proxy.take_output();
-        assert!(answer.contains(&format!("HTTP/1.1 {status} ")), "{client}: {answer}");
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+    // What follows on a connection is no new connection, whose ever it is.
+    let kept = sim.come(PROXY);
+    for client in [7, 7, 7, 7, 8, 8, 8, 8, 9] {
+        assert_eq!(ask(&mut sim, &kept, get("/healthz", &of(client))), "200", "{client}");
     }
+    // What comes first on one is, and so is a WebSocket wherever it is asked for.
+    for (client, status) in [(7, "200"), (7, "429"), (8, "200"), (8, "200"), (8, "429")] {
+        let proxy = sim.come(PROXY);
+        assert_eq!(ask(&mut sim, &proxy, get("/healthz", &of(client))), status, "{client}");
+    }
+    assert_eq!(ask(&mut sim, &kept, get("/healthz", &of(7))), "200");
+    assert_eq!(ask(&mut sim, &kept, upgrade(&of(7))), "429");
+    assert!(kept.is_shut());
     // Of what comes from elsewhere, the field means nothing.
     let stranger = sim.come(STRANGER);
     for _ in 0..5 {

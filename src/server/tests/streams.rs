@@ -146,6 +146,23 @@ fn what_is_done_is_counted() {
     assert_eq!((metrics.requests, metrics.upgrades), (0, 0));
 }
 
+#[test]
+fn what_streams_do_counts_in_the_turn() {
+    let mut sim = echo();
+    let peers: Vec<Peer> = [70_000, 0, 7].map(|_| sim.connect(PLENTY)).into();
+    for (peer, work) in peers.iter().zip([70_000, 0, 7]) {
+        peer.far.borrow_mut().work = work;
+        sim.send(peer, "hello\n");
+    }
+    let mut told = Vec::new();
+    sim.server.receive(sim.now, |work| {
+        told.push(work);
+        false
+    });
+    let own = told[1];
+    assert_eq!((told, own < 1000), (vec![own + 70_000, own, own + 7], true));
+}
+
 /// A connection that has nothing to say costs this and its place with the sender, and no heap.
 #[test]
 fn a_connection_is_small() {

@@ -1,5 +1,6 @@
 //! How a wire is decided, and what silence, ends and pressure do on each.
 
+mod echo;
 mod fair;
 
 use super::*;

@@ -16,45 +16,94 @@ pub const NEW_MESSAGES: &str = "
 pub const FIRST_AND_LAST: &str = "
     SELECT ifnull((SELECT min(n) FROM kept.messages), 0),
            ifnull((SELECT max(n) FROM kept.messages), 0)";
-/// Messages that the index should have and has not, and those that it cannot have yet.
-const NOT_INDEXED: &str = "
-    SELECT count(*) FROM kept.messages WHERE n <= ?1 AND n NOT IN (SELECT rowid FROM words)";
-const NEW_COUNT: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
-/// `CROSS JOIN` keeps the order: the index says which messages are looked up.
-pub const HITS: &str = "
-    SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
-           messages.author, messages.text
-    FROM words CROSS JOIN kept.messages ON messages.n = words.rowid
-               CROSS JOIN kept.rooms ON rooms.room = messages.room
-    WHERE words MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3
-          AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5
-    ORDER BY words.rowid DESC LIMIT ?6";
+const COUNT_UP_TO: &str = "SELECT count(*) FROM kept.messages WHERE n <= ?1";
+const COUNT_AFTER: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
 
-/// The index. The tokenizer `ascii` takes our terms as they are, whatever Unicode they are of.
-/// `prefix`: the beginnings of words have lists of their own; without them a search of `ka` has to
-/// merge those of all words that begin so, which takes twenty times as long.
-/// `automerge`: so many pieces of the index are merged into one, and not four, which is FTS5's
-/// default: a message is written anew less often. (60,000 sentences as in benches/search, by FTS5
-/// alone: 18 us each in place of 21; at most some more pieces to look into.)
-/// `days`: the first and the last message of each day, so that a search of some days need not look
-/// at others. `progress`: up to which message of which data all is indexed.
-pub const SCHEMA: &str = "
-    CREATE VIRTUAL TABLE words USING fts5(
-        text, content='', contentless_delete=1, tokenize='ascii', prefix='1 2 3');
-    INSERT INTO words(words, rank) VALUES('automerge', 8);
+/// Messages of one partition of the index: those whose numbers divided by this are the same.
+///
+/// A search looks into the newest partition first and stops when it has enough. So words that are
+/// common cost no more in a large history than in a small one: `ka`, which is the beginning of
+/// hundreds of words, has to merge the lists of all of them, but of one partition. With lists of
+/// beginnings, as FTS5 could keep them, a message costs twice as much to index. Words that are rare
+/// cost a look into each partition, about 20 us.
+pub const PARTITION: u64 = 32_768;
+
+/// `partitions`: those that there are. `days`: the first and the last message of each day, so that a
+/// search of some days need not look at others. `progress`: up to which message of which data all is
+/// indexed.
+const SCHEMA: &str = "
+    CREATE TABLE partitions(partition INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE days(day INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL)
         STRICT;
     CREATE TABLE progress(epoch TEXT NOT NULL, n INTEGER NOT NULL) STRICT;";
 
-/// `chat` in ASCII, and a version of [`SCHEMA`] and of the terms that are in it. An index of another
+/// Makes the table of a partition. The tokenizer `ascii` takes our terms as they are, whatever
+/// Unicode they are of. `automerge`: so many pieces of the index are merged into one, and not four,
+/// which is FTS5's default: a message is written anew less often, and there are at most some more
+/// pieces to look into.
+pub fn create_words(partition: u64) -> String {
+    let words = words(partition);
+    format!(
+        "CREATE VIRTUAL TABLE {words} USING fts5(
+            text, content='', contentless_delete=1, tokenize='ascii');
+        INSERT INTO {words}({words}, rank) VALUES('automerge', 8);"
+    )
+}
+
+/// Makes one piece of a partition that is full: a search has one to look into, and the pieces are
+/// written anew once.
+pub fn optimize_words(partition: u64) -> String {
+    let words = words(partition);
+    format!("INSERT INTO {words}({words}) VALUES('optimize')")
+}
+
+/// The table of a partition.
+pub fn words(partition: u64) -> String {
+    format!("words_{partition}")
+}
+
+/// What is found in a partition. `CROSS JOIN` keeps the order: the index says which messages are
+/// looked up.
+pub fn hits(partition: u64) -> String {
+    let words = words(partition);
+    format!(
+        "SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
+                messages.author, messages.text
+        FROM {words} AS words CROSS JOIN kept.messages ON messages.n = words.rowid
+                              CROSS JOIN kept.rooms ON rooms.room = messages.room
+        WHERE words.{words} MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3
+              AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5
+        ORDER BY words.rowid DESC LIMIT ?6"
+    )
+}
+
+/// Messages of a partition that are kept, up to one.
+fn count_found(partition: u64) -> String {
+    let words = words(partition);
+    format!(
+        "SELECT count(*) FROM {words} CROSS JOIN kept.messages ON messages.n = {words}.rowid
+        WHERE messages.n <= ?1"
+    )
+}
+
+/// The partitions between two, both included, the newest first.
+pub fn partitions(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<Vec<u64>> {
+    let sql = "SELECT partition FROM partitions WHERE partition BETWEEN ?1 AND ?2
+        ORDER BY partition DESC";
+    connection.prepare_cached(sql)?.query_map((first, last), |row| row.get(0))?.collect()
+}
+
+/// `chat` in ASCII, and a version of the tables and of the terms that are in them. An index of another
 /// version is made anew.
 const APPLICATION_ID: i64 = 0x6368_6174;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The index has all the words that were said: it is as private as what it is made of.
 const FILE_MODE: u32 = 0o600;
 /// How long to wait for somebody else who writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that are kept ready: one for each of the newest partitions, and a few others.
+const STATEMENTS_MAX: usize = 128;
 /// Memory for pages of the index, in KiB.
 const CACHE_KIB: i64 = 8 * 1024;
 
@@ -91,6 +140,18 @@ impl SearchFiles {
 
     /// Opens the index to write it; makes it if there is none for these data.
     pub fn open_or_create(&self) -> rusqlite::Result<Connection> {
+        let connection = self.open_to_write()?;
+        if self.is_current(&connection)? {
+            return Ok(connection);
+        }
+        drop(connection);
+        self.remove().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let connection = self.open_to_write()?;
+        self.create(&connection)?;
+        Ok(connection)
+    }
+
+    fn open_to_write(&self) -> rusqlite::Result<Connection> {
         // If it cannot be made, the next step says why.
         let mut options = OpenOptions::new();
         let _ = options.append(true).create(true).mode(FILE_MODE).open(&self.index);
@@ -101,9 +162,6 @@ impl SearchFiles {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A power cut may cost the newest of it, which is indexed again then.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        if !self.is_current(&connection)? {
-            self.create(&connection)?;
-        }
         Ok(connection)
     }
 
@@ -142,9 +200,13 @@ impl SearchFiles {
         if said != "ok" {
             return Ok(Coverage::Damaged(said.lines().collect::<Vec<_>>().join(" ")));
         }
-        let count = |sql| snapshot.query_row(sql, [indexed], |row| row.get::<_, u64>(0));
-        match count(NOT_INDEXED)? {
-            0 => Ok(Coverage::Behind(count(NEW_COUNT)?)),
+        let count = |sql: &str| snapshot.query_row(sql, [indexed], |row| row.get::<_, u64>(0));
+        let mut found = 0;
+        for partition in partitions(&snapshot, 0, indexed / PARTITION)? {
+            found += count(&count_found(partition))?;
+        }
+        match count(COUNT_UP_TO)?.saturating_sub(found) {
+            0 => Ok(Coverage::Behind(count(COUNT_AFTER)?)),
             lost => Ok(Coverage::Damaged(format!("it lacks {lost} messages"))),
         }
     }
@@ -165,6 +227,7 @@ impl SearchFiles {
         let connection = Connection::open_with_flags(&self.index, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.execute("ATTACH ?1 AS kept", [self.kept.to_string_lossy()])?;
         Ok(connection)
     }
@@ -181,10 +244,7 @@ impl SearchFiles {
     }
 
     fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let old = "DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS days;
-            DROP TABLE IF EXISTS progress;";
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        connection.execute_batch(old)?;
         connection.execute_batch(SCHEMA)?;
         connection.execute("INSERT INTO progress VALUES(?1, 0)", [&self.epoch])?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;

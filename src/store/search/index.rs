@@ -8,7 +8,10 @@ use std::{fmt, io};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::file::{DAY_MS, FIRST_AND_LAST, NEW_MESSAGES, SearchFiles};
+use super::file::{
+    DAY_MS, FIRST_AND_LAST, NEW_MESSAGES, PARTITION, SearchFiles, create_words, optimize_words,
+    partitions, words,
+};
 use super::query::document;
 use super::searcher::Searcher;
 
@@ -299,14 +302,17 @@ struct New {
     text: String,
 }
 
-/// Indexes the next messages: up to which, and how many. They are read first: reading what is kept
-/// keeps its journal from being emptied.
+/// Indexes the next messages, of one partition: up to which, and how many. They are read first:
+/// reading what is kept keeps its journal from being emptied.
 fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
     let indexed: u64 = connection.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
     let batch = read_batch(connection, indexed)?;
     let Some(last) = batch.last() else { return Ok((indexed, 0)) };
+    let partition = last.n / PARTITION;
     in_transaction(connection, |connection| {
-        let mut add = connection.prepare_cached("INSERT INTO words(rowid, text) VALUES(?1, ?2)")?;
+        begin_partition(connection, partition)?;
+        let sql = format!("INSERT INTO {}(rowid, text) VALUES(?1, ?2)", words(partition));
+        let mut add = connection.prepare_cached(&sql)?;
         for New { n, room, author, text, .. } in &batch {
             add.execute((n, document(*room, author, text)))?;
         }
@@ -318,6 +324,19 @@ fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
     Ok((last.n, batch.len()))
 }
 
+/// Makes a partition if it is not there yet; then the one before it is full.
+fn begin_partition(connection: &Connection, partition: u64) -> rusqlite::Result<()> {
+    let newest = partitions(connection, 0, partition)?.first().copied();
+    if newest == Some(partition) {
+        return Ok(());
+    }
+    if let Some(full) = newest {
+        connection.execute_batch(&optimize_words(full))?;
+    }
+    connection.execute("INSERT INTO partitions VALUES(?1)", [partition])?;
+    connection.execute_batch(&create_words(partition))
+}
+
 fn read_batch(connection: &Connection, indexed: u64) -> rusqlite::Result<Vec<New>> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     let mut new = connection.prepare_cached(NEW_MESSAGES)?;
@@ -326,6 +345,9 @@ fn read_batch(connection: &Connection, indexed: u64) -> rusqlite::Result<Vec<New
         && let Some(row) = rows.next()?
     {
         let (n, room, unix_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if batch.first().is_some_and(|first: &New| first.n / PARTITION != n / PARTITION) {
+            break;
+        }
         let (author, text): (String, String) = (row.get(3)?, row.get(4)?);
         bytes += text.len();
         batch.push(New { n, room, unix_ms, author, text });
@@ -343,11 +365,21 @@ fn add_day(connection: &Connection, messages: &[New]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes some of the messages before this one out of the index: how many.
+/// Takes some of the messages before this one out of the index: how many, about.
 fn forget_before(connection: &Connection, first: u64) -> rusqlite::Result<usize> {
-    let sql = "DELETE FROM words WHERE rowid IN
-        (SELECT rowid FROM words WHERE rowid < ?1 ORDER BY rowid LIMIT ?2)";
-    let count = connection.prepare_cached(sql)?.execute((first, BATCH))?;
+    let Some(oldest) = partitions(connection, 0, first / PARTITION)?.pop() else { return Ok(0) };
+    let words = words(oldest);
+    let count = if oldest < first / PARTITION {
+        connection.execute_batch(&format!("DROP TABLE {words}"))?;
+        connection.execute("DELETE FROM partitions WHERE partition = ?1", [oldest])?;
+        BATCH
+    } else {
+        let sql = format!(
+            "DELETE FROM {words} WHERE rowid IN
+            (SELECT rowid FROM {words} WHERE rowid < ?1 ORDER BY rowid LIMIT ?2)"
+        );
+        connection.prepare_cached(&sql)?.execute((first, BATCH))?
+    };
     if count > 0 {
         connection.execute("DELETE FROM days WHERE last < ?1", [first])?;
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Row};
 
-use super::file::{DAY_MS, HITS};
+use super::file::{DAY_MS, PARTITION, hits, partitions};
 use super::index::{Shared, is_damage};
 use super::query::match_expression;
 use super::snippet::snippet;
@@ -88,27 +88,32 @@ fn being_made(percent: u64) -> StoreError {
 }
 
 fn find(
-    connection: &Connection,
+    connection: &mut Connection,
     expression: &str,
     search: &SearchRequest,
 ) -> rusqlite::Result<Found> {
+    // The index does not change between two partitions.
+    let snapshot = connection.transaction()?;
     let (after, before) = (search.after_ms.unwrap_or(0), search.before_ms.unwrap_or(u64::MAX));
-    let (from, to) = days(connection, search)?;
+    let (from, to) = days(&snapshot, search)?;
     let to = to.min(search.cursor.unwrap_or(u64::MAX));
-    let mut statement = connection.prepare_cached(HITS)?;
-    let wanted = search.hits_max.saturating_add(1);
     let limits = (number(from), number(to), number(after), number(before));
-    let parameters = (expression, limits.0, limits.1, limits.2, limits.3, number(wanted as u64));
-    let mut rows = statement.query(parameters)?;
     let mut found = Found::default();
     let mut last = None;
-    while let Some(row) = rows.next()? {
-        if found.hits.len() == search.hits_max {
-            found.next = last;
-            break;
+    for partition in partitions(&snapshot, from / PARTITION, to / PARTITION)? {
+        let mut statement = snapshot.prepare_cached(&hits(partition))?;
+        let wanted = (search.hits_max - found.hits.len()).saturating_add(1);
+        let wanted = number(wanted as u64);
+        let parameters = (expression, limits.0, limits.1, limits.2, limits.3, wanted);
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            if found.hits.len() == search.hits_max {
+                found.next = last;
+                return Ok(found);
+            }
+            last = Some(row.get(0)?);
+            found.hits.push(hit(row, &search.words)?);
         }
-        last = Some(row.get(0)?);
-        found.hits.push(hit(row, &search.words)?);
     }
     Ok(found)
 }

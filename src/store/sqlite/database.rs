@@ -1,6 +1,8 @@
 //! The only connection that writes.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -11,8 +13,8 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 
 use super::schema::Meta;
 use super::shared::Shared;
-use super::writer::{Failure, Group, Target};
-use super::{Durability, people, system};
+use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
+use super::{Durability, PAGE_BYTES, directory, people, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -26,6 +28,12 @@ const EMPTYING_BUSY: Duration = Duration::from_millis(50);
 const STATEMENTS_MAX: usize = 64;
 /// Messages forgotten in one transaction, so that what is said hardly waits for it.
 const EXPIRED_MAX: usize = 1000;
+/// The journal has so much from the start on: a sync of what makes a file grow takes nearly twice as
+/// long, and many times as long on a busy disk, as the file system has to sync its own journal, too.
+/// Unless very much is said, ours begins anew before it is full.
+const JOURNAL_BYTES_MIN: u64 = 8 * 1024 * 1024;
+/// It has so much at most when it begins anew, however long it was.
+const JOURNAL_BYTES_MAX: u64 = 2 * JOURNAL_PAGES_MAX as u64 * PAGE_BYTES as u64;
 
 /// The file, open for writing.
 pub struct Database {
@@ -57,6 +65,7 @@ impl Database {
         // macOS only: without it, a sync does not reach the disk's platters.
         connection.pragma_update(None, "fullfsync", durability == Durability::Power)?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
         // Replaces checkpoints within commits, too; the maintenance thread makes them.
         let counter = Arc::clone(&shared);
         connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
@@ -67,6 +76,7 @@ impl Database {
             connection
                 .query_row("SELECT coalesce(max(n), 0) FROM messages", [], |row| row.get(0))?;
         let next_n = last_n.max(Meta::NumbersUsed.number(&connection)?) + 1;
+        lengthen_journal(&directory::beside(path, "-wal"));
         Ok(Database { connection, shared, next_n })
     }
 
@@ -140,7 +150,8 @@ impl Target for Database {
 
     fn empty_journal(&mut self) -> Result<bool, Failure> {
         self.connection.busy_timeout(EMPTYING_BUSY)?;
-        let emptied = checkpoint(&self.connection, &self.shared, "TRUNCATE");
+        // What the file has, it keeps.
+        let emptied = checkpoint(&self.connection, &self.shared, "RESTART");
         self.connection.busy_timeout(BUSY)?;
         if let Ok(true) = emptied {
             self.shared.journal_pages.store(0, Ordering::Relaxed);
@@ -160,6 +171,19 @@ impl Target for Database {
             }
         }
     }
+}
+
+/// Appends zeros to the journal. They are no part of it: it ends where the salt and the checksum of
+/// a frame are not its own (fileformat2.html, 4.1), as what older ones have left there is not.
+fn lengthen_journal(path: &Path) {
+    let lengthen = || -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        let missing = JOURNAL_BYTES_MIN.saturating_sub(file.metadata()?.len());
+        io::copy(&mut io::repeat(0).take(missing), &mut file)?;
+        Ok(())
+    };
+    // Without room for them, it grows as it is written.
+    let _ = lengthen();
 }
 
 /// Moves the journal into the file; says whether all of it. A checkpoint does not wait for another

@@ -1,6 +1,7 @@
 //! The thread that keeps the file in shape: checkpoints, what is too old, and how much room there
 //! is.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,7 +16,7 @@ use super::database::checkpoint;
 use super::lag::{Lag, LagWatch};
 use super::shared::{Refusal, Shared};
 use super::writer::{Command, Failure};
-use super::{StoreSettings, system};
+use super::{PAGE_BYTES, StoreSettings, directory, system};
 use crate::store::search::file::SearchFiles;
 
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
@@ -27,6 +28,9 @@ const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
+const JOURNAL_HEADER_BYTES: u64 = 32;
+const JOURNAL_FRAME_BYTES: u64 = 24 + PAGE_BYTES as u64;
 /// From this part of the bound on, the administrator is warned.
 const WARN_PERCENT: u64 = 90;
 
@@ -153,7 +157,7 @@ impl Maintenance {
     }
 
     /// What the directory has, with the index, the journals and old copies, but for pages that hold
-    /// nothing any more: they are used before a file grows.
+    /// nothing any more, or nothing yet: they are used before a file grows.
     fn used_bytes(&self) -> rusqlite::Result<u64> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let has = system::bytes_in(directory).unwrap_or(0);
@@ -161,7 +165,14 @@ impl Maintenance {
         let pages =
             |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
         let free = pages("freelist_count")? * pages("page_size")?;
-        Ok(has.saturating_sub(free + index))
+        Ok(has.saturating_sub(free + index + self.unused_journal_bytes()))
+    }
+
+    /// Room in the journal that is written before it grows.
+    fn unused_journal_bytes(&self) -> u64 {
+        let has = fs::metadata(directory::beside(&self.file, "-wal")).map_or(0, |it| it.len());
+        let pages = u64::from(self.shared.journal_pages.load(Ordering::Relaxed));
+        has.saturating_sub(JOURNAL_HEADER_BYTES + pages * JOURNAL_FRAME_BYTES)
     }
 
     /// Has the writer forget what is too old, a little at a time.

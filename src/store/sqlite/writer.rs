@@ -15,7 +15,7 @@ use crate::store::Change;
 /// Changes in one transaction. More would make all of them wait longer and save nothing.
 const CHANGES_MAX: usize = 4096;
 /// Past it, the journal is emptied between two transactions, and what is said waits for that.
-const JOURNAL_PAGES_MAX: u32 = 64 * 1024 * 1024 / super::PAGE_BYTES;
+pub const JOURNAL_PAGES_MAX: u32 = 64 * 1024 * 1024 / super::PAGE_BYTES;
 /// Past it, because somebody reads on and on, nothing more is taken.
 const JOURNAL_PAGES_REFUSED: u32 = 1024 * 1024 * 1024 / super::PAGE_BYTES;
 

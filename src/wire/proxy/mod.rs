@@ -23,12 +23,21 @@ pub const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// With version and command, family and protocol, and the length of the rest.
 const V2_START_BYTES: usize = 16;
 
+/// What says how the client has come by TLS, behind the addresses (2.2.5, PP2_TYPE_SSL).
+const SSL: u8 = 0x20;
+/// Its first byte: the client has come by TLS (PP2_CLIENT_SSL).
+const SSL_CLIENT: u8 = 0x01;
+/// With that byte, whether the client's certificate is good.
+const SSL_BYTES_MIN: usize = 5;
+
 /// A whole header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Where the client comes from. `None`: the proxy speaks for itself, as it does to check our
     /// health, or does not know.
     pub source: Option<SocketAddr>,
+    /// The client has come to the proxy by TLS, as far as the proxy says.
+    pub is_protected: bool,
     /// The length of the header.
     pub bytes: usize,
 }
@@ -56,6 +65,8 @@ pub enum HeaderError {
     TooShort,
     #[error("it is longer than {V2_BYTES_MAX} bytes")]
     TooLong,
+    #[error("what follows its addresses is malformed")]
+    Extras,
 }
 
 /// Looks at all that has come; to be asked again with more while it is [`Start::NeedMore`].
@@ -104,7 +115,7 @@ fn parse_v1(input: &[u8], start: &[u8]) -> Result<Start, HeaderError> {
         _ if rest.first().is_none_or(|&byte| byte == b' ') => None,
         _ => return Err(HeaderError::Line),
     };
-    Ok(Start::Header(Header { source, bytes: end + 1 }))
+    Ok(Start::Header(Header { source, is_protected: false, bytes: end + 1 }))
 }
 
 /// Source, destination, and their ports.
@@ -137,25 +148,44 @@ fn parse_v2(input: &[u8]) -> Result<Start, HeaderError> {
         return Err(HeaderError::TooLong);
     }
     let Some(rest) = rest.get(..length) else { return Ok(Start::NeedMore) };
-    let source = match family {
-        _ if is_local => None,
-        // TCP over IPv4 and over IPv6; behind the addresses stands what is not needed here.
+    let (source, extras) = match family {
+        _ if is_local => (None, &[][..]),
+        // TCP over IPv4 and over IPv6.
         0x11 => source_v2::<4, 12>(rest).ok_or(HeaderError::TooShort)?,
         0x21 => source_v2::<16, 36>(rest).ok_or(HeaderError::TooShort)?,
         // Unix sockets, datagrams and what is not specified: there is no address.
-        _ => None,
+        _ => (None, &[][..]),
     };
-    Ok(Start::Header(Header { source, bytes }))
+    let is_protected = says_tls(extras).ok_or(HeaderError::Extras)?;
+    Ok(Start::Header(Header { source, is_protected, bytes }))
 }
 
-/// Source and destination, of `N` bytes each, and their ports: `ALL` bytes.
-fn source_v2<const N: usize, const ALL: usize>(rest: &[u8]) -> Option<Option<SocketAddr>>
+/// Source and destination, of `N` bytes each, and their ports: `ALL` bytes. Returns the source, and
+/// what follows.
+fn source_v2<const N: usize, const ALL: usize>(rest: &[u8]) -> Option<(Option<SocketAddr>, &[u8])>
 where
     IpAddr: From<[u8; N]>,
 {
-    let addresses = rest.first_chunk::<ALL>()?;
+    let (addresses, extras) = rest.split_first_chunk::<ALL>()?;
     let ip = IpAddr::from(*addresses.first_chunk::<N>()?);
-    Some(known(ip, u16::from_be_bytes([addresses[2 * N], addresses[2 * N + 1]])))
+    let port = u16::from_be_bytes([addresses[2 * N], addresses[2 * N + 1]]);
+    Some((known(ip, port), extras))
+}
+
+/// Whether these values, each behind its type and its length, say that the client has come by TLS.
+/// `None`: they are malformed.
+fn says_tls(mut extras: &[u8]) -> Option<bool> {
+    let mut is_protected = false;
+    while !extras.is_empty() {
+        let ([kind, high, low], rest) = extras.split_first_chunk()?;
+        let (value, others) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+        if *kind == SSL {
+            is_protected |= value.first_chunk::<SSL_BYTES_MIN>()?[0] & SSL_CLIENT != 0;
+        }
+        extras = others;
+    }
+    Some(is_protected)
 }
 
 /// An address that a client can have.

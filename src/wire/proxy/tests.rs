@@ -25,8 +25,13 @@ const ALICE_6: &str = "[2001:db8::7]:51234";
 /// What becomes of a header that comes bit by bit, and of what follows it.
 #[track_caller]
 fn expect(header: &[u8], source: Option<&str>) {
+    expect_by(header, source, false);
+}
+
+#[track_caller]
+fn expect_by(header: &[u8], source: Option<&str>, is_protected: bool) {
     let source = source.map(|source| source.parse().expect("an address"));
-    let whole = Ok(Start::Header(Header { source, bytes: header.len() }));
+    let whole = Ok(Start::Header(Header { source, is_protected, bytes: header.len() }));
     for at in 0..header.len() {
         assert_eq!(parse(&header[..at]), Ok(Start::NeedMore), "{at} bytes of it");
     }
@@ -73,9 +78,42 @@ fn version_2_is_binary() {
     expect(&v2(0x21, 0x11, &[four, vec![0; V2_BYTES_MAX - 28]].concat()), Some(ALICE));
 }
 
+/// How a client has come by TLS, as HAProxy says it: with the version in a value inside the value.
+fn ssl(client: u8) -> Vec<u8> {
+    [&[0x20, 0, 15, client, 0, 0, 0, 0, 0x21, 0, 7], b"TLSv1.3".as_slice()].concat()
+}
+
+#[test]
+fn version_2_says_whether_the_client_has_come_by_tls() {
+    let (four, six) = (addresses(ALICE, "192.0.2.1:443"), addresses(ALICE_6, "[2001:db8::1]:443"));
+    let name = [0x02, 0, 4, b'c', b'h', b'a', b't'].as_slice();
+    for (client, is_protected) in [(0, false), (1, true), (7, true), (6, false)] {
+        for extras in [ssl(client), [name, &ssl(client), name].concat()] {
+            let header = v2(0x21, 0x11, &[&four[..], &extras].concat());
+            expect_by(&header, Some(ALICE), is_protected);
+            let header = v2(0x21, 0x21, &[&six[..], &extras].concat());
+            expect_by(&header, Some(ALICE_6), is_protected);
+            // The proxy speaks for itself, or of somebody who has no address here.
+            expect(&v2(0x20, 0x11, &[&four[..], &extras].concat()), None);
+            expect(&v2(0x21, 0x12, &[&four[..], &extras].concat()), None);
+        }
+    }
+    // The least that it may be, and an extra of another type that looks like it inside.
+    expect_by(
+        &v2(0x21, 0x11, &[&four[..], &[0x20, 0, 5, 1, 0, 0, 0, 0]].concat()),
+        Some(ALICE),
+        true,
+    );
+    expect(
+        &v2(0x21, 0x11, &[&four[..], &[0xE0, 0, 8], &[0x20, 0, 5, 1, 0, 0, 0, 0]].concat()),
+        Some(ALICE),
+    );
+}
+
 #[test]
 fn what_begins_as_a_header_and_is_none_is_an_error() {
     let four = addresses(ALICE, "192.0.2.1:443");
+    let with = |extras: &[u8]| v2(0x21, 0x11, &[&four[..], extras].concat());
     for (input, error) in [
         (b"PROXY TCP4 203.0.113.7 192.0.2.1 51234 443\n".to_vec(), HeaderError::Line),
         (b"PROXY TCP4 203.0.113.7 192.0.2.1 51234\r\n".to_vec(), HeaderError::Line),
@@ -95,10 +133,43 @@ fn what_begins_as_a_header_and_is_none_is_an_error() {
         (v2(0x21, 0x11, &four[..11]), HeaderError::TooShort),
         (v2(0x21, 0x21, &four), HeaderError::TooShort),
         (v2(0x21, 0x11, &[0; V2_BYTES_MAX - 15]), HeaderError::TooLong),
+        // A value that is longer than there is room for, or too short for what it is to say.
+        (with(&[0x20]), HeaderError::Extras),
+        (with(&[0x20, 0]), HeaderError::Extras),
+        (with(&[0x20, 0, 5]), HeaderError::Extras),
+        (with(&[0x20, 0, 5, 1, 0, 0, 0]), HeaderError::Extras),
+        (with(&[0x20, 0, 4, 1, 0, 0, 0]), HeaderError::Extras),
+        (with(&[0x20, 0, 0]), HeaderError::Extras),
+        (with(&[0xEE, 0xFF, 0xFF, 1]), HeaderError::Extras),
+        (with(&[&ssl(1)[..], &[0x04, 0, 1]].concat()), HeaderError::Extras),
         // It claims so much that nothing of it is waited for.
         ([V2, b"\x21\x11\xFF\xFF"].concat(), HeaderError::TooLong),
     ] {
         assert_eq!(parse(&input), Err(error), "{}", input.escape_ascii());
+    }
+}
+
+proptest! {
+    /// As a naive reading of 2.2.1 has it.
+    #[test]
+    fn extras_are_read_as_they_are_written(
+        values in prop::collection::vec(
+            (prop_oneof![Just(SSL), any::<u8>()], prop::collection::vec(any::<u8>(), 0..12)),
+            0..6,
+        ),
+        cut in 0..100usize,
+    ) {
+        let written = |(kind, value): &(u8, Vec<u8>)| [&[*kind, 0, value.len() as u8], &value[..]].concat();
+        let bytes: Vec<u8> = values.iter().flat_map(written).collect();
+        let mut ssl = values.iter().filter(|(kind, _)| *kind == SSL).map(|(_, value)| value);
+        let is_whole = ssl.clone().all(|value| value.len() >= 5);
+        let expected = is_whole.then(|| ssl.any(|value| value[0] & 1 == 1));
+        prop_assert_eq!(says_tls(&bytes), expected);
+        let ends = values.iter().scan(0, |at, value| { *at += written(value).len(); Some(*at) });
+        let cut = cut.min(bytes.len());
+        if cut > 0 && !ends.into_iter().any(|end| end == cut) {
+            prop_assert_eq!(says_tls(&bytes[..cut]), None);
+        }
     }
 }
 

@@ -201,9 +201,14 @@ pub fn encode_header(out: &mut impl BufMut, header: FrameHeader) {
     }
 }
 
+/// Writes the header of an unfragmented frame as a server sends it.
+pub fn encode_server_header(out: &mut impl BufMut, opcode: Opcode, payload_bytes: usize) {
+    encode_header(out, server_header(opcode, payload_bytes));
+}
+
 /// Writes an unfragmented frame as a server sends it.
 pub fn encode_frame(out: &mut impl BufMut, opcode: Opcode, payload: &[u8]) {
-    encode_header(out, server_header(opcode, payload.len()));
+    encode_server_header(out, opcode, payload.len());
     out.put_slice(payload);
 }
 

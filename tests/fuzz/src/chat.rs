@@ -96,6 +96,7 @@ fn limits(settings: &[u8; SETTINGS_BYTES], orderly: bool) -> ConnectionLimits {
             greet_after_remote_ms: 160,
             withhold_ms: 100,
             header_ms: 300,
+            header_start_ms: 100,
             head_ms: 500,
             keep_alive_ms: 1500,
             ping_after_ms: 700,

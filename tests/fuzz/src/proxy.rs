@@ -19,6 +19,7 @@ pub fn run(input: &[u8]) {
             assert!(header.bytes <= V2_BYTES_MAX);
             assert_eq!(without_header(input), &input[header.bytes..]);
             assert_eq!(header.source, source(&input[..header.bytes]));
+            assert_eq!(header.is_protected, says_tls(&input[..header.bytes]));
             forged(header, input);
         }
         // So much is never waited for.
@@ -31,6 +32,22 @@ pub fn run(input: &[u8]) {
 fn forged(header: Header, input: &[u8]) {
     let later = [b"x".as_slice(), &input[..header.bytes]].concat();
     assert_eq!(parse(&later), Ok(Start::Other));
+}
+
+/// Whether a whole header says that its client has come by TLS.
+fn says_tls(header: &[u8]) -> bool {
+    let mut at = match (header[12], header[13]) {
+        (0x21, 0x11) if header[0] == b'\r' => 16 + 12,
+        (0x21, 0x21) if header[0] == b'\r' => 16 + 36,
+        _ => return false,
+    };
+    let mut says = false;
+    while at < header.len() {
+        says |= header[at] == 0x20 && header[at + 3] & 1 == 1;
+        at += 3 + usize::from(header[at + 1]) * 256 + usize::from(header[at + 2]);
+    }
+    assert_eq!(at, header.len(), "the last one ends with the header");
+    says
 }
 
 /// The source in a whole header.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use chat_server::chat::dialect::{json, text};
-use chat_server::chat::request::{PAGE, Request, RequestError, Resume};
+use chat_server::chat::request::commands::PAGE;
+use chat_server::chat::request::{Request, RequestError, Resume};
 use chat_server::chat::state::history::MessageKind;
 use chat_server::chat::text::is_blank;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};

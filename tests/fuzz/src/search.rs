@@ -4,7 +4,7 @@
 
 use chat_server::store::SearchRequest;
 use chat_server::store::search::bigrams::{Piece, normalize, pieces};
-use chat_server::store::search::file::SCHEMA;
+use chat_server::store::search::file::{create_words, words};
 use chat_server::store::search::query::{document, match_expression, parse};
 use rusqlite::Connection;
 
@@ -59,20 +59,21 @@ pub fn check(texts: &[&str], typed: &str) {
 
 fn index(texts: &[&str]) -> Connection {
     let index = Connection::open_in_memory().expect("memory");
-    index.execute_batch(SCHEMA).expect("the schema");
+    index.execute_batch(&create_words(0)).expect("a table");
     for (n, text) in texts.iter().enumerate() {
         let (author, room) = author_and_room(n);
         let document = document(room, author, text);
-        let sql = "INSERT INTO words(rowid, text) VALUES(?1, ?2)";
-        index.execute(sql, (n, document)).expect("a document");
+        let sql = format!("INSERT INTO {}(rowid, text) VALUES(?1, ?2)", words(0));
+        index.execute(&sql, (n, document)).expect("a document");
     }
     index
 }
 
 fn found(index: &Connection, request: &SearchRequest) -> Vec<usize> {
     let Some(expression) = match_expression(request) else { return Vec::new() };
-    let sql = "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC";
-    let mut statement = index.prepare_cached(sql).expect("a statement");
+    let words = words(0);
+    let sql = format!("SELECT rowid FROM {words} WHERE {words} MATCH ?1 ORDER BY rowid DESC");
+    let mut statement = index.prepare_cached(&sql).expect("a statement");
     let rows = statement.query_map([&expression], |row| row.get(0)).expect("a MATCH");
     rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{expression}: {error}"))
 }

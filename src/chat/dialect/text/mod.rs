@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary};
 use super::utc::Utc;
-use crate::chat::request::{self, PAGE, Request, RequestError};
+use crate::chat::request::commands::{self, PAGE};
+use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::{self, Row, quote};
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
@@ -44,7 +45,7 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
         });
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
-    let Some(spec) = request::find(name) else {
+    let Some(spec) = commands::find(name) else {
         let message = format!(
             "There is no command {}. Type /help for the commands, or //text to say /text.",
             quote(&line[..=name.len()], 40)

@@ -12,6 +12,7 @@ use crate::chat::logins::Prompt;
 use crate::chat::name::{Name, RoomName};
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
+use crate::chat::settings::{ACCOUNTS_MAX, Registration};
 use crate::chat::state::accounts::{Role, SecretHash};
 use crate::secrets::{code_of, read_code};
 
@@ -43,7 +44,7 @@ impl Chat {
             return self.offer_confirmation(cx, typed);
         }
         let account = self.account_called(typed);
-        if let Err(error) = self.take_proof(cx) {
+        if let Err(error) = self.take_proof(cx, account) {
             if let Some(account) = account {
                 self.logins.attempts.note_wrong(account, cx.out.now().ms);
             }
@@ -205,11 +206,13 @@ impl Chat {
             let (name, code) = (typed.into(), code.map(Box::from));
             return self.prompt(cx, Prompt::Register { name, code });
         }
-        let proof = self.take_proof(cx)?;
+        let proof = self.take_proof(cx, None)?;
         let (role, invitation) = match allowed {
             Allowed::Invited(invitation) => (Role::None, Some(invitation)),
             Allowed::Anybody => (Role::None, None),
-            Allowed::IfOwner => (Role::Owner, None),
+            Allowed::IfOwner if proof.had_code => (Role::Owner, None),
+            // It was an invitation's, which somebody else has used up meanwhile.
+            Allowed::IfOwner => return Err(wrong_code()),
         };
         let before = self.name_of(cx.user).cloned();
         info!(
@@ -237,7 +240,10 @@ impl Chat {
         cx: &Context<'_>,
         code: Option<&str>,
     ) -> Result<Allowed, RequestError> {
-        use crate::chat::settings::Registration;
+        if self.state.accounts().count() >= ACCOUNTS_MAX {
+            let message = "This server has as many accounts as it can have.".to_owned();
+            return Err(RequestError::new("too_many", message));
+        }
         let Some(code) = code else {
             return match self.settings.registration {
                 Registration::Open => Ok(Allowed::Anybody),
@@ -266,7 +272,7 @@ impl Chat {
             }
             (Some(_), Some(_)) => {}
         }
-        let proof = match self.take_proof(cx) {
+        let proof = match self.take_proof(cx, Some(cx.user)) {
             Ok(proof) => proof,
             Err(error) => {
                 self.logins.attempts.note_wrong(cx.user, cx.out.now().ms);

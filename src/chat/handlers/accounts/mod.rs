@@ -41,6 +41,36 @@ impl Chat {
         Ok(())
     }
 
+    /// Does what is asked of accounts.
+    pub(super) fn execute_of_people(&mut self, cx: &mut Context<'_>, request: Request<'_>) -> Done {
+        match request {
+            Request::Login { name, password, token } => {
+                self.login(cx, name.as_deref(), password.is_some(), token.as_deref())
+            }
+            Request::Register { name, password, code } => {
+                self.register(cx, &name, password.as_deref(), code.as_deref())
+            }
+            Request::Logout => self.logout(cx),
+            Request::Account => {
+                self.tell_account(cx);
+                Ok(())
+            }
+            Request::Password { old, new } => self.set_password(cx, old.as_deref(), new.as_deref()),
+            Request::Sessions => self.sessions(cx),
+            Request::EndSession { id } => self.end_session(cx, id),
+            Request::Token { label } => self.make_token(cx, &label),
+            Request::Cookie { label } => self.make_cookie(cx, label.as_deref()),
+            Request::Invite { uses, hours } => self.invite(cx, uses, hours),
+            Request::Invitations => self.invitations(cx),
+            Request::Uninvite { id } => self.uninvite(cx, id),
+            Request::Confirm { code, sure } => self.confirm(cx, &code, sure),
+            Request::Delete { password } => self.delete_account(cx, password.is_some()),
+            Request::Role { name, role } => self.set_role(cx, &name, &role),
+            // All others are done elsewhere.
+            _ => Ok(()),
+        }
+    }
+
     /// Tells a client who it is.
     pub(super) fn tell_account(&self, cx: &mut Context<'_>) {
         let Some(name) = self.name_of(cx.user) else { return };
@@ -206,7 +236,7 @@ impl Chat {
         if !has_password {
             return self.prompt(cx, crate::chat::logins::Prompt::Delete);
         }
-        self.take_proof(cx)?;
+        self.take_proof(cx, Some(cx.user))?;
         if self.state.accounts().role(cx.user) == Role::Owner && self.owners() == 1 {
             let message = "You are the only owner of this server. Give it to somebody first: /role \
                            NAME owner.";
@@ -217,6 +247,7 @@ impl Chat {
             self.end_device(cx, device);
         }
         self.leave_all(cx, None);
+        self.release_names(cx);
         self.happen(cx, Kept::AccountEnded);
         log::info!("an account has ended: {account:?} ({})", cx.peer);
         cx.user = self.state.users().next_id();

@@ -96,12 +96,20 @@ impl Chat {
         self.state.accounts().get(account?)?.password.clone()
     }
 
-    /// What has come of a request's work.
+    /// What has come of a request's work. `account`: whose password it was to be; it may have
+    /// another one by now.
     ///
     /// # Errors
     /// A password or a code is wrong.
-    pub(super) fn take_proof(&mut self, cx: &Context<'_>) -> Result<Proof, RequestError> {
+    pub(super) fn take_proof(
+        &mut self,
+        cx: &Context<'_>,
+        account: Option<UserId>,
+    ) -> Result<Proof, RequestError> {
         let Some(proof) = self.logins.proofs.take(cx.client) else { return Err(unavailable()) };
+        if proof.tried.is_some() && proof.tried != self.hash_of(account) {
+            return Err(wrong_password());
+        }
         match proof {
             Proof { is_right: true, .. } => Ok(proof),
             Proof { had_code: true, .. } => Err(wrong_code()),

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use crate::chat::ids::UserId;
-use crate::chat::name::{Name, NameForms};
+use crate::chat::name::{Index, Name};
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,31 +143,46 @@ pub struct Reserved {
 
 /// All accounts.
 ///
-/// Invariant: `by_hash` has the hash of every key of every account, and of nothing else.
+/// Invariant: `by_hash` has the hash of every key of every account, and of nothing else;
+/// `reserved_by_name` has the number of every reserved name, of which no two look alike.
 #[derive(Debug, Default)]
 pub struct Accounts {
     accounts: BTreeMap<UserId, Account>,
     by_hash: HashMap<SecretHash, (UserId, u32)>,
     invitations: BTreeMap<u64, Invitation>,
     next_invitation: u64,
-    /// By key.
-    reserved: BTreeMap<Box<str>, Reserved>,
+    /// By numbers that mean nothing else.
+    reserved: BTreeMap<u32, Reserved>,
+    reserved_by_name: Index,
 }
 
 /// Equal if the same is kept; the rest follows from that.
 impl PartialEq for Accounts {
     fn eq(&self, other: &Accounts) -> bool {
-        let Accounts { accounts, by_hash: _, invitations, next_invitation, reserved } = self;
+        let Accounts {
+            accounts,
+            by_hash: _,
+            invitations,
+            next_invitation,
+            reserved,
+            reserved_by_name: _,
+        } = self;
+        let has = |one: &Reserved| other.named(one.name.key()).is_some_and(|(_, it)| it == one);
         *accounts == other.accounts
             && *invitations == other.invitations
             && (*next_invitation).max(1) == other.next_invitation()
-            && *reserved == other.reserved
+            && reserved.len() == other.reserved.len()
+            && reserved.values().all(has)
     }
 }
 
 impl Accounts {
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
+    }
+
+    pub fn count(&self) -> usize {
+        self.accounts.len()
     }
 
     /// In ascending order.
@@ -230,9 +245,9 @@ impl Accounts {
         user: Option<UserId>,
         unix_ms: u64,
     ) -> Option<&Reserved> {
-        let holds = |one: &&Reserved| Some(one.account) != user && unix_ms < one.until_ms;
-        let mut held = self.reserved.values().filter(holds);
-        held.find(|one| one.name.is_confusable_with(name))
+        let number = self.reserved_by_name.find_alike(name, None, |number| self.name_of(number))?;
+        let held = self.reserved.get(&number)?;
+        (Some(held.account) != user && unix_ms < held.until_ms).then_some(held)
     }
 
     // ---- Changes ----
@@ -300,12 +315,44 @@ impl Accounts {
         self.invitations.remove(&id);
     }
 
+    /// Whether a name with this key is reserved.
+    pub fn is_reserved(&self, key: &str) -> bool {
+        self.named(key).is_some()
+    }
+
+    fn named(&self, key: &str) -> Option<(u32, &Reserved)> {
+        let number = self.reserved_by_name.find(key, |number| self.name_of(number))?;
+        Some((number, self.reserved.get(&number)?))
+    }
+
+    fn name_of(&self, number: u32) -> Option<&Name> {
+        self.reserved.get(&number).map(|reserved| &reserved.name)
+    }
+
+    /// What looks like it and was reserved before is over, or was the same account's.
     pub(super) fn reserve(&mut self, reserved: Reserved) {
-        self.reserved.insert(reserved.name.key().into(), reserved);
+        let alike = |this: &Accounts| {
+            let name_of = |number| this.name_of(number);
+            this.reserved_by_name.find_alike(&reserved.name, None, name_of)
+        };
+        while let Some(number) = alike(self) {
+            self.remove_reserved(number);
+        }
+        let number = self.reserved.last_key_value().map_or(0, |(number, _)| number + 1);
+        self.reserved_by_name.insert(number, &reserved.name);
+        self.reserved.insert(number, reserved);
     }
 
     pub(super) fn release(&mut self, key: &str) {
-        self.reserved.remove(key);
+        if let Some((number, _)) = self.named(key) {
+            self.remove_reserved(number);
+        }
+    }
+
+    fn remove_reserved(&mut self, number: u32) {
+        if let Some(reserved) = self.reserved.remove(&number) {
+            self.reserved_by_name.remove(number, &reserved.name);
+        }
     }
 
     /// The invitation that is made next has at least this id.

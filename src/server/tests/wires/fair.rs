@@ -11,7 +11,7 @@ fn pings(count: usize) -> Vec<u8> {
     frame(PING, b"x").repeat(count)
 }
 
-fn large_reads() -> ServerSettings {
+pub(super) fn large_reads() -> ServerSettings {
     let limits = ConnectionLimits { read_bytes_max: 4096, ..limits() };
     ServerSettings { limits, protocols: Protocols::Auto, ..ServerSettings::default() }
 }

@@ -1,0 +1,361 @@
+//! What a client can ask for; [`commands`] is the table of what people type.
+
+pub mod commands;
+
+use std::borrow::Cow;
+
+use crate::chat::state::history::MessageKind;
+
+/// A request, whatever dialect it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request<'a> {
+    Say {
+        room: Option<Cow<'a, str>>,
+        text: Cow<'a, str>,
+        kind: MessageKind,
+        /// What the sender knows it by: sent again under the same key, it is said once.
+        key: Option<Cow<'a, str>>,
+    },
+    Direct {
+        to: Cow<'a, str>,
+        text: Cow<'a, str>,
+        key: Option<Cow<'a, str>>,
+    },
+    /// `replay`: how much of what was said before is wanted, in messages.
+    Join {
+        room: Cow<'a, str>,
+        resume: Option<Resume<'a>>,
+        replay: Option<u32>,
+    },
+    Leave {
+        room: Option<Cow<'a, str>>,
+    },
+    Nick {
+        name: Cow<'a, str>,
+    },
+    /// Without a text: asks for it. An empty text clears it.
+    Topic {
+        room: Option<Cow<'a, str>>,
+        text: Option<Cow<'a, str>>,
+    },
+    History {
+        room: Option<Cow<'a, str>>,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    },
+    /// `after`: so many members have been seen.
+    Who {
+        room: Option<Cow<'a, str>>,
+        after: u64,
+        limit: Option<u32>,
+    },
+    /// `after`: so many rooms have been seen.
+    Rooms {
+        after: u64,
+        limit: Option<u32>,
+    },
+    /// Without a text: the next page of the last search. `before`: the `next` of the page before.
+    Search {
+        text: Option<Cow<'a, str>>,
+        room: Option<Cow<'a, str>>,
+        before: Option<u64>,
+        limit: Option<u32>,
+    },
+    Typing {
+        room: Option<Cow<'a, str>>,
+    },
+    /// To be known as an account from now on: by its password, or by a token. Without either, a
+    /// terminal is asked for the password.
+    Login {
+        name: Option<Cow<'a, str>>,
+        password: Option<Cow<'a, str>>,
+        token: Option<Cow<'a, str>>,
+    },
+    /// To make an account of a guest. `code`: of an invitation, or of the first owner.
+    Register {
+        name: Cow<'a, str>,
+        password: Option<Cow<'a, str>>,
+        code: Option<Cow<'a, str>>,
+    },
+    /// To be a guest again.
+    Logout,
+    /// Asks who one is.
+    Account,
+    Password {
+        old: Option<Cow<'a, str>>,
+        new: Option<Cow<'a, str>>,
+    },
+    /// Asks where one is logged in.
+    Sessions,
+    EndSession {
+        id: u32,
+    },
+    /// A token for a program.
+    Token {
+        label: Cow<'a, str>,
+    },
+    /// A cookie for this browser.
+    Cookie {
+        label: Option<Cow<'a, str>>,
+    },
+    /// A code by which others can have accounts: so often, for so many hours.
+    Invite {
+        uses: Option<u32>,
+        hours: Option<u32>,
+    },
+    Invitations,
+    Uninvite {
+        id: u64,
+    },
+    /// Lets a terminal in that shows this code; without `sure`, asks where it is.
+    Confirm {
+        code: Cow<'a, str>,
+        sure: bool,
+    },
+    /// Ends one's account.
+    Delete {
+        password: Option<Cow<'a, str>>,
+    },
+    Role {
+        name: Cow<'a, str>,
+        role: Cow<'a, str>,
+    },
+    Help {
+        about: Option<Cow<'a, str>>,
+    },
+    Quit {
+        reason: Option<Cow<'a, str>>,
+    },
+    /// An empty line.
+    Nothing,
+}
+
+/// See [`Request::said_to`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidTo<'a> {
+    /// The room that its sender talks in, if none is named.
+    Room(Option<&'a str>),
+    User(&'a str),
+}
+
+impl Request<'_> {
+    /// Whether others see anything of it, and not only the one who is answered. Without a wildcard:
+    /// a new request has to say so.
+    pub fn concerns_others(&self) -> bool {
+        match self {
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Typing { .. }
+            | Request::Quit { .. }
+            | Request::Password { .. }
+            | Request::EndSession { .. }
+            | Request::Uninvite { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. } => true,
+            Request::Topic { text: None, .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Search { .. }
+            | Request::Help { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Sessions
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Confirm { .. }
+            | Request::Nothing => false,
+        }
+    }
+
+    /// Whether its answer may be large: what others say comes first, and it waits while memory is
+    /// short.
+    pub fn asks_much(&self) -> bool {
+        match self {
+            Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Search { .. } => true,
+            Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Topic { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
+            | Request::Nothing => false,
+        }
+    }
+
+    /// Whether it changes what is kept.
+    pub fn records(&self) -> bool {
+        match self {
+            Request::Say { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Password { .. }
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. } => true,
+            Request::Direct { .. }
+            | Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Sessions
+            | Request::Invitations
+            | Request::Nothing => false,
+        }
+    }
+
+    /// Whether it changes what is kept of a user who is kept: its name, or where it is a member.
+    pub fn changes_user(&self) -> bool {
+        matches!(self, Request::Join { .. } | Request::Leave { .. } | Request::Nick { .. })
+    }
+
+    /// Whom it says something to, as typed: that may have to wait until they have caught up.
+    pub fn said_to(&self) -> Option<SaidTo<'_>> {
+        match self {
+            Request::Say { room, .. } | Request::Topic { room, text: Some(_) } => {
+                Some(SaidTo::Room(room.as_deref()))
+            }
+            Request::Direct { to, .. } => Some(SaidTo::User(to)),
+            Request::Topic { text: None, .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms { .. }
+            | Request::Typing { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
+            | Request::Nothing => None,
+        }
+    }
+
+    /// The room that it names, as typed.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Request::Join { room, .. } => Some(room),
+            Request::Say { room, .. }
+            | Request::Leave { room }
+            | Request::Topic { room, .. }
+            | Request::History { room, .. }
+            | Request::Who { room, .. }
+            | Request::Typing { room } => room.as_deref(),
+            Request::Direct { .. }
+            | Request::Nick { .. }
+            | Request::Rooms { .. }
+            | Request::Help { .. }
+            | Request::Search { .. }
+            | Request::Quit { .. }
+            | Request::Login { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Invitations
+            | Request::Uninvite { .. }
+            | Request::Confirm { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. }
+            | Request::Nothing => None,
+        }
+    }
+}
+
+/// Where a client that reconnects left off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resume<'a> {
+    /// The last message id that it has seen.
+    pub since: u64,
+    /// The epoch of that id, if the client says.
+    pub epoch: Option<Cow<'a, str>>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestError {
+    /// For programs.
+    pub code: &'static str,
+    /// For people: what was wrong and what to do.
+    pub message: String,
+}
+
+impl RequestError {
+    pub fn new(code: &'static str, message: String) -> RequestError {
+        RequestError { code, message }
+    }
+
+    /// The error's own words, as a sentence.
+    pub fn of(code: &'static str, error: &dyn std::error::Error) -> RequestError {
+        let mut message = error.to_string();
+        if let Some(first) = message.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        RequestError { code, message: message + "." }
+    }
+}

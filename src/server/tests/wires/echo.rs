@@ -1,0 +1,81 @@
+//! What goes back from where it was read.
+
+use super::fair::large_reads;
+use super::*;
+
+/// A message in fragments, between others that are whole.
+fn pieces() -> (Vec<u8>, Vec<u8>) {
+    let long = vec![b'l'; 100];
+    let sent = [
+        frame(TEXT, b"one"),
+        frame(0x82, &long),
+        frame(PING, b"?"),
+        frame(TEXT, b""),
+        frame(0x01, b"in "),
+        frame(0x80, b"parts"),
+        frame(TEXT, b"last"),
+    ];
+    let expected = [
+        served(TEXT, b"one"),
+        served(0x82, &long),
+        served(PONG, b"?"),
+        served(TEXT, b""),
+        served(TEXT, b"in parts"),
+        served(TEXT, b"last"),
+    ];
+    (sent.concat(), expected.concat())
+}
+
+#[test]
+fn what_comes_back_is_in_order_whatever_is_between() {
+    let (sent, expected) = pieces();
+    for room in [PLENTY, 1, 4, 9, 120] {
+        let mut sim = Sim::with(large_reads(), |_| Echo);
+        let peer = sim.upgraded(PLENTY);
+        peer.far.borrow_mut().room = room;
+        sim.send(&peer, &sent[..]);
+        for _ in 0..2 * expected.len() {
+            sim.turn();
+            sim.check();
+            sim.drain(&peer, 7);
+        }
+        sim.settle();
+        assert_eq!(peer.take_bytes(), expected, "with room for {room}");
+    }
+}
+
+#[test]
+fn many_messages_of_one_read_go_back_in_one_write_and_are_never_queued() {
+    let mut sim = Sim::with(large_reads(), |_| Echo);
+    let peer = sim.upgraded(PLENTY);
+    let line = sim.connect(PLENTY);
+    let writes = sim.server.delivery_metrics().writes;
+    let frames: Vec<Vec<u8>> =
+        (0..20).map(|number| vec![b'a' + number; 2 * usize::from(number)]).collect();
+    let sent: Vec<u8> = frames.iter().flat_map(|content| frame(TEXT, content)).collect();
+    let expected: Vec<u8> = frames.iter().flat_map(|content| served(TEXT, content)).collect();
+    sim.send(&peer, sent);
+    sim.send(&line, lines('b', 40));
+    sim.turn();
+    assert_eq!(peer.take_bytes(), expected);
+    assert_eq!(line.take_output(), lines('b', 40));
+    assert_eq!(sim.server.delivery_metrics().writes, writes + 2);
+}
+
+/// The kernel takes a part: the rest is queued, and nothing overtakes it.
+#[test]
+fn what_the_kernel_does_not_take_is_queued_and_goes_first() {
+    let mut sim = Sim::with(large_reads(), |_| Echo);
+    let peer = sim.upgraded(PLENTY);
+    peer.far.borrow_mut().room = 5;
+    sim.send(&peer, frame(TEXT, b"hello"));
+    sim.turn();
+    assert_eq!(peer.take_bytes(), served(TEXT, b"hello")[..5]);
+    sim.send(&peer, frame(TEXT, b"world"));
+    sim.turn();
+    sim.check();
+    sim.drain(&peer, PLENTY);
+    sim.settle();
+    let rest = [&served(TEXT, b"hello")[5..], &served(TEXT, b"world")].concat();
+    assert_eq!(peer.take_bytes(), rest);
+}

@@ -1,0 +1,506 @@
+//! People with accounts, on several devices each, and guests, in a chat that keeps them: they log in
+//! and out in mid-conversation, make tokens and end them, invite others, take other names and
+//! passwords and end their accounts, while the server crashes and the disk fails.
+//!
+//! A model ([`model`]) is told of every request when the server serves it, and predicts every word
+//! that each device hears. What is on the disk after a crash has to be what the model had at some
+//! moment, and not before the last of which anybody has heard.
+
+mod device;
+mod model;
+mod request;
+mod told;
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chat_server::chat::Chat;
+use chat_server::chat::settings::{ChatSettings, Registration};
+use chat_server::clock::{Millis, Now};
+use chat_server::delivery::encoding::Dialect;
+use chat_server::delivery::{Delivery, Wait};
+use chat_server::ids::{ClientId, Peer, Ticket};
+use chat_server::secrets::{SECRET_BYTES, Secrets, read_code};
+use chat_server::server::Server;
+use chat_server::server::admission::{AddressPolicy, MaxClients};
+use chat_server::server::settings::{ConnectionLimits, ServerSettings};
+use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::throttle::Rate;
+use chat_server::wire::Protocols;
+use fastrand::Rng;
+
+use crate::disk::Disk;
+use crate::known_secrets::{KnownSecrets, OWNER_CODE};
+use crate::settings;
+use crate::stage::{Links, Stage};
+use crate::world::Tally;
+
+use device::{Device, ROOMS};
+use model::{Model, Rules};
+
+/// The tickets of secrets begin here.
+const SECRET_TICKETS: u64 = 1 << 63;
+/// Nobody waits for the store.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
+/// Secrets whose numbers go on when the server starts again, and what was drawn last.
+#[derive(Debug, Default)]
+struct Drawing {
+    known: KnownSecrets,
+    /// The code of the first owner has been shown, and nobody has used it.
+    offers_owner: AtomicBool,
+    took_owner: AtomicBool,
+    drawn: std::sync::Mutex<Option<[u8; SECRET_BYTES]>>,
+}
+
+impl Secrets for Drawing {
+    fn random(&self) -> [u8; SECRET_BYTES] {
+        let random = self.known.random();
+        *self.drawn.lock().expect("nobody panics with it") = Some(random);
+        random
+    }
+
+    fn hash(&self, password: &str) -> Box<str> {
+        self.known.hash(password)
+    }
+
+    fn verify(&self, password: &str, hash: Option<&str>) -> bool {
+        self.known.verify(password, hash)
+    }
+
+    fn take_owner_code(&self, code: &str) -> bool {
+        let is_it = read_code(code) == read_code(OWNER_CODE);
+        let takes = is_it && self.offers_owner.swap(false, Ordering::Relaxed);
+        self.took_owner.store(takes, Ordering::Relaxed);
+        takes
+    }
+}
+
+/// Passes everything on to the chat, and tells the model of it.
+struct Keeper {
+    chat: Chat,
+    model: Rc<RefCell<Model>>,
+    disk: Disk,
+    /// Those that wait for their room, and whether what they have shown is nobody's.
+    arriving: Vec<(ClientId, bool)>,
+    is_lost: Rc<Cell<bool>>,
+    trace: bool,
+}
+
+fn number(client: ClientId) -> usize {
+    let shown = client.to_string();
+    shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("a number")
+}
+
+impl Keeper {
+    fn settle(&mut self, out: &Delivery) {
+        let Keeper { chat, model, arriving, .. } = self;
+        arriving.retain(|&(client, was_unknown)| {
+            let waits = chat.waits(client, out).is_some();
+            if !waits {
+                model.borrow_mut().settled(number(client), was_unknown);
+            }
+            waits
+        });
+    }
+
+    fn check(&self) {
+        let mut names: Vec<String> =
+            self.chat.state().users().iter().map(|user| user.name.as_str().to_owned()).collect();
+        let mut predicted = self.model.borrow().names();
+        names.sort();
+        predicted.sort();
+        assert_eq!(names, predicted, "the names of all");
+    }
+}
+
+impl Service for Keeper {
+    fn greeting(&self) -> Option<&str> {
+        self.chat.greeting()
+    }
+
+    fn subprotocols(&self) -> &'static [&'static str] {
+        self.chat.subprotocols()
+    }
+
+    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
+        self.chat.dialect(hello)
+    }
+
+    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
+        if self.trace {
+            println!("{:>7} {client} comes, showing {:?}", out.now().ms, hello.credential);
+        }
+        let was_unknown = {
+            let model = &mut *self.model.borrow_mut();
+            let ways = (hello.subprotocol.is_some(), hello.is_private);
+            let was_unknown = hello.credential.is_some_and(|shown| !model.is_known(shown));
+            model.at(out.now().unix_ms);
+            model.opened(number(client), hello.peer.ip(), ways, hello.credential);
+            was_unknown
+        };
+        self.chat.opened(client, hello, out);
+        self.arriving.push((client, was_unknown));
+        self.settle(out);
+        self.check();
+    }
+
+    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
+        self.chat.waits(client, out)
+    }
+
+    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
+        self.chat.waits_to_close(client)
+    }
+
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        let skips = out.is_discarding(client);
+        let outcome = self.chat.message(client, message, out);
+        let text = String::from_utf8_lossy(message.bytes);
+        if self.trace {
+            println!("{:>7} {client} {outcome:?} {text}", out.now().ms);
+        }
+        let mut model = self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        match outcome {
+            Outcome::Blocked(Wait::Ticket(Ticket(ticket))) if ticket >= SECRET_TICKETS => {
+                model.grant(number(client), &text, ticket);
+            }
+            Outcome::Blocked(_) => {}
+            Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
+                model.served(number(client), &text, skips);
+                drop(model);
+                self.check();
+            }
+        }
+        outcome
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        self.chat.clear(what, out);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.chat.held_bytes()
+    }
+
+    fn held_bytes_of(&self, client: ClientId) -> usize {
+        self.chat.held_bytes_of(client)
+    }
+
+    fn trim(&mut self) {
+        self.chat.trim();
+    }
+
+    fn take_jobs(&mut self) -> Vec<Job> {
+        self.chat.take_jobs()
+    }
+
+    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
+        self.chat.completed(ticket, answer, out);
+        self.model.borrow_mut().at(out.now().unix_ms);
+        self.settle(out);
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.chat.next_deadline()
+    }
+
+    fn tick(&mut self, out: &mut Delivery) {
+        self.chat.tick(out);
+    }
+
+    fn keep(&mut self, out: &mut Delivery) {
+        self.chat.keep(out);
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        self.chat.set_wake(wake);
+    }
+
+    fn stored(&mut self, out: &mut Delivery) -> Kept {
+        let kept = self.chat.stored(out);
+        if kept != Kept::Whole {
+            if self.trace {
+                println!("{:>7} lost", out.now().ms);
+            }
+            self.arriving.clear();
+            self.model.borrow_mut().recover(&self.disk, false);
+            self.is_lost.set(true);
+        }
+        kept
+    }
+
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        if self.trace {
+            println!("{:>7} {client} leaves", out.now().ms);
+        }
+        self.arriving.retain(|(arriving, _)| *arriving != client);
+        self.chat.closed(client, peer, out);
+        let model = &mut *self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.closed(number(client));
+    }
+}
+
+pub struct People {
+    rng: Rng,
+    disk: Disk,
+    stage: Stage<Keeper>,
+    model: Rc<RefCell<Model>>,
+    secrets: Arc<Drawing>,
+    rules: Rules,
+    chat_settings: ChatSettings,
+    server_settings: ServerSettings,
+    limits: ConnectionLimits,
+    is_lost: Rc<Cell<bool>>,
+    devices: Vec<Device>,
+    /// What is being done beside the event loop, and when that is done.
+    jobs: Vec<(Millis, Job)>,
+    slow_ms: u64,
+    latency_ms: u64,
+    requests: u64,
+    turns: usize,
+    trace: bool,
+}
+
+impl People {
+    pub fn new(seed: u64) -> People {
+        let mut rng = Rng::with_seed(seed);
+        let mut limits = settings::limits(&mut rng);
+        // Nobody falls behind here: every word is predicted.
+        limits.delivery.outbox_mark_bytes = 1 << 20;
+        limits.delivery.outbox_max_bytes = 1 << 24;
+        limits.delivery.memory_bytes_max = usize::MAX;
+        limits.delivery.held_bytes_max =
+            if rng.bool() { HELD_BYTES_MAX } else { rng.usize(500..4000) };
+        // Nor does anybody come too late.
+        limits.establish_ms = 1_000_000;
+        (limits.wire.header_ms, limits.wire.head_ms) = (1_000_000, 1_000_000);
+        limits.wire.pong_ms = 1_000_000;
+        let (mut chat_settings, ..) = settings::chat(&mut rng, &limits);
+        let rules = Rules {
+            guests: rng.u32(0..5) > 0,
+            is_open: rng.bool(),
+            rooms_max: rng.usize(1..=ROOMS.len()),
+            announce_below: [3, 100, 100][rng.usize(0..3)],
+        };
+        chat_settings.guests = rules.guests;
+        chat_settings.registration =
+            if rules.is_open { Registration::Open } else { Registration::Invited };
+        chat_settings.rooms.rooms_max = 100;
+        chat_settings.rooms.history_bytes_max = 1_000_000;
+        chat_settings.rooms_per_client_max = rules.rooms_max;
+        chat_settings.replay = 0;
+        chat_settings.rate = Rate::Off;
+        chat_settings.announce_below = rules.announce_below as u32;
+        chat_settings.presence.rate = Rate::Off;
+        let server_settings = ServerSettings {
+            limits,
+            addresses: AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None),
+            protocols: Protocols::Http,
+            insecure_logins: rng.u32(0..6) > 0,
+            ..ServerSettings::default()
+        };
+        let (slow_ms, latency_ms) = (rng.u64(1..60), if rng.bool() { 0 } else { rng.u64(1..60) });
+        let (disk, is_lost) = (Disk::default(), Rc::new(Cell::new(false)));
+        let model = Rc::new(RefCell::new(Model::new(rules)));
+        let secrets = Arc::new(Drawing::default());
+        let devices = (0..rng.usize(2..9)).map(|at| Device::new(at % 3 > 0)).collect();
+        let trace = env::var_os("SIMULATION_TRACE").is_some();
+        let start = Start { disk: &disk, model: &model, secrets: &secrets, is_lost: &is_lost };
+        let stage = start.stage(&mut rng, &chat_settings, &server_settings, limits, trace);
+        People {
+            rng,
+            stage,
+            disk,
+            model,
+            secrets,
+            rules,
+            chat_settings,
+            server_settings,
+            limits,
+            is_lost,
+            devices,
+            jobs: Vec::new(),
+            slow_ms,
+            latency_ms,
+            requests: 0,
+            turns: 0,
+            trace,
+        }
+    }
+
+    /// A whole run; in the end everybody has heard what it was to hear, and the disk has it.
+    pub fn run(mut self, steps: usize) -> Tally {
+        for _ in 0..6 * steps {
+            match self.rng.u32(0..120) {
+                0 => self.crash(),
+                1 => self.disk.fail(),
+                _ => {}
+            }
+            self.disk.set_latency(match self.latency_ms {
+                0 => 0,
+                max => self.rng.u64(0..=max),
+            });
+            self.act();
+            self.step();
+        }
+        self.finish();
+        self.crash();
+        self.turns += self.stage.turns;
+        let taken = self.model.borrow().heard;
+        Tally { turns: self.turns, taken }
+    }
+
+    fn act(&mut self) {
+        let People { rng, stage, devices, model, rules, requests, .. } = self;
+        for device in devices {
+            if device.number().is_none() {
+                if rng.u32(0..6) == 0 {
+                    let (number, wire) = stage.connect(10_000_000);
+                    device.connect(number, wire, &model.borrow(), rng);
+                }
+            } else if rng.u32(0..100) == 0 {
+                device.break_off();
+            } else if rng.u32(0..4) == 0 {
+                device.act(&model.borrow(), rules, requests, rng);
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        self.stage.poll();
+        // Passwords may be tried once in two seconds.
+        // A store that is behind is waited for so long only.
+        let may_take_long = self.limits.delivery.held_bytes_max == HELD_BYTES_MAX;
+        let takes_long = may_take_long && self.rng.u32(0..8) == 0;
+        let wait = if takes_long { 3000 } else { self.rng.u64(0..30) };
+        self.stage.pass(wait);
+        // It wakes the event loop.
+        if self.disk.pass(self.stage.now) {
+            self.stage.turn();
+        }
+        self.work();
+        self.read();
+        if self.is_lost.take() {
+            self.devices.iter_mut().for_each(Device::break_off);
+        }
+    }
+
+    fn read(&mut self) {
+        for device in &mut self.devices {
+            device.carry(&mut self.rng);
+            device.read(&mut self.model.borrow_mut(), self.trace, &mut self.rng);
+        }
+    }
+
+    /// What threads beside the event loop do.
+    fn work(&mut self) {
+        let now = self.stage.now;
+        if !self.model.borrow().has_owner() {
+            self.secrets.offers_owner.store(true, Ordering::Relaxed);
+        }
+        for job in self.stage.server.take_jobs() {
+            self.jobs.push((now + self.rng.u64(0..self.slow_ms), job));
+        }
+        let (due, rest) = std::mem::take(&mut self.jobs).into_iter().partition(|job| job.0 <= now);
+        self.jobs = rest;
+        for (_, job) in due {
+            self.secrets.took_owner.store(false, Ordering::Relaxed);
+            let (ticket, answer) = (job.ticket, (job.run)());
+            let drawn = self.secrets.drawn.lock().expect("nobody panics with it").take();
+            if let Some(random) = drawn {
+                let took_owner = self.secrets.took_owner.load(Ordering::Relaxed);
+                self.model.borrow_mut().drew(ticket.0, random, took_owner);
+            }
+            let now = Now { ms: now, unix_ms: 1_700_000_000_000 + now };
+            self.stage.server.completed(ticket, answer, now);
+        }
+        if self.stage.server.is_busy() {
+            self.stage.turn();
+        }
+    }
+
+    /// The server is no more, and another is started on what the disk has.
+    fn crash(&mut self) {
+        // What has left the server arrives.
+        self.read();
+        self.disk.crash(self.rng.usize(0..4));
+        if self.trace {
+            println!("{:>7} crash", self.stage.now);
+        }
+        self.devices.iter_mut().for_each(Device::break_off);
+        self.jobs.clear();
+        self.is_lost.set(false);
+        self.model.borrow_mut().recover(&self.disk, true);
+        self.turns += self.stage.turns;
+        let now = self.stage.now;
+        let People { rng, disk, model, secrets, is_lost, .. } = self;
+        let start = Start { disk, model, secrets, is_lost };
+        let (chat, server) = (&self.chat_settings, &self.server_settings);
+        self.stage = start.stage(rng, chat, server, self.limits, self.trace);
+        self.stage.now = self.stage.now.max(now);
+    }
+
+    /// Nothing fails any more: all who are there hear what they were to hear.
+    fn finish(&mut self) {
+        self.disk.set_latency(self.latency_ms / 2);
+        for _ in 0..2000 {
+            self.step();
+            if self.devices.iter().all(|device| !device.has_more_to_say())
+                && self.unheard().is_none()
+            {
+                return;
+            }
+        }
+        let unstored = self.stage.server.unstored_groups();
+        panic!("it does not come to an end: {:?}, {unstored} not stored", self.unheard());
+    }
+
+    /// A device that has not heard all that it was to hear, and what.
+    fn unheard(&self) -> Option<String> {
+        let model = self.model.borrow();
+        let mut numbers = self.devices.iter().filter_map(Device::number);
+        numbers.find_map(|number| {
+            let unheard = model.unheard(number);
+            (!unheard.is_empty()).then(|| format!("client {number}: {unheard:?}"))
+        })
+    }
+}
+
+/// What outlives a server.
+struct Start<'a> {
+    disk: &'a Disk,
+    model: &'a Rc<RefCell<Model>>,
+    secrets: &'a Arc<Drawing>,
+    is_lost: &'a Rc<Cell<bool>>,
+}
+
+impl Start<'_> {
+    fn stage(
+        &self,
+        rng: &mut Rng,
+        chat: &ChatSettings,
+        server: &ServerSettings,
+        limits: ConnectionLimits,
+        trace: bool,
+    ) -> Stage<Keeper> {
+        let (store, loaded) = self.disk.start(rng.usize(0..20));
+        let secrets: Arc<dyn Secrets> = Arc::<Drawing>::clone(self.secrets);
+        let chat = Chat::with_store(chat.clone(), store, loaded).with_secrets(secrets);
+        let keeper = Keeper {
+            chat,
+            model: Rc::clone(self.model),
+            disk: self.disk.clone(),
+            arriving: Vec::new(),
+            is_lost: Rc::clone(self.is_lost),
+            trace,
+        };
+        let server = Server::new(server.clone(), |_| keeper);
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
+    }
+}

@@ -1,0 +1,289 @@
+//! What devices ask for, in two ways of writing it, read here once more.
+
+use serde_json::{Value, json};
+
+/// What somebody has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// Guests may, where they are let in.
+    Guest,
+    Account,
+    Owner,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Nothing,
+    Say { room: Option<String>, text: String },
+    Direct { to: String, text: String },
+    Join { room: String },
+    Leave { room: Option<String> },
+    Nick { name: String },
+    Login { name: String, password: Option<String> },
+    /// Programs only.
+    Token { token: String },
+    Register { name: String, password: Option<String>, code: Option<String> },
+    Logout,
+    Account,
+    Password { old: Option<String>, new: Option<String> },
+    Delete { password: Option<String> },
+    MakeToken,
+    /// Programs only.
+    MakeCookie,
+    /// Programs only.
+    Sessions,
+    EndSession { id: u32 },
+    Invite { uses: u32 },
+    Uninvite { id: u64 },
+    Role { name: String, role: u8 },
+}
+
+const ROLES: [&str; 3] = ["member", "admin", "owner"];
+
+impl Request {
+    /// As it is written: of a person it may take several lines.
+    pub fn written(&self, is_json: bool) -> Vec<String> {
+        match is_json {
+            true => vec![self.object().to_string()],
+            false => self.lines(),
+        }
+    }
+
+    fn object(&self) -> Value {
+        match self {
+            Request::Nothing => json!({ "type": "typing" }),
+            Request::Say { room: Some(room), text } => {
+                json!({ "type": "say", "room": room, "text": text })
+            }
+            Request::Say { room: None, text } => json!({ "type": "say", "text": text }),
+            Request::Direct { to, text } => json!({ "type": "msg", "to": to, "text": text }),
+            Request::Join { room } => json!({ "type": "join", "room": room }),
+            Request::Leave { room } => json!({ "type": "leave", "room": room }),
+            Request::Nick { name } => json!({ "type": "nick", "name": name }),
+            Request::Login { name, password } => {
+                json!({ "type": "login", "name": name, "password": password })
+            }
+            Request::Token { token } => json!({ "type": "login", "token": token }),
+            Request::Register { name, password, code } => {
+                json!({ "type": "register", "name": name, "password": password, "code": code })
+            }
+            Request::Logout => json!({ "type": "logout" }),
+            Request::Account => json!({ "type": "account" }),
+            Request::Password { old, new } => {
+                json!({ "type": "password", "old": old, "password": new })
+            }
+            Request::Delete { password } => {
+                json!({ "type": "delete_account", "password": password })
+            }
+            Request::MakeToken => json!({ "type": "token", "label": "a bot" }),
+            Request::MakeCookie => json!({ "type": "cookie" }),
+            Request::Sessions => json!({ "type": "sessions" }),
+            Request::EndSession { id } => json!({ "type": "end_session", "id": id }),
+            Request::Invite { uses } => json!({ "type": "invite", "uses": uses }),
+            Request::Uninvite { id } => json!({ "type": "end_invitation", "id": id }),
+            Request::Role { name, role } => {
+                json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let line = match self {
+            Request::Nothing | Request::Token { .. } | Request::MakeCookie | Request::Sessions => {
+                String::new()
+            }
+            // A person talks where it is.
+            Request::Say { text, .. } => text.clone(),
+            Request::Direct { to, text } => format!("/msg {to} {text}"),
+            Request::Join { room } => format!("/join {room}"),
+            Request::Leave { room } => format!("/leave {}", room.as_deref().unwrap_or_default()),
+            Request::Nick { name } => format!("/nick {name}"),
+            Request::Login { name, password } => {
+                let secret = password.clone().unwrap_or_default();
+                return vec![format!("/login {name}"), secret];
+            }
+            Request::Register { name, password, code } => {
+                let secret = password.clone().unwrap_or_default();
+                let code = code.as_ref().map_or(String::new(), |code| format!("{code} "));
+                return vec![format!("/register {code}{name}"), secret];
+            }
+            Request::Logout => "/logout".to_owned(),
+            Request::Account => "/account".to_owned(),
+            Request::Password { old, new } => {
+                let (old, new) = (old.clone(), new.clone());
+                return vec![
+                    "/password".to_owned(),
+                    old.unwrap_or_default(),
+                    new.unwrap_or_default(),
+                ];
+            }
+            Request::Delete { password } => {
+                let secret = password.clone().unwrap_or_default();
+                return vec!["/delete-account".to_owned(), secret];
+            }
+            Request::MakeToken => "/token a bot".to_owned(),
+            Request::EndSession { id } => format!("/sessions end {id}"),
+            Request::Invite { uses } => format!("/invite {uses}"),
+            Request::Uninvite { id } => format!("/invitations end {id}"),
+            Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
+        };
+        vec![line]
+    }
+
+    pub fn read(text: &str, is_json: bool) -> Request {
+        match is_json {
+            true => Request::of_object(&serde_json::from_str(text).expect("an object")),
+            false => Request::of_line(text),
+        }
+    }
+
+    fn of_object(object: &Value) -> Request {
+        let field = |name: &str| object[name].as_str().map(str::to_owned);
+        let word = |name: &str| field(name).expect("a field");
+        match object["type"].as_str().expect("a type") {
+            "say" => Request::Say { room: field("room"), text: word("text") },
+            "msg" => Request::Direct { to: word("to"), text: word("text") },
+            "join" => Request::Join { room: word("room") },
+            "leave" => Request::Leave { room: field("room") },
+            "nick" => Request::Nick { name: word("name") },
+            "login" if object["token"].is_string() => Request::Token { token: word("token") },
+            "login" => Request::Login { name: word("name"), password: field("password") },
+            "register" => Request::Register {
+                name: word("name"),
+                password: field("password"),
+                code: field("code"),
+            },
+            "logout" => Request::Logout,
+            "account" => Request::Account,
+            "password" => Request::Password { old: field("old"), new: field("password") },
+            "delete_account" => Request::Delete { password: field("password") },
+            "token" => Request::MakeToken,
+            "cookie" => Request::MakeCookie,
+            "sessions" => Request::Sessions,
+            "end_session" => Request::EndSession { id: object["id"].as_u64().expect("an id") as u32 },
+            "invite" => Request::Invite { uses: object["uses"].as_u64().expect("uses") as u32 },
+            "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
+            "role" => Request::Role { name: word("name"), role: role(&word("role")) },
+            other => panic!("nobody asks for {other}"),
+        }
+    }
+
+    fn of_line(line: &str) -> Request {
+        let Some(command) = line.strip_prefix('/') else {
+            return match line {
+                "" => Request::Nothing,
+                text => Request::Say { room: None, text: text.to_owned() },
+            };
+        };
+        let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        let word = |at: usize| words.get(at).cloned();
+        let one = || word(1).expect("an argument");
+        let number = |at: usize| word(at).expect("an argument").parse().expect("a number");
+        match words[0].as_str() {
+            "msg" => Request::Direct { to: one(), text: words[2..].join(" ") },
+            "join" => Request::Join { room: one() },
+            "leave" => Request::Leave { room: word(1) },
+            "nick" => Request::Nick { name: one() },
+            "login" => Request::Login { name: one(), password: None },
+            "register" => match word(2) {
+                Some(name) => Request::Register { name, password: None, code: word(1) },
+                None => Request::Register { name: one(), password: None, code: None },
+            },
+            "logout" => Request::Logout,
+            "account" => Request::Account,
+            "password" => Request::Password { old: None, new: None },
+            "delete-account" => Request::Delete { password: None },
+            "token" => Request::MakeToken,
+            "sessions" => Request::EndSession { id: number(2) as u32 },
+            "invite" => Request::Invite { uses: number(1) as u32 },
+            "invitations" => Request::Uninvite { id: number(2) },
+            "role" => Request::Role { name: one(), role: role(&word(2).expect("a role")) },
+            other => panic!("nobody types {other}"),
+        }
+    }
+
+    /// A request that asked for a secret, with that.
+    pub fn answered(&self, secret: &str) -> Request {
+        if secret.is_empty() {
+            return Request::Nothing;
+        }
+        let password = Some(secret.to_owned());
+        match self.clone() {
+            Request::Login { name, .. } => Request::Login { name, password },
+            Request::Register { name, code, .. } => Request::Register { name, password, code },
+            Request::Password { old: None, .. } => Request::Password { old: password, new: None },
+            Request::Password { old, .. } => Request::Password { old, new: password },
+            Request::Delete { .. } => Request::Delete { password },
+            other => panic!("{other:?} asks for no secret"),
+        }
+    }
+
+    pub fn needs(&self) -> Needs {
+        match self {
+            Request::Nothing
+            | Request::Login { .. }
+            | Request::Token { .. }
+            | Request::Register { .. }
+            | Request::Account => Needs::Nothing,
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. } => Needs::Guest,
+            Request::Role { .. } => Needs::Owner,
+            Request::Logout
+            | Request::Password { .. }
+            | Request::Delete { .. }
+            | Request::MakeToken
+            | Request::MakeCookie
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Invite { .. }
+            | Request::Uninvite { .. } => Needs::Account,
+        }
+    }
+
+    /// Whether others see anything of it.
+    pub fn concerns_others(&self) -> bool {
+        match self {
+            Request::Say { .. }
+            | Request::Direct { .. }
+            | Request::Join { .. }
+            | Request::Leave { .. }
+            | Request::Nick { .. }
+            | Request::Password { .. }
+            | Request::EndSession { .. }
+            | Request::Uninvite { .. }
+            | Request::Delete { .. }
+            | Request::Role { .. } => true,
+            Request::Nothing
+            | Request::Login { .. }
+            | Request::Token { .. }
+            | Request::Register { .. }
+            | Request::Logout
+            | Request::Account
+            | Request::MakeToken
+            | Request::MakeCookie
+            | Request::Sessions
+            | Request::Invite { .. } => false,
+        }
+    }
+
+    /// Whether something secret is needed for it first.
+    pub fn waits(&self, is_private: bool) -> bool {
+        match self {
+            Request::Login { password, .. } => password.is_some() || !is_private,
+            Request::Register { password, .. } | Request::Delete { password } => {
+                password.is_some()
+            }
+            Request::Password { old, new } => old.is_some() && new.is_some(),
+            Request::MakeToken | Request::MakeCookie | Request::Invite { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn role(name: &str) -> u8 {
+    ROLES.iter().position(|role| *role == name).expect("a role") as u8
+}
