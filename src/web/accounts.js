@@ -26,7 +26,7 @@ function takeCode() {
 function browserLabel() {
   const agent = navigator.userAgent;
   const find = (pairs) => pairs.find(([, pattern]) => pattern.test(agent))?.[0];
-  const browser = find([['Edge', /\bEdg/], ['Opera', /\bOPR\//], ['Firefox', /\b(Firefox|FxiOS)\//], ['Chrome', /\b(Chrome|CriOS)\//], ['Safari', /\bSafari\//]]);
+  const browser = find([['Edge', /\bEdg/], ['Opera', /\bOPR\//], ['Firefox', /\b(Firefox|FxiOS)\//], ['Chrome', /(Chrome|CriOS)\//], ['Safari', /\bSafari\//]]);
   const system = find([['Android', /\bAndroid\b/], ['iPhone', /\biPhone\b/], ['iPad', /\biPad\b/], ['Windows', /\bWindows\b/], ['macOS', /\bMac OS X\b/], ['ChromeOS', /\bCrOS\b/], ['Linux', /\bLinux\b/]]);
   return [browser ?? 'Browser', system].filter(Boolean).join(' on ');
 }

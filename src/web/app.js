@@ -1066,7 +1066,7 @@ class Session {
     if (frame.you !== true) {
       if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
       conv.total++;
-      if (conv.accounts.size > 0) this.#membersChanged(conv); // it may be one
+      this.#checkMembers(conv);
       return addEvent(conv, t.joined(isolate(frame.name)), frame.time);
     }
     if (this.#left.delete(conv.key)) {
@@ -1141,13 +1141,19 @@ class Session {
     if (isId(frame.members)) conv.total = frame.members;
     const counts = [frame.joined, frame.left, frame.renamed].map((count) => (isId(count) ? count : 0));
     addEvent(conv, t.cameAndWent(...counts), frame.time);
-    this.#membersChanged(conv);
+    conv.membersAsked = false;
+    this.#askMembersSoon(conv);
   }
 
-  #membersChanged(conv) {
-    conv.membersAsked = false;
+  /** Who has come, or has another name, may be an account: nobody says so. */
+  #checkMembers(conv) {
+    if (store.registration || store.role || conv.accounts.size > 0) this.#askMembersSoon(conv);
+  }
+
+  #askMembersSoon(conv) {
     conv.membersTimer ||= setTimeout(() => {
       conv.membersTimer = 0;
+      conv.membersAsked = false;
       if (conv === current()) this.askMembers(conv);
     }, MEMBERS_EVERY_MS);
   }
@@ -1167,6 +1173,7 @@ class Session {
     const conv = this.#roomOf(frame);
     if (conv) {
       this.#swapMember(conv, frame.from, frame.to);
+      this.#checkMembers(conv);
       addEvent(conv, t.renamed(isolate(frame.from), isolate(frame.to)), frame.time);
     }
     const direct = store.conversations.get(directKey(frame.from)), key = directKey(frame.to);

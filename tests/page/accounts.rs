@@ -1,9 +1,11 @@
 //! Accounts in the page.
 
+use std::net::{IpAddr, TcpStream, UdpSocket};
+
 use serde_json::json;
 
-use super::{Driver, Page, chat, read_until, terminal};
-use crate::common::Server;
+use super::{Driver, Page, Wire, chat, chat_at, read_until, terminal};
+use crate::common::{Client, Server};
 
 const DIALOG: &str = "document.querySelector('#account')";
 
@@ -75,7 +77,7 @@ impl Page<'_> {
             "the name",
             &format!("document.querySelector('#me b').textContent === '{name}'"),
         );
-        self.wait_until("the cookie", "document.querySelector('#log-in').hidden");
+        self.wait_cookie();
         self.wait_online();
     }
 
@@ -100,6 +102,14 @@ impl Page<'_> {
         self.enter("name", name);
         self.enter("password", password);
         self.submit();
+    }
+
+    /// Waits until a reload would be logged in.
+    #[track_caller]
+    fn wait_cookie(&self) {
+        let has = "performance.getEntriesByType('resource').some((one) => \
+                   one.name.endsWith('/session') && one.responseStatus === 204)";
+        self.wait_until("the cookie", has);
     }
 
     fn notes_of_members(&self) -> String {
@@ -152,6 +162,8 @@ fn the_owner_invites_somebody_who_has_two_devices() {
     other.wait_said(&["guy: as a guest", "bob: as bob"]);
     other.say("from the other");
     alice.say("both of you");
+    // Who made an account is a guest no more, for those who were there before.
+    alice.wait_notes("alice: you; bob: ");
     let all = ["guy: as a guest", "bob: as bob", "bob: from the other", "alice: both of you"];
     for page in [&alice, &bob, &other] {
         page.wait_said(&all);
@@ -297,5 +309,96 @@ fn a_dialog_of_accounts_fits_every_page() {
         alice.run("document.querySelector('#account').close()");
         alice.wait_until("it is empty", "!document.querySelector('#account').firstChild");
     }
+    alice.assert_no_complaints();
+}
+
+/// An address of this machine that is not loopback, if it has one.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_is_on_its_way_is_said_once_though_its_author_logs_in_meanwhile() {
+    let server = chat(&["--registration", "open"]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let mut carol = terminal(&server, "carol", "dev");
+    let alice = driver.page(wire.address, "alice", "dev");
+    let lines: Vec<String> = (0..40).map(|number| format!("line {number}")).collect();
+    // Flood control takes 20 at once and the rest slowly: some wait while the account is made.
+    alice.paste(&lines.join("\n"));
+    alice.say("/register alice");
+    alice.wait_view("register");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_role("Account");
+
+    // Then the line breaks, with more that waits.
+    alice.wait_cookie();
+    wire.cut();
+    alice.wait_offline();
+    alice.say("the last");
+    wire.mend();
+    alice.click("#retry");
+    alice.wait_role("Account");
+    let mut expected: Vec<String> = lines.iter().map(|line| format!("alice: {line}")).collect();
+    expected.push("alice: the last".to_owned());
+    alice.wait_said(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut heard = Vec::new();
+    while heard.len() < expected.len() {
+        let line = read_until(&mut carol, "[#dev] alice: ");
+        heard.push(line.trim_end().trim_start_matches("[#dev] ").to_owned());
+    }
+    assert_eq!(heard, expected);
+    alice.assert_no_complaints_but_the_connection();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_plain_terminal_from_elsewhere_is_let_in_by_the_page() {
+    let Some(elsewhere) = own_address() else {
+        return eprintln!("this machine has no address but loopback");
+    };
+    let server = chat_at(([0, 0, 0, 0], 0).into(), &["--registration", "open"]);
+    let port = server.address.port();
+    let driver = Driver::start();
+    let alice = driver.page(([127, 0, 0, 1], port).into(), "alice", "dev");
+    alice.say("/register alice");
+    alice.wait_view("register");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_role("Account");
+
+    let mut plain = Client::over(TcpStream::connect((elsewhere, port)).expect("a connection"));
+    plain.send(b"/login alice\r\n");
+    let told = read_until(&mut plain, "/confirm ");
+    let (_, code) = told.trim_end().split_once("/confirm ").expect("a code");
+    alice.say("/confirm AAAA-AAAA-AAAA");
+    alice.wait_view("terminal");
+    alice.submit();
+    let invalid = "document.querySelector('[name=code]').getAttribute('aria-invalid') === 'true'";
+    alice.wait_until("it is not known", invalid);
+    alice.enter("code", code);
+    alice.submit();
+    let asked =
+        format!("{DIALOG}.textContent.includes('A terminal at {elsewhere} wants to be you')");
+    alice.wait_until("where it is", &asked);
+    alice.submit();
+    alice.wait_closed();
+    read_until(&mut plain, "You are logged in as alice");
+
+    // A page that others could read has no field for a password, and says why.
+    let page = driver.browser("en-US");
+    page.open(&format!("http://{elsewhere}:{port}/"));
+    page.wait_online();
+    page.click("#log-in");
+    page.wait_view("login");
+    assert_eq!(page.count("#account input"), 0);
+    assert!(page.text("#account .note").contains("Open this page with https"));
+    page.assert_no_complaints();
     alice.assert_no_complaints();
 }
