@@ -16,10 +16,11 @@ const ROLES: [&str; 5] =
 const ALL: [bool; 5] = [true; 5];
 const NO_STRANGERS: [bool; 5] = [true, false, true, true, true];
 const ACCOUNTS: [bool; 5] = [false, false, true, true, true];
+const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 31] = [
+const TABLE: [(&str, [bool; 5]); 32] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -50,6 +51,7 @@ const TABLE: [(&str, [bool; 5]); 31] = [
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
     (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
+    (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
 ];
 
@@ -93,9 +95,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Confirm { .. } => 26,
         Request::Delete { .. } => 27,
         Request::Role { .. } => 28,
+        Request::Reset { .. } => 29,
     }
 }
-const KINDS: u8 = 29;
+const KINDS: u8 = 30;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {
@@ -107,6 +110,7 @@ fn every_request_is_in_the_table_as_the_chat_has_it() {
             Access::Anybody => ALL,
             Access::Guest => NO_STRANGERS,
             Access::Account => ACCOUNTS,
+            Access::Admin => ADMINS,
             Access::Owner => OWNERS,
         };
         assert_eq!(may, expected, "{written}");
@@ -144,7 +148,13 @@ fn may(role: usize, request: &str) -> bool {
         stage.open_showing("x", encoding, Visit::default(), showing);
         stage.forget();
         stage.say("x", request);
-        let refusals = ["login_required", "not_allowed", "Only people with", "Only owners of"];
+        let refusals = [
+            "login_required",
+            "not_allowed",
+            "Only people with",
+            "Only owners of",
+            "Only admins and",
+        ];
         let told = stage.hear("x");
         !told.iter().any(|line| refusals.iter().any(|refusal| line.contains(refusal)))
     })
