@@ -45,7 +45,8 @@ pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 /// How long a request waits for a store that is behind, before it is refused.
 pub const STORE_PATIENCE_MS: Millis = 5_000;
 
-/// As many accounts there can be: all of them are in memory, with some 300 bytes each.
+/// As many accounts and reserved names there can be: all of them are in memory, with some 300 bytes
+/// each.
 pub const ACCOUNTS_MAX: usize = 100_000;
 
 /// Who may make an account.

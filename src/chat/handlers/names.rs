@@ -77,8 +77,12 @@ impl Chat {
         let name = self.free_name(typed, Some(cx.user), cx.unix_ms())?;
         let Some(old) = self.name_of(cx.user).cloned() else { return Ok(()) };
         if old.as_str() != name.as_str() {
+            let is_account = self.state.accounts().contains(cx.user);
+            if is_account && old != name {
+                self.release_alike(cx);
+            }
             self.happen(cx, Presence::Renamed { name: name.clone() });
-            if self.state.accounts().contains(cx.user) {
+            if is_account {
                 self.release_names(cx);
             }
         }

@@ -819,7 +819,7 @@ impl Model {
         let reserved = &mut self.kept.reserved;
         if !same(before, name) {
             let until_ms = self.unix_ms + RESERVED_MS;
-            reserved.retain(|one| !same(&one.name, before));
+            reserved.retain(|one| look(&one.name) != look(before));
             reserved.push(Reserved { name: before.to_owned(), account: user, until_ms });
         }
         reserved.retain(|one| !same(&one.name, name));
@@ -1046,7 +1046,7 @@ impl Model {
         self.kept.accounts.remove(&user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
-        self.kept.reserved.retain(|one| !same(&one.name, &gone.name));
+        self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
         self.kept.reserved.push(Reserved { name: gone.name, account: user, until_ms });
         self.become_guest(n);
         self.tell(n, Told::Done("delete_account"));

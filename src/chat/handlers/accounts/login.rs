@@ -269,7 +269,8 @@ impl Chat {
         cx: &Context<'_>,
         code: Option<&str>,
     ) -> Result<Allowed, RequestError> {
-        let is_full = self.state.accounts().count() >= ACCOUNTS_MAX;
+        let accounts = self.state.accounts();
+        let is_full = accounts.count() + accounts.reserved().len() >= ACCOUNTS_MAX;
         let Some(code) = code else {
             return match self.settings.registration {
                 Registration::Open if is_full => Err(full()),
@@ -282,7 +283,6 @@ impl Chat {
             };
         };
         let code = read_code(code).ok_or_else(wrong_code)?;
-        let accounts = self.state.accounts();
         let found = accounts.find_invitation(SecretHash::of(&code), cx.unix_ms());
         let resets = found.and_then(|id| accounts.invitation(id)?.resets);
         match (found, resets) {

@@ -227,10 +227,21 @@ impl Chat {
         let mut released: Vec<Name> = over.map(|one| one.name.clone()).collect();
         let own = self.state.accounts().reserved().filter(|one| one.account == cx.user);
         let mut own: Vec<_> = own.filter(|one| unix_ms < one.until_ms).collect();
-        own.sort_by_key(|one| one.until_ms);
+        own.sort_by_key(|one| (one.until_ms, one.name.key()));
         let too_many = own.len().saturating_sub(RESERVED_MAX);
         released.extend(own.into_iter().take(too_many).map(|one| one.name.clone()));
         for name in released {
+            self.happen(cx, Kept::NameReleased { name });
+        }
+    }
+
+    /// An account is about to leave its name, which will be reserved for it. What looks like that
+    /// and is reserved is over, or was its own: nobody else could have taken the name.
+    pub(super) fn release_alike(&mut self, cx: &mut Context<'_>) {
+        while let Some(own) = self.name_of(cx.user)
+            && let Some(alike) = self.state.accounts().reserved_alike(own)
+        {
+            let name = alike.name.clone();
             self.happen(cx, Kept::NameReleased { name });
         }
     }
@@ -254,6 +265,7 @@ impl Chat {
         }
         self.leave_all(cx, None);
         self.release_names(cx);
+        self.release_alike(cx);
         self.happen(cx, Kept::AccountEnded);
         log::info!("an account has ended: {account:?} ({})", cx.peer);
         cx.user = self.state.users().next_id();

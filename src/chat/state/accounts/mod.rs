@@ -236,7 +236,7 @@ impl Accounts {
     }
 
     /// The names that accounts have had and nobody else can have now.
-    pub fn reserved(&self) -> impl Iterator<Item = &Reserved> {
+    pub fn reserved(&self) -> impl ExactSizeIterator<Item = &Reserved> {
         self.reserved.values()
     }
 
@@ -247,8 +247,7 @@ impl Accounts {
         user: Option<UserId>,
         unix_ms: u64,
     ) -> Option<&Reserved> {
-        let number = self.reserved_by_name.find_alike(name, None, |number| self.name_of(number))?;
-        let held = self.reserved.get(&number)?;
+        let held = self.reserved_alike(name)?;
         (Some(held.account) != user && unix_ms < held.until_ms).then_some(held)
     }
 
@@ -318,6 +317,12 @@ impl Accounts {
         self.invitations.remove(&id);
     }
 
+    /// The reserved name that this one could be taken for: for anybody, and over or not.
+    pub fn reserved_alike(&self, name: &Name) -> Option<&Reserved> {
+        let name_of = |number| self.name_of(number);
+        self.reserved.get(&self.reserved_by_name.find_alike(name, None, name_of)?)
+    }
+
     /// Whether a name with this key is reserved.
     pub fn is_reserved(&self, key: &str) -> bool {
         self.named(key).is_some()
@@ -332,15 +337,8 @@ impl Accounts {
         self.reserved.get(&number).map(|reserved| &reserved.name)
     }
 
-    /// What looks like it and was reserved before is over, or was the same account's.
+    /// What looks like it has been released before.
     pub(super) fn reserve(&mut self, reserved: Reserved) {
-        let alike = |this: &Accounts| {
-            let name_of = |number| this.name_of(number);
-            this.reserved_by_name.find_alike(&reserved.name, None, name_of)
-        };
-        while let Some(number) = alike(self) {
-            self.remove_reserved(number);
-        }
         let number = self.reserved.last_key_value().map_or(0, |(number, _)| number + 1);
         self.reserved_by_name.insert(number, &reserved.name);
         self.reserved.insert(number, reserved);
