@@ -547,7 +547,7 @@ const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
 const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
 const ADMISSION_MS = 10_000;
-const MEMBERS_EVERY_MS = 3000; // between lists of members, where they come and go too fast to be announced
+const MEMBERS_EVERY_MS = 3000; // between lists of members, where not all that matters of them is announced
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 

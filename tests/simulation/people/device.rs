@@ -51,9 +51,9 @@ impl Device {
         let scheme = if wire.borrow().hello_bytes > 0 { "https" } else { "http" };
         let shown = shown.map_or(String::new(), |(secret, is_token)| match is_token {
             true => format!("Authorization: Bearer {secret}\r\n"),
-            false => format!(
-                "Origin: {scheme}://chat.example\r\nCookie: a=b; chat-session={secret}\r\n"
-            ),
+            false => {
+                format!("Origin: {scheme}://chat.example\r\nCookie: a=b; chat-session={secret}\r\n")
+            }
         });
         let subprotocol =
             if self.is_json { "Sec-WebSocket-Protocol: chat.v1.json\r\n" } else { "" };
@@ -262,12 +262,10 @@ impl Draw<'_> {
             27 => Request::Sessions,
             28..31 => Request::Invite { uses: self.rng.u32(1..3) },
             31 => Request::Uninvite { id: self.rng.u64(1..6) },
-            32 | 33 => {
-                Request::Password {
-                    old: Some(password),
-                    new: Some(format!("password {}", self.count)),
-                }
-            }
+            32 | 33 => Request::Password {
+                old: Some(password),
+                new: Some(format!("password {}", self.count)),
+            },
             34 | 35 => Request::Logout,
             36 => Request::Delete { password: Some(password) },
             37 => {

@@ -571,8 +571,9 @@ impl Model {
             *self.tried.entry(client.ip).or_default() += 1;
         }
         let tried = tried.map(|(user, password)| {
-            let is_right = user.is_some_and(|user| self.kept.accounts.get(&user)
-                .is_some_and(|account| account.password == password));
+            let is_right = user.is_some_and(|user| {
+                self.kept.accounts.get(&user).is_some_and(|account| account.password == password)
+            });
             (user.filter(|_| is_right), password)
         });
         client.granted = Some(Granted { ticket, tried, ..Granted::default() });
@@ -778,7 +779,8 @@ impl Model {
         let own = self.clients[&n].user;
         let (from, to) = (self.user(own).name.clone(), self.user(user).name.clone());
         let text = text.to_owned();
-        let told = |sent| Told::Direct { from: from.clone(), to: to.clone(), text: text.clone(), sent };
+        let told =
+            |sent| Told::Direct { from: from.clone(), to: to.clone(), text: text.clone(), sent };
         for receiver in receivers.into_iter().filter(|_| user != own) {
             self.tell(receiver, told(false));
         }

@@ -15,28 +15,63 @@ pub enum Needs {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     Nothing,
-    Say { room: Option<String>, text: String },
-    Direct { to: String, text: String },
-    Join { room: String },
-    Leave { room: Option<String> },
-    Nick { name: String },
-    Login { name: String, password: Option<String> },
+    Say {
+        room: Option<String>,
+        text: String,
+    },
+    Direct {
+        to: String,
+        text: String,
+    },
+    Join {
+        room: String,
+    },
+    Leave {
+        room: Option<String>,
+    },
+    Nick {
+        name: String,
+    },
+    Login {
+        name: String,
+        password: Option<String>,
+    },
     /// Programs only.
-    Token { token: String },
-    Register { name: String, password: Option<String>, code: Option<String> },
+    Token {
+        token: String,
+    },
+    Register {
+        name: String,
+        password: Option<String>,
+        code: Option<String>,
+    },
     Logout,
     Account,
-    Password { old: Option<String>, new: Option<String> },
-    Delete { password: Option<String> },
+    Password {
+        old: Option<String>,
+        new: Option<String>,
+    },
+    Delete {
+        password: Option<String>,
+    },
     MakeToken,
     /// Programs only.
     MakeCookie,
     /// Programs only.
     Sessions,
-    EndSession { id: u32 },
-    Invite { uses: u32 },
-    Uninvite { id: u64 },
-    Role { name: String, role: u8 },
+    EndSession {
+        id: u32,
+    },
+    Invite {
+        uses: u32,
+    },
+    Uninvite {
+        id: u64,
+    },
+    Role {
+        name: String,
+        role: u8,
+    },
 }
 
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
@@ -161,7 +196,9 @@ impl Request {
             "token" => Request::MakeToken,
             "cookie" => Request::MakeCookie,
             "sessions" => Request::Sessions,
-            "end_session" => Request::EndSession { id: object["id"].as_u64().expect("an id") as u32 },
+            "end_session" => {
+                Request::EndSession { id: object["id"].as_u64().expect("an id") as u32 }
+            }
             "invite" => Request::Invite { uses: object["uses"].as_u64().expect("uses") as u32 },
             "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
             "role" => Request::Role { name: word("name"), role: role(&word("role")) },
@@ -274,9 +311,7 @@ impl Request {
     pub fn waits(&self, is_private: bool) -> bool {
         match self {
             Request::Login { password, .. } => password.is_some() || !is_private,
-            Request::Register { password, .. } | Request::Delete { password } => {
-                password.is_some()
-            }
+            Request::Register { password, .. } | Request::Delete { password } => password.is_some(),
             Request::Password { old, new } => old.is_some() && new.is_some(),
             Request::MakeToken | Request::MakeCookie | Request::Invite { .. } => true,
             _ => false,

@@ -4,23 +4,70 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
-    Welcome { name: String, role: Option<&'static str> },
+    Welcome {
+        name: String,
+        role: Option<&'static str>,
+    },
     /// Guests may do nothing here.
     TurnedAway,
-    Said { room: String, id: u64, name: String, text: String },
-    Direct { from: String, to: String, text: String, sent: bool },
-    Joined { room: String, name: String },
-    InRoom { room: String, name: String, members: usize, position: u64 },
-    Left { room: String, name: String },
-    LeftYou { room: String, name: String },
-    Renamed { room: String, from: String, to: String },
-    RenamedYou { from: String, to: String },
-    Account { name: String, role: Option<&'static str>, rooms: Vec<String> },
+    Said {
+        room: String,
+        id: u64,
+        name: String,
+        text: String,
+    },
+    Direct {
+        from: String,
+        to: String,
+        text: String,
+        sent: bool,
+    },
+    Joined {
+        room: String,
+        name: String,
+    },
+    InRoom {
+        room: String,
+        name: String,
+        members: usize,
+        position: u64,
+    },
+    Left {
+        room: String,
+        name: String,
+    },
+    LeftYou {
+        room: String,
+        name: String,
+    },
+    Renamed {
+        room: String,
+        from: String,
+        to: String,
+    },
+    RenamedYou {
+        from: String,
+        to: String,
+    },
+    Account {
+        name: String,
+        role: Option<&'static str>,
+        rooms: Vec<String>,
+    },
     /// One of these.
     Error(&'static [&'static str]),
-    Token { token: String, id: u32 },
-    Cookie { id: u32 },
-    Invitation { code: String, id: u64, uses: u32 },
+    Token {
+        token: String,
+        id: u32,
+    },
+    Cookie {
+        id: u32,
+    },
+    Invitation {
+        code: String,
+        id: u64,
+        uses: u32,
+    },
     Sessions(Vec<(u32, bool, usize)>),
     Done(&'static str),
 }
@@ -165,7 +212,9 @@ impl Told {
     /// The fields that it has; those that are `null` are not there.
     fn object(&self) -> Value {
         match self {
-            Told::Welcome { name, role } => json!({ "type": "welcome", "name": name, "role": role }),
+            Told::Welcome { name, role } => {
+                json!({ "type": "welcome", "name": name, "role": role })
+            }
             Told::Said { room, id, name, text } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
