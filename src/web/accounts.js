@@ -373,6 +373,7 @@ export class Accounts {
       const button = el('button', { type: 'button', className: 'quiet', textContent: words.end, ariaLabel: words.endOf(title) });
       button.addEventListener('click', async () => {
         button.disabled = true;
+        this.#dialog.querySelector('.result')?.replaceChildren(); // it may be what ends
         await this.#host.ask(end).catch((error) => this.#host.notify(this.#wordsOf(error), true));
         await this.#list(place, heading, request, key, none, describe);
         this.#dialog.focus();
