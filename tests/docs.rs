@@ -408,12 +408,13 @@ fn who_may_do_what_is_documented() {
     }
     let rows = table(&read("docs/accounts.md"), "## Who may do what");
     let documented = rows.iter().map(|row| {
-        let cells = [&row[1], &row[2], &row[3]].map(String::as_str);
+        let cells = [&row[1], &row[2], &row[3], &row[4]].map(String::as_str);
         let access = match cells {
-            ["yes", "yes", "yes"] => "Anybody",
-            ["unless --guests no" | "unless `--guests no`", "yes", "yes"] => "Guest",
-            ["no", "yes", "yes"] => "Account",
-            ["no", "no", "yes"] => "Owner",
+            ["yes", "yes", "yes", "yes"] => "Anybody",
+            ["unless --guests no" | "unless `--guests no`", "yes", "yes", "yes"] => "Guest",
+            ["no", "yes", "yes", "yes"] => "Account",
+            ["no", "no", "yes", "yes"] => "Admin",
+            ["no", "no", "no", "yes"] => "Owner",
             other => panic!("{other:?}"),
         };
         (access.to_owned(), requests_of(&row[0]))

@@ -10,6 +10,8 @@ pub enum Access {
     /// A guest, where guests are let in, or an account.
     Guest,
     Account,
+    /// An admin, or an owner.
+    Admin,
     Owner,
 }
 
@@ -44,6 +46,7 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Uninvite { .. }
         | Request::Confirm { .. }
         | Request::Delete { .. } => Access::Account,
+        Request::Reset { .. } => Access::Admin,
         Request::Role { .. } => Access::Owner,
     }
 }

@@ -106,7 +106,7 @@ pub struct StoredAccessKey {
     pub created_ms: u64,
 }
 
-/// A code that lets somebody have an account.
+/// A code that lets somebody have an account, or have a new password for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredInvitation {
     /// Given out in ascending order and never twice.
@@ -115,6 +115,8 @@ pub struct StoredInvitation {
     pub hash: [u8; 32],
     /// The account that has made it.
     pub by: u64,
+    /// The account whose password it sets, if it makes none.
+    pub resets: Option<u64>,
     /// How often it can still be used; `None`: any number of times.
     pub uses: Option<u32>,
     /// When it ends, if it does.

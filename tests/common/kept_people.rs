@@ -29,7 +29,7 @@ impl KeptPeople {
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
-                self.invitations.retain(|_, invitation| invitation.by != account);
+                self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
             }
             Change::AccessKey(key) => {
                 assert!(self.accounts.contains_key(&key.account), "{key:?} is nobody's");
@@ -73,7 +73,9 @@ impl KeptPeople {
     }
 
     fn put_invitation(&mut self, invitation: StoredInvitation) {
-        assert!(self.accounts.contains_key(&invitation.by), "{invitation:?} is nobody's");
+        for account in [invitation.by].into_iter().chain(invitation.resets) {
+            assert!(self.accounts.contains_key(&account), "{invitation:?} is nobody's");
+        }
         if !self.invitations.contains_key(&invitation.invitation) {
             assert!(invitation.invitation > self.last_invitation, "{invitation:?} has a used id");
             self.last_invitation = invitation.invitation;

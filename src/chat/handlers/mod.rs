@@ -137,7 +137,8 @@ impl Chat {
             | Request::Uninvite { .. }
             | Request::Confirm { .. }
             | Request::Delete { .. }
-            | Request::Role { .. }) => self.execute_of_people(cx, request),
+            | Request::Role { .. }
+            | Request::Reset { .. }) => self.execute_of_people(cx, request),
         }
     }
 

@@ -138,6 +138,7 @@ fn stored_invitation(id: u64, invitation: &Invitation) -> StoredInvitation {
         invitation: id,
         hash: invitation.hash.0,
         by: invitation.by.get(),
+        resets: invitation.resets.map(UserId::get),
         uses: invitation.uses,
         until_ms: invitation.until_ms,
     }

@@ -33,7 +33,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 25] = [
+pub const COMMANDS: [CommandSpec; 26] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -258,6 +258,14 @@ pub const COMMANDS: [CommandSpec; 25] = [
             let (name, role) = arguments.split_once(char::is_whitespace)?;
             Some(Request::Role { name: word(name)?, role: word(role.trim())? })
         },
+    },
+    CommandSpec {
+        name: "reset",
+        arguments: "NAME",
+        help: "make a code by which somebody can set a new password",
+        details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
+                  for everybody.",
+        parse: |arguments| Some(Request::Reset { name: word(arguments)? }),
     },
     CommandSpec {
         name: "delete-account",

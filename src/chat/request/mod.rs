@@ -121,6 +121,10 @@ pub enum Request<'a> {
         name: Cow<'a, str>,
         role: Cow<'a, str>,
     },
+    /// A code by which somebody can set a new password.
+    Reset {
+        name: Cow<'a, str>,
+    },
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -156,7 +160,8 @@ impl Request<'_> {
             | Request::EndSession { .. }
             | Request::Uninvite { .. }
             | Request::Delete { .. }
-            | Request::Role { .. } => true,
+            | Request::Role { .. }
+            | Request::Reset { .. } => true,
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
@@ -209,6 +214,7 @@ impl Request<'_> {
             | Request::Confirm { .. }
             | Request::Delete { .. }
             | Request::Role { .. }
+            | Request::Reset { .. }
             | Request::Nothing => false,
         }
     }
@@ -228,7 +234,8 @@ impl Request<'_> {
             | Request::Uninvite { .. }
             | Request::Confirm { .. }
             | Request::Delete { .. }
-            | Request::Role { .. } => true,
+            | Request::Role { .. }
+            | Request::Reset { .. } => true,
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -287,6 +294,7 @@ impl Request<'_> {
             | Request::Confirm { .. }
             | Request::Delete { .. }
             | Request::Role { .. }
+            | Request::Reset { .. }
             | Request::Nothing => None,
         }
     }
@@ -322,6 +330,7 @@ impl Request<'_> {
             | Request::Confirm { .. }
             | Request::Delete { .. }
             | Request::Role { .. }
+            | Request::Reset { .. }
             | Request::Nothing => None,
         }
     }

@@ -110,7 +110,9 @@ impl State {
         for stored in &people.invitations {
             let Some(by) = account_of(stored.by) else { continue };
             let (hash, uses, until_ms) = (SecretHash(stored.hash), stored.uses, stored.until_ms);
-            self.accounts.invite(stored.invitation, Invitation { hash, by, uses, until_ms });
+            let resets = stored.resets.and_then(account_of);
+            let invitation = Invitation { hash, by, resets, uses, until_ms };
+            self.accounts.invite(stored.invitation, invitation);
         }
         for stored in &people.reserved {
             let (Some(account), Ok(name)) = (account_of(stored.account), Name::parse(&stored.name))
@@ -210,6 +212,7 @@ impl State {
                 self.keys.insert(Scope::User(to), &key, 0, unix_ms);
             }
             Kept::Direct { key: None, .. } => {}
+            Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
                 self.users.rename(by, name);
                 self.accounts.make(by, Account::new(password, role, unix_ms, Vec::new()));

@@ -1,19 +1,31 @@
 //! The same requests by the same actors at the same times make equal states and equal records,
 //! whatever keys the clients have; and the records alone make that state again.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
+use super::kept::disk::Disk;
+use super::known_secrets::{KnownSecrets, OWNER_CODE};
 use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
+use crate::chat::ids::UserId;
 use crate::chat::presence::PresenceLimits;
 use crate::chat::record::Record;
-use crate::chat::settings::ChatSettings;
+use crate::chat::settings::{ChatSettings, Registration};
 use crate::chat::state::{State, history, rooms};
+use crate::delivery::Wait;
 use crate::delivery::encoding::Encoding;
+use crate::secrets::{Secrets, code_of};
 use crate::service::{Outcome, Service};
 
 const ACTORS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const NAMES: [&str; 7] = ["alice", "Alice", "аlісе", "bob", "B0b", "guest-3", "two words"];
 const ROOMS: [&str; 8] = ["#lobby", "dev", "DEV", "tea", "ops", "zoo", "#l0bby", "no room"];
+
+const PASSWORDS: [&str; 3] = ["password one", "password two", "short"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -53,6 +65,57 @@ fn request() -> impl Strategy<Value = String> {
     prop_oneof![6 => typed, 6 => sent, 1 => other.prop_map(str::to_owned)]
 }
 
+/// All that there is to ask for about accounts. Secrets are those that may have been drawn by then.
+fn about_accounts() -> impl Strategy<Value = String> {
+    let secret = |count: usize| {
+        let secrets = KnownSecrets::default();
+        (0..count).map(|_| secrets.random()).last().expect("one")
+    };
+    let password = || prop::sample::select(&PASSWORDS[..]);
+    let name = || prop::sample::select(&NAMES[..3]);
+    let code = (1..6usize).prop_map(move |count| code_of(&secret(count)));
+    let code = prop_oneof![2 => code, 1 => Just(OWNER_CODE.to_owned())];
+    let token = (1..6usize).prop_map(move |count| URL_SAFE_NO_PAD.encode(secret(count)));
+    let of_program = prop_oneof![
+        3 => (name(), password()).prop_map(|(name, password)| {
+            format!(r#"{{"type": "register", "name": "{name}", "password": "{password}"}}"#)
+        }),
+        2 => (name(), password(), code).prop_map(|(name, password, code)| format!(
+            r#"{{"type": "register", "name": "{name}", "password": "{password}", "code": "{code}"}}"#
+        )),
+        4 => (name(), password()).prop_map(|(name, password)| {
+            format!(r#"{{"type": "login", "name": "{name}", "password": "{password}"}}"#)
+        }),
+        2 => token.prop_map(|token| format!(r#"{{"type": "login", "token": "cst_{token}"}}"#)),
+        1 => (password(), password()).prop_map(|(old, new)| {
+            format!(r#"{{"type": "password", "old": "{old}", "password": "{new}"}}"#)
+        }),
+        1 => password().prop_map(|password| {
+            format!(r#"{{"type": "delete_account", "password": "{password}"}}"#)
+        }),
+        1 => Just(r#"{"type": "cookie"}"#.to_owned()),
+        1 => Just(r#"{"type": "invite", "uses": 2}"#.to_owned()),
+        1 => Just(r#"{"type": "token", "label": "a bot"}"#.to_owned()),
+        1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_session", "id": {id}}}"#)),
+        1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_invitation", "id": {id}}}"#)),
+        1 => Just(r#"{"type": "logout"}"#.to_owned()),
+    ];
+    let roles = prop::sample::select(&["owner", "admin", "member"][..]);
+    let typed = prop_oneof![
+        2 => name().prop_map(|name| format!("/register {name}")),
+        3 => name().prop_map(|name| format!("/login {name}")),
+        // Answers to what is asked.
+        6 => password().prop_map(str::to_owned),
+        2 => (0..9u32).prop_map(|number| format!("/nick n{number}")),
+        1 => (name(), roles).prop_map(|(name, role)| format!("/role {name} {role}")),
+        4 => prop::sample::select(
+            &["/password", "/delete-account", "/invite 2", "/token a bot", "/logout",
+              "/sessions end 1", "/invitations end 1"][..]
+        ).prop_map(str::to_owned),
+    ];
+    prop_oneof![of_program, typed]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let who = 0..ACTORS.len();
     let (name, room) = (prop::option::of(0..NAMES.len()), prop::option::of(0..ROOMS.len()));
@@ -61,6 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Open(who, encoding, name, room)
         }),
         16 => (who.clone(), request()).prop_map(|(who, request)| Step::Ask(who, request)),
+        12 => (who.clone(), about_accounts()).prop_map(|(who, request)| Step::Ask(who, request)),
         1 => who.prop_map(Step::Leave),
         1 => (0..5000u64).prop_map(Step::Pass),
         3 => Just(Step::Turn),
@@ -74,6 +138,7 @@ fn tiny(rooms_max: usize, messages_max: usize, history_bytes_max: usize) -> Chat
         rooms_per_client_max: 2,
         rate: "50:20".parse().expect("a rate"),
         presence: PresenceLimits { rate: "3:2".parse().expect("a rate"), sum_ms: 700 },
+        registration: Registration::Open,
         ..settings()
     }
 }
@@ -89,7 +154,12 @@ fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String
             None
         }
         Step::Ask(who, request) if is_here(stage, who) => {
-            Some(match stage.offer(ACTORS[*who], request.as_bytes()) {
+            let mut outcome = stage.offer(ACTORS[*who], request.as_bytes());
+            while let Outcome::Blocked(Wait::Ticket(_)) = outcome {
+                stage.turn();
+                outcome = stage.offer(ACTORS[*who], request.as_bytes());
+            }
+            Some(match outcome {
                 Outcome::Done => "done",
                 Outcome::Blocked(_) => "blocked",
                 Outcome::Close(_) => "close",
@@ -128,8 +198,9 @@ proptest! {
         rooms_max in 1..5usize, messages_max in 0..8usize, history_bytes_max in 200..2000usize,
     ) {
         let settings = tiny(rooms_max, messages_max, history_bytes_max);
-        let mut one = Stage::new(settings.clone());
+        let mut one = Stage::with_people(settings.clone());
         let mut other = Stage::with_other_keys(settings.clone());
+        other.chat = other.chat.with_secrets(Arc::new(KnownSecrets::default()));
         for step in &steps {
             let (taken, told) = take(&mut one, step);
             let (taken_there, told_there) = take(&mut other, step);
@@ -147,6 +218,48 @@ proptest! {
         prop_assert_eq!(one.chat.state(), &rebuild(&settings, &records, 2), "each applied twice");
         prop_assert!(take_records(&mut one).is_empty(), "records are handed over once");
     }
+
+    #[test]
+    fn what_is_kept_of_people_is_what_they_are(
+        steps in prop::collection::vec(step(), 0..200),
+        (rooms_max, messages_max) in (1..5usize, 0..8usize),
+    ) {
+        let settings = tiny(rooms_max, messages_max, 2000);
+        let disk = Disk::default();
+        let start = || {
+            let (store, loaded) = disk.start(100);
+            Stage::with_store(settings.clone(), store, loaded)
+        };
+        let mut stage = start();
+        stage.chat = stage.chat.with_secrets(Arc::new(KnownSecrets::default()));
+        for step in &steps {
+            take(&mut stage, step);
+        }
+        stage.turn();
+        disk.crash(0);
+        let loaded = start();
+        let (state, again) = (stage.chat.state(), loaded.chat.state());
+        prop_assert_eq!(state.accounts(), again.accounts());
+        for (user, _) in state.accounts().iter() {
+            prop_assert_eq!(person(state, user), person(again, user));
+        }
+        prop_assert_eq!((state.guests(), disk.guests()), (again.guests(), state.guests()));
+        let rooms = disk.room_names();
+        let members = disk.people().members.into_iter();
+        let members: BTreeSet<_> = members.map(|(room, user)| (user, rooms[&room].clone())).collect();
+        let accounts = state.accounts().iter();
+        let of_state = accounts.flat_map(|(user, _)| {
+            person(state, user).1.into_iter().map(move |room| (user.get(), room.into()))
+        });
+        prop_assert_eq!(members, of_state.collect());
+    }
+}
+
+/// The name of an account and of its rooms.
+fn person(state: &State, user: UserId) -> (String, BTreeSet<String>) {
+    let name = state.users().get(user).expect("it is there").name.as_str().to_owned();
+    let rooms = state.rooms_of(user).filter_map(|room| state.rooms().get(room));
+    (name, rooms.map(|room| room.name.as_str().to_owned()).collect())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! With a store: what is kept outlives the server, and is there for those who ask for it.
 
 #[path = "../../../tests/simulation/disk.rs"]
-mod disk;
+pub mod disk;
 
 use std::sync::Arc;
 

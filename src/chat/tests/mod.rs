@@ -12,6 +12,7 @@ mod names;
 mod people;
 mod presence;
 mod replays;
+mod rights;
 mod rooms;
 mod search;
 mod stage;

@@ -483,3 +483,56 @@ fn who_is_called_as_that_account_was_is_not_let_in_as_it() {
     stage.say("c", login);
     assert_eq!(stage.objects("c")[0]["code"], "login_failed", "bob's password is another one");
 }
+
+#[test]
+fn an_admin_lets_somebody_have_a_new_password() {
+    let mut stage = open();
+    register(&mut stage, "o", &format!("{OWNER_CODE} olga"));
+    register(&mut stage, "a", "ada");
+    register(&mut stage, "b", "bob");
+    stage.say("o", "/role ada admin");
+    stage.forget();
+    stage.play(
+        "
+        b> /reset ada
+        b< ! Only admins and owners of this server can do that.
+        a> /reset olga
+        a< ! Only owners of this server can do that for admins and owners.
+        a> /reset guest-77
+        a< ! There is no account \"guest-77\".
+        a> /reset bob
+        a< * Invitation 1, for one, until 2026-11-23 13:05:09 UTC: 8222-2222-2222
+        a< *   At a terminal: /register 8222-2222-2222 NAME
+        a> /reset bob
+        a< * Invitation 2, for one, until 2026-11-23 13:05:09 UTC: 9222-2222-2222
+        a< *   At a terminal: /register 9222-2222-2222 NAME
+        ",
+    );
+    stage.open("x", LINES, Visit::default());
+    stage.forget();
+    stage.play(
+        "
+        x> /register 9222-2222-2222 carol
+        x< ! This code is not known, or has been used, or is over.
+        x> /register 8222-2222-2222 bob
+        x< ! The name bob is taken. Choose another one.
+        x> /register 9222-2222-2222 bob
+        x< * A password for bob, to be (it is not shown; Enter alone stops):
+        x> another password
+        o< * guest-4 left #lobby.
+        a< * guest-4 left #lobby.
+        b< * guest-4 left #lobby.
+        b< ! You are logged out: this was ended elsewhere.
+        b< * You are guest-5, a guest. /login NAME or /register.
+        x< * You are logged in as bob, in #lobby.
+        x< * You talk in #lobby. /history shows what was said.
+        b> /register 9222-2222-2222 bob
+        b< ! The name bob is taken. Choose another one.
+        b> /login bob
+        b< * Password of bob (it is not shown; Enter alone stops):
+        b> another password
+        b< * You are logged in as bob, in #lobby.
+        b< * You talk in #lobby. /history shows what was said.
+        ",
+    );
+}

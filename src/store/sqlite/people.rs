@@ -43,10 +43,10 @@ pub fn put_invitation(
     step: &Transaction<'_>,
     invitation: &StoredInvitation,
 ) -> rusqlite::Result<()> {
-    let StoredInvitation { invitation, hash, by, uses, until_ms } = invitation;
-    let sql = "INSERT INTO invitations VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(invitation) \
-               DO UPDATE SET hash = ?2, account = ?3, uses = ?4, until_ms = ?5";
-    change_one(step, sql, params![invitation, hash, by, uses, until_ms])?;
+    let StoredInvitation { invitation, hash, by, resets, uses, until_ms } = invitation;
+    let sql = "INSERT INTO invitations VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(invitation) \
+               DO UPDATE SET hash = ?2, account = ?3, resets = ?4, uses = ?5, until_ms = ?6";
+    change_one(step, sql, params![invitation, hash, by, resets, uses, until_ms])?;
     Meta::NextInvitation.raise(step, invitation + 1)
 }
 
@@ -80,8 +80,8 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     let keys = "SELECT account, key, hash, is_token, label, created_ms FROM access_keys \
                 ORDER BY account, key";
     let members = "SELECT room, account FROM members ORDER BY n";
-    let invitations =
-        "SELECT invitation, hash, account, uses, until_ms FROM invitations ORDER BY invitation";
+    let invitations = "SELECT invitation, hash, account, resets, uses, until_ms FROM invitations \
+         ORDER BY invitation";
     let reserved = "SELECT key, name, account, until_ms FROM reserved_names ORDER BY until_ms, key";
     Ok(StoredPeople {
         accounts: rows(connection, accounts, account)?,
@@ -129,8 +129,9 @@ fn invitation(row: &Row<'_>) -> rusqlite::Result<StoredInvitation> {
         invitation: row.get(0)?,
         hash: row.get(1)?,
         by: row.get(2)?,
-        uses: row.get(3)?,
-        until_ms: row.get(4)?,
+        resets: row.get(3)?,
+        uses: row.get(4)?,
+        until_ms: row.get(5)?,
     })
 }
 

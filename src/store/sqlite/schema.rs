@@ -93,15 +93,18 @@ CREATE TABLE members(
 CREATE UNIQUE INDEX members_by_room ON members(room, account);
 CREATE INDEX members_by_account ON members(account);
 
--- `account`: who has made it. `uses`: how often it can still be used, NULL for any number of times.
+-- `account`: who has made it. `resets`: the account whose password it sets, if it makes none.
+-- `uses`: how often it can still be used, NULL for any number of times.
 CREATE TABLE invitations(
     invitation INTEGER PRIMARY KEY,
     hash BLOB NOT NULL,
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    resets INTEGER REFERENCES accounts ON DELETE CASCADE,
     uses INTEGER,
     until_ms INTEGER
 ) STRICT;
 CREATE INDEX invitations_by_account ON invitations(account);
+CREATE INDEX invitations_by_reset ON invitations(resets);
 
 -- Names that only one account can take. They stay when that is gone.
 CREATE TABLE reserved_names(

@@ -237,7 +237,7 @@ impl Draw<'_> {
                 Request::Direct { to, text: format!("d{count}") }
             }
             8 => Request::Nick { name: self.name() },
-            _ => match self.model.secrets.iter().filter(|(_, is_token)| *is_token).last() {
+            _ => match self.model.secrets.iter().rfind(|(_, is_token)| *is_token) {
                 Some((token, _)) if self.rng.bool() => {
                     Request::Say { room: None, text: format!("use {token} for it") }
                 }

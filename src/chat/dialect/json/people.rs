@@ -31,7 +31,7 @@ struct RawRequest<'a> {
     sure: Option<bool>,
 }
 
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 16] = [
     "login",
     "register",
     "logout",
@@ -47,6 +47,7 @@ const TYPES: [&str; 15] = [
     "confirm",
     "delete_account",
     "role",
+    "reset",
 ];
 
 /// Whether this is a type of request about accounts.
@@ -107,6 +108,7 @@ pub fn parse<'a>(
             name: raw.name.ok_or_else(|| need("name"))?,
             role: raw.role.ok_or_else(|| need("role"))?,
         },
+        "reset" => Request::Reset { name: raw.name.ok_or_else(|| need("name"))? },
         // "account", as `knows` has it.
         _ => Request::Account,
     })

@@ -8,9 +8,11 @@ use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
 use crate::chat::handlers::{Context, Done, shown};
+use crate::chat::ids::UserId;
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
-use crate::chat::state::accounts::{AccessKey, Invitation, SecretHash};
+use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
+use crate::chat::text::quote;
 use crate::secrets::{SECRET_BYTES, code_of, read_code};
 
 /// An account has at most so many tokens, and so many browsers: of those, the oldest makes place.
@@ -25,6 +27,9 @@ const LABEL_BYTES_MAX: usize = 64;
 const INVITATIONS_MAX: usize = 100;
 const INVITATION_HOURS: u32 = 7 * 24;
 const INVITATION_HOURS_MAX: u32 = 365 * 24;
+
+/// A code for a new password is good for so long.
+const RESET_HOURS: u32 = 24;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -178,11 +183,38 @@ impl Chat {
             );
             return Err(RequestError::new("bad_field", message));
         }
-        let unix_ms = cx.unix_ms();
-        let over: Vec<u64> = {
-            let all = self.state.accounts().invitations();
-            all.filter(|(_, one)| !one.is_good(unix_ms)).map(|(id, _)| id).collect()
+        let uses = uses.unwrap_or(1);
+        self.make_invitation(cx, uses, hours, None)
+    }
+
+    /// Makes a code by which somebody can set a new password.
+    pub(in crate::chat::handlers) fn reset(&mut self, cx: &mut Context<'_>, name: &str) -> Done {
+        let accounts = self.state.accounts();
+        let Some(account) = self.account_called(name) else {
+            let message = format!("There is no account {}.", quote(name, 32));
+            return Err(RequestError::new("no_account", message));
         };
+        // Nobody comes to more than it may do by way of somebody else.
+        if accounts.role(account) != Role::None && accounts.role(cx.user) != Role::Owner {
+            let message = "Only owners of this server can do that for admins and owners.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
+        self.make_invitation(cx, 1, RESET_HOURS, Some(account))
+    }
+
+    fn make_invitation(
+        &mut self,
+        cx: &mut Context<'_>,
+        uses: u32,
+        hours: u32,
+        resets: Option<UserId>,
+    ) -> Done {
+        let unix_ms = cx.unix_ms();
+        // Those that are over make place, and so does the code before for the same account.
+        let all = self.state.accounts().invitations();
+        let is_over =
+            |one: &Invitation| !one.is_good(unix_ms) || resets.is_some() && one.resets == resets;
+        let over: Vec<u64> = all.filter(|(_, one)| is_over(one)).map(|(id, _)| id).collect();
         for id in over {
             self.happen(cx, Kept::InvitationEnded { id });
         }
@@ -195,9 +227,9 @@ impl Chat {
         let code = code_of(&self.random(cx)?);
         let plain = read_code(&code).ok_or_else(unavailable)?;
         let id = self.state.accounts().next_invitation();
-        let (uses, until_ms) =
-            (Some(uses.unwrap_or(1)), Some(unix_ms + u64::from(hours) * HOUR_MS));
-        let invitation = Invitation { hash: SecretHash::of(&plain), by: cx.user, uses, until_ms };
+        let (uses, until_ms) = (Some(uses), Some(unix_ms + u64::from(hours) * HOUR_MS));
+        let hash = SecretHash::of(&plain);
+        let invitation = Invitation { hash, by: cx.user, resets, uses, until_ms };
         self.happen(cx, Kept::Invited { id, invitation });
         let url = self.settings.public_url.as_deref();
         let link = url.map(|url| format!("{url}#invite={code}"));

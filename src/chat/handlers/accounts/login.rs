@@ -200,8 +200,8 @@ impl Chat {
         code: Option<&str>,
     ) -> Done {
         self.check_guest(cx)?;
-        let name = self.name_for(cx, typed)?;
         let allowed = self.check_code(cx, code)?;
+        let name = self.name_for(cx, typed, allowed)?;
         if password.is_none() {
             let (name, code) = (typed.into(), code.map(Box::from));
             return self.prompt(cx, Prompt::Register { name, code });
@@ -209,6 +209,10 @@ impl Chat {
         let proof = self.take_proof(cx, None)?;
         let (role, invitation) = match allowed {
             Allowed::Invited(invitation) => (Role::None, Some(invitation)),
+            Allowed::Resetting { invitation, account } => {
+                let Some(password) = proof.hash else { return Err(unavailable()) };
+                return self.reset_password(cx, invitation, account, password);
+            }
             Allowed::Anybody => (Role::None, None),
             Allowed::IfOwner if proof.had_code => (Role::Owner, None),
             // It was an invitation's, which somebody else has used up meanwhile.
@@ -226,9 +230,34 @@ impl Chat {
         Ok(())
     }
 
-    /// A name that an account can have.
-    pub(super) fn name_for(&self, cx: &Context<'_>, typed: &str) -> Result<Name, RequestError> {
-        self.free_name(typed, Some(cx.user), cx.unix_ms())
+    /// Sets the password of somebody who has lost it, and logs this client in.
+    fn reset_password(
+        &mut self,
+        cx: &mut Context<'_>,
+        invitation: u64,
+        account: UserId,
+        password: Box<str>,
+    ) -> Done {
+        info!("{}: a new password by a code, for {account:?}", cx.peer);
+        self.become_account(cx, account);
+        self.happen(cx, Kept::InvitationEnded { id: invitation });
+        self.happen(cx, Kept::PasswordSet { password });
+        self.end_browsers(cx);
+        self.logged_in(cx)
+    }
+
+    /// A name that an account can have; of one that gets a new password, its own.
+    pub(super) fn name_for(
+        &self,
+        cx: &Context<'_>,
+        typed: &str,
+        allowed: Allowed,
+    ) -> Result<Name, RequestError> {
+        let Allowed::Resetting { account, .. } = allowed else {
+            return self.free_name(typed, Some(cx.user), cx.unix_ms());
+        };
+        let own = self.account_called(typed).filter(|&called| called == account);
+        own.and_then(|account| self.name_of(account).cloned()).ok_or_else(wrong_code)
     }
 
     /// What allows somebody to have an account.
@@ -240,12 +269,10 @@ impl Chat {
         cx: &Context<'_>,
         code: Option<&str>,
     ) -> Result<Allowed, RequestError> {
-        if self.state.accounts().count() >= ACCOUNTS_MAX {
-            let message = "This server has as many accounts as it can have.".to_owned();
-            return Err(RequestError::new("too_many", message));
-        }
+        let is_full = self.state.accounts().count() >= ACCOUNTS_MAX;
         let Some(code) = code else {
             return match self.settings.registration {
+                Registration::Open if is_full => Err(full()),
                 Registration::Open => Ok(Allowed::Anybody),
                 Registration::Invited => {
                     let message = "An account takes an invitation: /register CODE NAME. Whoever has \
@@ -255,8 +282,15 @@ impl Chat {
             };
         };
         let code = read_code(code).ok_or_else(wrong_code)?;
-        let found = self.state.accounts().find_invitation(SecretHash::of(&code), cx.unix_ms());
-        Ok(found.map_or(Allowed::IfOwner, Allowed::Invited))
+        let accounts = self.state.accounts();
+        let found = accounts.find_invitation(SecretHash::of(&code), cx.unix_ms());
+        let resets = found.and_then(|id| accounts.invitation(id)?.resets);
+        match (found, resets) {
+            (Some(invitation), Some(account)) => Ok(Allowed::Resetting { invitation, account }),
+            _ if is_full => Err(full()),
+            (Some(invitation), None) => Ok(Allowed::Invited(invitation)),
+            (None, _) => Ok(Allowed::IfOwner),
+        }
     }
 
     pub(in crate::chat::handlers) fn set_password(
@@ -313,6 +347,11 @@ impl Chat {
 pub(super) enum Allowed {
     Anybody,
     Invited(u64),
+    /// This account is to have a new password.
+    Resetting {
+        invitation: u64,
+        account: UserId,
+    },
     /// Its code is no invitation: it may be the one that makes an owner.
     IfOwner,
 }
@@ -337,6 +376,11 @@ pub(super) fn check_password(password: &str, name: &str) -> Done {
 
 pub(super) fn wrong_password() -> RequestError {
     RequestError::new("login_failed", "The name or the password is wrong.".to_owned())
+}
+
+fn full() -> RequestError {
+    let message = "This server has as many accounts as it can have.".to_owned();
+    RequestError::new("too_many", message)
 }
 
 fn wrong_token() -> RequestError {

@@ -34,8 +34,13 @@ impl Chat {
                            /register CODE NAME with an invitation.";
             return Err(RequestError::new("login_required", message.to_owned()));
         }
-        if needed == Access::Owner && accounts.role(cx.user) != Role::Owner {
-            let message = "Only owners of this server can do that.".to_owned();
+        let (role, who) = match needed {
+            Access::Anybody | Access::Guest | Access::Account => return Ok(()),
+            Access::Admin => (Role::Admin, "admins and owners"),
+            Access::Owner => (Role::Owner, "owners"),
+        };
+        if accounts.role(cx.user) < role {
+            let message = format!("Only {who} of this server can do that.");
             return Err(RequestError::new("not_allowed", message));
         }
         Ok(())
@@ -66,6 +71,7 @@ impl Chat {
             Request::Confirm { code, sure } => self.confirm(cx, &code, sure),
             Request::Delete { password } => self.delete_account(cx, password.is_some()),
             Request::Role { name, role } => self.set_role(cx, &name, &role),
+            Request::Reset { name } => self.reset(cx, &name),
             // All others are done elsewhere.
             _ => Ok(()),
         }

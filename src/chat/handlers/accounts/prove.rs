@@ -65,9 +65,9 @@ impl Chat {
             }
             Request::Register { name, password: Some(password), code } => {
                 self.check_private(cx)?;
-                let shown = self.name_for(cx, name)?;
-                check_password(password, shown.as_str())?;
                 let allowed = self.check_code(cx, code.as_deref())?;
+                let shown = self.name_for(cx, name, allowed)?;
+                check_password(password, shown.as_str())?;
                 let code = code.as_deref().filter(|_| allowed == Allowed::IfOwner);
                 let owner_code = code.and_then(read_code).map(Box::from);
                 let hash = Some(Box::from(&**password));
@@ -85,9 +85,10 @@ impl Chat {
                 let verify = Some((Box::from(&**password), self.hash_of(Some(cx.user))));
                 Some((Work { verify, ..Work::default() }, Some(cx.user)))
             }
-            Request::Token { .. } | Request::Cookie { .. } | Request::Invite { .. } => {
-                Some((Work::default(), None))
-            }
+            Request::Token { .. }
+            | Request::Cookie { .. }
+            | Request::Invite { .. }
+            | Request::Reset { .. } => Some((Work::default(), None)),
             _ => None,
         })
     }

@@ -116,11 +116,13 @@ pub struct AccessKey {
     pub created_ms: u64,
 }
 
-/// A code that lets somebody have an account.
+/// A code that lets somebody have an account, or have a new password for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
     pub hash: SecretHash,
     pub by: UserId,
+    /// The account whose password it sets, if it makes none.
+    pub resets: Option<UserId>,
     /// How often it can still be used; `None`: any number of times.
     pub uses: Option<u32>,
     /// When it ends, if it does.
@@ -264,7 +266,7 @@ impl Accounts {
             for key in &account.keys {
                 self.by_hash.remove(&key.hash);
             }
-            self.invitations.retain(|_, invitation| invitation.by != user);
+            self.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
         }
     }
 
@@ -281,7 +283,8 @@ impl Accounts {
     }
 
     pub(super) fn add_key(&mut self, user: UserId, key: AccessKey) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        let account = self.accounts.get_mut(&user);
+        if let Some(account) = account.filter(|account| account.key(key.id).is_none()) {
             self.by_hash.insert(key.hash, (user, key.id));
             account.keys.push(key);
         }
