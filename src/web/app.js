@@ -124,7 +124,7 @@ const WORDS = {
       topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る',
       login: 'ログイン', register: '招待コードでアカウントを作る', logout: 'ログアウト', account: 'アカウントのメニュー', password: 'パスワードを変更',
       sessions: 'ログイン中の場所', token: 'プログラム用のトークン', invite: '人を招待', invitations: '有効な招待', confirm: 'ターミナルをログインさせる',
-      role: '役割を決める', 'delete-account': 'アカウントを削除' },
+      reset: 'パスワードの再設定', role: '役割を決める', 'delete-account': 'アカウントを削除' },
     errors: {
       name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
       no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
@@ -1406,6 +1406,7 @@ const ACTIONS = {
   invite: () => ofAccount(() => accounts.invite()),
   invitations: () => ofAccount(() => accounts.invite()),
   confirm: (rest) => ofAccount(() => accounts.terminal(rest.split(/\s/)[0])),
+  reset: (rest) => ofAccount(() => accounts.reset(rest.split(/\s/)[0])),
   role: (rest) => ofAccount(() => accounts.roles(...rest.split(/\s+/))),
   'delete-account': () => ofAccount(() => accounts.deletion()),
 };
