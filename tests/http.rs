@@ -86,6 +86,9 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
         ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"app.js\">"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
         ("/app.js", "text/javascript; charset=utf-8", "chat.v1.json"),
+        ("/accounts.js", "text/javascript; charset=utf-8", "export class Accounts"),
+        ("/account-words.js", "text/javascript; charset=utf-8", "export const words"),
+        ("/dom.js", "text/javascript; charset=utf-8", "export function el"),
         ("/commands.js", "text/javascript; charset=utf-8", "export const COMMANDS = ["),
         ("/style.css", "text/css; charset=utf-8", "body"),
         ("/favicon.svg", "image/svg+xml", "<svg"),
@@ -588,7 +591,9 @@ fn without_a_chat_the_front_page_says_what_there_is() {
             answer.text()
         );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
-        for path in ["/index.html", "/app.js", "/commands.js", "/style.css", "/favicon.svg"] {
+        for path in
+            ["/index.html", "/app.js", "/accounts.js", "/commands.js", "/style.css", "/favicon.svg"]
+        {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
         }
     }

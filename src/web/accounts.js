@@ -188,6 +188,7 @@ export class Accounts {
       [words.terminal, words.terminalMenuNote, () => this.terminal()],
       [words.sessions, words.sessionsMenuNote, () => this.sessions()],
       ...(store.role === 'owner' ? [[words.rolesTitle, words.rolesMenuNote, () => this.roles()]] : []),
+      ...(store.role === 'member' ? [] : [[words.resetTitle, words.resetMenuNote, () => this.reset()]]),
       [words.rename, '', () => this.#rename()],
       [words.changePassword, '', () => this.password()],
       [words.logOut, words.logOutNote, () => this.logout()],
@@ -224,13 +225,31 @@ export class Accounts {
       after: [result, list],
       done: async ({ uses, days }) => {
         const made = await this.#host.ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days) });
-        const link = isText(made.link) ? made.link : `${new URL('.', location.href)}#invite=${made.code}`;
-        result.replaceChildren(...this.#shownOnce(words.linkLabel, link, words.linkNote));
+        result.replaceChildren(...this.#shownOnce(words.linkLabel, this.#linkOf(made), words.linkNote));
         result.querySelector('button').focus();
         this.#listInvitations(list);
       },
     });
     this.#listInvitations(list);
+  }
+
+  #linkOf({ link, code }) { return isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`; }
+
+  /** For somebody whose password is lost. */
+  reset(name = '') {
+    const result = el('div', { className: 'result' });
+    this.#openForm('reset', words.resetTitle, {
+      back: true,
+      note: words.resetNote,
+      fields: [{ key: 'name', label: words.name, autocomplete: 'off', value: name }],
+      submit: words.makeLink,
+      after: [result],
+      done: async (values) => {
+        const made = await this.#host.ask({ type: 'reset', ...values });
+        result.replaceChildren(...this.#shownOnce(words.linkLabel, this.#linkOf(made), words.resetLinkNote(values.name)));
+        result.querySelector('button').focus();
+      },
+    });
   }
 
   #listInvitations(place) {
@@ -373,6 +392,7 @@ export class Accounts {
       const button = el('button', { type: 'button', className: 'quiet', textContent: words.end, ariaLabel: words.endOf(title) });
       button.addEventListener('click', async () => {
         button.disabled = true;
+        this.#dialog.querySelector('.result')?.replaceChildren(); // it may be what ends
         await this.#host.ask(end).catch((error) => this.#host.notify(this.#wordsOf(error), true));
         await this.#list(place, heading, request, key, none, describe);
         this.#dialog.focus();

@@ -124,7 +124,7 @@ const WORDS = {
       topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る',
       login: 'ログイン', register: '招待コードでアカウントを作る', logout: 'ログアウト', account: 'アカウントのメニュー', password: 'パスワードを変更',
       sessions: 'ログイン中の場所', token: 'プログラム用のトークン', invite: '人を招待', invitations: '有効な招待', confirm: 'ターミナルをログインさせる',
-      role: '役割を決める', 'delete-account': 'アカウントを削除' },
+      reset: 'パスワードの再設定', role: '役割を決める', 'delete-account': 'アカウントを削除' },
     errors: {
       name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
       no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
@@ -547,7 +547,7 @@ const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
 const TYPING_EVERY_MS = 3000;
 const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
 const ADMISSION_MS = 10_000;
-const MEMBERS_EVERY_MS = 3000; // between lists of members, where they come and go too fast to be announced
+const MEMBERS_EVERY_MS = 3000; // between lists of members, where not all that matters of them is announced
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 
@@ -1406,6 +1406,7 @@ const ACTIONS = {
   invite: () => ofAccount(() => accounts.invite()),
   invitations: () => ofAccount(() => accounts.invite()),
   confirm: (rest) => ofAccount(() => accounts.terminal(rest.split(/\s/)[0])),
+  reset: (rest) => ofAccount(() => accounts.reset(rest.split(/\s/)[0])),
   role: (rest) => ofAccount(() => accounts.roles(...rest.split(/\s+/))),
   'delete-account': () => ofAccount(() => accounts.deletion()),
 };

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, TcpStream, UdpSocket};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Driver, Page, Wire, chat, chat_at, read_until, terminal};
 use crate::common::{Client, Server};
@@ -110,6 +110,14 @@ impl Page<'_> {
         let has = "performance.getEntriesByType('resource').some((one) => \
                    one.name.endsWith('/session') && one.responseStatus === 204)";
         self.wait_until("the cookie", has);
+    }
+
+    /// The handle of the tab that commands go to.
+    fn window(&self) -> Value {
+        let url = format!("{}/session/{}/window", self.driver.url, self.session);
+        let mut answer = self.driver.agent.get(url).call().expect("an answer");
+        let mut answer: Value = answer.body_mut().read_json().expect("JSON");
+        answer["value"].take()
     }
 
     fn notes_of_members(&self) -> String {
@@ -400,5 +408,72 @@ fn a_plain_terminal_from_elsewhere_is_let_in_by_the_page() {
     assert_eq!(page.count("#account input"), 0);
     assert!(page.text("#account .note").contains("Open this page with https"));
     page.assert_no_complaints();
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn another_tab_is_logged_in_as_well_and_out() {
+    let server = chat(&["--registration", "open"]);
+    let driver = Driver::start();
+    let page = driver.page(server.address, "alice", "dev");
+    let first = page.window();
+    let opened = page.command("window/new", &json!({ "type": "tab" }));
+    page.command("window", &json!({ "handle": opened["handle"] }));
+    page.open(&format!("http://{}/?name=other&room=garden", server.address));
+    page.wait_online();
+    page.say("/register alicia");
+    page.wait_view("register");
+    page.enter("password", "correct horse");
+    page.submit();
+    page.wait_role("Account");
+    page.wait_cookie();
+
+    page.command("window", &json!({ "handle": first }));
+    page.wait_role("Account");
+    page.wait_until("both rooms", "document.querySelectorAll('#rooms li').length === 2");
+    assert_eq!(page.text("#me b"), "alicia");
+    page.say("/logout");
+    page.wait_until("a guest", "!document.querySelector('#log-in').hidden");
+    page.command("window", &json!({ "handle": opened["handle"] }));
+    page.wait_view("login");
+    assert_eq!(page.text("#account-title"), "You are logged out");
+    page.click("#account .buttons .quiet");
+    page.wait_closed();
+    page.wait_online();
+    assert_eq!(page.text("#title"), "#lobby");
+    page.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn where_there_are_no_guests_the_page_asks_to_log_in() {
+    let server = chat(&["--guests", "no"]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.open(&format!("http://{}/?room=dev", server.address));
+    alice.wait_view("login");
+    assert_eq!(alice.text("#account .note"), "This server is for people with an account.");
+
+    // A link that is opened in this very tab.
+    alice.run("location.hash = '#invite=AAAA-AAAA-AAAA'");
+    alice.wait_view("register");
+    alice.enter("name", "alice");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    let refused = "/not known/.test(document.querySelector('#account form > .fault').textContent)";
+    alice.wait_until("it is refused", refused);
+    alice.run(&format!("location.hash = '#setup={}'", owner_code(&server)));
+    alice.wait_until(
+        "the other dialog",
+        "document.querySelector('#account-title').textContent === 'You own this server'",
+    );
+    alice.enter("name", "alice");
+    alice.enter("password", "correct horse");
+    alice.submit();
+    alice.wait_role("Owner of this server");
+    alice.wait_online();
+    alice.say("hello");
+    alice.wait_said(&["alice: hello"]);
     alice.assert_no_complaints();
 }

@@ -378,6 +378,9 @@ fn every_file_is_served() {
         ("/index.html", "text/html; charset=utf-8"),
         ("/?room=dev", "text/html; charset=utf-8"),
         ("/app.js?v=1", "text/javascript; charset=utf-8"),
+        ("/accounts.js", "text/javascript; charset=utf-8"),
+        ("/account-words.js", "text/javascript; charset=utf-8"),
+        ("/dom.js", "text/javascript; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
         ("/favicon.svg", "image/svg+xml"),
     ];
