@@ -156,6 +156,7 @@ impl Request<'_> {
             | Request::Topic { text: Some(_), .. }
             | Request::Typing { .. }
             | Request::Quit { .. }
+            | Request::Logout
             | Request::Password { .. }
             | Request::EndSession { .. }
             | Request::Uninvite { .. }
@@ -170,7 +171,6 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Login { .. }
             | Request::Register { .. }
-            | Request::Logout
             | Request::Account
             | Request::Sessions
             | Request::Token { .. }
@@ -226,6 +226,7 @@ impl Request<'_> {
             | Request::Topic { text: Some(_), .. }
             | Request::Login { .. }
             | Request::Register { .. }
+            | Request::Logout
             | Request::Password { .. }
             | Request::EndSession { .. }
             | Request::Token { .. }
@@ -248,7 +249,6 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
-            | Request::Logout
             | Request::Account
             | Request::Sessions
             | Request::Invitations
