@@ -289,6 +289,7 @@ impl Request {
             | Request::Join { .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
+            | Request::Logout
             | Request::Password { .. }
             | Request::EndSession { .. }
             | Request::Uninvite { .. }
@@ -298,7 +299,6 @@ impl Request {
             | Request::Login { .. }
             | Request::Token { .. }
             | Request::Register { .. }
-            | Request::Logout
             | Request::Account
             | Request::MakeToken
             | Request::MakeCookie
