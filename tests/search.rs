@@ -147,6 +147,29 @@ fn pages_follow_each_other() {
     pages_have(&index.searcher(), &said);
 }
 
+/// Of few the texts are looked at, of many the index is asked: the same is found.
+#[test]
+fn words_together_are_found_in_few_messages_and_in_many() {
+    for count in [1, 31, 32, 33, 34, 80] {
+        let stage = Stage::new();
+        for number in 0..count {
+            stage.say(1, 0, "alice", &format!("zebrafish number{number} one"));
+            stage.say(1, 0, "alice", &format!("a zebra and one more, {number}"));
+        }
+        let index = stage.start();
+        let searcher = index.searcher();
+        let both = SearchRequest { hits_max: 200, ..request("zebrafi on") };
+        let newest = format!("zebrafish number{} one", count - 1);
+        let all = eventually(&searcher, &both, |found| {
+            found.as_ref().is_ok_and(|found| found.hits.len() == count)
+        });
+        let all = all.expect("it was");
+        assert_eq!((texts(&all)[0], all.next), (newest.as_str(), None));
+        let last = SearchRequest { hits_max: 200, ..request("zebrafish number0") };
+        assert!(texts(&searcher.search(&last).expect("found")).contains(&"zebrafish number0 one"));
+    }
+}
+
 /// Also from one partition to the next, and over one of which nothing is left.
 #[test]
 fn partitions_are_searched_as_one_and_the_oldest_go() {

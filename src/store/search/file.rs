@@ -68,13 +68,19 @@ pub fn hits(partition: u64) -> String {
     let words = words(partition);
     format!(
         "SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
-                messages.author, messages.text
+                messages.author, messages.text, messages.room
         FROM {words} AS words CROSS JOIN kept.messages ON messages.n = words.rowid
                               CROSS JOIN kept.rooms ON rooms.room = messages.room
         WHERE words.{words} MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3
               AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5
         ORDER BY words.rowid DESC LIMIT ?6"
     )
+}
+
+/// How many messages of a partition match, up to a number.
+pub fn count_hits(partition: u64) -> String {
+    let words = words(partition);
+    format!("SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH ?1 LIMIT ?2)")
 }
 
 /// Messages of a partition that are kept, up to one.

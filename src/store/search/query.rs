@@ -188,23 +188,67 @@ impl<'a> Item<'a> {
     }
 }
 
-/// What FTS5 is to MATCH, or `None` if nothing can be found. Every term stands in quotes and
-/// consists of letters, digits, symbols and marks of ours: nothing that was typed is an operator.
-pub fn match_expression(search: &SearchRequest) -> Option<String> {
-    let mut conditions: Vec<String> = Vec::new();
-    if let Some(rooms) = &search.rooms {
-        let rooms: Vec<String> =
-            rooms.iter().map(|&room| format!("\"{}\"", room_term(room))).collect();
-        conditions.push(format!("({})", rooms.join(" OR ")));
-        if rooms.is_empty() {
-            return None;
+/// What FTS5 is to MATCH. Every term stands in quotes and consists of letters, digits, symbols and
+/// marks of ours: nothing that was typed is an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    conditions: Vec<String>,
+}
+
+impl Expression {
+    /// `None` if nothing can be found.
+    pub fn of(search: &SearchRequest) -> Option<Expression> {
+        let mut conditions: Vec<String> = Vec::new();
+        if let Some(rooms) = &search.rooms {
+            let rooms: Vec<String> =
+                rooms.iter().map(|&room| format!("\"{}\"", room_term(room))).collect();
+            conditions.push(format!("({})", rooms.join(" OR ")));
+            if rooms.is_empty() {
+                return None;
+            }
         }
+        if let Some(from) = &search.from {
+            conditions.push(format!("\"{}\"", author_term(from)));
+        }
+        conditions.extend(items(&search.words).filter_map(Item::terms));
+        (!conditions.is_empty()).then_some(Expression { conditions })
     }
-    if let Some(from) = &search.from {
-        conditions.push(format!("\"{}\"", author_term(from)));
+
+    /// All of it.
+    pub fn whole(&self) -> String {
+        self.conditions.join(" AND ")
     }
-    conditions.extend(items(&search.words).filter_map(Item::terms));
-    (!conditions.is_empty()).then(|| conditions.join(" AND "))
+
+    /// The condition that is likely to be met least often, if there is more than one: the longest.
+    /// FTS5 merges the lists of all words with a beginning before it compares them with others.
+    pub fn rarest(&self) -> Option<&str> {
+        let longest = self.conditions.iter().max_by_key(|condition| condition.len());
+        longest.filter(|_| self.conditions.len() > 1).map(String::as_str)
+    }
+
+    /// Whether a message meets all conditions, as FTS5 would have it.
+    pub fn holds(&self, room: u64, author: &str, text: &str) -> bool {
+        let document = document(room, author, text);
+        let terms: Vec<&str> = document.split_ascii_whitespace().collect();
+        self.conditions.iter().all(|condition| {
+            let bare = condition.trim_start_matches('(').trim_end_matches(')');
+            bare.split(" OR ").any(|phrase| has_phrase(&terms, phrase))
+        })
+    }
+}
+
+/// Whether these terms have a phrase of FTS5 among them: terms in quotes, and a star if the last one
+/// may go on.
+fn has_phrase(terms: &[&str], phrase: &str) -> bool {
+    let goes_on = phrase.ends_with('*');
+    let wanted = phrase.trim_end_matches(" *").trim_matches('"');
+    let wanted: Vec<&str> = wanted.split_ascii_whitespace().collect();
+    let Some((last, first)) = wanted.split_last() else { return false };
+    terms.windows(wanted.len()).any(|window| {
+        let (end, before) = (window[first.len()], &window[..first.len()]);
+        let ends = if goes_on { end.starts_with(last) } else { end == *last };
+        ends && before == first
+    })
 }
 
 /// The term of all that was said in a room.
@@ -256,7 +300,8 @@ mod tests {
     use super::*;
 
     fn expression(words: &str) -> Option<String> {
-        match_expression(&SearchRequest { words: words.into(), ..SearchRequest::default() })
+        Expression::of(&SearchRequest { words: words.into(), ..SearchRequest::default() })
+            .map(|expression| expression.whole())
     }
 
     #[test]
@@ -324,8 +369,9 @@ mod tests {
         };
         let expected =
             "(\"\u{E000}1\" OR \"\u{E000}2\") AND \"\u{E001}al\u{E12E}ice\" AND \" a\" *";
-        assert_eq!(match_expression(&search(&[1, 2])).as_deref(), Some(expected));
-        assert_eq!(match_expression(&search(&[])), None, "no room may be read");
+        let whole = |rooms: &[u64]| Expression::of(&search(rooms)).map(|it| it.whole());
+        assert_eq!(whole(&[1, 2]).as_deref(), Some(expected));
+        assert_eq!(whole(&[]), None, "no room may be read");
     }
 
     #[test]

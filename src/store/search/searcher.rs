@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Row};
 
-use super::file::{DAY_MS, PARTITION, hits, partitions};
+use super::file::{DAY_MS, PARTITION, count_hits, hits, partitions};
 use super::index::{Shared, is_damage};
-use super::query::match_expression;
+use super::query::Expression;
 use super::snippet::snippet;
 use crate::store::{Found, Hit, SearchRequest, StoreError, StoredMessage};
 
 /// A search that takes longer is given up: others wait for the same thread.
 const TIME_MAX: Duration = Duration::from_millis(200);
+/// So many messages of a partition are few.
+const FEW: i64 = 32;
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 1_000;
 /// While more than so many messages are not indexed, a search would leave too much out.
@@ -41,7 +43,7 @@ impl Searcher {
         if generation == 0 || self.shared.lag() > LAG_MAX {
             return Err(being_made(self.shared.percent()));
         }
-        let Some(expression) = match_expression(search) else { return Ok(Found::default()) };
+        let Some(expression) = Expression::of(search) else { return Ok(Found::default()) };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let found = self.connection(generation, &mut open).and_then(|connection| {
             let began = Instant::now();
@@ -89,7 +91,7 @@ fn being_made(percent: u64) -> StoreError {
 
 fn find(
     connection: &mut Connection,
-    expression: &str,
+    expression: &Expression,
     search: &SearchRequest,
 ) -> rusqlite::Result<Found> {
     // The index does not change between two partitions.
@@ -100,13 +102,24 @@ fn find(
     let limits = (number(from), number(to), number(after), number(before));
     let mut found = Found::default();
     let mut last = None;
+    let whole = expression.whole();
     for partition in partitions(&snapshot, from / PARTITION, to / PARTITION)? {
+        let few = few(&snapshot, partition, expression)?;
+        if few == Some(0) {
+            continue;
+        }
         let mut statement = snapshot.prepare_cached(&hits(partition))?;
         let wanted = (search.hits_max - found.hits.len()).saturating_add(1);
-        let wanted = number(wanted as u64);
-        let parameters = (expression, limits.0, limits.1, limits.2, limits.3, wanted);
+        let (asked, wanted) = match few {
+            Some(_) => (expression.rarest().unwrap_or(&whole), FEW),
+            None => (whole.as_str(), number(wanted as u64)),
+        };
+        let parameters = (asked, limits.0, limits.1, limits.2, limits.3, wanted);
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
+            if few.is_some() && !holds(row, expression)? {
+                continue;
+            }
             if found.hits.len() == search.hits_max {
                 found.next = last;
                 return Ok(found);
@@ -116,6 +129,25 @@ fn find(
         }
     }
     Ok(found)
+}
+
+/// How many messages of a partition meet the rarest condition, if they are so few that looking at
+/// their texts is less work than asking the index for the other conditions as well. Most partitions
+/// have none of a rare word, and are not asked for a common one.
+fn few(
+    connection: &Connection,
+    partition: u64,
+    expression: &Expression,
+) -> rusqlite::Result<Option<i64>> {
+    let Some(rarest) = expression.rarest() else { return Ok(None) };
+    let mut statement = connection.prepare_cached(&count_hits(partition))?;
+    let count: i64 = statement.query_row((rarest, FEW + 1), |row| row.get(0))?;
+    Ok((count <= FEW).then_some(count))
+}
+
+fn holds(row: &Row<'_>, expression: &Expression) -> rusqlite::Result<bool> {
+    let (author, text) = (row.get_ref(5)?.as_str()?, row.get_ref(6)?.as_str()?);
+    Ok(expression.holds(row.get(7)?, author, text))
 }
 
 /// Between which numbers the messages are that were said at these times, from and to.

@@ -5,7 +5,7 @@
 use chat_server::store::SearchRequest;
 use chat_server::store::search::bigrams::{Piece, normalize, pieces};
 use chat_server::store::search::file::{create_words, words};
-use chat_server::store::search::query::{document, match_expression, parse};
+use chat_server::store::search::query::{Expression, document, parse};
 use rusqlite::Connection;
 
 use super::cuts::Cuts;
@@ -51,6 +51,7 @@ pub fn check(texts: &[&str], typed: &str) {
             };
             let expected = scan(texts, &request);
             assert_eq!(found(&index, &request), expected, "{request:?} in {texts:?}");
+            assert_eq!(held(texts, &request), expected, "{request:?} looked at in {texts:?}");
         }
     }
 }
@@ -70,12 +71,23 @@ fn index(texts: &[&str]) -> Connection {
 }
 
 fn found(index: &Connection, request: &SearchRequest) -> Vec<usize> {
-    let Some(expression) = match_expression(request) else { return Vec::new() };
+    let Some(expression) = Expression::of(request) else { return Vec::new() };
+    let expression = expression.whole();
     let words = words(0);
     let sql = format!("SELECT rowid FROM {words} WHERE {words} MATCH ?1 ORDER BY rowid DESC");
     let mut statement = index.prepare_cached(&sql).expect("a statement");
     let rows = statement.query_map([&expression], |row| row.get(0)).expect("a MATCH");
     rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{expression}: {error}"))
+}
+
+/// The same, of each text by itself, as what is rare is searched.
+fn held(texts: &[&str], request: &SearchRequest) -> Vec<usize> {
+    let Some(expression) = Expression::of(request) else { return Vec::new() };
+    let holds = |&n: &usize| {
+        let (author, room) = author_and_room(n);
+        expression.holds(room, author, texts[n])
+    };
+    (0..texts.len()).rev().filter(holds).collect()
 }
 
 // ---- The scan ----
