@@ -1,0 +1,367 @@
+//! Accounts, through the real program: how people come to have one, what of it outlives the server,
+//! and what those who guess, flood and listen get of it.
+
+mod common;
+
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tungstenite::client::client;
+use tungstenite::{ClientRequestBuilder, Message, WebSocket};
+
+use common::{Client, DEADLINE, Server, program};
+
+/// What somebody at a terminal is sent before and behind a secret: WILL ECHO, WONT ECHO.
+const HIDES: &[u8] = &[255, 251, 1];
+const SHOWS: &[u8] = &[255, 252, 1];
+
+// ---- Stage ----
+
+/// A directory of its own, gone at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("chat-server-accounts-{}-{number}", std::process::id());
+        let directory = env::temp_dir().join(name);
+        fs::create_dir(&directory).expect("a directory");
+        Scratch(directory)
+    }
+
+    fn command(&self, flags: &[&str]) -> Command {
+        let mut command = program();
+        command.args(["127.0.0.1:0", "--mode", "chat"]).args(flags);
+        command.arg("--data").arg(self.0.join("data"));
+        command
+    }
+
+    fn start(&self, flags: &[&str]) -> Server {
+        Server::launch(self.command(flags))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn owner_code(server: &Server) -> String {
+    let line = server.wait_for_line("the owner's link", |line| line.contains("#setup="));
+    let (_, code) = line.split_once("#setup=").expect("a code");
+    code[..14].to_owned()
+}
+
+/// A line that is told, without telnet's own bytes before it.
+fn told(client: &mut Client) -> String {
+    let line = client.line();
+    let line = line.strip_prefix(HIDES).unwrap_or(&line).to_vec();
+    String::from_utf8_lossy(&line).trim_end().to_owned()
+}
+
+/// Reads until a line is told that has this in it.
+#[track_caller]
+fn until(client: &mut Client, wanted: &str) -> String {
+    for _ in 0..50 {
+        let line = told(client);
+        if line.contains(wanted) {
+            return line;
+        }
+    }
+    panic!("{wanted:?} is not told");
+}
+
+fn ask(client: &mut Client, line: &str, wanted: &str) -> String {
+    client.send(format!("{line}\r\n").as_bytes());
+    until(client, wanted)
+}
+
+fn register(client: &mut Client, code: &str, name: &str, password: &str) {
+    ask(client, &format!("/register {code} {name}"), "A password for");
+    ask(client, password, &format!("You are logged in as {name}"));
+}
+
+/// A program.
+struct Program(WebSocket<TcpStream>);
+
+impl Program {
+    fn try_new(server: &Server, fields: &[(&str, &str)]) -> Result<Program, String> {
+        let stream = TcpStream::connect(server.address).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let uri = format!("ws://{}/", server.address).parse().expect("an address");
+        let mut request = ClientRequestBuilder::new(uri).with_sub_protocol("chat.v1.json");
+        for (name, value) in fields {
+            request = request.with_header(*name, *value);
+        }
+        let (socket, _) = client(request, stream).map_err(|error| error.to_string())?;
+        Ok(Program(socket))
+    }
+
+    fn new(server: &Server, fields: &[(&str, &str)]) -> Program {
+        Program::try_new(server, fields).expect("a WebSocket")
+    }
+
+    fn send(&mut self, request: &Value) {
+        self.0.send(Message::text(request.to_string())).expect("it is sent");
+    }
+
+    /// The next object of this type.
+    #[track_caller]
+    fn next(&mut self, kind: &str) -> Value {
+        for _ in 0..50 {
+            let message = self.0.read().expect("an object");
+            let object: Value = serde_json::from_slice(&message.into_data()).expect("JSON");
+            if object["type"] == kind {
+                return object;
+            }
+        }
+        panic!("no {kind} is told");
+    }
+
+    fn ask(&mut self, request: &Value, kind: &str) -> Value {
+        self.send(request);
+        self.next(kind)
+    }
+}
+
+/// Asks for something by HTTP; the status and the head of the response.
+fn http(server: &Server, method: &str, path: &str, fields: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let host = server.address;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Content-Length: 0\r\nConnection: \
+         close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("a response");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
+}
+
+// ---- Coming to have one ----
+
+#[test]
+fn the_first_owner_comes_by_the_link_in_the_log_and_the_next_by_the_command() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&[]);
+    let code = owner_code(&server);
+    let mut alice = server.connect();
+    register(&mut alice, &code, "alice", "correct horse");
+    let mut bob = server.connect();
+    ask(&mut bob, &format!("/register {code} bob"), "A password for");
+    ask(&mut bob, "battery staple", "! This code is not known");
+    let mut command = program();
+    let made = command.args(["owner", "--data"]).arg(scratch.0.join("data")).output();
+    let made = String::from_utf8(made.expect("it runs").stdout).expect("UTF-8");
+    let (_, code) = made.trim_end().split_once("#setup=").expect("a link");
+    register(&mut bob, code, "bob", "battery staple");
+    assert!(ask(&mut bob, "/account", "logged in as").contains("owner of this server"));
+    drop(server);
+    // Somebody owns it: no link any more.
+    let server = scratch.start(&[]);
+    server.connect().enter();
+    assert!(!server.log().iter().any(|line| line.contains("#setup=")), "{:?}", server.log());
+}
+
+#[test]
+fn a_secret_is_hidden_as_it_is_typed() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&["--registration", "open"]);
+    let mut alice = server.connect();
+    alice.send(b"/register alice\r\n");
+    let mut told = Vec::new();
+    while !told.ends_with(b"stops):\r\n") {
+        told.extend(alice.line());
+    }
+    alice.send(b"\xff\xfd\x01correct horse\r\n");
+    alice.send(b"/who\r\n");
+    while !told.ends_with(b"* 1 in #lobby: alice\r\n") {
+        told.extend(alice.line());
+    }
+    let has = |bytes: &[u8]| told.windows(bytes.len()).any(|window| window == bytes);
+    assert!(has(HIDES), "{told:?}");
+    assert!(has(b"You are logged in as alice") && has(SHOWS), "{told:?}");
+    assert!(!has(b"horse"), "{told:?}");
+}
+
+// ---- What stays ----
+
+#[test]
+fn what_was_told_of_accounts_outlives_a_kill() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&[]);
+    let code = owner_code(&server);
+    let mut alice = server.connect();
+    register(&mut alice, &code, "alice", "correct horse");
+    ask(&mut alice, "/join #dev", "You are in #dev");
+    ask(&mut alice, "hello from here", "Nobody else is in #dev");
+    let token = ask(&mut alice, "/token a bot", "shown only once");
+    let token = token.rsplit(' ').next().expect("a token").to_owned();
+    let ended = ask(&mut alice, "/token gone", "shown only once");
+    let ended = ended.rsplit(' ').next().expect("a token").to_owned();
+    ask(&mut alice, "/sessions end 2", "Session 2 has ended");
+    let code = ask(&mut alice, "/invite 2", "Invitation 1");
+    let code = code.rsplit(' ').next().expect("a code").to_owned();
+    let mut bob = server.connect();
+    register(&mut bob, &code, "bob", "battery staple");
+    ask(&mut bob, "/password", "Your password");
+    ask(&mut bob, "battery staple", "The new password");
+    ask(&mut bob, "staple battery", "another one now");
+    ask(&mut bob, "/nick robert", "You are robert now");
+    let mut carol = server.connect();
+    register(&mut carol, &code, "carol", "correct staple");
+    ask(&mut carol, "/delete-account", "Your password");
+    ask(&mut carol, "correct staple", "Your account is gone");
+    server.signal("KILL");
+    drop(server);
+
+    let server = scratch.start(&[]);
+    let bearer = format!("Bearer {token}");
+    let mut program = Program::new(&server, &[("Authorization", &bearer)]);
+    let welcome = program.next("welcome");
+    assert_eq!((&welcome["name"], &welcome["role"]), (&json!("alice"), &json!("owner")));
+    let rooms =
+        [program.next("joined"), program.next("joined")].map(|joined| joined["room"].clone());
+    assert!(rooms.contains(&json!("#dev")) && rooms.contains(&json!("#lobby")), "{rooms:?}");
+    let history = program.ask(&json!({ "type": "history", "room": "#dev" }), "history");
+    assert_eq!(history["messages"][0]["text"], "hello from here");
+    let bearer = format!("Bearer {ended}");
+    let mut program = Program::new(&server, &[("Authorization", &bearer)]);
+    assert_eq!(program.next("error")["code"], "session_ended");
+    let mut guest = server.connect();
+    ask(&mut guest, "/login robert", "Password of robert");
+    ask(&mut guest, "battery staple", "! The name or the password is wrong");
+    ask(&mut guest, "/nick bob", "! The name bob was somebody's");
+    ask(&mut guest, "/nick carol", "! The name carol was somebody's");
+    ask(&mut guest, &format!("/register {code} dave"), "A password for");
+    ask(&mut guest, "a long password", "! This code is not known");
+    ask(&mut guest, "/login robert", "Password of robert");
+    ask(&mut guest, "staple battery", "You are logged in as robert");
+}
+
+// ---- The page's cookie ----
+
+#[test]
+fn a_page_is_known_by_its_cookie_and_no_other_page_can_use_it() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&["--registration", "open"]);
+    let own = format!("http://{}", server.address);
+    let mut page = Program::new(&server, &[("Origin", &own)]);
+    let register = json!({ "type": "register", "name": "alice", "password": "correct horse" });
+    assert_eq!(page.ask(&register, "account")["role"], "member");
+    let code = page.ask(&json!({ "type": "cookie" }), "cookie")["code"].clone();
+    let code = code.as_str().expect("a code");
+    let field = |origin: &str| format!("Authorization: Bearer {code}\r\nOrigin: {origin}\r\n");
+    let (foreign, _) = http(&server, "POST", "/session", &field("http://evil.example"));
+    assert_eq!(foreign, 403);
+    let without = format!("Authorization: Bearer {code}\r\n");
+    assert_eq!(http(&server, "POST", "/session", &without).0, 403);
+    let (status, head) = http(&server, "POST", "/session", &field(&own));
+    assert_eq!(status, 204, "{head}");
+    assert!(head.contains("HttpOnly") && head.contains("SameSite=Strict"), "{head}");
+    let (_, cookie) = head.split_once("Set-Cookie: ").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("its value").to_owned();
+    assert_eq!(http(&server, "POST", "/session", &field(&own)).0, 403, "once");
+
+    let mut other_tab = Program::new(&server, &[("Origin", &own), ("Cookie", &cookie)]);
+    assert_eq!(other_tab.next("welcome")["name"], "alice");
+    for origin in [&[("Cookie", cookie.as_str())][..], &[("Cookie", &cookie), ("Origin", "null")]] {
+        let error = Program::try_new(&server, origin).err().expect("it is refused");
+        assert!(error.contains("403"), "{error}");
+    }
+    page.send(&json!({ "type": "logout" }));
+    assert_eq!(other_tab.next("error")["code"], "session_ended", "it was one browser");
+    let mut late = Program::new(&server, &[("Origin", &own), ("Cookie", &cookie)]);
+    assert_eq!(late.next("error")["code"], "session_ended");
+}
+
+// ---- Those who mean no good ----
+
+#[test]
+fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
+    let scratch = Scratch::new();
+    let mut command = scratch.command(&[]);
+    command.env("RUST_LOG", "trace");
+    let server = Server::launch(command);
+    let setup = owner_code(&server);
+    let mut alice = server.connect();
+    register(&mut alice, &setup, "alice", "correct horse");
+    let token = ask(&mut alice, "/token a bot", "shown only once");
+    let token = token.rsplit(' ').next().expect("a token").to_owned();
+    let code = ask(&mut alice, "/invite", "Invitation 1");
+    let code = code.rsplit(' ').next().expect("a code").to_owned();
+    ask(&mut alice, &format!("look: {token}"), "! There is a token in that");
+    ask(&mut alice, "login alice correct-horse-2", "! That looks like a command");
+    let mut bob = server.connect();
+    ask(&mut bob, "/login alice", "Password of alice");
+    ask(&mut bob, "wrong horse", "is wrong");
+    let bearer = format!("Bearer {token}");
+    Program::new(&server, &[("Authorization", &bearer)]).next("welcome");
+    let found = ask(&mut bob, "/history", "*");
+    assert!(!found.contains("horse"), "{found}");
+    drop((alice, bob));
+    server.signal("TERM");
+    let (_, out, log) = server.finish();
+    let secrets = ["correct horse", "wrong horse", "correct-horse-2", &token, &code];
+    for secret in secrets {
+        assert!(!out.contains(secret), "{secret} is printed");
+        assert!(!log.iter().any(|line| line.contains(secret)), "{secret} is in the log");
+    }
+    let bare = [code.replace('-', ""), setup.replace('-', "")];
+    let files = fs::read_dir(scratch.0.join("data")).expect("the directory");
+    for file in files {
+        let bytes = fs::read(file.expect("a file").path()).expect("its bytes");
+        for secret in secrets.into_iter().chain(bare.iter().map(String::as_str)) {
+            let has = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!has, "{secret} is on the disk");
+        }
+    }
+}
+
+/// A hash of a password takes tens of milliseconds: on a thread of its own, for a bounded number at
+/// a time.
+#[test]
+fn a_flood_of_logins_holds_nobody_up() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&["--registration", "open", "--rate-limit", "off"]);
+    let mut talkers: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for talker in &mut talkers {
+        talker.enter();
+    }
+    let login = json!({ "type": "login", "name": "alice", "password": "a guess" }).to_string();
+    let mut flood: Vec<Program> = (0..60).map(|_| Program::new(&server, &[])).collect();
+    for program in &mut flood {
+        program.0.send(Message::text(login.clone())).expect("it is sent");
+    }
+    let mut worst = Duration::ZERO;
+    for round in 0..20 {
+        let began = Instant::now();
+        talkers[0].send(format!("word {round}\r\n").as_bytes());
+        for talker in &mut talkers[1..] {
+            until(talker, &format!("word {round}"));
+        }
+        worst = worst.max(began.elapsed());
+    }
+    let codes: Vec<String> = flood
+        .iter_mut()
+        .map(|program| program.next("error")["code"].as_str().expect("a code").to_owned())
+        .collect();
+    let count = |code: &str| codes.iter().filter(|one| *one == code).count();
+    let known = ["busy", "login_failed", "too_many_attempts"];
+    assert!(codes.iter().all(|code| known.contains(&code.as_str())), "{codes:?}");
+    assert!(count("login_failed") <= 20, "so many are tried of one address: {codes:?}");
+    assert!(count("login_failed") > 0 && count("too_many_attempts") + count("busy") > 0);
+    // The hashes of the flood take longer than that by themselves.
+    assert!(worst < Duration::from_secs(2), "a word took {worst:?}");
+}
