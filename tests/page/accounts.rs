@@ -220,7 +220,8 @@ fn a_wrong_password_stays_in_the_dialog() {
     alice.say("/logout");
     alice.wait_until("a guest", "!document.querySelector('#log-in').hidden");
     alice.wait_online();
-    assert_eq!(alice.text("#title"), "#lobby", "what an account had is out of sight");
+    let is_lobby = "document.querySelector('#title').textContent === '#lobby'";
+    alice.wait_until("what an account had is out of sight", is_lobby);
     assert_eq!(alice.count("#rooms li"), 1);
 
     alice.log_in("alice", "wrong password");
@@ -432,7 +433,8 @@ fn another_tab_is_logged_in_as_well_and_out() {
     page.command("window", &json!({ "handle": first }));
     page.wait_role("Account");
     page.wait_until("both rooms", "document.querySelectorAll('#rooms li').length === 2");
-    assert_eq!(page.text("#me b"), "alicia");
+    let is_alicia = "document.querySelector('#me b').textContent === 'alicia'";
+    page.wait_until("the other name", is_alicia);
     page.say("/logout");
     page.wait_until("a guest", "!document.querySelector('#log-in').hidden");
     page.command("window", &json!({ "handle": opened["handle"] }));
@@ -441,7 +443,7 @@ fn another_tab_is_logged_in_as_well_and_out() {
     page.click("#account .buttons .quiet");
     page.wait_closed();
     page.wait_online();
-    assert_eq!(page.text("#title"), "#lobby");
+    page.wait_until("a guest's room", "document.querySelector('#title').textContent === '#lobby'");
     page.assert_no_complaints();
 }
 
