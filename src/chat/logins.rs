@@ -71,6 +71,7 @@ pub struct Confirmation {
 /// A cookie that waits to be fetched.
 #[derive(Debug)]
 struct Cookie {
+    client: ClientId,
     value: Box<str>,
     until_ms: u64,
 }
@@ -127,14 +128,21 @@ impl Logins {
         self.confirmations.remove(&SecretHash::of(code));
     }
 
-    /// A page may fetch a cookie with this code. Whether there is room for it.
-    pub fn offer_cookie(&mut self, code: &str, value: Box<str>, unix_ms: u64) -> bool {
-        self.cookies.retain(|_, cookie| unix_ms < cookie.until_ms);
+    /// A page may fetch a cookie with this code, and not with one that it was given before. Whether
+    /// there is room for it.
+    pub fn offer_cookie(
+        &mut self,
+        code: &str,
+        client: ClientId,
+        value: Box<str>,
+        unix_ms: u64,
+    ) -> bool {
+        self.cookies.retain(|_, cookie| cookie.client != client && unix_ms < cookie.until_ms);
         if self.cookies.len() >= COOKIES_MAX {
             return false;
         }
         let until_ms = unix_ms + COOKIE_MS;
-        self.cookies.insert(SecretHash::of(code), Cookie { value, until_ms });
+        self.cookies.insert(SecretHash::of(code), Cookie { client, value, until_ms });
         true
     }
 

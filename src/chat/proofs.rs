@@ -3,12 +3,12 @@
 //! A request waits for a ticket while that is done on another thread, and finds what came of it
 //! when it is offered again, as with what is read from the store ([`super::questions`]).
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::chat::ids::UserId;
-use crate::ids::{ClientId, Ticket};
+use crate::ids::{ClientId, Peer, Ticket};
 use crate::secrets::{SECRET_BYTES, Secrets};
 use crate::service::{Answer, Job, Lane};
 use crate::throttle::{Rate, TokenBucket};
@@ -69,10 +69,18 @@ pub struct Proof {
     pub random: [u8; SECRET_BYTES],
 }
 
+/// Whose password is tried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    Account(UserId),
+    /// No account has this name; its key.
+    Nobody(Box<str>),
+}
+
 #[derive(Debug)]
 struct Asked {
     ticket: Ticket,
-    is_slow: bool,
+    whose: Option<Whose>,
     proof: Option<Proof>,
 }
 
@@ -81,6 +89,9 @@ struct Asked {
 pub struct Proofs {
     asked: BTreeMap<ClientId, Asked>,
     jobs: Vec<Job>,
+    /// Passwords that are being hashed, or are going to be: also for clients that have gone, as
+    /// what was given to the thread is done.
+    hashing: BTreeSet<Ticket>,
     tickets: u64,
 }
 
@@ -98,14 +109,22 @@ impl std::fmt::Debug for Proofs {
 
 impl Proofs {
     /// Has something done for a client, and says what it waits for.
-    pub fn ask(&mut self, client: ClientId, work: Work, secrets: Arc<dyn Secrets>) -> Ticket {
+    pub fn ask(
+        &mut self,
+        client: ClientId,
+        work: Work,
+        whose: Option<Whose>,
+        secrets: Arc<dyn Secrets>,
+    ) -> Ticket {
         let ticket = Ticket(FIRST_TICKET + self.tickets);
         self.tickets += 1;
-        let is_slow = work.is_slow();
-        let lane = if is_slow { Lane::Passwords } else { Lane::Reading };
+        let lane = if work.is_slow() { Lane::Passwords } else { Lane::Reading };
+        if lane == Lane::Passwords {
+            self.hashing.insert(ticket);
+        }
         let run = Box::new(move || Box::new(work.run(&*secrets)) as Answer);
         self.jobs.push(Job { ticket, lane, run });
-        self.asked.insert(client, Asked { ticket, is_slow, proof: None });
+        self.asked.insert(client, Asked { ticket, whose, proof: None });
         ticket
     }
 
@@ -119,14 +138,19 @@ impl Proofs {
         self.asked.get(&client).is_some_and(|asked| asked.proof.is_some())
     }
 
-    /// Whether as many wait for their passwords as may.
+    /// Whether as many passwords wait to be hashed as may.
     pub fn is_busy(&self) -> bool {
-        let slow = self.asked.values().filter(|asked| asked.is_slow && asked.proof.is_none());
-        slow.count() >= PENDING_MAX
+        self.hashing.len() >= PENDING_MAX
     }
 
     pub fn take(&mut self, client: ClientId) -> Option<Proof> {
-        self.asked.remove(&client)?.proof
+        self.take_tried(client).map(|(proof, _)| proof)
+    }
+
+    /// What came of it, and whose password was tried.
+    pub fn take_tried(&mut self, client: ClientId) -> Option<(Proof, Option<Whose>)> {
+        let Asked { whose, proof, .. } = self.asked.remove(&client)?;
+        proof.map(|proof| (proof, whose))
     }
 
     /// The client has done what it asked for, or has gone.
@@ -143,49 +167,63 @@ impl Proofs {
     /// Takes in what came of it, if this is one of its tickets. Who asked may have gone.
     pub fn complete(&mut self, ticket: Ticket, answer: Answer) -> Result<(), Answer> {
         let proof = answer.downcast::<Proof>()?;
+        self.hashing.remove(&ticket);
         if let Some(asked) = self.asked.values_mut().find(|asked| asked.ticket == ticket) {
             asked.proof = Some(*proof);
         }
         Ok(())
     }
 
-    /// Nobody is here any more. Tickets go on.
+    /// Nobody is here any more. Tickets go on, and so does what was given to the thread.
     pub fn clear(&mut self) {
-        *self = Proofs { tickets: self.tickets, ..Proofs::default() };
+        self.asked.clear();
     }
 }
 
 /// How often passwords and codes may be tried: from one address, 20 times and once in two seconds
-/// after that; wrong ones for one account, 10 times and once in a minute.
+/// after that; wrong ones for one account, 10 times and once in a minute. Names that are nobody's
+/// are counted like those of accounts: else the answers would tell which is which.
 const ADDRESS_RATE: (u32, u64) = (20, 2);
 const ACCOUNT_RATE: (u32, u64) = (10, 60);
 
 /// Counts attempts.
 #[derive(Debug, Default)]
 pub struct Attempts {
+    /// Of IPv6, networks of 64 bits: one host has a whole one.
     addresses: HashMap<IpAddr, TokenBucket>,
-    accounts: HashMap<UserId, TokenBucket>,
+    accounts: HashMap<Whose, TokenBucket>,
 }
 
 impl Attempts {
-    /// Whether one more may come from an address, for an account.
-    pub fn may_try(&mut self, ip: IpAddr, account: Option<UserId>, now_ms: u64) -> bool {
-        let full = account.and_then(|account| self.accounts.get(&account));
+    /// Whether one more may come from an address, for an account. What comes by a Unix socket has
+    /// no address.
+    pub fn may_try(&mut self, peer: Peer, whose: Option<&Whose>, now_ms: u64) -> bool {
+        let full = whose.and_then(|whose| self.accounts.get(whose));
         if full.is_some_and(|bucket| {
             !bucket.has_token(slow(now_ms, ACCOUNT_RATE), &rate(ACCOUNT_RATE))
         }) {
             return false;
         }
+        if peer.is_unix() {
+            return true;
+        }
         let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
         self.addresses.retain(|_, bucket| !bucket.is_full(now, &rate));
-        self.addresses.entry(ip).or_default().try_take(now, &rate).is_ok()
+        self.addresses.entry(network(peer.ip())).or_default().try_take(now, &rate).is_ok()
     }
 
     /// It was wrong.
-    pub fn note_wrong(&mut self, account: UserId, now_ms: u64) {
+    pub fn note_wrong(&mut self, whose: Whose, now_ms: u64) {
         let (now, rate) = (slow(now_ms, ACCOUNT_RATE), rate(ACCOUNT_RATE));
         self.accounts.retain(|_, bucket| !bucket.is_full(now, &rate));
-        self.accounts.entry(account).or_default().spend(1, now, &rate);
+        self.accounts.entry(whose).or_default().spend(1, now, &rate);
+    }
+}
+
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -36,15 +36,23 @@ impl Chat {
         request: &Request<'_>,
     ) -> Result<Option<Wait>, RequestError> {
         self.check_access(cx, request)?;
-        if let Some(wait) = self.prove(cx, request)? {
-            return Ok(Some(wait));
+        if self.keeping.is_some() {
+            if let Some(wait) = self.find_out(cx, request)? {
+                return Ok(Some(wait));
+            }
+            if let Some(wait) = self.may_record(cx, request)? {
+                return Ok(Some(wait));
+            }
         }
-        if self.keeping.is_none() {
-            return Ok(None);
-        }
-        if let Some(wait) = self.find_out(cx, request)? {
-            return Ok(Some(wait));
-        }
+        // A code is used up by that: not for something that cannot be stored.
+        self.prove(cx, request)
+    }
+
+    fn may_record(
+        &mut self,
+        cx: &Context<'_>,
+        request: &Request<'_>,
+    ) -> Result<Option<Wait>, RequestError> {
         let records =
             request.records() || request.changes_user() && self.state.accounts().contains(cx.user);
         let may_wait = records && !self.is_repeat(cx, request);

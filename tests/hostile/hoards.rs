@@ -217,7 +217,7 @@ fn comes_back(count: usize) {
         });
         let mut herd = Herd::gather(&server, count, elsewhere, Some(NARROW));
         // What brings each of them to the mark, and no more: that would be heard when they are gone.
-        herd.say(|_| b"/help\r\n".repeat(500));
+        herd.say(|_| b"/help\r\n".repeat(250));
         herd.wait(Duration::from_secs(2));
         let held_mib = (Gauge::read(&server).resident_kib - before.resident_kib) / 1024;
         drop(herd);

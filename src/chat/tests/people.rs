@@ -328,6 +328,46 @@ fn wrong_passwords_are_counted() {
     assert!(stage.hear("b").iter().any(|told| told.contains("logged in as alice")));
 }
 
+/// Who guesses learns from no answer which names are those of accounts.
+#[test]
+fn names_that_are_nobodys_are_counted_as_those_of_accounts() {
+    let answers = ["alice", "nobody-here"].map(|name| {
+        let mut stage = open();
+        register(&mut stage, "a", "alice");
+        stage.open("b", LINES, Visit::default());
+        stage.forget();
+        let mut told = Vec::new();
+        for _ in 0..15 {
+            stage.say("b", &format!("/login {name}"));
+            stage.say("b", "wrong password");
+            told.push(stage.hear("b").pop().expect("an answer"));
+            stage.pass(2_000);
+        }
+        told
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].last().is_some_and(|told| told.contains("tried too often")));
+}
+
+/// Who is gone has its password hashed all the same.
+#[test]
+fn a_flood_of_logins_that_break_off_waits_for_the_hashes_of_those_before() {
+    let mut stage = open();
+    let login = r#"{"type":"login","name":"alice","password":"a guess"}"#;
+    for number in 0..17 {
+        let name = format!("p{number}");
+        stage.open(&name, JSON, Visit::default());
+        match number {
+            16 => assert_eq!(stage.offer(&name, login.as_bytes()), Outcome::Done, "it is refused"),
+            _ => ask(&mut stage, &name, login),
+        }
+        if number < 16 {
+            stage.leave(&name);
+        }
+    }
+    assert_eq!(stage.objects("p16").pop().expect("an answer")["code"], "busy");
+}
+
 #[test]
 fn a_guest_may_do_nothing_where_there_are_none() {
     let settings = ChatSettings { guests: false, registration: Registration::Open, ..settings() };

@@ -149,9 +149,12 @@ pub struct Model {
     devices: BTreeMap<u64, Vec<usize>>,
     told: Vec<(usize, Told)>,
     unix_ms: u64,
-    /// How often secrets were tried from an address, and in vain for an account.
+    /// How often secrets were tried from an address, and for an account: at least as often as in
+    /// vain.
     tried: BTreeMap<IpAddr, u32>,
-    wrong: BTreeMap<u64, u32>,
+    asked: BTreeMap<u64, u32>,
+    /// The same, of names that were nobody's then.
+    asked_names: BTreeMap<String, u32>,
     /// All that anybody was ever given to be known by, and what accounts were called.
     pub secrets: Vec<(String, bool)>,
     pub codes: Vec<String>,
@@ -187,7 +190,8 @@ impl Model {
             told: Vec::new(),
             unix_ms: 0,
             tried: BTreeMap::new(),
-            wrong: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            asked_names: BTreeMap::new(),
             secrets: Vec::new(),
             codes: Vec::new(),
             passwords: Vec::new(),
@@ -566,6 +570,13 @@ impl Model {
             }
             _ => None,
         };
+        match (&request, &tried) {
+            (_, Some((Some(account), _))) => *self.asked.entry(*account).or_default() += 1,
+            (Request::Login { name, .. }, Some((None, _))) => {
+                *self.asked_names.entry(name.to_lowercase()).or_default() += 1;
+            }
+            _ => {}
+        }
         let client = self.clients.get_mut(&n).expect("it is there");
         if tried.is_some() || matches!(request, Request::Register { .. }) {
             *self.tried.entry(client.ip).or_default() += 1;
@@ -637,7 +648,12 @@ impl Model {
             Request::Login { name, .. } => self.account_called(name),
             _ => Some(client.user),
         };
-        let wrong = account.and_then(|account| self.wrong.get(&account)).copied().unwrap_or(0);
+        let wrong = account.and_then(|account| self.asked.get(&account)).copied().unwrap_or(0);
+        let name = match request {
+            Request::Login { name, .. } => self.asked_names.get(&name.to_lowercase()),
+            _ => None,
+        };
+        let wrong = wrong.max(name.copied().unwrap_or(0));
         let tried = self.tried.get(&client.ip).copied().unwrap_or(0);
         assert!(
             tried >= ADDRESS_BURST || wrong >= ACCOUNT_BURST,
@@ -853,12 +869,7 @@ impl Model {
                 let account = self.account_called(name);
                 match account.filter(|_| self.is_right(account, granted)) {
                     Some(account) => (account, None),
-                    None => {
-                        if let Some(account) = account {
-                            *self.wrong.entry(account).or_default() += 1;
-                        }
-                        return Err(&["login_failed"]);
-                    }
+                    None => return Err(&["login_failed"]),
                 }
             }
             _ => unreachable!("it is a login"),
@@ -1001,7 +1012,6 @@ impl Model {
         };
         let user = self.clients[&n].user;
         if !self.is_right(Some(user), granted) {
-            *self.wrong.entry(user).or_default() += 1;
             return Err(&["login_failed"]);
         }
         let account = self.kept.accounts.get_mut(&user).expect("it is an account");
@@ -1205,7 +1215,8 @@ impl Model {
         if is_new {
             self.past.clear();
             self.tried.clear();
-            self.wrong.clear();
+            self.asked.clear();
+            self.asked_names.clear();
         }
     }
 }

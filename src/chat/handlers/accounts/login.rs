@@ -2,6 +2,7 @@
 
 use log::info;
 
+use super::prove::password_to_try;
 use crate::chat::Chat;
 use crate::chat::LOBBY;
 use crate::chat::dialect::Dialect;
@@ -37,18 +38,20 @@ impl Chat {
             return self.logged_in(cx);
         }
         let typed = name.unwrap_or_default();
-        if !has_password && self.sessions.is_private(cx.client) {
-            return self.prompt(cx, Prompt::Login { name: typed.into() });
-        }
         if !has_password {
-            return self.offer_confirmation(cx, typed);
+            let named = Name::parse(typed);
+            let name = named.map_err(|error| RequestError::of("name_refused", &error))?;
+            return match self.sessions.is_private(cx.client) {
+                true => self.prompt(cx, Prompt::Login { name: name.as_str().into() }),
+                false => self.offer_confirmation(cx, name),
+            };
         }
         let account = self.account_called(typed);
         if let Err(error) = self.take_proof(cx, account) {
-            if let Some(account) = account {
-                self.logins.attempts.note_wrong(account, cx.out.now().ms);
-            }
-            info!("{}: refused a login as {}", cx.peer, crate::chat::text::quote(typed, 32));
+            // What is nobody's name may be a password that was typed in its place.
+            let name = account.and_then(|account| self.name_of(account));
+            let name = name.map_or("nobody who is known", Name::as_str);
+            info!("{}: refused a login as {name}", cx.peer);
             return Err(error);
         }
         let Some(account) = account else { return Err(wrong_password()) };
@@ -119,8 +122,7 @@ impl Chat {
 
     /// A terminal whose passwords others could read gets a code, which somebody who is logged in
     /// elsewhere confirms.
-    fn offer_confirmation(&mut self, cx: &mut Context<'_>, typed: &str) -> Done {
-        let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
+    fn offer_confirmation(&mut self, cx: &mut Context<'_>, name: Name) -> Done {
         let Some(proof) = self.logins.proofs.take(cx.client) else { return Err(unavailable()) };
         let code = code_of(&proof.random);
         let (client, peer, unix_ms) = (cx.client, cx.peer, cx.unix_ms());
@@ -203,7 +205,7 @@ impl Chat {
         let allowed = self.check_code(cx, code)?;
         let name = self.name_for(cx, typed, allowed)?;
         if password.is_none() {
-            let (name, code) = (typed.into(), code.map(Box::from));
+            let (name, code) = (name.as_str().into(), code.and_then(read_code).map(Box::from));
             return self.prompt(cx, Prompt::Register { name, code });
         }
         let proof = self.take_proof(cx, None)?;
@@ -302,17 +304,11 @@ impl Chat {
         match (old, new) {
             (None, _) => return self.prompt(cx, Prompt::OldPassword),
             (Some(old), None) => {
-                return self.prompt(cx, Prompt::NewPassword { old: old.into() });
+                return self.prompt(cx, Prompt::NewPassword { old: password_to_try(old)? });
             }
             (Some(_), Some(_)) => {}
         }
-        let proof = match self.take_proof(cx, Some(cx.user)) {
-            Ok(proof) => proof,
-            Err(error) => {
-                self.logins.attempts.note_wrong(cx.user, cx.out.now().ms);
-                return Err(error);
-            }
-        };
+        let proof = self.take_proof(cx, Some(cx.user))?;
         let Some(password) = proof.hash else { return Err(unavailable()) };
         self.happen(cx, Kept::PasswordSet { password });
         self.end_browsers(cx);

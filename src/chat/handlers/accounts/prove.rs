@@ -6,7 +6,8 @@ use super::login::{
 use crate::chat::Chat;
 use crate::chat::handlers::Context;
 use crate::chat::ids::UserId;
-use crate::chat::proofs::{Proof, Work};
+use crate::chat::name::Name;
+use crate::chat::proofs::{Proof, Whose, Work};
 use crate::chat::request::{Request, RequestError};
 use crate::delivery::Wait;
 use crate::secrets::read_code;
@@ -27,38 +28,37 @@ impl Chat {
         if let Some(ticket) = self.logins.proofs.waits(cx.client) {
             return Ok(Some(Wait::Ticket(ticket)));
         }
-        let Some((work, account)) = self.work_of(cx, request)? else { return Ok(None) };
+        let Some((work, whose)) = self.work_of(cx, request)? else { return Ok(None) };
         let Some(secrets) = self.logins.secrets.clone() else { return Err(unavailable()) };
         if work != Work::default() {
-            let (ip, now_ms) = (cx.peer.ip(), cx.out.now().ms);
+            let now_ms = cx.out.now().ms;
             if self.logins.proofs.is_busy() {
                 let message = "Too many people log in at this moment. Try again in a second.";
                 return Err(RequestError::new("busy", message.to_owned()));
             }
-            if !self.logins.attempts.may_try(ip, account, now_ms) {
+            if !self.logins.attempts.may_try(cx.peer, whose.as_ref(), now_ms) {
                 let message = "That was tried too often. Wait a minute, and try again.";
                 return Err(RequestError::new("too_many_attempts", message.to_owned()));
             }
         }
-        Ok(Some(Wait::Ticket(self.logins.proofs.ask(cx.client, work, secrets))))
+        Ok(Some(Wait::Ticket(self.logins.proofs.ask(cx.client, work, whose, secrets))))
     }
 
-    /// What a request needs, and the account whose password is tried. `None`: nothing.
+    /// What a request needs, and whose password is tried. `None`: nothing.
     fn work_of(
         &self,
         cx: &Context<'_>,
         request: &Request<'_>,
-    ) -> Result<Option<(Work, Option<UserId>)>, RequestError> {
+    ) -> Result<Option<(Work, Option<Whose>)>, RequestError> {
         let is_private = self.sessions.is_private(cx.client);
         Ok(match request {
             Request::Login { name: Some(name), password: Some(password), .. } => {
                 self.check_private(cx)?;
-                if password.len() > PASSWORD_BYTES_MAX {
-                    return Err(wrong_password());
-                }
                 let account = self.account_called(name);
-                let verify = Some((Box::from(&**password), self.hash_of(account)));
-                Some((Work { verify, ..Work::default() }, account))
+                let verify = Some((password_to_try(password)?, self.hash_of(account)));
+                let nobody = || Name::parse(name).ok().map(|name| Whose::Nobody(name.key().into()));
+                let whose = account.map(Whose::Account).or_else(nobody);
+                Some((Work { verify, ..Work::default() }, whose))
             }
             Request::Login { password: None, token: None, .. } if !is_private => {
                 Some((Work::default(), None))
@@ -76,14 +76,14 @@ impl Chat {
             Request::Password { old: Some(old), new: Some(new) } => {
                 self.check_private(cx)?;
                 check_password(new, self.name_of(cx.user).map_or("", |name| name.as_str()))?;
-                let verify = Some((Box::from(&**old), self.hash_of(Some(cx.user))));
+                let verify = Some((password_to_try(old)?, self.hash_of(Some(cx.user))));
                 let hash = Some(Box::from(&**new));
-                Some((Work { verify, hash, owner_code: None }, Some(cx.user)))
+                Some((Work { verify, hash, owner_code: None }, Some(Whose::Account(cx.user))))
             }
             Request::Delete { password: Some(password) } => {
                 self.check_private(cx)?;
-                let verify = Some((Box::from(&**password), self.hash_of(Some(cx.user))));
-                Some((Work { verify, ..Work::default() }, Some(cx.user)))
+                let verify = Some((password_to_try(password)?, self.hash_of(Some(cx.user))));
+                Some((Work { verify, ..Work::default() }, Some(Whose::Account(cx.user))))
             }
             Request::Token { .. }
             | Request::Cookie { .. }
@@ -98,7 +98,7 @@ impl Chat {
     }
 
     /// What has come of a request's work. `account`: whose password it was to be; it may have
-    /// another one by now.
+    /// another one by now. Wrong passwords are counted.
     ///
     /// # Errors
     /// A password or a code is wrong.
@@ -107,14 +107,26 @@ impl Chat {
         cx: &Context<'_>,
         account: Option<UserId>,
     ) -> Result<Proof, RequestError> {
-        let Some(proof) = self.logins.proofs.take(cx.client) else { return Err(unavailable()) };
-        if proof.tried.is_some() && proof.tried != self.hash_of(account) {
-            return Err(wrong_password());
-        }
+        let found = self.logins.proofs.take_tried(cx.client);
+        let Some((proof, whose)) = found else { return Err(unavailable()) };
+        let is_changed = proof.tried.is_some() && proof.tried != self.hash_of(account);
         match proof {
-            Proof { is_right: true, .. } => Ok(proof),
+            Proof { is_right: true, .. } if !is_changed => Ok(proof),
             Proof { had_code: true, .. } => Err(wrong_code()),
-            Proof { .. } => Err(wrong_password()),
+            Proof { .. } => {
+                if let Some(whose) = whose {
+                    self.logins.attempts.note_wrong(whose, cx.out.now().ms);
+                }
+                Err(wrong_password())
+            }
         }
+    }
+}
+
+/// A password that may be somebody's: none of them is longer.
+pub(super) fn password_to_try(typed: &str) -> Result<Box<str>, RequestError> {
+    match typed.len() {
+        ..=PASSWORD_BYTES_MAX => Ok(typed.into()),
+        _ => Err(wrong_password()),
     }
 }
