@@ -306,6 +306,9 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     let mut bob = server.connect();
     ask(&mut bob, "/login alice", "Password of alice");
     ask(&mut bob, "wrong horse", "is wrong");
+    // Where a name is asked for, people type passwords.
+    ask(&mut bob, "/login horse-for-a-name", "Password of horse-for-a-name");
+    ask(&mut bob, "alice", "is wrong");
     let bearer = format!("Bearer {token}");
     Program::new(&server, &[("Authorization", &bearer)]).next("welcome");
     let found = ask(&mut bob, "/history", "*");
@@ -313,8 +316,9 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     drop((alice, bob));
     server.signal("TERM");
     let (_, out, log) = server.finish();
-    let secrets = ["correct horse", "wrong horse", "correct-horse-2", &token, &code];
-    for secret in secrets {
+    let typed = ["correct horse", "wrong horse", "correct-horse-2", "horse-for-a-name"];
+    let secrets: Vec<&str> = typed.into_iter().chain([token.as_str(), &code]).collect();
+    for &secret in &secrets {
         assert!(!out.contains(secret), "{secret} is printed");
         assert!(!log.iter().any(|line| line.contains(secret)), "{secret} is in the log");
     }
@@ -322,7 +326,7 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     let files = fs::read_dir(scratch.0.join("data")).expect("the directory");
     for file in files {
         let bytes = fs::read(file.expect("a file").path()).expect("its bytes");
-        for secret in secrets.into_iter().chain(bare.iter().map(String::as_str)) {
+        for secret in secrets.iter().copied().chain(bare.iter().map(String::as_str)) {
             let has = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!has, "{secret} is on the disk");
         }
