@@ -333,6 +333,32 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     }
 }
 
+/// A terminal that is silent beside others listens to the lobby, but not where it takes an account.
+#[test]
+fn where_there_are_no_guests_nobody_listens_in_silence() {
+    let scratch = Scratch::new();
+    // How often something is said until the silent one hears it, if that is no more than `most`.
+    let rounds_until_heard = |flags: &[&str], most: u32| {
+        let server = scratch.start(&[&["--rate-limit", "off"], flags].concat());
+        let mut alice = server.connect();
+        ask(&mut alice, "/login alice", "Password of alice");
+        ask(&mut alice, "correct horse", "You are logged in as");
+        let mut silent = server.join().writer();
+        silent.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        (1..most).find(|_| {
+            alice.send(b"among us\r\n");
+            matches!(silent.read(&mut [0; 64]), Ok(read) if read > 0)
+        })
+    };
+    let server = scratch.start(&["--registration", "open"]);
+    let mut alice = server.connect();
+    ask(&mut alice, "/register alice", "A password for");
+    ask(&mut alice, "correct horse", "You are logged in as");
+    drop((alice, server));
+    let rounds = rounds_until_heard(&[], 300).expect("it hears the lobby after a while");
+    assert_eq!(rounds_until_heard(&["--guests", "no"], rounds + 10), None);
+}
+
 /// A hash of a password takes tens of milliseconds: on a thread of its own, for a bounded number at
 /// a time.
 #[test]

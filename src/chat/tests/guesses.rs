@@ -247,3 +247,48 @@ fn a_hundred_devices_in_fifty_rooms_are_one_person() {
     }
     assert_eq!(stage.chat.rooms(), 1, "where something was said");
 }
+
+#[test]
+fn nothing_that_lets_others_in_is_shown_to_them() {
+    let mut stage = with_alice();
+    stage.say("alice", r#"{"type":"token","label":"a bot"}"#);
+    let token = stage.objects("alice")[0]["token"].as_str().expect("a token").to_owned();
+    stage.say("alice", r##"{"type":"join","room":"#lobby"}"##);
+    stage.open("b", LINES, Visit::default());
+    stage.forget();
+    for line in [
+        format!("it is {token}"),
+        format!("/me has {token}"),
+        format!("/topic {token}"),
+        format!("/msg alice {token}"),
+        "login alice a password of words".to_owned(),
+        "Register 7q2m4kxrw9td carol a password of words".to_owned(),
+    ] {
+        stage.say("b", &line);
+        let told = stage.hear("b");
+        assert!(told.len() == 1 && told[0].ends_with("so it was not said."), "{line}: {told:?}");
+    }
+    stage.say("b", "login does not work for me");
+    assert_eq!(stage.objects("alice").len(), 1, "the last alone was said");
+    stage.say("b", &format!("/quit {token}"));
+    let left = stage.objects("alice").pop().expect("it has left");
+    assert_eq!((&left["type"], left.get("reason")), (&serde_json::json!("left"), None));
+}
+
+#[test]
+fn who_may_do_nothing_hears_nothing_and_takes_no_name() {
+    let settings = ChatSettings { guests: false, registration: Registration::Open, ..settings() };
+    let mut stage = Stage::with_people(settings);
+    stage.open("squatter", JSON, Visit { name: Some("alice"), room: Some("lobby") });
+    stage.open("a", JSON, Visit::default());
+    stage.forget();
+    stage.say("a", r#"{"type":"register","name":"alice","password":"password of alice"}"#);
+    assert_eq!(stage.objects("a")[0]["name"], "alice");
+    stage.say("a", r##"{"type":"join","room":"#lobby"}"##);
+    // Somebody who is silent, at a terminal beside others.
+    let silent = stage.id("squatter");
+    stage.chat.listens(silent, &mut stage.out);
+    stage.forget();
+    stage.say("a", r#"{"type":"say","text":"among us"}"#);
+    assert_eq!(stage.hear("squatter"), Vec::<String>::new());
+}
