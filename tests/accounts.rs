@@ -306,6 +306,9 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     let mut bob = server.connect();
     ask(&mut bob, "/login alice", "Password of alice");
     ask(&mut bob, "wrong horse", "is wrong");
+    // Where a name is asked for, people type passwords.
+    ask(&mut bob, "/login horse-for-a-name", "Password of horse-for-a-name");
+    ask(&mut bob, "alice", "is wrong");
     let bearer = format!("Bearer {token}");
     Program::new(&server, &[("Authorization", &bearer)]).next("welcome");
     let found = ask(&mut bob, "/history", "*");
@@ -313,8 +316,9 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     drop((alice, bob));
     server.signal("TERM");
     let (_, out, log) = server.finish();
-    let secrets = ["correct horse", "wrong horse", "correct-horse-2", &token, &code];
-    for secret in secrets {
+    let typed = ["correct horse", "wrong horse", "correct-horse-2", "horse-for-a-name"];
+    let secrets: Vec<&str> = typed.into_iter().chain([token.as_str(), &code]).collect();
+    for &secret in &secrets {
         assert!(!out.contains(secret), "{secret} is printed");
         assert!(!log.iter().any(|line| line.contains(secret)), "{secret} is in the log");
     }
@@ -322,11 +326,37 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     let files = fs::read_dir(scratch.0.join("data")).expect("the directory");
     for file in files {
         let bytes = fs::read(file.expect("a file").path()).expect("its bytes");
-        for secret in secrets.into_iter().chain(bare.iter().map(String::as_str)) {
+        for secret in secrets.iter().copied().chain(bare.iter().map(String::as_str)) {
             let has = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!has, "{secret} is on the disk");
         }
     }
+}
+
+/// A terminal that is silent beside others listens to the lobby, but not where it takes an account.
+#[test]
+fn where_there_are_no_guests_nobody_listens_in_silence() {
+    let scratch = Scratch::new();
+    // How often something is said until the silent one hears it, if that is no more than `most`.
+    let rounds_until_heard = |flags: &[&str], most: u32| {
+        let server = scratch.start(&[&["--rate-limit", "off"], flags].concat());
+        let mut alice = server.connect();
+        ask(&mut alice, "/login alice", "Password of alice");
+        ask(&mut alice, "correct horse", "You are logged in as");
+        let mut silent = server.join().writer();
+        silent.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        (1..most).find(|_| {
+            alice.send(b"among us\r\n");
+            matches!(silent.read(&mut [0; 64]), Ok(read) if read > 0)
+        })
+    };
+    let server = scratch.start(&["--registration", "open"]);
+    let mut alice = server.connect();
+    ask(&mut alice, "/register alice", "A password for");
+    ask(&mut alice, "correct horse", "You are logged in as");
+    drop((alice, server));
+    let rounds = rounds_until_heard(&[], 300).expect("it hears the lobby after a while");
+    assert_eq!(rounds_until_heard(&["--guests", "no"], rounds + 10), None);
 }
 
 /// A hash of a password takes tens of milliseconds: on a thread of its own, for a bounded number at

@@ -245,6 +245,10 @@ impl Service for Chat {
     }
 
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
+        // It has no account yet.
+        if !self.settings.guests {
+            return;
+        }
         let listeners = *self.channels.listeners.get_or_insert_with(|| out.open_channel());
         out.join(listeners, client);
     }

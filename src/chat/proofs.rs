@@ -235,3 +235,37 @@ fn slow(now_ms: u64, (_, seconds): (u32, u64)) -> u64 {
 fn rate((burst, _): (u32, u64)) -> Rate {
     Rate::limited(burst, 1).expect("a burst and one a second are usable")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_host_with_many_addresses_has_one() {
+        let mut attempts = Attempts::default();
+        let mut tries = |address: &str| {
+            let address: SocketAddr = address.parse().expect("an address");
+            attempts.may_try(address.into(), None, 0)
+        };
+        let of_one_host = (0..100).filter(|host| tries(&format!("[2001:db8:0:1::{host:x}]:1")));
+        assert_eq!(of_one_host.count(), 20);
+        assert!(tries("[2001:db8:0:2::1]:1"), "another host");
+        assert_eq!((0..100).filter(|_| tries("192.0.2.1:1")).count(), 20);
+        assert!(tries("192.0.2.2:1"), "another host");
+        assert_eq!((0..100).filter(|_| tries("[::]:0")).count(), 100, "Unix sockets have none");
+    }
+
+    #[test]
+    fn wrong_passwords_of_nobody_are_forgotten() {
+        let mut attempts = Attempts::default();
+        let peer = "192.0.2.1:1".parse::<SocketAddr>().expect("an address").into();
+        let whose = Whose::Nobody("nobody".into());
+        (0..10).for_each(|_| attempts.note_wrong(whose.clone(), 0));
+        assert!(!attempts.may_try(peer, Some(&whose), 0));
+        assert!(attempts.may_try(peer, Some(&whose), 61_000));
+        attempts.note_wrong(Whose::Nobody("another".into()), 10 * 60_000);
+        assert_eq!(attempts.accounts.len(), 1, "what makes no difference is not kept");
+    }
+}

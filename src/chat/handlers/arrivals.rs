@@ -48,7 +48,11 @@ impl Chat {
             }
             // What it shows is not known, or not any more: it can log in anew.
             Some(None) => self.take_first_name(cx, None).and(Err(unknown_session())),
-            None => self.take_first_name(cx, query.get("name")),
+            // Who may do nothing here takes nobody's name.
+            None => {
+                let wanted = query.get("name").filter(|_| self.settings.guests);
+                self.take_first_name(cx, wanted)
+            }
         };
         if cx.dialect() == Dialect::Json {
             self.welcome(cx);

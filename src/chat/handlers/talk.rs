@@ -166,6 +166,7 @@ impl Chat {
         room: Option<&str>,
         text: &'a str,
     ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
+        self.check_secrets(cx, text)?;
         let room = self.room_of(cx, room)?;
         // What clears a topic is nothing, or white space, and not what is nothing when it has been
         // cleaned.

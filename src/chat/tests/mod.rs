@@ -3,6 +3,7 @@
 
 mod crowds;
 mod determinism;
+mod guesses;
 mod json;
 mod kept;
 #[path = "../../../tests/common/known_secrets.rs"]

@@ -92,7 +92,7 @@ impl Chat {
     /// # Errors
     /// This has it in it.
     pub(in crate::chat::handlers) fn check_secrets(&self, cx: &Context<'_>, text: &str) -> Done {
-        if cx.dialect() == Dialect::Text && is_login_without_slash(text) {
+        if cx.dialect() == Dialect::Text && self.is_login_without_slash(text) {
             let message = "That looks like a command without its slash, with a password in it, so \
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
@@ -108,6 +108,17 @@ impl Chat {
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         Ok(())
+    }
+
+    /// `login alice secret`, `register CODE alice`: nobody begins a sentence of so few words with
+    /// these, nor one that goes on with a name or a code. There are words in a password, too.
+    fn is_login_without_slash(&self, text: &str) -> bool {
+        let mut words = text.split_ascii_whitespace();
+        let is_command = words.next().is_some_and(|word| {
+            ["login", "register"].iter().any(|name| word.eq_ignore_ascii_case(name))
+        });
+        let Some(named) = words.next().filter(|_| is_command) else { return false };
+        words.count() < 2 || self.account_called(named).is_some() || read_code(named).is_some()
     }
 
     fn add_key(&mut self, cx: &mut Context<'_>, secret: &str, is_token: bool, label: &str) -> u32 {
@@ -264,15 +275,6 @@ impl Chat {
         self.tell_done(cx, "end_invitation", &format!("Invitation {id} has ended."));
         Ok(())
     }
-}
-
-/// `login alice secret`, `register CODE alice`: nobody begins a sentence of so few words with these.
-fn is_login_without_slash(text: &str) -> bool {
-    let mut words = text.split_ascii_whitespace();
-    let is_command = words.next().is_some_and(|word| {
-        ["login", "register"].iter().any(|name| word.eq_ignore_ascii_case(name))
-    });
-    is_command && (1..=2).contains(&words.take(3).count())
 }
 
 /// What somebody calls a browser or a program.
