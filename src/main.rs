@@ -117,7 +117,7 @@ fn print_owner_link(code: &OwnerCode, page_url: &str, has_owner: bool) {
         return;
     }
     match owner_link(code, page_url) {
-        Ok(link) => info!("nobody owns this server: whoever opens {link} within 30 minutes will"),
+        Ok(link) => info!("nobody owns this server yet: open {link} within 30 minutes to own it"),
         Err(error) => warn!("nobody owns this server, and no link can be made for that: {error}"),
     }
 }

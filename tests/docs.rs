@@ -390,21 +390,26 @@ fn who_may_do_what_is_documented() {
     let source = read("src/chat/access.rs");
     let (_, arms) = source.split_once("match request {").expect("the table");
     let mut real: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for arm in arms.split(',').filter(|arm| arm.contains("=>")) {
-        let (requests, access) = arm.split_once("=> Access::").expect("what it takes");
+    // What stands before each `Access::` are the requests that take it.
+    let mut arms = arms.split(" Access::");
+    let mut requests = arms.next().expect("the first of them");
+    for arm in arms {
+        let (access, next) = arm.split_at(arm.find(|c: char| !c.is_alphabetic()).unwrap_or(0));
         let names = requests.split("Request::").skip(1).filter_map(|name| {
             let name: String = name.chars().take_while(|c| c.is_alphabetic()).collect();
             Some(match name.as_str() {
-                "Nothing" => return None,
+                "Nothing" | "Account" => return None,
                 "Direct" => vec!["msg".to_owned()],
                 "Say" => vec!["say".to_owned(), "me".to_owned()],
                 "EndSession" => vec!["end_session".to_owned()],
                 "Uninvite" => vec!["end_invitation".to_owned()],
                 "Delete" => vec!["delete_account".to_owned()],
+                "Show" => vec!["account".to_owned()],
                 name => vec![name.to_lowercase()],
             })
         });
         real.entry(access.to_owned()).or_default().extend(names.flatten());
+        requests = next;
     }
     let rows = table(&read("docs/accounts.md"), "## Who may do what");
     let documented = rows.iter().map(|row| {

@@ -1,6 +1,6 @@
 //! Who may ask for what.
 
-use crate::chat::request::Request;
+use crate::chat::request::{AccountRequest, Request};
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,8 @@ pub enum Access {
 /// The table. Without a wildcard: a new request has to say who may ask for it.
 pub fn access(request: &Request<'_>) -> Access {
     match request {
-        Request::Nothing
-        | Request::Help { .. }
-        | Request::Quit { .. }
-        | Request::Login { .. }
-        | Request::Register { .. }
-        | Request::Account => Access::Anybody,
+        Request::Account(request) => access_to_accounts(request),
+        Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
         | Request::Join { .. }
@@ -35,18 +31,26 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Rooms { .. }
         | Request::Search { .. }
         | Request::Typing { .. } => Access::Guest,
-        Request::Logout
-        | Request::Password { .. }
-        | Request::Sessions
-        | Request::EndSession { .. }
-        | Request::Token { .. }
-        | Request::Cookie { .. }
-        | Request::Invite { .. }
-        | Request::Invitations
-        | Request::Uninvite { .. }
-        | Request::Confirm { .. }
-        | Request::Delete { .. } => Access::Account,
-        Request::Reset { .. } => Access::Admin,
-        Request::Role { .. } => Access::Owner,
+    }
+}
+
+fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
+    match request {
+        AccountRequest::Login { .. } | AccountRequest::Register { .. } | AccountRequest::Show => {
+            Access::Anybody
+        }
+        AccountRequest::Logout
+        | AccountRequest::Password { .. }
+        | AccountRequest::Sessions
+        | AccountRequest::EndSession { .. }
+        | AccountRequest::Token { .. }
+        | AccountRequest::Cookie { .. }
+        | AccountRequest::Invite { .. }
+        | AccountRequest::Invitations
+        | AccountRequest::Uninvite { .. }
+        | AccountRequest::Confirm { .. }
+        | AccountRequest::Delete { .. } => Access::Account,
+        AccountRequest::Reset { .. } => Access::Admin,
+        AccountRequest::Role { .. } => Access::Owner,
     }
 }

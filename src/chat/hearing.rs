@@ -26,7 +26,10 @@ impl Chat {
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
         let prompt = self.logins.prompt(client);
         let (mut parsed, reference) = match &text {
-            Ok(text) => prompt.map_or_else(|| dialect.parse(text), |it| (it.answered(text), None)),
+            Ok(text) => prompt.map_or_else(
+                || dialect.parse(text),
+                |it| (it.answered(text).map(Request::from), None),
+            ),
             Err(error) => {
                 (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::chat::name::Name;
 use crate::chat::proofs::{Attempts, Proofs};
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{AccountRequest, RequestError};
 use crate::chat::state::accounts::SecretHash;
 use crate::ids::{ClientId, Peer};
 use crate::secrets::Secrets;
@@ -34,26 +34,30 @@ impl Prompt {
     ///
     /// # Errors
     /// An empty line takes it back.
-    pub fn answered<'a>(&self, secret: &'a str) -> Result<Request<'a>, RequestError> {
+    pub fn answered<'a>(&self, secret: &'a str) -> Result<AccountRequest<'a>, RequestError> {
         let password = (!secret.is_empty()).then_some(secret);
         let Some(password) = password else {
             return Err(RequestError::new("not_done", "Nothing was done.".to_owned()));
         };
         let own = |text: &str| Some(text.to_owned().into());
         Ok(match self {
-            Prompt::Login { name } => {
-                Request::Login { name: own(name), password: Some(password.into()), token: None }
-            }
-            Prompt::Register { name, code } => Request::Register {
+            Prompt::Login { name } => AccountRequest::Login {
+                name: own(name),
+                password: Some(password.into()),
+                token: None,
+            },
+            Prompt::Register { name, code } => AccountRequest::Register {
                 name: name.to_string().into(),
                 password: Some(password.into()),
                 code: code.as_deref().and_then(own),
             },
-            Prompt::OldPassword => Request::Password { old: Some(password.into()), new: None },
-            Prompt::NewPassword { old } => {
-                Request::Password { old: own(old), new: Some(password.into()) }
+            Prompt::OldPassword => {
+                AccountRequest::Password { old: Some(password.into()), new: None }
             }
-            Prompt::Delete => Request::Delete { password: Some(password.into()) },
+            Prompt::NewPassword { old } => {
+                AccountRequest::Password { old: own(old), new: Some(password.into()) }
+            }
+            Prompt::Delete => AccountRequest::Delete { password: Some(password.into()) },
         })
     }
 }

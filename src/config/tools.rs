@@ -53,7 +53,7 @@ pub enum Tool {
         #[command(flatten)]
         data: Data,
     },
-    /// Prints a link that makes an owner of whoever opens it: once, within 30 minutes, while the
+    /// Prints a link that makes an owner of who opens it: once, within 30 minutes, while the
     /// server runs. It takes the place of the last one.
     Owner {
         /// The URL at which people find the page.

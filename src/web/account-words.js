@@ -23,7 +23,7 @@ const WORDS = {
     spent: (name) => `You are logged in as ${name} already. To use this link, log out first.`,
     invite: 'Invite people', inviteMenuNote: 'A link that makes an account',
     uses: 'People', days: 'Days', makeLink: 'Make a link', copy: 'Copy', copied: 'Copied',
-    linkNote: 'Whoever opens it can make an account. It is shown only now.', linkLabel: 'Link of the invitation',
+    linkNote: 'The one who opens it can make an account. It is shown only now.', linkLabel: 'Link of the invitation',
     open: 'Open invitations', left: (n) => (n === undefined ? 'any number of people' : n === 1 ? 'for 1 person' : `for ${n} people`), until: (date) => `until ${date}`,
     end: 'End', ended: 'It has ended.', endOf: (what) => `End ${what}`, invitation: (id) => `Invitation ${id}`,
     terminal: 'Log in a terminal', terminalMenuNote: 'With the code that it shows', terminalNote: 'The terminal shows a code after /login. Type it here.',

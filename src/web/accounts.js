@@ -96,7 +96,7 @@ export class Accounts {
     this.login();
   }
 
-  /** The cookie goes; whoever opens the page next is a guest. */
+  /** The cookie goes: the next one to open the page is a guest. */
   forget() {
     fetch(sessionAddress(), { method: 'DELETE', cache: 'no-store' }).catch(() => { /* what it stands for has ended anyway */ });
   }

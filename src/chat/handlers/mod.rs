@@ -124,22 +124,7 @@ impl Chat {
                 cx.notice(format_args!("* Goodbye."));
                 Ok(())
             }
-            request @ (Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Logout
-            | Request::Account
-            | Request::Password { .. }
-            | Request::Sessions
-            | Request::EndSession { .. }
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Invitations
-            | Request::Uninvite { .. }
-            | Request::Confirm { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. }) => self.execute_of_people(cx, request),
+            Request::Account(request) => self.execute_of_account(cx, request),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::Request;
+use super::{AccountRequest, Request};
 use crate::chat::state::history::MessageKind;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
@@ -153,7 +153,10 @@ pub const COMMANDS: [CommandSpec; 26] = [
         details: "You are asked for the password, which is not shown as you type it. Where others \
                   could read it on its way, you get a code to confirm in your page instead.",
         parse: |arguments| {
-            Some(Request::Login { name: Some(word(arguments)?), password: None, token: None })
+            Some(
+                AccountRequest::Login { name: Some(word(arguments)?), password: None, token: None }
+                    .into(),
+            )
         },
     },
     CommandSpec {
@@ -167,7 +170,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
                 None => (None, arguments),
                 Some((code, name)) => (Some(code.into()), name.trim()),
             };
-            Some(Request::Register { name: word(name)?, password: None, code })
+            Some(AccountRequest::Register { name: word(name)?, password: None, code }.into())
         },
     },
     CommandSpec {
@@ -175,14 +178,14 @@ pub const COMMANDS: [CommandSpec; 26] = [
         arguments: "",
         help: "be a guest here again",
         details: "",
-        parse: |arguments| arguments.is_empty().then_some(Request::Logout),
+        parse: |arguments| arguments.is_empty().then_some(AccountRequest::Logout.into()),
     },
     CommandSpec {
         name: "account",
         arguments: "",
         help: "show who you are",
         details: "",
-        parse: |arguments| arguments.is_empty().then_some(Request::Account),
+        parse: |arguments| arguments.is_empty().then_some(AccountRequest::Show.into()),
     },
     CommandSpec {
         name: "password",
@@ -191,7 +194,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
         details: "You are asked for the old one and the new one. Browsers that are logged in stay \
                   so no longer; tokens do.",
         parse: |arguments| {
-            arguments.is_empty().then_some(Request::Password { old: None, new: None })
+            arguments.is_empty().then_some(AccountRequest::Password { old: None, new: None }.into())
         },
     },
     CommandSpec {
@@ -200,8 +203,8 @@ pub const COMMANDS: [CommandSpec; 26] = [
         help: "list the browsers and programs that are known as you, or end one",
         details: "",
         parse: |arguments| match arguments {
-            "" => Some(Request::Sessions),
-            end => Some(Request::EndSession { id: ended(end)?.try_into().ok()? }),
+            "" => Some(AccountRequest::Sessions.into()),
+            end => Some(AccountRequest::EndSession { id: ended(end)?.try_into().ok()? }.into()),
         },
     },
     CommandSpec {
@@ -209,7 +212,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
         arguments: "LABEL",
         help: "make a token, by which a program is known as you",
         details: "It is shown once. /sessions lists it by its label, and ends it.",
-        parse: |arguments| Some(Request::Token { label: word_or_more(arguments)? }),
+        parse: |arguments| Some(AccountRequest::Token { label: word_or_more(arguments)? }.into()),
     },
     CommandSpec {
         name: "invite",
@@ -222,7 +225,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
             if numbers.next().is_some() || [uses, hours].contains(&Some(None)) {
                 return None;
             }
-            Some(Request::Invite { uses: uses.flatten(), hours: hours.flatten() })
+            Some(AccountRequest::Invite { uses: uses.flatten(), hours: hours.flatten() }.into())
         },
     },
     CommandSpec {
@@ -231,8 +234,8 @@ pub const COMMANDS: [CommandSpec; 26] = [
         help: "list your invitations, or end one",
         details: "",
         parse: |arguments| match arguments {
-            "" => Some(Request::Invitations),
-            end => Some(Request::Uninvite { id: ended(end)? }),
+            "" => Some(AccountRequest::Invitations.into()),
+            end => Some(AccountRequest::Uninvite { id: ended(end)? }.into()),
         },
     },
     CommandSpec {
@@ -246,7 +249,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
                 Some((code, yes)) if yes.trim().eq_ignore_ascii_case("yes") => (code, true),
                 Some(_) => return None,
             };
-            Some(Request::Confirm { code: word(code)?, sure })
+            Some(AccountRequest::Confirm { code: word(code)?, sure }.into())
         },
     },
     CommandSpec {
@@ -256,7 +259,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
         details: "Roles are owner, admin and member. Only owners can.",
         parse: |arguments| {
             let (name, role) = arguments.split_once(char::is_whitespace)?;
-            Some(Request::Role { name: word(name)?, role: word(role.trim())? })
+            Some(AccountRequest::Role { name: word(name)?, role: word(role.trim())? }.into())
         },
     },
     CommandSpec {
@@ -265,7 +268,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
         help: "make a code by which somebody can set a new password",
         details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
                   for everybody.",
-        parse: |arguments| Some(Request::Reset { name: word(arguments)? }),
+        parse: |arguments| Some(AccountRequest::Reset { name: word(arguments)? }.into()),
     },
     CommandSpec {
         name: "delete-account",
@@ -273,7 +276,9 @@ pub const COMMANDS: [CommandSpec; 26] = [
         help: "end your account",
         details: "You are asked for your password. What you have said stays; your name is nobody's \
                   for 30 days.",
-        parse: |arguments| arguments.is_empty().then_some(Request::Delete { password: None }),
+        parse: |arguments| {
+            arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
+        },
     },
     CommandSpec {
         name: "quit",

@@ -1,8 +1,11 @@
 //! What a client can ask for; [`commands`] is the table of what people type.
 
+mod account;
 pub mod commands;
 
 use std::borrow::Cow;
+
+pub use account::AccountRequest;
 
 use crate::chat::state::history::MessageKind;
 
@@ -65,66 +68,8 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
-    /// To be known as an account from now on: by its password, or by a token. Without either, a
-    /// terminal is asked for the password.
-    Login {
-        name: Option<Cow<'a, str>>,
-        password: Option<Cow<'a, str>>,
-        token: Option<Cow<'a, str>>,
-    },
-    /// To make an account of a guest. `code`: of an invitation, or of the first owner.
-    Register {
-        name: Cow<'a, str>,
-        password: Option<Cow<'a, str>>,
-        code: Option<Cow<'a, str>>,
-    },
-    /// To be a guest again.
-    Logout,
-    /// Asks who one is.
-    Account,
-    Password {
-        old: Option<Cow<'a, str>>,
-        new: Option<Cow<'a, str>>,
-    },
-    /// Asks where one is logged in.
-    Sessions,
-    EndSession {
-        id: u32,
-    },
-    /// A token for a program.
-    Token {
-        label: Cow<'a, str>,
-    },
-    /// A cookie for this browser.
-    Cookie {
-        label: Option<Cow<'a, str>>,
-    },
-    /// A code by which others can have accounts: so often, for so many hours.
-    Invite {
-        uses: Option<u32>,
-        hours: Option<u32>,
-    },
-    Invitations,
-    Uninvite {
-        id: u64,
-    },
-    /// Lets a terminal in that shows this code; without `sure`, asks where it is.
-    Confirm {
-        code: Cow<'a, str>,
-        sure: bool,
-    },
-    /// Ends one's account.
-    Delete {
-        password: Option<Cow<'a, str>>,
-    },
-    Role {
-        name: Cow<'a, str>,
-        role: Cow<'a, str>,
-    },
-    /// A code by which somebody can set a new password.
-    Reset {
-        name: Cow<'a, str>,
-    },
+    /// About accounts: being known, and what comes with it.
+    Account(AccountRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -155,29 +100,14 @@ impl Request<'_> {
             | Request::Nick { .. }
             | Request::Topic { text: Some(_), .. }
             | Request::Typing { .. }
-            | Request::Quit { .. }
-            | Request::Logout
-            | Request::Password { .. }
-            | Request::EndSession { .. }
-            | Request::Uninvite { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. } => true,
+            | Request::Quit { .. } => true,
+            Request::Account(request) => request.changes(),
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Search { .. }
             | Request::Help { .. }
-            | Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Account
-            | Request::Sessions
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Invitations
-            | Request::Confirm { .. }
             | Request::Nothing => false,
         }
     }
@@ -199,22 +129,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Quit { .. }
-            | Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Logout
-            | Request::Account
-            | Request::Password { .. }
-            | Request::Sessions
-            | Request::EndSession { .. }
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Invitations
-            | Request::Uninvite { .. }
-            | Request::Confirm { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. }
+            | Request::Account(_)
             | Request::Nothing => false,
         }
     }
@@ -222,21 +137,8 @@ impl Request<'_> {
     /// Whether it changes what is kept.
     pub fn records(&self) -> bool {
         match self {
-            Request::Say { .. }
-            | Request::Topic { text: Some(_), .. }
-            | Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Logout
-            | Request::Password { .. }
-            | Request::EndSession { .. }
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Uninvite { .. }
-            | Request::Confirm { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. } => true,
+            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Account(request) => request.records(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -249,9 +151,6 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
-            | Request::Account
-            | Request::Sessions
-            | Request::Invitations
             | Request::Nothing => false,
         }
     }
@@ -279,22 +178,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
-            | Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Logout
-            | Request::Account
-            | Request::Password { .. }
-            | Request::Sessions
-            | Request::EndSession { .. }
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Invitations
-            | Request::Uninvite { .. }
-            | Request::Confirm { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. }
+            | Request::Account(_)
             | Request::Nothing => None,
         }
     }
@@ -315,22 +199,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
-            | Request::Login { .. }
-            | Request::Register { .. }
-            | Request::Logout
-            | Request::Account
-            | Request::Password { .. }
-            | Request::Sessions
-            | Request::EndSession { .. }
-            | Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Invitations
-            | Request::Uninvite { .. }
-            | Request::Confirm { .. }
-            | Request::Delete { .. }
-            | Request::Role { .. }
-            | Request::Reset { .. }
+            | Request::Account(_)
             | Request::Nothing => None,
         }
     }

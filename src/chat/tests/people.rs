@@ -37,7 +37,7 @@ fn the_first_owner_comes_by_a_code_and_invites_others() {
         +a
         a< * Welcome! You are guest-1 in #lobby, with nobody else. Try /nick NAME or /help.
         a> /register alice
-        a< ! An account takes an invitation: /register CODE NAME. Whoever has an account can make one with /invite.
+        a< ! An account takes an invitation: /register CODE NAME. Anybody with an account can make one with /invite.
         a> /register 7q2m4kxrw9td alice
         a< * A password for alice, to be (it is not shown; Enter alone stops):
         a> correct horse

@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::Request;
+use crate::chat::request::{AccountRequest, Request};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -69,9 +69,9 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Nothing => 0,
         Request::Help { .. } => 1,
         Request::Quit { .. } => 2,
-        Request::Login { .. } => 3,
-        Request::Register { .. } => 4,
-        Request::Account => 5,
+        Request::Account(AccountRequest::Login { .. }) => 3,
+        Request::Account(AccountRequest::Register { .. }) => 4,
+        Request::Account(AccountRequest::Show) => 5,
         Request::Say { .. } => 6,
         Request::Direct { .. } => 7,
         Request::Join { .. } => 8,
@@ -83,19 +83,19 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Rooms { .. } => 14,
         Request::Search { .. } => 15,
         Request::Typing { .. } => 16,
-        Request::Logout => 17,
-        Request::Password { .. } => 18,
-        Request::Sessions => 19,
-        Request::EndSession { .. } => 20,
-        Request::Token { .. } => 21,
-        Request::Cookie { .. } => 22,
-        Request::Invite { .. } => 23,
-        Request::Invitations => 24,
-        Request::Uninvite { .. } => 25,
-        Request::Confirm { .. } => 26,
-        Request::Delete { .. } => 27,
-        Request::Role { .. } => 28,
-        Request::Reset { .. } => 29,
+        Request::Account(AccountRequest::Logout) => 17,
+        Request::Account(AccountRequest::Password { .. }) => 18,
+        Request::Account(AccountRequest::Sessions) => 19,
+        Request::Account(AccountRequest::EndSession { .. }) => 20,
+        Request::Account(AccountRequest::Token { .. }) => 21,
+        Request::Account(AccountRequest::Cookie { .. }) => 22,
+        Request::Account(AccountRequest::Invite { .. }) => 23,
+        Request::Account(AccountRequest::Invitations) => 24,
+        Request::Account(AccountRequest::Uninvite { .. }) => 25,
+        Request::Account(AccountRequest::Confirm { .. }) => 26,
+        Request::Account(AccountRequest::Delete { .. }) => 27,
+        Request::Account(AccountRequest::Role { .. }) => 28,
+        Request::Account(AccountRequest::Reset { .. }) => 29,
     }
 }
 const KINDS: u8 = 30;

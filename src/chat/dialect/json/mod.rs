@@ -321,7 +321,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
-        kind if people::knows(kind) => people::parse(text_of, kind, need)?,
+        kind if people::knows(kind) => people::parse(text_of, kind, need)?.into(),
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::WholeNumber;
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{AccountRequest, RequestError};
 
 /// Every field that such a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
@@ -63,53 +63,53 @@ pub fn parse<'a>(
     text: &'a str,
     kind: &str,
     need: impl Fn(&str) -> RequestError,
-) -> Result<Request<'a>, RequestError> {
+) -> Result<AccountRequest<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
     let id = raw.id.map(|id| id.0);
     Ok(match kind {
         "login" => match raw.token {
-            Some(token) => Request::Login { name: None, password: None, token: Some(token) },
-            None => Request::Login {
+            Some(token) => AccountRequest::Login { name: None, password: None, token: Some(token) },
+            None => AccountRequest::Login {
                 name: Some(raw.name.ok_or_else(|| need("name"))?),
                 password: Some(raw.password.ok_or_else(|| need("password"))?),
                 token: None,
             },
         },
-        "register" => Request::Register {
+        "register" => AccountRequest::Register {
             name: raw.name.ok_or_else(|| need("name"))?,
             password: Some(raw.password.ok_or_else(|| need("password"))?),
             code: raw.code,
         },
-        "logout" => Request::Logout,
-        "password" => Request::Password {
+        "logout" => AccountRequest::Logout,
+        "password" => AccountRequest::Password {
             old: Some(raw.old.ok_or_else(|| need("old"))?),
             new: Some(raw.password.ok_or_else(|| need("password"))?),
         },
-        "sessions" => Request::Sessions,
-        "end_session" => Request::EndSession {
+        "sessions" => AccountRequest::Sessions,
+        "end_session" => AccountRequest::EndSession {
             id: id.and_then(|id| id.try_into().ok()).ok_or_else(|| need("id"))?,
         },
-        "token" => Request::Token { label: raw.label.ok_or_else(|| need("label"))? },
-        "cookie" => Request::Cookie { label: raw.label },
+        "token" => AccountRequest::Token { label: raw.label.ok_or_else(|| need("label"))? },
+        "cookie" => AccountRequest::Cookie { label: raw.label },
         "invite" => {
             let (uses, hours) = (raw.uses.map(|count| count.0), raw.hours.map(|hours| hours.0));
-            Request::Invite { uses, hours }
+            AccountRequest::Invite { uses, hours }
         }
-        "invitations" => Request::Invitations,
-        "end_invitation" => Request::Uninvite { id: id.ok_or_else(|| need("id"))? },
-        "confirm" => Request::Confirm {
+        "invitations" => AccountRequest::Invitations,
+        "end_invitation" => AccountRequest::Uninvite { id: id.ok_or_else(|| need("id"))? },
+        "confirm" => AccountRequest::Confirm {
             code: raw.code.ok_or_else(|| need("code"))?,
             sure: raw.sure.unwrap_or(false),
         },
         "delete_account" => {
-            Request::Delete { password: Some(raw.password.ok_or_else(|| need("password"))?) }
+            AccountRequest::Delete { password: Some(raw.password.ok_or_else(|| need("password"))?) }
         }
-        "role" => Request::Role {
+        "role" => AccountRequest::Role {
             name: raw.name.ok_or_else(|| need("name"))?,
             role: raw.role.ok_or_else(|| need("role"))?,
         },
-        "reset" => Request::Reset { name: raw.name.ok_or_else(|| need("name"))? },
+        "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
         // "account", as `knows` has it.
-        _ => Request::Account,
+        _ => AccountRequest::Show,
     })
 }

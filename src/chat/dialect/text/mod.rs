@@ -74,7 +74,7 @@ fn without_invisible_start(line: &str) -> &str {
 pub fn render(to: &mut Encoder, reply: &Reply) {
     match reply {
         Reply::Said { room, line, .. } => render_said(to, room, *line),
-        Reply::Welcome { .. } | Reply::Typing { .. } => {}
+        Reply::Welcome { .. } | Reply::Typing { .. } | Reply::Cookie { .. } => {}
         Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
         Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
         Reply::Left { room, name, reason: None, .. } => {
@@ -105,14 +105,13 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             render_rooms(to, rooms, *total, *after, *next);
         }
         Reply::Found { hits, next, .. } => render_found(to, hits, next.is_some()),
-        Reply::Account { .. }
-        | Reply::Sessions { .. }
-        | Reply::Token { .. }
-        | Reply::Cookie { .. }
-        | Reply::Invitation { .. }
-        | Reply::Invitations { .. }
-        | Reply::Confirm { .. }
-        | Reply::Done { .. } => people::render(to, reply),
+        Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
+        Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
+        Reply::Token { token, id, .. } => people::token(to, token, *id),
+        Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
+        Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
+        Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
 }

@@ -1,56 +1,49 @@
 //! What people at terminals are told of accounts.
 
 use super::line;
-use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
+use crate::chat::dialect::reply::{InvitationLine, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
 
-pub fn render(to: &mut Encoder, reply: &Reply) {
-    match reply {
-        Reply::Account { name, role: None, .. } => {
-            line(to, format_args!("* You are {name}, a guest. /login NAME or /register."));
-        }
-        Reply::Account { name, role: Some(role), rooms, .. } => {
-            let role = match *role {
-                "member" => String::new(),
-                role => format!(", {role} of this server"),
-            };
-            let rooms = match rooms.is_empty() {
-                true => "no room".to_owned(),
-                false => rooms.join(", "),
-            };
-            line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
-        }
-        Reply::Sessions { sessions, .. } => render_sessions(to, sessions),
-        Reply::Token { token, id, .. } => {
-            line(to, format_args!("* Token {id}, shown only once: {token}"));
-        }
-        Reply::Cookie { .. } => {}
-        Reply::Invitation { code, line: invitation, link, .. } => {
-            line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
-            match link {
-                Some(link) => line(to, format_args!("*   {link}")),
-                None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
-            }
-        }
-        Reply::Invitations { invitations, .. } => render_invitations(to, invitations),
-        Reply::Confirm { address, done: true, .. } => {
-            line(to, format_args!("* The terminal at {address} is logged in as you now."));
-        }
-        Reply::Confirm { address, code, .. } => {
-            let sure = format_args!(
-                "* A terminal at {address} wants to be logged in as you. If it is yours: /confirm \
-                 {code} yes"
-            );
-            line(to, sure);
-        }
-        Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
-        _ => {}
+pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
+    let Some(role) = role else {
+        return line(to, format_args!("* You are {name}, a guest. /login NAME or /register."));
+    };
+    let role = match role {
+        "member" => String::new(),
+        role => format!(", {role} of this server"),
+    };
+    let rooms = if rooms.is_empty() { "no room".to_owned() } else { rooms.join(", ") };
+    line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
+}
+
+pub fn token(to: &mut Encoder, token: &str, id: u32) {
+    line(to, format_args!("* Token {id}, shown only once: {token}"));
+}
+
+pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, link: Option<&str>) {
+    line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
+    match link {
+        Some(link) => line(to, format_args!("*   {link}")),
+        None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
     }
 }
 
-fn render_sessions(to: &mut Encoder, sessions: &[SessionLine]) {
+pub fn confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
+    match done {
+        true => line(to, format_args!("* The terminal at {address} is logged in as you now.")),
+        false => line(
+            to,
+            format_args!(
+                "* A terminal at {address} wants to be logged in as you. If it is yours: /confirm \
+                 {code} yes"
+            ),
+        ),
+    }
+}
+
+pub fn sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     match sessions.len() {
         0 => return line(to, format_args!("* No browser and no program is known as you.")),
         1 => line(to, format_args!("* 1 is known as you; /sessions end N ends it:")),
@@ -67,7 +60,7 @@ fn render_sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     }
 }
 
-fn render_invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
+pub fn invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
     match invitations.len() {
         0 => line(to, format_args!("* You have no invitations. Make one with /invite.")),
         _ => line(to, format_args!("* Your invitations; /invitations end N ends one:")),

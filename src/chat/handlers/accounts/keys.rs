@@ -36,6 +36,9 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 /// So a token is known as one, wherever it is written.
 const TOKEN_PREFIX: &str = "cst_";
 
+/// Of what looks like a token in a text, so many are looked up: each takes a hash.
+const TOKENS_LOOKED_UP: usize = 16;
+
 /// A token has so many bytes: its prefix, and 32 bytes in base64.
 const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + 43;
 
@@ -97,12 +100,16 @@ impl Chat {
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
-        let mut found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
+        if self.state.accounts().is_empty() {
+            return Ok(());
+        }
+        // Who hides a token behind others gives it away on purpose.
+        let found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
             token.is_some_and(|hash| self.state.accounts().find_key(hash).is_some())
         };
-        if found.any(is_live) {
+        if found.take(TOKENS_LOOKED_UP).any(is_live) {
             let message =
                 "There is a token in that by which somebody is known, so it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));

@@ -278,8 +278,8 @@ impl Chat {
                 Registration::Open if is_full => Err(full()),
                 Registration::Open => Ok(Allowed::Anybody),
                 Registration::Invited => {
-                    let message = "An account takes an invitation: /register CODE NAME. Whoever has \
-                                   an account can make one with /invite.";
+                    let message = "An account takes an invitation: /register CODE NAME. Anybody \
+                                   with an account can make one with /invite.";
                     Err(RequestError::new("code_required", message.to_owned()))
                 }
             };

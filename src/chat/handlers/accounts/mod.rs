@@ -11,7 +11,7 @@ use crate::chat::dialect::reply::{JoinedSelf, Reply};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Kept, Presence};
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{AccountRequest, Request, RequestError};
 use crate::chat::state::accounts::Role;
 use crate::ids::ClientId;
 
@@ -47,33 +47,37 @@ impl Chat {
     }
 
     /// Does what is asked of accounts.
-    pub(super) fn execute_of_people(&mut self, cx: &mut Context<'_>, request: Request<'_>) -> Done {
+    pub(super) fn execute_of_account(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: AccountRequest<'_>,
+    ) -> Done {
         match request {
-            Request::Login { name, password, token } => {
+            AccountRequest::Login { name, password, token } => {
                 self.login(cx, name.as_deref(), password.is_some(), token.as_deref())
             }
-            Request::Register { name, password, code } => {
+            AccountRequest::Register { name, password, code } => {
                 self.register(cx, &name, password.as_deref(), code.as_deref())
             }
-            Request::Logout => self.logout(cx),
-            Request::Account => {
+            AccountRequest::Logout => self.logout(cx),
+            AccountRequest::Show => {
                 self.tell_account(cx);
                 Ok(())
             }
-            Request::Password { old, new } => self.set_password(cx, old.as_deref(), new.as_deref()),
-            Request::Sessions => self.sessions(cx),
-            Request::EndSession { id } => self.end_session(cx, id),
-            Request::Token { label } => self.make_token(cx, &label),
-            Request::Cookie { label } => self.make_cookie(cx, label.as_deref()),
-            Request::Invite { uses, hours } => self.invite(cx, uses, hours),
-            Request::Invitations => self.invitations(cx),
-            Request::Uninvite { id } => self.uninvite(cx, id),
-            Request::Confirm { code, sure } => self.confirm(cx, &code, sure),
-            Request::Delete { password } => self.delete_account(cx, password.is_some()),
-            Request::Role { name, role } => self.set_role(cx, &name, &role),
-            Request::Reset { name } => self.reset(cx, &name),
-            // All others are done elsewhere.
-            _ => Ok(()),
+            AccountRequest::Password { old, new } => {
+                self.set_password(cx, old.as_deref(), new.as_deref())
+            }
+            AccountRequest::Sessions => self.sessions(cx),
+            AccountRequest::EndSession { id } => self.end_session(cx, id),
+            AccountRequest::Token { label } => self.make_token(cx, &label),
+            AccountRequest::Cookie { label } => self.make_cookie(cx, label.as_deref()),
+            AccountRequest::Invite { uses, hours } => self.invite(cx, uses, hours),
+            AccountRequest::Invitations => self.invitations(cx),
+            AccountRequest::Uninvite { id } => self.uninvite(cx, id),
+            AccountRequest::Confirm { code, sure } => self.confirm(cx, &code, sure),
+            AccountRequest::Delete { password } => self.delete_account(cx, password.is_some()),
+            AccountRequest::Role { name, role } => self.set_role(cx, &name, &role),
+            AccountRequest::Reset { name } => self.reset(cx, &name),
         }
     }
 

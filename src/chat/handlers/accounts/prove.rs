@@ -8,7 +8,7 @@ use crate::chat::handlers::Context;
 use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::proofs::{Proof, Whose, Work};
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{AccountRequest, Request, RequestError};
 use crate::delivery::Wait;
 use crate::secrets::read_code;
 
@@ -22,6 +22,7 @@ impl Chat {
         cx: &Context<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Wait>, RequestError> {
+        let Request::Account(request) = request else { return Ok(None) };
         if self.logins.proofs.has(cx.client) {
             return Ok(None);
         }
@@ -48,11 +49,11 @@ impl Chat {
     fn work_of(
         &self,
         cx: &Context<'_>,
-        request: &Request<'_>,
+        request: &AccountRequest<'_>,
     ) -> Result<Option<(Work, Option<Whose>)>, RequestError> {
         let is_private = self.sessions.is_private(cx.client);
         Ok(match request {
-            Request::Login { name: Some(name), password: Some(password), .. } => {
+            AccountRequest::Login { name: Some(name), password: Some(password), .. } => {
                 self.check_private(cx)?;
                 let account = self.account_called(name);
                 let verify = Some((password_to_try(password)?, self.hash_of(account)));
@@ -60,10 +61,10 @@ impl Chat {
                 let whose = account.map(Whose::Account).or_else(nobody);
                 Some((Work { verify, ..Work::default() }, whose))
             }
-            Request::Login { password: None, token: None, .. } if !is_private => {
+            AccountRequest::Login { password: None, token: None, .. } if !is_private => {
                 Some((Work::default(), None))
             }
-            Request::Register { name, password: Some(password), code } => {
+            AccountRequest::Register { name, password: Some(password), code } => {
                 self.check_private(cx)?;
                 let allowed = self.check_code(cx, code.as_deref())?;
                 let shown = self.name_for(cx, name, allowed)?;
@@ -73,23 +74,35 @@ impl Chat {
                 let hash = Some(Box::from(&**password));
                 Some((Work { owner_code, hash, verify: None }, None))
             }
-            Request::Password { old: Some(old), new: Some(new) } => {
+            AccountRequest::Password { old: Some(old), new: Some(new) } => {
                 self.check_private(cx)?;
                 check_password(new, self.name_of(cx.user).map_or("", |name| name.as_str()))?;
                 let verify = Some((password_to_try(old)?, self.hash_of(Some(cx.user))));
                 let hash = Some(Box::from(&**new));
                 Some((Work { verify, hash, owner_code: None }, Some(Whose::Account(cx.user))))
             }
-            Request::Delete { password: Some(password) } => {
+            AccountRequest::Delete { password: Some(password) } => {
                 self.check_private(cx)?;
                 let verify = Some((password_to_try(password)?, self.hash_of(Some(cx.user))));
                 Some((Work { verify, ..Work::default() }, Some(Whose::Account(cx.user))))
             }
-            Request::Token { .. }
-            | Request::Cookie { .. }
-            | Request::Invite { .. }
-            | Request::Reset { .. } => Some((Work::default(), None)),
-            _ => None,
+            AccountRequest::Token { .. }
+            | AccountRequest::Cookie { .. }
+            | AccountRequest::Invite { .. }
+            | AccountRequest::Reset { .. } => Some((Work::default(), None)),
+            // A terminal is asked for the rest first, or nothing secret is needed.
+            AccountRequest::Login { .. }
+            | AccountRequest::Register { password: None, .. }
+            | AccountRequest::Password { .. }
+            | AccountRequest::Delete { password: None }
+            | AccountRequest::Logout
+            | AccountRequest::Show
+            | AccountRequest::Sessions
+            | AccountRequest::EndSession { .. }
+            | AccountRequest::Invitations
+            | AccountRequest::Uninvite { .. }
+            | AccountRequest::Confirm { .. }
+            | AccountRequest::Role { .. } => None,
         })
     }
 
