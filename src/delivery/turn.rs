@@ -183,9 +183,10 @@ impl Delivery {
         });
     }
 
-    /// Queues what a client's stream has been offered past its queue: [`Delivery::wrote`] says then
-    /// what it took.
-    pub(crate) fn queue_offered(&mut self, client: ClientId, bytes: &[u8]) {
+    /// Queues what a client's stream has been offered past its queue, behind so many bytes that it
+    /// has taken: [`Delivery::wrote`] says then what it took of these.
+    pub(crate) fn queue_offered(&mut self, client: ClientId, taken_before: usize, bytes: &[u8]) {
+        self.metrics.bytes_written += taken_before as u64;
         self.queue_echo(client, bytes);
         self.recipients.take_prompt(client);
     }

@@ -48,10 +48,16 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub(super) fn write_directly(&mut self, id: ClientId, bytes: &[u8]) {
         let stream = &mut self.connections[id.index()].stream;
         let written = retry(|| stream.write(bytes));
-        if !matches!(written, Ok(count) if count == bytes.len()) {
-            self.out.queue_offered(id, bytes);
+        let taken = *written.as_ref().unwrap_or(&0);
+        if taken == bytes.len() {
+            self.wrote(id, written, taken);
+            return;
         }
-        self.wrote(id, written, bytes.len());
+        // What has been taken is not kept until the rest is, which could be many times as much: only
+        // its last byte, which shows that a message is cut.
+        let (gone, kept) = bytes.split_at(taken.saturating_sub(1));
+        self.out.queue_offered(id, gone.len(), kept);
+        self.wrote(id, written.map(|taken| taken - gone.len()), kept.len());
     }
 
     /// Goes by what a stream has said to so many bytes. Returns how many it took.

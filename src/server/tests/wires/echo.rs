@@ -79,3 +79,21 @@ fn what_the_kernel_does_not_take_is_queued_and_goes_first() {
     let rest = [&served(TEXT, b"hello")[5..], &served(TEXT, b"world")].concat();
     assert_eq!(peer.take_bytes(), rest);
 }
+
+/// What the kernel has taken is not kept for as long as the rest waits.
+#[test]
+fn of_an_echo_only_what_the_kernel_refuses_is_held() {
+    let limits = ConnectionLimits { message_bytes_max: 4096, ..large_reads().limits };
+    let mut sim = Sim::with(ServerSettings { limits, ..large_reads() }, |_| Echo);
+    let peer = sim.connect(PLENTY);
+    let sent = format!("{}\n", "a".repeat(4000));
+    peer.far.borrow_mut().room = sent.len() - 100;
+    let before = sim.server.out.held_bytes();
+    sim.send(&peer, sent.as_str());
+    sim.turn();
+    let held = sim.server.out.held_bytes() - before;
+    assert!((100..1000).contains(&held), "{held} bytes are held of 100");
+    sim.drain(&peer, PLENTY);
+    sim.settle();
+    assert_eq!(peer.take_output(), sent);
+}
