@@ -320,7 +320,7 @@ impl<A: Service> EventLoop<A> {
             self.server.trim();
             self.trim(now);
         }
-        if self.trim_timer.looks(now) && self.trim_timer.is_loose(self.unheld_bytes()) {
+        if self.trim_timer.looks(now) && self.trim_timer.is_loose(self.unheld_bytes(), now) {
             self.trim(now);
         }
     }

@@ -15,6 +15,9 @@ const TRIM_EVERY_MS: Millis = 200;
 const LOOSE_PART: usize = 32;
 /// Or so much of it.
 const LOOSE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Or this part of that, for so long: what a trim in the middle of a burst has left behind.
+const LINGERING_PART: usize = 8;
+const LINGERING_MS: Millis = 1_000;
 /// How often to ask the system for that: it takes a microsecond or two.
 const LOOK_EVERY_MS: Millis = 20;
 /// Giving back takes this part of the time at most, however much is free.
@@ -39,6 +42,8 @@ pub struct TrimTimer {
     /// What was resident then and not held for clients, in bytes; less if there has been less
     /// since.
     unheld_bytes: usize,
+    /// Since when enough of it is loose for it to linger.
+    lingers_since: Option<Millis>,
 }
 
 impl TrimTimer {
@@ -50,6 +55,7 @@ impl TrimTimer {
             look_at: 0,
             loose_bytes_max: (memory_bytes_max / LOOSE_PART).min(LOOSE_BYTES_MAX),
             unheld_bytes: usize::MAX,
+            lingers_since: None,
         }
     }
 
@@ -73,14 +79,21 @@ impl TrimTimer {
     }
 
     /// Whether to trim, with so much resident that is not held for clients.
-    pub fn is_loose(&mut self, unheld_bytes: usize) -> bool {
+    pub fn is_loose(&mut self, unheld_bytes: usize, now: Now) -> bool {
         self.unheld_bytes = self.unheld_bytes.min(unheld_bytes);
-        unheld_bytes - self.unheld_bytes >= self.loose_bytes_max
+        let loose_bytes = unheld_bytes - self.unheld_bytes;
+        if loose_bytes < self.loose_bytes_max / LINGERING_PART {
+            self.lingers_since = None;
+            return false;
+        }
+        let since = *self.lingers_since.get_or_insert(now.ms);
+        loose_bytes >= self.loose_bytes_max || now.ms - since >= LINGERING_MS
     }
 
     /// It is trimmed now, which took so long, and so much is resident that is not held for clients.
     pub fn trimmed(&mut self, unheld_bytes: usize, took: Duration, now: Now) {
         self.unheld_bytes = unheld_bytes;
+        self.lingers_since = None;
         self.next = now.ms + TRIM_EVERY_MS.max(TRIM_TIME_PART * millis(took));
     }
 
@@ -204,16 +217,31 @@ mod tests {
     fn under_load_it_is_trimmed_when_much_is_resident_that_nothing_holds() {
         let mut timer = TrimTimer::new(BUDGET);
         let (own, loose) = (30 << 20, BUDGET / LOOSE_PART);
-        assert!(!timer.is_loose(own + loose), "all of it may be the server's own");
-        assert!(!timer.is_loose(own));
-        assert!(!timer.is_loose(own + loose - 1));
-        assert!(timer.is_loose(own + loose));
-        timer.trimmed(own + loose, SHORT, at(1_000));
-        assert!(!timer.is_loose(own + loose), "that could not be given back");
-        assert!(timer.is_loose(own + 2 * loose));
+        let now = at(1_000);
+        assert!(!timer.is_loose(own + loose, now), "all of it may be the server's own");
+        assert!(!timer.is_loose(own, now));
+        assert!(!timer.is_loose(own + loose - 1, now));
+        assert!(timer.is_loose(own + loose, now));
+        timer.trimmed(own + loose, SHORT, now);
+        assert!(!timer.is_loose(own + loose, now), "that could not be given back");
+        assert!(timer.is_loose(own + 2 * loose, now));
         let mut timer = TrimTimer::new(64 << 30);
-        assert!(!timer.is_loose(own));
-        assert!(timer.is_loose(own + LOOSE_BYTES_MAX), "however large the budget is");
+        assert!(!timer.is_loose(own, now));
+        assert!(timer.is_loose(own + LOOSE_BYTES_MAX, now), "however large the budget is");
+    }
+
+    #[test]
+    fn under_load_less_is_given_back_when_it_lingers() {
+        let mut timer = TrimTimer::new(BUDGET);
+        let (own, little) = (30 << 20, BUDGET / LOOSE_PART / LINGERING_PART);
+        assert!(!timer.is_loose(own, at(0)));
+        assert!(!timer.is_loose(own + little, at(1_000)));
+        assert!(!timer.is_loose(own + little, at(1_000 + LINGERING_MS - 1)));
+        assert!(!timer.is_loose(own + little - 1, at(1_000 + LINGERING_MS)), "it is in use again");
+        assert!(!timer.is_loose(own + little, at(5_000)));
+        assert!(timer.is_loose(own + little, at(5_000 + LINGERING_MS)));
+        timer.trimmed(own, SHORT, at(6_000));
+        assert!(!timer.is_loose(own + little, at(7_000)));
     }
 
     #[test]
