@@ -92,8 +92,9 @@ impl Chat {
         };
         let join =
             |room: &str| Request::Join { room: room.to_owned().into(), resume: None, replay: None };
-        let read = room.map_or(Ok(None), |room| self.find_out(cx, &join(room)));
         let may_join = self.settings.guests || self.state.accounts().contains(cx.user);
+        let read = room.filter(|_| may_join);
+        let read = read.map_or(Ok(None), |room| self.find_out(cx, &join(room)));
         let settled = match (read, cx.dialect(), room) {
             _ if !may_join => self.turn_away(cx),
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
