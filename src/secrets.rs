@@ -31,7 +31,9 @@ const CODE_ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// 58 bits: nobody can try so many.
 pub const CODE_CHARS: usize = 12;
 /// Between groups of so many there is a hyphen.
-const CODE_GROUP_CHARS: usize = 4;
+pub const CODE_GROUP_CHARS: usize = 4;
+/// As it is shown, with its hyphens.
+pub const CODE_SHOWN_CHARS: usize = CODE_CHARS + CODE_CHARS / CODE_GROUP_CHARS - 1;
 
 /// A code that nobody can guess if these bytes are random: `7Q2M-4KXR-W9TD`.
 pub fn code_of(random: &[u8; SECRET_BYTES]) -> String {

@@ -80,9 +80,13 @@ fn lobby() -> RoomName {
     RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
 }
 
-fn greeting(public_url: Option<&str>) -> String {
-    let page = public_url.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
-    let line = "* This is a chat. Press Enter to come in, or type what to say in #lobby.";
+fn greeting(settings: &ChatSettings) -> String {
+    let page = settings.public_url.as_deref();
+    let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
+    let line = match settings.guests {
+        true => "* This is a chat. Press Enter to come in, or type what to say in #lobby.",
+        false => "* This is a chat for people with an account. Press Enter to come in.",
+    };
     format!("{line}{page}\r\n")
 }
 
@@ -111,7 +115,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: ChatSettings) -> Chat {
         Chat {
-            greeting: greeting(settings.public_url.as_deref()),
+            greeting: greeting(&settings),
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),

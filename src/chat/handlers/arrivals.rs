@@ -37,7 +37,8 @@ impl Chat {
         query: &Query,
         credential: Option<SecretHash>,
     ) {
-        let found = credential.map(|hash| self.state.accounts().find_key(hash));
+        let accounts = self.state.accounts();
+        let found = credential.map(|hash| accounts.find_key(hash, cx.unix_ms()));
         let named = match found {
             Some(Some((account, key))) => {
                 self.sessions.attach(cx.client, account);

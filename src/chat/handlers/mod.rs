@@ -118,7 +118,7 @@ impl Chat {
                 Ok(())
             }
             Request::Quit { reason } => {
-                let reason = reason.filter(|reason| self.check_secrets(cx, reason).is_ok());
+                let reason = reason.filter(|reason| self.check_public(cx, reason).is_ok());
                 self.give_back(cx, None);
                 self.go_away(cx, reason.as_deref());
                 cx.notice(format_args!("* Goodbye."));

@@ -32,7 +32,7 @@ impl Chat {
         room: Option<&str>,
         text: &'a str,
     ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
-        self.check_secrets(cx, text)?;
+        self.check_public(cx, text)?;
         Ok((self.room_of(cx, room)?, shown(text)?))
     }
 
@@ -166,7 +166,7 @@ impl Chat {
         room: Option<&str>,
         text: &'a str,
     ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
-        self.check_secrets(cx, text)?;
+        self.check_public(cx, text)?;
         let room = self.room_of(cx, room)?;
         // What clears a topic is nothing, or white space, and not what is nothing when it has been
         // cleaned.

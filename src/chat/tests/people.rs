@@ -464,6 +464,38 @@ fn what_looks_like_a_password_is_not_said_to_a_room() {
     );
 }
 
+#[test]
+fn an_invitation_is_not_said_to_a_room_while_it_is_good() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    stage.say("a", "/invite");
+    let told = stage.hear("a");
+    let (_, code) = told[0].rsplit_once(' ').expect("it ends with the code");
+    let refused = "! There is a code in that by which anybody who reads it could have an account, \
+                   so it was not said. /msg NAME tells it to one person.";
+    for said in [code.to_owned(), format!("see https://chat/#invite={code}."), code.to_lowercase()] {
+        for request in [said.clone(), format!("/me {said}"), format!("/topic {said}")] {
+            stage.play(&format!("a> {request}\n a< {refused}"));
+        }
+    }
+    stage.play(&format!(
+        "
+        +b
+        b< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
+        a< * guest-2 joined #lobby.
+        a> /msg guest-2 {code}
+        a< [you -> guest-2] {code}
+        b< [alice -> you] {code}
+        a> 2345-6789-ABCD and {code}-
+        a< {refused}
+        a> /invitations end 1
+        a< * Invitation 1 has ended.
+        a> {code}
+        b< [#lobby] alice: {code}
+        ",
+    ));
+}
+
 /// A program asks for something that takes a while, and is not answered yet.
 fn ask(stage: &mut Stage, actor: &str, request: &str) {
     let outcome = stage.offer(actor, request.as_bytes());

@@ -10,7 +10,7 @@ pub const COOKIE: &str = "chat-session";
 /// A longer value is none of ours.
 pub const CREDENTIAL_BYTES_MAX: usize = 128;
 /// Browsers keep a cookie for a little more than a year at most.
-const COOKIE_SECONDS: u32 = 365 * 24 * 60 * 60;
+pub const COOKIE_SECONDS: u32 = 365 * 24 * 60 * 60;
 
 /// The value of our cookie; `None` without one, and with several that are not the same: a
 /// neighbouring host could have set one of them for its own ends, and nothing tells which.

@@ -13,7 +13,7 @@ use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::text::quote;
-use crate::secrets::{SECRET_BYTES, code_of, read_code};
+use crate::secrets::{CODE_GROUP_CHARS, CODE_SHOWN_CHARS, SECRET_BYTES, code_of, read_code};
 
 /// An account has at most so many tokens, and so many browsers: of those, the oldest makes place.
 const TOKENS_MAX: usize = 50;
@@ -36,8 +36,8 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 /// So a token is known as one, wherever it is written.
 const TOKEN_PREFIX: &str = "cst_";
 
-/// Of what looks like a token in a text, so many are looked up: each takes a hash.
-const TOKENS_LOOKED_UP: usize = 16;
+/// Of what looks like a token in a text, or like a code, so many are looked up: each takes a hash.
+const SECRETS_LOOKED_UP: usize = 16;
 
 /// A token has so many bytes: its prefix, and 32 bytes in base64.
 const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + 43;
@@ -107,11 +107,32 @@ impl Chat {
         let found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
-            token.is_some_and(|hash| self.state.accounts().find_key(hash).is_some())
+            token.is_some_and(|hash| self.state.accounts().find_key(hash, cx.unix_ms()).is_some())
         };
-        if found.take(TOKENS_LOOKED_UP).any(is_live) {
+        if found.take(SECRETS_LOOKED_UP).any(is_live) {
             let message =
                 "There is a token in that by which somebody is known, so it was not said.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What would let others in is not shown to a room. An invitation can be sent to one person.
+    ///
+    /// # Errors
+    /// This has it in it.
+    pub(in crate::chat::handlers) fn check_public(&self, cx: &Context<'_>, text: &str) -> Done {
+        self.check_secrets(cx, text)?;
+        let accounts = self.state.accounts();
+        if accounts.invitations().next().is_none() {
+            return Ok(());
+        }
+        let codes = codes_in(text).take(SECRETS_LOOKED_UP);
+        let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
+        let mut live = accounts.invitations().filter(|(_, one)| one.is_good(cx.unix_ms()));
+        if !hashes.is_empty() && live.any(|(_, one)| hashes.contains(&one.hash)) {
+            let message = "There is a code in that by which anybody who reads it could have an \
+                           account, so it was not said. /msg NAME tells it to one person.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         Ok(())
@@ -143,7 +164,8 @@ impl Chat {
 
     pub(in crate::chat::handlers) fn sessions(&self, cx: &mut Context<'_>) -> Done {
         let Some(account) = self.state.accounts().get(cx.user) else { return Ok(()) };
-        let sessions = account.keys().iter().map(|key| self.session_line(cx, key)).collect();
+        let good = account.keys().iter().filter(|key| key.is_good(cx.unix_ms()));
+        let sessions = good.map(|key| self.session_line(cx, key)).collect();
         let reference = cx.reference;
         cx.reply(&Reply::Sessions { sessions, reference });
         Ok(())
@@ -285,6 +307,17 @@ impl Chat {
 }
 
 /// What somebody calls a browser or a program.
+/// What has the form in which codes are shown, anywhere in a text.
+fn codes_in(text: &str) -> impl Iterator<Item = String> {
+    let hyphens = memchr::memchr_iter(b'-', text.as_bytes());
+    hyphens.filter_map(|at| {
+        let begin = at.checked_sub(CODE_GROUP_CHARS)?;
+        let typed = text.get(begin..begin + CODE_SHOWN_CHARS)?;
+        let is_second = typed.as_bytes()[2 * CODE_GROUP_CHARS + 1] == b'-';
+        read_code(typed).filter(|_| is_second)
+    })
+}
+
 fn label_of(typed: &str) -> Result<String, RequestError> {
     let label = shown(typed)?;
     let label = label.trim();

@@ -31,7 +31,8 @@ impl Chat {
     ) -> Done {
         self.check_guest(cx)?;
         if let Some(token) = token {
-            let found = self.state.accounts().find_key(SecretHash::of(token));
+            let hash = SecretHash::of(token);
+            let found = self.state.accounts().find_key(hash, cx.unix_ms());
             let Some((account, key)) = found else { return Err(wrong_token()) };
             self.become_account(cx, account);
             self.sessions.set_key(cx.client, key);

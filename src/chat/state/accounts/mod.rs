@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::ids::UserId;
 use crate::chat::name::{Index, Name};
+use crate::wire::http::credential::COOKIE_SECONDS;
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +117,14 @@ pub struct AccessKey {
     pub created_ms: u64,
 }
 
+impl AccessKey {
+    /// A token is until it is ended; a browser forgets its cookie after a year, and so do we.
+    pub fn is_good(&self, unix_ms: u64) -> bool {
+        let browser_ms = 1000 * u64::from(COOKIE_SECONDS);
+        self.is_token || unix_ms < self.created_ms.saturating_add(browser_ms)
+    }
+}
+
 /// A code that lets somebody have an account, or have a new password for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
@@ -210,9 +219,11 @@ impl Accounts {
         self.accounts.values().any(|account| account.role == Role::Owner)
     }
 
-    /// Whose key this is, and which.
-    pub fn find_key(&self, hash: SecretHash) -> Option<(UserId, u32)> {
-        self.by_hash.get(&hash).copied()
+    /// Whose key this is, and which, if it is good at this time.
+    pub fn find_key(&self, hash: SecretHash, unix_ms: u64) -> Option<(UserId, u32)> {
+        let &(user, id) = self.by_hash.get(&hash)?;
+        let key = self.get(user)?.key(id)?;
+        key.is_good(unix_ms).then_some((user, id))
     }
 
     /// The id of the invitation that is made next.

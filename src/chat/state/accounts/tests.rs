@@ -19,13 +19,26 @@ fn a_key_is_found_by_its_secret_as_long_as_it_is_there() {
     accounts.make(user(3), account(Role::None));
     accounts.add_key(user(3), key(1, "one"));
     accounts.add_key(user(3), key(2, "two"));
-    assert_eq!(accounts.find_key(SecretHash::of("two")), Some((user(3), 2)));
+    assert_eq!(accounts.find_key(SecretHash::of("two"), 9), Some((user(3), 2)));
     assert_eq!(accounts.get(user(3)).map(Account::next_key), Some(3));
     accounts.end_key(user(3), 1);
-    assert_eq!(accounts.find_key(SecretHash::of("one")), None);
+    assert_eq!(accounts.find_key(SecretHash::of("one"), 9), None);
     accounts.end(user(3));
-    assert_eq!(accounts.find_key(SecretHash::of("two")), None, "it ends with its account");
+    assert_eq!(accounts.find_key(SecretHash::of("two"), 9), None, "it ends with its account");
     assert!(accounts.is_empty() && accounts.by_hash.is_empty());
+}
+
+#[test]
+fn a_browser_is_known_for_a_year_and_a_token_for_ever() {
+    let mut accounts = Accounts::default();
+    accounts.make(user(3), account(Role::None));
+    accounts.add_key(user(3), key(1, "token"));
+    accounts.add_key(user(3), AccessKey { is_token: false, ..key(2, "cookie") });
+    let year_ms = 365 * 24 * 60 * 60 * 1000;
+    let find = |secret, unix_ms| accounts.find_key(SecretHash::of(secret), unix_ms);
+    assert_eq!(find("cookie", 7 + year_ms - 1), Some((user(3), 2)));
+    assert_eq!(find("cookie", 7 + year_ms), None);
+    assert_eq!(find("token", u64::MAX), Some((user(3), 1)));
 }
 
 #[test]
