@@ -303,6 +303,7 @@ impl Chat {
             self.end_device(cx, device);
         }
         self.leave_all(cx, None);
+        self.hand_rooms_on(cx);
         self.release_names(cx);
         self.release_alike(cx);
         self.happen(cx, Kept::AccountEnded);
