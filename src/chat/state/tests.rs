@@ -4,8 +4,24 @@ use std::mem::size_of;
 
 use super::users::User;
 use super::*;
+use crate::chat::state::rooms::rules::RoomRules;
 
 impl State {
+    /// What holds in each room, and which names have led to it.
+    pub(in crate::chat) fn rules_of_all(&self) -> Vec<(String, Option<RoomRules>, Vec<String>)> {
+        let mut all: Vec<_> = self
+            .rooms
+            .iter()
+            .map(|room| {
+                let former = self.rooms.former().iter().filter(|one| one.room == room.id);
+                let former = former.map(|one| one.name.to_string()).collect();
+                (room.name.to_string(), room.rules().cloned(), former)
+            })
+            .collect();
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        all
+    }
+
     /// The invariants.
     pub(in crate::chat) fn check(&self) {
         self.users.check();
