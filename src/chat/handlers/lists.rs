@@ -25,8 +25,8 @@ const BYTES_PER_MESSAGE: usize = 64 * 1024;
 /// How large an answer was.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AnswerSize {
-    lines: usize,
-    bytes: usize,
+    pub lines: usize,
+    pub bytes: usize,
 }
 
 impl Chat {
@@ -74,7 +74,7 @@ impl Chat {
             // All who come to the same messages share them, however many they asked for.
             (None, Some(count)) => {
                 let page = HistoryPage { reference: None, ..self.page(cx, room) };
-                let first = last(&page, room, count).first().map(|line| line.id);
+                let first = self.last(&page, room, count).first().map(|line| line.id);
                 Extent::After(first.map_or(u64::MAX, |first| first - 1))
             }
         };
@@ -144,8 +144,8 @@ impl Chat {
             page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
         }
         let messages = match extent {
-            Extent::Default => last(&page, room, self.settings.replay),
-            Extent::After(id) => lines(room.history.after(id)),
+            Extent::Default => self.last(&page, room, self.settings.replay),
+            Extent::After(id) => self.lines(room, room.history.after(id)),
         };
         let encoded = self.encode_messages(cx, room, &page, &messages);
         Replay { encoded, text_bytes: bytes(&messages) }
@@ -171,13 +171,28 @@ impl Chat {
     }
 
     /// An answer with messages of a room.
-    fn page<'a>(&self, cx: &Context<'a>, room: &'a Room) -> HistoryPage<'a> {
+    fn page<'a>(&'a self, cx: &Context<'a>, room: &'a Room) -> HistoryPage<'a> {
         HistoryPage {
             dialect: cx.dialect(),
-            room: room.name.as_str(),
+            place: self.place(cx.user, room),
             reference: cx.reference,
             bytes_max: self.settings.answer_bytes_max,
         }
+    }
+
+    fn lines<'a>(
+        &'a self,
+        room: &Room,
+        messages: impl Iterator<Item = (u64, &'a Message)>,
+    ) -> Vec<Line<'a>> {
+        messages
+            .map(|(id, message)| self.shown_line(room.between(), Line::new(id, message)))
+            .collect()
+    }
+
+    /// The last messages of a room, at most so many, that fit into an answer.
+    fn last<'a>(&'a self, page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
+        newest(page, self.lines(room, room.history.last(count as usize)), count)
     }
 
     pub(super) fn history(
@@ -198,7 +213,8 @@ impl Chat {
         let read = self.read_lines(cx, room);
         let (messages, more) = match after {
             Some(after) => {
-                let newer = read.unwrap_or_else(|| lines(history.after(after).take(limit)));
+                let newer =
+                    read.unwrap_or_else(|| self.lines(room, history.after(after).take(limit)));
                 let mut messages: Vec<Line> = newer.into_iter().take(limit).collect();
                 messages.truncate(page.fitting(messages.iter()));
                 let more = messages.last().is_some_and(|line| line.id + 1 < history.next_id());
@@ -209,7 +225,7 @@ impl Chat {
                 // A page that was read has one message more than is told, if there is one.
                 let first_read = read.as_ref().map(|lines| lines.first().map_or(0, |line| line.id));
                 let first_kept = room.first_id().max(first_read.unwrap_or(0));
-                let older = read.unwrap_or_else(|| lines(history.before(before, limit)));
+                let older = read.unwrap_or_else(|| self.lines(room, history.before(before, limit)));
                 let older = older.into_iter().filter(|line| line.id < before).collect();
                 let messages = newest(&page, older, u32::try_from(limit).unwrap_or(u32::MAX));
                 let more = messages.first().is_some_and(|line| line.id > first_kept);
@@ -300,15 +316,6 @@ pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
     Ok(())
 }
 
-fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {
-    messages.map(|(id, message)| Line::new(id, message)).collect()
-}
-
-/// The last messages of a room, at most so many, that fit into an answer.
-fn last<'a>(page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
-    newest(page, lines(room.history.last(count as usize)), count)
-}
-
 /// The last of these, at most so many, that fit into an answer.
 fn newest<'a>(page: &HistoryPage<'_>, mut lines: Vec<Line<'a>>, count: u32) -> Vec<Line<'a>> {
     let mut last = lines.split_off(lines.len().saturating_sub(count as usize));
@@ -319,12 +326,12 @@ fn bytes(messages: &[Line]) -> usize {
     messages.iter().map(|line| line.text.len()).sum()
 }
 
-fn page_length(limit: Option<u32>) -> usize {
+pub(super) fn page_length(limit: Option<u32>) -> usize {
     u64::from(limit.unwrap_or(u32::MAX)).clamp(1, PAGE) as usize
 }
 
 /// Where the next page starts, if there is one.
-fn next(after: u64, listed: usize, total: usize) -> Option<u64> {
+pub(super) fn next(after: u64, listed: usize, total: usize) -> Option<u64> {
     let next = after.saturating_add(listed as u64);
     (listed > 0 && next < total as u64).then_some(next)
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 pub(super) mod arrivals;
+pub(super) mod conversations;
 mod lists;
 mod names;
 mod rooms;
@@ -124,6 +125,7 @@ impl Chat {
                 cx.notice(format_args!("* Goodbye."));
                 Ok(())
             }
+            Request::Conversation(request) => self.execute_of_conversation(cx, &request),
             Request::Account(request) => self.execute_of_account(cx, request),
         }
     }

@@ -2,10 +2,12 @@
 
 mod account;
 pub mod commands;
+mod conversation;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
+pub use conversation::ConversationRequest;
 
 use crate::chat::state::history::MessageKind;
 
@@ -68,6 +70,8 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// About what two accounts say to each other.
+    Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
     Help {
@@ -102,7 +106,8 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
-            Request::Topic { text: None, .. }
+            Request::Conversation(_)
+            | Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
@@ -119,7 +124,8 @@ impl Request<'_> {
             Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
-            | Request::Search { .. } => true,
+            | Request::Search { .. }
+            | Request::Conversation(_) => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
             Request::Say { .. }
             | Request::Direct { .. }
@@ -134,12 +140,13 @@ impl Request<'_> {
         }
     }
 
-    /// Whether it changes what is kept.
+    /// Whether it changes what is kept, whoever asks. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
-            Request::Direct { .. }
+            Request::Conversation(_)
+            | Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
             | Request::Leave { .. }
@@ -178,6 +185,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Conversation(_)
             | Request::Account(_)
             | Request::Nothing => None,
         }
@@ -199,6 +207,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Conversation(_)
             | Request::Account(_)
             | Request::Nothing => None,
         }

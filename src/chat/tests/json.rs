@@ -116,7 +116,7 @@ fn direct_messages_names_and_leaving() {
     web_and_ann().play(r##"
         web> {"type": "msg", "to": "ANN", "text": "psst", "ref": "m"}
         ann< [web -> you] psst
-        web< {"type": "direct", "from": "web", "to": "ann", "text": "psst", "time": "_", "ref": "m"}
+        web< {"type": "direct", "from": "web", "to": "ann", "text": "psst", "time": "_", "guest": true, "ref": "m"}
         ann> /msg web psst
         ann< [you -> web] psst
         web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_"}

@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, ConversationRequest, Request};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 32] = [
+const TABLE: [(&str, [bool; 5]); 34] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -40,6 +40,8 @@ const TABLE: [(&str, [bool; 5]); 32] = [
     (r#"{"type":"rooms"}"#, NO_STRANGERS),
     (r#"{"type":"search","text":"tea"}"#, NO_STRANGERS),
     (r##"{"type":"typing","room":"#lobby"}"##, NO_STRANGERS),
+    (r#"{"type":"history","to":"olga"}"#, ACCOUNTS),
+    (r#"{"type":"conversations"}"#, ACCOUNTS),
     (r#"{"type":"logout"}"#, ACCOUNTS),
     (r#"{"type":"password","old":"a wrong one","password":"hunter-23"}"#, ACCOUNTS),
     (r#"{"type":"sessions"}"#, ACCOUNTS),
@@ -96,9 +98,11 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Delete { .. }) => 27,
         Request::Account(AccountRequest::Role { .. }) => 28,
         Request::Account(AccountRequest::Reset { .. }) => 29,
+        Request::Conversation(ConversationRequest::History { .. }) => 30,
+        Request::Conversation(ConversationRequest::List { .. }) => 31,
     }
 }
-const KINDS: u8 = 30;
+const KINDS: u8 = 32;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -114,6 +114,17 @@ CREATE TABLE reserved_names(
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Who said what, whatever name they had: the account of its author, NULL of a guest. Conversations
+/// are rooms whose keys say whose they are.
+const VERSION_3: &str = "
+ALTER TABLE messages ADD COLUMN account INTEGER;
+";
+
+/// The version of a file from which on it has accounts, and from which on messages have authors
+/// that are accounts.
+pub const HAS_PEOPLE: usize = 2;
+pub const HAS_AUTHORS: usize = 3;
 
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
