@@ -1426,7 +1426,7 @@ impl Reader for Needles {
         let author = "carol".into();
         let message =
             StoredMessage { id, unix_ms: 0, is_action: false, author, text, account: None };
-        Ok(Found { hits: vec![Hit { room: "#dev".into(), message }], next })
+        Ok(Found { hits: vec![Hit { room_id: 1, room: "#dev".into(), message }], next })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Search: what is typed becomes a question to the store, and what was found an answer.
 
-use super::{Context, Done, no_such_room};
+use super::{Context, Done, no_such_room, not_in_room};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::ids::UserId;
@@ -69,12 +69,13 @@ impl Chat {
         let rooms = with.map(|with| self.searched_conversation(cx, with)).transpose()?;
         let room = match typed.filter(|_| rooms.is_none()) {
             None => None,
-            Some(typed) => Some(RoomName::parse(typed).map_err(|_| no_such_room(typed))?),
+            Some(typed) => Some(self.searched_room(cx, typed)?),
         };
         let search = SearchRequest {
             words: words.into(),
             rooms,
             reader: self.state.account(cx.user).map(UserId::get),
+            restricted: self.state.restricted(cx.user, cx.unix_ms()),
             from: from.map(Into::into),
             before_ms,
             after_ms,
@@ -82,6 +83,17 @@ impl Chat {
             hits_max: cx.dialect().search_limit(limit) as usize,
         };
         Ok(Question::Search { room, search })
+    }
+
+    /// The name of the room that is searched, which may not be in memory.
+    fn searched_room(&self, cx: &Context<'_>, typed: &str) -> Result<RoomName, RequestError> {
+        let Some(room) = self.find_room(cx, typed) else {
+            return RoomName::parse(typed).map_err(|_| no_such_room(typed));
+        };
+        match self.state.sees_from(cx.user, room.id, cx.unix_ms()) {
+            Some(_) => Ok(room.name.clone()),
+            None => Err(not_in_room(typed)),
+        }
     }
 
     /// Answers a search that the store has answered, or says why it could not.
@@ -112,7 +124,8 @@ impl Chat {
             let next = found.next.map(|cursor| NextPage { text, cursor });
             self.questions.set_next(cx.client, next);
         }
-        let hits = found.hits.iter().filter_map(|hit| self.hit_line(cx, hit)).collect();
+        let hits = found.hits.iter().filter(|hit| self.may_show(cx, hit));
+        let hits = hits.filter_map(|hit| self.hit_line(cx, hit)).collect();
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
         Ok(())
     }

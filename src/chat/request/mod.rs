@@ -3,11 +3,13 @@
 mod account;
 pub mod commands;
 mod conversation;
+mod room;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
+pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
 
@@ -26,9 +28,11 @@ pub enum Request<'a> {
         text: Cow<'a, str>,
         key: Option<Cow<'a, str>>,
     },
-    /// `replay`: how much of what was said before is wanted, in messages.
+    /// `code`: of an invitation that lets one in. `replay`: how much of what was said before is
+    /// wanted, in messages.
     Join {
         room: Cow<'a, str>,
+        code: Option<Cow<'a, str>>,
         resume: Option<Resume<'a>>,
         replay: Option<u32>,
     },
@@ -74,6 +78,8 @@ pub enum Request<'a> {
     Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
+    /// About rooms that are kept for somebody.
+    Room(RoomRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -106,6 +112,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
+            Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Topic { text: None, .. }
             | Request::History { .. }
@@ -136,6 +143,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Room(_)
             | Request::Nothing => false,
         }
     }
@@ -145,6 +153,7 @@ impl Request<'_> {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
+            Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Direct { .. }
             | Request::Topic { text: None, .. }
@@ -187,7 +196,17 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Room(_)
             | Request::Nothing => None,
+        }
+    }
+
+    /// The room that the store may have to be asked for: the one that it names, or whose name another
+    /// is to have. One that is renamed is in memory.
+    pub fn looked_up(&self) -> Option<&str> {
+        match self {
+            Request::Room(RoomRequest::Rename { name, .. }) => Some(name),
+            _ => self.room(),
         }
     }
 
@@ -195,6 +214,7 @@ impl Request<'_> {
     pub fn room(&self) -> Option<&str> {
         match self {
             Request::Join { room, .. } => Some(room),
+            Request::Room(request) => request.room(),
             Request::Say { room, .. }
             | Request::Leave { room }
             | Request::Topic { room, .. }

@@ -119,7 +119,7 @@ fn direct_messages_names_and_leaving() {
         web< {"type": "direct", "from": "web", "to": "ann", "text": "psst", "time": "_", "guest": true, "ref": "m"}
         ann> /msg web psst
         ann< [you -> web] psst
-        web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_"}
+        web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_", "guest": true}
         web> {"type": "msg", "to": "web", "text": "note", "ref": "n"}
         web< {"type": "direct", "from": "web", "to": "web", "text": "note", "time": "_", "ref": "n"}
         web> {"type": "nick", "name": "Web-2", "ref": "k"}

@@ -102,7 +102,7 @@ fn hit(room: &str, id: u64, author: &str, text: &str) -> Hit {
         text,
         account: None,
     };
-    Hit { room: room.into(), message }
+    Hit { room_id: 7, room: room.into(), message }
 }
 
 fn found(next: Option<u64>) -> Found {

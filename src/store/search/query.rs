@@ -14,6 +14,9 @@ use crate::store::SearchRequest;
 /// Characters that can be searched for at once: each costs the index a look.
 pub const CHARS_MAX: usize = 256;
 
+/// Rooms that a search leaves out in the index itself; messages of more are passed over one by one.
+const EXCLUDED_MAX: usize = 64;
+
 /// Terms that say who said something and where begin with these. No text has them, since they are
 /// neither letters nor digits nor symbols.
 const ROOM_MARK: char = '\u{E000}';
@@ -200,6 +203,8 @@ pub struct Expression {
     /// What is searched is not one room: of conversations, only those of this account.
     is_of_all: bool,
     reader: Option<u64>,
+    /// The rooms that may not be read, if there are any.
+    excluded: Option<String>,
 }
 
 impl Expression {
@@ -207,19 +212,17 @@ impl Expression {
     pub fn of(search: &SearchRequest) -> Option<Expression> {
         let mut conditions: Vec<String> = Vec::new();
         if let Some(rooms) = &search.rooms {
-            let rooms: Vec<String> =
-                rooms.iter().map(|&room| format!("\"{}\"", room_term(room))).collect();
-            conditions.push(format!("({})", rooms.join(" OR ")));
-            if rooms.is_empty() {
-                return None;
-            }
+            conditions.push(any_of(rooms.iter().copied())?);
         }
         if let Some(from) = &search.from {
             conditions.push(format!("\"{}\"", author_term(from)));
         }
         conditions.extend(items(&search.words).filter_map(Item::terms));
         let (is_of_all, reader) = (search.rooms.is_none(), search.reader);
-        (!conditions.is_empty()).then_some(Expression { conditions, is_of_all, reader })
+        let hidden = search.restricted.iter().filter(|(_, from)| from.is_none());
+        let excluded = any_of(hidden.map(|&(room, _)| room).take(EXCLUDED_MAX));
+        let excluded = excluded.filter(|_| is_of_all);
+        (!conditions.is_empty()).then_some(Expression { conditions, is_of_all, reader, excluded })
     }
 
     /// All of it.
@@ -228,14 +231,19 @@ impl Expression {
         if !self.is_of_all {
             return wanted;
         }
-        let of_rooms = format!("({wanted}) NOT \"{CONVERSATION}\"");
+        let excluded = match &self.excluded {
+            None => format!("\"{CONVERSATION}\""),
+            Some(excluded) => format!("(\"{CONVERSATION}\" OR {excluded})"),
+        };
+        let of_rooms = format!("({wanted}) NOT {excluded}");
         match self.reader {
             None => of_rooms,
             Some(reader) => format!("({of_rooms}) OR ({wanted} AND \"{READER_MARK}{reader}\")"),
         }
     }
 
-    /// Whether this may be shown that was said in the room with this key.
+    /// Whether this may be shown that was said in the room with this key, as far as conversations
+    /// go.
     pub fn may_read(&self, key: &str) -> bool {
         let mut readers = readers(key).peekable();
         !self.is_of_all
@@ -250,7 +258,8 @@ impl Expression {
         longest.filter(|_| self.conditions.len() > 1).map(String::as_str)
     }
 
-    /// Whether a message meets all conditions, as FTS5 would have it.
+    /// Whether a message meets all conditions, as FTS5 would have it. It may be one of a room that is
+    /// left out.
     pub fn holds(&self, room: u64, key: &str, author: &str, text: &str) -> bool {
         let document = document(room, key, author, text);
         let terms: Vec<&str> = document.split_ascii_whitespace().collect();
@@ -273,6 +282,12 @@ fn has_phrase(terms: &[&str], phrase: &str) -> bool {
         let ends = if goes_on { end.starts_with(last) } else { end == *last };
         ends && before == first
     })
+}
+
+/// The condition that something was said in one of these rooms; `None` if there are none.
+fn any_of(rooms: impl Iterator<Item = u64>) -> Option<String> {
+    let rooms: Vec<String> = rooms.map(|room| format!("\"{}\"", room_term(room))).collect();
+    (!rooms.is_empty()).then(|| format!("({})", rooms.join(" OR ")))
 }
 
 /// The term of all that was said in a room.

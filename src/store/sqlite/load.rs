@@ -8,8 +8,9 @@ use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
 use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
 
-/// Reads the rooms spoken in last, all that have members, and all conversations behind them. Only
-/// few of the rooms get their messages at once: a start has to be quick however much there is.
+/// Reads the rooms spoken in last, all that have members or settings, and all conversations behind
+/// them. Only few of the rooms get their messages at once: a start has to be quick however much
+/// there is.
 pub fn load(
     connection: &mut Connection,
     rooms_max: usize,
@@ -23,6 +24,7 @@ pub fn load(
          SELECT {ROOM_COLUMNS} FROM rooms \
          WHERE room IN named OR key GLOB '@*' \
                OR EXISTS (SELECT 1 FROM members WHERE members.room = rooms.room) \
+               OR EXISTS (SELECT 1 FROM room_settings AS one WHERE one.room = rooms.room) \
          ORDER BY key GLOB '@*', last_n DESC, room"
     );
     let mut statement = snapshot.prepare(&sql)?;
