@@ -92,6 +92,7 @@ impl Talk {
             is_action: false,
             author: "somebody".into(),
             text: "A sentence as people write it in a chat, with a hundred bytes or so, again and again, and so on.".into(),
+            account: None,
         };
         Change::Said { room, message, key: None }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_server::chat::Chat;
-use chat_server::chat::name::RoomName;
+use chat_server::chat::name::{Name, NameError, RoomName};
 use chat_server::config::{Config, Exit, Mode, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
@@ -161,12 +161,12 @@ fn look_after(tool: &Tool) -> ExitCode {
 }
 
 fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
-    let name = match RoomName::parse(room) {
-        Ok(name) => name,
+    let (name, key) = match name_and_key(room) {
+        Ok(found) => found,
         Err(error) => return complain(EXIT_USAGE, error),
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    match tools::export(data, (name.as_str(), name.key()), format, &mut out) {
+    match tools::export(data, (&name, &key), format, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
         // `chat-server export '#dev' | head` has seen enough.
         Err(ToolError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -174,6 +174,17 @@ fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
         }
         Err(error) => complain(EXIT_CANNOT_SERVE, error),
     }
+}
+
+/// Of a room, or of what two accounts say to each other: `@alice:bob`.
+fn name_and_key(typed: &str) -> Result<(String, String), NameError> {
+    let names = typed.strip_prefix('@').and_then(|names| names.split_once(':'));
+    let Some((one, other)) = names else {
+        let name = RoomName::parse(typed)?;
+        return Ok((name.as_str().to_owned(), name.key().to_owned()));
+    };
+    let (one, other) = (Name::parse(one)?, Name::parse(other)?);
+    Ok((format!("@{one}:{other}"), format!("@{}:{}", one.key(), other.key())))
 }
 
 fn serve<A: Service>(

@@ -400,6 +400,7 @@ fn who_may_do_what_is_documented() {
             Some(match name.as_str() {
                 "Nothing" | "Account" => return None,
                 "Direct" => vec!["msg".to_owned()],
+                "Conversation" => vec!["conversations".to_owned()],
                 "Say" => vec!["say".to_owned(), "me".to_owned()],
                 "EndSession" => vec!["end_session".to_owned()],
                 "Uninvite" => vec!["end_invitation".to_owned()],

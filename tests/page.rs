@@ -1424,7 +1424,8 @@ impl Reader for Needles {
         let (id, next) = if search.cursor.is_none() { (20, Some(7)) } else { (10, None) };
         let text = format!("<b>needle</b> {}", search.words).into();
         let author = "carol".into();
-        let message = StoredMessage { id, unix_ms: 0, is_action: false, author, text };
+        let message =
+            StoredMessage { id, unix_ms: 0, is_action: false, author, text, account: None };
         Ok(Found { hits: vec![Hit { room_id: 1, room: "#dev".into(), message }], next })
     }
 }

@@ -302,6 +302,7 @@ fn a_store_searches_what_it_keeps() {
             is_action: false,
             author: "alice".into(),
             text: text.into(),
+            account: None,
         },
         key: None,
     };

@@ -127,6 +127,7 @@ fn message(id: u64, text: &str) -> StoredMessage {
         is_action: id.is_multiple_of(3),
         author: "álice".into(),
         text: text.into(),
+        account: id.is_multiple_of(2).then_some(id),
     }
 }
 

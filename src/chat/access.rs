@@ -19,6 +19,7 @@ pub enum Access {
 pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
+        Request::Conversation(_) => Access::Account,
         Request::Room(request) => match request.changes() {
             true => Access::Account,
             false => Access::Guest,

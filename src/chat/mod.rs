@@ -49,7 +49,7 @@ use backlog::Backlog;
 use dialect::Dialect;
 use handlers::Context;
 use handlers::arrivals::Arrival;
-use ids::{RoomId, UserId};
+use ids::{Pair, RoomId, UserId};
 use keeping::Keeping;
 use logins::Logins;
 use name::RoomName;
@@ -161,16 +161,19 @@ impl Chat {
         let members = people.members.iter().map(|&(room, _)| room);
         let settled = people.rules.rooms.iter().map(|one| one.room);
         let members: BTreeSet<u64> = members.chain(settled).collect();
-        let is_kept =
-            |room: &StoredRoom| room.first_id < room.next_id || members.contains(&room.room);
+        let stays =
+            |room: &StoredRoom| members.contains(&room.room) || Pair::parse(&room.name).is_some();
+        let is_kept = |room: &StoredRoom| room.first_id < room.next_id || stays(room);
         let rooms = loaded.rooms.into_iter().filter(is_kept);
         let mut others = self.settings.rooms.rooms_max;
         let rooms: Vec<_> = rooms
             .filter(|room| {
-                let stays = members.contains(&room.room);
+                if Pair::parse(&room.name).is_some() {
+                    return true;
+                }
                 let has_place = others > 0;
                 others = others.saturating_sub(1);
-                stays || has_place
+                has_place || stays(room)
             })
             .collect();
         let by = UserId::FIRST;
@@ -181,7 +184,7 @@ impl Chat {
         self.state.load_rules(&people.rules);
         self.state.load_members(&people);
         while self.state.rooms().is_over_bytes()
-            && let Some(room) = self.state.rooms().most_vacant()
+            && let Some(room) = self.state.rooms().quietest()
         {
             self.state.apply(Record { unix_ms: 0, by, event: self.state.without(room) });
         }

@@ -30,6 +30,8 @@ pub enum Question {
     Room { name: RoomName, newest: HistoryLimits },
     /// Messages that are not in memory.
     Page(PageRequest),
+    /// The last messages of several rooms.
+    Last(Vec<PageRequest>),
     /// `room`: the one to search in, if it is not all that may be read.
     Search { room: Option<RoomName>, search: SearchRequest },
 }
@@ -39,6 +41,8 @@ pub enum Question {
 pub enum Finding {
     Room(FoundRoom),
     Page(Vec<StoredMessage>),
+    /// With the numbers of their rooms.
+    Last(Vec<(u64, StoredMessage)>),
     Search(store::Found),
     /// The room to search in is not one that is kept.
     NoRoom,
@@ -56,6 +60,14 @@ impl Question {
                 reader.room(name.key(), &skeletons, messages_max, bytes_max).map(Finding::Room)
             }
             Question::Page(page) => reader.page(page).map(Finding::Page),
+            Question::Last(pages) => {
+                let last = |page: &PageRequest| {
+                    let found = reader.page(page)?.pop();
+                    Ok(found.map(|message| (page.room, message)))
+                };
+                let found: Result<Vec<_>, StoreError> = pages.iter().map(last).collect();
+                found.map(|found| Finding::Last(found.into_iter().flatten().collect()))
+            }
             Question::Search { room: None, search } => reader.search(search).map(Finding::Search),
             Question::Search { room: Some(name), search } => {
                 let Some(room) = reader.room(name.key(), &[], 0, 0)?.room else {
@@ -164,7 +176,7 @@ impl Questions {
     fn being_read(&self, question: &Question) -> Option<Ticket> {
         match question {
             Question::Room { name, .. } => self.rooms.get(name.key()).copied(),
-            Question::Page(_) | Question::Search { .. } => None,
+            Question::Page(_) | Question::Last(_) | Question::Search { .. } => None,
         }
     }
 
@@ -173,7 +185,7 @@ impl Questions {
         let ticket = Ticket(self.tickets);
         let room: Option<Box<str>> = match &question {
             Question::Room { name, .. } => Some(name.key().into()),
-            Question::Page(_) | Question::Search { .. } => None,
+            Question::Page(_) | Question::Last(_) | Question::Search { .. } => None,
         };
         self.rooms.extend(room.clone().map(|key| (key, ticket)));
         let run = Box::new(move || Box::new(question.run(&*reader)) as Answer);
@@ -216,9 +228,7 @@ impl Questions {
             {
                 match found {
                     Ok(Finding::Room(room)) => Some(Ok(room)),
-                    Ok(Finding::Page(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => {
-                        Some(Err(()))
-                    }
+                    Ok(_) | Err(_) => Some(Err(())),
                 }
             }
             _ => None,
@@ -274,11 +284,23 @@ impl Questions {
             Question::Page(page) if page.room == room.get() => {
                 let messages = match found {
                     Ok(Finding::Page(messages)) => Some(&messages[..]),
-                    Ok(Finding::Room(_) | Finding::Search(_) | Finding::NoRoom) | Err(_) => None,
+                    Ok(_) | Err(_) => None,
                 };
                 Some(Page { asked: *page, messages, times: asked.times })
             }
-            Question::Room { .. } | Question::Page(_) | Question::Search { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The last messages that were found for this client, or that they cannot be read; `None` if it
+    /// has not asked, or nothing is found yet.
+    pub fn last(&self, client: ClientId) -> Option<Result<&[(u64, StoredMessage)], ()>> {
+        match self.found(client)? {
+            (Asked { question: Question::Last(_), .. }, found) => Some(match found {
+                Ok(Finding::Last(messages)) => Ok(messages),
+                Ok(_) | Err(_) => Err(()),
+            }),
+            _ => None,
         }
     }
 
@@ -346,7 +368,7 @@ impl Questions {
         self.absent.retain(|other| other != name && !other.is_confusable_with(name));
         let is_about = |asked: &Asked| match &asked.question {
             Question::Room { name: other, .. } => other == name || other.is_confusable_with(name),
-            Question::Page(_) | Question::Search { .. } => false,
+            Question::Page(_) | Question::Last(_) | Question::Search { .. } => false,
         };
         let clients = self.asked.iter().filter(|(_, asked)| is_about(asked));
         let clients: Vec<ClientId> = clients.map(|(&client, _)| client).collect();
@@ -386,6 +408,7 @@ fn bytes_of(found: &Found) -> usize {
         Ok(Finding::Room(FoundRoom { room: Some(room), .. })) => {
             room.newest.iter().map(message_bytes).sum()
         }
+        Ok(Finding::Last(messages)) => messages.iter().map(|(_, it)| message_bytes(it)).sum(),
         Ok(Finding::Search(found)) => found.hits.iter().map(hit_bytes).sum(),
         Ok(Finding::Room(_) | Finding::NoRoom) | Err(_) => 0,
     }

@@ -5,12 +5,12 @@ use log::warn;
 use crate::chat::Chat;
 use crate::chat::dialect::reply::Line;
 use crate::chat::handlers::Context;
-use crate::chat::ids::RoomId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::lobby;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, LoadedRoom};
-use crate::chat::request::{Request, RequestError, Resume};
+use crate::chat::request::{ConversationRequest, Request, RequestError, Resume};
 use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
@@ -53,8 +53,9 @@ impl Chat {
         cx: &Context<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Wait>, RequestError> {
-        let records =
-            request.records() || request.changes_user() && self.state.accounts().contains(cx.user);
+        let records = request.records()
+            || request.changes_user() && self.state.accounts().contains(cx.user)
+            || self.is_kept_direct(cx, request);
         let may_wait = records && !self.is_repeat(cx, request);
         match &mut self.keeping {
             Some(keeping) if may_wait => keeping.may_record(cx.client, cx.out),
@@ -100,6 +101,12 @@ impl Chat {
                 }
             }
         }
+        if let Request::Conversation(ConversationRequest::List { after, limit }) = request
+            && self.questions.last(cx.client).is_none()
+            && let Some(question) = self.missing_last(cx, *after, *limit)
+        {
+            return Ok(self.ask(cx, question));
+        }
         let Some(page) = self.missing_page(cx, request) else { return Ok(None) };
         let found = RoomId::new(page.room).and_then(|id| self.questions.page(cx.client, id));
         match found {
@@ -127,6 +134,12 @@ impl Chat {
             Request::History { room, before, after, limit } => {
                 let room = self.state.rooms().get(self.room_of(cx, room.as_deref()).ok()?)?;
                 let limit = cx.dialect().history_limit(*limit) as usize;
+                (room, self.history_wanted(room, *before, *after, limit))
+            }
+            Request::Conversation(ConversationRequest::History { with, before, after, limit }) => {
+                let room = self.conversation_with(cx, with).ok()??;
+                let limit = cx.dialect().history_limit(*limit) as usize;
+                let room = self.state.rooms().get(room)?;
                 (room, self.history_wanted(room, *before, *after, limit))
             }
             Request::Join { room, resume, replay, .. } => {
@@ -211,12 +224,13 @@ impl Chat {
         room: &'a Room,
     ) -> Option<Vec<Line<'a>>> {
         let page = self.questions.page(cx.client, room.id)?;
-        let mut lines: Vec<Line<'a>> = page.messages?.iter().map(Line::stored).collect();
+        let shown = |line| self.shown_line(room.between(), line);
+        let mut lines: Vec<Line<'a>> = page.messages?.iter().map(Line::stored).map(shown).collect();
         let next_id = lines.last().map_or(page.asked.before, |line| line.id + 1);
         let is_whole = next_id == page.asked.before && next_id >= room.history.first_held();
         if is_whole {
             let later = room.history.after(next_id - 1);
-            lines.extend(later.map(|(id, message)| Line::new(id, message)));
+            lines.extend(later.map(|(id, message)| shown(Line::new(id, message))));
         }
         Some(lines)
     }
@@ -260,7 +274,7 @@ impl Chat {
 /// A room as memory holds it; `None` if its name is none any more.
 pub(super) fn loaded(stored: StoredRoom) -> Option<LoadedRoom> {
     let StoredRoom { room, name, topic, first_id, next_id, newest } = stored;
-    let (Some(room), Ok(name)) = (RoomId::new(room), RoomName::parse(&name)) else {
+    let (Some(room), Ok(name)) = (RoomId::new(room), RoomName::kept(&name)) else {
         warn!("the room {name} is kept, and cannot be opened: no room can have its name");
         return None;
     };
@@ -270,7 +284,9 @@ pub(super) fn loaded(stored: StoredRoom) -> Option<LoadedRoom> {
 
 fn message(stored: &StoredMessage) -> Option<Message> {
     let kind = if stored.is_action { MessageKind::Action } else { MessageKind::Said };
-    Message::new(stored.unix_ms, kind, &stored.author, &stored.text)
+    let account = stored.account.and_then(UserId::new);
+    let message = Message::new(stored.unix_ms, kind, &stored.author, &stored.text)?;
+    Some(message.by(account))
 }
 
 pub(super) fn unreadable() -> RequestError {

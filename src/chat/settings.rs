@@ -39,6 +39,10 @@ pub const PARKED_BYTES_MAX: usize = 8 * 1024;
 /// once.
 pub const DIRECTS_PARKED_MAX: usize = 3;
 
+/// Conversations that somebody with an account can begin: each of them stays in memory, but for its
+/// texts.
+pub const CONVERSATIONS_MAX: usize = 10_000;
+
 /// How long a private message waits before its sender is told that it was not delivered.
 pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 

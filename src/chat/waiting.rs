@@ -125,6 +125,9 @@ impl Chat {
         let is_full = self.keeping.as_ref().is_some_and(Keeping::is_full);
         let done = match &parked.action {
             Action::Say { .. } | Action::Topic { .. } if is_full => Err(disk_full()),
+            Action::Direct { to, .. } if is_full && self.state.keeps_between(cx.user, *to) => {
+                Err(disk_full())
+            }
             Action::Say { room, text, kind, key } => {
                 self.say_in(cx, *room, text, *kind, key.as_deref())
             }

@@ -45,7 +45,8 @@ pub enum Tool {
     },
     /// Writes what was said in a room to standard output.
     Export {
-        /// The room, as in '#lobby'; quote it, as # begins a comment in a shell.
+        /// The room, as in '#lobby'; quote it, as # begins a comment in a shell. Or @alice:bob, what
+        /// these two accounts have said to each other.
         room: String,
         /// `text`, `json` (one object a line) or `html`.
         #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]

@@ -21,7 +21,8 @@ use crate::ids::GroupId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A room is there, and nothing was said in it yet. `first_id`: the id that its first message
-    /// will have.
+    /// will have. A conversation of two accounts is a room with no skeletons, whose name and key
+    /// begin with an `@`.
     RoomOpened {
         room: u64,
         name: Box<str>,
@@ -239,6 +240,8 @@ pub struct StoredMessage {
     /// As shown at the time.
     pub author: Box<str>,
     pub text: Box<str>,
+    /// The account that said it; a guest has none.
+    pub account: Option<u64>,
 }
 
 /// A room as it is kept.
@@ -264,8 +267,8 @@ pub struct Loaded {
     pub next_room: u64,
     /// The highest message id of any room that is no more.
     pub ids_used: u64,
-    /// The rooms spoken in last, as many as were asked for, and all that have members or settings:
-    /// the last one spoken in first.
+    /// The rooms spoken in last, as many as were asked for, and all that have members or settings,
+    /// the last one spoken in first; and all conversations, in the same order.
     pub rooms: Vec<StoredRoom>,
     /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
     pub keys: Vec<StoredKey>,
@@ -366,6 +369,8 @@ pub struct SearchRequest {
     pub rooms: Option<Vec<u64>>,
     /// Rooms of which not all may be read, and the first id that may, if any.
     pub restricted: Vec<(u64, Option<u64>)>,
+    /// The account that asks: of all conversations, its own are searched.
+    pub reader: Option<u64>,
     /// The key of an author's name.
     pub from: Option<Box<str>>,
     /// Times in milliseconds since 1970.

@@ -81,11 +81,16 @@ pub fn matches(words: &str, text: &str) -> bool {
 impl Log {
     fn find(&self, search: &SearchRequest) -> Found {
         let before = search.cursor.map_or(self.indexed, |cursor| cursor as usize);
-        let is_wanted = |room: u64, message: &StoredMessage| {
+        let may_read = |name: &str| {
+            let Some(accounts) = name.strip_prefix('@') else { return true };
+            let reader = search.reader.map(|reader| reader.to_string());
+            accounts.split(':').any(|one| Some(one) == reader.as_deref())
+        };
+        let is_wanted = |room: u64, name: &str, message: &StoredMessage| {
             let hidden = search.restricted.iter().find(|(of, _)| *of == room);
             !self.deleted.contains(&room)
                 && hidden.is_none_or(|(_, from)| from.is_some_and(|from| from <= message.id))
-                && search.rooms.as_ref().is_none_or(|rooms| rooms.contains(&room))
+                && search.rooms.as_ref().map_or(may_read(name), |rooms| rooms.contains(&room))
                 && search
                     .from
                     .as_ref()
@@ -99,7 +104,7 @@ impl Log {
             indexed.skip(self.expired).rev().filter_map(|(at, (room, name, message))| {
                 let (room_id, room) = (*room, name.clone());
                 let hit = || Hit { room_id, room, message: message.clone() };
-                is_wanted(room_id, message).then(|| (at as u64, hit()))
+                is_wanted(room_id, name, message).then(|| (at as u64, hit()))
             });
         let page: Vec<(u64, Hit)> = wanted.by_ref().take(search.hits_max).collect();
         let next = page.last().map(|(at, _)| *at).filter(|_| wanted.next().is_some());

@@ -1,17 +1,17 @@
 //! How many messages fit into an answer, whatever its dialect.
 
 use super::json::RequestRef;
-use super::reply::{Line, Reply};
+use super::reply::{Line, Reply, Where};
 use super::{Dialect, json, text};
 
 /// What the framing of a message takes at most: a frame's header, or the end of a line.
 pub const FRAMING_BYTES: usize = 10;
 
-/// Builds an answer with messages of a room that has at most `bytes_max` bytes, but for one message
+/// Builds an answer with messages of one place that has at most `bytes_max` bytes, but for one message
 /// that has more by itself.
 pub struct HistoryPage<'a> {
     pub dialect: Dialect,
-    pub room: &'a str,
+    pub place: Where<'a>,
     pub reference: Option<&'a RequestRef>,
     pub bytes_max: usize,
 }
@@ -37,13 +37,14 @@ impl<'a> HistoryPage<'a> {
     }
 
     pub fn reply(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Reply<'a> {
-        Reply::History { room: self.room, messages, more, replay, reference: self.reference }
+        let place = self.place.clone();
+        Reply::History { place, messages, more, replay, reference: self.reference }
     }
 
     /// What is around the messages: the object, or the heading.
     fn bytes_around(&self, count: usize) -> usize {
         let bytes = match self.dialect {
-            Dialect::Text => text::heading_bytes(self.room, count),
+            Dialect::Text => text::heading_bytes(&self.place, count),
             Dialect::Json => json::bytes_of(&self.reply(Vec::new(), false, true)),
         };
         bytes + FRAMING_BYTES

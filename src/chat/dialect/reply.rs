@@ -1,11 +1,13 @@
 //! All that clients can be told, whatever their dialect. The fields, their order and their
 //! attributes are those of the JSON dialect.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::json::RequestRef;
+use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::store::StoredMessage;
 
@@ -90,16 +92,26 @@ pub enum Reply<'a> {
     Direct {
         from: &'a str,
         to: &'a str,
+        /// Its place in their conversation, if that is kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
         text: &'a str,
         time: u64,
+        /// Whether one of them is a guest: then it is passed on, and not kept.
+        #[serde(skip_serializing_if = "is_false")]
+        guest: bool,
         /// Whether this copy is the sender's.
         #[serde(skip)]
         sent: bool,
+        /// Whether the reader has an account, and the other one has none.
+        #[serde(skip)]
+        marks_guest: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
     History {
-        room: &'a str,
+        #[serde(flatten)]
+        place: Where<'a>,
         messages: Vec<Line<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "is_false")]
@@ -139,6 +151,17 @@ pub enum Reply<'a> {
     /// What was searched for, newest first.
     Found {
         hits: Vec<HitLine<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The conversations of an account, the one spoken in last first.
+    Conversations {
+        conversations: Vec<ConversationLine<'a>>,
+        total: usize,
+        #[serde(skip)]
+        after: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -245,6 +268,14 @@ pub enum Reply<'a> {
     },
 }
 
+/// Where something was said: in a room, or between the reader and somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Where<'a> {
+    Room(&'a str),
+    With(Cow<'a, str>),
+}
+
 /// A message of a room.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Line<'a> {
@@ -254,6 +285,9 @@ pub struct Line<'a> {
     pub text: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     pub me: bool,
+    /// The account that said it.
+    #[serde(skip)]
+    pub account: Option<UserId>,
 }
 
 impl<'a> Line<'a> {
@@ -264,22 +298,46 @@ impl<'a> Line<'a> {
             name: message.author(),
             text: message.text(),
             me: message.kind() == MessageKind::Action,
+            account: message.account(),
         }
     }
 
     /// As a store keeps it.
     pub fn stored(message: &'a StoredMessage) -> Line<'a> {
-        let StoredMessage { id, unix_ms: time, is_action: me, author: name, text } = message;
-        Line { id: *id, time: *time, name, text, me: *me }
+        let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
+            message;
+        let account = account.and_then(UserId::new);
+        Line { id: *id, time: *time, name, text, me: *me, account }
     }
 }
 
 /// A message that was found; of a long text, what is around the first word.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct HitLine<'a> {
-    pub room: &'a str,
+    #[serde(flatten)]
+    pub place: Where<'a>,
     #[serde(flatten)]
     pub line: Line<'a>,
+}
+
+/// A conversation in the list of them, and what was said there last.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConversationLine<'a> {
+    pub with: Cow<'a, str>,
+    /// The id of the last message.
+    pub last: u64,
+    pub time: u64,
+    /// Its text, or the beginning of a long one.
+    pub text: Cow<'a, str>,
+    /// Whether the reader said it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub me: bool,
+    /// Whether the other one's account has ended.
+    #[serde(skip_serializing_if = "is_false")]
+    pub gone: bool,
+    /// Whether the other one is not connected.
+    #[serde(skip_serializing_if = "is_false")]
+    pub offline: bool,
 }
 
 /// A browser or a program that is known as an account.

@@ -48,7 +48,10 @@ impl Chat {
         match record.event {
             Event::Kept(Kept::Opened { room, .. }) => {
                 self.state.apply(record);
-                self.channels.insert(room, cx.out.open_channel());
+                let room = self.state.rooms().get(room).filter(|room| room.between().is_none());
+                if let Some(room) = room {
+                    self.channels.insert(room.id, cx.out.open_channel());
+                }
             }
             Event::Kept(Kept::Closed { room }) | Event::Cached(Cached::Unloaded { room }) => {
                 self.close_room(room, record, cx.out);
@@ -83,6 +86,11 @@ impl Chat {
                     self.follow(cx, room, is_coming);
                 }
             }
+            Event::Kept(Kept::AccountEnded) => {
+                self.state.apply(record);
+                // They have its name.
+                self.replays.clear();
+            }
             Event::Kept(Kept::Room(RoomChange::Deleted { room })) => {
                 let members: Vec<UserId> = self.state.members(room).map(|user| user.id).collect();
                 self.state.apply(record);
@@ -99,7 +107,6 @@ impl Chat {
             Event::Kept(
                 Kept::Room(_)
                 | Kept::AccountMade { .. }
-                | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }
                 | Kept::KeyMade(_)
@@ -214,7 +221,9 @@ impl Chat {
             Event::Kept(Kept::TopicSet { room, topic }) => {
                 self.publish_topic(cx, *room, topic, time);
             }
-            Event::Kept(Kept::Direct { to, text, .. }) => self.publish_direct(cx, *to, text, time),
+            Event::Kept(Kept::Direct { to, text, .. }) => {
+                self.publish_direct(cx, *to, None, text, time);
+            }
             Event::Presence(Presence::Joined { room }) => {
                 let joined =
                     |room, name| Reply::Joined { room, name, time, own: None, reference: None };
@@ -265,7 +274,9 @@ impl Chat {
     /// The path of every message: no allocation and no formatting per member, and one rendering per
     /// encoding.
     fn publish_said(&self, cx: &mut Context<'_>, id: RoomId, message_id: u64, message: &Message) {
-        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let Some((room, channel)) = self.room_and_channel(id) else {
+            return self.publish_between(cx, id, message_id, message);
+        };
         let (name, line) = (room.name.as_str(), Line::new(message_id, message));
         // A program knows its own message by the reference.
         let own = match cx.reference {
@@ -342,12 +353,47 @@ impl Chat {
         cx.publish(channel, own.as_deref(), &reply(None));
     }
 
-    fn publish_direct(&self, cx: &mut Context<'_>, to: UserId, text: &str, time: u64) {
+    /// What is said in a conversation has no channel: it goes to the devices of both.
+    fn publish_between(
+        &self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        message_id: u64,
+        message: &Message,
+    ) {
+        let between = self.state.rooms().get(id).and_then(Room::between);
+        if let Some(between) = between {
+            let (to, text, time) = (between.other(cx.user), message.text(), message.unix_ms());
+            self.publish_direct(cx, to, Some(message_id), text, time);
+        }
+    }
+
+    /// `id`: its place in a conversation that is kept.
+    fn publish_direct(
+        &self,
+        cx: &mut Context<'_>,
+        to: UserId,
+        id: Option<u64>,
+        text: &str,
+        time: u64,
+    ) {
         let (Some(from), Some(addressee)) = (self.name_of(cx.user), self.name_of(to)) else {
             return;
         };
-        let (from, name) = (from.as_str(), addressee.as_str());
-        let reply = |sent, reference| Reply::Direct { from, to: name, text, time, sent, reference };
+        let (from, name, guest) = (from.as_str(), addressee.as_str(), id.is_none());
+        let sender = cx.user;
+        let of_account = |sent| self.state.account(if sent { sender } else { to }).is_some();
+        let reply = |sent, reference| Reply::Direct {
+            from,
+            to: name,
+            id,
+            text,
+            time,
+            guest,
+            sent,
+            marks_guest: guest && of_account(sent),
+            reference,
+        };
         let receivers = self.clients_of(to).filter(|&other| other != cx.client && to != cx.user);
         for other in receivers {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
@@ -361,7 +407,8 @@ impl Chat {
 
     /// Those who speak where nobody else is are told so once.
     fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
-        let Some(room) = self.state.rooms().get(id) else { return };
+        let room = self.state.rooms().get(id).filter(|room| room.between().is_none());
+        let Some(room) = room else { return };
         if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
             let name = room.name.as_str();
             cx.notice(format_args!(

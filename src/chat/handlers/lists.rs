@@ -26,8 +26,8 @@ const BYTES_PER_MESSAGE: usize = 64 * 1024;
 /// How large an answer was.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AnswerSize {
-    lines: usize,
-    bytes: usize,
+    pub lines: usize,
+    pub bytes: usize,
 }
 
 impl Chat {
@@ -77,7 +77,7 @@ impl Chat {
             return self.replay_read(cx, room, lines, since, replay);
         }
         if first_read > room.first_id() {
-            let held: Vec<Line> = lines(room.history.after(first_read - 1));
+            let held: Vec<Line> = self.lines(room, room.history.after(first_read - 1));
             return self.replay_read(cx, room, held, since, replay);
         }
         let asked = match (resume.filter(|resume| self.knows(room, resume)), replay) {
@@ -86,7 +86,7 @@ impl Chat {
             // All who come to the same messages share them, however many they asked for.
             (None, Some(count)) => {
                 let page = HistoryPage { reference: None, ..self.page(cx, room) };
-                let first = last(&page, room, count).first().map(|line| line.id);
+                let first = self.last(&page, room, count).first().map(|line| line.id);
                 Extent::After(first.map_or(u64::MAX, |first| first - 1))
             }
         };
@@ -161,8 +161,8 @@ impl Chat {
             page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
         }
         let messages = match extent {
-            Extent::Default => last(&page, room, self.settings.replay),
-            Extent::After(id) => lines(room.history.after(id)),
+            Extent::Default => self.last(&page, room, self.settings.replay),
+            Extent::After(id) => self.lines(room, room.history.after(id)),
         };
         let encoded = self.encode_messages(cx, room, &page, &messages);
         Replay { encoded, text_bytes: bytes(&messages) }
@@ -188,13 +188,28 @@ impl Chat {
     }
 
     /// An answer with messages of a room.
-    fn page<'a>(&self, cx: &Context<'a>, room: &'a Room) -> HistoryPage<'a> {
+    fn page<'a>(&'a self, cx: &Context<'a>, room: &'a Room) -> HistoryPage<'a> {
         HistoryPage {
             dialect: cx.dialect(),
-            room: room.name.as_str(),
+            place: self.place(cx.user, room),
             reference: cx.reference,
             bytes_max: self.settings.answer_bytes_max,
         }
+    }
+
+    fn lines<'a>(
+        &'a self,
+        room: &Room,
+        messages: impl Iterator<Item = (u64, &'a Message)>,
+    ) -> Vec<Line<'a>> {
+        messages
+            .map(|(id, message)| self.shown_line(room.between(), Line::new(id, message)))
+            .collect()
+    }
+
+    /// The last messages of a room, at most so many, that fit into an answer.
+    fn last<'a>(&'a self, page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
+        newest(page, self.lines(room, room.history.last(count as usize)), count)
     }
 
     pub(super) fn history(
@@ -217,7 +232,8 @@ impl Chat {
         let (messages, more) = match after {
             Some(after) => {
                 let after = after.max(first_read.saturating_sub(1));
-                let newer = read.unwrap_or_else(|| lines(history.after(after).take(limit)));
+                let newer =
+                    read.unwrap_or_else(|| self.lines(room, history.after(after).take(limit)));
                 let newer = newer.into_iter().filter(|line| line.id > after);
                 let mut messages: Vec<Line> = newer.take(limit).collect();
                 messages.truncate(page.fitting(messages.iter()));
@@ -230,7 +246,7 @@ impl Chat {
                 let first_of_page =
                     read.as_ref().map(|lines| lines.first().map_or(0, |line| line.id));
                 let first_kept = first_read.max(first_of_page.unwrap_or(0));
-                let older = read.unwrap_or_else(|| lines(history.before(before, limit)));
+                let older = read.unwrap_or_else(|| self.lines(room, history.before(before, limit)));
                 let wanted = first_read..before;
                 let older = older.into_iter().filter(|line| wanted.contains(&line.id)).collect();
                 let messages = newest(&page, older, u32::try_from(limit).unwrap_or(u32::MAX));
@@ -339,15 +355,6 @@ pub(super) fn entry_of(room: &Room) -> Option<&'static str> {
     (entry != Entry::All).then_some(entry.as_str())
 }
 
-fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {
-    messages.map(|(id, message)| Line::new(id, message)).collect()
-}
-
-/// The last messages of a room, at most so many, that fit into an answer.
-fn last<'a>(page: &HistoryPage<'_>, room: &'a Room, count: u32) -> Vec<Line<'a>> {
-    newest(page, lines(room.history.last(count as usize)), count)
-}
-
 /// The last of these, at most so many, that fit into an answer.
 fn newest<'a>(page: &HistoryPage<'_>, mut lines: Vec<Line<'a>>, count: u32) -> Vec<Line<'a>> {
     let mut last = lines.split_off(lines.len().saturating_sub(count as usize));
@@ -358,12 +365,12 @@ fn bytes(messages: &[Line]) -> usize {
     messages.iter().map(|line| line.text.len()).sum()
 }
 
-fn page_length(limit: Option<u32>) -> usize {
+pub(super) fn page_length(limit: Option<u32>) -> usize {
     u64::from(limit.unwrap_or(u32::MAX)).clamp(1, PAGE) as usize
 }
 
 /// Where the next page starts, if there is one.
-fn next(after: u64, listed: usize, total: usize) -> Option<u64> {
+pub(super) fn next(after: u64, listed: usize, total: usize) -> Option<u64> {
     let next = after.saturating_add(listed as u64);
     (listed > 0 && next < total as u64).then_some(next)
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod admitting;
 pub(super) mod arrivals;
+pub(super) mod conversations;
 mod inviting;
 mod knowing;
 mod lists;
@@ -130,6 +131,7 @@ impl Chat {
                 cx.notice(format_args!("* Goodbye."));
                 Ok(())
             }
+            Request::Conversation(request) => self.execute_of_conversation(cx, &request),
             Request::Account(request) => self.execute_of_account(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
         }

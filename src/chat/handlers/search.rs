@@ -2,14 +2,15 @@
 
 use super::{Context, Done, no_such_room, not_in_room};
 use crate::chat::Chat;
-use crate::chat::dialect::reply::{HitLine, Line, Reply};
+use crate::chat::dialect::reply::Reply;
+use crate::chat::ids::UserId;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Finding, NextPage, Question};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::SEARCH_TOKENS;
 use crate::delivery::Wait;
 use crate::store::search::query::{self, Query};
-use crate::store::{Found, Hit, SearchRequest, StoreError};
+use crate::store::{Found, SearchRequest, StoreError};
 
 impl Chat {
     /// Asks the store for what a search is for, and says what it waits for then. One that will be
@@ -63,13 +64,17 @@ impl Chat {
         };
         let query = query.map_err(|error| RequestError::of("search_refused", &error))?;
         let Query { words, room: typed, from, before_ms, after_ms } = query;
-        let room = match room.or(typed.as_deref()) {
+        let typed = room.or(typed.as_deref());
+        let with = typed.and_then(|typed| typed.strip_prefix(['@', '＠']));
+        let rooms = with.map(|with| self.searched_conversation(cx, with)).transpose()?;
+        let room = match typed.filter(|_| rooms.is_none()) {
             None => None,
             Some(typed) => Some(self.searched_room(cx, typed)?),
         };
         let search = SearchRequest {
             words: words.into(),
-            rooms: None,
+            rooms,
+            reader: self.state.account(cx.user).map(UserId::get),
             restricted: self.state.restricted(cx.user, cx.unix_ms()),
             from: from.map(Into::into),
             before_ms,
@@ -111,7 +116,7 @@ impl Chat {
             // It may be one in which nothing was said yet.
             Some(Ok(Finding::NoRoom)) => self.nothing_in(cx, &question)?,
             Some(Err(error)) => return Err(failed(&error)),
-            Some(Ok(Finding::Room(_) | Finding::Page(_))) | None => {
+            Some(Ok(Finding::Room(_) | Finding::Page(_) | Finding::Last(_))) | None => {
                 return Err(failed(&StoreError::Failed("it was not answered".into())));
             }
         };
@@ -119,7 +124,8 @@ impl Chat {
             let next = found.next.map(|cursor| NextPage { text, cursor });
             self.questions.set_next(cx.client, next);
         }
-        let hits = found.hits.iter().filter(|hit| self.may_show(cx, hit)).map(line).collect();
+        let hits = found.hits.iter().filter(|hit| self.may_show(cx, hit));
+        let hits = hits.filter_map(|hit| self.hit_line(cx, hit)).collect();
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
         Ok(())
     }
@@ -127,22 +133,10 @@ impl Chat {
     fn nothing_in(&self, cx: &Context<'_>, question: &Question) -> Result<Found, RequestError> {
         let name = match question {
             Question::Search { room: Some(room), .. } => room.as_str(),
-            Question::Search { room: None, .. } | Question::Room { .. } | Question::Page(_) => "",
+            _ => "",
         };
         self.known_room(cx, name).map(|_| Found::default())
     }
-}
-
-fn line(hit: &Hit) -> HitLine<'_> {
-    let message = &hit.message;
-    let line = Line {
-        id: message.id,
-        time: message.unix_ms,
-        name: &message.author,
-        text: &message.text,
-        me: message.is_action,
-    };
-    HitLine { room: &hit.room, line }
 }
 
 fn failed(error: &StoreError) -> RequestError {

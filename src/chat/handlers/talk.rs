@@ -57,7 +57,7 @@ impl Chat {
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
-                None => Line { id: first.id, time, name, text, me },
+                None => Line { id: first.id, time, name, text, me, account: None },
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
             cx.reply(&Reply::Said { room, line, reference });
@@ -66,6 +66,7 @@ impl Chat {
         self.check_may_say(cx, here)?;
         let message = Message::new(cx.unix_ms(), kind, name.as_str(), text);
         let message = message.expect("names are far shorter than 65,535 bytes");
+        let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
         Ok(())
@@ -91,9 +92,14 @@ impl Chat {
 
     /// Whether this was said before, under the same key.
     pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
-        let Request::Say { room, key: Some(key), .. } = request else { return false };
-        let room = self.room_of(cx, room.as_deref());
-        room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some())
+        match request {
+            Request::Say { room, key: Some(key), .. } => {
+                let room = self.room_of(cx, room.as_deref());
+                room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some())
+            }
+            Request::Direct { to, key: Some(key), .. } => self.is_repeated_direct(cx, to, key),
+            _ => false,
+        }
     }
 
     pub(super) fn direct(
@@ -128,6 +134,9 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         let Some(addressee) = self.state.users().get(to) else { return Err(no_such_name(name)) };
+        if self.state.keeps_between(cx.user, to) {
+            return self.say_between(cx, to, text, key);
+        }
         if self.clients_of(to).next().is_none() {
             let message = format!(
                 "{} is not connected now. Say it in a room that you share.",
@@ -138,9 +147,18 @@ impl Chat {
         if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::User(to), key))
             && let Some(from) = self.name_of(cx.user)
         {
-            let (from, to, reference) = (from.as_str(), addressee.name.as_str(), cx.reference);
-            let (time, sent) = (first.unix_ms, true);
-            cx.reply(&Reply::Direct { from, to, text, time, sent, reference });
+            let told = Reply::Direct {
+                from: from.as_str(),
+                to: addressee.name.as_str(),
+                id: None,
+                text,
+                time: first.unix_ms,
+                guest: true,
+                sent: true,
+                marks_guest: self.state.accounts().contains(cx.user),
+                reference: cx.reference,
+            };
+            cx.reply(&told);
             return Ok(());
         }
         self.happen(cx, Kept::Direct { to, text: text.into(), key: key.map(Box::from) });

@@ -204,7 +204,10 @@ pub(super) fn opened(room: &Room) -> Change {
         room: room.id.get(),
         name: room.name.as_str().into(),
         key: room.name.key().into(),
-        skeletons: room.name.skeletons().iter().map(Box::from).collect(),
+        skeletons: match room.between() {
+            Some(_) => Vec::new(),
+            None => room.name.skeletons().iter().map(Box::from).collect(),
+        },
         first_id: room.history.next_id(),
     }
 }
@@ -229,6 +232,7 @@ impl Chat {
                     is_action: message.kind() == MessageKind::Action,
                     author: message.author().into(),
                     text: message.text().into(),
+                    account: message.account().map(UserId::get),
                 };
                 note(*room, Change::Said { room: room.get(), message, key: key.clone() });
             }

@@ -35,6 +35,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use confusable::loose_skeleton;
 
+use crate::chat::ids::Pair;
+
 /// How long a name of a kind may be.
 struct NameLimits {
     /// Grapheme clusters, which is what people count.
@@ -112,6 +114,27 @@ impl RoomName {
         let name = parse(bare, "#", &ROOM_LIMITS)
             .and_then(|name| name.check_scripts().map(|()| RoomName(name)));
         name.map_err(|kind| NameError { owner: NameOwner::Room, kind })
+    }
+
+    /// What a conversation has in place of a name. Nobody can type it, and nobody is shown it.
+    pub fn of_conversation(between: Pair) -> RoomName {
+        RoomName(ShownAndKey::new(between.to_string(), None))
+    }
+
+    /// Reads a room's name, or what a conversation has in its place, as it was kept.
+    ///
+    /// # Errors
+    /// No room can have that name any more.
+    pub fn kept(stored: &str) -> Result<RoomName, NameError> {
+        Pair::parse(stored).map_or_else(
+            || RoomName::parse(stored),
+            |between| Ok(RoomName::of_conversation(between)),
+        )
+    }
+
+    /// Whose conversation it is, if it is no room's name.
+    pub fn between(&self) -> Option<Pair> {
+        Pair::parse(self.as_str())
     }
 
     /// As it is shown, with its `#`.

@@ -2,11 +2,13 @@
 
 mod account;
 pub mod commands;
+mod conversation;
 mod room;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
+pub use conversation::ConversationRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
@@ -72,6 +74,8 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// About what two accounts say to each other.
+    Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
     /// About rooms that are kept for somebody.
@@ -109,7 +113,8 @@ impl Request<'_> {
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
             Request::Room(request) => request.changes(),
-            Request::Topic { text: None, .. }
+            Request::Conversation(_)
+            | Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
@@ -126,7 +131,8 @@ impl Request<'_> {
             Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms { .. }
-            | Request::Search { .. } => true,
+            | Request::Search { .. }
+            | Request::Conversation(_) => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
             Request::Say { .. }
             | Request::Direct { .. }
@@ -142,13 +148,14 @@ impl Request<'_> {
         }
     }
 
-    /// Whether it changes what is kept.
+    /// Whether it changes what is kept, whoever asks. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
             Request::Room(request) => request.changes(),
-            Request::Direct { .. }
+            Request::Conversation(_)
+            | Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
             | Request::Leave { .. }
@@ -187,6 +194,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Conversation(_)
             | Request::Account(_)
             | Request::Room(_)
             | Request::Nothing => None,
@@ -219,6 +227,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Conversation(_)
             | Request::Account(_)
             | Request::Nothing => None,
         }

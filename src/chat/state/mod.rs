@@ -200,6 +200,16 @@ impl State {
         self.rooms.trim();
     }
 
+    /// A user who has an account.
+    pub fn account(&self, user: UserId) -> Option<UserId> {
+        self.accounts.contains(user).then_some(user)
+    }
+
+    /// Whether what one of these says to the other is kept.
+    pub fn keeps_between(&self, one: UserId, other: UserId) -> bool {
+        self.accounts.contains(one) && self.accounts.contains(other)
+    }
+
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         let slot = self.rooms.slot(room);
         slot.is_some_and(|slot| self.users.memberships(user).any(|held| held.room == slot))
@@ -386,27 +396,36 @@ impl State {
     }
 
     /// What has to happen next now that something happened in a room: one without members and
-    /// messages closes; if all histories together are over their limit, deserted rooms close first,
-    /// and then the room that grows forgets the older half of what was said there. With a store,
-    /// deserted rooms are unloaded, and so is the older half.
+    /// messages closes; if all histories together are over their limit, deserted rooms and quiet
+    /// conversations close first, and then the room that grows forgets the older half of what was
+    /// said there. With a store, deserted rooms are unloaded, and so are the texts of quiet
+    /// conversations and the older half.
     pub fn consequence(&self, room: RoomId) -> Option<Event> {
         let here = self.rooms.get(room)?;
-        if here.members().is_empty() && here.is_void() && here.rules().is_none() {
+        let is_conversation = here.between().is_some();
+        // Without a store, a conversation of which nothing can be kept is there all the same.
+        let can_close = here.rules().is_none() && (!is_conversation || self.rooms.has_store);
+        if can_close && here.members().is_empty() && here.is_void() {
             return Some(Kept::Closed { room }.into());
         }
         if !self.rooms.is_over_bytes() {
             return None;
         }
-        match self.rooms.most_vacant() {
-            Some(vacant) if self.rooms.has_store && vacant == room => self.cut(here),
-            Some(vacant) => Some(self.without(vacant)),
+        match self.rooms.quietest() {
+            Some(quiet) if (self.rooms.has_store || is_conversation) && quiet == room => {
+                self.cut(here)
+            }
+            Some(quiet) => Some(self.without(quiet)),
             None => self.cut(here),
         }
     }
 
-    /// What makes place where a room is that can be done without.
+    /// What makes place where a room is that can be done without. Of a conversation that is kept,
+    /// only the texts can.
     pub fn without(&self, room: RoomId) -> Event {
+        let is_conversation = self.rooms.get(room).is_some_and(|room| room.between().is_some());
         match self.rooms.has_store {
+            true if is_conversation => Kept::HistoryCut { room, messages_kept: 0 }.into(),
             true => Cached::Unloaded { room }.into(),
             false => Kept::Closed { room }.into(),
         }

@@ -18,6 +18,9 @@ impl State {
     /// known of is one that there is not.
     pub fn may_know(&self, user: UserId, room: RoomId, unix_ms: u64) -> bool {
         let Some(here) = self.rooms.get(room) else { return false };
+        if let Some(between) = here.between() {
+            return between.has(user);
+        }
         let Some(rules) = here.rules().filter(|rules| rules.settings.entry == Entry::Invited)
         else {
             return true;
@@ -28,7 +31,11 @@ impl State {
 
     /// The first message of a room that somebody may read; `None`: it may read nothing there.
     pub fn sees_from(&self, user: UserId, room: RoomId, unix_ms: u64) -> Option<u64> {
-        let Some(rules) = self.rooms.get(room)?.rules() else { return Some(0) };
+        let here = self.rooms.get(room)?;
+        if let Some(between) = here.between() {
+            return between.has(user).then_some(0);
+        }
+        let Some(rules) = here.rules() else { return Some(0) };
         let (record, settings) = (rules.record(user), &rules.settings);
         if self.is_member(user, room) {
             return Some(record.sees_from);

@@ -116,10 +116,10 @@ fn direct_messages_names_and_leaving() {
     web_and_ann().play(r##"
         web> {"type": "msg", "to": "ANN", "text": "psst", "ref": "m"}
         ann< [web -> you] psst
-        web< {"type": "direct", "from": "web", "to": "ann", "text": "psst", "time": "_", "ref": "m"}
+        web< {"type": "direct", "from": "web", "to": "ann", "text": "psst", "time": "_", "guest": true, "ref": "m"}
         ann> /msg web psst
         ann< [you -> web] psst
-        web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_"}
+        web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_", "guest": true}
         web> {"type": "msg", "to": "web", "text": "note", "ref": "n"}
         web< {"type": "direct", "from": "web", "to": "web", "text": "note", "time": "_", "ref": "n"}
         web> {"type": "nick", "name": "Web-2", "ref": "k"}

@@ -123,7 +123,7 @@ fn an_account_is_one_person_on_all_its_devices() {
         b> /who
         b< * 2 in #lobby: alicia (offline), bob
         b> /msg alicia are you there?
-        b< ! alicia is not connected now. Say it in a room that you share.
+        b< [you -> alicia] are you there?
         ",
     );
 }

@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, Request, RoomRequest};
+use crate::chat::request::{AccountRequest, ConversationRequest, Request, RoomRequest};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 41] = [
+const TABLE: [(&str, [bool; 5]); 43] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -40,6 +40,8 @@ const TABLE: [(&str, [bool; 5]); 41] = [
     (r#"{"type":"rooms"}"#, NO_STRANGERS),
     (r#"{"type":"search","text":"tea"}"#, NO_STRANGERS),
     (r##"{"type":"typing","room":"#lobby"}"##, NO_STRANGERS),
+    (r#"{"type":"history","to":"olga"}"#, ACCOUNTS),
+    (r#"{"type":"conversations"}"#, ACCOUNTS),
     (r#"{"type":"logout"}"#, ACCOUNTS),
     (r#"{"type":"password","old":"a wrong one","password":"hunter-23"}"#, ACCOUNTS),
     (r#"{"type":"sessions"}"#, ACCOUNTS),
@@ -114,9 +116,11 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Room(RoomRequest::Admit { .. }) => 35,
         Request::Room(RoomRequest::Refuse { .. }) => 36,
         Request::Room(RoomRequest::Kick { .. }) => 37,
+        Request::Conversation(ConversationRequest::History { .. }) => 38,
+        Request::Conversation(ConversationRequest::List { .. }) => 39,
     }
 }
-const KINDS: u8 = 38;
+const KINDS: u8 = 40;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -142,7 +142,7 @@ fn history_is_shown_with_dates_and_numbers() {
         bob< *   2026-11-22 13:05:09 (1) alice: one
         bob< *   2026-11-22 13:06:10 (2) * bob counts
         bob> /history 0
-        bob< ! That is not how /history works. Type it as: /history [N]
+        bob< ! That is not how /history works. Type it as: /history [@NAME] [N]
     ",
     );
     for i in 3..=200 {

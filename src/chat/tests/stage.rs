@@ -472,9 +472,12 @@ impl Stage {
                 })
                 .collect();
             let Some(channel) = self.chat.channels.of(id) else {
-                assert!(has_store && of_state.is_empty(), "a room has a channel");
+                let is_conversation = room.between().is_some();
+                let may_be = has_store || is_conversation;
+                assert!(may_be && of_state.is_empty(), "a room has a channel");
                 continue;
             };
+            assert_eq!(room.between(), None, "a conversation has no channel");
             assert_eq!(self.chat.channels.room(channel), Some(id), "{name}");
             let mut members: Vec<ClientId> = self.out.members(channel).collect();
             members.sort_unstable();

@@ -247,7 +247,7 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice> /rooms 0
         alice< ! That is not how /rooms works. Type it as: /rooms [PAGE]
         alice> /history -1
-        alice< ! That is not how /history works. Type it as: /history [N]
+        alice< ! That is not how /history works. Type it as: /history [@NAME] [N]
         alice> /me
         alice< ! That is not how /me works. Type it as: /me ACTION
     ",

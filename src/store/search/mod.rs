@@ -19,3 +19,4 @@ mod snippet;
 
 pub use index::{Follower, SearchIndex, is_damage};
 pub use searcher::Searcher;
+pub use snippet::snippet;

@@ -21,6 +21,10 @@ const EXCLUDED_MAX: usize = 64;
 /// neither letters nor digits nor symbols.
 const ROOM_MARK: char = '\u{E000}';
 const AUTHOR_MARK: char = '\u{E001}';
+/// The term of all that was said in conversations, and what the term of those who may read it begins
+/// with.
+const CONVERSATION: &str = "\u{E002}";
+const READER_MARK: char = '\u{E003}';
 /// ASCII in a name that would end a term is moved there.
 const ESCAPES: u32 = 0xE100;
 
@@ -196,6 +200,9 @@ impl<'a> Item<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
     conditions: Vec<String>,
+    /// What is searched is not one room: of conversations, only those of this account.
+    is_of_all: bool,
+    reader: Option<u64>,
     /// The rooms that may not be read, if there are any.
     excluded: Option<String>,
 }
@@ -211,19 +218,37 @@ impl Expression {
             conditions.push(format!("\"{}\"", author_term(from)));
         }
         conditions.extend(items(&search.words).filter_map(Item::terms));
+        let (is_of_all, reader) = (search.rooms.is_none(), search.reader);
         let hidden = search.restricted.iter().filter(|(_, from)| from.is_none());
         let excluded = any_of(hidden.map(|&(room, _)| room).take(EXCLUDED_MAX));
-        let excluded = excluded.filter(|_| search.rooms.is_none());
-        (!conditions.is_empty()).then_some(Expression { conditions, excluded })
+        let excluded = excluded.filter(|_| is_of_all);
+        (!conditions.is_empty()).then_some(Expression { conditions, is_of_all, reader, excluded })
     }
 
     /// All of it.
     pub fn whole(&self) -> String {
         let wanted = self.conditions.join(" AND ");
-        match &self.excluded {
-            None => wanted,
-            Some(excluded) => format!("({wanted}) NOT {excluded}"),
+        if !self.is_of_all {
+            return wanted;
         }
+        let excluded = match &self.excluded {
+            None => format!("\"{CONVERSATION}\""),
+            Some(excluded) => format!("(\"{CONVERSATION}\" OR {excluded})"),
+        };
+        let of_rooms = format!("({wanted}) NOT {excluded}");
+        match self.reader {
+            None => of_rooms,
+            Some(reader) => format!("({of_rooms}) OR ({wanted} AND \"{READER_MARK}{reader}\")"),
+        }
+    }
+
+    /// Whether this may be shown that was said in the room with this key, as far as conversations
+    /// go.
+    pub fn may_read(&self, key: &str) -> bool {
+        let mut readers = readers(key).peekable();
+        !self.is_of_all
+            || readers.peek().is_none()
+            || self.reader.is_some_and(|reader| readers.any(|one| one == reader.to_string()))
     }
 
     /// The condition that is likely to be met least often, if there is more than one: the longest.
@@ -235,8 +260,8 @@ impl Expression {
 
     /// Whether a message meets all conditions, as FTS5 would have it. It may be one of a room that is
     /// left out.
-    pub fn holds(&self, room: u64, author: &str, text: &str) -> bool {
-        let document = document(room, author, text);
+    pub fn holds(&self, room: u64, key: &str, author: &str, text: &str) -> bool {
+        let document = document(room, key, author, text);
         let terms: Vec<&str> = document.split_ascii_whitespace().collect();
         self.conditions.iter().all(|condition| {
             let bare = condition.trim_start_matches('(').trim_end_matches(')');
@@ -280,9 +305,22 @@ fn author_term(name: &str) -> String {
     std::iter::once(AUTHOR_MARK).chain(name.chars().filter_map(moved)).collect()
 }
 
-/// What a message is indexed as: the terms of its room, its author and its text.
-pub fn document(room: u64, author: &str, text: &str) -> String {
+/// The accounts that may read what was said in the room with this key, if it is a conversation.
+fn readers(key: &str) -> impl Iterator<Item = &str> {
+    key.strip_prefix('@').into_iter().flat_map(|accounts| accounts.split(':'))
+}
+
+/// What a message is indexed as: the terms of its room, those who may read it, its author and its
+/// text. `key`: of its room.
+pub fn document(room: u64, key: &str, author: &str, text: &str) -> String {
     let mut terms = room_term(room);
+    for (at, reader) in readers(key).enumerate() {
+        if at == 0 {
+            terms.extend([" ", CONVERSATION]);
+        }
+        terms.extend([' ', READER_MARK]);
+        terms.push_str(reader);
+    }
     terms.push(' ');
     terms.push_str(&author_term(author));
     super::bigrams::append_terms(&normalize(text), &mut terms);
@@ -315,7 +353,7 @@ mod tests {
 
     fn expression(words: &str) -> Option<String> {
         Expression::of(&SearchRequest { words: words.into(), ..SearchRequest::default() })
-            .map(|expression| expression.whole())
+            .map(|expression| expression.conditions.join(" AND "))
     }
 
     #[test]
@@ -386,6 +424,34 @@ mod tests {
         let whole = |rooms: &[u64]| Expression::of(&search(rooms)).map(|it| it.whole());
         assert_eq!(whole(&[1, 2]).as_deref(), Some(expected));
         assert_eq!(whole(&[]), None, "no room may be read");
+    }
+
+    #[test]
+    fn conversations_are_for_those_who_have_them() {
+        let search = |rooms: Option<Vec<u64>>, reader| {
+            let search =
+                SearchRequest { words: "a".into(), rooms, reader, ..SearchRequest::default() };
+            Expression::of(&search).expect("a word")
+        };
+        let of_rooms = "(\" a\" *) NOT \"\u{E002}\"";
+        assert_eq!(search(None, None).whole(), of_rooms);
+        let expected = format!("({of_rooms}) OR (\" a\" * AND \"\u{E003}12\")");
+        assert_eq!(search(None, Some(12)).whole(), expected);
+        assert_eq!(search(Some(vec![7]), None).whole(), "(\"\u{E000}7\") AND \" a\" *");
+        assert_eq!(
+            document(7, "@12:34", "al", "a"),
+            "\u{E000}7 \u{E002} \u{E003}12 \u{E003}34 \u{E001}al a"
+        );
+        for (reader, key, may) in [
+            (None, "#dev", true),
+            (None, "@12:34", false),
+            (Some(12), "@12:34", true),
+            (Some(34), "@12:34", true),
+            (Some(3), "@12:34", false),
+        ] {
+            assert_eq!(search(None, reader).may_read(key), may, "{reader:?} {key}");
+        }
+        assert!(search(Some(vec![7]), None).may_read("@12:34"), "the chat knows whose it is");
     }
 
     #[test]

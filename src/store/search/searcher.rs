@@ -118,7 +118,10 @@ fn find(
         let parameters = (asked, limits.0, limits.1, limits.2, limits.3, wanted);
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
-            if few.is_some() && !holds(row, expression)? || is_hidden(row, &search.restricted)? {
+            let is_meant = few.is_none() || holds(row, expression)?;
+            let may_read = expression.may_read(row.get_ref(1)?.as_str()?)
+                && !is_hidden(row, &search.restricted)?;
+            if !is_meant || !may_read {
                 continue;
             }
             if found.hits.len() == search.hits_max {
@@ -148,7 +151,7 @@ fn few(
 
 fn holds(row: &Row<'_>, expression: &Expression) -> rusqlite::Result<bool> {
     let (author, text) = (row.get_ref(5)?.as_str()?, row.get_ref(6)?.as_str()?);
-    Ok(expression.holds(row.get(7)?, author, text))
+    Ok(expression.holds(row.get(7)?, row.get_ref(1)?.as_str()?, author, text))
 }
 
 /// Whether a message is one that may not be read. `restricted` is in ascending order.
@@ -191,13 +194,14 @@ fn hit(row: &Row<'_>, words: &str) -> rusqlite::Result<Hit> {
     let text = row.get_ref(6)?.as_str()?;
     Ok(Hit {
         room_id: row.get(7)?,
-        room: row.get(1)?,
+        room: row.get(9)?,
         message: StoredMessage {
             id: row.get(2)?,
             unix_ms: row.get(3)?,
             is_action: row.get(4)?,
             author: row.get(5)?,
             text: snippet(words, text).into(),
+            account: row.get(8)?,
         },
     })
 }

@@ -98,8 +98,8 @@ impl Database {
         let mut next_n = self.next_n;
         let mut said: HashMap<u64, Said> = HashMap::new();
         {
-            let mut insert =
-                step.prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+            let mut insert = step
+                .prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
             for change in groups.iter().flat_map(|group| &group.changes) {
                 let Change::Said { room, message, key } = change else {
                     apply(&step, change)?;
@@ -239,8 +239,8 @@ fn insert_message(
     room: u64,
     message: &StoredMessage,
 ) -> rusqlite::Result<()> {
-    let StoredMessage { id, unix_ms, is_action, author, text } = message;
-    insert.execute(params![n, room, id, unix_ms, is_action, author, text]).map(drop)
+    let StoredMessage { id, unix_ms, is_action, author, text, account } = message;
+    insert.execute(params![n, room, id, unix_ms, is_action, author, text, account]).map(drop)
 }
 
 fn insert_key(

@@ -131,9 +131,18 @@ pub fn with_newest(
 
 /// See [`Reader::page`].
 pub fn page(connection: &Connection, wanted: &PageRequest) -> rusqlite::Result<Vec<StoredMessage>> {
+    page_with(connection, wanted, "account")
+}
+
+/// The same, where something else stands for the account that said it.
+pub fn page_with(
+    connection: &Connection,
+    wanted: &PageRequest,
+    account: &str,
+) -> rusqlite::Result<Vec<StoredMessage>> {
     let order = if wanted.newest { "DESC" } else { "ASC" };
     let sql = format!(
-        "SELECT id, unix_ms, is_action, author, text FROM messages \
+        "SELECT id, unix_ms, is_action, author, text, {account} FROM messages \
          WHERE room = ?1 AND id >= ?2 AND id < ?3 ORDER BY id {order} LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -156,7 +165,7 @@ pub fn page(connection: &Connection, wanted: &PageRequest) -> rusqlite::Result<V
     Ok(messages)
 }
 
-/// A message of a row of id, unix_ms, is_action, author and text.
+/// A message of a row of id, unix_ms, is_action, author, text and account.
 pub fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     Ok(StoredMessage {
         id: row.get(0)?,
@@ -164,6 +173,7 @@ pub fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         is_action: row.get(2)?,
         author: row.get(3)?,
         text: row.get(4)?,
+        account: row.get(5)?,
     })
 }
 

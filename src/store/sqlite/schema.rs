@@ -116,6 +116,7 @@ CREATE TABLE reserved_names(
 ";
 
 /// What holds in rooms goes with them, and what is known there of an account with that.
+/// Conversations are rooms whose keys say whose they are.
 const VERSION_3: &str = "
 -- Rooms that are kept for somebody. The chat knows what the numbers mean.
 CREATE TABLE room_settings(
@@ -159,7 +160,15 @@ CREATE TABLE invitation_rooms(
     PRIMARY KEY(invitation, room)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invitation_rooms_by_room ON invitation_rooms(room);
+
+-- The account of its author, whatever name it had; NULL of a guest.
+ALTER TABLE messages ADD COLUMN account INTEGER;
 ";
+
+/// The version of a file from which on it has accounts, and from which on messages have authors
+/// that are accounts.
+pub const HAS_PEOPLE: usize = 2;
+pub const HAS_AUTHORS: usize = 3;
 
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

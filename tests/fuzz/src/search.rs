@@ -63,7 +63,7 @@ fn index(texts: &[&str]) -> Connection {
     index.execute_batch(&create_words(0)).expect("a table");
     for (n, text) in texts.iter().enumerate() {
         let (author, room) = author_and_room(n);
-        let document = document(room, author, text);
+        let document = document(room, "", author, text);
         let sql = format!("INSERT INTO {}(rowid, text) VALUES(?1, ?2)", words(0));
         index.execute(&sql, (n, document)).expect("a document");
     }
@@ -85,7 +85,7 @@ fn held(texts: &[&str], request: &SearchRequest) -> Vec<usize> {
     let Some(expression) = Expression::of(request) else { return Vec::new() };
     let holds = |&n: &usize| {
         let (author, room) = author_and_room(n);
-        expression.holds(room, author, texts[n])
+        expression.holds(room, "", author, texts[n])
     };
     (0..texts.len()).rev().filter(holds).collect()
 }

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::Parsed;
 use super::reply::Reply;
 use super::text::ByteCount;
-use crate::chat::request::{Request, RequestError, Resume};
+use crate::chat::request::{ConversationRequest, Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
@@ -319,10 +319,15 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "leave" => Request::Leave { room },
         "nick" => Request::Nick { name: name.ok_or_else(|| need("name"))? },
         "topic" => Request::Topic { room, text },
-        "history" => Request::History { room, before, after, limit },
+        "history" => match to.filter(|_| room.is_none()) {
+            None => Request::History { room, before, after, limit },
+            Some(with) => ConversationRequest::History { with, before, after, limit }.into(),
+        },
+        "conversations" => ConversationRequest::List { after: after.unwrap_or(0), limit }.into(),
         "who" => Request::Who { room, after: after.unwrap_or(0), limit },
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
         "search" => {
+            let room = room.or_else(|| to.map(|name| Cow::Owned(format!("@{name}"))));
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },

@@ -1,5 +1,6 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
+mod conversations;
 mod people;
 mod rooms;
 
@@ -7,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
-use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary};
+use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
 use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
@@ -93,12 +94,18 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             render_presence(to, room, *joined, *left, *renamed);
         }
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
-        Reply::Direct { to: receiver, text, sent: true, .. } => {
-            line(to, format_args!("[you -> {receiver}] {}", Row(text)));
+        Reply::Direct { to: receiver, text, sent: true, marks_guest, .. } => {
+            let guest = guest(*marks_guest);
+            line(to, format_args!("[you -> {guest}{receiver}] {}", Row(text)));
         }
-        Reply::Direct { from, text, .. } => line(to, format_args!("[{from} -> you] {}", Row(text))),
-        Reply::History { room, messages, replay, .. } => {
-            render_history(to, room, messages, *replay)
+        Reply::Direct { from, text, marks_guest, .. } => {
+            line(to, format_args!("[{}{from} -> you] {}", guest(*marks_guest), Row(text)));
+        }
+        Reply::History { place, messages, replay, .. } => {
+            render_history(to, place, messages, *replay)
+        }
+        Reply::Conversations { conversations, total, after, next, .. } => {
+            conversations::list(to, conversations, *total, *after, *next);
         }
         Reply::Members { room, members, offline, total, after, next, .. } => {
             let members: Vec<Cow<'_, str>> =
@@ -123,6 +130,10 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
+}
+
+fn guest(marks_guest: bool) -> &'static str {
+    if marks_guest { "guest " } else { "" }
 }
 
 /// Appends one line.
@@ -268,11 +279,14 @@ fn page_number(after: u64) -> u64 {
 
 // ---- History ----
 
-fn render_history(to: &mut Encoder, room: &str, messages: &[Line], replay: bool) {
-    match messages.len() {
-        0 if replay => {}
-        0 => line(to, format_args!("* Nothing was said in {room} yet.")),
-        count => line(to, format_args!("{}", Heading { room, count })),
+fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bool) {
+    match (messages.len(), place) {
+        (0, _) if replay => {}
+        (0, Where::Room(room)) => line(to, format_args!("* Nothing was said in {room} yet.")),
+        (0, Where::With(name)) => {
+            line(to, format_args!("* Nothing was said between you and {name} yet."));
+        }
+        (count, _) => line(to, format_args!("{}", Heading { place, count })),
     }
     for message in messages {
         line(to, format_args!("{}", Dated(message)));
@@ -290,17 +304,21 @@ fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
             format_args!("* The last {count} messages found (UTC); /search shows older ones:"),
         ),
     }
-    for HitLine { room, line: message } in hits.iter().rev() {
-        let Line { id, time, name, text, me } = *message;
+    for HitLine { place, line: message } in hits.iter().rev() {
+        let Line { id, time, name, text, me, .. } = *message;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
-        let dated = format_args!("*   {} {room} ({id}) {star}{name}{colon} ", Utc(time));
+        let (at, place) = match place {
+            Where::Room(room) => ("", *room),
+            Where::With(name) => ("@", &**name),
+        };
+        let dated = format_args!("*   {} {at}{place} ({id}) {star}{name}{colon} ", Utc(time));
         line(to, format_args!("{dated}{}", Row(text)));
     }
 }
 
 /// The bytes of what is above so many messages.
-pub fn heading_bytes(room: &str, count: usize) -> usize {
-    displayed_bytes(&Heading { room, count })
+pub fn heading_bytes(place: &Where, count: usize) -> usize {
+    displayed_bytes(&Heading { place, count })
 }
 
 /// The bytes of a message as /history has it.
@@ -330,16 +348,19 @@ impl Write for ByteCount {
 }
 
 struct Heading<'a> {
-    room: &'a str,
+    place: &'a Where<'a>,
     count: usize,
 }
 
 impl fmt::Display for Heading<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Heading { room, count } = *self;
-        match count {
-            1 => write!(f, "* The last message of {room} (UTC):"),
-            count => write!(f, "* The last {count} messages of {room} (UTC):"),
+        match self.count {
+            1 => f.write_str("* The last message "),
+            count => write!(f, "* The last {count} messages "),
+        }?;
+        match self.place {
+            Where::Room(room) => write!(f, "of {room} (UTC):"),
+            Where::With(name) => write!(f, "between you and {name} (UTC):"),
         }
     }
 }
@@ -349,7 +370,7 @@ struct Dated<'a>(&'a Line<'a>);
 
 impl fmt::Display for Dated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, time, name, text, me } = *self.0;
+        let Line { id, time, name, text, me, .. } = *self.0;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
     }
@@ -397,7 +418,7 @@ mod tests {
             ("/nick", "missing_field", "/nick NAME"),
             ("/nick two reason", "missing_field", "/nick NAME"),
             ("/msg bob", "missing_field", "/msg NAME TEXT"),
-            ("/history many", "missing_field", "/history [N]"),
+            ("/history many", "missing_field", "/history [@NAME] [N]"),
             ("/rooms 0", "missing_field", "/rooms [PAGE]"),
             ("/me", "missing_field", "/me ACTION"),
         ] {

@@ -35,9 +35,7 @@ impl Chat {
         }
         let accounts = self.state.accounts();
         if !accounts.contains(cx.user) {
-            let message = "Only people with an account can do that here. /login NAME, or \
-                           /register CODE NAME with an invitation.";
-            return Err(RequestError::new("login_required", message.to_owned()));
+            return Err(login_required());
         }
         let (role, who) = match needed {
             Access::Anybody | Access::Guest | Access::Account => return Ok(()),
@@ -380,4 +378,10 @@ impl Chat {
         let peer = cx.peer;
         act(self, &mut Context { client, peer, user, reference: None, out: cx.out });
     }
+}
+
+pub(super) fn login_required() -> RequestError {
+    let message = "Only people with an account can do that here. /login NAME, or /register CODE \
+                   NAME with an invitation.";
+    RequestError::new("login_required", message.to_owned())
 }

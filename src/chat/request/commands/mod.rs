@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{AccountRequest, Request, RoomRequest};
+use super::{AccountRequest, ConversationRequest, Request, RoomRequest};
 use crate::chat::state::history::MessageKind;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
@@ -35,7 +35,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 33] = [
+pub const COMMANDS: [CommandSpec; 34] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -154,7 +154,8 @@ pub const COMMANDS: [CommandSpec; 33] = [
         name: "msg",
         arguments: "NAME TEXT",
         help: "say something to one person only",
-        details: "",
+        details: "Between accounts it is kept, and reaches who is offline later: /history @NAME \
+                  shows it.",
         parse: |arguments| {
             let (to, text) = arguments.split_once(char::is_whitespace)?;
             Some(Request::Direct { to: to.into(), text: word_or_more(text)?, key: None })
@@ -176,15 +177,31 @@ pub const COMMANDS: [CommandSpec; 33] = [
     },
     CommandSpec {
         name: "history",
-        arguments: "[N]",
+        arguments: "[@NAME] [N]",
         help: "show the last N messages of the room, with their dates (UTC) and numbers",
-        details: "",
+        details: "With @NAME: those between you and somebody.",
         parse: |arguments| {
-            let limit = match arguments {
-                "" => None,
-                number => Some(number.parse().ok().filter(|&number| number > 0)?),
+            let (before, after) = (None, None);
+            let Some(with) = arguments.strip_prefix('@') else {
+                let limit = count(arguments)?;
+                return Some(Request::History { room: None, before, after, limit });
             };
-            Some(Request::History { room: None, before: None, after: None, limit })
+            // What stands for those who have left has spaces.
+            let (with, limit) = match with.rsplit_once(char::is_whitespace) {
+                Some((with, number)) if is_number(number) => (with.trim_end(), count(number)?),
+                _ => (with, None),
+            };
+            let with = optional(with)?;
+            Some(ConversationRequest::History { with, before, after, limit }.into())
+        },
+    },
+    CommandSpec {
+        name: "conversations",
+        arguments: "[PAGE]",
+        help: "list with whom you have talked, the latest first",
+        details: "/history @NAME shows what was said.",
+        parse: |arguments| {
+            Some(ConversationRequest::List { after: page(arguments)?, limit: None }.into())
         },
     },
     CommandSpec {
@@ -193,7 +210,8 @@ pub const COMMANDS: [CommandSpec; 33] = [
         help: "find what was said, the newest last",
         details: "All words have to be there, in any order; the beginning of a word is enough. \
                   \"Quotes\" hold a phrase of whole words. Dates are like 2026-11-01 (UTC), and \
-                  after: includes its day. /search alone shows what is older.",
+                  after: includes its day. in:@NAME is what you and somebody have said to each \
+                  other. /search alone shows what is older.",
         parse: |arguments| {
             let text = optional(arguments);
             Some(Request::Search { text, room: None, before: None, limit: None })
@@ -374,6 +392,14 @@ fn word(arguments: &str) -> Option<Cow<'_, str>> {
     optional(arguments).filter(|word| !word.contains(char::is_whitespace))
 }
 
+/// How many are wanted, if it is said.
+fn count(argument: &str) -> Option<Option<u32>> {
+    match argument {
+        "" => Some(None),
+        number => Some(Some(number.parse().ok().filter(|&number| number > 0)?)),
+    }
+}
+
 /// How much comes before a page; pages count from 1.
 fn page(argument: &str) -> Option<u64> {
     match argument {
@@ -401,6 +427,7 @@ mod tests {
             let example = match spec.arguments {
                 "[N]" | "[PAGE]" => "7".to_owned(),
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
+                "[@NAME] [N]" => "@bob 7".to_owned(),
                 "[end N]" => "end 7".to_owned(),
                 "[NAME | #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),

@@ -41,6 +41,15 @@ fn a_message_is_four_words_and_one_allocation() {
 }
 
 #[test]
+fn the_account_that_said_it_takes_no_more_room() {
+    for (id, expected) in [(0, None), (7, Some(7)), ((1 << 40) - 1, Some((1 << 40) - 1))] {
+        let message = said("x").by(UserId::new(id));
+        assert_eq!(message.account().map(UserId::get), expected, "the account {id}");
+    }
+    assert_eq!(said("x").by(UserId::new(1 << 40)).account(), None, "an id that has no place");
+}
+
+#[test]
 fn an_author_may_be_empty_or_long_but_not_absurd() {
     assert_eq!(Message::new(0, MessageKind::Said, "", "").map(|m| m.bytes()), Some(64));
     assert!(

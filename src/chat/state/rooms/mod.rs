@@ -1,5 +1,7 @@
 //! The rooms of the chat: what they are called, who is in them, what was said in them, which is the
-//! busiest.
+//! busiest. What two accounts say to each other is kept in a room, too, of which only they know.
+
+mod conversations;
 
 pub mod former;
 pub mod rules;
@@ -8,8 +10,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use conversations::Conversations;
+
 use crate::chat::LOBBY;
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::{Index, RoomName};
 use crate::chat::record::LoadedRoom;
 use crate::chat::state::history::{self, History, Message};
@@ -27,8 +31,11 @@ pub struct Room {
     pub history: History,
     /// The slots of its members, in an order that stays for as long as nobody joins or leaves.
     members: Vec<UserSlot>,
-    /// When the last member left, as a count of such events.
+    /// When the last member left, as a count of such events; of a conversation, when something was
+    /// said last.
     vacant_since: Option<u64>,
+    /// Whose conversation it is, if it is one.
+    between: Option<Pair>,
     /// The id of the first message that a store keeps; that of the next one, if it keeps the room
     /// and no messages. `None`: no store knows of the room.
     kept_from: Option<u64>,
@@ -54,6 +61,11 @@ impl Room {
     /// there is none.
     pub fn first_id(&self) -> u64 {
         self.kept_from.unwrap_or_else(|| self.history.first_held())
+    }
+
+    /// Whose conversation it is, if it is one: it has no members, and no name to be shown.
+    pub fn between(&self) -> Option<Pair> {
+        self.between
     }
 
     /// Whether nothing that was said here is kept.
@@ -104,9 +116,9 @@ pub struct RoomLimits {
 
 /// All rooms, by id, by name and by size.
 ///
-/// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in
-/// `vacant` exactly if that is 0; `history_bytes` is the sum of all histories; `with_rules` has
-/// exactly the rooms that have rules.
+/// Invariant: every room but conversations is in `by_name` and in `by_size` under its number of
+/// members, and in `vacant` exactly if that is 0; `conversations` has all others; `history_bytes` is
+/// the sum of all histories; `with_rules` has exactly the rooms that have rules.
 #[derive(Debug)]
 pub struct Rooms {
     limits: RoomLimits,
@@ -118,6 +130,7 @@ pub struct Rooms {
     /// Rooms that nobody is in, the longest deserted first.
     vacant: BTreeSet<(u64, RoomId)>,
     vacated: u64,
+    conversations: Conversations,
     history_bytes: usize,
     next_id: RoomId,
     /// Rooms that have rules.
@@ -134,10 +147,20 @@ impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
             // Named one by one, so that a new field cannot be forgotten here.
-            let Room { id, name, topic, history, members: _, vacant_since, kept_from, rules } =
-                room;
+            let Room {
+                id,
+                name,
+                topic,
+                history,
+                members: _,
+                vacant_since,
+                between,
+                kept_from,
+                rules,
+            } = room;
             other.get(*id).is_some_and(|other| {
                 other.name.as_str() == name.as_str()
+                    && other.between == *between
                     && other.topic == *topic
                     && other.history == *history
                     && other.vacant_since == *vacant_since
@@ -149,7 +172,7 @@ impl PartialEq for Rooms {
             && self.next_id == other.next_id
             && self.former == other.former
             && (self.ids_used, self.vacated) == (other.ids_used, other.vacated)
-            && self.count() == other.count()
+            && self.rooms.len() == other.rooms.len()
             && self.rooms.iter().all(|room| is_same(room))
     }
 }
@@ -164,6 +187,7 @@ impl Rooms {
             by_size: BTreeSet::new(),
             vacant: BTreeSet::new(),
             vacated: 0,
+            conversations: Conversations::default(),
             history_bytes: 0,
             next_id: RoomId::FIRST,
             with_rules: BTreeSet::new(),
@@ -182,15 +206,30 @@ impl Rooms {
         self.next_id
     }
 
+    /// Rooms that people can join.
     pub fn count(&self) -> usize {
-        self.rooms.len()
+        self.by_size.len()
+    }
+
+    pub fn conversation_count(&self) -> usize {
+        self.conversations.count()
+    }
+
+    /// What these two say to each other.
+    pub fn conversation(&self, between: Pair) -> Option<&Room> {
+        self.get(self.conversations.find(between)?)
+    }
+
+    /// The conversations of an account, the one spoken in last first.
+    pub fn conversations_of(&self, account: UserId) -> impl Iterator<Item = &Room> {
+        self.conversations.of(account).filter_map(|id| self.get(id))
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
         self.rooms.get(id).map(|room| &**room)
     }
 
-    /// All of them, in no order that means anything.
+    /// All of them, conversations as well, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &Room> {
         self.rooms.iter().map(|room| &**room)
     }
@@ -238,6 +277,14 @@ impl Rooms {
     pub fn most_vacant(&self) -> Option<RoomId> {
         let stays = |id: RoomId| self.get(id).is_some_and(|room| self.stays(room));
         self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
+    }
+
+    /// What has been quiet for longest, and has texts in memory or can be done without: a room that
+    /// nobody is in, or a conversation.
+    pub fn quietest(&self) -> Option<RoomId> {
+        let vacant = self.most_vacant();
+        let vacant = vacant.and_then(|id| Some((self.get(id)?.vacant_since?, id)));
+        vacant.into_iter().chain(self.conversations.quietest()).min().map(|(_, id)| id)
     }
 
     /// Whether a room stays in memory though nobody is in it.
@@ -310,9 +357,23 @@ impl Rooms {
     ) {
         self.vacated += 1;
         let (members, vacant_since) = (Vec::new(), Some(self.vacated));
-        let rules = None;
-        let room = Room { id, name, topic, history, members, vacant_since, kept_from, rules };
+        let (between, is_held) = (name.between(), !history.is_empty());
+        let room = Room {
+            id,
+            name,
+            topic,
+            history,
+            members,
+            vacant_since,
+            between,
+            kept_from,
+            rules: None,
+        };
         let slot = self.rooms.insert(Box::new(room));
+        if let Some(between) = between {
+            self.conversations.insert(between, id, self.vacated);
+            return self.conversations.hold(id, self.vacated, is_held);
+        }
         if let Some(room) = self.rooms.at(slot) {
             self.by_name.insert(slot, &room.name);
         }
@@ -335,10 +396,14 @@ impl Rooms {
     fn remove(&mut self, id: RoomId) -> Option<Box<Room>> {
         let since = self.get(id)?.vacant_since?;
         let (slot, room) = self.rooms.remove(id)?;
+        self.history_bytes -= room.history.bytes();
+        if let Some(between) = room.between {
+            self.conversations.remove(between, id, since);
+            return Some(room);
+        }
         self.by_name.remove(slot, &room.name);
         self.vacant.remove(&(since, id));
         self.by_size.remove(&(Reverse(0), id));
-        self.history_bytes -= room.history.bytes();
         self.with_rules.remove(&id);
         Some(room)
     }
@@ -445,6 +510,13 @@ impl Rooms {
                 history.push(message, &limits);
             }
         });
+        if let Some(room) = self.rooms.get_mut(id)
+            && let (Some(between), Some(before)) = (room.between, room.vacant_since)
+        {
+            self.vacated += 1;
+            room.vacant_since = Some(self.vacated);
+            self.conversations.said(between, id, before, self.vacated);
+        }
     }
 
     /// Forgets all but the last messages of a room.
@@ -467,6 +539,9 @@ impl Rooms {
         let before = room.history.bytes();
         change(&mut room.history);
         self.history_bytes = self.history_bytes - before + room.history.bytes();
+        if let (Some(_), Some(last)) = (room.between, room.vacant_since) {
+            self.conversations.hold(id, last, !room.history.is_empty());
+        }
     }
 
     fn resize(&mut self, id: RoomId, before: u32, after: u32) {

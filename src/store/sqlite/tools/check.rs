@@ -10,10 +10,7 @@ use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
-use crate::store::sqlite::schema::{MIGRATIONS, Meta};
-
-/// The version of a file from which on it has accounts.
-const HAS_PEOPLE: usize = 2;
+use crate::store::sqlite::schema::{HAS_PEOPLE, MIGRATIONS, Meta};
 
 /// Checks the file, that the ids of each room have no holes, that what belongs to accounts and rooms
 /// has them, and that the index has all messages; says in one line what is there. A server goes on
@@ -28,12 +25,15 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
     let mut connection = open_to_read(&file).map_err(failed)?;
     // One snapshot for all of it.
     let snapshot = connection.transaction().map_err(failed)?;
-    let (mut rooms, mut messages) = (0, 0);
+    let (mut rooms, mut conversations, mut messages) = (0, 0, 0);
     for room in counted(&snapshot).map_err(failed)? {
         if let Some(what) = room.fault() {
             return Err(OpenError::Damaged { file, what }.into());
         }
-        rooms += 1;
+        match room.name.starts_with('@') {
+            true => conversations += 1,
+            false => rooms += 1,
+        }
         messages += room.messages;
     }
     let sql = "SELECT count(*) FROM messages WHERE room NOT IN (SELECT room FROM rooms)";
@@ -49,8 +49,12 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
     }
     let epoch = Meta::Epoch.text(&snapshot).map_err(failed)?.unwrap_or_default();
     let search = search(&SearchFiles::beside(&file, &epoch))?;
+    let conversations = match conversations {
+        0 => String::new(),
+        count => format!(", {count} conversations"),
+    };
     Ok(format!(
-        "{} is sound: {rooms} rooms, {messages} messages, ids without holes; {search}",
+        "{} is sound: {rooms} rooms{conversations}, {messages} messages, ids without holes; {search}",
         file.display()
     ))
 }

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{ToolError, database};
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
-use crate::store::sqlite::reader::{open_to_read, page};
+use crate::store::sqlite::reader::{open_to_read, page_with};
+use crate::store::sqlite::schema::{HAS_AUTHORS, HAS_PEOPLE};
 use crate::store::{PageRequest, StoredMessage};
 
 /// What is read at once.
@@ -30,8 +31,11 @@ pub enum Format {
     Html,
 }
 
-/// Writes all that is kept of a room, oldest first, as it is read. `name` is for errors. A server
-/// goes on meanwhile.
+/// What is written in place of the name of an account that has ended, as in the chat.
+const LEFT: &str = "someone who left";
+
+/// Writes all that is kept of a room, oldest first, as it is read. `name` is for errors. The key of
+/// a conversation is those of its two accounts, as in `@alice:bob`. A server goes on meanwhile.
 ///
 /// # Errors
 /// Why it could not be read or written.
@@ -42,12 +46,13 @@ pub fn export(
     out: &mut dyn Write,
 ) -> Result<(), ToolError> {
     let file = database(data)?;
-    inspect(&file, Depth::Header)?;
+    let version = inspect(&file, Depth::Header)?;
     let failed = |error| ToolError::Open(OpenError::of(&file, error));
     let connection = open_to_read(&file).map_err(failed)?;
-    let Some((room, shown)) = room_of(&connection, key).map_err(failed)? else {
+    let Some((room, shown)) = room_of(&connection, version, name, key).map_err(failed)? else {
         return Err(ToolError::NoRoom { name: name.to_owned() });
     };
+    let author = if version >= HAS_AUTHORS { "account" } else { "NULL" };
     begin(out, format, &shown)?;
     let mut wanted = PageRequest {
         room,
@@ -60,7 +65,8 @@ pub fn export(
     // Nothing is being read while somebody takes his time with what was written: a reader keeps the
     // server's journal from being emptied.
     loop {
-        let messages = page(&connection, &wanted).map_err(failed)?;
+        let mut messages = page_with(&connection, &wanted, author).map_err(failed)?;
+        show_who_left(&connection, &mut messages).map_err(failed)?;
         let Some(last) = messages.last() else { break };
         wanted.from = last.id + 1;
         for message in &messages {
@@ -70,9 +76,38 @@ pub fn export(
     Ok(end(out, format)?)
 }
 
-fn room_of(connection: &Connection, key: &str) -> rusqlite::Result<Option<(u64, String)>> {
-    let sql = "SELECT room, name FROM rooms WHERE key = ?1";
-    connection.query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+/// The room and its name.
+fn room_of(
+    connection: &Connection,
+    version: usize,
+    name: &str,
+    key: &str,
+) -> rusqlite::Result<Option<(u64, String)>> {
+    let accounts = key.strip_prefix('@').and_then(|keys| keys.split_once(':'));
+    let Some(keys) = accounts else {
+        let sql = "SELECT room, name FROM rooms WHERE key = ?1";
+        return connection.query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+    };
+    if version < HAS_PEOPLE {
+        return Ok(None);
+    }
+    let sql = "SELECT room FROM rooms, (SELECT \
+                   (SELECT account FROM accounts WHERE key = ?1) AS one, \
+                   (SELECT account FROM accounts WHERE key = ?2) AS other) \
+               WHERE key = '@' || min(one, other) || ':' || max(one, other)";
+    let room = connection.query_row(sql, keys, |row| row.get(0)).optional()?;
+    Ok(room.map(|room| (room, name.to_owned())))
+}
+
+fn show_who_left(connection: &Connection, messages: &mut [StoredMessage]) -> rusqlite::Result<()> {
+    for message in messages.iter_mut() {
+        let Some(account) = message.account else { continue };
+        let sql = "SELECT 1 FROM accounts WHERE account = ?1";
+        if !connection.prepare_cached(sql)?.exists([account])? {
+            message.author = LEFT.into();
+        }
+    }
+    Ok(())
 }
 
 /// As `history` has it in the JSON protocol.
@@ -108,7 +143,7 @@ fn end(out: &mut dyn Write, format: Format) -> io::Result<()> {
 }
 
 fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -> io::Result<()> {
-    let StoredMessage { id, unix_ms, is_action, author, text } = message;
+    let StoredMessage { id, unix_ms, is_action, author, text, .. } = message;
     let time = Time(*unix_ms);
     match (format, is_action) {
         (Format::Text, false) => writeln!(out, "{time} <{author}> {text}"),
