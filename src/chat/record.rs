@@ -6,7 +6,7 @@
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
-use crate::chat::state::accounts::{AccessKey, Invitation, Role};
+use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::state::history::Message;
 
 /// The version of all that is in this file, to be stored with every group of records.
@@ -93,6 +93,22 @@ pub enum Kept {
     NameReleased {
         name: Name,
     },
+    Guest(GuestChange),
+}
+
+/// What becomes of the tokens by which guests come back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GuestChange {
+    /// A guest has this one from now on. `shown`: the one that it has come with, if that is known.
+    TokenGiven {
+        hash: SecretHash,
+        shown: Option<SecretHash>,
+    },
+    /// It has reached its guest.
+    TokenProven,
+    TokenEnded {
+        hash: SecretHash,
+    },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -146,6 +162,12 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl From<GuestChange> for Event {
+    fn from(change: GuestChange) -> Event {
+        Event::Kept(Kept::Guest(change))
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 pub(super) mod arrivals;
 mod lists;
 mod names;
+mod resuming;
 mod rooms;
 mod search;
 mod talk;

@@ -5,6 +5,7 @@
 //! tables are for look-ups only: nothing depends on their order.
 
 pub mod accounts;
+pub mod guests;
 pub mod history;
 pub mod keys;
 pub mod rooms;
@@ -17,10 +18,11 @@ use log::warn;
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::{Cached, Event, Kept, Presence, Record};
+use crate::chat::record::{Cached, Event, GuestChange, Kept, Presence, Record};
 use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
 };
+use crate::chat::state::guests::{GuestToken, GuestTokens, Holder};
 use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
@@ -38,6 +40,7 @@ pub struct State {
     rooms: Rooms,
     keys: Keys,
     accounts: Accounts,
+    guest_tokens: GuestTokens,
     /// How many numbers guests have been given.
     guests: u64,
 }
@@ -48,6 +51,7 @@ impl PartialEq for State {
         self.guests == other.guests
             && self.keys == other.keys
             && self.accounts == other.accounts
+            && self.guest_tokens == other.guest_tokens
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -66,6 +70,7 @@ impl State {
             rooms: Rooms::new(limits),
             keys: Keys::default(),
             accounts: Accounts::default(),
+            guest_tokens: GuestTokens::default(),
             guests: 0,
         }
     }
@@ -85,7 +90,7 @@ impl State {
         state
     }
 
-    /// The accounts that a store has kept, without their rooms.
+    /// The accounts that a store has kept, without their rooms, and the tokens of guests.
     fn load_accounts(&mut self, people: &StoredPeople) {
         let account_of = |id: u64| UserId::new(id);
         for stored in &people.accounts {
@@ -121,6 +126,12 @@ impl State {
             };
             self.accounts.reserve(Reserved { name, account, until_ms: stored.until_ms });
         }
+        for stored in &people.guests {
+            let Ok(name) = Name::parse(&stored.name) else { continue };
+            let (before, until_ms) = (stored.before.map(SecretHash), stored.until_ms);
+            let token = GuestToken { before, until_ms, holder: Holder::Gone(name) };
+            self.guest_tokens.insert(SecretHash(stored.hash), token);
+        }
         self.users.continue_from(people.next_account);
         self.accounts.continue_invitations(people.next_invitation);
     }
@@ -136,6 +147,11 @@ impl State {
 
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// What guests come back with.
+    pub fn guest_tokens(&self) -> &GuestTokens {
+        &self.guest_tokens
     }
 
     /// The messages that may be sent again.
@@ -214,6 +230,7 @@ impl State {
             Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
+                self.end_token_of(by);
                 self.users.rename(by, name);
                 self.accounts.make(by, Account::new(password, role, unix_ms, Vec::new()));
                 if let Some(invitation) = invitation {
@@ -236,6 +253,23 @@ impl State {
             Kept::Invited { id, invitation } => self.accounts.invite(id, invitation),
             Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
             Kept::NameReleased { name } => self.accounts.release(name.key()),
+            Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
+        }
+    }
+
+    fn apply_of_guest(&mut self, by: UserId, change: GuestChange, unix_ms: u64) {
+        match change {
+            GuestChange::TokenGiven { hash, shown } => {
+                self.guest_tokens.give(by, hash, shown, unix_ms);
+            }
+            GuestChange::TokenProven => self.guest_tokens.prove(by),
+            GuestChange::TokenEnded { hash } => self.guest_tokens.end(hash),
+        }
+    }
+
+    fn end_token_of(&mut self, user: UserId) {
+        if let Some(hash) = self.guest_tokens.of(user) {
+            self.guest_tokens.end(hash);
         }
     }
 
@@ -248,6 +282,9 @@ impl State {
             Presence::Disconnected => {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
+                }
+                if let Some(user) = self.users.get(by) {
+                    self.guest_tokens.leave(by, &user.name, unix_ms);
                 }
                 self.users.remove(by);
             }

@@ -13,6 +13,7 @@ mod names;
 mod people;
 mod presence;
 mod replays;
+mod resuming;
 mod rights;
 mod rooms;
 mod search;

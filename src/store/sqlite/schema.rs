@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -111,6 +111,17 @@ CREATE TABLE reserved_names(
     key TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     account INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_3: &str = "
+-- What guests come back with. `before`: the token that it has taken the place of, while that is
+-- still good.
+CREATE TABLE guest_tokens(
+    hash BLOB PRIMARY KEY,
+    before BLOB,
+    name TEXT NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
