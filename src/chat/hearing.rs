@@ -47,6 +47,9 @@ impl Chat {
         };
         let cx =
             &mut Context { client, peer: message.peer, user, reference: reference.as_ref(), out };
+        if !self.unproven.is_empty() {
+            self.note_proven(cx);
+        }
         match parsed.as_ref().map_or(Ok(None), |request| self.prepare(cx, request)) {
             Ok(None) => {}
             Ok(Some(wait)) => return Outcome::Blocked(wait),
@@ -126,6 +129,17 @@ impl Chat {
         session.bucket.try_take(now_ms, rate).map_err(Wait::Time)?;
         session.bucket.spend(tokens, now_ms, rate);
         Ok(session.bucket.missing(now_ms, rate).max(tokens as u64))
+    }
+
+    /// A client is going: nothing is done for it any more.
+    pub(super) fn drop_what_waits(&mut self, client: ClientId, out: &mut Delivery) {
+        self.arrivals.remove(&client);
+        self.unproven.remove(&client);
+        self.stop_waiting(client);
+        self.questions.set_next(client, None);
+        self.backlog.withdraw(client, None);
+        out.wake(Wait::Backlog(client));
+        self.logins.forget(client);
     }
 
     /// A client has been served, or is gone: nothing that it waited for is of use any more.

@@ -10,12 +10,14 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
+//! - `absences`: guests whose connections broke, and who may come back.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
 //! - [`name`], [`text`]: what may be shown on other people's screens; [`crate::throttle`]: how
 //!   fast.
 
+mod absences;
 mod access;
 mod backlog;
 pub mod dialect;
@@ -45,6 +47,7 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use absences::Absences;
 use backlog::Backlog;
 use dialect::Dialect;
 use handlers::Context;
@@ -71,6 +74,7 @@ use crate::secrets::Secrets;
 use crate::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{self, Health, Site};
 use crate::store::{Loaded, Store, StoredRoom};
+use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -108,6 +112,11 @@ pub struct Chat {
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
+    absences: Absences,
+    /// Those that were given another token and may not have got it: few at any time.
+    unproven: BTreeSet<ClientId>,
+    /// Those that are to be closed, as their users are elsewhere now.
+    ended: Vec<(ClientId, CloseReason)>,
     /// Without a store, nothing outlives the process.
     keeping: Option<Keeping>,
 }
@@ -127,6 +136,9 @@ impl Chat {
             logins: Logins::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
+            absences: Absences::default(),
+            unproven: BTreeSet::new(),
+            ended: Vec::new(),
             keeping: None,
             settings,
         }
@@ -201,6 +213,8 @@ impl Chat {
         self.logins.clear();
         self.arrivals.clear();
         self.arriving.clear();
+        self.absences.clear();
+        self.unproven.clear();
     }
 
     /// A chat that retains its records until they are taken.
@@ -280,6 +294,9 @@ impl Service for Chat {
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
         self.state.reserve_users(out.clients_expected());
         self.sessions.reserve(out.clients_expected());
+        if self.give_token_first(client, hello, out) {
+            return;
+        }
         let user = self.state.users().next_id();
         self.sessions.add(client, user);
         self.sessions.set_private(client, hello.is_private);
@@ -327,6 +344,7 @@ impl Service for Chat {
         self.replays.clear();
         self.presence.trim();
         self.backlog.trim();
+        self.absences.trim();
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
@@ -347,12 +365,15 @@ impl Service for Chat {
     fn next_deadline(&self) -> Option<Millis> {
         let presence = self.presence.next_deadline();
         let keeping = self.keeping.as_ref().and_then(Keeping::next_deadline);
-        presence.into_iter().chain(self.backlog.next_deadline()).chain(keeping).min()
+        let absences = self.absences.next_deadline();
+        let others = self.backlog.next_deadline().into_iter().chain(keeping).chain(absences);
+        presence.into_iter().chain(others).min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
         self.publish_sums(out);
         self.give_up_waiting(out);
+        self.end_absences(out);
         if let Some(keeping) = &mut self.keeping {
             keeping.tick(out);
         }
@@ -382,16 +403,25 @@ impl Service for Chat {
         }
     }
 
-    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+    fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
-        self.arrivals.remove(&client);
-        self.stop_waiting(client);
-        self.questions.set_next(client, None);
+        if self.state.guest_tokens().of(user).is_some() {
+            self.drop_what_waits(client, out);
+            self.go_away(&mut Context { client, peer, user, reference: None, out }, None);
+        }
+    }
+
+    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.drop_what_waits(client, out);
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
         let cx = &mut Context { client, peer, user, reference: None, out };
-        self.backlog.withdraw(client, None);
-        cx.out.wake(Wait::Backlog(client));
-        self.logins.forget(client);
-        self.go_away(cx, None);
+        if !self.wait_for_return(cx) {
+            self.go_away(cx, None);
+        }
         self.sessions.remove(client);
     }
 }

@@ -88,6 +88,8 @@ struct Asked {
 #[derive(Default)]
 pub struct Proofs {
     asked: BTreeMap<ClientId, Asked>,
+    /// Who waits for which ticket, as long as it is there.
+    clients: BTreeMap<Ticket, ClientId>,
     jobs: Vec<Job>,
     /// Passwords that are being hashed, or are going to be: also for clients that have gone, as
     /// what was given to the thread is done.
@@ -124,6 +126,7 @@ impl Proofs {
         }
         let run = Box::new(move || Box::new(work.run(&*secrets)) as Answer);
         self.jobs.push(Job { ticket, lane, run });
+        self.clients.insert(ticket, client);
         self.asked.insert(client, Asked { ticket, whose, proof: None });
         ticket
     }
@@ -168,7 +171,9 @@ impl Proofs {
     pub fn complete(&mut self, ticket: Ticket, answer: Answer) -> Result<(), Answer> {
         let proof = answer.downcast::<Proof>()?;
         self.hashing.remove(&ticket);
-        if let Some(asked) = self.asked.values_mut().find(|asked| asked.ticket == ticket) {
+        let client = self.clients.remove(&ticket);
+        let asked = client.and_then(|client| self.asked.get_mut(&client));
+        if let Some(asked) = asked.filter(|asked| asked.ticket == ticket) {
             asked.proof = Some(*proof);
         }
         Ok(())
@@ -192,6 +197,9 @@ pub struct Attempts {
     /// Of IPv6, networks of 64 bits: one host has a whole one.
     addresses: HashMap<IpAddr, TokenBucket>,
     accounts: HashMap<Whose, TokenBucket>,
+    /// Of addresses that have shown tokens of guests which nobody has. Not counted with passwords:
+    /// after a restart without a store no token is known.
+    unknown: HashMap<IpAddr, TokenBucket>,
 }
 
 impl Attempts {
@@ -210,6 +218,23 @@ impl Attempts {
         let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
         self.addresses.retain(|_, bucket| !bucket.is_full(now, &rate));
         self.addresses.entry(network(peer.ip())).or_default().try_take(now, &rate).is_ok()
+    }
+
+    /// Whether the token of a guest that comes from this address is looked up.
+    pub fn may_show(&self, peer: Peer, now_ms: u64) -> bool {
+        let bucket = self.unknown.get(&network(peer.ip()));
+        bucket
+            .is_none_or(|bucket| bucket.has_token(slow(now_ms, ADDRESS_RATE), &rate(ADDRESS_RATE)))
+    }
+
+    /// Nobody has the token that came from there.
+    pub fn note_unknown(&mut self, peer: Peer, now_ms: u64) {
+        if peer.is_unix() {
+            return;
+        }
+        let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
+        self.unknown.retain(|_, bucket| !bucket.is_full(now, &rate));
+        self.unknown.entry(network(peer.ip())).or_default().spend(1, now, &rate);
     }
 
     /// It was wrong.

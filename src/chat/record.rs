@@ -6,7 +6,7 @@
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
-use crate::chat::state::accounts::{AccessKey, Invitation, Role};
+use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 
@@ -95,6 +95,7 @@ pub enum Kept {
         name: Name,
     },
     Room(RoomChange),
+    Guest(GuestChange),
 }
 
 /// What changes of a room that is kept for somebody.
@@ -114,6 +115,21 @@ pub enum RoomChange {
     InvitationUsed { id: u64 },
     /// Nobody is in it any more, and it is kept for nobody; it closes next.
     Deleted { room: RoomId },
+}
+
+/// What becomes of the tokens by which guests come back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GuestChange {
+    /// A guest has this one from now on. `shown`: the one that it has come with, if that is known.
+    TokenGiven {
+        hash: SecretHash,
+        shown: Option<SecretHash>,
+    },
+    /// It has reached its guest.
+    TokenProven,
+    TokenEnded {
+        hash: SecretHash,
+    },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -173,6 +189,12 @@ impl From<Kept> for Event {
 impl From<RoomChange> for Event {
     fn from(change: RoomChange) -> Event {
         Event::Kept(Kept::Room(change))
+    }
+}
+
+impl From<GuestChange> for Event {
+    fn from(change: GuestChange) -> Event {
+        Event::Kept(Kept::Guest(change))
     }
 }
 

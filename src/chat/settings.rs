@@ -49,6 +49,9 @@ pub const DIRECT_PATIENCE_MS: Millis = 2_000;
 /// How long a request waits for a store that is behind, before it is refused.
 pub const STORE_PATIENCE_MS: Millis = 5_000;
 
+/// A guest that may come back stays for so long after its connection broke.
+pub const GRACE_MS: Millis = 30_000;
+
 /// As many accounts and reserved names there can be: all of them are in memory, with some 300 bytes
 /// each.
 pub const ACCOUNTS_MAX: usize = 100_000;
@@ -88,6 +91,8 @@ pub struct ChatSettings {
     pub answer_bytes_max: usize,
     /// [`DIRECT_PATIENCE_MS`].
     pub direct_patience_ms: Millis,
+    /// [`GRACE_MS`].
+    pub grace_ms: Millis,
     /// `--guests`: whether people who have no account may take part.
     pub guests: bool,
     /// `--registration`.

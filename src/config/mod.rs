@@ -17,8 +17,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
-    ANSWER_BYTES_MAX, ChatSettings, DIRECT_PATIENCE_MS, PRESENCE_SUM_MS, REPLAY_BYTES_MAX,
-    ROOM_HISTORY_BYTES_MAX,
+    ANSWER_BYTES_MAX, ChatSettings, DIRECT_PATIENCE_MS, GRACE_MS, PRESENCE_SUM_MS,
+    REPLAY_BYTES_MAX, ROOM_HISTORY_BYTES_MAX,
 };
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
@@ -390,6 +390,7 @@ impl Config {
             message_bytes_max: self.max_message_bytes as usize,
             answer_bytes_max: ANSWER_BYTES_MAX,
             direct_patience_ms: DIRECT_PATIENCE_MS,
+            grace_ms: GRACE_MS,
             guests: self.people.guests,
             registration: self.people.registration,
             public_url: self.public_url.as_ref().map(PublicUrl::to_string),

@@ -81,6 +81,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
+    /// Closes those that the service has done with.
+    pub(super) fn close_ended(&mut self) {
+        for (id, reason) in self.service.take_ended() {
+            self.close(id, reason);
+        }
+    }
+
     fn begin_closing(&mut self, id: ClientId, reason: CloseReason) {
         let Some(connection) = self.connection(id) else { return };
         let is_established = !connection.is_establishing();
@@ -89,6 +96,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let peer = self.connections[id.index()].peer();
         log_close(peer, reason);
         self.metrics.closed.count(reason);
+        if reason.is_goodbye() && standing == Standing::Known {
+            self.service.said_goodbye(id, peer, &mut self.out);
+        }
         self.tell_service(id, standing);
         self.out.shut(id);
         self.out.release(id);
@@ -278,6 +288,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
         | CloseReason::Answer(_)
         | CloseReason::Silent
         | CloseReason::NotStored
+        | CloseReason::Superseded
         | CloseReason::GoingAway => debug!("{peer}: {reason}; closing"),
     }
 }

@@ -27,7 +27,7 @@ pub struct ServerMetrics {
 /// Connections that have begun to close, by why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClosedMetrics {
-    /// They or their input ended, all in order.
+    /// They or their input ended, all in order, or their guests came back by other connections.
     pub done: u64,
     /// A line or a protocol that cannot be served: [`CloseReason::TooLong`], `Late`, `Foreign`,
     /// `Header`, `Broken`, `Unsupported`.
@@ -67,7 +67,7 @@ impl fmt::Display for ServerMetrics {
 impl ClosedMetrics {
     pub(super) fn count(&mut self, reason: CloseReason) {
         let counter = match reason {
-            CloseReason::Done | CloseReason::Answer(_) => &mut self.done,
+            CloseReason::Done | CloseReason::Answer(_) | CloseReason::Superseded => &mut self.done,
             CloseReason::TooLong(_)
             | CloseReason::Late
             | CloseReason::Plain

@@ -294,6 +294,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.set_service_bytes(self.service.held_bytes());
         self.read(is_over);
         self.tick();
+        self.close_ended();
         self.keep();
     }
 
@@ -353,6 +354,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.begin_turn(now);
         self.service.completed(ticket, answer, &mut self.out);
         self.out.completed(ticket);
+        self.close_ended();
         self.close_too_slow();
     }
 

@@ -152,7 +152,7 @@ pub trait Service {
     /// What a client may say of itself in the query of its URL. These are decoded for every
     /// service, so that a client that writes them badly is told so wherever it connects.
     fn query_keys(&self) -> &'static [&'static str] {
-        &["name", "room"]
+        &["name", "room", "resume"]
     }
 
     /// The dialect that a client will be told everything in: chosen before anything is said to it.
@@ -243,6 +243,18 @@ pub trait Service {
     fn stored(&mut self, out: &mut Delivery) -> Kept {
         let _ = out;
         Kept::Whole
+    }
+
+    /// A client has closed its connection because it wants to go, and is closed next; one whose
+    /// connection breaks has not said so.
+    fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        let _ = (client, peer, out);
+    }
+
+    /// The clients that are to be closed, and why, since it was last asked. What they say until
+    /// then is of no interest.
+    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
+        Vec::new()
     }
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent

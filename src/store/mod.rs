@@ -76,6 +76,12 @@ pub enum Change {
     ReservedGone {
         key: Box<str>,
     },
+    /// A guest's token is there, or is as this says now. What was changed while the disk was full
+    /// is not told, so a token that goes need not be there.
+    GuestToken(StoredGuestToken),
+    GuestTokenGone {
+        hash: [u8; 32],
+    },
     /// What holds in a room.
     Rules(RulesChange),
 }
@@ -214,7 +220,19 @@ pub struct StoredName {
     pub until_ms: u64,
 }
 
-/// Accounts, and what belongs to them: all of it is in memory.
+/// What a guest shows to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredGuestToken {
+    /// SHA-256.
+    pub hash: [u8; 32],
+    /// Of the token that this one has taken the place of, while that is still good.
+    pub before: Option<[u8; 32]>,
+    /// What the guest was called.
+    pub name: Box<str>,
+    pub until_ms: u64,
+}
+
+/// Accounts and what belongs to them, and the tokens of guests: all of it is in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredPeople {
     /// Each list in ascending order of its ids.
@@ -225,6 +243,8 @@ pub struct StoredPeople {
     pub invitations: Vec<StoredInvitation>,
     /// In ascending order of their ends.
     pub reserved: Vec<StoredName>,
+    /// In ascending order of their ends.
+    pub guests: Vec<StoredGuestToken>,
     /// The ids of the account and of the invitation that are made next, 1 at the beginning.
     pub next_account: u64,
     pub next_invitation: u64,

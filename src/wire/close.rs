@@ -5,7 +5,7 @@ use std::fmt;
 use super::detect::Foreign;
 use super::line::LineTooLong;
 use super::proxy::HeaderError;
-use super::websocket::ProtocolError;
+use super::websocket::{ProtocolError, close_code};
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum CloseReason {
     Silent,
     /// The server stops.
     GoingAway,
+    /// Its guest has come back by another connection.
+    Superseded,
     /// What was said last could not be stored: the server has gone back to what is.
     NotStored,
 }
@@ -43,7 +45,16 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether what is queued is dropped, and not sent first.
     pub fn drops_queue(self) -> bool {
-        matches!(self, CloseReason::TooSlow | CloseReason::OutOfMemory)
+        matches!(self, CloseReason::TooSlow | CloseReason::OutOfMemory | CloseReason::Superseded)
+    }
+
+    /// Whether its client wants to go. A browser that closes a page or loads it anew says that it
+    /// goes away (1001): it may be back in a moment.
+    pub fn is_goodbye(self) -> bool {
+        match self {
+            CloseReason::Answer(code) => code != Some(close_code::GOING_AWAY),
+            _ => false,
+        }
     }
 }
 
@@ -74,6 +85,7 @@ impl fmt::Display for CloseReason {
             }
             CloseReason::Silent => f.write_str("no answer to a ping"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),
+            CloseReason::Superseded => f.write_str("its guest has come back elsewhere"),
             CloseReason::NotStored => {
                 f.write_str("the server could not store what was said last; connect again")
             }

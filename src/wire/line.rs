@@ -270,6 +270,7 @@ pub(super) fn write_close(
         | CloseReason::Unsupported(_)
         | CloseReason::Silent
         | CloseReason::NotStored
+        | CloseReason::Superseded
         | CloseReason::GoingAway => {}
     }
 }

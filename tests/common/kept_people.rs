@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
-    Change, RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
-    StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+    Change, RulesChange, StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation,
+    StoredName, StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,7 @@ pub struct KeptPeople {
     pub records: BTreeMap<(u64, u64), StoredRecord>,
     /// Names that rooms have had.
     pub names: BTreeMap<Box<str>, StoredRoomName>,
+    pub guests: BTreeMap<[u8; 32], StoredGuestToken>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -66,6 +67,8 @@ impl KeptPeople {
                 self.reserved.remove(&key).expect("a name that is free was reserved");
             }
             Change::Rules(change) => self.apply_rules(change),
+            Change::GuestToken(token) => drop(self.guests.insert(token.hash, token)),
+            Change::GuestTokenGone { hash } => drop(self.guests.remove(&hash)),
             other => panic!("{other:?} is not about people"),
         }
     }
@@ -123,12 +126,15 @@ impl KeptPeople {
     pub fn stored(&self) -> StoredPeople {
         let mut reserved: Vec<StoredName> = self.reserved.values().cloned().collect();
         reserved.sort_by_key(|name| name.until_ms);
+        let mut guests: Vec<StoredGuestToken> = self.guests.values().cloned().collect();
+        guests.sort_by_key(|token| token.until_ms);
         StoredPeople {
             accounts: self.accounts.values().cloned().collect(),
             keys: self.keys.values().cloned().collect(),
             members: self.members.clone(),
             invitations: self.invitations.values().cloned().collect(),
             reserved,
+            guests,
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
             rules: StoredRules {

@@ -381,7 +381,9 @@ impl Inner {
             | Change::Invitation(_)
             | Change::InvitationGone { .. }
             | Change::Reserved(_)
-            | Change::ReservedGone { .. } => self.people.apply(change),
+            | Change::ReservedGone { .. }
+            | Change::GuestToken(_)
+            | Change::GuestTokenGone { .. } => self.people.apply(change),
             Change::Guests(guests) => {
                 assert!(guests > self.guests, "a guest's number is given again");
                 self.guests = guests;

@@ -28,6 +28,12 @@ pub enum Reply<'a> {
         /// taken.
         #[serde(skip_serializing_if = "Option::is_none")]
         accounts: Option<&'a str>,
+        /// With what this guest may come back, if it has asked for that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resume: Option<&'a str>,
+        /// It has come back, and is who and where it was.
+        #[serde(skip_serializing_if = "is_false")]
+        resumed: bool,
     },
     Said {
         room: &'a str,

@@ -113,7 +113,8 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
+                | Kept::NameReleased { .. }
+                | Kept::Guest(_),
             ) => self.state.apply(record),
         }
     }
@@ -249,7 +250,8 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
+                | Kept::NameReleased { .. }
+                | Kept::Guest(_),
             )
             | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
             | Event::Cached(_) => {}
@@ -311,7 +313,9 @@ impl Chat {
         }
         let Some((room, channel)) = self.room_and_channel(id) else { return };
         let Some(name) = self.name_of(cx.user) else { return };
-        cx.publish(channel, Some(&[]), &reply(room.name.as_str(), name.as_str()));
+        // Who was away leaves without a connection.
+        let own = self.sessions.get(cx.client).map(|_| &[][..]);
+        cx.publish(channel, own, &reply(room.name.as_str(), name.as_str()));
     }
 
     /// Whether anybody else is in a room, and not too many are to be told of such things.

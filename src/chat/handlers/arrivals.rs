@@ -1,5 +1,6 @@
 //! What a client is told first.
 
+use super::resuming::Newcomer;
 use super::{Context, Done};
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{Reply, ServerLimits};
@@ -17,16 +18,25 @@ use crate::wire::websocket::handshake::Query;
 #[derive(Debug)]
 pub(in crate::chat) struct Arrival {
     pub ticket: Ticket,
-    coming: Coming,
+    pub(super) stage: Stage,
+}
+
+/// What it waits for.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// A token.
+    Drawing(Newcomer),
+    /// Its room.
+    Reading(Coming),
 }
 
 /// Who comes, and where to.
 #[derive(Debug)]
-struct Coming {
-    peer: Peer,
-    room: Option<Box<str>>,
+pub(super) struct Coming {
+    pub peer: Peer,
+    pub room: Option<Box<str>>,
     /// Why it has not got the name that it asked for.
-    refused: Option<RequestError>,
+    pub refused: Option<RequestError>,
 }
 
 impl Chat {
@@ -56,7 +66,7 @@ impl Chat {
             }
         };
         if cx.dialect() == Dialect::Json {
-            self.welcome(cx);
+            self.welcome(cx, None, false);
             if self.state.accounts().contains(cx.user) {
                 self.tell_rooms(cx, cx.client);
                 self.tell_who_asks(cx);
@@ -77,14 +87,18 @@ impl Chat {
         if self.arrivals.get(&client).is_none_or(|arrival| arrival.ticket != ticket) {
             return;
         }
-        let Some(Arrival { coming, .. }) = self.arrivals.remove(&client) else { return };
+        let Some(Arrival { stage, .. }) = self.arrivals.remove(&client) else { return };
+        let coming = match stage {
+            Stage::Drawing(newcomer) => return self.come_with_token(client, newcomer, out),
+            Stage::Reading(coming) => coming,
+        };
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
         let cx = &mut Context { client, peer: coming.peer, user, reference: None, out };
         self.settle(cx, coming);
     }
 
     /// Puts a client into its room, if nothing has to be read for that first.
-    fn settle(&mut self, cx: &mut Context<'_>, coming: Coming) {
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>, coming: Coming) {
         let room = match cx.dialect() {
             Dialect::Json => coming.room.as_deref(),
             Dialect::Text => {
@@ -104,7 +118,8 @@ impl Chat {
         let settled = match (read, cx.dialect(), room) {
             _ if !may_join => self.turn_away(cx),
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
-                self.arrivals.insert(cx.client, Arrival { ticket, coming });
+                let stage = Stage::Reading(coming);
+                self.arrivals.insert(cx.client, Arrival { ticket, stage });
                 self.arriving.entry(ticket).or_default().push(cx.client);
                 return;
             }
@@ -128,8 +143,9 @@ impl Chat {
         Ok(())
     }
 
-    /// Greets a program. It joins rooms by itself, so that it can say where it was.
-    fn welcome(&self, cx: &mut Context<'_>) {
+    /// Greets a program. It joins rooms by itself, so that it can say where it was. `resume`: the
+    /// token with which it may come back; `resumed`: it has done so, and is in its rooms.
+    pub(super) fn welcome(&self, cx: &mut Context<'_>, resume: Option<&str>, resumed: bool) {
         let Some(name) = self.name_of(cx.user) else { return };
         let welcome = Reply::Welcome {
             name: name.as_str(),
@@ -144,6 +160,8 @@ impl Chat {
             },
             role: self.role_of(cx.user),
             accounts: self.way_to_accounts(cx),
+            resume,
+            resumed,
         };
         cx.reply(&welcome);
     }
@@ -181,7 +199,7 @@ impl Chat {
     }
 }
 
-fn unknown_session() -> RequestError {
+pub(super) fn unknown_session() -> RequestError {
     let message = "You are not logged in any more. Log in again.".to_owned();
     RequestError::new("session_ended", message)
 }

@@ -10,6 +10,7 @@ mod lists;
 mod managing;
 mod names;
 mod renaming;
+mod resuming;
 mod rooms;
 mod search;
 mod talk;

@@ -1,5 +1,6 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
+mod guests;
 mod people;
 mod rules;
 
@@ -154,6 +155,13 @@ impl Keeping {
         }
     }
 
+    /// Notes what becomes of a guest's token. With a full disk it is not kept: guests come and go.
+    fn note_guest(&mut self, changes: Vec<Change>, out: &mut Delivery) {
+        if !self.is_full() {
+            changes.into_iter().for_each(|change| self.add(change, out));
+        }
+    }
+
     /// Hands the changes of this turn over.
     pub fn hand_over(&mut self) {
         if !self.has_changes() {
@@ -187,6 +195,7 @@ fn texts_of(change: &Change) -> usize {
         Change::AccessKey(key) => key.label.len(),
         Change::Reserved(name) => name.name.len() + name.key.len(),
         Change::ReservedGone { key } => key.len(),
+        Change::GuestToken(token) => token.name.len(),
         Change::RoomClosed { .. }
         | Change::Guests(_)
         | Change::AccountGone { .. }
@@ -195,6 +204,7 @@ fn texts_of(change: &Change) -> usize {
         | Change::MemberGone { .. }
         | Change::Invitation(_)
         | Change::InvitationGone { .. }
+        | Change::GuestTokenGone { .. }
         | Change::Rules(_) => 0,
     }
 }
@@ -248,13 +258,12 @@ impl Chat {
                 keeping.note_guests(*guests, out);
             }
             Event::Kept(Kept::Opened { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. })
-            | Event::Presence(Presence::Disconnected)
             | Event::Cached(_) => {}
             Event::Presence(
-                Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
-            ) if !self.state.accounts().contains(record.by) => {}
-            Event::Presence(
-                Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
+                Presence::Joined { .. }
+                | Presence::Left { .. }
+                | Presence::Renamed { .. }
+                | Presence::Disconnected,
             )
             | Event::Kept(
                 Kept::Room(_)
@@ -266,8 +275,25 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
-            ) => {
+                | Kept::NameReleased { .. }
+                | Kept::Guest(_),
+            ) => self.note_people(record, out),
+        }
+    }
+
+    /// The same of people: of guests, their tokens are kept.
+    fn note_people(&mut self, record: &Record, out: &mut Delivery) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let is_account = self.state.accounts().contains(record.by);
+        match &record.event {
+            Event::Presence(Presence::Joined { .. } | Presence::Left { .. }) if !is_account => {}
+            Event::Presence(_) if !is_account => {
+                keeping.note_guest(guests::changes(&self.state, record), out);
+            }
+            Event::Kept(Kept::Guest(_)) => {
+                keeping.note_guest(guests::changes(&self.state, record), out);
+            }
+            _ => {
                 for change in people::changes(&self.state, record) {
                     keeping.add(change, out);
                 }

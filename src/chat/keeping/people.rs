@@ -1,6 +1,6 @@
 //! What a record changes of the accounts that a store keeps.
 
-use super::{opened, rules};
+use super::{guests, opened, rules};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
@@ -52,6 +52,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
             let rooms = state.rooms_of(by).flat_map(|room| member(state, room, by));
             [Change::Account(stored(by, name, &made))]
                 .into_iter()
+                .chain(guests::ended_with(state, by))
                 .chain(used)
                 .chain(rooms)
                 .chain(rules::of_guest(state, by))
@@ -83,7 +84,8 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         | Kept::TopicSet { .. }
         | Kept::Said { .. }
         | Kept::HistoryCut { .. }
-        | Kept::Direct { .. } => Vec::new(),
+        | Kept::Direct { .. }
+        | Kept::Guest(_) => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! tables are for look-ups only: nothing depends on their order.
 
 pub mod accounts;
+pub mod guests;
 pub mod history;
 pub mod keys;
 mod rights;
@@ -20,10 +21,11 @@ use log::warn;
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
-use crate::chat::record::{Cached, Event, Kept, Presence, Record, RoomChange};
+use crate::chat::record::{Cached, Event, GuestChange, Kept, Presence, Record, RoomChange};
 use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
 };
+use crate::chat::state::guests::{GuestToken, GuestTokens, Holder};
 use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::rooms::former::FormerName;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
@@ -44,6 +46,7 @@ pub struct State {
     rooms: Rooms,
     keys: Keys,
     accounts: Accounts,
+    guest_tokens: GuestTokens,
     /// How many numbers guests have been given.
     guests: u64,
     /// Guests of whom a room has a record, which goes with them.
@@ -57,6 +60,7 @@ impl PartialEq for State {
             && self.keys == other.keys
             && self.accounts == other.accounts
             && self.guest_records == other.guest_records
+            && self.guest_tokens == other.guest_tokens
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -75,6 +79,7 @@ impl State {
             rooms: Rooms::new(limits),
             keys: Keys::default(),
             accounts: Accounts::default(),
+            guest_tokens: GuestTokens::default(),
             guests: 0,
             guest_records: BTreeSet::new(),
         }
@@ -95,7 +100,7 @@ impl State {
         state
     }
 
-    /// The accounts that a store has kept, without their rooms.
+    /// The accounts that a store has kept, without their rooms, and the tokens of guests.
     fn load_accounts(&mut self, people: &StoredPeople) {
         let account_of = |id: u64| UserId::new(id);
         for stored in &people.accounts {
@@ -132,6 +137,12 @@ impl State {
                 continue;
             };
             self.accounts.reserve(Reserved { name, account, until_ms: stored.until_ms });
+        }
+        for stored in &people.guests {
+            let Ok(name) = Name::parse(&stored.name) else { continue };
+            let (before, until_ms) = (stored.before.map(SecretHash), stored.until_ms);
+            let token = GuestToken { before, until_ms, holder: Holder::Gone(name) };
+            self.guest_tokens.insert(SecretHash(stored.hash), token);
         }
         self.users.continue_from(people.next_account);
         self.accounts.continue_invitations(people.next_invitation);
@@ -171,6 +182,11 @@ impl State {
 
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// What guests come back with.
+    pub fn guest_tokens(&self) -> &GuestTokens {
+        &self.guest_tokens
     }
 
     /// The messages that may be sent again.
@@ -259,6 +275,7 @@ impl State {
             Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
+                self.end_token_of(by);
                 self.users.rename(by, name);
                 self.accounts.make(by, Account::new(password, role, unix_ms, Vec::new()));
                 if let Some(invitation) = invitation {
@@ -285,6 +302,23 @@ impl State {
             Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
             Kept::NameReleased { name } => self.accounts.release(name.key()),
             Kept::Room(change) => self.apply_to_room(change, unix_ms),
+            Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
+        }
+    }
+
+    fn apply_of_guest(&mut self, by: UserId, change: GuestChange, unix_ms: u64) {
+        match change {
+            GuestChange::TokenGiven { hash, shown } => {
+                self.guest_tokens.give(by, hash, shown, unix_ms);
+            }
+            GuestChange::TokenProven => self.guest_tokens.prove(by),
+            GuestChange::TokenEnded { hash } => self.guest_tokens.end(hash),
+        }
+    }
+
+    fn end_token_of(&mut self, user: UserId) {
+        if let Some(hash) = self.guest_tokens.of(user) {
+            self.guest_tokens.end(hash);
         }
     }
 
@@ -299,6 +333,9 @@ impl State {
                     self.leave(by, room);
                 }
                 self.forget_guest(by);
+                if let Some(user) = self.users.get(by) {
+                    self.guest_tokens.leave(by, &user.name, unix_ms);
+                }
                 self.users.remove(by);
             }
             Presence::Joined { room } => {

@@ -10,11 +10,14 @@ use proptest::prelude::*;
 
 use super::kept::disk::Disk;
 use super::known_secrets::{KnownSecrets, OWNER_CODE};
-use super::stage::{JSON, LINES, Stage, TEXT, Visit, settings};
+use super::resuming::token;
+use super::stage::{JSON, LINES, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::ids::UserId;
 use crate::chat::presence::PresenceLimits;
 use crate::chat::record::Record;
 use crate::chat::settings::{ChatSettings, Registration};
+use crate::chat::state::accounts::SecretHash;
+use crate::chat::state::guests::Holder;
 use crate::chat::state::{State, history, rooms};
 use crate::delivery::Wait;
 use crate::delivery::encoding::Encoding;
@@ -29,7 +32,9 @@ const PASSWORDS: [&str; 3] = ["password one", "password two", "short"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Open(usize, usize, Option<usize>, Option<usize>),
+    /// Who, in which encoding, by which name, in which room, and with the token of which number: 0
+    /// asks for one.
+    Open(usize, usize, Option<usize>, Option<usize>, Option<usize>),
     Ask(usize, String),
     Leave(usize),
     Pass(u64),
@@ -120,13 +125,14 @@ fn step() -> impl Strategy<Value = Step> {
     let who = 0..ACTORS.len();
     let (name, room) = (prop::option::of(0..NAMES.len()), prop::option::of(0..ROOMS.len()));
     prop_oneof![
-        4 => (who.clone(), 0..3usize, name, room).prop_map(|(who, encoding, name, room)| {
-            Step::Open(who, encoding, name, room)
-        }),
+        4 => (who.clone(), 0..3usize, name, room, prop::option::of(0..9usize)).prop_map(
+            |(who, encoding, name, room, resume)| Step::Open(who, encoding, name, room, resume)
+        ),
         16 => (who.clone(), request()).prop_map(|(who, request)| Step::Ask(who, request)),
         12 => (who.clone(), about_accounts()).prop_map(|(who, request)| Step::Ask(who, request)),
         1 => who.prop_map(Step::Leave),
         1 => (0..5000u64).prop_map(Step::Pass),
+        1 => (20_000..50_000u64).prop_map(Step::Pass),
         3 => Just(Step::Turn),
     ]
 }
@@ -147,10 +153,15 @@ fn tiny(rooms_max: usize, messages_max: usize, history_bytes_max: usize) -> Chat
 fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String>>) {
     let is_here = |stage: &Stage, who: &usize| stage.is_here(ACTORS[*who]);
     let outcome = match step {
-        Step::Open(who, encoding, name, room) if !is_here(stage, who) => {
+        Step::Open(who, encoding, name, room, resume) if !is_here(stage, who) => {
             let encoding: Encoding = [LINES, TEXT, JSON][*encoding];
             let visit = Visit { name: name.map(|at| NAMES[at]), room: room.map(|at| ROOMS[at]) };
-            stage.open(ACTORS[*who], encoding, visit);
+            let resume = resume.map(|number| match number {
+                0 => String::new(),
+                number => token(number),
+            });
+            let showing = Showing { resume: resume.as_deref(), ..Showing::default() };
+            stage.open_showing(ACTORS[*who], encoding, visit, showing);
             None
         }
         Step::Ask(who, request) if is_here(stage, who) => {
@@ -242,6 +253,18 @@ proptest! {
         prop_assert_eq!(state.accounts(), again.accounts());
         for (user, _) in state.accounts().iter() {
             prop_assert_eq!(person(state, user), person(again, user));
+        }
+        let guests = disk.people().guests;
+        prop_assert_eq!(guests.len(), state.guest_tokens().count());
+        for stored in guests {
+            let token = state.guest_tokens().get(SecretHash(stored.hash)).expect("it is known");
+            let name = match &token.holder {
+                Holder::Here(user) => &state.users().get(*user).expect("it is here").name,
+                Holder::Gone(name) => name,
+            };
+            prop_assert_eq!(name.as_str(), &*stored.name);
+            prop_assert_eq!(token.before.map(|before| before.0), stored.before);
+            prop_assert_eq!(token.until_ms, stored.until_ms);
         }
         prop_assert_eq!((state.guests(), disk.guests()), (again.guests(), state.guests()));
         let rooms = disk.room_names();

@@ -14,6 +14,7 @@ mod names;
 mod people;
 mod presence;
 mod replays;
+mod resuming;
 mod rights;
 mod rooms;
 mod rooms_kept;

@@ -473,7 +473,8 @@ fn an_invitation_is_not_said_to_a_room_while_it_is_good() {
     let (_, code) = told[0].rsplit_once(' ').expect("it ends with the code");
     let refused = "! There is a code in that by which anybody who reads it could have an account, \
                    so it was not said. /msg NAME tells it to one person.";
-    for said in [code.to_owned(), format!("see https://chat/#invite={code}."), code.to_lowercase()] {
+    for said in [code.to_owned(), format!("see https://chat/#invite={code}."), code.to_lowercase()]
+    {
         for request in [said.clone(), format!("/me {said}"), format!("/topic {said}")] {
             stage.play(&format!("a> {request}\n a< {refused}"));
         }

@@ -4,11 +4,12 @@
 //! ```text
 //! +bob                        bob comes, with lines at a terminal
 //! +web json room=dev          web comes, with the JSON dialect; also: text, and name=..., token=...,
-//!                             and public, where others could read passwords
+//!                             resume=..., and public, where others could read passwords
 //! alice> hello                alice says this
 //! bob< [#lobby] alice: hello  bob is told this next
 //! bob< * Welcome…             a line that begins like this
 //! -bob                        bob's connection is gone
+//! -bob bye                    bob has closed it to go
 //! @+500                       the clock goes on by 500 ms
 //! --                          a turn ends
 //! ```
@@ -28,7 +29,7 @@ use super::known_secrets::KnownSecrets;
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::presence::PresenceLimits;
-use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS, Registration};
+use crate::chat::settings::{ChatSettings, DIRECT_PATIENCE_MS, GRACE_MS, Registration};
 use crate::chat::state::{history, rooms};
 use crate::clock::Now;
 use crate::delivery::encoding::{Compression, Encoding, FrameKind, Framing};
@@ -69,11 +70,13 @@ pub struct Showing<'a> {
     pub credential: Option<&'a str>,
     /// Others cannot read its passwords on their way.
     pub is_private: bool,
+    /// The token that it comes back with; an empty one asks for one.
+    pub resume: Option<&'a str>,
 }
 
 impl Default for Showing<'_> {
     fn default() -> Self {
-        Showing { credential: None, is_private: true }
+        Showing { credential: None, is_private: true, resume: None }
     }
 }
 
@@ -123,6 +126,7 @@ pub fn settings() -> ChatSettings {
         message_bytes_max: 64 * 1024,
         answer_bytes_max: 256 * 1024,
         direct_patience_ms: DIRECT_PATIENCE_MS,
+        grace_ms: GRACE_MS,
         guests: true,
         registration: Registration::default(),
         public_url: None,
@@ -219,6 +223,7 @@ impl Stage {
                     Some(("name", name)) => visit.name = Some(name),
                     Some(("room", room)) => visit.room = Some(room),
                     Some(("token", token)) => showing.credential = Some(token),
+                    Some(("resume", token)) => showing.resume = Some(token),
                     None if word == "public" => showing.is_private = false,
                     None if word == "json" => encoding = JSON,
                     None if word == "text" => encoding = TEXT,
@@ -227,7 +232,10 @@ impl Stage {
             }
             self.open_showing(name, encoding, visit, showing);
         } else if let Some(name) = line.strip_prefix('-') {
-            self.leave(name);
+            match name.strip_suffix(" bye") {
+                Some(name) => self.say_goodbye(name),
+                None => self.leave(name),
+            }
         } else if let Some(ms) = line.strip_prefix("@+") {
             self.pass(ms.parse().expect("milliseconds"));
         } else {
@@ -253,7 +261,7 @@ impl Stage {
             .actors
             .insert(name.to_owned(), Actor { id, presence: Presence::Here, heard: Vec::new() });
         assert!(before.is_none(), "{name} is here already");
-        let pairs = [("name", visit.name), ("room", visit.room)];
+        let pairs = [("name", visit.name), ("room", visit.room), ("resume", showing.resume)];
         let query =
             pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
         let hello = Hello {
@@ -331,6 +339,12 @@ impl Stage {
         self.actors.get_mut(name).expect("it was there").presence = Presence::Gone;
     }
 
+    /// Closes a connection as somebody does who goes for good; the turn goes on.
+    fn say_goodbye(&mut self, name: &str) {
+        self.chat.said_goodbye(self.id(name), Peer::default(), &mut self.out);
+        self.leave(name);
+    }
+
     pub fn pass(&mut self, ms: u64) {
         self.now.ms += ms;
         self.now.unix_ms += ms;
@@ -380,9 +394,19 @@ impl Stage {
     fn hand_out(&mut self) {
         self.chat.keep(&mut self.out);
         self.chat.stored(&mut self.out);
-        for Job { ticket, run, .. } in self.chat.take_jobs() {
-            self.asked += 1;
-            self.chat.completed(ticket, run(), &mut self.out);
+        let mut jobs = self.chat.take_jobs();
+        while !jobs.is_empty() {
+            for Job { ticket, run, .. } in jobs {
+                self.asked += 1;
+                self.chat.completed(ticket, run(), &mut self.out);
+            }
+            // As the next turn does, which follows at once.
+            self.chat.keep(&mut self.out);
+            self.chat.stored(&mut self.out);
+            jobs = self.chat.take_jobs();
+        }
+        for (id, _) in self.chat.take_ended() {
+            self.close(id);
         }
         self.out.freeze_batches();
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
@@ -467,7 +491,9 @@ impl Stage {
                 .flat_map(|user| {
                     let clients: Vec<ClientId> = self.chat.clients_of(user.id).collect();
                     let is_kept = self.chat.state.accounts().contains(user.id);
-                    assert!(is_kept || clients.len() == 1, "a guest has a session");
+                    let is_away = self.chat.absences.is_away(user.id);
+                    let count = usize::from(!is_away);
+                    assert!(is_kept || clients.len() == count, "a guest has a session, or is away");
                     clients
                 })
                 .collect();

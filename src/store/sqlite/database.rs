@@ -229,6 +229,8 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::Reserved(name) => people::put_reserved(step, name),
         Change::ReservedGone { key } => people::remove_reserved(step, key),
         Change::Rules(change) => rules::apply(step, change),
+        Change::GuestToken(token) => people::put_guest_token(step, token),
+        Change::GuestTokenGone { hash } => people::remove_guest_token(step, hash),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }

@@ -6,7 +6,9 @@ use rusqlite::{Connection, Params, Row, Transaction, params};
 
 use super::rules::rules;
 use super::schema::Meta;
-use crate::store::{StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople};
+use crate::store::{
+    StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation, StoredName, StoredPeople,
+};
 
 pub fn put_account(step: &Transaction<'_>, account: &StoredAccount) -> rusqlite::Result<()> {
     let StoredAccount { account, name, key, password, role, created_ms } = account;
@@ -72,6 +74,18 @@ pub fn remove_reserved(step: &Transaction<'_>, key: &str) -> rusqlite::Result<()
     change_one(step, "DELETE FROM reserved_names WHERE key = ?1", [key])
 }
 
+pub fn put_guest_token(step: &Transaction<'_>, token: &StoredGuestToken) -> rusqlite::Result<()> {
+    let StoredGuestToken { hash, before, name, until_ms } = token;
+    let sql = "INSERT INTO guest_tokens VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) \
+               DO UPDATE SET before = ?2, name = ?3, until_ms = ?4";
+    change_one(step, sql, params![hash, before, name, until_ms])
+}
+
+/// One that came while the disk was full is not there.
+pub fn remove_guest_token(step: &Transaction<'_>, hash: &[u8; 32]) -> rusqlite::Result<()> {
+    step.prepare_cached("DELETE FROM guest_tokens WHERE hash = ?1")?.execute([hash]).map(drop)
+}
+
 /// A change that hits nothing must not be acknowledged.
 pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
     match step.prepare_cached(sql)?.execute(values)? {
@@ -99,12 +113,14 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
             invitations[at].rooms.push(room);
         }
     }
+    let guests = "SELECT hash, before, name, until_ms FROM guest_tokens ORDER BY until_ms, hash";
     Ok(StoredPeople {
         accounts: rows(connection, accounts, account)?,
         keys: rows(connection, keys, access_key)?,
         members: rows(connection, members, |row| Ok((row.get(0)?, row.get(1)?)))?,
         invitations,
         reserved: rows(connection, reserved, reserved_name)?,
+        guests: rows(connection, guests, guest_token)?,
         next_account: Meta::NextAccount.number(connection)?.max(1),
         next_invitation: Meta::NextInvitation.number(connection)?.max(1),
         rules: rules(connection)?,
@@ -159,6 +175,15 @@ fn reserved_name(row: &Row<'_>) -> rusqlite::Result<StoredName> {
         key: row.get(0)?,
         name: row.get(1)?,
         account: row.get(2)?,
+        until_ms: row.get(3)?,
+    })
+}
+
+fn guest_token(row: &Row<'_>) -> rusqlite::Result<StoredGuestToken> {
+    Ok(StoredGuestToken {
+        hash: row.get(0)?,
+        before: row.get(1)?,
+        name: row.get(2)?,
         until_ms: row.get(3)?,
     })
 }

@@ -163,6 +163,15 @@ CREATE INDEX invitation_rooms_by_room ON invitation_rooms(room);
 
 -- The account of its author, whatever name it had; NULL of a guest.
 ALTER TABLE messages ADD COLUMN account INTEGER;
+
+-- What guests come back with. `before`: the token that it has taken the place of, while that is
+-- still good.
+CREATE TABLE guest_tokens(
+    hash BLOB PRIMARY KEY,
+    before BLOB,
+    name TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version of a file from which on it has accounts, and from which on messages have authors

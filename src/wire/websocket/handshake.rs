@@ -45,14 +45,20 @@ pub struct Policy<'p> {
 }
 
 /// What was said in the URL's query, decoded, of the keys that were asked for. An empty value
-/// counts as none.
+/// counts as none, though the key is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(&'static str, String)>);
 
 impl Query {
     /// The first value of this key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
+        let mut values = self.0.iter().filter(|(known, _)| *known == key);
+        values.find(|(_, value)| !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether this key is there, with a value or without.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|(known, _)| *known == key)
     }
 
     /// `name=alice&room=dev`.
@@ -61,7 +67,7 @@ impl Query {
         for (key, value) in request.query_pairs() {
             let Some(key) = keys.iter().find(|known| **known == key) else { continue };
             let value = value.ok_or(HttpError::UPGRADE_QUERY)?;
-            if query.get(key).is_none() && !value.is_empty() {
+            if query.get(key).is_none() && !(value.is_empty() && query.has(key)) {
                 query.0.push((key, value));
             }
         }

@@ -32,6 +32,8 @@ pub mod close_code {
     pub const TOO_BIG: u16 = 1009;
     pub const SERVICE_RESTART: u16 = 1012;
     pub const TRY_AGAIN_LATER: u16 = 1013;
+    /// Of those that are free for applications (7.4.2).
+    pub const SUPERSEDED: u16 = 4000;
 }
 
 /// What a peer did wrong, in the words of the Close frame that tells it so. The connection is over
@@ -172,6 +174,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
             encode_close(out, close_code::GOING_AWAY, "");
         }
         CloseReason::NotStored => encode_close(out, close_code::SERVICE_RESTART, "not stored"),
+        CloseReason::Superseded => encode_close(out, close_code::SUPERSEDED, "came back elsewhere"),
         CloseReason::TooLong(_)
         | CloseReason::Late
         | CloseReason::Plain

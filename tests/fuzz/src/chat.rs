@@ -141,6 +141,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         message_bytes_max: limits.message_bytes_max,
         answer_bytes_max: 300 + 4 * usize::from(settings[2]),
         direct_patience_ms: 200,
+        grace_ms: 300,
         guests: true,
         registration: Registration::default(),
         public_url: None,

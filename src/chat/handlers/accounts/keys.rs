@@ -44,6 +44,11 @@ const SECRETS_LOOKED_UP: usize = 16;
 /// A token has so many bytes: its prefix, and 32 bytes in base64.
 const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + 43;
 
+/// A token, if these bytes are random.
+pub fn token_of(random: &[u8; SECRET_BYTES]) -> String {
+    format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random))
+}
+
 impl Chat {
     pub(in crate::chat::handlers) fn make_token(
         &mut self,
@@ -57,7 +62,7 @@ impl Chat {
             return Err(RequestError::new("too_many", message));
         }
         let random = self.random(cx)?;
-        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+        let token = token_of(&random);
         let id = self.add_key(cx, &token, true, &label);
         let reference = cx.reference;
         cx.reply(&Reply::Token { token: &token, id, label: &label, reference });
@@ -102,14 +107,18 @@ impl Chat {
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
-        if self.state.accounts().is_empty() {
+        let (accounts, guests) = (self.state.accounts(), self.state.guest_tokens());
+        if accounts.is_empty() && guests.is_empty() {
             return Ok(());
         }
         // Who hides a token behind others gives it away on purpose.
         let found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
-            token.is_some_and(|hash| self.state.accounts().find_key(hash, cx.unix_ms()).is_some())
+            token.is_some_and(|hash| {
+                let account = accounts.find_key(hash, cx.unix_ms());
+                account.is_some() || guests.find(hash).is_some()
+            })
         };
         if found.take(SECRETS_LOOKED_UP).any(is_live) {
             let message =

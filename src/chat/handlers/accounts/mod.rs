@@ -7,6 +7,8 @@ mod prove;
 pub(in crate::chat::handlers) use login::wrong_code;
 
 use super::lists::entry_of;
+pub(super) use keys::token_of;
+
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::access::{Access, access};
@@ -124,6 +126,7 @@ impl Chat {
             self.with_user(cx, account, |chat, cx| chat.happen(cx, Presence::Joined { room }));
         }
         self.leave_all(cx, None);
+        self.end_token(cx);
         self.happen(cx, Presence::Disconnected);
         self.sessions.attach(cx.client, account);
         cx.user = account;
@@ -167,7 +170,7 @@ impl Chat {
     }
 
     /// A client hears and talks nowhere from now on, though its account stays where it is.
-    fn leave_channels(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn leave_channels(&mut self, cx: &mut Context<'_>) {
         for room in self.state.rooms_of(cx.user).collect::<Vec<_>>() {
             if let Some(channel) = self.channels.of(room) {
                 cx.out.leave(channel, cx.client);

@@ -528,3 +528,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_without_a_value_is_there_and_has_none() {
+    let query_of = |query: &str| {
+        let head = format!(
+            "GET /?{query} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        let policy = Policy { query_keys: &["name", "resume"], ..policy() };
+        evaluate_head(&head, &policy).expect("an upgrade").query
+    };
+    let of = |query: &str| {
+        let query = query_of(query);
+        (query.has("resume"), query.get("resume").map(str::to_owned))
+    };
+    assert_eq!(of("name=a"), (false, None));
+    for asking in ["resume=", "resume", "resume=&resume=", "name=&resume="] {
+        assert_eq!(of(asking), (true, None), "{asking}");
+    }
+    for showing in ["resume=t", "resume=&resume=t", "resume=t&resume=u", "resume=t&resume="] {
+        assert_eq!(of(showing), (true, Some("t".to_owned())), "{showing}");
+    }
+}
