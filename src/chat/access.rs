@@ -39,6 +39,27 @@ pub fn access(request: &Request<'_>) -> Access {
     }
 }
 
+fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
+    match request {
+        AccountRequest::Login { .. } | AccountRequest::Register { .. } | AccountRequest::Show => {
+            Access::Anybody
+        }
+        AccountRequest::Logout
+        | AccountRequest::Password { .. }
+        | AccountRequest::Sessions
+        | AccountRequest::EndSession { .. }
+        | AccountRequest::Token { .. }
+        | AccountRequest::Cookie { .. }
+        | AccountRequest::Invite { .. }
+        | AccountRequest::Invitations
+        | AccountRequest::Uninvite { .. }
+        | AccountRequest::Confirm { .. }
+        | AccountRequest::Delete { .. } => Access::Account,
+        AccountRequest::Reset { .. } => Access::Admin,
+        AccountRequest::Role { .. } => Access::Owner,
+    }
+}
+
 /// What somebody has to be in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoomAccess {
@@ -68,26 +89,5 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
         RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
             RoomAccess::Owner
         }
-    }
-}
-
-fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
-    match request {
-        AccountRequest::Login { .. } | AccountRequest::Register { .. } | AccountRequest::Show => {
-            Access::Anybody
-        }
-        AccountRequest::Logout
-        | AccountRequest::Password { .. }
-        | AccountRequest::Sessions
-        | AccountRequest::EndSession { .. }
-        | AccountRequest::Token { .. }
-        | AccountRequest::Cookie { .. }
-        | AccountRequest::Invite { .. }
-        | AccountRequest::Invitations
-        | AccountRequest::Uninvite { .. }
-        | AccountRequest::Confirm { .. }
-        | AccountRequest::Delete { .. } => Access::Account,
-        AccountRequest::Reset { .. } => Access::Admin,
-        AccountRequest::Role { .. } => Access::Owner,
     }
 }
