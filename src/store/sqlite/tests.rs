@@ -17,8 +17,8 @@ use super::open::migrate;
 use super::reader::SqliteReader;
 use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
-use super::writer::{Command, Failure, Group, Patience, Target, Writer};
 use super::tools::{Format, ToolError};
+use super::writer::{Command, Failure, Group, Patience, Target, Writer};
 use super::{SqliteStore, StoreSettings, tools};
 use crate::ids::GroupId;
 use crate::store::{
