@@ -26,7 +26,7 @@ const SCHEMA: &str = "
     CREATE TABLE rooms(room INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
     CREATE TABLE messages(n INTEGER PRIMARY KEY, room INTEGER NOT NULL, id INTEGER NOT NULL,
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
-        text TEXT NOT NULL) STRICT;
+        text TEXT NOT NULL, account INTEGER) STRICT;
     CREATE UNIQUE INDEX messages_by_id ON messages(room, id);";
 
 /// Words of a language, of which few are said often and many rarely, as in any language.

@@ -27,7 +27,7 @@ const KEPT: &str = "
     CREATE TABLE rooms(room INTEGER PRIMARY KEY, key TEXT, name TEXT NOT NULL) STRICT;
     CREATE TABLE messages(n INTEGER PRIMARY KEY, room INTEGER NOT NULL, id INTEGER NOT NULL,
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
-        text TEXT NOT NULL) STRICT;
+        text TEXT NOT NULL, account INTEGER) STRICT;
     INSERT INTO rooms VALUES(1, '#lobby', '#lobby'), (2, '#dev', '#Dev');";
 
 const DAY_MS: u64 = 86_400_000;
@@ -60,7 +60,7 @@ impl Stage {
 
     fn say(&self, room: u64, unix_ms: u64, author: &str, text: &str) -> u64 {
         let sql = "INSERT INTO messages SELECT ifnull(max(n), 0) + 1, ?1,
-            (SELECT count(*) + 1 FROM messages WHERE room = ?1), ?2, 0, ?3, ?4 FROM messages";
+            (SELECT count(*) + 1 FROM messages WHERE room = ?1), ?2, 0, ?3, ?4, NULL FROM messages";
         self.kept.execute(sql, (room, unix_ms, author, text)).expect("a row");
         self.kept.last_insert_rowid().unsigned_abs()
     }
@@ -70,7 +70,7 @@ impl Stage {
         let sql = "WITH RECURSIVE numbers(i) AS
                 (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?1)
             INSERT INTO messages SELECT i + (SELECT ifnull(max(n), 0) FROM messages), 1,
-                i + (SELECT ifnull(max(n), 0) FROM messages), 0, 0, 'alice', ?2 FROM numbers";
+                i + (SELECT ifnull(max(n), 0) FROM messages), 0, 0, 'alice', ?2, NULL FROM numbers";
         self.kept.execute(sql, (count, text)).expect("rows");
     }
 }
@@ -136,6 +136,55 @@ fn hits_have_all_that_is_shown_and_the_newest_is_first() {
     assert_eq!(search(SearchRequest { from: Some("BOB".into()), ..request("") }), "端末を開く");
 }
 
+/// Conversations are rooms that only two accounts may read: that is part of what the index is asked.
+#[test]
+fn conversations_are_found_by_those_who_have_them() {
+    for many in [1, 50] {
+        let stage = Stage::new();
+        let sql = "INSERT INTO rooms VALUES (3, '@1:2', '@1:2'), (4, '@2:12', '@2:12')";
+        stage.kept.execute_batch(sql).expect("rows");
+        for _ in 0..many {
+            stage.say(2, 1_000, "alice", "tea for everybody");
+            stage.say(3, 2_000, "alice", "tea for two");
+            stage.say(4, 3_000, "bob", "tea for twelve");
+        }
+        stage.kept.execute_batch("UPDATE messages SET account = 7 WHERE room = 3").expect("rows");
+        let index = stage.start();
+        let searcher = index.searcher();
+        let search = |reader, rooms| {
+            let words = request("tea for");
+            SearchRequest { hits_max: 200, reader, rooms, ..words }
+        };
+        let of = |searched: &SearchRequest| {
+            let found = searcher.search(searched).expect("an answer");
+            let mut rooms: Vec<String> =
+                found.hits.iter().map(|hit| hit.room.to_string()).collect();
+            assert!(
+                found
+                    .hits
+                    .iter()
+                    .all(|hit| (&*hit.room == "@1:2") == hit.message.account.is_some())
+            );
+            assert!(rooms.len().is_multiple_of(many), "{rooms:?}");
+            rooms.sort();
+            rooms.dedup();
+            rooms.join(" ")
+        };
+        eventually(&searcher, &search(Some(2), None), |found| {
+            found.as_ref().is_ok_and(|found| found.hits.len() == 3 * many)
+        })
+        .expect("it was");
+        assert_eq!(of(&search(None, None)), "#Dev");
+        assert_eq!(of(&search(Some(1), None)), "#Dev @1:2");
+        assert_eq!(of(&search(Some(2), None)), "#Dev @1:2 @2:12");
+        assert_eq!(of(&search(Some(12), None)), "#Dev @2:12");
+        assert_eq!(of(&search(Some(3), None)), "#Dev");
+        assert_eq!(of(&search(None, Some(vec![4]))), "@2:12", "who asks so knows whose it is");
+        let hidden = SearchRequest { restricted: vec![(2, None)], ..search(Some(1), None) };
+        assert_eq!(of(&hidden), "@1:2");
+    }
+}
+
 #[test]
 fn pages_follow_each_other() {
     let stage = Stage::new();
@@ -178,7 +227,7 @@ fn partitions_are_searched_as_one_and_the_oldest_go() {
     let mut said = Vec::new();
     for (n, number) in numbers(40).filter(|(n, _)| *n > 0 && n / PARTITION != 3) {
         let text = format!("word {number}");
-        let sql = "INSERT INTO messages VALUES(?1, 1, ?1, 0, 0, 'alice', ?2)";
+        let sql = "INSERT INTO messages VALUES(?1, 1, ?1, 0, 0, 'alice', ?2, NULL)";
         stage.kept.execute(sql, (n, &text)).expect("a row");
         said.push(text);
     }

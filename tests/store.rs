@@ -127,7 +127,7 @@ fn message(id: u64, text: &str) -> StoredMessage {
         is_action: id.is_multiple_of(3),
         author: "álice".into(),
         text: text.into(),
-        account: id.is_multiple_of(2).then_some(id),
+        account: None,
     }
 }
 
@@ -502,7 +502,7 @@ fn what_a_newer_server_wrote_is_not_touched() {
     let scratch = filled();
     sql(&scratch, "PRAGMA user_version = 99");
     let error = refusal(&scratch);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error}");
 }
 
 #[test]
@@ -823,7 +823,7 @@ fn a_check_finds_what_is_missing() {
         ("UPDATE messages SET id = 3000 WHERE id = 2000", "messages 1 up to 2001, and has 2000"),
         ("UPDATE rooms SET next_id = 2002", "messages 1 up to 2002, and has 2000"),
         (
-            "INSERT INTO messages VALUES (9000, 5, 1, 0, 0, 'a', 'b')",
+            "INSERT INTO messages VALUES (9000, 5, 1, 0, 0, 'a', 'b', NULL)",
             "1 messages belong to no room",
         ),
     ] {
@@ -906,6 +906,90 @@ fn a_room_is_exported_as_text_json_and_html() {
     append(&mut store, 2, said);
     assert_eq!(export(Format::Text).lines().count(), 2599);
     close(store);
+}
+
+// ---- Conversations ----
+
+/// What alice and bob say to each other, and bob to himself.
+fn with_conversations(scratch: &Scratch) -> SqliteStore {
+    let (mut store, _) = open(scratch);
+    let opened = |room, name: &str| Change::RoomOpened {
+        room,
+        name: name.into(),
+        key: name.into(),
+        skeletons: Vec::new(),
+        first_id: 1,
+    };
+    let said = |room, id, account, text: &str| Change::Said {
+        room,
+        message: StoredMessage { account: Some(account), ..message(id, text) },
+        key: None,
+    };
+    let changes = vec![
+        Change::Account(people::account(1, "alice")),
+        Change::Account(people::account(2, "bob")),
+        opened(1, "#dev"),
+        said(1, 1, 2, "in dev"),
+        opened(2, "@1:2"),
+        said(2, 1, 1, "hello"),
+        said(2, 2, 2, "yes?"),
+        opened(3, "@2:2"),
+        said(3, 1, 2, "milk"),
+    ];
+    append(&mut store, 1, changes);
+    store
+}
+
+#[test]
+fn conversations_are_loaded_behind_the_rooms_however_few_may_be() {
+    let scratch = Scratch::new();
+    close(with_conversations(&scratch));
+    let settings = StoreSettings { rooms_max: 0, ..StoreSettings::default() };
+    let (store, loaded) = SqliteStore::open(&scratch.0, settings).expect("it opens");
+    let rooms: Vec<(&str, u64)> =
+        loaded.rooms.iter().map(|room| (&*room.name, room.next_id)).collect();
+    assert_eq!(rooms, [("@2:2", 2), ("@1:2", 3)]);
+    let by: Vec<Option<u64>> = loaded.rooms[1].newest.iter().map(|it| it.account).collect();
+    assert_eq!(by, [Some(1), Some(2)]);
+    close(store);
+    let (store, loaded) = open(&scratch);
+    let names: Vec<&str> = loaded.rooms.iter().map(|room| &*room.name).collect();
+    assert_eq!(names, ["#dev", "@2:2", "@1:2"]);
+    close(store);
+}
+
+#[test]
+fn conversations_are_checked_exported_and_in_backups() {
+    let scratch = Scratch::new();
+    let mut store = with_conversations(&scratch);
+    let line = tools::check(&scratch.0).expect("it is sound");
+    assert!(line.contains(" 1 rooms, 2 conversations, 4 messages,"), "{line}");
+    let export = |scratch: &Scratch, name: &str| {
+        let mut out = Vec::new();
+        tools::export(&scratch.0, (name, name), Format::Text, &mut out)?;
+        Ok::<_, ToolError>(String::from_utf8(out).expect("UTF-8"))
+    };
+    let time = "2026-11-22T13:05:09Z";
+    let both = format!("{time} <álice> hello\n{time} <álice> yes?\n");
+    assert_eq!(export(&scratch, "@alice:bob").expect("a conversation"), both);
+    assert_eq!(export(&scratch, "@bob:alice").expect("the same"), both);
+    assert_eq!(export(&scratch, "@bob:bob").expect("his own"), format!("{time} <álice> milk\n"));
+    for other in ["@alice:alice", "@alice:carol", "@carol:dora", "@alice", "@1:2"] {
+        let error = export(&scratch, other).expect_err(other);
+        assert!(matches!(error, ToolError::NoRoom { .. }), "{other}: {error}");
+    }
+    append(&mut store, 2, vec![Change::AccountGone { account: 2 }]);
+    assert_eq!(
+        export(&scratch, "#dev").expect("a room"),
+        format!("{time} <someone who left> in dev\n")
+    );
+    tools::check(&scratch.0).expect("what the other one may read is there");
+    close(store);
+    let (backup, elsewhere) = (scratch.0.join("backup.db"), Scratch::new());
+    tools::backup(&scratch.0, &backup).expect("a backup");
+    tools::restore(&elsewhere.0, &backup, false).expect("an empty directory");
+    let line = tools::check(&elsewhere.0).expect("it is sound");
+    assert!(line.contains(" 2 conversations, 4 messages,"), "{line}");
 }
 
 // ---- A full disk ----

@@ -293,8 +293,9 @@ fn a_conversation_in_json() {
         bob.answer(json!({ "type": "topic", "ref": 9 })),
         json!({ "type": "topic", "room": "#dev", "topic": "Rust", "ref": 9 }),
     );
-    let direct =
-        json!({ "type": "direct", "from": "bob", "to": "alice", "text": "psst", "ref": 10 });
+    let direct = json!({
+        "type": "direct", "from": "bob", "to": "alice", "text": "psst", "guest": true, "ref": 10
+    });
     assert_eq!(
         bob.answer(json!({ "type": "msg", "to": "ALICE", "text": "psst", "ref": 10 })),
         direct

@@ -523,8 +523,9 @@ impl Model {
             return Err("text_empty");
         }
         let (from, to) = (self.name(number), self.name(addressee));
-        let direct =
-            json!({ "type": "direct", "from": from, "to": to, "text": text, "time": time });
+        let direct = json!({
+            "type": "direct", "from": from, "to": to, "text": text, "time": time, "guest": true
+        });
         if addressee != number {
             self.line(addressee, "", format!("[{from} -> you] {}", row(text)));
             self.json(addressee, "", direct.clone(), None);

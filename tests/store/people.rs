@@ -29,7 +29,16 @@ pub fn access_key(account: u64, key: u32) -> StoredAccessKey {
 }
 
 fn invitation(invitation: u64, by: u64) -> StoredInvitation {
-    StoredInvitation { invitation, hash: [7; 32], by, resets: None, uses: None, until_ms: None }
+    StoredInvitation {
+        invitation,
+        hash: [7; 32],
+        by,
+        resets: None,
+        makes_account: true,
+        rooms: Vec::new(),
+        uses: None,
+        until_ms: None,
+    }
 }
 
 fn reserved(name: &str, account: u64, until_ms: u64) -> Change {

@@ -485,3 +485,59 @@ fn what_is_said_waits_for_who_is_behind_and_not_for_who_is_offline() {
     stage.say("alice", "/msg bob it is kept");
     assert_eq!(said(&stage), Some(4));
 }
+
+#[test]
+fn a_search_finds_ones_own_conversations_and_no_others() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, small(100));
+    register(&mut stage, &["alice", "bob", "carol"]);
+    stage.say("alice", "tea in the lobby");
+    stage.say("alice", "/msg bob tea with bob");
+    stage.say("bob", "/msg carol tea with carol");
+    log_in(&mut stage, "a2", "alice");
+    stage.seat(&["gus"]);
+    stage.forget();
+    stage.play(
+        r##"
+        a2> {"type":"search","text":"tea","ref":1}
+        a2< {"type":"found","hits":[{"with":"bob","id":1,"time":"_","name":"alice","text":"tea with bob"},{"room":"#lobby","id":1,"time":"_","name":"alice","text":"tea in the lobby"}],"ref":1}
+        a2> {"type":"search","text":"tea","to":"bob"}
+        a2< {"type":"found","hits":[{"with":"bob","id":1,"time":"_","name":"alice","text":"tea with bob"}]}
+        a2> {"type":"search","text":"tea in:@carol"}
+        a2< {"type":"found","hits":[]}
+        bob> /search tea in:@carol
+        bob< * Found 1 message (UTC):
+        bob< *   2026-11-22 13:05:09 @carol (1) bob: tea with carol
+        carol> /search tea
+        carol< * Found 2 messages (UTC):
+        carol< *   2026-11-22 13:05:09 #lobby (1) alice: tea in the lobby
+        carol< *   2026-11-22 13:05:09 @bob (1) bob: tea with carol
+        gus> /search tea
+        gus< * Found 1 message (UTC):
+        gus< *   2026-11-22 13:05:09 #lobby (1) alice: tea in the lobby
+        gus> /search tea in:@alice
+        gus< ! Only people with an account…
+        carol> /search tea in:@nobody-here
+        carol< ! Nobody here is called "nobody-here". /who lists who is in a room.
+        bob> /delete-account
+        bob< * Your password (it is not shown; Enter alone stops):
+        bob> password of bob
+        bob< * Your account is gone. What you have said stays.
+        bob< * You are guest-5, a guest. /login NAME or /register.
+        alice< * bob left #lobby.
+        carol< * bob left #lobby.
+        gus< * bob left #lobby.
+        a2< {"type":"left","room":"#lobby","name":"bob","time":"_"}
+        bob> /search tea
+        bob< * Found 1 message (UTC):
+        bob< *   2026-11-22 13:05:09 #lobby (1) alice: tea in the lobby
+        carol> /search tea in:@someone
+        carol< ! Nobody here is called "someone". /who lists who is in a room.
+        carol> /search carol
+        carol< * Found 1 message (UTC):
+        carol< *   2026-11-22 13:05:09 @someone who left (1) someone who left: tea with carol
+        a2> {"type":"search","text":"tea","to":"someone who left"}
+        a2< {"type":"found","hits":[{"with":"someone who left","id":1,"time":"_","name":"alice","text":"tea with bob"}]}
+        "##,
+    );
+}

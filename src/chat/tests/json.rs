@@ -121,7 +121,7 @@ fn direct_messages_names_and_leaving() {
         ann< [you -> web] psst
         web< {"type": "direct", "from": "ann", "to": "web", "text": "psst", "time": "_", "guest": true}
         web> {"type": "msg", "to": "web", "text": "note", "ref": "n"}
-        web< {"type": "direct", "from": "web", "to": "web", "text": "note", "time": "_", "ref": "n"}
+        web< {"type": "direct", "from": "web", "to": "web", "text": "note", "time": "_", "guest": true, "ref": "n"}
         web> {"type": "nick", "name": "Web-2", "ref": "k"}
         ann< * web is Web-2 now.
         web< {"type": "renamed", "from": "web", "to": "Web-2", "time": "_", "you": true, "ref": "k"}

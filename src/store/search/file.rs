@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 /// What is kept, read through the same connection as the index. These statements are all that
 /// depends on its schema.
 pub const NEW_MESSAGES: &str = "
-    SELECT n, messages.room, unix_ms, author, text, iif(rooms.key GLOB '@*', rooms.key, '')
+    SELECT n, messages.room, unix_ms, author, text, iif(rooms.name GLOB '@*', rooms.name, '')
     FROM kept.messages LEFT JOIN kept.rooms ON rooms.room = messages.room
     WHERE n > ?1 ORDER BY n LIMIT ?2";
 pub const FIRST_AND_LAST: &str = "
@@ -69,8 +69,8 @@ pub fn words(partition: u64) -> String {
 pub fn hits(partition: u64) -> String {
     let words = words(partition);
     format!(
-        "SELECT words.rowid, rooms.key, messages.id, messages.unix_ms, messages.is_action,
-                messages.author, messages.text, messages.room, messages.account, rooms.name
+        "SELECT words.rowid, rooms.name, messages.id, messages.unix_ms, messages.is_action,
+                messages.author, messages.text, messages.room, messages.account
         FROM {words} AS words CROSS JOIN kept.messages ON messages.n = words.rowid
                               CROSS JOIN kept.rooms ON rooms.room = messages.room
         WHERE words.{words} MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3

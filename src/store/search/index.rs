@@ -300,8 +300,8 @@ struct New {
     unix_ms: u64,
     author: String,
     text: String,
-    /// Of a conversation's room; empty for others.
-    key: String,
+    /// Of a conversation; empty of other rooms.
+    name: String,
 }
 
 /// Indexes the next messages, of one partition: up to which, and how many. They are read first:
@@ -315,8 +315,8 @@ fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
         begin_partition(connection, partition)?;
         let sql = format!("INSERT INTO {}(rowid, text) VALUES(?1, ?2)", words(partition));
         let mut add = connection.prepare_cached(&sql)?;
-        for New { n, room, author, text, key, .. } in &batch {
-            add.execute((n, document(*room, key, author, text)))?;
+        for New { n, room, author, text, name, .. } in &batch {
+            add.execute((n, document(*room, name, author, text)))?;
         }
         for day in batch.chunk_by(|a, b| a.unix_ms / DAY_MS == b.unix_ms / DAY_MS) {
             add_day(connection, day)?;
@@ -352,7 +352,7 @@ fn read_batch(connection: &Connection, indexed: u64) -> rusqlite::Result<Vec<New
         }
         let (author, text): (String, String) = (row.get(3)?, row.get(4)?);
         bytes += text.len();
-        batch.push(New { n, room, unix_ms, author, text, key: row.get(5)? });
+        batch.push(New { n, room, unix_ms, author, text, name: row.get(5)? });
     }
     Ok(batch)
 }

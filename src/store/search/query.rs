@@ -242,10 +242,10 @@ impl Expression {
         }
     }
 
-    /// Whether this may be shown that was said in the room with this key, as far as conversations
+    /// Whether this may be shown that was said in the room of this name, as far as conversations
     /// go.
-    pub fn may_read(&self, key: &str) -> bool {
-        let mut readers = readers(key).peekable();
+    pub fn may_read(&self, room: &str) -> bool {
+        let mut readers = readers(room).peekable();
         !self.is_of_all
             || readers.peek().is_none()
             || self.reader.is_some_and(|reader| readers.any(|one| one == reader.to_string()))
@@ -260,8 +260,8 @@ impl Expression {
 
     /// Whether a message meets all conditions, as FTS5 would have it. It may be one of a room that is
     /// left out.
-    pub fn holds(&self, room: u64, key: &str, author: &str, text: &str) -> bool {
-        let document = document(room, key, author, text);
+    pub fn holds(&self, room: u64, name: &str, author: &str, text: &str) -> bool {
+        let document = document(room, name, author, text);
         let terms: Vec<&str> = document.split_ascii_whitespace().collect();
         self.conditions.iter().all(|condition| {
             let bare = condition.trim_start_matches('(').trim_end_matches(')');
@@ -305,16 +305,16 @@ fn author_term(name: &str) -> String {
     std::iter::once(AUTHOR_MARK).chain(name.chars().filter_map(moved)).collect()
 }
 
-/// The accounts that may read what was said in the room with this key, if it is a conversation.
-fn readers(key: &str) -> impl Iterator<Item = &str> {
-    key.strip_prefix('@').into_iter().flat_map(|accounts| accounts.split(':'))
+/// The accounts that may read what was said in the room of this name, if it is a conversation.
+fn readers(name: &str) -> impl Iterator<Item = &str> {
+    name.strip_prefix('@').into_iter().flat_map(|accounts| accounts.split(':'))
 }
 
 /// What a message is indexed as: the terms of its room, those who may read it, its author and its
-/// text. `key`: of its room.
-pub fn document(room: u64, key: &str, author: &str, text: &str) -> String {
+/// text. `name`: of its room.
+pub fn document(room: u64, name: &str, author: &str, text: &str) -> String {
     let mut terms = room_term(room);
-    for (at, reader) in readers(key).enumerate() {
+    for (at, reader) in readers(name).enumerate() {
         if at == 0 {
             terms.extend([" ", CONVERSATION]);
         }

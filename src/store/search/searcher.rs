@@ -194,7 +194,7 @@ fn hit(row: &Row<'_>, words: &str) -> rusqlite::Result<Hit> {
     let text = row.get_ref(6)?.as_str()?;
     Ok(Hit {
         room_id: row.get(7)?,
-        room: row.get(9)?,
+        room: row.get(1)?,
         message: StoredMessage {
             id: row.get(2)?,
             unix_ms: row.get(3)?,

@@ -17,6 +17,7 @@ use super::open::migrate;
 use super::reader::SqliteReader;
 use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
+use super::tools::{Format, ToolError};
 use super::writer::{Command, Failure, Group, Patience, Target, Writer};
 use super::{SqliteStore, StoreSettings, tools};
 use crate::ids::GroupId;
@@ -364,6 +365,11 @@ fn a_history_from_before_there_were_accounts_goes_on() {
         drop(connection);
         let line = tools::check(&scratch.0).expect("older ones can be checked");
         assert!(line.contains(" 2 rooms, 1 messages"), "{line}");
+        let mut out = Vec::new();
+        tools::export(&scratch.0, ("#lobby", "#lobby"), Format::Text, &mut out).expect("and read");
+        assert_eq!(String::from_utf8_lossy(&out), "2026-11-22T13:05:09Z <alice> hello\n");
+        let none = tools::export(&scratch.0, ("@a:b", "@a:b"), Format::Text, &mut out);
+        assert!(matches!(none, Err(ToolError::NoRoom { .. })));
 
         let (mut store, loaded) = reopen(&scratch);
         assert_eq!((&*loaded.epoch, loaded.guests, loaded.next_room), ("of old", 4, 3));
