@@ -1,6 +1,6 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, OrderRequest, Request};
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub enum Access {
 pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
+        Request::Order(request) => access_to_order(request),
         Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
@@ -52,5 +53,19 @@ fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
         | AccountRequest::Delete { .. } => Access::Account,
         AccountRequest::Reset { .. } => Access::Admin,
         AccountRequest::Role { .. } => Access::Owner,
+    }
+}
+
+fn access_to_order(request: &OrderRequest<'_>) -> Access {
+    match request {
+        OrderRequest::Ignore { .. }
+        | OrderRequest::Unignore { .. }
+        | OrderRequest::Ignored
+        | OrderRequest::Report { .. } => Access::Guest,
+        OrderRequest::Ban { .. }
+        | OrderRequest::Unban { .. }
+        | OrderRequest::Bans { .. }
+        | OrderRequest::Mute { .. }
+        | OrderRequest::Unmute { .. } => Access::Admin,
     }
 }

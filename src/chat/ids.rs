@@ -38,3 +38,8 @@ ids! {
     /// A room, from when it is opened until it is closed.
     RoomId
 }
+
+impl UserId {
+    /// The server itself, which says what staff is to know. Nobody else is given this one.
+    pub const SERVER: UserId = UserId(NonZeroU64::MAX);
+}

@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role};
 use crate::chat::state::history::Message;
+use crate::chat::state::order::OrderChange;
 
 /// The version of all that is in this file, to be stored with every group of records.
 pub const RECORD_VERSION: u32 = 1;
@@ -93,6 +94,7 @@ pub enum Kept {
     NameReleased {
         name: Name,
     },
+    Order(OrderChange),
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -146,6 +148,12 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl From<OrderChange> for Event {
+    fn from(change: OrderChange) -> Event {
+        Event::Kept(Kept::Order(change))
     }
 }
 

@@ -65,6 +65,16 @@ pub struct Delivery {
     is_draining: bool,
     /// See [`Delivery::is_late`].
     is_late: bool,
+    dismissed: Dismissed,
+}
+
+/// Who is to be closed, as the service does not want them here any more.
+#[derive(Debug, Default)]
+pub struct Dismissed {
+    /// It has told them why, and knows them no more.
+    pub clients: Vec<ClientId>,
+    /// It may admit some addresses no more: they are to be looked for.
+    pub addresses: bool,
 }
 
 /// What services call.
@@ -80,6 +90,7 @@ impl Delivery {
             metrics: DeliveryMetrics::default(),
             is_draining: false,
             is_late: false,
+            dismissed: Dismissed::default(),
         }
     }
 
@@ -216,6 +227,15 @@ impl Delivery {
         self.metrics.bytes_encoded += published.encoded_bytes as u64;
     }
 
+    /// A member of a channel gets these bytes, whole messages in its encoding or nothing, in place of
+    /// the message that has just been published there. For few members: each takes a copy.
+    pub fn replace_last(&mut self, id: ChannelId, member: ClientId, bytes: &[u8]) {
+        if !self.is_draining {
+            let copy = SenderCopy { sender: member, bytes };
+            self.channels.replace_last(id, copy, self.recipients.get(member).encoding);
+        }
+    }
+
     /// The members of a channel, in an order that stays for as long as nobody joins or leaves.
     pub fn members(&self, id: ChannelId) -> impl Iterator<Item = ClientId> {
         self.channels.members(id)
@@ -278,6 +298,17 @@ impl Delivery {
     /// would wait for [`Wait::Store`].
     pub fn is_store_behind(&self) -> bool {
         self.recipients.held.bytes() >= self.flow.limits.held_bytes_max
+    }
+
+    /// Closes a client that the service has told why, and knows no more, once it has been sent all
+    /// that is queued.
+    pub fn dismiss(&mut self, client: ClientId) {
+        self.dismissed.clients.push(client);
+    }
+
+    /// The service admits an address no more: who is here from there is closed.
+    pub fn dismiss_addresses(&mut self) {
+        self.dismissed.addresses = true;
     }
 
     /// Those who wait for this go on; for what the service alone knows of.

@@ -1,11 +1,16 @@
 //! What a store keeps of people, without any cleverness: the simulated disk has it, and the real
 //! store is held to it.
 
+#[path = "kept_order.rs"]
+mod kept_order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
     Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
 };
+
+use kept_order::KeptOrder;
 
 #[derive(Clone, Debug, Default)]
 pub struct KeptPeople {
@@ -18,6 +23,7 @@ pub struct KeptPeople {
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
+    pub order: KeptOrder,
 }
 
 impl KeptPeople {
@@ -30,6 +36,7 @@ impl KeptPeople {
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
+                self.order.end_account(account);
             }
             Change::AccessKey(key) => {
                 assert!(self.accounts.contains_key(&key.account), "{key:?} is nobody's");
@@ -57,6 +64,10 @@ impl KeptPeople {
             }
             Change::ReservedGone { key } => {
                 self.reserved.remove(&key).expect("a name that is free was reserved");
+            }
+            Change::Order(change) => {
+                let is_account = |account| self.accounts.contains_key(&account);
+                self.order.apply(change, is_account);
             }
             other => panic!("{other:?} is not about people"),
         }
@@ -86,6 +97,7 @@ impl KeptPeople {
     /// The room is no more.
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
+        self.order.close_room(room);
     }
 
     /// As a chat is told.

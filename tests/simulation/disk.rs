@@ -281,6 +281,7 @@ impl Inner {
             rooms: rooms.iter().map(|(id, room)| room.stored(**id, newest, usize::MAX)).collect(),
             keys: self.keys.clone(),
             people: self.people.stored(),
+            order: self.people.order.stored(),
         }
     }
 
@@ -349,7 +350,8 @@ impl Inner {
             | Change::Invitation(_)
             | Change::InvitationGone { .. }
             | Change::Reserved(_)
-            | Change::ReservedGone { .. } => self.people.apply(change),
+            | Change::ReservedGone { .. }
+            | Change::Order(_) => self.people.apply(change),
             Change::Guests(guests) => {
                 assert!(guests > self.guests, "a guest's number is given again");
                 self.guests = guests;

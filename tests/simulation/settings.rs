@@ -110,6 +110,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         direct_patience_ms: 20 + limits.delivery.outbox_mark_bytes as u64 % 8 * 50,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "now".to_owned(),
     };

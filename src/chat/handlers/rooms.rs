@@ -6,7 +6,7 @@ use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::{Kept, Presence};
 use crate::chat::request::{RequestError, Resume};
-use crate::chat::{Chat, lobby};
+use crate::chat::{Chat, STAFF_LOG, lobby, staff_log};
 use crate::delivery::Wait;
 
 impl Chat {
@@ -64,6 +64,9 @@ impl Chat {
             self.sessions.talk_in(cx.client, self.channels.of(id));
             return Ok(id);
         }
+        if name.key() == STAFF_LOG {
+            return Err(reserved(&name));
+        }
         let rooms_max = self.settings.rooms_per_client_max;
         if self.state.rooms_of(cx.user).len() >= rooms_max {
             let message =
@@ -89,6 +92,9 @@ impl Chat {
     /// Refuses a new room that could be taken for one that is there, in memory or not. The lobby's
     /// look is always its own, as newcomers have to be put there.
     fn check_look(&mut self, cx: &Context<'_>, name: &RoomName) -> Result<(), RequestError> {
+        if name.is_confusable_with(&staff_log()) {
+            return Err(reserved(name));
+        }
         let lobby = lobby();
         let alike = match name.is_confusable_with(&lobby) {
             _ if *name == lobby => return Ok(()),
@@ -109,6 +115,10 @@ impl Chat {
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
         let id = self.room_of(cx, room)?;
+        if self.is_staff_log(id) {
+            let message = "You are in #staff-log for as long as you are one of the staff.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
         if let Some(channel) = self.channels.of(id) {
             self.give_back(cx, Some(Wait::ChannelClear(channel)));
         }
@@ -140,4 +150,9 @@ impl Chat {
             self.happen(cx, Presence::Left { room, reason });
         }
     }
+}
+
+fn reserved(name: &RoomName) -> RequestError {
+    let message = format!("The name {name} is reserved. Choose another one.");
+    RequestError::new("room_refused", message)
 }

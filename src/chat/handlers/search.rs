@@ -108,6 +108,7 @@ impl Chat {
             self.questions.set_next(cx.client, next);
         }
         let hits = found.hits.iter().map(line).collect();
+        let hits = self.without_ignored_hits(cx, hits);
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
         Ok(())
     }
@@ -129,6 +130,7 @@ fn line(hit: &Hit) -> HitLine<'_> {
         name: &message.author,
         text: &message.text,
         me: message.is_action,
+        ignored: false,
     };
     HitLine { room: &hit.room, line }
 }

@@ -54,12 +54,13 @@ impl Chat {
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
-                None => Line { id: first.id, time, name, text, me },
+                None => Line { id: first.id, time, name, text, me, ignored: false },
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
             cx.reply(&Reply::Said { room, line, reference });
             return Ok(());
         }
+        self.check_muted(cx, room)?;
         let message = Message::new(cx.unix_ms(), kind, name.as_str(), text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
@@ -133,12 +134,17 @@ impl Chat {
             return Ok(());
         };
         // It says nothing that is worth waiting for.
-        if room.member_count() > self.settings.announce_below || cx.out.congested(channel) {
+        let is_muted = self.check_muted(cx, id).is_err();
+        if is_muted
+            || room.member_count() > self.settings.announce_below
+            || cx.out.congested(channel)
+        {
             return Ok(());
         }
         let Some(name) = self.name_of(cx.user) else { return Ok(()) };
         let typing = Reply::Typing { room: room.name.as_str(), name: name.as_str() };
         cx.publish(channel, Some(&[]), &typing);
+        self.hide_last(cx, id, channel, None);
         Ok(())
     }
 
@@ -189,6 +195,7 @@ impl Chat {
         text: &str,
     ) -> Done {
         self.check_member(cx, room)?;
+        self.check_muted(cx, room)?;
         self.happen(cx, Kept::TopicSet { room, topic: text.trim().into() });
         Ok(())
     }

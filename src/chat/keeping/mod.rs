@@ -1,5 +1,6 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
+mod order;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,6 +187,7 @@ fn texts_of(change: &Change) -> usize {
         Change::AccessKey(key) => key.label.len(),
         Change::Reserved(name) => name.name.len() + name.key.len(),
         Change::ReservedGone { key } => key.len(),
+        Change::Order(change) => order::texts_of(change),
         Change::RoomClosed { .. }
         | Change::Guests(_)
         | Change::AccountGone { .. }
@@ -259,7 +261,8 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
+                | Kept::NameReleased { .. }
+                | Kept::Order(_),
             ) => {
                 for change in people::changes(&self.state, record) {
                     keeping.add(change, out);

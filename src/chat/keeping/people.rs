@@ -1,6 +1,6 @@
 //! What a record changes of the accounts that a store keeps.
 
-use super::opened;
+use super::{opened, order};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
@@ -54,6 +54,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
                 .into_iter()
                 .chain(used)
                 .chain(rooms)
+                .chain(order::of_new_account(state, by))
                 .collect()
         }
         Kept::AccountEnded => {
@@ -76,6 +77,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         }
         Kept::InvitationEnded { id } => vec![Change::InvitationGone { invitation: *id }],
         Kept::NameReleased { name } => vec![Change::ReservedGone { key: name.key().into() }],
+        Kept::Order(change) => order::changes(state, by, change),
         Kept::Opened { .. }
         | Kept::Closed { .. }
         | Kept::TopicSet { .. }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
+use super::order;
 use super::{AccountRequest, Request};
 use crate::chat::state::history::MessageKind;
 
@@ -33,7 +34,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 26] = [
+pub const COMMANDS: [CommandSpec; 34] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -280,6 +281,14 @@ pub const COMMANDS: [CommandSpec; 26] = [
             arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
         },
     },
+    order::MUTE,
+    order::UNMUTE,
+    order::IGNORE,
+    order::UNIGNORE,
+    order::REPORT,
+    order::BAN,
+    order::UNBAN,
+    order::BANS,
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
@@ -305,7 +314,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
 
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
-    let table = serde_json::to_string_pretty(&COMMANDS).expect("strings always serialize");
+    let table = serde_json::to_string_pretty(&COMMANDS[..]).expect("strings always serialize");
     let comment = "/** The commands of the server, in the order of /help. */";
     format!("{comment}\nexport const COMMANDS = {table};\n")
 });
@@ -316,7 +325,7 @@ pub fn find(name: &str) -> Option<&'static CommandSpec> {
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
-fn optional(arguments: &str) -> Option<Cow<'_, str>> {
+pub(super) fn optional(arguments: &str) -> Option<Cow<'_, str>> {
     (!arguments.is_empty()).then_some(Cow::Borrowed(arguments))
 }
 
@@ -325,12 +334,12 @@ fn word_or_more(arguments: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Exactly one word.
-fn word(arguments: &str) -> Option<Cow<'_, str>> {
+pub(super) fn word(arguments: &str) -> Option<Cow<'_, str>> {
     optional(arguments).filter(|word| !word.contains(char::is_whitespace))
 }
 
 /// How much comes before a page; pages count from 1.
-fn page(argument: &str) -> Option<u64> {
+pub(super) fn page(argument: &str) -> Option<u64> {
     match argument {
         "" => Some(0),
         number => Some(number.parse::<u32>().ok()?.checked_sub(1).map(u64::from)? * PAGE),

@@ -2,10 +2,12 @@
 
 mod account;
 pub mod commands;
+pub mod order;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
+pub use order::OrderRequest;
 
 use crate::chat::state::history::MessageKind;
 
@@ -70,6 +72,8 @@ pub enum Request<'a> {
     },
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
+    /// About order: what is done about people.
+    Order(OrderRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -102,6 +106,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
+            Request::Order(request) => request.changes(),
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
@@ -130,6 +135,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Order(_)
             | Request::Nothing => false,
         }
     }
@@ -139,6 +145,7 @@ impl Request<'_> {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
+            Request::Order(request) => request.changes(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -179,6 +186,7 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Order(_)
             | Request::Nothing => None,
         }
     }
@@ -193,6 +201,7 @@ impl Request<'_> {
             | Request::History { room, .. }
             | Request::Who { room, .. }
             | Request::Typing { room } => room.as_deref(),
+            Request::Order(request) => request.room(),
             Request::Direct { .. }
             | Request::Nick { .. }
             | Request::Rooms { .. }

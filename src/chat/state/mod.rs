@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod history;
 pub mod keys;
+pub mod order;
 pub mod rooms;
 mod slots;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
 };
 use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
 use crate::store::{Loaded, StoredKey, StoredPeople};
@@ -38,6 +40,7 @@ pub struct State {
     rooms: Rooms,
     keys: Keys,
     accounts: Accounts,
+    order: Order,
     /// How many numbers guests have been given.
     guests: u64,
 }
@@ -48,6 +51,7 @@ impl PartialEq for State {
         self.guests == other.guests
             && self.keys == other.keys
             && self.accounts == other.accounts
+            && self.order == other.order
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -66,6 +70,7 @@ impl State {
             rooms: Rooms::new(limits),
             keys: Keys::default(),
             accounts: Accounts::default(),
+            order: Order::default(),
             guests: 0,
         }
     }
@@ -82,6 +87,7 @@ impl State {
         let rooms = Rooms::of_store(limits, next_room, loaded.ids_used);
         let mut state = State { rooms, keys, guests: loaded.guests, ..State::new(limits) };
         state.load_accounts(&loaded.people);
+        state.order.load(&loaded.order);
         state
     }
 
@@ -136,6 +142,11 @@ impl State {
 
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Who is banned or muted, and who ignores whom.
+    pub fn order(&self) -> &Order {
+        &self.order
     }
 
     /// The messages that may be sent again.
@@ -199,7 +210,10 @@ impl State {
     fn apply_kept(&mut self, by: UserId, kept: Kept, unix_ms: u64) {
         match kept {
             Kept::Opened { room, name } => self.rooms.open(room, name),
-            Kept::Closed { room } => self.rooms.close(room),
+            Kept::Closed { room } => {
+                self.rooms.close(room);
+                self.order.forget_room(room);
+            }
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
                 if let Some(key) = key {
@@ -227,6 +241,7 @@ impl State {
                     self.accounts.reserve(reserved);
                 }
                 self.accounts.end(by);
+                self.order.forget_user(by);
                 self.users.remove(by);
             }
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
@@ -236,6 +251,12 @@ impl State {
             Kept::Invited { id, invitation } => self.accounts.invite(id, invitation),
             Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
             Kept::NameReleased { name } => self.accounts.release(name.key()),
+            Kept::Order(change) => {
+                if let OrderChange::Muted { room, .. } = change {
+                    self.rooms.keep(room);
+                }
+                self.order.apply(by, change);
+            }
         }
     }
 
@@ -249,6 +270,7 @@ impl State {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
                 }
+                self.order.forget_user(by);
                 self.users.remove(by);
             }
             Presence::Joined { room } => {

@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, OrderRequest, Request};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 32] = [
+const TABLE: [(&str, [bool; 5]); 41] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -53,6 +53,15 @@ const TABLE: [(&str, [bool; 5]); 32] = [
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
+    (r#"{"type":"ignore","name":"nobody"}"#, NO_STRANGERS),
+    (r#"{"type":"unignore","name":"nobody"}"#, NO_STRANGERS),
+    (r#"{"type":"ignored"}"#, NO_STRANGERS),
+    (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r##"{"type":"mute","room":"#lobby","name":"nobody"}"##, ADMINS),
+    (r##"{"type":"unmute","room":"#lobby","name":"nobody"}"##, ADMINS),
+    (r#"{"type":"ban","name":"mia"}"#, ADMINS),
+    (r#"{"type":"unban","name":"mia"}"#, ADMINS),
+    (r#"{"type":"bans"}"#, ADMINS),
 ];
 
 fn dialect_of(request: &str) -> Dialect {
@@ -96,9 +105,18 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Delete { .. }) => 27,
         Request::Account(AccountRequest::Role { .. }) => 28,
         Request::Account(AccountRequest::Reset { .. }) => 29,
+        Request::Order(OrderRequest::Ignore { .. }) => 30,
+        Request::Order(OrderRequest::Unignore { .. }) => 31,
+        Request::Order(OrderRequest::Ignored) => 32,
+        Request::Order(OrderRequest::Report { .. }) => 33,
+        Request::Order(OrderRequest::Mute { .. }) => 34,
+        Request::Order(OrderRequest::Unmute { .. }) => 35,
+        Request::Order(OrderRequest::Ban { .. }) => 36,
+        Request::Order(OrderRequest::Unban { .. }) => 37,
+        Request::Order(OrderRequest::Bans { .. }) => 38,
     }
 }
-const KINDS: u8 = 30;
+const KINDS: u8 = 39;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -105,6 +105,8 @@ pub struct Stage {
     vacant: Vec<usize>,
     /// How often the store was asked.
     pub asked: usize,
+    /// Some addresses are not admitted any more.
+    pub dismisses_addresses: bool,
 }
 
 pub fn settings() -> ChatSettings {
@@ -125,6 +127,7 @@ pub fn settings() -> ChatSettings {
         direct_patience_ms: DIRECT_PATIENCE_MS,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "e1".to_owned(),
     }
@@ -174,6 +177,7 @@ impl Stage {
             serial: 0,
             vacant: Vec::new(),
             asked: 0,
+            dismisses_addresses: false,
         };
         stage.out.begin_turn(stage.now);
         // Nobody else is being served.
@@ -342,6 +346,11 @@ impl Stage {
 
     fn close_too_slow(&mut self) {
         for id in self.out.take_too_slow() {
+            self.close(id);
+        }
+        let dismissed = self.out.take_dismissed();
+        self.dismisses_addresses |= dismissed.addresses;
+        for id in dismissed.clients {
             self.close(id);
         }
     }

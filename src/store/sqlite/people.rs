@@ -66,7 +66,7 @@ pub fn remove_reserved(step: &Transaction<'_>, key: &str) -> rusqlite::Result<()
 }
 
 /// A change that hits nothing must not be acknowledged.
-fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
     match step.prepare_cached(sql)?.execute(values)? {
         1 => Ok(()),
         count => Err(rusqlite::Error::StatementChangedRows(count)),
@@ -94,7 +94,7 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     })
 }
 
-fn rows<T>(
+pub fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,

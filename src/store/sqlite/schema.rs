@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -113,6 +113,38 @@ CREATE TABLE reserved_names(
     account INTEGER NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_3: &str = "
+-- Who is banned: an account, or else a network. `until_ms`: NULL for ever.
+CREATE TABLE bans(
+    account INTEGER UNIQUE REFERENCES accounts ON DELETE CASCADE,
+    network TEXT UNIQUE,
+    by_name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    until_ms INTEGER
+) STRICT;
+
+CREATE TABLE mutes(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    until_ms INTEGER,
+    PRIMARY KEY(room, account)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mutes_by_account ON mutes(account);
+
+CREATE TABLE ignores(
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    ignored INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    PRIMARY KEY(account, ignored)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ignores_by_ignored ON ignores(ignored);
+
+-- The name is the staff's own from here on. What others have said there stays theirs.
+UPDATE rooms SET key = '#staff-log-before-' || room, name = '#staff-log-before-' || room
+WHERE key = '#staff-log';
 ";
 
 /// What `meta` holds.

@@ -143,6 +143,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         direct_patience_ms: 200,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "now".to_owned(),
     }

@@ -1,5 +1,6 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
+mod order;
 mod people;
 
 use std::borrow::Cow;
@@ -7,6 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary};
+use super::term::Term;
 use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
@@ -111,6 +113,16 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
         Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
         Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Bans { bans, total, after, next, .. } => {
+            order::bans(to, bans, *total, *after, next.map(page_number));
+        }
+        Reply::Muted { room, by, until, reason, .. } => {
+            order::muted(to, room, by, Term { until: *until, reason });
+        }
+        Reply::Unmuted { room, by, .. } => {
+            line(to, format_args!("* {by} lets you speak again in {room}."));
+        }
+        Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
@@ -282,7 +294,7 @@ fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
         ),
     }
     for HitLine { room, line: message } in hits.iter().rev() {
-        let Line { id, time, name, text, me } = *message;
+        let Line { id, time, name, text, me, .. } = *message;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         let dated = format_args!("*   {} {room} ({id}) {star}{name}{colon} ", Utc(time));
         line(to, format_args!("{dated}{}", Row(text)));
@@ -340,7 +352,7 @@ struct Dated<'a>(&'a Line<'a>);
 
 impl fmt::Display for Dated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, time, name, text, me } = *self.0;
+        let Line { id, time, name, text, me, .. } = *self.0;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
     }

@@ -217,7 +217,11 @@ impl Chat {
             let message = "Only owners of this server can do that for admins and owners.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
-        self.make_invitation(cx, 1, RESET_HOURS, Some(account))
+        self.make_invitation(cx, 1, RESET_HOURS, Some(account))?;
+        let (by, name) = (self.shown_name(cx.user), self.shown_name(account));
+        let act = format!("{by} made a code by which {name} can set a new password.");
+        self.log_act(cx, &act);
+        Ok(())
     }
 
     fn make_invitation(
