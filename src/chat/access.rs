@@ -1,6 +1,6 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, OrderRequest, Request};
+use crate::chat::request::{AccountRequest, OrderRequest, Request, RoomRequest};
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
         Request::Order(request) => access_to_order(request),
+        Request::Room(request) => match request.changes() {
+            true => Access::Account,
+            false => Access::Guest,
+        },
         Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
@@ -32,6 +36,38 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Rooms { .. }
         | Request::Search { .. }
         | Request::Typing { .. } => Access::Guest,
+    }
+}
+
+/// What somebody has to be in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomAccess {
+    /// Anybody who may know of it.
+    Known,
+    Member,
+    /// A member, or a moderator, as the room is set; a moderator if people have to ask.
+    Inviter,
+    /// A moderator, or the owner.
+    Moderator,
+    Owner,
+}
+
+/// The table for rooms.
+pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
+    match request {
+        RoomRequest::Settings { changes, .. } if changes.is_empty() => RoomAccess::Known,
+        RoomRequest::Settings { changes, .. } => {
+            match changes.entry.is_some() || changes.is_archived.is_some() {
+                true => RoomAccess::Owner,
+                false => RoomAccess::Moderator,
+            }
+        }
+        RoomRequest::Keep { .. } => RoomAccess::Member,
+        RoomRequest::Admit { .. } => RoomAccess::Inviter,
+        RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
+        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
+            RoomAccess::Owner
+        }
     }
 }
 
@@ -62,10 +98,10 @@ fn access_to_order(request: &OrderRequest<'_>) -> Access {
         | OrderRequest::Unignore { .. }
         | OrderRequest::Ignored
         | OrderRequest::Report { .. } => Access::Guest,
-        OrderRequest::Ban { .. }
-        | OrderRequest::Unban { .. }
-        | OrderRequest::Bans { .. }
-        | OrderRequest::Mute { .. }
-        | OrderRequest::Unmute { .. } => Access::Admin,
+        // Only those who keep order in the room.
+        OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Access::Account,
+        OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans { .. } => {
+            Access::Admin
+        }
     }
 }

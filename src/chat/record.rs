@@ -9,6 +9,7 @@ use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role};
 use crate::chat::state::history::Message;
 use crate::chat::state::order::OrderChange;
+use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 
 /// The version of all that is in this file, to be stored with every group of records.
 pub const RECORD_VERSION: u32 = 1;
@@ -95,6 +96,26 @@ pub enum Kept {
         name: Name,
     },
     Order(OrderChange),
+    Room(RoomChange),
+}
+
+/// What changes of a room that is kept for somebody.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomChange {
+    /// It has these settings. The first ones make it one that is kept.
+    Set { room: RoomId, settings: RoomSettings },
+    /// This is known of somebody there.
+    Recorded { room: RoomId, user: UserId, record: MemberRecord },
+    /// Somebody is not in it any more, as another one wants.
+    Removed { room: RoomId, user: UserId, reason: Option<Box<str>> },
+    /// It has another name. The one before leads to it for a while.
+    Renamed { room: RoomId, name: RoomName },
+    /// A name that a room has had leads nowhere any more.
+    NameReleased { name: RoomName },
+    /// Somebody was let in by an invitation.
+    InvitationUsed { id: u64 },
+    /// Nobody is in it any more, and it is kept for nobody; it closes next.
+    Deleted { room: RoomId },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -154,6 +175,12 @@ impl From<Kept> for Event {
 impl From<OrderChange> for Event {
     fn from(change: OrderChange) -> Event {
         Event::Kept(Kept::Order(change))
+    }
+}
+
+impl From<RoomChange> for Event {
+    fn from(change: RoomChange) -> Event {
+        Event::Kept(Kept::Room(change))
     }
 }
 

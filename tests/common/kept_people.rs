@@ -7,7 +7,8 @@ mod kept_order;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
-    Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+    Change, RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
+    StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
 
 use kept_order::KeptOrder;
@@ -20,6 +21,11 @@ pub struct KeptPeople {
     pub members: Vec<(u64, u64)>,
     pub invitations: BTreeMap<u64, StoredInvitation>,
     pub reserved: BTreeMap<Box<str>, StoredName>,
+    /// The settings of rooms, and what is known there of accounts.
+    pub settings: BTreeMap<u64, StoredSettings>,
+    pub records: BTreeMap<(u64, u64), StoredRecord>,
+    /// Names that rooms have had.
+    pub names: BTreeMap<Box<str>, StoredRoomName>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -35,6 +41,7 @@ impl KeptPeople {
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
+                self.records.retain(|(_, of), _| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
                 self.order.end_account(account);
             }
@@ -69,7 +76,27 @@ impl KeptPeople {
                 let is_account = |account| self.accounts.contains_key(&account);
                 self.order.apply(change, is_account);
             }
+            Change::Rules(change) => self.apply_rules(change),
             other => panic!("{other:?} is not about people"),
+        }
+    }
+
+    fn apply_rules(&mut self, change: RulesChange) {
+        match change {
+            RulesChange::Set(settings) => drop(self.settings.insert(settings.room, settings)),
+            RulesChange::Record(record) => {
+                assert!(self.settings.contains_key(&record.room), "{record:?}: no such settings");
+                assert!(self.accounts.contains_key(&record.account), "{record:?}: of nobody");
+                self.records.insert((record.room, record.account), record);
+            }
+            RulesChange::RecordGone { room, account } => {
+                self.records.remove(&(room, account)).expect("a record that is gone was there");
+            }
+            RulesChange::FormerName(name) => drop(self.names.insert(name.key.clone(), name)),
+            RulesChange::NameGone { key } => {
+                self.names.remove(&key).expect("a name that leads nowhere led somewhere");
+            }
+            RulesChange::Renamed { .. } | RulesChange::Emptied { .. } => {}
         }
     }
 
@@ -98,6 +125,10 @@ impl KeptPeople {
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
         self.order.close_room(room);
+        self.settings.remove(&room);
+        self.records.retain(|(of, _), _| *of != room);
+        self.names.retain(|_, name| name.room != room);
+        self.invitations.values_mut().for_each(|it| it.rooms.retain(|of| *of != room));
     }
 
     /// As a chat is told.
@@ -112,6 +143,11 @@ impl KeptPeople {
             reserved,
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
+            rules: StoredRules {
+                rooms: self.settings.values().cloned().collect(),
+                records: self.records.values().cloned().collect(),
+                names: self.names.values().cloned().collect(),
+            },
         }
     }
 }

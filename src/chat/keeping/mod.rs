@@ -2,6 +2,7 @@
 
 mod order;
 mod people;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -195,7 +196,8 @@ fn texts_of(change: &Change) -> usize {
         | Change::Member { .. }
         | Change::MemberGone { .. }
         | Change::Invitation(_)
-        | Change::InvitationGone { .. } => 0,
+        | Change::InvitationGone { .. }
+        | Change::Rules(_) => 0,
     }
 }
 
@@ -253,7 +255,8 @@ impl Chat {
                 Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
             )
             | Event::Kept(
-                Kept::AccountMade { .. }
+                Kept::Room(_)
+                | Kept::AccountMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }

@@ -3,11 +3,13 @@
 mod account;
 pub mod commands;
 pub mod order;
+mod room;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
 pub use order::OrderRequest;
+pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
 
@@ -26,9 +28,11 @@ pub enum Request<'a> {
         text: Cow<'a, str>,
         key: Option<Cow<'a, str>>,
     },
-    /// `replay`: how much of what was said before is wanted, in messages.
+    /// `code`: of an invitation that lets one in. `replay`: how much of what was said before is
+    /// wanted, in messages.
     Join {
         room: Cow<'a, str>,
+        code: Option<Cow<'a, str>>,
         resume: Option<Resume<'a>>,
         replay: Option<u32>,
     },
@@ -74,6 +78,8 @@ pub enum Request<'a> {
     Account(AccountRequest<'a>),
     /// About order: what is done about people.
     Order(OrderRequest<'a>),
+    /// About rooms that are kept for somebody.
+    Room(RoomRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -107,6 +113,7 @@ impl Request<'_> {
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
             Request::Order(request) => request.changes(),
+            Request::Room(request) => request.changes(),
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
@@ -136,6 +143,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Account(_)
             | Request::Order(_)
+            | Request::Room(_)
             | Request::Nothing => false,
         }
     }
@@ -146,6 +154,7 @@ impl Request<'_> {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
             Request::Order(request) => request.changes(),
+            Request::Room(request) => request.changes(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -187,7 +196,17 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Account(_)
             | Request::Order(_)
+            | Request::Room(_)
             | Request::Nothing => None,
+        }
+    }
+
+    /// The room that the store may have to be asked for: the one that it names, or whose name another
+    /// is to have. One that is renamed is in memory.
+    pub fn looked_up(&self) -> Option<&str> {
+        match self {
+            Request::Room(RoomRequest::Rename { name, .. }) => Some(name),
+            _ => self.room(),
         }
     }
 
@@ -195,6 +214,7 @@ impl Request<'_> {
     pub fn room(&self) -> Option<&str> {
         match self {
             Request::Join { room, .. } => Some(room),
+            Request::Room(request) => request.room(),
             Request::Say { room, .. }
             | Request::Leave { room }
             | Request::Topic { room, .. }

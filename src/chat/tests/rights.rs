@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, OrderRequest, Request};
+use crate::chat::request::{AccountRequest, OrderRequest, Request, RoomRequest};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 41] = [
+const TABLE: [(&str, [bool; 5]); 50] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -51,14 +51,24 @@ const TABLE: [(&str, [bool; 5]); 41] = [
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
     (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
+    // What somebody may do in a room is another table.
+    (r##"{"type":"room","room":"#lobby"}"##, NO_STRANGERS),
+    (r##"{"type":"room","room":"#none","entry":"all"}"##, ACCOUNTS),
+    (r##"{"type":"room_name","room":"#none","name":"#some"}"##, ACCOUNTS),
+    (r##"{"type":"delete_room","room":"#none","name":"#none"}"##, ACCOUNTS),
+    (r##"{"type":"keep","room":"#none"}"##, ACCOUNTS),
+    (r##"{"type":"role","room":"#none","name":"mia","role":"member"}"##, ACCOUNTS),
+    (r##"{"type":"admit","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"refuse","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"kick","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
     (r#"{"type":"ignore","name":"nobody"}"#, NO_STRANGERS),
     (r#"{"type":"unignore","name":"nobody"}"#, NO_STRANGERS),
     (r#"{"type":"ignored"}"#, NO_STRANGERS),
     (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
-    (r##"{"type":"mute","room":"#lobby","name":"nobody"}"##, ADMINS),
-    (r##"{"type":"unmute","room":"#lobby","name":"nobody"}"##, ADMINS),
+    (r##"{"type":"mute","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"unmute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
     (r#"{"type":"unban","name":"mia"}"#, ADMINS),
     (r#"{"type":"bans"}"#, ADMINS),
@@ -114,9 +124,17 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Order(OrderRequest::Ban { .. }) => 36,
         Request::Order(OrderRequest::Unban { .. }) => 37,
         Request::Order(OrderRequest::Bans { .. }) => 38,
+        Request::Room(RoomRequest::Settings { .. }) => 39,
+        Request::Room(RoomRequest::Rename { .. }) => 40,
+        Request::Room(RoomRequest::Delete { .. }) => 41,
+        Request::Room(RoomRequest::Keep { .. }) => 42,
+        Request::Room(RoomRequest::Role { .. }) => 43,
+        Request::Room(RoomRequest::Admit { .. }) => 44,
+        Request::Room(RoomRequest::Refuse { .. }) => 45,
+        Request::Room(RoomRequest::Kick { .. }) => 46,
     }
 }
-const KINDS: u8 = 39;
+const KINDS: u8 = 47;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -10,6 +10,7 @@ use crate::chat::request::RequestError;
 use crate::chat::settings::MUTES_MAX;
 use crate::chat::state::accounts::Role;
 use crate::chat::state::order::{Mute, OrderChange};
+use crate::chat::state::rooms::rules::{Entry, RoomRole};
 use crate::ids::ClientId;
 
 impl Chat {
@@ -74,26 +75,32 @@ impl Chat {
         name: &str,
     ) -> Result<(RoomId, UserId), RequestError> {
         let room = self.room_of(cx, room)?;
+        let refused = |message: &str| Err(RequestError::new("not_allowed", message.to_owned()));
         if !self.may_moderate(cx.user, room) {
-            let message = "Only admins and owners of this server can do that.";
-            return Err(RequestError::new("not_allowed", message.to_owned()));
+            return refused("Only the owner and moderators of this room can do that.");
         }
         let user = self.addressee(name)?;
-        let accounts = self.state.accounts();
+        let roles = self.state.accounts();
         if user == cx.user {
-            let message = "You cannot mute yourself.".to_owned();
-            return Err(RequestError::new("not_allowed", message));
+            return refused("You cannot mute yourself.");
         }
-        if accounts.role(user) != Role::None && accounts.role(cx.user) != Role::Owner {
-            let message = "Only owners of this server can do that for admins and owners.";
-            return Err(RequestError::new("not_allowed", message.to_owned()));
+        if roles.role(user) != Role::None && roles.role(cx.user) != Role::Owner {
+            return refused("Only owners of this server can do that for admins and owners.");
+        }
+        let in_room = |user| self.state.room_role(user, room);
+        if roles.role(cx.user) == Role::None && in_room(user) >= in_room(cx.user) {
+            return refused("Only the owner of this room can do that for moderators.");
         }
         Ok((room, user))
     }
 
-    /// Whether somebody keeps order in a room.
-    pub(in crate::chat::handlers) fn may_moderate(&self, user: UserId, _: RoomId) -> bool {
-        self.state.accounts().role(user) != Role::None
+    /// Whether somebody keeps order in a room: its owner and moderators do, and the server's staff
+    /// where others than those who were let in may come.
+    pub(in crate::chat::handlers) fn may_moderate(&self, user: UserId, room: RoomId) -> bool {
+        let settings = self.state.rooms().get(room).map(|room| *room.settings());
+        let is_private = settings.is_none_or(|settings| settings.entry == Entry::Invited);
+        let is_staff = self.state.accounts().role(user) != Role::None;
+        is_staff && !is_private || self.state.room_role(user, room) >= RoomRole::Moderator
     }
 
     /// Whether who asks may say something in a room. Asked for each message.

@@ -58,7 +58,8 @@ impl Chat {
             Which::Back(back) => next_id.saturating_sub(back),
         };
         let first_id = self.state.rooms().get(room).map_or(1, Room::first_id);
-        match (first_id..next_id).contains(&id) {
+        let is_there = (first_id..next_id).contains(&id);
+        match is_there && self.state.may_read(cx.user, room, id, cx.unix_ms()) {
             true => Ok((room, id)),
             false => Err(no_such_message(id)),
         }

@@ -3,11 +3,16 @@
 use crate::chat::dialect::reply::Reply;
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::record::{Kept, Presence};
+use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::state::accounts::Role;
 use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::rooms::rules::{Entry, Invites, OPEN, RoomSettings};
 use crate::chat::{Chat, STAFF_LOG, staff_log};
 use crate::ids::ClientId;
+
+/// Nobody owns the room, so nobody changes this, or lets others in.
+const SETTINGS: RoomSettings =
+    RoomSettings { entry: Entry::Invited, is_listed: false, invites: Invites::Moderators, ..OPEN };
 
 /// What says there what has been done.
 const SERVER_NAME: &str = "server";
@@ -48,6 +53,7 @@ impl Chat {
         }
         let room = self.state.rooms().next_id();
         self.happen(cx, Kept::Opened { room, name });
+        self.happen(cx, RoomChange::Set { room, settings: SETTINGS });
         for user in staff {
             self.join_staff(cx, user, room);
         }
@@ -82,8 +88,8 @@ impl Chat {
         self.as_member(cx, user, |chat, cx, devices| {
             chat.happen(cx, Presence::Left { room, reason: None });
             let (time, name) = (cx.unix_ms(), chat.shown_name(user));
-            let (reason, you, reference) = (None, true, None);
-            let left = Reply::Left { room: STAFF_LOG, name, time, reason, you, reference };
+            let (room, by, reason, you, reference) = (STAFF_LOG, None, None, true, None);
+            let left = Reply::Left { room, name, time, by, reason, you, reference };
             chat.tell_devices(cx, devices, &left);
         });
     }
