@@ -14,6 +14,7 @@
 mod budget;
 pub mod channels;
 pub mod coalescing;
+mod dismissed;
 pub mod encoding;
 mod flow;
 mod held;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::delivery::budget::Budget;
 use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
+use crate::delivery::dismissed::Dismissed;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::Flow;
 use crate::delivery::limits::DeliveryLimits;
@@ -66,15 +68,6 @@ pub struct Delivery {
     /// See [`Delivery::is_late`].
     is_late: bool,
     dismissed: Dismissed,
-}
-
-/// Who is to be closed, as the service does not want them here any more.
-#[derive(Debug, Default)]
-pub struct Dismissed {
-    /// It has told them why, and knows them no more.
-    pub clients: Vec<ClientId>,
-    /// It may admit some addresses no more: they are to be looked for.
-    pub addresses: bool,
 }
 
 /// What services call.
@@ -298,17 +291,6 @@ impl Delivery {
     /// would wait for [`Wait::Store`].
     pub fn is_store_behind(&self) -> bool {
         self.recipients.held.bytes() >= self.flow.limits.held_bytes_max
-    }
-
-    /// Closes a client that the service has told why, and knows no more, once it has been sent all
-    /// that is queued.
-    pub fn dismiss(&mut self, client: ClientId) {
-        self.dismissed.clients.push(client);
-    }
-
-    /// The service admits an address no more: who is here from there is closed.
-    pub fn dismiss_addresses(&mut self) {
-        self.dismissed.addresses = true;
     }
 
     /// Those who wait for this go on; for what the service alone knows of.

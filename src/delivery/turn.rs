@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::recipients::Priority;
-use super::{Batch, Checked, Delivery, Dismissed, Wait, enqueue};
+use super::{Batch, Checked, Delivery, Wait, enqueue};
 use crate::clock::Millis;
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::flow::Pressure;
@@ -28,11 +28,6 @@ impl Delivery {
     /// What the service has called for and is clear.
     pub(crate) fn take_clear(&mut self) -> Vec<Wait> {
         self.flow.take_clear()
-    }
-
-    /// Those whom the service has dismissed since this was last asked.
-    pub(crate) fn take_dismissed(&mut self) -> Dismissed {
-        std::mem::take(&mut self.dismissed)
     }
 
     /// Whether there are clients that are to be closed as too slow.

@@ -142,10 +142,11 @@ pub const UNIGNORE: CommandSpec = CommandSpec {
 
 pub const REPORT: CommandSpec = CommandSpec {
     name: "report",
-    arguments: "[N|-N] [REASON]",
+    arguments: "[N] [REASON]",
     help: "show the staff a message of this room",
-    details: "N is its number, as /history shows it; -1, or no number, is the last one. The admins \
-              and owners of this server see what it says, and that it was you who reported it.",
+    details: "N is its number, as /history shows it; -2 is the last but one, and no number the \
+              last. The admins and owners of this server see what it says, and that it was you who \
+              reported it.",
     parse: |arguments| {
         let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
         let (which, reason) = match which(first) {
@@ -158,9 +159,9 @@ pub const REPORT: CommandSpec = CommandSpec {
 
 pub const BAN: CommandSpec = CommandSpec {
     name: "ban",
-    arguments: "NAME|ADDRESS [MINUTES] [REASON]",
+    arguments: "WHOM [MINUTES] [REASON]",
     help: "let an account or an address not be here any more",
-    details: "Their connections end at once. Without minutes it holds until /unban. Of IPv6 the \
+    details: "WHOM is a name or an address. Their connections end at once. Without minutes it holds until /unban. Of IPv6 the \
               network of 64 bits is banned. Admins and owners can, for members; owners for all.",
     parse: |arguments| {
         let (whom, minutes, reason) = sentence(arguments)?;
@@ -170,7 +171,7 @@ pub const BAN: CommandSpec = CommandSpec {
 
 pub const UNBAN: CommandSpec = CommandSpec {
     name: "unban",
-    arguments: "NAME|ADDRESS",
+    arguments: "WHOM",
     help: "let an account or an address come again",
     details: "",
     parse: |arguments| {

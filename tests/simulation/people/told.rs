@@ -79,6 +79,7 @@ const ERRORS: [(&str, &str); 24] = [
     ("Only people with an account can do that here.", "login_required"),
     ("Only owners of this server can do that.", "not_allowed"),
     ("You are the only owner", "not_allowed"),
+    ("You are in #staff-log for as long", "not_allowed"),
     ("There is no room", "no_such_room"),
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
