@@ -39,38 +39,6 @@ pub fn access(request: &Request<'_>) -> Access {
     }
 }
 
-/// What somebody has to be in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoomAccess {
-    /// Anybody who may know of it.
-    Known,
-    Member,
-    /// A member, or a moderator, as the room is set; a moderator if people have to ask.
-    Inviter,
-    /// A moderator, or the owner.
-    Moderator,
-    Owner,
-}
-
-/// The table for rooms.
-pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
-    match request {
-        RoomRequest::Settings { changes, .. } if changes.is_empty() => RoomAccess::Known,
-        RoomRequest::Settings { changes, .. } => {
-            match changes.entry.is_some() || changes.is_archived.is_some() {
-                true => RoomAccess::Owner,
-                false => RoomAccess::Moderator,
-            }
-        }
-        RoomRequest::Keep { .. } => RoomAccess::Member,
-        RoomRequest::Admit { .. } => RoomAccess::Inviter,
-        RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
-        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
-            RoomAccess::Owner
-        }
-    }
-}
-
 fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
     match request {
         AccountRequest::Login { .. } | AccountRequest::Register { .. } | AccountRequest::Show => {
@@ -102,6 +70,38 @@ fn access_to_order(request: &OrderRequest<'_>) -> Access {
         OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Access::Account,
         OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans { .. } => {
             Access::Admin
+        }
+    }
+}
+
+/// What somebody has to be in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomAccess {
+    /// Anybody who may know of it.
+    Known,
+    Member,
+    /// A member, or a moderator, as the room is set; a moderator if people have to ask.
+    Inviter,
+    /// A moderator, or the owner.
+    Moderator,
+    Owner,
+}
+
+/// The table for rooms.
+pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
+    match request {
+        RoomRequest::Settings { changes, .. } if changes.is_empty() => RoomAccess::Known,
+        RoomRequest::Settings { changes, .. } => {
+            match changes.entry.is_some() || changes.is_archived.is_some() {
+                true => RoomAccess::Owner,
+                false => RoomAccess::Moderator,
+            }
+        }
+        RoomRequest::Keep { .. } => RoomAccess::Member,
+        RoomRequest::Admit { .. } => RoomAccess::Inviter,
+        RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
+        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
+            RoomAccess::Owner
         }
     }
 }

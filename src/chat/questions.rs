@@ -262,6 +262,11 @@ impl Questions {
         }
     }
 
+    /// A room of this name is there, and may be hidden: it is looked for like any other.
+    pub fn forget_absent(&mut self, name: &RoomName) {
+        self.absent.retain(|other| other != name);
+    }
+
     /// The messages that were found for this client, what it asked for, and how often it had to.
     pub fn page(&self, client: ClientId, room: RoomId) -> Option<Page<'_>> {
         let (asked, found) = self.found(client)?;

@@ -159,7 +159,9 @@ impl Chat {
             self.tell_settings(cx, id);
             return Ok(());
         }
+        let name = room.name.clone();
         self.happen(cx, RoomChange::Set { room: id, settings });
+        self.questions.forget_absent(&name);
         if settings.is_private() && !before.is_private() {
             self.let_members_return(cx, id);
         }

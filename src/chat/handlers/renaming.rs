@@ -7,6 +7,7 @@ use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::{Kept, RoomChange};
 use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
+use crate::chat::state::rooms::rules::{MemberRecord, RoomRole, RoomRules};
 use crate::chat::{Chat, LOBBY};
 use crate::delivery::Wait;
 use crate::ids::ClientId;
@@ -27,6 +28,7 @@ impl Chat {
         self.check_look(cx, &name, Some(id))?;
         self.release_room_names(cx, &name, id);
         self.questions.room_left(&from);
+        self.questions.forget_absent(&name);
         self.happen(cx, RoomChange::Renamed { room: id, name });
         self.release_most(cx, id);
         if !self.state.is_member(cx.user, id)
@@ -93,6 +95,40 @@ impl Chat {
         self.happen(cx, Kept::Closed { room: id });
         self.tell_done(cx, "delete_room", &told);
         Ok(())
+    }
+
+    /// The rooms of an account that ends are a moderator's, or else those of the account that has
+    /// been there for longest. Where there is nobody, one that nobody could come into, or in which
+    /// nothing was said, is gone.
+    pub(super) fn hand_rooms_on(&mut self, cx: &mut Context<'_>) {
+        let rooms = self.state.rooms();
+        let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id));
+        let own = with_rules
+            .filter(|room| room.rules().is_some_and(|rules| rules.owner() == Some(cx.user)));
+        for room in own.map(|room| room.id).collect::<Vec<RoomId>>() {
+            let Some(here) = self.state.rooms().get(room) else { continue };
+            let is_of_use = !here.is_void() && !here.settings().is_private();
+            match self.heir(cx.user, here) {
+                Some(user) => {
+                    let record = self.state.member_record(user, room);
+                    let record = MemberRecord { role: RoomRole::Owner, may_return: true, ..record };
+                    self.happen(cx, RoomChange::Recorded { room, user, record });
+                }
+                None if here.member_count() == 0 && !is_of_use => {
+                    self.happen(cx, RoomChange::Deleted { room });
+                    self.happen(cx, Kept::Closed { room });
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn heir(&self, owner: UserId, room: &Room) -> Option<UserId> {
+        let moderators = room.rules().into_iter().flat_map(RoomRules::records);
+        let mut moderators = moderators.filter(|(_, record)| record.role == RoomRole::Moderator);
+        let mut members = self.state.members(room.id).map(|user| user.id);
+        let is_heir = |user: &UserId| *user != owner && self.state.accounts().contains(*user);
+        moderators.next().map(|(user, _)| user).or_else(|| members.find(is_heir))
     }
 }
 

@@ -126,6 +126,47 @@ fn about_accounts() -> impl Strategy<Value = String> {
     prop_oneof![of_program, typed]
 }
 
+/// All that there is to ask for about rooms.
+fn about_rooms() -> impl Strategy<Value = String> {
+    let (name, room) = (prop::sample::select(&NAMES[..4]), prop::sample::select(&ROOMS[1..6]));
+    let setting = prop::sample::select(
+        &[
+            "entry all",
+            "entry accounts",
+            "entry ask",
+            "entry invited",
+            "listed no",
+            "newcomers-see now",
+            "newcomers-see all",
+            "posting moderators",
+            "posting all",
+            "invites moderators",
+            "archived yes",
+            "archived no",
+        ][..],
+    );
+    let roles = prop::sample::select(&["owner", "moderator", "member"][..]);
+    let code = (1..6usize).prop_map(|count| {
+        let secrets = KnownSecrets::default();
+        code_of(&(0..count).map(|_| secrets.random()).last().expect("one"))
+    });
+    (name, room, setting, roles, code, 0..12u8).prop_map(
+        |(name, room, setting, role, code, kind)| match kind {
+            0..3 => format!("/room #{room} {setting}"),
+            3 => format!("/room #{room}"),
+            4 => format!("/keep #{room}"),
+            5 => format!("/accept {name} #{room}"),
+            6 => format!("/refuse {name} #{room}"),
+            7 => format!("/kick {name} 1 away"),
+            8 => format!("/role {name} {role} #{room}"),
+            9 => format!("/rename #{room}"),
+            10 => format!("/join #{room} {code}"),
+            _ if name == "bob" => format!("/delete-room #{room}"),
+            _ => format!("/invite #{room} 2"),
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let who = 0..ACTORS.len();
     let (name, room) = (prop::option::of(0..NAMES.len()), prop::option::of(0..ROOMS.len()));
@@ -135,6 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         16 => (who.clone(), request()).prop_map(|(who, request)| Step::Ask(who, request)),
         12 => (who.clone(), about_accounts()).prop_map(|(who, request)| Step::Ask(who, request)),
+        8 => (who.clone(), about_rooms()).prop_map(|(who, request)| Step::Ask(who, request)),
         1 => who.prop_map(Step::Leave),
         1 => (0..5000u64).prop_map(Step::Pass),
         3 => Just(Step::Turn),
@@ -251,6 +293,7 @@ proptest! {
         disk.crash(0);
         let loaded = start();
         let (state, again) = (stage.chat.state(), loaded.chat.state());
+        prop_assert_eq!(state.kept_rules(), again.kept_rules());
         prop_assert_eq!(state.accounts(), again.accounts());
         prop_assert_eq!(order(state), order(again));
         for (user, _) in state.accounts().iter() {

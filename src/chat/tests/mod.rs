@@ -16,6 +16,8 @@ mod presence;
 mod replays;
 mod rights;
 mod rooms;
+mod rooms_kept;
+mod rooms_private;
 mod search;
 mod stage;
 mod talking;

@@ -204,3 +204,80 @@ fn everybody_may_what_the_table_says_and_nothing_else() {
         }
     }
 }
+
+// ---- In rooms ----
+
+/// Who asks, in a room that mia owns: a guest and an account that are not in it, a member, a
+/// moderator, mia, and an admin and an owner of the server that are not in it.
+const ROOM_ROLES: [&str; 7] = ["x", "sam", "tim", "max", "mia", "ada", "olga"];
+
+const ANYBODY: [bool; 7] = [true; 7];
+const MEMBERS: [bool; 7] = [false, false, true, true, true, false, false];
+const MODERATORS: [bool; 7] = [false, false, false, true, true, false, false];
+const THE_OWNER: [bool; 7] = [false, false, false, false, true, false, false];
+/// Who is in it, where it is invisible to all others.
+const THOSE_INSIDE: [bool; 7] = MEMBERS;
+
+/// What is asked for, and who may in a room of `all` or `accounts`, of `ask`, and of `invited`.
+const ROOM_TABLE: [(&str, [[bool; 7]; 3]); 9] = [
+    (r#""type":"room""#, [ANYBODY, ANYBODY, THOSE_INSIDE]),
+    (r#""type":"room","listed":false"#, [MODERATORS; 3]),
+    (r#""type":"room","entry":"all""#, [THE_OWNER; 3]),
+    (r##""type":"room_name","name":"#other""##, [THE_OWNER; 3]),
+    (r##""type":"delete_room","name":"#team""##, [THE_OWNER; 3]),
+    (r#""type":"role","name":"kim","role":"moderator""#, [THE_OWNER; 3]),
+    (r#""type":"admit","name":"kim""#, [MEMBERS, MODERATORS, MEMBERS]),
+    (r#""type":"refuse","name":"kim""#, [MODERATORS; 3]),
+    (r#""type":"kick","name":"kim""#, [MODERATORS; 3]),
+];
+
+/// A room of mia's with this entry, in which kim, tim and max are.
+fn room(entry: &str) -> Stage {
+    let (mut stage, _) = chat(true);
+    for name in ["kim", "tim", "max", "sam"] {
+        stage.open(name, JSON, Visit::default());
+        let register = r#"{"type":"register","password":"hunter-22","name":"#;
+        stage.say(name, &format!(r#"{register}"{name}"}}"#));
+    }
+    stage.open("x", JSON, Visit::default());
+    for name in ["mia", "kim", "tim", "max"] {
+        stage.say(name, r##"{"type":"join","room":"#team"}"##);
+    }
+    stage.say("mia", r##"{"type":"role","room":"#team","name":"max","role":"moderator"}"##);
+    stage.say("mia", &format!(r##"{{"type":"room","room":"#team","entry":"{entry}"}}"##));
+    stage.forget();
+    stage
+}
+
+#[test]
+fn everybody_may_in_a_room_what_the_table_says_and_nothing_else() {
+    let entries = [("all", 0), ("accounts", 0), ("ask", 1), ("invited", 2)];
+    for (entry, column) in entries {
+        for (request, may) in ROOM_TABLE {
+            for (at, who) in ROOM_ROLES.into_iter().enumerate() {
+                let mut stage = room(entry);
+                stage.say(who, &format!(r##"{{"room":"#team",{request}}}"##));
+                let told = stage.objects(who);
+                let codes: Vec<&str> = told.iter().filter_map(|one| one["code"].as_str()).collect();
+                let refusals = ["login_required", "not_allowed", "not_in_room", "no_such_room"];
+                let is_refused = codes.iter().any(|code| refusals.contains(code));
+                assert_eq!(!is_refused, may[column][at], "{who} in {entry}: {request}: {codes:?}");
+                if entry == "invited" && is_refused && !THOSE_INSIDE[at] {
+                    let is_guest = who == "x" && codes == ["login_required"];
+                    assert!(is_guest || codes == ["no_such_room"], "{who}: {request}: {codes:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The page of docs says the same.
+#[test]
+fn the_page_has_a_row_for_each_request_about_rooms() {
+    let page = include_str!("../../../docs/rooms.md");
+    let (_, table) = page.split_once("\n## Who may do what\n").expect("the table");
+    let types = ["room", "room_name", "delete_room", "role", "admit", "refuse", "kick", "keep"];
+    for kind in types {
+        assert!(table.contains(&format!("`{kind}`")), "{kind}");
+    }
+}

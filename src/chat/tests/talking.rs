@@ -233,7 +233,7 @@ fn what_can_not_be_done_is_told_in_one_line_that_says_why_and_what_to_do() {
         alice> /nick server
         alice< ! \"server\" is reserved; choose another name.
         alice> /join
-        alice< ! That is not how /join works. Type it as: /join #ROOM
+        alice< ! That is not how /join works. Type it as: /join #ROOM [CODE]
         alice> /join #
         alice< ! A room's name cannot be empty; give one, such as #dev.
         alice> /leave #dev

@@ -303,6 +303,7 @@ impl Chat {
             self.end_device(cx, device);
         }
         self.leave_all(cx, None);
+        self.hand_rooms_on(cx);
         self.release_names(cx);
         self.release_alike(cx);
         let ended = format!("The account {} has ended.", self.shown_name(account));

@@ -270,7 +270,7 @@ pub const COMMANDS: [CommandSpec; 41] = [
     },
     CommandSpec {
         name: "invite",
-        arguments: "[NAME | #ROOM] [USES] [HOURS]",
+        arguments: "[NAME or #ROOM] [USES] [HOURS]",
         help: "make a code by which others can have an account, or let NAME into a room",
         details: "A code is good once and for a week, if you do not say otherwise. With a #ROOM it \
                   lets into that room, too. /invite NAME #ROOM lets one person in, who joins then.",
@@ -411,7 +411,7 @@ mod tests {
                 "[N]" | "[PAGE]" => "7".to_owned(),
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
                 "[end N]" => "end 7".to_owned(),
-                "[NAME | #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
+                "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };

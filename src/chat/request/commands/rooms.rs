@@ -101,7 +101,7 @@ pub fn kicked(arguments: &str) -> Option<Request<'_>> {
     Some(RoomRequest::Kick { room: None, name, minutes, reason }.into())
 }
 
-/// `[NAME | #ROOM] [USES] [HOURS]`: a code by which others come in, or somebody who is let in.
+/// `[NAME or #ROOM] [USES] [HOURS]`: a code by which others come in, or somebody who is let in.
 pub fn invited(arguments: &str) -> Option<Request<'_>> {
     let (room, rest) = leading_room(arguments);
     let is_name = room.is_none() && !rest.is_empty() && !super::is_number(split(rest).0);
