@@ -178,6 +178,7 @@ mod chat {
     use chat_server::server::Server;
     use chat_server::server::settings::ServerSettings;
     use chat_server::server::stream::Stream;
+    use chat_server::store::order::StoredOrder;
     use chat_server::store::{
         Change, Expired, Found, FoundRoom, Loaded, PageRequest, Progress, Reader, SearchRequest,
         Space, Store, StoreError, StoredMessage, StoredPeople, Wake,
@@ -277,6 +278,7 @@ mod chat {
             rooms: Vec::new(),
             keys: Vec::new(),
             people: StoredPeople::default(),
+            order: StoredOrder::default(),
         };
         Chat::with_store(settings(), Box::new(QuickStore::default()), nothing)
     }

@@ -1,6 +1,6 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, Request, RoomRequest};
+use crate::chat::request::{AccountRequest, OrderRequest, Request, RoomRequest};
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
         Request::Conversation(_) => Access::Account,
+        Request::Order(request) => access_to_order(request),
         Request::Room(request) => match request.changes() {
             true => Access::Account,
             false => Access::Guest,
@@ -57,6 +58,20 @@ fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
         | AccountRequest::Delete { .. } => Access::Account,
         AccountRequest::Reset { .. } => Access::Admin,
         AccountRequest::Role { .. } => Access::Owner,
+    }
+}
+
+fn access_to_order(request: &OrderRequest<'_>) -> Access {
+    match request {
+        OrderRequest::Ignore { .. }
+        | OrderRequest::Unignore { .. }
+        | OrderRequest::Ignored
+        | OrderRequest::Report { .. } => Access::Guest,
+        // Only those who keep order in the room.
+        OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Access::Account,
+        OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans { .. } => {
+            Access::Admin
+        }
     }
 }
 

@@ -40,6 +40,11 @@ ids! {
     RoomId
 }
 
+impl UserId {
+    /// The server itself, which says what staff is to know. Nobody else is given this one.
+    pub const SERVER: UserId = UserId(NonZeroU64::MAX);
+}
+
 /// The two accounts of a conversation; one of them twice, if somebody writes to itself.
 ///
 /// Invariant: the first one is not the higher one.

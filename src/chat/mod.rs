@@ -45,6 +45,7 @@ pub mod text;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use absences::Absences;
@@ -82,6 +83,13 @@ const LOBBY: &str = "#lobby";
 
 fn lobby() -> RoomName {
     RoomName::parse(LOBBY).expect("the lobby's name follows the rules")
+}
+
+/// Where admins and owners are told of every act of power. Nobody else knows of it.
+const STAFF_LOG: &str = "#staff-log";
+
+fn staff_log() -> RoomName {
+    RoomName::parse(STAFF_LOG).expect("the name of the staff's room follows the rules")
 }
 
 fn greeting(settings: &ChatSettings) -> String {
@@ -289,6 +297,14 @@ impl Service for Chat {
 
     fn dialect(&self, hello: &Hello<'_>) -> encoding::Dialect {
         Dialect::of(hello).into()
+    }
+
+    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
+        self.state.order().ban_of(ip, unix_ms).is_none()
+    }
+
+    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.tell_banned(client, peer, out);
     }
 
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {

@@ -10,7 +10,7 @@ use crate::chat::lobby;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, LoadedRoom};
-use crate::chat::request::{ConversationRequest, Request, RequestError, Resume};
+use crate::chat::request::{ConversationRequest, OrderRequest, Request, RequestError, Resume};
 use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
@@ -150,6 +150,10 @@ impl Chat {
                 }
                 (room, self.replay_wanted(room, resume.as_ref(), *replay))
             }
+            Request::Order(OrderRequest::Report { room, which, .. }) => {
+                let (room, id) = self.reported(cx, room.as_deref(), *which).ok()?;
+                (self.state.rooms().get(room)?, self.one_wanted(room, id))
+            }
             _ => return None,
         };
         let from = self.state.sees_from(cx.user, room.id, cx.unix_ms()).unwrap_or(u64::MAX);
@@ -209,6 +213,17 @@ impl Chat {
             newest: true,
             messages_max,
             bytes_max: self.page_bytes(bytes),
+        }
+    }
+
+    fn one_wanted(&self, room: RoomId, id: u64) -> PageRequest {
+        PageRequest {
+            room: room.get(),
+            from: id,
+            before: id + 1,
+            newest: false,
+            messages_max: 1,
+            bytes_max: self.page_bytes(0),
         }
     }
 

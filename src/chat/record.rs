@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::state::history::Message;
+use crate::chat::state::order::OrderChange;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 
 /// The version of all that is in this file, to be stored with every group of records.
@@ -94,6 +95,7 @@ pub enum Kept {
     NameReleased {
         name: Name,
     },
+    Order(OrderChange),
     Room(RoomChange),
     Guest(GuestChange),
 }
@@ -183,6 +185,12 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl From<OrderChange> for Event {
+    fn from(change: OrderChange) -> Event {
+        Event::Kept(Kept::Order(change))
     }
 }
 

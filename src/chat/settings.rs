@@ -1,6 +1,7 @@
 //! How the chat behaves: every limit with its unit.
 
 use clap::ValueEnum;
+use ipnet::IpNet;
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::state::rooms::RoomLimits;
@@ -30,6 +31,9 @@ pub const MESSAGE_BYTES_PER_TOKEN: usize = 4 * 1024;
 /// What a search costs its sender in flood control, in messages.
 pub const SEARCH_TOKENS: usize = 5;
 
+/// What a report costs, in the same way: the staff reads all of them.
+pub const REPORT_TOKENS: usize = 5;
+
 /// Requests of one client that may wait for rooms that are behind: one of any size, or so many of
 /// so many bytes together. More is not read from it until one of them has gone.
 pub const PARKED_MAX: usize = 8;
@@ -55,6 +59,17 @@ pub const GRACE_MS: Millis = 30_000;
 /// As many accounts and reserved names there can be: all of them are in memory, with some 300 bytes
 /// each.
 pub const ACCOUNTS_MAX: usize = 100_000;
+
+/// Why somebody is banned or muted is said in so many bytes at most.
+pub const REASON_BYTES_MAX: usize = 200;
+
+/// There are so many bans at most, and somebody is muted for so many people in a room at most: all
+/// of them are in memory.
+pub const BANS_MAX: usize = 10_000;
+pub const MUTES_MAX: usize = 1_000;
+
+/// Somebody ignores so many others at most.
+pub const IGNORED_MAX: usize = 100;
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -97,6 +112,8 @@ pub struct ChatSettings {
     pub guests: bool,
     /// `--registration`.
     pub registration: Registration,
+    /// `--proxy-from`: they bring everybody's clients, and are not banned.
+    pub proxies: Vec<IpNet>,
     /// `--public-url`.
     pub public_url: Option<String>,
     /// Tells one run of the server from another: message ids start over with it. With a store, that

@@ -393,6 +393,7 @@ impl Config {
             grace_ms: GRACE_MS,
             guests: self.people.guests,
             registration: self.people.registration,
+            proxies: self.proxy_from.iter().filter_map(|source| source.network()).collect(),
             public_url: self.public_url.as_ref().map(PublicUrl::to_string),
             epoch,
         }

@@ -14,6 +14,7 @@
 mod budget;
 pub mod channels;
 pub mod coalescing;
+mod dismissed;
 pub mod encoding;
 mod flow;
 mod held;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::delivery::budget::Budget;
 use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
+use crate::delivery::dismissed::Dismissed;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::Flow;
 use crate::delivery::limits::DeliveryLimits;
@@ -65,6 +67,7 @@ pub struct Delivery {
     is_draining: bool,
     /// See [`Delivery::is_late`].
     is_late: bool,
+    dismissed: Dismissed,
 }
 
 /// What services call.
@@ -80,6 +83,7 @@ impl Delivery {
             metrics: DeliveryMetrics::default(),
             is_draining: false,
             is_late: false,
+            dismissed: Dismissed::default(),
         }
     }
 
@@ -214,6 +218,15 @@ impl Delivery {
         self.metrics.messages_published += 1;
         self.metrics.deliveries += published.members as u64;
         self.metrics.bytes_encoded += published.encoded_bytes as u64;
+    }
+
+    /// A member of a channel gets these bytes, whole messages in its encoding or nothing, in place of
+    /// the message that has just been published there. For few members: each takes a copy.
+    pub fn replace_last(&mut self, id: ChannelId, member: ClientId, bytes: &[u8]) {
+        if !self.is_draining {
+            let copy = SenderCopy { sender: member, bytes };
+            self.channels.replace_last(id, copy, self.recipients.get(member).encoding);
+        }
     }
 
     /// The members of a channel, in an order that stays for as long as nobody joins or leaves.

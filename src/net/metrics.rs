@@ -26,6 +26,7 @@ pub struct Rejected {
     pub out_of_descriptors: u64,
     pub address_full: u64,
     pub address_too_fast: u64,
+    pub banned: u64,
 }
 
 impl Rejected {
@@ -35,12 +36,13 @@ impl Rejected {
             Rejection::OutOfDescriptors => &mut self.out_of_descriptors,
             Rejection::AddressFull => &mut self.address_full,
             Rejection::AddressTooFast => &mut self.address_too_fast,
+            Rejection::Banned => &mut self.banned,
         } += 1;
     }
 
     pub fn total(&self) -> u64 {
-        let Rejected { full, out_of_descriptors, address_full, address_too_fast } = *self;
-        full + out_of_descriptors + address_full + address_too_fast
+        let Rejected { full, out_of_descriptors, address_full, address_too_fast, banned } = *self;
+        full + out_of_descriptors + address_full + address_too_fast + banned
     }
 }
 
@@ -50,11 +52,12 @@ impl fmt::Display for NetMetrics {
         let NetMetrics { turns, accepted, rejected, accept_errors, jobs } = self;
         write!(f, "accepted {accepted}, rejected {}", rejected.total())?;
         if rejected.total() > 0 {
-            let Rejected { full, out_of_descriptors, address_full, address_too_fast } = rejected;
+            let Rejected { full, out_of_descriptors, address_full, .. } = rejected;
+            let Rejected { address_too_fast, banned, .. } = rejected;
             write!(
                 f,
                 " (full {full}, out of descriptors {out_of_descriptors}, address full \
-                 {address_full}, address too fast {address_too_fast})"
+                 {address_full}, address too fast {address_too_fast}, banned {banned})"
             )?;
         }
         write!(f, ", accept errors {accept_errors}, turns {turns}, jobs {jobs}")
@@ -73,20 +76,26 @@ mod tests {
             Rejection::OutOfDescriptors,
             Rejection::AddressFull,
             Rejection::AddressTooFast,
+            Rejection::Banned,
         ]
         .into_iter()
         .enumerate()
         {
             (0..=times).for_each(|_| rejected.count(rejection));
         }
-        let expected =
-            Rejected { full: 1, out_of_descriptors: 2, address_full: 3, address_too_fast: 4 };
+        let expected = Rejected {
+            full: 1,
+            out_of_descriptors: 2,
+            address_full: 3,
+            address_too_fast: 4,
+            banned: 5,
+        };
         assert_eq!(rejected, expected);
         let metrics = NetMetrics { accepted: 7, rejected, turns: 9, ..NetMetrics::default() };
         assert_eq!(
             metrics.to_string(),
-            "accepted 7, rejected 10 (full 1, out of descriptors 2, address full 3, address too \
-             fast 4), accept errors 0, turns 9, jobs 0"
+            "accepted 7, rejected 15 (full 1, out of descriptors 2, address full 3, address too \
+             fast 4, banned 5), accept errors 0, turns 9, jobs 0"
         );
         assert_eq!(
             NetMetrics::default().to_string(),

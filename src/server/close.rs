@@ -283,6 +283,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
         | CloseReason::Plain
         | CloseReason::Foreign(_)
         | CloseReason::Broken(_)
+        | CloseReason::Banned
         | CloseReason::Unsupported(_) => info!("{peer}: {reason}; closing"),
         CloseReason::Done
         | CloseReason::Answer(_)

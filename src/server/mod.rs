@@ -7,13 +7,15 @@
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
 //! read, [`deliver`] writes, [`close`] ends it, [`stored`] has what follows from a change wait for
-//! the store, [`memory`] says who has to go when all together hold too much.
+//! the store, [`memory`] says who has to go when all together hold too much,
+//! [`dismiss`] closes those whom the service does not want.
 
 pub mod admission;
 pub mod challenges;
 mod close;
 mod connection;
 mod deliver;
+mod dismiss;
 mod echo;
 mod inbox;
 mod invariants;
@@ -217,6 +219,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// # Errors
     /// Why not.
     pub fn admit(&mut self, peer: SocketAddr, now: Now) -> Result<(), Rejection> {
+        if !self.is_wanted(peer.ip(), now) {
+            return Err(Rejection::Banned);
+        }
         self.addresses.admit(peer.ip(), now.ms)
     }
 
@@ -293,6 +298,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.take_stored();
         self.out.set_service_bytes(self.service.held_bytes());
         self.read(is_over);
+        self.close_dismissed();
         self.tick();
         self.close_ended();
         self.keep();

@@ -117,6 +117,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn admit_request(&mut self, client: SocketAddr, connects: bool) -> Result<(), Rejection> {
         match connects {
             true => self.admit(client, self.out.now()),
+            false if !self.is_wanted(client.ip(), self.out.now()) => Err(Rejection::Banned),
             false => self.addresses.check_room(client.ip()),
         }
     }

@@ -4,6 +4,7 @@ pub mod broadcast;
 pub mod echo;
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use crate::clock::Millis;
@@ -159,6 +160,17 @@ pub trait Service {
     fn dialect(&self, hello: &Hello<'_>) -> Dialect {
         let _ = hello;
         Dialect::default()
+    }
+
+    /// Whether clients may come from this address, and be here.
+    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
+        let _ = (ip, unix_ms);
+        true
+    }
+
+    /// A client is here whose address is admitted no more. It is told so, and is closed then.
+    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        let _ = (client, peer, out);
     }
 
     /// A client is ready to talk.

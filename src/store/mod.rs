@@ -5,6 +5,7 @@
 //! waits until the store says that the group is durable: what anybody was shown is never taken
 //! back. Reading is slow work: a [`Reader`] is called on another thread.
 
+pub mod order;
 pub mod place;
 pub mod search;
 pub mod sqlite;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::ids::GroupId;
+use crate::store::order::{OrderChange, StoredOrder};
 
 /// One change to what is kept. Rooms are named by the ids that the chat gives them. What a change
 /// names has to be there: a key's account, a member's room, and whatever it says is gone.
@@ -82,6 +84,7 @@ pub enum Change {
     GuestTokenGone {
         hash: [u8; 32],
     },
+    Order(OrderChange),
     /// What holds in a room.
     Rules(RulesChange),
 }
@@ -293,6 +296,7 @@ pub struct Loaded {
     /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
     pub keys: Vec<StoredKey>,
     pub people: StoredPeople,
+    pub order: StoredOrder,
 }
 
 /// As many keys as a chat knows messages by that are sent again.

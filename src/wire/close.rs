@@ -34,6 +34,8 @@ pub enum CloseReason {
     OutOfMemory,
     /// It has not answered a ping.
     Silent,
+    /// Its service does not want it here any more, and has said why.
+    Banned,
     /// The server stops.
     GoingAway,
     /// Its guest has come back by another connection.
@@ -84,6 +86,7 @@ impl fmt::Display for CloseReason {
                 f.write_str("out of memory: this connection held more than others; come back later")
             }
             CloseReason::Silent => f.write_str("no answer to a ping"),
+            CloseReason::Banned => f.write_str("banned"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),
             CloseReason::Superseded => f.write_str("its guest has come back elsewhere"),
             CloseReason::NotStored => {

@@ -269,6 +269,7 @@ pub(super) fn write_close(
         | CloseReason::Broken(_)
         | CloseReason::Unsupported(_)
         | CloseReason::Silent
+        | CloseReason::Banned
         | CloseReason::NotStored
         | CloseReason::Superseded
         | CloseReason::GoingAway => {}

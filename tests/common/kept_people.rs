@@ -1,12 +1,17 @@
 //! What a store keeps of people, without any cleverness: the simulated disk has it, and the real
 //! store is held to it.
 
+#[path = "kept_order.rs"]
+mod kept_order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
     Change, RulesChange, StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation,
     StoredName, StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
+
+use kept_order::KeptOrder;
 
 #[derive(Clone, Debug, Default)]
 pub struct KeptPeople {
@@ -25,6 +30,7 @@ pub struct KeptPeople {
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
+    pub order: KeptOrder,
 }
 
 impl KeptPeople {
@@ -38,6 +44,7 @@ impl KeptPeople {
                 self.members.retain(|(_, of)| *of != account);
                 self.records.retain(|(_, of), _| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
+                self.order.end_account(account);
             }
             Change::AccessKey(key) => {
                 assert!(self.accounts.contains_key(&key.account), "{key:?} is nobody's");
@@ -65,6 +72,10 @@ impl KeptPeople {
             }
             Change::ReservedGone { key } => {
                 self.reserved.remove(&key).expect("a name that is free was reserved");
+            }
+            Change::Order(change) => {
+                let is_account = |account| self.accounts.contains_key(&account);
+                self.order.apply(change, is_account);
             }
             Change::Rules(change) => self.apply_rules(change),
             Change::GuestToken(token) => drop(self.guests.insert(token.hash, token)),
@@ -116,6 +127,7 @@ impl KeptPeople {
     /// The room is no more.
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
+        self.order.close_room(room);
         self.settings.remove(&room);
         self.records.retain(|(of, _), _| *of != room);
         self.names.retain(|_, name| name.room != room);

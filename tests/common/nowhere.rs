@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use chat_server::ids::GroupId;
+use chat_server::store::order::StoredOrder;
 use chat_server::store::{
     Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, StoredPeople, Wake,
 };
@@ -58,5 +59,6 @@ pub fn nothing() -> Loaded {
         rooms: Vec::new(),
         keys: Vec::new(),
         people: StoredPeople::default(),
+        order: StoredOrder::default(),
     }
 }

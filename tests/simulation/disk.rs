@@ -293,6 +293,7 @@ impl Inner {
             rooms: rooms.iter().map(|(id, room)| room.stored(**id, newest, usize::MAX)).collect(),
             keys: self.keys.clone(),
             people: self.people.stored(),
+            order: self.people.order.stored(),
         }
     }
 
@@ -383,7 +384,8 @@ impl Inner {
             | Change::Reserved(_)
             | Change::ReservedGone { .. }
             | Change::GuestToken(_)
-            | Change::GuestTokenGone { .. } => self.people.apply(change),
+            | Change::GuestTokenGone { .. }
+            | Change::Order(_) => self.people.apply(change),
             Change::Guests(guests) => {
                 assert!(guests > self.guests, "a guest's number is given again");
                 self.guests = guests;

@@ -111,6 +111,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         grace_ms: limits.wire.ping_after_ms,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "now".to_owned(),
     };

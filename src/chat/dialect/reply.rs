@@ -258,6 +258,41 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// Who is banned.
+    Bans {
+        bans: Vec<BanLine<'a>>,
+        total: usize,
+        #[serde(skip)]
+        after: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The client may say nothing in a room any more.
+    Muted {
+        room: &'a str,
+        name: &'a str,
+        by: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        reason: &'a str,
+        time: u64,
+    },
+    /// It may again.
+    Unmuted {
+        room: &'a str,
+        name: &'a str,
+        by: &'a str,
+        time: u64,
+    },
+    /// Whom the client ignores.
+    Ignored {
+        names: Vec<&'a str>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     /// It was done, and there is nothing more to say of it. `line`: what people are told.
     Done {
         what: &'a str,
@@ -287,16 +322,26 @@ pub enum Where<'a> {
 pub struct Line<'a> {
     pub id: u64,
     pub time: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub text: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     pub me: bool,
     /// The account that said it.
     #[serde(skip)]
     pub account: Option<UserId>,
+    /// Its reader ignores who said it, and gets neither name nor text.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ignored: bool,
 }
 
 impl<'a> Line<'a> {
+    /// What is left of a message for those who ignore who said it.
+    pub fn stub(id: u64, time: u64) -> Line<'a> {
+        Line { id, time, name: "", text: "", me: false, account: None, ignored: true }
+    }
+
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
         Line {
             id,
@@ -305,6 +350,7 @@ impl<'a> Line<'a> {
             text: message.text(),
             me: message.kind() == MessageKind::Action,
             account: message.account(),
+            ignored: false,
         }
     }
 
@@ -313,7 +359,7 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        Line { id: *id, time: *time, name, text, me: *me, account }
+        Line { id: *id, time: *time, name, text, me: *me, account, ignored: false }
     }
 }
 
@@ -344,6 +390,21 @@ pub struct ConversationLine<'a> {
     /// Whether the other one is not connected.
     #[serde(skip_serializing_if = "is_false")]
     pub offline: bool,
+}
+
+/// An account or an address that is banned.
+#[derive(Clone, Debug, Serialize)]
+pub struct BanLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    pub by: &'a str,
+    pub since: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'a str,
 }
 
 /// A browser or a program that is known as an account.

@@ -60,7 +60,9 @@ impl Chat {
             Event::Kept(Kept::Said { room, .. }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
-                self.notice_alone(cx, room);
+                if cx.user != UserId::SERVER {
+                    self.notice_alone(cx, room);
+                }
             }
             Event::Kept(Kept::HistoryCut { room, .. })
             | Event::Cached(Cached::Expired { room, .. }) => {
@@ -114,7 +116,8 @@ impl Chat {
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
                 | Kept::NameReleased { .. }
-                | Kept::Guest(_),
+                | Kept::Guest(_)
+                | Kept::Order(_),
             ) => self.state.apply(record),
         }
     }
@@ -251,7 +254,8 @@ impl Chat {
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
                 | Kept::NameReleased { .. }
-                | Kept::Guest(_),
+                | Kept::Guest(_)
+                | Kept::Order(_),
             )
             | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
             | Event::Cached(_) => {}
@@ -282,12 +286,14 @@ impl Chat {
         let (name, line) = (room.name.as_str(), Line::new(message_id, message));
         // A program knows its own message by the reference.
         let own = match cx.reference {
+            None if cx.user == UserId::SERVER => None,
             None if dialect::echoes_sender(cx.out.encoding(cx.client)) => None,
             None => Some(Vec::new()),
             reference => Some(cx.encode(&Reply::Said { room: name, line, reference })),
         };
         let said = Reply::Said { room: name, line, reference: None };
         cx.publish(channel, own.as_deref(), &said);
+        self.hide_last(cx, id, channel, Some((name, line)));
         if let Some(listeners) = self.channels.listeners
             && cx.out.members(listeners).next().is_some()
             && name == LOBBY
@@ -398,7 +404,8 @@ impl Chat {
             marks_guest: guest && of_account(sent),
             reference,
         };
-        let receivers = self.clients_of(to).filter(|&other| other != cx.client && to != cx.user);
+        let is_shown = to != cx.user && !self.state.order().ignores(to, cx.user);
+        let receivers = self.clients_of(to).filter(|&other| other != cx.client && is_shown);
         for other in receivers {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
         }

@@ -5,6 +5,7 @@ use super::{Context, Done};
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{Reply, ServerLimits};
 use crate::chat::dialect::text::others;
+use crate::chat::ids::UserId;
 use crate::chat::name::{self, RoomName};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::Registration;
@@ -47,18 +48,16 @@ impl Chat {
         query: &Query,
         credential: Option<SecretHash>,
     ) {
-        let accounts = self.state.accounts();
-        let found = credential.map(|hash| accounts.find_key(hash, cx.unix_ms()));
-        let named = match found {
-            Some(Some((account, key))) => {
+        let named = match credential.map(|hash| self.account_of(cx, hash)) {
+            Some(Ok((account, key))) => {
                 self.sessions.attach(cx.client, account);
                 self.sessions.set_key(cx.client, key);
                 cx.user = account;
                 self.enter_channels(cx, None);
                 Ok(())
             }
-            // What it shows is not known, or not any more: it can log in anew.
-            Some(None) => self.take_first_name(cx, None).and(Err(unknown_session())),
+            // It can log in anew.
+            Some(Err(error)) => self.take_first_name(cx, None).and(Err(error)),
             // Who may do nothing here takes nobody's name.
             None => {
                 let wanted = query.get("name").filter(|_| self.settings.guests);
@@ -74,6 +73,20 @@ impl Chat {
         }
         let room = query.get("room").map(Box::from);
         self.settle(cx, Coming { peer: cx.peer, room, refused: named.err() });
+    }
+
+    /// Whose key a client shows, and which.
+    ///
+    /// # Errors
+    /// It is not known, or not any more, or its account is banned.
+    fn account_of(
+        &self,
+        cx: &Context<'_>,
+        shown: SecretHash,
+    ) -> Result<(UserId, u32), RequestError> {
+        let found =
+            self.state.accounts().find_key(shown, cx.unix_ms()).ok_or_else(unknown_session)?;
+        self.check_banned(found.0, cx.unix_ms()).map(|()| found)
     }
 
     /// Something was read for clients that have come, as long as they are here.

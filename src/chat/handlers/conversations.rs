@@ -325,11 +325,13 @@ impl Chat {
     ) -> Option<ConversationLine<'a>> {
         let between = room.between()?;
         let other = between.other(user);
+        let author = last.account.filter(|&author| author != user);
+        let is_ignored = author.is_some_and(|author| self.state.order().ignores(user, author));
         Some(ConversationLine {
             with: self.partner_name(user, room.id, between),
             last: last.id,
             time: last.time,
-            text: snippet("", last.text),
+            text: if is_ignored { "".into() } else { snippet("", last.text) },
             me: last.account == Some(user),
             gone: self.name_of(other).is_none(),
             offline: self.name_of(other).is_some() && self.clients_of(other).next().is_none(),

@@ -92,8 +92,12 @@ impl Chat {
         };
         let Some(extent) = asked.within(&room.history) else { return AnswerSize::default() };
         let encoding = cx.out.encoding(cx.client);
-        let replay = match self.replays.get(id, encoding, extent) {
+        // What others share may have somebody in it whom this one ignores.
+        let is_shared = self.state.order().ignored_by(cx.user).next().is_none();
+        let known = self.replays.get(id, encoding, extent).filter(|_| is_shared);
+        let replay = match known {
             Some(replay) => replay.clone(),
+            None if !is_shared => self.encode_replay(cx, room, extent),
             None => {
                 let replay = self.encode_replay(cx, room, extent);
                 // They count for what is short, and others wait for it.
@@ -176,8 +180,9 @@ impl Chat {
         messages: &[Line<'_>],
     ) -> Bytes {
         let first_id = self.first_read(cx, room);
+        let messages = self.without_ignored(cx, messages.to_vec());
         cx.out.encode_shared(cx.client, |to| {
-            let mut rest = messages;
+            let mut rest = &messages[..];
             while !rest.is_empty() {
                 let (frame, others) = rest.split_at(page.first_frame(rest));
                 let more = frame.first().is_some_and(|line| line.id > first_id);
@@ -255,6 +260,7 @@ impl Chat {
             }
         };
         let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
+        let messages = self.without_ignored(cx, messages);
         cx.reply(&page.reply(messages, more, false));
         Ok(told)
     }

@@ -9,6 +9,7 @@ mod knowing;
 mod lists;
 mod managing;
 mod names;
+mod order;
 mod renaming;
 mod resuming;
 mod rooms;
@@ -134,6 +135,7 @@ impl Chat {
             }
             Request::Conversation(request) => self.execute_of_conversation(cx, &request),
             Request::Account(request) => self.execute_of_account(cx, request),
+            Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
         }
     }

@@ -7,7 +7,7 @@ use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomSettings};
-use crate::chat::{Chat, lobby};
+use crate::chat::{Chat, STAFF_LOG, lobby, staff_log};
 use crate::delivery::Wait;
 
 impl Chat {
@@ -69,6 +69,9 @@ impl Chat {
         {
             self.sessions.talk_in(cx.client, self.channels.of(id));
             return Ok(id);
+        }
+        if name.key() == STAFF_LOG {
+            return Err(reserved(&name));
         }
         let rooms_max = self.settings.rooms_per_client_max;
         if self.state.rooms_of(cx.user).len() >= rooms_max {
@@ -156,6 +159,10 @@ impl Chat {
         name: &RoomName,
         except: Option<RoomId>,
     ) -> Result<(), RequestError> {
+        let staff_log = staff_log();
+        if *name == staff_log || name.is_confusable_with(&staff_log) {
+            return Err(reserved(name));
+        }
         let lobby = lobby();
         let own = except.and_then(|room| self.state.rooms().get(room));
         let alike: Option<Box<str>> = match name.is_confusable_with(&lobby) {
@@ -198,6 +205,10 @@ impl Chat {
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
         let id = self.room_of(cx, room)?;
+        if self.is_staff_log(id) {
+            let message = "You are in #staff-log for as long as you are one of the staff.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
         if let Some(channel) = self.channels.of(id) {
             self.give_back(cx, Some(Wait::ChannelClear(channel)));
         }
@@ -232,4 +243,9 @@ impl Chat {
             self.happen(cx, Presence::Left { room, reason });
         }
     }
+}
+
+fn reserved(name: &RoomName) -> RequestError {
+    let message = format!("The name {name} is reserved. Choose another one.");
+    RequestError::new("room_refused", message)
 }

@@ -124,8 +124,9 @@ impl Chat {
             let next = found.next.map(|cursor| NextPage { text, cursor });
             self.questions.set_next(cx.client, next);
         }
-        let hits = found.hits.iter().filter(|hit| self.may_show(cx, hit));
-        let hits = hits.filter_map(|hit| self.hit_line(cx, hit)).collect();
+        let shown = found.hits.iter().filter(|hit| self.may_show(cx, hit));
+        let shown = shown.filter_map(|hit| self.hit_line(cx, hit)).collect();
+        let hits = self.without_ignored_hits(cx, shown);
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Chat {
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
-                None => Line { id: first.id, time, name, text, me, account: None },
+                None => Line { id: first.id, time, name, text, me, account: None, ignored: false },
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
             cx.reply(&Reply::Said { room, line, reference });
@@ -87,7 +87,7 @@ impl Chat {
             let message = format!("Only the owner and moderators talk in {}.", room.name);
             return Err(RequestError::new("moderators_only", message));
         }
-        Ok(())
+        self.check_muted(cx, room.id)
     }
 
     /// Whether this was said before, under the same key.
@@ -173,12 +173,17 @@ impl Chat {
             return Ok(());
         };
         // It says nothing that is worth waiting for.
-        if room.member_count() > self.settings.announce_below || cx.out.congested(channel) {
+        let is_muted = self.check_muted(cx, id).is_err();
+        if is_muted
+            || room.member_count() > self.settings.announce_below
+            || cx.out.congested(channel)
+        {
             return Ok(());
         }
         let Some(name) = self.name_of(cx.user) else { return Ok(()) };
         let typing = Reply::Typing { room: room.name.as_str(), name: name.as_str() };
         cx.publish(channel, Some(&[]), &typing);
+        self.hide_last(cx, id, channel, None);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
 mod guests;
+mod order;
 mod people;
 mod rules;
 
@@ -196,6 +197,7 @@ fn texts_of(change: &Change) -> usize {
         Change::Reserved(name) => name.name.len() + name.key.len(),
         Change::ReservedGone { key } => key.len(),
         Change::GuestToken(token) => token.name.len(),
+        Change::Order(change) => order::texts_of(change),
         Change::RoomClosed { .. }
         | Change::Guests(_)
         | Change::AccountGone { .. }
@@ -276,7 +278,8 @@ impl Chat {
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
                 | Kept::NameReleased { .. }
-                | Kept::Guest(_),
+                | Kept::Guest(_)
+                | Kept::Order(_),
             ) => self.note_people(record, out),
         }
     }

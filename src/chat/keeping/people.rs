@@ -1,6 +1,6 @@
 //! What a record changes of the accounts that a store keeps.
 
-use super::{guests, opened, rules};
+use super::{guests, opened, order, rules};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
@@ -55,6 +55,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
                 .chain(guests::ended_with(state, by))
                 .chain(used)
                 .chain(rooms)
+                .chain(order::of_new_account(state, by))
                 .chain(rules::of_guest(state, by))
                 .collect()
         }
@@ -78,6 +79,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         }
         Kept::InvitationEnded { id } => vec![Change::InvitationGone { invitation: *id }],
         Kept::NameReleased { name } => vec![Change::ReservedGone { key: name.key().into() }],
+        Kept::Order(change) => order::changes(state, by, change),
         Kept::Room(change) => rules::changes(state, change, unix_ms),
         Kept::Opened { .. }
         | Kept::Closed { .. }

@@ -3,12 +3,14 @@
 mod account;
 pub mod commands;
 mod conversation;
+pub mod order;
 mod room;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
+pub use order::OrderRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
@@ -78,6 +80,8 @@ pub enum Request<'a> {
     Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
+    /// About order: what is done about people.
+    Order(OrderRequest<'a>),
     /// About rooms that are kept for somebody.
     Room(RoomRequest<'a>),
     Help {
@@ -112,6 +116,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
+            Request::Order(request) => request.changes(),
             Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Topic { text: None, .. }
@@ -143,6 +148,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Order(_)
             | Request::Room(_)
             | Request::Nothing => false,
         }
@@ -153,6 +159,7 @@ impl Request<'_> {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
+            Request::Order(request) => request.changes(),
             Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Direct { .. }
@@ -196,6 +203,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Order(_)
             | Request::Room(_)
             | Request::Nothing => None,
         }
@@ -221,6 +229,7 @@ impl Request<'_> {
             | Request::History { room, .. }
             | Request::Who { room, .. }
             | Request::Typing { room } => room.as_deref(),
+            Request::Order(request) => request.room(),
             Request::Direct { .. }
             | Request::Nick { .. }
             | Request::Rooms { .. }

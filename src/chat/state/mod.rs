@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod guests;
 pub mod history;
 pub mod keys;
+pub mod order;
 mod rights;
 pub mod rooms;
 mod slots;
@@ -27,6 +28,7 @@ use crate::chat::state::accounts::{
 };
 use crate::chat::state::guests::{GuestToken, GuestTokens, Holder};
 use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::rooms::former::FormerName;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
@@ -47,6 +49,7 @@ pub struct State {
     keys: Keys,
     accounts: Accounts,
     guest_tokens: GuestTokens,
+    order: Order,
     /// How many numbers guests have been given.
     guests: u64,
     /// Guests of whom a room has a record, which goes with them.
@@ -59,6 +62,7 @@ impl PartialEq for State {
         self.guests == other.guests
             && self.keys == other.keys
             && self.accounts == other.accounts
+            && self.order == other.order
             && self.guest_records == other.guest_records
             && self.guest_tokens == other.guest_tokens
             && self.users == other.users
@@ -80,6 +84,7 @@ impl State {
             keys: Keys::default(),
             accounts: Accounts::default(),
             guest_tokens: GuestTokens::default(),
+            order: Order::default(),
             guests: 0,
             guest_records: BTreeSet::new(),
         }
@@ -97,6 +102,7 @@ impl State {
         let rooms = Rooms::of_store(limits, next_room, loaded.ids_used);
         let mut state = State { rooms, keys, guests: loaded.guests, ..State::new(limits) };
         state.load_accounts(&loaded.people);
+        state.order.load(&loaded.order);
         state
     }
 
@@ -189,6 +195,11 @@ impl State {
         &self.guest_tokens
     }
 
+    /// Who is banned or muted, and who ignores whom.
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
     /// The messages that may be sent again.
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -260,7 +271,10 @@ impl State {
     fn apply_kept(&mut self, by: UserId, kept: Kept, unix_ms: u64) {
         match kept {
             Kept::Opened { room, name } => self.rooms.open(room, name),
-            Kept::Closed { room } => self.rooms.close(room),
+            Kept::Closed { room } => {
+                self.rooms.close(room);
+                self.order.forget_room(room);
+            }
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
                 if let Some(key) = key {
@@ -292,6 +306,7 @@ impl State {
                 let rooms: Vec<RoomId> = self.rooms.with_rules().collect();
                 rooms.into_iter().for_each(|room| self.forget_record(by, room));
                 self.accounts.end(by);
+                self.order.forget_user(by);
                 self.users.remove(by);
             }
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
@@ -301,6 +316,12 @@ impl State {
             Kept::Invited { id, invitation } => self.accounts.invite(id, invitation),
             Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
             Kept::NameReleased { name } => self.accounts.release(name.key()),
+            Kept::Order(change) => {
+                if let OrderChange::Muted { room, .. } = change {
+                    self.rooms.keep(room);
+                }
+                self.order.apply(by, change);
+            }
             Kept::Room(change) => self.apply_to_room(change, unix_ms),
             Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
         }
@@ -332,6 +353,7 @@ impl State {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
                 }
+                self.order.forget_user(by);
                 self.forget_guest(by);
                 if let Some(user) = self.users.get(by) {
                     self.guest_tokens.leave(by, &user.name, unix_ms);

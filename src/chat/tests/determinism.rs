@@ -106,6 +106,8 @@ fn about_accounts() -> impl Strategy<Value = String> {
         1 => Just(r#"{"type": "logout"}"#.to_owned()),
     ];
     let roles = prop::sample::select(&["owner", "admin", "member"][..]);
+    let acts = ["mute", "unmute", "ban", "unban", "ignore", "unignore"];
+    let acts = prop::sample::select(acts.to_vec());
     let typed = prop_oneof![
         2 => name().prop_map(|name| format!("/register {name}")),
         3 => name().prop_map(|name| format!("/login {name}")),
@@ -113,6 +115,14 @@ fn about_accounts() -> impl Strategy<Value = String> {
         6 => password().prop_map(str::to_owned),
         2 => (0..9u32).prop_map(|number| format!("/nick n{number}")),
         1 => (name(), roles).prop_map(|(name, role)| format!("/role {name} {role}")),
+        2 => (name(), acts, 0..3u32).prop_map(|(name, act, minutes)| {
+            let minutes = if minutes == 0 { String::new() } else { format!(" {minutes} so") };
+            format!("/{act} {name}{minutes}")
+        }),
+        1 => prop::sample::select(
+            &["/ban 192.0.2.7 1", "/ban 2001:db8::7", "/unban 192.0.2.7", "/bans", "/ignore",
+              "/report -1 so"][..]
+        ).prop_map(str::to_owned),
         4 => prop::sample::select(
             &["/password", "/delete-account", "/invite 2", "/token a bot", "/logout",
               "/sessions end 1", "/invitations end 1"][..]
@@ -229,7 +239,9 @@ fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String
         }
         _ => None,
     };
-    let is_turn = matches!(step, Step::Turn | Step::Leave(_)) || outcome == Some("close");
+    // Others may have been closed by that.
+    let is_ban = matches!(step, Step::Ask(_, request) if request.starts_with("/ban "));
+    let is_turn = is_ban || matches!(step, Step::Turn | Step::Leave(_)) || outcome == Some("close");
     let told = if is_turn { stage.hear_all() } else { Vec::new() };
     (outcome, told)
 }
@@ -294,6 +306,7 @@ proptest! {
         let (state, again) = (stage.chat.state(), loaded.chat.state());
         prop_assert_eq!(state.kept_rules(), again.kept_rules());
         prop_assert_eq!(state.accounts(), again.accounts());
+        prop_assert_eq!(order(state), order(again));
         for (user, _) in state.accounts().iter() {
             prop_assert_eq!(person(state, user), person(again, user));
         }
@@ -319,6 +332,21 @@ proptest! {
         });
         prop_assert_eq!(members, of_state.collect());
     }
+}
+
+/// What holds of accounts, and of addresses.
+fn order(state: &State) -> Vec<String> {
+    let order = state.order();
+    let bans = order.bans().map(|ban| format!("{ban:?}"));
+    let accounts: Vec<UserId> = state.accounts().iter().map(|(user, _)| user).collect();
+    let mutes = accounts.iter().flat_map(|&user| order.mutes_of(user).map(move |it| (user, it)));
+    let mutes = mutes.map(|mute| format!("{mute:?}"));
+    let is_account = |user: &UserId| state.accounts().contains(*user);
+    let ignored = accounts.iter().map(|&user| {
+        let ignored: Vec<UserId> = order.ignored_by(user).filter(is_account).collect();
+        format!("{user:?} ignores {ignored:?}")
+    });
+    bans.chain(mutes).chain(ignored).collect()
 }
 
 /// The name of an account and of its rooms.

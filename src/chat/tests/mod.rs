@@ -11,6 +11,7 @@ mod kept;
 pub mod known_secrets;
 mod limits;
 mod names;
+mod order;
 mod people;
 mod presence;
 mod replays;

@@ -41,7 +41,9 @@ fn the_first_owner_comes_by_a_code_and_invites_others() {
         a> /register 7q2m4kxrw9td alice
         a< * A password for alice, to be (it is not shown; Enter alone stops):
         a> correct horse
-        a< * You are logged in as alice, owner of this server, in #lobby.
+        a< * You are in #staff-log now, with nobody else.
+        a< [#staff-log] server: alice is owner of this server.
+        a< * You are logged in as alice, owner of this server, in #lobby, #staff-log.
         a> /invite 2 24
         a< * Invitation 1, for 2, until 2026-11-23 13:05:09 UTC: 4222-2222-2222
         a< *   At a terminal: /register 4222-2222-2222 NAME
@@ -435,8 +437,12 @@ fn only_owners_give_roles_and_one_owner_stays() {
         a> password of alice
         a< ! You are the only owner of this server. Give it to somebody first: /role NAME owner.
         a> /role bob owner
+        b< * You are in #staff-log now, with 1 other.
+        b< [#staff-log] server: alice made bob owner of this server.
+        b< * You are logged in as bob, owner of this server, in #lobby, #staff-log.
+        a< * bob joined #staff-log.
+        a< [#staff-log] server: alice made bob owner of this server.
         a< * bob is owner of this server now.
-        b< * You are logged in as bob, owner of this server, in #lobby.
         ",
     );
 }
@@ -576,9 +582,13 @@ fn an_admin_lets_somebody_have_a_new_password() {
         a> /reset bob
         a< * Invitation 1, for one, until 2026-11-23 13:05:09 UTC: 8222-2222-2222
         a< *   At a terminal: /register 8222-2222-2222 NAME
+        a< [#staff-log] server: ada made a code by which bob can set a new password.
+        o< [#staff-log] server: ada made a code by which bob can set a new password.
         a> /reset bob
         a< * Invitation 2, for one, until 2026-11-23 13:05:09 UTC: 9222-2222-2222
         a< *   At a terminal: /register 9222-2222-2222 NAME
+        a< [#staff-log] server: ada made a code by which bob can set a new password.
+        o< [#staff-log] server: ada made a code by which bob can set a new password.
         ",
     );
     stage.open("x", LINES, Visit::default());
@@ -597,6 +607,8 @@ fn an_admin_lets_somebody_have_a_new_password() {
         b< * guest-4 left #lobby.
         b< ! You are logged out: this was ended elsewhere.
         b< * You are guest-5, a guest. /login NAME or /register.
+        o< [#staff-log] server: bob has a new password, by a code.
+        a< [#staff-log] server: bob has a new password, by a code.
         x< * You are logged in as bob, in #lobby.
         x< * You talk in #lobby. /history shows what was said.
         b> /register 9222-2222-2222 bob

@@ -6,7 +6,9 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, ConversationRequest, Request, RoomRequest};
+use crate::chat::request::{
+    AccountRequest, ConversationRequest, OrderRequest, Request, RoomRequest,
+};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +22,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 43] = [
+const TABLE: [(&str, [bool; 5]); 52] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -65,6 +67,15 @@ const TABLE: [(&str, [bool; 5]); 43] = [
     (r##"{"type":"kick","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
+    (r#"{"type":"ignore","name":"nobody"}"#, NO_STRANGERS),
+    (r#"{"type":"unignore","name":"nobody"}"#, NO_STRANGERS),
+    (r#"{"type":"ignored"}"#, NO_STRANGERS),
+    (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r##"{"type":"mute","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"unmute","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r#"{"type":"ban","name":"mia"}"#, ADMINS),
+    (r#"{"type":"unban","name":"mia"}"#, ADMINS),
+    (r#"{"type":"bans"}"#, ADMINS),
 ];
 
 fn dialect_of(request: &str) -> Dialect {
@@ -108,19 +119,28 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Delete { .. }) => 27,
         Request::Account(AccountRequest::Role { .. }) => 28,
         Request::Account(AccountRequest::Reset { .. }) => 29,
-        Request::Room(RoomRequest::Settings { .. }) => 30,
-        Request::Room(RoomRequest::Rename { .. }) => 31,
-        Request::Room(RoomRequest::Delete { .. }) => 32,
-        Request::Room(RoomRequest::Keep { .. }) => 33,
-        Request::Room(RoomRequest::Role { .. }) => 34,
-        Request::Room(RoomRequest::Admit { .. }) => 35,
-        Request::Room(RoomRequest::Refuse { .. }) => 36,
-        Request::Room(RoomRequest::Kick { .. }) => 37,
-        Request::Conversation(ConversationRequest::History { .. }) => 38,
-        Request::Conversation(ConversationRequest::List { .. }) => 39,
+        Request::Order(OrderRequest::Ignore { .. }) => 30,
+        Request::Order(OrderRequest::Unignore { .. }) => 31,
+        Request::Order(OrderRequest::Ignored) => 32,
+        Request::Order(OrderRequest::Report { .. }) => 33,
+        Request::Order(OrderRequest::Mute { .. }) => 34,
+        Request::Order(OrderRequest::Unmute { .. }) => 35,
+        Request::Order(OrderRequest::Ban { .. }) => 36,
+        Request::Order(OrderRequest::Unban { .. }) => 37,
+        Request::Order(OrderRequest::Bans { .. }) => 38,
+        Request::Room(RoomRequest::Settings { .. }) => 39,
+        Request::Room(RoomRequest::Rename { .. }) => 40,
+        Request::Room(RoomRequest::Delete { .. }) => 41,
+        Request::Room(RoomRequest::Keep { .. }) => 42,
+        Request::Room(RoomRequest::Role { .. }) => 43,
+        Request::Room(RoomRequest::Admit { .. }) => 44,
+        Request::Room(RoomRequest::Refuse { .. }) => 45,
+        Request::Room(RoomRequest::Kick { .. }) => 46,
+        Request::Conversation(ConversationRequest::History { .. }) => 47,
+        Request::Conversation(ConversationRequest::List { .. }) => 48,
     }
 }
-const KINDS: u8 = 40;
+const KINDS: u8 = 49;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -108,6 +108,8 @@ pub struct Stage {
     vacant: Vec<usize>,
     /// How often the store was asked.
     pub asked: usize,
+    /// Some addresses are not admitted any more.
+    pub dismisses_addresses: bool,
 }
 
 pub fn settings() -> ChatSettings {
@@ -129,6 +131,7 @@ pub fn settings() -> ChatSettings {
         grace_ms: GRACE_MS,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "e1".to_owned(),
     }
@@ -178,6 +181,7 @@ impl Stage {
             serial: 0,
             vacant: Vec::new(),
             asked: 0,
+            dismisses_addresses: false,
         };
         stage.out.begin_turn(stage.now);
         // Nobody else is being served.
@@ -356,6 +360,11 @@ impl Stage {
 
     fn close_too_slow(&mut self) {
         for id in self.out.take_too_slow() {
+            self.close(id);
+        }
+        let dismissed = self.out.take_dismissed();
+        self.dismisses_addresses |= dismissed.addresses;
+        for id in dismissed.clients {
             self.close(id);
         }
     }

@@ -41,12 +41,14 @@ enum Piece<'a> {
 /// The members that share an encoding, and this turn's messages in it.
 ///
 /// Invariant: it has members; every `from` is at most `batch.len()`; the stretches of one sender
-/// neither touch nor overlap, and begin at its `from` or later.
+/// do not overlap, and begin at its `from` or later; `last` is where a message begins, or the end.
 #[derive(Debug)]
 pub struct Subscribers {
     encoding: Encoding,
     pub members: Vec<Member>,
     pub batch: Vec<u8>,
+    /// Where the message begins that was published last.
+    last: u32,
     pub sender_copies: Vec<StoredCopy>,
 }
 
@@ -138,6 +140,7 @@ impl Channel {
             let start = offset(subscribers.batch.len());
             encode(&mut Encoder::new(subscribers.encoding, &mut subscribers.batch, compressor));
             let end = offset(subscribers.batch.len());
+            subscribers.last = start;
             let bytes = (end - start) as usize;
             published.longest_bytes = published.longest_bytes.max(bytes);
             published.encoded_bytes += bytes;
@@ -150,6 +153,16 @@ impl Channel {
             }
         }
         published
+    }
+
+    /// Gives a member something else in place of the message that was published last.
+    pub fn replace_last(&mut self, copy: SenderCopy<'_>, encoding: Encoding) {
+        let known = self.subscribers.iter_mut().find(|known| known.encoding == encoding);
+        let Some(subscribers) = known else { return };
+        let (start, end) = (subscribers.last, offset(subscribers.batch.len()));
+        if start < end {
+            subscribers.store_copy(copy, start, end);
+        }
     }
 
     /// What a member has not been handed yet of this turn's batch, as copies; afterwards it has
@@ -192,6 +205,7 @@ impl Channel {
     pub fn drop_batches(&mut self) {
         for subscribers in &mut self.subscribers {
             subscribers.batch = Vec::new();
+            subscribers.last = 0;
             subscribers.sender_copies.clear();
             subscribers.members.iter_mut().for_each(|member| member.from = 0);
         }
@@ -232,7 +246,7 @@ impl Channel {
                 let copies = subscribers.sender_copies.iter();
                 for copy in copies.filter(|copy| copy.sender == member.client) {
                     assert!(copy.start >= at && copy.end >= copy.start);
-                    at = copy.end + 1;
+                    at = copy.end;
                 }
             }
         }
@@ -241,7 +255,8 @@ impl Channel {
 
 impl Subscribers {
     fn new(encoding: Encoding) -> Subscribers {
-        Subscribers { encoding, members: Vec::new(), batch: Vec::new(), sender_copies: Vec::new() }
+        let (members, batch, sender_copies) = (Vec::new(), Vec::new(), Vec::new());
+        Subscribers { encoding, members, batch, last: 0, sender_copies }
     }
 
     fn store_copy(&mut self, copy: SenderCopy<'_>, start: u32, end: u32) {
@@ -263,6 +278,7 @@ impl Subscribers {
         give: &mut impl FnMut(ClientId, Share<'_>, usize),
     ) {
         let batch = account.share(mem::take(&mut self.batch));
+        self.last = 0;
         self.sender_copies.sort_unstable_by_key(|copy| (copy.sender, copy.start));
         let copies = &self.sender_copies[..];
         let members = self.members.len();

@@ -47,7 +47,7 @@ impl ChannelId {
     }
 }
 
-/// What the sender of a message gets in place of the shared message.
+/// What the sender of a message gets in place of the shared message, or another member.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderCopy<'a> {
     pub sender: ClientId,
@@ -156,6 +156,11 @@ impl Channels {
             self.with_batch.push_back(id);
         }
         published
+    }
+
+    /// Gives a member something else in place of the message that was published last.
+    pub fn replace_last(&mut self, id: ChannelId, copy: SenderCopy<'_>, encoding: Encoding) {
+        self.slab[id.index()].replace_last(copy, encoding);
     }
 
     /// Gives a member copies of what it has not been handed yet of its channel's batch.

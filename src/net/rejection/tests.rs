@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use super::*;
 
-const ALL: [Rejection; 4] = [
+const ALL: [Rejection; 5] = [
     Rejection::Full,
     Rejection::OutOfDescriptors,
     Rejection::AddressFull,
     Rejection::AddressTooFast,
+    Rejection::Banned,
 ];
 const DATE: &str = "Sun, 22 Nov 2026 15:18:35 GMT";
 
@@ -94,14 +95,18 @@ fn answer(rejection: Rejection, protocols: Protocols, arrived: &[u8]) -> String 
 #[test]
 fn a_client_without_a_request_is_answered_with_a_line() {
     for rejection in ALL {
+        let expected = match rejection {
+            Rejection::Banned => "! your address is banned from this server\n".to_owned(),
+            other => format!("! {other}; try again later\n"),
+        };
         for arrived in
             [&b""[..], b"hello\r\n", b"GE", b"GET", b"GET me a coffee\r\n", b"\xFF\xFD\x01"]
         {
             let line = answer(rejection, Protocols::Auto, arrived);
-            assert_eq!(line, format!("! {rejection}; try again later\n"));
+            assert_eq!(line, expected);
         }
         let line = answer(rejection, Protocols::Line, b"GET / HTTP/1.1\r\n");
-        assert_eq!(line, format!("! {rejection}; try again later\n"));
+        assert_eq!(line, expected);
     }
 }
 

@@ -66,12 +66,21 @@ pub enum Rejection {
     /// `--connect-rate`.
     #[error("your address connects too often")]
     AddressTooFast,
+    /// The service does not want it.
+    #[error("your address is banned from this server")]
+    Banned,
 }
 
 impl Rejection {
     /// How it is told somebody at a terminal.
     pub fn line(self) -> String {
-        format!("! {self}; try again later\n")
+        match self {
+            Rejection::Banned => format!("! {self}\n"),
+            Rejection::Full
+            | Rejection::OutOfDescriptors
+            | Rejection::AddressFull
+            | Rejection::AddressTooFast => format!("! {self}; try again later\n"),
+        }
     }
 
     /// How it is told in HTTP.
@@ -79,6 +88,7 @@ impl Rejection {
         match self {
             Rejection::Full | Rejection::OutOfDescriptors => HttpError::FULL,
             Rejection::AddressFull | Rejection::AddressTooFast => HttpError::TOO_MANY,
+            Rejection::Banned => HttpError::BANNED,
         }
     }
 
@@ -98,6 +108,7 @@ impl Rejection {
             Rejection::OutOfDescriptors => "open files",
             Rejection::AddressFull => "--max-clients-per-address",
             Rejection::AddressTooFast => "--connect-rate",
+            Rejection::Banned => "/ban",
         }
     }
 }

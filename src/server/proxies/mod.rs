@@ -16,6 +16,15 @@ pub enum ProxySource {
     Network(IpNet),
 }
 
+impl ProxySource {
+    pub fn network(&self) -> Option<IpNet> {
+        match self {
+            ProxySource::Unix => None,
+            ProxySource::Network(network) => Some(*network),
+        }
+    }
+}
+
 /// A value of `--proxy-from` that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give an address (127.0.0.1), a network (10.0.0.0/8, fd00::/8), or unix for Unix sockets")]

@@ -1,6 +1,7 @@
 //! The server without sockets: scripted streams, a virtual clock, and services made for the
 //! occasion.
 
+mod dismiss;
 mod memory;
 mod proxied;
 mod secrets;

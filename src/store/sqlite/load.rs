@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Preload;
+use super::order::order;
 use super::people::people;
 use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
@@ -43,6 +44,7 @@ pub fn load(
         rooms,
         keys: newest_keys(&snapshot)?,
         people: people(&snapshot)?,
+        order: order(&snapshot)?,
     })
 }
 

@@ -17,6 +17,7 @@ mod lag;
 mod load;
 mod maintenance;
 mod open;
+mod order;
 mod people;
 mod reader;
 mod rules;

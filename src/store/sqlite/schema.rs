@@ -172,12 +172,44 @@ CREATE TABLE guest_tokens(
     name TEXT NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Who is banned: an account, or else a network. `until_ms`: NULL for ever.
+CREATE TABLE bans(
+    account INTEGER UNIQUE REFERENCES accounts ON DELETE CASCADE,
+    network TEXT UNIQUE,
+    by_name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    until_ms INTEGER
+) STRICT;
+
+CREATE TABLE mutes(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    until_ms INTEGER,
+    PRIMARY KEY(room, account)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mutes_by_account ON mutes(account);
+
+CREATE TABLE ignores(
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    ignored INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    PRIMARY KEY(account, ignored)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ignores_by_ignored ON ignores(ignored);
+
+-- The name is the staff's own from here on. What others have said there stays theirs.
+UPDATE rooms SET key = '#staff-log-before-' || room, name = '#staff-log-before-' || room
+WHERE key = '#staff-log';
 ";
 
 /// The version of a file from which on it has accounts, and from which on messages have authors
 /// that are accounts.
 pub const HAS_PEOPLE: usize = 2;
 pub const HAS_AUTHORS: usize = 3;
+/// The same, of bans and the like.
+pub const HAS_ORDER: usize = 3;
 
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -194,6 +194,7 @@ impl HttpError {
         HttpError::new(426, "This server takes TLS only: use https:// and wss://.\n")
             .with(UPGRADE_TLS);
 
+    pub const BANNED: HttpError = HttpError::new(403, "Your address is banned from this server.\n");
     pub const TOO_MANY: HttpError =
         HttpError::new(429, "Too many connections come from your address; try again later.\n")
             .with(RETRY_AFTER);

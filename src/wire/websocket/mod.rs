@@ -29,6 +29,7 @@ pub mod close_code {
     pub const PROTOCOL_ERROR: u16 = 1002;
     pub const UNSUPPORTED: u16 = 1003;
     pub const INVALID_DATA: u16 = 1007;
+    pub const POLICY_VIOLATION: u16 = 1008;
     pub const TOO_BIG: u16 = 1009;
     pub const SERVICE_RESTART: u16 = 1012;
     pub const TRY_AGAIN_LATER: u16 = 1013;
@@ -170,6 +171,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::Unsupported(why) => encode_close(out, close_code::UNSUPPORTED, why),
         CloseReason::TooSlow => encode_close(out, close_code::TRY_AGAIN_LATER, "too slow"),
         CloseReason::OutOfMemory => encode_close(out, close_code::TRY_AGAIN_LATER, "out of memory"),
+        CloseReason::Banned => encode_close(out, close_code::POLICY_VIOLATION, "banned"),
         CloseReason::Silent | CloseReason::GoingAway => {
             encode_close(out, close_code::GOING_AWAY, "");
         }

@@ -144,6 +144,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         grace_ms: 300,
         guests: true,
         registration: Registration::default(),
+        proxies: Vec::new(),
         public_url: None,
         epoch: "now".to_owned(),
     }

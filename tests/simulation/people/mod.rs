@@ -13,6 +13,7 @@ mod told;
 
 use std::cell::{Cell, RefCell};
 use std::env;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,6 +147,14 @@ impl Service for Keeper {
         self.arriving.push((client, was_unknown));
         self.settle(out);
         self.check();
+    }
+
+    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
+        self.chat.admits(ip, unix_ms)
+    }
+
+    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.chat.dismissed(client, peer, out);
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {

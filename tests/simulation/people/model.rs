@@ -25,6 +25,10 @@ const ADDRESS_BURST: u32 = 20;
 const ACCOUNT_BURST: u32 = 10;
 
 const OWNER: u8 = 2;
+
+/// Where the staff is told what has been done, and in whose name.
+const STAFF_LOG: &str = "#staff-log";
+const SERVER: &str = "server";
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
 
 /// How the chat is set up.
@@ -716,6 +720,9 @@ impl Model {
             }
             Request::Leave { room } => {
                 let (room, user) = (self.room_of(n, room.as_deref())?, self.clients[&n].user);
+                if room == STAFF_LOG {
+                    return Err(&["not_allowed"]);
+                }
                 self.leave(n, user, &room);
                 let name = self.user(user).name.clone();
                 let left = Told::LeftYou { room, name };
@@ -766,14 +773,48 @@ impl Model {
         self.check_secrets(text)?;
         let room = self.room_of(n, room)?;
         let name = self.user(self.clients[&n].user).name.clone();
-        self.said.push((room.clone(), name.clone(), text.to_owned()));
+        self.said_in(&room, &name, text);
+        Ok(())
+    }
+
+    fn said_in(&mut self, room: &str, name: &str, text: &str) {
+        self.said.push((room.to_owned(), name.to_owned(), text.to_owned()));
         self.kept.said += 1;
-        let (id, text) = (self.position(&room), text.to_owned());
-        for hearer in self.hearers(&room) {
-            let (room, name, text) = (room.clone(), name.clone(), text.clone());
+        let id = self.position(room);
+        for hearer in self.hearers(room) {
+            let (room, name, text) = (room.to_owned(), name.to_owned(), text.to_owned());
             self.tell(hearer, Told::Said { room, id, name, text });
         }
-        Ok(())
+    }
+
+    /// The staff is told of an act, if there is any.
+    fn log(&mut self, text: &str) {
+        if self.has_owner() {
+            self.said_in(STAFF_LOG, SERVER, text);
+        }
+    }
+
+    /// An account is in the staff's room exactly if its role says so.
+    fn follow_role(&mut self, n: usize, user: u64) {
+        let is_staff = self.kept.accounts[&user].role > 0;
+        let is_in = self.user(user).rooms.iter().any(|room| room == STAFF_LOG);
+        let devices = self.clients_of(user);
+        let own = devices.first().copied().unwrap_or(n);
+        if is_staff && !is_in {
+            self.join(own, user, STAFF_LOG);
+            for device in devices {
+                let client = self.clients.get_mut(&device).expect("it is there");
+                client.current.get_or_insert_with(|| STAFF_LOG.to_owned());
+                self.tell_in_room(device, STAFF_LOG);
+            }
+        } else if is_in && !is_staff {
+            self.leave(own, user, STAFF_LOG);
+            let name = self.user(user).name.clone();
+            for device in devices {
+                let (room, name) = (STAFF_LOG.to_owned(), name.clone());
+                self.tell(device, Told::LeftYou { room, name });
+            }
+        }
     }
 
     /// What would let others in is not said.
@@ -958,6 +999,10 @@ impl Model {
         }
         self.passwords.push((name.clone(), password.clone()));
         self.attach(n, user);
+        if role == OWNER {
+            self.follow_role(n, user);
+            self.log(&format!("{name} is owner of this server."));
+        }
         self.tell_account(n);
         Ok(())
     }
@@ -1052,6 +1097,7 @@ impl Model {
             self.end_device(other);
         }
         self.leave_all(n, user);
+        self.log(&format!("The account {} has ended.", self.user(user).name));
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
@@ -1134,7 +1180,13 @@ impl Model {
         if user == self.clients[&n].user && role != OWNER && self.owners() == 1 {
             return Err(&["not_allowed"]);
         }
-        self.kept.accounts.get_mut(&user).expect("it is there").role = role;
+        let account = self.kept.accounts.get_mut(&user).expect("it is there");
+        if mem::replace(&mut account.role, role) != role {
+            self.follow_role(n, user);
+            let by = self.user(self.clients[&n].user).name.clone();
+            let (name, role) = (self.user(user).name.clone(), ROLES[usize::from(role)]);
+            self.log(&format!("{by} made {name} {role} of this server."));
+        }
         self.tell(n, Told::Done("role"));
         for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
             self.tell_account(other);

@@ -1,6 +1,7 @@
 //! The JSON dialect, `chat.v1.json`: one object a frame. The fields of what is sent are those of
 //! [`super::reply`].
 
+mod order;
 mod people;
 mod rooms;
 
@@ -333,6 +334,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "typing" => Request::Typing { room },
         kind if people::knows(kind) => people::parse(text_of, kind, need)?,
         kind if rooms::knows(kind) => rooms::parse(text_of, kind, need)?.into(),
+        kind if order::knows(kind) => order::parse(text_of, kind, need)?.into(),
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));

@@ -1,6 +1,7 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
 mod conversations;
+mod order;
 mod people;
 mod rooms;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
+use super::term::Term;
 use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
@@ -127,6 +129,16 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
         Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
         Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Bans { bans, total, after, next, .. } => {
+            order::bans(to, bans, *total, *after, next.map(page_number));
+        }
+        Reply::Muted { room, by, until, reason, .. } => {
+            order::muted(to, room, by, Term { until: *until, reason });
+        }
+        Reply::Unmuted { room, by, .. } => {
+            line(to, format_args!("* {by} lets you speak again in {room}."));
+        }
+        Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }

@@ -259,7 +259,12 @@ impl Chat {
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
         let (resets, rooms) = (Some(account), Vec::new());
-        self.make_invitation(cx, 1, RESET_HOURS, Target { resets, rooms, makes_account: false })
+        let target = Target { resets, rooms, makes_account: false };
+        self.make_invitation(cx, 1, RESET_HOURS, target)?;
+        let (by, name) = (self.shown_name(cx.user), self.shown_name(account));
+        let act = format!("{by} made a code by which {name} can set a new password.");
+        self.log_act(cx, &act);
+        Ok(())
     }
 
     fn make_invitation(

@@ -34,6 +34,7 @@ impl Chat {
             let hash = SecretHash::of(token);
             let found = self.state.accounts().find_key(hash, cx.unix_ms());
             let Some((account, key)) = found else { return Err(wrong_token()) };
+            self.check_banned(account, cx.unix_ms())?;
             self.become_account(cx, account);
             self.sessions.set_key(cx.client, key);
             return self.logged_in(cx);
@@ -56,12 +57,14 @@ impl Chat {
             return Err(error);
         }
         let Some(account) = account else { return Err(wrong_password()) };
+        // Only who knows the password is told.
+        self.check_banned(account, cx.unix_ms())?;
         self.become_account(cx, account);
         self.logged_in(cx)
     }
 
     /// The account that has this name.
-    pub(super) fn account_called(&self, typed: &str) -> Option<UserId> {
+    pub(in crate::chat::handlers) fn account_called(&self, typed: &str) -> Option<UserId> {
         let name = Name::parse(typed).ok()?;
         let user = self.state.users().find(name.key())?.id;
         self.state.accounts().contains(user).then_some(user)
@@ -215,6 +218,7 @@ impl Chat {
             Allowed::Invited(invitation) => (Role::None, Some(invitation)),
             Allowed::Resetting { invitation, account } => {
                 let Some(password) = proof.hash else { return Err(unavailable()) };
+                self.check_banned(account, cx.unix_ms())?;
                 return self.reset_password(cx, invitation, account, password);
             }
             Allowed::Anybody => (Role::None, None),
@@ -231,6 +235,11 @@ impl Chat {
         let rooms = invitation.map_or(Vec::new(), |id| self.rooms_of_invitation(id));
         self.happen(cx, Kept::AccountMade { name, password: proof.hash, role, invitation });
         self.sessions.attach(cx.client, cx.user);
+        if role != Role::None {
+            self.follow_role(cx, cx.user);
+            let act = format!("{} is {} of this server.", self.shown_name(cx.user), role.as_str());
+            self.log_act(cx, &act);
+        }
         let entered = self.enter_invited(cx, rooms);
         self.tell_account(cx);
         for room in entered {
@@ -252,6 +261,8 @@ impl Chat {
         self.happen(cx, Kept::InvitationEnded { id: invitation });
         self.happen(cx, Kept::PasswordSet { password });
         self.end_browsers(cx);
+        let act = format!("{} has a new password, by a code.", self.shown_name(account));
+        self.log_act(cx, &act);
         self.logged_in(cx)
     }
 

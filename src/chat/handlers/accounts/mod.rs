@@ -147,7 +147,7 @@ impl Chat {
     }
 
     /// Does something as another user, for the same client.
-    fn with_user(
+    pub(in crate::chat::handlers) fn with_user(
         &mut self,
         cx: &mut Context<'_>,
         user: UserId,
@@ -200,7 +200,7 @@ impl Chat {
         let _ = self.take_first_name(cx, None);
     }
 
-    fn shown_name(&self, user: UserId) -> &str {
+    pub(in crate::chat::handlers) fn shown_name(&self, user: UserId) -> &str {
         self.name_of(user).map_or("", Name::as_str)
     }
 
@@ -246,7 +246,7 @@ impl Chat {
     }
 
     /// Tells devices that are not the one that asks.
-    pub(super) fn tell_devices(
+    pub(in crate::chat::handlers) fn tell_devices(
         &self,
         cx: &mut Context<'_>,
         devices: &[ClientId],
@@ -294,7 +294,7 @@ impl Chat {
             return self.prompt(cx, crate::chat::logins::Prompt::Delete);
         }
         self.take_proof(cx, Some(cx.user))?;
-        if self.state.accounts().role(cx.user) == Role::Owner && self.owners() == 1 {
+        if self.is_last_owner(cx) {
             let message = "You are the only owner of this server. Give it to somebody first: /role \
                            NAME owner.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
@@ -307,6 +307,8 @@ impl Chat {
         self.hand_rooms_on(cx);
         self.release_names(cx);
         self.release_alike(cx);
+        let ended = format!("The account {} has ended.", self.shown_name(account));
+        self.log_act(cx, &ended);
         self.happen(cx, Kept::AccountEnded);
         log::info!("an account has ended: {account:?} ({})", cx.peer);
         cx.user = self.state.users().next_id();
@@ -317,9 +319,12 @@ impl Chat {
         Ok(())
     }
 
-    fn owners(&self) -> usize {
-        let accounts = self.state.accounts().iter();
-        accounts.filter(|(_, account)| account.role == Role::Owner).count()
+    /// Whether nobody else owns this server who can come: one who is banned cannot.
+    fn is_last_owner(&self, cx: &Context<'_>) -> bool {
+        let is_owner = |user| self.state.accounts().role(user) == Role::Owner;
+        let can_come = |user| !self.state.order().is_banned(user, cx.unix_ms());
+        let mut others = self.state.accounts().iter().map(|(user, _)| user);
+        is_owner(cx.user) && !others.any(|user| user != cx.user && is_owner(user) && can_come(user))
     }
 
     /// Another device of the account that asks is a guest again, and is told so.
@@ -355,12 +360,19 @@ impl Chat {
             let message = "A role is owner, admin or member.".to_owned();
             return Err(RequestError::new("bad_field", message));
         };
-        if user == cx.user && role != Role::Owner && self.owners() == 1 {
+        if user == cx.user && role != Role::Owner && self.is_last_owner(cx) {
             let message = "You are the only owner. Make somebody else one first.".to_owned();
             return Err(RequestError::new("not_allowed", message));
         }
+        let before = self.state.accounts().role(user);
         self.happen(cx, Kept::RoleSet { user, role });
         let name = self.shown_name(user).to_owned();
+        if role != before {
+            self.follow_role(cx, user);
+            let by = self.shown_name(cx.user);
+            let act = format!("{by} made {name} {} of this server.", role.as_str());
+            self.log_act(cx, &act);
+        }
         log::info!("{name} is {} of this server ({})", role.as_str(), cx.peer);
         let line = format!("{name} is {} of this server now.", role.as_str());
         self.tell_done(cx, "role", &line);

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
+use super::order;
 use super::{AccountRequest, ConversationRequest, Request, RoomRequest};
 use crate::chat::state::history::MessageKind;
 
@@ -35,7 +36,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 34] = [
+pub const COMMANDS: [CommandSpec; 42] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -343,6 +344,14 @@ pub const COMMANDS: [CommandSpec; 34] = [
             arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
         },
     },
+    order::MUTE,
+    order::UNMUTE,
+    order::IGNORE,
+    order::UNIGNORE,
+    order::REPORT,
+    order::BAN,
+    order::UNBAN,
+    order::BANS,
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
@@ -379,7 +388,7 @@ pub fn find(name: &str) -> Option<&'static CommandSpec> {
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
-fn optional(arguments: &str) -> Option<Cow<'_, str>> {
+pub(super) fn optional(arguments: &str) -> Option<Cow<'_, str>> {
     (!arguments.is_empty()).then_some(Cow::Borrowed(arguments))
 }
 
@@ -388,7 +397,7 @@ fn word_or_more(arguments: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Exactly one word.
-fn word(arguments: &str) -> Option<Cow<'_, str>> {
+pub(super) fn word(arguments: &str) -> Option<Cow<'_, str>> {
     optional(arguments).filter(|word| !word.contains(char::is_whitespace))
 }
 
@@ -401,7 +410,7 @@ fn count(argument: &str) -> Option<Option<u32>> {
 }
 
 /// How much comes before a page; pages count from 1.
-fn page(argument: &str) -> Option<u64> {
+pub(super) fn page(argument: &str) -> Option<u64> {
     match argument {
         "" => Some(0),
         number => Some(number.parse::<u32>().ok()?.checked_sub(1).map(u64::from)? * PAGE),

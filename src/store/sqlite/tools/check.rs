@@ -8,9 +8,10 @@ use super::{ToolError, database};
 use crate::store::search::file::{Coverage, SearchFiles};
 use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
+use crate::store::sqlite::order::order;
 use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
-use crate::store::sqlite::schema::{HAS_PEOPLE, MIGRATIONS, Meta};
+use crate::store::sqlite::schema::{HAS_ORDER, HAS_PEOPLE, MIGRATIONS, Meta};
 
 /// Checks the file, that the ids of each room have no holes, that what belongs to accounts and rooms
 /// has them, and that the index has all messages; says in one line what is there. A server goes on
@@ -46,6 +47,11 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
         && let Some(what) = fault_of_people(&snapshot, version).map_err(failed)?
     {
         return Err(OpenError::Damaged { file, what }.into());
+    }
+    if version >= HAS_ORDER
+        && let Err(error) = order(&snapshot)
+    {
+        return Err(OpenError::of(&file, error).into());
     }
     let epoch = Meta::Epoch.text(&snapshot).map_err(failed)?.unwrap_or_default();
     let search = search(&SearchFiles::beside(&file, &epoch))?;

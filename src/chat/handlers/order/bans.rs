@@ -1,0 +1,186 @@
+//! Who may not be here.
+
+use std::net::IpAddr;
+
+use log::info;
+
+use super::until_ms;
+use crate::chat::Chat;
+use crate::chat::dialect::reply::{BanLine, Reply};
+use crate::chat::dialect::term::Term;
+use crate::chat::handlers::{Context, Done};
+use crate::chat::ids::UserId;
+use crate::chat::request::RequestError;
+use crate::chat::request::commands::PAGE;
+use crate::chat::request::order::Whom;
+use crate::chat::settings::BANS_MAX;
+use crate::chat::state::accounts::Role;
+use crate::chat::state::order::{Ban, BanTarget, Network, OrderChange};
+use crate::chat::text::quote;
+use crate::delivery::Delivery;
+use crate::ids::{ClientId, Peer};
+use crate::service::Service;
+
+impl Chat {
+    /// Lets an account or an address not be here any more.
+    pub(super) fn ban(
+        &mut self,
+        cx: &mut Context<'_>,
+        whom: &Whom<'_>,
+        minutes: Option<u32>,
+        reason: Option<&str>,
+    ) -> Done {
+        let target = match whom {
+            Whom::Name(name) => BanTarget::Account(self.account_to_ban(cx, name)?),
+            Whom::Address(ip) => BanTarget::Network(self.network_to_ban(cx, *ip)?),
+        };
+        let (reason, until_ms) = (self.reason_of(cx, reason)?, until_ms(cx, minutes)?);
+        for over in self.state.order().bans_over(cx.unix_ms()) {
+            self.happen(cx, OrderChange::Unbanned { target: over });
+        }
+        if self.state.order().bans().len() >= BANS_MAX {
+            let message = format!("There are {BANS_MAX} bans. End one with /unban.");
+            return Err(RequestError::new("too_many", message));
+        }
+        let (by, since_ms) = (self.shown_name(cx.user).into(), cx.unix_ms());
+        let ban = Ban { by, reason, since_ms, until_ms };
+        let name = self.shown_target(target);
+        let act = format!("{} banned {name}{}", ban.by, term_of(&ban));
+        let line = format!("{name} is banned{}", term_of(&ban));
+        self.happen(cx, OrderChange::Banned { target, ban });
+        info!("{name} is banned ({})", cx.peer);
+        self.log_act(cx, &act);
+        self.turn_out(cx, target);
+        self.tell_done(cx, "ban", &line);
+        Ok(())
+    }
+
+    /// Whoever is banned is not here from now on.
+    fn turn_out(&mut self, cx: &mut Context<'_>, target: BanTarget) {
+        let BanTarget::Account(user) = target else { return cx.out.dismiss_addresses() };
+        let devices: Vec<ClientId> = self.clients_of(user).collect();
+        let Some(error) = self.check_banned(user, cx.unix_ms()).err() else { return };
+        for client in devices {
+            let peer = cx.peer;
+            let device = &mut Context { client, peer, user, reference: None, out: cx.out };
+            device.reply_error(&error);
+            self.closed(client, peer, cx.out);
+            cx.out.dismiss(client);
+        }
+    }
+
+    /// Tells a client whose address is banned why it is closed.
+    pub(in crate::chat) fn tell_banned(&self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        let Some(ban) = self.state.order().ban_of(peer.ip(), out.now().unix_ms) else { return };
+        let error = banned("Your address is banned", ban);
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
+        Context { client, peer, user, reference: None, out }.reply_error(&error);
+    }
+
+    /// Whether an account may be here.
+    ///
+    /// # Errors
+    /// It is banned.
+    pub(in crate::chat::handlers) fn check_banned(&self, account: UserId, unix_ms: u64) -> Done {
+        let ban = self.state.order().ban(BanTarget::Account(account), unix_ms);
+        ban.map_or(Ok(()), |ban| Err(banned("You are banned", ban)))
+    }
+
+    /// Nobody does to others what these can undo, or bans those who have banned others.
+    fn account_to_ban(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
+        let user = self.account_to_judge(cx, typed)?;
+        if user == cx.user {
+            let message = "You cannot ban yourself.".to_owned();
+            return Err(RequestError::new("not_allowed", message));
+        }
+        Ok(user)
+    }
+
+    fn account_to_judge(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
+        let Some(user) = self.account_called(typed) else {
+            let message = format!(
+                "There is no account {}. A guest is banned by the address.",
+                quote(typed, 32)
+            );
+            return Err(RequestError::new("no_account", message));
+        };
+        let accounts = self.state.accounts();
+        if accounts.role(user) != Role::None && accounts.role(cx.user) != Role::Owner {
+            let message = "Only owners of this server can do that for admins and owners.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
+        Ok(user)
+    }
+
+    fn network_to_ban(&self, cx: &Context<'_>, ip: IpAddr) -> Result<Network, RequestError> {
+        let ip = ip.to_canonical();
+        let refused = |message: &str| Err(RequestError::new("not_allowed", message.to_owned()));
+        // A Unix socket has none of its own.
+        if ip.is_loopback() || ip.is_unspecified() {
+            return refused("This machine cannot be banned.");
+        }
+        if self.settings.proxies.iter().any(|proxy| proxy.contains(&ip)) {
+            return refused("A proxy cannot be banned: everybody comes by it.");
+        }
+        if Network::of(cx.peer.ip()) == Network::of(ip) {
+            return refused("You come from there yourself.");
+        }
+        Ok(Network::of(ip))
+    }
+
+    /// Lets an account or an address come again.
+    pub(super) fn unban(&mut self, cx: &mut Context<'_>, whom: &Whom<'_>) -> Done {
+        let target = match whom {
+            Whom::Name(name) => BanTarget::Account(self.account_to_judge(cx, name)?),
+            Whom::Address(ip) => BanTarget::Network(Network::of(*ip)),
+        };
+        let name = self.shown_target(target);
+        if self.state.order().ban(target, cx.unix_ms()).is_none() {
+            let message = format!("{name} is not banned. /bans lists who is.");
+            return Err(RequestError::new("no_such_ban", message));
+        }
+        self.happen(cx, OrderChange::Unbanned { target });
+        let act = format!("{} ended the ban of {name}.", self.shown_name(cx.user));
+        self.log_act(cx, &act);
+        self.tell_done(cx, "unban", &format!("{name} is not banned any more."));
+        Ok(())
+    }
+
+    fn shown_target(&self, target: BanTarget) -> String {
+        match target {
+            BanTarget::Account(user) => self.shown_name(user).to_owned(),
+            BanTarget::Network(network) => network.to_string(),
+        }
+    }
+
+    pub(super) fn bans_page(&self, cx: &mut Context<'_>, after: u64, limit: Option<u32>) {
+        let (order, unix_ms) = (self.state.order(), cx.unix_ms());
+        let all = order.bans().filter(|(target, _)| order.ban(*target, unix_ms).is_some());
+        let all: Vec<(BanTarget, &Ban)> = all.collect();
+        let length = u64::from(limit.unwrap_or(u32::MAX)).clamp(1, PAGE) as usize;
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let listed = all.iter().skip(skip).take(length);
+        let bans: Vec<BanLine<'_>> = listed.map(|(target, ban)| self.line(*target, ban)).collect();
+        let next = after.saturating_add(bans.len() as u64);
+        let next = (!bans.is_empty() && next < all.len() as u64).then_some(next);
+        let (total, reference) = (all.len(), cx.reference);
+        cx.reply(&Reply::Bans { bans, total, after, next, reference });
+    }
+
+    fn line<'a>(&'a self, target: BanTarget, ban: &'a Ban) -> BanLine<'a> {
+        let (name, address) = match target {
+            BanTarget::Account(user) => (Some(self.shown_name(user)), None),
+            BanTarget::Network(network) => (None, Some(network.to_string())),
+        };
+        let Ban { by, reason, since_ms: since, until_ms: until } = ban;
+        BanLine { name, address, by, since: *since, until: *until, reason }
+    }
+}
+
+fn term_of(ban: &Ban) -> Term<'_> {
+    Term { until: ban.until_ms, reason: &ban.reason }
+}
+
+fn banned(who: &str, ban: &Ban) -> RequestError {
+    RequestError::new("banned", format!("{who} from this server{}", term_of(ban)))
+}

@@ -1,0 +1,132 @@
+//! Whom people want to see nothing of.
+
+use std::collections::BTreeSet;
+
+use crate::chat::Chat;
+use crate::chat::dialect::reply::{HitLine, Line, Reply};
+use crate::chat::dialect::{Dialect, render};
+use crate::chat::handlers::{Context, Done};
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::name::Name;
+use crate::chat::request::RequestError;
+use crate::chat::settings::IGNORED_MAX;
+use crate::chat::state::order::OrderChange;
+use crate::delivery::channels::ChannelId;
+
+impl Chat {
+    pub(super) fn ignore(&mut self, cx: &mut Context<'_>, name: &str) -> Done {
+        let user = self.addressee(name)?;
+        if user == cx.user {
+            let message = "You cannot ignore yourself.".to_owned();
+            return Err(RequestError::new("not_allowed", message));
+        }
+        let order = self.state.order();
+        if !order.ignores(cx.user, user) {
+            if order.ignored_by(cx.user).count() >= IGNORED_MAX {
+                let message =
+                    format!("You ignore {IGNORED_MAX} people. End that for one: /unignore.");
+                return Err(RequestError::new("too_many", message));
+            }
+            self.happen(cx, OrderChange::Ignored { user });
+        }
+        let line = format!("You see nothing any more of what {} says.", self.shown_name(user));
+        self.tell_done(cx, "ignore", &line);
+        Ok(())
+    }
+
+    pub(super) fn unignore(&mut self, cx: &mut Context<'_>, name: &str) -> Done {
+        let user = self.addressee(name)?;
+        if !self.state.order().ignores(cx.user, user) {
+            let message = format!("You do not ignore {}.", self.shown_name(user));
+            return Err(RequestError::new("not_ignored", message));
+        }
+        self.happen(cx, OrderChange::Unignored { user });
+        let line = format!("You see again what {} says.", self.shown_name(user));
+        self.tell_done(cx, "unignore", &line);
+        Ok(())
+    }
+
+    /// Those who ignore who asks get nothing of what was published last in a room, or a stub: what a
+    /// program counts messages by.
+    pub(in crate::chat) fn hide_last(
+        &self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        channel: ChannelId,
+        said: Option<(&str, Line<'_>)>,
+    ) {
+        let ignoring = self.state.order().ignoring(cx.user);
+        for user in ignoring.filter(|&user| self.state.is_member(user, room)) {
+            for client in self.clients_of(user) {
+                let dialect = Dialect::from(cx.out.encoding(client).dialect);
+                let stub = match (said, dialect) {
+                    (Some((room, line)), Dialect::Json) => {
+                        let line = Line::stub(line.id, line.time);
+                        let stub = Reply::Said { room, line, reference: None };
+                        cx.out.encode(client, |to| render(to, &stub))
+                    }
+                    (None, _) | (_, Dialect::Text) => Vec::new(),
+                };
+                cx.out.replace_last(channel, client, &stub);
+            }
+        }
+    }
+
+    /// What was said, as who asks is shown it: of those whom they ignore programs get stubs, and
+    /// people nothing.
+    pub(in crate::chat::handlers) fn without_ignored<'a>(
+        &self,
+        cx: &Context<'_>,
+        mut lines: Vec<Line<'a>>,
+    ) -> Vec<Line<'a>> {
+        if let Some(names) = self.ignored_names(cx.user) {
+            match cx.dialect() {
+                Dialect::Text => lines.retain(|line| !self.is_ignored(cx.user, &names, line)),
+                Dialect::Json => {
+                    let ignored = |line: &&mut Line<'_>| self.is_ignored(cx.user, &names, line);
+                    for line in lines.iter_mut().filter(ignored) {
+                        *line = Line::stub(line.id, line.time);
+                    }
+                }
+            }
+        }
+        lines
+    }
+
+    /// What was found, without what those said whom who asks ignores.
+    pub(in crate::chat::handlers) fn without_ignored_hits<'a>(
+        &self,
+        cx: &Context<'_>,
+        mut hits: Vec<HitLine<'a>>,
+    ) -> Vec<HitLine<'a>> {
+        if let Some(names) = self.ignored_names(cx.user) {
+            hits.retain(|hit| !self.is_ignored(cx.user, &names, &hit.line));
+        }
+        hits
+    }
+
+    /// Whether somebody ignores who said this: its account, or of a guest the name, one of `names`.
+    fn is_ignored(&self, user: UserId, names: &BTreeSet<&str>, line: &Line<'_>) -> bool {
+        match line.account {
+            Some(account) => self.state.order().ignores(user, account),
+            None => Name::parse(line.name).is_ok_and(|name| names.contains(name.key())),
+        }
+    }
+
+    /// The keys of the names of those whom somebody ignores, if it is anybody.
+    fn ignored_names(&self, user: UserId) -> Option<BTreeSet<&str>> {
+        let order = self.state.order();
+        order.ignored_by(user).next()?;
+        let now = order.ignored_by(user).filter_map(|ignored| self.name_of(ignored));
+        let reserved = self.state.accounts().reserved();
+        let before = reserved.filter(|one| order.ignores(user, one.account)).map(|one| &one.name);
+        Some(now.chain(before).map(Name::key).collect())
+    }
+
+    pub(super) fn tell_ignored(&self, cx: &mut Context<'_>) {
+        let ignored = self.state.order().ignored_by(cx.user);
+        let names = ignored.map(|user| self.shown_name(user)).collect();
+        let reference = cx.reference;
+        cx.reply(&Reply::Ignored { names, reference });
+    }
+}

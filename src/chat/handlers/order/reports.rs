@@ -1,0 +1,78 @@
+//! What people show the staff.
+
+use crate::chat::Chat;
+use crate::chat::dialect::reply::Line;
+use crate::chat::handlers::{Context, Done};
+use crate::chat::ids::RoomId;
+use crate::chat::request::RequestError;
+use crate::chat::request::order::Which;
+use crate::chat::settings::REPORT_TOKENS;
+use crate::chat::state::rooms::Room;
+use crate::chat::text::quote;
+
+/// So many characters of what is reported are quoted; the rest is where it was said.
+const QUOTED_CHARS: usize = 500;
+
+impl Chat {
+    /// Shows the staff a message that its reporter may read, and says whose report it is.
+    pub(super) fn report(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: Option<&str>,
+        which: Which,
+        reason: Option<&str>,
+    ) -> Done {
+        let (room, id) = self.reported(cx, room, which)?;
+        let reason = self.reason_of(cx, reason)?;
+        if !self.state.accounts().has_owner() {
+            let message = "Nobody owns this server yet, so there is nobody to report it to.";
+            return Err(RequestError::new("no_staff", message.to_owned()));
+        }
+        let Some(here) = self.state.rooms().get(room) else { return Ok(()) };
+        let Some(line) = self.line_of(cx, here, id) else { return Err(no_such_message(id)) };
+        let (by, author) = (self.shown_name(cx.user), line.name.to_owned());
+        let quoted = quote(line.text, QUOTED_CHARS);
+        let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let act = format!("{by} reports {author} in {} ({id}): {quoted}{reason}", here.name);
+        if let Some(session) = self.sessions.get_mut(cx.client) {
+            // One was taken as the request was read.
+            session.bucket.spend(REPORT_TOKENS - 1, cx.out.now().ms, &self.settings.rate);
+        }
+        self.log_act(cx, &act);
+        let line = format!("The staff of this server sees now what {author} said there.");
+        self.tell_done(cx, "report", &line);
+        Ok(())
+    }
+
+    /// The room and the number of what is reported.
+    pub(in crate::chat) fn reported(
+        &self,
+        cx: &Context<'_>,
+        room: Option<&str>,
+        which: Which,
+    ) -> Result<(RoomId, u64), RequestError> {
+        let room = self.room_of(cx, room)?;
+        let next_id = self.state.rooms().get(room).map_or(1, |room| room.history.next_id());
+        let id = match which {
+            Which::Id(id) => id,
+            Which::Back(back) => next_id.saturating_sub(back),
+        };
+        let first_id = self.state.rooms().get(room).map_or(1, Room::first_id);
+        let is_there = (first_id..next_id).contains(&id);
+        match is_there && self.state.may_read(cx.user, room, id, cx.unix_ms()) {
+            true => Ok((room, id)),
+            false => Err(no_such_message(id)),
+        }
+    }
+
+    /// A message, in memory or as it was read for who asks.
+    fn line_of<'a>(&'a self, cx: &Context<'_>, room: &'a Room, id: u64) -> Option<Line<'a>> {
+        let held = room.history.get(id).map(|message| Line::new(id, message));
+        held.or_else(|| self.read_lines(cx, room)?.into_iter().find(|line| line.id == id))
+    }
+}
+
+fn no_such_message(id: u64) -> RequestError {
+    let message = format!("There is no message {id} there. /history shows their numbers.");
+    RequestError::new("no_such_message", message)
+}

@@ -1,0 +1,246 @@
+//! What a client can ask for that is about order, and how people type it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::Request;
+use super::commands::{CommandSpec, optional, page, word};
+
+/// See [`Request::Order`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum OrderRequest<'a> {
+    /// Lets an account, or an address, not be here any more: for so long, or for ever.
+    Ban {
+        whom: Whom<'a>,
+        minutes: Option<u32>,
+        reason: Option<Cow<'a, str>>,
+    },
+    Unban {
+        whom: Whom<'a>,
+    },
+    /// Asks who is banned; `after`: so many have been seen.
+    Bans {
+        after: u64,
+        limit: Option<u32>,
+    },
+    /// Lets somebody say nothing in a room any more.
+    Mute {
+        room: Option<Cow<'a, str>>,
+        name: Cow<'a, str>,
+        minutes: Option<u32>,
+        reason: Option<Cow<'a, str>>,
+    },
+    Unmute {
+        room: Option<Cow<'a, str>>,
+        name: Cow<'a, str>,
+    },
+    /// Shows one nothing any more of what somebody says.
+    Ignore {
+        name: Cow<'a, str>,
+    },
+    Unignore {
+        name: Cow<'a, str>,
+    },
+    /// Asks whom one ignores.
+    Ignored,
+    /// Shows the staff a message.
+    Report {
+        room: Option<Cow<'a, str>>,
+        which: Which,
+        reason: Option<Cow<'a, str>>,
+    },
+}
+
+/// Who is to be banned, or not any more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whom<'a> {
+    Name(Cow<'a, str>),
+    Address(IpAddr),
+}
+
+impl<'a> Whom<'a> {
+    /// As it is typed, where nothing says which of both it is.
+    fn typed(typed: &'a str) -> Whom<'a> {
+        typed.parse().map_or(Whom::Name(typed.into()), Whom::Address)
+    }
+}
+
+/// Which message of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Id(u64),
+    /// Counted back from the last one, which is 1.
+    Back(u64),
+}
+
+impl OrderRequest<'_> {
+    /// Whether it is done though nobody reads the answer, and changes what is kept.
+    pub fn changes(&self) -> bool {
+        !matches!(self, OrderRequest::Bans { .. } | OrderRequest::Ignored)
+    }
+
+    /// The room that it names, as typed.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            OrderRequest::Mute { room, .. }
+            | OrderRequest::Unmute { room, .. }
+            | OrderRequest::Report { room, .. } => room.as_deref(),
+            OrderRequest::Ban { .. }
+            | OrderRequest::Unban { .. }
+            | OrderRequest::Bans { .. }
+            | OrderRequest::Ignore { .. }
+            | OrderRequest::Unignore { .. }
+            | OrderRequest::Ignored => None,
+        }
+    }
+}
+
+impl<'a> From<OrderRequest<'a>> for Request<'a> {
+    fn from(request: OrderRequest<'a>) -> Request<'a> {
+        Request::Order(request)
+    }
+}
+
+pub const MUTE: CommandSpec = CommandSpec {
+    name: "mute",
+    arguments: "NAME [MINUTES] [REASON]",
+    help: "let somebody say nothing in this room any more",
+    details: "They go on hearing what is said. Without minutes it holds until /unmute.",
+    parse: |arguments| {
+        let (name, minutes, reason) = sentence(arguments)?;
+        Some(OrderRequest::Mute { room: None, name: name.into(), minutes, reason }.into())
+    },
+};
+
+pub const UNMUTE: CommandSpec = CommandSpec {
+    name: "unmute",
+    arguments: "NAME",
+    help: "let somebody speak again in this room",
+    details: "",
+    parse: |arguments| Some(OrderRequest::Unmute { room: None, name: word(arguments)? }.into()),
+};
+
+pub const IGNORE: CommandSpec = CommandSpec {
+    name: "ignore",
+    arguments: "[NAME]",
+    help: "see nothing any more of what somebody says, or list whom you ignore",
+    details: "It holds in all rooms, for private messages and for what was said before. They are \
+              not told. An account's list is kept; a guest's is as long as the guest is here.",
+    parse: |arguments| match arguments {
+        "" => Some(OrderRequest::Ignored.into()),
+        name => Some(OrderRequest::Ignore { name: word(name)? }.into()),
+    },
+};
+
+pub const UNIGNORE: CommandSpec = CommandSpec {
+    name: "unignore",
+    arguments: "NAME",
+    help: "see again what somebody says",
+    details: "",
+    parse: |arguments| Some(OrderRequest::Unignore { name: word(arguments)? }.into()),
+};
+
+pub const REPORT: CommandSpec = CommandSpec {
+    name: "report",
+    arguments: "[N] [REASON]",
+    help: "show the staff a message of this room",
+    details: "N is its number, as /history shows it; -2 is the last but one, and no number the \
+              last. The admins and owners of this server see what it says, and that it was you who \
+              reported it.",
+    parse: |arguments| {
+        let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+        let (which, reason) = match which(first) {
+            Some(which) => (which, rest.trim()),
+            None => (Which::Back(1), arguments),
+        };
+        Some(OrderRequest::Report { room: None, which, reason: optional(reason) }.into())
+    },
+};
+
+pub const BAN: CommandSpec = CommandSpec {
+    name: "ban",
+    arguments: "WHOM [MINUTES] [REASON]",
+    help: "let an account or an address not be here any more",
+    details: "WHOM is a name or an address. Their connections end at once. Without minutes it holds until /unban. Of IPv6 the \
+              network of 64 bits is banned. Admins and owners can, for members; owners for all.",
+    parse: |arguments| {
+        let (whom, minutes, reason) = sentence(arguments)?;
+        Some(OrderRequest::Ban { whom: Whom::typed(whom), minutes, reason }.into())
+    },
+};
+
+pub const UNBAN: CommandSpec = CommandSpec {
+    name: "unban",
+    arguments: "WHOM",
+    help: "let an account or an address come again",
+    details: "",
+    parse: |arguments| {
+        let whom = optional(arguments).filter(|typed| !typed.contains(char::is_whitespace));
+        whom.is_some().then(|| OrderRequest::Unban { whom: Whom::typed(arguments) }.into())
+    },
+};
+
+pub const BANS: CommandSpec = CommandSpec {
+    name: "bans",
+    arguments: "[PAGE]",
+    help: "list who is banned",
+    details: "",
+    parse: |arguments| Some(OrderRequest::Bans { after: page(arguments)?, limit: None }.into()),
+};
+
+/// `mallory 60 spam`: whom, for how many minutes, and why.
+fn sentence(arguments: &str) -> Option<(&str, Option<u32>, Option<Cow<'_, str>>)> {
+    let (whom, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    let rest = rest.trim();
+    let (number, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let minutes = number.parse().ok();
+    let reason = if minutes.is_some() { reason.trim() } else { rest };
+    (!whom.is_empty()).then(|| (whom, minutes, optional(reason)))
+}
+
+/// `12`, or `-2`.
+fn which(typed: &str) -> Option<Which> {
+    match typed.strip_prefix('-') {
+        Some(back) => back.parse().ok().map(Which::Back),
+        None => typed.parse().ok().map(Which::Id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(spec: &CommandSpec, arguments: &'static str) -> Option<OrderRequest<'static>> {
+        (spec.parse)(arguments).map(|request| match request {
+            Request::Order(request) => request,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn minutes_and_a_reason_may_be_left_out() {
+        let ban = |whom: Whom<'static>, minutes, reason: Option<&'static str>| {
+            Some(OrderRequest::Ban { whom, minutes, reason: reason.map(Cow::from) })
+        };
+        let bob = || Whom::Name("bob".into());
+        assert_eq!(parsed(&BAN, "bob"), ban(bob(), None, None));
+        assert_eq!(parsed(&BAN, "bob  60"), ban(bob(), Some(60), None));
+        assert_eq!(parsed(&BAN, "bob 60 so much spam"), ban(bob(), Some(60), Some("so much spam")));
+        assert_eq!(parsed(&BAN, "bob spam of 60"), ban(bob(), None, Some("spam of 60")));
+        let address = Whom::Address("2001:db8::7".parse().expect("an address"));
+        assert_eq!(parsed(&BAN, "2001:db8::7 spam"), ban(address, None, Some("spam")));
+        assert_eq!(parsed(&BAN, ""), None);
+        assert_eq!(parsed(&UNBAN, "bob spam"), None);
+    }
+
+    #[test]
+    fn a_message_is_named_by_its_number_or_counted_back() {
+        let report = |which, reason: Option<&'static str>| {
+            Some(OrderRequest::Report { room: None, which, reason: reason.map(Cow::from) })
+        };
+        assert_eq!(parsed(&REPORT, ""), report(Which::Back(1), None));
+        assert_eq!(parsed(&REPORT, "12 spam"), report(Which::Id(12), Some("spam")));
+        assert_eq!(parsed(&REPORT, "-2"), report(Which::Back(2), None));
+        assert_eq!(parsed(&REPORT, "all of it"), report(Which::Back(1), Some("all of it")));
+    }
+}

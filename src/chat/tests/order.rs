@@ -1,0 +1,622 @@
+//! Order: the staff's room, bans, mutes, whom people ignore, and reports.
+
+use std::net::SocketAddr;
+
+use super::known_secrets::OWNER_CODE;
+use super::stage::{JSON, LINES, Stage, Visit, settings};
+use crate::chat::settings::{ChatSettings, IGNORED_MAX, Registration};
+use crate::chat::state::State;
+use crate::delivery::encoding::FrameKind;
+use crate::ids::Peer;
+use crate::service::{Incoming, Outcome, Service};
+
+/// Where anybody can have an account, and olga owns the server.
+fn open() -> Stage {
+    let registration = Registration::Open;
+    let mut stage = Stage::with_people(ChatSettings { registration, ..settings() });
+    stage.open("olga", LINES, Visit::default());
+    stage.say("olga", &format!("/register {OWNER_CODE} olga"));
+    stage.say("olga", "password of olga");
+    stage.forget();
+    stage
+}
+
+/// Somebody at a terminal makes an account, and nobody looks at what is said of it.
+fn register(stage: &mut Stage, name: &str) {
+    stage.open(name, LINES, Visit::default());
+    stage.say(name, &format!("/register {name}"));
+    stage.say(name, &format!("password of {name}"));
+    stage.forget();
+}
+
+/// olga owns the server, ada is an admin, mia has an account.
+fn staffed() -> Stage {
+    let mut stage = open();
+    register(&mut stage, "ada");
+    register(&mut stage, "mia");
+    stage.say("olga", "/role ada admin");
+    stage.forget();
+    stage
+}
+
+fn log(state: &State) -> Vec<String> {
+    let room = state.rooms().find("#staff-log").expect("the staff's room");
+    room.history.last(100).map(|(_, message)| message.text().to_owned()).collect()
+}
+
+// ---- The staff's room ----
+
+#[test]
+fn whoever_becomes_staff_is_in_the_staff_log_and_leaves_it_with_the_role() {
+    let mut stage =
+        Stage::with_people(ChatSettings { registration: Registration::Open, ..settings() });
+    stage.play(
+        "
+        +olga
+        olga< * Welcome! You are guest-1 in #lobby, with nobody else. Try /nick NAME or /help.
+        olga> /register 7q2m4kxrw9td olga
+        olga< * A password for olga, to be (it is not shown; Enter alone stops):
+        olga> correct horse
+        olga< * You are in #staff-log now, with nobody else.
+        olga< [#staff-log] server: olga is owner of this server.
+        olga< * You are logged in as olga, owner of this server, in #lobby, #staff-log.
+        olga> hello
+        olga< * Nobody else is in #lobby now. Whoever joins will see what you said.
+        ",
+    );
+    register(&mut stage, "ada");
+    stage.play(
+        "
+        olga> /role ada admin
+        ada< * You are in #staff-log now, with 1 other.
+        ada< [#staff-log] server: olga made ada admin of this server.
+        ada< * You are logged in as ada, admin of this server, in #lobby, #staff-log.
+        olga< * ada joined #staff-log.
+        olga< [#staff-log] server: olga made ada admin of this server.
+        olga< * ada is admin of this server now.
+        ada> /join #staff-log
+        ada< * You are in #staff-log now, with 1 other.
+        ada> what for?
+        olga< [#staff-log] ada: what for?
+        ada> /leave
+        ada< ! You are in #staff-log for as long as you are one of the staff.
+        ada> /join #lobby
+        ada< * You are in #lobby now, with 1 other.
+        ada> /reset olga
+        ada< ! Only owners of this server can do that for admins and owners.
+        olga> /role ada admin
+        olga< * ada is admin of this server now.
+        ada< * You are logged in as ada, admin of this server, in #lobby, #staff-log.
+        olga> /role ada member
+        ada< * You left #staff-log.
+        ada< * You are logged in as ada, in #lobby.
+        olga< * ada left #staff-log.
+        olga< [#staff-log] server: olga made ada member of this server.
+        olga< * ada is member of this server now.
+        ",
+    );
+    let expected = [
+        "olga is owner of this server.",
+        "olga made ada admin of this server.",
+        "what for?",
+        "olga made ada member of this server.",
+    ];
+    assert_eq!(log(stage.chat.state()), expected);
+}
+
+#[test]
+fn acts_of_power_are_in_the_staff_log() {
+    let mut stage = staffed();
+    stage.play(
+        "
+        ada> /reset mia
+        ada< * Invitation 1, for one, until 2026-11-23 13:05:09 UTC: 6222-2222-2222
+        ada< *   At a terminal: /register 6222-2222-2222 NAME
+        ada< [#staff-log] server: ada made a code by which mia can set a new password.
+        olga< [#staff-log] server: ada made a code by which mia can set a new password.
+        +x
+        x< * Welcome! You are guest-4 in #lobby, with 3 others. Try /nick NAME or /help.
+        olga< * guest-4 joined #lobby.
+        ada< * guest-4 joined #lobby.
+        mia< * guest-4 joined #lobby.
+        x> /register 6222-2222-2222 mia
+        x< * A password for mia, to be (it is not shown; Enter alone stops):
+        x> another password
+        olga< * guest-4 left #lobby.
+        ada< * guest-4 left #lobby.
+        mia< * guest-4 left #lobby.
+        mia< ! You are logged out: this was ended elsewhere.
+        mia< * You are guest-5, a guest. /login NAME or /register.
+        ada< [#staff-log] server: mia has a new password, by a code.
+        olga< [#staff-log] server: mia has a new password, by a code.
+        x< * You are logged in as mia, in #lobby.
+        x< * You talk in #lobby. /history shows what was said.
+        x> /delete-account
+        x< * Your password (it is not shown; Enter alone stops):
+        x> another password
+        olga< * mia left #lobby.
+        ada< * mia left #lobby.
+        olga< [#staff-log] server: The account mia has ended.
+        ada< [#staff-log] server: The account mia has ended.
+        x< * Your account is gone. What you have said stays.
+        x< * You are guest-6, a guest. /login NAME or /register.
+        ",
+    );
+}
+
+/// From the start, and for whatever looks like it.
+#[test]
+fn the_name_of_the_staff_log_is_nobodys() {
+    let mut stage = Stage::with_people(settings());
+    stage.seat(&["bob"]);
+    stage.play(
+        "
+        bob> /join #staff-log
+        bob< ! The name #staff-log is reserved. Choose another one.
+        bob> /join STAFF-LOG
+        bob< ! The name #STAFF-LOG is reserved. Choose another one.
+        bob> /join #staff-l0g
+        bob< ! The name #staff-l0g is reserved. Choose another one.
+        bob> /who #staff-log
+        bob< ! There is no room \"#staff-log\". /rooms lists those that there are.
+        ",
+    );
+    let mut stage = staffed();
+    stage.play(
+        "
+        mia> /join #staff-log
+        mia< ! The name #staff-log is reserved. Choose another one.
+        mia> /join #staff-l0g
+        mia< ! The name #staff-l0g is reserved. Choose another one.
+        ",
+    );
+}
+
+// ---- Bans ----
+
+#[test]
+fn a_banned_account_is_out_at_once_and_does_not_come_again() {
+    let mut stage = staffed();
+    stage.say("mia", "/token a bot");
+    let token = stage.hear("mia")[0].rsplit(' ').next().expect("a token").to_owned();
+    stage.show("bot", &token);
+    stage.forget();
+    stage.play(
+        r#"
+        ada> /ban mia 60 spam
+        ada< [#staff-log] server: ada banned mia until 2026-11-22 14:05:09 UTC: spam
+        olga< [#staff-log] server: ada banned mia until 2026-11-22 14:05:09 UTC: spam
+        mia< ! You are banned from this server until 2026-11-22 14:05:09 UTC: spam
+        mia< (closed)
+        bot< {"type":"error","code":"banned","message":"You are banned from this server until 2026-11-22 14:05:09 UTC: spam"}
+        bot< (closed)
+        ada< * mia is banned until 2026-11-22 14:05:09 UTC: spam
+        ada> /bans
+        ada< * 1 ban:
+        ada< *   mia, by ada, since 2026-11-22 13:05:09 UTC until 2026-11-22 14:05:09 UTC: spam
+        +x
+        x< * Welcome! You are guest-4 in #lobby, with 3 others. Try /nick NAME or /help.
+        olga< * guest-4 joined #lobby.
+        ada< * guest-4 joined #lobby.
+        x> /login mia
+        x< * Password of mia (it is not shown; Enter alone stops):
+        x> wrong password
+        x< ! The name or the password is wrong.
+        x> /login mia
+        x< * Password of mia (it is not shown; Enter alone stops):
+        x> password of mia
+        x< ! You are banned from this server until 2026-11-22 14:05:09 UTC: spam
+        "#,
+    );
+    stage.show("bot", &token);
+    let told = stage.objects("bot");
+    assert_eq!(told[0]["name"], "guest-5", "it is a guest like any other");
+    assert_eq!(told[1]["code"], "banned");
+    stage.say("bot", &format!(r#"{{"type":"login","token":"{token}"}}"#));
+    assert_eq!(stage.objects("bot")[0]["code"], "banned");
+    stage.pass(3_600_000);
+    stage.say("bot", &format!(r#"{{"type":"login","token":"{token}"}}"#));
+    assert_eq!(stage.objects("bot")[0]["name"], "mia", "it is over");
+    stage.say("ada", "/bans");
+    assert_eq!(stage.hear("ada").pop().expect("an answer"), "* Nobody is banned.");
+}
+
+#[test]
+fn a_ban_ends_when_somebody_ends_it() {
+    let mut stage = staffed();
+    stage.play(
+        "
+        ada> /unban mia
+        ada< ! mia is not banned. /bans lists who is.
+        ada> /ban mia
+        ada< [#staff-log] server: ada banned mia.
+        olga< [#staff-log] server: ada banned mia.
+        mia< ! You are banned from this server.
+        mia< (closed)
+        ada< * mia is banned.
+        ada> /unban mia
+        ada< [#staff-log] server: ada ended the ban of mia.
+        olga< [#staff-log] server: ada ended the ban of mia.
+        ada< * mia is not banned any more.
+        +x
+        x< * Welcome! You are guest-4 in #lobby, with 3 others. Try /nick NAME or /help.
+        olga< * guest-4 joined #lobby.
+        ada< * guest-4 joined #lobby.
+        x> /login mia
+        x< * Password of mia (it is not shown; Enter alone stops):
+        x> password of mia
+        olga< * guest-4 left #lobby.
+        ada< * guest-4 left #lobby.
+        x< * You are logged in as mia, in #lobby.
+        x< * You talk in #lobby. /history shows what was said.
+        ",
+    );
+}
+
+#[test]
+fn nobody_bans_those_above_or_their_own() {
+    let mut stage = staffed();
+    register(&mut stage, "eve");
+    stage.say("olga", "/role eve admin");
+    stage.open("guest", LINES, Visit::default());
+    stage.forget();
+    stage.play(
+        r#"
+        ada> /ban olga
+        ada< ! Only owners of this server can do that for admins and owners.
+        ada> /ban eve
+        ada< ! Only owners of this server can do that for admins and owners.
+        ada> /ban nobody-here
+        ada< ! There is no account "nobody-here". A guest is banned by the address.
+        ada> /ban guest-5
+        ada< ! There is no account "guest-5". A guest is banned by the address.
+        ada> /ban mia 0
+        ada< ! It holds for a minute at least, or without a number until it is ended.
+        olga> /ban olga
+        olga< ! You cannot ban yourself.
+        mia> /ban ada
+        mia< ! Only admins and owners of this server can do that.
+        ada> /ban 127.0.0.1
+        ada< ! This machine cannot be banned.
+        ada> /ban ::1
+        ada< ! This machine cannot be banned.
+        ada> /ban ::ffff:127.0.0.1
+        ada< ! This machine cannot be banned.
+        ada> /ban ::
+        ada< ! This machine cannot be banned.
+        "#,
+    );
+}
+
+/// One owner at least can always come.
+#[test]
+fn an_owner_who_is_banned_does_not_count() {
+    let mut stage = staffed();
+    stage.say("olga", "/role ada owner");
+    stage.say("olga", "/ban ada");
+    stage.forget();
+    stage.play(
+        "
+        olga> /role olga member
+        olga< ! You are the only owner. Make somebody else one first.
+        olga> /delete-account
+        olga< * Your password (it is not shown; Enter alone stops):
+        olga> password of olga
+        olga< ! You are the only owner of this server. Give it to somebody first: /role NAME owner.
+        ",
+    );
+}
+
+#[test]
+fn a_banned_address_is_not_admitted_and_neither_is_its_network() {
+    let mut stage = staffed();
+    stage.play(
+        "
+        ada> /ban 203.0.113.7 10 a flood
+        ada< [#staff-log] server: ada banned 203.0.113.7 until 2026-11-22 13:15:09 UTC: a flood
+        olga< [#staff-log] server: ada banned 203.0.113.7 until 2026-11-22 13:15:09 UTC: a flood
+        ada< * 203.0.113.7 is banned until 2026-11-22 13:15:09 UTC: a flood
+        ada> /ban 2001:db8::7
+        ada< [#staff-log] server: ada banned 2001:db8::/64.
+        olga< [#staff-log] server: ada banned 2001:db8::/64.
+        ada< * 2001:db8::/64 is banned.
+        ada> /bans
+        ada< * 2 bans:
+        ada< *   203.0.113.7, by ada, since 2026-11-22 13:05:09 UTC until 2026-11-22 13:15:09 UTC: a flood
+        ada< *   2001:db8::/64, by ada, since 2026-11-22 13:05:09 UTC.
+        ",
+    );
+    assert!(stage.dismisses_addresses, "those who are here are looked for");
+    let now = stage.now.unix_ms;
+    let admits = |stage: &Stage, ip: &str, unix_ms| {
+        stage.chat.admits(ip.parse().expect("an address"), unix_ms)
+    };
+    assert!(!admits(&stage, "203.0.113.7", now) && !admits(&stage, "::ffff:203.0.113.7", now));
+    assert!(admits(&stage, "203.0.113.8", now) && admits(&stage, "203.0.113.7", now + 600_000));
+    assert!(!admits(&stage, "2001:db8::ffff:8", now) && admits(&stage, "2001:db8:0:1::7", now));
+    stage.say("ada", "/unban 2001:db8::9");
+    assert!(admits(&stage, "2001:db8::7", now));
+}
+
+#[test]
+fn a_proxy_is_not_banned() {
+    let proxies = vec!["192.0.2.0/24".parse().expect("a network")];
+    let registration = Registration::Open;
+    let mut stage = Stage::with_people(ChatSettings { proxies, registration, ..settings() });
+    stage.open("olga", LINES, Visit::default());
+    stage.say("olga", &format!("/register {OWNER_CODE} olga"));
+    stage.say("olga", "password of olga");
+    stage.forget();
+    stage.play(
+        "
+        olga> /ban 192.0.2.7
+        olga< ! A proxy cannot be banned: everybody comes by it.
+        ",
+    );
+}
+
+#[test]
+fn a_flood_of_logins_of_a_banned_account_is_counted_like_any_other() {
+    let mut stage = staffed();
+    stage.say("ada", "/ban mia");
+    stage.open("x", JSON, Visit::default());
+    stage.forget();
+    let login = r#"{"type":"login","name":"mia","password":"password of mia"}"#;
+    let peer = Peer::from("203.0.113.9:4000".parse::<SocketAddr>().expect("an address"));
+    let incoming = Incoming { peer, kind: FrameKind::Text, bytes: login.as_bytes() };
+    let mut try_it = || {
+        while let Outcome::Blocked(_) = stage.offer_frame("x", incoming) {
+            stage.turn();
+        }
+        stage.objects("x").pop().expect("an answer")["code"].as_str().expect("it").to_owned()
+    };
+    let codes: Vec<String> = (0..60).map(|_| try_it()).collect();
+    assert_eq!(codes[0], "banned");
+    assert_eq!(codes.last().map(String::as_str), Some("too_many_attempts"), "{codes:?}");
+}
+
+// ---- Mutes ----
+
+#[test]
+fn who_is_muted_reads_and_says_nothing() {
+    let mut stage = staffed();
+    stage.play(
+        "
+        ada> /mute mia 10 too loud
+        ada< [#staff-log] server: ada muted mia in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        olga< [#staff-log] server: ada muted mia in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        mia< * ada muted you in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        ada< * mia is muted until 2026-11-22 13:15:09 UTC: too loud
+        mia> hello
+        mia< ! You are muted in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        mia> /me waves
+        mia< ! You are muted in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        mia> /topic me
+        mia< ! You are muted in #lobby until 2026-11-22 13:15:09 UTC: too loud
+        olga> hello
+        ada< [#lobby] olga: hello
+        mia< [#lobby] olga: hello
+        mia> /join #tea
+        mia< * You are in #tea now, with nobody else.
+        mia> hello
+        mia< * Nobody else is in #tea now. Whoever joins will see what you said.
+        mia> /join #lobby
+        mia< * You are in #lobby now, with 2 others.
+        @+600000
+        mia> hello
+        ada< [#lobby] mia: hello
+        olga< [#lobby] mia: hello
+        ada> /unmute mia
+        ada< ! mia is not muted in #lobby.
+        ada> /mute mia
+        ada< [#staff-log] server: ada muted mia in #lobby.
+        olga< [#staff-log] server: ada muted mia in #lobby.
+        mia< * ada muted you in #lobby.
+        ada< * mia is muted.
+        ada> /unmute mia
+        ada< [#staff-log] server: ada lets mia speak again in #lobby.
+        olga< [#staff-log] server: ada lets mia speak again in #lobby.
+        mia< * ada lets you speak again in #lobby.
+        ada< * mia may speak again.
+        ada> /mute olga
+        ada< ! Only owners of this server can do that for admins and owners.
+        ada> /mute ada
+        ada< ! You cannot mute yourself.
+        ",
+    );
+}
+
+#[test]
+fn a_guest_is_muted_for_as_long_as_it_is_here_and_as_an_account() {
+    let mut stage = staffed();
+    stage.open("bob", JSON, Visit { name: Some("bob"), room: Some("#lobby") });
+    stage.forget();
+    stage.play(
+        r##"
+        ada> /mute bob
+        ada< [#staff-log] server: ada muted bob in #lobby.
+        olga< [#staff-log] server: ada muted bob in #lobby.
+        bob< {"type":"muted","room":"#lobby","name":"bob","by":"ada","time":"_"}
+        ada< * bob is muted.
+        bob> {"type":"say","room":"#lobby","text":"hello","ref":1}
+        bob< {"type":"error","code":"muted","message":"You are muted in #lobby.","ref":1}
+        bob> {"type":"typing","room":"#lobby"}
+        bob> {"type":"register","name":"bob","password":"password of bob"}
+        bob< {"type":"account","name":"bob","role":"member","rooms":["#lobby"]}
+        ada< * bob is bob now.
+        olga< * bob is bob now.
+        mia< * bob is bob now.
+        bob> {"type":"say","room":"#lobby","text":"hello"}
+        bob< {"type":"error","code":"muted","message":"You are muted in #lobby."}
+        "##,
+    );
+}
+
+// ---- Whom people ignore ----
+
+#[test]
+fn nothing_is_shown_of_who_is_ignored() {
+    let mut stage = staffed();
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("#lobby") });
+    stage.say("mia", "before");
+    stage.forget();
+    stage.play(
+        r##"
+        ada> /ignore mia
+        ada< * You see nothing any more of what mia says.
+        web> {"type":"ignore","name":"mia","ref":1}
+        web< {"type":"done","what":"ignore","ref":1}
+        web> {"type":"ignored","ref":2}
+        web< {"type":"ignored","names":["mia"],"ref":2}
+        mia> one
+        mia> two
+        olga> three
+        mia> four
+        olga< [#lobby] mia: one
+        olga< [#lobby] mia: two
+        olga< [#lobby] mia: four
+        mia< [#lobby] olga: three
+        ada< [#lobby] olga: three
+        web< {"type":"said","room":"#lobby","id":2,"time":"_","ignored":true}
+        web< {"type":"said","room":"#lobby","id":3,"time":"_","ignored":true}
+        web< {"type":"said","room":"#lobby","id":4,"time":"_","name":"olga","text":"three"}
+        web< {"type":"said","room":"#lobby","id":5,"time":"_","ignored":true}
+        mia> /me waves
+        olga< [#lobby] * mia waves
+        web< {"type":"said","room":"#lobby","id":6,"time":"_","ignored":true}
+        mia> /msg ada psst
+        mia< [you -> ada] psst
+        mia> /msg web psst
+        mia< [you -> web] psst
+        ada> /history 3
+        ada< * The last message of #lobby (UTC):
+        ada< *   2026-11-22 13:05:09 (4) olga: three
+        web> {"type":"history","room":"#lobby","limit":3}
+        web< {"type":"history","room":"#lobby","messages":[{"id":4,"time":"_","name":"olga","text":"three"},{"id":5,"time":"_","ignored":true},{"id":6,"time":"_","ignored":true}],"more":true}
+        ada> /leave
+        ada< * You left #lobby.
+        ada< * You talk in #staff-log now.
+        olga< * ada left #lobby.
+        mia< * ada left #lobby.
+        web< {"type":"left","room":"#lobby","name":"ada","time":"_"}
+        ada> /join #lobby
+        ada< * You are in #lobby now, with 3 others.
+        ada< * The last message of #lobby (UTC):
+        ada< *   2026-11-22 13:05:09 (4) olga: three
+        olga< * ada joined #lobby.
+        mia< * ada joined #lobby.
+        web< {"type":"joined","room":"#lobby","name":"ada","time":"_"}
+        ada> /ignore
+        ada< * You ignore mia.
+        ada> /unignore mia
+        ada< * You see again what mia says.
+        ada> /unignore mia
+        ada< ! You do not ignore mia.
+        mia> five
+        ada< [#lobby] mia: five
+        olga< [#lobby] mia: five
+        web< {"type":"said","room":"#lobby","id":7,"time":"_","ignored":true}
+        "##,
+    );
+}
+
+#[test]
+fn an_account_is_ignored_on_all_devices_and_by_whatever_name() {
+    let mut stage = staffed();
+    stage.open("phone", LINES, Visit::default());
+    stage.say("phone", "/login ada");
+    stage.say("phone", "password of ada");
+    stage.say("ada", "/ignore mia");
+    stage.say("mia", "/nick maria");
+    stage.forget();
+    stage.play(
+        "
+        mia> hello
+        olga< [#lobby] maria: hello
+        phone> /history
+        phone< * Nothing was said in #lobby yet.
+        ada> /ignore
+        ada< * You ignore maria.
+        olga> /ignore olga
+        olga< ! You cannot ignore yourself.
+        olga> /ignore nobody-here
+        olga< ! Nobody here is called \"nobody-here\". /who lists who is in a room.
+        ",
+    );
+}
+
+#[test]
+fn a_list_of_those_who_are_ignored_has_an_end() {
+    let mut stage = staffed();
+    for number in 0..=IGNORED_MAX {
+        let name = format!("n{number}");
+        stage.open(&name, JSON, Visit { name: Some(&name), room: None });
+        stage.say("mia", &format!("/ignore {name}"));
+    }
+    let told = stage.hear("mia").pop().expect("an answer");
+    assert!(told.starts_with("! You ignore 100 people."), "{told}");
+    stage.leave("n0");
+    stage.say("mia", "/ignore n100");
+    let told = stage.hear("mia").pop().expect("an answer");
+    assert_eq!(told, "* You see nothing any more of what n100 says.");
+}
+
+// ---- Reports ----
+
+#[test]
+fn a_report_shows_the_staff_what_was_said() {
+    let mut stage = staffed();
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("#lobby") });
+    stage.say("olga", "good morning");
+    stage.say("mia", "buy my pills");
+    stage.forget();
+    stage.play(
+        r##"
+        web> {"type":"report","room":"#lobby","id":2,"reason":"spam","ref":1}
+        ada< [#staff-log] server: web reports mia in #lobby (2): "buy my pills" (spam)
+        olga< [#staff-log] server: web reports mia in #lobby (2): "buy my pills" (spam)
+        web< {"type":"done","what":"report","ref":1}
+        mia> /report -2
+        ada< [#staff-log] server: mia reports olga in #lobby (1): "good morning"
+        olga< [#staff-log] server: mia reports olga in #lobby (1): "good morning"
+        mia< * The staff of this server sees now what olga said there.
+        mia> /report 3
+        mia< ! There is no message 3 there. /history shows their numbers.
+        mia> /report -3
+        mia< ! There is no message 0 there. /history shows their numbers.
+        web> {"type":"report","room":"#staff-log","id":1}
+        web< {"type":"error","code":"no_such_room","message":"_"}
+        "##,
+    );
+}
+
+#[test]
+fn without_staff_there_is_nobody_to_report_to() {
+    let mut stage = Stage::with_people(settings());
+    stage.seat(&["bob"]);
+    stage.play(
+        "
+        bob> hello
+        bob< * Nobody else is in #lobby now. Whoever joins will see what you said.
+        bob> /report
+        bob< ! Nobody owns this server yet, so there is nobody to report it to.
+        ",
+    );
+}
+
+/// Reasons go where everybody of the staff reads them, and texts to whoever is muted.
+#[test]
+fn no_token_gets_into_a_reason() {
+    let mut stage = staffed();
+    stage.say("mia", "/token a bot");
+    let token = stage.hear("mia")[0].rsplit(' ').next().expect("a token").to_owned();
+    stage.say("mia", "hello");
+    stage.forget();
+    for act in ["/ban mia", "/mute mia", "/report -1"] {
+        stage.say("ada", &format!("{act} {token}"));
+        let told = stage.hear("ada");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("There is a token in that"), "{told:?}");
+    }
+    assert!(log(stage.chat.state()).iter().all(|text| !text.contains(&token)));
+}
