@@ -22,7 +22,8 @@ impl Chat {
         let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
         check_kept(room)?;
         if room.name.as_str() == name.as_str() {
-            return Ok(self.tell_unless_heard(cx, id));
+            self.tell_settings(cx, id);
+            return Ok(());
         }
         let from = room.name.clone();
         self.check_look(cx, &name, Some(id))?;
