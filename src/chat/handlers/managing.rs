@@ -90,7 +90,7 @@ impl Chat {
         Err(RequestError::new("not_allowed", format!("Only {who} of {name} can do that.")))
     }
 
-    fn tell_settings(&self, cx: &mut Context<'_>, id: RoomId) {
+    pub(super) fn tell_settings(&self, cx: &mut Context<'_>, id: RoomId) {
         let Some(room) = self.state.rooms().get(id) else { return };
         let reply = Reply::Room(RoomState {
             role: Some(self.state.room_role(cx.user, id).as_str()),
