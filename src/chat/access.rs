@@ -1,6 +1,9 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::request::{AccountRequest, ReadingRequest, Request};
+use crate::chat::state::State;
+use crate::chat::state::accounts::Role;
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,12 @@ pub enum Access {
 pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
+        Request::Reading(
+            ReadingRequest::Read { .. }
+            | ReadingRequest::Unread
+            | ReadingRequest::Print { .. }
+            | ReadingRequest::Level { .. },
+        ) => Access::Account,
         Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
@@ -53,4 +62,13 @@ fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
         AccountRequest::Reset { .. } => Access::Admin,
         AccountRequest::Role { .. } => Access::Owner,
     }
+}
+
+/// Anybody can call all who are in a room of so many members at most.
+const CALL_ALL_MEMBERS_MAX: u32 = 20;
+
+/// Whether what this user says in a room can be for all who are there: `@all`.
+pub fn may_call_all(state: &State, user: UserId, room: RoomId) -> bool {
+    let members = state.rooms().get(room).map_or(0, |room| room.member_count());
+    members <= CALL_ALL_MEMBERS_MAX || state.accounts().role(user) >= Role::Admin
 }

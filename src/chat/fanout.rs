@@ -51,8 +51,9 @@ impl Chat {
                 self.close_room(room, record, cx.out);
             }
             Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
-            Event::Kept(Kept::Said { room, .. }) => {
+            Event::Kept(Kept::Said { room, id, .. }) => {
                 self.state.apply(record);
+                self.note_said(cx, room, id);
                 self.replays.remove_room(room);
                 self.notice_alone(cx, room);
             }
@@ -62,6 +63,13 @@ impl Chat {
                 self.replays.remove_room(room);
             }
             Event::Kept(Kept::TopicSet { .. } | Kept::Direct { .. }) => self.state.apply(record),
+            Event::Kept(Kept::Reading(ref change)) => {
+                let room = change.read_in();
+                self.state.apply(record);
+                if let Some(room) = room {
+                    self.reading_changed(cx, room);
+                }
+            }
             Event::Presence(ref presence) => {
                 self.log(cx, presence);
                 let (room, is_coming) = match *presence {
@@ -208,7 +216,8 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
+                | Kept::NameReleased { .. }
+                | Kept::Reading(_),
             )
             | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
             | Event::Cached(_) => {}

@@ -10,6 +10,7 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
+//! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
@@ -26,6 +27,7 @@ mod hearing;
 pub mod ids;
 mod keeping;
 mod logins;
+mod mentions;
 pub mod name;
 pub mod presence;
 mod proofs;
@@ -41,6 +43,7 @@ pub mod state;
 mod tests;
 pub mod text;
 mod waiting;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,6 +64,7 @@ use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
 use state::State;
 use state::accounts::SecretHash;
+use written::Written;
 
 use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
@@ -101,6 +105,7 @@ pub struct Chat {
     backlog: Backlog,
     questions: Questions,
     logins: Logins,
+    written: Written,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -121,6 +126,7 @@ impl Chat {
             backlog: Backlog::default(),
             questions: Questions::default(),
             logins: Logins::default(),
+            written: Written::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             keeping: None,
@@ -173,6 +179,7 @@ impl Chat {
             self.state.apply(Record { unix_ms: 0, by, event });
         }
         self.state.load_members(&people);
+        self.state.load_readings(&people);
         while self.state.rooms().is_over_bytes()
             && let Some(room) = self.state.rooms().most_vacant()
         {
@@ -189,6 +196,7 @@ impl Chat {
         self.backlog = Backlog::default();
         self.questions.clear();
         self.logins.clear();
+        self.written = Written::default();
         self.arrivals.clear();
         self.arriving.clear();
     }
@@ -343,6 +351,7 @@ impl Service for Chat {
     fn tick(&mut self, out: &mut Delivery) {
         self.publish_sums(out);
         self.give_up_waiting(out);
+        self.write_due_readings(out);
         if let Some(keeping) = &mut self.keeping {
             keeping.tick(out);
         }
@@ -350,8 +359,9 @@ impl Service for Chat {
 
     fn keep(&mut self, _: &mut Delivery) {
         self.journal.keep();
-        if let Some(keeping) = &mut self.keeping {
-            keeping.hand_over();
+        match &mut self.keeping {
+            Some(keeping) => keeping.hand_over(),
+            None => self.written.turn_ends(),
         }
     }
 
@@ -362,6 +372,9 @@ impl Service for Chat {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
+        if let Some(keeping) = &self.keeping {
+            self.written.set_written(keeping.durable());
+        }
         self.follow_store(out)
     }
 
@@ -381,6 +394,9 @@ impl Service for Chat {
         self.backlog.withdraw(client, None);
         cx.out.wake(Wait::Backlog(client));
         self.logins.forget(client);
+        if self.state.accounts().contains(user) {
+            self.write_readings(cx.out);
+        }
         self.go_away(cx, None);
         self.sessions.remove(client);
     }

@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role};
 use crate::chat::state::history::Message;
+use crate::chat::state::readings::{Level, Mentioned};
 
 /// The version of all that is in this file, to be stored with every group of records.
 pub const RECORD_VERSION: u32 = 1;
@@ -93,6 +94,34 @@ pub enum Kept {
     NameReleased {
         name: Name,
     },
+    /// Something about what an account reads.
+    Reading(ReadingChange),
+}
+
+/// What an account has read of a room, and what is for it there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadingChange {
+    /// All up to this message. A store is handed that a while later, with others.
+    Moved {
+        room: RoomId,
+        id: u64,
+    },
+    /// Nothing after this message, of which these are for the account.
+    MovedBack {
+        room: RoomId,
+        id: u64,
+        mentions: Box<[u64]>,
+    },
+    LevelSet {
+        room: RoomId,
+        level: Level,
+    },
+    /// What was just said is for somebody, and not only heard.
+    Mentioned {
+        room: RoomId,
+        id: u64,
+        mentioned: Mentioned,
+    },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -146,6 +175,24 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl ReadingChange {
+    /// The room of which its author's reading is another now.
+    pub fn read_in(&self) -> Option<RoomId> {
+        match self {
+            ReadingChange::Moved { room, .. }
+            | ReadingChange::MovedBack { room, .. }
+            | ReadingChange::LevelSet { room, .. } => Some(*room),
+            ReadingChange::Mentioned { .. } => None,
+        }
+    }
+}
+
+impl From<ReadingChange> for Event {
+    fn from(change: ReadingChange) -> Event {
+        Event::Kept(Kept::Reading(change))
     }
 }
 

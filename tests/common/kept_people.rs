@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
-    Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+    CALLS_MAX, Change, ReadingChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
+    StoredPeople, StoredReading,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,11 @@ pub struct KeptPeople {
     pub members: Vec<(u64, u64)>,
     pub invitations: BTreeMap<u64, StoredInvitation>,
     pub reserved: BTreeMap<Box<str>, StoredName>,
+    /// By accounts and rooms.
+    pub readings: BTreeMap<(u64, u64), StoredReading>,
+    /// Rooms, accounts and ids.
+    mentions: BTreeSet<(u64, u64, u64)>,
+    calls: BTreeSet<(u64, u64)>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -29,6 +35,8 @@ impl KeptPeople {
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
+                self.readings.retain(|(of, _), _| *of != account);
+                self.mentions.retain(|(_, of, _)| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
             }
             Change::AccessKey(key) => {
@@ -58,6 +66,7 @@ impl KeptPeople {
             Change::ReservedGone { key } => {
                 self.reserved.remove(&key).expect("a name that is free was reserved");
             }
+            Change::Reading(change) => self.apply_reading(change),
             other => panic!("{other:?} is not about people"),
         }
     }
@@ -83,9 +92,43 @@ impl KeptPeople {
         self.invitations.insert(invitation.invitation, invitation);
     }
 
+    fn apply_reading(&mut self, change: ReadingChange) {
+        match change {
+            ReadingChange::Set(reading) => {
+                let StoredReading { account, room, read, .. } = reading;
+                assert!(self.accounts.contains_key(&account), "{reading:?} is nobody's");
+                self.readings.insert((account, room), reading);
+                let is_read =
+                    |one: &(u64, u64, u64)| (one.0, one.1) == (room, account) && one.2 <= read;
+                self.mentions.retain(|one| !is_read(one));
+            }
+            ReadingChange::Gone { account, room } => {
+                self.readings.remove(&(account, room)).expect("it read there");
+                self.mentions.retain(|one| (one.0, one.1) != (room, account));
+            }
+            ReadingChange::Mentioned { room, id, accounts } => {
+                for account in accounts {
+                    assert!(self.accounts.contains_key(&account), "{account} is no account");
+                    assert!(self.mentions.insert((room, account, id)), "it is for it already");
+                }
+            }
+            ReadingChange::Called { room, id } => {
+                assert!(self.calls.insert((room, id)), "it is for all already");
+                let of_room = self.calls.range((room, 0)..=(room, u64::MAX));
+                let oldest = of_room.clone().next().copied();
+                if of_room.count() > CALLS_MAX {
+                    self.calls.remove(&oldest.expect("there is one"));
+                }
+            }
+        }
+    }
+
     /// The room is no more.
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
+        self.readings.retain(|(_, of), _| *of != room);
+        self.mentions.retain(|(of, ..)| *of != room);
+        self.calls.retain(|(of, _)| *of != room);
     }
 
     /// As a chat is told.
@@ -98,6 +141,9 @@ impl KeptPeople {
             members: self.members.clone(),
             invitations: self.invitations.values().cloned().collect(),
             reserved,
+            readings: self.readings.values().copied().collect(),
+            mentions: self.mentions.iter().copied().collect(),
+            calls: self.calls.iter().copied().collect(),
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
         }

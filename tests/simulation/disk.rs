@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
 use chat_server::store::{
-    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
+    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, ReadingChange,
+    SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom,
+    Wake,
 };
 
 use kept_people::KeptPeople;
@@ -341,6 +342,10 @@ impl Inner {
                 assert!(self.rooms.contains_key(&room), "a room that has members is kept");
                 self.people.apply(change);
             }
+            Change::Reading(change) => {
+                self.check_reading(&change);
+                self.people.apply(Change::Reading(change));
+            }
             Change::Account(_)
             | Change::AccountGone { .. }
             | Change::AccessKey(_)
@@ -355,6 +360,21 @@ impl Inner {
                 self.guests = guests;
             }
         }
+    }
+}
+
+impl Inner {
+    /// Nothing is read, and nothing is for anybody, that is not kept.
+    fn check_reading(&self, change: &ReadingChange) {
+        let (room, id) = match change {
+            ReadingChange::Set(reading) => (reading.room, reading.read),
+            ReadingChange::Mentioned { room, id, .. } | ReadingChange::Called { room, id } => {
+                (*room, *id)
+            }
+            ReadingChange::Gone { .. } => return,
+        };
+        let room = self.rooms.get(&room).expect("a room that is read is kept");
+        assert!(id < room.next_id(), "{id} of {} is read, and not kept", room.name);
     }
 }
 

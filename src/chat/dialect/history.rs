@@ -37,7 +37,8 @@ impl<'a> HistoryPage<'a> {
     }
 
     pub fn reply(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Reply<'a> {
-        Reply::History { room: self.room, messages, more, replay, reference: self.reference }
+        let HistoryPage { room, reference, .. } = *self;
+        Reply::History { room, messages, more, replay, unread: None, reference }
     }
 
     /// What is around the messages: the object, or the heading.

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::json::RequestRef;
+use crate::chat::state::Unread;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::store::StoredMessage;
 
@@ -99,6 +100,9 @@ pub enum Reply<'a> {
         more: bool,
         #[serde(skip_serializing_if = "is_false")]
         replay: bool,
+        /// These are the first of so many that are unread.
+        #[serde(skip)]
+        unread: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
@@ -192,6 +196,22 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// What one's account has read of a room, and what it has not.
+    Read {
+        room: &'a str,
+        id: u64,
+        unread: u64,
+        mentions: usize,
+        level: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The same of all its rooms.
+    Unread {
+        rooms: Vec<UnreadRoom<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     /// It was done, and there is nothing more to say of it. `line`: what people are told.
     Done {
         what: &'a str,
@@ -281,6 +301,42 @@ pub struct JoinedSelf<'a> {
     pub gap: bool,
     pub members: u32,
     pub topic: &'a str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingLine>,
+}
+
+/// What an account has read of a room, and what it has not.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ReadingLine {
+    pub read: u64,
+    pub unread: u64,
+    pub mentions: usize,
+    pub level: &'static str,
+}
+
+impl ReadingLine {
+    pub fn of(unread: &Unread) -> ReadingLine {
+        let Unread { read, unread, mentions, level, .. } = *unread;
+        ReadingLine { read, unread, mentions, level: level.as_str() }
+    }
+}
+
+/// The same, in a list of rooms.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct UnreadRoom<'a> {
+    pub room: &'a str,
+    pub read: u64,
+    pub last: u64,
+    pub unread: u64,
+    pub mentions: usize,
+    pub level: &'static str,
+}
+
+impl<'a> UnreadRoom<'a> {
+    pub fn new(room: &'a str, unread: &Unread) -> UnreadRoom<'a> {
+        let Unread { read, last, unread, mentions, level } = *unread;
+        UnreadRoom { room, read, last, unread, mentions, level: level.as_str() }
+    }
 }
 
 /// A room in the list of rooms.

@@ -4,6 +4,7 @@ mod accounts;
 pub(super) mod arrivals;
 mod lists;
 mod names;
+pub(super) mod readings;
 mod rooms;
 mod search;
 mod talk;
@@ -125,6 +126,7 @@ impl Chat {
                 Ok(())
             }
             Request::Account(request) => self.execute_of_account(cx, request),
+            Request::Reading(request) => self.execute_of_reading(cx, request),
         }
     }
 

@@ -31,6 +31,7 @@ impl Chat {
             gap: resume.as_ref().is_some_and(|resume| self.has_gap(room, resume)),
             members: room.member_count(),
             topic: &room.topic,
+            reading: self.reading_line(cx.user, id),
         };
         let joined = Reply::Joined {
             room: room.name.as_str(),

@@ -64,6 +64,7 @@ impl Chat {
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
+        self.note_mentions(cx, room, id, text);
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
 mod people;
+mod readings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use readings::ReadLately;
 
 use crate::chat::Chat;
 use crate::chat::ids::{RoomId, UserId};
@@ -37,6 +40,7 @@ pub struct Keeping {
     /// Clients that wait for the store, and until when; those that have waited for long enough.
     patience: BTreeMap<ClientId, Millis>,
     impatient: BTreeSet<ClientId>,
+    read_lately: ReadLately,
 }
 
 impl Keeping {
@@ -50,6 +54,7 @@ impl Keeping {
             has_new_guests: false,
             patience: BTreeMap::new(),
             impatient: BTreeSet::new(),
+            read_lately: ReadLately::default(),
         }
     }
 
@@ -85,7 +90,8 @@ impl Keeping {
         if self.has_changes() {
             return Some(0);
         }
-        self.patience.values().copied().min()
+        let patience = self.patience.values().copied();
+        patience.chain(self.read_lately.next_deadline()).min()
     }
 
     /// Clients that have waited for long enough are heard again.
@@ -194,6 +200,7 @@ fn texts_of(change: &Change) -> usize {
         | Change::MemberGone { .. }
         | Change::Invitation(_)
         | Change::InvitationGone { .. } => 0,
+        Change::Reading(change) => readings::bytes_of(change),
     }
 }
 
@@ -259,7 +266,8 @@ impl Chat {
                 | Kept::KeyEnded { .. }
                 | Kept::Invited { .. }
                 | Kept::InvitationEnded { .. }
-                | Kept::NameReleased { .. },
+                | Kept::NameReleased { .. }
+                | Kept::Reading(_),
             ) => {
                 for change in people::changes(&self.state, record) {
                     keeping.add(change, out);
@@ -332,6 +340,7 @@ impl Chat {
         (keeping.newest, keeping.durable, keeping.has_new_guests) = (group, group, false);
         keeping.patience.clear();
         keeping.impatient.clear();
+        keeping.read_lately = ReadLately::default();
         let loaded = keeping.store.reload()?;
         keeping.guests = loaded.guests;
         self.start_from(loaded);

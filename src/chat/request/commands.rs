@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{AccountRequest, Request};
+use super::{AccountRequest, ReadingRequest, Request};
 use crate::chat::state::history::MessageKind;
+use crate::chat::state::readings::Level;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
 #[derive(Serialize)]
@@ -33,7 +34,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 26] = [
+pub const COMMANDS: [CommandSpec; 28] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -144,6 +145,27 @@ pub const COMMANDS: [CommandSpec; 26] = [
         parse: |arguments| {
             let text = optional(arguments);
             Some(Request::Search { text, room: None, before: None, limit: None })
+        },
+    },
+    CommandSpec {
+        name: "unread",
+        arguments: "[#ROOM]",
+        help: "show what you have not read, the oldest first",
+        details: "What is shown is read. Without a room, it is the one that you talk in, and then \
+                  the others, one at a time. For people with an account.",
+        parse: |arguments| Some(ReadingRequest::Print { room: optional(arguments) }.into()),
+    },
+    CommandSpec {
+        name: "level",
+        arguments: "LEVEL [#ROOM]",
+        help: "say what you want to be told of a room: all, mentions, none or hidden",
+        details: "Usual is all in rooms of up to 5, else mentions: what is for you. none is not \
+                  counted when you log in, hidden not shown at all while nothing in it is for you.",
+        parse: |arguments| {
+            let (level, room) =
+                arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+            let (level, room) = (Level::parse(level)?, optional(room.trim()));
+            Some(ReadingRequest::Level { room, level }.into())
         },
     },
     CommandSpec {
@@ -358,6 +380,7 @@ mod tests {
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
                 "[end N]" => "end 7".to_owned(),
                 "[USES] [HOURS]" => "3 24".to_owned(),
+                "LEVEL [#ROOM]" => "none #room".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);

@@ -2,10 +2,12 @@
 
 mod account;
 pub mod commands;
+mod reading;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
+pub use reading::ReadingRequest;
 
 use crate::chat::state::history::MessageKind;
 
@@ -70,6 +72,8 @@ pub enum Request<'a> {
     },
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
+    /// About what was read, and what was not.
+    Reading(ReadingRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -102,6 +106,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
+            Request::Reading(request) => request.changes(),
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
@@ -121,6 +126,7 @@ impl Request<'_> {
             | Request::Rooms { .. }
             | Request::Search { .. } => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
+            Request::Reading(request) => request.asks_much(),
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Leave { .. }
@@ -139,6 +145,7 @@ impl Request<'_> {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
+            Request::Reading(request) => request.records(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -179,6 +186,7 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Reading(_)
             | Request::Nothing => None,
         }
     }
@@ -187,6 +195,7 @@ impl Request<'_> {
     pub fn room(&self) -> Option<&str> {
         match self {
             Request::Join { room, .. } => Some(room),
+            Request::Reading(request) => request.room(),
             Request::Say { room, .. }
             | Request::Leave { room }
             | Request::Topic { room, .. }

@@ -12,6 +12,7 @@ mod limits;
 mod names;
 mod people;
 mod presence;
+mod readings;
 mod replays;
 mod rights;
 mod rooms;

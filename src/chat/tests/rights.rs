@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, ReadingRequest, Request};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 32] = [
+const TABLE: [(&str, [bool; 5]); 36] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -50,6 +50,10 @@ const TABLE: [(&str, [bool; 5]); 32] = [
     (r#"{"type":"invitations"}"#, ACCOUNTS),
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
     (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
+    (r##"{"type":"read","room":"#lobby","id":7}"##, ACCOUNTS),
+    (r#"{"type":"unread"}"#, ACCOUNTS),
+    ("/unread", ACCOUNTS),
+    (r##"{"type":"level","room":"#lobby","level":"none"}"##, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
@@ -96,9 +100,13 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Delete { .. }) => 27,
         Request::Account(AccountRequest::Role { .. }) => 28,
         Request::Account(AccountRequest::Reset { .. }) => 29,
+        Request::Reading(ReadingRequest::Read { .. }) => 30,
+        Request::Reading(ReadingRequest::Unread) => 31,
+        Request::Reading(ReadingRequest::Print { .. }) => 32,
+        Request::Reading(ReadingRequest::Level { .. }) => 33,
     }
 }
-const KINDS: u8 = 30;
+const KINDS: u8 = 34;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

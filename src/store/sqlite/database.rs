@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
-use super::{Durability, PAGE_BYTES, directory, people, system};
+use super::{Durability, PAGE_BYTES, directory, people, readings, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -232,6 +232,7 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::InvitationGone { invitation } => people::remove_invitation(step, *invitation),
         Change::Reserved(name) => people::put_reserved(step, name),
         Change::ReservedGone { key } => people::remove_reserved(step, key),
+        Change::Reading(change) => readings::apply(step, change),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }

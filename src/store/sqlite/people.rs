@@ -66,14 +66,14 @@ pub fn remove_reserved(step: &Transaction<'_>, key: &str) -> rusqlite::Result<()
 }
 
 /// A change that hits nothing must not be acknowledged.
-fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
     match step.prepare_cached(sql)?.execute(values)? {
         1 => Ok(()),
         count => Err(rusqlite::Error::StatementChangedRows(count)),
     }
 }
 
-/// All that is kept of people.
+/// All that is kept of people but what they have read.
 pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     let accounts = "SELECT account, name, key, password, role, created_ms FROM accounts \
                     ORDER BY account";
@@ -91,10 +91,11 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
         reserved: rows(connection, reserved, reserved_name)?,
         next_account: Meta::NextAccount.number(connection)?.max(1),
         next_invitation: Meta::NextInvitation.number(connection)?.max(1),
+        ..StoredPeople::default()
     })
 }
 
-fn rows<T>(
+pub fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,

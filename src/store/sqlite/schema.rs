@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -112,6 +112,37 @@ CREATE TABLE reserved_names(
     name TEXT NOT NULL,
     account INTEGER NOT NULL,
     until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Members of older versions have read all that was said by then.
+const VERSION_3: &str = "
+-- `read`: the id of the last message that the account has read in the room. `level`: of what it
+-- wants to be told, if it has said so.
+CREATE TABLE readings(
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    read INTEGER NOT NULL,
+    level INTEGER,
+    PRIMARY KEY(account, room)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX readings_by_room ON readings(room);
+INSERT INTO readings SELECT account, room, next_id - 1, NULL FROM members JOIN rooms USING (room);
+
+-- Unread messages that are for an account.
+CREATE TABLE mentions(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    PRIMARY KEY(room, account, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_by_account ON mentions(account);
+
+-- Messages that are for everybody in a room.
+CREATE TABLE calls(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    PRIMARY KEY(room, id)
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -2,6 +2,7 @@
 //! [`super::reply`].
 
 mod people;
+mod reading;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +16,7 @@ use serde_json::value::RawValue;
 use super::Parsed;
 use super::reply::Reply;
 use super::text::ByteCount;
-use crate::chat::request::{Request, RequestError, Resume};
+use crate::chat::request::{ReadingRequest, Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
@@ -321,6 +322,9 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
+        "read" => reading::read(text_of, need)?.into(),
+        "unread" => ReadingRequest::Unread.into(),
+        "level" => reading::level(text_of, need)?.into(),
         kind if people::knows(kind) => people::parse(text_of, kind, need)?.into(),
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));

@@ -1,6 +1,7 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
 mod people;
+mod reading;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -74,7 +75,11 @@ fn without_invisible_start(line: &str) -> &str {
 pub fn render(to: &mut Encoder, reply: &Reply) {
     match reply {
         Reply::Said { room, line, .. } => render_said(to, room, *line),
-        Reply::Welcome { .. } | Reply::Typing { .. } | Reply::Cookie { .. } => {}
+        Reply::Welcome { .. }
+        | Reply::Typing { .. }
+        | Reply::Cookie { .. }
+        | Reply::Read { .. } => {}
+        Reply::Unread { rooms, .. } => reading::unread(to, rooms),
         Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
         Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
         Reply::Left { room, name, reason: None, .. } => {
@@ -93,6 +98,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             line(to, format_args!("[you -> {receiver}] {}", Row(text)));
         }
         Reply::Direct { from, text, .. } => line(to, format_args!("[{from} -> you] {}", Row(text))),
+        Reply::History { room, messages, unread: Some(unread), .. } => {
+            render_unread(to, room, messages, *unread);
+        }
         Reply::History { room, messages, replay, .. } => {
             render_history(to, room, messages, *replay)
         }
@@ -265,6 +273,15 @@ fn render_history(to: &mut Encoder, room: &str, messages: &[Line], replay: bool)
         0 => line(to, format_args!("* Nothing was said in {room} yet.")),
         count => line(to, format_args!("{}", Heading { room, count })),
     }
+    for message in messages {
+        line(to, format_args!("{}", Dated(message)));
+    }
+}
+
+/// The oldest of what is unread; some of it may be kept no more.
+fn render_unread(to: &mut Encoder, room: &str, messages: &[Line], unread: u64) {
+    let gone = if messages.is_empty() { ", and not kept any more." } else { " (UTC):" };
+    line(to, format_args!("* {unread} unread in {room}{gone}"));
     for message in messages {
         line(to, format_args!("{}", Dated(message)));
     }

@@ -140,6 +140,7 @@ impl Chat {
             let channel = self.channel_for(room, cx.out);
             cx.out.join(channel, cx.client);
         }
+        self.note_missed(cx);
         let current = current.filter(|room| rooms.contains(room)).or(rooms.last().copied());
         let channel = current.and_then(|room| self.channels.of(room));
         self.sessions.talk_in(cx.client, channel);
@@ -152,6 +153,7 @@ impl Chat {
                 cx.out.leave(channel, cx.client);
             }
         }
+        self.written.forget(cx.client);
         self.sessions.talk_in(cx.client, None);
     }
 
@@ -190,6 +192,7 @@ impl Chat {
 
     /// Tells devices of the account that asks that it is in a room.
     pub(super) fn tell_joined(&self, cx: &mut Context<'_>, room: RoomId, devices: &[ClientId]) {
+        let reading = self.reading_line(cx.user, room);
         let (Some(room), Some(name)) = (self.state.rooms().get(room), self.name_of(cx.user)) else {
             return;
         };
@@ -203,6 +206,7 @@ impl Chat {
                 gap: false,
                 members: room.member_count(),
                 topic: &room.topic,
+                reading,
             }),
             reference: None,
         };
@@ -210,7 +214,7 @@ impl Chat {
     }
 
     /// Tells devices that are not the one that asks.
-    pub(super) fn tell_devices(
+    pub(in crate::chat::handlers) fn tell_devices(
         &self,
         cx: &mut Context<'_>,
         devices: &[ClientId],
@@ -296,7 +300,12 @@ impl Chat {
         self.tell_account(other);
     }
 
-    pub(super) fn tell_done(&self, cx: &mut Context<'_>, what: &str, line: &str) {
+    pub(in crate::chat::handlers) fn tell_done(
+        &self,
+        cx: &mut Context<'_>,
+        what: &str,
+        line: &str,
+    ) {
         let reference = cx.reference;
         cx.reply(&Reply::Done { what, line, reference });
     }

@@ -10,10 +10,13 @@ use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
+use crate::store::sqlite::readings;
 use crate::store::sqlite::schema::Meta;
 
 /// The version of a file from which on it has accounts.
 const HAS_PEOPLE: usize = 2;
+/// The same, of what accounts have read.
+const HAS_READINGS: usize = 3;
 
 /// Checks the file, that the ids of each room have no holes, that what belongs to accounts and rooms
 /// has them, and that the index has all messages; says in one line what is there. A server goes on
@@ -43,7 +46,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
         return Err(OpenError::Damaged { file: file.clone(), what }.into());
     }
     if version >= HAS_PEOPLE
-        && let Some(what) = fault_of_people(&snapshot).map_err(failed)?
+        && let Some(what) = fault_of_people(&snapshot, version).map_err(failed)?
     {
         return Err(OpenError::Damaged { file, what }.into());
     }
@@ -56,7 +59,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
 }
 
 /// What is wrong with what is kept of people.
-fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> {
+fn fault_of_people(connection: &Connection, version: usize) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT count(*) || ' rows of ' || \"table\" || ' belong to none of ' || parent \
                FROM pragma_foreign_key_check GROUP BY \"table\", parent LIMIT 1";
     let stray = connection.query_row(sql, [], |row| row.get(0)).optional()?;
@@ -70,7 +73,11 @@ fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> 
         return Ok(namesakes);
     }
     // All of it has to be of use to a server that starts.
-    match people(connection) {
+    let read = people(connection).and_then(|mut people| match version >= HAS_READINGS {
+        true => readings::load(connection, &mut people),
+        false => Ok(()),
+    });
+    match read {
         Err(error) if error.sqlite_error_code().is_none() => Ok(Some(error.to_string())),
         read => read.map(|_| None),
     }
