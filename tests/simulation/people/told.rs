@@ -103,7 +103,7 @@ const ERRORS: [(&str, &str); 25] = [
 ];
 
 /// What people are told besides, which is not looked at.
-const NOTICES: [&str; 7] = [
+const NOTICES: [&str; 8] = [
     "* You talk in ",
     "* You are in no room now.",
     "* Nobody else is in ",
@@ -111,6 +111,7 @@ const NOTICES: [&str; 7] = [
     "*   At a terminal: ",
     "* Others could read a password",
     "* (history is kept",
+    "* Unread: ",
 ];
 
 impl Told {

@@ -3,6 +3,7 @@
 
 mod order;
 mod people;
+mod reading;
 mod rooms;
 
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use super::Parsed;
 use super::reply::Reply;
 use super::text::ByteCount;
-use crate::chat::request::{ConversationRequest, Request, RequestError, Resume};
+use crate::chat::request::{ConversationRequest, ReadingRequest, Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
@@ -332,6 +333,9 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
+        "read" => reading::read(text_of, need)?.into(),
+        "unread" => ReadingRequest::Unread.into(),
+        "level" => reading::level(text_of, need)?.into(),
         kind if people::knows(kind) => people::parse(text_of, kind, need)?,
         kind if rooms::knows(kind) => rooms::parse(text_of, kind, need)?.into(),
         kind if order::knows(kind) => order::parse(text_of, kind, need)?.into(),
