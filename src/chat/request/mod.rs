@@ -163,7 +163,9 @@ impl Request<'_> {
     /// Whether it changes what is kept, whoever asks. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {
-            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Say { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Join { code: Some(_), .. } => true,
             Request::Account(request) => request.records(),
             Request::Order(request) => request.changes(),
             Request::Reading(request) => request.records(),
@@ -171,7 +173,7 @@ impl Request<'_> {
             Request::Conversation(_)
             | Request::Direct { .. }
             | Request::Topic { text: None, .. }
-            | Request::Join { .. }
+            | Request::Join { code: None, .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
             | Request::History { .. }
