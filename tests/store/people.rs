@@ -3,7 +3,8 @@
 use super::kept_people::KeptPeople;
 use super::*;
 use chat_server::store::{
-    StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+    RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+    StoredRecord, StoredRoomName, StoredSettings,
 };
 
 pub fn account(account: u64, name: &str) -> StoredAccount {
@@ -29,12 +30,57 @@ pub fn access_key(account: u64, key: u32) -> StoredAccessKey {
 }
 
 fn invitation(invitation: u64, by: u64) -> StoredInvitation {
-    StoredInvitation { invitation, hash: [7; 32], by, resets: None, uses: None, until_ms: None }
+    StoredInvitation {
+        invitation,
+        hash: [7; 32],
+        by,
+        resets: None,
+        uses: None,
+        until_ms: None,
+        rooms: Vec::new(),
+        makes_account: true,
+    }
 }
 
 fn reserved(name: &str, account: u64, until_ms: u64) -> Change {
     let key = name.to_lowercase().into();
     Change::Reserved(StoredName { key, name: name.into(), account, until_ms })
+}
+
+fn settings(room: u64) -> Change {
+    let (is_listed, newcomers_see, posting, invites, is_archived) = (true, 1, 0, 1, false);
+    Change::Rules(RulesChange::Set(StoredSettings {
+        room,
+        entry: 3,
+        is_listed,
+        newcomers_see,
+        posting,
+        invites,
+        is_archived,
+    }))
+}
+
+fn record(room: u64, account: u64, removed_until: Option<u64>) -> Change {
+    let (role, may_return, has_asked, sees_from) = (2, true, false, 7);
+    Change::Rules(RulesChange::Record(StoredRecord {
+        room,
+        account,
+        role,
+        may_return,
+        has_asked,
+        sees_from,
+        removed_until,
+    }))
+}
+
+fn former(key: &str, room: u64) -> Change {
+    let until_ms = 1_795_399_999_000;
+    Change::Rules(RulesChange::FormerName(StoredRoomName {
+        key: key.into(),
+        name: key.to_uppercase().into(),
+        room,
+        until_ms,
+    }))
 }
 
 /// Two rooms, in which something was said; Alice and Bob, with all that there can be of them.
@@ -57,10 +103,16 @@ fn some_people() -> Vec<Change> {
         Change::Invitation(StoredInvitation {
             uses: Some(1),
             until_ms: Some(1_795_352_999_000),
+            rooms: vec![1, 2],
+            makes_account: false,
             ..invitation(2, 2)
         }),
         reserved("Robert", 2, 1_795_399_999_000),
         reserved("Ann", 9, 1_795_388_888_000),
+        settings(1),
+        record(1, 2, None),
+        record(1, 1, Some(i64::MAX as u64)),
+        former("#once", 1),
     ]
 }
 
@@ -102,6 +154,8 @@ fn what_belongs_to_an_account_or_a_room_goes_with_it() {
     let names: Vec<&str> = people.reserved.iter().map(|it| &*it.name).collect();
     assert_eq!(names, ["Ann", "Robert"], "nobody takes a name because its account is gone");
     assert_eq!((people.next_account, people.next_invitation), (3, 3), "no id is used twice");
+    let of: Vec<u64> = people.rules.records.iter().map(|it| it.account).collect();
+    assert_eq!((of, people.rules.names.len()), (vec![1], 1), "the room stays");
 
     append(
         &mut store,
@@ -109,10 +163,29 @@ fn what_belongs_to_an_account_or_a_room_goes_with_it() {
         vec![
             opened(3, "#c", 1),
             Change::Member { room: 3, account: 1 },
-            Change::RoomClosed { room: 3 },
+            settings(3),
+            record(3, 1, None),
+            former("#twice", 3),
+            Change::Invitation(StoredInvitation { rooms: vec![1, 3], ..invitation(1, 1) }),
+            said(3, 1, "bye"),
+            Change::Rules(RulesChange::Renamed {
+                room: 3,
+                name: "#d".into(),
+                key: "#d".into(),
+                skeletons: vec!["#d".into()],
+            }),
         ],
     );
-    assert_eq!(store.reload().expect("it can be read").people.members, [(1, 1)]);
+    let rooms = store.reload().expect("it can be read").rooms;
+    let named = rooms.iter().find(|room| room.room == 3).map(|room| &*room.name);
+    assert_eq!(named, Some("#d"));
+    let emptied = Change::Rules(RulesChange::Emptied { room: 3 });
+    append(&mut store, 4, vec![emptied, Change::RoomClosed { room: 3 }]);
+    let left = store.reload().expect("it can be read");
+    assert_eq!(left.people.members, [(1, 1)]);
+    assert_eq!(left.people.rules, people.rules, "all of it went with the room");
+    assert_eq!(left.people.invitations[0].rooms, [1]);
+    assert_eq!(left.ids_used, 1, "its ids are not used again");
     close(store);
     tools::check(&scratch.0).expect("it is sound");
 }
@@ -136,6 +209,13 @@ fn what_a_change_names_has_to_be_there() {
         Change::Invitation(invitation(3, 3)),
         Change::InvitationGone { invitation: 3 },
         Change::ReservedGone { key: "alice".into() },
+        settings(3),
+        record(2, 1, None),
+        record(1, 3, None),
+        former("#x", 3),
+        Change::Rules(RulesChange::RecordGone { room: 2, account: 1 }),
+        Change::Rules(RulesChange::NameGone { key: "#never".into() }),
+        Change::Invitation(StoredInvitation { rooms: vec![9], ..invitation(3, 1) }),
         Change::Account(account(3, "ALICE")),
     ] {
         store.append(GroupId(2), vec![said(1, 2, "with it"), wrong.clone()]);

@@ -85,22 +85,12 @@ impl Chat {
                     self.follow(cx, room, is_coming);
                 }
             }
-            Event::Kept(Kept::Room(RoomChange::Deleted { room })) => {
-                let members: Vec<UserId> = self.state.members(room).map(|user| user.id).collect();
-                self.state.apply(record);
-                members.into_iter().for_each(|user| self.talk_elsewhere(user, room));
-            }
-            Event::Kept(Kept::Room(RoomChange::Renamed { room, .. })) => {
-                self.state.apply(record);
-                self.replays.remove_room(room);
-            }
-            Event::Kept(Kept::Room(RoomChange::Removed { room, user, .. })) => {
-                self.state.apply(record);
-                self.talk_elsewhere(user, room);
+            Event::Kept(Kept::Room(ref change)) => {
+                let change = change.clone();
+                self.apply_room_change(record, &change);
             }
             Event::Kept(
-                Kept::Room(_)
-                | Kept::AccountMade { .. }
+                Kept::AccountMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }

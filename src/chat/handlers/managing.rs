@@ -34,6 +34,7 @@ impl Chat {
             RoomRequest::Admit { name, .. } => self.admit(cx, room, &name),
             RoomRequest::Refuse { name, .. } => self.refuse(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
+                self.check_secrets(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = reason.as_deref().map(shown).transpose()?;
                 self.kick(cx, room, &name, minutes, reason.as_deref())
             }
@@ -90,7 +91,7 @@ impl Chat {
         Err(RequestError::new("not_allowed", format!("Only {who} of {name} can do that.")))
     }
 
-    fn tell_settings(&self, cx: &mut Context<'_>, id: RoomId) {
+    pub(super) fn tell_settings(&self, cx: &mut Context<'_>, id: RoomId) {
         let Some(room) = self.state.rooms().get(id) else { return };
         let reply = Reply::Room(RoomState {
             role: Some(self.state.room_role(cx.user, id).as_str()),

@@ -22,7 +22,8 @@ impl Chat {
         let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
         check_kept(room)?;
         if room.name.as_str() == name.as_str() {
-            return Ok(self.tell_unless_heard(cx, id));
+            self.tell_settings(cx, id);
+            return Ok(());
         }
         let from = room.name.clone();
         self.check_look(cx, &name, Some(id))?;
@@ -97,8 +98,8 @@ impl Chat {
         Ok(())
     }
 
-    /// The rooms of an account that ends are a moderator's, or else those of the account that has
-    /// been there for longest. Where there is nobody, one that nobody could come into, or in which
+    /// The rooms of an account that ends are a moderator's, or else those of the oldest account that
+    /// is in them. Where there is nobody, one that nobody could come into, or in which
     /// nothing was said, is gone.
     pub(super) fn hand_rooms_on(&mut self, cx: &mut Context<'_>) {
         let rooms = self.state.rooms();
@@ -126,9 +127,9 @@ impl Chat {
     fn heir(&self, owner: UserId, room: &Room) -> Option<UserId> {
         let moderators = room.rules().into_iter().flat_map(RoomRules::records);
         let mut moderators = moderators.filter(|(_, record)| record.role == RoomRole::Moderator);
-        let mut members = self.state.members(room.id).map(|user| user.id);
+        let members = self.state.members(room.id).map(|user| user.id);
         let is_heir = |user: &UserId| *user != owner && self.state.accounts().contains(*user);
-        moderators.next().map(|(user, _)| user).or_else(|| members.find(is_heir))
+        moderators.next().map(|(user, _)| user).or_else(|| members.filter(is_heir).min())
     }
 }
 

@@ -171,7 +171,7 @@ impl Chat {
             false => self.alike_here(cx, name, except),
         };
         // What the store has under the name of a room that is renamed is that room.
-        let is_own = |alike: &Box<str>| own.is_some_and(|own| own.name.as_str() == &**alike);
+        let is_own = |alike: &str| own.is_some_and(|own| own.name.as_str() == alike);
         let Some(alike) = alike.filter(|alike| !is_own(alike)) else { return Ok(()) };
         let is_known = RoomName::parse(&alike).is_ok_and(|alike| !self.is_hidden(cx, &alike));
         let message = match is_known {

@@ -151,13 +151,15 @@ impl Request<'_> {
     /// Whether it changes what is kept.
     pub fn records(&self) -> bool {
         match self {
-            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Say { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Join { code: Some(_), .. } => true,
             Request::Account(request) => request.records(),
             Request::Order(request) => request.changes(),
             Request::Room(request) => request.changes(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
-            | Request::Join { .. }
+            | Request::Join { code: None, .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
             | Request::History { .. }

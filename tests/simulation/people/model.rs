@@ -29,6 +29,7 @@ const OWNER: u8 = 2;
 /// Where the staff is told what has been done, and in whose name.
 const STAFF_LOG: &str = "#staff-log";
 const SERVER: &str = "server";
+const ROOM_OWNER: u8 = 2;
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
 
 /// How the chat is set up.
@@ -86,6 +87,8 @@ struct Kept {
     invitations: BTreeMap<u64, Invitation>,
     next_invitation: u64,
     reserved: Vec<Reserved>,
+    /// The rooms that accounts have made, which are for accounts, and whose they are.
+    owners: BTreeMap<String, Option<u64>>,
     guests: u64,
     /// So many messages have been said.
     said: usize,
@@ -99,6 +102,8 @@ struct OnDisk {
     members: BTreeSet<(String, String)>,
     invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>)>,
     reserved: BTreeMap<String, u64>,
+    /// Rooms that are kept for somebody, and their owners.
+    owners: BTreeMap<String, Option<String>>,
     next_invitation: u64,
     guests: u64,
     said: usize,
@@ -501,10 +506,45 @@ impl Model {
             if rooms.len() >= self.rules.rooms_max {
                 return Err(&["too_many_rooms"]);
             }
+            self.make_or_knock(user, room)?;
             self.join(n, user, room);
         }
         self.clients.get_mut(&n).expect("it is there").current = Some(room.to_owned());
         Ok(is_new)
+    }
+
+    /// What an account makes is for accounts, and stays.
+    fn make_or_knock(&mut self, user: u64, room: &str) -> Done {
+        let is_account = self.is_account(user);
+        let is_owned = self.kept.owners.contains_key(room);
+        if is_owned && !is_account {
+            return Err(&["login_required"]);
+        }
+        let is_there = is_owned || self.members(room) > 0 || self.position(room) > 0;
+        if is_account && !is_there && room != "#lobby" {
+            self.kept.owners.insert(room.to_owned(), Some(user));
+        }
+        Ok(())
+    }
+
+    /// The rooms of an account that ends are those of the oldest account there, and gone if there is
+    /// none and nothing was said.
+    fn hand_rooms_on(&mut self, user: u64) {
+        let owners = mem::take(&mut self.kept.owners);
+        let heir = |room: &str| {
+            let is_in = |one: &User| one.rooms.iter().any(|one| one == room);
+            self.kept.users.iter().find(|(id, one)| **id != user && is_in(one)).map(|(id, _)| *id)
+        };
+        let after = owners.into_iter().filter_map(|(room, owner)| {
+            if owner != Some(user) {
+                return Some((room, owner));
+            }
+            let heir = heir(&room);
+            let is_of_use =
+                heir.is_some() || self.members(&room) + self.position(&room) as usize > 0;
+            is_of_use.then_some((room, heir))
+        });
+        self.kept.owners = after.collect();
     }
 
     fn join(&mut self, n: usize, user: u64, room: &str) {
@@ -1098,6 +1138,7 @@ impl Model {
         }
         self.leave_all(n, user);
         self.log(&format!("The account {} has ended.", self.user(user).name));
+        self.hand_rooms_on(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
@@ -1221,6 +1262,11 @@ impl Model {
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
+            owners: kept
+                .owners
+                .iter()
+                .map(|(room, owner)| (room.clone(), owner.as_ref().map(name)))
+                .collect(),
             next_invitation: kept.next_invitation,
             guests: kept.guests,
             said: kept.said,
@@ -1325,6 +1371,16 @@ fn read_disk(disk: &Disk, people: &StoredPeople, rooms: &BTreeMap<u64, Box<str>>
             })
             .collect(),
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
+        owners: people
+            .rules
+            .rooms
+            .iter()
+            .map(|one| {
+                let mut records = people.rules.records.iter();
+                let owner = records.find(|it| it.room == one.room && it.role == ROOM_OWNER);
+                (rooms[&one.room].to_string(), owner.map(|it| name(it.account)))
+            })
+            .collect(),
         next_invitation: people.next_invitation,
         guests: disk.guests(),
         said: disk.log().said.len(),

@@ -77,6 +77,7 @@ const ERRORS: [(&str, &str); 25] = [
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
     ("Only people with an account can do that here.", "login_required"),
+    ("is for people with an account.", "login_required"),
     ("Only owners of this server can do that.", "not_allowed"),
     ("You are the only owner", "not_allowed"),
     ("You are in #staff-log for as long", "not_allowed"),

@@ -294,10 +294,8 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
     let Some(kind) = kind else {
-        return Err(RequestError::new(
-            "missing_field",
-            "An object needs the field \"type\".".to_owned(),
-        ));
+        let message = "An object needs the field \"type\".".to_owned();
+        return Err(RequestError::new("missing_field", message));
     };
     let need = |field: &str| {
         let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
@@ -311,12 +309,10 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             text: text.ok_or_else(|| need("text"))?,
             key,
         },
-        "join" => Request::Join {
-            room: room.ok_or_else(|| need("room"))?,
-            code,
-            resume: since.map(|since| Resume { since, epoch }),
-            replay,
-        },
+        "join" => {
+            let resume = since.map(|since| Resume { since, epoch });
+            Request::Join { room: room.ok_or_else(|| need("room"))?, code, resume, replay }
+        }
         "leave" => Request::Leave { room },
         "nick" => Request::Nick { name: name.ok_or_else(|| need("name"))? },
         "topic" => Request::Topic { room, text },
