@@ -57,9 +57,7 @@ impl Chat {
             Event::Kept(Kept::Said { room, .. }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
-                if cx.user != UserId::SERVER {
-                    self.notice_alone(cx, room);
-                }
+                self.notice_alone(cx, room);
             }
             Event::Kept(Kept::HistoryCut { room, .. })
             | Event::Cached(Cached::Expired { room, .. }) => {
@@ -67,24 +65,7 @@ impl Chat {
                 self.replays.remove_room(room);
             }
             Event::Kept(Kept::TopicSet { .. } | Kept::Direct { .. }) => self.state.apply(record),
-            Event::Presence(ref presence) => {
-                self.log(cx, presence);
-                let (room, is_coming) = match *presence {
-                    Presence::Joined { room } => (Some(room), true),
-                    Presence::Left { room, .. } => (Some(room), false),
-                    Presence::Connected { .. }
-                    | Presence::Disconnected
-                    | Presence::Renamed { .. } => (None, false),
-                };
-                let is_new = matches!(presence, Presence::Connected { .. });
-                self.state.apply(record);
-                if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
-                    self.sessions.connected(cx.client, slot);
-                }
-                if let Some(room) = room {
-                    self.follow(cx, room, is_coming);
-                }
-            }
+            Event::Presence(_) => self.record_presence(cx, record),
             Event::Kept(Kept::Room(ref change)) => {
                 let change = change.clone();
                 self.apply_room_change(record, &change);
@@ -101,6 +82,27 @@ impl Chat {
                 | Kept::NameReleased { .. }
                 | Kept::Order(_),
             ) => self.state.apply(record),
+        }
+    }
+
+    /// Somebody comes, goes or is called otherwise: the clients follow.
+    fn record_presence(&mut self, cx: &mut Context<'_>, record: Record) {
+        let Event::Presence(ref presence) = record.event else { return };
+        self.log(cx, presence);
+        let (room, is_coming) = match *presence {
+            Presence::Joined { room } => (Some(room), true),
+            Presence::Left { room, .. } => (Some(room), false),
+            Presence::Connected { .. } | Presence::Disconnected | Presence::Renamed { .. } => {
+                (None, false)
+            }
+        };
+        let is_new = matches!(presence, Presence::Connected { .. });
+        self.state.apply(record);
+        if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
+            self.sessions.connected(cx.client, slot);
+        }
+        if let Some(room) = room {
+            self.follow(cx, room, is_coming);
         }
     }
 
@@ -359,6 +361,9 @@ impl Chat {
     /// Those who speak where nobody else is are told so once.
     fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
         let Some(room) = self.state.rooms().get(id) else { return };
+        if cx.user == UserId::SERVER {
+            return;
+        }
         if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
             let name = room.name.as_str();
             cx.notice(format_args!(
