@@ -374,13 +374,16 @@ fn every_request_is_documented() {
     let source = read("src/chat/dialect/json/mod.rs");
     let people = read("src/chat/dialect/json/people.rs");
     let types = people.lines().map(str::trim).filter(|line| line.ends_with("\","));
-    let rooms = read("src/chat/dialect/json/rooms.rs");
-    let (_, of_rooms) = rooms.split_once("const TYPES").expect("their types");
-    let (of_rooms, _) = of_rooms.split_once("];").expect("the end of them");
-    let of_rooms = of_rooms.split('"').skip(1).step_by(2).map(str::to_owned);
+    let types_of = |page: &str| -> Vec<String> {
+        let (_, types) = page.split_once("const TYPES").expect("their types");
+        let (types, _) = types.split_once("];").expect("the end of them");
+        types.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let of_rooms = types_of(&read("src/chat/dialect/json/rooms.rs"));
+    let of_order = types_of(&read("src/chat/dialect/json/order.rs"));
     let rows = source.lines().map(str::trim).filter(|line| line.contains("\" =>")).chain(types);
     let rows = rows.filter_map(|line| Some(line.strip_prefix('"')?.split_once('"')?.0.to_owned()));
-    let real = set(rows.chain(of_rooms));
+    let real = set(rows.chain(of_rooms).chain(of_order));
     assert_same("requests", &names_of(&table(&read("docs/protocol.md"), "## Requests")), &real);
 }
 

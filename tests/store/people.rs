@@ -2,9 +2,10 @@
 
 use super::kept_people::KeptPeople;
 use super::*;
+use chat_server::store::order::{OrderChange, StoredBan, StoredIgnore, StoredMute, StoredTarget};
 use chat_server::store::{
-    RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
-    StoredRecord, StoredRoomName, StoredSettings,
+    Loaded, RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
+    StoredPeople, StoredRecord, StoredRoomName, StoredSettings,
 };
 
 pub fn account(account: u64, name: &str) -> StoredAccount {
@@ -113,7 +114,22 @@ fn some_people() -> Vec<Change> {
         record(1, 2, None),
         record(1, 1, Some(i64::MAX as u64)),
         former("#once", 1),
+        ban(StoredTarget::Account(2), None),
+        ban(StoredTarget::Network("192.0.2.7/32".into()), None),
+        ban(StoredTarget::Network("2001:db8::/64".into()), Some(1_795_399_999_000)),
+        mute(1, 2),
+        Change::Order(OrderChange::Ignored(StoredIgnore { account: 1, ignored: 2 })),
     ]
+}
+
+fn ban(target: StoredTarget, until_ms: Option<u64>) -> Change {
+    let (by, reason, since_ms) = ("Alice".into(), "spam".into(), 1_795_352_709_000);
+    Change::Order(OrderChange::Ban(StoredBan { target, by, reason, since_ms, until_ms }))
+}
+
+fn mute(room: u64, account: u64) -> Change {
+    let (reason, until_ms) = ("too loud".into(), Some(1_795_399_999_000));
+    Change::Order(OrderChange::Mute(StoredMute { room, account, reason, until_ms }))
 }
 
 /// What these changes leave.
@@ -136,6 +152,7 @@ fn people_are_there_after_a_restart() {
     close(store);
     let (store, loaded) = open(&scratch);
     assert_eq!(loaded.people, model_of(&some_people()).stored());
+    assert_eq!(loaded.order, model_of(&some_people()).order.stored());
     assert_eq!(loaded.people.members, [(2, 2), (1, 2), (1, 1)], "in the order of joining");
     close(store);
 }
@@ -146,7 +163,8 @@ fn what_belongs_to_an_account_or_a_room_goes_with_it() {
     let (mut store, _) = open(&scratch);
     append(&mut store, 1, some_people());
     append(&mut store, 2, vec![Change::AccountGone { account: 2 }]);
-    let people = store.reload().expect("it can be read").people;
+    let Loaded { people, order, .. } = store.reload().expect("it can be read");
+    assert_eq!((order.bans.len(), order.mutes.len(), order.ignores.len()), (2, 0, 0));
     assert_eq!(people.accounts.iter().map(|it| it.account).collect::<Vec<_>>(), [1]);
     assert_eq!(people.keys, [access_key(1, 1), access_key(1, 2)]);
     assert_eq!(people.members, [(1, 1)]);
@@ -213,6 +231,16 @@ fn what_a_change_names_has_to_be_there() {
         record(2, 1, None),
         record(1, 3, None),
         former("#x", 3),
+        ban(StoredTarget::Account(3), None),
+        Change::Order(OrderChange::BanGone { target: StoredTarget::Account(1) }),
+        Change::Order(OrderChange::BanGone {
+            target: StoredTarget::Network("192.0.2.8/32".into()),
+        }),
+        mute(3, 1),
+        mute(1, 3),
+        Change::Order(OrderChange::MuteGone { room: 1, account: 1 }),
+        Change::Order(OrderChange::Ignored(StoredIgnore { account: 1, ignored: 2 })),
+        Change::Order(OrderChange::IgnoredGone(StoredIgnore { account: 2, ignored: 1 })),
         Change::Rules(RulesChange::RecordGone { room: 2, account: 1 }),
         Change::Rules(RulesChange::NameGone { key: "#never".into() }),
         Change::Invitation(StoredInvitation { rooms: vec![9], ..invitation(3, 1) }),

@@ -61,9 +61,7 @@ impl Chat {
                 self.state.apply(record);
                 self.note_said(cx, room, id);
                 self.replays.remove_room(room);
-                if cx.user != UserId::SERVER {
-                    self.notice_alone(cx, room);
-                }
+                self.notice_alone(cx, room);
             }
             Event::Kept(Kept::HistoryCut { room, .. })
             | Event::Cached(Cached::Expired { room, .. }) => {
@@ -78,24 +76,7 @@ impl Chat {
                     self.reading_changed(cx, room);
                 }
             }
-            Event::Presence(ref presence) => {
-                self.log(cx, presence);
-                let (room, is_coming) = match *presence {
-                    Presence::Joined { room } => (Some(room), true),
-                    Presence::Left { room, .. } => (Some(room), false),
-                    Presence::Connected { .. }
-                    | Presence::Disconnected
-                    | Presence::Renamed { .. } => (None, false),
-                };
-                let is_new = matches!(presence, Presence::Connected { .. });
-                self.state.apply(record);
-                if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
-                    self.sessions.connected(cx.client, slot);
-                }
-                if let Some(room) = room {
-                    self.follow(cx, room, is_coming);
-                }
-            }
+            Event::Presence(_) => self.record_presence(cx, record),
             Event::Kept(Kept::AccountEnded) => {
                 self.state.apply(record);
                 // They have its name.
@@ -117,6 +98,27 @@ impl Chat {
                 | Kept::Guest(_)
                 | Kept::Order(_),
             ) => self.state.apply(record),
+        }
+    }
+
+    /// Somebody comes, goes or is called otherwise: the clients follow.
+    fn record_presence(&mut self, cx: &mut Context<'_>, record: Record) {
+        let Event::Presence(ref presence) = record.event else { return };
+        self.log(cx, presence);
+        let (room, is_coming) = match *presence {
+            Presence::Joined { room } => (Some(room), true),
+            Presence::Left { room, .. } => (Some(room), false),
+            Presence::Connected { .. } | Presence::Disconnected | Presence::Renamed { .. } => {
+                (None, false)
+            }
+        };
+        let is_new = matches!(presence, Presence::Connected { .. });
+        self.state.apply(record);
+        if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
+            self.sessions.connected(cx.client, slot);
+        }
+        if let Some(room) = room {
+            self.follow(cx, room, is_coming);
         }
     }
 
@@ -419,6 +421,9 @@ impl Chat {
     fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
         let room = self.state.rooms().get(id).filter(|room| room.between().is_none());
         let Some(room) = room else { return };
+        if cx.user == UserId::SERVER {
+            return;
+        }
         if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
             let name = room.name.as_str();
             cx.notice(format_args!(

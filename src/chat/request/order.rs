@@ -188,8 +188,11 @@ pub const BANS: CommandSpec = CommandSpec {
     parse: |arguments| Some(OrderRequest::Bans { after: page(arguments)?, limit: None }.into()),
 };
 
-/// `mallory 60 spam`: whom, for how many minutes, and why.
-fn sentence(arguments: &str) -> Option<(&str, Option<u32>, Option<Cow<'_, str>>)> {
+/// Whom, for how many minutes, and why.
+type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
+
+/// Reads `mallory 60 spam`.
+fn sentence(arguments: &str) -> Option<Sentence<'_>> {
     let (whom, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
     let rest = rest.trim();
     let (number, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));

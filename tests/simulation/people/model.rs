@@ -841,6 +841,7 @@ impl Model {
         let devices = self.clients_of(user);
         let own = devices.first().copied().unwrap_or(n);
         if is_staff && !is_in {
+            self.kept.owners.entry(STAFF_LOG.to_owned()).or_insert(None);
             self.join(own, user, STAFF_LOG);
             for device in devices {
                 let client = self.clients.get_mut(&device).expect("it is there");

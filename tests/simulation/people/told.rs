@@ -73,7 +73,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 25] = [
+const ERRORS: [(&str, &str); 26] = [
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
     ("Only people with an account can do that here.", "login_required"),

@@ -332,14 +332,27 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "read" => reading::read(text_of, need)?.into(),
         "unread" => ReadingRequest::Unread.into(),
         "level" => reading::level(text_of, need)?.into(),
-        kind if people::knows(kind) => people::parse(text_of, kind, need)?,
-        kind if rooms::knows(kind) => rooms::parse(text_of, kind, need)?.into(),
-        kind if order::knows(kind) => order::parse(text_of, kind, need)?.into(),
-        _ => {
-            let message = format!("There is no type {}.", quote(&kind, 40));
-            return Err(RequestError::new("unknown_type", message));
-        }
+        kind => return rare(text_of, kind, need),
     })
+}
+
+/// A request of those that have fields of their own.
+fn rare<'a>(
+    text: &'a str,
+    kind: &str,
+    need: impl Fn(&str) -> RequestError,
+) -> Result<Request<'a>, RequestError> {
+    if people::knows(kind) {
+        return people::parse(text, kind, need);
+    }
+    if rooms::knows(kind) {
+        return rooms::parse(text, kind, need).map(Request::from);
+    }
+    if order::knows(kind) {
+        return order::parse(text, kind, need).map(Request::from);
+    }
+    let message = format!("There is no type {}.", quote(kind, 40));
+    Err(RequestError::new("unknown_type", message))
 }
 
 fn said<'a>(

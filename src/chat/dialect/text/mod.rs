@@ -11,7 +11,6 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
-use super::term::Term;
 use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
@@ -140,12 +139,8 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Bans { bans, total, after, next, .. } => {
             order::bans(to, bans, *total, *after, next.map(page_number));
         }
-        Reply::Muted { room, by, until, reason, .. } => {
-            order::muted(to, room, by, Term { until: *until, reason });
-        }
-        Reply::Unmuted { room, by, .. } => {
-            line(to, format_args!("* {by} lets you speak again in {room}."));
-        }
+        Reply::Muted { room, by, until, reason, .. } => order::muted(to, room, by, *until, reason),
+        Reply::Unmuted { room, by, .. } => order::unmuted(to, room, by),
         Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),

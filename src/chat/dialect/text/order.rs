@@ -28,8 +28,13 @@ pub fn bans(to: &mut Encoder, bans: &[BanLine], total: usize, after: u64, next: 
     }
 }
 
-pub fn muted(to: &mut Encoder, room: &str, by: &str, term: Term<'_>) {
+pub fn muted(to: &mut Encoder, room: &str, by: &str, until: Option<u64>, reason: &str) {
+    let term = Term { until, reason };
     line(to, format_args!("* {by} muted you in {room}{term}"));
+}
+
+pub fn unmuted(to: &mut Encoder, room: &str, by: &str) {
+    line(to, format_args!("* {by} lets you speak again in {room}."));
 }
 
 pub fn ignored(to: &mut Encoder, names: &[&str]) {
