@@ -453,12 +453,16 @@ impl Rooms {
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
         self.keep(id);
+        let mut is_next = false;
         self.change_history(id, |history| {
-            if history.next_id() == message_id {
+            is_next = history.next_id() == message_id;
+            if is_next {
                 history.push(message, &limits);
             }
         });
-        self.move_up(id);
+        if is_next {
+            self.move_up(id);
+        }
     }
 
     /// Forgets all but the last messages of a room.
