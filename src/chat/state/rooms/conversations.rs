@@ -115,9 +115,10 @@ impl Rooms {
         vacant.into_iter().chain(self.conversations.quietest()).min().map(|(_, id)| id)
     }
 
-    /// Something was said in a room: if it is a conversation, it is the last one spoken in.
-    pub(super) fn move_up(&mut self, id: RoomId) {
+    /// This is about to be said in a room: if it is a conversation, it is the last one spoken in.
+    pub(super) fn move_up(&mut self, id: RoomId, message_id: u64) {
         if let Some(room) = self.rooms.get_mut(id)
+            && room.history.next_id() == message_id
             && let (Some(between), Some(before)) = (room.between(), room.vacant_since)
         {
             self.vacated += 1;

@@ -453,16 +453,12 @@ impl Rooms {
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
         self.keep(id);
-        let mut is_next = false;
+        self.move_up(id, message_id);
         self.change_history(id, |history| {
-            is_next = history.next_id() == message_id;
-            if is_next {
+            if history.next_id() == message_id {
                 history.push(message, &limits);
             }
         });
-        if is_next {
-            self.move_up(id);
-        }
     }
 
     /// Forgets all but the last messages of a room.
