@@ -48,10 +48,7 @@ impl Chat {
         match record.event {
             Event::Kept(Kept::Opened { room, .. }) => {
                 self.state.apply(record);
-                let room = self.state.rooms().get(room).filter(|room| room.between().is_none());
-                if let Some(room) = room {
-                    self.channels.insert(room.id, cx.out.open_channel());
-                }
+                self.open_channel(room, cx.out);
             }
             Event::Kept(Kept::Closed { room }) | Event::Cached(Cached::Unloaded { room }) => {
                 self.close_room(room, record, cx.out);
@@ -119,6 +116,13 @@ impl Chat {
         }
         if let Some(room) = room {
             self.follow(cx, room, is_coming);
+        }
+    }
+
+    /// What is said in a conversation needs none.
+    fn open_channel(&mut self, room: RoomId, out: &mut Delivery) {
+        if self.state.rooms().get(room).is_some_and(|room| room.between().is_none()) {
+            self.channels.insert(room, out.open_channel());
         }
     }
 

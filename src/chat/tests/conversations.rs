@@ -20,7 +20,7 @@ fn in_memory() -> Stage {
 }
 
 /// The same with a disk.
-fn on(disk: &Disk, settings: ChatSettings) -> Stage {
+pub fn on(disk: &Disk, settings: ChatSettings) -> Stage {
     let (store, loaded) = disk.start(100);
     let mut stage = Stage::with_store(settings, store, loaded);
     stage.chat = stage.chat.with_secrets(Arc::new(KnownSecrets::default()));
@@ -28,13 +28,13 @@ fn on(disk: &Disk, settings: ChatSettings) -> Stage {
 }
 
 /// With so few messages of a room in memory that others have to be read.
-fn small(messages_max: usize) -> ChatSettings {
+pub fn small(messages_max: usize) -> ChatSettings {
     let history = HistoryLimits { messages_max, bytes_max: 100_000 };
     ChatSettings { rooms: RoomLimits { history, ..settings().rooms }, ..open_settings() }
 }
 
 /// Somebody at a terminal makes an account of the name that it has in the script.
-fn register(stage: &mut Stage, names: &[&str]) {
+pub fn register(stage: &mut Stage, names: &[&str]) {
     for name in names {
         stage.open(name, LINES, Visit::default());
         stage.say(name, &format!("/register {name}"));
@@ -44,7 +44,7 @@ fn register(stage: &mut Stage, names: &[&str]) {
 }
 
 /// A program is another device of somebody.
-fn log_in(stage: &mut Stage, actor: &str, name: &str) {
+pub fn log_in(stage: &mut Stage, actor: &str, name: &str) {
     stage.open(actor, JSON, Visit::default());
     let login = r#"{"type":"login","name":"#;
     stage.say(actor, &format!(r#"{login}"{name}","password":"password of {name}"}}"#));
@@ -501,8 +501,6 @@ fn a_search_finds_ones_own_conversations_and_no_others() {
         r##"
         a2> {"type":"search","text":"tea","ref":1}
         a2< {"type":"found","hits":[{"with":"bob","id":1,"time":"_","name":"alice","text":"tea with bob"},{"room":"#lobby","id":1,"time":"_","name":"alice","text":"tea in the lobby"}],"ref":1}
-        a2> {"type":"search","text":"tea","to":"bob"}
-        a2< {"type":"found","hits":[{"with":"bob","id":1,"time":"_","name":"alice","text":"tea with bob"}]}
         a2> {"type":"search","text":"tea in:@carol"}
         a2< {"type":"found","hits":[]}
         bob> /search tea in:@carol
@@ -512,9 +510,6 @@ fn a_search_finds_ones_own_conversations_and_no_others() {
         carol< * Found 2 messages (UTC):
         carol< *   2026-11-22 13:05:09 #lobby (1) alice: tea in the lobby
         carol< *   2026-11-22 13:05:09 @bob (1) bob: tea with carol
-        gus> /search tea
-        gus< * Found 1 message (UTC):
-        gus< *   2026-11-22 13:05:09 #lobby (1) alice: tea in the lobby
         gus> /search tea in:@alice
         gus< ! Only people with an account…
         carol> /search tea in:@nobody-here

@@ -111,6 +111,11 @@ fn about_accounts() -> impl Strategy<Value = String> {
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_session", "id": {id}}}"#)),
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_invitation", "id": {id}}}"#)),
         1 => Just(r#"{"type": "logout"}"#.to_owned()),
+        3 => (name(), name()).prop_map(|(to, text)| {
+            format!(r#"{{"type": "msg", "to": "{to}", "text": "{text}", "key": "{text}"}}"#)
+        }),
+        1 => name().prop_map(|name| format!(r#"{{"type": "history", "to": "{name}"}}"#)),
+        1 => Just(r#"{"type": "conversations"}"#.to_owned()),
     ];
     let roles = prop::sample::select(&["owner", "admin", "member"][..]);
     let acts = ["mute", "unmute", "ban", "unban", "ignore", "unignore"];

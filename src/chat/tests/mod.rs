@@ -2,6 +2,7 @@
 //! is told.
 
 mod conversations;
+mod conversations_naive;
 mod crowds;
 mod determinism;
 mod guesses;

@@ -870,15 +870,28 @@ impl Model {
     fn direct(&mut self, n: usize, to: &str, text: &str) -> Done {
         self.check_secrets(text)?;
         let user = self.find(to).ok_or(&["no_such_name"][..])?;
-        let receivers = self.clients_of(user);
-        if receivers.is_empty() {
-            return Err(&["not_connected"]);
-        }
-        let own = self.clients[&n].user;
+        let (receivers, own) = (self.clients_of(user), self.clients[&n].user);
         let (from, to) = (self.user(own).name.clone(), self.user(user).name.clone());
         let text = text.to_owned();
-        let told =
-            |sent| Told::Direct { from: from.clone(), to: to.clone(), text: text.clone(), sent };
+        let is_kept = self.is_account(own) && self.is_account(user);
+        if receivers.is_empty() && !is_kept {
+            return Err(&["not_connected"]);
+        }
+        let id = is_kept.then(|| {
+            let between = format!("@{}:{}", own.min(user), own.max(user));
+            self.said.push((between.clone(), from.clone(), text.clone()));
+            self.kept.said += 1;
+            self.position(&between)
+        });
+        let (of_sender, of_other) = (self.is_account(own), self.is_account(user));
+        let told = |sent| Told::Direct {
+            from: from.clone(),
+            to: to.clone(),
+            id,
+            text: text.clone(),
+            sent,
+            marks_guest: if sent { of_sender && !of_other } else { of_other && !of_sender },
+        };
         for receiver in receivers.into_iter().filter(|_| user != own) {
             self.tell(receiver, told(false));
         }
@@ -1293,8 +1306,10 @@ impl Model {
         self.kept = self.states.swap_remove(at);
         self.said.truncate(self.kept.said);
         for ((room, name, text), (_, kept, message)) in self.said.iter().zip(&disk.log().said) {
-            let kept = (&**kept, &*message.author, &*message.text);
-            assert_eq!(kept, (&**room, &**name, &**text), "what was said");
+            // The numbers of accounts are others here.
+            let place = |room: &str| if room.starts_with('@') { "@" } else { room }.to_owned();
+            let kept = (place(kept), &*message.author, &*message.text);
+            assert_eq!(kept, (place(room), &**name, &**text), "what was said");
         }
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);

@@ -16,11 +16,15 @@ pub enum Told {
         name: String,
         text: String,
     },
+    /// `id`: its place in a conversation that is kept. `marks_guest`: its reader has an account, and
+    /// the other one has none.
     Direct {
         from: String,
         to: String,
+        id: Option<u64>,
         text: String,
         sent: bool,
+        marks_guest: bool,
     },
     Joined {
         room: String,
@@ -157,8 +161,12 @@ impl Told {
     fn line(&self) -> String {
         match self {
             Told::Said { room, name, text, .. } => format!("[{room}] {name}: {text}"),
-            Told::Direct { to, text, sent: true, .. } => format!("[you -> {to}] {text}"),
-            Told::Direct { from, text, .. } => format!("[{from} -> you] {text}"),
+            Told::Direct { to, text, sent: true, marks_guest, .. } => {
+                format!("[you -> {}{to}] {text}", if *marks_guest { "guest " } else { "" })
+            }
+            Told::Direct { from, text, marks_guest, .. } => {
+                format!("[{}{from} -> you] {text}", if *marks_guest { "guest " } else { "" })
+            }
             Told::Joined { room, name } => format!("* {name} joined {room}."),
             Told::InRoom { room, members, .. } => {
                 let others = match members - 1 {
@@ -221,9 +229,10 @@ impl Told {
             Told::Said { room, id, name, text } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
-            Told::Direct { from, to, text, .. } => {
-                json!({ "type": "direct", "from": from, "to": to, "text": text })
-            }
+            Told::Direct { from, to, id, text, .. } => json!({
+                "type": "direct", "from": from, "to": to, "id": id, "text": text,
+                "guest": id.is_none().then_some(true)
+            }),
             Told::Joined { room, name } => {
                 json!({ "type": "joined", "room": room, "name": name, "you": null })
             }

@@ -317,10 +317,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "leave" => Request::Leave { room },
         "nick" => Request::Nick { name: name.ok_or_else(|| need("name"))? },
         "topic" => Request::Topic { room, text },
-        "history" => match to.filter(|_| room.is_none()) {
-            None => Request::History { room, before, after, limit },
-            Some(with) => ConversationRequest::History { with, before, after, limit }.into(),
-        },
+        "history" => history(room, to, (before, after), limit),
         "conversations" => ConversationRequest::List { after: after.unwrap_or(0), limit }.into(),
         "who" => Request::Who { room, after: after.unwrap_or(0), limit },
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
@@ -353,6 +350,19 @@ fn rare<'a>(
     }
     let message = format!("There is no type {}.", quote(kind, 40));
     Err(RequestError::new("unknown_type", message))
+}
+
+/// Of a room, or of what was said to somebody.
+fn history<'a>(
+    room: Option<Cow<'a, str>>,
+    to: Option<Cow<'a, str>>,
+    (before, after): (Option<u64>, Option<u64>),
+    limit: Option<u32>,
+) -> Request<'a> {
+    match to.filter(|_| room.is_none()) {
+        None => Request::History { room, before, after, limit },
+        Some(with) => ConversationRequest::History { with, before, after, limit }.into(),
+    }
 }
 
 fn said<'a>(

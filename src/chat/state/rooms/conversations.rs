@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Room, Rooms};
 use crate::chat::ids::{Pair, RoomId, UserId};
 
 /// See the module's documentation.
@@ -33,9 +34,10 @@ impl Conversations {
         self.held.first().copied()
     }
 
-    pub fn insert(&mut self, between: Pair, room: RoomId, last: u64) {
+    pub fn insert(&mut self, between: Pair, room: RoomId, last: u64, is_held: bool) {
         self.by_pair.insert(between, room);
         self.by_account.extend(between.accounts().map(|account| (account, last, room)));
+        self.held.extend(is_held.then_some((last, room)));
     }
 
     pub fn remove(&mut self, between: Pair, room: RoomId, last: u64) {
@@ -50,16 +52,17 @@ impl Conversations {
     pub fn said(&mut self, between: Pair, room: RoomId, before: u64, last: u64) {
         let was_held = self.held.contains(&(before, room));
         self.remove(between, room, before);
-        self.insert(between, room, last);
-        self.hold(room, last, was_held);
+        self.insert(between, room, last, was_held);
     }
 
-    /// Texts of one are in memory, or none.
-    pub fn hold(&mut self, room: RoomId, last: u64, is_held: bool) {
-        match is_held {
-            true => self.held.insert((last, room)),
-            false => self.held.remove(&(last, room)),
-        };
+    /// If this is one, texts of it are in memory, or none.
+    pub fn hold(&mut self, room: &Room) {
+        if let (Some(_), Some(last)) = (room.between(), room.vacant_since) {
+            match room.history.is_empty() {
+                true => self.held.remove(&(last, room.id)),
+                false => self.held.insert((last, room.id)),
+            };
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -79,5 +82,48 @@ impl Conversations {
         }
         let held = all.iter().filter(|(.., is_held)| *is_held).count();
         assert_eq!(self.held.len(), held, "only conversations with texts are held");
+    }
+}
+
+impl Room {
+    /// Whose conversation it is, if it is one: it has no members, and no name to be shown.
+    pub fn between(&self) -> Option<Pair> {
+        self.name.between()
+    }
+}
+
+impl Rooms {
+    pub fn conversation_count(&self) -> usize {
+        self.conversations.count()
+    }
+
+    /// What these two say to each other.
+    pub fn conversation(&self, between: Pair) -> Option<&Room> {
+        self.get(self.conversations.find(between)?)
+    }
+
+    /// The conversations of an account, the one spoken in last first.
+    pub fn conversations_of(&self, account: UserId) -> impl Iterator<Item = &Room> {
+        self.conversations.of(account).filter_map(|id| self.get(id))
+    }
+
+    /// What has been quiet for longest, and has texts in memory or can be done without: a room that
+    /// nobody is in, or a conversation.
+    pub fn quietest(&self) -> Option<RoomId> {
+        let vacant = self.most_vacant();
+        let vacant = vacant.and_then(|id| Some((self.get(id)?.vacant_since?, id)));
+        vacant.into_iter().chain(self.conversations.quietest()).min().map(|(_, id)| id)
+    }
+
+    /// This is about to be said in a room: if it is a conversation, it is the last one spoken in.
+    pub(super) fn move_up(&mut self, id: RoomId, message_id: u64) {
+        if let Some(room) = self.rooms.get_mut(id)
+            && room.history.next_id() == message_id
+            && let (Some(between), Some(before)) = (room.between(), room.vacant_since)
+        {
+            self.vacated += 1;
+            room.vacant_since = Some(self.vacated);
+            self.conversations.said(between, id, before, self.vacated);
+        }
     }
 }

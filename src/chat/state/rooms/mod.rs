@@ -2,7 +2,6 @@
 //! busiest. What two accounts say to each other is kept in a room, too, of which only they know.
 
 mod conversations;
-
 pub mod former;
 pub mod rules;
 
@@ -10,13 +9,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use conversations::Conversations;
-
 use crate::chat::LOBBY;
-use crate::chat::ids::{Pair, RoomId, UserId};
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, RoomName};
 use crate::chat::record::LoadedRoom;
 use crate::chat::state::history::{self, History, Message};
+use crate::chat::state::rooms::conversations::Conversations;
 use crate::chat::state::rooms::former::{FormerName, FormerNames};
 use crate::chat::state::rooms::rules::{MemberRecord, OPEN, RoomRules, RoomSettings};
 use crate::chat::state::slots::{Identified, Slots};
@@ -34,8 +32,6 @@ pub struct Room {
     /// When the last member left, as a count of such events; of a conversation, when something was
     /// said last.
     vacant_since: Option<u64>,
-    /// Whose conversation it is, if it is one.
-    between: Option<Pair>,
     /// The id of the first message that a store keeps; that of the next one, if it keeps the room
     /// and no messages. `None`: no store knows of the room.
     kept_from: Option<u64>,
@@ -61,11 +57,6 @@ impl Room {
     /// there is none.
     pub fn first_id(&self) -> u64 {
         self.kept_from.unwrap_or_else(|| self.history.first_held())
-    }
-
-    /// Whose conversation it is, if it is one: it has no members, and no name to be shown.
-    pub fn between(&self) -> Option<Pair> {
-        self.between
     }
 
     /// Whether nothing that was said here is kept.
@@ -147,20 +138,10 @@ impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
             // Named one by one, so that a new field cannot be forgotten here.
-            let Room {
-                id,
-                name,
-                topic,
-                history,
-                members: _,
-                vacant_since,
-                between,
-                kept_from,
-                rules,
-            } = room;
+            let Room { id, name, topic, history, members: _, vacant_since, kept_from, rules } =
+                room;
             other.get(*id).is_some_and(|other| {
                 other.name.as_str() == name.as_str()
-                    && other.between == *between
                     && other.topic == *topic
                     && other.history == *history
                     && other.vacant_since == *vacant_since
@@ -209,20 +190,6 @@ impl Rooms {
     /// Rooms that people can join.
     pub fn count(&self) -> usize {
         self.by_size.len()
-    }
-
-    pub fn conversation_count(&self) -> usize {
-        self.conversations.count()
-    }
-
-    /// What these two say to each other.
-    pub fn conversation(&self, between: Pair) -> Option<&Room> {
-        self.get(self.conversations.find(between)?)
-    }
-
-    /// The conversations of an account, the one spoken in last first.
-    pub fn conversations_of(&self, account: UserId) -> impl Iterator<Item = &Room> {
-        self.conversations.of(account).filter_map(|id| self.get(id))
     }
 
     pub fn get(&self, id: RoomId) -> Option<&Room> {
@@ -277,14 +244,6 @@ impl Rooms {
     pub fn most_vacant(&self) -> Option<RoomId> {
         let stays = |id: RoomId| self.get(id).is_some_and(|room| self.stays(room));
         self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
-    }
-
-    /// What has been quiet for longest, and has texts in memory or can be done without: a room that
-    /// nobody is in, or a conversation.
-    pub fn quietest(&self) -> Option<RoomId> {
-        let vacant = self.most_vacant();
-        let vacant = vacant.and_then(|id| Some((self.get(id)?.vacant_since?, id)));
-        vacant.into_iter().chain(self.conversations.quietest()).min().map(|(_, id)| id)
     }
 
     /// Whether a room stays in memory though nobody is in it.
@@ -357,22 +316,11 @@ impl Rooms {
     ) {
         self.vacated += 1;
         let (members, vacant_since) = (Vec::new(), Some(self.vacated));
-        let (between, is_held) = (name.between(), !history.is_empty());
-        let room = Room {
-            id,
-            name,
-            topic,
-            history,
-            members,
-            vacant_since,
-            between,
-            kept_from,
-            rules: None,
-        };
+        let (rules, between, is_held) = (None, name.between(), !history.is_empty());
+        let room = Room { id, name, topic, history, members, vacant_since, kept_from, rules };
         let slot = self.rooms.insert(Box::new(room));
         if let Some(between) = between {
-            self.conversations.insert(between, id, self.vacated);
-            return self.conversations.hold(id, self.vacated, is_held);
+            return self.conversations.insert(between, id, self.vacated, is_held);
         }
         if let Some(room) = self.rooms.at(slot) {
             self.by_name.insert(slot, &room.name);
@@ -397,7 +345,7 @@ impl Rooms {
         let since = self.get(id)?.vacant_since?;
         let (slot, room) = self.rooms.remove(id)?;
         self.history_bytes -= room.history.bytes();
-        if let Some(between) = room.between {
+        if let Some(between) = room.between() {
             self.conversations.remove(between, id, since);
             return Some(room);
         }
@@ -505,18 +453,12 @@ impl Rooms {
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
         let limits = self.limits.history;
         self.keep(id);
+        self.move_up(id, message_id);
         self.change_history(id, |history| {
             if history.next_id() == message_id {
                 history.push(message, &limits);
             }
         });
-        if let Some(room) = self.rooms.get_mut(id)
-            && let (Some(between), Some(before)) = (room.between, room.vacant_since)
-        {
-            self.vacated += 1;
-            room.vacant_since = Some(self.vacated);
-            self.conversations.said(between, id, before, self.vacated);
-        }
     }
 
     /// Forgets all but the last messages of a room.
@@ -539,9 +481,7 @@ impl Rooms {
         let before = room.history.bytes();
         change(&mut room.history);
         self.history_bytes = self.history_bytes - before + room.history.bytes();
-        if let (Some(_), Some(last)) = (room.between, room.vacant_since) {
-            self.conversations.hold(id, last, !room.history.is_empty());
-        }
+        self.conversations.hold(room);
     }
 
     fn resize(&mut self, id: RoomId, before: u32, after: u32) {

@@ -18,14 +18,14 @@ impl Rooms {
     /// The invariant.
     pub(in crate::chat) fn check(&self) {
         let conversations = self.iter().filter_map(|room| {
-            let between = room.between?;
+            let between = room.between()?;
             let last = room.vacant_since.expect("nobody is in a conversation");
             Some((between, room.id, last, !room.history.is_empty()))
         });
         self.conversations.check(&conversations.collect::<Vec<_>>());
-        let of_conversations = self.iter().filter(|room| room.between.is_some());
+        let of_conversations = self.iter().filter(|room| room.between().is_some());
         let of_conversations: usize = of_conversations.map(|room| room.history.bytes()).sum();
-        let ids = self.iter().filter(|room| room.between.is_none()).map(|room| room.id);
+        let ids = self.iter().filter(|room| room.between().is_none()).map(|room| room.id);
         let ids: Vec<RoomId> = ids.collect();
         assert_eq!(self.by_name.count(), ids.len(), "every room is found by its name");
         assert_eq!(self.by_size.len(), ids.len(), "every room is found by its size");
