@@ -31,7 +31,7 @@ use crate::say::Mind;
 use crate::settings;
 use crate::stage::{Links, Stage, proxies};
 use crate::visitor::Visitor;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
 /// How many people come, and how they talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -560,9 +560,12 @@ impl World {
     fn stop(mut self) -> usize {
         // The event loop does it right after a turn.
         self.stage.turn();
+        let coming = self.stage.server.service().coming.keys();
+        let coming: BTreeSet<usize> = coming.map(|&client| watch::number(client)).collect();
         for person in &mut self.people {
             let model = &mut *self.model.borrow_mut();
-            let known = model.is_here(person.number);
+            // Who waits for a token has been answered.
+            let known = model.is_here(person.number) || coming.contains(&person.number);
             let has_left = model.client(person.number).closed;
             if !has_left && person.end != Some(End::Reset) {
                 // Its last words are on their way and nobody will hear them.
