@@ -16,6 +16,11 @@ impl Person {
 
     /// Checks that it ended as it should have, once nothing more can come.
     pub fn judge_end(&mut self, model: &mut Model, too_slow_ms: u64) {
+        let is_told = self.end == Some(End::Superseded) && self.close.is_some();
+        if is_told && self.screen.left_over() == 0 {
+            let is_right = matches!(self.close, Some(Some(4000 | 1001 | 1012 | 1013)));
+            assert!(is_right, "client {} is ended with {:?}", self.number, self.close);
+        }
         let wire = self.wire.borrow();
         if wire.reset || self.end == Some(End::Reset) {
             return self.judge_last_words(model);

@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use crate::ask::{Ask, Sent, written};
 use crate::say;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// The last message id seen of each room.
     pub last_ids: Vec<(String, u64)>,
     /// The references of requests that are to resume, not yet answered.
     resuming: Vec<u64>,
+    /// What it comes back with.
+    pub token: Option<String>,
 }
 
 impl Memory {
@@ -40,6 +42,9 @@ impl Memory {
 
     /// Looks at what has come.
     pub fn note(&mut self, object: &Value) {
+        if let Some(token) = object["resume"].as_str() {
+            self.token = Some(token.to_owned());
+        }
         let Some(room) = object["room"].as_str().map(str::to_lowercase) else { return };
         match object["type"].as_str() {
             Some("joined") if object["you"] == true => {

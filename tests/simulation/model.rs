@@ -8,6 +8,7 @@
 mod asking;
 mod coming;
 mod presence;
+mod resuming;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 use crate::ask::{Ask, Dialect, Sent, written};
 use crate::expect::{Expectations, Item};
 use presence::Presence;
+pub use resuming::Coming;
+use resuming::Token;
 use waiting::Parked;
 pub use waiting::{Heard, Target};
 
@@ -90,6 +93,13 @@ pub struct Client {
     pub parked: Vec<Parked>,
     /// How much of that was dropped when it was closed.
     pub dropped: usize,
+    /// Its user has come back as another client.
+    pub is_superseded: bool,
+    /// It closes its connection to go for good.
+    pub says_goodbye: bool,
+    /// It is no connection any more, but somebody who may come back until then; and how many had
+    /// gone away before.
+    away_until: Option<(u64, usize)>,
 }
 
 impl Client {
@@ -113,6 +123,9 @@ pub struct Model {
     vacant: Vec<String>,
     ids_used: u64,
     guests: u64,
+    tokens: Vec<Token>,
+    /// How often somebody has gone away.
+    absences: usize,
     clients: BTreeMap<usize, Client>,
     /// How often somebody has come, gone or taken another name.
     changes: u64,
@@ -183,6 +196,8 @@ impl Model {
             vacant: Vec::new(),
             ids_used: 0,
             guests: 0,
+            tokens: Vec::new(),
+            absences: 0,
             clients: BTreeMap::new(),
             changes: 0,
             stopping: false,
@@ -194,7 +209,8 @@ impl Model {
     }
 
     pub fn people(&self) -> usize {
-        self.clients.values().filter(|client| client.name.is_some()).count()
+        let is_here = |client: &&Client| client.name.is_some() && client.away_until.is_none();
+        self.clients.values().filter(is_here).count()
     }
 
     pub fn rooms(&self) -> usize {
@@ -227,6 +243,9 @@ impl Model {
             tokens_at: 0,
             parked: Vec::new(),
             dropped: 0,
+            is_superseded: false,
+            says_goodbye: false,
+            away_until: None,
         };
         assert!(self.clients.insert(number, client).is_none());
     }
@@ -253,6 +272,7 @@ impl Model {
         is_line: bool,
         name: Option<&str>,
         room: Option<&str>,
+        is_private: bool,
         time: u64,
     ) {
         let client = self.client(number);
@@ -271,6 +291,18 @@ impl Model {
             // as a listener.
             client.expected.drop_heard();
         }
+        let refusal = self.take_first_name(number, name);
+        let greeted = match self.clients[&number].dialect {
+            Dialect::Json => self.welcome(number, room, is_private, time),
+            _ => self.greet(number, room, time),
+        };
+        for code in refusal.into_iter().chain(greeted.err()) {
+            self.complain(number, code, None);
+        }
+    }
+
+    /// Gives a client its first name; says why it is not the one that it asked for.
+    fn take_first_name(&mut self, number: usize, name: Option<&str>) -> Option<&'static str> {
         let mut refusal = None;
         let first = match name.map(|name| (name, self.alike(name))) {
             Some((name, _)) if name.contains(' ') => Err(Some("name_refused")),
@@ -288,33 +320,48 @@ impl Model {
                 }
             }
         });
-        self.client(number).name = Some(first.clone());
-        let greeted = match self.clients[&number].dialect {
-            Dialect::Json => self.welcome(number, &first, room, time),
-            _ => self.greet(number, &first, room, time),
-        };
-        for code in refusal.into_iter().chain(greeted.err()) {
-            self.complain(number, code, None);
-        }
+        self.client(number).name = Some(first);
+        refusal
     }
 
-    fn welcome(&mut self, number: usize, name: &str, room: Option<&str>, time: u64) -> Done {
-        let welcome = json!({
-            "type": "welcome", "name": name, "epoch": self.settings.epoch, "time": time,
-            "server": format!("chat-server/{}", env!("CARGO_PKG_VERSION")),
-            "limits": {
-                "message_bytes": self.settings.message_bytes_max, "name_chars": 32, "room_chars": 64,
-                "rooms": self.settings.rooms_per_client_max,
-            },
-        });
-        self.client(number).expected.push("", Item::Json(welcome));
+    fn welcome(&mut self, number: usize, room: Option<&str>, is_private: bool, time: u64) -> Done {
+        self.push_welcome(number, is_private, None, time);
         match room {
             None => Ok(()),
             Some(room) => self.join(number, room, None, true, None, None, time),
         }
     }
 
-    fn greet(&mut self, number: usize, name: &str, room: Option<&str>, time: u64) -> Done {
+    /// `token`: the one that it is given, and whether it has come back.
+    fn push_welcome(
+        &mut self,
+        number: usize,
+        is_private: bool,
+        token: Option<(&str, bool)>,
+        time: u64,
+    ) {
+        let mut welcome = json!({
+            "type": "welcome", "name": self.name(number), "epoch": self.settings.epoch, "time": time,
+            "server": format!("chat-server/{}", env!("CARGO_PKG_VERSION")),
+            "limits": {
+                "message_bytes": self.settings.message_bytes_max, "name_chars": 32, "room_chars": 64,
+                "rooms": self.settings.rooms_per_client_max,
+            },
+        });
+        if is_private {
+            welcome["accounts"] = "invited".into();
+        }
+        if let Some((token, resumed)) = token {
+            welcome["resume"] = token.into();
+            if resumed {
+                welcome["resumed"] = true.into();
+            }
+        }
+        self.client(number).expected.push("", Item::Json(welcome));
+    }
+
+    fn greet(&mut self, number: usize, room: Option<&str>, time: u64) -> Done {
+        let name = self.name(number);
         let entered = self.enter(number, room.unwrap_or("#lobby"), time);
         let place = match &entered {
             Ok(key) => format!(
@@ -388,11 +435,15 @@ impl Model {
     /// `is_over_limit`: it is owed more than anybody may be.
     pub fn closed(&mut self, number: usize, is_over_limit: bool, now: Now) {
         assert!(!self.clients[&number].closed, "client {number} closed twice");
-        self.leave_all(number, None, now.unix_ms);
         let client = self.client(number);
         client.dropped = std::mem::take(&mut client.parked).len();
+        let goes = client.says_goodbye;
+        if goes || !self.go_away(number, now) {
+            self.leave_all(number, None, now.unix_ms);
+            self.end_name(number);
+        }
+        let client = self.client(number);
         client.was_behind(is_over_limit, now);
-        client.name = None;
         client.closed = true;
     }
 
@@ -522,6 +573,9 @@ impl Model {
         if text.trim().is_empty() {
             return Err("text_empty");
         }
+        if self.clients[&addressee].away_until.is_some() {
+            return Err("not_connected");
+        }
         let (from, to) = (self.name(number), self.name(addressee));
         let direct = json!({
             "type": "direct", "from": from, "to": to, "text": text, "time": time, "guest": true
@@ -621,6 +675,9 @@ impl Model {
 
     fn expect(&mut self, number: usize, key: &str, item: Item) {
         let client = self.client(number);
+        if client.away_until.is_some() {
+            return;
+        }
         if item.is_json() == (client.dialect == Dialect::Json) {
             client.expected.push(key, item);
         }

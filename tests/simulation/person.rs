@@ -44,6 +44,8 @@ pub enum End {
         known: bool,
     },
     Reset,
+    /// It has come back by another connection.
+    Superseded,
 }
 
 /// A reference as it is written, which a value does not keep.
@@ -171,6 +173,7 @@ impl Person {
         &mut self,
         name: Option<&str>,
         room: Option<&str>,
+        resume: Option<&str>,
         greet_after_ms: u64,
         rng: &mut Rng,
     ) {
@@ -178,7 +181,8 @@ impl Person {
             |value: &str| value.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let name = name.map(|name| format!("name={}", encode(name)));
         let room = room.map(|room| format!("room={}", encode(room)));
-        let query: Vec<String> = name.into_iter().chain(room).collect();
+        let resume = resume.map(|token| format!("resume={}", encode(token)));
+        let query: Vec<String> = name.into_iter().chain(room).chain(resume).collect();
         let protocol = match self.dialect {
             Dialect::Json => "Sec-WebSocket-Protocol: soap, chat.v1.json\r\n",
             _ => "",
@@ -302,6 +306,7 @@ impl Person {
                 let code = [None, Some(1000), Some(1001), Some(3000), Some(4999)][rng.usize(0..5)];
                 let payload = code.map_or(Vec::new(), |code: u16| code.to_be_bytes().to_vec());
                 self.end = Some(End::Close(code));
+                model.client(self.number).says_goodbye = code != Some(1001);
                 let bytes = say::frame(rng, Opcode::Close, true, &payload);
                 self.send(&bytes);
             }

@@ -52,7 +52,8 @@ impl Model {
                 self.room_of(number, room.as_deref()).ok().map(Target::Room)
             }
             Ask::Direct { to, text } if !text.trim().is_empty() => {
-                self.named(to).filter(|&to| to != number).map(Target::Person)
+                let is_here = |to: &usize| self.clients[to].away_until.is_none();
+                self.named(to).filter(|&to| to != number).filter(is_here).map(Target::Person)
             }
             _ => None,
         }
@@ -69,7 +70,10 @@ impl Model {
     /// Those who hear what is said to this, the speaker perhaps included.
     pub fn audience(&self, target: &Target) -> Vec<usize> {
         match target {
-            Target::Room(key) => self.rooms[key].members.clone(),
+            Target::Room(key) => {
+                let members = self.rooms[key].members.iter().copied();
+                members.filter(|member| self.clients[member].away_until.is_none()).collect()
+            }
             Target::Person(number) => vec![*number],
         }
     }
@@ -124,7 +128,19 @@ impl Model {
 
     /// What was to be said to somebody who has gone is answered.
     pub fn addressee_gone(&mut self, gone: usize) {
+        let away = Model::away_of(gone);
+        let is_away = self.clients.contains_key(&away);
         self.answer(|parked| parked.target == Target::Person(gone), "no_such_name");
+        let code = if is_away { "not_connected" } else { "no_such_name" };
+        self.answer(|parked| parked.target == Target::Person(away), code);
+    }
+
+    /// What waits for somebody waits for it as another client.
+    pub(super) fn redirect(&mut self, from: &Target, to: &Target) {
+        let parked = self.clients.values_mut().flat_map(|client| &mut client.parked);
+        for parked in parked.filter(|parked| parked.target == *from) {
+            parked.target = to.clone();
+        }
     }
 
     /// Private messages that have waited long enough are answered.

@@ -6,19 +6,21 @@ use std::rc::Rc;
 
 use chat_server::chat::Chat;
 use chat_server::chat::ids::UserId;
-use chat_server::chat::name::RoomName;
-use chat_server::chat::record::{self, Event, Presence, Record};
+use chat_server::chat::name::{Name, RoomName};
+use chat_server::chat::record::{self, Event, GuestChange, Record};
 use chat_server::chat::state::State;
 use chat_server::clock::Millis;
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
-use chat_server::ids::{ClientId, Peer};
+use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::server::settings::ConnectionLimits;
-use chat_server::service::{Hello, Incoming, Kept, Outcome, Service};
+use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service};
+use chat_server::wire::close::CloseReason;
 use chat_server::wire::line::LineMode;
 
+use crate::known_secrets::KnownSecrets;
 use crate::late::LateStore;
-use crate::model::{Heard, Model, Target};
+use crate::model::{Coming, Heard, Model, Target};
 use crate::stage::{Links, address_of, client_of};
 
 /// The shadow is looked at once in so many turns.
@@ -38,8 +40,16 @@ pub struct Watch {
     pub ids: BTreeMap<usize, ClientId>,
     /// Who is which user of the chat.
     pub users: BTreeMap<UserId, usize>,
+    /// Those that wait for tokens, and what they have said of themselves.
+    pub coming: BTreeMap<ClientId, Coming>,
+    /// Those that have said goodbye and are about to be closed.
+    pub goodbyes: BTreeSet<ClientId>,
+    /// Draws what the chat draws.
+    pub secrets: KnownSecrets,
     /// How many records of this turn the model has been told of.
     pub followed: usize,
+    /// How many have been looked at for tokens that have arrived.
+    pub proved: usize,
     /// The addresses from which people have come in at terminals, and those from which WebSockets
     /// have.
     pub terminals: BTreeSet<u8>,
@@ -66,6 +76,25 @@ impl Watch {
     /// The state is what the records say, and nothing else.
     pub fn compare_shadow(&self) {
         assert_eq!(self.chat.state(), &self.shadow, "the state, and what its records make");
+    }
+
+    /// Which user of the chat a client is, by its name.
+    fn note_user(&mut self, number: usize) {
+        let name = self.model.borrow_mut().client(number).name.clone().expect("it has come");
+        let name = Name::parse(&name).expect("the model's names are names");
+        if let Some(user) = self.chat.state().users().find(name.key()) {
+            self.users.insert(user.id, number);
+        }
+    }
+
+    /// A client may have shown that it has got its new token.
+    fn note_proven(&mut self, number: usize) {
+        let proven = Event::from(GuestChange::TokenProven);
+        let new = &self.chat.records_so_far()[self.proved..];
+        for _ in new.iter().filter(|record| record.event == proven) {
+            self.model.borrow_mut().proved(number);
+        }
+        self.proved = self.chat.records_so_far().len();
     }
 
     fn compare(&self, client: ClientId, out: &Delivery) {
@@ -218,7 +247,8 @@ impl Watch {
             record::Kept::Direct { to, text, .. } => (Target::Person(self.users[to]), &**text),
             record::Kept::Opened { .. }
             | record::Kept::Closed { .. }
-            | record::Kept::HistoryCut { .. } => return None,
+            | record::Kept::HistoryCut { .. }
+            | record::Kept::Guest(_) => return None,
             kept => panic!("nobody has an account here: {kept:?}"),
         };
         Some((self.users[&record.by], target, text))
@@ -283,18 +313,69 @@ impl Service for Watch {
         self.ids.insert(number(client), client);
         self.begin(out);
         self.chat.opened(client, hello, out);
-        for record in &self.chat.records_so_far()[self.followed..] {
-            if let Event::Presence(Presence::Connected { .. }) = record.event {
-                self.users.insert(record.by, number(client));
-            }
-        }
-        self.follow(None, out);
         let is_line = out.encoding(client).framing == Framing::Lines;
         let of_kind = if is_line { &mut self.terminals } else { &mut self.browsers };
         of_kind.insert(address_of(number(client)));
-        let (name, room) = (hello.query.get("name"), hello.query.get("room"));
-        self.model.borrow_mut().opened(number(client), is_line, name, room, out.now().unix_ms);
+        let get = |key: &str| hello.query.get(key);
+        let (name, room) = (get("name"), get("room"));
+        if hello.query.has("resume") {
+            let owned = |value: Option<&str>| value.map(str::to_owned);
+            let (token, is_private) = (owned(get("resume")), hello.is_private);
+            let coming = Coming { name: owned(name), room: owned(room), token, is_private };
+            self.coming.insert(client, coming);
+            assert!(self.waits(client, out).is_some(), "{client} comes without a token");
+        } else {
+            self.follow(None, out);
+            let (number, time) = (number(client), out.now().unix_ms);
+            let mut model = self.model.borrow_mut();
+            model.opened(number, is_line, name, room, hello.is_private, time);
+            drop(model);
+            self.note_user(number);
+        }
         self.compare(client, out);
+    }
+
+    fn take_jobs(&mut self) -> Vec<Job> {
+        self.chat.take_jobs()
+    }
+
+    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
+        self.begin(out);
+        self.chat.completed(ticket, answer, out);
+        self.follow(None, out);
+        let mut waiting = self.coming.keys().copied();
+        let client = waiting.find(|&client| self.chat.waits(client, out).is_none());
+        let coming = client.and_then(|client| Some((client, self.coming.remove(&client)?)));
+        let coming = coming.map(|(client, coming)| (number(client), coming));
+        let mut model = self.model.borrow_mut();
+        model.drew(coming, &self.secrets, out.now());
+        drop(model);
+        if let Some(client) = client {
+            if self.trace {
+                println!("{:>7} {client} comes with a token", out.now().ms);
+            }
+            self.note_user(number(client));
+            self.compare(client, out);
+        }
+    }
+
+    fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        let mut model = self.model.borrow_mut();
+        let is_meant = model.client(number(client)).says_goodbye;
+        assert!(is_meant, "{client} has said no goodbye");
+        drop(model);
+        self.begin(out);
+        self.chat.said_goodbye(client, peer, out);
+        self.goodbyes.insert(client);
+    }
+
+    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
+        let ended = self.chat.take_ended();
+        for (client, reason) in &ended {
+            let is_right = self.model.borrow_mut().client(number(*client)).is_superseded;
+            assert!(is_right && *reason == CloseReason::Superseded, "{client} is ended");
+        }
+        ended
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
@@ -321,6 +402,9 @@ impl Service for Watch {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         assert_eq!(message.peer, client_of(number(client)).into(), "where {client} comes from");
+        if self.model.borrow_mut().client(number(client)).is_superseded {
+            return self.chat.message(client, message, out);
+        }
         let target = self.model.borrow().said_to(number(client));
         let types_in = self.model.borrow().types_in(number(client)).map(Target::Room);
         let behind = target.as_ref().and_then(|target| self.behind(target, out));
@@ -334,6 +418,7 @@ impl Service for Watch {
                 String::from_utf8_lossy(message.bytes)
             );
         }
+        self.note_proven(number(client));
         let is_taken = !matches!(taken, Outcome::Blocked(_));
         let is_done = self.follow(is_taken.then_some(number(client)), out);
         if is_taken {
@@ -381,13 +466,16 @@ impl Service for Watch {
         self.follow(None, out);
         self.model.borrow_mut().tell_sums(out.now().unix_ms);
         self.model.borrow_mut().give_up_waiting(out.now().ms);
+        self.model.borrow_mut().end_absences(out.now());
     }
 
     fn keep(&mut self, out: &mut Delivery) {
         self.model.borrow().check_sums(out.now().unix_ms);
         self.chat.keep(out);
         self.followed = 0;
+        self.proved = 0;
         self.model.borrow().check_patience(out.now().ms);
+        self.model.borrow().check_absences(out.now().ms);
         self.check_idle_rooms(out);
         for record in self.chat.take_records() {
             self.shadow.apply(record);
@@ -429,6 +517,7 @@ impl Service for Watch {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.ids.remove(&number(client));
+        self.coming.remove(&client);
         let is_guilty = self.is_guilty(client, out);
         // So much is held while clients are let go, and only then.
         let is_let_go = out.held_bytes() > self.limits.delivery.memory_bytes_max / 8 * 7;
@@ -436,6 +525,8 @@ impl Service for Watch {
         let mut model = self.model.borrow_mut();
         model.client(number(client)).may_be_let_go |= is_let_go;
         model.client(number(client)).held_by_stuck = held_by_stuck;
+        // It may be closed for another reason before that is read.
+        model.client(number(client)).says_goodbye = self.goodbyes.remove(&client);
         drop(model);
         self.chat.closed(client, peer, out);
         self.follow(None, out);

@@ -5,21 +5,24 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::state::State;
-use chat_server::clock::Stopwatch;
+use chat_server::clock::{Now, Stopwatch};
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::protection::Plain;
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
+use chat_server::service::Job;
 use chat_server::throttle::Rate;
 use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::ask::Dialect;
 use crate::habit::Habit;
+use crate::known_secrets::KnownSecrets;
 use crate::late::LateStore;
 use crate::memory::Memory;
 use crate::model::Model;
@@ -28,7 +31,7 @@ use crate::say::Mind;
 use crate::settings;
 use crate::stage::{Links, Stage, proxies};
 use crate::visitor::Visitor;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
 /// How many people come, and how they talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,10 @@ pub struct World {
     counter: u64,
     /// Of programs that have gone, for those that come back.
     memories: Vec<Memory>,
+    /// What is done beside the event loop, and when it is done.
+    jobs: Vec<(u64, Job)>,
+    /// Draws of its own, so that all others stay what they are.
+    slowness: Rng,
     chattiness: u32,
     trouble: u32,
     /// How often clients have been let go for what all together held.
@@ -108,14 +115,19 @@ impl World {
         let watch = Watch {
             shadow: State::new(chat_settings.rooms),
             groups: 0,
-            chat: Chat::retaining_records(chat_settings),
+            chat: Chat::retaining_records(chat_settings)
+                .with_secrets(Arc::new(KnownSecrets::default())),
             model: Rc::clone(&model),
             limits,
             store: LateStore::new(seed, scenario == Scenario::Few),
             links: Rc::clone(&links),
             ids: BTreeMap::new(),
             users: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            goodbyes: BTreeSet::new(),
+            secrets: KnownSecrets::default(),
             followed: 0,
+            proved: 0,
             terminals: BTreeSet::new(),
             browsers: BTreeSet::new(),
             idle: BTreeMap::new(),
@@ -147,6 +159,8 @@ impl World {
             visitors: Vec::new(),
             counter: 0,
             memories: Vec::new(),
+            jobs: Vec::new(),
+            slowness: Rng::with_seed(seed),
             chattiness,
             trouble,
             memory_searches: 0,
@@ -222,6 +236,14 @@ impl World {
         if dialect != Dialect::Line {
             let memory =
                 if dialect == Dialect::Json && rng.bool() { self.memories.pop() } else { None };
+            // Not drawn: all draws stay what they are.
+            let memory = memory.or_else(|| {
+                let is_other = dialect == Dialect::Json && number.is_multiple_of(3);
+                if is_other { second_tab(&self.people) } else { None }
+            });
+            let token = memory.as_ref().and_then(|memory| memory.token.clone());
+            let wants = dialect == Dialect::Json && number.is_multiple_of(2);
+            let token = token.or(wants.then(String::new));
             let mut mind = mind(rng, &mut self.counter, limits, &[], &[]);
             let name = mind.rng.bool().then(|| mind.name());
             let name = if mind.rng.u32(0..10) == 0 { Some("two words".to_owned()) } else { name };
@@ -229,7 +251,8 @@ impl World {
             let auto = self.protocols == Protocols::Auto;
             let greet_after_ms =
                 if auto { limits.wire.greet_after_remote_ms } else { limits.wire.head_ms / 4 };
-            person.introduce(name.as_deref(), room.as_deref(), greet_after_ms, rng);
+            let token = token.as_deref();
+            person.introduce(name.as_deref(), room.as_deref(), token, greet_after_ms, rng);
             if let Some(memory) = memory {
                 person.resume(memory, &mut self.counter, model, rng);
             }
@@ -299,11 +322,36 @@ impl World {
             self.pause(calm);
         }
         self.stage.poll();
+        self.work();
         let wait = if calm { 40 } else { self.stage.rng.u64(0..30) };
         self.stage.pass(wait);
         self.note_let_go();
         self.check_hunger();
         self.bury();
+    }
+
+    /// What a thread beside the event loop does.
+    fn work(&mut self) {
+        let now = self.stage.now;
+        for job in self.stage.server.take_jobs() {
+            self.jobs.push((now + self.slowness.u64(0..20), job));
+        }
+        let (due, rest) = std::mem::take(&mut self.jobs).into_iter().partition(|job| job.0 <= now);
+        self.jobs = rest;
+        for (_, job) in due {
+            let (ticket, answer) = (job.ticket, (job.run)());
+            let now = Now { ms: now, unix_ms: 1_700_000_000_000 + now };
+            self.stage.server.completed(ticket, answer, now);
+        }
+        if self.stage.server.is_busy() {
+            self.stage.turn();
+        }
+        let model = &mut *self.model.borrow_mut();
+        for person in self.people.iter_mut().filter(|person| person.end.is_none()) {
+            if model.client(person.number).is_superseded {
+                person.end = Some(End::Superseded);
+            }
+        }
     }
 
     /// Whether nobody is in the midst of a request, which may take only so long, and pings have
@@ -386,7 +434,11 @@ impl World {
         for person in &mut self.people {
             let is_unknown = person.end.is_some() || !model.is_here(person.number);
             let may_be_let_go = model.client(person.number).may_be_let_go;
-            person.let_go |= may_be_let_go || is_new && is_unknown || person.number <= lost_upto;
+            let is_superseded = model.client(person.number).is_superseded;
+            person.let_go |= may_be_let_go
+                || is_superseded
+                || is_new && is_unknown
+                || person.number <= lost_upto;
         }
     }
 
@@ -486,7 +538,7 @@ impl World {
     }
 
     fn is_heard(&self, person: &Person) -> bool {
-        let is_broken = person.end == Some(End::Reset);
+        let is_broken = matches!(person.end, Some(End::Reset | End::Superseded));
         person.habit == Habit::Stuck
             || !is_broken && self.model.borrow_mut().client(person.number).is_heard()
     }
@@ -508,9 +560,12 @@ impl World {
     fn stop(mut self) -> usize {
         // The event loop does it right after a turn.
         self.stage.turn();
+        let coming = self.stage.server.service().coming.keys();
+        let coming: BTreeSet<usize> = coming.map(|&client| watch::number(client)).collect();
         for person in &mut self.people {
             let model = &mut *self.model.borrow_mut();
-            let known = model.is_here(person.number);
+            // Who waits for a token has been answered.
+            let known = model.is_here(person.number) || coming.contains(&person.number);
             let has_left = model.client(person.number).closed;
             if !has_left && person.end != Some(End::Reset) {
                 // Its last words are on their way and nobody will hear them.
@@ -592,6 +647,14 @@ impl World {
         assert!(!self.stage.server.is_busy());
         self.stage.turns
     }
+}
+
+/// What somebody remembers who opens the same page a second time, or does not know yet that the
+/// first connection is dead.
+fn second_tab(people: &[Person]) -> Option<Memory> {
+    let has_token = |person: &&Person| person.memory.token.is_some();
+    let memory = &people.iter().rev().find(has_token)?.memory;
+    Some(memory.clone())
 }
 
 fn mind<'a>(

@@ -4,8 +4,8 @@ use super::kept_people::KeptPeople;
 use super::*;
 use chat_server::store::order::{OrderChange, StoredBan, StoredIgnore, StoredMute, StoredTarget};
 use chat_server::store::{
-    Loaded, RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
-    StoredPeople, StoredRecord, StoredRoomName, StoredSettings,
+    Loaded, RulesChange, StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation,
+    StoredName, StoredPeople, StoredRecord, StoredRoomName, StoredSettings,
 };
 
 pub fn account(account: u64, name: &str) -> StoredAccount {
@@ -84,6 +84,11 @@ fn former(key: &str, room: u64) -> Change {
     }))
 }
 
+fn guest_token(number: u8, until_ms: u64) -> StoredGuestToken {
+    let before = number.is_multiple_of(2).then_some([number + 1; 32]);
+    StoredGuestToken { hash: [number; 32], before, name: "Robin さくら".into(), until_ms }
+}
+
 /// Two rooms, in which something was said; Alice and Bob, with all that there can be of them.
 fn some_people() -> Vec<Change> {
     let owner = StoredAccount { role: 2, password: None, ..account(1, "Alice") };
@@ -119,6 +124,8 @@ fn some_people() -> Vec<Change> {
         ban(StoredTarget::Network("2001:db8::/64".into()), Some(1_795_399_999_000)),
         mute(1, 2),
         Change::Order(OrderChange::Ignored(StoredIgnore { account: 1, ignored: 2 })),
+        Change::GuestToken(guest_token(3, 1_795_399_999_000)),
+        Change::GuestToken(guest_token(4, 1_795_388_888_000)),
     ]
 }
 
@@ -368,7 +375,7 @@ impl Town {
 
     /// Something that can be done now, done.
     fn change(&mut self) -> Option<Change> {
-        let change = match self.random.u8(0..15) {
+        let change = match self.random.u8(0..18) {
             0..3 => Change::Account(self.new_account()),
             3 => Change::Account(self.changed_account()?),
             4 if self.random.bool() => Change::AccountGone { account: self.any_account()? },
@@ -402,6 +409,12 @@ impl Town {
             13 => {
                 Change::ReservedGone { key: self.one_of(self.people.reserved.clone().into_keys())? }
             }
+            14 | 15 => {
+                let until_ms = self.random.u64(0..1 << 40);
+                Change::GuestToken(guest_token(self.random.u8(0..20), until_ms))
+            }
+            // It need not be there.
+            16 => Change::GuestTokenGone { hash: [self.random.u8(0..20); 32] },
             _ => return self.changed_rooms(),
         };
         self.people.apply(change.clone());
