@@ -289,12 +289,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
     let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
-    let Some(kind) = kind else {
-        return Err(RequestError::new(
-            "missing_field",
-            "An object needs the field \"type\".".to_owned(),
-        ));
-    };
+    let kind = kind.ok_or_else(without_type)?;
     let need = |field: &str| {
         let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
         RequestError::new("missing_field", message)
@@ -331,6 +326,10 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             return Err(RequestError::new("unknown_type", message));
         }
     })
+}
+
+fn without_type() -> RequestError {
+    RequestError::new("missing_field", "An object needs the field \"type\".".to_owned())
 }
 
 fn said<'a>(
