@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -248,6 +249,52 @@ fn what_was_told_of_accounts_outlives_a_kill() {
     ask(&mut guest, "a long password", "! This code is not known");
     ask(&mut guest, "/login robert", "Password of robert");
     ask(&mut guest, "staple battery", "You are logged in as robert");
+}
+
+/// What a kill may take is what was read in the last two seconds, and what an orderly end may is
+/// nothing.
+#[test]
+fn what_is_unread_is_exact_after_every_end() {
+    let scratch = Scratch::new();
+    let flags = ["--registration", "open"];
+    let mut server = scratch.start(&flags);
+    let mut alice = server.connect();
+    ask(&mut alice, "/register alice", "A password for");
+    ask(&mut alice, "correct horse", "You are logged in as alice");
+    let token = ask(&mut alice, "/token a bot", "shown only once");
+    let bearer = format!("Bearer {}", token.rsplit(' ').next().expect("a token"));
+    drop(alice);
+    let read = |id: u64| json!({ "type": "read", "room": "#lobby", "id": id });
+    for (at, end) in ["KILL", "TERM", "KILL"].into_iter().enumerate() {
+        let last = 3 * at as u64;
+        let mut program = Program::new(&server, &[("Authorization", &bearer)]);
+        program.next("joined");
+        let mut bob = server.connect();
+        bob.enter();
+        for text in ["@alice one", "two", "@all three"] {
+            bob.send(format!("{text}\r\n").as_bytes());
+            program.next("said");
+        }
+        assert_eq!(program.ask(&read(last + 1), "read")["unread"], 2);
+        thread::sleep(Duration::from_millis(2500));
+        assert_eq!(program.ask(&read(last + 2), "read")["mentions"], 1);
+        if end == "KILL" {
+            server.signal("KILL");
+            drop(server);
+        } else {
+            server.signal("TERM");
+            server.finish();
+        }
+        server = scratch.start(&flags);
+        let mut program = Program::new(&server, &[("Authorization", &bearer)]);
+        let joined = program.next("joined");
+        let now = joined["read"].as_u64().expect("a number");
+        assert!((last + 1..=last + 2).contains(&now), "{joined}");
+        assert!(end == "KILL" || now == last + 2, "{joined}");
+        assert_eq!((&joined["position"], &joined["mentions"]), (&json!(last + 3), &json!(1)));
+        assert_eq!(joined["unread"], last + 3 - now);
+        program.ask(&read(last + 3), "read");
+    }
 }
 
 // ---- The page's cookie ----

@@ -163,7 +163,7 @@ mod tests {
         let chars: Vec<char> = text.chars().collect();
         let string = |from: usize, to: usize| chars[from..to].iter().collect::<String>();
         let is_plain = |at: usize| chars.get(at).is_some_and(char::is_ascii_alphanumeric);
-        let parsed = |text: &str| Some(named(Name::parse(text).ok()?.key())?);
+        let parsed = |text: &str| named(Name::parse(text).ok()?.key());
         let mut members = Vec::new();
         let start =
             (1..chars.len()).find(|&at| chars[at].is_whitespace() || ENDS.contains(&chars[at]));

@@ -4,8 +4,9 @@ use super::kept_people::KeptPeople;
 use super::*;
 use chat_server::store::order::{OrderChange, StoredBan, StoredIgnore, StoredMute, StoredTarget};
 use chat_server::store::{
-    Loaded, RulesChange, StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation,
-    StoredName, StoredPeople, StoredRecord, StoredRoomName, StoredSettings,
+    CALLS_MAX, Loaded, ReadingChange, RulesChange, StoredAccessKey, StoredAccount,
+    StoredGuestToken, StoredInvitation, StoredName, StoredPeople, StoredReading, StoredRecord,
+    StoredRoomName, StoredSettings,
 };
 
 pub fn account(account: u64, name: &str) -> StoredAccount {
@@ -89,6 +90,22 @@ fn guest_token(number: u8, until_ms: u64) -> StoredGuestToken {
     StoredGuestToken { hash: [number; 32], before, name: "Robin さくら".into(), until_ms }
 }
 
+fn reading(account: u64, room: u64, read: u64, level: Option<u8>) -> Change {
+    Change::Reading(ReadingChange::Set(StoredReading { account, room, read, level }))
+}
+
+fn mentioned(room: u64, id: u64, accounts: &[u64]) -> Change {
+    Change::Reading(ReadingChange::Mentioned { room, id, accounts: accounts.into() })
+}
+
+fn called(room: u64, id: u64) -> Change {
+    Change::Reading(ReadingChange::Called { room, id })
+}
+
+fn read_no_more(account: u64, room: u64) -> Change {
+    Change::Reading(ReadingChange::Gone { account, room })
+}
+
 /// Two rooms, in which something was said; Alice and Bob, with all that there can be of them.
 fn some_people() -> Vec<Change> {
     let owner = StoredAccount { role: 2, password: None, ..account(1, "Alice") };
@@ -126,6 +143,11 @@ fn some_people() -> Vec<Change> {
         Change::Order(OrderChange::Ignored(StoredIgnore { account: 1, ignored: 2 })),
         Change::GuestToken(guest_token(3, 1_795_399_999_000)),
         Change::GuestToken(guest_token(4, 1_795_388_888_000)),
+        reading(1, 1, 0, None),
+        reading(2, 1, 0, Some(3)),
+        reading(2, 2, 1, None),
+        mentioned(1, 1, &[1, 2]),
+        called(1, 1),
     ]
 }
 
@@ -252,12 +274,37 @@ fn what_a_change_names_has_to_be_there() {
         Change::Rules(RulesChange::NameGone { key: "#never".into() }),
         Change::Invitation(StoredInvitation { rooms: vec![9], ..invitation(3, 1) }),
         Change::Account(account(3, "ALICE")),
+        reading(3, 1, 0, None),
+        reading(1, 3, 0, None),
+        read_no_more(1, 2),
+        mentioned(1, 1, &[1]),
+        mentioned(1, 2, &[3]),
+        called(1, 1),
+        called(3, 1),
     ] {
         store.append(GroupId(2), vec![said(1, 2, "with it"), wrong.clone()]);
         wait_for(&mut store, Progress::Lost(GroupId(1)));
         assert_eq!(store.reload().expect("it can be read"), before, "{wrong:?}");
     }
     append(&mut store, 2, vec![said(1, 2, "it goes on")]);
+    close(store);
+}
+
+#[test]
+fn what_was_read_is_for_nobody_any_more_and_of_calls_the_newest_are_kept() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    append(&mut store, 1, some_people());
+    let many = CALLS_MAX as u64 + 3;
+    append(&mut store, 2, (2..=many).map(|id| called(1, id)).collect());
+    append(&mut store, 3, vec![reading(1, 1, 1, Some(1))]);
+    let people = store.reload().expect("it can be read").people;
+    let read = StoredReading { account: 1, room: 1, read: 1, level: Some(1) };
+    assert_eq!((people.readings[0], people.mentions), (read, vec![(1, 2, 1)]));
+    assert_eq!((people.calls.len(), people.calls[0]), (CALLS_MAX, (1, 4)));
+    append(&mut store, 4, vec![read_no_more(2, 1)]);
+    let people = store.reload().expect("it can be read").people;
+    assert_eq!((people.readings.len(), people.mentions), (2, vec![]));
     close(store);
 }
 
@@ -358,6 +405,7 @@ struct Town {
     random: fastrand::Rng,
     rooms: Vec<u64>,
     rooms_made: u64,
+    said: u64,
     people: KeptPeople,
 }
 
@@ -375,7 +423,7 @@ impl Town {
 
     /// Something that can be done now, done.
     fn change(&mut self) -> Option<Change> {
-        let change = match self.random.u8(0..18) {
+        let change = match self.random.u8(0..23) {
             0..3 => Change::Account(self.new_account()),
             3 => Change::Account(self.changed_account()?),
             4 if self.random.bool() => Change::AccountGone { account: self.any_account()? },
@@ -415,7 +463,8 @@ impl Town {
             }
             // It need not be there.
             16 => Change::GuestTokenGone { hash: [self.random.u8(0..20); 32] },
-            _ => return self.changed_rooms(),
+            17 => return self.changed_rooms(),
+            _ => self.changed_readings()?,
         };
         self.people.apply(change.clone());
         Some(change)
@@ -456,6 +505,23 @@ impl Town {
         Some(StoredInvitation { uses, until_ms, ..invitation(id, by) })
     }
 
+    fn changed_readings(&mut self) -> Option<Change> {
+        let (account, room) = (self.any_account()?, self.one_of(self.rooms.clone().into_iter())?);
+        self.said += 1;
+        Some(match self.random.u8(0..6) {
+            0..3 => {
+                let level = self.random.bool().then(|| self.random.u8(0..4));
+                reading(account, room, self.random.u64(0..=self.said), level)
+            }
+            3 => {
+                let (account, room) = self.one_of(self.people.readings.clone().into_keys())?;
+                read_no_more(account, room)
+            }
+            4 => mentioned(room, self.said, &[account]),
+            _ => called(room, self.said),
+        })
+    }
+
     fn changed_rooms(&mut self) -> Option<Change> {
         if self.random.u8(0..3) > 0 {
             self.rooms_made += 1;
@@ -477,7 +543,7 @@ fn people_are_as_lists_in_memory() {
         let (mut store, _) = open_with(&scratch, settings.clone());
         let random = fastrand::Rng::with_seed(seed);
         let people = KeptPeople::default();
-        let mut town = Town { random, rooms: Vec::new(), rooms_made: 0, people };
+        let mut town = Town { random, rooms: Vec::new(), rooms_made: 0, said: 0, people };
         let mut group = 0;
         for _ in 0..30 {
             let changes: Vec<Change> = (0..12).filter_map(|_| town.change()).collect();

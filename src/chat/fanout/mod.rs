@@ -55,8 +55,7 @@ impl Chat {
             }
             Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
             Event::Kept(Kept::Said { room, id, .. }) => {
-                self.state.apply(record);
-                self.note_said(cx, room, id);
+                self.apply_said(cx, record, room, id);
                 self.replays.remove_room(room);
                 self.notice_alone(cx, room);
             }
@@ -68,10 +67,7 @@ impl Chat {
             Event::Kept(Kept::TopicSet { .. } | Kept::Direct { .. }) => self.state.apply(record),
             Event::Kept(Kept::Reading(ref change)) => {
                 let room = change.read_in();
-                self.state.apply(record);
-                if let Some(room) = room {
-                    self.reading_changed(cx, room);
-                }
+                self.apply_reading(cx, record, room);
             }
             Event::Presence(_) => self.record_presence(cx, record),
             Event::Kept(Kept::AccountEnded) => {

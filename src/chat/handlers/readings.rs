@@ -9,7 +9,7 @@ use crate::chat::dialect::reply::{ReadingLine, Reply, UnreadRoom, Where};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::mentions::{self, Found};
 use crate::chat::reading::unreadable;
-use crate::chat::record::ReadingChange;
+use crate::chat::record::{ReadingChange, Record};
 use crate::chat::request::{ReadingRequest, RequestError};
 use crate::chat::state::Unread;
 use crate::chat::state::readings::{Level, Mentioned};
@@ -227,8 +227,15 @@ impl Chat {
         found.map(|(id, _)| id).collect()
     }
 
-    /// Something was said that is to be written to the members of a room.
-    pub(in crate::chat) fn note_said(&mut self, cx: &Context<'_>, room: RoomId, id: u64) {
+    /// Something is said, and has been written to no member of its room yet.
+    pub(in crate::chat) fn apply_said(
+        &mut self,
+        cx: &Context<'_>,
+        record: Record,
+        room: RoomId,
+        id: u64,
+    ) {
+        self.state.apply(record);
         if self.state.accounts().is_empty() {
             return;
         }
@@ -248,8 +255,15 @@ impl Chat {
         }
     }
 
-    /// What an account has read is another now: its other devices are told.
-    pub(in crate::chat) fn reading_changed(&mut self, cx: &mut Context<'_>, room: RoomId) {
+    /// What an account has read of a room, if of any, is another now: its other devices are told.
+    pub(in crate::chat) fn apply_reading(
+        &mut self,
+        cx: &mut Context<'_>,
+        record: Record,
+        room: Option<RoomId>,
+    ) {
+        self.state.apply(record);
+        let Some(room) = room else { return };
         self.note_read(cx, room);
         let devices = self.other_devices(cx);
         let unread = self.state.unread(cx.user, room);

@@ -161,7 +161,9 @@ fn what_one_says_oneself_is_read() {
 #[test]
 fn programs_say_what_they_have_read_and_what_they_want_to_hear() {
     let mut stage = alice_is_away();
-    ["one", "@alice two", "three", "alice, four"].map(|text| stage.say("b", text));
+    for text in ["one", "@alice two", "three", "alice, four"] {
+        stage.say("b", text);
+    }
     log_in(&mut stage, "a", "alice");
     program_of(&mut stage, "a", "p");
     program_of(&mut stage, "a", "q");
@@ -278,7 +280,9 @@ fn after_a_crash_two_seconds_are_unread_again_and_what_is_for_somebody_is_exact(
     register(&mut stage, "a", "alice");
     register(&mut stage, "b", "bob");
     program_of(&mut stage, "a", "p");
-    ["@alice one", "two", "@all three", "four"].map(|text| stage.say("b", text));
+    for text in ["@alice one", "two", "@all three", "four"] {
+        stage.say("b", text);
+    }
     ask(&mut stage, "p", &json!({ "type": "read", "room": "#lobby", "id": 1 }));
     stage.pass(2000);
     stage.turn();

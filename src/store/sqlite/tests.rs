@@ -406,6 +406,32 @@ fn a_history_from_before_there_were_accounts_goes_on() {
     }
 }
 
+/// What a server of version 2 has written besides.
+const OF_VERSION_2: &str = "
+INSERT INTO accounts VALUES (1, 'alice', 'alice', NULL, 2, 1795352709001);
+INSERT INTO members VALUES (1, 1, 1), (2, 2, 1);
+";
+
+#[test]
+fn members_from_before_it_was_known_have_read_everything() {
+    let scratch = Scratch::new("version-2");
+    let file = scratch.0.join("history.db");
+    let mut connection = Connection::open(&file).expect("a file");
+    schema::migrate(&mut connection, &schema::MIGRATIONS[..2]).expect("version 2");
+    connection.execute_batch(OF_VERSION_1).expect("rows");
+    connection.execute_batch(OF_VERSION_2).expect("rows");
+    drop(connection);
+    tools::check(&scratch.0).expect("older ones can be checked");
+    let (store, loaded) = reopen(&scratch);
+    let readings = loaded.people.readings.iter();
+    let readings: Vec<_> = readings.map(|it| (it.account, it.room, it.read, it.level)).collect();
+    assert_eq!(readings, [(1, 1, 2, None), (1, 2, 0, None)]);
+    let closer = store.closer();
+    drop(store);
+    closer.close(DEADLINE).expect("an orderly end");
+    tools::check(&scratch.0).expect("it is sound");
+}
+
 fn reopen(scratch: &Scratch) -> (SqliteStore, Loaded) {
     SqliteStore::open(&scratch.0, StoreSettings::default()).unwrap_or_else(|why| panic!("{why}"))
 }

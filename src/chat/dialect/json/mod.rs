@@ -294,10 +294,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
     let (since, before) = (since.map(|id| id.0), before.map(|id| id.0));
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
-    let Some(kind) = kind else {
-        let message = "An object needs the field \"type\".".to_owned();
-        return Err(RequestError::new("missing_field", message));
-    };
+    let kind = kind.ok_or_else(without_type)?;
     let need = |field: &str| {
         let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
         RequestError::new("missing_field", message)
@@ -363,6 +360,10 @@ fn history<'a>(
         None => Request::History { room, before, after, limit },
         Some(with) => ConversationRequest::History { with, before, after, limit }.into(),
     }
+}
+
+fn without_type() -> RequestError {
+    RequestError::new("missing_field", "An object needs the field \"type\".".to_owned())
 }
 
 fn said<'a>(
