@@ -10,10 +10,14 @@ const DAYS_MAX = 365;
 
 /** Takes the code out of the page's address, so that it is in no history and on no screen. */
 function takeCode() {
-  const [, kind, code] = /^#(setup|invite)=([\w-]+)$/.exec(location.hash) ?? [];
+  const [, kind, code, room = ''] = /^#(setup|invite)=([\w-]+)(?:&room=([^&]+))?$/.exec(location.hash) ?? [];
   if (!kind) return null;
   history.replaceState(null, '', location.pathname + location.search);
-  return { kind, code };
+  try {
+    return { kind, code, room: decodeURIComponent(room) };
+  } catch {
+    return { kind, code, room: '' };
+  }
 }
 
 /** What this browser is called in the list of sessions. */
@@ -31,14 +35,14 @@ const sessionAddress = () => new URL('session', location.href);
 export class Accounts {
   #host;
   #dialog;
-  #code = takeCode(); // { kind, code }: what a link has brought, until it is used
+  #code = takeCode(); // { kind, code, room }: what a link has brought, until it is used
   #isOffered = false;
   #tabs = new BroadcastChannel(`chat.v1 ${new URL('.', location.href).pathname}`);
 
   /**
    * `host`: store; ask(frame), a promise; quit(frame), the same for what makes a guest of this page; notify(text, isError);
-   * errorWords(error); date(ms); rename(); goOnAsGuest(); reconnect(); knows(command); useCode(code), a promise, into the rooms of
-   * an invitation; showNew(rooms), the one that is new; bans(), ignored(), views of others; focus(), where the focus belongs otherwise.
+   * errorWords(error); date(ms); rename(); goOnAsGuest(); reconnect(); knows(command); enter(room, code), by an
+   * invitation; showNew(rooms), the one that is new; bans(), ignored(), views of others; focus(), where the focus belongs otherwise.
    */
   constructor(host) {
     this.#host = host;
@@ -67,13 +71,13 @@ export class Accounts {
 
   /** There is a connection: the code of a link can be used now. */
   welcomed() {
-    const { store, notify, knows, useCode } = this.#host;
+    const { store, notify, enter } = this.#host;
     if (!this.#code || this.#isOffered || store.link !== 'online') return;
     this.#isOffered = true;
     if (!store.role) return this.register();
-    const { kind, code } = this.#code;
+    const { code, room } = this.#code;
     this.#code = null;
-    if (kind === 'invite' && knows('room')) useCode(code).catch(() => notify(words.spent(store.name)));
+    if (room) enter(room, code);
     else notify(words.spent(store.name));
   }
 
@@ -131,7 +135,7 @@ export class Accounts {
   }
 
   register(name = '', code = '') {
-    if (code) this.#code = { kind: 'invite', code };
+    if (code) this.#code = { kind: 'invite', code, room: '' };
     const { store } = this.#host, given = this.#code;
     const kind = given?.kind ?? 'register', title = words[`${kind}Title`];
     if (this.#refusal) return this.#dialog.open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
@@ -144,7 +148,7 @@ export class Accounts {
         { key: 'password', label: words.password, type: 'password', autocomplete: 'new-password', note: words.passwordNote },
       ],
       submit: kind === 'setup' ? words.setup : words.makeAccount,
-      others: [[words.haveAccount, () => this.login()], ...(given?.kind === 'invite' && this.#host.knows('room') ? [[words.comeIn, () => this.#comeIn(given.code)]] : [])],
+      others: [[words.haveAccount, () => this.login()], ...(given?.room ? [[words.comeIn, () => this.#comeIn(given)]] : [])],
       done: async ({ code: typed, ...rest }) => {
         const shown = given?.code ?? typed;
         const { rooms } = await this.#host.ask({ type: 'register', ...rest, ...(shown ? { code: shown } : {}) });
@@ -155,15 +159,10 @@ export class Accounts {
     });
   }
 
-  /** Into the rooms of an invitation, without an account. */
-  async #comeIn(code) {
-    try {
-      await this.#host.useCode(code);
-      this.#code = null;
-      this.#dialog.close();
-    } catch (error) {
-      this.#host.notify(this.#wordsOf(error), true);
-    }
+  /** Into the room of an invitation, without an account. */
+  #comeIn({ room, code }) {
+    this.#code = null;
+    this.#leaveTo(() => this.#host.enter(room, code));
   }
 
   #loggedIn() {

@@ -70,6 +70,7 @@ const WORDS = {
       crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
       stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
       origin: `The server lets in no page from ${location.origin}. Its operator can change that: --allow-origin ${location.origin}`,
+      banned: 'Your address is banned from this server.',
       mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
       socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
     },
@@ -122,6 +123,7 @@ const WORDS = {
       crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
       stopping: 'サーバーが停止しようとしています。自動で再接続し、送信したメッセージはその後に届けます。',
       origin: `サーバーが ${location.origin} のページからの接続を許可していません。サーバーの管理者に伝えてください：--allow-origin ${location.origin}`,
+      banned: 'お使いのアドレスは、このサーバーから締め出されています。',
       mode: 'サーバーがチャット以外のモード（echo または broadcast）で動いているため、このページは使えません。ときどき再接続を試します。',
       socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
     },
@@ -334,6 +336,7 @@ function conversation(kind, name) {
       settings: null, // as the server told them last
       roles: new Map(), // folded name -> role, of owners and moderators
       asking: new Map(), // folded name -> name: who asks to be let in
+      asked: false, // what the server has counted of a direct conversation that is new here
       kept: false, // a direct conversation that the server keeps
       at: 0, // when something was said in it last
       isGuest: false, // of the other in a direct conversation, as are
@@ -416,6 +419,29 @@ function saveMemory() {
     rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
     current: store.current,
   });
+}
+
+const SIGNS = /(?<![a-z0-9])[@＠﹫]/gi;
+const CALLS_ALL = 20; // members, in a room of more than which only moderators call all
+
+/** As the server finds it, for accounts, for which it counts: `@name` anywhere, the longest that fits, and `name:` at the start. */
+function isForMe(conv, author, text) {
+  const me = fold(store.name), isMember = (key) => key === me || conv.members.has(key);
+  const [, start] = /^([^\s:,：，、]{1,64})[:,：，、]/.exec(text) ?? [];
+  if (start && fold(start.normalize('NFC')) === me) return true;
+  const maySay = conv.kind === 'room' && (conv.total <= CALLS_ALL || conv.roles.has(fold(author)));
+  let places = 32; // as many as the server looks at
+  for (const { index, 0: sign } of text.matchAll(SIGNS)) {
+    if (places-- === 0) break;
+    const [rest] = /^\S{0,64}/.exec(text.slice(index + sign.length));
+    for (let end = rest.length; end > 0; end--) {
+      if (/[a-z0-9]{2}/i.test(rest.slice(end - 1, end + 1))) continue;
+      const key = fold(levelled(rest.slice(0, end)).normalize('NFC'));
+      if (key === me || (maySay && (key === 'all' || key === 'here'))) return true;
+      if (isMember(key)) break;
+    }
+  }
+  return false;
 }
 
 function mentionsMe(text) {
@@ -676,12 +702,6 @@ class Session {
   showNew(names) {
     const room = (Array.isArray(names) ? names : []).find((name) => isText(name) && !store.conversations.has(roomKey(name)));
     if (room) this.join(room);
-  }
-
-  /** Into the rooms of an invitation. */
-  async useCode(code) {
-    const { room } = await this.ask({ type: 'join', code });
-    if (isText(room)) this.show(conversation('room', room));
   }
 
   message(name) { this.show(conversation('direct', name)); }
@@ -946,7 +966,7 @@ class Session {
     this.#admissions = answer === 'admitted' ? this.#admissions + 1 : 0;
     // Once is chance: the server may have come back in between.
     store.refusal = answer === 'admitted' ? (this.#admissions > 1 ? 'socket' : '') : answer;
-    if (answer === 'origin' || answer === 'mode') this.#connection.putOff(PUT_OFF_MS);
+    if (['origin', 'mode', 'banned'].includes(answer)) this.#connection.putOff(PUT_OFF_MS);
     changed();
   }
 
@@ -998,6 +1018,10 @@ class Session {
     room: (frame) => this.#onRoom(frame),
     asked: (frame) => this.#onAsked(frame),
     invited: (frame) => roomDialogs.invited(frame),
+    refused: (frame) => roomDialogs.refused(frame),
+    role: (frame) => this.#onRole(frame),
+    muted: (frame) => this.#onMuted(frame, peopleWords.muted),
+    unmuted: (frame) => this.#onMuted(frame, peopleWords.unmuted),
     read: (frame) => reading.onRead(frame),
   };
 
@@ -1345,6 +1369,24 @@ class Session {
     }
   }
 
+  #onRole(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name) || !isText(frame.role)) return;
+    const role = frame.role === 'member' ? '' : frame.role;
+    if (isMe(frame.name)) conv.role = role;
+    if (role) conv.roles.set(fold(frame.name), role);
+    else conv.roles.delete(fold(frame.name));
+    const by = isText(frame.by) ? isolate(frame.by) : t.someone;
+    addEvent(conv, peopleWords.roleGiven(by, isolate(frame.name), peopleWords.roleNames[frame.role] ?? frame.role), frame.time);
+  }
+
+  #onMuted(frame, sentence) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name) || !isText(frame.by)) return;
+    const why = isText(frame.reason) ? shorten(frame.reason, EVENT_UNITS_MAX) : '';
+    addEvent(conv, sentence(isolate(frame.by), isolate(frame.name), why), frame.time);
+  }
+
   /** To a moderator: somebody asks to be let in. The answer to one's own asking comes without a name. */
   #onAsked(frame) {
     const conv = this.#roomOf(frame);
@@ -1437,7 +1479,8 @@ class Session {
       insertMessage(conv, messageOf(conv, { id, time, name: from, text }, own, item?.key));
       if (conv.stage === 'in') conv.lastId = Math.max(conv.lastId ?? 0, id);
     }
-    conv.reading ??= knows('unread') ? { read: id - 1, newest: id - 1, level: 'all' } : null;
+    if (!conv.reading && knows('unread') && !conv.asked) reading.askSoon();
+    conv.asked = true;
     countUnread(conv, { id, own, mention: false });
     if (conv === current()) conversations.open(conv);
   }
@@ -1504,7 +1547,8 @@ function messageOf(conv, raw, own, key = nextKey()) {
   if (raw.ignored === true) return { type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time), name: '', text: '', me: false, own, mention: false, isIgnored: true };
   return {
     type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
-    name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
+    name: raw.name, text: raw.text, me: raw.me === true, own,
+    mention: !own && (conv.reading ? isForMe(conv, raw.name, raw.text) : mentionsMe(raw.text)),
   };
 }
 
@@ -1542,7 +1586,7 @@ async function askAdmission() {
   if (json?.admitted === false || isText(json?.reason)) return Object.hasOwn(t.refusals, json.reason) ? json.reason : '';
   // Refused at the door, before anything was read: the server does that in plain text, proxies speak HTML.
   const isPlain = /^text\/plain\b/i.test(answer.headers.get('content-type') ?? '');
-  return isPlain && { 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
+  return isPlain && { 403: /\bbanned\b/.test(text) ? 'banned' : '', 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
 }
 
 // ---------------------------------------------------------------- Commands
@@ -2892,7 +2936,7 @@ const accounts = new Accounts({
   rename: () => view.askName(),
   goOnAsGuest: () => session.goOnAsGuest(),
   reconnect: () => session.reconnect(),
-  useCode: (code) => session.useCode(code),
+  enter: (room, code) => view.enter(room, code),
   showNew: (names) => session.showNew(names),
   bans: () => order.bans(),
   ignored: () => order.ignoredList(),
@@ -2916,7 +2960,6 @@ const conversations = new Conversations({
   kept: () => directs().filter((conv) => conv.kept),
   current,
   take: (conv, message) => session.takeOlder(conv, message),
-  presume: (conv, id) => knows('unread') && reading.presume(conv, id),
   listed: () => knows('unread') && reading.ask(),
   ready: (conv) => session.caughtUp(conv),
 });

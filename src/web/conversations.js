@@ -13,7 +13,7 @@ export class Conversations {
 
   /**
    * `host`: changed(); request(frame, done, fail); conversation(name), made where there is none; kept(), all of them; current();
-   * take(conv, message); presume(conv, id), that it is read up to there; listed(), when the list is here; ready(conv), when
+   * take(conv, message); listed(), when the list is here; ready(conv), when
    * nothing that was missed is still to come.
    */
   constructor(host) {
@@ -46,7 +46,6 @@ export class Conversations {
     conv.position = row.last;
     conv.isGone = row.gone === true;
     conv.isAway = row.offline === true;
-    this.#host.presume(conv, row.last); // what is unread is named later
   }
 
   /** One of them is looked at for the first time. */

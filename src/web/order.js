@@ -40,7 +40,7 @@ export class Order {
         this.#dialog.close();
         markUnread(conv, entry.id);
       }],
-      knows('report') && !entry.own && [words.report, words.reportNote, () => this.report(conv, entry)],
+      knows('report') && conv.kind === 'room' && !entry.own && [words.report, words.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${this.#host.date(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
@@ -132,13 +132,12 @@ export class Order {
   }
 
   report(conv, entry, reason = '') {
-    const where = conv.kind === 'room' ? { room: conv.name } : { to: conv.name };
     this.#dialog.openForm('report', words.reportTitle, {
       note: `${entry.name}: ${this.#quote(entry)}`,
       fields: [{ key: 'reason', label: words.reportReason, value: reason, required: false, maxLength: 400, note: words.reportNote }],
       submit: words.reportIt,
       done: async ({ reason: why }) => {
-        await this.#host.ask({ type: 'report', ...where, id: entry.id, ...(why && { reason: why }) });
+        await this.#host.ask({ type: 'report', room: conv.name, id: entry.id, ...(why && { reason: why }) });
         this.#dialog.close();
         this.#host.notify(words.reportDone);
       },
@@ -159,7 +158,7 @@ export class Order {
   ignoredList() {
     const list = el('div', {});
     this.#dialog.open('ignored', words.ignoredList, list);
-    this.#dialog.list(list, '', { type: 'ignored' }, 'ignored', words.noIgnored, (name) => ({ title: name, note: [], end: { type: 'unignore', name } }));
+    this.#dialog.list(list, '', { type: 'ignored' }, 'names', words.noIgnored, (name) => ({ title: name, note: [], end: { type: 'unignore', name } }));
   }
 
   // -- what takes no view
@@ -179,8 +178,8 @@ export class Order {
   /** Whom this account ignores, on whatever device. */
   async learnIgnored() {
     const { store, fold, ask, changed } = this.#host;
-    const { ignored } = await ask({ type: 'ignored' }).catch(() => ({ ignored: [] }));
-    store.ignored = new Set((Array.isArray(ignored) ? ignored : []).map((one) => fold(one.name ?? one)));
+    const { names } = await ask({ type: 'ignored' }).catch(() => ({ names: [] }));
+    store.ignored = new Set((Array.isArray(names) ? names : []).map(fold));
     changed();
   }
 

@@ -4,6 +4,7 @@
 import { words } from './people-words.js';
 
 const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
+const ASK_MS = 700;
 const isId = (value) => Number.isSafeInteger(value) && value >= 0;
 const isLevel = (value) => Object.hasOwn(words.levels, value);
 
@@ -11,6 +12,7 @@ export class Reading {
   #host;
   #seen = new Map(); // conversation -> the id to tell
   #timer = 0;
+  #asking = 0;
 
   /** `host`: store; changed(); request(frame, done, fail); notify(text, isError); errorWords(error); addressOf(conv), the fields
    * that name it; find(frame), the conversation that a frame is about. */
@@ -32,18 +34,15 @@ export class Reading {
     this.#divide(conv);
   }
 
-  /** All of it is read, unless the server names it among what is not. */
-  presume(conv, id) {
-    this.learn(conv, { read: id, unread: 0, mentions: 0 });
-  }
-
   onRead(frame) {
     const conv = this.#host.find(frame);
     if (conv?.reading) this.learn(conv, frame);
   }
 
-  /** Everything that is unread, of rooms and of direct conversations. */
+  /** What is read of all rooms, and of the direct conversations that the server counts. */
   ask() {
+    clearTimeout(this.#asking);
+    this.#asking = 0;
     this.#host.request({ type: 'unread' }, ({ rooms }) => {
       for (const row of Array.isArray(rooms) ? rooms : []) {
         const conv = row && this.#host.find(row);
@@ -53,6 +52,8 @@ export class Reading {
     });
   }
 
+  askSoon() { this.#asking ||= setTimeout(() => this.ask(), ASK_MS); }
+
   /** A message has come live. Saying something has read all that was said before it, on whatever device. */
   count(conv, message, isReading) {
     const { reading } = conv;
@@ -61,7 +62,10 @@ export class Reading {
     if (message.own) Object.assign(reading, { read: message.id });
     conv.unread = Math.max(0, reading.newest - reading.read);
     if (message.own) Object.assign(conv, { mentions: 0, newFrom: null, isHeld: false });
-    else if (message.mention) conv.mentions++;
+    else if (message.mention) {
+      conv.mentions++;
+      this.askSoon(); // whom a message is for the server knows for sure
+    }
     if (!message.own && conv.newFrom === null && !isReading) conv.newFrom = message.id;
   }
 

@@ -50,6 +50,10 @@ export class RoomDialogs {
     this.#host.notify(words.invitedBy(this.#host.isolate(by), room), false, [[words.enter, () => this.#host.enter(room)], [words.notNow, () => {}]]);
   }
 
+  refused({ room }) {
+    if (isText(room)) this.#host.notify(words.refused(room), true);
+  }
+
   /** What has changed, in sentences for the log. */
   changes(before, now, by) {
     if (isText(now.from)) return [words.renamed(by, now.from, now.room)];
@@ -75,8 +79,9 @@ export class RoomDialogs {
     const { ask, store } = this.#host;
     const frame = await this.#try(() => ask({ type: 'room', room: conv.name }));
     if (!frame) return;
-    const isOwner = conv.role === 'owner', isModerator = this.#isModerator(conv), { archived, kept, invites } = frame;
-    const mayInvite = store.role && !archived && (isModerator || invites !== 'moderators');
+    for (const name of Array.isArray(frame.asking) ? frame.asking.filter(isText) : []) conv.asking.set(this.#host.fold(name), name);
+    const isOwner = conv.role === 'owner', isModerator = this.#isModerator(conv), { archived, kept, invites, entry } = frame;
+    const mayInvite = store.role && !archived && (isModerator || (invites !== 'moderators' && entry !== 'ask'));
     const entries = [
       mayInvite && [words.invite, words.inviteNote, () => this.invite(conv)],
       isModerator && [words.settings, words.settingsNote, () => this.#settings(conv, frame)],
@@ -161,13 +166,16 @@ export class RoomDialogs {
       done: async ({ uses, days, accounts: mayRegister }) => {
         const made = await ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days), rooms: [conv.name], accounts: mayRegister });
         result.replaceChildren(
-          ...this.#dialog.shownOnce(accounts.words.linkLabel, accounts.linkOf(made), words.linkNote(conv.name), accounts.words.qr),
+          ...this.#dialog.shownOnce(accounts.words.linkLabel, this.#linkOf(made, conv), words.linkNote(conv.name), accounts.words.qr),
           el('p', { className: 'note' }, `${words.atTerminal}: `, el('kbd', { textContent: `/join ${conv.name} ${made.code}` })),
         );
         result.querySelector('button').focus();
       },
     });
   }
+
+  /** The code opens the room, which has to be named. Neither is sent to any server before the link's reader has decided. */
+  #linkOf(made, conv) { return `${this.#host.accounts.linkOf(made)}&room=${encodeURIComponent(this.#host.bareRoom(conv.name))}`; }
 
   /** A field and a button, beside the form of the view. */
   #byName(conv, done) {
