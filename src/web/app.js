@@ -1226,7 +1226,6 @@ class Session {
     this.#settleUnsure();
     this.#flush();
     this.#seek(conv);
-    roomDialogs.entered(conv);
   }
 
   #onHistory(frame) {

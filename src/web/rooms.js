@@ -12,7 +12,6 @@ const SETTINGS = ['entry', 'listed', 'newcomers_see', 'posting', 'invites', 'arc
 export class RoomDialogs {
   #host;
   #dialog;
-  #wanted = null; // { key, entry }: a room that is being made
 
   /**
    * `host`: store; ask(frame), a promise; notify(text, isError, actions); errorWords(error); knows(command); changed(); date(ms);
@@ -25,16 +24,6 @@ export class RoomDialogs {
   }
 
   // -- what the rest of the page tells
-
-  /** A room has been entered: one that was made a moment ago gets its rules. */
-  async entered(conv) {
-    const wanted = this.#wanted, { ask, notify } = this.#host;
-    if (wanted?.key !== conv.key) return;
-    this.#wanted = null;
-    if (conv.role !== 'owner') return notify(words.exists(conv.name), true);
-    if (wanted.entry === (conv.entry || 'all')) return;
-    await this.#try(() => ask({ type: 'room', room: conv.name, entry: wanted.entry }));
-  }
 
   /** Somebody asks to be let in. */
   asked(conv, name) {
@@ -96,12 +85,12 @@ export class RoomDialogs {
     this.#dialog.menu('menu', conv.name, facts.filter(Boolean).join(' · '), entries.filter(Boolean));
   }
 
-  create(name = '') {
-    const { ask, bareRoom, enter, fold } = this.#host;
+  create(wish = '') {
+    const { ask, bareRoom, enter, notify } = this.#host;
     this.#dialog.openForm('create', words.newRoom, {
       note: words.newNote,
       fields: [
-        { key: 'room', label: words.roomName, value: name, autocomplete: 'off', maxLength: 768 },
+        { key: 'room', label: words.roomName, value: wish, autocomplete: 'off', maxLength: 768 },
         { key: 'entry', label: words.entry, choices: words.entries, value: 'invited' },
       ],
       submit: words.make,
@@ -109,9 +98,11 @@ export class RoomDialogs {
         const bare = bareRoom(room);
         if (!bare) throw { code: 'room_refused', message: '' };
         const frame = await ask({ type: 'join', room: `#${bare}` });
-        this.#wanted = { key: `#${fold(bareRoom(frame.room ?? bare))}`, entry };
+        const isNew = frame.role === 'owner', name = frame.room ?? bare;
+        if (isNew && entry !== (frame.entry ?? 'all')) await ask({ type: 'room', room: name, entry });
         this.#dialog.close();
-        enter(frame.room ?? bare);
+        enter(name);
+        if (!isNew) notify(words.exists(name), true);
       },
     });
   }
