@@ -111,7 +111,7 @@ export class RoomDialogs {
     const { ask, notify } = this.#host, isOwner = conv.role === 'owner';
     const fields = [
       isOwner && { key: 'entry', label: words.entry, choices: words.entries, value: now.entry },
-      { key: 'listed', label: words.listed, type: 'checkbox', checked: now.listed === true },
+      { key: 'listed', label: words.listed, type: 'checkbox', checked: now.listed === true, note: words.listedNote },
       { key: 'newcomers_see', label: words.newcomers, choices: words.newcomersSee, value: now.newcomers_see, note: words.newcomersNote },
       { key: 'posting', label: words.posting, choices: words.postings, value: now.posting },
       { key: 'invites', label: words.invites, choices: words.inviters, value: now.invites },
