@@ -2297,6 +2297,7 @@ class View {
     };
     for (const entry of conv.passage?.entries ?? conv.entries) {
       if (entry === conv.firstUnread || (isNew && this.#isFirstNew(conv, entry))) {
+        if (entry.time) heading(entry);
         rows.push({ type: 'new', key: 'new' });
         previous = null;
         isNew = false;
