@@ -1052,6 +1052,11 @@ class Session {
 
   #beSomebody() {
     this.request({ type: 'account' });
+    this.#learnOwn();
+  }
+
+  /** What the server keeps for this account alone. */
+  #learnOwn() {
     if (knows('conversations')) conversations.list();
     else if (knows('unread')) reading.ask();
     if (knows('ignore')) order.learnIgnored();
@@ -1096,6 +1101,7 @@ class Session {
     if (!isText(frame.name)) return;
     const before = store.account;
     if (!this.#identify(frame)) return;
+    if (!before) this.#learnOwn();
     for (const conv of rooms()) conv.membersAsked = false;
     const theirs = new Set(Array.isArray(frame.rooms) ? frame.rooms.filter(isText).map(roomKey) : []);
     for (const conv of frame.ref === undefined ? [] : rooms()) {
