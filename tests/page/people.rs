@@ -328,7 +328,7 @@ fn what_is_said_to_somebody_who_is_offline_is_there_when_they_come_back() {
     let bob = driver.page(server.address, "x", "lobby");
     bob.log_in("bob", PASSWORD);
     bob.wait_role("Account");
-    bob.wait_unread("direct=\"alice\"", "2");
+    bob.wait_until("the list", "document.querySelectorAll('#directs button').length === 1");
     bob.click("#directs [data-direct=\"alice\"]");
     bob.wait_said(&["alice: are you there?", "alice: call me"]);
     bob.wait_unread("direct=\"alice\"", "");
