@@ -14,12 +14,20 @@ const HTML: &str = "text/html; charset=utf-8";
 pub const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, media type and content of every file.
-const PAGE: [(&str, &str, &[u8]); 8] = [
+const PAGE: [(&str, &str, &[u8]); 16] = [
     ("/", HTML, include_bytes!("web/index.html")),
     ("/index.html", HTML, include_bytes!("web/index.html")),
     ("/app.js", JAVASCRIPT, include_bytes!("web/app.js")),
     ("/accounts.js", JAVASCRIPT, include_bytes!("web/accounts.js")),
     ("/account-words.js", JAVASCRIPT, include_bytes!("web/account-words.js")),
+    ("/rooms.js", JAVASCRIPT, include_bytes!("web/rooms.js")),
+    ("/order.js", JAVASCRIPT, include_bytes!("web/order.js")),
+    ("/conversations.js", JAVASCRIPT, include_bytes!("web/conversations.js")),
+    ("/reading.js", JAVASCRIPT, include_bytes!("web/reading.js")),
+    ("/resume.js", JAVASCRIPT, include_bytes!("web/resume.js")),
+    ("/people-words.js", JAVASCRIPT, include_bytes!("web/people-words.js")),
+    ("/dialogs.js", JAVASCRIPT, include_bytes!("web/dialogs.js")),
+    ("/qr.js", JAVASCRIPT, include_bytes!("web/qr.js")),
     ("/dom.js", JAVASCRIPT, include_bytes!("web/dom.js")),
     ("/style.css", "text/css; charset=utf-8", include_bytes!("web/style.css")),
     ("/favicon.svg", "image/svg+xml", include_bytes!("web/favicon.svg")),

@@ -8,6 +8,8 @@ mod accounts;
 mod common;
 #[path = "common/nowhere.rs"]
 mod nowhere;
+#[path = "page/people.rs"]
+mod people;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,25 +1,23 @@
-// Accounts: links with a code, logging in and out, and what people do with their account. One dialog, whose content is one
-// of several views. What was typed stays until the server has taken it; what is wrong stands below its field.
+// Accounts: links with a code, logging in and out, and what people do with their account. All of it
+// is in one dialog.
 
 import { words } from './account-words.js';
-import { $, el, isText, setText } from './dom.js';
+import { Views } from './dialogs.js';
+import { $, el, isText } from './dom.js';
 
 const USES_MAX = 10_000;
 const DAYS_MAX = 365;
-const COPIED_MS = 2000;
-
-/** Which field an error of the server is about, where the form has it. */
-const FIELD_OF = {
-  login_failed: 'password', password_refused: 'password', name_taken: 'name', name_refused: 'name', no_such_name: 'name',
-  no_account: 'name', code_refused: 'code', code_required: 'code', text_refused: 'label',
-};
 
 /** Takes the code out of the page's address, so that it is in no history and on no screen. */
 function takeCode() {
-  const [, kind, code] = /^#(setup|invite)=([\w-]+)$/.exec(location.hash) ?? [];
+  const [, kind, code, room = ''] = /^#(setup|invite)=([\w-]+)(?:&room=([^&]+))?$/.exec(location.hash) ?? [];
   if (!kind) return null;
   history.replaceState(null, '', location.pathname + location.search);
-  return { kind, code };
+  try {
+    return { kind, code, room: decodeURIComponent(room) };
+  } catch {
+    return { kind, code, room: '' };
+  }
 }
 
 /** What this browser is called in the list of sessions. */
@@ -34,34 +32,30 @@ function browserLabel() {
 /** Where the cookie is set and taken away; scripts cannot see it. */
 const sessionAddress = () => new URL('session', location.href);
 
-async function copy(input) {
-  input.select();
-  try {
-    await navigator.clipboard.writeText(input.value);
-  } catch {
-    document.execCommand('copy'); // where the page did not come by https, there is no clipboard
-  }
-}
-
-let lastId = 0;
-
 export class Accounts {
   #host;
-  #dialog = $('#account');
-  #code = takeCode(); // { kind, code }: what a link has brought, until it is used
+  #dialog;
+  #code = takeCode(); // { kind, code, room }: what a link has brought, until it is used
   #isOffered = false;
   #tabs = new BroadcastChannel(`chat.v1 ${new URL('.', location.href).pathname}`);
 
   /**
    * `host`: store; ask(frame), a promise; quit(frame), the same for what makes a guest of this page; notify(text, isError);
-   * errorWords(error); date(ms); rename(); goOnAsGuest(); reconnect(); focus(), where the focus belongs otherwise.
+   * errorWords(error); date(ms); rename(); goOnAsGuest(); reconnect(); knows(command); enter(room, code), by an
+   * invitation; showNew(rooms), the one that is new; bans(), ignored(), views of others; focus(), where the focus belongs otherwise.
    */
   constructor(host) {
     this.#host = host;
+    this.#dialog = new Views($('#account'), {
+      ask: host.ask,
+      notify: host.notify,
+      focus: host.focus,
+      wordsOf: (error) => this.#wordsOf(error),
+      closed: () => host.store.ended && host.goOnAsGuest(),
+    });
   }
 
   start() {
-    this.#dialog.addEventListener('close', () => this.#closed());
     $('#log-in').addEventListener('click', () => (this.#code ? this.register() : this.login()));
     window.addEventListener('hashchange', () => {
       const code = takeCode();
@@ -77,17 +71,19 @@ export class Accounts {
 
   /** There is a connection: the code of a link can be used now. */
   welcomed() {
-    const { store, notify } = this.#host;
+    const { store, notify, enter } = this.#host;
     if (!this.#code || this.#isOffered || store.link !== 'online') return;
     this.#isOffered = true;
     if (!store.role) return this.register();
+    const { code, room } = this.#code;
     this.#code = null;
-    notify(words.spent(store.name));
+    if (room) enter(room, code);
+    else notify(words.spent(store.name));
   }
 
   /** This page is an account's now, by whatever way. */
   identified() {
-    if (['login', 'register'].includes(this.#dialog.dataset.view)) this.#dialog.close();
+    if (['login', 'register'].includes(this.#dialog.view)) this.#dialog.close();
   }
 
   /** The server knows this browser no more. */
@@ -109,6 +105,7 @@ export class Accounts {
     return isPrivate ? words.noAccounts : words.notPrivate;
   }
 
+  get words() { return words; }
   get entryWords() { return this.#code ? words.makeAccount : words.logIn; }
 
   // -- views for guests
@@ -116,8 +113,8 @@ export class Accounts {
   login(name = '', note = '') {
     const { store } = this.#host, ended = store.ended;
     const title = ended ? words.endedTitle : words.loginTitle;
-    if (this.#refusal) return this.#open('login', title, el('p', { className: 'note', textContent: this.#refusal }));
-    this.#openForm('login', title, {
+    if (this.#refusal) return this.#dialog.open('login', title, el('p', { className: 'note', textContent: this.#refusal }));
+    this.#dialog.openForm('login', title, {
       note: ended ? words.endedNote(ended) : note || words.loginNote,
       fields: [
         { key: 'name', label: words.name, autocomplete: 'username', value: name || ended },
@@ -134,16 +131,16 @@ export class Accounts {
 
   /** Somebody who has no account and wanted something that takes one. */
   loginRequired() {
-    if (!this.#dialog.open) this.login('', words.closedNote);
+    if (!this.#dialog.isOpen) this.login('', words.closedNote);
   }
 
   register(name = '', code = '') {
-    if (code) this.#code = { kind: 'invite', code };
+    if (code) this.#code = { kind: 'invite', code, room: '' };
     const { store } = this.#host, given = this.#code;
     const kind = given?.kind ?? 'register', title = words[`${kind}Title`];
-    if (this.#refusal) return this.#open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
+    if (this.#refusal) return this.#dialog.open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
     const needsCode = !given && store.registration !== 'open';
-    this.#openForm('register', title, {
+    this.#dialog.openForm('register', title, {
       note: words[`${kind}Note`],
       fields: [
         ...(needsCode ? [{ key: 'code', label: words.code, note: words.codeNote, autocomplete: 'off' }] : []),
@@ -151,14 +148,21 @@ export class Accounts {
         { key: 'password', label: words.password, type: 'password', autocomplete: 'new-password', note: words.passwordNote },
       ],
       submit: kind === 'setup' ? words.setup : words.makeAccount,
-      others: [[words.haveAccount, () => this.login()]],
+      others: [[words.haveAccount, () => this.login()], ...(given?.room ? [[words.comeIn, () => this.#comeIn(given)]] : [])],
       done: async ({ code: typed, ...rest }) => {
         const shown = given?.code ?? typed;
-        await this.#host.ask({ type: 'register', ...rest, ...(shown ? { code: shown } : {}) });
+        const { rooms } = await this.#host.ask({ type: 'register', ...rest, ...(shown ? { code: shown } : {}) });
         this.#code = null;
+        this.#host.showNew(rooms);
         this.#loggedIn();
       },
     });
+  }
+
+  /** Into the room of an invitation, without an account. */
+  #comeIn({ room, code }) {
+    this.#code = null;
+    this.#leaveTo(() => this.#host.enter(room, code));
   }
 
   #loggedIn() {
@@ -182,30 +186,27 @@ export class Accounts {
   // -- views for accounts
 
   menu() {
-    const { store } = this.#host;
+    const { store, knows, rename, ignored, bans } = this.#host;
     const entries = [
       [words.invite, words.inviteMenuNote, () => this.invite()],
       [words.terminal, words.terminalMenuNote, () => this.terminal()],
       [words.sessions, words.sessionsMenuNote, () => this.sessions()],
       ...(store.role === 'owner' ? [[words.rolesTitle, words.rolesMenuNote, () => this.roles()]] : []),
       ...(store.role === 'member' ? [] : [[words.resetTitle, words.resetMenuNote, () => this.reset()]]),
-      [words.rename, '', () => this.#rename()],
+      ...(knows('ignore') ? [[words.ignored, words.ignoredNote, () => this.#leaveTo(ignored)]] : []),
+      ...(knows('bans') && store.role !== 'member' ? [[words.bans, words.bansNote, () => this.#leaveTo(bans)]] : []),
+      [words.rename, '', () => this.#leaveTo(rename)],
       [words.changePassword, '', () => this.password()],
       [words.logOut, words.logOutNote, () => this.logout()],
       [words.deleteAccount, '', () => this.deletion(), 'danger'],
     ];
-    const list = entries.map(([label, note, act, kind = '']) => {
-      const button = el('button', { type: 'button', className: kind }, el('span', { textContent: label }), el('small', { textContent: note }));
-      button.addEventListener('click', act);
-      return el('li', {}, button);
-    });
-    const role = el('p', { className: 'note', textContent: words.roles[store.role] ?? '' });
-    this.#open('menu', store.name, role, el('ul', { className: 'menu' }, ...list));
+    this.#dialog.menu('menu', store.name, words.roles[store.role] ?? '', entries);
   }
 
-  #rename() {
+  /** To what is in another dialog. */
+  #leaveTo(act) {
     this.#dialog.close();
-    this.#host.rename();
+    act();
   }
 
   async logout() {
@@ -215,8 +216,8 @@ export class Accounts {
 
   invite() {
     const result = el('div', { className: 'result' }), list = el('div', {});
-    this.#openForm('invite', words.invite, {
-      back: true,
+    this.#dialog.openForm('invite', words.invite, {
+      back: () => this.menu(),
       fields: [
         { key: 'uses', label: words.uses, type: 'number', value: 1, min: 1, max: USES_MAX },
         { key: 'days', label: words.days, type: 'number', value: 7, min: 1, max: DAYS_MAX },
@@ -225,7 +226,7 @@ export class Accounts {
       after: [result, list],
       done: async ({ uses, days }) => {
         const made = await this.#host.ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days) });
-        result.replaceChildren(...this.#shownOnce(words.linkLabel, this.#linkOf(made), words.linkNote));
+        result.replaceChildren(...this.#dialog.shownOnce(words.linkLabel, this.linkOf(made), words.linkNote, words.qr));
         result.querySelector('button').focus();
         this.#listInvitations(list);
       },
@@ -233,27 +234,27 @@ export class Accounts {
     this.#listInvitations(list);
   }
 
-  #linkOf({ link, code }) { return isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`; }
+  linkOf({ link, code }) { return isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`; }
 
   /** For somebody whose password is lost. */
   reset(name = '') {
     const result = el('div', { className: 'result' });
-    this.#openForm('reset', words.resetTitle, {
-      back: true,
+    this.#dialog.openForm('reset', words.resetTitle, {
+      back: () => this.menu(),
       note: words.resetNote,
       fields: [{ key: 'name', label: words.name, autocomplete: 'off', value: name }],
       submit: words.makeLink,
       after: [result],
       done: async (values) => {
         const made = await this.#host.ask({ type: 'reset', ...values });
-        result.replaceChildren(...this.#shownOnce(words.linkLabel, this.#linkOf(made), words.resetLinkNote(values.name)));
+        result.replaceChildren(...this.#dialog.shownOnce(words.linkLabel, this.linkOf(made), words.resetLinkNote(values.name)));
         result.querySelector('button').focus();
       },
     });
   }
 
   #listInvitations(place) {
-    this.#list(place, words.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until }) => ({
+    this.#dialog.list(place, words.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until }) => ({
       title: words.invitation(id),
       note: [words.left(uses), until === undefined ? '' : words.until(this.#host.date(until))],
       end: { type: 'end_invitation', id },
@@ -262,15 +263,15 @@ export class Accounts {
 
   sessions() {
     const list = el('div', {}), result = el('div', { className: 'result' });
-    this.#openForm('sessions', words.sessions, {
-      back: true,
+    this.#dialog.openForm('sessions', words.sessions, {
+      back: () => this.menu(),
       before: [list, el('h3', { textContent: words.newToken })],
       fields: [{ key: 'label', label: words.tokenLabel, autocomplete: 'off', maxLength: 64 }],
       submit: words.makeToken,
       after: [result],
       done: async ({ label }, form) => {
         const made = await this.#host.ask({ type: 'token', label });
-        result.replaceChildren(...this.#shownOnce(words.tokenShown, made.token, words.tokenNote));
+        result.replaceChildren(...this.#dialog.shownOnce(words.tokenShown, made.token, words.tokenNote));
         result.querySelector('button').focus();
         form.reset();
         this.#listSessions(list);
@@ -280,7 +281,7 @@ export class Accounts {
   }
 
   #listSessions(place) {
-    this.#list(place, '', { type: 'sessions' }, 'sessions', words.noSessions, (one) => ({
+    this.#dialog.list(place, '', { type: 'sessions' }, 'sessions', words.noSessions, (one) => ({
       title: one.label || words.kinds[one.kind],
       note: [one.you ? words.thisBrowser : words.kinds[one.kind], words.since(this.#host.date(one.created)), words.connected(one.connected)],
       end: one.you ? null : { type: 'end_session', id: one.id },
@@ -288,8 +289,8 @@ export class Accounts {
   }
 
   terminal(code = '') {
-    this.#openForm('terminal', words.terminal, {
-      back: true,
+    this.#dialog.openForm('terminal', words.terminal, {
+      back: () => this.menu(),
       note: words.terminalNote,
       fields: [{ key: 'code', label: words.terminalCode, autocomplete: 'off', value: code, className: 'code' }],
       submit: words.next,
@@ -301,8 +302,8 @@ export class Accounts {
   }
 
   #confirm(code, address) {
-    this.#openForm('terminal', words.terminal, {
-      back: true,
+    this.#dialog.openForm('terminal', words.terminal, {
+      back: () => this.menu(),
       note: words.terminalAsk(address),
       fields: [],
       submit: words.letIn,
@@ -315,8 +316,8 @@ export class Accounts {
   }
 
   password() {
-    this.#openForm('password', words.changePassword, {
-      back: true,
+    this.#dialog.openForm('password', words.changePassword, {
+      back: () => this.menu(),
       fields: [
         this.#ownName(),
         { key: 'old', label: words.oldPassword, type: 'password', autocomplete: 'current-password' },
@@ -335,8 +336,8 @@ export class Accounts {
   roles(name = '', role = '') {
     const known = new Set([...this.#host.store.conversations.values()].flatMap((conv) => (
       [...conv.members].filter(([key]) => conv.accounts.has(key)).map(([, one]) => one))));
-    this.#openForm('roles', words.rolesTitle, {
-      back: true,
+    this.#dialog.openForm('roles', words.rolesTitle, {
+      back: () => this.menu(),
       note: words.rolesNote,
       fields: [
         { key: 'name', label: words.name, autocomplete: 'off', value: name, suggest: [...known] },
@@ -352,8 +353,8 @@ export class Accounts {
   }
 
   deletion() {
-    this.#openForm('deletion', words.deleteTitle, {
-      back: true,
+    this.#dialog.openForm('deletion', words.deleteTitle, {
+      back: () => this.menu(),
       note: words.deleteNote,
       fields: [this.#ownName(), { key: 'password', label: words.password, type: 'password', autocomplete: 'current-password' }],
       submit: words.deleteIt,
@@ -368,170 +369,5 @@ export class Accounts {
   /** Not shown, but password managers go by it. */
   #ownName() { return { key: 'username', label: words.name, autocomplete: 'username', value: this.#host.store.name, isHidden: true }; }
 
-  // -- parts of views
-
-  /** A secret that the server does not know any more, and a button that copies it. */
-  #shownOnce(label, value, note) {
-    const input = el('input', { type: 'text', readOnly: true, value, ariaLabel: label });
-    const button = el('button', { type: 'button', className: 'solid', textContent: words.copy });
-    button.addEventListener('click', async () => {
-      await copy(input);
-      button.textContent = words.copied;
-      setTimeout(() => { button.textContent = words.copy; }, COPIED_MS);
-    });
-    input.addEventListener('focus', () => input.select());
-    return [el('div', { className: 'copy' }, input, button), el('p', { className: 'note', textContent: note, role: 'status' })];
-  }
-
-  /** What the server lists, each with a button that ends it. */
-  async #list(place, heading, request, key, none, describe) {
-    const items = await this.#host.ask(request).then((frame) => frame[key], () => []);
-    const rows = (Array.isArray(items) ? items : []).map(describe).map(({ title, note, end }) => {
-      const row = el('li', {}, el('div', {}, el('b', { textContent: title, dir: 'auto' }), el('small', { textContent: note.filter(Boolean).join(' · ') })));
-      if (!end) return row;
-      const button = el('button', { type: 'button', className: 'quiet', textContent: words.end, ariaLabel: words.endOf(title) });
-      button.addEventListener('click', async () => {
-        button.disabled = true;
-        this.#dialog.querySelector('.result')?.replaceChildren(); // it may be what ends
-        await this.#host.ask(end).catch((error) => this.#host.notify(this.#wordsOf(error), true));
-        await this.#list(place, heading, request, key, none, describe);
-        this.#dialog.focus();
-      });
-      row.append(button);
-      return row;
-    });
-    const parts = [];
-    if (heading && rows.length) parts.push(el('h3', { textContent: heading }));
-    if (rows.length) parts.push(el('ul', { className: 'keys' }, ...rows));
-    else if (none) parts.push(el('p', { className: 'note', textContent: none }));
-    place.replaceChildren(...parts);
-  }
-
-  #open(view, title, ...content) { this.#draw(view, title, false, content); }
-
-  #draw(view, title, back, content) {
-    const icon = (name, label, act) => {
-      const button = el('button', { type: 'button', className: 'icon', title: label, ariaLabel: label });
-      const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
-      svg.setAttribute('aria-hidden', 'true');
-      use.setAttribute('href', `#i-${name}`);
-      svg.append(use);
-      button.append(svg);
-      button.addEventListener('click', act);
-      return button;
-    };
-    const heading = el('div', { className: 'heading' });
-    if (back) heading.append(icon('back', words.back, () => this.menu()));
-    heading.append(el('h2', { id: 'account-title', textContent: title, dir: 'auto' }), icon('close', words.close, () => this.#dialog.close()));
-    this.#dialog.dataset.view = view;
-    this.#dialog.replaceChildren(heading, ...content);
-    if (!this.#dialog.open) this.#dialog.showModal();
-    const fields = [...this.#dialog.querySelectorAll('input:not([hidden]), select')];
-    const first = fields.find((field) => !field.value) ?? fields[0] ?? this.#dialog.querySelector('.menu button, .solid') ?? this.#dialog.querySelector('.icon');
-    first?.focus();
-  }
-
-  /** A view whose heart is a form. `done` rejects with an error of the server, which is shown where it belongs. */
-  #openForm(view, title, { note = '', fields, submit, others = [], before = [], after = [], back = false, faults = {}, danger = false, done }) {
-    const inputs = new Map(), form = el('form', { noValidate: true });
-    if (note) form.append(el('p', { className: 'note', textContent: note }));
-    for (const field of fields) form.append(this.#field(field, inputs));
-    const fault = el('p', { className: 'fault', role: 'alert' });
-    const button = el('button', { type: 'submit', className: danger ? 'solid danger' : 'solid', textContent: submit });
-    const buttons = el('div', { className: 'buttons' }, ...others.map(([label, act]) => {
-      const other = el('button', { type: 'button', className: 'quiet', textContent: label });
-      other.addEventListener('click', act);
-      return other;
-    }), button);
-    form.append(fault, buttons);
-    form.addEventListener('submit', async (event) => {
-      event.preventDefault();
-      if (button.disabled || !this.#check(inputs)) return;
-      setText(fault, '');
-      button.disabled = true;
-      form.ariaBusy = 'true';
-      const values = Object.fromEntries([...inputs].map(([key, { input, isSecret }]) => [key, isSecret ? input.value : input.value.trim()]));
-      try {
-        await done(values, form);
-      } catch (error) {
-        if (!form.isConnected) return;
-        const field = inputs.get(faults[error?.code] ?? FIELD_OF[error?.code]);
-        if (field) this.#blame(field, this.#wordsOf(error));
-        else setText(fault, this.#wordsOf(error));
-      } finally {
-        button.disabled = false;
-        form.ariaBusy = null;
-      }
-    });
-    this.#draw(view, title, back, [...before, form, ...after]);
-  }
-
-  #field({ key, label, type = 'text', note = '', value = '', choices, suggest, isHidden = false, className = '', ...attributes }, inputs) {
-    const id = `account-${key}-${++lastId}`;
-    const input = choices
-      ? el('select', { id }, ...Object.entries(choices).map(([option, name]) => el('option', { value: option, textContent: name })))
-      : el('input', { id, type, className, spellcheck: false, autocapitalize: 'none' });
-    Object.assign(input, { name: key, value, required: true, ...attributes });
-    if (isHidden) Object.assign(input, { hidden: true, readOnly: true });
-    if (isHidden) return input;
-    const fault = el('p', { className: 'fault', role: 'alert', id: `${id}-fault` });
-    const hint = el('p', { className: 'hint', id: `${id}-hint`, textContent: note });
-    input.setAttribute('aria-describedby', `${fault.id} ${hint.id}`);
-    input.addEventListener('input', () => this.#blame({ input, fault }, ''));
-    inputs.set(key, { input, fault, isSecret: type === 'password' });
-    const box = el('div', { className: 'field' }, el('label', { htmlFor: id, textContent: label }), type === 'password' ? this.#withShow(input) : input, fault);
-    if (suggest?.length) {
-      box.append(el('datalist', { id: `${id}-list` }, ...suggest.map((name) => el('option', { value: name }))));
-      input.setAttribute('list', `${id}-list`);
-    }
-    if (note) box.append(hint);
-    return box;
-  }
-
-  /** Typed once and looked at, rather than typed twice. */
-  #withShow(input) {
-    const button = el('button', { type: 'button', className: 'quiet', textContent: words.show, ariaPressed: 'false' });
-    button.addEventListener('click', () => {
-      const isShown = input.type === 'text';
-      input.type = isShown ? 'password' : 'text';
-      button.textContent = isShown ? words.show : words.hide;
-      button.ariaPressed = String(!isShown);
-      input.focus();
-    });
-    return el('div', { className: 'secret' }, input, button);
-  }
-
-  #check(inputs) {
-    const wrong = [...inputs.values()].filter(({ input }) => {
-      const { validity, min, max } = input;
-      const fault = validity.valueMissing || validity.badInput ? words.needs : validity.valid ? '' : words.number(min, max);
-      this.#blame({ input, fault: inputs.get(input.name).fault }, fault, false);
-      return fault !== '';
-    });
-    wrong[0]?.input.focus();
-    return wrong.length === 0;
-  }
-
-  #blame({ input, fault }, text, takesFocus = text !== '') {
-    setText(fault, text);
-    if (text) input.setAttribute('aria-invalid', 'true');
-    else input.removeAttribute('aria-invalid');
-    if (!takesFocus) return;
-    input.focus();
-    input.select?.();
-  }
-
   #wordsOf(error) { return words.errors[error?.code] ?? this.#host.errorWords(error ?? {}); }
-
-  /** Nothing that was typed stays in the page. */
-  #closed() {
-    this.#dialog.replaceChildren();
-    delete this.#dialog.dataset.view;
-    if (this.#host.store.ended) this.#host.goOnAsGuest();
-    // A field that gets the focus back was out of reach until now, and Chromium would put no text into it: it gets it again.
-    const at = document.activeElement, isField = at?.matches('input, textarea');
-    if (isField) at.blur();
-    if (isField) setTimeout(() => document.querySelector('dialog[open]') || at.focus({ preventScroll: true }));
-    else if (!at || at === document.body) this.#host.focus();
-  }
 }

@@ -1,5 +1,6 @@
-// The page of chat-server. No framework, no build step; commands.js comes from the server's own table, accounts.js has all
-// that is about accounts, and dom.js what both need. Here, in reading order:
+// The page of chat-server. No framework, no build step; commands.js comes from the server's own table. What is about accounts
+// is in accounts.js, about private rooms in rooms.js, about order in order.js, about kept conversations in conversations.js,
+// about what is read in reading.js; dialogs.js and dom.js have what several of them need. Here, in reading order:
 //
 //   Words        every string that people see, in English and Japanese
 //   Helpers      names, times, storage
@@ -13,8 +14,14 @@
 
 import { COMMANDS } from './commands.js';
 import { words as accountWords } from './account-words.js';
+import { words as peopleWords } from './people-words.js';
 import { Accounts } from './accounts.js';
-import { $, el, isText, LANGUAGE, LANGUAGE_TAG, setHidden, setLabel, setText } from './dom.js';
+import { Conversations } from './conversations.js';
+import { Order } from './order.js';
+import { badgeOf, isHidden, isNews, Reading } from './reading.js';
+import { ResumeToken } from './resume.js';
+import { RoomDialogs } from './rooms.js';
+import { $, el, iconOf, isText, LANGUAGE, LANGUAGE_TAG, setHidden, setLabel, setText } from './dom.js';
 
 // ---------------------------------------------------------------- Words
 
@@ -30,7 +37,7 @@ const WORDS = {
     offline: 'You are offline. What you send now goes out when the connection is back.',
     retryIn: (s) => `Next try in ${s} s`, retry: 'Try now', connecting: 'Connecting…', reconnecting: 'Reconnecting…',
     messageTo: (who) => `Message ${who}`, typing1: (a) => `${a} is typing…`, typing2: (a, b) => `${a} and ${b} are typing…`,
-    typingMany: 'Several people are typing…', today: 'Today', yesterday: 'Yesterday', newMessages: 'New',
+    typingMany: 'Several people are typing…', today: 'Today', yesterday: 'Yesterday', newMessages: 'New', newRoom: 'New', asking: 'Asking to enter',
     gap: 'Some messages are missing here: there were more than the server keeps',
     restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
     loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
@@ -63,11 +70,12 @@ const WORDS = {
       crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
       stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
       origin: `The server lets in no page from ${location.origin}. Its operator can change that: --allow-origin ${location.origin}`,
+      banned: 'Your address is banned from this server.',
       mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
       socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
     },
     keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
-      ['Ctrl + K', 'all rooms'], ['Esc', 'close, or go to the latest message']],
+      ['Ctrl + K', 'all rooms'], ['Enter', 'in the log: the menu of a message; ↑ ↓ another one'], ['Esc', 'close, or go to the latest message']],
     commands: {}, // as the server has them
     errors: {},
   },
@@ -82,7 +90,7 @@ const WORDS = {
     offline: 'オフラインです。送信したメッセージは、再接続後に届けます。',
     retryIn: (s) => `${s} 秒後に再接続`, retry: '今すぐ再接続', connecting: '接続中…', reconnecting: '再接続中…',
     messageTo: (who) => `${who} へのメッセージ`, typing1: (a) => `${a} さんが入力中…`, typing2: (a, b) => `${a} さんと ${b} さんが入力中…`,
-    typingMany: '何人かが入力中…', today: '今日', yesterday: '昨日', newMessages: '新着',
+    typingMany: '何人かが入力中…', today: '今日', yesterday: '昨日', newMessages: '新着', newRoom: '作成', asking: '参加の申請',
     gap: 'サーバーの保存件数を超えたため、ここで一部のメッセージが抜けています',
     restart: 'サーバーが再起動しました。その間のメッセージは抜けている可能性があり、これより前はこの画面にのみ残っています',
     loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
@@ -115,11 +123,12 @@ const WORDS = {
       crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
       stopping: 'サーバーが停止しようとしています。自動で再接続し、送信したメッセージはその後に届けます。',
       origin: `サーバーが ${location.origin} のページからの接続を許可していません。サーバーの管理者に伝えてください：--allow-origin ${location.origin}`,
+      banned: 'お使いのアドレスは、このサーバーから締め出されています。',
       mode: 'サーバーがチャット以外のモード（echo または broadcast）で動いているため、このページは使えません。ときどき再接続を試します。',
       socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
     },
     keys: [['Enter', '送信'], ['Shift + Enter', '改行（1 行が 1 件のメッセージになります）'], ['Alt + ↑ ↓', '前後の会話へ'],
-      ['Ctrl + K', 'すべてのルーム'], ['Esc', '閉じる・最新のメッセージへ']],
+      ['Ctrl + K', 'すべてのルーム'], ['Enter', '会話の欄で：メッセージのメニュー（↑ ↓ で移動）'], ['Esc', '閉じる・最新のメッセージへ']],
     commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
       topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る',
       login: 'ログイン', register: '招待コードでアカウントを作る', logout: 'ログアウト', account: 'アカウントのメニュー', password: 'パスワードを変更',
@@ -136,11 +145,13 @@ const WORDS = {
   },
 };
 const t = WORDS[LANGUAGE];
-const errorWords = (error) => t.errors[error.code] || accountWords.errors[error.code] || error.message || error.code || '?';
+const errorWords = (error) => t.errors[error.code] || peopleWords.errors[error.code] || accountWords.errors[error.code] || error.message || error.code || '?';
 
 // ---------------------------------------------------------------- Helpers
 
 const isId = (value) => Number.isSafeInteger(value) && value >= 0;
+/** Whether the server has a command, and so what belongs to it. */
+const knows = (name) => COMMANDS.some((command) => command.name === name);
 /** Milliseconds that a Date can hold, whatever the frame says. */
 const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
 const bytesOf = (text) => new TextEncoder().encode(text).length;
@@ -256,6 +267,7 @@ const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
 const store = {
   link: 'connecting', // 'connecting' | 'online' | 'offline'
   retryAt: 0, // monotonic
+  banned: '', // that this page may not come here, in a sentence
   refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   name: '', // as the server has it
@@ -269,7 +281,8 @@ const store = {
   conversations: new Map(), // key -> conversation, in the order of the sidebar
   current: null, // key
   outbox: [], // what was said here and is not known to have arrived; see Session
-  notice: null, // { text, error }
+  notice: null, // { text, error, actions: [[label, act]] }
+  ignored: new Set(), // folded names
 };
 
 /** The view sets this; everything that changes the store calls it. */
@@ -313,19 +326,41 @@ function conversation(kind, name) {
       unread: 0,
       mentioned: false,
       firstUnread: null, // the entry that the line "New" stands above
+      reading: null, // { read, newest, level }: what the server keeps of it, of an account; see Reading
+      mentions: 0, // unread ones, and this with it:
+      newFrom: null, // the id from which on it is new
+      isHeld: false, // marked as unread by its reader: not read by being looked at
+      jumps: false, // to what is new, as soon as it is drawn
+      entry: '', // who may enter, where that is not everybody
+      role: '', // one's own in this room, of an account that has one
+      settings: null, // as the server told them last
+      roles: new Map(), // folded name -> role, of owners and moderators
+      asking: new Map(), // folded name -> name: who asks to be let in
+      asked: false, // what the server has counted of a direct conversation that is new here
+      kept: false, // a direct conversation that the server keeps
+      at: 0, // when something was said in it last
+      isGuest: false, // of the other in a direct conversation, as are
+      isGone: false,
+      isAway: false,
       draft: '',
     };
     store.conversations.set(key, conv);
   }
   return conv;
 }
+/** The conversation that a frame is about, by its `room` or the name it is `with`. */
+const conversationOf = (frame) => store.conversations.get(isText(frame.room) ? roomKey(frame.room) : isText(frame.with) ? directKey(frame.with) : '');
+/** Whether what is said to this person is kept: between accounts it is. */
+const isKept = (conv) => conv.kept || (store.role !== '' && knows('conversations') && !conv.isGuest && rooms().some((room) => room.accounts.has(fold(conv.name))));
 const current = () => store.conversations.get(store.current) || null;
 const isMe = (name) => fold(name) === fold(store.name);
 const rooms = () => [...store.conversations.values()].filter((conv) => conv.kind === 'room');
-const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct');
+/** Those that are kept, newest first, then those of this screen in the order in which they began. */
+const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct').sort((a, b) => b.at - a.at);
 
-function notify(text, error = false) {
-  store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error };
+/** `actions`: what can be done about it, [label, act]; with any it stays until it is dismissed. */
+function notify(text, error = false, actions = []) {
+  store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error, actions };
   changed();
 }
 
@@ -361,12 +396,14 @@ function trim(conv, keep) {
 }
 
 function countUnread(conv, message) {
+  if (conv.reading && message.id !== undefined) return reading.count(conv, message, view.isReading(conv));
   if (message.own || view.isReading(conv)) return;
   if (!conv.unread++) conv.firstUnread = message;
   conv.mentioned ||= message.mention;
 }
 
 function markRead(conv) {
+  if (conv.reading) return;
   conv.unread = 0;
   conv.mentioned = false;
   if (conv.lastId !== null && conv.readId !== conv.lastId) {
@@ -382,6 +419,29 @@ function saveMemory() {
     rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
     current: store.current,
   });
+}
+
+const SIGNS = /(?<![a-z0-9])[@＠﹫]/gi;
+const CALLS_ALL = 20; // members, in a room of more than which only moderators call all
+
+/** As the server finds it, for accounts, for which it counts: `@name` anywhere, the longest that fits, and `name:` at the start. */
+function isForMe(conv, author, text) {
+  const me = fold(store.name), isMember = (key) => key === me || conv.members.has(key);
+  const [, start] = /^([^\s:,：，、]{1,64})[:,：，、]/.exec(text) ?? [];
+  if (start && fold(start.normalize('NFC')) === me) return true;
+  const maySay = conv.kind === 'room' && (conv.total <= CALLS_ALL || conv.roles.has(fold(author)));
+  let places = 32; // as many as the server looks at
+  for (const { index, 0: sign } of text.matchAll(SIGNS)) {
+    if (places-- === 0) break;
+    const [rest] = /^\S{0,64}/.exec(text.slice(index + sign.length));
+    for (let end = rest.length; end > 0; end--) {
+      if (/[a-z0-9]{2}/i.test(rest.slice(end - 1, end + 1))) continue;
+      const key = fold(levelled(rest.slice(0, end)).normalize('NFC'));
+      if (key === me || (maySay && (key === 'all' || key === 'here'))) return true;
+      if (isMember(key)) break;
+    }
+  }
+  return false;
 }
 
 function mentionsMe(text) {
@@ -405,6 +465,7 @@ const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find
 const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
 const CHECK_MS = 5_000;
 const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
+const SUPERSEDED = 4000; // the guest of this page has come back on another connection
 
 /** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
 class Connection {
@@ -418,7 +479,7 @@ class Connection {
   #excused = false;
   #paused = false;
 
-  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onNoEntry(), isWaiting(), probe() */
+  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
     this.owner = owner;
     setInterval(() => this.#check(), CHECK_MS);
@@ -452,14 +513,17 @@ class Connection {
     socket.close();
   }
 
-  /** The page is put away, perhaps for good: one that stays connected stays in the rooms, and keeps the name. */
-  pause() {
+  /**
+   * The page is put away: one that stays connected stays in the rooms, and keeps the name. Where it is not kept, the browser
+   * closes the connection, and says that it goes away; to close it here would be a goodbye, and a reload is none.
+   */
+  pause(isKept) {
     this.#paused = true;
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#socket = null;
     this.owner.onState('offline');
-    socket?.close();
+    if (isKept) socket?.close();
   }
 
   resume() {
@@ -501,6 +565,7 @@ class Connection {
     if (wasOpen && monotonic() - this.#openedAt > STABLE_MS) this.#attempts = 0;
     this.#socket = null;
     if (code === TOO_BIG) this.owner.onTooBig();
+    if (code === SUPERSEDED) this.owner.onSuperseded();
     this.#retryIn(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts++));
     if (!wasOpen) this.owner.onNoEntry();
   }
@@ -580,6 +645,7 @@ class Session {
   #admissions = 0; // in a row, without a connection
   #left = new Set(); // keys of rooms that an account has left while there was no connection to say so
   #isQuitting = false; // this page asked to be a guest again
+  #token = new ResumeToken();
 
   constructor() {
     this.#connection = new Connection({
@@ -587,6 +653,7 @@ class Session {
       onState: (state, retryAt) => this.#onState(state, retryAt),
       onFrame: (frame) => this.#onFrame(frame),
       onTooBig: () => this.#onTooBig(),
+      onSuperseded: () => this.#onSuperseded(),
       onNoEntry: () => this.#inquire(),
       isWaiting: () => this.#requests.size > 0,
       probe: () => this.request({ type: 'rooms', limit: 1 }),
@@ -595,7 +662,7 @@ class Session {
 
   start() { this.#connection.open(); }
   nudge() { this.#connection.nudge(); }
-  pause() { this.#connection.pause(); }
+  pause(isKept) { this.#connection.pause(isKept); }
   resume() { this.#connection.resume(); }
 
   // -- actions: what a person can do
@@ -622,32 +689,44 @@ class Session {
   }
 
   /** Shows a room, entering it first where need be. Offline it is entered as soon as there is a line. */
-  join(name) {
+  join(name, code = '') {
     if (!bareRoom(name)) return;
     const conv = conversation('room', name);
     conv.wanted = true;
     this.#left.delete(conv.key);
     this.show(conv);
-    if (conv.stage === 'out') this.#join(conv);
+    if (conv.stage === 'out') this.#join(conv, code);
+  }
+
+  /** Of an account that has just begun: the room into which its invitation has brought it. */
+  showNew(names) {
+    const room = (Array.isArray(names) ? names : []).find((name) => isText(name) && !store.conversations.has(roomKey(name)));
+    if (room) this.join(room);
   }
 
   message(name) { this.show(conversation('direct', name)); }
 
   show(conv) {
     const previous = current();
+    store.current = conv ? conv.key : null;
     if (previous && previous !== conv) {
       Object.assign(previous, { firstUnread: null, passage: null, sought: null });
+      reading.closed(previous);
       trim(previous, MESSAGES_KEPT);
     }
-    store.current = conv ? conv.key : null;
+    if (conv && conv !== previous) {
+      conv.jumps = true;
+      reading.opened(conv);
+    }
     if (conv) this.refreshMembers(conv);
+    if (conv?.kind === 'direct') conversations.open(conv);
     saveMemory();
     changed();
   }
 
   leave(conv) {
     if (conv.kind === 'room' && conv.stage !== 'out') return this.request({ type: 'leave', room: conv.name });
-    if (store.account && conv.known) this.#left.add(conv.key);
+    if ((store.account || this.#token.value) && conv.known && conv.kind === 'room') this.#left.add(conv.key);
     this.#forget(conv);
   }
 
@@ -677,7 +756,7 @@ class Session {
     if (!conv.older || conv.loadingOlder || conv.stage !== 'in') return;
     const first = conv.entries.find((entry) => entry.type === 'message');
     if (first && first.epoch !== conv.epoch) return; // what is on top is from before a restart: there is nothing older
-    const request = { type: 'history', room: conv.name, limit: PAGE };
+    const request = { type: 'history', ...addressOf(conv), limit: PAGE };
     if (first) request.before = first.id;
     const settle = () => { conv.loadingOlder = false; changed(); };
     conv.loadingOlder = this.request(request, (frame) => {
@@ -694,8 +773,9 @@ class Session {
    * Goes to a message that was found: its room is entered where need be. What was said around it is a *passage*, which the log
    * shows instead of the newest messages, and which grows at both ends as it is scrolled, until it meets them.
    */
-  reach(room, id) {
-    this.join(room);
+  reach(kind, name, id) {
+    if (kind === 'room') this.join(name);
+    else this.message(name);
     const conv = current();
     conv.sought = id;
     this.#seek(conv);
@@ -721,9 +801,9 @@ class Session {
 
   /** A page of a room's history, as messages. */
   #history(conv, from, done, fail = () => {}) {
-    return this.request({ type: 'history', room: conv.name, limit: PAGE, ...from }, (frame) => {
+    return this.request({ type: 'history', ...addressOf(conv), limit: PAGE, ...from }, (frame) => {
       const list = Array.isArray(frame.messages) ? frame.messages : [];
-      done(list.filter(isMessage).map((raw) => messageOf(conv, raw, isMe(raw.name))), frame.more === true);
+      done(list.filter(isMessage).map((raw) => messageOf(conv, raw, raw.ignored !== true && isMe(raw.name))), frame.more === true);
       changed();
     }, fail);
   }
@@ -772,6 +852,8 @@ class Session {
       if (!Array.isArray(frame.members)) return;
       if (after === undefined) conv.members.clear();
       for (const name of frame.members.filter(isText)) conv.members.set(fold(name), name);
+      if (after === undefined) conv.roles.clear();
+      for (const [name, role] of Object.entries(frame.roles ?? {})) conv.roles.set(fold(name), role);
       for (const [set, names] of [[conv.accounts, frame.accounts], [conv.away, frame.offline]]) {
         if (after === undefined) set.clear();
         if (Array.isArray(names)) for (const name of names.filter(isText)) set.add(fold(name));
@@ -851,7 +933,8 @@ class Session {
     const url = new URL('.', location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const name = store.account ? '' : store.wish || store.name; // a guest would like to stay the same guest
-    url.search = name ? `?name=${encodeURIComponent(name)}` : '';
+    const fields = { ...(name && { name }), ...(!store.account && { resume: this.#token.value }) };
+    url.search = Object.entries(fields).map(([field, value]) => `${field}=${encodeURIComponent(value)}`).join('&');
     return url.href;
   }
 
@@ -868,6 +951,13 @@ class Session {
     if (longest) Object.assign(longest, { state: 'failed', error: t.tooBig });
   }
 
+  /** Another tab has the name now: this one is somebody new. */
+  #onSuperseded() {
+    this.#token.value = '';
+    Object.assign(store, { wish: '', name: '' });
+    notify(peopleWords.elsewhere, true);
+  }
+
   /** Browsers do not tell a page why its WebSocket was refused, so the page asks. */
   async #inquire() {
     const inquiry = ++this.#inquiry;
@@ -876,7 +966,7 @@ class Session {
     this.#admissions = answer === 'admitted' ? this.#admissions + 1 : 0;
     // Once is chance: the server may have come back in between.
     store.refusal = answer === 'admitted' ? (this.#admissions > 1 ? 'socket' : '') : answer;
-    if (answer === 'origin' || answer === 'mode') this.#connection.putOff(PUT_OFF_MS);
+    if (['origin', 'mode', 'banned'].includes(answer)) this.#connection.putOff(PUT_OFF_MS);
     changed();
   }
 
@@ -901,6 +991,7 @@ class Session {
       if (frame.type === 'error') {
         if (request) request.fail(frame);
         else if (frame.code === 'session_ended') this.#onSessionEnded(frame);
+        else if (frame.code === 'banned') this.#onBanned(frame);
         else notify(errorWords(frame), true);
       } else {
         request?.done(frame);
@@ -924,6 +1015,14 @@ class Session {
     direct: (frame) => this.#onDirect(frame),
     typing: (frame) => this.#onTyping(frame),
     account: (frame) => this.#onAccount(frame),
+    room: (frame) => this.#onRoom(frame),
+    asked: (frame) => this.#onAsked(frame),
+    invited: (frame) => roomDialogs.invited(frame),
+    refused: (frame) => roomDialogs.refused(frame),
+    role: (frame) => this.#onRole(frame),
+    muted: (frame) => this.#onMuted(frame, peopleWords.muted),
+    unmuted: (frame) => this.#onMuted(frame, peopleWords.unmuted),
+    read: (frame) => reading.onRead(frame),
   };
 
   /** The conversation a frame is about, if we are in it: frames about a room just left can still arrive. */
@@ -933,21 +1032,34 @@ class Session {
     if (!isText(frame.name) || !isText(frame.epoch)) return;
     this.#inquiry++;
     this.#admissions = 0;
-    store.refusal = '';
+    Object.assign(store, { refusal: '', banned: '' });
     const restarted = store.epoch !== '' && store.epoch !== frame.epoch;
     const wish = store.wish || store.name;
     Object.assign(store, { link: 'online', wasOnline: true, epoch: frame.epoch, limits: { ...frame.limits } });
     store.registration = isText(frame.accounts) ? frame.accounts : '';
+    this.#token.value = isText(frame.resume) ? frame.resume : '';
     const isSomebody = this.#identify(frame);
     accounts.welcomed();
     if (restarted) for (const item of store.outbox) if (item.state === 'unsure') item.state = 'queued';
     // An account's rooms are told by themselves, and which they are.
-    if (isSomebody) return this.request({ type: 'account' });
+    if (isSomebody) return this.#beSomebody();
     if (store.ended) return;
     if (wish && fold(wish) !== fold(frame.name)) this.#claimName(wish);
     const first = current();
     for (const conv of rooms().sort((a, b) => (b === first) - (a === first))) this.#join(conv);
     this.#flush();
+  }
+
+  #beSomebody() {
+    this.request({ type: 'account' });
+    this.#learnOwn();
+  }
+
+  /** What the server keeps for this account alone. */
+  #learnOwn() {
+    if (knows('conversations')) conversations.list();
+    else if (knows('unread')) reading.ask();
+    if (knows('ignore')) order.learnIgnored();
   }
 
   /** The name may be held by our own lost connection, which the server has not yet noticed: ask again, ever more rarely. */
@@ -989,6 +1101,7 @@ class Session {
     if (!isText(frame.name)) return;
     const before = store.account;
     if (!this.#identify(frame)) return;
+    if (!before) this.#learnOwn();
     for (const conv of rooms()) conv.membersAsked = false;
     const theirs = new Set(Array.isArray(frame.rooms) ? frame.rooms.filter(isText).map(roomKey) : []);
     for (const conv of frame.ref === undefined ? [] : rooms()) {
@@ -1032,8 +1145,9 @@ class Session {
 
   #clear() {
     store.conversations.clear();
-    Object.assign(store, { outbox: [], current: null, notice: null });
+    Object.assign(store, { outbox: [], current: null, notice: null, ignored: new Set() });
     this.#left.clear();
+    reading.forget();
     view.forget();
   }
 
@@ -1041,8 +1155,8 @@ class Session {
 
   // -- rooms
 
-  #join(conv) {
-    const frame = { type: 'join', room: conv.name };
+  #join(conv, code = '') {
+    const frame = { type: 'join', room: conv.name, ...(code && { code }) };
     if (conv.lastId === null) frame.replay = REPLAY;
     else Object.assign(frame, { since: conv.lastId, epoch: conv.epoch });
     const refused = (error) => {
@@ -1051,11 +1165,15 @@ class Session {
         return accounts.loginRequired();
       }
       notify(`${conv.name}: ${errorWords(error)}`, true);
-      if (conv.entries.length === 0) this.#forget(conv);
+      if (conv.entries.length === 0 || GONE.has(error.code)) this.#forget(conv);
       else conv.stage = 'out';
     };
-    // The server may know the room by another spelling than the one we asked for.
-    const entered = ({ room }) => { if (isText(room)) this.#rekey(conv, roomKey(room), room); };
+    const entered = ({ type, room }) => {
+      // Its moderators have been asked: it is entered when they say yes.
+      if (type === 'asked') return this.#forget(conv);
+      // The server may know the room by another spelling than the one we asked for.
+      if (isText(room)) this.#rekey(conv, roomKey(room), room);
+    };
     if (this.request(frame, entered, refused)) conv.stage = 'joining';
   }
 
@@ -1075,6 +1193,9 @@ class Session {
     }
     conv.topic = isText(frame.topic) ? frame.topic : '';
     conv.total = isId(frame.members) ? frame.members : 0;
+    conv.entry = isText(frame.entry) ? frame.entry : '';
+    conv.role = isText(frame.role) ? frame.role : '';
+    if (store.role) reading.learn(conv, { ...frame, last: frame.position });
     // An account's room that this page has not asked for: what was said there, it asks for now.
     if (frame.ref === undefined) return conv.stage === 'out' && this.#join(conv);
     conv.wanted = false;
@@ -1123,15 +1244,16 @@ class Session {
   #onLeft(frame) {
     const conv = this.#roomOf(frame);
     if (!conv || !isText(frame.name)) return;
-    const why = isText(frame.reason) ? frame.reason : '';
+    const why = isText(frame.reason) ? shorten(frame.reason, EVENT_UNITS_MAX) : '', by = isText(frame.by) ? isolate(frame.by) : '';
     if (frame.you === true) {
-      if (frame.ref === undefined) notify(t.removedFrom(conv.name, why));
+      if (frame.ref === undefined) notify(by ? peopleWords.removed(by, conv.name, why) : t.removedFrom(conv.name, why), Boolean(by));
       return this.#forget(conv);
     }
     for (const them of [conv.members, conv.accounts, conv.away]) them.delete(fold(frame.name));
     conv.typing.delete(fold(frame.name));
     conv.total = Math.max(0, conv.total - 1);
-    addEvent(conv, why ? t.leftWhy(isolate(frame.name), shorten(why, EVENT_UNITS_MAX)) : t.left(isolate(frame.name)), frame.time);
+    const name = isolate(frame.name);
+    addEvent(conv, by ? peopleWords.removedOther(by, name, why) : why ? t.leftWhy(name, why) : t.left(name), frame.time);
   }
 
   /** Some came and went and were not announced one by one. The list is asked for again if it is shown, and when it is next. */
@@ -1176,6 +1298,7 @@ class Session {
       this.#checkMembers(conv);
       addEvent(conv, t.renamed(isolate(frame.from), isolate(frame.to)), frame.time);
     }
+    if (store.ignored.delete(fold(frame.from))) store.ignored.add(fold(frame.to));
     const direct = store.conversations.get(directKey(frame.from)), key = directKey(frame.to);
     if (direct && (direct.key === key || !store.conversations.has(key))) this.#rekey(direct, key, frame.to);
   }
@@ -1195,7 +1318,9 @@ class Session {
   }
 
   #swapMember(conv, from, to) {
-    if (conv.members.delete(fold(from))) conv.members.set(fold(to), to);
+    for (const them of [conv.members, conv.asking]) if (them.delete(fold(from))) them.set(fold(to), to);
+    const role = conv.roles.get(fold(from));
+    if (role && conv.roles.delete(fold(from))) conv.roles.set(fold(to), role);
     for (const them of [conv.accounts, conv.away]) if (them.delete(fold(from))) them.add(fold(to));
     conv.typing.delete(fold(from));
   }
@@ -1229,6 +1354,61 @@ class Session {
     setTimeout(changed, TYPING_SHOWN_MS + 50);
   }
 
+  /** A room has another name, or other rules: what is other is told in its log. */
+  #onRoom(frame) {
+    const conv = isText(frame.from) ? store.conversations.get(roomKey(frame.from)) : this.#roomOf(frame);
+    if (!conv || !isText(frame.room)) return;
+    const by = isText(frame.by) ? isolate(frame.by) : '', before = conv.settings;
+    if (isText(frame.from)) {
+      this.#rekey(conv, roomKey(frame.room), frame.room);
+      saveMemory();
+    }
+    conv.settings = frame;
+    conv.entry = isText(frame.entry) && frame.entry !== 'all' ? frame.entry : '';
+    // The same event goes to all: only an answer has one's own role.
+    if (isText(frame.role)) conv.role = frame.role;
+    if (by) {
+      for (const text of roomDialogs.changes(before, frame, by)) addEvent(conv, text, frame.time);
+      conv.membersAsked = false;
+      this.#askMembersSoon(conv);
+    }
+  }
+
+  #onRole(frame) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name) || !isText(frame.role)) return;
+    const role = frame.role === 'member' ? '' : frame.role;
+    if (isMe(frame.name)) conv.role = role;
+    if (role) conv.roles.set(fold(frame.name), role);
+    else conv.roles.delete(fold(frame.name));
+    const by = isText(frame.by) ? isolate(frame.by) : t.someone;
+    addEvent(conv, peopleWords.roleGiven(by, isolate(frame.name), peopleWords.roleNames[frame.role] ?? frame.role), frame.time);
+  }
+
+  #onMuted(frame, sentence) {
+    const conv = this.#roomOf(frame);
+    if (!conv || !isText(frame.name) || !isText(frame.by)) return;
+    const why = isText(frame.reason) ? shorten(frame.reason, EVENT_UNITS_MAX) : '';
+    addEvent(conv, sentence(isolate(frame.by), isolate(frame.name), why), frame.time);
+  }
+
+  /** To a moderator: somebody asks to be let in. The answer to one's own asking comes without a name. */
+  #onAsked(frame) {
+    const conv = this.#roomOf(frame);
+    if (!isText(frame.room)) return;
+    if (!isText(frame.name)) return notify(peopleWords.asked(frame.room));
+    if (!conv) return;
+    conv.asking.set(fold(frame.name), frame.name);
+    roomDialogs.asked(conv, frame.name);
+  }
+
+  /** This server does not want us: to come again at once would be of no use. */
+  #onBanned(error) {
+    store.banned = errorWords(error);
+    this.#connection.drop();
+    this.#connection.putOff(PUT_OFF_MS);
+  }
+
   // -- messages
 
   #onSaid(frame) {
@@ -1240,16 +1420,16 @@ class Session {
   /** `way`: 'live' and 'replay' move the resume position, 'older' fills in above. Each id is taken once. */
   #take(conv, raw, way) {
     if (!isMessage(raw)) return;
-    if (conv.ids.has(raw.id) || (way !== 'older' && conv.lastId !== null && raw.id <= conv.lastId)) return this.#arrived(conv, raw, true);
-    const item = this.#arrived(conv, raw, way === 'older');
-    const own = item !== undefined || isMe(raw.name);
+    if (conv.ids.has(raw.id) || (way !== 'older' && conv.lastId !== null && raw.id <= conv.lastId)) return raw.ignored === true || this.#arrived(conv, raw, true);
+    const item = raw.ignored === true ? undefined : this.#arrived(conv, raw, way === 'older');
+    const own = raw.ignored !== true && (item !== undefined || isMe(raw.name));
     const message = messageOf(conv, raw, own, item?.key);
     conv.ids.add(raw.id);
     insertMessage(conv, message);
     if (way === 'older') return;
     conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
-    conv.typing.delete(fold(raw.name));
-    if (way === 'live') conv.away.delete(fold(raw.name));
+    if (raw.ignored !== true) conv.typing.delete(fold(raw.name));
+    if (way === 'live' && raw.ignored !== true) conv.away.delete(fold(raw.name));
     // What is replayed on first entering a room is old, except after the position remembered from an earlier visit.
     if (way === 'live' || !conv.fresh || (conv.readId !== null && raw.id > conv.readId)) countUnread(conv, message);
     trim(conv, view.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
@@ -1273,20 +1453,61 @@ class Session {
     if (!isText(frame.from) || !isText(frame.to) || !isText(frame.text)) return;
     const own = isMe(frame.from);
     const at = store.outbox.findIndex((item) => item.state === 'sent' && frame.ref !== undefined && item.ref === frame.ref);
-    if (own && isMe(frame.to) && at < 0) return; // to oneself: one copy is enough
+    if (own && isMe(frame.to) && at < 0 && !isId(frame.id)) return; // to oneself: one copy is enough
     const item = at < 0 ? null : store.outbox.splice(at, 1)[0];
     const conv = (item && store.conversations.get(item.conv)) || conversation('direct', own ? frame.to : frame.from);
     // The server has its own spelling of a name that was typed here.
     const key = directKey(frame.to);
     if (own && item && conv.kind === 'direct' && (key === conv.key || !store.conversations.has(key))) this.#rekey(conv, key, frame.to);
-    const message = {
-      type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
-      name: frame.from, text: frame.text, me: false, own, mention: false,
-    };
-    insertMessage(conv, message);
-    countUnread(conv, message);
+    if (store.role) conv.isGuest = frame.guest === true; // one of the two is, and not this one
+    if (isId(frame.id)) this.#takeDirect(conv, frame, item, own);
+    else {
+      const message = {
+        type: 'message', key: item ? item.key : nextKey(), id: undefined, epoch: '', time: timeOf(frame.time),
+        name: frame.from, text: frame.text, me: false, own, mention: false,
+      };
+      insertMessage(conv, message);
+      countUnread(conv, message);
+    }
     trim(conv, MESSAGES_KEPT);
     this.#flush();
+  }
+
+  /** Of a conversation that the server keeps. What was said in it before is asked for when it is looked at. */
+  #takeDirect(conv, { from, text, id, time }, item, own) {
+    this.#keep(conv);
+    conv.at = Math.max(conv.at, timeOf(time));
+    if (conv.stage === 'out' && conv.lastId === null && conv !== current()) {
+      conv.position = id;
+    } else if (!conv.ids.has(id)) {
+      conv.ids.add(id);
+      insertMessage(conv, messageOf(conv, { id, time, name: from, text }, own, item?.key));
+      if (conv.stage === 'in') conv.lastId = Math.max(conv.lastId ?? 0, id);
+    }
+    if (!conv.reading && knows('unread') && !conv.asked) reading.askSoon();
+    conv.asked = true;
+    countUnread(conv, { id, own, mention: false });
+    if (conv === current()) conversations.open(conv);
+  }
+
+  /** This conversation has ids, of this life of the server. */
+  #keep(conv) {
+    if (conv.kept && conv.epoch !== store.epoch) {
+      addDivider(conv, 'restart');
+      Object.assign(conv, { lastId: null, ids: new Set(), older: false, passage: null, stage: 'out', reading: null });
+    }
+    Object.assign(conv, { kept: true, epoch: store.epoch });
+    return conv;
+  }
+
+  keptConversation(name) { return this.#keep(conversation('direct', name)); }
+  takeOlder(conv, raw) { this.#take(conv, raw, 'older'); }
+
+  /** Nothing that was missed in a direct conversation is still to come. */
+  caughtUp(conv) {
+    this.#settleUnsure();
+    this.#flush();
+    this.#seek(conv);
   }
 
   // -- the outbox
@@ -1298,7 +1519,7 @@ class Session {
   #settleUnsure() {
     for (const item of store.outbox) {
       const conv = store.conversations.get(item.conv);
-      if (item.state === 'unsure' && item.kind !== 'msg' && !item.lost && conv?.stage === 'in' && (isMe(item.as) || store.role)) item.state = 'queued';
+      if (item.state === 'unsure' && (item.kind !== 'msg' || conv?.kept) && !item.lost && conv?.stage === 'in' && (isMe(item.as) || store.role)) item.state = 'queued';
     }
   }
 
@@ -1324,14 +1545,23 @@ class Session {
   }
 }
 
-const isMessage = (raw) => Boolean(raw) && isId(raw.id) && isText(raw.name) && isText(raw.text);
+/** One of somebody who is ignored comes without a name and a text. */
+const isMessage = (raw) => Boolean(raw) && isId(raw.id) && (raw.ignored === true || (isText(raw.name) && isText(raw.text)));
 
 function messageOf(conv, raw, own, key = nextKey()) {
+  if (raw.ignored === true) return { type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time), name: '', text: '', me: false, own, mention: false, isIgnored: true };
   return {
     type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time),
-    name: raw.name, text: raw.text, me: raw.me === true, own, mention: !own && mentionsMe(raw.text),
+    name: raw.name, text: raw.text, me: raw.me === true, own,
+    mention: !own && (conv.reading ? isForMe(conv, raw.name, raw.text) : mentionsMe(raw.text)),
   };
 }
+
+/** The fields by which the server knows a conversation. */
+const addressOf = (conv) => (conv.kind === 'room' ? { room: conv.name } : { to: conv.name });
+
+/** A room that answers so is out of reach, whatever it was before. */
+const GONE = new Set(['no_such_room', 'removed']);
 
 /** As long as any other, so that what fits with one fits with the next. */
 const refOf = (number) => `r${String(number).padStart(7, '0')}`;
@@ -1361,15 +1591,44 @@ async function askAdmission() {
   if (json?.admitted === false || isText(json?.reason)) return Object.hasOwn(t.refusals, json.reason) ? json.reason : '';
   // Refused at the door, before anything was read: the server does that in plain text, proxies speak HTML.
   const isPlain = /^text\/plain\b/i.test(answer.headers.get('content-type') ?? '');
-  return isPlain && { 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
+  return isPlain && { 403: /\bbanned\b/.test(text) ? 'banned' : '', 429: 'crowded', 503: /\bstopping\b/.test(text) ? 'stopping' : 'full' }[answer.status] || '';
 }
 
 // ---------------------------------------------------------------- Commands
 
+/** The same for what is about rooms, reading and order: see below. */
+const PEOPLE_ACTIONS = {
+  room: (rest, conv) => inRoom(conv, () => roomDialogs.menu(conv)),
+  rename: (rest, conv) => inRoom(conv, () => roomDialogs.rename(conv, rest)),
+  'delete-room': (rest, conv) => inRoom(conv, () => roomDialogs.deletion(conv)),
+  keep: (rest, conv) => inRoom(conv, () => roomDialogs.keep(conv)),
+  accept: (rest, conv) => rest !== '' && inRoom(conv, () => roomDialogs.admit(conv, rest.split(/\s/)[0])),
+  refuse: (rest, conv) => rest !== '' && inRoom(conv, () => roomDialogs.refuse(conv, rest.split(/\s/)[0])),
+  kick: (rest, conv) => rest !== '' && inRoom(conv, () => order.remove(conv, ...sentenceOf(rest))),
+  mute: (rest, conv) => rest !== '' && inRoom(conv, () => order.mute(conv, ...sentenceOf(rest))),
+  unmute: (rest, conv) => rest !== '' && inRoom(conv, () => order.unmute(conv, rest.split(/\s/)[0])),
+  ban: (rest) => order.ban(...sentenceOf(rest)),
+  unban: () => order.bans(),
+  bans: () => order.bans(),
+  ignore: (rest) => (rest ? order.ignore(rest.split(/\s/)[0]) : order.ignoredList()),
+  unignore: (rest) => rest !== '' && order.unignore(rest.split(/\s/)[0]),
+  report: (rest, conv) => {
+    const last = conv?.entries.findLast((entry) => entry.type === 'message' && entry.id !== undefined && !entry.own);
+    if (last) order.report(conv, last, rest.replace(/^-?\d+\s*/, ''));
+    else notify(t.notHere, true);
+  },
+  unread: () => ofAccount(() => notify(reading.summary([...store.conversations.values()]))),
+  level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? reading.setLevel(conv, rest) : roomDialogs.levels(conv)))),
+  conversations: () => view.showConversations(),
+};
+
 /** What the page does for a command, (arguments, conversation); returning false means that the arguments were not right. */
 const ACTIONS = {
   nick: (rest) => rest !== '' && void session.rename(rest).then((error) => error && notify(errorWords(error), true)),
-  join: (rest) => rest !== '' && session.join(rest),
+  join: (rest) => {
+    const [room, code] = rest.split(/\s+/);
+    return room !== '' && session.join(room, code);
+  },
   leave: (rest, conv) => {
     const target = rest ? store.conversations.get(roomKey(rest)) : conv;
     if (target) session.leave(target);
@@ -1403,19 +1662,29 @@ const ACTIONS = {
   password: () => ofAccount(() => accounts.password()),
   sessions: () => ofAccount(() => accounts.sessions()),
   token: () => ofAccount(() => accounts.sessions()),
-  invite: () => ofAccount(() => accounts.invite()),
+  invite: (rest, conv) => ofAccount(() => (conv?.kind === 'room' && knows('room') ? roomDialogs.invite(conv) : accounts.invite())),
   invitations: () => ofAccount(() => accounts.invite()),
   confirm: (rest) => ofAccount(() => accounts.terminal(rest.split(/\s/)[0])),
   reset: (rest) => ofAccount(() => accounts.reset(rest.split(/\s/)[0])),
   role: (rest) => ofAccount(() => accounts.roles(...rest.split(/\s+/))),
   'delete-account': () => ofAccount(() => accounts.deletion()),
+  ...PEOPLE_ACTIONS,
 };
+
+/** What is done to the room that is shown. */
+const inRoom = (conv, act) => void (conv?.kind === 'room' ? act() : notify(t.notHere, true));
+
+/** NAME [MINUTES] [REASON], as they are typed. */
+function sentenceOf(text) {
+  const [, name, minutes = '', reason = ''] = /^(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text);
+  return [name, minutes, reason];
+}
 
 /** What takes an account; a guest is asked to log in. */
 const ofAccount = (act) => void (store.role ? act() : accounts.login());
 
 /** These open a list of their own, which needs no arguments. */
-const LISTS = ['who', 'rooms', 'help', 'token', 'invite', 'invitations', 'sessions', 'confirm'];
+const LISTS = ['who', 'rooms', 'help', 'token', 'invite', 'invitations', 'sessions', 'confirm', 'room', 'unread', 'bans', 'unban', 'conversations'];
 
 /** How a command of the table is typed here. */
 function usageOf({ name, arguments: args }) {
@@ -1473,6 +1742,8 @@ function closeDialog(selector) {
   $(selector).close();
   document.activeElement?.blur();
 }
+
+const LOCKED = new Set(['ask', 'invited']);
 
 const rowKeys = new WeakMap();
 /** Makes the children of `parent` match `rows` (each with a `key`), keeping the nodes of rows that stay. */
@@ -1587,6 +1858,7 @@ const ROW_WORDS = {
   event: (row) => row.texts.join(t.comma),
   gap: () => t.gap,
   restart: () => t.restart,
+  stub: (row) => peopleWords.stub(row.count),
 };
 
 class View {
@@ -1600,6 +1872,7 @@ class View {
   #drawer = ''; // '' | 'rooms' | 'members': what slides over the conversation where there is no room beside it
   #membersWide = true; // where there is room, whether the members stand beside the log
   #found = { hits: [], next: undefined, state: '', text: '', asked: 0 }; // what was searched for last
+  #showsHidden = false; // the rooms that their reader has hidden
   #marked = null; // { key, id, isShown }: the message that was searched for, in which conversation
   #browser = { rooms: [], pages: 0, next: undefined, state: '', hint: '', asked: '' };
   #askDone = null;
@@ -1630,7 +1903,11 @@ class View {
     }, 16);
   }
 
-  isReading(conv) { return conv.key === store.current && this.#pinned && !document.hidden && !(NARROW.matches && this.#drawer); }
+  /** Whether somebody is there to see it. Where the server counts, and so for all devices, that takes the focus of the window. */
+  isReading(conv) {
+    if (conv.reading && (!document.hasFocus() || conv.isHeld || conv.jumps)) return false;
+    return conv.key === store.current && this.#pinned && !document.hidden && !(NARROW.matches && this.#drawer);
+  }
   isReadingBack(conv) { return conv.key === store.current && !this.#pinned; }
 
   #draw() {
@@ -1642,10 +1919,25 @@ class View {
     this.#drawSidebar();
     this.#drawBar(conv);
     this.#drawLog(conv);
+    this.#see(conv);
     this.#drawMembers(conv);
     this.#drawComposer(conv);
     this.#drawNotice();
     this.#drawTitle(conv);
+  }
+
+  /** The newest message in sight has been read, if somebody is there. */
+  #see(conv) {
+    if (!conv?.reading || conv.unread === 0 || conv.isHeld || conv.jumps || conv.passage || conv.stage !== 'in') return;
+    if (document.hidden || !document.hasFocus() || (NARROW.matches && this.#drawer) || document.querySelector('dialog[open]')) return;
+    const id = this.#pinned ? conv.reading.newest : this.#lastInSight();
+    if (id) reading.see(conv, id);
+  }
+
+  #lastInSight() {
+    const bottom = $('#log').getBoundingClientRect().bottom, rows = [...$('#messages').querySelectorAll('[data-id], [data-last]')];
+    const row = rows.findLast((node) => node.getBoundingClientRect().bottom <= bottom + 1);
+    return row ? Number(row.dataset.id ?? row.dataset.last) : 0;
   }
 
   // -- connection state
@@ -1654,7 +1946,7 @@ class View {
     document.body.dataset.state = store.link;
     document.body.classList.toggle('ended', store.ended !== '');
     // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
-    const trouble = t.refusals[store.refusal] ?? (store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
+    const trouble = store.banned || t.refusals[store.refusal] || (store.wasOnline || store.link === 'offline' ? t.offline : t.connecting);
     setText($('#link-text'), store.link === 'online' ? '' : trouble);
     $('#retry').disabled = store.link !== 'offline';
     setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');
@@ -1681,12 +1973,17 @@ class View {
       event.preventDefault();
       const input = event.target.querySelector('input');
       if (!bareRoom(input.value)) return input.focus();
-      this.#enter(input.value);
+      this.enter(input.value);
       input.value = '';
     });
     $('#open-browse').addEventListener('click', () => this.browse());
     $('#blank-browse').addEventListener('click', () => this.browse());
     $('#open-help').addEventListener('click', () => this.help());
+    $('#new-room').addEventListener('click', () => roomDialogs.create());
+    $('#show-hidden').addEventListener('click', () => {
+      this.#showsHidden = !this.#showsHidden;
+      changed();
+    });
     $('#me').addEventListener('click', () => (store.role ? accounts.menu() : this.askName()));
     $('#retry').addEventListener('click', () => session.nudge());
     $('#open-sidebar').addEventListener('click', () => this.#slide('rooms'));
@@ -1700,10 +1997,22 @@ class View {
     this.#arrive();
   }
 
-  #enter(name) {
+  enter(name, code = '') {
     this.#stash();
-    session.join(name);
+    session.join(name, code);
     this.#arrive();
+  }
+
+  message(name) {
+    this.#stash();
+    session.message(name);
+    this.#arrive();
+  }
+
+  /** Where the direct conversations are listed. */
+  showConversations() {
+    if (NARROW.matches) this.#slide('rooms');
+    $('#directs button')?.focus();
   }
 
   /** After choosing a conversation one wants to write in it; on a phone, to see it first. */
@@ -1737,10 +2046,16 @@ class View {
     const make = (conv) => el('li', {}, el('button', { type: 'button' },
       el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), el('span', { className: 'unread' })));
     const update = (item, conv) => this.#drawLinkTo(item.firstChild, conv);
-    reconcile($('#rooms'), rooms(), make, update);
+    const isShown = (conv) => !isHidden(conv) || this.#showsHidden || conv.key === store.current;
+    reconcile($('#rooms'), rooms().filter(isShown), make, update);
+    const hidden = rooms().filter(isHidden);
+    setHidden($('#show-hidden'), hidden.length === 0);
+    setText($('#show-hidden'), peopleWords.hiddenRooms(hidden.length));
+    $('#show-hidden').setAttribute('aria-expanded', String(this.#showsHidden));
+    setHidden($('#new-room'), !store.role || !knows('room'));
     reconcile($('#directs'), directs(), make, update);
     setHidden($('#directs-box'), directs().length === 0);
-    const others = [...store.conversations.values()].some((conv) => conv.unread > 0 && conv.key !== store.current);
+    const others = [...store.conversations.values()].some((conv) => isNews(conv) && conv.key !== store.current);
     setHidden($('#open-sidebar .dot'), !others);
     const [avatar, who] = $('#me').children;
     drawAvatar(avatar, store.name || '?');
@@ -1756,14 +2071,17 @@ class View {
     const [mark, name, badge] = button.children, isRoom = conv.kind === 'room';
     button.dataset.key = conv.key;
     button.dataset[isRoom ? 'room' : 'direct'] = conv.name;
-    if (isRoom) setText(mark, '#');
+    if (isRoom) this.#drawMark(mark, conv);
     else drawAvatar(mark, conv.name);
     setText(name, isRoom ? conv.name.slice(1) : conv.name);
-    setText(badge, conv.unread > 99 ? '99+' : String(conv.unread || ''));
-    setHidden(badge, conv.unread === 0);
-    button.classList.toggle('news', conv.unread > 0);
-    badge.classList.toggle('loud', !isRoom || conv.mentioned);
-    const label = conv.unread ? `${conv.name}, ${t.unread(conv.unread)}` : conv.name;
+    const { count, kind } = badgeOf(conv);
+    setText(badge, count > 99 ? '99+' : String(count || ''));
+    setHidden(badge, count === 0);
+    button.classList.toggle('news', isNews(conv));
+    button.classList.toggle('away', conv.isAway || conv.isGone);
+    for (const one of ['loud', 'faint']) badge.classList.toggle(one, one === kind);
+    const marks = [isRoom && peopleWords.entryShort[conv.entry], conv.isGuest && accountWords.guest, conv.unread > 0 && t.unread(conv.unread), conv.mentions > 0 && peopleWords.forYou(conv.mentions)];
+    const label = [conv.name, ...marks].filter(Boolean).join(t.comma);
     if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
     const wasCurrent = button.hasAttribute('aria-current');
     if (conv.key !== store.current) button.removeAttribute('aria-current');
@@ -1773,18 +2091,33 @@ class View {
     }
   }
 
+  /** A lock in place of the sign of a room that not everybody with an account may enter. */
+  #drawMark(mark, conv) {
+    const icon = LOCKED.has(conv.entry) ? 'i-lock' : '';
+    if (mark.dataset.icon === icon) return;
+    mark.dataset.icon = icon;
+    mark.replaceChildren(icon ? iconOf(icon) : '#');
+  }
+
   // -- heading
 
   #drawBar(conv) {
     const isRoom = conv?.kind === 'room';
     const title = $('#title');
-    if (title.dataset.name !== (conv?.name ?? '')) {
-      title.dataset.name = conv?.name ?? '';
+    const note = isRoom ? '' : [conv?.isGuest && accountWords.guest, conv?.isGone && peopleWords.gone].filter(Boolean).join(t.comma);
+    const of = `${conv?.name ?? ''} ${conv?.entry ?? ''} ${note}`;
+    if (title.dataset.of !== of) {
+      title.dataset.of = of;
       const hash = el('span', { className: 'hash', textContent: isRoom ? '#' : '' });
       title.replaceChildren(hash, el('bdi', { textContent: isRoom ? conv.name.slice(1) : conv?.name ?? '' }));
+      if (LOCKED.has(conv?.entry)) title.append(iconOf('i-lock'));
+      if (note) title.append(el('small', { textContent: note }));
     }
     const topic = $('#topic');
     setHidden(topic, !isRoom);
+    setHidden($('#open-room'), !isRoom || !knows('room') || conv.stage === 'out');
+    if (isRoom) setLabel($('#open-room'), peopleWords.roomMenu(conv.name));
+    setHidden($('#open-room .dot'), !conv?.asking.size);
     setText(topic, conv?.topic || t.noTopic);
     topic.classList.toggle('none', !conv?.topic);
     setLabel(topic, conv?.topic ? `${conv.topic} · ${t.changeTopic}` : t.noTopic);
@@ -1797,7 +2130,7 @@ class View {
   }
 
   #drawTitle(conv) {
-    const unread = [...store.conversations.values()].reduce((sum, { unread }) => sum + unread, 0);
+    const unread = [...store.conversations.values()].reduce((sum, conv) => sum + (isNews(conv) ? conv.unread : 0), 0);
     const title = `${unread ? `(${unread}) ` : ''}${conv ? `${conv.name} · ` : ''}${t.brand}`;
     if (document.title !== title) document.title = title;
     // The address names the room, so that it can be passed on; never one's own name.
@@ -1812,6 +2145,7 @@ class View {
     const log = $('#log');
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#pinned && this.#toEnd()).observe(log);
+    log.addEventListener('keydown', (event) => this.#onLogKey(event));
     $('#latest').addEventListener('click', () => {
       this.#toLatest();
       $('#composer').focus();
@@ -1819,11 +2153,33 @@ class View {
     $('#messages').addEventListener('click', (event) => {
       const action = event.target.closest('button')?.dataset.action;
       if (action === 'unfold') return this.#unfold(event.target.closest('li'));
+      if (action === 'more') return this.#openMessage(event.target.closest('li'));
       const key = event.target.closest('li')?.dataset.pending;
       const item = key && store.outbox.find((other) => other.key === key);
       if (item && action === 'again') session.sendAgain(item);
       if (item && action === 'discard') session.discard(item);
     });
+  }
+
+  #openMessage(node) {
+    const conv = current(), id = Number(node.dataset.id);
+    const entry = (conv?.passage?.entries ?? conv?.entries)?.findLast((one) => one.type === 'message' && one.id === id);
+    if (entry) order.messageMenu(conv, entry);
+  }
+
+  /** With the keyboard: Enter goes from the log to the menu of its newest message, the arrows to that of another, Escape back. */
+  #onLogKey(event) {
+    const at = event.target.closest('.more'), log = $('#log');
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const all = [...log.querySelectorAll('.more')], by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const next = event.target === log && event.key === 'Enter' ? all.at(-1) : at && by ? all[all.indexOf(at) + by] : null;
+    if (at && event.key === 'Escape') {
+      event.stopPropagation();
+      log.focus();
+    } else if (next) {
+      event.preventDefault();
+      next.focus();
+    }
   }
 
   #scrolled() {
@@ -1836,6 +2192,7 @@ class View {
       changed();
     }
     if (conv && log.scrollTop < OLDER_PX) session.loadOlder(conv);
+    this.#see(conv);
   }
 
   /** From a passage, too. */
@@ -1886,6 +2243,7 @@ class View {
     log.setAttribute('aria-busy', String(waiting));
     if (switched) list.replaceChildren();
     reconcile(list, conv && !waiting ? this.#rows(conv) : [], (row) => this.#makeRow(row), (node, row) => this.#updateRow(node, row));
+    if (conv?.jumps && conv.stage === 'in') this.#jump(conv);
     if (this.#pinned) this.#toEnd();
     else if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
     this.#showMarked();
@@ -1893,6 +2251,17 @@ class View {
     this.#drawBlank(conv);
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
+  }
+
+  /** On opening: to the first of what is new, where that is more than fits, so that it is read from its beginning. */
+  #jump(conv) {
+    conv.jumps = false;
+    const log = $('#log'), line = conv.reading && conv.newFrom !== null && $('#messages .new');
+    if (!line || conv.passage) return;
+    const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
+    if (log.scrollHeight - above <= log.clientHeight) return;
+    this.#pinned = false;
+    log.scrollTop = above;
   }
 
   /** Filling the log with what is old must not make a screen reader read it all out. */
@@ -1918,7 +2287,7 @@ class View {
   /** The log of a conversation as rows: what stands in the store, with headings, days and dividers worked out. */
   #rows(conv) {
     const rows = [this.#topRow(conv)];
-    let day = '', previous = null;
+    let day = '', previous = null, isNew = conv.newFrom !== null;
     const heading = (entry) => {
       const date = new Date(entry.time).toDateString();
       if (date === day) return;
@@ -1933,11 +2302,19 @@ class View {
       previous = entry;
     };
     for (const entry of conv.passage?.entries ?? conv.entries) {
-      if (entry === conv.firstUnread) {
+      if (entry === conv.firstUnread || (isNew && this.#isFirstNew(conv, entry))) {
+        if (entry.time) heading(entry);
         rows.push({ type: 'new', key: 'new' });
         previous = null;
+        isNew = false;
       }
-      if (entry.type === 'message') add(entry);
+      if (entry.isIgnored) {
+        heading(entry);
+        previous = null;
+        const last = rows.at(-1);
+        if (last.type === 'stub') Object.assign(last, { count: last.count + 1, last: entry.id });
+        else rows.push({ type: 'stub', key: `stub ${entry.key}`, count: 1, last: entry.id });
+      } else if (entry.type === 'message') add(entry);
       else {
         if (entry.time) heading(entry);
         rows.push({ ...entry });
@@ -1952,11 +2329,16 @@ class View {
     return rows;
   }
 
+  #isFirstNew(conv, entry) {
+    return entry.type === 'message' && entry.id >= conv.newFrom && entry.epoch === conv.epoch && !entry.own;
+  }
+
   #topRow(conv) {
     if (conv.loadingOlder) return { type: 'top', key: 'top', text: t.loading };
-    const begins = conv.kind === 'direct' || !(conv.passage ?? conv).older;
+    if (conv.kept && conv.stage === 'joining') return { type: 'top', key: 'top', text: t.loading };
+    const begins = (conv.kind === 'direct' && !conv.kept) || !(conv.passage ?? conv).older;
     const silent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
-    const words = (conv.kind === 'room' ? t.startRoom : t.startDirect)(conv.name);
+    const words = (conv.kind === 'room' ? t.startRoom : isKept(conv) ? peopleWords.startKept : t.startDirect)(conv.name);
     return { type: 'top', key: 'top', text: begins ? words + (silent ? t.firstWord : '') : '', begins };
   }
 
@@ -1972,6 +2354,14 @@ class View {
     node.querySelector('.author').style.setProperty('--hue', hueOf(row.name));
     Object.assign(node.querySelector('time'), { dateTime: time.toISOString(), textContent: clock.format(time), title: fullDate.format(time) });
     return node;
+  }
+
+  #addMore(node, row, hasMore) {
+    if (!hasMore) return node.querySelector('.more').remove();
+    const button = el('button', { type: 'button', className: 'more', tabIndex: -1, textContent: '⋯', title: peopleWords.more });
+    button.setAttribute('aria-label', peopleWords.moreOfMessage(row.name));
+    button.dataset.action = 'more';
+    node.querySelector('.head').after(button);
   }
 
   #fill(node, text) {
@@ -2000,6 +2390,7 @@ class View {
   #updateRow(node, row) {
     if (row.type !== 'message') {
       setText(node.firstChild, ROW_WORDS[row.type](row));
+      if (row.last !== undefined) node.dataset.last = row.last;
       node.classList.toggle('begins', Boolean(row.begins));
       return;
     }
@@ -2008,6 +2399,8 @@ class View {
     const className = ['message', ...marks].filter(Boolean).join(' ');
     if (node.className !== className) node.className = className;
     if (row.id !== undefined) node.dataset.id = row.id;
+    const hasMore = row.id !== undefined && order.hasMenu(row);
+    if (hasMore !== Boolean(node.querySelector('.more'))) this.#addMore(node, row, hasMore);
     if (pending) node.dataset.pending = row.key;
     else delete node.dataset.pending;
     this.#drawFate(node, row, pending);
@@ -2048,19 +2441,25 @@ class View {
     const isRoom = conv?.kind === 'room';
     setHidden($('#people'), !isRoom);
     if (!isRoom) return;
+    this.#drawAsking(conv);
     // Where everybody is a guest, that need not be said.
     const hasAccounts = store.role !== '' || conv.accounts.size > 0;
     const people = [...conv.members].map(([key, name]) => ({ key, name, isGuest: hasAccounts && !conv.accounts.has(key), isAway: conv.away.has(key) && !isMe(name) })).slice(0, MEMBERS_KEPT);
     people.sort((a, b) => isMe(b.name) - isMe(a.name) || a.isAway - b.isAway || alphabet.compare(a.name, b.name));
     reconcile($('#members'), people,
-      () => el('li', {}, el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small'))),
-      (node, { name, isGuest, isAway }) => {
+      () => el('li', {},
+        el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small')),
+        el('button', { type: 'button', className: 'more icon', textContent: '⋯' })),
+      (node, { key, name, isGuest, isAway }) => {
         const [avatar, label, note] = node.firstChild.children;
+        setHidden(node.lastChild, isMe(name) || !order.hasMenu({ name }));
+        node.lastChild.dataset.more = name;
+        setLabel(node.lastChild, peopleWords.moreOf(name));
         node.firstChild.dataset.name = name;
         node.firstChild.classList.toggle('away', isAway);
         drawAvatar(avatar, name);
         setText(label, name);
-        const marks = [isMe(name) && t.you, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
+        const marks = [isMe(name) && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
         setText(note, marks);
         if (!isMe(name)) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
       });
@@ -2068,6 +2467,24 @@ class View {
     const rest = conv.total - people.length;
     setHidden($('#members-more'), !(rest > 0 && people.length > 0));
     setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
+  }
+
+  /** Who asks to be let in, above those who are in. */
+  #drawAsking(conv) {
+    const people = [...conv.asking].map(([key, name]) => ({ key, name }));
+    setHidden($('#asking-box'), people.length === 0);
+    reconcile($('#asking'), people, ({ name }) => {
+      const button = (kind, label, act) => {
+        const node = el('button', { type: 'button', className: kind, textContent: label });
+        node.addEventListener('click', act);
+        return node;
+      };
+      const yes = button('solid', peopleWords.accept, () => roomDialogs.admit(current(), name));
+      const no = button('quiet', peopleWords.refuse, () => roomDialogs.refuse(current(), name));
+      yes.setAttribute('aria-label', peopleWords.acceptName(name));
+      no.setAttribute('aria-label', peopleWords.refuseName(name));
+      return el('li', {}, el('bdi', { textContent: name }), el('span', {}, yes, no));
+    }, () => {});
   }
 
   // -- composer
@@ -2092,7 +2509,7 @@ class View {
       if (conv && composer.value.trim() && !composer.value.startsWith('/')) session.typing(conv);
       changed();
     });
-    $('#notice button').addEventListener('click', () => this.#dismiss());
+    $('#notice > .icon').addEventListener('click', () => this.#dismiss());
   }
 
   #submit() {
@@ -2118,7 +2535,7 @@ class View {
 
   #drawComposer(conv) {
     const composer = $('#composer');
-    const hint = conv ? t.messageTo(conv.name) : '/join #room';
+    const hint = roomDialogs.silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
     if (composer.placeholder !== hint) {
       composer.placeholder = hint;
       composer.setAttribute('aria-label', hint);
@@ -2152,7 +2569,15 @@ class View {
     setHidden(box, !store.notice);
     box.classList.toggle('error', Boolean(store.notice?.error));
     setText(box.firstElementChild, store.notice?.text ?? '');
-    if (store.notice) this.#noticeTimer = setTimeout(() => this.#dismiss(), NOTICE_MS);
+    $('#notice-actions').replaceChildren(...(store.notice?.actions ?? []).map(([label, act]) => {
+      const button = el('button', { type: 'button', className: 'quiet', textContent: label });
+      button.addEventListener('click', () => {
+        this.#dismiss();
+        act();
+      });
+      return button;
+    }));
+    if (store.notice && store.notice.actions.length === 0) this.#noticeTimer = setTimeout(() => this.#dismiss(), NOTICE_MS);
   }
 
   #dismiss() {
@@ -2179,6 +2604,7 @@ class View {
     });
     $('#topic').addEventListener('click', () => this.#askTopic(current()));
     $('#leave').addEventListener('click', () => current() && session.leave(current()));
+    $('#open-room').addEventListener('click', () => current() && roomDialogs.menu(current()));
     $('#open-members').addEventListener('click', () => {
       if (!MEDIUM.matches && this.#membersWide) {
         this.#membersWide = false;
@@ -2187,12 +2613,11 @@ class View {
     });
     $('#close-members').addEventListener('click', () => this.#slide(''));
     $('#members').addEventListener('click', (event) => {
-      const name = event.target.closest('button')?.dataset.name;
+      const { name, more } = event.target.closest('button')?.dataset ?? {};
+      if (more !== undefined && current()) return order.memberMenu(current(), more);
       if (name === undefined) return;
       if (isMe(name)) return store.role ? accounts.menu() : this.askName();
-      this.#stash();
-      session.message(name);
-      this.#arrive();
+      this.message(name);
     });
     this.#listenBrowser();
     this.#listenSearch();
@@ -2224,7 +2649,7 @@ class View {
 
   help() {
     const commands = COMMANDS.filter(({ name }) => name === '/' || Object.hasOwn(ACTIONS, name));
-    const rows = [...t.keys, ...commands.map((command) => [usageOf(command), t.commands[command.name] ?? command.help])];
+    const rows = [...t.keys, ...commands.map((command) => [usageOf(command), t.commands[command.name] ?? peopleWords.commands[command.name] ?? command.help])];
     $('#help-list').replaceChildren(...rows.map(([keys, meaning]) => (
       el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();
@@ -2245,7 +2670,7 @@ class View {
       if (!hit) return;
       closeDialog('#search');
       this.#stash();
-      session.reach(hit.room, hit.id);
+      session.reach(hit.room === undefined ? 'direct' : 'room', hit.room ?? hit.with, hit.id);
       this.#arrive();
     });
   }
@@ -2272,8 +2697,8 @@ class View {
     this.#drawSearch();
     session.search(found.text, found.next, (frame) => {
       if (!isStill()) return;
-      const hits = Array.isArray(frame.hits) ? frame.hits.filter((hit) => isMessage(hit) && isText(hit.room)) : [];
-      found.hits.push(...hits.map((hit) => ({ ...hit, key: `${hit.room} ${hit.id}` })));
+      const hits = Array.isArray(frame.hits) ? frame.hits.filter((hit) => isMessage(hit) && isText(hit.name) && isText(hit.room ?? hit.with)) : [];
+      found.hits.push(...hits.map((hit) => ({ ...hit, key: `${hit.room ?? `@${hit.with}`} ${hit.id}` })));
       found.next = isId(frame.next) ? frame.next : undefined;
       found.state = found.hits.length ? '' : t.nothingFound;
       this.#drawSearch();
@@ -2289,10 +2714,10 @@ class View {
     reconcile($('#search-list'), hits,
       () => el('li', {}, el('button', { type: 'button' },
         el('span', { className: 'where' }), el('time', {}), el('span', { className: 'text', dir: 'auto' }))),
-      (node, { key, room, name, text, time }) => {
+      (node, { key, room, with: other, name, text, time }) => {
         const [where, when, what] = node.firstChild.children;
         node.firstChild.dataset.hit = key;
-        setText(where, t.where(isolate(room), isolate(name)));
+        setText(where, t.where(isolate(room ?? other), isolate(name)));
         setText(when, shortDate.format(new Date(timeOf(time))));
         setText(what, text);
       });
@@ -2316,7 +2741,12 @@ class View {
       const room = event.target.closest('button')?.dataset.join;
       if (room) this.#pick(room);
     });
-    $('#browse-create').addEventListener('click', () => this.#pick(filter.value));
+    $('#browse-create').addEventListener('click', () => {
+      if (!store.role || !knows('room')) return this.#pick(filter.value);
+      const room = bareRoom(filter.value);
+      closeDialog('#browse');
+      roomDialogs.create(room);
+    });
     $('#browse-more').addEventListener('click', () => this.#loadRooms());
     $('#browse').addEventListener('keydown', (event) => {
       if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
@@ -2338,7 +2768,7 @@ class View {
   #pick(room) {
     if (!bareRoom(room)) return;
     closeDialog('#browse');
-    this.#enter(room);
+    this.enter(room);
   }
 
   /** Enter goes to the room that fits best, and makes none: who wants a new one says so with its button. */
@@ -2391,7 +2821,7 @@ class View {
   /** The rooms that fit what was typed, best first: those listed, and one's own. */
   #matches(typed) {
     const key = fold(bareRoom(typed)), { rooms: list } = this.#browser, known = new Set(list.map((room) => room.key));
-    const own = rooms().filter((conv) => !known.has(conv.key)).map((conv) => listed({ room: conv.name, members: conv.total || undefined, topic: conv.topic }));
+    const own = rooms().filter((conv) => !known.has(conv.key)).map((conv) => listed({ room: conv.name, members: conv.total || undefined, topic: conv.topic, entry: conv.entry }));
     const rank = (room) => {
       const name = room.key.slice(1);
       if (name === key) return WHOLE_NAME;
@@ -2406,13 +2836,14 @@ class View {
     const typed = $('#browse-filter').value, wanted = bareRoom(typed), found = this.#matches(typed);
     reconcile($('#browse-list'), found,
       () => el('li', {}, el('button', { type: 'button' },
-        el('span', { className: 'hash', textContent: '#' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
-      (node, { room, members, topic, key, rank }) => {
-        const [, name, note, about] = node.firstChild.children;
+        el('span', { className: 'hash', ariaHidden: 'true' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
+      (node, { room, members, topic, key, rank, entry }) => {
+        const [mark, name, note, about] = node.firstChild.children;
         node.firstChild.dataset.join = room;
+        this.#drawMark(mark, { entry });
         node.classList.toggle('best', wanted !== '' && key === found[0].key && rank <= PART_OF_NAME);
         setText(name, room.replace(/^#/, ''));
-        const facts = [isId(members) ? t.peopleLong(members) : '', store.conversations.has(key) ? t.alreadyIn : ''];
+        const facts = [peopleWords.entryShort[entry] ?? '', isId(members) ? t.peopleLong(members) : '', store.conversations.has(key) ? t.alreadyIn : ''];
         setText(note, facts.filter(Boolean).join(' · '));
         setText(about, isText(topic) ? topic : '');
       });
@@ -2432,7 +2863,7 @@ class View {
       changed();
     });
     // A page in the back/forward cache keeps its WebSocket, and so the name and the place in the rooms.
-    window.addEventListener('pagehide', () => session.pause());
+    window.addEventListener('pagehide', (event) => session.pause(event.persisted));
     window.addEventListener('pageshow', () => session.resume());
     window.addEventListener('online', () => session.nudge());
     window.addEventListener('focus', changed);
@@ -2497,15 +2928,46 @@ class View {
 
 const view = new View();
 const session = new Session();
-const accounts = new Accounts({
-  store, errorWords, notify,
+const common = {
+  store, errorWords, notify, knows,
+  changed: () => changed(),
   ask: (frame) => session.ask(frame),
-  quit: (frame) => session.quit(frame),
+  request: (frame, done, fail) => session.request(frame, done, fail),
   date: (time) => shortDate.format(new Date(timeOf(time))),
+  focus: () => view.focusComposer(),
+};
+const accounts = new Accounts({
+  ...common,
+  quit: (frame) => session.quit(frame),
   rename: () => view.askName(),
   goOnAsGuest: () => session.goOnAsGuest(),
   reconnect: () => session.reconnect(),
-  focus: () => view.focusComposer(),
+  enter: (room, code) => view.enter(room, code),
+  showNew: (names) => session.showNew(names),
+  bans: () => order.bans(),
+  ignored: () => order.ignoredList(),
+});
+const roomDialogs = new RoomDialogs({
+  ...common, isMe, fold, isolate, bareRoom,
+  accounts,
+  enter: (room, code) => view.enter(room, code),
+  setLevel: (conv, level) => reading.setLevel(conv, level),
+  forget: (conv) => session.leave(conv),
+});
+const order = new Order({
+  ...common, isMe, fold,
+  message: (name) => view.message(name),
+  markUnread: (conv, id) => reading.markUnread(conv, id),
+});
+const reading = new Reading({ ...common, addressOf, find: conversationOf });
+const conversations = new Conversations({
+  ...common,
+  conversation: (name) => session.keptConversation(name),
+  kept: () => directs().filter((conv) => conv.kept),
+  current,
+  take: (conv, message) => session.takeOlder(conv, message),
+  listed: () => knows('unread') && reading.ask(),
+  ready: (conv) => session.caughtUp(conv),
 });
 const FIRST_ROOM = 'lobby';
 changed = () => view.schedule();

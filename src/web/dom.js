@@ -23,6 +23,15 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+/** A picture of the page's own: one of the symbols of index.html. */
+export function iconOf(id) {
+  const make = (tag) => document.createElementNS('http://www.w3.org/2000/svg', tag), svg = make('svg'), use = make('use');
+  svg.setAttribute('aria-hidden', 'true');
+  use.setAttribute('href', `#${id}`);
+  svg.append(use);
+  return svg;
+}
+
 /** Writes only what differs, so that nothing is announced, restyled or unselected for no reason. */
 export function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
 export function setLabel(node, text) {

@@ -10,7 +10,7 @@ use crate::common::{Client, Server};
 const DIALOG: &str = "document.querySelector('#account')";
 
 /// The code that makes an owner, as the log of the server has it.
-fn owner_code(server: &Server) -> String {
+pub fn owner_code(server: &Server) -> String {
     let line = server.wait_for_line("the link of an owner", |line| line.contains("#setup="));
     let (_, code) = line.split_once("#setup=").expect("a code");
     code.split_whitespace().next().expect("a code").to_owned()
@@ -18,30 +18,30 @@ fn owner_code(server: &Server) -> String {
 
 impl Page<'_> {
     #[track_caller]
-    fn wait_view(&self, view: &str) {
+    pub fn wait_view(&self, view: &str) {
         self.wait_until(view, &format!("{DIALOG}.dataset.view === '{view}'"));
     }
 
     #[track_caller]
-    fn wait_closed(&self) {
+    pub fn wait_closed(&self) {
         self.wait_until("the dialog is closed", &format!("!{DIALOG}.open"));
     }
 
     /// Replaces what a field of the dialog holds.
     #[track_caller]
-    fn enter(&self, field: &str, text: &str) {
+    pub fn enter(&self, field: &str, text: &str) {
         let field = format!("#account [name={field}]");
         self.run(&format!("document.querySelector('{field}').value = ''"));
         self.type_into(&field, text);
     }
 
     #[track_caller]
-    fn submit(&self) {
+    pub fn submit(&self) {
         self.click("#account [type=submit]");
     }
 
     #[track_caller]
-    fn wait_role(&self, role: &str) {
+    pub fn wait_role(&self, role: &str) {
         let shown = format!(
             "document.querySelector('#me small').textContent === {} && \
              document.body.dataset.state === 'online'",
@@ -52,7 +52,7 @@ impl Page<'_> {
 
     /// Opens the menu of an account, and this entry of it.
     #[track_caller]
-    fn choose(&self, entry: &str) {
+    pub fn choose(&self, entry: &str) {
         self.click("#me");
         self.wait_view("menu");
         let script = format!(
@@ -65,7 +65,7 @@ impl Page<'_> {
 
     /// Makes an account, with a code in the page's address.
     #[track_caller]
-    fn make_account(&self, server: &Server, link: &str, name: &str, password: &str) {
+    pub fn make_account(&self, server: &Server, link: &str, name: &str, password: &str) {
         self.open(&format!("http://{}/?room=dev{link}", server.address));
         self.wait_view("register");
         assert_eq!(self.run("return location.hash"), "", "the code leaves the address at once");
@@ -83,7 +83,7 @@ impl Page<'_> {
 
     /// The link of a new invitation, from its `#`.
     #[track_caller]
-    fn invite(&self, address: &str) -> String {
+    pub fn invite(&self, address: &str) -> String {
         self.choose("Invite people");
         self.wait_view("invite");
         self.submit();
@@ -96,7 +96,7 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn log_in(&self, name: &str, password: &str) {
+    pub fn log_in(&self, name: &str, password: &str) {
         self.click("#log-in");
         self.wait_view("login");
         self.enter("name", name);
@@ -106,7 +106,7 @@ impl Page<'_> {
 
     /// Waits until a reload would be logged in.
     #[track_caller]
-    fn wait_cookie(&self) {
+    pub fn wait_cookie(&self) {
         let has = "performance.getEntriesByType('resource').some((one) => \
                    one.name.endsWith('/session') && one.responseStatus === 204)";
         self.wait_until("the cookie", has);
@@ -122,7 +122,7 @@ impl Page<'_> {
 
     fn notes_of_members(&self) -> String {
         self.run(
-            "return [...document.querySelectorAll('#members button')].map((one) => \
+            "return [...document.querySelectorAll('#members [data-name]')].map((one) => \
              `${one.dataset.name}: ${one.querySelector('small').textContent}`).join('; ')",
         )
         .as_str()
@@ -131,7 +131,7 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn wait_notes(&self, expected: &str) {
+    pub fn wait_notes(&self, expected: &str) {
         crate::common::eventually(expected, || (self.notes_of_members() == expected).then_some(()));
     }
 }
