@@ -487,7 +487,7 @@ fn nothing_is_shown_of_who_is_ignored() {
         mia> /msg ada psst
         mia< [you -> ada] psst
         mia> /msg web psst
-        mia< [you -> web] psst
+        mia< [you -> guest web] psst
         ada> /history 3
         ada< * The last message of #lobby (UTC):
         ada< *   2026-11-22 13:05:09 (4) olga: three

@@ -491,7 +491,7 @@ fn an_invitation_is_not_said_to_a_room_while_it_is_good() {
         b< * Welcome! You are guest-2 in #lobby, with 1 other. Try /nick NAME or /help.
         a< * guest-2 joined #lobby.
         a> /msg guest-2 {code}
-        a< [you -> guest-2] {code}
+        a< [you -> guest guest-2] {code}
         b< [alice -> you] {code}
         a> 2345-6789-ABCD and {code}-
         a< {refused}

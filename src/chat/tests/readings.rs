@@ -184,7 +184,7 @@ fn programs_say_what_they_have_read_and_what_they_want_to_hear() {
         p< {"type":"done","what":"level","ref":2}
         q< {"type":"read","room":"#dev","id":4,"unread":0,"mentions":0,"level":"hidden"}
         q> {"type":"join","room":"#dev"}
-        q< {"type":"joined","room":"#dev","name":"alice","time":"_","you":true,"position":4,"gap":false,"members":2,"topic":"","read":4,"unread":0,"mentions":0,"level":"hidden"}
+        q< {"type":"joined","room":"#dev","name":"alice","time":"_","you":true,"position":4,"gap":false,"members":2,"topic":"","entry":"accounts","role":"owner","read":4,"unread":0,"mentions":0,"level":"hidden"}
         q> {"type":"read","room":"#dev"}
         q< {"type":"error","code":"missing_field","message":"_"}
         q> {"type":"read","room":"#tea","id":1}
@@ -233,6 +233,7 @@ fn everybody_is_called_in_small_rooms_by_anybody_and_in_large_ones_by_few() {
     stage.say("b", "@all: tea");
     stage.say("b", "so: ＠ｈｅｒｅ");
     assert_eq!(unread(&mut stage, "p"), [("#dev".to_owned(), 2, 2)]);
+    stage.say("a", "/room #dev entry all");
     let guests: Vec<String> = (0..19).map(|n| format!("g{n}")).collect();
     let names: Vec<&str> = guests.iter().map(String::as_str).collect();
     stage.seat(&names);

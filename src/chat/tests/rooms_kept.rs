@@ -482,7 +482,7 @@ fn programs_are_told_what_holds_in_a_room() {
     stage.play(
         r##"
         p> {"type":"join","room":"#dev","ref":1}
-        p< {"type":"joined","room":"#dev","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":"","entry":"accounts","role":"owner","ref":1}
+        p< {"type":"joined","room":"#dev","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":"","entry":"accounts","role":"owner","read":0,"unread":0,"mentions":0,"level":"all","ref":1}
         a< * You are in #dev now, with nobody else.
         b> /join #dev
         b< * You are in #dev now, with 1 other.
