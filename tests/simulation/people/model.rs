@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_server::chat::state::accounts::SecretHash;
 use chat_server::secrets::{code_of, read_code};
 use chat_server::store::StoredPeople;
+use serde_json::Value;
 
 use super::request::{Needs, Request};
 use super::told::Told;
@@ -349,6 +350,9 @@ impl Model {
         if !is_json && Told::is_notice(heard) {
             return;
         }
+        if is_json && heard.starts_with("{\"type\":\"read\"") {
+            return self.hear_of_reading(heard);
+        }
         let fits = |told: &Told| match is_json {
             true => told.fits_object(heard),
             false => told.fits_line(heard),
@@ -362,6 +366,15 @@ impl Model {
             self.shown = self.shown.max(state);
         }
         self.heard += 1;
+    }
+
+    /// A device hears what its account has read: not more than was said.
+    fn hear_of_reading(&self, heard: &str) {
+        let heard: Value = serde_json::from_str(heard).expect("an object");
+        let number = |field: &str| heard[field].as_u64().expect("a number");
+        let said = self.position(heard["room"].as_str().expect("a room"));
+        assert!(number("id") + number("unread") <= said, "{said} were said: {heard}");
+        assert!(number("mentions") <= number("unread"), "{heard}");
     }
 
     /// What a device has not heard yet.
