@@ -271,6 +271,19 @@ fn what_is_unread_is_the_same_on_two_devices() {
     other.wait_unread("room=\"#dev\"", &unread);
     bob.click("#latest");
     other.wait_unread("room=\"#dev\"", "");
+
+    // With the keyboard: the menu of the last message but one.
+    bob.type_into("#log", "\u{E007}");
+    bob.run("document.activeElement.dataset.here = '1'");
+    bob.type_into("#log .more[data-here]", "\u{E013}");
+    bob.run("document.activeElement.dataset.up = '1'");
+    bob.type_into("#log .more[data-up]", "\u{E007}");
+    bob.pick("#person", "Mark as unread from here");
+    for page in [&bob, &other] {
+        page.wait_unread("room=\"#dev\"", "2");
+    }
+    other.say("/level none");
+    other.wait_notice("#garden: Nothing.");
     bob.assert_no_complaints();
 }
 
