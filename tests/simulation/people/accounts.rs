@@ -6,7 +6,7 @@ use chat_server::secrets::{code_of, read_code};
 
 use super::model::{
     Account, Done, Granted, HOUR_MS, Invitation, Key, Model, OWNER, RESERVED_MS, Reserved,
-    WEEK_HOURS, look, weak,
+    WEEK_HOURS, look,
 };
 use super::request::Request;
 use super::told::Told;
@@ -44,7 +44,7 @@ impl Model {
         self.tell_account(n);
         if self.clients[&n].is_json {
             for room in self.user(account).rooms.clone() {
-                self.tell_in_room(n, &room);
+                self.tell_in_room(n, room);
             }
         }
         Ok(())
@@ -59,23 +59,23 @@ impl Model {
 
     pub fn become_account(&mut self, n: usize, account: u64) {
         let guest = self.clients[&n].user;
-        let (rooms, current) = (self.user(guest).rooms.clone(), self.clients[&n].current.clone());
+        let (rooms, current) = (self.user(guest).rooms.clone(), self.clients[&n].current);
         let has = self.user(account).rooms.clone();
         let free = self.rules.rooms_max.saturating_sub(has.len());
-        let new: Vec<String> =
+        let new: Vec<u64> =
             rooms.into_iter().filter(|room| !has.contains(room)).take(free).collect();
         for room in &new {
-            self.join(n, account, room);
+            self.join(n, account, *room);
         }
         self.leave_all(n, guest);
         self.guests.remove(&guest);
         self.attach(n, account);
         let rooms = &self.user(account).rooms;
-        let current = current.filter(|room| rooms.contains(room)).or(rooms.last().cloned());
+        let current = current.filter(|room| rooms.contains(room)).or(rooms.last().copied());
         self.clients.get_mut(&n).expect("it is there").current = current;
         for room in new {
             for other in self.others(n) {
-                self.tell_in_room(other, &room);
+                self.tell_in_room(other, room);
             }
         }
     }
@@ -111,6 +111,7 @@ impl Model {
         };
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
+        made.rooms.iter().for_each(|room| self.keep(*room));
         self.kept.users.insert(user, made);
         let account = Account { password: password.clone(), role, keys: Vec::new() };
         self.kept.accounts.insert(user, account);

@@ -62,13 +62,14 @@ impl Model {
             ip,
             prompt: None,
             granted: None,
+            asked: None,
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);
         match shown.and_then(|secret| self.find_key(secret)) {
             Some((account, key)) => {
                 self.attach(n, account);
-                let current = self.user(account).rooms.last().cloned();
+                let current = self.user(account).rooms.last().copied();
                 let client = self.clients.get_mut(&n).expect("it is there");
                 (client.key, client.current) = (Some(key), current);
             }
@@ -82,7 +83,7 @@ impl Model {
             self.tell(n, Told::Welcome { name, role });
             let is_account = role.is_some();
             for room in rooms.into_iter().filter(|_| is_account) {
-                self.tell_in_room(n, &room);
+                self.tell_in_room(n, room);
             }
         }
         self.end_event();

@@ -229,13 +229,14 @@ impl Draw<'_> {
                 let room = self.rng.bool().then(|| self.room());
                 Request::Say { room, text: format!("m{count}") }
             }
-            4 | 5 => Request::Join { room: self.room() },
+            4 | 5 => Request::Join { room: self.room(), code: None },
             6 => Request::Leave { room: self.rng.bool().then(|| self.room()) },
             7 => {
                 let names = self.model.names();
                 let to = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
                 Request::Direct { to, text: format!("d{count}") }
             }
+            8 if self.rng.bool() => self.look(),
             8 => Request::Nick { name: self.name() },
             _ => match self.model.secrets.iter().rfind(|(_, is_token)| *is_token) {
                 Some((token, _)) if self.rng.bool() => {
@@ -243,6 +244,18 @@ impl Draw<'_> {
                 }
                 _ => Request::Account,
             },
+        }
+    }
+
+    fn look(&mut self) -> Request {
+        match self.rng.u32(0..6) {
+            0 | 1 => {
+                let room = self.rng.bool().then(|| self.room());
+                Request::History { room, limit: self.rng.usize(1..30) }
+            }
+            2 => Request::Who { room: self.rng.bool().then(|| self.room()) },
+            3 => Request::Rooms,
+            _ => Request::Search { word: "m".to_owned() },
         }
     }
 
@@ -260,7 +273,7 @@ impl Draw<'_> {
                 Request::EndSession { id }
             }
             27 => Request::Sessions,
-            28..31 => Request::Invite { uses: self.rng.u32(1..3) },
+            28..31 => Request::Invite { uses: self.rng.u32(1..3), room: None },
             31 => Request::Uninvite { id: self.rng.u64(1..6) },
             32 | 33 => Request::Password {
                 old: Some(password),

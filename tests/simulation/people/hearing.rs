@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::model::Model;
-use super::told::Told;
+use super::told::{Told, hits_announced};
 
 impl Model {
     /// A device hears something.
@@ -24,7 +24,14 @@ impl Model {
         let Some(at) = place_of(expected, is_json, fits) else {
             panic!("client {n} was to hear {:?}, and hears {heard:?}", expected.front());
         };
-        let (state, _) = expected.remove(at).expect("it is there");
+        let (state, told) = expected.remove(at).expect("it is there");
+        if let Told::Found { hits, .. } = told
+            && !is_json
+        {
+            // A line for each of them follows.
+            let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
+            hits.for_each(|hit| expected.push_front(hit));
+        }
         assert!(state <= last, "client {n} was told, and it was not kept: {heard:?}");
         if last == usize::MAX {
             self.shown = self.shown.max(state);

@@ -106,7 +106,7 @@ impl Service for Keeper {
             Outcome::Blocked(Wait::Ticket(Ticket(ticket))) if ticket >= SECRET_TICKETS => {
                 model.grant(number(client), &text, ticket);
             }
-            Outcome::Blocked(_) => {}
+            Outcome::Blocked(_) => model.begins_search(number(client)),
             Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
                 model.served(number(client), &text, skips);
                 drop(model);

@@ -9,9 +9,11 @@
 mod accounts;
 mod coming;
 mod device;
+mod direct;
 mod drawing;
 mod hearing;
 mod keeper;
+mod looking;
 mod model;
 mod names;
 mod recovery;
@@ -100,6 +102,7 @@ impl People {
         chat_settings.rooms.history_bytes_max = 1_000_000;
         chat_settings.rooms_per_client_max = rules.rooms_max;
         chat_settings.replay = 0;
+        chat_settings.answer_bytes_max = 1 << 18;
         chat_settings.rate = Rate::Off;
         chat_settings.announce_below = rules.announce_below as u32;
         chat_settings.presence.rate = Rate::Off;

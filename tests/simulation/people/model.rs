@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use chat_server::chat::state::accounts::SecretHash;
 
+use super::looking::Asked;
 use super::request::Request;
 use super::told::Told;
 
@@ -65,7 +66,27 @@ pub struct Reserved {
 pub struct User {
     pub name: String,
     /// In the order of the chat: the one that was joined last is the last.
-    pub rooms: Vec<String>,
+    pub rooms: Vec<u64>,
+}
+
+/// A room, in memory or kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Room {
+    pub name: String,
+    /// The id of its first message, and of the one that comes next.
+    pub first_id: u64,
+    pub next_id: u64,
+    /// The disk knows of it.
+    pub is_kept: bool,
+}
+
+/// What was said, in the order in which it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    pub room: u64,
+    pub id: u64,
+    pub name: String,
+    pub text: String,
 }
 
 /// What outlives the server.
@@ -78,6 +99,12 @@ pub struct Kept {
     pub next_invitation: u64,
     pub reserved: Vec<Reserved>,
     pub guests: u64,
+    pub rooms: BTreeMap<u64, Room>,
+    /// The id of the room that is opened next, and what that would be if the server started anew.
+    pub next_room: u64,
+    pub next_kept_room: u64,
+    /// The highest id of any message of a room that is no more.
+    pub ids_used: u64,
     /// So many messages have been said.
     pub said: usize,
 }
@@ -87,7 +114,9 @@ pub struct Kept {
 pub struct OnDisk {
     pub accounts: BTreeMap<String, (String, u8)>,
     pub keys: BTreeSet<(String, u32, [u8; 32], bool)>,
-    pub members: BTreeSet<(String, String)>,
+    pub rooms: BTreeMap<u64, String>,
+    pub next_room: u64,
+    pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>)>,
     pub reserved: BTreeMap<String, u64>,
     pub next_invitation: u64,
@@ -109,12 +138,13 @@ pub struct Granted {
 pub struct Client {
     pub user: u64,
     pub key: Option<u32>,
-    pub current: Option<String>,
+    pub current: Option<u64>,
     pub is_private: bool,
     pub is_json: bool,
     pub ip: IpAddr,
     pub prompt: Option<Request>,
     pub granted: Option<Granted>,
+    pub asked: Option<Asked>,
     /// What it is to hear, and the number of the state in which it was said.
     pub expected: VecDeque<(usize, Told)>,
 }
@@ -134,8 +164,7 @@ pub struct Model {
     pub states: Vec<Kept>,
     /// Somebody has heard of this one.
     pub shown: usize,
-    /// Rooms, authors and texts, in the order in which they were said.
-    pub said: Vec<(String, String, String)>,
+    pub said: Vec<Said>,
     pub guests: BTreeMap<u64, User>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
@@ -170,7 +199,7 @@ pub type Done = Result<(), &'static [&'static str]>;
 
 impl Model {
     pub fn new(rules: Rules) -> Model {
-        let kept = Kept { next_invitation: 1, ..Kept::default() };
+        let kept = Kept { next_invitation: 1, next_room: 1, next_kept_room: 1, ..Kept::default() };
         Model {
             rules,
             states: vec![kept.clone()],
@@ -240,13 +269,21 @@ impl Model {
         self.find(name).filter(|user| self.is_account(*user))
     }
 
-    pub fn members(&self, room: &str) -> usize {
-        self.all().filter(|(_, user)| user.rooms.iter().any(|one| one == room)).count()
+    pub fn room_called(&self, name: &str) -> Option<u64> {
+        self.kept.rooms.iter().find(|(_, room)| same(&room.name, name)).map(|(id, _)| *id)
+    }
+
+    pub fn is_in(&self, user: u64, room: u64) -> bool {
+        self.user(user).rooms.contains(&room)
+    }
+
+    pub fn members(&self, room: u64) -> usize {
+        self.all().filter(|(_, user)| user.rooms.contains(&room)).count()
     }
 
     /// The clients that hear what is said in a room: those of its members, and nobody else.
-    pub fn hearers(&self, room: &str) -> Vec<usize> {
-        let hears = |client: &Client| self.user(client.user).rooms.iter().any(|one| one == room);
+    pub fn hearers(&self, room: u64) -> Vec<usize> {
+        let hears = |client: &Client| self.is_in(client.user, room);
         self.clients.iter().filter(|(_, client)| hears(client)).map(|(n, _)| *n).collect()
     }
 
@@ -268,17 +305,13 @@ impl Model {
         }
     }
 
-    pub fn position(&self, room: &str) -> u64 {
-        self.said.iter().filter(|(one, ..)| one == room).count() as u64
-    }
-
     // ---- Telling ----
 
     pub fn tell(&mut self, n: usize, told: Told) {
         self.told.push((n, told));
     }
 
-    pub fn announce(&mut self, n: usize, room: &str, is_coming: bool, told: &Told) {
+    pub fn announce(&mut self, n: usize, room: u64, is_coming: bool, told: &Told) {
         let members = self.members(room) + usize::from(is_coming);
         if (2..=self.rules.announce_below).contains(&members) {
             for other in self.hearers(room).into_iter().filter(|other| *other != n) {
@@ -291,13 +324,15 @@ impl Model {
         let user = self.clients[&n].user;
         let role = self.kept.accounts.get(&user).map(|account| ROLES[usize::from(account.role)]);
         let User { name, rooms } = self.user(user).clone();
+        let rooms = rooms.iter().map(|room| self.kept.rooms[room].name.clone()).collect();
         self.tell(n, Told::Account { name, role, rooms });
     }
 
-    pub fn tell_in_room(&mut self, n: usize, room: &str) {
+    pub fn tell_in_room(&mut self, n: usize, id: u64) {
         let name = self.user(self.clients[&n].user).name.clone();
-        let (members, position) = (self.members(room), self.position(room));
-        self.tell(n, Told::InRoom { room: room.to_owned(), name, members, position });
+        let Room { name: room, next_id, .. } = self.kept.rooms[&id].clone();
+        let (members, position) = (self.members(id), next_id - 1);
+        self.tell(n, Told::InRoom { room, name, members, position });
     }
 
     /// What has happened is one state of what is kept, and all that was told follows from it.

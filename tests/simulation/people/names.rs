@@ -31,9 +31,10 @@ impl Model {
 
     pub fn rename(&mut self, n: usize, user: u64, name: &str) {
         let User { name: from, rooms } = self.user(user).clone();
-        for room in rooms {
-            let (from, to) = (from.clone(), name.to_owned());
-            self.announce(n, &room.clone(), false, &Told::Renamed { room, from, to });
+        for id in rooms {
+            let (room, from, to) =
+                (self.kept.rooms[&id].name.clone(), from.clone(), name.to_owned());
+            self.announce(n, id, false, &Told::Renamed { room, from, to });
         }
         self.user_mut(user).name = name.to_owned();
     }

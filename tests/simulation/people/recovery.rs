@@ -6,7 +6,7 @@ use std::mem;
 use chat_server::chat::state::accounts::SecretHash;
 use chat_server::store::StoredPeople;
 
-use super::model::{Client, Kept, Model, OnDisk, Past};
+use super::model::{Client, Kept, Model, OnDisk, Past, Said};
 use crate::disk::Disk;
 
 impl Model {
@@ -17,8 +17,9 @@ impl Model {
             keys.map(|key| (name(user), key.id, SecretHash::of(&key.secret).0, key.is_token))
         });
         let members = kept.users.values();
-        let members = members
-            .flat_map(|user| user.rooms.iter().map(|room| (room.clone(), user.name.clone())));
+        let members =
+            members.flat_map(|user| user.rooms.iter().map(|room| (*room, user.name.clone())));
+        let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
         let invitations = kept.invitations.iter().map(|(id, one)| {
             let until_ms = Some(one.until_ms);
             (*id, (SecretHash::of(&one.code), name(&one.by), Some(one.uses), until_ms))
@@ -32,6 +33,8 @@ impl Model {
                 })
                 .collect(),
             keys: keys.collect(),
+            rooms: rooms.map(|(id, room)| (*id, room.name.clone())).collect(),
+            next_room: kept.next_kept_room,
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -44,8 +47,8 @@ impl Model {
     /// The server starts with what the disk has: a state that there was, and not before the last of
     /// which anybody has heard. `is_new`: it is another server.
     pub fn recover(&mut self, disk: &Disk, is_new: bool) {
-        let (people, rooms) = (disk.people(), disk.room_names());
-        let found = read_disk(disk, &people, &rooms);
+        let people = disk.people();
+        let found = read_disk(disk, &people);
         let same = self.states.iter().rposition(|kept| self.on_disk(kept) == found);
         let Some(at) = same else {
             let last = self.states.last().expect("there is one");
@@ -59,15 +62,18 @@ impl Model {
         );
         self.kept = self.states.swap_remove(at);
         self.said.truncate(self.kept.said);
-        for ((room, name, text), (_, kept, message)) in self.said.iter().zip(&disk.log().said) {
-            let kept = (&**kept, &*message.author, &*message.text);
-            assert_eq!(kept, (&**room, &**name, &**text), "what was said");
+        for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
+            let (id, name, text) =
+                (message.id, message.author.to_string(), message.text.to_string());
+            assert_eq!(Said { room: *room, id, name, text }, *said, "what was said");
         }
+        self.kept.rooms.retain(|_, room| room.is_kept);
+        self.kept.next_room = self.kept.next_kept_room;
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);
             let account = account.expect("they are the same").account;
             let own = people.members.iter().filter(|(_, of)| *of == account);
-            user.rooms = own.map(|(room, _)| rooms[room].to_string()).collect();
+            user.rooms = own.map(|(room, _)| *room).collect();
         }
         self.states = vec![self.kept.clone()];
         self.shown = 0;
@@ -87,7 +93,7 @@ impl Model {
     }
 }
 
-fn read_disk(disk: &Disk, people: &StoredPeople, rooms: &BTreeMap<u64, Box<str>>) -> OnDisk {
+fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
     let names: BTreeMap<u64, &str> =
         people.accounts.iter().map(|account| (account.account, &*account.name)).collect();
     let name = |account: u64| names[&account].to_owned();
@@ -103,11 +109,9 @@ fn read_disk(disk: &Disk, people: &StoredPeople, rooms: &BTreeMap<u64, Box<str>>
             })
             .collect(),
         keys: keys.map(|key| (name(key.account), key.key, key.hash, key.is_token)).collect(),
-        members: people
-            .members
-            .iter()
-            .map(|(room, account)| (rooms[room].to_string(), name(*account)))
-            .collect(),
+        next_room: disk.next_room(),
+        rooms: disk.room_names().iter().map(|(id, name)| (*id, name.to_string())).collect(),
+        members: people.members.iter().map(|(room, account)| (*room, name(*account))).collect(),
         invitations: invitations
             .map(|one| {
                 (one.invitation, (SecretHash(one.hash), name(one.by), one.uses, one.until_ms))

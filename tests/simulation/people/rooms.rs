@@ -1,62 +1,88 @@
 //! Rooms, who is in them, and what is said there.
 
-use super::model::{Done, Model};
+use super::model::{Done, Model, Room, Said};
 use super::told::Told;
 
 impl Model {
-    /// Whether it is new there.
-    pub fn enter(&mut self, n: usize, room: &str) -> Result<bool, &'static [&'static str]> {
+    /// Enters a room, which is opened if there is none of that name; whether it is new there.
+    pub fn enter(&mut self, n: usize, name: &str) -> Result<(u64, bool), &'static [&'static str]> {
         let user = self.clients[&n].user;
-        let rooms = &self.user(user).rooms;
-        let is_new = !rooms.iter().any(|one| one == room);
-        if is_new {
-            if rooms.len() >= self.rules.rooms_max {
-                return Err(&["too_many_rooms"]);
-            }
+        let known = self.room_called(name);
+        let is_in = known.is_some_and(|room| self.is_in(user, room));
+        if !is_in && self.user(user).rooms.len() >= self.rules.rooms_max {
+            return Err(&["too_many_rooms"]);
+        }
+        let room = known.unwrap_or_else(|| self.open(name));
+        if !is_in {
             self.join(n, user, room);
         }
-        self.clients.get_mut(&n).expect("it is there").current = Some(room.to_owned());
-        Ok(is_new)
+        self.clients.get_mut(&n).expect("it is there").current = Some(room);
+        Ok((room, !is_in))
     }
 
-    pub fn join(&mut self, n: usize, user: u64, room: &str) {
-        let joined = Told::Joined { room: room.to_owned(), name: self.user(user).name.clone() };
-        self.announce(n, room, true, &joined);
-        self.user_mut(user).rooms.push(room.to_owned());
+    fn open(&mut self, name: &str) -> u64 {
+        let kept = &mut self.kept;
+        let (id, first_id) = (kept.next_room, kept.ids_used + 1);
+        kept.next_room += 1;
+        let room = Room { name: name.to_owned(), first_id, next_id: first_id, is_kept: false };
+        kept.rooms.insert(id, room);
+        id
+    }
+
+    /// There is something in a room that stays.
+    pub fn keep(&mut self, room: u64) {
+        self.kept.rooms.get_mut(&room).expect("it is there").is_kept = true;
+        self.kept.next_kept_room = self.kept.next_kept_room.max(room + 1);
+    }
+
+    pub fn join(&mut self, n: usize, user: u64, room: u64) {
+        let (name, who) = (self.kept.rooms[&room].name.clone(), self.user(user).name.clone());
+        self.announce(n, room, true, &Told::Joined { room: name, name: who });
+        self.user_mut(user).rooms.push(room);
+        if self.is_account(user) {
+            self.keep(room);
+        }
         for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
-            let client = self.clients.get_mut(&other).expect("it is there");
-            client.current.get_or_insert_with(|| room.to_owned());
+            self.clients.get_mut(&other).expect("it is there").current.get_or_insert(room);
         }
     }
 
-    pub fn leave(&mut self, n: usize, user: u64, room: &str) {
-        let left = Told::Left { room: room.to_owned(), name: self.user(user).name.clone() };
-        self.announce(n, room, false, &left);
+    pub fn leave(&mut self, n: usize, user: u64, room: u64) {
+        let (name, who) = (self.kept.rooms[&room].name.clone(), self.user(user).name.clone());
+        self.announce(n, room, false, &Told::Left { room: name, name: who });
         let rooms = &mut self.user_mut(user).rooms;
-        let at = rooms.iter().position(|one| one == room).expect("it is in");
+        let at = rooms.iter().position(|one| *one == room).expect("it is in");
         rooms.swap_remove(at);
-        let last = rooms.last().cloned();
+        let last = rooms.last().copied();
         for client in self.clients.values_mut().filter(|client| client.user == user) {
-            if client.current.as_deref() == Some(room) {
-                client.current.clone_from(&last);
+            if client.current == Some(room) {
+                client.current = last;
             }
+        }
+        self.close_if_void(room);
+    }
+
+    /// A room with nobody and nothing in it is no more.
+    fn close_if_void(&mut self, room: u64) {
+        let Room { first_id, next_id, .. } = self.kept.rooms[&room];
+        if self.members(room) == 0 && first_id == next_id {
+            self.kept.rooms.remove(&room);
         }
     }
 
     pub fn leave_all(&mut self, n: usize, user: u64) {
         for room in self.user(user).rooms.clone() {
-            self.leave(n, user, &room);
+            self.leave(n, user, room);
         }
     }
 
-    pub fn room_of(&self, n: usize, room: Option<&str>) -> Result<String, &'static [&'static str]> {
+    pub fn room_of(&self, n: usize, room: Option<&str>) -> Result<u64, &'static [&'static str]> {
         let client = &self.clients[&n];
-        match room {
-            None => client.current.clone().ok_or(&["no_room"]),
-            Some(room) if self.user(client.user).rooms.iter().any(|one| one == room) => {
-                Ok(room.to_owned())
-            }
-            Some(_) => Err(&["not_in_room", "no_such_room"]),
+        let Some(name) = room else { return client.current.ok_or(&["no_room"]) };
+        match self.room_called(name) {
+            Some(room) if self.is_in(client.user, room) => Ok(room),
+            Some(_) => Err(&["not_in_room"]),
+            None => Err(&["no_such_room"]),
         }
     }
 
@@ -71,14 +97,24 @@ impl Model {
         self.check_secrets(text)?;
         let room = self.room_of(n, room)?;
         let name = self.user(self.clients[&n].user).name.clone();
-        self.said.push((room.clone(), name.clone(), text.to_owned()));
-        self.kept.said += 1;
-        let (id, text) = (self.position(&room), text.to_owned());
-        for hearer in self.hearers(&room) {
-            let (room, name, text) = (room.clone(), name.clone(), text.clone());
-            self.tell(hearer, Told::Said { room, id, name, text });
-        }
+        self.say_in(room, &name, text);
         Ok(())
+    }
+
+    /// A room has one message more, and all who are in it are told.
+    pub fn say_in(&mut self, id: u64, name: &str, text: &str) {
+        self.keep(id);
+        let room = self.kept.rooms.get_mut(&id).expect("it is there");
+        let said =
+            Said { room: id, id: room.next_id, name: name.to_owned(), text: text.to_owned() };
+        room.next_id += 1;
+        let room = room.name.clone();
+        self.kept.said += 1;
+        self.said.push(said.clone());
+        for hearer in self.hearers(id) {
+            let Said { id, name, text, .. } = said.clone();
+            self.tell(hearer, Told::Said { room: room.clone(), id, name, text });
+        }
     }
 
     /// What would let others in is not said.
@@ -88,24 +124,5 @@ impl Model {
             true => Err(&["not_said"]),
             false => Ok(()),
         }
-    }
-
-    pub fn direct(&mut self, n: usize, to: &str, text: &str) -> Done {
-        self.check_secrets(text)?;
-        let user = self.find(to).ok_or(&["no_such_name"][..])?;
-        let receivers = self.clients_of(user);
-        if receivers.is_empty() {
-            return Err(&["not_connected"]);
-        }
-        let own = self.clients[&n].user;
-        let (from, to) = (self.user(own).name.clone(), self.user(user).name.clone());
-        let text = text.to_owned();
-        let told =
-            |sent| Told::Direct { from: from.clone(), to: to.clone(), text: text.clone(), sent };
-        for receiver in receivers.into_iter().filter(|_| user != own) {
-            self.tell(receiver, told(false));
-        }
-        self.tell_all_of(n, &told(true));
-        Ok(())
     }
 }

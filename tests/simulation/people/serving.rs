@@ -2,6 +2,7 @@
 
 use chat_server::secrets::read_code;
 
+use super::looking::Asked;
 use super::model::{ACCOUNT_BURST, ADDRESS_BURST, Client, Done, Granted, Model, OWNER, weak};
 use super::request::{Needs, Request};
 use super::told::Told;
@@ -72,16 +73,23 @@ impl Model {
         }
         let client = self.clients.get_mut(&n).expect("it is there");
         let granted = client.granted.take();
+        let asked = client.asked.take().unwrap_or_default();
         if is_prompted {
             client.prompt = None;
         }
-        if let Err(codes) = self.serve(n, &request, granted) {
+        if let Err(codes) = self.serve(n, &request, granted, &asked) {
             self.tell(n, Told::Error(codes));
         }
         self.end_event();
     }
 
-    pub fn serve(&mut self, n: usize, request: &Request, granted: Option<Granted>) -> Done {
+    pub fn serve(
+        &mut self,
+        n: usize,
+        request: &Request,
+        granted: Option<Granted>,
+        asked: &Asked,
+    ) -> Done {
         let user = self.clients[&n].user;
         let role = self.kept.accounts.get(&user).map(|account| account.role);
         match request.needs() {
@@ -99,7 +107,13 @@ impl Model {
             self.check_throttle(n, request);
             return Err(&["too_many_attempts", "busy"]);
         }
-        self.execute(n, request, &granted.unwrap_or_default())
+        match request {
+            Request::Search { word } => {
+                self.search(n, word, asked);
+                Ok(())
+            }
+            request => self.execute(n, request, &granted.unwrap_or_default()),
+        }
     }
 
     /// Nobody is turned away who has not tried often.
@@ -156,11 +170,17 @@ impl Model {
 
     pub fn execute(&mut self, n: usize, request: &Request, granted: &Granted) -> Done {
         match request {
-            Request::Nothing => Ok(()),
+            Request::Nothing | Request::Search { .. } => Ok(()),
+            Request::History { room, limit } => self.history(n, room.as_deref(), *limit),
+            Request::Who { room } => self.who(n, room.as_deref()),
+            Request::Rooms => {
+                self.list_rooms(n);
+                Ok(())
+            }
             Request::Say { room, text } => self.say(n, room.as_deref(), text),
             Request::Direct { to, text } => self.direct(n, to, text),
-            Request::Join { room } => {
-                let is_new = self.enter(n, room)?;
+            Request::Join { room, .. } => {
+                let (room, is_new) = self.enter(n, room)?;
                 self.tell_in_room(n, room);
                 for other in self.others(n).into_iter().filter(|_| is_new) {
                     self.tell_in_room(other, room);
@@ -169,10 +189,10 @@ impl Model {
             }
             Request::Leave { room } => {
                 let (room, user) = (self.room_of(n, room.as_deref())?, self.clients[&n].user);
-                self.leave(n, user, &room);
-                let name = self.user(user).name.clone();
-                let left = Told::LeftYou { room, name };
-                self.tell_all_of(n, &left);
+                let (left, name) =
+                    (self.kept.rooms[&room].name.clone(), self.user(user).name.clone());
+                self.leave(n, user, room);
+                self.tell_all_of(n, &Told::LeftYou { room: left, name });
                 Ok(())
             }
             Request::Nick { name } => self.nick(n, name),
@@ -194,7 +214,7 @@ impl Model {
                 self.tell_sessions(n);
                 Ok(())
             }
-            Request::Invite { uses } => self.invite(n, *uses, granted),
+            Request::Invite { uses, .. } => self.invite(n, *uses, granted),
             Request::Uninvite { id } => {
                 let user = self.clients[&n].user;
                 if self.kept.invitations.get(id).is_none_or(|one| one.by != user) {
@@ -205,6 +225,7 @@ impl Model {
                 Ok(())
             }
             Request::Role { name, role } => self.set_role(n, name, *role),
+            Request::Room(request) => panic!("nobody asks for {request:?} yet"),
         }
     }
 }

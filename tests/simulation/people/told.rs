@@ -1,6 +1,27 @@
 //! What devices are told, as people read it and as programs do.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+
+use super::model::Said;
+
+/// Who is in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    pub members: BTreeSet<String>,
+    pub accounts: BTreeSet<String>,
+    pub offline: BTreeSet<String>,
+}
+
+/// A message that a search may find, or has to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// What its room is called now.
+    pub room: String,
+    pub said: Said,
+    pub is_certain: bool,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -70,6 +91,28 @@ pub enum Told {
     },
     Sessions(Vec<(u32, bool, usize)>),
     Done(&'static str),
+    History {
+        room: String,
+        messages: Vec<Said>,
+        more: bool,
+    },
+    Members {
+        room: String,
+        members: Listed,
+    },
+    /// The busiest first.
+    Rooms(Vec<(String, usize)>),
+    /// Among these, newest first, and at most so many.
+    Found {
+        hits: Vec<Sight>,
+        limit: usize,
+    },
+    /// One of these, as a person reads it.
+    Hit(Vec<Sight>),
+    /// What a person reads.
+    Line(String),
+    /// What a person reads after the time at which it was said.
+    Dated(String),
 }
 
 /// With what errors begin, or what is in them.
@@ -147,6 +190,19 @@ impl Told {
             Told::Invitation { code, id, .. } => {
                 line.starts_with(&format!("* Invitation {id}, ")) && line.ends_with(code)
             }
+            Told::Line(expected) => line == expected,
+            Told::Dated(expected) => line.starts_with("*   ") && line.ends_with(expected),
+            Told::Members { room, members } => members.fits_line(room, line),
+            Told::Found { .. } => {
+                line == "* Nothing was found."
+                    || line.starts_with("! That takes too long")
+                    || hits_announced(line) > 0
+            }
+            Told::Hit(hits) => hits.iter().any(|hit| {
+                let Sight { room, said: Said { id, name, text, .. }, .. } = hit;
+                line.starts_with("*   ")
+                    && line.ends_with(&format!(" {room} ({id}) {name}: {text}"))
+            }),
             told => line == told.line(),
         }
     }
@@ -186,7 +242,10 @@ impl Told {
     }
 
     pub fn fits_object(&self, heard: &str) -> bool {
-        let heard: Value = serde_json::from_str(heard).expect("an object");
+        let mut heard: Value = serde_json::from_str(heard).expect("an object");
+        for message in heard["messages"].as_array_mut().into_iter().flatten() {
+            message.as_object_mut().expect("an object").remove("time");
+        }
         if let Told::Error(codes) = self {
             let code = heard["code"].as_str().unwrap_or_default();
             return heard["type"] == "error" && codes.contains(&code);
@@ -200,6 +259,11 @@ impl Told {
                 })
                 .collect();
             return heard == *sessions;
+        }
+        match self {
+            Told::Members { room, members } => return members.fits_object(room, &heard),
+            Told::Found { hits, limit } => return fits_hits(hits, *limit, &heard),
+            _ => {}
         }
         let told = self.object();
         let has = |(field, value): (&String, &Value)| match value.is_null() {
@@ -249,7 +313,88 @@ impl Told {
                 json!({ "type": "invitation", "code": code, "id": id, "uses": uses })
             }
             Told::Done(what) => json!({ "type": "done", "what": what }),
+            Told::Rooms(rooms) => {
+                let rows = rooms.iter();
+                let rows: Vec<Value> = rows
+                    .map(|(room, members)| json!({ "room": room, "members": members, "topic": "" }))
+                    .collect();
+                json!({ "type": "rooms", "rooms": rows, "total": rooms.len(), "next": null })
+            }
+            Told::History { room, messages, more } => {
+                let messages = messages.iter();
+                let messages: Vec<Value> = messages
+                    .map(|said| json!({ "id": said.id, "name": said.name, "text": said.text }))
+                    .collect();
+                json!({ "type": "history", "room": room, "messages": messages, "more": more })
+            }
             told => panic!("no program is told {told:?}"),
         }
     }
+}
+
+impl Listed {
+    fn fits_line(&self, room: &str, line: &str) -> bool {
+        let heading = format!("* {} in {room}: ", self.members.len());
+        if self.members.is_empty() {
+            return line == format!("* Nobody is in {room}.");
+        }
+        let marked = |name: &String| match self.offline.contains(name) {
+            true => format!("{name} (offline)"),
+            false => name.clone(),
+        };
+        let wanted: BTreeSet<String> = self.members.iter().map(marked).collect();
+        let names = line.strip_prefix(&heading);
+        names.is_some_and(|names| {
+            names.split(", ").map(str::to_owned).collect::<BTreeSet<_>>() == wanted
+        })
+    }
+
+    fn fits_object(&self, room: &str, heard: &Value) -> bool {
+        let of = |field: &str| -> BTreeSet<String> {
+            let names = heard[field].as_array().into_iter().flatten();
+            names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+        };
+        heard["type"] == "members"
+            && heard["room"] == room
+            && heard["total"] == self.members.len()
+            && of("members") == self.members
+            && of("accounts") == self.accounts
+            && of("offline") == self.offline
+    }
+}
+
+/// How many hits are told after this line.
+pub fn hits_announced(line: &str) -> usize {
+    let count = line.strip_prefix("* Found ").or(line.strip_prefix("* The last "));
+    let count = count.filter(|_| line.contains("(UTC)"));
+    count.and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+fn fits_hits(hits: &[Sight], limit: usize, heard: &Value) -> bool {
+    // One in so many takes too long.
+    if heard["code"] == "search_slow" {
+        return true;
+    }
+    let Some(found) = heard["hits"].as_array().filter(|_| heard["type"] == "found") else {
+        return false;
+    };
+    let is = |hit: &Sight, found: &Value| {
+        let Sight { room, said: Said { id, name, text, .. }, .. } = hit;
+        found["room"] == **room
+            && found["id"] == *id
+            && found["name"] == **name
+            && found["text"] == **text
+    };
+    // Each of them comes after the one before, and what is left out did not have to be found.
+    let mut rest = hits.iter();
+    for one in found {
+        loop {
+            match rest.next() {
+                Some(hit) if is(hit, one) => break,
+                Some(hit) if !hit.is_certain => {}
+                Some(_) | None => return false,
+            }
+        }
+    }
+    found.len() == limit || rest.all(|hit| !hit.is_certain)
 }
