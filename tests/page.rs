@@ -1425,7 +1425,7 @@ impl Reader for Needles {
         let text = format!("<b>needle</b> {}", search.words).into();
         let author = "carol".into();
         let message = StoredMessage { id, unix_ms: 0, is_action: false, author, text };
-        Ok(Found { hits: vec![Hit { room: "#dev".into(), message }], next })
+        Ok(Found { hits: vec![Hit { room_id: 1, room: "#dev".into(), message }], next })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, Request, RoomRequest};
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Access {
 pub fn access(request: &Request<'_>) -> Access {
     match request {
         Request::Account(request) => access_to_accounts(request),
+        Request::Room(request) => match request.changes() {
+            true => Access::Account,
+            false => Access::Guest,
+        },
         Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
@@ -31,6 +35,38 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Rooms { .. }
         | Request::Search { .. }
         | Request::Typing { .. } => Access::Guest,
+    }
+}
+
+/// What somebody has to be in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomAccess {
+    /// Anybody who may know of it.
+    Known,
+    Member,
+    /// A member, or a moderator, as the room is set; a moderator if people have to ask.
+    Inviter,
+    /// A moderator, or the owner.
+    Moderator,
+    Owner,
+}
+
+/// The table for rooms.
+pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
+    match request {
+        RoomRequest::Settings { changes, .. } if changes.is_empty() => RoomAccess::Known,
+        RoomRequest::Settings { changes, .. } => {
+            match changes.entry.is_some() || changes.is_archived.is_some() {
+                true => RoomAccess::Owner,
+                false => RoomAccess::Moderator,
+            }
+        }
+        RoomRequest::Keep { .. } => RoomAccess::Member,
+        RoomRequest::Admit { .. } => RoomAccess::Inviter,
+        RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
+        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
+            RoomAccess::Owner
+        }
     }
 }
 

@@ -154,7 +154,9 @@ impl Chat {
         // The room that was spoken in last is the last to make room for others. One in which
         // nothing was said is there again when somebody asks for it.
         let people = loaded.people;
-        let members: BTreeSet<u64> = people.members.iter().map(|&(room, _)| room).collect();
+        let members = people.members.iter().map(|&(room, _)| room);
+        let settled = people.rules.rooms.iter().map(|one| one.room);
+        let members: BTreeSet<u64> = members.chain(settled).collect();
         let is_kept =
             |room: &StoredRoom| room.first_id < room.next_id || members.contains(&room.room);
         let rooms = loaded.rooms.into_iter().filter(is_kept);
@@ -172,6 +174,7 @@ impl Chat {
             let event = Cached::Loaded(Box::new(room)).into();
             self.state.apply(Record { unix_ms: 0, by, event });
         }
+        self.state.load_rules(&people.rules);
         self.state.load_members(&people);
         while self.state.rooms().is_over_bytes()
             && let Some(room) = self.state.rooms().most_vacant()

@@ -61,6 +61,12 @@ impl Question {
                 let Some(room) = reader.room(name.key(), &[], 0, 0)?.room else {
                     return Ok(Finding::NoRoom);
                 };
+                // What may not be read there is not there.
+                let is_hidden =
+                    |&(id, from): &(u64, Option<u64>)| id == room.room && from.is_none();
+                if search.restricted.iter().any(is_hidden) {
+                    return Ok(Finding::NoRoom);
+                }
                 let search = SearchRequest { rooms: Some(vec![room.room]), ..search.clone() };
                 reader.search(&search).map(Finding::Search)
             }

@@ -11,7 +11,7 @@ use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, LoadedRoom};
 use crate::chat::request::{Request, RequestError, Resume};
-use crate::chat::state::history::{MESSAGE_BYTES, Message, MessageKind};
+use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
 use crate::store::{FoundRoom, PageRequest, StoredMessage, StoredRoom};
@@ -71,18 +71,24 @@ impl Chat {
         if self.keeping.is_none() {
             return Ok(None);
         }
-        let unknown = request.room().filter(|typed| self.find_room(cx, typed).is_none());
+        let unknown = request.looked_up().filter(|typed| self.find_room(cx, typed).is_none());
         let name = unknown.and_then(|typed| RoomName::parse(typed).ok());
         if let Some(name) = name.filter(|name| !self.questions.is_absent(name)) {
             match self.questions.room(cx.client, &name) {
                 None => {
-                    let newest = self.settings.rooms.history;
+                    let newest = match self.is_hidden(cx, &name) {
+                        true => HistoryLimits { messages_max: 0, bytes_max: 0 },
+                        false => self.settings.rooms.history,
+                    };
                     return Ok(self.ask(cx, Question::Room { name, newest }));
                 }
                 Some(Err(())) => return Err(unreadable()),
-                Some(Ok(FoundRoom { room: None, alike: None })) => {
+                Some(Ok(FoundRoom { room, alike: None }))
+                    if room.is_none() || self.is_hidden(cx, &name) =>
+                {
                     self.questions.note_absent(&name);
                 }
+                Some(Ok(_)) if self.is_hidden(cx, &name) => {}
                 Some(Ok(_)) => {
                     if let Some(room) = self.questions.take_room(cx.client)
                         && let Err(error) = self.load(cx, room)
@@ -123,7 +129,7 @@ impl Chat {
                 let limit = cx.dialect().history_limit(*limit) as usize;
                 (room, self.history_wanted(room, *before, *after, limit))
             }
-            Request::Join { room, resume, replay } => {
+            Request::Join { room, resume, replay, .. } => {
                 let room = self.find_room(cx, room)?;
                 let is_asked_for = resume.is_some() || replay.is_some();
                 if self.state.is_member(cx.user, room.id) && !is_asked_for {
@@ -133,6 +139,8 @@ impl Chat {
             }
             _ => return None,
         };
+        let from = self.state.sees_from(cx.user, room.id, cx.unix_ms()).unwrap_or(u64::MAX);
+        let page = PageRequest { from: page.from.max(from), ..page };
         let first = match page.newest {
             true => page.from.max(page.before.saturating_sub(page.messages_max as u64)),
             false => page.from,

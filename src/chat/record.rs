@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role};
 use crate::chat::state::history::Message;
+use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 
 /// The version of all that is in this file, to be stored with every group of records.
 pub const RECORD_VERSION: u32 = 1;
@@ -93,6 +94,26 @@ pub enum Kept {
     NameReleased {
         name: Name,
     },
+    Room(RoomChange),
+}
+
+/// What changes of a room that is kept for somebody.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomChange {
+    /// It has these settings. The first ones make it one that is kept.
+    Set { room: RoomId, settings: RoomSettings },
+    /// This is known of somebody there.
+    Recorded { room: RoomId, user: UserId, record: MemberRecord },
+    /// Somebody is not in it any more, as another one wants.
+    Removed { room: RoomId, user: UserId, reason: Option<Box<str>> },
+    /// It has another name. The one before leads to it for a while.
+    Renamed { room: RoomId, name: RoomName },
+    /// A name that a room has had leads nowhere any more.
+    NameReleased { name: RoomName },
+    /// Somebody was let in by an invitation.
+    InvitationUsed { id: u64 },
+    /// Nobody is in it any more, and it is kept for nobody; it closes next.
+    Deleted { room: RoomId },
 }
 
 /// What memory holds of what a store keeps, which is what it is already.
@@ -146,6 +167,12 @@ pub enum Presence {
 impl From<Kept> for Event {
     fn from(kept: Kept) -> Event {
         Event::Kept(kept)
+    }
+}
+
+impl From<RoomChange> for Event {
+    fn from(change: RoomChange) -> Event {
+        Event::Kept(Kept::Room(change))
     }
 }
 

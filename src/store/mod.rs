@@ -75,6 +75,83 @@ pub enum Change {
     ReservedGone {
         key: Box<str>,
     },
+    /// What holds in a room.
+    Rules(RulesChange),
+}
+
+/// What changes of a room that is kept for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesChange {
+    /// A room has these settings.
+    Set(StoredSettings),
+    /// This is known of an account in a room that has settings.
+    Record(StoredRecord),
+    RecordGone {
+        room: u64,
+        account: u64,
+    },
+    /// A room has another name.
+    Renamed {
+        room: u64,
+        name: Box<str>,
+        key: Box<str>,
+        skeletons: Vec<Box<str>>,
+    },
+    /// A name leads to a room that has had it.
+    FormerName(StoredRoomName),
+    NameGone {
+        key: Box<str>,
+    },
+    /// What was said in a room is gone, as its members are; the room is next.
+    Emptied {
+        room: u64,
+    },
+}
+
+/// A name that a room has had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoomName {
+    pub key: Box<str>,
+    pub name: Box<str>,
+    pub room: u64,
+    pub until_ms: u64,
+}
+
+/// The settings of a room. The chat knows what the numbers mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSettings {
+    pub room: u64,
+    pub entry: u8,
+    pub is_listed: bool,
+    pub newcomers_see: u8,
+    pub posting: u8,
+    pub invites: u8,
+    pub is_archived: bool,
+}
+
+/// What is known of an account in a room, also after leaving it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub room: u64,
+    pub account: u64,
+    pub role: u8,
+    pub may_return: bool,
+    pub has_asked: bool,
+    /// The first message that it may see.
+    pub sees_from: u64,
+    /// When it may come back after it was removed.
+    pub removed_until: Option<u64>,
+}
+
+/// What holds in rooms: all of it is in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredRules {
+    /// In ascending order of the rooms.
+    pub rooms: Vec<StoredSettings>,
+    /// In ascending order of rooms and accounts.
+    pub records: Vec<StoredRecord>,
+    /// In ascending order of their keys.
+    pub names: Vec<StoredRoomName>,
 }
 
 /// An account as it is kept.
@@ -106,7 +183,7 @@ pub struct StoredAccessKey {
     pub created_ms: u64,
 }
 
-/// A code that lets somebody have an account, or have a new password for one.
+/// A code that lets somebody have an account, enter rooms, or have a new password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredInvitation {
     /// Given out in ascending order and never twice.
@@ -121,6 +198,10 @@ pub struct StoredInvitation {
     pub uses: Option<u32>,
     /// When it ends, if it does.
     pub until_ms: Option<u64>,
+    /// The rooms that it lets into, in ascending order.
+    pub rooms: Vec<u64>,
+    /// Whether it lets somebody have an account.
+    pub makes_account: bool,
 }
 
 /// A name that nobody can take for a while but an account that has had it.
@@ -146,6 +227,7 @@ pub struct StoredPeople {
     /// The ids of the account and of the invitation that are made next, 1 at the beginning.
     pub next_account: u64,
     pub next_invitation: u64,
+    pub rules: StoredRules,
 }
 
 /// A message as it is kept.
@@ -182,8 +264,8 @@ pub struct Loaded {
     pub next_room: u64,
     /// The highest message id of any room that is no more.
     pub ids_used: u64,
-    /// The rooms spoken in last, as many as were asked for, and all that have members: the last one
-    /// spoken in first.
+    /// The rooms spoken in last, as many as were asked for, and all that have members or settings:
+    /// the last one spoken in first.
     pub rooms: Vec<StoredRoom>,
     /// The newest keys of messages, the oldest of them first: [`KEYS_MAX`] at most.
     pub keys: Vec<StoredKey>,
@@ -280,8 +362,10 @@ pub struct PageRequest {
 pub struct SearchRequest {
     /// The words, as typed.
     pub words: Box<str>,
-    /// The rooms that may be read, if not all.
+    /// The rooms that are searched, if not all.
     pub rooms: Option<Vec<u64>>,
+    /// Rooms of which not all may be read, and the first id that may, if any.
+    pub restricted: Vec<(u64, Option<u64>)>,
     /// The key of an author's name.
     pub from: Option<Box<str>>,
     /// Times in milliseconds since 1970.
@@ -295,6 +379,7 @@ pub struct SearchRequest {
 /// One message that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
+    pub room_id: u64,
     pub room: Box<str>,
     pub message: StoredMessage,
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
-    Change, StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople,
+    Change, RulesChange, StoredAccessKey, StoredAccount, StoredInvitation, StoredName,
+    StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,11 @@ pub struct KeptPeople {
     pub members: Vec<(u64, u64)>,
     pub invitations: BTreeMap<u64, StoredInvitation>,
     pub reserved: BTreeMap<Box<str>, StoredName>,
+    /// The settings of rooms, and what is known there of accounts.
+    pub settings: BTreeMap<u64, StoredSettings>,
+    pub records: BTreeMap<(u64, u64), StoredRecord>,
+    /// Names that rooms have had.
+    pub names: BTreeMap<Box<str>, StoredRoomName>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -29,6 +35,7 @@ impl KeptPeople {
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
+                self.records.retain(|(_, of), _| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
             }
             Change::AccessKey(key) => {
@@ -58,7 +65,27 @@ impl KeptPeople {
             Change::ReservedGone { key } => {
                 self.reserved.remove(&key).expect("a name that is free was reserved");
             }
+            Change::Rules(change) => self.apply_rules(change),
             other => panic!("{other:?} is not about people"),
+        }
+    }
+
+    fn apply_rules(&mut self, change: RulesChange) {
+        match change {
+            RulesChange::Set(settings) => drop(self.settings.insert(settings.room, settings)),
+            RulesChange::Record(record) => {
+                assert!(self.settings.contains_key(&record.room), "{record:?}: no such settings");
+                assert!(self.accounts.contains_key(&record.account), "{record:?}: of nobody");
+                self.records.insert((record.room, record.account), record);
+            }
+            RulesChange::RecordGone { room, account } => {
+                self.records.remove(&(room, account)).expect("a record that is gone was there");
+            }
+            RulesChange::FormerName(name) => drop(self.names.insert(name.key.clone(), name)),
+            RulesChange::NameGone { key } => {
+                self.names.remove(&key).expect("a name that leads nowhere led somewhere");
+            }
+            RulesChange::Renamed { .. } | RulesChange::Emptied { .. } => {}
         }
     }
 
@@ -86,6 +113,10 @@ impl KeptPeople {
     /// The room is no more.
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
+        self.settings.remove(&room);
+        self.records.retain(|(of, _), _| *of != room);
+        self.names.retain(|_, name| name.room != room);
+        self.invitations.values_mut().for_each(|it| it.rooms.retain(|of| *of != room));
     }
 
     /// As a chat is told.
@@ -100,6 +131,11 @@ impl KeptPeople {
             reserved,
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
+            rules: StoredRules {
+                rooms: self.settings.values().cloned().collect(),
+                records: self.records.values().cloned().collect(),
+                names: self.names.values().cloned().collect(),
+            },
         }
     }
 }

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
 use chat_server::store::{
-    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, SearchRequest,
-    Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom, Wake,
+    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, RulesChange,
+    SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom,
+    Wake,
 };
 
 use kept_people::KeptPeople;
@@ -58,6 +59,8 @@ pub struct Log {
     pub expired: usize,
     /// So many of the oldest are indexed.
     pub indexed: usize,
+    /// Rooms that were deleted.
+    deleted: BTreeSet<u64>,
     /// How often something could not be read.
     pub failed: usize,
     searches: usize,
@@ -79,7 +82,10 @@ impl Log {
     fn find(&self, search: &SearchRequest) -> Found {
         let before = search.cursor.map_or(self.indexed, |cursor| cursor as usize);
         let is_wanted = |room: u64, message: &StoredMessage| {
-            search.rooms.as_ref().is_none_or(|rooms| rooms.contains(&room))
+            let hidden = search.restricted.iter().find(|(of, _)| *of == room);
+            !self.deleted.contains(&room)
+                && hidden.is_none_or(|(_, from)| from.is_some_and(|from| from <= message.id))
+                && search.rooms.as_ref().is_none_or(|rooms| rooms.contains(&room))
                 && search
                     .from
                     .as_ref()
@@ -91,8 +97,9 @@ impl Log {
         let indexed = self.said.iter().enumerate().take(self.indexed.min(before));
         let mut wanted =
             indexed.skip(self.expired).rev().filter_map(|(at, (room, name, message))| {
-                let hit = || Hit { room: name.clone(), message: message.clone() };
-                is_wanted(*room, message).then(|| (at as u64, hit()))
+                let (room_id, room) = (*room, name.clone());
+                let hit = || Hit { room_id, room, message: message.clone() };
+                is_wanted(room_id, message).then(|| (at as u64, hit()))
             });
         let page: Vec<(u64, Hit)> = wanted.by_ref().take(search.hits_max).collect();
         let next = page.last().map(|(at, _)| *at).filter(|_| wanted.next().is_some());
@@ -346,7 +353,27 @@ impl Inner {
                 assert!(self.rooms.contains_key(&room), "a room that has members is kept");
                 self.people.apply(change);
             }
+            Change::Rules(RulesChange::Set(ref settings)) => {
+                assert!(self.rooms.contains_key(&settings.room), "a room with settings is kept");
+                self.people.apply(change);
+            }
+            Change::Rules(RulesChange::Renamed { room, name, key, skeletons }) => {
+                let here = self.rooms.get_mut(&room).expect("a room that is renamed is kept");
+                for (of, shown, _) in &mut self.log.said {
+                    if *of == room {
+                        *shown = name.clone();
+                    }
+                }
+                (here.name, here.key, here.skeletons) = (name, key, skeletons);
+            }
+            Change::Rules(RulesChange::Emptied { room }) => {
+                let here = self.rooms.get_mut(&room).expect("a room that is emptied is kept");
+                here.first_id = here.next_id();
+                here.messages.clear();
+                self.log.deleted.insert(room);
+            }
             Change::Account(_)
+            | Change::Rules(_)
             | Change::AccountGone { .. }
             | Change::AccessKey(_)
             | Change::AccessKeyGone { .. }

@@ -1,6 +1,8 @@
 //! All that clients can be told, whatever their dialect. The fields, their order and their
 //! attributes are those of the JSON dialect.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::json::RequestRef;
@@ -47,6 +49,9 @@ pub enum Reply<'a> {
         time: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
+        /// Who removed them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<&'a str>,
         #[serde(skip_serializing_if = "is_false")]
         you: bool,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -110,6 +115,9 @@ pub enum Reply<'a> {
         accounts: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
+        /// What those may do here who are more than members.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        roles: BTreeMap<&'a str, &'a str>,
         total: usize,
         #[serde(skip)]
         after: u64,
@@ -139,6 +147,35 @@ pub enum Reply<'a> {
     Typing {
         room: &'a str,
         name: &'a str,
+    },
+    /// What holds in a room.
+    Room(RoomState<'a>),
+    /// Somebody may do something else in a room from now on.
+    Role {
+        room: &'a str,
+        name: &'a str,
+        role: &'a str,
+        by: &'a str,
+        time: u64,
+    },
+    /// The client may join a room.
+    Invited {
+        room: &'a str,
+        by: &'a str,
+        time: u64,
+    },
+    /// The client is not let into a room.
+    Refused {
+        room: &'a str,
+        time: u64,
+    },
+    /// The client has asked to be let into a room, or somebody asks the client for that.
+    Asked {
+        room: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
     },
     /// Who the client is now; a guest has no role.
     Account {
@@ -260,7 +297,7 @@ pub struct SessionLine<'a> {
 }
 
 /// An invitation of one's own.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct InvitationLine {
     pub id: u64,
     /// How often it can still be used, if not any number of times.
@@ -269,6 +306,12 @@ pub struct InvitationLine {
     /// When it ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
+    /// The rooms that it lets into.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<String>,
+    /// Whether it makes an account.
+    #[serde(skip_serializing_if = "is_true")]
+    pub accounts: bool,
 }
 
 /// What only the client that joins is told.
@@ -281,6 +324,60 @@ pub struct JoinedSelf<'a> {
     pub gap: bool,
     pub members: u32,
     pub topic: &'a str,
+    /// Who may enter, if not everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<&'a str>,
+    /// What the client may do there, if more than a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'a str>,
+}
+
+/// What holds in a room, as its owner has decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomState<'a> {
+    pub room: &'a str,
+    /// The name that it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<&'a str>,
+    pub entry: &'a str,
+    pub listed: bool,
+    pub newcomers_see: &'a str,
+    pub posting: &'a str,
+    pub invites: &'a str,
+    pub archived: bool,
+    pub kept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<&'a str>,
+    /// What the client may do there, if it has asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'a str>,
+    /// Those who wait to be let in, for those who can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asking: Vec<&'a str>,
+    /// Who has just changed something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    /// What they have changed, for people.
+    #[serde(skip)]
+    pub change: Option<SettingChange<'a>>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a RequestRef>,
+}
+
+/// What is told to people in a sentence of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum SettingChange<'a> {
+    /// It is kept from now on.
+    Kept,
+    Entry(&'a str),
+    Listed(bool),
+    NewcomersSee(&'a str),
+    Posting(&'a str),
+    Invites(&'a str),
+    Archived(bool),
+    Several,
 }
 
 /// A room in the list of rooms.
@@ -289,6 +386,9 @@ pub struct RoomSummary<'a> {
     pub room: &'a str,
     pub members: u32,
     pub topic: &'a str,
+    /// Who may enter, if not everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<&'a str>,
 }
 
 /// The limits that a program may want to know.
@@ -303,4 +403,9 @@ pub struct ServerLimits {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }

@@ -58,6 +58,7 @@ impl Chat {
             self.welcome(cx);
             if self.state.accounts().contains(cx.user) {
                 self.tell_rooms(cx, cx.client);
+                self.tell_who_asks(cx);
             }
         }
         let room = query.get("room").map(Box::from);
@@ -90,8 +91,12 @@ impl Chat {
                 Some(room.unwrap_or(LOBBY))
             }
         };
-        let join =
-            |room: &str| Request::Join { room: room.to_owned().into(), resume: None, replay: None };
+        let join = |room: &str| Request::Join {
+            room: room.to_owned().into(),
+            code: None,
+            resume: None,
+            replay: None,
+        };
         let may_join = self.settings.guests || self.state.accounts().contains(cx.user);
         let read = room.filter(|_| may_join);
         let read = read.map_or(Ok(None), |room| self.find_out(cx, &join(room)));

@@ -14,6 +14,7 @@ use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
+use crate::chat::state::rooms::rules::{Entry, RoomRole};
 use crate::chat::state::users::User;
 use crate::chat::text::quote;
 
@@ -40,14 +41,20 @@ impl Chat {
     }
 
     /// Whether something was said since a client was here that cannot be told any more.
-    pub(super) fn has_gap(&self, room: &Room, resume: &Resume<'_>) -> bool {
-        !self.knows(room, resume) || resume.since + 1 < room.first_id()
+    pub(super) fn has_gap(&self, cx: &Context<'_>, room: &Room, resume: &Resume<'_>) -> bool {
+        !self.knows(room, resume) || resume.since + 1 < self.first_read(cx, room)
     }
 
     /// Whether the place where a client was is one of this room, in this epoch.
     pub(in crate::chat) fn knows(&self, room: &Room, resume: &Resume<'_>) -> bool {
         let same_epoch = resume.epoch.as_ref().is_none_or(|epoch| *epoch == self.settings.epoch);
         same_epoch && resume.since < room.history.next_id()
+    }
+
+    /// The first message of a room that the one who asks may still read.
+    fn first_read(&self, cx: &Context<'_>, room: &Room) -> u64 {
+        let from = self.state.sees_from(cx.user, room.id, cx.unix_ms()).unwrap_or(u64::MAX);
+        room.first_id().max(from.min(room.history.next_id()))
     }
 
     /// Tells a client that has just joined what was said before. Returns the size of what it has
@@ -62,11 +69,16 @@ impl Chat {
         let Some(room) = self.state.rooms().get(id) else { return AnswerSize::default() };
         let since = resume.as_ref().filter(|resume| self.knows(room, resume));
         let since = since.map(|resume| resume.since);
+        let first_read = self.first_read(cx, room);
         if let Some(lines) = self.read_lines(cx, room)
             && lines.last().map_or(room.history.next_id(), |line| line.id + 1)
                 == room.history.next_id()
         {
             return self.replay_read(cx, room, lines, since, replay);
+        }
+        if first_read > room.first_id() {
+            let held: Vec<Line> = lines(room.history.after(first_read - 1));
+            return self.replay_read(cx, room, held, since, replay);
         }
         let asked = match (resume.filter(|resume| self.knows(room, resume)), replay) {
             (Some(resume), _) => Extent::After(resume.since),
@@ -99,15 +111,17 @@ impl Chat {
         }
     }
 
-    /// The same, of messages that were read from the store for this client.
+    /// The same, of messages for this client alone: read from the store, or those that it may read.
     fn replay_read(
         &self,
         cx: &mut Context<'_>,
         room: &Room,
-        lines: Vec<Line<'_>>,
+        mut lines: Vec<Line<'_>>,
         since: Option<u64>,
         replay: Option<u32>,
     ) -> AnswerSize {
+        let first_read = self.first_read(cx, room);
+        lines.retain(|line| line.id >= first_read);
         let mut page = HistoryPage { reference: None, ..self.page(cx, room) };
         if since.or(replay.map(u64::from)).is_none() {
             page.bytes_max = page.bytes_max.min(self.settings.replay_bytes_max);
@@ -116,6 +130,9 @@ impl Chat {
             Some(since) => self.missed(lines, since),
             None => newest(&page, lines, replay.unwrap_or(self.settings.replay)),
         };
+        if messages.is_empty() {
+            return AnswerSize::default();
+        }
         let encoded = self.encode_messages(cx, room, &page, &messages);
         cx.out.send_shared(cx.client, &encoded);
         match since.or(replay.map(u64::from)) {
@@ -158,7 +175,7 @@ impl Chat {
         page: &HistoryPage<'_>,
         messages: &[Line<'_>],
     ) -> Bytes {
-        let first_id = room.first_id();
+        let first_id = self.first_read(cx, room);
         cx.out.encode_shared(cx.client, |to| {
             let mut rest = messages;
             while !rest.is_empty() {
@@ -190,6 +207,7 @@ impl Chat {
     ) -> Result<AnswerSize, RequestError> {
         let Some(room) = self.state.rooms().get(id) else { return Ok(AnswerSize::default()) };
         let history = &room.history;
+        let first_read = self.first_read(cx, room);
         let limit = cx.dialect().history_limit(limit) as usize;
         let page = self.page(cx, room);
         if self.questions.page(cx.client, id).is_some_and(|page| page.messages.is_none()) {
@@ -198,8 +216,10 @@ impl Chat {
         let read = self.read_lines(cx, room);
         let (messages, more) = match after {
             Some(after) => {
+                let after = after.max(first_read.saturating_sub(1));
                 let newer = read.unwrap_or_else(|| lines(history.after(after).take(limit)));
-                let mut messages: Vec<Line> = newer.into_iter().take(limit).collect();
+                let newer = newer.into_iter().filter(|line| line.id > after);
+                let mut messages: Vec<Line> = newer.take(limit).collect();
                 messages.truncate(page.fitting(messages.iter()));
                 let more = messages.last().is_some_and(|line| line.id + 1 < history.next_id());
                 (messages, more)
@@ -207,10 +227,12 @@ impl Chat {
             None => {
                 let before = before.unwrap_or(u64::MAX);
                 // A page that was read has one message more than is told, if there is one.
-                let first_read = read.as_ref().map(|lines| lines.first().map_or(0, |line| line.id));
-                let first_kept = room.first_id().max(first_read.unwrap_or(0));
+                let first_of_page =
+                    read.as_ref().map(|lines| lines.first().map_or(0, |line| line.id));
+                let first_kept = first_read.max(first_of_page.unwrap_or(0));
                 let older = read.unwrap_or_else(|| lines(history.before(before, limit)));
-                let older = older.into_iter().filter(|line| line.id < before).collect();
+                let wanted = first_read..before;
+                let older = older.into_iter().filter(|line| wanted.contains(&line.id)).collect();
                 let messages = newest(&page, older, u32::try_from(limit).unwrap_or(u32::MAX));
                 let more = messages.first().is_some_and(|line| line.id > first_kept);
                 (messages, more)
@@ -230,7 +252,11 @@ impl Chat {
     ) -> Done {
         let room = match room {
             None => self.state.rooms().get(self.room_of(cx, None)?),
-            Some(typed) => Some(self.known_room(cx, typed)?),
+            Some(typed) => {
+                let room = self.known_room(cx, typed)?;
+                self.check_sees_members(cx, room, typed)?;
+                Some(room)
+            }
         };
         let Some(room) = room else { return Ok(()) };
         let total = room.member_count() as usize;
@@ -245,6 +271,9 @@ impl Chat {
         let accounts = names(&|user| kept.contains(user.id));
         let offline =
             names(&|user| kept.contains(user.id) && self.clients_of(user.id).next().is_none());
+        let role_of = |user: &User| self.state.member_record(user.id, room.id).role;
+        let with_role = listed.iter().filter(|user| role_of(user) != RoomRole::Member);
+        let roles = with_role.map(|user| (user.name.as_str(), role_of(user).as_str())).collect();
         let members = names(&|_| true);
         let next = next(after, members.len(), total);
         let (room, reference) = (room.name.as_str(), cx.reference);
@@ -253,6 +282,7 @@ impl Chat {
             members,
             accounts,
             offline,
+            roles,
             total,
             after,
             next,
@@ -266,11 +296,14 @@ impl Chat {
             room: room.name.as_str(),
             members: room.member_count(),
             topic: &room.topic,
+            entry: entry_of(room),
         };
-        let rooms = self.state.rooms();
+        let user = cx.user;
+        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
+        let rooms = self.state.rooms().busiest().filter(|room| self.is_listed_for(user, room));
         let listed: Vec<RoomSummary<'a>> =
-            rooms.busiest(after).take(page_length(limit)).map(summary).collect();
-        let (total, reference) = (rooms.count(), cx.reference);
+            rooms.skip(skipped).take(page_length(limit)).map(summary).collect();
+        let (total, reference) = (self.count_listed_for(user), cx.reference);
         let next = next(after, listed.len(), total);
         cx.reply(&Reply::Rooms { rooms: listed, total, after, next, reference });
     }
@@ -298,6 +331,12 @@ pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
         }
     });
     Ok(())
+}
+
+/// Who may enter a room, if not everybody.
+pub(super) fn entry_of(room: &Room) -> Option<&'static str> {
+    let entry = room.settings().entry;
+    (entry != Entry::All).then_some(entry.as_str())
 }
 
 fn lines<'a>(messages: impl Iterator<Item = (u64, &'a Message)>) -> Vec<Line<'a>> {

@@ -1,9 +1,14 @@
 //! What is done for each request: it is checked against the state, and happens or is refused.
 
 mod accounts;
+mod admitting;
 pub(super) mod arrivals;
+mod inviting;
+mod knowing;
 mod lists;
+mod managing;
 mod names;
+mod renaming;
 mod rooms;
 mod search;
 mod talk;
@@ -15,10 +20,9 @@ use crate::chat::Chat;
 use crate::chat::dialect::json::RequestRef;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::dialect::{Dialect, notice, render};
-use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::{Name, RoomName};
+use crate::chat::ids::UserId;
+use crate::chat::name::Name;
 use crate::chat::request::{Request, RequestError};
-use crate::chat::state::rooms::Room;
 use crate::chat::text::{self, quote};
 use crate::delivery::Delivery;
 use crate::delivery::channels::{ChannelId, SenderCopy};
@@ -91,7 +95,9 @@ impl Chat {
                 self.say(cx, room.as_deref(), &text, kind, key.as_deref())
             }
             Request::Direct { to, text, key } => self.direct(cx, &to, &text, key.as_deref()),
-            Request::Join { room, resume, replay } => self.join(cx, &room, resume, replay),
+            Request::Join { room, code, resume, replay } => {
+                self.join(cx, &room, code.as_deref(), resume, replay)
+            }
             Request::Leave { room } => self.leave(cx, room.as_deref()),
             Request::Nick { name } => self.nick(cx, &name),
             Request::Topic { room, text } => self.topic(cx, room.as_deref(), text.as_deref()),
@@ -125,58 +131,11 @@ impl Chat {
                 Ok(())
             }
             Request::Account(request) => self.execute_of_account(cx, request),
+            Request::Room(request) => self.execute_of_room(cx, request),
         }
     }
 
     // ---- Finding ----
-
-    /// The room that a request names, or the one that its sender talks in; an error if the sender
-    /// is not a member.
-    pub(super) fn room_of(
-        &self,
-        cx: &Context<'_>,
-        room: Option<&str>,
-    ) -> Result<RoomId, RequestError> {
-        let Some(typed) = room else {
-            return self.current_room(cx).ok_or_else(|| {
-                let message = "You are in no room. Enter one with /join #ROOM.".to_owned();
-                RequestError::new("no_room", message)
-            });
-        };
-        let id = self.known_room(cx, typed)?.id;
-        match self.state.is_member(cx.user, id) {
-            true => Ok(id),
-            false => Err(not_in_room(typed)),
-        }
-    }
-
-    /// Rights are checked again when what has waited is executed.
-    fn check_member(&self, cx: &Context<'_>, id: RoomId) -> Done {
-        if self.state.is_member(cx.user, id) {
-            return Ok(());
-        }
-        let room = self.state.rooms().get(id);
-        Err(not_in_room(room.map_or("", |room| room.name.as_str())))
-    }
-
-    /// The room that a client talks in.
-    fn current_room(&self, cx: &Context<'_>) -> Option<RoomId> {
-        self.channels.room(self.sessions.get(cx.client)?.current?)
-    }
-
-    fn known_room(&self, cx: &Context<'_>, typed: &str) -> Result<&Room, RequestError> {
-        self.find_room(cx, typed).ok_or_else(|| no_such_room(typed))
-    }
-
-    /// The room in memory that has this name. Programs name a room with each message, mostly as it
-    /// is shown and one that they are in: that is seen without reading the name.
-    /// (`one_json_message_to_10_members` in benches/micro.)
-    pub(super) fn find_room(&self, cx: &Context<'_>, typed: &str) -> Option<&Room> {
-        let rooms = self.state.rooms();
-        let mut own = self.state.rooms_of(cx.user).filter_map(|id| rooms.get(id));
-        own.find(|room| room.name.as_str() == typed)
-            .or_else(|| rooms.find(RoomName::parse(typed).ok()?.key()))
-    }
 
     pub(super) fn addressee(&self, typed: &str) -> Result<UserId, RequestError> {
         let name = Name::parse(typed).ok();

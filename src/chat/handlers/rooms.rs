@@ -1,11 +1,12 @@
 //! Joining rooms and leaving them.
 
-use super::{Context, Done, shown};
+use super::{Context, Done, no_such_room, shown};
 use crate::chat::dialect::reply::{JoinedSelf, Reply};
 use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
-use crate::chat::record::{Kept, Presence};
+use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::request::{RequestError, Resume};
+use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomSettings};
 use crate::chat::{Chat, lobby};
 use crate::delivery::Wait;
 
@@ -14,23 +15,28 @@ impl Chat {
         &mut self,
         cx: &mut Context<'_>,
         room: &str,
+        code: Option<&str>,
         resume: Option<Resume<'_>>,
         replay: Option<u32>,
     ) -> Done {
         let name =
             RoomName::parse(room).map_err(|error| RequestError::of("room_refused", &error))?;
-        let known = self.state.rooms().find(name.key());
+        if let Some(code) = code {
+            self.come_in_by_code(cx, &name, code)?;
+        }
+        let known = self.known(cx, &name);
+        if let Some(room) = known.filter(|room| self.has_to_ask(cx, room)) {
+            let id = room.id;
+            return self.ask_to_enter(cx, id);
+        }
         let was_in = known.is_some_and(|room| self.state.is_member(cx.user, room.id));
         let id = self.enter(cx, name)?;
         let (Some(room), Some(name)) = (self.state.rooms().get(id), self.name_of(cx.user)) else {
             return Ok(());
         };
         let own = JoinedSelf {
-            you: true,
-            position: room.history.next_id() - 1,
-            gap: resume.as_ref().is_some_and(|resume| self.has_gap(room, resume)),
-            members: room.member_count(),
-            topic: &room.topic,
+            gap: resume.as_ref().is_some_and(|resume| self.has_gap(cx, room, resume)),
+            ..self.joined_self(cx, room)
         };
         let joined = Reply::Joined {
             room: room.name.as_str(),
@@ -57,7 +63,7 @@ impl Chat {
         cx: &mut Context<'_>,
         name: RoomName,
     ) -> Result<RoomId, RequestError> {
-        let known = self.state.rooms().find(name.key()).map(|room| room.id);
+        let known = self.known(cx, &name).map(|room| room.id);
         if let Some(id) = known
             && self.state.is_member(cx.user, id)
         {
@@ -71,7 +77,10 @@ impl Chat {
             return Err(RequestError::new("too_many_rooms", message));
         }
         let room = match known {
-            Some(id) => id,
+            Some(id) => {
+                self.check_entry(cx, id)?;
+                id
+            }
             None => self.open(cx, name)?,
         };
         self.happen(cx, Presence::Joined { room });
@@ -79,32 +88,112 @@ impl Chat {
     }
 
     fn open(&mut self, cx: &mut Context<'_>, name: RoomName) -> Result<RoomId, RequestError> {
-        self.check_look(cx, &name)?;
+        self.check_look(cx, &name, None)?;
+        let is_kept = self.state.accounts().contains(cx.user) && name != lobby();
+        if is_kept {
+            self.check_owned(cx)?;
+        }
         self.make_room(cx, &name)?;
         let room = self.state.rooms().next_id();
+        self.release_room_names(cx, &name, room);
         self.happen(cx, Kept::Opened { room, name });
+        if is_kept {
+            self.keep_for(cx, room, RoomSettings::OF_ACCOUNT);
+        }
         Ok(room)
+    }
+
+    /// A room is one that is kept from now on, and the one that asks is its owner.
+    pub(super) fn keep_for(&mut self, cx: &mut Context<'_>, room: RoomId, settings: RoomSettings) {
+        self.happen(cx, RoomChange::Set { room, settings });
+        let user = cx.user;
+        let record = MemberRecord {
+            role: RoomRole::Owner,
+            may_return: true,
+            ..self.state.member_record(user, room)
+        };
+        self.happen(cx, RoomChange::Recorded { room, user, record });
+    }
+
+    /// Whether a client may enter a room that it may know of.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(super) fn check_entry(&self, cx: &Context<'_>, id: RoomId) -> Done {
+        let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
+        let (record, name) = (self.state.member_record(cx.user, id), &room.name);
+        if record.is_removed(cx.unix_ms()) {
+            let message =
+                format!("You were removed from {name}. A moderator can let you in again.");
+            return Err(RequestError::new("removed", message));
+        }
+        let is_account = self.state.accounts().contains(cx.user);
+        let is_let_in = record.may_return || self.state.room_role(cx.user, id) > RoomRole::Member;
+        match room.settings().entry {
+            Entry::All => Ok(()),
+            _ if is_let_in => Ok(()),
+            Entry::Accounts if is_account => Ok(()),
+            Entry::Accounts | Entry::Ask if !is_account => {
+                let message =
+                    format!("{name} is for people with an account. /login NAME, or /register.");
+                Err(RequestError::new("login_required", message))
+            }
+            Entry::Accounts | Entry::Ask => {
+                let message =
+                    format!("A moderator of {name} has to let you in. /join {name} asks.");
+                Err(RequestError::new("not_allowed", message))
+            }
+            Entry::Invited => Err(no_such_room(name.as_str())),
+        }
     }
 
     /// Refuses a new room that could be taken for one that is there, in memory or not. The lobby's
     /// look is always its own, as newcomers have to be put there.
-    fn check_look(&mut self, cx: &Context<'_>, name: &RoomName) -> Result<(), RequestError> {
+    /// `except`: the room that is to have this name.
+    pub(super) fn check_look(
+        &self,
+        cx: &Context<'_>,
+        name: &RoomName,
+        except: Option<RoomId>,
+    ) -> Result<(), RequestError> {
         let lobby = lobby();
-        let alike = match name.is_confusable_with(&lobby) {
-            _ if *name == lobby => return Ok(()),
+        let own = except.and_then(|room| self.state.rooms().get(room));
+        let alike: Option<Box<str>> = match name.is_confusable_with(&lobby) {
+            _ if *name == lobby && except.is_none() => return Ok(()),
             true => Some(lobby.as_str().into()),
-            false => match self.state.rooms().find_alike(name) {
-                Some(room) => Some(room.name.as_str().into()),
-                None => self.alike_in_store(cx, name),
-            },
+            false => self.alike_here(cx, name, except),
         };
-        alike.map_or(Ok(()), |alike| {
-            let message = format!(
+        // What the store has under the name of a room that is renamed is that room.
+        let is_own = |alike: &Box<str>| own.is_some_and(|own| own.name.as_str() == &**alike);
+        let Some(alike) = alike.filter(|alike| !is_own(alike)) else { return Ok(()) };
+        let is_known = RoomName::parse(&alike).is_ok_and(|alike| !self.is_hidden(cx, &alike));
+        let message = match is_known {
+            true => format!(
                 "The room {name} looks like {alike}, which is another one. Join that, or choose \
                  another name."
-            );
-            Err(RequestError::new("room_refused", message))
-        })
+            ),
+            false => format!("No room can be called {name} here. Choose another name."),
+        };
+        Err(RequestError::new("room_refused", message))
+    }
+
+    /// The name of a room that this one could be taken for, in memory or not.
+    fn alike_here(
+        &self,
+        cx: &Context<'_>,
+        name: &RoomName,
+        except: Option<RoomId>,
+    ) -> Option<Box<str>> {
+        let rooms = self.state.rooms();
+        if let Some(room) = rooms.find_alike(name, except) {
+            return Some(room.name.as_str().into());
+        }
+        let former = rooms.former().find_alike(name, except);
+        let former = former.filter(|former| cx.unix_ms() < former.until_ms);
+        match former.and_then(|former| rooms.get(former.room)) {
+            Some(room) => Some(room.name.as_str().into()),
+            None => self.alike_in_store(cx, name),
+        }
     }
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, room: Option<&str>) -> Done {
@@ -116,7 +205,10 @@ impl Chat {
         self.happen(cx, Presence::Left { room: id, reason: None });
         let (Some(room), Some(name)) = (name, self.name_of(cx.user)) else { return Ok(()) };
         let (room, name, time) = (room.as_str(), name.as_str(), cx.unix_ms());
-        let left = |reference| Reply::Left { room, name, time, reason: None, you: true, reference };
+        let left = |reference| {
+            let (reason, by, you) = (None, None, true);
+            Reply::Left { room, name, time, reason, by, you, reference }
+        };
         let others = self.other_devices(cx);
         self.tell_devices(cx, &others, &left(None));
         let reference = cx.reference;

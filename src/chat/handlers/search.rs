@@ -1,6 +1,6 @@
 //! Search: what is typed becomes a question to the store, and what was found an answer.
 
-use super::{Context, Done, no_such_room};
+use super::{Context, Done, no_such_room, not_in_room};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{HitLine, Line, Reply};
 use crate::chat::name::RoomName;
@@ -65,11 +65,12 @@ impl Chat {
         let Query { words, room: typed, from, before_ms, after_ms } = query;
         let room = match room.or(typed.as_deref()) {
             None => None,
-            Some(typed) => Some(RoomName::parse(typed).map_err(|_| no_such_room(typed))?),
+            Some(typed) => Some(self.searched_room(cx, typed)?),
         };
         let search = SearchRequest {
             words: words.into(),
             rooms: None,
+            restricted: self.state.restricted(cx.user, cx.unix_ms()),
             from: from.map(Into::into),
             before_ms,
             after_ms,
@@ -77,6 +78,17 @@ impl Chat {
             hits_max: cx.dialect().search_limit(limit) as usize,
         };
         Ok(Question::Search { room, search })
+    }
+
+    /// The name of the room that is searched, which may not be in memory.
+    fn searched_room(&self, cx: &Context<'_>, typed: &str) -> Result<RoomName, RequestError> {
+        let Some(room) = self.find_room(cx, typed) else {
+            return RoomName::parse(typed).map_err(|_| no_such_room(typed));
+        };
+        match self.state.sees_from(cx.user, room.id, cx.unix_ms()) {
+            Some(_) => Ok(room.name.clone()),
+            None => Err(not_in_room(typed)),
+        }
     }
 
     /// Answers a search that the store has answered, or says why it could not.
@@ -107,7 +119,7 @@ impl Chat {
             let next = found.next.map(|cursor| NextPage { text, cursor });
             self.questions.set_next(cx.client, next);
         }
-        let hits = found.hits.iter().map(line).collect();
+        let hits = found.hits.iter().filter(|hit| self.may_show(cx, hit)).map(line).collect();
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });
         Ok(())
     }

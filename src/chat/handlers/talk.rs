@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::admitting::archived;
 use super::{Context, Done, no_such_name, shown};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{Line, Reply};
@@ -11,6 +12,8 @@ use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::TOPIC_BYTES_MAX;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::keys::Scope;
+use crate::chat::state::rooms::Room;
+use crate::chat::state::rooms::rules::{Posting, RoomRole};
 
 impl Chat {
     pub(super) fn say(
@@ -60,10 +63,29 @@ impl Chat {
             cx.reply(&Reply::Said { room, line, reference });
             return Ok(());
         }
+        self.check_may_say(cx, here)?;
         let message = Message::new(cx.unix_ms(), kind, name.as_str(), text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
+        Ok(())
+    }
+
+    /// Whether a member may say something in a room.
+    ///
+    /// # Errors
+    /// It may not.
+    fn check_may_say(&self, cx: &Context<'_>, room: &Room) -> Done {
+        let settings = room.settings();
+        if settings.is_archived {
+            return Err(archived(room));
+        }
+        if settings.posting == Posting::Moderators
+            && self.state.room_role(cx.user, room.id) == RoomRole::Member
+        {
+            let message = format!("Only the owner and moderators talk in {}.", room.name);
+            return Err(RequestError::new("moderators_only", message));
+        }
         Ok(())
     }
 
@@ -189,6 +211,9 @@ impl Chat {
         text: &str,
     ) -> Done {
         self.check_member(cx, room)?;
+        if let Some(here) = self.state.rooms().get(room) {
+            self.check_may_say(cx, here)?;
+        }
         self.happen(cx, Kept::TopicSet { room, topic: text.trim().into() });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What the chat hands to its store: the changes of a turn, as one group.
 
 mod people;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -193,7 +194,8 @@ fn texts_of(change: &Change) -> usize {
         | Change::Member { .. }
         | Change::MemberGone { .. }
         | Change::Invitation(_)
-        | Change::InvitationGone { .. } => 0,
+        | Change::InvitationGone { .. }
+        | Change::Rules(_) => 0,
     }
 }
 
@@ -251,7 +253,8 @@ impl Chat {
                 Presence::Joined { .. } | Presence::Left { .. } | Presence::Renamed { .. },
             )
             | Event::Kept(
-                Kept::AccountMade { .. }
+                Kept::Room(_)
+                | Kept::AccountMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }

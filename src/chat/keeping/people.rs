@@ -1,6 +1,6 @@
 //! What a record changes of the accounts that a store keeps.
 
-use super::opened;
+use super::{opened, rules};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
@@ -49,11 +49,12 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         Kept::AccountMade { name, password, role, invitation } => {
             let made = Account::new(password.clone(), *role, unix_ms, Vec::new());
             let used = invitation.and_then(|id| used(state, id));
-            let rooms = state.rooms_of(by).flat_map(|room| joined(state, room, by));
+            let rooms = state.rooms_of(by).flat_map(|room| member(state, room, by));
             [Change::Account(stored(by, name, &made))]
                 .into_iter()
                 .chain(used)
                 .chain(rooms)
+                .chain(rules::of_guest(state, by))
                 .collect()
         }
         Kept::AccountEnded => {
@@ -76,6 +77,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         }
         Kept::InvitationEnded { id } => vec![Change::InvitationGone { invitation: *id }],
         Kept::NameReleased { name } => vec![Change::ReservedGone { key: name.key().into() }],
+        Kept::Room(change) => rules::changes(state, change, unix_ms),
         Kept::Opened { .. }
         | Kept::Closed { .. }
         | Kept::TopicSet { .. }
@@ -85,8 +87,14 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
     }
 }
 
+fn joined(state: &State, room: RoomId, by: UserId) -> Vec<Change> {
+    let record = state.record_on_join(by, room);
+    let record = record.and_then(|record| rules::recorded(state, room, by, record));
+    member(state, room, by).into_iter().chain(record).collect()
+}
+
 /// A membership, and the room before it, if the store does not know of it yet.
-fn joined(state: &State, id: RoomId, by: UserId) -> Vec<Change> {
+fn member(state: &State, id: RoomId, by: UserId) -> Vec<Change> {
     let room = state.rooms().get(id).filter(|room| room.kept_from().is_none());
     let member = Change::Member { room: id.get(), account: by.get() };
     room.map(opened).into_iter().chain([member]).collect()
@@ -101,7 +109,7 @@ fn changed(state: &State, user: UserId, change: impl FnOnce(&mut StoredAccount))
 }
 
 /// An invitation that was used once more.
-fn used(state: &State, id: u64) -> Option<Change> {
+pub(super) fn used(state: &State, id: u64) -> Option<Change> {
     let mut invitation = state.accounts().invitation(id)?.clone();
     let left = invitation.uses.map(|uses| uses.saturating_sub(1));
     if left == Some(0) {
@@ -141,6 +149,8 @@ fn stored_invitation(id: u64, invitation: &Invitation) -> StoredInvitation {
         resets: invitation.resets.map(UserId::get),
         uses: invitation.uses,
         until_ms: invitation.until_ms,
+        rooms: invitation.rooms.iter().map(|room| room.get()).collect(),
+        makes_account: invitation.makes_account,
     }
 }
 

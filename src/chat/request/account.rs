@@ -30,8 +30,14 @@ pub enum AccountRequest<'a> {
     Token { label: Cow<'a, str> },
     /// A cookie for this browser.
     Cookie { label: Option<Cow<'a, str>> },
-    /// A code by which others can have accounts: so often, for so many hours.
-    Invite { uses: Option<u32>, hours: Option<u32> },
+    /// A code by which others can have accounts, if not only these rooms: so often, for so many
+    /// hours.
+    Invite {
+        uses: Option<u32>,
+        hours: Option<u32>,
+        rooms: Vec<Cow<'a, str>>,
+        accounts: Option<bool>,
+    },
     /// Asks for one's invitations.
     Invitations,
     /// Ends an invitation.

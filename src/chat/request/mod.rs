@@ -2,10 +2,12 @@
 
 mod account;
 pub mod commands;
+mod room;
 
 use std::borrow::Cow;
 
 pub use account::AccountRequest;
+pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
 
@@ -24,9 +26,11 @@ pub enum Request<'a> {
         text: Cow<'a, str>,
         key: Option<Cow<'a, str>>,
     },
-    /// `replay`: how much of what was said before is wanted, in messages.
+    /// `code`: of an invitation that lets one in. `replay`: how much of what was said before is
+    /// wanted, in messages.
     Join {
         room: Cow<'a, str>,
+        code: Option<Cow<'a, str>>,
         resume: Option<Resume<'a>>,
         replay: Option<u32>,
     },
@@ -70,6 +74,8 @@ pub enum Request<'a> {
     },
     /// About accounts: being known, and what comes with it.
     Account(AccountRequest<'a>),
+    /// About rooms that are kept for somebody.
+    Room(RoomRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -102,6 +108,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
+            Request::Room(request) => request.changes(),
             Request::Topic { text: None, .. }
             | Request::History { .. }
             | Request::Who { .. }
@@ -130,6 +137,7 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Room(_)
             | Request::Nothing => false,
         }
     }
@@ -139,6 +147,7 @@ impl Request<'_> {
         match self {
             Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
             Request::Account(request) => request.records(),
+            Request::Room(request) => request.changes(),
             Request::Direct { .. }
             | Request::Topic { text: None, .. }
             | Request::Join { .. }
@@ -179,7 +188,17 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Account(_)
+            | Request::Room(_)
             | Request::Nothing => None,
+        }
+    }
+
+    /// The room that the store may have to be asked for: the one that it names, or whose name another
+    /// is to have. One that is renamed is in memory.
+    pub fn looked_up(&self) -> Option<&str> {
+        match self {
+            Request::Room(RoomRequest::Rename { name, .. }) => Some(name),
+            _ => self.room(),
         }
     }
 
@@ -187,6 +206,7 @@ impl Request<'_> {
     pub fn room(&self) -> Option<&str> {
         match self {
             Request::Join { room, .. } => Some(room),
+            Request::Room(request) => request.room(),
             Request::Say { room, .. }
             | Request::Leave { room }
             | Request::Topic { room, .. }

@@ -7,31 +7,37 @@
 pub mod accounts;
 pub mod history;
 pub mod keys;
+mod rights;
 pub mod rooms;
 mod slots;
 #[cfg(test)]
 mod tests;
 pub mod users;
 
+use std::collections::BTreeSet;
+
 use log::warn;
 
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::Name;
-use crate::chat::record::{Cached, Event, Kept, Presence, Record};
+use crate::chat::name::{Name, RoomName};
+use crate::chat::record::{Cached, Event, Kept, Presence, Record, RoomChange};
 use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
 };
 use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::rooms::former::FormerName;
+use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
-use crate::store::{Loaded, StoredKey, StoredPeople};
+use crate::store::{Loaded, StoredKey, StoredPeople, StoredRules};
 
-/// How long a name stays reserved for the account that has had it: 30 days.
-const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// How long a name stays that of the account, or leads to the room, that has had it: 30 days.
+pub const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// See the module's documentation.
 ///
-/// Invariant: a user is among a room's members exactly if the room is among the user's.
+/// Invariant: a user is among a room's members exactly if the room is among the user's;
+/// `guest_records` has exactly the records of users that are no accounts.
 #[derive(Debug)]
 pub struct State {
     users: Users,
@@ -40,6 +46,8 @@ pub struct State {
     accounts: Accounts,
     /// How many numbers guests have been given.
     guests: u64,
+    /// Guests of whom a room has a record, which goes with them.
+    guest_records: BTreeSet<(UserId, RoomId)>,
 }
 
 /// Equal if the same records from now on would be told in the same way.
@@ -48,6 +56,7 @@ impl PartialEq for State {
         self.guests == other.guests
             && self.keys == other.keys
             && self.accounts == other.accounts
+            && self.guest_records == other.guest_records
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -67,6 +76,7 @@ impl State {
             keys: Keys::default(),
             accounts: Accounts::default(),
             guests: 0,
+            guest_records: BTreeSet::new(),
         }
     }
 
@@ -111,7 +121,9 @@ impl State {
             let Some(by) = account_of(stored.by) else { continue };
             let (hash, uses, until_ms) = (SecretHash(stored.hash), stored.uses, stored.until_ms);
             let resets = stored.resets.and_then(account_of);
-            let invitation = Invitation { hash, by, resets, uses, until_ms };
+            let rooms = stored.rooms.iter().filter_map(|&room| RoomId::new(room)).collect();
+            let makes_account = stored.makes_account;
+            let invitation = Invitation { hash, by, resets, uses, until_ms, rooms, makes_account };
             self.accounts.invite(stored.invitation, invitation);
         }
         for stored in &people.reserved {
@@ -130,6 +142,29 @@ impl State {
         for &(room, account) in &people.members {
             if let (Some(room), Some(user)) = (RoomId::new(room), UserId::new(account)) {
                 self.join(user, room);
+            }
+        }
+    }
+
+    /// What holds in the rooms that a store has kept, of those that are here.
+    pub fn load_rules(&mut self, rules: &StoredRules) {
+        for stored in &rules.rooms {
+            if let Some(room) = RoomId::new(stored.room) {
+                self.rooms.set_settings(room, RoomSettings::of_store(stored));
+            }
+        }
+        for stored in &rules.records {
+            if let (Some(room), Some(user)) =
+                (RoomId::new(stored.room), UserId::new(stored.account))
+            {
+                self.set_record(user, room, MemberRecord::of_store(stored));
+            }
+        }
+        for stored in &rules.names {
+            if let (Some(room), Ok(name)) =
+                (RoomId::new(stored.room), RoomName::parse(&stored.name))
+            {
+                self.rooms.lead_on(FormerName { name, room, until_ms: stored.until_ms });
             }
         }
     }
@@ -221,11 +256,14 @@ impl State {
                 }
                 let rooms: Vec<RoomId> = self.rooms_of(by).collect();
                 rooms.into_iter().for_each(|room| self.rooms.keep(room));
+                self.guest_records.retain(|(guest, _)| *guest != by);
             }
             Kept::AccountEnded => {
                 if let Some(reserved) = self.reserved_at_end(by, unix_ms) {
                     self.accounts.reserve(reserved);
                 }
+                let rooms: Vec<RoomId> = self.rooms.with_rules().collect();
+                rooms.into_iter().for_each(|room| self.forget_record(by, room));
                 self.accounts.end(by);
                 self.users.remove(by);
             }
@@ -236,6 +274,7 @@ impl State {
             Kept::Invited { id, invitation } => self.accounts.invite(id, invitation),
             Kept::InvitationEnded { id } => self.accounts.end_invitation(id),
             Kept::NameReleased { name } => self.accounts.release(name.key()),
+            Kept::Room(change) => self.apply_to_room(change, unix_ms),
         }
     }
 
@@ -249,9 +288,13 @@ impl State {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
                 }
+                self.forget_guest(by);
                 self.users.remove(by);
             }
             Presence::Joined { room } => {
+                if let Some(record) = self.record_on_join(by, room) {
+                    self.set_record(by, room, record);
+                }
                 self.join(by, room);
                 if self.accounts.contains(by) {
                     self.rooms.keep(room);
@@ -281,6 +324,50 @@ impl State {
         Some(Reserved { name, account: user, until_ms: unix_ms + RESERVED_MS })
     }
 
+    fn apply_to_room(&mut self, change: RoomChange, unix_ms: u64) {
+        match change {
+            RoomChange::Set { room, settings } => self.rooms.set_settings(room, settings),
+            RoomChange::Recorded { room, user, record } => self.set_record(user, room, record),
+            RoomChange::Removed { room, user, .. } => self.leave(user, room),
+            RoomChange::Renamed { room, name } => {
+                self.rooms.rename(room, name, unix_ms + RESERVED_MS);
+            }
+            RoomChange::NameReleased { name } => self.rooms.release(name.key()),
+            RoomChange::InvitationUsed { id } => self.accounts.use_invitation(id),
+            RoomChange::Deleted { room } => {
+                let members: Vec<UserId> = self.members(room).map(|user| user.id).collect();
+                members.into_iter().for_each(|user| self.leave(user, room));
+                self.guest_records.retain(|(_, of)| *of != room);
+                self.accounts.forget_room(room);
+                self.rooms.forget_rules(room);
+            }
+        }
+    }
+
+    fn set_record(&mut self, user: UserId, room: RoomId, record: MemberRecord) {
+        self.rooms.set_record(room, user, record);
+        if !self.accounts.contains(user) {
+            let rules = self.rooms.get(room).and_then(Room::rules);
+            match rules.is_some_and(|rules| rules.has_record(user)) {
+                true => self.guest_records.insert((user, room)),
+                false => self.guest_records.remove(&(user, room)),
+            };
+        }
+    }
+
+    fn forget_record(&mut self, user: UserId, room: RoomId) {
+        self.set_record(user, room, MemberRecord::default());
+    }
+
+    /// What rooms know of a guest goes with it.
+    fn forget_guest(&mut self, guest: UserId) {
+        let all = (guest, RoomId::FIRST)..(guest.next(), RoomId::FIRST);
+        while let Some(&(_, room)) = self.guest_records.range(all.clone()).next() {
+            self.forget_record(guest, room);
+            self.guest_records.remove(&(guest, room));
+        }
+    }
+
     fn join(&mut self, user: UserId, room: RoomId) {
         let Some(slot) = self.users.slot(user).filter(|_| !self.is_member(user, room)) else {
             return;
@@ -304,7 +391,7 @@ impl State {
     /// deserted rooms are unloaded, and so is the older half.
     pub fn consequence(&self, room: RoomId) -> Option<Event> {
         let here = self.rooms.get(room)?;
-        if here.members().is_empty() && here.is_void() {
+        if here.members().is_empty() && here.is_void() && here.rules().is_none() {
             return Some(Kept::Closed { room }.into());
         }
         if !self.rooms.is_over_bytes() {

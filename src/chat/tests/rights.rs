@@ -6,7 +6,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
-use crate::chat::request::{AccountRequest, Request};
+use crate::chat::request::{AccountRequest, Request, RoomRequest};
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
@@ -20,7 +20,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 32] = [
+const TABLE: [(&str, [bool; 5]); 41] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -51,6 +51,16 @@ const TABLE: [(&str, [bool; 5]); 32] = [
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
     (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
+    // What somebody may do in a room is another table.
+    (r##"{"type":"room","room":"#lobby"}"##, NO_STRANGERS),
+    (r##"{"type":"room","room":"#none","entry":"all"}"##, ACCOUNTS),
+    (r##"{"type":"room_name","room":"#none","name":"#some"}"##, ACCOUNTS),
+    (r##"{"type":"delete_room","room":"#none","name":"#none"}"##, ACCOUNTS),
+    (r##"{"type":"keep","room":"#none"}"##, ACCOUNTS),
+    (r##"{"type":"role","room":"#none","name":"mia","role":"member"}"##, ACCOUNTS),
+    (r##"{"type":"admit","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"refuse","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"kick","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
 ];
@@ -96,9 +106,17 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Delete { .. }) => 27,
         Request::Account(AccountRequest::Role { .. }) => 28,
         Request::Account(AccountRequest::Reset { .. }) => 29,
+        Request::Room(RoomRequest::Settings { .. }) => 30,
+        Request::Room(RoomRequest::Rename { .. }) => 31,
+        Request::Room(RoomRequest::Delete { .. }) => 32,
+        Request::Room(RoomRequest::Keep { .. }) => 33,
+        Request::Room(RoomRequest::Role { .. }) => 34,
+        Request::Room(RoomRequest::Admit { .. }) => 35,
+        Request::Room(RoomRequest::Refuse { .. }) => 36,
+        Request::Room(RoomRequest::Kick { .. }) => 37,
     }
 }
-const KINDS: u8 = 30;
+const KINDS: u8 = 38;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -96,7 +96,7 @@ fn hit(room: &str, id: u64, author: &str, text: &str) -> Hit {
     let (author, text) = (author.into(), text.into());
     let message =
         StoredMessage { id, unix_ms: 1_795_352_709_000 + id, is_action: id == 2, author, text };
-    Hit { room: room.into(), message }
+    Hit { room_id: 7, room: room.into(), message }
 }
 
 fn found(next: Option<u64>) -> Found {

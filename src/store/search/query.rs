@@ -14,6 +14,9 @@ use crate::store::SearchRequest;
 /// Characters that can be searched for at once: each costs the index a look.
 pub const CHARS_MAX: usize = 256;
 
+/// Rooms that a search leaves out in the index itself; messages of more are passed over one by one.
+const EXCLUDED_MAX: usize = 64;
+
 /// Terms that say who said something and where begin with these. No text has them, since they are
 /// neither letters nor digits nor symbols.
 const ROOM_MARK: char = '\u{E000}';
@@ -193,6 +196,8 @@ impl<'a> Item<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
     conditions: Vec<String>,
+    /// The rooms that may not be read, if there are any.
+    excluded: Option<String>,
 }
 
 impl Expression {
@@ -200,23 +205,25 @@ impl Expression {
     pub fn of(search: &SearchRequest) -> Option<Expression> {
         let mut conditions: Vec<String> = Vec::new();
         if let Some(rooms) = &search.rooms {
-            let rooms: Vec<String> =
-                rooms.iter().map(|&room| format!("\"{}\"", room_term(room))).collect();
-            conditions.push(format!("({})", rooms.join(" OR ")));
-            if rooms.is_empty() {
-                return None;
-            }
+            conditions.push(any_of(rooms.iter().copied())?);
         }
         if let Some(from) = &search.from {
             conditions.push(format!("\"{}\"", author_term(from)));
         }
         conditions.extend(items(&search.words).filter_map(Item::terms));
-        (!conditions.is_empty()).then_some(Expression { conditions })
+        let hidden = search.restricted.iter().filter(|(_, from)| from.is_none());
+        let excluded = any_of(hidden.map(|&(room, _)| room).take(EXCLUDED_MAX));
+        let excluded = excluded.filter(|_| search.rooms.is_none());
+        (!conditions.is_empty()).then_some(Expression { conditions, excluded })
     }
 
     /// All of it.
     pub fn whole(&self) -> String {
-        self.conditions.join(" AND ")
+        let wanted = self.conditions.join(" AND ");
+        match &self.excluded {
+            None => wanted,
+            Some(excluded) => format!("({wanted}) NOT {excluded}"),
+        }
     }
 
     /// The condition that is likely to be met least often, if there is more than one: the longest.
@@ -226,7 +233,8 @@ impl Expression {
         longest.filter(|_| self.conditions.len() > 1).map(String::as_str)
     }
 
-    /// Whether a message meets all conditions, as FTS5 would have it.
+    /// Whether a message meets all conditions, as FTS5 would have it. It may be one of a room that is
+    /// left out.
     pub fn holds(&self, room: u64, author: &str, text: &str) -> bool {
         let document = document(room, author, text);
         let terms: Vec<&str> = document.split_ascii_whitespace().collect();
@@ -249,6 +257,12 @@ fn has_phrase(terms: &[&str], phrase: &str) -> bool {
         let ends = if goes_on { end.starts_with(last) } else { end == *last };
         ends && before == first
     })
+}
+
+/// The condition that something was said in one of these rooms; `None` if there are none.
+fn any_of(rooms: impl Iterator<Item = u64>) -> Option<String> {
+    let rooms: Vec<String> = rooms.map(|room| format!("\"{}\"", room_term(room))).collect();
+    (!rooms.is_empty()).then(|| format!("({})", rooms.join(" OR ")))
 }
 
 /// The term of all that was said in a room.

@@ -112,12 +112,13 @@ fn find(
         let wanted = (search.hits_max - found.hits.len()).saturating_add(1);
         let (asked, wanted) = match few {
             Some(_) => (expression.rarest().unwrap_or(&whole), FEW),
-            None => (whole.as_str(), number(wanted as u64)),
+            None if search.restricted.is_empty() => (whole.as_str(), number(wanted as u64)),
+            None => (whole.as_str(), i64::MAX),
         };
         let parameters = (asked, limits.0, limits.1, limits.2, limits.3, wanted);
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
-            if few.is_some() && !holds(row, expression)? {
+            if few.is_some() && !holds(row, expression)? || is_hidden(row, &search.restricted)? {
                 continue;
             }
             if found.hits.len() == search.hits_max {
@@ -150,6 +151,16 @@ fn holds(row: &Row<'_>, expression: &Expression) -> rusqlite::Result<bool> {
     Ok(expression.holds(row.get(7)?, author, text))
 }
 
+/// Whether a message is one that may not be read. `restricted` is in ascending order.
+fn is_hidden(row: &Row<'_>, restricted: &[(u64, Option<u64>)]) -> rusqlite::Result<bool> {
+    if restricted.is_empty() {
+        return Ok(false);
+    }
+    let (room, id): (u64, u64) = (row.get(7)?, row.get(2)?);
+    let found = restricted.binary_search_by_key(&room, |&(room, _)| room);
+    Ok(found.is_ok_and(|at| restricted[at].1.is_none_or(|from| id < from)))
+}
+
 /// Between which numbers the messages are that were said at these times, from and to.
 fn days(connection: &Connection, search: &SearchRequest) -> rusqlite::Result<(u64, u64)> {
     let from = match search.after_ms {
@@ -179,6 +190,7 @@ fn number(value: u64) -> i64 {
 fn hit(row: &Row<'_>, words: &str) -> rusqlite::Result<Hit> {
     let text = row.get_ref(6)?.as_str()?;
     Ok(Hit {
+        room_id: row.get(7)?,
         room: row.get(1)?,
         message: StoredMessage {
             id: row.get(2)?,

@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
-use super::{Durability, PAGE_BYTES, directory, people, system};
+use super::{Durability, PAGE_BYTES, directory, people, rules, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -203,11 +203,7 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             let sql =
                 "INSERT INTO rooms(room, key, name, first_id, next_id) VALUES (?1, ?2, ?3, ?4, ?4)";
             step.prepare_cached(sql)?.execute(params![room, key, name, first_id])?;
-            let sql = "INSERT OR IGNORE INTO skeletons VALUES (?1, ?2)";
-            let mut insert = step.prepare_cached(sql)?;
-            for skeleton in skeletons {
-                insert.execute(params![skeleton, room])?;
-            }
+            rules::add_skeletons(step, *room, skeletons)?;
             Meta::NextRoom.raise(step, room + 1)
         }
         Change::RoomClosed { room } => {
@@ -232,6 +228,7 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::InvitationGone { invitation } => people::remove_invitation(step, *invitation),
         Change::Reserved(name) => people::put_reserved(step, name),
         Change::ReservedGone { key } => people::remove_reserved(step, key),
+        Change::Rules(change) => rules::apply(step, change),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }
@@ -312,11 +309,12 @@ fn forget_keys(step: &Transaction<'_>) -> rusqlite::Result<()> {
     step.prepare_cached(sql)?.execute([KEYS_MAX]).map(drop)
 }
 
-/// Rooms without members of which everything said is forgotten. Only at the start, when nobody is
+/// Rooms without members and settings of which everything said is forgotten. Only at the start, when nobody is
 /// in them.
 fn forget_empty_rooms(step: &Transaction<'_>) -> rusqlite::Result<()> {
     let empty = "FROM rooms WHERE last_n > 0 AND first_id = next_id \
-                 AND room NOT IN (SELECT room FROM members)";
+                 AND room NOT IN (SELECT room FROM members) \
+                 AND room NOT IN (SELECT room FROM room_settings)";
     let used = format!("SELECT coalesce(max(next_id) - 1, 0) {empty}");
     let used: u64 = step.query_row(&used, [], |row| row.get(0))?;
     if used > 0 {

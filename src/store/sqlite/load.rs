@@ -8,8 +8,8 @@ use super::reader::{ROOM_COLUMNS, room, with_newest};
 use super::schema::Meta;
 use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
 
-/// Reads the rooms spoken in last, and all that have members. Only few of them get their messages at once: a start has to be
-/// quick however much there is.
+/// Reads the rooms spoken in last, and all that have members or settings. Only few of them get their
+/// messages at once: a start has to be quick however much there is.
 pub fn load(
     connection: &mut Connection,
     rooms_max: usize,
@@ -21,6 +21,7 @@ pub fn load(
         "WITH last AS (SELECT room FROM rooms ORDER BY last_n DESC, room LIMIT ?1) \
          SELECT {ROOM_COLUMNS} FROM rooms \
          WHERE room IN last OR EXISTS (SELECT 1 FROM members WHERE members.room = rooms.room) \
+         OR EXISTS (SELECT 1 FROM room_settings AS one WHERE one.room = rooms.room) \
          ORDER BY last_n DESC, room"
     );
     let mut statement = snapshot.prepare(&sql)?;

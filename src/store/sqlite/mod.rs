@@ -19,6 +19,7 @@ mod maintenance;
 mod open;
 mod people;
 mod reader;
+mod rules;
 mod schema;
 mod shared;
 mod system;

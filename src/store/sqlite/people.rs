@@ -4,6 +4,7 @@
 
 use rusqlite::{Connection, Params, Row, Transaction, params};
 
+use super::rules::rules;
 use super::schema::Meta;
 use crate::store::{StoredAccessKey, StoredAccount, StoredInvitation, StoredName, StoredPeople};
 
@@ -43,10 +44,16 @@ pub fn put_invitation(
     step: &Transaction<'_>,
     invitation: &StoredInvitation,
 ) -> rusqlite::Result<()> {
-    let StoredInvitation { invitation, hash, by, resets, uses, until_ms } = invitation;
-    let sql = "INSERT INTO invitations VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(invitation) \
-               DO UPDATE SET hash = ?2, account = ?3, resets = ?4, uses = ?5, until_ms = ?6";
-    change_one(step, sql, params![invitation, hash, by, resets, uses, until_ms])?;
+    let StoredInvitation { invitation, hash, by, resets, uses, until_ms, rooms, makes_account } =
+        invitation;
+    let sql = "INSERT INTO invitations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+               ON CONFLICT(invitation) DO UPDATE SET hash = ?2, account = ?3, resets = ?4, \
+               uses = ?5, until_ms = ?6, makes_account = ?7";
+    change_one(step, sql, params![invitation, hash, by, resets, uses, until_ms, makes_account])?;
+    let sql = "INSERT OR IGNORE INTO invitation_rooms VALUES (?1, ?2)";
+    for room in rooms {
+        step.prepare_cached(sql)?.execute([invitation, room])?;
+    }
     Meta::NextInvitation.raise(step, invitation + 1)
 }
 
@@ -66,7 +73,7 @@ pub fn remove_reserved(step: &Transaction<'_>, key: &str) -> rusqlite::Result<()
 }
 
 /// A change that hits nothing must not be acknowledged.
-fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rusqlite::Result<()> {
     match step.prepare_cached(sql)?.execute(values)? {
         1 => Ok(()),
         count => Err(rusqlite::Error::StatementChangedRows(count)),
@@ -80,21 +87,31 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     let keys = "SELECT account, key, hash, is_token, label, created_ms FROM access_keys \
                 ORDER BY account, key";
     let members = "SELECT room, account FROM members ORDER BY n";
-    let invitations = "SELECT invitation, hash, account, resets, uses, until_ms FROM invitations \
-         ORDER BY invitation";
+    let invitations = "SELECT invitation, hash, account, resets, uses, until_ms, makes_account \
+                       FROM invitations ORDER BY invitation";
+    let their_rooms = "SELECT invitation, room FROM invitation_rooms ORDER BY invitation, room";
     let reserved = "SELECT key, name, account, until_ms FROM reserved_names ORDER BY until_ms, key";
+    let mut invitations: Vec<StoredInvitation> = rows(connection, invitations, invitation)?;
+    let their_rooms: Vec<(u64, u64)> =
+        rows(connection, their_rooms, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (of, room) in their_rooms {
+        if let Ok(at) = invitations.binary_search_by_key(&of, |one| one.invitation) {
+            invitations[at].rooms.push(room);
+        }
+    }
     Ok(StoredPeople {
         accounts: rows(connection, accounts, account)?,
         keys: rows(connection, keys, access_key)?,
         members: rows(connection, members, |row| Ok((row.get(0)?, row.get(1)?)))?,
-        invitations: rows(connection, invitations, invitation)?,
+        invitations,
         reserved: rows(connection, reserved, reserved_name)?,
         next_account: Meta::NextAccount.number(connection)?.max(1),
         next_invitation: Meta::NextInvitation.number(connection)?.max(1),
+        rules: rules(connection)?,
     })
 }
 
-fn rows<T>(
+pub fn rows<T>(
     connection: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -132,6 +149,8 @@ fn invitation(row: &Row<'_>) -> rusqlite::Result<StoredInvitation> {
         resets: row.get(3)?,
         uses: row.get(4)?,
         until_ms: row.get(5)?,
+        rooms: Vec::new(),
+        makes_account: row.get(6)?,
     })
 }
 

@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -113,6 +113,52 @@ CREATE TABLE reserved_names(
     account INTEGER NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What holds in rooms goes with them, and what is known there of an account with that.
+const VERSION_3: &str = "
+-- Rooms that are kept for somebody. The chat knows what the numbers mean.
+CREATE TABLE room_settings(
+    room INTEGER PRIMARY KEY REFERENCES rooms ON DELETE CASCADE,
+    entry INTEGER NOT NULL,
+    is_listed INTEGER NOT NULL,
+    newcomers_see INTEGER NOT NULL,
+    posting INTEGER NOT NULL,
+    invites INTEGER NOT NULL,
+    is_archived INTEGER NOT NULL
+) STRICT;
+
+-- What is known of an account in a room, also after leaving it. `sees_from`: the first message that
+-- it may see. `removed_until`: when it may come back.
+CREATE TABLE member_records(
+    room INTEGER NOT NULL REFERENCES room_settings ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    role INTEGER NOT NULL,
+    may_return INTEGER NOT NULL,
+    has_asked INTEGER NOT NULL,
+    sees_from INTEGER NOT NULL,
+    removed_until INTEGER,
+    PRIMARY KEY(room, account)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX member_records_by_account ON member_records(account);
+
+-- Names that rooms have had.
+CREATE TABLE room_names(
+    key TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX room_names_by_room ON room_names(room);
+
+-- Whether it makes an account, and which rooms it lets into.
+ALTER TABLE invitations ADD COLUMN makes_account INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE invitation_rooms(
+    invitation INTEGER NOT NULL REFERENCES invitations ON DELETE CASCADE,
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    PRIMARY KEY(invitation, room)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invitation_rooms_by_room ON invitation_rooms(room);
 ";
 
 /// What `meta` holds.

@@ -80,7 +80,13 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
     Ok(match (name.to_ascii_lowercase().as_str(), &words[..]) {
         ("help", _) => Request::Help { about: some },
         ("nick", [name]) => Request::Nick { name: (*name).into() },
-        ("join", [room]) => Request::Join { room: (*room).into(), resume: None, replay: None },
+        ("join", [room]) => {
+            Request::Join { room: (*room).into(), code: None, resume: None, replay: None }
+        }
+        ("join", [room, code]) => {
+            let (room, code) = ((*room).into(), Some((*code).into()));
+            Request::Join { room, code, resume: None, replay: None }
+        }
         ("leave", _) => Request::Leave { room: some },
         ("rooms", []) => Request::Rooms { after: 0, limit: None },
         ("rooms", [number]) => Request::Rooms { after: page(number)?, limit: None },
@@ -202,9 +208,9 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "type", "ref", "room", "text", "to", "name", "epoch", "since", "replay", "before", "after",
-    "limit", "key",
+    "limit", "key", "code",
 ];
 
 impl Fields {
@@ -280,7 +286,8 @@ fn request_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
         "join" => {
             let epoch = fields.text("epoch").map(Into::into);
             let resume = fields.number("since").map(|since| Resume { since, epoch });
-            Request::Join { room: room.ok_or(MISSING)?, resume, replay: fields.small("replay") }
+            let (code, replay) = (fields.text("code").map(Into::into), fields.small("replay"));
+            Request::Join { room: room.ok_or(MISSING)?, code, resume, replay }
         }
         "leave" => Request::Leave { room },
         "nick" => Request::Nick { name: need("name")? },

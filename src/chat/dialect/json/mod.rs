@@ -2,6 +2,7 @@
 //! [`super::reply`].
 
 mod people;
+mod rooms;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -70,7 +71,7 @@ impl RequestRef {
 }
 
 /// A string, borrowed if it has no escapes.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Every field that a request can have; each type takes some of them.
@@ -92,6 +93,8 @@ struct RawRequest<'a> {
     epoch: Option<Cow<'a, str>>,
     #[serde(borrow)]
     key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    code: Option<Cow<'a, str>>,
     since: Option<WholeNumber<u64>>,
     replay: Option<WholeNumber<u32>>,
     before: Option<WholeNumber<u64>>,
@@ -278,6 +281,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         name,
         epoch,
         key,
+        code,
         since,
         replay,
         before,
@@ -308,6 +312,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         },
         "join" => Request::Join {
             room: room.ok_or_else(|| need("room"))?,
+            code,
             resume: since.map(|since| Resume { since, epoch }),
             replay,
         },
@@ -321,7 +326,8 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
-        kind if people::knows(kind) => people::parse(text_of, kind, need)?.into(),
+        kind if people::knows(kind) => people::parse(text_of, kind, need)?,
+        kind if rooms::knows(kind) => rooms::parse(text_of, kind, need)?.into(),
         _ => {
             let message = format!("There is no type {}.", quote(&kind, 40));
             return Err(RequestError::new("unknown_type", message));

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::WholeNumber;
-use crate::chat::request::{AccountRequest, RequestError};
+use super::{Borrowed, WholeNumber};
+use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
 
 /// Every field that such a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
@@ -25,10 +25,15 @@ struct RawRequest<'a> {
     label: Option<Cow<'a, str>>,
     #[serde(borrow)]
     role: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    room: Option<Cow<'a, str>>,
     id: Option<WholeNumber<u64>>,
     uses: Option<WholeNumber<u32>>,
     hours: Option<WholeNumber<u32>>,
     sure: Option<bool>,
+    #[serde(borrow)]
+    rooms: Option<Vec<Borrowed<'a>>>,
+    accounts: Option<bool>,
 }
 
 const TYPES: [&str; 16] = [
@@ -63,10 +68,15 @@ pub fn parse<'a>(
     text: &'a str,
     kind: &str,
     need: impl Fn(&str) -> RequestError,
-) -> Result<AccountRequest<'a>, RequestError> {
+) -> Result<Request<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
     let id = raw.id.map(|id| id.0);
-    Ok(match kind {
+    if let ("role", Some(room)) = (kind, &raw.room) {
+        let name = raw.name.ok_or_else(|| need("name"))?;
+        let role = raw.role.ok_or_else(|| need("role"))?;
+        return Ok(RoomRequest::Role { room: room.clone(), name, role }.into());
+    }
+    let request = match kind {
         "login" => match raw.token {
             Some(token) => AccountRequest::Login { name: None, password: None, token: Some(token) },
             None => AccountRequest::Login {
@@ -93,7 +103,8 @@ pub fn parse<'a>(
         "cookie" => AccountRequest::Cookie { label: raw.label },
         "invite" => {
             let (uses, hours) = (raw.uses.map(|count| count.0), raw.hours.map(|hours| hours.0));
-            AccountRequest::Invite { uses, hours }
+            let rooms = raw.rooms.unwrap_or_default().into_iter().map(|room| room.0).collect();
+            AccountRequest::Invite { uses, hours, rooms, accounts: raw.accounts }
         }
         "invitations" => AccountRequest::Invitations,
         "end_invitation" => AccountRequest::Uninvite { id: id.ok_or_else(|| need("id"))? },
@@ -111,5 +122,6 @@ pub fn parse<'a>(
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
         // "account", as `knows` has it.
         _ => AccountRequest::Show,
-    })
+    };
+    Ok(request.into())
 }

@@ -1,6 +1,7 @@
 //! The dialect of people: lines that they type, and lines that they read.
 
 mod people;
+mod rooms;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -76,6 +77,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Said { room, line, .. } => render_said(to, room, *line),
         Reply::Welcome { .. } | Reply::Typing { .. } | Reply::Cookie { .. } => {}
         Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
+        Reply::Left { room, name, you, by: Some(by), reason, .. } => {
+            rooms::removed(to, room, name, *you, by, *reason);
+        }
         Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
         Reply::Left { room, name, reason: None, .. } => {
             line(to, format_args!("* {name} left {room}."));
@@ -105,6 +109,11 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             render_rooms(to, rooms, *total, *after, *next);
         }
         Reply::Found { hits, next, .. } => render_found(to, hits, next.is_some()),
+        Reply::Room(state) => rooms::state(to, state),
+        Reply::Role { room, name, role, by, .. } => rooms::role(to, room, name, role, by),
+        Reply::Invited { room, by, .. } => rooms::invited(to, room, by),
+        Reply::Refused { room, .. } => rooms::refused(to, room),
+        Reply::Asked { room, name, .. } => rooms::asked(to, room, *name),
         Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
         Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
         Reply::Token { token, id, .. } => people::token(to, token, *id),
@@ -242,7 +251,7 @@ fn render_rooms(
     } else {
         line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
     }
-    for RoomSummary { room, members, topic } in rooms {
+    for RoomSummary { room, members, topic, .. } in rooms {
         let people = if *members == 1 { "person" } else { "people" };
         let dash = if topic.is_empty() { "" } else { ": " };
         line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));

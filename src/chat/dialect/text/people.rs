@@ -26,7 +26,11 @@ pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, lin
     line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
     match link {
         Some(link) => line(to, format_args!("*   {link}")),
+        None if !invitation.accounts => {}
         None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
+    }
+    for room in &invitation.rooms {
+        line(to, format_args!("*   Into the room: /join {room} {code}"));
     }
 }
 
@@ -75,8 +79,12 @@ struct Described<'a>(&'a InvitationLine);
 
 impl std::fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let InvitationLine { id, uses, until } = self.0;
+        let InvitationLine { id, uses, until, rooms, accounts } = self.0;
         write!(f, "{id}")?;
+        if !rooms.is_empty() {
+            let only = if *accounts { "" } else { "only " };
+            write!(f, ", {only}to {}", rooms.join(", "))?;
+        }
         match uses {
             Some(1) => write!(f, ", for one")?,
             Some(uses) => write!(f, ", for {uses}")?,

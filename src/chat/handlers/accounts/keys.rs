@@ -1,5 +1,7 @@
 //! What browsers and programs are known by, and invitations.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -8,7 +10,7 @@ use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
 use crate::chat::handlers::{Context, Done, shown};
-use crate::chat::ids::UserId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
@@ -193,7 +195,15 @@ impl Chat {
         cx: &mut Context<'_>,
         uses: Option<u32>,
         hours: Option<u32>,
+        rooms: &[Cow<'_, str>],
+        accounts: Option<bool>,
     ) -> Done {
+        let rooms = self.rooms_to_invite_into(cx, rooms)?;
+        let makes_account = accounts.unwrap_or(true);
+        if rooms.is_empty() && !makes_account {
+            let message = "An invitation makes an account, or lets into rooms, or both.";
+            return Err(RequestError::new("bad_field", message.to_owned()));
+        }
         let hours = hours.unwrap_or(INVITATION_HOURS);
         if hours == 0 || hours > INVITATION_HOURS_MAX || uses == Some(0) {
             let message = format!(
@@ -202,7 +212,7 @@ impl Chat {
             return Err(RequestError::new("bad_field", message));
         }
         let uses = uses.unwrap_or(1);
-        self.make_invitation(cx, uses, hours, None)
+        self.make_invitation(cx, uses, hours, Target { resets: None, rooms, makes_account })
     }
 
     /// Makes a code by which somebody can set a new password.
@@ -217,7 +227,8 @@ impl Chat {
             let message = "Only owners of this server can do that for admins and owners.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
-        self.make_invitation(cx, 1, RESET_HOURS, Some(account))
+        let (resets, rooms) = (Some(account), Vec::new());
+        self.make_invitation(cx, 1, RESET_HOURS, Target { resets, rooms, makes_account: false })
     }
 
     fn make_invitation(
@@ -225,8 +236,9 @@ impl Chat {
         cx: &mut Context<'_>,
         uses: u32,
         hours: u32,
-        resets: Option<UserId>,
+        target: Target,
     ) -> Done {
+        let Target { resets, rooms, makes_account } = target;
         let unix_ms = cx.unix_ms();
         // Those that are over make place, and so does the code before for the same account.
         let all = self.state.accounts().invitations();
@@ -247,11 +259,14 @@ impl Chat {
         let id = self.state.accounts().next_invitation();
         let (uses, until_ms) = (Some(uses), Some(unix_ms + u64::from(hours) * HOUR_MS));
         let hash = SecretHash::of(&plain);
-        let invitation = Invitation { hash, by: cx.user, resets, uses, until_ms };
+        let accounts = resets.is_some() || makes_account;
+        let line = InvitationLine { id, uses, until: until_ms, accounts, rooms: Vec::new() };
+        let line = InvitationLine { rooms: self.invited_into(cx, &rooms), ..line };
+        let by = cx.user;
+        let invitation = Invitation { hash, by, resets, uses, until_ms, rooms, makes_account };
         self.happen(cx, Kept::Invited { id, invitation });
         let url = self.settings.public_url.as_deref();
         let link = url.map(|url| format!("{url}#invite={code}"));
-        let line = InvitationLine { id, uses, until: until_ms };
         let reference = cx.reference;
         cx.reply(&Reply::Invitation { code: &code, line, link: link.as_deref(), reference });
         Ok(())
@@ -265,6 +280,8 @@ impl Chat {
             id,
             uses: one.uses,
             until: one.until_ms,
+            accounts: one.makes_account,
+            rooms: self.invited_into(cx, &one.rooms),
         };
         let invitations = own.map(line).collect();
         let reference = cx.reference;
@@ -282,6 +299,13 @@ impl Chat {
         self.tell_done(cx, "end_invitation", &format!("Invitation {id} has ended."));
         Ok(())
     }
+}
+
+/// What a code is for.
+struct Target {
+    resets: Option<UserId>,
+    rooms: Vec<RoomId>,
+    makes_account: bool,
 }
 
 /// What somebody calls a browser or a program.

@@ -76,6 +76,7 @@ impl Chat {
             let client = cx.client;
             self.tell_rooms(cx, client);
         }
+        self.tell_who_asks(cx);
         let current = self.current_room(cx).and_then(|id| self.state.rooms().get(id));
         if let Some(room) = current {
             cx.notice(format_args!("* You talk in {}. /history shows what was said.", room.name));
@@ -226,9 +227,14 @@ impl Chat {
             before.map_or(String::new(), |name| name.to_string()),
             cx.peer
         );
+        let rooms = invitation.map_or(Vec::new(), |id| self.rooms_of_invitation(id));
         self.happen(cx, Kept::AccountMade { name, password: proof.hash, role, invitation });
         self.sessions.attach(cx.client, cx.user);
+        let entered = self.enter_invited(cx, rooms);
         self.tell_account(cx);
+        for room in entered {
+            self.tell_joined(cx, room, &[cx.client]);
+        }
         Ok(())
     }
 
@@ -287,9 +293,12 @@ impl Chat {
         let code = read_code(code).ok_or_else(wrong_code)?;
         let found = accounts.find_invitation(SecretHash::of(&code), cx.unix_ms());
         let resets = found.and_then(|id| accounts.invitation(id)?.resets);
+        let makes_account =
+            found.and_then(|id| accounts.invitation(id)).is_none_or(|one| one.makes_account);
         match (found, resets) {
             (Some(invitation), Some(account)) => Ok(Allowed::Resetting { invitation, account }),
             _ if is_full => Err(full()),
+            (Some(_), None) if !makes_account => Err(wrong_code()),
             (Some(invitation), None) => Ok(Allowed::Invited(invitation)),
             (None, _) => Ok(Allowed::IfOwner),
         }
@@ -388,7 +397,7 @@ fn wrong_confirmation() -> RequestError {
     RequestError::new("code_refused", message.to_owned())
 }
 
-pub(super) fn wrong_code() -> RequestError {
+pub(in crate::chat::handlers) fn wrong_code() -> RequestError {
     let message = "This code is not known, or has been used, or is over.";
     RequestError::new("code_refused", message.to_owned())
 }

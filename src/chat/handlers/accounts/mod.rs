@@ -4,15 +4,20 @@ mod keys;
 mod login;
 mod prove;
 
+pub(in crate::chat::handlers) use login::wrong_code;
+
+use super::lists::entry_of;
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::reply::{JoinedSelf, Reply};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::{Kept, Presence};
+use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::request::{AccountRequest, Request, RequestError};
 use crate::chat::state::accounts::Role;
+use crate::chat::state::rooms::Room;
+use crate::chat::state::rooms::rules::{MemberRecord, RoomRole};
 use crate::ids::ClientId;
 
 /// An account can have had so many names that are still reserved for it.
@@ -71,7 +76,9 @@ impl Chat {
             AccountRequest::EndSession { id } => self.end_session(cx, id),
             AccountRequest::Token { label } => self.make_token(cx, &label),
             AccountRequest::Cookie { label } => self.make_cookie(cx, label.as_deref()),
-            AccountRequest::Invite { uses, hours } => self.invite(cx, uses, hours),
+            AccountRequest::Invite { uses, hours, rooms, accounts } => {
+                self.invite(cx, uses, hours, &rooms, accounts)
+            }
             AccountRequest::Invitations => self.invitations(cx),
             AccountRequest::Uninvite { id } => self.uninvite(cx, id),
             AccountRequest::Confirm { code, sure } => self.confirm(cx, &code, sure),
@@ -105,11 +112,17 @@ impl Chat {
         let current = self.sessions.get(cx.client).and_then(|session| session.current);
         let current = current.and_then(|channel| self.channels.room(channel));
         // The account comes before the guest goes, so that a room stays that the guest alone was in.
-        let is_new = |chat: &Chat, room: &RoomId| !chat.state.is_member(account, *room);
+        let unix_ms = cx.unix_ms();
+        let is_new = |chat: &Chat, room: &RoomId| {
+            let record = chat.state.member_record(account, *room);
+            !chat.state.is_member(account, *room) && !record.is_removed(unix_ms)
+        };
         let new: Vec<RoomId> = rooms.iter().copied().filter(|room| is_new(self, room)).collect();
         let free = self.settings.rooms_per_client_max;
         let free = free.saturating_sub(self.state.rooms_of(account).len());
-        for &room in new.iter().take(free) {
+        let new: Vec<RoomId> = new.into_iter().take(free).collect();
+        for &room in &new {
+            self.let_in_too(cx, room, account);
             self.with_user(cx, account, |chat, cx| chat.happen(cx, Presence::Joined { room }));
         }
         self.leave_all(cx, None);
@@ -117,8 +130,18 @@ impl Chat {
         self.sessions.attach(cx.client, account);
         cx.user = account;
         self.enter_channels(cx, current);
-        for room in new.into_iter().take(free) {
+        for room in new {
             self.tell_others_joined(cx, room);
+        }
+    }
+
+    /// A guest that was let into a private room brings its account along.
+    fn let_in_too(&mut self, cx: &mut Context<'_>, room: RoomId, account: UserId) {
+        let is_private = |room: &Room| room.settings().is_private();
+        if self.state.rooms().get(room).is_some_and(is_private) {
+            let record = self.state.member_record(account, room);
+            let record = MemberRecord { may_return: true, ..record };
+            self.happen(cx, RoomChange::Recorded { room, user: account, record });
         }
     }
 
@@ -197,16 +220,28 @@ impl Chat {
             room: room.name.as_str(),
             name: name.as_str(),
             time: cx.unix_ms(),
-            own: Some(JoinedSelf {
-                you: true,
-                position: room.history.next_id() - 1,
-                gap: false,
-                members: room.member_count(),
-                topic: &room.topic,
-            }),
+            own: Some(self.joined_self(cx, room)),
             reference: None,
         };
         self.tell_devices(cx, devices, &joined);
+    }
+
+    /// What somebody is told of a room that it is in now.
+    pub(in crate::chat::handlers) fn joined_self<'a>(
+        &self,
+        cx: &Context<'_>,
+        room: &'a Room,
+    ) -> JoinedSelf<'a> {
+        let role = self.state.room_role(cx.user, room.id);
+        JoinedSelf {
+            you: true,
+            position: room.history.next_id() - 1,
+            gap: false,
+            members: room.member_count(),
+            topic: &room.topic,
+            entry: entry_of(room),
+            role: (role != RoomRole::Member).then_some(role.as_str()),
+        }
     }
 
     /// Tells devices that are not the one that asks.
@@ -296,7 +331,12 @@ impl Chat {
         self.tell_account(other);
     }
 
-    pub(super) fn tell_done(&self, cx: &mut Context<'_>, what: &str, line: &str) {
+    pub(in crate::chat::handlers) fn tell_done(
+        &self,
+        cx: &mut Context<'_>,
+        what: &str,
+        line: &str,
+    ) {
         let reference = cx.reference;
         cx.reply(&Reply::Done { what, line, reference });
     }
@@ -329,7 +369,7 @@ impl Chat {
         Ok(())
     }
 
-    fn with_client(
+    pub(in crate::chat::handlers) fn with_client(
         &mut self,
         cx: &mut Context<'_>,
         client: ClientId,

@@ -12,7 +12,7 @@ use std::fmt;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use crate::chat::ids::UserId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, Name};
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
@@ -116,7 +116,7 @@ pub struct AccessKey {
     pub created_ms: u64,
 }
 
-/// A code that lets somebody have an account, or have a new password for one.
+/// A code that lets somebody have an account, enter rooms, or have a new password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
     pub hash: SecretHash,
@@ -127,6 +127,10 @@ pub struct Invitation {
     pub uses: Option<u32>,
     /// When it ends, if it does.
     pub until_ms: Option<u64>,
+    /// The rooms that it lets into, in ascending order.
+    pub rooms: Vec<RoomId>,
+    /// Whether it lets somebody have an account.
+    pub makes_account: bool,
 }
 
 impl Invitation {
@@ -310,6 +314,13 @@ impl Accounts {
             if *uses == 0 {
                 self.invitations.remove(&id);
             }
+        }
+    }
+
+    /// A room is no more.
+    pub(super) fn forget_room(&mut self, room: RoomId) {
+        for invitation in self.invitations.values_mut() {
+            invitation.rooms.retain(|&of| of != room);
         }
     }
 

@@ -28,11 +28,16 @@ fn a_key_is_found_by_its_secret_as_long_as_it_is_there() {
     assert!(accounts.is_empty() && accounts.by_hash.is_empty());
 }
 
+fn forever(hash: SecretHash) -> Invitation {
+    let (uses, until_ms, rooms) = (None, None, Vec::new());
+    Invitation { hash, by: user(1), resets: None, uses, until_ms, rooms, makes_account: true }
+}
+
 #[test]
 fn an_invitation_is_good_so_often_and_for_so_long() {
     let mut accounts = Accounts::default();
     let hash = SecretHash::of("code");
-    let twice = Invitation { hash, by: user(1), resets: None, uses: Some(2), until_ms: Some(1000) };
+    let twice = Invitation { uses: Some(2), until_ms: Some(1000), ..forever(hash) };
     accounts.invite(4, twice);
     assert_eq!(accounts.next_invitation(), 5);
     assert_eq!(accounts.find_invitation(hash, 999), Some(4));
@@ -49,7 +54,7 @@ fn invitations_end_with_the_account_that_made_them() {
     let mut accounts = Accounts::default();
     let hash = SecretHash::of("code");
     accounts.make(user(1), account(Role::Owner));
-    accounts.invite(1, Invitation { hash, by: user(1), resets: None, uses: None, until_ms: None });
+    accounts.invite(1, forever(hash));
     assert!(accounts.has_owner());
     accounts.end(user(1));
     assert!(!accounts.has_owner());

@@ -1,15 +1,20 @@
 //! The rooms of the chat: what they are called, who is in them, what was said in them, which is the
 //! busiest.
 
+pub mod former;
+pub mod rules;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use crate::chat::LOBBY;
-use crate::chat::ids::RoomId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, RoomName};
 use crate::chat::record::LoadedRoom;
 use crate::chat::state::history::{self, History, Message};
+use crate::chat::state::rooms::former::{FormerName, FormerNames};
+use crate::chat::state::rooms::rules::{MemberRecord, OPEN, RoomRules, RoomSettings};
 use crate::chat::state::slots::{Identified, Slots};
 use crate::chat::state::users::{Membership, UserSlot};
 
@@ -27,9 +32,19 @@ pub struct Room {
     /// The id of the first message that a store keeps; that of the next one, if it keeps the room
     /// and no messages. `None`: no store knows of the room.
     kept_from: Option<u64>,
+    /// Of one that is kept for somebody, or in which somebody has a record: it is always in memory.
+    rules: Option<Box<RoomRules>>,
 }
 
 impl Room {
+    pub fn rules(&self) -> Option<&RoomRules> {
+        self.rules.as_deref()
+    }
+
+    pub fn settings(&self) -> &RoomSettings {
+        self.rules().map_or(&OPEN, |rules| &rules.settings)
+    }
+
     /// See the field. Without a store, what is held is all that is kept.
     pub fn kept_from(&self) -> Option<u64> {
         self.kept_from
@@ -90,7 +105,8 @@ pub struct RoomLimits {
 /// All rooms, by id, by name and by size.
 ///
 /// Invariant: every room is in `by_name` and in `by_size` under its number of members, and in
-/// `vacant` exactly if that is 0; `history_bytes` is the sum of all histories.
+/// `vacant` exactly if that is 0; `history_bytes` is the sum of all histories; `with_rules` has
+/// exactly the rooms that have rules.
 #[derive(Debug)]
 pub struct Rooms {
     limits: RoomLimits,
@@ -104,6 +120,9 @@ pub struct Rooms {
     vacated: u64,
     history_bytes: usize,
     next_id: RoomId,
+    /// Rooms that have rules.
+    with_rules: BTreeSet<RoomId>,
+    former: FormerNames,
     /// The highest message id of any room that is no more. New rooms go on from here, so an id from
     /// an older room of the same name is never taken for one of theirs.
     ids_used: u64,
@@ -115,17 +134,20 @@ impl PartialEq for Rooms {
     fn eq(&self, other: &Rooms) -> bool {
         let is_same = |room: &Room| {
             // Named one by one, so that a new field cannot be forgotten here.
-            let Room { id, name, topic, history, members: _, vacant_since, kept_from } = room;
+            let Room { id, name, topic, history, members: _, vacant_since, kept_from, rules } =
+                room;
             other.get(*id).is_some_and(|other| {
                 other.name.as_str() == name.as_str()
                     && other.topic == *topic
                     && other.history == *history
                     && other.vacant_since == *vacant_since
                     && other.kept_from == *kept_from
+                    && other.rules == *rules
             })
         };
         (self.limits, self.has_store) == (other.limits, other.has_store)
             && self.next_id == other.next_id
+            && self.former == other.former
             && (self.ids_used, self.vacated) == (other.ids_used, other.vacated)
             && self.count() == other.count()
             && self.rooms.iter().all(|room| is_same(room))
@@ -144,6 +166,8 @@ impl Rooms {
             vacated: 0,
             history_bytes: 0,
             next_id: RoomId::FIRST,
+            with_rules: BTreeSet::new(),
+            former: FormerNames::default(),
             ids_used: 0,
         }
     }
@@ -176,21 +200,38 @@ impl Rooms {
         self.by_name.find(key, |slot| self.name(slot)).and_then(|slot| self.at(slot))
     }
 
-    /// A room whose name looks like this one.
-    pub fn find_alike(&self, name: &RoomName) -> Option<&Room> {
-        self.by_name.find_alike(name, None, |slot| self.name(slot)).and_then(|slot| self.at(slot))
+    /// A room, but not `except`, whose name looks like this one.
+    pub fn find_alike(&self, name: &RoomName, except: Option<RoomId>) -> Option<&Room> {
+        let except = except.and_then(|room| self.rooms.slot(room));
+        let slot = self.by_name.find_alike(name, except, |slot| self.name(slot))?;
+        self.at(slot)
     }
 
-    /// The busiest rooms first, after the first `after` of them.
-    pub fn busiest(&self, after: u64) -> impl Iterator<Item = &Room> {
-        let after = usize::try_from(after).unwrap_or(usize::MAX);
-        self.by_size.iter().skip(after).filter_map(|(_, id)| self.get(*id))
+    /// The names that rooms have had.
+    pub fn former(&self) -> &FormerNames {
+        &self.former
+    }
+
+    /// The room that has had a name with this key, if that still leads to it.
+    pub fn find_former(&self, key: &str, unix_ms: u64) -> Option<&Room> {
+        let former = self.former.find(key).filter(|former| unix_ms < former.until_ms)?;
+        self.get(former.room)
+    }
+
+    /// The busiest rooms first.
+    pub fn busiest(&self) -> impl Iterator<Item = &Room> {
+        self.by_size.iter().filter_map(|(_, id)| self.get(*id))
+    }
+
+    /// The rooms that have rules.
+    pub fn with_rules(&self) -> impl Iterator<Item = RoomId> {
+        self.with_rules.iter().copied()
     }
 
     /// Whether another room would be one too many.
     pub fn is_full(&self) -> bool {
-        let stays = self.find(LOBBY).is_some_and(|room| self.stays(room));
-        self.count() - usize::from(stays) >= self.limits.rooms_max
+        let is_extra = self.find(LOBBY).is_some_and(|room| self.is_held_lobby(room));
+        self.count() - usize::from(is_extra) >= self.limits.rooms_max
     }
 
     /// The room that can best be done without: deserted for longest.
@@ -199,9 +240,13 @@ impl Rooms {
         self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
     }
 
-    /// Whether a room stays in memory though nobody is in it. What newcomers are put into would be
-    /// read from the store again with each of them.
+    /// Whether a room stays in memory though nobody is in it.
     fn stays(&self, room: &Room) -> bool {
+        room.rules.is_some() || self.is_held_lobby(room)
+    }
+
+    /// What newcomers are put into would be read from the store again with each of them.
+    fn is_held_lobby(&self, room: &Room) -> bool {
         self.has_store && room.vacant_since.is_some() && room.name.key() == LOBBY
     }
 
@@ -265,7 +310,8 @@ impl Rooms {
     ) {
         self.vacated += 1;
         let (members, vacant_since) = (Vec::new(), Some(self.vacated));
-        let room = Room { id, name, topic, history, members, vacant_since, kept_from };
+        let rules = None;
+        let room = Room { id, name, topic, history, members, vacant_since, kept_from, rules };
         let slot = self.rooms.insert(Box::new(room));
         if let Some(room) = self.rooms.at(slot) {
             self.by_name.insert(slot, &room.name);
@@ -293,6 +339,7 @@ impl Rooms {
         self.vacant.remove(&(since, id));
         self.by_size.remove(&(Reverse(0), id));
         self.history_bytes -= room.history.bytes();
+        self.with_rules.remove(&id);
         Some(room)
     }
 
@@ -329,6 +376,55 @@ impl Rooms {
             room.topic = topic;
         }
         self.keep(id);
+    }
+
+    /// A room has these settings from now on, and is kept for good.
+    pub(super) fn set_settings(&mut self, id: RoomId, settings: RoomSettings) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        match &mut room.rules {
+            Some(rules) => rules.settings = settings,
+            None => room.rules = Some(Box::new(RoomRules::new(settings))),
+        }
+        self.with_rules.insert(id);
+        self.keep(id);
+    }
+
+    /// This is known of somebody in a room that has rules.
+    pub(super) fn set_record(&mut self, id: RoomId, user: UserId, record: MemberRecord) {
+        let rules = self.rooms.get_mut(id).and_then(|room| room.rules.as_mut());
+        if let Some(rules) = rules {
+            rules.set_record(user, record);
+        }
+    }
+
+    /// A room has another name; the one before leads to it until this time.
+    pub(super) fn rename(&mut self, id: RoomId, name: RoomName, until_ms: u64) {
+        let Rooms { rooms, by_name, former, .. } = self;
+        let Some(slot) = rooms.slot(id) else { return };
+        let Some(room) = rooms.get_mut(id) else { return };
+        by_name.remove(slot, &room.name);
+        by_name.insert(slot, &name);
+        let name = std::mem::replace(&mut room.name, name);
+        if name != room.name {
+            former.insert(FormerName { name, room: id, until_ms });
+        }
+    }
+
+    pub(super) fn lead_on(&mut self, former: FormerName) {
+        self.former.insert(former);
+    }
+
+    pub(super) fn release(&mut self, key: &str) {
+        self.former.remove(key);
+    }
+
+    /// A room is kept for nobody any more.
+    pub(super) fn forget_rules(&mut self, id: RoomId) {
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.rules = None;
+        }
+        self.with_rules.remove(&id);
+        self.former.remove_room(id);
     }
 
     /// There is something in a room that a store keeps: a topic, a word, or a member who stays.

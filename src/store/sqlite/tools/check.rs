@@ -10,7 +10,7 @@ use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
-use crate::store::sqlite::schema::Meta;
+use crate::store::sqlite::schema::{MIGRATIONS, Meta};
 
 /// The version of a file from which on it has accounts.
 const HAS_PEOPLE: usize = 2;
@@ -43,7 +43,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
         return Err(OpenError::Damaged { file: file.clone(), what }.into());
     }
     if version >= HAS_PEOPLE
-        && let Some(what) = fault_of_people(&snapshot).map_err(failed)?
+        && let Some(what) = fault_of_people(&snapshot, version).map_err(failed)?
     {
         return Err(OpenError::Damaged { file, what }.into());
     }
@@ -56,7 +56,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
 }
 
 /// What is wrong with what is kept of people.
-fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> {
+fn fault_of_people(connection: &Connection, version: usize) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT count(*) || ' rows of ' || \"table\" || ' belong to none of ' || parent \
                FROM pragma_foreign_key_check GROUP BY \"table\", parent LIMIT 1";
     let stray = connection.query_row(sql, [], |row| row.get(0)).optional()?;
@@ -69,7 +69,10 @@ fn fault_of_people(connection: &Connection) -> rusqlite::Result<Option<String>> 
     if namesakes.is_some() {
         return Ok(namesakes);
     }
-    // All of it has to be of use to a server that starts.
+    // All of it has to be of use to a server that starts. An older file is brought up to date first.
+    if version < MIGRATIONS.len() {
+        return Ok(None);
+    }
     match people(connection) {
         Err(error) if error.sqlite_error_code().is_none() => Ok(Some(error.to_string())),
         read => read.map(|_| None),

@@ -1,11 +1,13 @@
 //! The commands that people type.
 
+mod rooms;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{AccountRequest, Request};
+use super::{AccountRequest, Request, RoomRequest};
 use crate::chat::state::history::MessageKind;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
@@ -33,7 +35,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 26] = [
+pub const COMMANDS: [CommandSpec; 33] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -51,13 +53,11 @@ pub const COMMANDS: [CommandSpec; 26] = [
     },
     CommandSpec {
         name: "join",
-        arguments: "#ROOM",
+        arguments: "#ROOM [CODE]",
         help: "enter a room, or create it, and talk there",
         details: "You stay in your other rooms and go on hearing them; /join one of them to talk \
-                  there.",
-        parse: |arguments| {
-            Some(Request::Join { room: word(arguments)?, resume: None, replay: None })
-        },
+                  there. CODE is that of an invitation.",
+        parse: rooms::joined,
     },
     CommandSpec {
         name: "leave",
@@ -65,6 +65,59 @@ pub const COMMANDS: [CommandSpec; 26] = [
         help: "leave a room, or the one you talk in",
         details: "You stay connected when you have left your last room.",
         parse: |arguments| Some(Request::Leave { room: optional(arguments) }),
+    },
+    CommandSpec {
+        name: "room",
+        arguments: "[#ROOM] [SETTING VALUE]",
+        help: "show what holds in a room, or change it",
+        details: "entry all|accounts|ask|invited, listed yes|no, newcomers-see all|now, posting \
+                  all|moderators, invites members|moderators, archived yes|no.",
+        parse: rooms::settings,
+    },
+    CommandSpec {
+        name: "keep",
+        arguments: "[#ROOM]",
+        help: "keep a room that a guest has made: it is yours then",
+        details: "",
+        parse: |arguments| Some(RoomRequest::Keep { room: optional(arguments) }.into()),
+    },
+    CommandSpec {
+        name: "accept",
+        arguments: "NAME [#ROOM]",
+        help: "let somebody into a room",
+        details: "",
+        parse: rooms::admitted,
+    },
+    CommandSpec {
+        name: "refuse",
+        arguments: "NAME [#ROOM]",
+        help: "do not let somebody into a room who has asked",
+        details: "",
+        parse: rooms::refused,
+    },
+    CommandSpec {
+        name: "kick",
+        arguments: "NAME [MINUTES] [REASON]",
+        help: "remove somebody from the room that you talk in",
+        details: "Without MINUTES, until somebody lets them in again with /accept.",
+        parse: rooms::kicked,
+    },
+    CommandSpec {
+        name: "rename",
+        arguments: "#NEW",
+        help: "give the room that you talk in another name",
+        details: "The name before leads to it for 30 days.",
+        parse: |arguments| Some(RoomRequest::Rename { room: None, name: word(arguments)? }.into()),
+    },
+    CommandSpec {
+        name: "delete-room",
+        arguments: "#NAME",
+        help: "delete a room, with all that was said there",
+        details: "",
+        parse: |arguments| {
+            let room = word(arguments)?;
+            Some(RoomRequest::Delete { name: room.clone(), room }.into())
+        },
     },
     CommandSpec {
         name: "rooms",
@@ -216,17 +269,11 @@ pub const COMMANDS: [CommandSpec; 26] = [
     },
     CommandSpec {
         name: "invite",
-        arguments: "[USES] [HOURS]",
-        help: "make a code by which others can have an account",
-        details: "It is good once and for a week, if you do not say otherwise.",
-        parse: |arguments| {
-            let mut numbers = arguments.split_whitespace().map(|word| word.parse().ok());
-            let (uses, hours) = (numbers.next(), numbers.next());
-            if numbers.next().is_some() || [uses, hours].contains(&Some(None)) {
-                return None;
-            }
-            Some(AccountRequest::Invite { uses: uses.flatten(), hours: hours.flatten() }.into())
-        },
+        arguments: "[NAME | #ROOM] [USES] [HOURS]",
+        help: "make a code by which others can have an account, or let NAME into a room",
+        details: "A code is good once and for a week, if you do not say otherwise. With a #ROOM it \
+                  lets into that room, too. /invite NAME #ROOM lets one person in, who joins then.",
+        parse: rooms::invited,
     },
     CommandSpec {
         name: "invitations",
@@ -254,13 +301,11 @@ pub const COMMANDS: [CommandSpec; 26] = [
     },
     CommandSpec {
         name: "role",
-        arguments: "NAME ROLE",
-        help: "say what an account may do on this server",
-        details: "Roles are owner, admin and member. Only owners can.",
-        parse: |arguments| {
-            let (name, role) = arguments.split_once(char::is_whitespace)?;
-            Some(AccountRequest::Role { name: word(name)?, role: word(role.trim())? }.into())
-        },
+        arguments: "NAME ROLE [#ROOM]",
+        help: "say what an account may do on this server, or in a room",
+        details: "Roles on the server are owner, admin and member; only owners can. Roles in a room \
+                  are owner, moderator and member; its owner can, and hands it over with owner.",
+        parse: rooms::named_role,
     },
     CommandSpec {
         name: "reset",
@@ -305,7 +350,7 @@ pub const COMMANDS: [CommandSpec; 26] = [
 
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
-    let table = serde_json::to_string_pretty(&COMMANDS).expect("strings always serialize");
+    let table = serde_json::to_string_pretty(&COMMANDS[..]).expect("strings always serialize");
     let comment = "/** The commands of the server, in the order of /help. */";
     format!("{comment}\nexport const COMMANDS = {table};\n")
 });
@@ -357,7 +402,8 @@ mod tests {
                 "[N]" | "[PAGE]" => "7".to_owned(),
                 "[#ROOM] [PAGE]" => "#room 7".to_owned(),
                 "[end N]" => "end 7".to_owned(),
-                "[USES] [HOURS]" => "3 24".to_owned(),
+                "[NAME | #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
+                "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
@@ -381,7 +427,7 @@ mod tests {
     /// What the page does for a command is written there, by the command's name.
     #[test]
     fn the_page_knows_no_command_that_is_not_in_the_table() {
-        let page = include_str!("../../web/app.js");
+        let page = include_str!("../../../web/app.js");
         let (_, actions) = page.split_once("\nconst ACTIONS = {\n").expect("the page's actions");
         let (actions, _) = actions.split_once("\n};").expect("their end");
         let names = actions.lines().filter_map(|line| {

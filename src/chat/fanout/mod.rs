@@ -1,5 +1,7 @@
 //! From what happened to who is told what.
 
+mod rooms;
+
 use log::info;
 
 use super::{Chat, LOBBY};
@@ -9,7 +11,7 @@ use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::presence::{Change, Sum};
-use crate::chat::record::{Cached, Event, Kept, Presence, Record};
+use crate::chat::record::{Cached, Event, Kept, Presence, Record, RoomChange};
 use crate::chat::state::history::Message;
 use crate::chat::state::rooms::Room;
 use crate::delivery::Delivery;
@@ -25,6 +27,7 @@ impl Chat {
         let mut changed = None;
         while let Some(event) = next {
             if let Event::Kept(Kept::Said { room, .. })
+            | Event::Kept(Kept::Room(RoomChange::Removed { room, .. }))
             | Event::Presence(Presence::Left { room, .. }) = event
             {
                 changed = Some(room);
@@ -80,8 +83,22 @@ impl Chat {
                     self.follow(cx, room, is_coming);
                 }
             }
+            Event::Kept(Kept::Room(RoomChange::Deleted { room })) => {
+                let members: Vec<UserId> = self.state.members(room).map(|user| user.id).collect();
+                self.state.apply(record);
+                members.into_iter().for_each(|user| self.talk_elsewhere(user, room));
+            }
+            Event::Kept(Kept::Room(RoomChange::Renamed { room, .. })) => {
+                self.state.apply(record);
+                self.replays.remove_room(room);
+            }
+            Event::Kept(Kept::Room(RoomChange::Removed { room, user, .. })) => {
+                self.state.apply(record);
+                self.talk_elsewhere(user, room);
+            }
             Event::Kept(
-                Kept::AccountMade { .. }
+                Kept::Room(_)
+                | Kept::AccountMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }
@@ -154,12 +171,25 @@ impl Chat {
         }
         for client in others.into_iter().chain(is_own.then_some(cx.client)) {
             cx.out.leave(channel, client);
-            let current = self.sessions.get(client).and_then(|session| session.current);
-            if current == Some(channel) {
-                let other = self.state.rooms_of(cx.user).last();
-                let channel = other.and_then(|room| self.channels.of(room));
-                self.sessions.talk_in(client, channel);
-            }
+            self.talk_in_another(client, cx.user, channel);
+        }
+    }
+
+    /// The clients of somebody who was removed from a room, whose channel they have left.
+    fn talk_elsewhere(&mut self, user: UserId, room: RoomId) {
+        let Some(channel) = self.channels.of(room) else { return };
+        for client in self.clients_of(user).collect::<Vec<_>>() {
+            self.talk_in_another(client, user, channel);
+        }
+    }
+
+    /// A client that talked in a channel that it has left talks in another room of its user.
+    fn talk_in_another(&mut self, client: ClientId, user: UserId, channel: ChannelId) {
+        let current = self.sessions.get(client).and_then(|session| session.current);
+        if current == Some(channel) {
+            let other = self.state.rooms_of(user).last();
+            let channel = other.and_then(|room| self.channels.of(room));
+            self.sessions.talk_in(client, channel);
         }
     }
 
@@ -191,12 +221,14 @@ impl Chat {
                 self.announce(cx, *room, Change::Joined, joined);
             }
             Event::Presence(Presence::Left { room, reason }) => {
-                let (you, reason, reference) = (false, reason.as_deref(), None);
-                let left = |room, name| Reply::Left { room, name, time, reason, you, reference };
+                let (reason, by, you, reference) = (reason.as_deref(), None, false, None);
+                let left =
+                    |room, name| Reply::Left { room, name, time, reason, by, you, reference };
                 self.announce(cx, *room, Change::Left, left);
             }
             Event::Presence(Presence::Renamed { name }) => self.publish_renamed(cx, name, time),
             Event::Kept(Kept::AccountMade { name, .. }) => self.publish_renamed(cx, name, time),
+            Event::Kept(Kept::Room(change)) => self.publish_room_change(cx, change, time),
             Event::Kept(
                 Kept::Opened { .. }
                 | Kept::Closed { .. }
@@ -338,7 +370,7 @@ impl Chat {
         }
     }
 
-    fn room_and_channel(&self, id: RoomId) -> Option<(&Room, ChannelId)> {
+    pub(super) fn room_and_channel(&self, id: RoomId) -> Option<(&Room, ChannelId)> {
         Some((self.state.rooms().get(id)?, self.channels.of(id)?))
     }
 

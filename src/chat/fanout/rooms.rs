@@ -1,0 +1,145 @@
+//! Who is told what of a room that is kept for somebody.
+
+use crate::chat::dialect::render;
+use crate::chat::dialect::reply::{Reply, RoomState, SettingChange};
+use crate::chat::handlers::Context;
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::name::{Name, RoomName};
+use crate::chat::record::RoomChange;
+use crate::chat::state::rooms::rules::RoomSettings;
+use crate::chat::{Chat, LOBBY};
+use crate::ids::ClientId;
+
+/// Why everybody is out of a room.
+const DELETED: &str = "it is deleted";
+
+impl Chat {
+    /// Tells a room of a change to it, before that is made.
+    pub(super) fn publish_room_change(&self, cx: &mut Context<'_>, change: &RoomChange, time: u64) {
+        match change {
+            RoomChange::Set { room, settings } => self.publish_settings(cx, *room, settings, time),
+            RoomChange::Removed { room, user, reason } => {
+                self.publish_removed(cx, *room, *user, reason.as_deref(), time);
+            }
+            RoomChange::Renamed { room, name } => self.publish_room_renamed(cx, *room, name, time),
+            RoomChange::Deleted { room } => self.publish_deleted(cx, *room, time),
+            RoomChange::Recorded { .. }
+            | RoomChange::NameReleased { .. }
+            | RoomChange::InvitationUsed { .. } => {}
+        }
+    }
+
+    fn publish_settings(
+        &self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        settings: &RoomSettings,
+        time: u64,
+    ) {
+        let (Some((room, channel)), Some(by)) = (self.room_and_channel(id), self.name_of(cx.user))
+        else {
+            return;
+        };
+        let is_new = room.rules().is_none();
+        // It is kept in any case.
+        if is_new && room.name.key() == LOBBY {
+            return;
+        }
+        let state = RoomState {
+            kept: true,
+            owner: if is_new { Some(by.as_str()) } else { self.room_state(room, settings).owner },
+            by: Some(by.as_str()),
+            time: Some(time),
+            change: Some(match is_new {
+                true => SettingChange::Kept,
+                false => change_between(room.settings(), settings),
+            }),
+            ..self.room_state(room, settings)
+        };
+        let role = self.state.room_role(cx.user, id).as_str();
+        let own = cx.reference.map(|reference| {
+            let (role, reference) = (Some(role), Some(reference));
+            cx.encode(&Reply::Room(RoomState { role, reference, ..state.clone() }))
+        });
+        cx.publish(channel, own.as_deref(), &Reply::Room(state));
+    }
+
+    fn publish_room_renamed(&self, cx: &mut Context<'_>, id: RoomId, name: &RoomName, time: u64) {
+        let (Some((room, channel)), Some(by)) = (self.room_and_channel(id), self.name_of(cx.user))
+        else {
+            return;
+        };
+        let state = RoomState {
+            room: name.as_str(),
+            from: Some(room.name.as_str()),
+            by: Some(by.as_str()),
+            time: Some(time),
+            ..self.room_state(room, room.settings())
+        };
+        let own = cx.reference.map(|reference| {
+            cx.encode(&Reply::Room(RoomState { reference: Some(reference), ..state.clone() }))
+        });
+        cx.publish(channel, own.as_deref(), &Reply::Room(state));
+    }
+
+    /// Everybody is out, and told so alone.
+    fn publish_deleted(&self, cx: &mut Context<'_>, id: RoomId, time: u64) {
+        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let by = self.name_of(cx.user).map(Name::as_str);
+        for user in self.state.members(id) {
+            let left = Reply::Left {
+                room: room.name.as_str(),
+                name: user.name.as_str(),
+                time,
+                reason: Some(DELETED),
+                by,
+                you: true,
+                reference: None,
+            };
+            for client in self.clients_of(user.id) {
+                cx.out.leave(channel, client);
+                cx.out.send(client, |to| render(to, &left));
+            }
+        }
+    }
+
+    /// Somebody is out at once: it gets what was said before, and nothing after that.
+    fn publish_removed(
+        &self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        user: UserId,
+        reason: Option<&str>,
+        time: u64,
+    ) {
+        let Some((room, channel)) = self.room_and_channel(id) else { return };
+        let (Some(by), Some(name)) = (self.name_of(cx.user), self.name_of(user)) else { return };
+        let (room, name, by) = (room.name.as_str(), name.as_str(), Some(Name::as_str(by)));
+        let left = |you| Reply::Left { room, name, time, reason, by, you, reference: None };
+        for client in self.clients_of(user).collect::<Vec<ClientId>>() {
+            cx.out.leave(channel, client);
+            cx.out.send(client, |to| render(to, &left(true)));
+        }
+        cx.publish(channel, None, &left(false));
+    }
+}
+
+/// What is another one now.
+fn change_between(before: &RoomSettings, after: &RoomSettings) -> SettingChange<'static> {
+    let changes = [
+        (before.entry != after.entry, SettingChange::Entry(after.entry.as_str())),
+        (before.is_listed != after.is_listed, SettingChange::Listed(after.is_listed)),
+        (
+            before.newcomers_see != after.newcomers_see,
+            SettingChange::NewcomersSee(after.newcomers_see.as_str()),
+        ),
+        (before.posting != after.posting, SettingChange::Posting(after.posting.as_str())),
+        (before.invites != after.invites, SettingChange::Invites(after.invites.as_str())),
+        (before.is_archived != after.is_archived, SettingChange::Archived(after.is_archived)),
+    ];
+    let mut changed = changes.into_iter().filter(|(is_changed, _)| *is_changed);
+    match (changed.next(), changed.next()) {
+        (Some((_, change)), None) => change,
+        _ => SettingChange::Several,
+    }
+}

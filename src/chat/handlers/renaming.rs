@@ -1,0 +1,104 @@
+//! Another name for a room, and its end.
+
+use super::{Context, Done};
+use crate::chat::dialect::reply::{Reply, RoomState};
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::name::{NameForms, RoomName};
+use crate::chat::record::{Kept, RoomChange};
+use crate::chat::request::RequestError;
+use crate::chat::state::rooms::Room;
+use crate::chat::{Chat, LOBBY};
+use crate::delivery::Wait;
+use crate::ids::ClientId;
+
+/// A room has at most so many names that lead to it, without its own.
+const FORMER_MAX: usize = 3;
+
+impl Chat {
+    pub(super) fn rename_room(&mut self, cx: &mut Context<'_>, id: RoomId, typed: &str) -> Done {
+        let name =
+            RoomName::parse(typed).map_err(|error| RequestError::of("room_refused", &error))?;
+        let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
+        check_kept(room)?;
+        if room.name.as_str() == name.as_str() {
+            return Ok(self.tell_unless_heard(cx, id));
+        }
+        let from = room.name.clone();
+        self.check_look(cx, &name, Some(id))?;
+        self.release_room_names(cx, &name, id);
+        self.questions.room_left(&from);
+        self.happen(cx, RoomChange::Renamed { room: id, name });
+        self.release_most(cx, id);
+        if !self.state.is_member(cx.user, id)
+            && let Some(room) = self.state.rooms().get(id)
+        {
+            let (from, reference) = (Some(from.as_str()), cx.reference);
+            let by = self.name_of(cx.user).map(crate::chat::name::Name::as_str);
+            let state = self.room_state(room, room.settings());
+            cx.reply(&Reply::Room(RoomState { from, by, reference, ..state }));
+        }
+        Ok(())
+    }
+
+    /// Names that look like this one and that rooms have had, which are over, or the room's own.
+    pub(super) fn release_room_names(
+        &mut self,
+        cx: &mut Context<'_>,
+        name: &RoomName,
+        room: RoomId,
+    ) {
+        let unix_ms = cx.unix_ms();
+        let all = self.state.rooms().former().iter();
+        let over = all.filter(|one| {
+            let is_own = one.room == room && one.name == *name;
+            is_own || one.until_ms <= unix_ms && one.name.is_confusable_with(name)
+        });
+        for name in over.map(|one| one.name.clone()).collect::<Vec<RoomName>>() {
+            self.happen(cx, RoomChange::NameReleased { name });
+        }
+    }
+
+    /// Of the names that lead to a room, the newest stay.
+    fn release_most(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        let all = self.state.rooms().former().iter().filter(|one| one.room == room);
+        let mut own: Vec<_> = all.map(|one| (one.until_ms, one.name.clone())).collect();
+        own.sort_by(|(one, name), (other, other_name)| {
+            (one, name.key()).cmp(&(other, other_name.key()))
+        });
+        let too_many = own.len().saturating_sub(FORMER_MAX);
+        for (_, name) in own.into_iter().take(too_many) {
+            self.happen(cx, RoomChange::NameReleased { name });
+        }
+    }
+
+    pub(super) fn delete_room(&mut self, cx: &mut Context<'_>, id: RoomId, typed: &str) -> Done {
+        let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
+        check_kept(room)?;
+        if RoomName::parse(typed).ok().as_ref() != Some(&room.name) {
+            let message = format!(
+                "To delete {0} and all that was said there, type its name back: {0}.",
+                room.name
+            );
+            return Err(RequestError::new("bad_field", message));
+        }
+        let told = format!("{} is deleted.", room.name);
+        let channel = self.channels.of(id).map(Wait::ChannelClear);
+        let members: Vec<UserId> = self.state.members(id).map(|user| user.id).collect();
+        for &user in &members {
+            for client in self.clients_of(user).collect::<Vec<ClientId>>() {
+                self.with_client(cx, client, user, |chat, cx| chat.give_back(cx, channel));
+            }
+        }
+        self.happen(cx, RoomChange::Deleted { room: id });
+        self.happen(cx, Kept::Closed { room: id });
+        self.tell_done(cx, "delete_room", &told);
+        Ok(())
+    }
+}
+
+fn check_kept(room: &Room) -> Done {
+    if room.rules().is_some() && room.name.key() != LOBBY {
+        return Ok(());
+    }
+    Err(RequestError::new("not_allowed", format!("{} stays as it is.", room.name)))
+}

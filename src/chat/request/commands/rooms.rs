@@ -1,0 +1,119 @@
+//! How the arguments of commands are read that are about rooms.
+
+use std::borrow::Cow;
+
+use super::{optional, word};
+use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
+
+/// The first word, and the rest.
+fn split(arguments: &str) -> (&str, &str) {
+    let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    (first, rest.trim_start())
+}
+
+/// A room at the beginning, and the rest.
+fn leading_room(arguments: &str) -> (Option<Cow<'_, str>>, &str) {
+    match split(arguments) {
+        (room, rest) if room.starts_with(['#', '＃']) => (Some(room.into()), rest),
+        _ => (None, arguments),
+    }
+}
+
+/// `#ROOM [CODE]`
+pub fn joined(arguments: &str) -> Option<Request<'_>> {
+    let (room, code) = split(arguments);
+    let (room, code) = (word(room)?, optional(code));
+    if code.as_ref().is_some_and(|code| code.contains(char::is_whitespace)) {
+        return None;
+    }
+    Some(Request::Join { room, code, resume: None, replay: None })
+}
+
+/// `[#ROOM] [SETTING VALUE]`
+pub fn settings(arguments: &str) -> Option<Request<'_>> {
+    let (room, rest) = leading_room(arguments);
+    let mut changes = SettingsChange::default();
+    if !rest.is_empty() {
+        let (setting, value) = split(rest);
+        let value = word(value)?;
+        let yes = || match &*value.to_ascii_lowercase() {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        };
+        match &*setting.to_ascii_lowercase() {
+            "entry" => changes.entry = Some(value),
+            "listed" => changes.is_listed = Some(yes()?),
+            "newcomers-see" | "newcomers_see" => changes.newcomers_see = Some(value),
+            "posting" => changes.posting = Some(value),
+            "invites" => changes.invites = Some(value),
+            "archived" => changes.is_archived = Some(yes()?),
+            _ => return None,
+        }
+    }
+    Some(RoomRequest::Settings { room, changes }.into())
+}
+
+/// `NAME [#ROOM]`: who, and where.
+fn name_and_room(arguments: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
+    let (name, room) = split(arguments);
+    let room = optional(room);
+    let is_word = room.as_ref().is_none_or(|room| word(room).is_some());
+    is_word.then_some((word(name)?, room))
+}
+
+/// `NAME [#ROOM]`
+pub fn admitted(arguments: &str) -> Option<Request<'_>> {
+    let (name, room) = name_and_room(arguments)?;
+    Some(RoomRequest::Admit { room, name }.into())
+}
+
+/// `NAME [#ROOM]`
+pub fn refused(arguments: &str) -> Option<Request<'_>> {
+    let (name, room) = name_and_room(arguments)?;
+    Some(RoomRequest::Refuse { room, name }.into())
+}
+
+/// `NAME ROLE [#ROOM]`
+pub fn named_role(arguments: &str) -> Option<Request<'_>> {
+    let (name, rest) = split(arguments);
+    let (role, room) = split(rest);
+    let (name, role) = (word(name)?, word(role)?);
+    Some(match optional(room) {
+        None => AccountRequest::Role { name, role }.into(),
+        Some(room) => RoomRequest::Role { room: word_of(room)?, name, role }.into(),
+    })
+}
+
+fn word_of(room: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    (!room.contains(char::is_whitespace)).then_some(room)
+}
+
+/// `NAME [MINUTES] [REASON]`
+pub fn kicked(arguments: &str) -> Option<Request<'_>> {
+    let (name, rest) = split(arguments);
+    let (first, after) = split(rest);
+    let (minutes, reason) = match first.parse().ok().filter(|_| super::is_number(first)) {
+        Some(minutes) => (Some(minutes), after),
+        None => (None, rest),
+    };
+    let (name, reason) = (word(name)?, optional(reason));
+    Some(RoomRequest::Kick { room: None, name, minutes, reason }.into())
+}
+
+/// `[NAME | #ROOM] [USES] [HOURS]`: a code by which others come in, or somebody who is let in.
+pub fn invited(arguments: &str) -> Option<Request<'_>> {
+    let (room, rest) = leading_room(arguments);
+    let is_name = room.is_none() && !rest.is_empty() && !super::is_number(split(rest).0);
+    if is_name {
+        return admitted(rest);
+    }
+    let mut numbers = rest.split_whitespace().map(|word| word.parse().ok());
+    let (uses, hours) = (numbers.next(), numbers.next());
+    if numbers.next().is_some() || [uses, hours].contains(&Some(None)) {
+        return None;
+    }
+    let rooms = room.into_iter().collect();
+    let (uses, hours) = (uses.flatten(), hours.flatten());
+    Some(AccountRequest::Invite { uses, hours, rooms, accounts: None }.into())
+}
