@@ -9,6 +9,7 @@ use super::model::{
     WEEK_HOURS, look,
 };
 use super::request::Request;
+use super::rights::{ARCHIVED, ASK, ENTRY};
 use super::told::Told;
 
 impl Model {
@@ -47,6 +48,7 @@ impl Model {
                 self.tell_in_room(n, room);
             }
         }
+        self.tell_who_asks(n);
         Ok(())
     }
 
@@ -62,12 +64,19 @@ impl Model {
         let (rooms, current) = (self.user(guest).rooms.clone(), self.clients[&n].current);
         let has = self.user(account).rooms.clone();
         let free = self.rules.rooms_max.saturating_sub(has.len());
-        let new: Vec<u64> =
-            rooms.into_iter().filter(|room| !has.contains(room)).take(free).collect();
+        let new = rooms
+            .into_iter()
+            .filter(|room| !has.contains(room) && !self.is_removed(account, *room));
+        let new: Vec<u64> = new.take(free).collect();
         for room in &new {
+            // Whom a guest was let in as brings its account along.
+            if self.settings(*room)[ENTRY] >= ASK {
+                self.note(account, *room, |record| record.may_return = true);
+            }
             self.join(n, account, *room);
         }
         self.leave_all(n, guest);
+        self.forget(guest);
         self.guests.remove(&guest);
         self.attach(n, account);
         let rooms = &self.user(account).rooms;
@@ -97,10 +106,7 @@ impl Model {
             return Ok(());
         };
         let code = code.as_deref().and_then(read_code);
-        let of_code = |(_, one): &(&u64, &Invitation)| {
-            Some(&one.code) == code.as_ref() && self.unix_ms < one.until_ms
-        };
-        let invitation = self.kept.invitations.iter().find(of_code).map(|(id, _)| *id);
+        let invitation = code.as_deref().and_then(|code| self.invitation_of(code));
         let role = if code.is_some() && invitation.is_none() {
             if !granted.is_owner_code {
                 return Err(&["code_refused"]);
@@ -115,17 +121,49 @@ impl Model {
         self.kept.users.insert(user, made);
         let account = Account { password: password.clone(), role, keys: Vec::new() };
         self.kept.accounts.insert(user, account);
-        if let Some(id) = invitation {
-            let invitation = self.kept.invitations.get_mut(&id).expect("it is there");
-            invitation.uses -= 1;
-            if invitation.uses == 0 {
-                self.kept.invitations.remove(&id);
-            }
-        }
+        let rooms = match invitation {
+            Some(id) => self.rooms_of(&self.kept.invitations[&id]),
+            None => Vec::new(),
+        };
+        invitation.into_iter().for_each(|id| self.use_invitation(id));
         self.passwords.push((name.clone(), password.clone()));
         self.attach(n, user);
+        let entered = self.enter_invited(n, user, rooms);
         self.tell_account(n);
+        for room in entered {
+            self.tell_in_room(n, room);
+        }
         Ok(())
+    }
+
+    /// The invitation that has this code, if it is not over.
+    pub fn invitation_of(&self, code: &str) -> Option<u64> {
+        let mut all = self.kept.invitations.iter();
+        let found = all.find(|(_, one)| one.code == code && self.unix_ms < one.until_ms);
+        found.map(|(id, _)| *id)
+    }
+
+    pub fn use_invitation(&mut self, id: u64) {
+        let invitation = self.kept.invitations.get_mut(&id).expect("it is there");
+        invitation.uses -= 1;
+        if invitation.uses == 0 {
+            self.kept.invitations.remove(&id);
+        }
+    }
+
+    /// A new account is in the rooms that it was invited into; which of them are new.
+    fn enter_invited(&mut self, n: usize, user: u64, rooms: Vec<u64>) -> Vec<u64> {
+        let mut entered = Vec::new();
+        for room in rooms {
+            let is_full = self.user(user).rooms.len() >= self.rules.rooms_max;
+            if !is_full && !self.is_in(user, room) {
+                self.note(user, room, |record| record.may_return = true);
+                self.join(n, user, room);
+                self.clients.get_mut(&n).expect("it is there").current = Some(room);
+                entered.push(room);
+            }
+        }
+        entered
     }
 
     // ---- Being nobody again ----
@@ -218,6 +256,7 @@ impl Model {
             self.end_device(other);
         }
         self.leave_all(n, user);
+        self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
@@ -280,16 +319,35 @@ impl Model {
         self.tell(n, Told::Sessions(sessions));
     }
 
-    pub fn invite(&mut self, n: usize, uses: u32, granted: &Granted) -> Done {
+    pub fn invite(&mut self, n: usize, uses: u32, room: Option<&str>, granted: &Granted) -> Done {
+        let rooms = match room {
+            Some(name) => vec![self.room_to_invite_into(n, name)?],
+            None => Vec::new(),
+        };
         let shown = code_of(&granted.random.expect("it was drawn"));
         let code = read_code(&shown).expect("it is a code");
         self.codes.push(shown.clone());
         let (id, by) = (self.kept.next_invitation, self.clients[&n].user);
         self.kept.next_invitation += 1;
         let until_ms = self.unix_ms + WEEK_HOURS * HOUR_MS;
-        self.kept.invitations.insert(id, Invitation { code, by, uses, until_ms });
-        self.tell(n, Told::Invitation { code: shown, id, uses });
+        self.kept.invitations.insert(id, Invitation { code, by, uses, until_ms, rooms });
+        let room = room.map(|name| self.known_room(by, name).expect("it is known"));
+        let rooms = room.map(|room| vec![self.kept.rooms[&room].name.clone()]);
+        self.tell(n, Told::Invitation { code: shown, id, uses, rooms });
         Ok(())
+    }
+
+    /// The room that an invitation is to let into.
+    fn room_to_invite_into(&self, n: usize, name: &str) -> Result<u64, &'static [&'static str]> {
+        let user = self.clients[&n].user;
+        let room = self.known_room(user, name).ok_or(&["no_such_room"][..])?;
+        match self.may_invite(user, room) {
+            false if self.is_in(user, room) => Err(&["not_allowed"]),
+            false => Err(&["not_in_room"]),
+            true if self.settings(room)[ARCHIVED] == 1 => Err(&["room_archived"]),
+            true if self.kept.rooms[&room].rules.is_none() => Err(&["bad_field"]),
+            true => Ok(room),
+        }
     }
 
     pub fn set_role(&mut self, n: usize, name: &str, role: u8) -> Done {

@@ -85,6 +85,7 @@ impl Model {
             for room in rooms.into_iter().filter(|_| is_account) {
                 self.tell_in_room(n, room);
             }
+            self.tell_who_asks(n);
         }
         self.end_event();
     }
@@ -124,6 +125,7 @@ impl Model {
         let Some(user) = self.clients.get(&n).map(|client| client.user) else { return };
         if !self.is_account(user) {
             self.leave_all(n, user);
+            self.forget(user);
             self.guests.remove(&user);
         }
         self.detach(n);

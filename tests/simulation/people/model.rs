@@ -9,6 +9,7 @@ use chat_server::chat::state::accounts::SecretHash;
 
 use super::looking::Asked;
 use super::request::Request;
+use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
 use super::told::Told;
 
 /// An account has had so many names at most that nobody else can have.
@@ -52,6 +53,7 @@ pub struct Invitation {
     pub by: u64,
     pub uses: u32,
     pub until_ms: u64,
+    pub rooms: Vec<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,10 @@ pub struct Room {
     pub next_id: u64,
     /// The disk knows of it.
     pub is_kept: bool,
+    /// Of one that is kept for somebody.
+    pub rules: Option<RoomRules>,
+    /// The accounts of a conversation, if it is one.
+    pub between: Option<(u64, u64)>,
 }
 
 /// What was said, in the order in which it was.
@@ -86,6 +92,8 @@ pub struct Said {
     pub room: u64,
     pub id: u64,
     pub name: String,
+    /// The account that has said it.
+    pub by: Option<u64>,
     pub text: String,
 }
 
@@ -100,6 +108,8 @@ pub struct Kept {
     pub reserved: Vec<Reserved>,
     pub guests: u64,
     pub rooms: BTreeMap<u64, Room>,
+    /// Names that rooms have had: which, and until when they lead there.
+    pub former: BTreeMap<String, (u64, u64)>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -116,8 +126,11 @@ pub struct OnDisk {
     pub keys: BTreeSet<(String, u32, [u8; 32], bool)>,
     pub rooms: BTreeMap<u64, String>,
     pub next_room: u64,
+    pub settings: BTreeMap<u64, Settings>,
+    pub records: BTreeMap<(u64, String), Record>,
+    pub former: BTreeMap<String, (u64, u64)>,
     pub members: BTreeSet<(u64, String)>,
-    pub invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>)>,
+    pub invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>)>,
     pub reserved: BTreeMap<String, u64>,
     pub next_invitation: u64,
     pub guests: u64,
@@ -329,10 +342,13 @@ impl Model {
     }
 
     pub fn tell_in_room(&mut self, n: usize, id: u64) {
-        let name = self.user(self.clients[&n].user).name.clone();
+        let user = self.clients[&n].user;
+        let name = self.user(user).name.clone();
         let Room { name: room, next_id, .. } = self.kept.rooms[&id].clone();
         let (members, position) = (self.members(id), next_id - 1);
-        self.tell(n, Told::InRoom { room, name, members, position });
+        let entry = entry_of(self.settings(id)[ENTRY]);
+        let role = role_name(self.role_in(user, id));
+        self.tell(n, Told::InRoom { room, name, members, position, entry, role });
     }
 
     /// What has happened is one state of what is kept, and all that was told follows from it.

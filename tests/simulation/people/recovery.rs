@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use chat_server::chat::state::accounts::SecretHash;
-use chat_server::store::StoredPeople;
+use chat_server::store::{StoredPeople, StoredRecord, StoredRoomName, StoredSettings};
 
 use super::model::{Client, Kept, Model, OnDisk, Past, Said};
+use super::rights::{Record, Settings};
 use crate::disk::Disk;
 
 impl Model {
@@ -20,9 +21,17 @@ impl Model {
         let members =
             members.flat_map(|user| user.rooms.iter().map(|room| (*room, user.name.clone())));
         let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
+        let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
+        let settings = rules().map(|(id, rules)| (id, rules.settings));
+        let records = rules().flat_map(|(room, rules)| {
+            let of_accounts =
+                rules.records.iter().filter(|(user, _)| kept.users.contains_key(user));
+            of_accounts.map(move |(user, record)| ((room, name(user)), *record))
+        });
         let invitations = kept.invitations.iter().map(|(id, one)| {
             let until_ms = Some(one.until_ms);
-            (*id, (SecretHash::of(&one.code), name(&one.by), Some(one.uses), until_ms))
+            let (hash, uses) = (SecretHash::of(&one.code), Some(one.uses));
+            (*id, (hash, name(&one.by), uses, until_ms, one.rooms.clone()))
         });
         OnDisk {
             accounts: kept
@@ -35,6 +44,9 @@ impl Model {
             keys: keys.collect(),
             rooms: rooms.map(|(id, room)| (*id, room.name.clone())).collect(),
             next_room: kept.next_kept_room,
+            settings: settings.collect(),
+            records: records.collect(),
+            former: kept.former.clone(),
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -65,9 +77,14 @@ impl Model {
         for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
             let (id, name, text) =
                 (message.id, message.author.to_string(), message.text.to_string());
-            assert_eq!(Said { room: *room, id, name, text }, *said, "what was said");
+            let kept = Said { room: *room, id, name, by: said.by, text };
+            assert_eq!(kept, *said, "what was said");
         }
         self.kept.rooms.retain(|_, room| room.is_kept);
+        let users = &self.kept.users;
+        for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
+            rules.records.retain(|user, _| users.contains_key(user));
+        }
         self.kept.next_room = self.kept.next_kept_room;
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);
@@ -110,11 +127,15 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
             .collect(),
         keys: keys.map(|key| (name(key.account), key.key, key.hash, key.is_token)).collect(),
         next_room: disk.next_room(),
-        rooms: disk.room_names().iter().map(|(id, name)| (*id, name.to_string())).collect(),
+        settings: people.rules.rooms.iter().map(settings).collect(),
+        records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
+        former: people.rules.names.iter().map(former).collect(),
+        rooms: disk.room_names().iter().map(|(id, name)| (*id, name_of(name))).collect(),
         members: people.members.iter().map(|(room, account)| (*room, name(*account))).collect(),
         invitations: invitations
             .map(|one| {
-                (one.invitation, (SecretHash(one.hash), name(one.by), one.uses, one.until_ms))
+                let (hash, rooms) = (SecretHash(one.hash), one.rooms.clone());
+                (one.invitation, (hash, name(one.by), one.uses, one.until_ms, rooms))
             })
             .collect(),
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
@@ -122,4 +143,25 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         guests: disk.guests(),
         said: disk.log().said.len(),
     }
+}
+
+fn settings(stored: &StoredSettings) -> (u64, Settings) {
+    let StoredSettings { room, entry, is_listed, newcomers_see, posting, invites, is_archived } =
+        *stored;
+    let settings = [entry, newcomers_see, posting, invites, is_listed.into(), is_archived.into()];
+    (room, settings.map(usize::from))
+}
+
+fn record(stored: &StoredRecord, name: String) -> ((u64, String), Record) {
+    let StoredRecord { room, role, may_return, has_asked, sees_from, removed_until, .. } = *stored;
+    ((room, name), Record { role, may_return, has_asked, sees_from, removed_until })
+}
+
+fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
+    (stored.name.to_string(), (stored.room, stored.until_ms))
+}
+
+/// Conversations have no names.
+fn name_of(stored: &str) -> String {
+    if stored.starts_with('@') { "@".to_owned() } else { stored.to_owned() }
 }

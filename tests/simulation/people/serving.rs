@@ -172,6 +172,11 @@ impl Model {
         match request {
             Request::Nothing | Request::Search { .. } => Ok(()),
             Request::History { room, limit } => self.history(n, room.as_deref(), *limit),
+            Request::HistoryWith { name, limit } => self.history_with(n, name, *limit),
+            Request::Conversations => {
+                self.list_conversations(n);
+                Ok(())
+            }
             Request::Who { room } => self.who(n, room.as_deref()),
             Request::Rooms => {
                 self.list_rooms(n);
@@ -179,7 +184,15 @@ impl Model {
             }
             Request::Say { room, text } => self.say(n, room.as_deref(), text),
             Request::Direct { to, text } => self.direct(n, to, text),
-            Request::Join { room, .. } => {
+            Request::Join { room, code } => {
+                if let Some(code) = code {
+                    self.come_in_by_code(n, room, code)?;
+                }
+                let user = self.clients[&n].user;
+                let known = self.known_room(user, room);
+                if let Some(known) = known.filter(|known| self.has_to_ask(user, *known)) {
+                    return self.ask_to_enter(n, known);
+                }
                 let (room, is_new) = self.enter(n, room)?;
                 self.tell_in_room(n, room);
                 for other in self.others(n).into_iter().filter(|_| is_new) {
@@ -214,7 +227,7 @@ impl Model {
                 self.tell_sessions(n);
                 Ok(())
             }
-            Request::Invite { uses, .. } => self.invite(n, *uses, granted),
+            Request::Invite { uses, room } => self.invite(n, *uses, room.as_deref(), granted),
             Request::Uninvite { id } => {
                 let user = self.clients[&n].user;
                 if self.kept.invitations.get(id).is_none_or(|one| one.by != user) {
@@ -225,7 +238,7 @@ impl Model {
                 Ok(())
             }
             Request::Role { name, role } => self.set_role(n, name, *role),
-            Request::Room(request) => panic!("nobody asks for {request:?} yet"),
+            Request::Room(request) => self.execute_of_room(n, request),
         }
     }
 }

@@ -41,6 +41,11 @@ pub enum Request {
         room: Option<String>,
         limit: usize,
     },
+    HistoryWith {
+        name: String,
+        limit: usize,
+    },
+    Conversations,
     Who {
         room: Option<String>,
     },
@@ -121,6 +126,10 @@ impl Request {
                 json!({ "type": "history", "room": room, "limit": limit })
             }
             Request::History { room: None, limit } => json!({ "type": "history", "limit": limit }),
+            Request::HistoryWith { name, limit } => {
+                json!({ "type": "history", "to": name, "limit": limit })
+            }
+            Request::Conversations => json!({ "type": "conversations" }),
             Request::Who { room: Some(room) } => json!({ "type": "who", "room": room }),
             Request::Who { room: None } => json!({ "type": "who" }),
             Request::Rooms => json!({ "type": "rooms" }),
@@ -169,6 +178,10 @@ impl Request {
             Request::Leave { room } => format!("/leave {}", room.as_deref().unwrap_or_default()),
             Request::Nick { name } => format!("/nick {name}"),
             Request::History { limit, .. } => format!("/history {limit}"),
+            // At a terminal a name is one word.
+            Request::HistoryWith { name, .. } if name.contains(' ') => String::new(),
+            Request::HistoryWith { name, limit } => format!("/history @{name} {limit}"),
+            Request::Conversations => "/conversations".to_owned(),
             Request::Who { room } => format!("/who {}", room.as_deref().unwrap_or_default()),
             Request::Rooms => "/rooms".to_owned(),
             Request::Search { word } => format!("/search {word}"),
@@ -225,6 +238,11 @@ impl Request {
             "join" => Request::Join { room: word("room"), code: field("code") },
             "leave" => Request::Leave { room: field("room") },
             "nick" => Request::Nick { name: word("name") },
+            "history" if object["to"].is_string() => Request::HistoryWith {
+                name: word("to"),
+                limit: object["limit"].as_u64().expect("a limit") as usize,
+            },
+            "conversations" => Request::Conversations,
             "history" => Request::History {
                 room: field("room"),
                 limit: object["limit"].as_u64().expect("a limit") as usize,
@@ -278,7 +296,14 @@ impl Request {
             "join" => Request::Join { room: one(), code: word(2) },
             "leave" => Request::Leave { room: word(1) },
             "nick" => Request::Nick { name: one() },
-            "history" => Request::History { room: None, limit: number(1) as usize },
+            "history" => match word(2) {
+                Some(_) => {
+                    let name = one().trim_start_matches('@').to_owned();
+                    Request::HistoryWith { name, limit: number(2) as usize }
+                }
+                None => Request::History { room: None, limit: number(1) as usize },
+            },
+            "conversations" => Request::Conversations,
             "who" => Request::Who { room: word(1) },
             "rooms" => Request::Rooms,
             "search" => Request::Search { word: one() },
@@ -337,7 +362,9 @@ impl Request {
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
             Request::Role { .. } => Needs::Owner,
-            Request::Logout
+            Request::HistoryWith { .. }
+            | Request::Conversations
+            | Request::Logout
             | Request::Password { .. }
             | Request::Delete { .. }
             | Request::MakeToken
@@ -366,6 +393,8 @@ impl Request {
             | Request::Role { .. } => true,
             Request::Nothing
             | Request::History { .. }
+            | Request::HistoryWith { .. }
+            | Request::Conversations
             | Request::Who { .. }
             | Request::Rooms
             | Request::Search { .. }

@@ -13,7 +13,7 @@ pub const SETTINGS: [(&str, &[&str]); 6] = [
     ("listed", &["no", "yes"]),
     ("archived", &["no", "yes"]),
 ];
-const ROLES: [&str; 3] = ["member", "moderator", "owner"];
+pub const ROLES: [&str; 3] = ["member", "moderator", "owner"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoomRequest {
