@@ -240,6 +240,11 @@ impl Disk {
         self.inner().guests
     }
 
+    /// The number of the room that is opened next.
+    pub fn next_room(&self) -> u64 {
+        self.inner().next_room.max(1)
+    }
+
     /// The rooms' names, by their numbers.
     pub fn room_names(&self) -> BTreeMap<u64, Box<str>> {
         self.inner().rooms.iter().map(|(id, room)| (*id, room.name.clone())).collect()
