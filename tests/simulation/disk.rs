@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
+use chat_server::store::order::StoredOrder;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, RulesChange,
     SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom,
@@ -233,6 +234,11 @@ impl Disk {
     /// Accounts, and what belongs to them.
     pub fn people(&self) -> StoredPeople {
         self.inner().people.stored()
+    }
+
+    /// Who may not say something, and who ignores whom.
+    pub fn order(&self) -> StoredOrder {
+        self.inner().people.order.stored()
     }
 
     /// How many numbers guests have been given.

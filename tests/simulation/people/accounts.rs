@@ -1,11 +1,13 @@
 //! Being somebody: accounts, their passwords and keys, and those whom they invite.
 
+use std::mem;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_server::secrets::{code_of, read_code};
 
 use super::model::{
-    Account, Done, Granted, HOUR_MS, Invitation, Key, Model, OWNER, RESERVED_MS, Reserved,
+    Account, Done, Granted, HOUR_MS, Invitation, Key, Model, OWNER, RESERVED_MS, ROLES, Reserved,
     WEEK_HOURS, look,
 };
 use super::request::Request;
@@ -128,6 +130,10 @@ impl Model {
         invitation.into_iter().for_each(|id| self.use_invitation(id));
         self.passwords.push((name.clone(), password.clone()));
         self.attach(n, user);
+        if role == OWNER {
+            self.follow_role(n, user);
+            self.log_act(n, &format!("{name} is owner of this server."));
+        }
         let entered = self.enter_invited(n, user, rooms);
         self.tell_account(n);
         for room in entered {
@@ -257,6 +263,7 @@ impl Model {
         }
         self.leave_all(n, user);
         self.hand_rooms_on(user);
+        self.log_act(n, &format!("The account {} has ended.", self.user(user).name));
         self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
@@ -359,7 +366,13 @@ impl Model {
         if user == self.clients[&n].user && role != OWNER && self.owners() == 1 {
             return Err(&["not_allowed"]);
         }
-        self.kept.accounts.get_mut(&user).expect("it is there").role = role;
+        let account = self.kept.accounts.get_mut(&user).expect("it is there");
+        if mem::replace(&mut account.role, role) != role {
+            self.follow_role(n, user);
+            let by = self.user(self.clients[&n].user).name.clone();
+            let (name, role) = (self.user(user).name.clone(), ROLES[usize::from(role)]);
+            self.log_act(n, &format!("{by} made {name} {role} of this server."));
+        }
         self.tell(n, Told::Done("role"));
         for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
             self.tell_account(other);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::model::{Client, Model, ROLES, User, look};
+use super::reading::Watched;
 use super::told::Told;
 
 impl Model {
@@ -63,6 +64,7 @@ impl Model {
             prompt: None,
             granted: None,
             asked: None,
+            watched: Watched::default(),
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);

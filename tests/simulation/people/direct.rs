@@ -40,7 +40,8 @@ impl Model {
             |reader| if is_guest.is_some() && self.is_account(reader) { "guest " } else { "" };
         let received = format!("[{}{from} -> you] {text}", mark(user));
         let sent = format!("[you -> {}{to}] {text}", mark(own));
-        for receiver in self.clients_of(user).into_iter().filter(|_| user != own) {
+        let is_shown = user != own && !self.ignores(user, own);
+        for receiver in self.clients_of(user).into_iter().filter(|_| is_shown) {
             self.tell(receiver, Told::Own { object: object.clone(), line: received.clone() });
         }
         self.tell_all_of(n, &Told::Own { object, line: sent });

@@ -3,7 +3,9 @@
 use fastrand::Rng;
 
 use super::model::{Model, Rules};
+use super::order::STAFF_LOG;
 use super::request::Request;
+use super::request::order::OrderRequest;
 use super::request::room::{RoomRequest, SETTINGS};
 use super::rights::ENTRY;
 use crate::known_secrets::OWNER_CODE;
@@ -26,6 +28,9 @@ impl Draw<'_> {
     }
 
     fn room(&mut self) -> String {
+        if self.rng.u32(0..30) == 0 {
+            return STAFF_LOG.to_owned();
+        }
         ROOMS[self.rng.usize(..ROOMS.len())].to_owned()
     }
 
@@ -157,7 +162,8 @@ impl Draw<'_> {
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         match self.rng.u32(0..40) {
             0..12 => self.talk(),
-            12..20 => self.in_rooms(number),
+            12..19 => self.in_rooms(number),
+            19 => self.in_order(),
             20..23 => Request::MakeToken,
             23..25 => Request::MakeCookie,
             25..27 => {
@@ -216,6 +222,18 @@ impl Draw<'_> {
                 RoomRequest::Kick { room: named, name, minutes, reason }
             }
             _ => return self.join_by_code(number),
+        })
+    }
+
+    fn in_order(&mut self) -> Request {
+        let names = self.model.names();
+        let name = self.one_of(&names).expect("it is there itself");
+        let room = self.rng.bool().then(|| self.room());
+        Request::Order(match self.rng.u32(0..6) {
+            0 | 1 => OrderRequest::Mute { room, name },
+            2 => OrderRequest::Unmute { room, name },
+            3 | 4 => OrderRequest::Ignore { name },
+            _ => OrderRequest::Unignore { name },
         })
     }
 

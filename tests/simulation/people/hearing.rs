@@ -3,18 +3,22 @@
 use std::collections::VecDeque;
 
 use super::model::Model;
+use super::reading::Watched;
 use super::told::{Told, hits_announced};
 
 impl Model {
     /// A device hears something.
     pub fn hear(&mut self, n: usize, heard: &str) {
         let past = self.past.get_mut(&n);
-        let (is_json, expected, last) = match (self.clients.get_mut(&n), past) {
-            (Some(client), _) => (client.is_json, &mut client.expected, usize::MAX),
-            (None, Some(past)) => (past.is_json, &mut past.expected, past.last),
+        let mut gone = Watched::default();
+        let (is_json, expected, last, watched) = match (self.clients.get_mut(&n), past) {
+            (Some(client), _) => {
+                (client.is_json, &mut client.expected, usize::MAX, &mut client.watched)
+            }
+            (None, Some(past)) => (past.is_json, &mut past.expected, past.last, &mut gone),
             (None, None) => panic!("client {n} hears {heard:?} when it is nobody any more"),
         };
-        if !is_json && Told::is_notice(heard) {
+        if is_json && watched.hear(heard) || !is_json && Told::is_notice(heard) {
             return;
         }
         let fits = |told: &Told| match is_json {

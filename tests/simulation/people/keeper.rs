@@ -1,6 +1,7 @@
 //! The chat, with a model beside it that is told of all that the chat serves.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
@@ -83,6 +84,14 @@ impl Service for Keeper {
         self.arriving.push((client, was_unknown));
         self.settle(out);
         self.check();
+    }
+
+    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
+        self.chat.admits(ip, unix_ms)
+    }
+
+    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.chat.dismissed(client, peer, out);
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {

@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::model::{Done, Model, Said, User};
 use super::rights::{ACCOUNTS, ALL, ENTRY, entry_of, role_name};
 use super::told::{Listed, Sight, Told};
+use crate::disk::matches;
 
 /// Messages on a page of a search, for people and for programs.
 pub const PEOPLE_HITS: usize = 10;
@@ -45,13 +48,19 @@ impl Model {
     ) {
         let more = limit < all.len();
         let messages = all.split_off(all.len().saturating_sub(limit));
-        let messages: Vec<Said> =
-            messages.into_iter().map(|said| Said { name: self.shown(&said), ..said }).collect();
+        let user = self.clients[&n].user;
         if self.clients[&n].is_json {
-            let place = place.to_owned();
+            let row = |said: &Said| match self.is_ignored(user, said) {
+                true => json!({ "id": said.id, "ignored": true }),
+                false => json!({ "id": said.id, "name": self.shown(said), "text": said.text }),
+            };
+            let (place, messages) = (place.to_owned(), messages.iter().map(row).collect());
             self.tell(n, Told::History { field, place, messages, more });
             return;
         }
+        let seen = messages.into_iter().filter(|said| !self.is_ignored(user, said));
+        let messages: Vec<Said> =
+            seen.map(|said| Said { name: self.shown(&said), ..said }).collect();
         let (of, between) = match field {
             "room" => (format!("of {place}"), format!("in {place}")),
             _ => (format!("between you and {place}"), format!("between you and {place}")),
@@ -157,12 +166,13 @@ impl Model {
     /// may be read now, is found.
     pub fn search(&mut self, n: usize, word: &str, asked: &Asked) {
         let user = self.clients[&n].user;
-        let all = self.said.iter().enumerate().filter(|(_, said)| said.text.starts_with(word));
+        let all = self.said.iter().enumerate().filter(|(_, said)| matches(word, &said.text));
         let all = all.filter(|(_, said)| {
             let from = self.kept.rooms.contains_key(&said.room);
             let from = from.then(|| self.reads_from(user, said.room)).flatten();
             from.is_some_and(|from| said.id >= from)
         });
+        let all = all.filter(|(_, said)| !self.is_ignored(user, said));
         let hits = all.rev().map(|(at, said)| Sight {
             is_conversation: self.kept.rooms[&said.room].between.is_some(),
             place: match self.kept.rooms[&said.room].between {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use chat_server::chat::state::accounts::SecretHash;
 
 use super::looking::Asked;
+use super::reading::Watched;
 use super::request::Request;
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
 use super::told::Told;
@@ -110,6 +111,10 @@ pub struct Kept {
     pub rooms: BTreeMap<u64, Room>,
     /// Names that rooms have had: which, and until when they lead there.
     pub former: BTreeMap<String, (u64, u64)>,
+    /// Rooms, and who may say nothing there.
+    pub mutes: BTreeSet<(u64, u64)>,
+    /// Whom somebody ignores.
+    pub ignores: BTreeSet<(u64, u64)>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -129,6 +134,8 @@ pub struct OnDisk {
     pub settings: BTreeMap<u64, Settings>,
     pub records: BTreeMap<(u64, String), Record>,
     pub former: BTreeMap<String, (u64, u64)>,
+    pub mutes: BTreeSet<(u64, String)>,
+    pub ignores: BTreeSet<(String, String)>,
     pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>)>,
     pub reserved: BTreeMap<String, u64>,
@@ -158,6 +165,7 @@ pub struct Client {
     pub prompt: Option<Request>,
     pub granted: Option<Granted>,
     pub asked: Option<Asked>,
+    pub watched: Watched,
     /// What it is to hear, and the number of the state in which it was said.
     pub expected: VecDeque<(usize, Told)>,
 }

@@ -6,6 +6,7 @@ use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
 use super::model::{Done, Invitation, Model, RESERVED_MS, Room};
+use super::order::STAFF_LOG;
 use super::request::room::{ROLES, RoomRequest, SETTINGS};
 use super::rights::{
     ARCHIVED, ASK, ENTRY, FOR_GOOD, INVITED, INVITES, LISTED, MODERATOR, NEWCOMERS_SEE, OPEN,
@@ -147,7 +148,7 @@ impl Model {
         }
     }
 
-    fn tell_user(&mut self, user: u64, object: &Value, line: &str) {
+    pub fn tell_user(&mut self, user: u64, object: &Value, line: &str) {
         for device in self.clients_of(user) {
             self.tell(device, Told::Own { object: object.clone(), line: line.to_owned() });
         }
@@ -241,12 +242,12 @@ impl Model {
         }
         let (user, from) = (self.clients[&n].user, self.kept.rooms[&room].name.clone());
         if from == name {
-            if !self.is_in(user, room) {
-                self.tell_settings(n, room);
-            }
+            self.tell_settings(n, room);
             return Ok(());
         }
-        if self.room_named(name).is_some_and(|other| other != room) || name == "#lobby" {
+        if self.room_named(name).is_some_and(|other| other != room)
+            || [STAFF_LOG, "#lobby"].contains(&name)
+        {
             return Err(&["room_refused"]);
         }
         let by = self.user(user).name.clone();
@@ -300,6 +301,7 @@ impl Model {
     fn forget_room(&mut self, id: u64) {
         let room = self.kept.rooms.remove(&id).expect("it is there");
         self.kept.former.retain(|_, (of, _)| *of != id);
+        self.kept.mutes.retain(|(of, _)| *of != id);
         self.kept.invitations.values_mut().for_each(|one| one.rooms.retain(|of| *of != id));
         self.kept.ids_used = self.kept.ids_used.max(room.next_id - 1);
     }

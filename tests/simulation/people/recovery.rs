@@ -22,6 +22,11 @@ impl Model {
             members.flat_map(|user| user.rooms.iter().map(|room| (*room, user.name.clone())));
         let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
         let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
+        let is_kept = |user: &u64| kept.users.contains_key(user);
+        let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
+        let mutes = mutes.map(|(room, user)| (*room, name(user)));
+        let ignores = kept.ignores.iter().filter(|(own, other)| is_kept(own) && is_kept(other));
+        let ignores = ignores.map(|(own, other)| (name(own), name(other)));
         let settings = rules().map(|(id, rules)| (id, rules.settings));
         let records = rules().flat_map(|(room, rules)| {
             let of_accounts =
@@ -47,6 +52,8 @@ impl Model {
             settings: settings.collect(),
             records: records.collect(),
             former: kept.former.clone(),
+            mutes: mutes.collect(),
+            ignores: ignores.collect(),
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -85,6 +92,10 @@ impl Model {
         for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
             rules.records.retain(|user, _| users.contains_key(user));
         }
+        self.kept.mutes.retain(|(_, user)| users.contains_key(user));
+        self.kept
+            .ignores
+            .retain(|(own, other)| users.contains_key(own) && users.contains_key(other));
         self.kept.next_room = self.kept.next_kept_room;
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);
@@ -114,6 +125,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
     let names: BTreeMap<u64, &str> =
         people.accounts.iter().map(|account| (account.account, &*account.name)).collect();
     let name = |account: u64| names[&account].to_owned();
+    let order = disk.order();
     let keys = people.keys.iter();
     let invitations = people.invitations.iter();
     OnDisk {
@@ -130,6 +142,8 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         settings: people.rules.rooms.iter().map(settings).collect(),
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
         former: people.rules.names.iter().map(former).collect(),
+        mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
+        ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
         rooms: disk.room_names().iter().map(|(id, name)| (*id, name_of(name))).collect(),
         members: people.members.iter().map(|(room, account)| (*room, name(*account))).collect(),
         invitations: invitations

@@ -148,6 +148,7 @@ impl Model {
         }
         match settings[POSTING] == 1 && self.role_in(user, room) == 0 {
             true => Err(&["moderators_only"]),
+            false if self.kept.mutes.contains(&(room, user)) => Err(&["muted"]),
             false => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! Rooms, who is in them, and what is said there.
 
 use super::model::{Done, Model, Room, Said};
+use super::order::STAFF_LOG;
 use super::rights::{NEWCOMERS_SEE, OF_ACCOUNT, ROOM_OWNER, Settings};
 use super::told::Told;
 
@@ -10,6 +11,9 @@ impl Model {
         let user = self.clients[&n].user;
         let known = self.known_room(user, name);
         let is_in = known.is_some_and(|room| self.is_in(user, room));
+        if !is_in && name == STAFF_LOG {
+            return Err(&["room_refused"]);
+        }
         if !is_in && self.user(user).rooms.len() >= self.rules.rooms_max {
             return Err(&["too_many_rooms"]);
         }
@@ -110,6 +114,7 @@ impl Model {
         for room in self.kept.rooms.values_mut() {
             room.rules.as_mut().and_then(|rules| rules.records.remove(&user));
         }
+        self.forget_order(user);
     }
 
     pub fn leave_all(&mut self, n: usize, user: u64) {
@@ -142,17 +147,32 @@ impl Model {
         self.check_may_say(user, room)?;
         let name = self.user(user).name.clone();
         let by = self.is_account(user).then_some(user);
-        self.say_in(room, &name, by, text);
+        self.say_in(room, &name, by, Some(user), text);
         Ok(())
     }
 
     /// A room has one message more, and all who are in it are told.
-    pub fn say_in(&mut self, room: u64, name: &str, by: Option<u64>, text: &str) {
+    /// `author`: account or guest, if it is not the server.
+    pub fn say_in(
+        &mut self,
+        room: u64,
+        name: &str,
+        by: Option<u64>,
+        author: Option<u64>,
+        text: &str,
+    ) {
         let said = self.add(room, name, by, text);
         let place = self.kept.rooms[&room].name.clone();
         for hearer in self.hearers(room) {
-            let Said { id, name, text, .. } = said.clone();
-            self.tell(hearer, Told::Said { room: place.clone(), id, name, text });
+            let (room, Said { id, name, text, .. }) = (place.clone(), said.clone());
+            let is_ignored =
+                author.is_some_and(|author| self.ignores(self.clients[&hearer].user, author));
+            match (is_ignored, self.clients[&hearer].is_json) {
+                (false, _) => self.tell(hearer, Told::Said { room, id, name, text }),
+                // A program counts what it has not seen.
+                (true, true) => self.tell(hearer, Told::Stub { room, id }),
+                (true, false) => {}
+            }
         }
     }
 

@@ -202,6 +202,9 @@ impl Model {
             }
             Request::Leave { room } => {
                 let (room, user) = (self.room_of(n, room.as_deref())?, self.clients[&n].user);
+                if self.is_staff_log(room) {
+                    return Err(&["not_allowed"]);
+                }
                 let (left, name) =
                     (self.kept.rooms[&room].name.clone(), self.user(user).name.clone());
                 self.leave(n, user, room);
@@ -239,6 +242,7 @@ impl Model {
             }
             Request::Role { name, role } => self.set_role(n, name, *role),
             Request::Room(request) => self.execute_of_room(n, request),
+            Request::Order(request) => self.execute_of_order(n, request),
         }
     }
 }

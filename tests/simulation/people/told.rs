@@ -39,6 +39,11 @@ pub enum Told {
         name: String,
         text: String,
     },
+    /// What somebody has said whom this program's person ignores.
+    Stub {
+        room: String,
+        id: u64,
+    },
     Joined {
         room: String,
         name: String,
@@ -94,7 +99,7 @@ pub enum Told {
     History {
         field: &'static str,
         place: String,
-        messages: Vec<Said>,
+        messages: Vec<Value>,
         more: bool,
     },
     Members {
@@ -133,7 +138,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 44] = [
+const ERRORS: [(&str, &str); 54] = [
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
     ("Only people with an account can do that here.", "login_required"),
@@ -158,6 +163,16 @@ const ERRORS: [(&str, &str); 44] = [
     ("has not asked to be let into", "no_such_name"),
     ("Everybody can enter", "bad_field"),
     ("type its name back", "bad_field"),
+    ("You are in #staff-log for as long", "not_allowed"),
+    ("is reserved. Choose another one.", "room_refused"),
+    ("Only the owner and moderators of this room can", "not_allowed"),
+    ("You cannot mute yourself.", "not_allowed"),
+    ("Only owners of this server can do that for", "not_allowed"),
+    ("Only the owner of this room can do that", "not_allowed"),
+    ("You are muted in", "muted"),
+    ("is not muted in", "not_muted"),
+    ("You cannot ignore yourself.", "not_allowed"),
+    ("You do not ignore", "not_ignored"),
     ("is not in #", "not_in_room"),
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
@@ -197,6 +212,7 @@ impl Told {
     pub fn published_in(&self) -> Option<&str> {
         match self {
             Told::Said { room, .. }
+            | Told::Stub { room, .. }
             | Told::Joined { room, .. }
             | Told::Left { room, .. }
             | Told::Renamed { room, .. }
@@ -324,6 +340,9 @@ impl Told {
             Told::Said { room, id, name, text } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
+            Told::Stub { room, id } => json!({
+                "type": "said", "room": room, "id": id, "ignored": true, "name": null, "text": null
+            }),
             Told::Joined { room, name } => {
                 json!({ "type": "joined", "room": room, "name": name, "you": null })
             }
@@ -366,10 +385,6 @@ impl Told {
                 json!({ "type": "rooms", "rooms": rows, "total": rooms.len(), "next": null })
             }
             Told::History { field, place, messages, more } => {
-                let messages = messages.iter();
-                let messages: Vec<Value> = messages
-                    .map(|said| json!({ "id": said.id, "name": said.name, "text": said.text }))
-                    .collect();
                 json!({ "type": "history", *field: place, "messages": messages, "more": more })
             }
             told => panic!("no program is told {told:?}"),

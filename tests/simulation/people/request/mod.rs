@@ -1,9 +1,11 @@
 //! What devices ask for, in two ways of writing it, read here once more.
 
+pub mod order;
 pub mod room;
 
 use serde_json::{Value, json};
 
+use order::OrderRequest;
 use room::RoomRequest;
 
 /// What somebody has to be.
@@ -96,6 +98,7 @@ pub enum Request {
         role: u8,
     },
     Room(RoomRequest),
+    Order(OrderRequest),
 }
 
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
@@ -162,6 +165,7 @@ impl Request {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
             Request::Room(request) => request.object(),
+            Request::Order(request) => request.object(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Request {
             Request::Uninvite { id } => format!("/invitations end {id}"),
             Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
             Request::Room(request) => request.line(),
+            Request::Order(request) => request.line(),
         };
         vec![line]
     }
@@ -229,6 +234,9 @@ impl Request {
     fn of_object(object: &Value) -> Request {
         if let Some(request) = RoomRequest::of_object(object) {
             return Request::Room(request);
+        }
+        if let Some(request) = OrderRequest::of_object(object) {
+            return Request::Order(request);
         }
         let field = |name: &str| object[name].as_str().map(str::to_owned);
         let word = |name: &str| field(name).expect("a field");
@@ -287,6 +295,9 @@ impl Request {
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         if let Some(request) = RoomRequest::of_words(&words) {
             return Request::Room(request);
+        }
+        if let Some(request) = OrderRequest::of_words(&words) {
+            return Request::Order(request);
         }
         let word = |at: usize| words.get(at).cloned();
         let one = || word(1).expect("an argument");
@@ -361,6 +372,10 @@ impl Request {
             | Request::Rooms
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
+            Request::Order(OrderRequest::Ignore { .. } | OrderRequest::Unignore { .. }) => {
+                Needs::Guest
+            }
+            Request::Order(_) => Needs::Account,
             Request::Role { .. } => Needs::Owner,
             Request::HistoryWith { .. }
             | Request::Conversations
@@ -380,6 +395,7 @@ impl Request {
     pub fn concerns_others(&self) -> bool {
         match self {
             Request::Room(request) => request.concerns_others(),
+            Request::Order(_) => true,
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Join { .. }
