@@ -142,16 +142,17 @@ impl Model {
             let (said, other) = (&self.said[*at], self.other_of(user, *room));
             let is_gone = !self.kept.users.contains_key(&other);
             let is_offline = !is_gone && self.clients_of(other).is_empty();
+            // The text of somebody who is ignored is not shown.
+            let text = if self.is_ignored(user, said) { "" } else { &said.text };
             let (me, yes) = (said.by == Some(user), |is: bool| is.then_some(true));
             let row = json!({
-                "with": self.partner(user, *room), "last": said.id, "text": said.text,
+                "with": self.partner(user, *room), "last": said.id, "text": text,
                 "me": yes(me), "gone": yes(is_gone), "offline": yes(is_offline)
             });
             let (offline, you) =
                 (if is_offline { " (offline)" } else { "" }, if me { "you: " } else { "" });
             let with = self.partner(user, *room);
-            let line =
-                (format!("*   {with}{offline}: "), format!(" ({}) {you}{}", said.id, said.text));
+            let line = (format!("*   {with}{offline}: "), format!(" ({}) {you}{text}", said.id));
             (row, line)
         });
         let (rows, lines): (Vec<Value>, Vec<(String, String)>) = rows.unzip();

@@ -47,7 +47,10 @@ impl Model {
                 })
                 .collect(),
             keys: keys.collect(),
-            rooms: rooms.map(|(id, room)| (*id, room.name.clone())).collect(),
+            rooms: rooms
+                .filter(|(id, _)| !is_of_no_use(kept, **id))
+                .map(|(id, room)| (*id, room.name.clone()))
+                .collect(),
             next_room: kept.next_kept_room,
             settings: settings.collect(),
             records: records.collect(),
@@ -87,7 +90,10 @@ impl Model {
             let kept = Said { room: *room, id, name, by: said.by, text };
             assert_eq!(kept, *said, "what was said");
         }
-        self.kept.rooms.retain(|_, room| room.is_kept);
+        // A room in which nothing was said and nobody is, is not there before somebody asks for it,
+        // and then it is another one.
+        let before = self.kept.clone();
+        self.kept.rooms.retain(|id, room| room.is_kept && !is_of_no_use(&before, *id));
         let users = &self.kept.users;
         for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
             rules.records.retain(|user, _| users.contains_key(user));
@@ -125,7 +131,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
     let names: BTreeMap<u64, &str> =
         people.accounts.iter().map(|account| (account.account, &*account.name)).collect();
     let name = |account: u64| names[&account].to_owned();
-    let order = disk.order();
+    let (order, log) = (disk.order(), disk.log());
     let keys = people.keys.iter();
     let invitations = people.invitations.iter();
     OnDisk {
@@ -144,7 +150,16 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         former: people.rules.names.iter().map(former).collect(),
         mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
         ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
-        rooms: disk.room_names().iter().map(|(id, name)| (*id, name_of(name))).collect(),
+        rooms: disk
+            .room_names()
+            .iter()
+            .filter(|(id, _)| {
+                log.said.iter().any(|(room, ..)| room == *id)
+                    || people.members.iter().any(|(room, _)| room == *id)
+                    || people.rules.rooms.iter().any(|one| one.room == **id)
+            })
+            .map(|(id, name)| (*id, name_of(name)))
+            .collect(),
         members: people.members.iter().map(|(room, account)| (*room, name(*account))).collect(),
         invitations: invitations
             .map(|one| {
@@ -155,7 +170,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
         next_invitation: people.next_invitation,
         guests: disk.guests(),
-        said: disk.log().said.len(),
+        said: log.said.len(),
     }
 }
 
@@ -178,4 +193,11 @@ fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
 /// Conversations have no names.
 fn name_of(stored: &str) -> String {
     if stored.starts_with('@') { "@".to_owned() } else { stored.to_owned() }
+}
+
+/// Whether nobody who is kept is in a room, and nothing was said there.
+fn is_of_no_use(kept: &Kept, id: u64) -> bool {
+    let room = &kept.rooms[&id];
+    let is_deserted = kept.users.values().all(|user| !user.rooms.contains(&id));
+    is_deserted && room.first_id == room.next_id && room.rules.is_none()
 }
