@@ -403,7 +403,8 @@ fn who_may_do_what_is_documented() {
             let name: String = name.chars().take_while(|c| c.is_alphabetic()).collect();
             Some(match name.as_str() {
                 // What one may do in a room is told on its own page.
-                "Nothing" | "Account" | "Order" | "Room" => return None,
+                "Nothing" | "Account" | "Order" | "Reading" | "Room" => return None,
+                "Print" => vec!["unread".to_owned()],
                 "Direct" => vec!["msg".to_owned()],
                 "Conversation" => vec!["conversations".to_owned()],
                 "Say" => vec!["say".to_owned(), "me".to_owned()],

@@ -1,6 +1,9 @@
 //! Who may ask for what.
 
-use crate::chat::request::{AccountRequest, OrderRequest, Request, RoomRequest};
+use crate::chat::ids::{RoomId, UserId};
+use crate::chat::request::{AccountRequest, OrderRequest, ReadingRequest, Request, RoomRequest};
+use crate::chat::state::State;
+use crate::chat::state::accounts::Role;
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,12 @@ pub fn access(request: &Request<'_>) -> Access {
             true => Access::Account,
             false => Access::Guest,
         },
+        Request::Reading(
+            ReadingRequest::Read { .. }
+            | ReadingRequest::Unread
+            | ReadingRequest::Print { .. }
+            | ReadingRequest::Level { .. },
+        ) => Access::Account,
         Request::Nothing | Request::Help { .. } | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
@@ -105,4 +114,13 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
             RoomAccess::Owner
         }
     }
+}
+
+/// Anybody can call all who are in a room of so many members at most.
+const CALL_ALL_MEMBERS_MAX: u32 = 20;
+
+/// Whether what this user says in a room can be for all who are there: `@all`.
+pub fn may_call_all(state: &State, user: UserId, room: RoomId) -> bool {
+    let members = state.rooms().get(room).map_or(0, |room| room.member_count());
+    members <= CALL_ALL_MEMBERS_MAX || state.accounts().role(user) >= Role::Admin
 }

@@ -69,6 +69,7 @@ impl Chat {
             Err(wait) => return Outcome::Blocked(wait),
         };
         self.logins.answered(client);
+        self.read_by_typing(cx);
         self.serve(cx, parsed, behind, spent)
     }
 

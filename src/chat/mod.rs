@@ -11,6 +11,7 @@
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
 //! - `absences`: guests whose connections broke, and who may come back.
+//! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
@@ -28,6 +29,7 @@ mod hearing;
 pub mod ids;
 mod keeping;
 mod logins;
+mod mentions;
 pub mod name;
 pub mod presence;
 mod proofs;
@@ -43,6 +45,7 @@ pub mod state;
 mod tests;
 pub mod text;
 mod waiting;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -65,6 +68,7 @@ use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
 use state::State;
 use state::accounts::SecretHash;
+use written::Written;
 
 use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
@@ -117,6 +121,7 @@ pub struct Chat {
     backlog: Backlog,
     questions: Questions,
     logins: Logins,
+    written: Written,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -142,6 +147,7 @@ impl Chat {
             backlog: Backlog::default(),
             questions: Questions::default(),
             logins: Logins::default(),
+            written: Written::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -203,6 +209,7 @@ impl Chat {
         }
         self.state.load_rules(&people.rules);
         self.state.load_members(&people);
+        self.state.load_readings(&people);
         while self.state.rooms().is_over_bytes()
             && let Some(room) = self.state.rooms().quietest()
         {
@@ -219,6 +226,7 @@ impl Chat {
         self.backlog = Backlog::default();
         self.questions.clear();
         self.logins.clear();
+        self.written = Written::default();
         self.arrivals.clear();
         self.arriving.clear();
         self.absences.clear();
@@ -390,6 +398,7 @@ impl Service for Chat {
         self.publish_sums(out);
         self.give_up_waiting(out);
         self.end_absences(out);
+        self.write_due_readings(out);
         if let Some(keeping) = &mut self.keeping {
             keeping.tick(out);
         }
@@ -397,8 +406,9 @@ impl Service for Chat {
 
     fn keep(&mut self, _: &mut Delivery) {
         self.journal.keep();
-        if let Some(keeping) = &mut self.keeping {
-            keeping.hand_over();
+        match &mut self.keeping {
+            Some(keeping) => keeping.hand_over(),
+            None => self.written.turn_ends(),
         }
     }
 
@@ -409,6 +419,9 @@ impl Service for Chat {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
+        if let Some(keeping) = &self.keeping {
+            self.written.set_written(keeping.durable());
+        }
         self.follow_store(out)
     }
 
@@ -435,6 +448,9 @@ impl Service for Chat {
         self.drop_what_waits(client, out);
         let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
         let cx = &mut Context { client, peer, user, reference: None, out };
+        if self.state.accounts().contains(user) {
+            self.write_readings(cx.out);
+        }
         if !self.wait_for_return(cx) {
             self.go_away(cx, None);
         }

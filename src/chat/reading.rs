@@ -5,12 +5,15 @@ use log::warn;
 use crate::chat::Chat;
 use crate::chat::dialect::reply::Line;
 use crate::chat::handlers::Context;
+use crate::chat::handlers::readings::UNREAD_PAGE;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::lobby;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, LoadedRoom};
-use crate::chat::request::{ConversationRequest, OrderRequest, Request, RequestError, Resume};
+use crate::chat::request::{
+    ConversationRequest, OrderRequest, ReadingRequest, Request, RequestError, Resume,
+};
 use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
@@ -135,6 +138,12 @@ impl Chat {
                 let room = self.state.rooms().get(self.room_of(cx, room.as_deref()).ok()?)?;
                 let limit = cx.dialect().history_limit(*limit) as usize;
                 (room, self.history_wanted(room, *before, *after, limit))
+            }
+            Request::Reading(ReadingRequest::Print { room }) => {
+                let id = self.room_to_print(cx, room.as_deref()).ok()??;
+                let read = self.state.readings().get(cx.user, id)?.read;
+                let room = self.state.rooms().get(id)?;
+                (room, self.history_wanted(room, None, Some(read), UNREAD_PAGE))
             }
             Request::Conversation(ConversationRequest::History { with, before, after, limit }) => {
                 let room = self.conversation_with(cx, with).ok()??;

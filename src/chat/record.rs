@@ -9,6 +9,7 @@ use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::state::history::Message;
 use crate::chat::state::order::OrderChange;
+use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 
 /// The version of all that is in this file, to be stored with every group of records.
@@ -98,6 +99,8 @@ pub enum Kept {
     Order(OrderChange),
     Room(RoomChange),
     Guest(GuestChange),
+    /// Something about what an account reads.
+    Reading(ReadingChange),
 }
 
 /// What changes of a room that is kept for somebody.
@@ -131,6 +134,32 @@ pub enum GuestChange {
     TokenProven,
     TokenEnded {
         hash: SecretHash,
+    },
+}
+
+/// What an account has read of a room, and what is for it there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadingChange {
+    /// All up to this message. A store is handed that a while later, with others.
+    Moved {
+        room: RoomId,
+        id: u64,
+    },
+    /// Nothing after this message, of which these are for the account.
+    MovedBack {
+        room: RoomId,
+        id: u64,
+        mentions: Box<[u64]>,
+    },
+    LevelSet {
+        room: RoomId,
+        level: Level,
+    },
+    /// What was just said is for somebody, and not only heard.
+    Mentioned {
+        room: RoomId,
+        id: u64,
+        mentioned: Mentioned,
     },
 }
 
@@ -203,6 +232,24 @@ impl From<RoomChange> for Event {
 impl From<GuestChange> for Event {
     fn from(change: GuestChange) -> Event {
         Event::Kept(Kept::Guest(change))
+    }
+}
+
+impl ReadingChange {
+    /// The room of which its author's reading is another now.
+    pub fn read_in(&self) -> Option<RoomId> {
+        match self {
+            ReadingChange::Moved { room, .. }
+            | ReadingChange::MovedBack { room, .. }
+            | ReadingChange::LevelSet { room, .. } => Some(*room),
+            ReadingChange::Mentioned { .. } => None,
+        }
+    }
+}
+
+impl From<ReadingChange> for Event {
+    fn from(change: ReadingChange) -> Event {
+        Event::Kept(Kept::Reading(change))
     }
 }
 

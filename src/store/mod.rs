@@ -85,6 +85,8 @@ pub enum Change {
         hash: [u8; 32],
     },
     Order(OrderChange),
+    /// What an account has read has changed, or what is for it.
+    Reading(ReadingChange),
     /// What holds in a room.
     Rules(RulesChange),
 }
@@ -162,6 +164,34 @@ pub struct StoredRules {
     pub records: Vec<StoredRecord>,
     /// In ascending order of their keys.
     pub names: Vec<StoredRoomName>,
+}
+
+/// A change to what is kept of what accounts read. Rooms and accounts are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadingChange {
+    /// It is as this says now, and what is for the account up to there is forgotten.
+    Set(StoredReading),
+    /// An account reads in a room no more. It did.
+    Gone { account: u64, room: u64 },
+    /// A message is for these accounts.
+    Mentioned { room: u64, id: u64, accounts: Box<[u64]> },
+    /// A message is for everybody in the room. Of those, only [`CALLS_MAX`] of a room are kept.
+    Called { room: u64, id: u64 },
+}
+
+/// As many messages that are for everybody are kept of a room: the newest.
+pub const CALLS_MAX: usize = 1000;
+
+/// What an account has read of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredReading {
+    pub account: u64,
+    pub room: u64,
+    /// The id of the last message that was read.
+    pub read: u64,
+    /// Of what the account wants to be told, if it has said so. 0: everything, 1: what is for it,
+    /// 2: nothing, 3: nothing, and the room is hidden.
+    pub level: Option<u8>,
 }
 
 /// An account as it is kept.
@@ -248,6 +278,13 @@ pub struct StoredPeople {
     pub reserved: Vec<StoredName>,
     /// In ascending order of their ends.
     pub guests: Vec<StoredGuestToken>,
+    /// In ascending order of accounts and rooms.
+    pub readings: Vec<StoredReading>,
+    /// Messages that are for an account, and unread as far as is kept: rooms, accounts and ids,
+    /// in ascending order.
+    pub mentions: Vec<(u64, u64, u64)>,
+    /// Messages that are for everybody in a room: rooms and ids, in ascending order.
+    pub calls: Vec<(u64, u64)>,
     /// The ids of the account and of the invitation that are made next, 1 at the beginning.
     pub next_account: u64,
     pub next_invitation: u64,

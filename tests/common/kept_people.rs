@@ -7,8 +7,9 @@ mod kept_order;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
-    Change, RulesChange, StoredAccessKey, StoredAccount, StoredGuestToken, StoredInvitation,
-    StoredName, StoredPeople, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+    CALLS_MAX, Change, ReadingChange, RulesChange, StoredAccessKey, StoredAccount,
+    StoredGuestToken, StoredInvitation, StoredName, StoredPeople, StoredReading, StoredRecord,
+    StoredRoomName, StoredRules, StoredSettings,
 };
 
 use kept_order::KeptOrder;
@@ -27,6 +28,11 @@ pub struct KeptPeople {
     /// Names that rooms have had.
     pub names: BTreeMap<Box<str>, StoredRoomName>,
     pub guests: BTreeMap<[u8; 32], StoredGuestToken>,
+    /// By accounts and rooms.
+    pub readings: BTreeMap<(u64, u64), StoredReading>,
+    /// Rooms, accounts and ids.
+    mentions: BTreeSet<(u64, u64, u64)>,
+    calls: BTreeSet<(u64, u64)>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -43,6 +49,8 @@ impl KeptPeople {
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
                 self.records.retain(|(_, of), _| *of != account);
+                self.readings.retain(|(of, _), _| *of != account);
+                self.mentions.retain(|(_, of, _)| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
                 self.order.end_account(account);
             }
@@ -80,6 +88,7 @@ impl KeptPeople {
             Change::Rules(change) => self.apply_rules(change),
             Change::GuestToken(token) => drop(self.guests.insert(token.hash, token)),
             Change::GuestTokenGone { hash } => drop(self.guests.remove(&hash)),
+            Change::Reading(change) => self.apply_reading(change),
             other => panic!("{other:?} is not about people"),
         }
     }
@@ -124,6 +133,37 @@ impl KeptPeople {
         self.invitations.insert(invitation.invitation, invitation);
     }
 
+    fn apply_reading(&mut self, change: ReadingChange) {
+        match change {
+            ReadingChange::Set(reading) => {
+                let StoredReading { account, room, read, .. } = reading;
+                assert!(self.accounts.contains_key(&account), "{reading:?} is nobody's");
+                self.readings.insert((account, room), reading);
+                let is_read =
+                    |one: &(u64, u64, u64)| (one.0, one.1) == (room, account) && one.2 <= read;
+                self.mentions.retain(|one| !is_read(one));
+            }
+            ReadingChange::Gone { account, room } => {
+                self.readings.remove(&(account, room)).expect("it read there");
+                self.mentions.retain(|one| (one.0, one.1) != (room, account));
+            }
+            ReadingChange::Mentioned { room, id, accounts } => {
+                for account in accounts {
+                    assert!(self.accounts.contains_key(&account), "{account} is no account");
+                    assert!(self.mentions.insert((room, account, id)), "it is for it already");
+                }
+            }
+            ReadingChange::Called { room, id } => {
+                assert!(self.calls.insert((room, id)), "it is for all already");
+                let of_room = self.calls.range((room, 0)..=(room, u64::MAX));
+                let oldest = of_room.clone().next().copied();
+                if of_room.count() > CALLS_MAX {
+                    self.calls.remove(&oldest.expect("there is one"));
+                }
+            }
+        }
+    }
+
     /// The room is no more.
     pub fn close_room(&mut self, room: u64) {
         self.members.retain(|(of, _)| *of != room);
@@ -132,6 +172,9 @@ impl KeptPeople {
         self.records.retain(|(of, _), _| *of != room);
         self.names.retain(|_, name| name.room != room);
         self.invitations.values_mut().for_each(|it| it.rooms.retain(|of| *of != room));
+        self.readings.retain(|(_, of), _| *of != room);
+        self.mentions.retain(|(of, ..)| *of != room);
+        self.calls.retain(|(of, _)| *of != room);
     }
 
     /// As a chat is told.
@@ -147,6 +190,9 @@ impl KeptPeople {
             invitations: self.invitations.values().cloned().collect(),
             reserved,
             guests,
+            readings: self.readings.values().copied().collect(),
+            mentions: self.mentions.iter().copied().collect(),
+            calls: self.calls.iter().copied().collect(),
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
             rules: StoredRules {

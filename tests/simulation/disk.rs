@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chat_server::ids::GroupId;
 use chat_server::store::order::StoredOrder;
 use chat_server::store::{
-    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, RulesChange,
-    SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople, StoredRoom,
-    Wake,
+    Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, ReadingChange,
+    RulesChange, SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople,
+    StoredRoom, Wake,
 };
 
 use kept_people::KeptPeople;
@@ -384,6 +384,10 @@ impl Inner {
                 here.messages.clear();
                 self.log.deleted.insert(room);
             }
+            Change::Reading(change) => {
+                self.check_reading(&change);
+                self.people.apply(Change::Reading(change));
+            }
             Change::Account(_)
             | Change::Rules(_)
             | Change::AccountGone { .. }
@@ -402,6 +406,21 @@ impl Inner {
                 self.guests = guests;
             }
         }
+    }
+}
+
+impl Inner {
+    /// Nothing is read, and nothing is for anybody, that is not kept.
+    fn check_reading(&self, change: &ReadingChange) {
+        let (room, id) = match change {
+            ReadingChange::Set(reading) => (reading.room, reading.read),
+            ReadingChange::Mentioned { room, id, .. } | ReadingChange::Called { room, id } => {
+                (*room, *id)
+            }
+            ReadingChange::Gone { .. } => return,
+        };
+        let room = self.rooms.get(&room).expect("a room that is read is kept");
+        assert!(id < room.next_id(), "{id} of {} is read, and not kept", room.name);
     }
 }
 

@@ -38,7 +38,8 @@ impl<'a> HistoryPage<'a> {
 
     pub fn reply(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Reply<'a> {
         let place = self.place.clone();
-        Reply::History { place, messages, more, replay, reference: self.reference }
+        let reference = self.reference;
+        Reply::History { place, messages, more, replay, unread: None, reference }
     }
 
     /// What is around the messages: the object, or the heading.

@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
 use super::json::RequestRef;
 use crate::chat::ids::UserId;
+use crate::chat::state::Unread;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::store::StoredMessage;
 
@@ -122,6 +124,9 @@ pub enum Reply<'a> {
         more: bool,
         #[serde(skip_serializing_if = "is_false")]
         replay: bool,
+        /// These are the first of so many that are unread.
+        #[serde(skip)]
+        unread: Option<u64>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
@@ -293,6 +298,23 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// What one's account has read of a room, and what it has not.
+    Read {
+        #[serde(flatten)]
+        place: Where<'a>,
+        id: u64,
+        unread: u64,
+        mentions: usize,
+        level: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The same of all its rooms.
+    Unread {
+        rooms: Vec<UnreadRoom<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     /// It was done, and there is nothing more to say of it. `line`: what people are told.
     Done {
         what: &'a str,
@@ -315,6 +337,16 @@ pub enum Reply<'a> {
 pub enum Where<'a> {
     Room(&'a str),
     With(Cow<'a, str>),
+}
+
+/// Where from, in a sentence.
+impl fmt::Display for Where<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Where::Room(room) => write!(f, "in {room}"),
+            Where::With(name) => write!(f, "from {name}"),
+        }
+    }
 }
 
 /// A message of a room.
@@ -455,6 +487,8 @@ pub struct JoinedSelf<'a> {
     /// What the client may do there, if more than a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingLine>,
 }
 
 /// What holds in a room, as its owner has decided.
@@ -503,6 +537,41 @@ pub enum SettingChange<'a> {
     Invites(&'a str),
     Archived(bool),
     Several,
+}
+
+/// What an account has read of a room, and what it has not.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ReadingLine {
+    pub read: u64,
+    pub unread: u64,
+    pub mentions: usize,
+    pub level: &'static str,
+}
+
+impl ReadingLine {
+    pub fn of(unread: &Unread) -> ReadingLine {
+        let Unread { read, unread, mentions, level, .. } = *unread;
+        ReadingLine { read, unread, mentions, level: level.as_str() }
+    }
+}
+
+/// The same, in a list of rooms and conversations.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnreadRoom<'a> {
+    #[serde(flatten)]
+    pub place: Where<'a>,
+    pub read: u64,
+    pub last: u64,
+    pub unread: u64,
+    pub mentions: usize,
+    pub level: &'static str,
+}
+
+impl<'a> UnreadRoom<'a> {
+    pub fn new(place: Where<'a>, unread: &Unread) -> UnreadRoom<'a> {
+        let Unread { read, last, unread, mentions, level } = *unread;
+        UnreadRoom { place, read, last, unread, mentions, level: level.as_str() }
+    }
 }
 
 /// A room in the list of rooms.

@@ -57,8 +57,9 @@ impl Chat {
                 self.close_room(room, record, cx.out);
             }
             Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
-            Event::Kept(Kept::Said { room, .. }) => {
+            Event::Kept(Kept::Said { room, id, .. }) => {
                 self.state.apply(record);
+                self.note_said(cx, room, id);
                 self.replays.remove_room(room);
                 if cx.user != UserId::SERVER {
                     self.notice_alone(cx, room);
@@ -70,6 +71,13 @@ impl Chat {
                 self.replays.remove_room(room);
             }
             Event::Kept(Kept::TopicSet { .. } | Kept::Direct { .. }) => self.state.apply(record),
+            Event::Kept(Kept::Reading(ref change)) => {
+                let room = change.read_in();
+                self.state.apply(record);
+                if let Some(room) = room {
+                    self.reading_changed(cx, room);
+                }
+            }
             Event::Presence(ref presence) => {
                 self.log(cx, presence);
                 let (room, is_coming) = match *presence {
@@ -93,22 +101,12 @@ impl Chat {
                 // They have its name.
                 self.replays.clear();
             }
-            Event::Kept(Kept::Room(RoomChange::Deleted { room })) => {
-                let members: Vec<UserId> = self.state.members(room).map(|user| user.id).collect();
-                self.state.apply(record);
-                members.into_iter().for_each(|user| self.talk_elsewhere(user, room));
-            }
-            Event::Kept(Kept::Room(RoomChange::Renamed { room, .. })) => {
-                self.state.apply(record);
-                self.replays.remove_room(room);
-            }
-            Event::Kept(Kept::Room(RoomChange::Removed { room, user, .. })) => {
-                self.state.apply(record);
-                self.talk_elsewhere(user, room);
+            Event::Kept(Kept::Room(ref change)) => {
+                let change = change.clone();
+                self.apply_room_change(record, &change);
             }
             Event::Kept(
-                Kept::Room(_)
-                | Kept::AccountMade { .. }
+                Kept::AccountMade { .. }
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }
                 | Kept::KeyMade(_)
@@ -255,7 +253,8 @@ impl Chat {
                 | Kept::InvitationEnded { .. }
                 | Kept::NameReleased { .. }
                 | Kept::Guest(_)
-                | Kept::Order(_),
+                | Kept::Order(_)
+                | Kept::Reading(_),
             )
             | Event::Presence(Presence::Connected { .. } | Presence::Disconnected)
             | Event::Cached(_) => {}

@@ -208,6 +208,7 @@ impl Chat {
             cx.notice(format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
         }
         self.replay(cx, entered?, None, None);
+        self.tell_unread(cx);
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
 }

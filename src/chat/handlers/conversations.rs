@@ -45,8 +45,15 @@ impl Chat {
                     None => {
                         let place = Where::With(self.shown_partner(cx, with)?);
                         let (messages, more, replay) = (Vec::new(), false, false);
-                        let reference = cx.reference;
-                        cx.reply(&Reply::History { place, messages, more, replay, reference });
+                        let (unread, reference) = (None, cx.reference);
+                        cx.reply(&Reply::History {
+                            place,
+                            messages,
+                            more,
+                            replay,
+                            unread,
+                            reference,
+                        });
                         return Ok(());
                     }
                 }

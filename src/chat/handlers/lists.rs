@@ -233,19 +233,10 @@ impl Chat {
         if self.questions.page(cx.client, id).is_some_and(|page| page.messages.is_none()) {
             return Err(unreadable());
         }
-        let read = self.read_lines(cx, room);
         let (messages, more) = match after {
-            Some(after) => {
-                let after = after.max(first_read.saturating_sub(1));
-                let newer =
-                    read.unwrap_or_else(|| self.lines(room, history.after(after).take(limit)));
-                let newer = newer.into_iter().filter(|line| line.id > after);
-                let mut messages: Vec<Line> = newer.take(limit).collect();
-                messages.truncate(page.fitting(messages.iter()));
-                let more = messages.last().is_some_and(|line| line.id + 1 < history.next_id());
-                (messages, more)
-            }
+            Some(after) => self.newer(cx, room, after, limit),
             None => {
+                let read = self.read_lines(cx, room);
                 let before = before.unwrap_or(u64::MAX);
                 // A page that was read has one message more than is told, if there is one.
                 let first_of_page =
@@ -259,10 +250,30 @@ impl Chat {
                 (messages, more)
             }
         };
-        let told = AnswerSize { lines: messages.len(), bytes: bytes(&messages) };
+        let told = size_of_answer(&messages);
         let messages = self.without_ignored(cx, messages);
         cx.reply(&page.reply(messages, more, false));
         Ok(told)
+    }
+
+    /// What was said after this id, as much of it as is told at once, and whether there is more.
+    pub(super) fn newer<'a>(
+        &'a self,
+        cx: &Context<'a>,
+        room: &'a Room,
+        after: u64,
+        limit: usize,
+    ) -> (Vec<Line<'a>>, bool) {
+        let after = after.max(self.first_read(cx, room).saturating_sub(1));
+        let newer = self.read_lines(cx, room);
+        let newer =
+            newer.unwrap_or_else(|| self.lines(room, room.history.after(after).take(limit)));
+        let newer = newer.into_iter().filter(|line| line.id > after);
+        let mut messages: Vec<Line> = newer.take(limit).collect();
+        messages.truncate(self.page(cx, room).fitting(messages.iter()));
+        let next_id = room.history.next_id();
+        let more = messages.last().is_some_and(|line| line.id + 1 < next_id);
+        (messages, more)
     }
 
     pub(super) fn who(
@@ -365,6 +376,10 @@ pub(super) fn entry_of(room: &Room) -> Option<&'static str> {
 fn newest<'a>(page: &HistoryPage<'_>, mut lines: Vec<Line<'a>>, count: u32) -> Vec<Line<'a>> {
     let mut last = lines.split_off(lines.len().saturating_sub(count as usize));
     last.split_off(last.len() - page.fitting(last.iter().rev()))
+}
+
+pub(super) fn size_of_answer(messages: &[Line]) -> AnswerSize {
+    AnswerSize { lines: messages.len(), bytes: bytes(messages) }
 }
 
 fn bytes(messages: &[Line]) -> usize {

@@ -34,6 +34,7 @@ impl Chat {
             RoomRequest::Admit { name, .. } => self.admit(cx, room, &name),
             RoomRequest::Refuse { name, .. } => self.refuse(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
+                self.check_secrets(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = reason.as_deref().map(shown).transpose()?;
                 self.kick(cx, room, &name, minutes, reason.as_deref())
             }

@@ -10,6 +10,7 @@ mod lists;
 mod managing;
 mod names;
 mod order;
+pub(super) mod readings;
 mod renaming;
 mod resuming;
 mod rooms;
@@ -137,6 +138,7 @@ impl Chat {
             Request::Account(request) => self.execute_of_account(cx, request),
             Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
+            Request::Reading(request) => self.execute_of_reading(cx, request),
         }
     }
 

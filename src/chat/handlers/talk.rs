@@ -69,6 +69,7 @@ impl Chat {
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
+        self.note_mentions(cx, room, id, text);
         Ok(())
     }
 

@@ -3,13 +3,16 @@
 mod guests;
 mod order;
 mod people;
+mod readings;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use readings::ReadLately;
+
 use crate::chat::Chat;
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::NameForms;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
@@ -40,6 +43,7 @@ pub struct Keeping {
     /// Clients that wait for the store, and until when; those that have waited for long enough.
     patience: BTreeMap<ClientId, Millis>,
     impatient: BTreeSet<ClientId>,
+    read_lately: ReadLately,
 }
 
 impl Keeping {
@@ -53,6 +57,7 @@ impl Keeping {
             has_new_guests: false,
             patience: BTreeMap::new(),
             impatient: BTreeSet::new(),
+            read_lately: ReadLately::default(),
         }
     }
 
@@ -88,7 +93,8 @@ impl Keeping {
         if self.has_changes() {
             return Some(0);
         }
-        self.patience.values().copied().min()
+        let patience = self.patience.values().copied();
+        patience.chain(self.read_lately.next_deadline()).min()
     }
 
     /// Clients that have waited for long enough are heard again.
@@ -208,6 +214,7 @@ fn texts_of(change: &Change) -> usize {
         | Change::InvitationGone { .. }
         | Change::GuestTokenGone { .. }
         | Change::Rules(_) => 0,
+        Change::Reading(change) => readings::bytes_of(change),
     }
 }
 
@@ -233,6 +240,11 @@ impl Chat {
         let mut note = |room: RoomId, change: Change| {
             if let Some(room) = rooms.get(room).filter(|room| room.kept_from().is_none()) {
                 keeping.add(opened(room), out);
+                for account in room.between().into_iter().flat_map(Pair::accounts) {
+                    if let Some(begun) = readings::begun(&self.state, account, room.id) {
+                        keeping.add(begun, out);
+                    }
+                }
             }
             keeping.add(change, out);
         };
@@ -279,7 +291,8 @@ impl Chat {
                 | Kept::InvitationEnded { .. }
                 | Kept::NameReleased { .. }
                 | Kept::Guest(_)
-                | Kept::Order(_),
+                | Kept::Order(_)
+                | Kept::Reading(_),
             ) => self.note_people(record, out),
         }
     }
@@ -368,6 +381,7 @@ impl Chat {
         (keeping.newest, keeping.durable, keeping.has_new_guests) = (group, group, false);
         keeping.patience.clear();
         keeping.impatient.clear();
+        keeping.read_lately = ReadLately::default();
         let loaded = keeping.store.reload()?;
         keeping.guests = loaded.guests;
         self.start_from(loaded);

@@ -1,6 +1,6 @@
 //! What a record changes of the accounts that a store keeps.
 
-use super::{guests, opened, order, rules};
+use super::{guests, opened, order, readings, rules};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Event, Kept, Presence, Record};
@@ -27,7 +27,9 @@ fn changes_of_presence(
     let account = by.get();
     match presence {
         Presence::Joined { room } => joined(state, *room, by),
-        Presence::Left { room, .. } => vec![Change::MemberGone { room: room.get(), account }],
+        Presence::Left { room, .. } => {
+            vec![Change::MemberGone { room: room.get(), account }, readings::gone(by, *room)]
+        }
         Presence::Renamed { name } => {
             let released = state.accounts().is_reserved(name.key());
             let released = released.then(|| Change::ReservedGone { key: name.key().into() });
@@ -81,6 +83,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         Kept::NameReleased { name } => vec![Change::ReservedGone { key: name.key().into() }],
         Kept::Order(change) => order::changes(state, by, change),
         Kept::Room(change) => rules::changes(state, change, unix_ms),
+        Kept::Reading(change) => readings::changes(state, by, change),
         Kept::Opened { .. }
         | Kept::Closed { .. }
         | Kept::TopicSet { .. }
@@ -97,11 +100,13 @@ fn joined(state: &State, room: RoomId, by: UserId) -> Vec<Change> {
     member(state, room, by).into_iter().chain(record).collect()
 }
 
-/// A membership, and the room before it, if the store does not know of it yet.
+/// A membership and what was read by then, and the room before it, if the store does not know of
+/// it yet.
 fn member(state: &State, id: RoomId, by: UserId) -> Vec<Change> {
     let room = state.rooms().get(id).filter(|room| room.kept_from().is_none());
     let member = Change::Member { room: id.get(), account: by.get() };
-    room.map(opened).into_iter().chain([member]).collect()
+    let reading = readings::begun(state, by, id);
+    room.map(opened).into_iter().chain([member]).chain(reading).collect()
 }
 
 /// An account as it is, but for this.

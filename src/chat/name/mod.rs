@@ -59,6 +59,10 @@ const ROOM_LIMITS: NameLimits = NameLimits { clusters_max: ROOM_CLUSTERS_MAX, by
 const RESERVED: [&str; 8] =
     ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
 
+/// What calls all who are in a room, after an `@`. Nobody is called so; what looks like them can be
+/// a name, as Ali is one.
+pub const FOR_ALL: [&str; 2] = ["all", "here"];
+
 /// The reserved names by their loose skeletons.
 static RESERVED_SKELETONS: LazyLock<HashMap<String, &str>> =
     LazyLock::new(|| RESERVED.iter().map(|name| (loose_skeleton(name), *name)).collect());
@@ -72,7 +76,8 @@ impl Name {
     pub fn parse(typed: &str) -> Result<Name, NameError> {
         let refused = |kind| NameError { owner: NameOwner::User, kind };
         let name = Name(parse(typed.trim(), "", &NAME_LIMITS).map_err(refused)?);
-        if let Some(reserved) = RESERVED.iter().find(|&&reserved| reserved == name.key()) {
+        let mut reserved = RESERVED.iter().chain(&FOR_ALL);
+        if let Some(reserved) = reserved.find(|&&reserved| reserved == name.key()) {
             return Err(refused(NameErrorKind::Reserved { name: reserved }));
         }
         let skeletons = [name.as_str(), name.key()].map(loose_skeleton);
@@ -146,6 +151,18 @@ impl RoomName {
     pub fn key(&self) -> &str {
         self.0.key()
     }
+}
+
+/// The key of what may be a name; `None` if it is too long for one, or has none. Whether a name can
+/// be so is not looked at.
+pub fn key_of(typed: &str) -> Option<String> {
+    if typed.len() > 3 * NAME_LIMITS.bytes_max {
+        return None;
+    }
+    if typed.is_ascii() {
+        return Some(typed.to_ascii_lowercase());
+    }
+    comparison::key(&typed.nfc().collect::<String>(), comparison::PASSES_MAX)
 }
 
 fn parse(typed: &str, prefix: &str, limits: &NameLimits) -> Result<ShownAndKey, NameErrorKind> {

@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod reading;
 mod room;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
@@ -84,6 +86,8 @@ pub enum Request<'a> {
     Order(OrderRequest<'a>),
     /// About rooms that are kept for somebody.
     Room(RoomRequest<'a>),
+    /// About what was read, and what was not.
+    Reading(ReadingRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -117,6 +121,7 @@ impl Request<'_> {
             | Request::Quit { .. } => true,
             Request::Account(request) => request.changes(),
             Request::Order(request) => request.changes(),
+            Request::Reading(request) => request.changes(),
             Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Topic { text: None, .. }
@@ -139,6 +144,7 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Conversation(_) => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
+            Request::Reading(request) => request.asks_much(),
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Leave { .. }
@@ -157,14 +163,17 @@ impl Request<'_> {
     /// Whether it changes what is kept, whoever asks. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {
-            Request::Say { .. } | Request::Topic { text: Some(_), .. } => true,
+            Request::Say { .. }
+            | Request::Topic { text: Some(_), .. }
+            | Request::Join { code: Some(_), .. } => true,
             Request::Account(request) => request.records(),
             Request::Order(request) => request.changes(),
+            Request::Reading(request) => request.records(),
             Request::Room(request) => request.changes(),
             Request::Conversation(_)
             | Request::Direct { .. }
             | Request::Topic { text: None, .. }
-            | Request::Join { .. }
+            | Request::Join { code: None, .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
             | Request::History { .. }
@@ -205,6 +214,7 @@ impl Request<'_> {
             | Request::Account(_)
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Reading(_)
             | Request::Nothing => None,
         }
     }
@@ -223,6 +233,7 @@ impl Request<'_> {
         match self {
             Request::Join { room, .. } => Some(room),
             Request::Room(request) => request.room(),
+            Request::Reading(request) => request.room(),
             Request::Say { room, .. }
             | Request::Leave { room }
             | Request::Topic { room, .. }

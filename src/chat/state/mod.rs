@@ -9,6 +9,7 @@ pub mod guests;
 pub mod history;
 pub mod keys;
 pub mod order;
+pub mod readings;
 mod rights;
 pub mod rooms;
 mod slots;
@@ -20,23 +21,39 @@ use std::collections::BTreeSet;
 
 use log::warn;
 
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
-use crate::chat::record::{Cached, Event, GuestChange, Kept, Presence, Record, RoomChange};
+use crate::chat::record::{
+    Cached, Event, GuestChange, Kept, Presence, ReadingChange, Record, RoomChange,
+};
 use crate::chat::state::accounts::{
     AccessKey, Account, Accounts, Invitation, Reserved, Role, SecretHash,
 };
 use crate::chat::state::guests::{GuestToken, GuestTokens, Holder};
 use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
+use crate::chat::state::readings::{Level, Mentioned, Readings};
 use crate::chat::state::rooms::former::FormerName;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
-use crate::store::{Loaded, StoredKey, StoredPeople, StoredRules};
+use crate::store::{Loaded, StoredKey, StoredPeople, StoredReading, StoredRules};
 
 /// How long a name stays that of the account, or leads to the room, that has had it: 30 days.
 pub const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// What an account has not read of a room. Ids have no holes: what is unread is known without
+/// counting, and stays so though some of it is kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The ids of the last message that was read, and of the last one.
+    pub read: u64,
+    pub last: u64,
+    pub unread: u64,
+    /// How many of those are for the account, of as many as are known.
+    pub mentions: usize,
+    pub level: Level,
+}
 
 /// See the module's documentation.
 ///
@@ -50,6 +67,7 @@ pub struct State {
     accounts: Accounts,
     guest_tokens: GuestTokens,
     order: Order,
+    readings: Readings,
     /// How many numbers guests have been given.
     guests: u64,
     /// Guests of whom a room has a record, which goes with them.
@@ -65,6 +83,7 @@ impl PartialEq for State {
             && self.order == other.order
             && self.guest_records == other.guest_records
             && self.guest_tokens == other.guest_tokens
+            && self.readings == other.readings
             && self.users == other.users
             && self.rooms == other.rooms
             && self.users.iter().all(|user| self.rooms_of(user.id).eq(other.rooms_of(user.id)))
@@ -85,6 +104,7 @@ impl State {
             accounts: Accounts::default(),
             guest_tokens: GuestTokens::default(),
             order: Order::default(),
+            readings: Readings::default(),
             guests: 0,
             guest_records: BTreeSet::new(),
         }
@@ -186,6 +206,37 @@ impl State {
         }
     }
 
+    /// What accounts have read, as a store has kept it, of rooms that are here.
+    pub fn load_readings(&mut self, people: &StoredPeople) {
+        let conversations = self.rooms.iter().filter(|room| room.between().is_some());
+        for room in conversations.map(|room| room.id).collect::<Vec<_>>() {
+            self.begin_conversation(room);
+        }
+        for &StoredReading { account, room, read, level } in &people.readings {
+            let (Some(user), Some(room)) = (UserId::new(account), RoomId::new(room)) else {
+                continue;
+            };
+            self.readings.go_back(user, room, read, &[]);
+            self.readings.set_level(user, room, level.and_then(Level::of_number));
+        }
+        for &(room, account, id) in &people.mentions {
+            let (Some(room), Some(user)) = (RoomId::new(room), UserId::new(account)) else {
+                continue;
+            };
+            self.readings.note(room, id, &Mentioned::Users([user].into()));
+        }
+        for &(room, id) in &people.calls {
+            let here = RoomId::new(room).filter(|room| self.rooms.get(*room).is_some());
+            if let Some(room) = here {
+                self.readings.note(room, id, &Mentioned::All);
+            }
+        }
+    }
+
+    pub fn readings(&self) -> &Readings {
+        &self.readings
+    }
+
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
     }
@@ -261,7 +312,10 @@ impl State {
             Event::Kept(kept) => self.apply_kept(by, kept, unix_ms),
             Event::Presence(presence) => self.apply_presence(by, presence, unix_ms),
             Event::Cached(Cached::Loaded(room)) => self.rooms.load(*room),
-            Event::Cached(Cached::Unloaded { room }) => self.rooms.unload(room),
+            Event::Cached(Cached::Unloaded { room }) => {
+                self.readings.close_room(room);
+                self.rooms.unload(room);
+            }
             Event::Cached(Cached::Expired { room, first_id }) => {
                 self.rooms.forget_before(room, first_id);
             }
@@ -270,8 +324,15 @@ impl State {
 
     fn apply_kept(&mut self, by: UserId, kept: Kept, unix_ms: u64) {
         match kept {
-            Kept::Opened { room, name } => self.rooms.open(room, name),
+            Kept::Opened { room, name } => {
+                self.rooms.open(room, name);
+                self.begin_conversation(room);
+            }
             Kept::Closed { room } => {
+                for account in self.conversing(room) {
+                    self.readings.end(account, room);
+                }
+                self.readings.close_room(room);
                 self.rooms.close(room);
                 self.order.forget_room(room);
             }
@@ -281,6 +342,9 @@ impl State {
                     self.keys.insert(Scope::Room(room), &key, id, unix_ms);
                 }
                 self.rooms.say(room, id, message);
+                if !self.accounts.is_empty() {
+                    self.readings.advance(by, room, id);
+                }
             }
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
             Kept::Direct { to, key: Some(key), .. } => {
@@ -296,7 +360,10 @@ impl State {
                     self.accounts.use_invitation(invitation);
                 }
                 let rooms: Vec<RoomId> = self.rooms_of(by).collect();
-                rooms.into_iter().for_each(|room| self.rooms.keep(room));
+                for room in rooms {
+                    self.rooms.keep(room);
+                    self.begin_reading(by, room);
+                }
                 self.guest_records.retain(|(guest, _)| *guest != by);
             }
             Kept::AccountEnded => {
@@ -307,6 +374,7 @@ impl State {
                 rooms.into_iter().for_each(|room| self.forget_record(by, room));
                 self.accounts.end(by);
                 self.order.forget_user(by);
+                self.readings.end_all(by);
                 self.users.remove(by);
             }
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
@@ -324,6 +392,21 @@ impl State {
             }
             Kept::Room(change) => self.apply_to_room(change, unix_ms),
             Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
+            Kept::Reading(change) => self.apply_reading(by, change),
+        }
+    }
+
+    fn apply_reading(&mut self, by: UserId, change: ReadingChange) {
+        let readings = &mut self.readings;
+        match change {
+            ReadingChange::Moved { room, id } => readings.advance(by, room, id),
+            ReadingChange::MovedBack { room, id, mentions } => {
+                readings.go_back(by, room, id, &mentions);
+            }
+            ReadingChange::LevelSet { room, level } => readings.set_level(by, room, Some(level)),
+            ReadingChange::Mentioned { room, id, mentioned } => {
+                readings.note(room, id, &mentioned);
+            }
         }
     }
 
@@ -341,6 +424,41 @@ impl State {
         if let Some(hash) = self.guest_tokens.of(user) {
             self.guest_tokens.end(hash);
         }
+    }
+
+    /// An account has read all that was said in a room before it came.
+    fn begin_reading(&mut self, user: UserId, room: RoomId) {
+        if let Some(last) = self.last_id(room) {
+            self.readings.begin(user, room, last);
+        }
+    }
+
+    /// Both of a conversation read there, as members read in a room.
+    fn begin_conversation(&mut self, room: RoomId) {
+        for account in self.conversing(room) {
+            self.begin_reading(account, room);
+        }
+    }
+
+    /// The accounts whose conversation this is, if it is one: those that there still are.
+    fn conversing(&self, room: RoomId) -> Vec<UserId> {
+        let between = self.rooms.get(room).and_then(Room::between);
+        let accounts = between.into_iter().flat_map(Pair::accounts);
+        accounts.filter(|&account| self.accounts.contains(account)).collect()
+    }
+
+    /// What an account has not read of a room.
+    pub fn unread(&self, user: UserId, room: RoomId) -> Option<Unread> {
+        let (reading, here) = (self.readings.get(user, room)?, self.rooms.get(room)?);
+        let (read, last) = (reading.read, here.history.next_id() - 1);
+        let mentions = self.readings.mentions_after(user, room, read);
+        let level = reading.level.unwrap_or(Level::usual(here.member_count()));
+        Some(Unread { read, last, unread: last.saturating_sub(read), mentions, level })
+    }
+
+    /// The id of the last message of a room, 0 before the first.
+    pub fn last_id(&self, room: RoomId) -> Option<u64> {
+        self.rooms.get(room).map(|room| room.history.next_id() - 1)
     }
 
     fn apply_presence(&mut self, by: UserId, presence: Presence, unix_ms: u64) {
@@ -443,12 +561,16 @@ impl State {
         };
         if let Some(held) = self.rooms.enter(room, slot) {
             self.users.add_membership(user, held);
+            if self.accounts.contains(user) {
+                self.begin_reading(user, room);
+            }
         }
     }
 
     fn leave(&mut self, user: UserId, room: RoomId) {
         let Some(slot) = self.rooms.slot(room) else { return };
         let Some(held) = self.users.remove_membership(user, slot) else { return };
+        self.readings.end(user, room);
         if let Some(moved) = self.rooms.leave(room, held) {
             self.users.move_membership(moved, held);
         }

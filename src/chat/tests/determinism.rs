@@ -12,12 +12,13 @@ use super::kept::disk::Disk;
 use super::known_secrets::{KnownSecrets, OWNER_CODE};
 use super::resuming::token;
 use super::stage::{JSON, LINES, Showing, Stage, TEXT, Visit, settings};
-use crate::chat::ids::UserId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::presence::PresenceLimits;
 use crate::chat::record::Record;
 use crate::chat::settings::{ChatSettings, Registration};
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::guests::Holder;
+use crate::chat::state::readings::Level;
 use crate::chat::state::{State, history, rooms};
 use crate::delivery::Wait;
 use crate::delivery::encoding::Encoding;
@@ -47,22 +48,28 @@ fn request() -> impl Strategy<Value = String> {
     let text = prop_oneof!["[a-z]{1,60}", Just(" ".to_owned()), Just("x".repeat(300))];
     // Rooms are to be deserted with something said in them, and to make room for others.
     let often = prop::sample::select(&["say", "say", "join", "join", "leave"][..]);
-    let kinds = ["me", "msg", "nick", "topic", "history", "who", "rooms"];
+    let kinds =
+        ["me", "msg", "nick", "topic", "history", "who", "rooms", "read", "unread", "level"];
     let kind = prop_oneof![2 => often, 1 => prop::sample::select(kinds.to_vec())];
     let typed = (kind.clone(), name.clone(), room.clone(), text.clone()).prop_map(
         |(kind, name, room, text)| match kind {
             "say" => text,
             "join" | "leave" | "who" => format!("/{kind} {room}"),
             "nick" => format!("/nick {name}"),
+            "read" => format!("@{name} {name}: @all {text}"),
+            "unread" => format!("/unread {room}"),
+            "level" => format!("/level hidden {room}"),
             "msg" => format!("/msg {name} {text}"),
             kind => format!("/{kind} {text}"),
         },
     );
     let sent = (kind, name, room, text, 0..9u64).prop_map(|(kind, name, room, text, number)| {
         let kind = if kind == "rooms" { "typing" } else { kind };
+        let back = number % 2 == 0;
         format!(
             r#"{{"type": "{kind}", "room": "{room}", "name": "{name}", "to": "{name}",
-                "text": "{text}", "since": {number}, "ref": {number}}}"#
+                "text": "@{name} {text}", "since": {number}, "ref": {number}, "id": {number},
+                "back": {back}, "level": "none"}}"#
         )
     });
     let other =
@@ -301,6 +308,9 @@ proptest! {
             take(&mut stage, step);
         }
         stage.turn();
+        // What was read is handed over by now.
+        stage.pass(2000);
+        stage.turn();
         disk.crash(0);
         let loaded = start();
         let (state, again) = (stage.chat.state(), loaded.chat.state());
@@ -309,6 +319,7 @@ proptest! {
         prop_assert_eq!(order(state), order(again));
         for (user, _) in state.accounts().iter() {
             prop_assert_eq!(person(state, user), person(again, user));
+            prop_assert_eq!(unread(state, user), unread(again, user));
         }
         let guests = disk.people().guests;
         prop_assert_eq!(guests.len(), state.guest_tokens().count());
@@ -354,6 +365,17 @@ fn person(state: &State, user: UserId) -> (String, BTreeSet<String>) {
     let name = state.users().get(user).expect("it is there").name.as_str().to_owned();
     let rooms = state.rooms_of(user).filter_map(|room| state.rooms().get(room));
     (name, rooms.map(|room| room.name.as_str().to_owned()).collect())
+}
+
+/// What an account has not read: the ids of the last message that it has and of the last one, how
+/// much is for it, and what it has said of each room.
+fn unread(state: &State, user: UserId) -> Vec<(RoomId, u64, u64, usize, Option<Level>)> {
+    let of_user = state.readings().of(user);
+    let unread = of_user.map(|(room, reading)| {
+        let unread = state.unread(user, room).expect("it is there");
+        (room, unread.read, unread.last, unread.mentions, reading.level)
+    });
+    unread.collect()
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod names;
 mod order;
 mod people;
 mod presence;
+mod readings;
 mod replays;
 mod resuming;
 mod rights;

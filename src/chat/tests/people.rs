@@ -8,12 +8,12 @@ use crate::delivery::Wait;
 use crate::service::Outcome;
 
 /// Where anybody can have an account.
-fn open() -> Stage {
+pub fn open() -> Stage {
     Stage::with_people(ChatSettings { registration: Registration::Open, ..settings() })
 }
 
 /// Somebody at a terminal makes an account, and nobody looks at what is said of it.
-fn register(stage: &mut Stage, actor: &str, name: &str) {
+pub fn register(stage: &mut Stage, actor: &str, name: &str) {
     if !stage.is_here(actor) {
         stage.open(actor, LINES, Visit::default());
     }
@@ -23,7 +23,7 @@ fn register(stage: &mut Stage, actor: &str, name: &str) {
 }
 
 /// Another terminal is logged in as somebody.
-fn log_in(stage: &mut Stage, actor: &str, name: &str) {
+pub fn log_in(stage: &mut Stage, actor: &str, name: &str) {
     stage.open(actor, LINES, Visit::default());
     stage.say(actor, &format!("/login {name}"));
     stage.say(actor, &format!("password of {name}"));
@@ -169,7 +169,7 @@ fn programs_and_browsers_are_known_by_what_they_show() {
         a< * Token 1, shown only once: cst_AAAAAAAAAAAAAAAAAAAAAgAAAAAAAAAAAAAAAAAAAAI
         +p json token=cst_AAAAAAAAAAAAAAAAAAAAAgAAAAAAAAAAAAAAAAAAAAI
         p< {"type":"welcome","name":"alice","epoch":"e1","server":"_","time":"_","limits":"_","role":"member","accounts":"open"}
-        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":""}
+        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":"","read":"_","unread":0,"mentions":0,"level":"all"}
         p> {"type":"sessions","ref":1}
         p< {"type":"sessions","sessions":[{"id":1,"kind":"token","label":"a bot","created":"_","connected":1,"you":true}],"ref":1}
         p> {"type":"say","room":"#lobby","text":"beep"}
@@ -185,7 +185,7 @@ fn programs_and_browsers_are_known_by_what_they_show() {
         p< {"type":"error","code":"login_failed","message":"_"}
         p> {"type":"login","name":"alice","password":"password of alice"}
         p< {"type":"account","name":"alice","role":"member","rooms":["#lobby"]}
-        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":1,"gap":false,"members":1,"topic":""}
+        p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":1,"gap":false,"members":1,"topic":"","read":"_","unread":0,"mentions":0,"level":"all"}
         p> {"type":"cookie","label":"Firefox","ref":"c"}
         p< {"type":"cookie","code":"_","id":1,"ref":"c"}
         +q json token=cst_AAAAAAAAAAAAAAAAAAAAAgAAAAAAAAAAAAAAAAAAAAI

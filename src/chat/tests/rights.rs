@@ -7,7 +7,7 @@ use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
 use crate::chat::request::{
-    AccountRequest, ConversationRequest, OrderRequest, Request, RoomRequest,
+    AccountRequest, ConversationRequest, OrderRequest, ReadingRequest, Request, RoomRequest,
 };
 use crate::chat::settings::{ChatSettings, Registration};
 
@@ -22,7 +22,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 52] = [
+const TABLE: [(&str, [bool; 5]); 56] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -54,6 +54,10 @@ const TABLE: [(&str, [bool; 5]); 52] = [
     (r#"{"type":"invitations"}"#, ACCOUNTS),
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
     (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
+    (r##"{"type":"read","room":"#lobby","id":7}"##, ACCOUNTS),
+    (r#"{"type":"unread"}"#, ACCOUNTS),
+    ("/unread", ACCOUNTS),
+    (r##"{"type":"level","room":"#lobby","level":"none"}"##, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
     // What somebody may do in a room is another table.
     (r##"{"type":"room","room":"#lobby"}"##, NO_STRANGERS),
@@ -138,9 +142,13 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Room(RoomRequest::Kick { .. }) => 46,
         Request::Conversation(ConversationRequest::History { .. }) => 47,
         Request::Conversation(ConversationRequest::List { .. }) => 48,
+        Request::Reading(ReadingRequest::Read { .. }) => 49,
+        Request::Reading(ReadingRequest::Unread) => 50,
+        Request::Reading(ReadingRequest::Print { .. }) => 51,
+        Request::Reading(ReadingRequest::Level { .. }) => 52,
     }
 }
-const KINDS: u8 = 49;
+const KINDS: u8 = 53;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
-use super::{Durability, PAGE_BYTES, directory, order, people, rules, system};
+use super::{Durability, PAGE_BYTES, directory, order, people, readings, rules, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -232,6 +232,7 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::Rules(change) => rules::apply(step, change),
         Change::GuestToken(token) => people::put_guest_token(step, token),
         Change::GuestTokenGone { hash } => people::remove_guest_token(step, hash),
+        Change::Reading(change) => readings::apply(step, change),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
 }

@@ -6,6 +6,7 @@ use super::Preload;
 use super::order::order;
 use super::people::people;
 use super::reader::{ROOM_COLUMNS, room, with_newest};
+use super::readings;
 use super::schema::Meta;
 use crate::store::{KEYS_MAX, Loaded, StoredKey, StoredRoom};
 
@@ -36,6 +37,8 @@ pub fn load(
         .query_row("SELECT room FROM rooms WHERE key = ?1", [&preload.room_key], |row| row.get(0))
         .optional()?;
     fill(&snapshot, &mut rooms, first, preload)?;
+    let mut people = people(&snapshot)?;
+    readings::load(&snapshot, &mut people)?;
     Ok(Loaded {
         epoch: Meta::Epoch.text(&snapshot)?.unwrap_or_default().into(),
         guests: Meta::Guests.number(&snapshot)?,
@@ -43,7 +46,7 @@ pub fn load(
         ids_used: Meta::IdsUsed.number(&snapshot)?,
         rooms,
         keys: newest_keys(&snapshot)?,
-        people: people(&snapshot)?,
+        people,
         order: order(&snapshot)?,
     })
 }

@@ -20,6 +20,7 @@ mod open;
 mod order;
 mod people;
 mod reader;
+mod readings;
 mod rules;
 mod schema;
 mod shared;

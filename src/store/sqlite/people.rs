@@ -94,7 +94,7 @@ pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rus
     }
 }
 
-/// All that is kept of people.
+/// All that is kept of people but what they have read.
 pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
     let accounts = "SELECT account, name, key, password, role, created_ms FROM accounts \
                     ORDER BY account";
@@ -124,6 +124,7 @@ pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
         next_account: Meta::NextAccount.number(connection)?.max(1),
         next_invitation: Meta::NextInvitation.number(connection)?.max(1),
         rules: rules(connection)?,
+        ..StoredPeople::default()
     })
 }
 

@@ -116,7 +116,8 @@ CREATE TABLE reserved_names(
 ";
 
 /// What holds in rooms goes with them, and what is known there of an account with that.
-/// Conversations are rooms whose keys say whose they are.
+/// Conversations are rooms whose keys say whose they are. Members of older versions have read all
+/// that was said by then.
 const VERSION_3: &str = "
 -- Rooms that are kept for somebody. The chat knows what the numbers mean.
 CREATE TABLE room_settings(
@@ -202,6 +203,34 @@ CREATE INDEX ignores_by_ignored ON ignores(ignored);
 -- The name is the staff's own from here on. What others have said there stays theirs.
 UPDATE rooms SET key = '#staff-log-before-' || room, name = '#staff-log-before-' || room
 WHERE key = '#staff-log';
+
+-- `read`: the id of the last message that the account has read in the room. `level`: of what it
+-- wants to be told, if it has said so.
+CREATE TABLE readings(
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    read INTEGER NOT NULL,
+    level INTEGER,
+    PRIMARY KEY(account, room)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX readings_by_room ON readings(room);
+INSERT INTO readings SELECT account, room, next_id - 1, NULL FROM members JOIN rooms USING (room);
+
+-- Unread messages that are for an account.
+CREATE TABLE mentions(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    PRIMARY KEY(room, account, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_by_account ON mentions(account);
+
+-- Messages that are for everybody in a room.
+CREATE TABLE calls(
+    room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    PRIMARY KEY(room, id)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version of a file from which on it has accounts, and from which on messages have authors

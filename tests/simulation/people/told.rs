@@ -205,6 +205,7 @@ const NOTICES: [&str; 8] = [
     "*   Into the room: ",
     "* Others could read a password",
     "* (history is kept",
+    "* Unread: ",
 ];
 
 impl Told {

@@ -3,6 +3,7 @@
 
 mod order;
 mod people;
+mod reading;
 mod rooms;
 
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use super::Parsed;
 use super::reply::Reply;
 use super::text::ByteCount;
-use crate::chat::request::{ConversationRequest, Request, RequestError, Resume};
+use crate::chat::request::{ConversationRequest, ReadingRequest, Request, RequestError, Resume};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
@@ -294,10 +295,8 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
     let (replay, limit) = (replay.map(|count| count.0), limit.map(|count| count.0));
     let after = after.map(|place| place.0);
     let Some(kind) = kind else {
-        return Err(RequestError::new(
-            "missing_field",
-            "An object needs the field \"type\".".to_owned(),
-        ));
+        let message = "An object needs the field \"type\".".to_owned();
+        return Err(RequestError::new("missing_field", message));
     };
     let need = |field: &str| {
         let message = format!("The type {} needs the field \"{field}\".", quote(&kind, 40));
@@ -311,12 +310,10 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             text: text.ok_or_else(|| need("text"))?,
             key,
         },
-        "join" => Request::Join {
-            room: room.ok_or_else(|| need("room"))?,
-            code,
-            resume: since.map(|since| Resume { since, epoch }),
-            replay,
-        },
+        "join" => {
+            let resume = since.map(|since| Resume { since, epoch });
+            Request::Join { room: room.ok_or_else(|| need("room"))?, code, resume, replay }
+        }
         "leave" => Request::Leave { room },
         "nick" => Request::Nick { name: name.ok_or_else(|| need("name"))? },
         "topic" => Request::Topic { room, text },
@@ -332,6 +329,9 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
+        "read" => reading::read(text_of, need)?.into(),
+        "unread" => ReadingRequest::Unread.into(),
+        "level" => reading::level(text_of, need)?.into(),
         kind if people::knows(kind) => people::parse(text_of, kind, need)?,
         kind if rooms::knows(kind) => rooms::parse(text_of, kind, need)?.into(),
         kind if order::knows(kind) => order::parse(text_of, kind, need)?.into(),

@@ -71,11 +71,6 @@ pub fn parse<'a>(
 ) -> Result<Request<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
     let id = raw.id.map(|id| id.0);
-    if let ("role", Some(room)) = (kind, &raw.room) {
-        let name = raw.name.ok_or_else(|| need("name"))?;
-        let role = raw.role.ok_or_else(|| need("role"))?;
-        return Ok(RoomRequest::Role { room: room.clone(), name, role }.into());
-    }
     let request = match kind {
         "login" => match raw.token {
             Some(token) => AccountRequest::Login { name: None, password: None, token: Some(token) },
@@ -115,13 +110,21 @@ pub fn parse<'a>(
         "delete_account" => {
             AccountRequest::Delete { password: Some(raw.password.ok_or_else(|| need("password"))?) }
         }
-        "role" => AccountRequest::Role {
-            name: raw.name.ok_or_else(|| need("name"))?,
-            role: raw.role.ok_or_else(|| need("role"))?,
-        },
+        "role" => {
+            let (name, role) = (raw.name.ok_or_else(|| need("name"))?, raw.role);
+            return Ok(role_of(name, role.ok_or_else(|| need("role"))?, raw.room));
+        }
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
         // "account", as `knows` has it.
         _ => AccountRequest::Show,
     };
     Ok(request.into())
+}
+
+/// What somebody may do on this server, or in a room.
+fn role_of<'a>(name: Cow<'a, str>, role: Cow<'a, str>, room: Option<Cow<'a, str>>) -> Request<'a> {
+    match room {
+        None => AccountRequest::Role { name, role }.into(),
+        Some(room) => RoomRequest::Role { room, name, role }.into(),
+    }
 }

@@ -3,6 +3,7 @@
 mod conversations;
 mod order;
 mod people;
+mod reading;
 mod rooms;
 
 use std::borrow::Cow;
@@ -78,7 +79,11 @@ fn without_invisible_start(line: &str) -> &str {
 pub fn render(to: &mut Encoder, reply: &Reply) {
     match reply {
         Reply::Said { room, line, .. } => render_said(to, room, *line),
-        Reply::Welcome { .. } | Reply::Typing { .. } | Reply::Cookie { .. } => {}
+        Reply::Welcome { .. }
+        | Reply::Typing { .. }
+        | Reply::Cookie { .. }
+        | Reply::Read { .. } => {}
+        Reply::Unread { rooms, .. } => reading::unread(to, rooms),
         Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
         Reply::Left { room, name, you, by: Some(by), reason, .. } => {
             rooms::removed(to, room, name, *you, by, *reason);
@@ -102,6 +107,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         }
         Reply::Direct { from, text, marks_guest, .. } => {
             line(to, format_args!("[{}{from} -> you] {}", guest(*marks_guest), Row(text)));
+        }
+        Reply::History { place, messages, unread: Some(unread), .. } => {
+            render_unread(to, place, messages, *unread);
         }
         Reply::History { place, messages, replay, .. } => {
             render_history(to, place, messages, *replay)
@@ -300,6 +308,15 @@ fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bo
         }
         (count, _) => line(to, format_args!("{}", Heading { place, count })),
     }
+    for message in messages {
+        line(to, format_args!("{}", Dated(message)));
+    }
+}
+
+/// The oldest of what is unread; some of it may be kept no more.
+fn render_unread(to: &mut Encoder, place: &Where<'_>, messages: &[Line], unread: u64) {
+    let gone = if messages.is_empty() { ", and not kept any more." } else { " (UTC):" };
+    line(to, format_args!("* {unread} unread {place}{gone}"));
     for message in messages {
         line(to, format_args!("{}", Dated(message)));
     }

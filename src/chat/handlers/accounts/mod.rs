@@ -164,6 +164,7 @@ impl Chat {
             let channel = self.channel_for(room, cx.out);
             cx.out.join(channel, cx.client);
         }
+        self.note_missed(cx);
         let current = current.filter(|room| rooms.contains(room)).or(rooms.last().copied());
         let channel = current.and_then(|room| self.channels.of(room));
         self.sessions.talk_in(cx.client, channel);
@@ -176,6 +177,7 @@ impl Chat {
                 cx.out.leave(channel, cx.client);
             }
         }
+        self.written.forget(cx.client);
         self.sessions.talk_in(cx.client, None);
     }
 
@@ -242,6 +244,7 @@ impl Chat {
             topic: &room.topic,
             entry: entry_of(room),
             role: (role != RoomRole::Member).then_some(role.as_str()),
+            reading: self.reading_line(cx.user, room.id),
         }
     }
 

@@ -264,6 +264,7 @@ fn every_refusal() {
         ("you", Reserved { name: "you" }),
         ("ＹＯＵ", Reserved { name: "you" }),
         ("Server", Reserved { name: "server" }),
+        ("All", Reserved { name: "all" }),
         ("ſystem", Reserved { name: "system" }),
     ] {
         assert_eq!(error_kind(typed), expected, "{}", typed.escape_unicode());
@@ -512,7 +513,7 @@ fn what_looks_alike() {
     for (one, other) in [
         ("alice", "alicia"),
         ("alice", "alicé"),
-        ("ali", "all"),
+        ("alia", "alla"),
         ("bob", "bod"),
         ("guest-1", "guest-11"),
         ("anna", "anne"),

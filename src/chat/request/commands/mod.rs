@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::order;
-use super::{AccountRequest, ConversationRequest, Request, RoomRequest};
+use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
 use crate::chat::state::history::MessageKind;
+use crate::chat::state::readings::Level;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 42] = [
+pub const COMMANDS: [CommandSpec; 44] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -216,6 +217,27 @@ pub const COMMANDS: [CommandSpec; 42] = [
         parse: |arguments| {
             let text = optional(arguments);
             Some(Request::Search { text, room: None, before: None, limit: None })
+        },
+    },
+    CommandSpec {
+        name: "unread",
+        arguments: "[#ROOM]",
+        help: "show what you have not read, the oldest first",
+        details: "What is shown is read. Without a room, it is the one that you talk in, and then \
+                  the others, one at a time. For people with an account.",
+        parse: |arguments| Some(ReadingRequest::Print { room: optional(arguments) }.into()),
+    },
+    CommandSpec {
+        name: "level",
+        arguments: "LEVEL [#ROOM]",
+        help: "say what you want to be told of a room: all, mentions, none or hidden",
+        details: "Usual is all in rooms of up to 5, else mentions: what is for you. none is not \
+                  counted when you log in, hidden not shown at all while nothing in it is for you.",
+        parse: |arguments| {
+            let (level, room) =
+                arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+            let (level, room) = (Level::parse(level)?, optional(room.trim()));
+            Some(ReadingRequest::Level { room, level }.into())
         },
     },
     CommandSpec {
@@ -440,6 +462,7 @@ mod tests {
                 "[end N]" => "end 7".to_owned(),
                 "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
+                "LEVEL [#ROOM]" => "none #room".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);

@@ -11,6 +11,7 @@ use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::order::order;
 use crate::store::sqlite::people::people;
 use crate::store::sqlite::reader::open_to_read;
+use crate::store::sqlite::readings;
 use crate::store::sqlite::schema::{HAS_ORDER, HAS_PEOPLE, MIGRATIONS, Meta};
 
 /// Checks the file, that the ids of each room have no holes, that what belongs to accounts and rooms
@@ -83,7 +84,8 @@ fn fault_of_people(connection: &Connection, version: usize) -> rusqlite::Result<
     if version < MIGRATIONS.len() {
         return Ok(None);
     }
-    match people(connection) {
+    let read = people(connection).and_then(|mut people| readings::load(connection, &mut people));
+    match read {
         Err(error) if error.sqlite_error_code().is_none() => Ok(Some(error.to_string())),
         read => read.map(|_| None),
     }

@@ -1,0 +1,210 @@
+//! Who a message is for: `@name` anywhere, and `name:` or `name,` at its start.
+//!
+//! A message without an `@` costs a look at its bytes. Each `@` costs a few look-ups, however many
+//! members the room has: in scripts without spaces nothing tells where a name ends, so what follows
+//! the `@` is looked up as far as a name can reach, the longest first.
+
+use memchr::memchr2_iter;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::chat::name;
+
+/// So many places of a message are looked at.
+const PLACES_MAX: usize = 32;
+
+/// Before so many bytes the name has to end that a message begins with.
+const START_BYTES_MAX: usize = 128;
+
+/// What `@` looks like: as itself, full-width and small.
+const SIGNS: [&str; 3] = ["@", "＠", "﹫"];
+
+/// What ends a name at the start of a message.
+const ENDS: [char; 5] = [':', ',', '：', '，', '、'];
+
+/// Who a message is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    /// All who are there.
+    All,
+    /// These, in the order of their names in it; some may be there twice.
+    Members(Vec<T>),
+}
+
+/// Finds who a message is for. `member`: the one in its room whose name has this key.
+/// `may_call_all`: whether its author can call everybody.
+pub fn find<T>(
+    text: &str,
+    member: impl Fn(&str) -> Option<T>,
+    may_call_all: impl Fn() -> bool,
+) -> Found<T> {
+    let mut members: Vec<T> = addressed(text).and_then(|key| member(&key)).into_iter().collect();
+    for rest in places(text).take(PLACES_MAX) {
+        for key in names_at(rest) {
+            if name::FOR_ALL.contains(&&*key) && may_call_all() {
+                return Found::All;
+            }
+            if let Some(found) = member(&key) {
+                members.push(found);
+                break;
+            }
+        }
+    }
+    Found::Members(members)
+}
+
+/// The key of what a message begins with, if that can be a name: `bob: hello`.
+fn addressed(text: &str) -> Option<String> {
+    let is_end = |c: char| c.is_whitespace() || ENDS.contains(&c);
+    let mut start = text.char_indices().take_while(|(at, _)| *at <= START_BYTES_MAX);
+    let (end, sign) = start.find(|(_, c)| is_end(*c)).filter(|(end, _)| *end > 0)?;
+    ENDS.contains(&sign).then(|| name::key_of(&text[..end])).flatten()
+}
+
+/// What follows each `@` of a text that does not stand within a word, as in an e-mail address.
+fn places(text: &str) -> impl Iterator<Item = &str> {
+    // What `＠` and `﹫` begin with.
+    memchr2_iter(b'@', 0xEF, text.as_bytes()).filter_map(|at| {
+        let (before, from) = text.split_at_checked(at)?;
+        let rest = SIGNS.iter().find_map(|sign| from.strip_prefix(sign))?;
+        let is_within = before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        (!is_within).then_some(rest)
+    })
+}
+
+/// The keys of all that a text begins with and that can be names, the longest first. One that ends
+/// with a letter or digit of ASCII ends where those end: `bob` is not in `bobby`, and is in `bobさん`.
+fn names_at(text: &str) -> impl Iterator<Item = String> {
+    let mut ends = [0; name::CLUSTERS_MAX];
+    let mut count = 0;
+    for (at, cluster) in text.grapheme_indices(true).take(name::CLUSTERS_MAX) {
+        if cluster.starts_with(char::is_whitespace) {
+            break;
+        }
+        let end = at + cluster.len();
+        let is_cut = cluster.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && text[end..].starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !is_cut {
+            ends[count] = end;
+            count += 1;
+        }
+    }
+    (0..count).rev().filter_map(move |place| name::key_of(&text[..ends[place]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chat::name::Name;
+
+    const NAMES: [&str; 9] =
+        ["bob", "Bobby", "田中", "田中さん", "é", "x.y", "ﾀﾅｶ", "a-b", "all-in"];
+
+    fn named(key: &str) -> Option<&'static str> {
+        NAMES.into_iter().find(|name| Name::parse(name).expect("a name").key() == key)
+    }
+
+    fn found(text: &str) -> Vec<&'static str> {
+        match find(text, named, || true) {
+            Found::All => vec!["all"],
+            Found::Members(members) => members,
+        }
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        for (text, expected) in [
+            ("hello bob", &[][..]),
+            ("@bob", &["bob"]),
+            ("hello @BOB!", &["bob"]),
+            ("＠ｂｏｂ, ﹫bob", &["bob", "bob"]),
+            ("@bobby and @bob", &["Bobby", "bob"]),
+            ("@bobbyx", &[]),
+            ("@bobさん", &["bob"]),
+            ("mail bob@bob.example, x@田中", &[]),
+            ("これは＠田中さんへ", &["田中さん"]),
+            ("これは@田中へ", &["田中"]),
+            ("@e\u{301}", &["é"]),
+            ("@e", &[]),
+            ("@x.y.", &["x.y"]),
+            ("@タナカ", &["ﾀﾅｶ"]),
+            ("@a-b-c @@bob", &["a-b", "bob"]),
+            ("bob: hi", &["bob"]),
+            ("Bob, hi", &["bob"]),
+            ("田中、こんにちは", &["田中"]),
+            ("田中：@bob", &["田中", "bob"]),
+            ("hi bob: @", &[]),
+            ("bob : hi", &[]),
+            (": bob", &[]),
+            ("", &[]),
+            ("@all", &["all"]),
+            ("so @HERE!", &["all"]),
+            ("@all-in", &["all-in"]),
+            ("@allin", &[]),
+            ("bob: @all", &["all"]),
+        ] {
+            assert_eq!(found(text), expected, "{text:?}");
+        }
+        let nobody = find("@all @bob", named, || false);
+        assert_eq!(nobody, Found::Members(vec!["bob"]), "who may not call all calls nobody");
+    }
+
+    #[test]
+    fn a_message_full_of_signs_is_looked_at_for_so_long_only() {
+        let text = "@bob ".repeat(10_000);
+        assert_eq!(found(&text).len(), PLACES_MAX);
+        let long = format!("{}: hi", "田".repeat(50));
+        assert_eq!(found(&long), [""; 0]);
+    }
+
+    /// The same, without any cleverness: each name at each place.
+    fn naive(text: &str) -> Vec<&'static str> {
+        let chars: Vec<char> = text.chars().collect();
+        let string = |from: usize, to: usize| chars[from..to].iter().collect::<String>();
+        let is_plain = |at: usize| chars.get(at).is_some_and(char::is_ascii_alphanumeric);
+        let parsed = |text: &str| Some(named(Name::parse(text).ok()?.key())?);
+        let mut members = Vec::new();
+        let start =
+            (1..chars.len()).find(|&at| chars[at].is_whitespace() || ENDS.contains(&chars[at]));
+        if let Some(at) = start.filter(|&at| ENDS.contains(&chars[at])) {
+            members.extend(parsed(&string(0, at)));
+        }
+        for at in 0..chars.len() {
+            if !"@＠﹫".contains(chars[at]) || at > 0 && is_plain(at - 1) {
+                continue;
+            }
+            let longest = (at + 1..=chars.len()).rev().find_map(|end| {
+                let is_cut = end > at + 1 && is_plain(end - 1) && is_plain(end);
+                let spaces = chars[at + 1..end].iter().any(|c| c.is_whitespace());
+                let mark = chars.get(end) == Some(&'\u{301}');
+                if is_cut || spaces || mark {
+                    return None;
+                }
+                let name = string(at + 1, end);
+                match name.to_lowercase().as_str() {
+                    "all" | "here" => Some("all"),
+                    _ => parsed(&name),
+                }
+            });
+            if longest == Some("all") {
+                return vec!["all"];
+            }
+            members.extend(longest);
+        }
+        members
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_plain_search_finds(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "@", "＠", "bob", "Bobby", "by", "田中", "さん", "ﾀﾅｶ", "タナカ", "e", "\u{301}",
+                "é", "x.y", ".", "-", "a", "b", " ", ":", "、", "：", "all", "-in", "here", "#",
+            ]), 0..12),
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(found(&text), naive(&text), "{:?}", text);
+        }
+    }
+}
