@@ -9,7 +9,8 @@
 //! with a stop of the server.
 //!
 //! `SIMULATION_RUNS=100000` makes more runs; `SIMULATION_SEED=7` starts with that seed, and on its
-//! own runs it alone; `SIMULATION_TRACE=1` prints what the service heard.
+//! own runs it alone; `SIMULATION_TRACE=1` prints what the service heard; `SIMULATION_PEOPLE=1`
+//! leaves out all runs but those of people.
 
 #[path = "simulation/ask.rs"]
 mod ask;
@@ -107,6 +108,9 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn run(seed: u64) -> Tally {
+    if seed % PLAIN_EVERY != 7 && env::var_os("SIMULATION_PEOPLE").is_some() {
+        return Tally { turns: 0, taken: 0 };
+    }
     match (seed % CROWD_EVERY, seed % PLAIN_EVERY) {
         (_, 5) => Plain::new(seed).run(STEPS),
         (_, 2 | 6) => KeptWorld::new(seed).run(STEPS),

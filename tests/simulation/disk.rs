@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
+use chat_server::store::order::StoredOrder;
 use chat_server::store::{
     Change, Expired, Found, FoundRoom, Hit, Loaded, PageRequest, Progress, Reader, ReadingChange,
     RulesChange, SearchRequest, Space, Store, StoreError, StoredKey, StoredMessage, StoredPeople,
@@ -235,9 +236,19 @@ impl Disk {
         self.inner().people.stored()
     }
 
+    /// Who may not say something, and who ignores whom.
+    pub fn order(&self) -> StoredOrder {
+        self.inner().people.order.stored()
+    }
+
     /// How many numbers guests have been given.
     pub fn guests(&self) -> u64 {
         self.inner().guests
+    }
+
+    /// The number of the room that is opened next.
+    pub fn next_room(&self) -> u64 {
+        self.inner().next_room.max(1)
     }
 
     /// The rooms' names, by their numbers.

@@ -229,11 +229,11 @@ fn levels_say_what_is_told_of_on_coming() {
 fn everybody_is_called_in_small_rooms_by_anybody_and_in_large_ones_by_few() {
     let mut stage = alice_is_away();
     log_in(&mut stage, "a", "alice");
+    stage.say("a", "/room #dev entry all");
     program_of(&mut stage, "a", "p");
     stage.say("b", "@all: tea");
     stage.say("b", "so: ＠ｈｅｒｅ");
     assert_eq!(unread(&mut stage, "p"), [("#dev".to_owned(), 2, 2)]);
-    stage.say("a", "/room #dev entry all");
     let guests: Vec<String> = (0..19).map(|n| format!("g{n}")).collect();
     let names: Vec<&str> = guests.iter().map(String::as_str).collect();
     stage.seat(&names);

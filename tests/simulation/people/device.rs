@@ -4,16 +4,12 @@
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 
+use super::draw::Draw;
 use super::model::{Model, Rules};
 use super::request::Request;
 use crate::kept::SharedWire;
-use crate::known_secrets::OWNER_CODE;
 use crate::say;
 use crate::screen::{KEY, Screen, Seen};
-
-pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
-/// Some look like others.
-const NAMES: [&str; 8] = ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve"];
 
 #[derive(Debug)]
 struct Connection {
@@ -133,7 +129,7 @@ impl Device {
         let mut draw = Draw { model, rules, count: *count, rng };
         let request = match account.is_some() {
             true => draw.as_account(number),
-            false => draw.as_guest(),
+            false => draw.as_guest(number),
         };
         let is_of_programs = matches!(
             request,
@@ -145,136 +141,6 @@ impl Device {
         for text in request.written(self.is_json) {
             let frame = say::frame(rng, Opcode::Text, true, text.as_bytes());
             connection.wire.borrow_mut().uplink.extend(frame);
-        }
-    }
-}
-
-/// What to ask for.
-struct Draw<'a> {
-    model: &'a Model,
-    rules: &'a Rules,
-    count: u64,
-    rng: &'a mut Rng,
-}
-
-impl Draw<'_> {
-    fn one_of(&mut self, words: &[String]) -> Option<String> {
-        (!words.is_empty()).then(|| words[self.rng.usize(..words.len())].clone())
-    }
-
-    fn room(&mut self) -> String {
-        ROOMS[self.rng.usize(..ROOMS.len())].to_owned()
-    }
-
-    fn name(&mut self) -> String {
-        NAMES[self.rng.usize(..NAMES.len())].to_owned()
-    }
-
-    fn as_guest(&mut self) -> Request {
-        match self.rng.u32(0..12) {
-            0..4 => self.login(),
-            4 | 5 => self.by_token(),
-            6..9 => self.register(),
-            _ => self.talk(),
-        }
-    }
-
-    fn login(&mut self) -> Request {
-        let known = &self.model.passwords;
-        if known.is_empty() || self.rng.u32(0..10) == 0 {
-            return Request::Login { name: self.name(), password: Some("a wrong one".into()) };
-        }
-        // The newest mostly; one that is no more, at times.
-        let (name, password) = match self.rng.u32(0..3) {
-            0 => known[self.rng.usize(..known.len())].clone(),
-            _ => known[known.len() - 1 - self.rng.usize(..known.len().min(3))].clone(),
-        };
-        let names = self.model.account_names();
-        let name = if self.rng.u32(0..6) == 0 { self.one_of(&names).unwrap_or(name) } else { name };
-        Request::Login { name, password: Some(password) }
-    }
-
-    fn by_token(&mut self) -> Request {
-        let secrets = &self.model.secrets;
-        match secrets.is_empty() {
-            true => self.talk(),
-            false => {
-                // Those that were made lately are good, mostly.
-                let from = if self.rng.bool() { 0 } else { secrets.len() / 2 };
-                let (token, _) = secrets[self.rng.usize(from..secrets.len())].clone();
-                Request::Token { token }
-            }
-        }
-    }
-
-    fn register(&mut self) -> Request {
-        let codes = &self.model.codes;
-        let code = match self.rng.u32(0..4) {
-            0 if self.rules.is_open => None,
-            0 | 1 if !self.model.has_owner() => Some(OWNER_CODE.to_owned()),
-            // Two at once may want to use it up.
-            _ => codes.last().cloned().or_else(|| Some("2222-2222-2222".to_owned())),
-        };
-        let password = match self.rng.u32(0..10) {
-            0 => "short".to_owned(),
-            _ => format!("password {}", self.count),
-        };
-        Request::Register { name: self.name(), password: Some(password), code }
-    }
-
-    fn talk(&mut self) -> Request {
-        let count = self.count;
-        match self.rng.u32(0..10) {
-            0..4 => {
-                let room = self.rng.bool().then(|| self.room());
-                Request::Say { room, text: format!("m{count}") }
-            }
-            4 | 5 => Request::Join { room: self.room() },
-            6 => Request::Leave { room: self.rng.bool().then(|| self.room()) },
-            7 => {
-                let names = self.model.names();
-                let to = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
-                Request::Direct { to, text: format!("d{count}") }
-            }
-            8 => Request::Nick { name: self.name() },
-            _ => match self.model.secrets.iter().rfind(|(_, is_token)| *is_token) {
-                Some((token, _)) if self.rng.bool() => {
-                    Request::Say { room: None, text: format!("use {token} for it") }
-                }
-                _ => Request::Account,
-            },
-        }
-    }
-
-    fn as_account(&mut self, number: usize) -> Request {
-        let account = self.model.account_of(number).expect("it is one");
-        let right = account.password.clone();
-        let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
-        let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
-        match self.rng.u32(0..40) {
-            0..20 => self.talk(),
-            20..23 => Request::MakeToken,
-            23..25 => Request::MakeCookie,
-            25..27 => {
-                let id = if ids.is_empty() { 9 } else { ids[self.rng.usize(..ids.len())] };
-                Request::EndSession { id }
-            }
-            27 => Request::Sessions,
-            28..31 => Request::Invite { uses: self.rng.u32(1..3) },
-            31 => Request::Uninvite { id: self.rng.u64(1..6) },
-            32 | 33 => Request::Password {
-                old: Some(password),
-                new: Some(format!("password {}", self.count)),
-            },
-            34 | 35 => Request::Logout,
-            36 => Request::Delete { password: Some(password) },
-            37 => {
-                let names = self.model.names();
-                let name = self.one_of(&names).expect("it is there itself");
-                Request::Role { name, role: self.rng.u8(0..3) }
-            }
-            38 => self.login(),
-            _ => self.register(),
         }
     }
 }

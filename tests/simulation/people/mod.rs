@@ -6,254 +6,58 @@
 //! that each device hears. What is on the disk after a crash has to be what the model had at some
 //! moment, and not before the last of which anybody has heard.
 
+mod accounts;
+mod coming;
 mod device;
+mod direct;
+mod draw;
+mod drawing;
+mod hearing;
+mod keeper;
+mod looking;
 mod model;
+mod names;
+mod order;
+mod private;
+mod reading;
+mod recovery;
 mod request;
+mod rights;
+mod rooms;
+mod serving;
 mod told;
 
 use std::cell::{Cell, RefCell};
 use std::env;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use chat_server::chat::Chat;
 use chat_server::chat::settings::{ChatSettings, Registration};
 use chat_server::clock::{Millis, Now};
-use chat_server::delivery::encoding::Dialect;
-use chat_server::delivery::{Delivery, Wait};
-use chat_server::ids::{ClientId, Peer, Ticket};
-use chat_server::secrets::{SECRET_BYTES, Secrets, read_code};
+use chat_server::secrets::Secrets;
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
-use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::service::Job;
 use chat_server::throttle::Rate;
 use chat_server::wire::Protocols;
 use fastrand::Rng;
 
 use crate::disk::Disk;
-use crate::known_secrets::{KnownSecrets, OWNER_CODE};
 use crate::settings;
 use crate::stage::{Links, Stage};
 use crate::world::Tally;
 
-use device::{Device, ROOMS};
+use device::Device;
+use draw::ROOMS;
+use drawing::Drawing;
+use keeper::Keeper;
 use model::{Model, Rules};
 
-/// The tickets of secrets begin here.
-const SECRET_TICKETS: u64 = 1 << 63;
 /// Nobody waits for the store.
 const HELD_BYTES_MAX: usize = 1 << 20;
-
-/// Secrets whose numbers go on when the server starts again, and what was drawn last.
-#[derive(Debug, Default)]
-struct Drawing {
-    known: KnownSecrets,
-    /// The code of the first owner has been shown, and nobody has used it.
-    offers_owner: AtomicBool,
-    took_owner: AtomicBool,
-    drawn: std::sync::Mutex<Option<[u8; SECRET_BYTES]>>,
-}
-
-impl Secrets for Drawing {
-    fn random(&self) -> [u8; SECRET_BYTES] {
-        let random = self.known.random();
-        *self.drawn.lock().expect("nobody panics with it") = Some(random);
-        random
-    }
-
-    fn hash(&self, password: &str) -> Box<str> {
-        self.known.hash(password)
-    }
-
-    fn verify(&self, password: &str, hash: Option<&str>) -> bool {
-        self.known.verify(password, hash)
-    }
-
-    fn take_owner_code(&self, code: &str) -> bool {
-        let is_it = read_code(code) == read_code(OWNER_CODE);
-        let takes = is_it && self.offers_owner.swap(false, Ordering::Relaxed);
-        self.took_owner.store(takes, Ordering::Relaxed);
-        takes
-    }
-}
-
-/// Passes everything on to the chat, and tells the model of it.
-struct Keeper {
-    chat: Chat,
-    model: Rc<RefCell<Model>>,
-    disk: Disk,
-    /// Those that wait for their room, and whether what they have shown is nobody's.
-    arriving: Vec<(ClientId, bool)>,
-    is_lost: Rc<Cell<bool>>,
-    trace: bool,
-}
-
-fn number(client: ClientId) -> usize {
-    let shown = client.to_string();
-    shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("a number")
-}
-
-impl Keeper {
-    fn settle(&mut self, out: &Delivery) {
-        let Keeper { chat, model, arriving, .. } = self;
-        arriving.retain(|&(client, was_unknown)| {
-            let waits = chat.waits(client, out).is_some();
-            if !waits {
-                model.borrow_mut().settled(number(client), was_unknown);
-            }
-            waits
-        });
-    }
-
-    fn check(&self) {
-        let mut names: Vec<String> =
-            self.chat.state().users().iter().map(|user| user.name.as_str().to_owned()).collect();
-        let mut predicted = self.model.borrow().names();
-        names.sort();
-        predicted.sort();
-        assert_eq!(names, predicted, "the names of all");
-    }
-}
-
-impl Service for Keeper {
-    fn greeting(&self) -> Option<&str> {
-        self.chat.greeting()
-    }
-
-    fn subprotocols(&self) -> &'static [&'static str] {
-        self.chat.subprotocols()
-    }
-
-    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
-        self.chat.dialect(hello)
-    }
-
-    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
-        if self.trace {
-            println!("{:>7} {client} comes, showing {:?}", out.now().ms, hello.credential);
-        }
-        let was_unknown = {
-            let model = &mut *self.model.borrow_mut();
-            let ways = (hello.subprotocol.is_some(), hello.is_private);
-            let was_unknown = hello.credential.is_some_and(|shown| !model.is_known(shown));
-            model.at(out.now().unix_ms);
-            model.opened(number(client), hello.peer.ip(), ways, hello.credential);
-            was_unknown
-        };
-        self.chat.opened(client, hello, out);
-        self.arriving.push((client, was_unknown));
-        self.settle(out);
-        self.check();
-    }
-
-    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
-        self.chat.admits(ip, unix_ms)
-    }
-
-    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
-        self.chat.dismissed(client, peer, out);
-    }
-
-    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
-        self.chat.waits(client, out)
-    }
-
-    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
-        self.chat.waits_to_close(client)
-    }
-
-    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
-        let skips = out.is_discarding(client);
-        let outcome = self.chat.message(client, message, out);
-        let text = String::from_utf8_lossy(message.bytes);
-        if self.trace {
-            println!("{:>7} {client} {outcome:?} {text}", out.now().ms);
-        }
-        let mut model = self.model.borrow_mut();
-        model.at(out.now().unix_ms);
-        match outcome {
-            Outcome::Blocked(Wait::Ticket(Ticket(ticket))) if ticket >= SECRET_TICKETS => {
-                model.grant(number(client), &text, ticket);
-            }
-            Outcome::Blocked(_) => {}
-            Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
-                model.served(number(client), &text, skips);
-                drop(model);
-                self.check();
-            }
-        }
-        outcome
-    }
-
-    fn clear(&mut self, what: Wait, out: &mut Delivery) {
-        self.chat.clear(what, out);
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.chat.held_bytes()
-    }
-
-    fn held_bytes_of(&self, client: ClientId) -> usize {
-        self.chat.held_bytes_of(client)
-    }
-
-    fn trim(&mut self) {
-        self.chat.trim();
-    }
-
-    fn take_jobs(&mut self) -> Vec<Job> {
-        self.chat.take_jobs()
-    }
-
-    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
-        self.chat.completed(ticket, answer, out);
-        self.model.borrow_mut().at(out.now().unix_ms);
-        self.settle(out);
-    }
-
-    fn next_deadline(&self) -> Option<Millis> {
-        self.chat.next_deadline()
-    }
-
-    fn tick(&mut self, out: &mut Delivery) {
-        self.chat.tick(out);
-    }
-
-    fn keep(&mut self, out: &mut Delivery) {
-        self.chat.keep(out);
-    }
-
-    fn set_wake(&mut self, wake: Wake) {
-        self.chat.set_wake(wake);
-    }
-
-    fn stored(&mut self, out: &mut Delivery) -> Kept {
-        let kept = self.chat.stored(out);
-        if kept != Kept::Whole {
-            if self.trace {
-                println!("{:>7} lost", out.now().ms);
-            }
-            self.arriving.clear();
-            self.model.borrow_mut().recover(&self.disk, false);
-            self.is_lost.set(true);
-        }
-        kept
-    }
-
-    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
-        if self.trace {
-            println!("{:>7} {client} leaves", out.now().ms);
-        }
-        self.arriving.retain(|(arriving, _)| *arriving != client);
-        self.chat.closed(client, peer, out);
-        let model = &mut *self.model.borrow_mut();
-        model.at(out.now().unix_ms);
-        model.closed(number(client));
-    }
-}
 
 pub struct People {
     rng: Rng,
@@ -304,6 +108,7 @@ impl People {
         chat_settings.rooms.history_bytes_max = 1_000_000;
         chat_settings.rooms_per_client_max = rules.rooms_max;
         chat_settings.replay = 0;
+        chat_settings.answer_bytes_max = 1 << 18;
         chat_settings.rate = Rate::Off;
         chat_settings.announce_below = rules.announce_below as u32;
         chat_settings.presence.rate = Rate::Off;

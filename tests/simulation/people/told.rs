@@ -1,6 +1,29 @@
 //! What devices are told, as people read it and as programs do.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
+
+use super::model::Said;
+
+/// Who is in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    pub members: BTreeSet<String>,
+    pub accounts: BTreeSet<String>,
+    pub offline: BTreeSet<String>,
+    pub roles: BTreeMap<String, &'static str>,
+}
+
+/// A message that a search may find, or has to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// What its room is called now, or who it is with.
+    pub place: String,
+    pub is_conversation: bool,
+    pub said: Said,
+    pub is_certain: bool,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -16,15 +39,10 @@ pub enum Told {
         name: String,
         text: String,
     },
-    /// `id`: its place in a conversation that is kept. `marks_guest`: its reader has an account, and
-    /// the other one has none.
-    Direct {
-        from: String,
-        to: String,
-        id: Option<u64>,
-        text: String,
-        sent: bool,
-        marks_guest: bool,
+    /// What somebody has said whom this program's person ignores.
+    Stub {
+        room: String,
+        id: u64,
     },
     Joined {
         room: String,
@@ -35,6 +53,8 @@ pub enum Told {
         name: String,
         members: usize,
         position: u64,
+        entry: Option<&'static str>,
+        role: Option<&'static str>,
     },
     Left {
         room: String,
@@ -71,21 +91,89 @@ pub enum Told {
         code: String,
         id: u64,
         uses: u32,
+        rooms: Option<Vec<String>>,
     },
     Sessions(Vec<(u32, bool, usize)>),
     Done(&'static str),
+    /// `field`: of its place.
+    History {
+        field: &'static str,
+        place: String,
+        messages: Vec<Value>,
+        more: bool,
+    },
+    Members {
+        room: String,
+        members: Listed,
+    },
+    /// The busiest first.
+    Rooms(Vec<(String, usize, Option<&'static str>)>),
+    /// What a room is told, in both dialects. What is `null` is not there.
+    Published {
+        room: String,
+        object: Value,
+        line: String,
+    },
+    /// The same for one device.
+    Own {
+        object: Value,
+        line: String,
+    },
+    /// Among these, newest first, and at most so many.
+    Found {
+        hits: Vec<Sight>,
+        limit: usize,
+    },
+    /// One of these, as a person reads it.
+    Hit(Vec<Sight>),
+    /// What a person reads.
+    Line(String),
+    /// What a person reads, before the time at which it was said and after it.
+    Dated(String, String),
+    /// With whom one has talked.
+    Conversations {
+        rows: Vec<Value>,
+        total: usize,
+    },
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 26] = [
+const ERRORS: [(&str, &str); 54] = [
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
     ("Only people with an account can do that here.", "login_required"),
-    ("is for people with an account.", "login_required"),
     ("Only owners of this server can do that.", "not_allowed"),
     ("You are the only owner", "not_allowed"),
-    ("You are in #staff-log for as long", "not_allowed"),
     ("There is no room", "no_such_room"),
+    ("No room can be called", "room_refused"),
+    ("which is another one. Join that", "room_refused"),
+    ("is for people with an account.", "login_required"),
+    ("has to let you in. /join", "not_allowed"),
+    ("You were removed from", "removed"),
+    ("is archived: it is there to be read.", "room_archived"),
+    ("Only the owner and moderators talk in", "moderators_only"),
+    ("can do that.", "not_allowed"),
+    ("You can remove those who may do less", "not_allowed"),
+    ("is nobody's. With an account", "not_allowed"),
+    ("is kept already.", "not_allowed"),
+    ("stays as it is.", "not_allowed"),
+    ("is where everybody comes in, and stays open.", "not_allowed"),
+    ("A room has an owner. Give", "not_allowed"),
+    ("is the server owners'.", "not_allowed"),
+    ("has not asked to be let into", "no_such_name"),
+    ("Everybody can enter", "bad_field"),
+    ("type its name back", "bad_field"),
+    ("You are in #staff-log for as long", "not_allowed"),
+    ("is reserved. Choose another one.", "room_refused"),
+    ("Only the owner and moderators of this room can", "not_allowed"),
+    ("You cannot mute yourself.", "not_allowed"),
+    ("Only owners of this server can do that for", "not_allowed"),
+    ("Only the owner of this room can do that", "not_allowed"),
+    ("You are muted in", "muted"),
+    ("is not muted in", "not_muted"),
+    ("You cannot ignore yourself.", "not_allowed"),
+    ("You do not ignore", "not_ignored"),
+    ("is not in #", "not_in_room"),
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
     ("rooms, and more are not allowed", "too_many_rooms"),
@@ -94,6 +182,7 @@ const ERRORS: [(&str, &str); 26] = [
     ("was somebody's until a short while ago", "name_taken"),
     ("Nobody here is called", "no_such_name"),
     ("is not connected now", "not_connected"),
+    ("is a guest: what is said to guests", "no_account"),
     ("The name or the password is wrong.", "login_failed"),
     ("This code is not known, or has been used, or is over.", "code_refused"),
     ("An account takes an invitation", "code_required"),
@@ -113,6 +202,7 @@ const NOTICES: [&str; 8] = [
     "* Nobody else is in ",
     "* Nothing was done.",
     "*   At a terminal: ",
+    "*   Into the room: ",
     "* Others could read a password",
     "* (history is kept",
     "* Unread: ",
@@ -123,9 +213,11 @@ impl Told {
     pub fn published_in(&self) -> Option<&str> {
         match self {
             Told::Said { room, .. }
+            | Told::Stub { room, .. }
             | Told::Joined { room, .. }
             | Told::Left { room, .. }
-            | Told::Renamed { room, .. } => Some(room),
+            | Told::Renamed { room, .. }
+            | Told::Published { room, .. } => Some(room),
             _ => None,
         }
     }
@@ -154,6 +246,23 @@ impl Told {
             Told::Invitation { code, id, .. } => {
                 line.starts_with(&format!("* Invitation {id}, ")) && line.ends_with(code)
             }
+            Told::Line(expected) => line == expected,
+            Told::Published { line: expected, .. } | Told::Own { line: expected, .. } => {
+                line == expected
+            }
+            Told::Dated(start, end) => line.starts_with(start) && line.ends_with(end),
+            Told::Members { room, members } => members.fits_line(room, line),
+            Told::Found { .. } => {
+                line == "* Nothing was found."
+                    || line.starts_with("! That takes too long")
+                    || hits_announced(line) > 0
+            }
+            Told::Hit(hits) => hits.iter().any(|hit| {
+                let Sight { place, is_conversation, said: Said { id, name, text, .. }, .. } = hit;
+                let room = if *is_conversation { format!("@{place}") } else { place.clone() };
+                line.starts_with("*   ")
+                    && line.ends_with(&format!(" {room} ({id}) {name}: {text}"))
+            }),
             told => line == told.line(),
         }
     }
@@ -161,12 +270,6 @@ impl Told {
     fn line(&self) -> String {
         match self {
             Told::Said { room, name, text, .. } => format!("[{room}] {name}: {text}"),
-            Told::Direct { to, text, sent: true, marks_guest, .. } => {
-                format!("[you -> {}{to}] {text}", if *marks_guest { "guest " } else { "" })
-            }
-            Told::Direct { from, text, marks_guest, .. } => {
-                format!("[{}{from} -> you] {text}", if *marks_guest { "guest " } else { "" })
-            }
             Told::Joined { room, name } => format!("* {name} joined {room}."),
             Told::InRoom { room, members, .. } => {
                 let others = match members - 1 {
@@ -197,7 +300,10 @@ impl Told {
     }
 
     pub fn fits_object(&self, heard: &str) -> bool {
-        let heard: Value = serde_json::from_str(heard).expect("an object");
+        let mut heard: Value = serde_json::from_str(heard).expect("an object");
+        for message in heard["messages"].as_array_mut().into_iter().flatten() {
+            message.as_object_mut().expect("an object").remove("time");
+        }
         if let Told::Error(codes) = self {
             let code = heard["code"].as_str().unwrap_or_default();
             return heard["type"] == "error" && codes.contains(&code);
@@ -211,6 +317,12 @@ impl Told {
                 })
                 .collect();
             return heard == *sessions;
+        }
+        match self {
+            Told::Members { room, members } => return members.fits_object(room, &heard),
+            Told::Conversations { rows, total } => return fits_rows(rows, *total, &heard),
+            Told::Found { hits, limit } => return fits_hits(hits, *limit, &heard),
+            _ => {}
         }
         let told = self.object();
         let has = |(field, value): (&String, &Value)| match value.is_null() {
@@ -229,16 +341,15 @@ impl Told {
             Told::Said { room, id, name, text } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
-            Told::Direct { from, to, id, text, .. } => json!({
-                "type": "direct", "from": from, "to": to, "id": id, "text": text,
-                "guest": id.is_none().then_some(true)
+            Told::Stub { room, id } => json!({
+                "type": "said", "room": room, "id": id, "ignored": true, "name": null, "text": null
             }),
             Told::Joined { room, name } => {
                 json!({ "type": "joined", "room": room, "name": name, "you": null })
             }
-            Told::InRoom { room, name, members, position } => json!({
+            Told::InRoom { room, name, members, position, entry, role } => json!({
                 "type": "joined", "room": room, "name": name, "you": true, "members": members,
-                "position": position
+                "position": position, "entry": entry, "role": role
             }),
             Told::Left { room, name } => {
                 json!({ "type": "left", "room": room, "name": name, "you": null })
@@ -257,11 +368,114 @@ impl Told {
             }
             Told::Token { token, id } => json!({ "type": "token", "token": token, "id": id }),
             Told::Cookie { id } => json!({ "type": "cookie", "id": id }),
-            Told::Invitation { code, id, uses } => {
-                json!({ "type": "invitation", "code": code, "id": id, "uses": uses })
-            }
+            Told::Invitation { code, id, uses, rooms } => json!({
+                "type": "invitation", "code": code, "id": id, "uses": uses, "rooms": rooms
+            }),
+            Told::Published { object, .. } | Told::Own { object, .. } => object.clone(),
             Told::Done(what) => json!({ "type": "done", "what": what }),
+            Told::Rooms(rooms) => {
+                let rows = rooms.iter();
+                let rows: Vec<Value> = rows
+                    .map(|(room, members, entry)| match entry {
+                        None => json!({ "room": room, "members": members, "topic": "" }),
+                        Some(entry) => json!({
+                            "room": room, "members": members, "topic": "", "entry": entry
+                        }),
+                    })
+                    .collect();
+                json!({ "type": "rooms", "rooms": rows, "total": rooms.len(), "next": null })
+            }
+            Told::History { field, place, messages, more } => {
+                json!({ "type": "history", *field: place, "messages": messages, "more": more })
+            }
             told => panic!("no program is told {told:?}"),
         }
     }
+}
+
+impl Listed {
+    fn fits_line(&self, room: &str, line: &str) -> bool {
+        let heading = format!("* {} in {room}: ", self.members.len());
+        if self.members.is_empty() {
+            return line == format!("* Nobody is in {room}.");
+        }
+        let marked = |name: &String| match self.offline.contains(name) {
+            true => format!("{name} (offline)"),
+            false => name.clone(),
+        };
+        let wanted: BTreeSet<String> = self.members.iter().map(marked).collect();
+        let names = line.strip_prefix(&heading);
+        names.is_some_and(|names| {
+            names.split(", ").map(str::to_owned).collect::<BTreeSet<_>>() == wanted
+        })
+    }
+
+    fn fits_object(&self, room: &str, heard: &Value) -> bool {
+        let of = |field: &str| -> BTreeSet<String> {
+            let names = heard[field].as_array().into_iter().flatten();
+            names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+        };
+        heard["type"] == "members"
+            && heard["room"] == room
+            && heard["total"] == self.members.len()
+            && of("members") == self.members
+            && of("accounts") == self.accounts
+            && of("offline") == self.offline
+            && match self.roles.is_empty() {
+                true => heard.get("roles").is_none(),
+                false => heard["roles"] == json!(self.roles),
+            }
+    }
+}
+
+/// How many hits are told after this line.
+pub fn hits_announced(line: &str) -> usize {
+    let count = line.strip_prefix("* Found ").or(line.strip_prefix("* The last "));
+    let count = count.filter(|_| line.contains("(UTC)"));
+    count.and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+fn fits_hits(hits: &[Sight], limit: usize, heard: &Value) -> bool {
+    // One in so many takes too long.
+    if heard["code"] == "search_slow" {
+        return true;
+    }
+    let Some(found) = heard["hits"].as_array().filter(|_| heard["type"] == "found") else {
+        return false;
+    };
+    let is = |hit: &Sight, found: &Value| {
+        let Sight { place, is_conversation, said: Said { id, name, text, .. }, .. } = hit;
+        let (field, other) = if *is_conversation { ("with", "room") } else { ("room", "with") };
+        found[field] == **place
+            && found.get(other).is_none()
+            && found["id"] == *id
+            && found["name"] == **name
+            && found["text"] == **text
+    };
+    // Each of them comes after the one before, and what is left out did not have to be found.
+    let mut rest = hits.iter();
+    for one in found {
+        loop {
+            match rest.next() {
+                Some(hit) if is(hit, one) => break,
+                Some(hit) if !hit.is_certain => {}
+                Some(_) | None => return false,
+            }
+        }
+    }
+    found.len() == limit || rest.all(|hit| !hit.is_certain)
+}
+
+fn fits_rows(rows: &[Value], total: usize, heard: &Value) -> bool {
+    let Some(found) = heard["conversations"].as_array() else { return false };
+    let fits = |(row, found): (&Value, &Value)| {
+        row.as_object().expect("a row").iter().all(|(field, value)| match value.is_null() {
+            true => found.get(field).is_none(),
+            false => found[field] == *value,
+        })
+    };
+    heard["type"] == "conversations"
+        && heard["total"] == total
+        && found.len() == rows.len()
+        && rows.iter().zip(found).all(fits)
 }

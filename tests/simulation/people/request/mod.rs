@@ -1,6 +1,12 @@
 //! What devices ask for, in two ways of writing it, read here once more.
 
+pub mod order;
+pub mod room;
+
 use serde_json::{Value, json};
+
+use order::OrderRequest;
+use room::RoomRequest;
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +31,29 @@ pub enum Request {
     },
     Join {
         room: String,
+        code: Option<String>,
     },
     Leave {
         room: Option<String>,
     },
     Nick {
         name: String,
+    },
+    History {
+        room: Option<String>,
+        limit: usize,
+    },
+    HistoryWith {
+        name: String,
+        limit: usize,
+    },
+    Conversations,
+    Who {
+        room: Option<String>,
+    },
+    Rooms,
+    Search {
+        word: String,
     },
     Login {
         name: String,
@@ -62,8 +85,10 @@ pub enum Request {
     EndSession {
         id: u32,
     },
+    /// `room`: into which it leads as well.
     Invite {
         uses: u32,
+        room: Option<String>,
     },
     Uninvite {
         id: u64,
@@ -72,6 +97,8 @@ pub enum Request {
         name: String,
         role: u8,
     },
+    Room(RoomRequest),
+    Order(OrderRequest),
 }
 
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
@@ -93,9 +120,23 @@ impl Request {
             }
             Request::Say { room: None, text } => json!({ "type": "say", "text": text }),
             Request::Direct { to, text } => json!({ "type": "msg", "to": to, "text": text }),
-            Request::Join { room } => json!({ "type": "join", "room": room }),
+            Request::Join { room, code } => {
+                json!({ "type": "join", "room": room, "code": code })
+            }
             Request::Leave { room } => json!({ "type": "leave", "room": room }),
             Request::Nick { name } => json!({ "type": "nick", "name": name }),
+            Request::History { room: Some(room), limit } => {
+                json!({ "type": "history", "room": room, "limit": limit })
+            }
+            Request::History { room: None, limit } => json!({ "type": "history", "limit": limit }),
+            Request::HistoryWith { name, limit } => {
+                json!({ "type": "history", "to": name, "limit": limit })
+            }
+            Request::Conversations => json!({ "type": "conversations" }),
+            Request::Who { room: Some(room) } => json!({ "type": "who", "room": room }),
+            Request::Who { room: None } => json!({ "type": "who" }),
+            Request::Rooms => json!({ "type": "rooms" }),
+            Request::Search { word } => json!({ "type": "search", "text": word, "limit": 50 }),
             Request::Login { name, password } => {
                 json!({ "type": "login", "name": name, "password": password })
             }
@@ -115,11 +156,16 @@ impl Request {
             Request::MakeCookie => json!({ "type": "cookie" }),
             Request::Sessions => json!({ "type": "sessions" }),
             Request::EndSession { id } => json!({ "type": "end_session", "id": id }),
-            Request::Invite { uses } => json!({ "type": "invite", "uses": uses }),
+            Request::Invite { uses, room: None } => json!({ "type": "invite", "uses": uses }),
+            Request::Invite { uses, room: Some(room) } => {
+                json!({ "type": "invite", "uses": uses, "rooms": [room] })
+            }
             Request::Uninvite { id } => json!({ "type": "end_invitation", "id": id }),
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
+            Request::Room(request) => request.object(),
+            Request::Order(request) => request.object(),
         }
     }
 
@@ -131,9 +177,18 @@ impl Request {
             // A person talks where it is.
             Request::Say { text, .. } => text.clone(),
             Request::Direct { to, text } => format!("/msg {to} {text}"),
-            Request::Join { room } => format!("/join {room}"),
+            Request::Join { room, code: None } => format!("/join {room}"),
+            Request::Join { room, code: Some(code) } => format!("/join {room} {code}"),
             Request::Leave { room } => format!("/leave {}", room.as_deref().unwrap_or_default()),
             Request::Nick { name } => format!("/nick {name}"),
+            Request::History { limit, .. } => format!("/history {limit}"),
+            // At a terminal a name is one word.
+            Request::HistoryWith { name, .. } if name.contains(' ') => String::new(),
+            Request::HistoryWith { name, limit } => format!("/history @{name} {limit}"),
+            Request::Conversations => "/conversations".to_owned(),
+            Request::Who { room } => format!("/who {}", room.as_deref().unwrap_or_default()),
+            Request::Rooms => "/rooms".to_owned(),
+            Request::Search { word } => format!("/search {word}"),
             Request::Login { name, password } => {
                 let secret = password.clone().unwrap_or_default();
                 return vec![format!("/login {name}"), secret];
@@ -159,9 +214,12 @@ impl Request {
             }
             Request::MakeToken => "/token a bot".to_owned(),
             Request::EndSession { id } => format!("/sessions end {id}"),
-            Request::Invite { uses } => format!("/invite {uses}"),
+            Request::Invite { uses, room: None } => format!("/invite {uses}"),
+            Request::Invite { uses, room: Some(room) } => format!("/invite {room} {uses}"),
             Request::Uninvite { id } => format!("/invitations end {id}"),
             Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
+            Request::Room(request) => request.line(),
+            Request::Order(request) => request.line(),
         };
         vec![line]
     }
@@ -174,14 +232,32 @@ impl Request {
     }
 
     fn of_object(object: &Value) -> Request {
+        if let Some(request) = RoomRequest::of_object(object) {
+            return Request::Room(request);
+        }
+        if let Some(request) = OrderRequest::of_object(object) {
+            return Request::Order(request);
+        }
         let field = |name: &str| object[name].as_str().map(str::to_owned);
         let word = |name: &str| field(name).expect("a field");
         match object["type"].as_str().expect("a type") {
             "say" => Request::Say { room: field("room"), text: word("text") },
             "msg" => Request::Direct { to: word("to"), text: word("text") },
-            "join" => Request::Join { room: word("room") },
+            "join" => Request::Join { room: word("room"), code: field("code") },
             "leave" => Request::Leave { room: field("room") },
             "nick" => Request::Nick { name: word("name") },
+            "history" if object["to"].is_string() => Request::HistoryWith {
+                name: word("to"),
+                limit: object["limit"].as_u64().expect("a limit") as usize,
+            },
+            "conversations" => Request::Conversations,
+            "history" => Request::History {
+                room: field("room"),
+                limit: object["limit"].as_u64().expect("a limit") as usize,
+            },
+            "who" => Request::Who { room: field("room") },
+            "rooms" => Request::Rooms,
+            "search" => Request::Search { word: word("text") },
             "login" if object["token"].is_string() => Request::Token { token: word("token") },
             "login" => Request::Login { name: word("name"), password: field("password") },
             "register" => Request::Register {
@@ -199,7 +275,10 @@ impl Request {
             "end_session" => {
                 Request::EndSession { id: object["id"].as_u64().expect("an id") as u32 }
             }
-            "invite" => Request::Invite { uses: object["uses"].as_u64().expect("uses") as u32 },
+            "invite" => Request::Invite {
+                uses: object["uses"].as_u64().expect("uses") as u32,
+                room: object["rooms"][0].as_str().map(str::to_owned),
+            },
             "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
             "role" => Request::Role { name: word("name"), role: role(&word("role")) },
             other => panic!("nobody asks for {other}"),
@@ -214,14 +293,31 @@ impl Request {
             };
         };
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        if let Some(request) = RoomRequest::of_words(&words) {
+            return Request::Room(request);
+        }
+        if let Some(request) = OrderRequest::of_words(&words) {
+            return Request::Order(request);
+        }
         let word = |at: usize| words.get(at).cloned();
         let one = || word(1).expect("an argument");
         let number = |at: usize| word(at).expect("an argument").parse().expect("a number");
         match words[0].as_str() {
             "msg" => Request::Direct { to: one(), text: words[2..].join(" ") },
-            "join" => Request::Join { room: one() },
+            "join" => Request::Join { room: one(), code: word(2) },
             "leave" => Request::Leave { room: word(1) },
             "nick" => Request::Nick { name: one() },
+            "history" => match word(2) {
+                Some(_) => {
+                    let name = one().trim_start_matches('@').to_owned();
+                    Request::HistoryWith { name, limit: number(2) as usize }
+                }
+                None => Request::History { room: None, limit: number(1) as usize },
+            },
+            "conversations" => Request::Conversations,
+            "who" => Request::Who { room: word(1) },
+            "rooms" => Request::Rooms,
+            "search" => Request::Search { word: one() },
             "login" => Request::Login { name: one(), password: None },
             "register" => match word(2) {
                 Some(name) => Request::Register { name, password: None, code: word(1) },
@@ -233,7 +329,10 @@ impl Request {
             "delete-account" => Request::Delete { password: None },
             "token" => Request::MakeToken,
             "sessions" => Request::EndSession { id: number(2) as u32 },
-            "invite" => Request::Invite { uses: number(1) as u32 },
+            "invite" => match word(2) {
+                Some(_) => Request::Invite { uses: number(2) as u32, room: word(1) },
+                None => Request::Invite { uses: number(1) as u32, room: None },
+            },
             "invitations" => Request::Uninvite { id: number(2) },
             "role" => Request::Role { name: one(), role: role(&word(2).expect("a role")) },
             other => panic!("nobody types {other}"),
@@ -267,9 +366,20 @@ impl Request {
             | Request::Direct { .. }
             | Request::Join { .. }
             | Request::Leave { .. }
-            | Request::Nick { .. } => Needs::Guest,
+            | Request::Nick { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Rooms
+            | Request::Search { .. } => Needs::Guest,
+            Request::Room(request) => request.needs(),
+            Request::Order(OrderRequest::Ignore { .. } | OrderRequest::Unignore { .. }) => {
+                Needs::Guest
+            }
+            Request::Order(_) => Needs::Account,
             Request::Role { .. } => Needs::Owner,
-            Request::Logout
+            Request::HistoryWith { .. }
+            | Request::Conversations
+            | Request::Logout
             | Request::Password { .. }
             | Request::Delete { .. }
             | Request::MakeToken
@@ -284,6 +394,8 @@ impl Request {
     /// Whether others see anything of it.
     pub fn concerns_others(&self) -> bool {
         match self {
+            Request::Room(request) => request.concerns_others(),
+            Request::Order(_) => true,
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Join { .. }
@@ -296,6 +408,12 @@ impl Request {
             | Request::Delete { .. }
             | Request::Role { .. } => true,
             Request::Nothing
+            | Request::History { .. }
+            | Request::HistoryWith { .. }
+            | Request::Conversations
+            | Request::Who { .. }
+            | Request::Rooms
+            | Request::Search { .. }
             | Request::Login { .. }
             | Request::Token { .. }
             | Request::Register { .. }

@@ -1,0 +1,137 @@
+//! Devices come as somebody, and leave.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::model::{Client, Model, ROLES, User, look};
+use super::reading::Watched;
+use super::told::Told;
+
+impl Model {
+    pub fn at(&mut self, unix_ms: u64) {
+        self.unix_ms = unix_ms;
+    }
+
+    pub fn guest(&mut self, n: usize) {
+        loop {
+            self.kept.guests += 1;
+            let name = format!("guest-{}", self.kept.guests);
+            if self.all().all(|(_, user)| look(&user.name) != look(&name)) {
+                let user = self.next_user;
+                self.next_user += 1;
+                self.guests.insert(user, User { name, rooms: Vec::new() });
+                let client = self.clients.get_mut(&n).expect("it is there");
+                (client.user, client.key, client.current) = (user, None, None);
+                return;
+            }
+        }
+    }
+
+    pub fn attach(&mut self, n: usize, account: u64) {
+        self.detach(n);
+        self.devices.entry(account).or_default().push(n);
+        self.clients.get_mut(&n).expect("it is there").user = account;
+    }
+
+    pub fn detach(&mut self, n: usize) {
+        for devices in self.devices.values_mut() {
+            devices.retain(|device| *device != n);
+        }
+        self.clients.get_mut(&n).expect("it is there").key = None;
+    }
+
+    pub fn find_key(&self, secret: &str) -> Option<(u64, u32)> {
+        self.kept.accounts.iter().find_map(|(user, account)| {
+            let key = account.keys.iter().find(|key| key.secret == secret)?;
+            Some((*user, key.id))
+        })
+    }
+
+    pub fn opened(
+        &mut self,
+        n: usize,
+        ip: IpAddr,
+        (is_json, is_private): (bool, bool),
+        shown: Option<&str>,
+    ) {
+        let client = Client {
+            user: 0,
+            key: None,
+            current: None,
+            is_private,
+            is_json,
+            ip,
+            prompt: None,
+            granted: None,
+            asked: None,
+            watched: Watched::default(),
+            expected: VecDeque::new(),
+        };
+        self.clients.insert(n, client);
+        match shown.and_then(|secret| self.find_key(secret)) {
+            Some((account, key)) => {
+                self.attach(n, account);
+                let current = self.user(account).rooms.last().copied();
+                let client = self.clients.get_mut(&n).expect("it is there");
+                (client.key, client.current) = (Some(key), current);
+            }
+            None => self.guest(n),
+        }
+        if is_json {
+            let user = self.clients[&n].user;
+            let account = self.kept.accounts.get(&user);
+            let role = account.map(|account| ROLES[usize::from(account.role)]);
+            let User { name, rooms } = self.user(user).clone();
+            self.tell(n, Told::Welcome { name, role });
+            let is_account = role.is_some();
+            for room in rooms.into_iter().filter(|_| is_account) {
+                self.tell_in_room(n, room);
+            }
+            self.tell_who_asks(n);
+        }
+        self.end_event();
+    }
+
+    /// A client has come where it wanted to. `was_unknown`: what it has shown was nobody's.
+    pub fn settled(&mut self, n: usize, was_unknown: bool) {
+        let Some(client) = self.clients.get(&n) else { return };
+        let (is_json, user) = (client.is_json, client.user);
+        let mut entered = Ok(());
+        if !self.may(user) {
+            if !is_json {
+                self.tell(n, Told::TurnedAway);
+            }
+        } else if !is_json {
+            entered = self.enter(n, "#lobby").map(drop);
+            let name = self.user(user).name.clone();
+            self.tell(n, Told::Welcome { name, role: None });
+        }
+        if was_unknown {
+            self.tell(n, Told::Error(&["session_ended"]));
+        }
+        if let Err(codes) = entered {
+            self.tell(n, Told::Error(codes));
+        }
+        self.end_event();
+    }
+
+    pub fn is_known(&self, secret: &str) -> bool {
+        self.find_key(secret).is_some()
+    }
+
+    pub fn may(&self, user: u64) -> bool {
+        self.rules.guests || self.is_account(user)
+    }
+
+    pub fn closed(&mut self, n: usize) {
+        let Some(user) = self.clients.get(&n).map(|client| client.user) else { return };
+        if !self.is_account(user) {
+            self.leave_all(n, user);
+            self.forget(user);
+            self.guests.remove(&user);
+        }
+        self.detach(n);
+        self.clients.remove(&n);
+        self.end_event();
+    }
+}

@@ -1,0 +1,247 @@
+//! What a device asks for, drawn of all that there is to ask for.
+
+use fastrand::Rng;
+
+use super::model::{Model, Rules};
+use super::order::STAFF_LOG;
+use super::request::Request;
+use super::request::order::OrderRequest;
+use super::request::room::{RoomRequest, SETTINGS};
+use super::rights::ENTRY;
+use crate::known_secrets::OWNER_CODE;
+
+pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
+/// Some look like others.
+const NAMES: [&str; 8] = ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve"];
+
+/// What to ask for.
+pub struct Draw<'a> {
+    pub model: &'a Model,
+    pub rules: &'a Rules,
+    pub count: u64,
+    pub rng: &'a mut Rng,
+}
+
+impl Draw<'_> {
+    fn one_of(&mut self, words: &[String]) -> Option<String> {
+        (!words.is_empty()).then(|| words[self.rng.usize(..words.len())].clone())
+    }
+
+    fn room(&mut self) -> String {
+        if self.rng.u32(0..30) == 0 {
+            return STAFF_LOG.to_owned();
+        }
+        ROOMS[self.rng.usize(..ROOMS.len())].to_owned()
+    }
+
+    /// What a room may be called from now on.
+    fn new_room(&mut self) -> String {
+        match self.rng.u32(0..3) {
+            0 => "#den".to_owned(),
+            _ => self.room(),
+        }
+    }
+
+    fn name(&mut self) -> String {
+        NAMES[self.rng.usize(..NAMES.len())].to_owned()
+    }
+
+    pub fn as_guest(&mut self, number: usize) -> Request {
+        match self.rng.u32(0..12) {
+            0..4 => self.login(),
+            4 | 5 => self.by_token(),
+            6..9 => self.register(),
+            9 if self.rng.bool() => self.in_rooms(number),
+            _ => self.talk(),
+        }
+    }
+
+    fn login(&mut self) -> Request {
+        let known = &self.model.passwords;
+        if known.is_empty() || self.rng.u32(0..10) == 0 {
+            return Request::Login { name: self.name(), password: Some("a wrong one".into()) };
+        }
+        // The newest mostly; one that is no more, at times.
+        let (name, password) = match self.rng.u32(0..3) {
+            0 => known[self.rng.usize(..known.len())].clone(),
+            _ => known[known.len() - 1 - self.rng.usize(..known.len().min(3))].clone(),
+        };
+        let names = self.model.account_names();
+        let name = if self.rng.u32(0..6) == 0 { self.one_of(&names).unwrap_or(name) } else { name };
+        Request::Login { name, password: Some(password) }
+    }
+
+    fn by_token(&mut self) -> Request {
+        let secrets = &self.model.secrets;
+        match secrets.is_empty() {
+            true => self.talk(),
+            false => {
+                // Those that were made lately are good, mostly.
+                let from = if self.rng.bool() { 0 } else { secrets.len() / 2 };
+                let (token, _) = secrets[self.rng.usize(from..secrets.len())].clone();
+                Request::Token { token }
+            }
+        }
+    }
+
+    fn register(&mut self) -> Request {
+        let codes = &self.model.codes;
+        let code = match self.rng.u32(0..4) {
+            0 if self.rules.is_open => None,
+            0 | 1 if !self.model.has_owner() => Some(OWNER_CODE.to_owned()),
+            // Two at once may want to use it up.
+            _ => codes.last().cloned().or_else(|| Some("2222-2222-2222".to_owned())),
+        };
+        let password = match self.rng.u32(0..10) {
+            0 => "short".to_owned(),
+            _ => format!("password {}", self.count),
+        };
+        Request::Register { name: self.name(), password: Some(password), code }
+    }
+
+    fn talk(&mut self) -> Request {
+        let count = self.count;
+        match self.rng.u32(0..10) {
+            0..4 => {
+                let room = self.rng.bool().then(|| self.room());
+                Request::Say { room, text: format!("m{count}") }
+            }
+            4 | 5 => Request::Join { room: self.room(), code: None },
+            6 => Request::Leave { room: self.rng.bool().then(|| self.room()) },
+            7 => {
+                let names = self.model.names();
+                let to = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
+                Request::Direct { to, text: format!("d{count}") }
+            }
+            8 if self.rng.bool() => self.look(),
+            8 => Request::Nick { name: self.name() },
+            _ => match self.model.secrets.iter().rfind(|(_, is_token)| *is_token) {
+                Some((token, _)) if self.rng.bool() => {
+                    Request::Say { room: None, text: format!("use {token} for it") }
+                }
+                _ => Request::Account,
+            },
+        }
+    }
+
+    fn look(&mut self) -> Request {
+        match self.rng.u32(0..6) {
+            0 | 1 => {
+                let room = self.rng.bool().then(|| self.room());
+                Request::History { room, limit: self.rng.usize(1..30) }
+            }
+            2 => Request::Who { room: self.rng.bool().then(|| self.room()) },
+            3 => Request::Rooms,
+            4 => self.look_into_conversations(),
+            _ => {
+                let word = ["m", "d"][self.rng.usize(0..2)];
+                Request::Search { word: word.to_owned() }
+            }
+        }
+    }
+
+    fn look_into_conversations(&mut self) -> Request {
+        let names = self.model.names();
+        match self.rng.u32(0..4) {
+            0 => Request::Conversations,
+            1 => {
+                let name = "someone who left".to_owned();
+                Request::HistoryWith { name, limit: self.rng.usize(1..30) }
+            }
+            _ => {
+                let name = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
+                Request::HistoryWith { name, limit: self.rng.usize(1..30) }
+            }
+        }
+    }
+
+    pub fn as_account(&mut self, number: usize) -> Request {
+        let account = self.model.account_of(number).expect("it is one");
+        let right = account.password.clone();
+        let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
+        let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
+        match self.rng.u32(0..40) {
+            0..12 => self.talk(),
+            12..19 => self.in_rooms(number),
+            19 => self.in_order(),
+            20..23 => Request::MakeToken,
+            23..25 => Request::MakeCookie,
+            25..27 => {
+                let id = if ids.is_empty() { 9 } else { ids[self.rng.usize(..ids.len())] };
+                Request::EndSession { id }
+            }
+            27 => Request::Sessions,
+            28..31 => {
+                let room = self.rng.bool().then(|| self.room());
+                Request::Invite { uses: self.rng.u32(1..3), room }
+            }
+            31 => Request::Uninvite { id: self.rng.u64(1..6) },
+            32 | 33 => Request::Password {
+                old: Some(password),
+                new: Some(format!("password {}", self.count)),
+            },
+            34 | 35 => Request::Logout,
+            36 => Request::Delete { password: Some(password) },
+            37 => {
+                let names = self.model.names();
+                let name = self.one_of(&names).expect("it is there itself");
+                Request::Role { name, role: self.rng.u8(0..3) }
+            }
+            38 => self.login(),
+            _ => self.register(),
+        }
+    }
+
+    /// Something about rooms: mostly about those that it is in.
+    fn in_rooms(&mut self, number: usize) -> Request {
+        let names = self.model.names();
+        let name = self.one_of(&names).expect("it is there itself");
+        let own = self.model.rooms_of_client(number);
+        let room = match self.one_of(&own) {
+            Some(room) if self.rng.u32(0..4) > 0 => room,
+            _ => self.room(),
+        };
+        let named = self.rng.bool().then(|| room.clone());
+        Request::Room(match self.rng.u32(0..24) {
+            0 => RoomRequest::Show { room: named },
+            1..8 => {
+                let setting = self.rng.usize(..SETTINGS.len());
+                let setting = if self.rng.u32(0..3) == 0 { ENTRY } else { setting };
+                let value = self.rng.usize(..SETTINGS[setting].1.len());
+                RoomRequest::Set { room: named, setting, value }
+            }
+            8 => RoomRequest::Rename { room: named, name: self.new_room() },
+            9 => RoomRequest::Delete { room },
+            10 | 11 => RoomRequest::Role { room, name, role: self.rng.u8(0..3) },
+            12 => RoomRequest::Keep { room: named },
+            13..16 => RoomRequest::Admit { room: named, name },
+            16 => RoomRequest::Refuse { room: named, name },
+            17..20 => {
+                let minutes = self.rng.bool().then(|| self.rng.u64(0..2));
+                let reason = self.rng.bool().then(|| "spam".to_owned());
+                RoomRequest::Kick { room: named, name, minutes, reason }
+            }
+            _ => return self.join_by_code(number),
+        })
+    }
+
+    fn in_order(&mut self) -> Request {
+        let names = self.model.names();
+        let name = self.one_of(&names).expect("it is there itself");
+        let room = self.rng.bool().then(|| self.room());
+        Request::Order(match self.rng.u32(0..6) {
+            0 | 1 => OrderRequest::Mute { room, name },
+            2 => OrderRequest::Unmute { room, name },
+            3 | 4 => OrderRequest::Ignore { name },
+            _ => OrderRequest::Unignore { name },
+        })
+    }
+
+    /// A code may lead somewhere else, or nowhere any more.
+    fn join_by_code(&mut self, number: usize) -> Request {
+        let code = self.model.codes.last().cloned();
+        // What is tried too often is refused, and so is too much else then.
+        let code = code.filter(|_| self.model.may_try(number));
+        Request::Join { room: self.room(), code }
+    }
+}

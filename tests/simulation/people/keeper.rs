@@ -1,0 +1,193 @@
+//! The chat, with a model beside it that is told of all that the chat serves.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use chat_server::chat::Chat;
+use chat_server::clock::Millis;
+use chat_server::delivery::encoding::Dialect;
+use chat_server::delivery::{Delivery, Wait};
+use chat_server::ids::{ClientId, Peer, Ticket};
+use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+
+use super::model::Model;
+use crate::disk::Disk;
+
+/// The tickets of secrets begin here.
+const SECRET_TICKETS: u64 = 1 << 63;
+
+/// Passes everything on to the chat, and tells the model of it.
+pub struct Keeper {
+    pub chat: Chat,
+    pub model: Rc<RefCell<Model>>,
+    pub disk: Disk,
+    /// Those that wait for their room, and whether what they have shown is nobody's.
+    pub arriving: Vec<(ClientId, bool)>,
+    pub is_lost: Rc<Cell<bool>>,
+    pub trace: bool,
+}
+
+fn number(client: ClientId) -> usize {
+    let shown = client.to_string();
+    shown.strip_prefix("client ").and_then(|number| number.parse().ok()).expect("a number")
+}
+
+impl Keeper {
+    fn settle(&mut self, out: &Delivery) {
+        let Keeper { chat, model, arriving, .. } = self;
+        arriving.retain(|&(client, was_unknown)| {
+            let waits = chat.waits(client, out).is_some();
+            if !waits {
+                model.borrow_mut().settled(number(client), was_unknown);
+            }
+            waits
+        });
+    }
+
+    fn check(&self) {
+        let mut names: Vec<String> =
+            self.chat.state().users().iter().map(|user| user.name.as_str().to_owned()).collect();
+        let mut predicted = self.model.borrow().names();
+        names.sort();
+        predicted.sort();
+        assert_eq!(names, predicted, "the names of all");
+    }
+}
+
+impl Service for Keeper {
+    fn greeting(&self) -> Option<&str> {
+        self.chat.greeting()
+    }
+
+    fn subprotocols(&self) -> &'static [&'static str] {
+        self.chat.subprotocols()
+    }
+
+    fn dialect(&self, hello: &Hello<'_>) -> Dialect {
+        self.chat.dialect(hello)
+    }
+
+    fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {
+        if self.trace {
+            println!("{:>7} {client} comes, showing {:?}", out.now().ms, hello.credential);
+        }
+        let was_unknown = {
+            let model = &mut *self.model.borrow_mut();
+            let ways = (hello.subprotocol.is_some(), hello.is_private);
+            let was_unknown = hello.credential.is_some_and(|shown| !model.is_known(shown));
+            model.at(out.now().unix_ms);
+            model.opened(number(client), hello.peer.ip(), ways, hello.credential);
+            was_unknown
+        };
+        self.chat.opened(client, hello, out);
+        self.arriving.push((client, was_unknown));
+        self.settle(out);
+        self.check();
+    }
+
+    fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
+        self.chat.admits(ip, unix_ms)
+    }
+
+    fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        self.chat.dismissed(client, peer, out);
+    }
+
+    fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
+        self.chat.waits(client, out)
+    }
+
+    fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
+        self.chat.waits_to_close(client)
+    }
+
+    fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
+        let skips = out.is_discarding(client);
+        let outcome = self.chat.message(client, message, out);
+        let text = String::from_utf8_lossy(message.bytes);
+        if self.trace {
+            println!("{:>7} {client} {outcome:?} {text}", out.now().ms);
+        }
+        let mut model = self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        match outcome {
+            Outcome::Blocked(Wait::Ticket(Ticket(ticket))) if ticket >= SECRET_TICKETS => {
+                model.grant(number(client), &text, ticket);
+            }
+            Outcome::Blocked(_) => model.begins_search(number(client)),
+            Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
+                model.served(number(client), &text, skips);
+                drop(model);
+                self.check();
+            }
+        }
+        outcome
+    }
+
+    fn clear(&mut self, what: Wait, out: &mut Delivery) {
+        self.chat.clear(what, out);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.chat.held_bytes()
+    }
+
+    fn held_bytes_of(&self, client: ClientId) -> usize {
+        self.chat.held_bytes_of(client)
+    }
+
+    fn trim(&mut self) {
+        self.chat.trim();
+    }
+
+    fn take_jobs(&mut self) -> Vec<Job> {
+        self.chat.take_jobs()
+    }
+
+    fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
+        self.chat.completed(ticket, answer, out);
+        self.model.borrow_mut().at(out.now().unix_ms);
+        self.settle(out);
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.chat.next_deadline()
+    }
+
+    fn tick(&mut self, out: &mut Delivery) {
+        self.chat.tick(out);
+    }
+
+    fn keep(&mut self, out: &mut Delivery) {
+        self.chat.keep(out);
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        self.chat.set_wake(wake);
+    }
+
+    fn stored(&mut self, out: &mut Delivery) -> Kept {
+        let kept = self.chat.stored(out);
+        if kept != Kept::Whole {
+            if self.trace {
+                println!("{:>7} lost", out.now().ms);
+            }
+            self.arriving.clear();
+            self.model.borrow_mut().recover(&self.disk, false);
+            self.is_lost.set(true);
+        }
+        kept
+    }
+
+    fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
+        if self.trace {
+            println!("{:>7} {client} leaves", out.now().ms);
+        }
+        self.arriving.retain(|(arriving, _)| *arriving != client);
+        self.chat.closed(client, peer, out);
+        let model = &mut *self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.closed(number(client));
+    }
+}

@@ -1,0 +1,58 @@
+//! Names, and those that nobody else can have.
+
+use super::model::{Done, Model, RESERVED_MAX, RESERVED_MS, Reserved, User, look, same};
+use super::told::Told;
+
+impl Model {
+    pub fn name_refused(&self, name: &str, user: u64) -> Option<&'static [&'static str]> {
+        let is_alike = |other: &str| look(other) == look(name);
+        let taken = self.all().any(|(id, other)| id != user && is_alike(&other.name));
+        let holds = |one: &Reserved| one.account != user && self.unix_ms < one.until_ms;
+        let is_reserved = self.kept.reserved.iter().any(|one| holds(one) && is_alike(&one.name));
+        (taken || is_reserved).then_some(&["name_taken"])
+    }
+
+    pub fn nick(&mut self, n: usize, name: &str) -> Done {
+        let user = self.clients[&n].user;
+        if let Some(codes) = self.name_refused(name, user) {
+            return Err(codes);
+        }
+        let from = self.user(user).name.clone();
+        if from != name {
+            self.rename(n, user, name);
+            if self.is_account(user) {
+                self.reserve(&from, name, user);
+            }
+        }
+        let told = Told::RenamedYou { from, to: name.to_owned() };
+        self.tell_all_of(n, &told);
+        Ok(())
+    }
+
+    pub fn rename(&mut self, n: usize, user: u64, name: &str) {
+        let User { name: from, rooms } = self.user(user).clone();
+        for id in rooms {
+            let (room, from, to) =
+                (self.kept.rooms[&id].name.clone(), from.clone(), name.to_owned());
+            self.announce(n, id, false, &Told::Renamed { room, from, to });
+        }
+        self.user_mut(user).name = name.to_owned();
+    }
+
+    /// An account had the first name and has the second.
+    pub fn reserve(&mut self, before: &str, name: &str, user: u64) {
+        let reserved = &mut self.kept.reserved;
+        if !same(before, name) {
+            let until_ms = self.unix_ms + RESERVED_MS;
+            reserved.retain(|one| look(&one.name) != look(before));
+            reserved.push(Reserved { name: before.to_owned(), account: user, until_ms });
+        }
+        reserved.retain(|one| !same(&one.name, name));
+        let mut own: Vec<Reserved> =
+            reserved.iter().filter(|one| one.account == user).cloned().collect();
+        own.sort_by_key(|one| (one.until_ms, one.name.to_lowercase()));
+        for one in &own[..own.len().saturating_sub(RESERVED_MAX)] {
+            reserved.retain(|other| other.name != one.name);
+        }
+    }
+}

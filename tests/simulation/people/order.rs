@@ -1,0 +1,184 @@
+//! Order: what the staff is told, who may say nothing in a room, and whom people ignore.
+
+use serde_json::json;
+
+use super::model::{Done, Model, Room, Said};
+use super::request::order::OrderRequest;
+use super::rights::{ENTRY, INVITED, INVITES, LISTED, MODERATOR, OPEN};
+use super::told::Told;
+
+/// Where the staff is told what has been done, and in whose name.
+pub const STAFF_LOG: &str = "#staff-log";
+const SERVER: &str = "server";
+
+impl Model {
+    // ---- The staff ----
+
+    fn staff_room(&mut self, n: usize) -> Option<u64> {
+        if let Some(room) = self.room_called(STAFF_LOG) {
+            return Some(room);
+        }
+        let staff = self.kept.accounts.iter().filter(|(_, account)| account.role > 0);
+        let staff: Vec<u64> = staff.map(|(user, _)| *user).collect();
+        if staff.is_empty() {
+            return None;
+        }
+        let (room, first_id) = (self.kept.next_room, self.kept.ids_used + 1);
+        self.kept.next_room += 1;
+        let (name, next_id) = (STAFF_LOG.to_owned(), first_id);
+        let here = Room { name, first_id, next_id, is_kept: false, rules: None, between: None };
+        self.kept.rooms.insert(room, here);
+        let mut settings = OPEN;
+        (settings[ENTRY], settings[INVITES], settings[LISTED]) = (INVITED, 1, 0);
+        self.set(room, settings);
+        staff.into_iter().for_each(|user| self.join_staff(n, user, room));
+        Some(room)
+    }
+
+    /// The staff is told of an act, if there is any.
+    pub fn log_act(&mut self, n: usize, text: &str) {
+        if let Some(room) = self.staff_room(n) {
+            self.say_in(room, SERVER, None, None, text);
+        }
+    }
+
+    /// An account is in the staff's room exactly if its role says so.
+    pub fn follow_role(&mut self, n: usize, user: u64) {
+        let Some(room) = self.staff_room(n) else { return };
+        let is_staff = self.kept.accounts[&user].role > 0;
+        match (is_staff, self.is_in(user, room)) {
+            (true, false) => self.join_staff(n, user, room),
+            (false, true) => {
+                let devices = self.clients_of(user);
+                self.leave(devices.first().copied().unwrap_or(n), user, room);
+                let name = self.user(user).name.clone();
+                for device in devices {
+                    let (room, name) = (STAFF_LOG.to_owned(), name.clone());
+                    self.tell(device, Told::LeftYou { room, name });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn join_staff(&mut self, n: usize, user: u64, room: u64) {
+        let devices = self.clients_of(user);
+        self.join(devices.first().copied().unwrap_or(n), user, room);
+        for device in devices {
+            self.clients.get_mut(&device).expect("it is there").current.get_or_insert(room);
+            self.tell_in_room(device, room);
+        }
+    }
+
+    pub fn is_staff_log(&self, room: u64) -> bool {
+        self.kept.rooms[&room].name == STAFF_LOG
+    }
+
+    // ---- What is asked for ----
+
+    pub fn execute_of_order(&mut self, n: usize, request: &OrderRequest) -> Done {
+        match request {
+            OrderRequest::Mute { room, name } => self.mute(n, room.as_deref(), name),
+            OrderRequest::Unmute { room, name } => self.unmute(n, room.as_deref(), name),
+            OrderRequest::Ignore { name } => self.ignore(n, name),
+            OrderRequest::Unignore { name } => self.unignore(n, name),
+        }
+    }
+
+    /// The room and the person, whom a client may mute there.
+    fn to_mute(&self, n: usize, room: Option<&str>, name: &str) -> Result<(u64, u64), Refused> {
+        let (room, own) = (self.room_of(n, room)?, self.clients[&n].user);
+        let server_role = |user| self.kept.accounts.get(&user).map_or(0, |one| one.role);
+        let is_private = self.settings(room)[ENTRY] == INVITED;
+        let may = server_role(own) > 0 && !is_private || self.role_in(own, room) >= MODERATOR;
+        if !may {
+            return Err(&["not_allowed"]);
+        }
+        let user = self.find(name).ok_or(&["no_such_name"][..])?;
+        let is_above = server_role(user) > 0 && server_role(own) < 2;
+        let is_above_here =
+            server_role(own) == 0 && self.role_in(user, room) >= self.role_in(own, room);
+        match user == own || is_above || is_above_here {
+            true => Err(&["not_allowed"]),
+            false => Ok((room, user)),
+        }
+    }
+
+    fn mute(&mut self, n: usize, room: Option<&str>, name: &str) -> Done {
+        let (room, user) = self.to_mute(n, room, name)?;
+        self.kept.mutes.insert((room, user));
+        let (by, name, here) = self.names_of_act(n, user, room);
+        self.log_act(n, &format!("{by} muted {name} in {here}."));
+        let object = json!({
+            "type": "muted", "room": here, "name": name, "by": by, "until": null, "reason": null
+        });
+        self.tell_user(user, &object, &format!("* {by} muted you in {here}."));
+        self.tell(n, Told::Done("mute"));
+        Ok(())
+    }
+
+    fn unmute(&mut self, n: usize, room: Option<&str>, name: &str) -> Done {
+        let (room, user) = self.to_mute(n, room, name)?;
+        if !self.kept.mutes.remove(&(room, user)) {
+            return Err(&["not_muted"]);
+        }
+        let (by, name, here) = self.names_of_act(n, user, room);
+        self.log_act(n, &format!("{by} lets {name} speak again in {here}."));
+        let object = json!({ "type": "unmuted", "room": here, "name": name, "by": by });
+        self.tell_user(user, &object, &format!("* {by} lets you speak again in {here}."));
+        self.tell(n, Told::Done("unmute"));
+        Ok(())
+    }
+
+    fn names_of_act(&self, n: usize, user: u64, room: u64) -> (String, String, String) {
+        let by = self.user(self.clients[&n].user).name.clone();
+        (by, self.user(user).name.clone(), self.kept.rooms[&room].name.clone())
+    }
+
+    // ---- Ignoring ----
+
+    fn ignore(&mut self, n: usize, name: &str) -> Done {
+        let (user, own) = (self.find(name).ok_or(&["no_such_name"][..])?, self.clients[&n].user);
+        if user == own {
+            return Err(&["not_allowed"]);
+        }
+        self.kept.ignores.insert((own, user));
+        self.tell(n, Told::Done("ignore"));
+        Ok(())
+    }
+
+    fn unignore(&mut self, n: usize, name: &str) -> Done {
+        let (user, own) = (self.find(name).ok_or(&["no_such_name"][..])?, self.clients[&n].user);
+        if !self.kept.ignores.remove(&(own, user)) {
+            return Err(&["not_ignored"]);
+        }
+        self.tell(n, Told::Done("unignore"));
+        Ok(())
+    }
+
+    pub fn ignores(&self, user: u64, other: u64) -> bool {
+        self.kept.ignores.contains(&(user, other))
+    }
+
+    /// Whether somebody ignores who said this: its account, or of a guest the name.
+    pub fn is_ignored(&self, user: u64, said: &Said) -> bool {
+        if let Some(account) = said.by {
+            return self.ignores(user, account);
+        }
+        let mut ignored = self.kept.ignores.iter().filter(|(own, _)| *own == user);
+        ignored.any(|(_, other)| {
+            let mut reserved = self.kept.reserved.iter();
+            let is_called = |name: &str| name.to_lowercase() == said.name.to_lowercase();
+            is_called(&self.user(*other).name)
+                || reserved.any(|one| one.account == *other && is_called(&one.name))
+        })
+    }
+
+    /// What is known of somebody who is no more.
+    pub fn forget_order(&mut self, user: u64) {
+        self.kept.mutes.retain(|(_, of)| *of != user);
+        self.kept.ignores.retain(|(own, other)| *own != user && *other != user);
+    }
+}
+
+type Refused = &'static [&'static str];

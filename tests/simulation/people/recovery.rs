@@ -1,0 +1,203 @@
+//! What is on the disk, held to what the model had.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use chat_server::chat::state::accounts::SecretHash;
+use chat_server::store::{StoredPeople, StoredRecord, StoredRoomName, StoredSettings};
+
+use super::model::{Client, Kept, Model, OnDisk, Past, Said};
+use super::rights::{Record, Settings};
+use crate::disk::Disk;
+
+impl Model {
+    pub fn on_disk(&self, kept: &Kept) -> OnDisk {
+        let name = |user: &u64| kept.users[user].name.clone();
+        let keys = kept.accounts.iter().flat_map(|(user, account)| {
+            let keys = account.keys.iter();
+            keys.map(|key| (name(user), key.id, SecretHash::of(&key.secret).0, key.is_token))
+        });
+        let members = kept.users.values();
+        let members =
+            members.flat_map(|user| user.rooms.iter().map(|room| (*room, user.name.clone())));
+        let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
+        let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
+        let is_kept = |user: &u64| kept.users.contains_key(user);
+        let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
+        let mutes = mutes.map(|(room, user)| (*room, name(user)));
+        let ignores = kept.ignores.iter().filter(|(own, other)| is_kept(own) && is_kept(other));
+        let ignores = ignores.map(|(own, other)| (name(own), name(other)));
+        let settings = rules().map(|(id, rules)| (id, rules.settings));
+        let records = rules().flat_map(|(room, rules)| {
+            let of_accounts =
+                rules.records.iter().filter(|(user, _)| kept.users.contains_key(user));
+            of_accounts.map(move |(user, record)| ((room, name(user)), *record))
+        });
+        let invitations = kept.invitations.iter().map(|(id, one)| {
+            let until_ms = Some(one.until_ms);
+            let (hash, uses) = (SecretHash::of(&one.code), Some(one.uses));
+            (*id, (hash, name(&one.by), uses, until_ms, one.rooms.clone()))
+        });
+        OnDisk {
+            accounts: kept
+                .accounts
+                .iter()
+                .map(|(user, account)| {
+                    (name(user), (format!("hash of {}", account.password), account.role))
+                })
+                .collect(),
+            keys: keys.collect(),
+            rooms: rooms
+                .filter(|(id, _)| !is_of_no_use(kept, **id))
+                .map(|(id, room)| (*id, room.name.clone()))
+                .collect(),
+            next_room: kept.next_kept_room,
+            settings: settings.collect(),
+            records: records.collect(),
+            former: kept.former.clone(),
+            mutes: mutes.collect(),
+            ignores: ignores.collect(),
+            members: members.collect(),
+            invitations: invitations.collect(),
+            reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
+            next_invitation: kept.next_invitation,
+            guests: kept.guests,
+            said: kept.said,
+        }
+    }
+
+    /// The server starts with what the disk has: a state that there was, and not before the last of
+    /// which anybody has heard. `is_new`: it is another server.
+    pub fn recover(&mut self, disk: &Disk, is_new: bool) {
+        let people = disk.people();
+        let found = read_disk(disk, &people);
+        let same = self.states.iter().rposition(|kept| self.on_disk(kept) == found);
+        let Some(at) = same else {
+            let last = self.states.last().expect("there is one");
+            panic!("what is kept never was so: {found:#?}\nand not {:#?}", self.on_disk(last));
+        };
+        assert!(
+            self.shown <= at,
+            "what somebody was told is lost: {:#?}\nwas {:#?}",
+            found,
+            self.on_disk(&self.states[self.shown])
+        );
+        self.kept = self.states.swap_remove(at);
+        self.said.truncate(self.kept.said);
+        for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
+            let (id, name, text) =
+                (message.id, message.author.to_string(), message.text.to_string());
+            let kept = Said { room: *room, id, name, by: said.by, text };
+            assert_eq!(kept, *said, "what was said");
+        }
+        // A room in which nothing was said and nobody is, is not there before somebody asks for it,
+        // and then it is another one.
+        let before = self.kept.clone();
+        self.kept.rooms.retain(|id, room| room.is_kept && !is_of_no_use(&before, *id));
+        let users = &self.kept.users;
+        for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
+            rules.records.retain(|user, _| users.contains_key(user));
+        }
+        self.kept.mutes.retain(|(_, user)| users.contains_key(user));
+        self.kept
+            .ignores
+            .retain(|(own, other)| users.contains_key(own) && users.contains_key(other));
+        self.kept.next_room = self.kept.next_kept_room;
+        for user in self.kept.users.values_mut() {
+            let account = people.accounts.iter().find(|one| *one.name == *user.name);
+            let account = account.expect("they are the same").account;
+            let own = people.members.iter().filter(|(_, of)| *of == account);
+            user.rooms = own.map(|(room, _)| *room).collect();
+        }
+        self.states = vec![self.kept.clone()];
+        self.shown = 0;
+        self.guests.clear();
+        self.devices.clear();
+        self.past.clear();
+        for (n, client) in mem::take(&mut self.clients) {
+            let Client { is_json, expected, .. } = client;
+            self.past.insert(n, Past { is_json, expected, last: at });
+        }
+        if is_new {
+            self.past.clear();
+            self.tried.clear();
+            self.asked.clear();
+            self.asked_names.clear();
+        }
+    }
+}
+
+fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
+    let names: BTreeMap<u64, &str> =
+        people.accounts.iter().map(|account| (account.account, &*account.name)).collect();
+    let name = |account: u64| names[&account].to_owned();
+    let (order, log) = (disk.order(), disk.log());
+    let keys = people.keys.iter();
+    let invitations = people.invitations.iter();
+    OnDisk {
+        accounts: people
+            .accounts
+            .iter()
+            .map(|account| {
+                let password = account.password.as_deref().unwrap_or_default().to_owned();
+                (account.name.to_string(), (password, account.role))
+            })
+            .collect(),
+        keys: keys.map(|key| (name(key.account), key.key, key.hash, key.is_token)).collect(),
+        next_room: disk.next_room(),
+        settings: people.rules.rooms.iter().map(settings).collect(),
+        records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
+        former: people.rules.names.iter().map(former).collect(),
+        mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
+        ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
+        rooms: disk
+            .room_names()
+            .iter()
+            .filter(|(id, _)| {
+                log.said.iter().any(|(room, ..)| room == *id)
+                    || people.members.iter().any(|(room, _)| room == *id)
+                    || people.rules.rooms.iter().any(|one| one.room == **id)
+            })
+            .map(|(id, name)| (*id, name_of(name)))
+            .collect(),
+        members: people.members.iter().map(|(room, account)| (*room, name(*account))).collect(),
+        invitations: invitations
+            .map(|one| {
+                let (hash, rooms) = (SecretHash(one.hash), one.rooms.clone());
+                (one.invitation, (hash, name(one.by), one.uses, one.until_ms, rooms))
+            })
+            .collect(),
+        reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
+        next_invitation: people.next_invitation,
+        guests: disk.guests(),
+        said: log.said.len(),
+    }
+}
+
+fn settings(stored: &StoredSettings) -> (u64, Settings) {
+    let StoredSettings { room, entry, is_listed, newcomers_see, posting, invites, is_archived } =
+        *stored;
+    let settings = [entry, newcomers_see, posting, invites, is_listed.into(), is_archived.into()];
+    (room, settings.map(usize::from))
+}
+
+fn record(stored: &StoredRecord, name: String) -> ((u64, String), Record) {
+    let StoredRecord { room, role, may_return, has_asked, sees_from, removed_until, .. } = *stored;
+    ((room, name), Record { role, may_return, has_asked, sees_from, removed_until })
+}
+
+fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
+    (stored.name.to_string(), (stored.room, stored.until_ms))
+}
+
+/// Conversations have no names.
+fn name_of(stored: &str) -> String {
+    if stored.starts_with('@') { "@".to_owned() } else { stored.to_owned() }
+}
+
+/// Whether nobody who is kept is in a room, and nothing was said there.
+fn is_of_no_use(kept: &Kept, id: u64) -> bool {
+    let room = &kept.rooms[&id];
+    let is_deserted = kept.users.values().all(|user| !user.rooms.contains(&id));
+    is_deserted && room.first_id == room.next_id && room.rules.is_none()
+}
