@@ -106,6 +106,10 @@ impl People {
             if rules.is_open { Registration::Open } else { Registration::Invited };
         chat_settings.rooms.rooms_max = 100;
         chat_settings.rooms.history_bytes_max = 1_000_000;
+        // Pages that are read go on where memory begins: no answer is without the newest.
+        let history = &mut chat_settings.rooms.history;
+        history.messages_max = history.messages_max.max(8);
+        history.bytes_max = history.bytes_max.max(4000);
         chat_settings.rooms_per_client_max = rules.rooms_max;
         chat_settings.replay = 0;
         chat_settings.answer_bytes_max = 1 << 18;
