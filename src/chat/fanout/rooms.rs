@@ -56,9 +56,10 @@ impl Chat {
         else {
             return;
         };
-        let is_new = room.rules().is_none();
-        // It is kept in any case.
-        if is_new && room.name.key() == LOBBY {
+        let is_lobby = room.name.key() == LOBBY;
+        let is_new = room.rules().is_none() && !is_lobby;
+        // It is kept in any case: for who does something else there, nothing changes.
+        if is_lobby && *settings == *room.settings() {
             return;
         }
         let state = RoomState {

@@ -133,7 +133,13 @@ impl Device {
         };
         let is_of_programs = matches!(
             request,
-            Request::Nothing | Request::Token { .. } | Request::MakeCookie | Request::Sessions
+            Request::Nothing
+                | Request::Token { .. }
+                | Request::MakeCookie
+                | Request::Sessions
+                | Request::Read { .. }
+                | Request::Unread
+                | Request::Level { .. }
         );
         if is_of_programs && !self.is_json {
             return;

@@ -4,9 +4,9 @@ use fastrand::Rng;
 
 use super::model::{Model, Rules};
 use super::order::STAFF_LOG;
-use super::request::Request;
 use super::request::order::OrderRequest;
 use super::request::room::{RoomRequest, SETTINGS};
+use super::request::{LEVELS, Request};
 use super::rights::ENTRY;
 use crate::known_secrets::OWNER_CODE;
 
@@ -104,7 +104,12 @@ impl Draw<'_> {
         match self.rng.u32(0..10) {
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
-                Request::Say { room, text: format!("m{count}") }
+                let names = self.model.names();
+                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0) {
+                    Some(name) => format!("m{count} for @{name}"),
+                    None => format!("m{count}"),
+                };
+                Request::Say { room, text }
             }
             4 | 5 => Request::Join { room: self.room(), code: None },
             6 => Request::Leave { room: self.rng.bool().then(|| self.room()) },
@@ -187,8 +192,9 @@ impl Draw<'_> {
                 let name = self.one_of(&names).expect("it is there itself");
                 Request::Role { name, role: self.rng.u8(0..3) }
             }
-            38 => self.login(),
-            _ => self.register(),
+            38 if self.rng.bool() => self.login(),
+            39 if self.rng.bool() => self.register(),
+            _ => self.read(number),
         }
     }
 
@@ -223,6 +229,17 @@ impl Draw<'_> {
             }
             _ => return self.join_by_code(number),
         })
+    }
+
+    /// What has been read, of a room that it is in, mostly.
+    fn read(&mut self, number: usize) -> Request {
+        let own = self.model.rooms_of_client(number);
+        let room = self.one_of(&own).unwrap_or_else(|| self.room());
+        match self.rng.u32(0..6) {
+            0 => Request::Unread,
+            1 => Request::Level { room, level: LEVELS[self.rng.usize(..LEVELS.len())] },
+            _ => Request::Read { room, id: self.rng.u64(0..20) },
+        }
     }
 
     fn in_order(&mut self) -> Request {

@@ -1,6 +1,8 @@
 //! People with accounts, on several devices each, and guests, in a chat that keeps them: they log in
 //! and out in mid-conversation, make tokens and end them, invite others, take other names and
-//! passwords and end their accounts, while the server crashes and the disk fails.
+//! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
+//! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
+//! rooms; they talk in private, ignore each other and say what they have read.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
 //! that each device hears. What is on the disk after a crash has to be what the model had at some
@@ -106,6 +108,10 @@ impl People {
             if rules.is_open { Registration::Open } else { Registration::Invited };
         chat_settings.rooms.rooms_max = 100;
         chat_settings.rooms.history_bytes_max = 1_000_000;
+        // Pages that are read go on where memory begins: no answer is without the newest.
+        let history = &mut chat_settings.rooms.history;
+        history.messages_max = history.messages_max.max(8);
+        history.bytes_max = history.bytes_max.max(4000);
         chat_settings.rooms_per_client_max = rules.rooms_max;
         chat_settings.replay = 0;
         chat_settings.answer_bytes_max = 1 << 18;

@@ -124,6 +124,9 @@ pub struct Kept {
     pub said: usize,
 }
 
+/// Its code, whose it is, how often it is good and until when, and the rooms.
+pub type InvitationOnDisk = (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>);
+
 /// The same as a disk has it.
 #[derive(Debug, Default, PartialEq)]
 pub struct OnDisk {
@@ -137,7 +140,7 @@ pub struct OnDisk {
     pub mutes: BTreeSet<(u64, String)>,
     pub ignores: BTreeSet<(String, String)>,
     pub members: BTreeSet<(u64, String)>,
-    pub invitations: BTreeMap<u64, (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>)>,
+    pub invitations: BTreeMap<u64, InvitationOnDisk>,
     pub reserved: BTreeMap<String, u64>,
     pub next_invitation: u64,
     pub guests: u64,

@@ -177,6 +177,14 @@ impl Model {
                 self.list_conversations(n);
                 Ok(())
             }
+            // What is told of it is held to what else its device is told.
+            Request::Read { room, .. } => self.room_of(n, Some(room)).map(drop),
+            Request::Unread => Ok(()),
+            Request::Level { room, .. } => {
+                self.room_of(n, Some(room))?;
+                self.tell(n, Told::Done("level"));
+                Ok(())
+            }
             Request::Who { room } => self.who(n, room.as_deref()),
             Request::Rooms => {
                 self.list_rooms(n);

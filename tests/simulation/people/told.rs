@@ -196,7 +196,7 @@ const ERRORS: [(&str, &str); 54] = [
 ];
 
 /// What people are told besides, which is not looked at.
-const NOTICES: [&str; 8] = [
+const NOTICES: [&str; 10] = [
     "* You talk in ",
     "* You are in no room now.",
     "* Nobody else is in ",
@@ -205,6 +205,7 @@ const NOTICES: [&str; 8] = [
     "*   Into the room: ",
     "* Others could read a password",
     "* (history is kept",
+    "* Unread: ",
     "* Unread: ",
 ];
 

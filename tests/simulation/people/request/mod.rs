@@ -97,10 +97,23 @@ pub enum Request {
         name: String,
         role: u8,
     },
+    /// Programs only: what has been read of a room.
+    Read {
+        room: String,
+        id: u64,
+    },
+    /// Programs only.
+    Unread,
+    /// Programs only.
+    Level {
+        room: String,
+        level: &'static str,
+    },
     Room(RoomRequest),
     Order(OrderRequest),
 }
 
+pub const LEVELS: [&str; 4] = ["all", "mentions", "none", "hidden"];
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
 
 impl Request {
@@ -164,6 +177,11 @@ impl Request {
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
+            Request::Read { room, id } => json!({ "type": "read", "room": room, "id": id }),
+            Request::Unread => json!({ "type": "unread" }),
+            Request::Level { room, level } => {
+                json!({ "type": "level", "room": room, "level": level })
+            }
             Request::Room(request) => request.object(),
             Request::Order(request) => request.object(),
         }
@@ -171,9 +189,13 @@ impl Request {
 
     fn lines(&self) -> Vec<String> {
         let line = match self {
-            Request::Nothing | Request::Token { .. } | Request::MakeCookie | Request::Sessions => {
-                String::new()
-            }
+            Request::Nothing
+            | Request::Token { .. }
+            | Request::MakeCookie
+            | Request::Sessions
+            | Request::Read { .. }
+            | Request::Unread
+            | Request::Level { .. } => String::new(),
             // A person talks where it is.
             Request::Say { text, .. } => text.clone(),
             Request::Direct { to, text } => format!("/msg {to} {text}"),
@@ -255,6 +277,14 @@ impl Request {
                 room: field("room"),
                 limit: object["limit"].as_u64().expect("a limit") as usize,
             },
+            "read" => {
+                Request::Read { room: word("room"), id: object["id"].as_u64().expect("an id") }
+            }
+            "unread" => Request::Unread,
+            "level" => {
+                let level = LEVELS.iter().find(|level| object["level"] == **level);
+                Request::Level { room: word("room"), level: level.expect("a level") }
+            }
             "who" => Request::Who { room: field("room") },
             "rooms" => Request::Rooms,
             "search" => Request::Search { word: word("text") },
@@ -378,6 +408,9 @@ impl Request {
             Request::Order(_) => Needs::Account,
             Request::Role { .. } => Needs::Owner,
             Request::HistoryWith { .. }
+            | Request::Read { .. }
+            | Request::Unread
+            | Request::Level { .. }
             | Request::Conversations
             | Request::Logout
             | Request::Password { .. }
@@ -395,7 +428,8 @@ impl Request {
     pub fn concerns_others(&self) -> bool {
         match self {
             Request::Room(request) => request.concerns_others(),
-            Request::Order(_) => true,
+            Request::Order(_) | Request::Read { .. } | Request::Level { .. } => true,
+            Request::Unread => false,
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Join { .. }
