@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::model::{Done, Model, Room, Said};
 use super::request::order::OrderRequest;
-use super::rights::{ENTRY, INVITED, INVITES, LISTED, MODERATOR, OPEN};
+use super::rights::{ENTRY, FOR_GOOD, INVITED, INVITES, LISTED, MODERATOR, OPEN};
 use super::told::Told;
 
 /// Where the staff is told what has been done, and in whose name.
 pub const STAFF_LOG: &str = "#staff-log";
+const MINUTE_MS: u64 = 60 * 1000;
 const SERVER: &str = "server";
 
 impl Model {
@@ -133,6 +134,53 @@ impl Model {
     fn names_of_act(&self, n: usize, user: u64, room: u64) -> (String, String, String) {
         let by = self.user(self.clients[&n].user).name.clone();
         (by, self.user(user).name.clone(), self.kept.rooms[&room].name.clone())
+    }
+
+    // ---- Removing ----
+
+    pub fn kick(
+        &mut self,
+        n: usize,
+        room: u64,
+        name: &str,
+        minutes: Option<u64>,
+        reason: Option<&str>,
+    ) -> Done {
+        let user = self.find(name).ok_or(&["no_such_name"][..])?;
+        let own = self.clients[&n].user;
+        if user == own || self.role_in(user, room) >= self.role_in(own, room) {
+            return Err(&["not_allowed"]);
+        }
+        let is_here = self.is_in(user, room);
+        if !is_here && !self.may_know(user, room) {
+            return Err(&["not_in_room"]);
+        }
+        if self.kept.rooms[&room].rules.is_none() {
+            self.set(room, OPEN);
+        }
+        let until_ms = minutes.map_or(FOR_GOOD, |minutes| self.unix_ms + minutes * MINUTE_MS);
+        self.note(user, room, |record| {
+            (record.role, record.has_asked) = (0, false);
+            record.removed_until = Some(until_ms);
+        });
+        if is_here {
+            let (by, who) = (self.user(own).name.clone(), self.user(user).name.clone());
+            let place = self.kept.rooms[&room].name.clone();
+            let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
+            let object = |you: Option<bool>| {
+                json!({
+                    "type": "left", "room": place, "name": who, "by": by, "reason": reason,
+                    "you": you
+                })
+            };
+            let line = format!("* {by} removed you from {place}{why}");
+            self.tell_user(user, &object(Some(true)), &line);
+            self.take_out(user, room);
+            self.publish(room, &object(None), &format!("* {by} removed {who} from {place}{why}"));
+            self.close_if_void(room);
+        }
+        self.tell(n, Told::Done("kick"));
+        Ok(())
     }
 
     // ---- Ignoring ----

@@ -9,14 +9,13 @@ use super::model::{Done, Invitation, Model, RESERVED_MS, Room};
 use super::order::STAFF_LOG;
 use super::request::room::{ROLES, RoomRequest, SETTINGS};
 use super::rights::{
-    ARCHIVED, ASK, ENTRY, FOR_GOOD, INVITED, INVITES, LISTED, MODERATOR, NEWCOMERS_SEE, OPEN,
-    POSTING, ROOM_OWNER, RoomRules, Settings,
+    ARCHIVED, ASK, ENTRY, INVITED, INVITES, LISTED, MODERATOR, NEWCOMERS_SEE, OPEN, POSTING,
+    ROOM_OWNER, RoomRules, Settings,
 };
 use super::told::Told;
 
 /// A room has so many names at most that lead to it besides its own.
 const FORMER_MAX: usize = 3;
-const MINUTE_MS: u64 = 60 * 1000;
 
 impl Model {
     pub fn execute_of_room(&mut self, n: usize, request: &RoomRequest) -> Done {
@@ -462,53 +461,6 @@ impl Model {
         }
         self.note(user, room, |record| record.may_return = true);
         self.use_invitation(id);
-        Ok(())
-    }
-
-    // ---- Removing ----
-
-    fn kick(
-        &mut self,
-        n: usize,
-        room: u64,
-        name: &str,
-        minutes: Option<u64>,
-        reason: Option<&str>,
-    ) -> Done {
-        let user = self.find(name).ok_or(&["no_such_name"][..])?;
-        let own = self.clients[&n].user;
-        if user == own || self.role_in(user, room) >= self.role_in(own, room) {
-            return Err(&["not_allowed"]);
-        }
-        let is_here = self.is_in(user, room);
-        if !is_here && !self.may_know(user, room) {
-            return Err(&["not_in_room"]);
-        }
-        if self.kept.rooms[&room].rules.is_none() {
-            self.set(room, OPEN);
-        }
-        let until_ms = minutes.map_or(FOR_GOOD, |minutes| self.unix_ms + minutes * MINUTE_MS);
-        self.note(user, room, |record| {
-            (record.role, record.has_asked) = (0, false);
-            record.removed_until = Some(until_ms);
-        });
-        if is_here {
-            let (by, who) = (self.user(own).name.clone(), self.user(user).name.clone());
-            let place = self.kept.rooms[&room].name.clone();
-            let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
-            let object = |you: Option<bool>| {
-                json!({
-                    "type": "left", "room": place, "name": who, "by": by, "reason": reason,
-                    "you": you
-                })
-            };
-            let line = format!("* {by} removed you from {place}{why}");
-            self.tell_user(user, &object(Some(true)), &line);
-            self.take_out(user, room);
-            self.publish(room, &object(None), &format!("* {by} removed {who} from {place}{why}"));
-            self.close_if_void(room);
-        }
-        self.tell(n, Told::Done("kick"));
         Ok(())
     }
 }
