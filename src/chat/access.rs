@@ -4,6 +4,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::request::{AccountRequest, OrderRequest, ReadingRequest, Request, RoomRequest};
 use crate::chat::state::State;
 use crate::chat::state::accounts::Role;
+use crate::chat::state::rooms::rules::RoomRole;
 
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,5 +123,7 @@ const CALL_ALL_MEMBERS_MAX: u32 = 20;
 /// Whether what this user says in a room can be for all who are there: `@all`.
 pub fn may_call_all(state: &State, user: UserId, room: RoomId) -> bool {
     let members = state.rooms().get(room).map_or(0, |room| room.member_count());
-    members <= CALL_ALL_MEMBERS_MAX || state.accounts().role(user) >= Role::Admin
+    members <= CALL_ALL_MEMBERS_MAX
+        || state.accounts().role(user) >= Role::Admin
+        || state.room_role(user, room) >= RoomRole::Moderator
 }

@@ -340,6 +340,15 @@ proptest! {
         }
         prop_assert_eq!((state.guests(), disk.guests()), (again.guests(), state.guests()));
         let rooms = disk.room_names();
+        prop_assert!(rooms.keys().all(|room| *room < disk.next_room()));
+        let ignores = state.accounts().iter().flat_map(|(user, _)| {
+            let ignored = state.order().ignored_by(user);
+            ignored.filter(|&other| state.accounts().contains(other)).map(move |it| (user, it))
+        });
+        let ignores: BTreeSet<_> =
+            ignores.map(|(user, other)| (user.get(), other.get())).collect();
+        let stored = disk.order().ignores.into_iter().map(|it| (it.account, it.ignored));
+        prop_assert_eq!(ignores, stored.collect());
         let members = disk.people().members.into_iter();
         let members: BTreeSet<_> = members.map(|(room, user)| (user, rooms[&room].clone())).collect();
         let accounts = state.accounts().iter();
