@@ -17,6 +17,9 @@ impl ClientId {
     /// None is ordered before it.
     pub(crate) const FIRST: ClientId = ClientId { key: 0, serial: 0 };
 
+    /// Names no connection: no slab is so large.
+    pub(crate) const NOBODY: ClientId = ClientId { key: u32::MAX, serial: 0 };
+
     pub(crate) fn new(key: usize, serial: u32) -> ClientId {
         let key = u32::try_from(key).expect("descriptors, and so clients, are fewer than 2^32");
         ClientId { key, serial }

@@ -72,6 +72,7 @@ impl Expectations {
         if UNMODELLED.iter().any(|start| line.starts_with(start)) {
             return;
         }
+        let seen = line;
         let (line, names) = match names_in(line) {
             Some((head, names)) => {
                 (head.to_owned(), names.split(", ").map(str::to_owned).collect())
@@ -93,7 +94,7 @@ impl Expectations {
                 let item = queue.pop_front().expect("it has a front");
                 self.see_names(item, names);
             }
-            None => panic!("saw {line:?}, and not one of {:#?}", self.next()),
+            None => panic!("saw {seen:?}, and not one of {:#?}", self.next()),
         }
     }
 

@@ -40,10 +40,11 @@ impl Link {
 
 impl Wire {
     /// A proxy puts this in front, of which so many bytes have arrived. Who begins with TLS has said
-    /// so by now: that comes with the rest of it, and nobody is greeted who has sent a part.
+    /// so by now: that comes with the rest of it, and nobody is greeted who has sent a part by which it
+    /// is known as a header.
     pub fn come_by_proxy(&mut self, mut header: Vec<u8>, arrived: usize) {
         let said = mem::take(&mut self.input);
-        let arrived = if said.is_empty() { arrived } else { arrived.max(1) };
+        let arrived = if said.is_empty() { arrived } else { arrived.max(HEADER_START_BYTES) };
         self.header_bytes = header.len();
         self.header = header.split_off(arrived);
         self.input.extend(header);
@@ -66,6 +67,9 @@ impl Wire {
         }
     }
 }
+
+/// So many bytes of a header are those of nothing else.
+const HEADER_START_BYTES: usize = 6;
 
 /// With what somebody silent is greeted.
 pub const GREETING: &str =
@@ -235,7 +239,7 @@ impl<A: Service> Stage<A> {
             Some(header) => {
                 // A proxy sends it in one piece: no more than a start of its own kind is awaited.
                 let arrived = match (self.accepted * 7) % (header.len() + 1) {
-                    1..6 => 0,
+                    1..HEADER_START_BYTES => 0,
                     arrived => arrived,
                 };
                 wire.borrow_mut().come_by_proxy(header, arrived);

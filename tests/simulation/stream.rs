@@ -197,6 +197,7 @@ impl Wire {
         self.reset = true;
         self.breaks_at_write = false;
         self.uplink.clear();
+        self.header.clear();
         if self.rng.bool() && !self.input_ended {
             self.input.clear();
         }

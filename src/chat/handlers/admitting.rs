@@ -29,6 +29,11 @@ impl Chat {
             self.tell_done(cx, "admit", &format!("{shown} is in {place} already."));
             return Ok(());
         }
+        let is_removed = self.state.member_record(user, id).is_removed(cx.unix_ms());
+        if is_removed && self.state.room_role(cx.user, id) < RoomRole::Moderator {
+            let message = format!("{shown} was removed from {place}: its moderators decide.");
+            return Err(RequestError::new("not_allowed", message));
+        }
         if room.rules().is_some() {
             let record = self.state.member_record(user, id);
             let record =
@@ -154,7 +159,9 @@ impl Chat {
             self.happen(cx, RoomChange::Removed { room: id, user, reason });
         }
         self.happen(cx, RoomChange::Recorded { room: id, user, record });
-        let shown = self.name_of(user).map_or("", Name::as_str);
+        let (by, shown) = (self.shown_name(cx.user), self.shown_name(user).to_owned());
+        let act = format!("{by} removed {shown} from {place}.");
+        self.log_act_in(cx, id, &act);
         let told = format!("{shown} is removed from {place}.");
         self.tell_done(cx, "kick", &told);
         Ok(())

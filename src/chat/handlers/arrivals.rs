@@ -199,7 +199,13 @@ impl Chat {
     fn greet(&mut self, cx: &mut Context<'_>, room: Option<&str>, read: Done) -> Done {
         let wanted = room.map_or(Ok(None), |room| RoomName::parse(room).map(Some));
         let name = wanted.as_ref().ok().cloned().flatten().unwrap_or_else(lobby);
+        let rooms_before = self.state.rooms_of(cx.user).len();
         let entered = read.and_then(|()| self.enter(cx, name));
+        if let Ok(room) = entered
+            && self.state.rooms_of(cx.user).len() > rooms_before
+        {
+            self.tell_others_joined(cx, room);
+        }
         if let Some(name) = self.name_of(cx.user) {
             let room = entered.as_ref().ok().and_then(|&id| self.state.rooms().get(id));
             let place = room.map_or(String::new(), |room| {

@@ -85,6 +85,7 @@ impl Chat {
             return Err(RequestError::new("bad_field", message));
         }
         let told = format!("{} is deleted.", room.name);
+        let act = format!("{} deleted {}.", self.shown_name(cx.user), room.name);
         let channel = self.channels.of(id).map(Wait::ChannelClear);
         let members: Vec<UserId> = self.state.members(id).map(|user| user.id).collect();
         for &user in &members {
@@ -92,6 +93,7 @@ impl Chat {
                 self.with_client(cx, client, user, |chat, cx| chat.give_back(cx, channel));
             }
         }
+        self.log_act_in(cx, id, &act);
         self.happen(cx, RoomChange::Deleted { room: id });
         self.happen(cx, Kept::Closed { room: id });
         self.tell_done(cx, "delete_room", &told);

@@ -131,8 +131,8 @@ impl Model {
         self.passwords.push((name.clone(), password.clone()));
         self.attach(n, user);
         if role == OWNER {
-            self.follow_role(n, user);
-            self.log_act(n, &format!("{name} is owner of this server."));
+            self.follow_role(user);
+            self.log_act(&format!("{name} is owner of this server."));
         }
         let entered = self.enter_invited(n, user, rooms);
         self.tell_account(n);
@@ -263,7 +263,7 @@ impl Model {
         }
         self.leave_all(n, user);
         self.hand_rooms_on(user);
-        self.log_act(n, &format!("The account {} has ended.", self.user(user).name));
+        self.log_act(&format!("The account {} has ended.", self.user(user).name));
         self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
@@ -368,10 +368,10 @@ impl Model {
         }
         let account = self.kept.accounts.get_mut(&user).expect("it is there");
         if mem::replace(&mut account.role, role) != role {
-            self.follow_role(n, user);
+            self.follow_role(user);
             let by = self.user(self.clients[&n].user).name.clone();
             let (name, role) = (self.user(user).name.clone(), ROLES[usize::from(role)]);
-            self.log_act(n, &format!("{by} made {name} {role} of this server."));
+            self.log_act(&format!("{by} made {name} {role} of this server."));
         }
         self.tell(n, Told::Done("role"));
         for other in self.clients_of(user).into_iter().filter(|other| *other != n) {

@@ -102,7 +102,13 @@ impl Model {
                 self.tell(n, Told::TurnedAway);
             }
         } else if !is_json {
-            entered = self.enter(n, "#lobby").map(drop);
+            let lobby = self.enter(n, "#lobby");
+            if let Ok((room, true)) = lobby {
+                for other in self.others(n) {
+                    self.tell_in_room(other, room);
+                }
+            }
+            entered = lobby.map(drop);
             let name = self.user(user).name.clone();
             self.tell(n, Told::Welcome { name, role: None });
         }

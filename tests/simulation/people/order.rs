@@ -11,11 +11,13 @@ use super::told::Told;
 pub const STAFF_LOG: &str = "#staff-log";
 const MINUTE_MS: u64 = 60 * 1000;
 const SERVER: &str = "server";
+/// No client at all.
+const NOBODY: usize = usize::MAX;
 
 impl Model {
     // ---- The staff ----
 
-    fn staff_room(&mut self, n: usize) -> Option<u64> {
+    fn staff_room(&mut self) -> Option<u64> {
         if let Some(room) = self.room_called(STAFF_LOG) {
             return Some(room);
         }
@@ -32,26 +34,33 @@ impl Model {
         let mut settings = OPEN;
         (settings[ENTRY], settings[INVITES], settings[LISTED]) = (INVITED, 1, 0);
         self.set(room, settings);
-        staff.into_iter().for_each(|user| self.join_staff(n, user, room));
+        staff.into_iter().for_each(|user| self.join_staff(user, room));
         Some(room)
     }
 
     /// The staff is told of an act, if there is any.
-    pub fn log_act(&mut self, n: usize, text: &str) {
-        if let Some(room) = self.staff_room(n) {
+    pub fn log_act(&mut self, text: &str) {
+        if let Some(room) = self.staff_room() {
             self.say_in(room, SERVER, None, None, text);
         }
     }
 
+    /// Unless the room is not for everybody to know of.
+    pub fn log_act_in(&mut self, room: u64, text: &str) {
+        if self.settings(room)[ENTRY] != INVITED {
+            self.log_act(text);
+        }
+    }
+
     /// An account is in the staff's room exactly if its role says so.
-    pub fn follow_role(&mut self, n: usize, user: u64) {
-        let Some(room) = self.staff_room(n) else { return };
+    pub fn follow_role(&mut self, user: u64) {
+        let Some(room) = self.staff_room() else { return };
         let is_staff = self.kept.accounts[&user].role > 0;
         match (is_staff, self.is_in(user, room)) {
-            (true, false) => self.join_staff(n, user, room),
+            (true, false) => self.join_staff(user, room),
             (false, true) => {
                 let devices = self.clients_of(user);
-                self.leave(devices.first().copied().unwrap_or(n), user, room);
+                self.leave(devices.first().copied().unwrap_or(NOBODY), user, room);
                 let name = self.user(user).name.clone();
                 for device in devices {
                     let (room, name) = (STAFF_LOG.to_owned(), name.clone());
@@ -62,9 +71,9 @@ impl Model {
         }
     }
 
-    fn join_staff(&mut self, n: usize, user: u64, room: u64) {
+    fn join_staff(&mut self, user: u64, room: u64) {
         let devices = self.clients_of(user);
-        self.join(devices.first().copied().unwrap_or(n), user, room);
+        self.join(devices.first().copied().unwrap_or(NOBODY), user, room);
         for device in devices {
             self.clients.get_mut(&device).expect("it is there").current.get_or_insert(room);
             self.tell_in_room(device, room);
@@ -109,7 +118,7 @@ impl Model {
         let (room, user) = self.to_mute(n, room, name)?;
         self.kept.mutes.insert((room, user));
         let (by, name, here) = self.names_of_act(n, user, room);
-        self.log_act(n, &format!("{by} muted {name} in {here}."));
+        self.log_act_in(room, &format!("{by} muted {name} in {here}."));
         let object = json!({
             "type": "muted", "room": here, "name": name, "by": by, "until": null, "reason": null
         });
@@ -124,7 +133,7 @@ impl Model {
             return Err(&["not_muted"]);
         }
         let (by, name, here) = self.names_of_act(n, user, room);
-        self.log_act(n, &format!("{by} lets {name} speak again in {here}."));
+        self.log_act_in(room, &format!("{by} lets {name} speak again in {here}."));
         let object = json!({ "type": "unmuted", "room": here, "name": name, "by": by });
         self.tell_user(user, &object, &format!("* {by} lets you speak again in {here}."));
         self.tell(n, Told::Done("unmute"));
@@ -179,6 +188,8 @@ impl Model {
             self.publish(room, &object(None), &format!("* {by} removed {who} from {place}{why}"));
             self.close_if_void(room);
         }
+        let (by, name, here) = self.names_of_act(n, user, room);
+        self.log_act_in(room, &format!("{by} removed {name} from {here}."));
         self.tell(n, Told::Done("kick"));
         Ok(())
     }

@@ -281,6 +281,7 @@ impl Model {
             return Err(&["bad_field"]);
         }
         let by = self.user(self.clients[&n].user).name.clone();
+        self.log_act_in(id, &format!("{by} deleted {}.", room.name));
         let all = self.all().filter(|(_, user)| user.rooms.contains(&id));
         for member in all.map(|(member, _)| member).collect::<Vec<u64>>() {
             let object = json!({
@@ -376,6 +377,10 @@ impl Model {
             return Err(&["room_archived"]);
         }
         if !self.is_in(user, room) {
+            let own = self.clients[&n].user;
+            if self.is_removed(user, room) && self.role_in(own, room) == 0 {
+                return Err(&["not_allowed"]);
+            }
             self.note(user, room, |record| {
                 record.may_return = true;
                 (record.has_asked, record.removed_until) = (false, None);

@@ -138,7 +138,8 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 54] = [
+const ERRORS: [(&str, &str); 55] = [
+    (": its moderators decide.", "not_allowed"),
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
     ("Only people with an account can do that here.", "login_required"),

@@ -40,7 +40,7 @@ impl Chat {
             (format!("{by} muted {name} in {here}{term}"), format!("{name} is muted{term}"))
         };
         self.happen(cx, OrderChange::Muted { room, user, mute: mute.clone() });
-        self.log_act(cx, &act);
+        self.log_act_in(cx, room, &act);
         let devices: Vec<ClientId> = self.clients_of(user).collect();
         let (room, name, by, time) = (&*here, &*name, &*by, cx.unix_ms());
         let (until, reason) = (until_ms, &*mute.reason);
@@ -59,7 +59,7 @@ impl Chat {
             return Err(RequestError::new("not_muted", message));
         }
         self.happen(cx, OrderChange::Unmuted { room, user });
-        self.log_act(cx, &format!("{by} lets {name} speak again in {here}."));
+        self.log_act_in(cx, room, &format!("{by} lets {name} speak again in {here}."));
         let devices: Vec<ClientId> = self.clients_of(user).collect();
         let (room, name_, by, time) = (&*here, &*name, &*by, cx.unix_ms());
         self.tell_devices(cx, &devices, &Reply::Unmuted { room, name: name_, by, time });

@@ -35,6 +35,15 @@ impl Chat {
         });
     }
 
+    /// The same of what was done in a room, unless its name is not for everybody: there, the room
+    /// itself is told.
+    pub(in crate::chat) fn log_act_in(&mut self, cx: &mut Context<'_>, room: RoomId, text: &str) {
+        let here = self.state.rooms().get(room);
+        if here.is_some_and(|here| here.settings().entry != Entry::Invited) {
+            self.log_act(cx, text);
+        }
+    }
+
     pub(in crate::chat::handlers) fn is_staff_log(&self, room: RoomId) -> bool {
         self.state.rooms().get(room).is_some_and(|room| room.name.key() == STAFF_LOG)
     }
@@ -103,7 +112,7 @@ impl Chat {
         act: impl FnOnce(&mut Chat, &mut Context<'_>, &[ClientId]),
     ) {
         let devices: Vec<ClientId> = self.clients_of(user).collect();
-        let client = devices.first().copied().unwrap_or(cx.client);
+        let client = devices.first().copied().unwrap_or(ClientId::NOBODY);
         let peer = cx.peer;
         let cx = &mut Context { client, peer, user, reference: None, out: cx.out };
         act(self, cx, &devices);
