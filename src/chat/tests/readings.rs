@@ -226,6 +226,39 @@ fn levels_say_what_is_told_of_on_coming() {
 }
 
 #[test]
+fn what_was_said_to_one_alone_is_unread_until_it_is_read() {
+    let mut stage = alice_is_away();
+    stage.play(
+        "
+        b> /msg alice one
+        b< [you -> alice] one
+        b> two
+        b> /msg alice three
+        b< [you -> alice] three
+        ",
+    );
+    log_in(&mut stage, "a", "alice");
+    program_of(&mut stage, "a", "p");
+    let told = ask(&mut stage, "p", &json!({ "type": "unread" }));
+    let of_bob = told["rooms"].as_array().expect("a list").iter().find(|it| it["with"] == "bob");
+    let expected = json!({
+        "with": "bob", "read": 0, "last": 2, "unread": 2, "mentions": 0, "level": "all"
+    });
+    assert_eq!(of_bob, Some(&expected));
+    let read = json!({ "type": "read", "to": "bob", "id": 1 });
+    assert_eq!(ask(&mut stage, "p", &read)["unread"], 1);
+    stage.play(
+        "
+        a> /unread @bob
+        a< * 1 unread from bob (UTC):
+        a< *   2026-11-22 13:05:09 (2) bob: three
+        a< * Unread: #dev 1.
+        p< {\"type\":\"read\",\"with\":\"bob\",\"id\":2,\"unread\":0,\"mentions\":0,\"level\":\"all\"}
+        ",
+    );
+}
+
+#[test]
 fn everybody_is_called_in_small_rooms_by_anybody_and_in_large_ones_by_few() {
     let mut stage = alice_is_away();
     log_in(&mut stage, "a", "alice");
