@@ -1,5 +1,4 @@
-//! What is kept for good, and how to ask for it: the trait of a store, and the words that a chat
-//! and its store share.
+//! What is kept for good, and how to ask for it: a store's trait, and the words that it takes.
 //!
 //! A chat hands over the changes of each turn as one *group* and goes on. What leaves the server
 //! waits until the store says that the group is durable: what anybody was shown is never taken

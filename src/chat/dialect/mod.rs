@@ -7,6 +7,7 @@
 pub mod history;
 pub mod json;
 pub mod reply;
+mod rows;
 pub mod term;
 pub mod text;
 pub mod utc;

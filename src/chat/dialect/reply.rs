@@ -8,8 +8,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::json::RequestRef;
+pub use super::rows::{
+    JoinedSelf, ReadingLine, RoomState, RoomSummary, ServerLimits, SettingChange, UnreadRoom,
+};
 use crate::chat::ids::UserId;
-use crate::chat::state::Unread;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::store::StoredMessage;
 
@@ -471,135 +473,12 @@ pub struct InvitationLine {
     pub accounts: bool,
 }
 
-/// What only the client that joins is told.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct JoinedSelf<'a> {
-    pub you: bool,
-    /// The id of the room's last message; 0 before the first.
-    pub position: u64,
-    /// Whether some of the missed messages are gone.
-    pub gap: bool,
-    pub members: u32,
-    pub topic: &'a str,
-    /// Who may enter, if not everybody.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<&'a str>,
-    /// What the client may do there, if more than a member.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<&'a str>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub reading: Option<ReadingLine>,
-}
-
-/// What holds in a room, as its owner has decided.
-#[derive(Clone, Debug, Serialize)]
-pub struct RoomState<'a> {
-    pub room: &'a str,
-    /// The name that it had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<&'a str>,
-    pub entry: &'a str,
-    pub listed: bool,
-    pub newcomers_see: &'a str,
-    pub posting: &'a str,
-    pub invites: &'a str,
-    pub archived: bool,
-    pub kept: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<&'a str>,
-    /// What the client may do there, if it has asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<&'a str>,
-    /// Those who wait to be let in, for those who can.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub asking: Vec<&'a str>,
-    /// Who has just changed something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<u64>,
-    /// What they have changed, for people.
-    #[serde(skip)]
-    pub change: Option<SettingChange<'a>>,
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<&'a RequestRef>,
-}
-
-/// What is told to people in a sentence of its own.
-#[derive(Clone, Copy, Debug)]
-pub enum SettingChange<'a> {
-    /// It is kept from now on.
-    Kept,
-    Entry(&'a str),
-    Listed(bool),
-    NewcomersSee(&'a str),
-    Posting(&'a str),
-    Invites(&'a str),
-    Archived(bool),
-    Several,
-}
-
-/// What an account has read of a room, and what it has not.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ReadingLine {
-    pub read: u64,
-    pub unread: u64,
-    pub mentions: usize,
-    pub level: &'static str,
-}
-
-impl ReadingLine {
-    pub fn of(unread: &Unread) -> ReadingLine {
-        let Unread { read, unread, mentions, level, .. } = *unread;
-        ReadingLine { read, unread, mentions, level: level.as_str() }
-    }
-}
-
-/// The same, in a list of rooms and conversations.
-#[derive(Clone, Debug, Serialize)]
-pub struct UnreadRoom<'a> {
-    #[serde(flatten)]
-    pub place: Where<'a>,
-    pub read: u64,
-    pub last: u64,
-    pub unread: u64,
-    pub mentions: usize,
-    pub level: &'static str,
-}
-
-impl<'a> UnreadRoom<'a> {
-    pub fn new(place: Where<'a>, unread: &Unread) -> UnreadRoom<'a> {
-        let Unread { read, last, unread, mentions, level } = *unread;
-        UnreadRoom { place, read, last, unread, mentions, level: level.as_str() }
-    }
-}
-
-/// A room in the list of rooms.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct RoomSummary<'a> {
-    pub room: &'a str,
-    pub members: u32,
-    pub topic: &'a str,
-    /// Who may enter, if not everybody.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<&'a str>,
-}
-
-/// The limits that a program may want to know.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerLimits {
-    pub message_bytes: usize,
-    pub name_chars: usize,
-    pub room_chars: usize,
-    pub rooms: usize,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_true(value: &bool) -> bool {
+pub(super) fn is_true(value: &bool) -> bool {
     *value
 }

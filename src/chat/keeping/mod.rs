@@ -17,7 +17,7 @@ use crate::chat::name::NameForms;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
 use crate::chat::settings::STORE_PATIENCE_MS;
-use crate::chat::state::history::MessageKind;
+use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
@@ -231,6 +231,17 @@ pub(super) fn opened(room: &Room) -> Change {
     }
 }
 
+fn stored(id: u64, message: &Message) -> StoredMessage {
+    StoredMessage {
+        id,
+        unix_ms: message.unix_ms(),
+        is_action: message.kind() == MessageKind::Action,
+        author: message.author().into(),
+        text: message.text().into(),
+        account: message.account().map(UserId::get),
+    }
+}
+
 impl Chat {
     /// Notes the changes that a record makes to what is kept, before it is told to anybody. A room
     /// is kept from the moment on when there is something in it to keep: a topic, or a word.
@@ -250,14 +261,7 @@ impl Chat {
         };
         match &record.event {
             Event::Kept(Kept::Said { room, id, message, key }) => {
-                let message = StoredMessage {
-                    id: *id,
-                    unix_ms: message.unix_ms(),
-                    is_action: message.kind() == MessageKind::Action,
-                    author: message.author().into(),
-                    text: message.text().into(),
-                    account: message.account().map(UserId::get),
-                };
+                let message = stored(*id, message);
                 note(*room, Change::Said { room: room.get(), message, key: key.clone() });
             }
             Event::Kept(Kept::TopicSet { room, topic }) => {

@@ -459,6 +459,7 @@ fn the_lobby_stays_open_and_is_the_server_owners() {
         a< ! #lobby stays as it is.
         a> /kick gus 1
         a< * alice removed gus from #lobby.
+        a< [#staff-log] server: alice removed gus from #lobby.
         a< * gus is removed from #lobby.
         g< * alice removed you from #lobby.
         g> /join #lobby

@@ -100,27 +100,15 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             render_presence(to, room, *joined, *left, *renamed);
         }
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
-        Reply::Direct { to: receiver, text, sent: true, marks_guest, .. } => {
-            let guest = guest(*marks_guest);
-            line(to, format_args!("[you -> {guest}{receiver}] {}", Row(text)));
-        }
-        Reply::Direct { from, text, marks_guest, .. } => {
-            line(to, format_args!("[{}{from} -> you] {}", guest(*marks_guest), Row(text)));
-        }
-        Reply::History { place, messages, unread: Some(unread), .. } => {
-            render_unread(to, place, messages, *unread);
-        }
-        Reply::History { place, messages, replay, .. } => {
-            render_history(to, place, messages, *replay)
-        }
+        Reply::Direct { .. } => render_direct(to, reply),
+        Reply::History { place, messages, replay, unread, .. } => match unread {
+            Some(unread) => render_unread(to, place, messages, *unread),
+            None => render_history(to, place, messages, *replay),
+        },
         Reply::Conversations { conversations, total, after, next, .. } => {
             conversations::list(to, conversations, *total, *after, *next);
         }
-        Reply::Members { room, members, offline, total, after, next, .. } => {
-            let members: Vec<Cow<'_, str>> =
-                members.iter().map(|name| marked(name, offline)).collect();
-            render_members(to, room, &members, *total, *after, *next);
-        }
+        Reply::Members { .. } => render_who(to, reply),
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
@@ -147,8 +135,20 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
     }
 }
 
-fn guest(marks_guest: bool) -> &'static str {
-    if marks_guest { "guest " } else { "" }
+fn render_who(to: &mut Encoder, reply: &Reply) {
+    if let Reply::Members { room, members, offline, total, after, next, .. } = reply {
+        let members: Vec<Cow<'_, str>> = members.iter().map(|name| marked(name, offline)).collect();
+        render_members(to, room, &members, *total, *after, *next);
+    }
+}
+
+fn render_direct(to: &mut Encoder, reply: &Reply) {
+    let Reply::Direct { from, to: receiver, text, sent, marks_guest, .. } = reply else { return };
+    let guest = if *marks_guest { "guest " } else { "" };
+    match sent {
+        true => line(to, format_args!("[you -> {guest}{receiver}] {}", Row(text))),
+        false => line(to, format_args!("[{guest}{from} -> you] {}", Row(text))),
+    }
 }
 
 /// Appends one line.
