@@ -385,7 +385,7 @@ fn the_log_ends_with_what_was_counted() {
     assert!(stopped.ends_with("stopped"), "{log:#?}");
     assert!(served.contains("INFO") && served.contains("served for "), "{log:#?}");
     let counted = " s: accepted 2, rejected 1 (full 1, out of descriptors 0, address full 0, \
-                   address too fast 0), accept errors 0, turns ";
+                   address too fast 0, banned 0), accept errors 0, turns ";
     assert!(served.contains(counted), "{log:#?}");
 }
 
