@@ -2,7 +2,8 @@
 //!
 //! A message without an `@` costs a look at its bytes. Each `@` costs a few look-ups, however many
 //! members the room has: in scripts without spaces nothing tells where a name ends, so what follows
-//! the `@` is looked up as far as a name can reach, the longest first.
+//! the `@` is looked up as far as a name can reach, the longest first. Names are compared by their
+//! keys, and folding is what takes time: each character is folded once, and so many in all.
 
 use memchr::memchr2_iter;
 use unicode_segmentation::UnicodeSegmentation;
@@ -11,6 +12,10 @@ use crate::chat::name;
 
 /// So many places of a message are looked at.
 const PLACES_MAX: usize = 32;
+
+/// So much of a message is folded, in bytes of keys: some characters come to thirty times their
+/// length. It takes 0.2 ms at most.
+const KEY_BYTES_MAX: usize = 1024;
 
 /// Before so many bytes the name has to end that a message begins with.
 const START_BYTES_MAX: usize = 128;
@@ -38,16 +43,19 @@ pub fn find<T>(
     may_call_all: impl Fn() -> bool,
 ) -> Found<T> {
     let mut members: Vec<T> = addressed(text).and_then(|key| member(&key)).into_iter().collect();
+    let mut bytes_left = KEY_BYTES_MAX;
     for rest in places(text).take(PLACES_MAX) {
-        for key in names_at(rest) {
-            if name::FOR_ALL.contains(&&*key) && may_call_all() {
+        let NamesAt { key, ends } = names_at(rest, bytes_left);
+        for name in ends.iter().rev().map(|&end| &key[..end]) {
+            if name::FOR_ALL.contains(&name) && may_call_all() {
                 return Found::All;
             }
-            if let Some(found) = member(&key) {
+            if let Some(found) = member(name) {
                 members.push(found);
                 break;
             }
         }
+        bytes_left = bytes_left.saturating_sub(key.len());
     }
     Found::Members(members)
 }
@@ -71,24 +79,29 @@ fn places(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The keys of all that a text begins with and that can be names, the longest first. One that ends
-/// with a letter or digit of ASCII ends where those end: `bob` is not in `bobby`, and is in `bobさん`.
-fn names_at(text: &str) -> impl Iterator<Item = String> {
-    let mut ends = [0; name::CLUSTERS_MAX];
-    let mut count = 0;
+/// What a text begins with, as a key, and where the keys end in it of all that can be names.
+struct NamesAt {
+    key: String,
+    ends: Vec<usize>,
+}
+
+/// One that ends with a letter or digit of ASCII ends where those end: `bob` is not in `bobby`, and
+/// is in `bobさん`. A cluster is folded as it is within a name: nothing in it joins what is before.
+fn names_at(text: &str, key_bytes_max: usize) -> NamesAt {
+    let (mut key, mut ends) = (String::new(), Vec::new());
     for (at, cluster) in text.grapheme_indices(true).take(name::CLUSTERS_MAX) {
-        if cluster.starts_with(char::is_whitespace) {
+        if cluster.starts_with(char::is_whitespace) || key.len() >= key_bytes_max {
             break;
         }
-        let end = at + cluster.len();
+        let Some(folded) = name::key_of(cluster) else { break };
+        key.push_str(&folded);
         let is_cut = cluster.ends_with(|c: char| c.is_ascii_alphanumeric())
-            && text[end..].starts_with(|c: char| c.is_ascii_alphanumeric());
+            && text[at + cluster.len()..].starts_with(|c: char| c.is_ascii_alphanumeric());
         if !is_cut {
-            ends[count] = end;
-            count += 1;
+            ends.push(key.len());
         }
     }
-    (0..count).rev().filter_map(move |place| name::key_of(&text[..ends[place]]))
+    NamesAt { key, ends }
 }
 
 #[cfg(test)]
@@ -154,6 +167,18 @@ mod tests {
     fn a_message_full_of_signs_is_looked_at_for_so_long_only() {
         let text = "@bob ".repeat(10_000);
         assert_eq!(found(&text).len(), PLACES_MAX);
+        // Each of these characters comes to eighteen, and each place to as many names as a name has
+        // characters.
+        for costly in ["ﷺ", "田", "e\u{301}\u{302}", "."] {
+            let looked_up = std::cell::Cell::new(0);
+            let member = |key: &str| {
+                looked_up.set(looked_up.get() + usize::from(!key.is_empty()));
+                None::<()>
+            };
+            find(&format!("@{}", costly.repeat(40)).repeat(1000), member, || false);
+            let most = (PLACES_MAX * name::CLUSTERS_MAX).min(KEY_BYTES_MAX) + 1;
+            assert!((32..most).contains(&looked_up.get()), "{costly}: {}", looked_up.get());
+        }
         let long = format!("{}: hi", "田".repeat(50));
         assert_eq!(found(&long), [""; 0]);
     }
@@ -166,19 +191,24 @@ mod tests {
         let parsed = |text: &str| named(Name::parse(text).ok()?.key());
         let mut members = Vec::new();
         let start =
-            (1..chars.len()).find(|&at| chars[at].is_whitespace() || ENDS.contains(&chars[at]));
-        if let Some(at) = start.filter(|&at| ENDS.contains(&chars[at])) {
+            (0..chars.len()).find(|&at| chars[at].is_whitespace() || ENDS.contains(&chars[at]));
+        if let Some(at) = start.filter(|&at| at > 0 && ENDS.contains(&chars[at])) {
             members.extend(parsed(&string(0, at)));
         }
         for at in 0..chars.len() {
             if !"@＠﹫".contains(chars[at]) || at > 0 && is_plain(at - 1) {
                 continue;
             }
+            let rest = string(at + 1, chars.len());
+            let whole = |end: usize| {
+                let after: String = chars[end..].iter().collect();
+                rest.grapheme_indices(true).any(|(from, _)| from == rest.len() - after.len())
+                    || after.is_empty()
+            };
             let longest = (at + 1..=chars.len()).rev().find_map(|end| {
                 let is_cut = end > at + 1 && is_plain(end - 1) && is_plain(end);
                 let spaces = chars[at + 1..end].iter().any(|c| c.is_whitespace());
-                let mark = chars.get(end) == Some(&'\u{301}');
-                if is_cut || spaces || mark {
+                if is_cut || spaces || !whole(end) {
                     return None;
                 }
                 let name = string(at + 1, end);
@@ -200,6 +230,7 @@ mod tests {
         fn it_finds_what_a_plain_search_finds(
             pieces in prop::collection::vec(prop::sample::select(vec![
                 "@", "＠", "bob", "Bobby", "by", "田中", "さん", "ﾀﾅｶ", "タナカ", "e", "\u{301}",
+                "ﾞ", "ß", "İ", "ｶ", "👩", "ﷺ",
                 "é", "x.y", ".", "-", "a", "b", " ", ":", "、", "：", "all", "-in", "here", "#",
             ]), 0..12),
         ) {
