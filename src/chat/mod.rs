@@ -76,10 +76,9 @@ use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::secrets::Secrets;
-use crate::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{self, Health, Site};
 use crate::store::{Loaded, Store, StoredRoom};
-use crate::wire::close::CloseReason;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -128,8 +127,8 @@ pub struct Chat {
     absences: Absences,
     /// Those that were given another token and may not have got it: few at any time.
     unproven: BTreeSet<ClientId>,
-    /// Those that are to be closed, as their users are elsewhere now.
-    ended: Vec<(ClientId, CloseReason)>,
+    /// Those that are to be closed.
+    ended: Ended,
     /// Without a store, nothing outlives the process.
     keeping: Option<Keeping>,
 }
@@ -152,7 +151,7 @@ impl Chat {
             arriving: BTreeMap::new(),
             absences: Absences::default(),
             unproven: BTreeSet::new(),
-            ended: Vec::new(),
+            ended: Ended::default(),
             keeping: None,
             settings,
         }
@@ -440,7 +439,7 @@ impl Service for Chat {
         }
     }
 
-    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
+    fn take_ended(&mut self) -> Ended {
         std::mem::take(&mut self.ended)
     }
 

@@ -14,7 +14,6 @@
 mod budget;
 pub mod channels;
 pub mod coalescing;
-mod dismissed;
 pub mod encoding;
 mod flow;
 mod held;
@@ -31,7 +30,6 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::delivery::budget::Budget;
 use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
-use crate::delivery::dismissed::Dismissed;
 use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::Flow;
 use crate::delivery::limits::DeliveryLimits;
@@ -67,7 +65,6 @@ pub struct Delivery {
     is_draining: bool,
     /// See [`Delivery::is_late`].
     is_late: bool,
-    dismissed: Dismissed,
 }
 
 /// What services call.
@@ -83,7 +80,6 @@ impl Delivery {
             metrics: DeliveryMetrics::default(),
             is_draining: false,
             is_late: false,
-            dismissed: Dismissed::default(),
         }
     }
 

@@ -81,13 +81,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Closes those that the service has done with.
-    pub(super) fn close_ended(&mut self) {
-        for (id, reason) in self.service.take_ended() {
-            self.close(id, reason);
-        }
-    }
-
     fn begin_closing(&mut self, id: ClientId, reason: CloseReason) {
         let Some(connection) = self.connection(id) else { return };
         let is_established = !connection.is_establishing();

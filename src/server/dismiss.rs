@@ -18,13 +18,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         brings_others || self.service.admits(ip, now.unix_ms)
     }
 
-    /// Closes those whom the service has dismissed.
-    pub(super) fn close_dismissed(&mut self) {
-        let dismissed = self.out.take_dismissed();
-        for id in dismissed.clients {
-            self.close(id, CloseReason::Banned);
+    /// Closes those whom the service does not want any more.
+    pub(super) fn close_ended(&mut self) {
+        let ended = self.service.take_ended();
+        for (id, reason) in ended.clients {
+            self.close(id, reason);
         }
-        if !dismissed.addresses {
+        if !ended.addresses {
             return;
         }
         let now = self.out.now();

@@ -30,7 +30,7 @@ pub struct ClosedMetrics {
     /// They or their input ended, all in order, or their guests came back by other connections.
     pub done: u64,
     /// A line or a protocol that cannot be served: [`CloseReason::TooLong`], `Late`, `Foreign`,
-    /// `Header`, `Broken`, `Unsupported`; or whoever speaks is banned: `Banned`.
+    /// `Header`, `Broken`, `Unsupported`; or one who speaks is banned: `Banned`.
     pub refused: u64,
     /// They did not read what they were sent.
     pub too_slow: u64,

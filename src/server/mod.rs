@@ -298,7 +298,6 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.take_stored();
         self.out.set_service_bytes(self.service.held_bytes());
         self.read(is_over);
-        self.close_dismissed();
         self.tick();
         self.close_ended();
         self.keep();

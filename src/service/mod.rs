@@ -96,6 +96,15 @@ pub enum Kept {
     Broken,
 }
 
+/// Those whom a service does not want any more.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// It has told them why, and knows them no more: they are sent what is queued.
+    pub clients: Vec<(ClientId, CloseReason)>,
+    /// It may admit some addresses no more: who is here from there is looked for.
+    pub addresses: bool,
+}
+
 /// A service: the server calls it, and it answers through [`Delivery`] alone.
 ///
 /// Between `opened` and `closed` of a client its messages come one by one, in order.
@@ -263,10 +272,9 @@ pub trait Service {
         let _ = (client, peer, out);
     }
 
-    /// The clients that are to be closed, and why, since it was last asked. What they say until
-    /// then is of no interest.
-    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
-        Vec::new()
+    /// Who is to be closed, since it was last asked. What they say until then is of no interest.
+    fn take_ended(&mut self) -> Ended {
+        Ended::default()
     }
 
     /// A client is leaving. It has to be out of every room when this returns; it can still be sent

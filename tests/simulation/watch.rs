@@ -14,7 +14,7 @@ use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::server::settings::ConnectionLimits;
-use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service};
+use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service};
 use chat_server::wire::close::CloseReason;
 use chat_server::wire::line::LineMode;
 
@@ -369,9 +369,9 @@ impl Service for Watch {
         self.goodbyes.insert(client);
     }
 
-    fn take_ended(&mut self) -> Vec<(ClientId, CloseReason)> {
+    fn take_ended(&mut self) -> Ended {
         let ended = self.chat.take_ended();
-        for (client, reason) in &ended {
+        for (client, reason) in &ended.clients {
             let is_right = self.model.borrow_mut().client(number(*client)).is_superseded;
             assert!(is_right && *reason == CloseReason::Superseded, "{client} is ended");
         }

@@ -145,7 +145,7 @@ impl Chat {
                 let Absence { bucket, current, .. } = self.absence(dead);
                 self.leave_channels(dead);
                 self.sessions.remove(old);
-                self.ended.push((old, CloseReason::Superseded));
+                self.ended.clients.push((old, CloseReason::Superseded));
                 (bucket, current)
             }
             None => match self.absences.end(user) {

@@ -106,6 +106,8 @@ pub struct Stage {
     serial: u32,
     /// Seats of clients that have gone, for the next ones, as a slab reuses them.
     vacant: Vec<usize>,
+    /// So many places there are; the next one is behind them.
+    slots: usize,
     /// How often the store was asked.
     pub asked: usize,
     /// Some addresses are not admitted any more.
@@ -152,7 +154,7 @@ impl Stage {
 
     /// The same, with clients that have other keys and serial numbers.
     pub fn with_other_keys(settings: ChatSettings) -> Stage {
-        Stage { serial: 1000, vacant: vec![3, 1, 4, 0, 2], ..Stage::new(settings) }
+        Stage { serial: 1000, vacant: vec![3, 1, 4, 0, 2], slots: 5, ..Stage::new(settings) }
     }
 
     /// With a store.
@@ -180,6 +182,7 @@ impl Stage {
             actors: BTreeMap::new(),
             serial: 0,
             vacant: Vec::new(),
+            slots: 0,
             asked: 0,
             dismisses_addresses: false,
         };
@@ -259,7 +262,9 @@ impl Stage {
         showing: Showing,
     ) -> ClientId {
         self.serial += 1;
-        let id = ClientId::new(self.vacant.pop().unwrap_or(self.actors.len()), self.serial);
+        let index = self.vacant.pop().unwrap_or(self.slots);
+        self.slots = self.slots.max(index + 1);
+        let id = ClientId::new(index, self.serial);
         self.out.add(id, encoding);
         let before = self
             .actors
@@ -362,9 +367,13 @@ impl Stage {
         for id in self.out.take_too_slow() {
             self.close(id);
         }
-        let dismissed = self.out.take_dismissed();
-        self.dismisses_addresses |= dismissed.addresses;
-        for id in dismissed.clients {
+        self.close_ended();
+    }
+
+    fn close_ended(&mut self) {
+        let ended = self.chat.take_ended();
+        self.dismisses_addresses |= ended.addresses;
+        for (id, _) in ended.clients {
             self.close(id);
         }
     }
@@ -414,9 +423,7 @@ impl Stage {
             self.chat.stored(&mut self.out);
             jobs = self.chat.take_jobs();
         }
-        for (id, _) in self.chat.take_ended() {
-            self.close(id);
-        }
+        self.close_ended();
         self.out.freeze_batches();
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::*;
 use crate::server::proxies::TrustedProxies;
+use crate::service::Ended;
 
 const PROXY: &str = "192.0.2.1:40000";
 const ALICE: &str = "203.0.113.7:51234";
@@ -17,6 +18,7 @@ const REQUEST: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.
 struct Door {
     banned: Vec<IpAddr>,
     open: usize,
+    ended: Ended,
 }
 
 impl Service for Door {
@@ -42,14 +44,18 @@ impl Service for Door {
         let said = String::from_utf8_lossy(message.bytes).trim_end().to_owned();
         if let Some(ip) = said.strip_prefix("ban ") {
             self.banned.push(ip.parse().expect("an address"));
-            out.dismiss_addresses();
+            self.ended.addresses = true;
         } else if said == "out" {
             out.send(client, |to| to.content(FrameKind::Text, b"you are banned\n"));
-            out.dismiss(client);
+            self.ended.clients.push((client, CloseReason::Banned));
         } else {
             out.send(client, |to| to.content(FrameKind::Text, message.bytes));
         }
         Outcome::Done
+    }
+
+    fn take_ended(&mut self) -> Ended {
+        std::mem::take(&mut self.ended)
     }
 
     fn closed(&mut self, _: ClientId, _: crate::ids::Peer, _: &mut Delivery) {

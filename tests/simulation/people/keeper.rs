@@ -9,7 +9,7 @@ use chat_server::clock::Millis;
 use chat_server::delivery::encoding::Dialect;
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
-use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 
 use super::model::Model;
 use crate::disk::Disk;
@@ -92,6 +92,10 @@ impl Service for Keeper {
 
     fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         self.chat.dismissed(client, peer, out);
+    }
+
+    fn take_ended(&mut self) -> Ended {
+        self.chat.take_ended()
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {

@@ -8,10 +8,10 @@ use super::until_ms;
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{BanLine, Reply};
 use crate::chat::dialect::term::Term;
+use crate::chat::handlers::lists::{next, page_length};
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::UserId;
 use crate::chat::request::RequestError;
-use crate::chat::request::commands::PAGE;
 use crate::chat::request::order::Whom;
 use crate::chat::settings::BANS_MAX;
 use crate::chat::state::accounts::Role;
@@ -20,6 +20,7 @@ use crate::chat::text::quote;
 use crate::delivery::Delivery;
 use crate::ids::{ClientId, Peer};
 use crate::service::Service;
+use crate::wire::close::CloseReason;
 
 impl Chat {
     /// Lets an account or an address not be here any more.
@@ -55,9 +56,12 @@ impl Chat {
         Ok(())
     }
 
-    /// Whoever is banned is not here from now on.
+    /// Those who are banned are not here from now on.
     fn turn_out(&mut self, cx: &mut Context<'_>, target: BanTarget) {
-        let BanTarget::Account(user) = target else { return cx.out.dismiss_addresses() };
+        let BanTarget::Account(user) = target else {
+            self.ended.addresses = true;
+            return;
+        };
         let devices: Vec<ClientId> = self.clients_of(user).collect();
         let Some(error) = self.check_banned(user, cx.unix_ms()).err() else { return };
         for client in devices {
@@ -65,7 +69,7 @@ impl Chat {
             let device = &mut Context { client, peer, user, reference: None, out: cx.out };
             device.reply_error(&error);
             self.closed(client, peer, cx.out);
-            cx.out.dismiss(client);
+            self.ended.clients.push((client, CloseReason::Banned));
         }
     }
 
@@ -157,13 +161,11 @@ impl Chat {
         let (order, unix_ms) = (self.state.order(), cx.unix_ms());
         let all = order.bans().filter(|(target, _)| order.ban(*target, unix_ms).is_some());
         let all: Vec<(BanTarget, &Ban)> = all.collect();
-        let length = u64::from(limit.unwrap_or(u32::MAX)).clamp(1, PAGE) as usize;
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
-        let listed = all.iter().skip(skip).take(length);
+        let listed = all.iter().skip(skip).take(page_length(limit));
         let bans: Vec<BanLine<'_>> = listed.map(|(target, ban)| self.line(*target, ban)).collect();
-        let next = after.saturating_add(bans.len() as u64);
-        let next = (!bans.is_empty() && next < all.len() as u64).then_some(next);
         let (total, reference) = (all.len(), cx.reference);
+        let next = next(after, bans.len(), total);
         cx.reply(&Reply::Bans { bans, total, after, next, reference });
     }
 
