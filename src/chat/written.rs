@@ -1,4 +1,4 @@
-//! Up to where each room has been written to terminals. Whoever types a line has read what was
+//! Up to where each room has been written to terminals. Who types a line has read what was
 //! written before.
 //!
 //! What was said in this turn, and what is not durable yet, has been written to nobody.

@@ -245,7 +245,7 @@ fn what_is_unread_is_the_same_on_two_devices() {
     other.wait_unread("room=\"#dev\"", "3");
     assert_eq!(other.count(".lists [data-room=\"#dev\"] .loud"), 1, "it is for bob");
 
-    // Whoever looks reads, for both. The line above what is new stays.
+    // Who looks reads, for both. The line above what is new stays.
     bob.click("#rooms [data-room=\"#dev\"]");
     bob.wait_shown("dev");
     bob.wait_until("the line", "document.querySelectorAll('#log .new').length === 1");

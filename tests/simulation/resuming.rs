@@ -116,7 +116,7 @@ impl Model {
         self.tokens.iter().any(|token| token.holder == Holder::Here(number))
     }
 
-    /// A connection has broken: whoever has a token stays for a while. Whether it does.
+    /// A connection has broken: who has a token stays for a while. Whether it does.
     pub(super) fn go_away(&mut self, number: usize, now: Now) -> bool {
         if !self.has_token(number) {
             return false;
@@ -153,7 +153,7 @@ impl Model {
         );
     }
 
-    /// Nobody is called that any more; whoever has a token may have the name again.
+    /// Nobody is called that any more; who has a token may have the name again.
     pub(super) fn end_name(&mut self, number: usize) {
         let name = self.client(number).name.take();
         for token in self.tokens.iter_mut().filter(|token| token.holder == Holder::Here(number)) {

@@ -75,10 +75,7 @@ impl Chat {
                 // They have its name.
                 self.replays.clear();
             }
-            Event::Kept(Kept::Room(ref change)) => {
-                let change = change.clone();
-                self.apply_room_change(record, &change);
-            }
+            Event::Kept(Kept::Room(_)) => self.apply_room_change(record),
             Event::Kept(
                 Kept::AccountMade { .. }
                 | Kept::PasswordSet { .. }

@@ -5,7 +5,7 @@ use crate::chat::dialect::reply::{Reply, RoomState, SettingChange};
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
-use crate::chat::record::{Record, RoomChange};
+use crate::chat::record::{Event, Kept, Record, RoomChange};
 use crate::chat::state::rooms::rules::RoomSettings;
 use crate::chat::{Chat, LOBBY};
 use crate::ids::ClientId;
@@ -30,18 +30,24 @@ impl Chat {
     }
 
     /// Changes the state as a record says, and where the clients talk of those who are out.
-    pub(super) fn apply_room_change(&mut self, record: Record, change: &RoomChange) {
+    pub(super) fn apply_room_change(&mut self, record: Record) {
+        let Event::Kept(Kept::Room(change)) = &record.event else { return };
         let out: Vec<(UserId, RoomId)> = match *change {
             RoomChange::Removed { room, user, .. } => vec![(user, room)],
             RoomChange::Deleted { room } => {
                 self.state.members(room).map(|user| (user.id, room)).collect()
             }
-            _ => Vec::new(),
+            RoomChange::Renamed { room, .. } => {
+                // They have its name.
+                self.replays.remove_room(room);
+                Vec::new()
+            }
+            RoomChange::Set { .. }
+            | RoomChange::Recorded { .. }
+            | RoomChange::NameReleased { .. }
+            | RoomChange::InvitationUsed { .. } => Vec::new(),
         };
         self.state.apply(record);
-        if let RoomChange::Renamed { room, .. } = *change {
-            self.replays.remove_room(room);
-        }
         out.into_iter().for_each(|(user, room)| self.talk_elsewhere(user, room));
     }
 

@@ -1,6 +1,6 @@
 //! Letting people into a room, and removing them from it.
 
-use super::{Context, Done};
+use super::{Context, Done, MINUTE_MS};
 use crate::chat::Chat;
 use crate::chat::dialect::render;
 use crate::chat::dialect::reply::Reply;
@@ -12,8 +12,6 @@ use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Entry, FOR_GOOD, MemberRecord, OPEN, RoomRole};
 use crate::delivery::Wait;
 use crate::ids::ClientId;
-
-const MINUTE_MS: u64 = 60 * 1000;
 
 impl Chat {
     /// Lets somebody in, who joins by itself then.

@@ -7,12 +7,13 @@ use super::admitting::archived;
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::access::RoomAccess;
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::RoomId;
 use crate::chat::name::RoomName;
 use crate::chat::record::{Presence, RoomChange};
 use crate::chat::request::RequestError;
 use crate::chat::state::accounts::SecretHash;
-use crate::chat::state::rooms::rules::{Entry, Invites, MemberRecord, RoomRole};
+use crate::chat::state::rooms::Room;
+use crate::chat::state::rooms::rules::MemberRecord;
 use crate::secrets::read_code;
 
 /// An invitation lets into at most so many rooms.
@@ -57,16 +58,12 @@ impl Chat {
     /// The rooms that an invitation lets into: those of which its maker may still let others in.
     pub(super) fn rooms_of_invitation(&self, id: u64) -> Vec<RoomId> {
         let Some(invitation) = self.state.accounts().invitation(id) else { return Vec::new() };
-        let rooms = invitation.rooms.iter().copied();
-        rooms.filter(|&room| self.may_invite(invitation.by, room)).collect()
-    }
-
-    fn may_invite(&self, user: UserId, id: RoomId) -> bool {
-        let Some(room) = self.state.rooms().get(id) else { return false };
-        let (settings, role) = (room.settings(), self.state.room_role(user, id));
-        let members_may = settings.invites == Invites::Members && settings.entry != Entry::Ask;
-        !settings.is_archived
-            && (role >= RoomRole::Moderator || members_may && self.state.is_member(user, id))
+        let rooms = invitation.rooms.iter().filter_map(|&room| self.state.rooms().get(room));
+        let may_invite = |room: &&Room| {
+            !room.settings().is_archived
+                && self.has_room_access(invitation.by, room, RoomAccess::Inviter).0
+        };
+        rooms.filter(may_invite).map(|room| room.id).collect()
     }
 
     /// Puts somebody who has used an invitation into its rooms. Returns those that it is in by that.

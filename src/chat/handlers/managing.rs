@@ -66,29 +66,38 @@ impl Chat {
         needed: RoomAccess,
     ) -> Done {
         let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
-        let (role, settings) = (self.state.room_role(cx.user, id), room.settings());
-        let is_member = self.state.is_member(cx.user, id);
-        let (is_allowed, who) = match needed {
+        let (is_allowed, who) = self.has_room_access(cx.user, room, needed);
+        if is_allowed {
+            return Ok(());
+        }
+        let name = room.name.as_str();
+        if !self.state.is_member(cx.user, id) {
+            return Err(not_in_room(name));
+        }
+        Err(RequestError::new("not_allowed", format!("Only {who} of {name} can do that.")))
+    }
+
+    /// Whether somebody is what is needed in a room, and what those are called who are.
+    pub(super) fn has_room_access(
+        &self,
+        user: UserId,
+        room: &Room,
+        needed: RoomAccess,
+    ) -> (bool, &'static str) {
+        let (role, settings) = (self.state.room_role(user, room.id), room.settings());
+        let is_member = self.state.is_member(user, room.id);
+        let members_invite = settings.invites == Invites::Members && settings.entry != Entry::Ask;
+        match needed {
             RoomAccess::Known => (true, "members"),
             RoomAccess::Member => (is_member, "members"),
-            RoomAccess::Inviter
-                if settings.invites == Invites::Members && settings.entry != Entry::Ask =>
-            {
+            RoomAccess::Inviter if members_invite => {
                 (is_member || role > RoomRole::Member, "members")
             }
             RoomAccess::Inviter | RoomAccess::Moderator => {
                 (role >= RoomRole::Moderator, "the owner and moderators")
             }
             RoomAccess::Owner => (role == RoomRole::Owner, "the owner"),
-        };
-        if is_allowed {
-            return Ok(());
         }
-        let name = room.name.as_str();
-        if !is_member {
-            return Err(not_in_room(name));
-        }
-        Err(RequestError::new("not_allowed", format!("Only {who} of {name} can do that.")))
     }
 
     pub(super) fn tell_settings(&self, cx: &mut Context<'_>, id: RoomId) {
@@ -255,17 +264,13 @@ impl Chat {
             let record = MemberRecord { role: RoomRole::Moderator, ..record };
             self.happen(cx, RoomChange::Recorded { room, user: owner, record });
         }
-        let may_return = role != RoomRole::Member;
         let record = self.state.member_record(user, room);
-        let may_return = may_return || record.may_return;
+        let may_return = role != RoomRole::Member || record.may_return;
         let record = MemberRecord { role, may_return, removed_until: None, ..record };
         self.happen(cx, RoomChange::Recorded { room, user, record });
-        let (Some(here), Some(name)) = (self.room_and_channel(room), self.name_of(user)) else {
-            return;
-        };
-        let ((here, channel), time) = (here, cx.unix_ms());
-        let by = self.name_of(cx.user).map_or("", Name::as_str);
-        let (room, name, role) = (here.name.as_str(), name.as_str(), role.as_str());
+        let Some((here, channel)) = self.room_and_channel(room) else { return };
+        let (name, by, time) = (self.shown_name(user), self.shown_name(cx.user), cx.unix_ms());
+        let (room, role) = (here.name.as_str(), role.as_str());
         cx.publish(channel, None, &Reply::Role { room, name, role, by, time });
     }
 

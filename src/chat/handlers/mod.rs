@@ -35,6 +35,8 @@ use crate::ids::{ClientId, Peer};
 
 type Done = Result<(), RequestError>;
 
+const MINUTE_MS: u64 = 60 * 1000;
+
 /// Who asks, how its answer is marked, and the way to those who are told.
 pub(super) struct Context<'a> {
     pub client: ClientId,

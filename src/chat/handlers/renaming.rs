@@ -3,7 +3,7 @@
 use super::{Context, Done};
 use crate::chat::dialect::reply::{Reply, RoomState};
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::{NameForms, RoomName};
+use crate::chat::name::{Name, NameForms, RoomName};
 use crate::chat::record::{Kept, RoomChange};
 use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
@@ -36,7 +36,7 @@ impl Chat {
             && let Some(room) = self.state.rooms().get(id)
         {
             let (from, reference) = (Some(from.as_str()), cx.reference);
-            let by = self.name_of(cx.user).map(crate::chat::name::Name::as_str);
+            let by = self.name_of(cx.user).map(Name::as_str);
             let state = self.room_state(room, room.settings());
             cx.reply(&Reply::Room(RoomState { from, by, reference, ..state }));
         }
@@ -101,8 +101,8 @@ impl Chat {
     }
 
     /// The rooms of an account that ends are a moderator's, or else those of the oldest account that
-    /// is in them. Where there is nobody, one that nobody could come into, or in which
-    /// nothing was said, is gone.
+    /// is in them. Where there is nobody, one that nobody could come into, or in which nothing was
+    /// said, is gone.
     pub(super) fn hand_rooms_on(&mut self, cx: &mut Context<'_>) {
         let rooms = self.state.rooms();
         let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id));

@@ -93,14 +93,12 @@ impl Chat {
 
     /// Whether this was said before, under the same key.
     pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
-        match request {
-            Request::Say { room, key: Some(key), .. } => {
-                let room = self.room_of(cx, room.as_deref());
-                room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some())
-            }
-            Request::Direct { to, key: Some(key), .. } => self.is_repeated_direct(cx, to, key),
-            _ => false,
+        if let Request::Say { room, key: Some(key), .. } = request {
+            let room = self.room_of(cx, room.as_deref());
+            return room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some());
         }
+        let Request::Direct { to, key: Some(key), .. } = request else { return false };
+        self.is_repeated_direct(cx, to, key)
     }
 
     pub(super) fn direct(

@@ -21,7 +21,7 @@ pub fn changes(state: &State, by: UserId, change: &OrderChange) -> Vec<Change> {
         })],
         OrderChange::Unbanned { target } => vec![Stored::BanGone { target: target.stored() }],
         OrderChange::Muted { room, user, mute } => {
-            // A room in which somebody is muted is kept, whoever that is: it may be an account soon.
+            // A room in which somebody is muted is kept, a guest as well: it may be an account soon.
             let here = state.rooms().get(*room).filter(|room| room.kept_from().is_none());
             let muted = is_account(*user).then(|| Change::Order(muted(*room, *user, mute)));
             return here.map(opened).into_iter().chain(muted).collect();

@@ -89,6 +89,15 @@ impl Name {
         }
     }
 
+    /// Reads a name as it was kept: what is refused today may have been somebody's before.
+    ///
+    /// # Errors
+    /// It has not the form of a name.
+    pub fn kept(stored: &str) -> Result<Name, NameError> {
+        let name = parse(stored, "", &NAME_LIMITS).map(Name);
+        name.map_err(|kind| NameError { owner: NameOwner::User, kind })
+    }
+
     /// `guest-7`, the name of a client that has not chosen one. People may type it as well, so it
     /// can be taken.
     pub fn guest(number: u64) -> Name {

@@ -160,7 +160,7 @@ impl Request<'_> {
         }
     }
 
-    /// Whether it changes what is kept, whoever asks. A direct message does if both have accounts.
+    /// Whether it changes what is kept, of guests as well. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {
             Request::Say { .. }

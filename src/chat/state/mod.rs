@@ -8,8 +8,8 @@ pub mod accounts;
 pub mod guests;
 pub mod history;
 pub mod keys;
+mod loading;
 pub mod order;
-mod people;
 pub mod readings;
 mod rights;
 pub mod rooms;
@@ -30,7 +30,6 @@ use crate::chat::state::guests::GuestTokens;
 use crate::chat::state::keys::{Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
-use crate::chat::state::rooms::rules::MemberRecord;
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
 
@@ -250,6 +249,30 @@ impl State {
         }
     }
 
+    fn make_account(&mut self, by: UserId, name: Name, account: Account) {
+        self.end_token_of(by);
+        self.users.rename(by, name);
+        self.accounts.make(by, account);
+        let rooms: Vec<RoomId> = self.rooms_of(by).collect();
+        for room in rooms {
+            self.rooms.keep(room);
+            self.begin_reading(by, room);
+        }
+        self.guest_records.retain(|(guest, _)| *guest != by);
+    }
+
+    fn end_account(&mut self, by: UserId, unix_ms: u64) {
+        if let Some(reserved) = self.reserved_at_end(by, unix_ms) {
+            self.accounts.reserve(reserved);
+        }
+        let rooms: Vec<RoomId> = self.rooms.with_rules().collect();
+        rooms.into_iter().for_each(|room| self.forget_record(by, room));
+        self.accounts.end(by);
+        self.order.forget_user(by);
+        self.readings.end_all(by);
+        self.users.remove(by);
+    }
+
     fn apply_reading(&mut self, by: UserId, change: ReadingChange) {
         let readings = &mut self.readings;
         match change {
@@ -382,30 +405,6 @@ impl State {
                 self.accounts.forget_room(room);
                 self.rooms.forget_rules(room);
             }
-        }
-    }
-
-    fn set_record(&mut self, user: UserId, room: RoomId, record: MemberRecord) {
-        self.rooms.set_record(room, user, record);
-        if !self.accounts.contains(user) {
-            let rules = self.rooms.get(room).and_then(Room::rules);
-            match rules.is_some_and(|rules| rules.has_record(user)) {
-                true => self.guest_records.insert((user, room)),
-                false => self.guest_records.remove(&(user, room)),
-            };
-        }
-    }
-
-    fn forget_record(&mut self, user: UserId, room: RoomId) {
-        self.set_record(user, room, MemberRecord::default());
-    }
-
-    /// What rooms know of a guest goes with it.
-    fn forget_guest(&mut self, guest: UserId) {
-        let all = (guest, RoomId::FIRST)..(guest.next(), RoomId::FIRST);
-        while let Some(&(_, room)) = self.guest_records.range(all.clone()).next() {
-            self.forget_record(guest, room);
-            self.guest_records.remove(&(guest, room));
         }
     }
 

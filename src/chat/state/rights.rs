@@ -1,4 +1,5 @@
-//! Who may know of a room, read in it, and what they may do there.
+//! Who may know of a room, read in it, and what they may do there: by its rules, and by what is
+//! recorded of them.
 
 use crate::chat::LOBBY;
 use crate::chat::ids::{RoomId, UserId};
@@ -85,5 +86,31 @@ impl State {
         record.has_asked = false;
         record.removed_until = None;
         Some(record)
+    }
+
+    // ---- Changes ----
+
+    pub(super) fn set_record(&mut self, user: UserId, room: RoomId, record: MemberRecord) {
+        self.rooms.set_record(room, user, record);
+        if !self.accounts.contains(user) {
+            let rules = self.rooms.get(room).and_then(Room::rules);
+            match rules.is_some_and(|rules| rules.has_record(user)) {
+                true => self.guest_records.insert((user, room)),
+                false => self.guest_records.remove(&(user, room)),
+            };
+        }
+    }
+
+    pub(super) fn forget_record(&mut self, user: UserId, room: RoomId) {
+        self.set_record(user, room, MemberRecord::default());
+    }
+
+    /// What rooms know of a guest goes with it.
+    pub(super) fn forget_guest(&mut self, guest: UserId) {
+        let all = (guest, RoomId::FIRST)..(guest.next(), RoomId::FIRST);
+        while let Some(&(_, room)) = self.guest_records.range(all.clone()).next() {
+            self.forget_record(guest, room);
+            self.guest_records.remove(&(guest, room));
+        }
     }
 }

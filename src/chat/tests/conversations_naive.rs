@@ -1,4 +1,4 @@
-//! Conversations held to plain lists: whatever people say, whoever takes another name, leaves for good
+//! Conversations held to plain lists: whatever people say, who takes another name, leaves for good
 //! or expires, and wherever the server starts anew.
 
 use std::collections::BTreeMap;

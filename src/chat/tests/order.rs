@@ -47,7 +47,7 @@ fn log(state: &State) -> Vec<String> {
 // ---- The staff's room ----
 
 #[test]
-fn whoever_becomes_staff_is_in_the_staff_log_and_leaves_it_with_the_role() {
+fn who_becomes_staff_is_in_the_staff_log_and_leaves_it_with_the_role() {
     let mut stage =
         Stage::with_people(ChatSettings { registration: Registration::Open, ..settings() });
     stage.play(
@@ -604,7 +604,7 @@ fn without_staff_there_is_nobody_to_report_to() {
     );
 }
 
-/// Reasons go where everybody of the staff reads them, and texts to whoever is muted.
+/// Reasons go where everybody of the staff reads them, and texts to those who are muted.
 #[test]
 fn no_token_gets_into_a_reason() {
     let mut stage = staffed();

@@ -339,7 +339,7 @@ fn a_token_is_never_said_to_a_room() {
 }
 
 #[test]
-fn whoever_goes_before_its_token_is_made_was_never_there() {
+fn who_goes_before_its_token_is_made_was_never_there() {
     let mut stage = stage();
     let showing = Showing { resume: Some(""), ..Showing::default() };
     stage.open_showing("web", JSON, Visit { name: Some("web"), room: None }, showing);

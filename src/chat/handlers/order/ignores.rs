@@ -7,7 +7,7 @@ use crate::chat::dialect::reply::{HitLine, Line, Reply};
 use crate::chat::dialect::{Dialect, render};
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::name::Name;
+use crate::chat::name::{self, Name};
 use crate::chat::request::RequestError;
 use crate::chat::settings::IGNORED_MAX;
 use crate::chat::state::order::OrderChange;
@@ -109,7 +109,7 @@ impl Chat {
     fn is_ignored(&self, user: UserId, names: &BTreeSet<&str>, line: &Line<'_>) -> bool {
         match line.account {
             Some(account) => self.state.order().ignores(user, account),
-            None => Name::parse(line.name).is_ok_and(|name| names.contains(name.key())),
+            None => name::key_of(line.name).is_some_and(|key| names.contains(&*key)),
         }
     }
 

@@ -6,12 +6,10 @@ mod mutes;
 mod reports;
 mod staff;
 
-use super::{Context, Done, shown};
+use super::{Context, Done, MINUTE_MS, shown};
 use crate::chat::Chat;
 use crate::chat::request::{OrderRequest, RequestError};
 use crate::chat::settings::REASON_BYTES_MAX;
-
-const MINUTE_MS: u64 = 60 * 1000;
 
 impl Chat {
     /// Does what is asked for about order.

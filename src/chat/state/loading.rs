@@ -1,4 +1,4 @@
-//! Accounts: as a store has kept them, made, and ended.
+//! What a store has kept, as state.
 
 use log::warn;
 
@@ -35,12 +35,14 @@ impl State {
     fn load_accounts(&mut self, people: &StoredPeople) {
         let account_of = |id: u64| UserId::new(id);
         for stored in &people.accounts {
-            let (Some(user), Ok(name)) = (account_of(stored.account), Name::parse(&stored.name))
+            let (Some(user), Ok(name)) = (account_of(stored.account), Name::kept(&stored.name))
             else {
                 warn!("the account {} is kept, and nobody can have its name", stored.name);
                 continue;
             };
-            let keys = people.keys.iter().filter(|key| key.account == stored.account);
+            // They are in the order of their accounts.
+            let first = people.keys.partition_point(|key| key.account < stored.account);
+            let keys = people.keys[first..].iter().take_while(|key| key.account == stored.account);
             let keys = keys.map(|key| AccessKey {
                 id: key.key,
                 hash: SecretHash(key.hash),
@@ -63,14 +65,14 @@ impl State {
             self.accounts.invite(stored.invitation, invitation);
         }
         for stored in &people.reserved {
-            let (Some(account), Ok(name)) = (account_of(stored.account), Name::parse(&stored.name))
+            let (Some(account), Ok(name)) = (account_of(stored.account), Name::kept(&stored.name))
             else {
                 continue;
             };
             self.accounts.reserve(Reserved { name, account, until_ms: stored.until_ms });
         }
         for stored in &people.guests {
-            let Ok(name) = Name::parse(&stored.name) else { continue };
+            let Ok(name) = Name::kept(&stored.name) else { continue };
             let (before, until_ms) = (stored.before.map(SecretHash), stored.until_ms);
             let token = GuestToken { before, until_ms, holder: Holder::Gone(name) };
             self.guest_tokens.insert(SecretHash(stored.hash), token);
@@ -103,8 +105,7 @@ impl State {
             }
         }
         for stored in &rules.names {
-            if let (Some(room), Ok(name)) =
-                (RoomId::new(stored.room), RoomName::parse(&stored.name))
+            if let (Some(room), Ok(name)) = (RoomId::new(stored.room), RoomName::kept(&stored.name))
             {
                 self.rooms.lead_on(FormerName { name, room, until_ms: stored.until_ms });
             }
@@ -136,29 +137,5 @@ impl State {
                 self.readings.note(room, id, &Mentioned::All);
             }
         }
-    }
-
-    pub(super) fn make_account(&mut self, by: UserId, name: Name, account: Account) {
-        self.end_token_of(by);
-        self.users.rename(by, name);
-        self.accounts.make(by, account);
-        let rooms: Vec<RoomId> = self.rooms_of(by).collect();
-        for room in rooms {
-            self.rooms.keep(room);
-            self.begin_reading(by, room);
-        }
-        self.guest_records.retain(|(guest, _)| *guest != by);
-    }
-
-    pub(super) fn end_account(&mut self, by: UserId, unix_ms: u64) {
-        if let Some(reserved) = self.reserved_at_end(by, unix_ms) {
-            self.accounts.reserve(reserved);
-        }
-        let rooms: Vec<RoomId> = self.rooms.with_rules().collect();
-        rooms.into_iter().for_each(|room| self.forget_record(by, room));
-        self.accounts.end(by);
-        self.order.forget_user(by);
-        self.readings.end_all(by);
-        self.users.remove(by);
     }
 }
