@@ -398,6 +398,14 @@ fn every_error_is_one_line_with_advice() {
 }
 
 #[test]
+fn what_was_kept_is_a_name_though_it_is_refused_today() {
+    for name in ["all", "Here", "admin", "alice"] {
+        assert_eq!(Name::kept(name).map(|kept| kept.as_str().to_owned()), Ok(name.to_owned()));
+    }
+    assert!(Name::kept("two words").is_err() && Name::kept("").is_err());
+}
+
+#[test]
 fn a_name_that_looks_reserved_is_refused() {
     for typed in [
         "\u{430}dmin",

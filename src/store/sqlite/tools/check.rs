@@ -58,6 +58,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
     let search = search(&SearchFiles::beside(&file, &epoch))?;
     let conversations = match conversations {
         0 => String::new(),
+        1 => ", 1 conversation".to_owned(),
         count => format!(", {count} conversations"),
     };
     Ok(format!(
