@@ -1,6 +1,7 @@
 //! Guests whose connections broke and who may come back: for a moment nobody is told.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::clock::Millis;
@@ -43,6 +44,12 @@ impl Absences {
     /// Somebody has come back.
     pub fn end(&mut self, user: UserId) -> Option<Absence> {
         self.away.remove(&user)
+    }
+
+    /// Those who are away that were at such an address.
+    pub fn from(&self, is_meant: impl Fn(IpAddr) -> bool) -> Vec<UserId> {
+        let those = self.away.iter().filter(|(_, absence)| is_meant(absence.peer.ip()));
+        those.map(|(user, _)| *user).collect()
     }
 
     /// Somebody who has been away for too long, or for longest if there are too many.

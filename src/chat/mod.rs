@@ -312,6 +312,9 @@ impl Service for Chat {
 
     fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         self.tell_banned(client, peer, out);
+        let Some(user) = self.sessions.get(client).map(|session| session.user) else { return };
+        // Nobody waits for it to come back.
+        self.end_token(&mut Context { client, peer, user, reference: None, out });
     }
 
     fn opened(&mut self, client: ClientId, hello: &Hello<'_>, out: &mut Delivery) {

@@ -167,6 +167,7 @@ impl Chat {
             let reference = parked.reference.as_ref();
             cx.reply(&Reply::Error { code, message, reference });
         }
+        cx.out.wake(Wait::Backlog(cx.client));
     }
 }
 

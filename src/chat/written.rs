@@ -48,6 +48,8 @@ impl RoomMark {
 pub struct Written {
     /// By channel; a channel may be another room's by now.
     rooms: Vec<Option<RoomMark>>,
+    /// Conversations have no channel: those in which something has not been written yet.
+    conversations: BTreeMap<RoomId, RoomMark>,
     /// All that follows from these groups was written by the turn before. Without a store, each
     /// turn is a group.
     written: GroupId,
@@ -72,6 +74,24 @@ impl Written {
         }
     }
 
+    /// The same in a conversation.
+    pub fn said_between(&mut self, room: RoomId, id: u64, group: Option<GroupId>) {
+        let (written, group) = (self.written, group.unwrap_or(self.written.next()));
+        let recent = Recent { first_id: id, group };
+        let new = RoomMark { room, recent, later: None };
+        self.conversations
+            .entry(room)
+            .and_modify(|mark| mark.add(id, group, written))
+            .or_insert(new);
+    }
+
+    /// The last message of a conversation that has been written, if its last one is this.
+    pub fn up_to_between(&self, room: RoomId, last: u64) -> u64 {
+        let mark = self.conversations.get(&room);
+        let first = mark.and_then(|mark| mark.first_unwritten(self.written));
+        first.map_or(last, |first| first - 1)
+    }
+
     /// The last message of a room that has been written, if its last one is this.
     pub fn up_to(&self, channel: ChannelId, room: RoomId, last: u64) -> u64 {
         let mark = self.rooms.get(channel.index()).copied().flatten();
@@ -82,12 +102,13 @@ impl Written {
 
     /// A turn is over that has received all that it will, without a store.
     pub fn turn_ends(&mut self) {
-        self.written = self.written.next();
+        self.set_written(self.written.next());
     }
 
     /// What follows from these groups was free to be written in the turn before.
     pub fn set_written(&mut self, group: GroupId) {
         self.written = group;
+        self.conversations.retain(|_, mark| mark.first_unwritten(group).is_some());
     }
 
     /// A terminal has come, and was not written what was said in a room up to this message.

@@ -149,10 +149,7 @@ impl Chat {
             ..self.state.member_record(user, id)
         };
         if is_here {
-            let channel = self.channels.of(id).map(Wait::ChannelClear);
-            for client in self.clients_of(user).collect::<Vec<ClientId>>() {
-                self.with_client(cx, client, user, |chat, cx| chat.give_back(cx, channel));
-            }
+            self.give_back_what_waits(cx, id, user);
             let reason = reason.map(Box::from);
             self.happen(cx, RoomChange::Removed { room: id, user, reason });
         }
@@ -163,6 +160,20 @@ impl Chat {
         let told = format!("{shown} is removed from {place}.");
         self.tell_done(cx, "kick", &told);
         Ok(())
+    }
+
+    /// Gives somebody back what waits to be said in a room.
+    pub(super) fn give_back_what_waits(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        user: UserId,
+    ) {
+        let Some(channel) = self.channels.of(room) else { return };
+        for client in self.clients_of(user).collect::<Vec<ClientId>>() {
+            let what = Some(Wait::ChannelClear(channel));
+            self.with_client(cx, client, user, |chat, cx| chat.give_back(cx, what));
+        }
     }
 
     /// Tells all devices of somebody.

@@ -6,10 +6,12 @@ use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{Reply, ServerLimits};
 use crate::chat::dialect::text::others;
 use crate::chat::ids::UserId;
+use crate::chat::keeping::{Keeping, disk_full};
 use crate::chat::name::{self, RoomName};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::Registration;
 use crate::chat::state::accounts::SecretHash;
+use crate::chat::state::rooms::Room;
 use crate::chat::{Chat, LOBBY, lobby};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
@@ -127,7 +129,13 @@ impl Chat {
         };
         let may_join = self.settings.guests || self.state.accounts().contains(cx.user);
         let read = room.filter(|_| may_join);
-        let read = read.map_or(Ok(None), |room| self.find_out(cx, &join(room)));
+        let read = read.map_or(Ok(None), |room| {
+            let wait = self.find_out(cx, &join(room))?;
+            if wait.is_none() {
+                self.check_may_come(cx, room)?;
+            }
+            Ok(wait)
+        });
         let settled = match (read, cx.dialect(), room) {
             _ if !may_join => self.turn_away(cx),
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
@@ -144,6 +152,20 @@ impl Chat {
         self.questions.forget(cx.client);
         for error in coming.refused.into_iter().chain(settled.err()) {
             cx.reply_error(&error);
+        }
+    }
+
+    /// Whether an account may be put into a room where it is not: that is recorded.
+    ///
+    /// # Errors
+    /// The disk is full.
+    fn check_may_come(&self, cx: &Context<'_>, room: &str) -> Done {
+        let is_in = |here: &Room| self.state.is_member(cx.user, here.id);
+        let records =
+            self.state.accounts().contains(cx.user) && !self.find_room(cx, room).is_some_and(is_in);
+        match records && self.keeping.as_ref().is_some_and(Keeping::is_full) {
+            true => Err(disk_full()),
+            false => Ok(()),
         }
     }
 

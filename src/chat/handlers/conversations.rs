@@ -1,6 +1,7 @@
 //! What two accounts say to each other: it is kept in a room of which only they know.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::accounts::login_required;
 use super::lists::{AnswerSize, next, page_length};
@@ -215,9 +216,23 @@ impl Chat {
         room: RoomId,
         between: Pair,
     ) -> Cow<'_, str> {
+        self.partner_among(user, room, between, &OnceCell::new())
+    }
+
+    /// The same, of several: `gone`: what is looked for once for all of them.
+    fn partner_among(
+        &self,
+        user: UserId,
+        room: RoomId,
+        between: Pair,
+        gone: &OnceCell<Vec<RoomId>>,
+    ) -> Cow<'_, str> {
         match self.name_of(between.other(user)) {
             Some(name) => name.as_str().into(),
-            None => left(self.gone(user).binary_search(&room).unwrap_or(0)),
+            None => {
+                let gone = gone.get_or_init(|| self.gone(user));
+                left(gone.binary_search(&room).unwrap_or(0))
+            }
         }
     }
 
@@ -228,9 +243,19 @@ impl Chat {
 
     /// Where something was said, as the one who asks is told.
     pub(in crate::chat) fn place<'a>(&'a self, user: UserId, room: &'a Room) -> Where<'a> {
+        self.place_among(user, room, &OnceCell::new())
+    }
+
+    /// The same, of several.
+    pub(super) fn place_among<'a>(
+        &'a self,
+        user: UserId,
+        room: &'a Room,
+        gone: &OnceCell<Vec<RoomId>>,
+    ) -> Where<'a> {
         match room.between() {
             None => Where::Room(room.name.as_str()),
-            Some(between) => Where::With(self.partner_name(user, room.id, between)),
+            Some(between) => Where::With(self.partner_among(user, room.id, between, gone)),
         }
     }
 
@@ -305,11 +330,12 @@ impl Chat {
         };
         let listed = self.listed(cx.user, after, limit);
         let count = listed.len();
+        let gone = OnceCell::new();
         let lines = listed.into_iter().filter_map(|room| {
             let held = room.history.last(1).next().map(|(id, message)| Line::new(id, message));
             let of_room = |(id, _): &&(u64, _)| *id == room.id.get();
             let read = || read.iter().find(of_room).map(|(_, message)| Line::stored(message));
-            self.conversation_line(cx.user, room, held.or_else(read)?)
+            self.conversation_line(cx.user, room, held.or_else(read)?, &gone)
         });
         let lines: Vec<ConversationLine<'_>> = lines.collect();
         let told = AnswerSize {
@@ -329,13 +355,14 @@ impl Chat {
         user: UserId,
         room: &Room,
         last: Line<'a>,
+        gone: &OnceCell<Vec<RoomId>>,
     ) -> Option<ConversationLine<'a>> {
         let between = room.between()?;
         let other = between.other(user);
         let author = last.account.filter(|&author| author != user);
         let is_ignored = author.is_some_and(|author| self.state.order().ignores(user, author));
         Some(ConversationLine {
-            with: self.partner_name(user, room.id, between),
+            with: self.partner_among(user, room.id, between, gone),
             last: last.id,
             time: last.time,
             text: if is_ignored { "".into() } else { snippet("", last.text) },

@@ -55,6 +55,14 @@ impl Chat {
         rooms.map(|room| room.name.to_string()).collect()
     }
 
+    /// The invitation that has this code, if it can be used. Those of accounts that are banned cannot.
+    pub(super) fn good_invitation(&self, cx: &Context<'_>, code: &str) -> Option<u64> {
+        let (accounts, unix_ms) = (self.state.accounts(), cx.unix_ms());
+        let id = accounts.find_invitation(SecretHash::of(code), unix_ms)?;
+        let by = accounts.invitation(id)?.by;
+        (!self.state.order().is_banned(by, unix_ms)).then_some(id)
+    }
+
     /// The rooms that an invitation lets into: those of which its maker may still let others in.
     pub(super) fn rooms_of_invitation(&self, id: u64) -> Vec<RoomId> {
         let Some(invitation) = self.state.accounts().invitation(id) else { return Vec::new() };
@@ -75,7 +83,8 @@ impl Chat {
         let mut entered = Vec::new();
         for room in rooms {
             let has_room = self.state.rooms_of(cx.user).len() < self.settings.rooms_per_client_max;
-            if self.state.is_member(cx.user, room) || !has_room {
+            let is_removed = self.state.member_record(cx.user, room).is_removed(cx.unix_ms());
+            if self.state.is_member(cx.user, room) || !has_room || is_removed {
                 continue;
             }
             self.let_in(cx, room);
@@ -107,8 +116,7 @@ impl Chat {
         }
         let code = read_code(code).ok_or_else(wrong_code)?;
         let unix_ms = cx.unix_ms();
-        let found = self.state.accounts().find_invitation(SecretHash::of(&code), unix_ms);
-        let invitation = found.ok_or_else(wrong_code)?;
+        let invitation = self.good_invitation(cx, &code).ok_or_else(wrong_code)?;
         let room = self.named(name, unix_ms).ok_or_else(wrong_code)?;
         if !self.rooms_of_invitation(invitation).contains(&room) {
             return Err(wrong_code());
@@ -121,8 +129,11 @@ impl Chat {
             // It is told so as at the room's door.
             return Err(wrong_code());
         }
-        self.let_in(cx, room);
-        self.happen(cx, RoomChange::InvitationUsed { id: invitation });
+        // Else it is told so as it enters, and the code is still good.
+        if self.state.rooms_of(cx.user).len() < self.settings.rooms_per_client_max {
+            self.let_in(cx, room);
+            self.happen(cx, RoomChange::InvitationUsed { id: invitation });
+        }
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ impl Chat {
             RoomRequest::Admit { name, .. } => self.admit(cx, room, &name),
             RoomRequest::Refuse { name, .. } => self.refuse(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
-                self.check_secrets(cx, reason.as_deref().unwrap_or_default())?;
+                self.check_public(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = reason.as_deref().map(shown).transpose()?;
                 self.kick(cx, room, &name, minutes, reason.as_deref())
             }
@@ -242,6 +242,11 @@ impl Chat {
             );
             return Err(RequestError::new("not_allowed", message));
         }
+        if role == RoomRole::Owner && owner != Some(user) && self.owns_all_it_may(user) {
+            let message =
+                format!("{shown} owns {ROOMS_OWNED_MAX} rooms, and more are not allowed.");
+            return Err(RequestError::new("too_many_rooms", message));
+        }
         self.give_role(cx, id, user, role, owner);
         self.tell_done(cx, "role", &format!("{shown} is {} of that room now.", role.as_str()));
         Ok(())
@@ -279,13 +284,17 @@ impl Chat {
     /// # Errors
     /// It owns as many as it may.
     pub(super) fn check_owned(&self, cx: &Context<'_>) -> Done {
-        let rooms = self.state.rooms();
-        let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id)?.rules());
-        if with_rules.filter(|rules| rules.owner() == Some(cx.user)).count() < ROOMS_OWNED_MAX {
+        if !self.owns_all_it_may(cx.user) {
             return Ok(());
         }
         let message = format!("You own {ROOMS_OWNED_MAX} rooms, and more are not allowed.");
         Err(RequestError::new("too_many_rooms", message))
+    }
+
+    fn owns_all_it_may(&self, user: UserId) -> bool {
+        let rooms = self.state.rooms();
+        let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id)?.rules());
+        with_rules.filter(|rules| rules.owner() == Some(user)).count() >= ROOMS_OWNED_MAX
     }
 }
 

@@ -1,6 +1,8 @@
 //! What accounts have read: what they say of it, what they are told, and what follows from what
 //! they do.
 
+use std::cell::OnceCell;
+
 use super::{Context, Done, no_such_name};
 use crate::chat::Chat;
 use crate::chat::access::may_call_all;
@@ -13,6 +15,7 @@ use crate::chat::record::{ReadingChange, Record};
 use crate::chat::request::{ReadingRequest, RequestError};
 use crate::chat::state::Unread;
 use crate::chat::state::readings::{Level, Mentioned};
+use crate::chat::state::rooms::Room;
 
 /// Messages on one page of /unread.
 pub(in crate::chat) const UNREAD_PAGE: usize = 50;
@@ -42,8 +45,9 @@ impl Chat {
         let Some(Unread { read, last, .. }) = self.state.unread(cx.user, room) else {
             return Ok(());
         };
-        // Nobody has read what has not been said.
-        let id = id.min(last);
+        // Nobody has read what has not been said, and nothing is unread that may not be seen.
+        let sees_from = self.state.sees_from(cx.user, room, cx.unix_ms()).unwrap_or(0);
+        let id = id.min(last).max(sees_from.saturating_sub(1));
         if id > read {
             self.happen(cx, ReadingChange::Moved { room, id });
         } else if back && id < read {
@@ -87,11 +91,19 @@ impl Chat {
         user: UserId,
         is_wanted: impl Fn(&Unread) -> bool,
     ) -> Vec<UnreadRoom<'_>> {
+        let gone = OnceCell::new();
         let rooms = self.state.readings().of(user).filter_map(|(id, _)| {
             let (room, unread) = (self.state.rooms().get(id)?, self.state.unread(user, id)?);
-            is_wanted(&unread).then(|| UnreadRoom::new(self.place(user, room), &unread))
+            let is_told = is_wanted(&unread) && !self.is_with_ignored(user, room);
+            is_told.then(|| UnreadRoom::new(self.place_among(user, room, &gone), &unread))
         });
         rooms.collect()
+    }
+
+    /// Whether it is a conversation with somebody whom this user ignores.
+    fn is_with_ignored(&self, user: UserId, room: &Room) -> bool {
+        let between = room.between();
+        between.is_some_and(|between| self.state.order().ignores(user, between.other(user)))
     }
 
     /// Tells somebody at a terminal what was said while it was away, if anything was.
@@ -136,7 +148,9 @@ impl Chat {
         let mut all = current.into_iter().chain(rooms);
         Ok(all.find(|&room| {
             let unread = self.state.unread(cx.user, room);
+            let here = self.state.rooms().get(room);
             unread.is_some_and(|unread| unread.unread > 0 && !is_hidden(&unread))
+                && here.is_some_and(|here| !self.is_with_ignored(cx.user, here))
         }))
     }
 
@@ -158,11 +172,19 @@ impl Chat {
         let told = super::lists::size_of_answer(&messages);
         let place = self.place(cx.user, room);
         let (unread, replay, reference) = (Some(unread.unread), false, cx.reference);
+        let is_kept = !messages.is_empty();
         let messages = self.without_ignored(cx, messages);
-        cx.reply(&Reply::History { place, messages, more, replay, unread, reference });
+        // Of what is ignored nothing is shown, nor that it is not kept.
+        let is_shown = !messages.is_empty() || !is_kept;
+        if is_shown {
+            cx.reply(&Reply::History { place, messages, more, replay, unread, reference });
+        }
         self.charge_answer(cx, told);
         self.happen(cx, ReadingChange::Moved { room: id, id: read });
-        self.tell_unread_rooms(cx, |unread| unread.unread > 0 && !is_hidden(unread));
+        let rooms = self.unread_rooms(cx.user, |unread| unread.unread > 0 && !is_hidden(unread));
+        if !rooms.is_empty() || !is_shown {
+            cx.reply(&Reply::Unread { rooms, reference: None });
+        }
         Ok(())
     }
 
@@ -188,8 +210,11 @@ impl Chat {
         let mentioned = match self.find_mentions(cx.user, room, text) {
             Found::All => Mentioned::All,
             Found::Members(mut users) => {
-                let readings = self.state.readings();
-                users.retain(|&user| user != cx.user && readings.get(user, room).is_some());
+                let (readings, order) = (self.state.readings(), self.state.order());
+                users.retain(|&user| {
+                    let is_called = user != cx.user && !order.ignores(user, cx.user);
+                    is_called && readings.get(user, room).is_some()
+                });
                 users.sort_unstable();
                 users.dedup();
                 if users.is_empty() {
@@ -240,8 +265,9 @@ impl Chat {
             return;
         }
         let group = self.keeping.as_ref().map(|keeping| keeping.newest());
-        if let Some(channel) = self.channels.of(room) {
-            self.written.said(channel, room, id, group);
+        match self.channels.of(room) {
+            Some(channel) => self.written.said(channel, room, id, group),
+            None => self.written.said_between(room, id, group),
         }
         self.note_read(cx, room);
     }
@@ -287,7 +313,7 @@ impl Chat {
             let last = state.last_id(room).filter(|last| *last > reading.read)?;
             // What is said in a conversation is written to each device by itself.
             let id = match here.between() {
-                Some(_) => last,
+                Some(_) => written.up_to_between(room, last),
                 None => written.up_to(channels.of(room)?, room, last),
             };
             let is_new = id > reading.read && !written.lacks(cx.client, room, reading.read);

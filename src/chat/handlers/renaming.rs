@@ -9,8 +9,6 @@ use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomRole, RoomRules};
 use crate::chat::{Chat, LOBBY};
-use crate::delivery::Wait;
-use crate::ids::ClientId;
 
 /// A room has at most so many names that lead to it, without its own.
 const FORMER_MAX: usize = 3;
@@ -86,12 +84,8 @@ impl Chat {
         }
         let told = format!("{} is deleted.", room.name);
         let act = format!("{} deleted {}.", self.shown_name(cx.user), room.name);
-        let channel = self.channels.of(id).map(Wait::ChannelClear);
-        let members: Vec<UserId> = self.state.members(id).map(|user| user.id).collect();
-        for &user in &members {
-            for client in self.clients_of(user).collect::<Vec<ClientId>>() {
-                self.with_client(cx, client, user, |chat, cx| chat.give_back(cx, channel));
-            }
+        for user in self.state.members(id).map(|user| user.id).collect::<Vec<UserId>>() {
+            self.give_back_what_waits(cx, id, user);
         }
         self.log_act_in(cx, id, &act);
         self.happen(cx, RoomChange::Deleted { room: id });

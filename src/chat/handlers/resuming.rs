@@ -204,8 +204,20 @@ impl Chat {
         }
     }
 
+    /// Those who are away and may not come back from where they were leave.
+    pub(super) fn end_absences_of_banned(&mut self, cx: &mut Context<'_>) {
+        let unix_ms = cx.unix_ms();
+        let order = self.state.order();
+        for user in self.absences.from(|ip| order.ban_of(ip, unix_ms).is_some()) {
+            let Some(Absence { client, peer, .. }) = self.absences.end(user) else { continue };
+            let away = &mut Context { client, peer, user, reference: None, out: &mut *cx.out };
+            self.end_token(away);
+            self.go_away(away, None);
+        }
+    }
+
     /// A guest does not come back by its token any more: it is somebody else now.
-    pub(super) fn end_token(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::chat) fn end_token(&mut self, cx: &mut Context<'_>) {
         if let Some(hash) = self.state.guest_tokens().of(cx.user) {
             self.happen(cx, GuestChange::TokenEnded { hash });
         }

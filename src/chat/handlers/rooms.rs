@@ -239,7 +239,9 @@ impl Chat {
         let reason = reason.and_then(|reason| shown(reason).ok());
         let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
         for room in rooms {
-            let reason = reason.as_deref().map(Box::from);
+            let here = self.state.rooms().get(room);
+            let may_say = here.is_some_and(|here| self.check_may_say(cx, here).is_ok());
+            let reason = reason.as_deref().filter(|_| may_say).map(Box::from);
             self.happen(cx, Presence::Left { room, reason });
         }
     }

@@ -77,7 +77,7 @@ impl Chat {
     ///
     /// # Errors
     /// It may not.
-    fn check_may_say(&self, cx: &Context<'_>, room: &Room) -> Done {
+    pub(super) fn check_may_say(&self, cx: &Context<'_>, room: &Room) -> Done {
         let settings = room.settings();
         if settings.is_archived {
             return Err(archived(room));

@@ -1,6 +1,6 @@
 //! What a record changes of what holds in rooms.
 
-use super::{opened, people};
+use super::{opened, people, readings};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::RoomChange;
@@ -26,7 +26,10 @@ pub fn changes(state: &State, change: &RoomChange, unix_ms: u64) -> Vec<Change> 
             vec![Change::Rules(RulesChange::Emptied { room: room.get() })]
         }
         RoomChange::Removed { room, user, .. } => match state.accounts().contains(*user) {
-            true => vec![Change::MemberGone { room: room.get(), account: user.get() }],
+            true => {
+                let gone = Change::MemberGone { room: room.get(), account: user.get() };
+                vec![gone, readings::gone(*user, *room)]
+            }
             false => Vec::new(),
         },
         RoomChange::Recorded { room, user, record } => {

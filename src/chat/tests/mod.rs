@@ -5,7 +5,9 @@ mod conversations;
 mod conversations_naive;
 mod crowds;
 mod determinism;
+mod groups;
 mod guesses;
+mod joints;
 mod json;
 mod kept;
 #[path = "../../../tests/common/known_secrets.rs"]

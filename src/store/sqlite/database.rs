@@ -102,6 +102,12 @@ impl Database {
                 .prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
             for change in groups.iter().flat_map(|group| &group.changes) {
                 let Change::Said { room, message, key } = change else {
+                    // What was said there counts for those that come after it.
+                    if let Change::RoomClosed { room } = change
+                        && let Some(last) = said.remove(room)
+                    {
+                        update_rooms(&step, &HashMap::from([(*room, last)]))?;
+                    }
                     apply(&step, change)?;
                     continue;
                 };

@@ -201,7 +201,12 @@ CREATE TABLE ignores(
 CREATE INDEX ignores_by_ignored ON ignores(ignored);
 
 -- The name is the staff's own from here on. What others have said there stays theirs.
-UPDATE rooms SET key = '#staff-log-before-' || room, name = '#staff-log-before-' || room
+UPDATE rooms SET (key, name) = (
+    SELECT free, free FROM (
+        SELECT '#staff-log-before-' || rooms.room AS free
+        UNION ALL SELECT '#staff-log-before-' || rooms.room || '-' || rooms.next_id
+    ) WHERE free NOT IN (SELECT key FROM rooms) LIMIT 1
+)
 WHERE key = '#staff-log';
 
 -- `read`: the id of the last message that the account has read in the room. `level`: of what it

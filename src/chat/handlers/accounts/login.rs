@@ -304,7 +304,7 @@ impl Chat {
             };
         };
         let code = read_code(code).ok_or_else(wrong_code)?;
-        let found = accounts.find_invitation(SecretHash::of(&code), cx.unix_ms());
+        let found = self.good_invitation(cx, &code);
         let resets = found.and_then(|id| accounts.invitation(id)?.resets);
         let makes_account =
             found.and_then(|id| accounts.invitation(id)).is_none_or(|one| one.makes_account);

@@ -306,6 +306,8 @@ impl Chat {
         for device in self.other_devices(cx) {
             self.end_device(cx, device);
         }
+        // Who ends is one of the staff yet, and leaves their room with all others.
+        self.staff_room(cx);
         self.leave_all(cx, None);
         self.hand_rooms_on(cx);
         self.release_names(cx);

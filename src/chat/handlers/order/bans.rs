@@ -60,7 +60,7 @@ impl Chat {
     fn turn_out(&mut self, cx: &mut Context<'_>, target: BanTarget) {
         let BanTarget::Account(user) = target else {
             self.ended.addresses = true;
-            return;
+            return self.end_absences_of_banned(cx);
         };
         let devices: Vec<ClientId> = self.clients_of(user).collect();
         let Some(error) = self.check_banned(user, cx.unix_ms()).err() else { return };

@@ -67,7 +67,8 @@ impl Chat {
 
     /// A message, in memory or as it was read for who asks.
     fn line_of<'a>(&'a self, cx: &Context<'_>, room: &'a Room, id: u64) -> Option<Line<'a>> {
-        let held = room.history.get(id).map(|message| Line::new(id, message));
+        let held =
+            room.history.get(id).map(|message| self.shown_line(None, Line::new(id, message)));
         held.or_else(|| self.read_lines(cx, room)?.into_iter().find(|line| line.id == id))
     }
 }

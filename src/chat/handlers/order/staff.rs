@@ -49,7 +49,7 @@ impl Chat {
     }
 
     /// The staff's room, which is opened when somebody becomes one of them.
-    fn staff_room(&mut self, cx: &mut Context<'_>) -> Option<RoomId> {
+    pub(in crate::chat::handlers) fn staff_room(&mut self, cx: &mut Context<'_>) -> Option<RoomId> {
         let name = staff_log();
         if let Some(room) = self.state.rooms().find(name.key()) {
             return Some(room.id);
