@@ -162,7 +162,7 @@ impl Model {
         let mut entered = Vec::new();
         for room in rooms {
             let is_full = self.user(user).rooms.len() >= self.rules.rooms_max;
-            if !is_full && !self.is_in(user, room) {
+            if !is_full && !self.is_in(user, room) && !self.is_removed(user, room) {
                 self.note(user, room, |record| record.may_return = true);
                 self.join(n, user, room);
                 self.clients.get_mut(&n).expect("it is there").current = Some(room);

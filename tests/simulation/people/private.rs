@@ -464,8 +464,10 @@ impl Model {
         if self.is_removed(user, room) {
             return Err(&["code_refused"]);
         }
-        self.note(user, room, |record| record.may_return = true);
-        self.use_invitation(id);
+        if self.user(user).rooms.len() < self.rules.rooms_max {
+            self.note(user, room, |record| record.may_return = true);
+            self.use_invitation(id);
+        }
         Ok(())
     }
 }
