@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_server::ids::GroupId;
-use chat_server::store::search::file::{PARTITION, SearchFiles};
+use chat_server::store::search::file::{Coverage, PARTITION, SearchFiles};
 use chat_server::store::search::{SearchIndex, Searcher};
 use chat_server::store::sqlite::{SqliteStore, StoreSettings};
 use chat_server::store::{Change, Found, SearchRequest, Store, StoreError, StoredMessage};
@@ -515,5 +515,27 @@ proptest! {
     #[test]
     fn any_bytes_will_do(input in prop::collection::vec(any::<u8>(), 0..64)) {
         target::run(&input);
+    }
+}
+
+/// Who looks at an index while it is made, or made anew, finds none yet, or a sound one.
+#[test]
+fn an_index_that_is_being_made_is_not_taken_for_a_damaged_one() {
+    for _ in 0..20 {
+        let stage = Stage::new();
+        stage.say(1, 0, "alice", "hello");
+        let (files, others) = (stage.files("e1"), stage.files("e2"));
+        thread::scope(|scope| {
+            let making = scope.spawn(|| {
+                for _ in 0..5 {
+                    drop(files.open_or_create().expect("an index"));
+                    drop(others.open_or_create().expect("one of other data"));
+                }
+            });
+            while !making.is_finished() {
+                let found = files.coverage();
+                assert!(matches!(found, Ok(Coverage::Absent | Coverage::Behind(1))), "{found:?}");
+            }
+        });
     }
 }

@@ -149,13 +149,14 @@ impl SearchFiles {
     /// Opens the index to write it; makes it if there is none for these data.
     pub fn open_or_create(&self) -> rusqlite::Result<Connection> {
         let connection = self.open_to_write()?;
-        if self.is_current(&connection)? {
-            return Ok(connection);
+        if !self.is_current(&connection)? {
+            // Emptied, and not replaced: who opens a file meanwhile would join the journal of one to
+            // the other.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+            connection.execute_batch("VACUUM main")?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
+            self.create(&connection)?;
         }
-        drop(connection);
-        self.remove().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let connection = self.open_to_write()?;
-        self.create(&connection)?;
         Ok(connection)
     }
 
@@ -197,11 +198,11 @@ impl SearchFiles {
         let mut connection = self.open()?;
         // To look at a journal is not to empty it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        if !self.is_current(&connection)? {
-            return Ok(Coverage::Absent);
-        }
         // Messages are read later than the index, so that it is never ahead of them.
         let snapshot = connection.transaction()?;
+        if !self.is_current(&snapshot)? {
+            return Ok(Coverage::Absent);
+        }
         let indexed: u64 = snapshot.query_row("SELECT n FROM progress", [], |row| row.get(0))?;
         let said: String =
             snapshot.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0))?;
