@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::json::RequestRef;
 use super::reply::Where;
 use crate::chat::state::Unread;
+use crate::chat::state::rooms::rules::RoomSettings;
 
 /// What only the client that joins is told.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -55,7 +56,7 @@ pub struct RoomState<'a> {
     pub time: Option<u64>,
     /// What they have changed, for people.
     #[serde(skip)]
-    pub change: Option<SettingChange<'a>>,
+    pub changes: Vec<SettingChange<'a>>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a RequestRef>,
 }
@@ -71,7 +72,25 @@ pub enum SettingChange<'a> {
     Posting(&'a str),
     Invites(&'a str),
     Archived(bool),
-    Several,
+}
+
+impl SettingChange<'static> {
+    /// What is another one now.
+    pub fn between(before: &RoomSettings, after: &RoomSettings) -> Vec<SettingChange<'static>> {
+        let changes = [
+            (before.entry != after.entry, SettingChange::Entry(after.entry.as_str())),
+            (before.is_listed != after.is_listed, SettingChange::Listed(after.is_listed)),
+            (
+                before.newcomers_see != after.newcomers_see,
+                SettingChange::NewcomersSee(after.newcomers_see.as_str()),
+            ),
+            (before.posting != after.posting, SettingChange::Posting(after.posting.as_str())),
+            (before.invites != after.invites, SettingChange::Invites(after.invites.as_str())),
+            (before.is_archived != after.is_archived, SettingChange::Archived(after.is_archived)),
+        ];
+        let changed = changes.into_iter().filter(|(is_changed, _)| *is_changed);
+        changed.map(|(_, change)| change).collect()
+    }
 }
 
 /// What an account has read of a room, and what it has not.

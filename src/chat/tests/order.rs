@@ -144,6 +144,69 @@ fn acts_of_power_are_in_the_staff_log() {
     );
 }
 
+#[test]
+fn acts_in_rooms_are_in_the_staff_log() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    for line in ["/join #dev", "/room entry ask", "/room posting moderators", "/rename #ops"] {
+        stage.say("mia", line);
+    }
+    stage.say("bob", "/join #ops");
+    stage.say("mia", "/refuse bob");
+    stage.say("bob", "/join #ops");
+    stage.say("mia", "/accept bob");
+    stage.say("bob", "/join #ops");
+    for line in ["/role bob moderator #ops", "/role bob moderator #ops", "/kick bob 1 spam"] {
+        stage.say("mia", line);
+    }
+    // Where anybody may come, an invitation is no act of power; after a removal it is.
+    for line in ["/room entry accounts", "/invite ada #ops", "/accept bob", "/kick bob"] {
+        stage.say("mia", line);
+    }
+    stage.open("guest", LINES, Visit { name: Some("gus"), room: Some("#tea") });
+    stage.say("bob", "/join #tea");
+    stage.say("bob", "/keep");
+    let expected = [
+        "mia made #dev a room that one asks to be let into.",
+        "mia lets only moderators talk in #dev.",
+        "mia renamed #dev to #ops.",
+        "mia did not let bob into #ops.",
+        "mia let bob into #ops.",
+        "mia made bob a moderator of #ops.",
+        "mia removed bob from #ops: spam",
+        "mia opened #ops to everybody with an account.",
+        "mia let bob into #ops.",
+        "mia removed bob from #ops.",
+        "bob keeps #tea.",
+    ];
+    assert_eq!(log(stage.chat.state())[2..], expected);
+}
+
+/// Its name was known before.
+#[test]
+fn that_a_room_is_private_is_the_last_that_the_staff_hears_of_it() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    let lines = [
+        "/join #dev",
+        "/room listed no",
+        "/room entry invited",
+        "/room posting moderators",
+        "/rename #secret",
+        "/invite bob #secret",
+    ];
+    lines.into_iter().for_each(|line| stage.say("mia", line));
+    stage.say("bob", "/join #secret");
+    let lines = ["/role bob moderator #secret", "/kick bob", "/mute bob", "/room entry all"];
+    lines.into_iter().for_each(|line| stage.say("mia", line));
+    let expected = [
+        "mia took #dev off the list of rooms.",
+        "mia made #dev private.",
+        "mia opened #secret to everybody.",
+    ];
+    assert_eq!(log(stage.chat.state())[2..], expected);
+}
+
 /// From the start, and for whatever looks like it.
 #[test]
 fn the_name_of_the_staff_log_is_nobodys() {

@@ -172,10 +172,10 @@ impl Model {
             (record.role, record.has_asked) = (0, false);
             record.removed_until = Some(until_ms);
         });
+        let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
         if is_here {
             let (by, who) = (self.user(own).name.clone(), self.user(user).name.clone());
             let place = self.kept.rooms[&room].name.clone();
-            let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
             let object = |you: Option<bool>| {
                 json!({
                     "type": "left", "room": place, "name": who, "by": by, "reason": reason,
@@ -189,7 +189,7 @@ impl Model {
             self.close_if_void(room);
         }
         let (by, name, here) = self.names_of_act(n, user, room);
-        self.log_act_in(room, &format!("{by} removed {name} from {here}."));
+        self.log_act_in(room, &format!("{by} removed {name} from {here}{why}"));
         self.tell(n, Told::Done("kick"));
         Ok(())
     }
