@@ -18,13 +18,25 @@ pub struct Sentence<'a> {
 pub enum Act<'a> {
     Changed(SettingChange<'a>),
     /// `from`: the name that it had.
-    Renamed { from: &'a str },
+    Renamed {
+        from: &'a str,
+    },
     /// `role`: what somebody may do there now.
-    Role { name: &'a str, role: &'a str },
+    Role {
+        name: &'a str,
+        role: &'a str,
+    },
     /// `reason`: why somebody was removed.
-    Removed { name: &'a str, reason: Option<&'a str> },
-    LetIn { name: &'a str },
-    Refused { name: &'a str },
+    Removed {
+        name: &'a str,
+        reason: Option<&'a str>,
+    },
+    LetIn {
+        name: &'a str,
+    },
+    Refused {
+        name: &'a str,
+    },
 }
 
 impl fmt::Display for Sentence<'_> {

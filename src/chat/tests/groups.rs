@@ -144,7 +144,7 @@ fn request(rng: &mut Rng, codes: &[String]) -> Vec<String> {
         40 => one(format!("/refuse {name} {room}")),
         41 => one(format!("/unread {}", rng.pick(&["", "#a", "@bob", "#lobby"]))),
         42 => one(format!("/level {}", rng.pick(&["all", "mentions", "none", "hidden"]))),
-        43 => one(format!("/report {}", number + 1)),
+        43 => one(format!("/report {} {}", rng.pick(&["", "@ann", "@bob"]), number + 1)),
         44 => one(format!("/history {}", rng.pick(&["", "@ann", "#b 10"]))),
         _ => vec![format!("/register {OWNER_CODE} {name}"), format!("password of {name}")],
     }

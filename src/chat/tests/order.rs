@@ -654,6 +654,47 @@ fn a_report_shows_the_staff_what_was_said() {
 }
 
 #[test]
+fn a_report_shows_the_staff_what_was_said_in_a_conversation() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("#lobby") });
+    stage.say("bob", "/msg mia hello");
+    stage.say("mia", "/msg bob hello");
+    stage.say("bob", "/msg mia buy my pills");
+    stage.say("bob", "/nick rob");
+    stage.forget();
+    stage.play(
+        r##"
+        mia> /report @rob
+        ada< [#staff-log] server: mia reports rob in a conversation with rob (3): "buy my pills"
+        olga< [#staff-log] server: mia reports rob in a conversation with rob (3): "buy my pills"
+        mia< * The staff of this server sees now what rob said there.
+        mia> /report @rob -2 my own
+        ada< [#staff-log] server: mia reports mia in a conversation with rob (2): "hello" (my own)
+        olga< [#staff-log] server: mia reports mia in a conversation with rob (2): "hello" (my own)
+        mia< * The staff of this server sees now what mia said there.
+        mia> /report @rob 4
+        mia< ! There is no message 4 there. /history shows their numbers.
+        ada> /report @mia
+        ada< ! Nothing was said between you and mia.
+        ada> /report @nobody-here
+        ada< ! Nobody here is called "nobody-here". /who lists who is in a room.
+        web> {"type":"report","to":"mia","id":1}
+        web< {"type":"error","code":"login_required","message":"_"}
+        mia> /report @web 1
+        mia< ! web is a guest: what is said to guests is not kept.
+        "##,
+    );
+    stage.open("phone", JSON, Visit::default());
+    stage.say("phone", r#"{"type":"login","name":"mia","password":"password of mia"}"#);
+    stage.forget();
+    stage.say("phone", r#"{"type":"report","to":"rob","id":1,"reason":"spam","ref":1}"#);
+    let told = log(stage.chat.state()).pop();
+    let expected = r#"mia reports rob in a conversation with rob (1): "hello" (spam)"#;
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
+#[test]
 fn without_staff_there_is_nobody_to_report_to() {
     let mut stage = Stage::with_people(settings());
     stage.seat(&["bob"]);
