@@ -66,7 +66,7 @@ fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
         | AccountRequest::Uninvite { .. }
         | AccountRequest::Confirm { .. }
         | AccountRequest::Delete { .. } => Access::Account,
-        AccountRequest::Reset { .. } => Access::Admin,
+        AccountRequest::Reset { .. } | AccountRequest::Accounts { .. } => Access::Admin,
         AccountRequest::Role { .. } => Access::Owner,
     }
 }

@@ -1,9 +1,9 @@
-//! What stands in replies about rooms, and about what was read.
+//! What stands in replies about rooms, about accounts, and about what was read.
 
 use serde::Serialize;
 
 use super::json::RequestRef;
-use super::reply::Where;
+use super::reply::{Where, is_false, is_true};
 use crate::chat::state::Unread;
 use crate::chat::state::rooms::rules::RoomSettings;
 
@@ -146,4 +146,64 @@ pub struct ServerLimits {
     pub name_chars: usize,
     pub room_chars: usize,
     pub rooms: usize,
+}
+
+/// An account, as admins are shown it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AccountLine<'a> {
+    pub name: &'a str,
+    pub role: &'a str,
+    pub created: u64,
+    /// How many devices are connected.
+    pub connected: usize,
+    /// Whether it is banned at the moment.
+    #[serde(skip_serializing_if = "is_false")]
+    pub banned: bool,
+}
+
+/// An account or an address that is banned.
+#[derive(Clone, Debug, Serialize)]
+pub struct BanLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    pub by: &'a str,
+    pub since: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'a str,
+}
+
+/// A browser or a program that is known as an account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SessionLine<'a> {
+    pub id: u32,
+    /// `token` or `browser`.
+    pub kind: &'a str,
+    pub label: &'a str,
+    pub created: u64,
+    /// How many connections have come by it.
+    pub connected: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    pub you: bool,
+}
+
+/// An invitation of one's own.
+#[derive(Clone, Debug, Serialize)]
+pub struct InvitationLine {
+    pub id: u64,
+    /// How often it can still be used, if not any number of times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// When it ends, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// The rooms that it lets into.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<String>,
+    /// Whether it makes an account.
+    #[serde(skip_serializing_if = "is_true")]
+    pub accounts: bool,
 }

@@ -1,8 +1,9 @@
-//! What a client can ask for that is about accounts.
+//! What a client can ask for that is about accounts, and how people type some of it.
 
 use std::borrow::Cow;
 
 use super::Request;
+use super::commands::{CommandSpec, page, word};
 
 /// See [`Request::Account`].
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,8 @@ pub enum AccountRequest<'a> {
     Role { name: Cow<'a, str>, role: Cow<'a, str> },
     /// A code by which somebody can set a new password.
     Reset { name: Cow<'a, str> },
+    /// Asks which accounts there are. `after`: so many have been seen.
+    Accounts { after: u64, limit: Option<u32> },
 }
 
 impl AccountRequest<'_> {
@@ -72,7 +75,8 @@ impl AccountRequest<'_> {
             | AccountRequest::Cookie { .. }
             | AccountRequest::Invite { .. }
             | AccountRequest::Invitations
-            | AccountRequest::Confirm { .. } => false,
+            | AccountRequest::Confirm { .. }
+            | AccountRequest::Accounts { .. } => false,
         }
     }
 
@@ -80,8 +84,16 @@ impl AccountRequest<'_> {
     pub fn records(&self) -> bool {
         !matches!(
             self,
-            AccountRequest::Show | AccountRequest::Sessions | AccountRequest::Invitations
+            AccountRequest::Show
+                | AccountRequest::Sessions
+                | AccountRequest::Invitations
+                | AccountRequest::Accounts { .. }
         )
+    }
+
+    /// Whether its answer may be large.
+    pub fn asks_much(&self) -> bool {
+        matches!(self, AccountRequest::Accounts { .. })
     }
 }
 
@@ -90,3 +102,33 @@ impl<'a> From<AccountRequest<'a>> for Request<'a> {
         Request::Account(request)
     }
 }
+
+pub const RESET: CommandSpec = CommandSpec {
+    name: "reset",
+    arguments: "NAME",
+    help: "make a code by which somebody can set a new password",
+    details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
+              for everybody.",
+    parse: |arguments| Some(AccountRequest::Reset { name: word(arguments)? }.into()),
+};
+
+pub const ACCOUNTS: CommandSpec = CommandSpec {
+    name: "accounts",
+    arguments: "[PAGE]",
+    help: "list the accounts of this server",
+    details: "Admins and owners can. /ban and /unban let an account not be here, and come again.",
+    parse: |arguments| {
+        Some(AccountRequest::Accounts { after: page(arguments)?, limit: None }.into())
+    },
+};
+
+pub const DELETE_ACCOUNT: CommandSpec = CommandSpec {
+    name: "delete-account",
+    arguments: "",
+    help: "end your account",
+    details: "You are asked for your password. What you have said stays; your name is nobody's \
+              for 30 days.",
+    parse: |arguments| {
+        arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
+    },
+};

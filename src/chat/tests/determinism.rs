@@ -133,7 +133,7 @@ fn about_accounts() -> impl Strategy<Value = String> {
         }),
         1 => prop::sample::select(
             &["/ban 192.0.2.7 1", "/ban 2001:db8::7", "/unban 192.0.2.7", "/bans", "/ignore",
-              "/report -1 so", "/report @bob", "/report @alice 1"][..]
+              "/report -1 so", "/report @bob", "/report @alice 1", "/accounts"][..]
         ).prop_map(str::to_owned),
         4 => prop::sample::select(
             &["/password", "/delete-account", "/invite 2", "/token a bot", "/logout",

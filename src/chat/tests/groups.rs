@@ -105,7 +105,7 @@ fn request(rng: &mut Rng, codes: &[String]) -> Vec<String> {
     let code =
         if codes.is_empty() { "x".to_owned() } else { codes[rng.below(codes.len())].clone() };
     let one = |text: String| vec![text];
-    match rng.below(46) {
+    match rng.below(47) {
         0..4 => one(format!("/join {room}")),
         4 => one(format!("/leave {room}")),
         5..8 => one("hello".to_owned()),
@@ -146,6 +146,7 @@ fn request(rng: &mut Rng, codes: &[String]) -> Vec<String> {
         42 => one(format!("/level {}", rng.pick(&["all", "mentions", "none", "hidden"]))),
         43 => one(format!("/report {} {}", rng.pick(&["", "@ann", "@bob"]), number + 1)),
         44 => one(format!("/history {}", rng.pick(&["", "@ann", "#b 10"]))),
+        45 => one("/accounts".to_owned()),
         _ => vec![format!("/register {OWNER_CODE} {name}"), format!("password of {name}")],
     }
 }

@@ -207,6 +207,36 @@ fn that_a_room_is_private_is_the_last_that_the_staff_hears_of_it() {
     assert_eq!(log(stage.chat.state())[2..], expected);
 }
 
+#[test]
+fn the_staff_is_shown_which_accounts_there_are() {
+    let mut stage = staffed();
+    stage.open("phone", JSON, Visit::default());
+    stage.say("phone", r#"{"type":"login","name":"olga","password":"password of olga"}"#);
+    register(&mut stage, "Kim");
+    stage.say("ada", "/ban mia 1 spam");
+    stage.leave("Kim");
+    stage.forget();
+    stage.play(
+        r#"
+        ada> /accounts
+        ada< * 4 accounts:
+        ada< *   ada: admin, since 2026-11-22 13:05:09, 1 connected
+        ada< *   Kim: member, since 2026-11-22 13:05:09, 0 connected
+        ada< *   mia: member, since 2026-11-22 13:05:09, 0 connected, banned
+        ada< *   olga: owner, since 2026-11-22 13:05:09, 2 connected
+        ada> /accounts 2
+        ada< * 4 accounts: there is no such page.
+        phone> {"type":"accounts","limit":1,"after":2,"ref":1}
+        phone< {"type":"accounts","accounts":[{"name":"mia","role":"member","created":"_","connected":0,"banned":true}],"total":4,"next":3,"ref":1}
+        phone> {"type":"accounts","after":3}
+        phone< {"type":"accounts","accounts":[{"name":"olga","role":"owner","created":"_","connected":2}],"total":4}
+        @+60000
+        phone> {"type":"accounts","after":1,"limit":2}
+        phone< {"type":"accounts","accounts":[{"name":"Kim","role":"member","created":"_","connected":0},{"name":"mia","role":"member","created":"_","connected":0}],"total":4,"next":3}
+        "#,
+    );
+}
+
 /// From the start, and for whatever looks like it.
 #[test]
 fn the_name_of_the_staff_log_is_nobodys() {

@@ -22,7 +22,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 56] = [
+const TABLE: [(&str, [bool; 5]); 57] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -80,6 +80,7 @@ const TABLE: [(&str, [bool; 5]); 56] = [
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
     (r#"{"type":"unban","name":"mia"}"#, ADMINS),
     (r#"{"type":"bans"}"#, ADMINS),
+    (r#"{"type":"accounts"}"#, ADMINS),
 ];
 
 fn dialect_of(request: &str) -> Dialect {
@@ -146,9 +147,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Reading(ReadingRequest::Unread) => 50,
         Request::Reading(ReadingRequest::Print { .. }) => 51,
         Request::Reading(ReadingRequest::Level { .. }) => 52,
+        Request::Account(AccountRequest::Accounts { .. }) => 53,
     }
 }
-const KINDS: u8 = 53;
+const KINDS: u8 = 54;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -34,9 +34,11 @@ struct RawRequest<'a> {
     #[serde(borrow)]
     rooms: Option<Vec<Borrowed<'a>>>,
     accounts: Option<bool>,
+    after: Option<WholeNumber<u64>>,
+    limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 16] = [
+const TYPES: [&str; 17] = [
     "login",
     "register",
     "logout",
@@ -53,6 +55,7 @@ const TYPES: [&str; 16] = [
     "delete_account",
     "role",
     "reset",
+    "accounts",
 ];
 
 /// Whether this is a type of request about accounts.
@@ -115,6 +118,10 @@ pub fn parse<'a>(
             return Ok(role_of(name, role.ok_or_else(|| need("role"))?, raw.room));
         }
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
+        "accounts" => AccountRequest::Accounts {
+            after: raw.after.map_or(0, |after| after.0),
+            limit: raw.limit.map(|limit| limit.0),
+        },
         // "account", as `knows` has it.
         _ => AccountRequest::Show,
     };

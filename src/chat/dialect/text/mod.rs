@@ -119,6 +119,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Refused { room, .. } => rooms::refused(to, room),
         Reply::Asked { room, name, .. } => rooms::asked(to, room, *name),
         Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
+        Reply::Accounts { accounts, total, after, next, .. } => {
+            people::accounts(to, accounts, *total, *after, next.map(page_number));
+        }
         Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
         Reply::Token { token, id, .. } => people::token(to, token, *id),
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),

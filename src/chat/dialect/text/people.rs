@@ -1,7 +1,7 @@
 //! What people at terminals are told of accounts.
 
 use super::line;
-use crate::chat::dialect::reply::{InvitationLine, SessionLine};
+use crate::chat::dialect::reply::{AccountLine, InvitationLine, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
@@ -16,6 +16,35 @@ pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str])
     };
     let rooms = if rooms.is_empty() { "no room".to_owned() } else { rooms.join(", ") };
     line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
+}
+
+/// `next`: the page that comes next.
+pub fn accounts(
+    to: &mut Encoder,
+    accounts: &[AccountLine],
+    total: usize,
+    after: u64,
+    next: Option<u64>,
+) {
+    let plural = if total == 1 { "" } else { "s" };
+    match accounts.len() as u64 {
+        0 => return line(to, format_args!("* {total} account{plural}: there is no such page.")),
+        _ if after == 0 => line(to, format_args!("* {total} account{plural}:")),
+        count => {
+            let (first, last) = (after + 1, after + count);
+            line(to, format_args!("* {total} account{plural}, {first} to {last}:"));
+        }
+    }
+    for AccountLine { name, role, created, connected, banned } in accounts {
+        let (created, banned) = (Utc(*created), if *banned { ", banned" } else { "" });
+        line(
+            to,
+            format_args!("*   {name}: {role}, since {created}, {connected} connected{banned}"),
+        );
+    }
+    if let Some(next) = next {
+        line(to, format_args!("* More with /accounts {next}"));
+    }
 }
 
 pub fn token(to: &mut Encoder, token: &str, id: u32) {

@@ -1,6 +1,7 @@
 //! Accounts: how a client comes to be known as one, and what it does with it.
 
 mod keys;
+mod listing;
 mod login;
 mod prove;
 
@@ -85,6 +86,10 @@ impl Chat {
             AccountRequest::Delete { password } => self.delete_account(cx, password.is_some()),
             AccountRequest::Role { name, role } => self.set_role(cx, &name, &role),
             AccountRequest::Reset { name } => self.reset(cx, &name),
+            AccountRequest::Accounts { after, limit } => {
+                self.accounts_page(cx, after, limit);
+                Ok(())
+            }
         }
     }
 

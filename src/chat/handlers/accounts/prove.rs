@@ -102,7 +102,8 @@ impl Chat {
             | AccountRequest::Invitations
             | AccountRequest::Uninvite { .. }
             | AccountRequest::Confirm { .. }
-            | AccountRequest::Role { .. } => None,
+            | AccountRequest::Role { .. }
+            | AccountRequest::Accounts { .. } => None,
         })
     }
 
