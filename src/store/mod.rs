@@ -206,6 +206,8 @@ pub struct StoredAccount {
     /// 0: none, 1: admin, 2: owner.
     pub role: u8,
     pub created_ms: u64,
+    /// The account whose bot it is.
+    pub owner: Option<u64>,
 }
 
 /// What a browser or a program shows to be known by; what is kept is its hash.

@@ -45,6 +45,8 @@ impl KeptPeople {
         match change {
             Change::Account(account) => self.put_account(account),
             Change::AccountGone { account } => {
+                let has_bots = self.accounts.values().any(|one| one.owner == Some(account));
+                assert!(!has_bots, "the bots of {account} end before it");
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
@@ -116,6 +118,8 @@ impl KeptPeople {
         let others = self.accounts.values().filter(|other| other.account != account.account);
         let namesakes = others.filter(|other| other.key == account.key).count();
         assert_eq!(namesakes, 0, "two accounts are called {}", account.name);
+        let has_owner = account.owner.is_none_or(|owner| self.accounts.contains_key(&owner));
+        assert!(has_owner, "{account:?} is the bot of nobody");
         if !self.accounts.contains_key(&account.account) {
             assert!(self.used.insert(account.account), "{account:?} has a used id");
         }

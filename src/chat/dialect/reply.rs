@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, InvitationLine, JoinedSelf, ReadingLine, RoomState, RoomSummary,
+    AccountLine, BanLine, BotLine, InvitationLine, JoinedSelf, ReadingLine, RoomState, RoomSummary,
     ServerLimits, SessionLine, SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
@@ -133,12 +133,15 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// `accounts` and `offline`: which of the members are accounts, and which are not here now.
+    /// `accounts`, `bots` and `offline`: which of the members are accounts, which of those are bots,
+    /// and which are not here now.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         accounts: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        bots: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
         /// What those may do here who are more than members.
@@ -231,6 +234,19 @@ pub enum Reply<'a> {
         after: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// A bot of the client's, and what it is known by from now on.
+    Bot {
+        name: &'a str,
+        token: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The bots of an account.
+    Bots {
+        bots: Vec<BotLine<'a>>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },

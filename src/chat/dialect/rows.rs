@@ -159,6 +159,18 @@ pub struct AccountLine<'a> {
     /// Whether it is banned at the moment.
     #[serde(skip_serializing_if = "is_false")]
     pub banned: bool,
+    /// The account whose bot it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<&'a str>,
+}
+
+/// A bot of one's own.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BotLine<'a> {
+    pub name: &'a str,
+    pub created: u64,
+    /// How many connections it has.
+    pub connected: usize,
 }
 
 /// An account or an address that is banned.

@@ -53,6 +53,12 @@ pub enum AccountRequest<'a> {
     Reset { name: Cow<'a, str> },
     /// Asks which accounts there are. `after`: so many have been seen.
     Accounts { after: u64, limit: Option<u32> },
+    /// Makes a bot of one's own, or another token for it.
+    Bot { name: Cow<'a, str> },
+    /// Asks for one's bots.
+    Bots,
+    /// Ends a bot.
+    EndBot { name: Cow<'a, str> },
 }
 
 impl AccountRequest<'_> {
@@ -65,6 +71,7 @@ impl AccountRequest<'_> {
             | AccountRequest::EndSession { .. }
             | AccountRequest::Uninvite { .. }
             | AccountRequest::Delete { .. }
+            | AccountRequest::EndBot { .. }
             | AccountRequest::Role { .. }
             | AccountRequest::Reset { .. } => true,
             AccountRequest::Login { .. }
@@ -76,7 +83,9 @@ impl AccountRequest<'_> {
             | AccountRequest::Invite { .. }
             | AccountRequest::Invitations
             | AccountRequest::Confirm { .. }
-            | AccountRequest::Accounts { .. } => false,
+            | AccountRequest::Accounts { .. }
+            | AccountRequest::Bot { .. }
+            | AccountRequest::Bots => false,
         }
     }
 
@@ -88,6 +97,7 @@ impl AccountRequest<'_> {
                 | AccountRequest::Sessions
                 | AccountRequest::Invitations
                 | AccountRequest::Accounts { .. }
+                | AccountRequest::Bots
         )
     }
 
@@ -130,5 +140,28 @@ pub const DELETE_ACCOUNT: CommandSpec = CommandSpec {
               for 30 days.",
     parse: |arguments| {
         arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
+    },
+};
+
+pub const BOT: CommandSpec = CommandSpec {
+    name: "bot",
+    arguments: "NAME",
+    help: "make a bot, or another token for one of yours",
+    details: "A bot is an account for a program: it has a token, which is shown once, and no \
+              password. It ends with yours, and so do all tokens that it had before.",
+    parse: |arguments| Some(AccountRequest::Bot { name: word(arguments)? }.into()),
+};
+
+pub const BOTS: CommandSpec = CommandSpec {
+    name: "bots",
+    arguments: "[end NAME]",
+    help: "list your bots, or end one",
+    details: "",
+    parse: |arguments| match arguments {
+        "" => Some(AccountRequest::Bots.into()),
+        end => {
+            let name = end.strip_prefix("end")?.strip_prefix(char::is_whitespace)?.trim();
+            Some(AccountRequest::EndBot { name: word(name)? }.into())
+        }
     },
 };

@@ -52,7 +52,8 @@ impl State {
             });
             self.users.add(user, name);
             let (password, role) = (stored.password.clone(), Role::of_number(stored.role));
-            let account = Account::new(password, role, stored.created_ms, keys.collect());
+            let mut account = Account::new(password, role, stored.created_ms, keys.collect());
+            account.owner = stored.owner.and_then(account_of);
             self.accounts.make(user, account);
         }
         for stored in &people.invitations {

@@ -229,6 +229,11 @@ impl State {
                     self.accounts.use_invitation(invitation);
                 }
             }
+            Kept::BotMade { bot, .. } if self.accounts.contains(bot) => {}
+            Kept::BotMade { bot, name } => {
+                self.users.add(bot, name);
+                self.accounts.make(bot, Account::bot(by, unix_ms));
+            }
             Kept::AccountEnded => self.end_account(by, unix_ms),
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
             Kept::RoleSet { user, role } => self.accounts.set_role(user, role),

@@ -108,6 +108,8 @@ fn about_accounts() -> impl Strategy<Value = String> {
         1 => Just(r#"{"type": "cookie"}"#.to_owned()),
         1 => Just(r#"{"type": "invite", "uses": 2}"#.to_owned()),
         1 => Just(r#"{"type": "token", "label": "a bot"}"#.to_owned()),
+        2 => prop::sample::select(&["bot", "end_bot", "bots"][..])
+            .prop_map(|kind| format!(r#"{{"type": "{kind}", "name": "robot"}}"#)),
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_session", "id": {id}}}"#)),
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_invitation", "id": {id}}}"#)),
         1 => Just(r#"{"type": "logout"}"#.to_owned()),

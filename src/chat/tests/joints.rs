@@ -95,6 +95,7 @@ fn account(account: u64, name: &str, role: u8) -> Change {
         password: Some(format!("hash of password of {name}").into()),
         role,
         created_ms: 1_795_352_709_000,
+        owner: None,
     })
 }
 

@@ -494,7 +494,8 @@ fn programs_are_told_what_holds_in_a_room() {
         p< {"type":"room","room":"#dev","entry":"invited","listed":true,"newcomers_see":"all","posting":"all","invites":"moderators","archived":false,"kept":true,"owner":"alice","role":"owner","by":"alice","time":"_","ref":2}
         a< * alice made #dev private.
         a< * alice lets moderators of #dev invite others.
-        b< * alice changed #dev: see /room.
+        b< * alice made #dev private.
+        b< * alice lets moderators of #dev invite others.
         p> {"type":"rooms"}
         p< {"type":"rooms","rooms":[{"room":"#dev","members":2,"topic":"","entry":"invited"},{"room":"#lobby","members":1,"topic":""}],"total":2}
         p> {"type":"role","room":"#dev","name":"bob","role":"owner","ref":3}

@@ -221,6 +221,10 @@ CREATE TABLE readings(
 CREATE INDEX readings_by_room ON readings(room);
 INSERT INTO readings SELECT account, room, next_id - 1, NULL FROM members JOIN rooms USING (room);
 
+-- The account whose bot it is.
+ALTER TABLE accounts ADD COLUMN owner INTEGER REFERENCES accounts ON DELETE CASCADE;
+CREATE INDEX accounts_by_owner ON accounts(owner);
+
 -- Unread messages that are for an account.
 CREATE TABLE mentions(
     room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,

@@ -38,7 +38,7 @@ struct RawRequest<'a> {
     limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 17] = [
+const TYPES: [&str; 20] = [
     "login",
     "register",
     "logout",
@@ -56,6 +56,9 @@ const TYPES: [&str; 17] = [
     "role",
     "reset",
     "accounts",
+    "bot",
+    "bots",
+    "end_bot",
 ];
 
 /// Whether this is a type of request about accounts.
@@ -118,6 +121,9 @@ pub fn parse<'a>(
             return Ok(role_of(name, role.ok_or_else(|| need("role"))?, raw.room));
         }
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
+        "bot" => AccountRequest::Bot { name: raw.name.ok_or_else(|| need("name"))? },
+        "bots" => AccountRequest::Bots,
+        "end_bot" => AccountRequest::EndBot { name: raw.name.ok_or_else(|| need("name"))? },
         "accounts" => AccountRequest::Accounts {
             after: raw.after.map_or(0, |after| after.0),
             limit: raw.limit.map(|limit| limit.0),

@@ -122,6 +122,8 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Accounts { accounts, total, after, next, .. } => {
             people::accounts(to, accounts, *total, *after, next.map(page_number));
         }
+        Reply::Bot { name, token, .. } => people::bot(to, name, token),
+        Reply::Bots { bots, .. } => people::bots(to, bots),
         Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
         Reply::Token { token, id, .. } => people::token(to, token, *id),
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
@@ -139,8 +141,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
 }
 
 fn render_who(to: &mut Encoder, reply: &Reply) {
-    if let Reply::Members { room, members, offline, total, after, next, .. } = reply {
-        let members: Vec<Cow<'_, str>> = members.iter().map(|name| marked(name, offline)).collect();
+    if let Reply::Members { room, members, bots, offline, total, after, next, .. } = reply {
+        let marked = members.iter().map(|name| marked(name, bots, offline));
+        let members: Vec<Cow<'_, str>> = marked.collect();
         render_members(to, room, &members, *total, *after, *next);
     }
 }
@@ -229,11 +232,13 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
     }
 }
 
-/// Members that are not here now are told apart.
-fn marked<'a>(name: &'a str, offline: &[&str]) -> Cow<'a, str> {
-    match offline.contains(&name) {
-        true => Cow::Owned(format!("{name} (offline)")),
-        false => Cow::Borrowed(name),
+/// Members that are bots, or are not here now, are told apart.
+fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
+    match (bots.contains(&name), offline.contains(&name)) {
+        (false, false) => Cow::Borrowed(name),
+        (true, false) => Cow::Owned(format!("{name} (bot)")),
+        (false, true) => Cow::Owned(format!("{name} (offline)")),
+        (true, true) => Cow::Owned(format!("{name} (bot, offline)")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people at terminals are told of accounts.
 
 use super::line;
-use crate::chat::dialect::reply::{AccountLine, InvitationLine, SessionLine};
+use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
@@ -35,15 +35,31 @@ pub fn accounts(
             line(to, format_args!("* {total} account{plural}, {first} to {last}:"));
         }
     }
-    for AccountLine { name, role, created, connected, banned } in accounts {
+    for AccountLine { name, role, created, connected, banned, owner } in accounts {
         let (created, banned) = (Utc(*created), if *banned { ", banned" } else { "" });
+        let what = owner.map_or((*role).to_owned(), |owner| format!("bot of {owner}"));
         line(
             to,
-            format_args!("*   {name}: {role}, since {created}, {connected} connected{banned}"),
+            format_args!("*   {name}: {what}, since {created}, {connected} connected{banned}"),
         );
     }
     if let Some(next) = next {
         line(to, format_args!("* More with /accounts {next}"));
+    }
+}
+
+pub fn bot(to: &mut Encoder, name: &str, token: &str) {
+    line(to, format_args!("* {name} is a bot of yours. Its token, shown only once: {token}"));
+}
+
+pub fn bots(to: &mut Encoder, bots: &[BotLine]) {
+    match bots.len() {
+        0 => line(to, format_args!("* You have no bots. Make one with /bot NAME.")),
+        _ => line(to, format_args!("* Your bots; /bots end NAME ends one:")),
+    }
+    for BotLine { name, created, connected } in bots {
+        let created = Utc(*created);
+        line(to, format_args!("*   {name}, since {created}, {connected} connected"));
     }
 }
 

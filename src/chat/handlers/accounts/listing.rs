@@ -42,7 +42,7 @@ impl Chat {
     }
 
     fn account_line<'a>(
-        &self,
+        &'a self,
         cx: &Context<'_>,
         name: &'a Name,
         user: UserId,
@@ -53,6 +53,7 @@ impl Chat {
             role: account.role.as_str(),
             created: account.created_ms,
             connected: self.clients_of(user).count(),
+            owner: account.owner.map(|owner| self.shown_name(owner)),
             banned: self.check_banned(user, cx.unix_ms()).is_err(),
         })
     }

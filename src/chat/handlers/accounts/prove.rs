@@ -89,6 +89,7 @@ impl Chat {
             AccountRequest::Token { .. }
             | AccountRequest::Cookie { .. }
             | AccountRequest::Invite { .. }
+            | AccountRequest::Bot { .. }
             | AccountRequest::Reset { .. } => Some((Work::default(), None)),
             // A terminal is asked for the rest first, or nothing secret is needed.
             AccountRequest::Login { .. }
@@ -103,7 +104,9 @@ impl Chat {
             | AccountRequest::Uninvite { .. }
             | AccountRequest::Confirm { .. }
             | AccountRequest::Role { .. }
-            | AccountRequest::Accounts { .. } => None,
+            | AccountRequest::Accounts { .. }
+            | AccountRequest::Bots
+            | AccountRequest::EndBot { .. } => None,
         })
     }
 

@@ -37,7 +37,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 45] = [
+pub const COMMANDS: [CommandSpec; 47] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -348,6 +348,8 @@ pub const COMMANDS: [CommandSpec; 45] = [
                   are owner, moderator and member; its owner can, and hands it over with owner.",
         parse: rooms::named_role,
     },
+    account::BOT,
+    account::BOTS,
     account::RESET,
     account::ACCOUNTS,
     account::DELETE_ACCOUNT,
