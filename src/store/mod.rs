@@ -174,8 +174,9 @@ pub enum ReadingChange {
     Gone { account: u64, room: u64 },
     /// A message is for these accounts.
     Mentioned { room: u64, id: u64, accounts: Box<[u64]> },
-    /// A message is for everybody in the room. Of those, only [`CALLS_MAX`] of a room are kept.
-    Called { room: u64, id: u64 },
+    /// A message is for everybody in the room but its author, if that is an account. Of those, only
+    /// [`CALLS_MAX`] of a room are kept.
+    Called { room: u64, id: u64, by: Option<u64> },
 }
 
 /// As many messages that are for everybody are kept of a room: the newest.
@@ -284,8 +285,9 @@ pub struct StoredPeople {
     /// Messages that are for an account, and unread as far as is kept: rooms, accounts and ids,
     /// in ascending order.
     pub mentions: Vec<(u64, u64, u64)>,
-    /// Messages that are for everybody in a room: rooms and ids, in ascending order.
-    pub calls: Vec<(u64, u64)>,
+    /// Messages that are for everybody in a room: rooms and ids, in ascending order, and which
+    /// accounts have said them.
+    pub calls: Vec<(u64, u64, Option<u64>)>,
     /// The ids of the account and of the invitation that are made next, 1 at the beginning.
     pub next_account: u64,
     pub next_invitation: u64,

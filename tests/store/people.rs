@@ -100,7 +100,7 @@ fn mentioned(room: u64, id: u64, accounts: &[u64]) -> Change {
 }
 
 fn called(room: u64, id: u64) -> Change {
-    Change::Reading(ReadingChange::Called { room, id })
+    Change::Reading(ReadingChange::Called { room, id, by: Some(1) })
 }
 
 fn read_no_more(account: u64, room: u64) -> Change {
@@ -194,7 +194,7 @@ fn what_belongs_to_an_account_or_a_room_goes_with_it() {
     append(&mut store, 1, some_people());
     append(&mut store, 2, vec![Change::AccountGone { account: 2 }]);
     let Loaded { people, order, .. } = store.reload().expect("it can be read");
-    assert_eq!((order.bans.len(), order.mutes.len(), order.ignores.len()), (2, 0, 0));
+    assert_eq!((order.bans.len(), order.mutes.len(), order.ignores.len()), (2, 0, 1));
     assert_eq!(people.accounts.iter().map(|it| it.account).collect::<Vec<_>>(), [1]);
     assert_eq!(people.keys, [access_key(1, 1), access_key(1, 2)]);
     assert_eq!(people.members, [(1, 1)]);
@@ -303,7 +303,7 @@ fn what_was_read_is_for_nobody_any_more_and_of_calls_the_newest_are_kept() {
     let people = store.reload().expect("it can be read").people;
     let read = StoredReading { account: 1, room: 1, read: 1, level: Some(1) };
     assert_eq!((people.readings[0], people.mentions), (read, vec![(1, 2, 1)]));
-    assert_eq!((people.calls.len(), people.calls[0]), (CALLS_MAX, (1, 4)));
+    assert_eq!((people.calls.len(), people.calls[0]), (CALLS_MAX, (1, 4, Some(1))));
     append(&mut store, 4, vec![read_no_more(2, 1)]);
     let people = store.reload().expect("it can be read").people;
     assert_eq!((people.readings.len(), people.mentions), (2, vec![]));

@@ -137,7 +137,8 @@ pub const UNIGNORE: CommandSpec = CommandSpec {
     arguments: "NAME",
     help: "see again what somebody says",
     details: "",
-    parse: |arguments| Some(OrderRequest::Unignore { name: word(arguments)? }.into()),
+    // What stands for those who have left has spaces.
+    parse: |arguments| Some(OrderRequest::Unignore { name: optional(arguments)? }.into()),
 };
 
 pub const REPORT: CommandSpec = CommandSpec {

@@ -130,12 +130,12 @@ impl State {
             let (Some(room), Some(user)) = (RoomId::new(room), UserId::new(account)) else {
                 continue;
             };
-            self.readings.note(room, id, &Mentioned::Users([user].into()));
+            self.readings.note(room, id, None, &Mentioned::Users([user].into()));
         }
-        for &(room, id) in &people.calls {
+        for &(room, id, by) in &people.calls {
             let here = RoomId::new(room).filter(|room| self.rooms.get(*room).is_some());
             if let Some(room) = here {
-                self.readings.note(room, id, &Mentioned::All);
+                self.readings.note(room, id, by.and_then(UserId::new), &Mentioned::All);
             }
         }
     }

@@ -64,6 +64,8 @@ fn a_bot_is_an_account_that_is_known_by_its_token_alone() {
         mia< *   build, since 2026-11-22 13:05:09, 1 connected
         +x
         x< * Welcome! You are guest-3 in #lobby, with 3 others. Try /nick NAME or /help.
+        x< * The last message of #lobby (UTC):
+        x< *   2026-11-22 13:05:09 (1) build: it is built, @mia
         olga< * guest-3 joined #lobby.
         mia< * guest-3 joined #lobby.
         b< {"type":"joined","room":"#lobby","name":"guest-3","time":"_"}
@@ -81,12 +83,12 @@ fn a_bot_is_an_account_that_is_known_by_its_token_alone() {
     let second = token(&mut stage, "mia", "build");
     let told = stage.objects("b");
     assert_eq!((&told[0]["code"], &told[1]["name"]), (&"session_ended".into(), &"guest-4".into()));
-    for (shown, name) in [(&first, None), (&second, Some("build"))] {
-        stage.open("c", JSON, Visit::default());
+    for (actor, shown, name) in [("c", &first, None), ("d", &second, Some("build"))] {
+        stage.open(actor, JSON, Visit::default());
         stage.forget();
-        stage.say("c", &format!(r#"{{"type":"login","token":"{shown}"}}"#));
-        assert_eq!(stage.objects("c")[0]["name"].as_str(), name);
-        stage.leave("c");
+        stage.say(actor, &format!(r#"{{"type":"login","token":"{shown}"}}"#));
+        assert_eq!(stage.objects(actor)[0]["name"].as_str(), name);
+        stage.leave(actor);
     }
     stage.say("mia", "/who");
     let told = stage.hear("mia").pop().expect("an answer");

@@ -345,7 +345,7 @@ proptest! {
         prop_assert!(rooms.keys().all(|room| *room < disk.next_room()));
         let ignores = state.accounts().iter().flat_map(|(user, _)| {
             let ignored = state.order().ignored_by(user);
-            ignored.filter(|&other| state.accounts().contains(other)).map(move |it| (user, it))
+            ignored.filter(|&other| !state.is_guest(other)).map(move |it| (user, it))
         });
         let ignores: BTreeSet<_> =
             ignores.map(|(user, other)| (user.get(), other.get())).collect();
@@ -368,9 +368,9 @@ fn order(state: &State) -> Vec<String> {
     let accounts: Vec<UserId> = state.accounts().iter().map(|(user, _)| user).collect();
     let mutes = accounts.iter().flat_map(|&user| order.mutes_of(user).map(move |it| (user, it)));
     let mutes = mutes.map(|mute| format!("{mute:?}"));
-    let is_account = |user: &UserId| state.accounts().contains(*user);
+    let is_kept = |user: &UserId| !state.is_guest(*user);
     let ignored = accounts.iter().map(|&user| {
-        let ignored: Vec<UserId> = order.ignored_by(user).filter(is_account).collect();
+        let ignored: Vec<UserId> = order.ignored_by(user).filter(is_kept).collect();
         format!("{user:?} ignores {ignored:?}")
     });
     bans.chain(mutes).chain(ignored).collect()

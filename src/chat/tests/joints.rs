@@ -262,6 +262,30 @@ fn who_is_ignored_calls_nobody() {
     assert!(rooms.iter().all(|room| room.get("with").is_none() || room["unread"] == 0), "{told}");
 }
 
+/// Also when it has been read already, and then it has not.
+#[test]
+fn nobody_is_called_by_what_it_says_itself() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, "alice");
+    register(&mut stage, "bob");
+    stage.say("alice", "@all tea is ready");
+    stage.say("bob", "@all coming");
+    stage.turn();
+    let back = r##"{"type":"read","room":"#lobby","id":0,"back":true}"##;
+    let mentions = |stage: &mut Stage| {
+        stage.open("web", JSON, Visit::default());
+        stage.say("web", r#"{"type":"login","name":"alice","password":"password of alice"}"#);
+        stage.forget();
+        stage.say("web", back);
+        stage.objects("web")[0]["mentions"].clone()
+    };
+    assert_eq!(mentions(&mut stage), 1, "it is called by the other");
+    stage.turn();
+    disk.crash(0);
+    assert_eq!(mentions(&mut on(&disk, open_settings())), 1);
+}
+
 /// An account that is called as all are.
 #[test]
 fn an_account_called_all_is_still_one() {

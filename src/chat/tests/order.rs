@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::conversations::on;
+use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, IGNORED_MAX, Registration};
@@ -360,9 +362,9 @@ fn nobody_bans_those_above_or_their_own() {
         ada> /ban eve
         ada< ! Only owners of this server can do that for admins and owners.
         ada> /ban nobody-here
-        ada< ! There is no account "nobody-here". A guest is banned by the address.
+        ada< ! There is no account "nobody-here".
         ada> /ban guest-5
-        ada< ! There is no account "guest-5". A guest is banned by the address.
+        ada< ! guest-5 has no account: /ban ADDRESS bans where it comes from, as the server's log has it.
         ada> /ban mia 0
         ada< ! It holds for a minute at least, or without a number until it is ended.
         olga> /ban olga
@@ -652,6 +654,54 @@ fn a_list_of_those_who_are_ignored_has_an_end() {
     stage.say("mia", "/ignore n100");
     let told = stage.hear("mia").pop().expect("an answer");
     assert_eq!(told, "* You see nothing any more of what n100 says.");
+}
+
+/// What it has said is there yet, and nobody else has its name.
+#[test]
+fn an_account_that_has_ended_is_ignored_for_good() {
+    let disk = Disk::default();
+    let registration = Registration::Open;
+    let mut stage = on(&disk, ChatSettings { registration, ..settings() });
+    for name in ["mia", "bob"] {
+        register(&mut stage, name);
+    }
+    stage.say("bob", "buy my pills");
+    stage.say("mia", "/ignore bob");
+    stage.say("bob", "/delete-account");
+    stage.say("bob", "password of bob");
+    stage.forget();
+    let shown = |stage: &mut Stage| {
+        stage.say("mia", "/history");
+        stage.hear("mia")
+    };
+    assert_eq!(shown(&mut stage), ["* Nothing was said in #lobby yet."]);
+    stage.turn();
+    disk.crash(0);
+    let mut stage = on(&disk, ChatSettings { registration, ..settings() });
+    stage.open("mia", LINES, Visit::default());
+    for line in ["/login mia", "password of mia"] {
+        stage.say("mia", line);
+    }
+    stage.forget();
+    assert_eq!(shown(&mut stage), ["* Nothing was said in #lobby yet."]);
+    stage.play(
+        "
+        mia> /ignore
+        mia< * You ignore someone who left.
+        mia> /unignore someone who left
+        mia< * You see again what someone who left has said.
+        mia> /unignore someone who left
+        mia< ! You do not ignore someone who left.
+        mia> /ignore
+        mia< * You ignore nobody.
+        mia> /history
+        mia< * The last message of #lobby (UTC):
+        mia< *   2026-11-22 13:05:09 (1) someone who left: buy my pills
+        ",
+    );
+    stage.turn();
+    disk.crash(0);
+    assert!(disk.order().ignores.is_empty());
 }
 
 // ---- Reports ----

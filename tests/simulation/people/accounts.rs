@@ -267,6 +267,7 @@ impl Model {
         self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
+        self.kept.ended.insert(user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));

@@ -115,6 +115,8 @@ pub struct Kept {
     pub mutes: BTreeSet<(u64, u64)>,
     /// Whom somebody ignores.
     pub ignores: BTreeSet<(u64, u64)>,
+    /// Accounts that there are no more.
+    pub ended: BTreeSet<u64>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -138,7 +140,8 @@ pub struct OnDisk {
     pub records: BTreeMap<(u64, String), Record>,
     pub former: BTreeMap<String, (u64, u64)>,
     pub mutes: BTreeSet<(u64, String)>,
-    pub ignores: BTreeSet<(String, String)>,
+    /// Without a name: somebody who has left.
+    pub ignores: Vec<(String, Option<String>)>,
     pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, InvitationOnDisk>,
     pub reserved: BTreeMap<String, u64>,

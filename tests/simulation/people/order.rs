@@ -228,15 +228,18 @@ impl Model {
         ignored.any(|(_, other)| {
             let mut reserved = self.kept.reserved.iter();
             let is_called = |name: &str| name.to_lowercase() == said.name.to_lowercase();
-            is_called(&self.user(*other).name)
+            self.all().any(|(id, user)| id == *other && is_called(&user.name))
                 || reserved.any(|one| one.account == *other && is_called(&one.name))
         })
     }
 
-    /// What is known of somebody who is no more.
+    /// What is known of somebody who is no more. What an account has said is there yet, and is
+    /// ignored as it was.
     pub fn forget_order(&mut self, user: u64) {
+        let is_account = self.is_account(user);
         self.kept.mutes.retain(|(_, of)| *of != user);
-        self.kept.ignores.retain(|(own, other)| *own != user && *other != user);
+        let stays = |other: u64| is_account || other != user;
+        self.kept.ignores.retain(|(own, other)| *own != user && stays(*other));
     }
 }
 

@@ -25,8 +25,11 @@ impl Model {
         let is_kept = |user: &u64| kept.users.contains_key(user);
         let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
         let mutes = mutes.map(|(room, user)| (*room, name(user)));
-        let ignores = kept.ignores.iter().filter(|(own, other)| is_kept(own) && is_kept(other));
-        let ignores = ignores.map(|(own, other)| (name(own), name(other)));
+        let ignores =
+            kept.ignores.iter().filter(|(own, _)| is_kept(own)).filter_map(|(own, other)| {
+                let is_ended = kept.ended.contains(other);
+                (is_ended || is_kept(other)).then(|| (name(own), (!is_ended).then(|| name(other))))
+            });
         let settings = rules().map(|(id, rules)| (id, rules.settings));
         let records = rules().flat_map(|(room, rules)| {
             let of_accounts =
@@ -56,7 +59,7 @@ impl Model {
             records: records.collect(),
             former: kept.former.clone(),
             mutes: mutes.collect(),
-            ignores: ignores.collect(),
+            ignores: sorted(ignores),
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -98,10 +101,12 @@ impl Model {
         for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
             rules.records.retain(|user, _| users.contains_key(user));
         }
+        let ended = &self.kept.ended;
         self.kept.mutes.retain(|(_, user)| users.contains_key(user));
-        self.kept
-            .ignores
-            .retain(|(own, other)| users.contains_key(own) && users.contains_key(other));
+        self.kept.ignores.retain(|(own, other)| {
+            let is_kept = users.contains_key(other) || ended.contains(other);
+            users.contains_key(own) && is_kept
+        });
         self.kept.next_room = self.kept.next_kept_room;
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);
@@ -149,7 +154,9 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
         former: people.rules.names.iter().map(former).collect(),
         mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
-        ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
+        ignores: sorted(order.ignores.iter().map(|one| {
+            (name(one.account), names.get(&one.ignored).map(|name| (*name).to_owned()))
+        })),
         rooms: disk
             .room_names()
             .iter()
@@ -172,6 +179,13 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         guests: disk.guests(),
         said: log.said.len(),
     }
+}
+
+/// Those that have left have no names: they are counted.
+fn sorted<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort();
+    all
 }
 
 fn settings(stored: &StoredSettings) -> (u64, Settings) {

@@ -108,10 +108,14 @@ impl Chat {
 
     fn account_to_judge(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
         let Some(user) = self.account_called(typed) else {
-            let message = format!(
-                "There is no account {}. A guest is banned by the address.",
-                quote(typed, 32)
-            );
+            let message = match self.addressee(typed) {
+                Ok(guest) => format!(
+                    "{} has no account: /ban ADDRESS bans where it comes from, as the server's \
+                     log has it.",
+                    self.shown_name(guest)
+                ),
+                Err(_) => format!("There is no account {}.", quote(typed, 32)),
+            };
             return Err(RequestError::new("no_account", message));
         };
         let accounts = self.state.accounts();
