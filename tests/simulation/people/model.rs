@@ -45,6 +45,8 @@ pub struct Key {
 pub struct Account {
     pub password: String,
     pub role: u8,
+    /// Whose bot it is.
+    pub owner: Option<u64>,
     pub keys: Vec<Key>,
 }
 
@@ -132,7 +134,8 @@ pub type InvitationOnDisk = (SecretHash, String, Option<u32>, Option<u64>, Vec<u
 /// The same as a disk has it.
 #[derive(Debug, Default, PartialEq)]
 pub struct OnDisk {
-    pub accounts: BTreeMap<String, (String, u8)>,
+    /// Passwords, roles, and whose bots they are.
+    pub accounts: BTreeMap<String, (String, u8, Option<String>)>,
     pub keys: BTreeSet<(String, u32, [u8; 32], bool)>,
     pub rooms: BTreeMap<u64, String>,
     pub next_room: u64,
@@ -258,6 +261,10 @@ impl Model {
 
     pub fn is_account(&self, user: u64) -> bool {
         self.kept.accounts.contains_key(&user)
+    }
+
+    pub fn owner_of_bot(&self, user: u64) -> Option<u64> {
+        self.kept.accounts.get(&user)?.owner
     }
 
     pub fn user(&self, user: u64) -> &User {

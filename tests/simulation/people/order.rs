@@ -12,7 +12,7 @@ pub const STAFF_LOG: &str = "#staff-log";
 const MINUTE_MS: u64 = 60 * 1000;
 const SERVER: &str = "server";
 /// No client at all.
-const NOBODY: usize = usize::MAX;
+pub const NOBODY: usize = usize::MAX;
 
 impl Model {
     // ---- The staff ----

@@ -46,7 +46,11 @@ impl Model {
                 .accounts
                 .iter()
                 .map(|(user, account)| {
-                    (name(user), (format!("hash of {}", account.password), account.role))
+                    let password = match account.owner {
+                        Some(_) => String::new(),
+                        None => format!("hash of {}", account.password),
+                    };
+                    (name(user), (password, account.role, account.owner.as_ref().map(name)))
                 })
                 .collect(),
             keys: keys.collect(),
@@ -145,7 +149,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
             .iter()
             .map(|account| {
                 let password = account.password.as_deref().unwrap_or_default().to_owned();
-                (account.name.to_string(), (password, account.role))
+                (account.name.to_string(), (password, account.role, account.owner.map(name)))
             })
             .collect(),
         keys: keys.map(|key| (name(key.account), key.key, key.hash, key.is_token)).collect(),

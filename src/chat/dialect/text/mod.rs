@@ -118,17 +118,15 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Invited { room, by, .. } => rooms::invited(to, room, by),
         Reply::Refused { room, .. } => rooms::refused(to, room),
         Reply::Asked { room, name, .. } => rooms::asked(to, room, *name),
-        Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
-        Reply::Accounts { accounts, total, after, next, .. } => {
-            people::accounts(to, accounts, *total, *after, next.map(page_number));
-        }
-        Reply::Bot { name, token, .. } => people::bot(to, name, token),
-        Reply::Bots { bots, .. } => people::bots(to, bots),
-        Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
-        Reply::Token { token, id, .. } => people::token(to, token, *id),
-        Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
-        Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
-        Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Account { .. }
+        | Reply::Accounts { .. }
+        | Reply::Bot { .. }
+        | Reply::Bots { .. }
+        | Reply::Sessions { .. }
+        | Reply::Token { .. }
+        | Reply::Invitation { .. }
+        | Reply::Invitations { .. }
+        | Reply::Confirm { .. } => people::render(to, reply),
         Reply::Bans { bans, total, after, next, .. } => {
             order::bans(to, bans, *total, *after, next.map(page_number));
         }
