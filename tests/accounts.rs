@@ -444,3 +444,34 @@ fn a_flood_of_logins_holds_nobody_up() {
     // The hashes of the flood take longer than that by themselves.
     assert!(worst < Duration::from_secs(2), "a word took {worst:?}");
 }
+
+/// The program that the page of accounts shows, as it stands there.
+fn bot_of_the_page(server: &Server) -> String {
+    let page = include_str!("../docs/accounts.md");
+    let (_, block) = page.split_once("\n```python\n").expect("a program");
+    let (program, _) = block.split_once("\n```\n").expect("its end");
+    assert!(program.contains("8080"), "it names a port");
+    program.replace("8080", &server.address.port().to_string())
+}
+
+#[test]
+fn the_bot_of_the_page_answers_whoever_calls_it() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&[]);
+    let mut mia = server.connect();
+    mia.enter();
+    register(&mut mia, &owner_code(&server), "mia", "password of mia");
+    let made = ask(&mut mia, "/bot build", "shown only once");
+    let (_, token) = made.rsplit_once(' ').expect("a token");
+    let program = bot_of_the_page(&server);
+    let python = Command::new("python3").args(["-c", &program]).env("CHAT_TOKEN", token).spawn();
+    let Ok(mut bot) = python else {
+        eprintln!("not tried: there is no python3");
+        return;
+    };
+    until(&mut mia, "build joined #lobby");
+    ask(&mut mia, "is anybody there, @build?", "[#lobby] build: mia: here I am");
+    ask(&mut mia, "/bots end build", "The bot build has ended");
+    bot.kill().expect("it runs");
+    bot.wait().expect("it has ended");
+}

@@ -414,6 +414,7 @@ fn who_may_do_what_is_documented() {
                 "EndSession" => vec!["end_session".to_owned()],
                 "Uninvite" => vec!["end_invitation".to_owned()],
                 "Delete" => vec!["delete_account".to_owned()],
+                "EndBot" => vec!["end_bot".to_owned()],
                 "Show" => vec!["account".to_owned()],
                 name => vec![name.to_lowercase()],
             })
@@ -423,13 +424,14 @@ fn who_may_do_what_is_documented() {
     }
     let rows = table(&read("docs/accounts.md"), "## Who may do what");
     let documented = rows.iter().map(|row| {
-        let cells = [&row[1], &row[2], &row[3], &row[4]].map(String::as_str);
+        let cells = [&row[1], &row[2], &row[3], &row[4], &row[5]].map(String::as_str);
         let access = match cells {
-            ["yes", "yes", "yes", "yes"] => "Anybody",
-            ["unless --guests no" | "unless `--guests no`", "yes", "yes", "yes"] => "Guest",
-            ["no", "yes", "yes", "yes"] => "Account",
-            ["no", "no", "yes", "yes"] => "Admin",
-            ["no", "no", "no", "yes"] => "Owner",
+            ["yes", "yes", "yes", "yes", "yes"] => "Anybody",
+            ["unless --guests no" | "unless `--guests no`", "yes", "yes", "yes", "yes"] => "Guest",
+            ["no", "yes", "yes", "yes", "yes"] => "Account",
+            ["no", "no", "yes", "yes", "yes"] => "Person",
+            ["no", "no", "no", "yes", "yes"] => "Admin",
+            ["no", "no", "no", "no", "yes"] => "Owner",
             other => panic!("{other:?}"),
         };
         (access.to_owned(), requests_of(&row[0]))

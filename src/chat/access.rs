@@ -14,6 +14,8 @@ pub enum Access {
     /// A guest, where guests are let in, or an account.
     Guest,
     Account,
+    /// An account that is no bot.
+    Person,
     /// An admin, or an owner.
     Admin,
     Owner,
@@ -56,17 +58,21 @@ fn access_to_accounts(request: &AccountRequest<'_>) -> Access {
             Access::Anybody
         }
         AccountRequest::Logout
-        | AccountRequest::Password { .. }
         | AccountRequest::Sessions
         | AccountRequest::EndSession { .. }
+        | AccountRequest::Invitations
+        | AccountRequest::Uninvite { .. } => Access::Account,
+        // A bot has one token, which its owner makes, and brings nobody here.
+        AccountRequest::Password { .. }
         | AccountRequest::Token { .. }
         | AccountRequest::Cookie { .. }
         | AccountRequest::Invite { .. }
-        | AccountRequest::Invitations
-        | AccountRequest::Uninvite { .. }
         | AccountRequest::Confirm { .. }
-        | AccountRequest::Delete { .. } => Access::Account,
-        AccountRequest::Reset { .. } => Access::Admin,
+        | AccountRequest::Delete { .. }
+        | AccountRequest::Bot { .. }
+        | AccountRequest::Bots
+        | AccountRequest::EndBot { .. } => Access::Person,
+        AccountRequest::Reset { .. } | AccountRequest::Accounts { .. } => Access::Admin,
         AccountRequest::Role { .. } => Access::Owner,
     }
 }

@@ -72,6 +72,11 @@ pub enum Kept {
         role: Role,
         invitation: Option<u64>,
     },
+    /// There is an account that is a bot of who does this.
+    BotMade {
+        bot: UserId,
+        name: Name,
+    },
     /// An account that is a member of no room is gone.
     AccountEnded,
     PasswordSet {

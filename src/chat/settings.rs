@@ -60,6 +60,9 @@ pub const GRACE_MS: Millis = 30_000;
 /// each.
 pub const ACCOUNTS_MAX: usize = 100_000;
 
+/// An account has so many bots at most.
+pub const BOTS_MAX: usize = 10;
+
 /// Why somebody is banned or muted is said in so many bytes at most.
 pub const REASON_BYTES_MAX: usize = 200;
 

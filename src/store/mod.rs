@@ -6,11 +6,14 @@
 
 pub mod order;
 pub mod place;
+mod readings;
 pub mod search;
 pub mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use readings::{CALLS_MAX, ReadingChange, StoredReading};
 
 use thiserror::Error;
 
@@ -165,34 +168,6 @@ pub struct StoredRules {
     pub names: Vec<StoredRoomName>,
 }
 
-/// A change to what is kept of what accounts read. Rooms and accounts are there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadingChange {
-    /// It is as this says now, and what is for the account up to there is forgotten.
-    Set(StoredReading),
-    /// An account reads in a room no more. It did.
-    Gone { account: u64, room: u64 },
-    /// A message is for these accounts.
-    Mentioned { room: u64, id: u64, accounts: Box<[u64]> },
-    /// A message is for everybody in the room. Of those, only [`CALLS_MAX`] of a room are kept.
-    Called { room: u64, id: u64 },
-}
-
-/// As many messages that are for everybody are kept of a room: the newest.
-pub const CALLS_MAX: usize = 1000;
-
-/// What an account has read of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredReading {
-    pub account: u64,
-    pub room: u64,
-    /// The id of the last message that was read.
-    pub read: u64,
-    /// Of what the account wants to be told, if it has said so. 0: everything, 1: what is for it,
-    /// 2: nothing, 3: nothing, and the room is hidden.
-    pub level: Option<u8>,
-}
-
 /// An account as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAccount {
@@ -206,6 +181,8 @@ pub struct StoredAccount {
     /// 0: none, 1: admin, 2: owner.
     pub role: u8,
     pub created_ms: u64,
+    /// The account whose bot it is.
+    pub owner: Option<u64>,
 }
 
 /// What a browser or a program shows to be known by; what is kept is its hash.
@@ -282,8 +259,9 @@ pub struct StoredPeople {
     /// Messages that are for an account, and unread as far as is kept: rooms, accounts and ids,
     /// in ascending order.
     pub mentions: Vec<(u64, u64, u64)>,
-    /// Messages that are for everybody in a room: rooms and ids, in ascending order.
-    pub calls: Vec<(u64, u64)>,
+    /// Messages that are for everybody in a room: rooms and ids, in ascending order, and which
+    /// accounts have said them.
+    pub calls: Vec<(u64, u64, Option<u64>)>,
     /// The ids of the account and of the invitation that are made next, 1 at the beginning.
     pub next_account: u64,
     pub next_invitation: u64,

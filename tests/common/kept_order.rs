@@ -33,7 +33,7 @@ impl KeptOrder {
                 self.mutes.remove(&(room, account)).expect("a mute that is gone was there");
             }
             OrderChange::Ignored(ignore) => {
-                assert!(is_account(ignore.account) && is_account(ignore.ignored), "{ignore:?}");
+                assert!(is_account(ignore.account), "{ignore:?} is nobody's");
                 assert!(self.ignores.insert(ignore), "{ignore:?} was there");
             }
             OrderChange::IgnoredGone(ignore) => {
@@ -45,7 +45,7 @@ impl KeptOrder {
     pub fn end_account(&mut self, account: u64) {
         self.bans.remove(&StoredTarget::Account(account));
         self.mutes.retain(|(_, of), _| *of != account);
-        self.ignores.retain(|one| one.account != account && one.ignored != account);
+        self.ignores.retain(|one| one.account != account);
     }
 
     pub fn close_room(&mut self, room: u64) {

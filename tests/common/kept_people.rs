@@ -32,7 +32,7 @@ pub struct KeptPeople {
     pub readings: BTreeMap<(u64, u64), StoredReading>,
     /// Rooms, accounts and ids.
     mentions: BTreeSet<(u64, u64, u64)>,
-    calls: BTreeSet<(u64, u64)>,
+    calls: BTreeMap<(u64, u64), Option<u64>>,
     /// The ids of all accounts that there ever were.
     used: BTreeSet<u64>,
     last_invitation: u64,
@@ -45,6 +45,8 @@ impl KeptPeople {
         match change {
             Change::Account(account) => self.put_account(account),
             Change::AccountGone { account } => {
+                let has_bots = self.accounts.values().any(|one| one.owner == Some(account));
+                assert!(!has_bots, "the bots of {account} end before it");
                 self.accounts.remove(&account).expect("an account that is gone was there");
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
@@ -116,6 +118,8 @@ impl KeptPeople {
         let others = self.accounts.values().filter(|other| other.account != account.account);
         let namesakes = others.filter(|other| other.key == account.key).count();
         assert_eq!(namesakes, 0, "two accounts are called {}", account.name);
+        let has_owner = account.owner.is_none_or(|owner| self.accounts.contains_key(&owner));
+        assert!(has_owner, "{account:?} is the bot of nobody");
         if !self.accounts.contains_key(&account.account) {
             assert!(self.used.insert(account.account), "{account:?} has a used id");
         }
@@ -153,10 +157,10 @@ impl KeptPeople {
                     assert!(self.mentions.insert((room, account, id)), "it is for it already");
                 }
             }
-            ReadingChange::Called { room, id } => {
-                assert!(self.calls.insert((room, id)), "it is for all already");
+            ReadingChange::Called { room, id, by } => {
+                assert_eq!(self.calls.insert((room, id), by), None, "it is for all already");
                 let of_room = self.calls.range((room, 0)..=(room, u64::MAX));
-                let oldest = of_room.clone().next().copied();
+                let oldest = of_room.clone().next().map(|(call, _)| *call);
                 if of_room.count() > CALLS_MAX {
                     self.calls.remove(&oldest.expect("there is one"));
                 }
@@ -174,7 +178,7 @@ impl KeptPeople {
         self.invitations.values_mut().for_each(|it| it.rooms.retain(|of| *of != room));
         self.readings.retain(|(_, of), _| *of != room);
         self.mentions.retain(|(of, ..)| *of != room);
-        self.calls.retain(|(of, _)| *of != room);
+        self.calls.retain(|(of, _), _| *of != room);
     }
 
     /// As a chat is told.
@@ -192,7 +196,7 @@ impl KeptPeople {
             guests,
             readings: self.readings.values().copied().collect(),
             mentions: self.mentions.iter().copied().collect(),
-            calls: self.calls.iter().copied().collect(),
+            calls: self.calls.iter().map(|(&(room, id), &by)| (room, id, by)).collect(),
             next_account: self.used.last().map_or(1, |last| last + 1),
             next_invitation: self.last_invitation + 1,
             rules: StoredRules {

@@ -414,7 +414,7 @@ impl Inner {
     fn check_reading(&self, change: &ReadingChange) {
         let (room, id) = match change {
             ReadingChange::Set(reading) => (reading.room, reading.read),
-            ReadingChange::Mentioned { room, id, .. } | ReadingChange::Called { room, id } => {
+            ReadingChange::Mentioned { room, id, .. } | ReadingChange::Called { room, id, .. } => {
                 (*room, *id)
             }
             ReadingChange::Gone { .. } => return,

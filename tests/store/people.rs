@@ -17,6 +17,7 @@ pub fn account(account: u64, name: &str) -> StoredAccount {
         password: Some("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
         role: 0,
         created_ms: 1_795_352_709_000,
+        owner: None,
     }
 }
 
@@ -99,7 +100,7 @@ fn mentioned(room: u64, id: u64, accounts: &[u64]) -> Change {
 }
 
 fn called(room: u64, id: u64) -> Change {
-    Change::Reading(ReadingChange::Called { room, id })
+    Change::Reading(ReadingChange::Called { room, id, by: Some(1) })
 }
 
 fn read_no_more(account: u64, room: u64) -> Change {
@@ -193,7 +194,7 @@ fn what_belongs_to_an_account_or_a_room_goes_with_it() {
     append(&mut store, 1, some_people());
     append(&mut store, 2, vec![Change::AccountGone { account: 2 }]);
     let Loaded { people, order, .. } = store.reload().expect("it can be read");
-    assert_eq!((order.bans.len(), order.mutes.len(), order.ignores.len()), (2, 0, 0));
+    assert_eq!((order.bans.len(), order.mutes.len(), order.ignores.len()), (2, 0, 1));
     assert_eq!(people.accounts.iter().map(|it| it.account).collect::<Vec<_>>(), [1]);
     assert_eq!(people.keys, [access_key(1, 1), access_key(1, 2)]);
     assert_eq!(people.members, [(1, 1)]);
@@ -246,6 +247,7 @@ fn what_a_change_names_has_to_be_there() {
     let before = store.reload().expect("it can be read");
     for wrong in [
         Change::AccountGone { account: 3 },
+        Change::Account(StoredAccount { owner: Some(3), ..account(4, "build") }),
         Change::AccessKey(access_key(3, 1)),
         Change::AccessKey(access_key(1, 1)),
         Change::AccessKeyGone { account: 1, key: 3 },
@@ -301,7 +303,7 @@ fn what_was_read_is_for_nobody_any_more_and_of_calls_the_newest_are_kept() {
     let people = store.reload().expect("it can be read").people;
     let read = StoredReading { account: 1, room: 1, read: 1, level: Some(1) };
     assert_eq!((people.readings[0], people.mentions), (read, vec![(1, 2, 1)]));
-    assert_eq!((people.calls.len(), people.calls[0]), (CALLS_MAX, (1, 4)));
+    assert_eq!((people.calls.len(), people.calls[0]), (CALLS_MAX, (1, 4, Some(1))));
     append(&mut store, 4, vec![read_no_more(2, 1)]);
     let people = store.reload().expect("it can be read").people;
     assert_eq!((people.readings.len(), people.mentions), (2, vec![]));
@@ -426,7 +428,15 @@ impl Town {
         let change = match self.random.u8(0..23) {
             0..3 => Change::Account(self.new_account()),
             3 => Change::Account(self.changed_account()?),
-            4 if self.random.bool() => Change::AccountGone { account: self.any_account()? },
+            4 if self.random.bool() => {
+                let account = self.any_account()?;
+                let mut all = self.people.accounts.values();
+                // Its bots end before it.
+                if all.any(|one| one.owner == Some(account)) {
+                    return None;
+                }
+                Change::AccountGone { account }
+            }
             5 => Change::AccessKey(self.new_key()?),
             6 => {
                 let (account, key) = self.one_of(self.people.keys.clone().into_keys())?;
@@ -473,14 +483,17 @@ impl Town {
     fn new_account(&mut self) -> StoredAccount {
         // Some ids are left out.
         let id = self.people.stored().next_account + self.random.u64(0..2);
-        StoredAccount { role: self.random.u8(0..3), ..account(id, &format!("Person{id}")) }
+        let owner = self.any_account().filter(|_| self.random.bool());
+        let role = self.random.u8(0..3);
+        StoredAccount { role, owner, ..account(id, &format!("Person{id}")) }
     }
 
     fn changed_account(&mut self) -> Option<StoredAccount> {
         let id = self.any_account()?;
         let name = format!("Renamed{id}-{}", self.random.u8(..));
         let password = self.random.bool().then(|| "$argon2id$another".into());
-        Some(StoredAccount { password, ..account(id, &name) })
+        let owner = self.people.accounts[&id].owner;
+        Some(StoredAccount { password, owner, ..account(id, &name) })
     }
 
     fn new_key(&mut self) -> Option<StoredAccessKey> {

@@ -4,6 +4,7 @@
 //! To add one: a variant of [`Dialect`], which goes into `ALL` as well, and a file. From there the
 //! compiler points to every place where dialects differ.
 
+pub mod acts;
 pub mod history;
 pub mod json;
 pub mod reply;

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    JoinedSelf, ReadingLine, RoomState, RoomSummary, ServerLimits, SettingChange, UnreadRoom,
+    AccountLine, BanLine, BotLine, InvitationLine, JoinedSelf, ReadingLine, RoomState, RoomSummary,
+    ServerLimits, SessionLine, SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
@@ -132,12 +133,15 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// `accounts` and `offline`: which of the members are accounts, and which are not here now.
+    /// `accounts`, `bots` and `offline`: which of the members are accounts, which of those are bots,
+    /// and which are not here now.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         accounts: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        bots: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
         /// What those may do here who are more than members.
@@ -219,6 +223,30 @@ pub enum Reply<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         role: Option<&'a str>,
         rooms: Vec<&'a str>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The accounts that there are, for admins.
+    Accounts {
+        accounts: Vec<AccountLine<'a>>,
+        total: usize,
+        #[serde(skip)]
+        after: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// A bot of the client's, and what it is known by from now on.
+    Bot {
+        name: &'a str,
+        token: &'a str,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// The bots of an account.
+    Bots {
+        bots: Vec<BotLine<'a>>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
@@ -424,53 +452,6 @@ pub struct ConversationLine<'a> {
     /// Whether the other one is not connected.
     #[serde(skip_serializing_if = "is_false")]
     pub offline: bool,
-}
-
-/// An account or an address that is banned.
-#[derive(Clone, Debug, Serialize)]
-pub struct BanLine<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    pub by: &'a str,
-    pub since: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub reason: &'a str,
-}
-
-/// A browser or a program that is known as an account.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct SessionLine<'a> {
-    pub id: u32,
-    /// `token` or `browser`.
-    pub kind: &'a str,
-    pub label: &'a str,
-    pub created: u64,
-    /// How many connections have come by it.
-    pub connected: usize,
-    #[serde(skip_serializing_if = "is_false")]
-    pub you: bool,
-}
-
-/// An invitation of one's own.
-#[derive(Clone, Debug, Serialize)]
-pub struct InvitationLine {
-    pub id: u64,
-    /// How often it can still be used, if not any number of times.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uses: Option<u32>,
-    /// When it ends, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-    /// The rooms that it lets into.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rooms: Vec<String>,
-    /// Whether it makes an account.
-    #[serde(skip_serializing_if = "is_true")]
-    pub accounts: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

@@ -1,10 +1,11 @@
-//! What stands in replies about rooms, and about what was read.
+//! What stands in replies about rooms, about accounts, and about what was read.
 
 use serde::Serialize;
 
 use super::json::RequestRef;
-use super::reply::Where;
+use super::reply::{Where, is_false, is_true};
 use crate::chat::state::Unread;
+use crate::chat::state::rooms::rules::RoomSettings;
 
 /// What only the client that joins is told.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -55,7 +56,7 @@ pub struct RoomState<'a> {
     pub time: Option<u64>,
     /// What they have changed, for people.
     #[serde(skip)]
-    pub change: Option<SettingChange<'a>>,
+    pub changes: Vec<SettingChange<'a>>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a RequestRef>,
 }
@@ -71,7 +72,25 @@ pub enum SettingChange<'a> {
     Posting(&'a str),
     Invites(&'a str),
     Archived(bool),
-    Several,
+}
+
+impl SettingChange<'static> {
+    /// What is another one now.
+    pub fn between(before: &RoomSettings, after: &RoomSettings) -> Vec<SettingChange<'static>> {
+        let changes = [
+            (before.entry != after.entry, SettingChange::Entry(after.entry.as_str())),
+            (before.is_listed != after.is_listed, SettingChange::Listed(after.is_listed)),
+            (
+                before.newcomers_see != after.newcomers_see,
+                SettingChange::NewcomersSee(after.newcomers_see.as_str()),
+            ),
+            (before.posting != after.posting, SettingChange::Posting(after.posting.as_str())),
+            (before.invites != after.invites, SettingChange::Invites(after.invites.as_str())),
+            (before.is_archived != after.is_archived, SettingChange::Archived(after.is_archived)),
+        ];
+        let changed = changes.into_iter().filter(|(is_changed, _)| *is_changed);
+        changed.map(|(_, change)| change).collect()
+    }
 }
 
 /// What an account has read of a room, and what it has not.
@@ -127,4 +146,76 @@ pub struct ServerLimits {
     pub name_chars: usize,
     pub room_chars: usize,
     pub rooms: usize,
+}
+
+/// An account, as admins are shown it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AccountLine<'a> {
+    pub name: &'a str,
+    pub role: &'a str,
+    pub created: u64,
+    /// How many devices are connected.
+    pub connected: usize,
+    /// Whether it is banned at the moment.
+    #[serde(skip_serializing_if = "is_false")]
+    pub banned: bool,
+    /// The account whose bot it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<&'a str>,
+}
+
+/// A bot of one's own.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BotLine<'a> {
+    pub name: &'a str,
+    pub created: u64,
+    /// How many connections it has.
+    pub connected: usize,
+}
+
+/// An account or an address that is banned.
+#[derive(Clone, Debug, Serialize)]
+pub struct BanLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    pub by: &'a str,
+    pub since: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'a str,
+}
+
+/// A browser or a program that is known as an account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SessionLine<'a> {
+    pub id: u32,
+    /// `token` or `browser`.
+    pub kind: &'a str,
+    pub label: &'a str,
+    pub created: u64,
+    /// How many connections have come by it.
+    pub connected: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    pub you: bool,
+}
+
+/// An invitation of one's own.
+#[derive(Clone, Debug, Serialize)]
+pub struct InvitationLine {
+    pub id: u64,
+    /// How often it can still be used, if not any number of times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// When it ends, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// The rooms that it lets into.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<String>,
+    /// Whether it makes an account.
+    #[serde(skip_serializing_if = "is_true")]
+    pub accounts: bool,
 }

@@ -78,6 +78,7 @@ impl Chat {
             Event::Kept(Kept::Room(_)) => self.apply_room_change(record),
             Event::Kept(
                 Kept::AccountMade { .. }
+                | Kept::BotMade { .. }
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }
                 | Kept::KeyMade(_)
@@ -243,6 +244,7 @@ impl Chat {
                 Kept::Opened { .. }
                 | Kept::Closed { .. }
                 | Kept::HistoryCut { .. }
+                | Kept::BotMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }

@@ -73,10 +73,10 @@ impl Chat {
             owner: if is_new { Some(by.as_str()) } else { self.room_state(room, settings).owner },
             by: Some(by.as_str()),
             time: Some(time),
-            change: Some(match is_new {
-                true => SettingChange::Kept,
-                false => change_between(room.settings(), settings),
-            }),
+            changes: match is_new {
+                true => vec![SettingChange::Kept],
+                false => SettingChange::between(room.settings(), settings),
+            },
             ..self.room_state(room, settings)
         };
         let role = self.state.room_role(cx.user, id).as_str();
@@ -144,25 +144,5 @@ impl Chat {
             cx.out.send(client, |to| render(to, &left(true)));
         }
         cx.publish(channel, None, &left(false));
-    }
-}
-
-/// What is another one now.
-fn change_between(before: &RoomSettings, after: &RoomSettings) -> SettingChange<'static> {
-    let changes = [
-        (before.entry != after.entry, SettingChange::Entry(after.entry.as_str())),
-        (before.is_listed != after.is_listed, SettingChange::Listed(after.is_listed)),
-        (
-            before.newcomers_see != after.newcomers_see,
-            SettingChange::NewcomersSee(after.newcomers_see.as_str()),
-        ),
-        (before.posting != after.posting, SettingChange::Posting(after.posting.as_str())),
-        (before.invites != after.invites, SettingChange::Invites(after.invites.as_str())),
-        (before.is_archived != after.is_archived, SettingChange::Archived(after.is_archived)),
-    ];
-    let mut changed = changes.into_iter().filter(|(is_changed, _)| *is_changed);
-    match (changed.next(), changed.next()) {
-        (Some((_, change)), None) => change,
-        _ => SettingChange::Several,
     }
 }

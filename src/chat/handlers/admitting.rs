@@ -2,6 +2,7 @@
 
 use super::{Context, Done, MINUTE_MS};
 use crate::chat::Chat;
+use crate::chat::dialect::acts::Act;
 use crate::chat::dialect::render;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::ids::{RoomId, UserId};
@@ -32,6 +33,8 @@ impl Chat {
             let message = format!("{shown} was removed from {place}: its moderators decide.");
             return Err(RequestError::new("not_allowed", message));
         }
+        // Where anybody may come, letting in somebody is no more than a word to them.
+        let is_decided = room.settings().entry == Entry::Ask || is_removed;
         if room.rules().is_some() {
             let record = self.state.member_record(user, id);
             let record =
@@ -40,6 +43,10 @@ impl Chat {
         }
         let (by, time) = (self.name_of(cx.user).map_or("", Name::as_str), cx.unix_ms());
         self.tell_user(cx, user, &Reply::Invited { room: &place, by, time });
+        if is_decided {
+            let act = self.sentence(cx.user, &place, Act::LetIn { name: &shown });
+            self.log_act_in(cx, id, &act);
+        }
         self.tell_done(cx, "admit", &format!("{shown} may join {place} now."));
         Ok(())
     }
@@ -55,10 +62,12 @@ impl Chat {
             return Err(RequestError::new("no_such_name", message));
         }
         let told = format!("{shown} is not let into {place}.");
+        let act = self.sentence(cx.user, &place, Act::Refused { name: shown });
         let record = MemberRecord { has_asked: false, ..record };
         self.happen(cx, RoomChange::Recorded { room: id, user, record });
         let time = cx.unix_ms();
         self.tell_user(cx, user, &Reply::Refused { room: &place, time });
+        self.log_act_in(cx, id, &act);
         self.tell_done(cx, "refuse", &told);
         Ok(())
     }
@@ -154,8 +163,8 @@ impl Chat {
             self.happen(cx, RoomChange::Removed { room: id, user, reason });
         }
         self.happen(cx, RoomChange::Recorded { room: id, user, record });
-        let (by, shown) = (self.shown_name(cx.user), self.shown_name(user).to_owned());
-        let act = format!("{by} removed {shown} from {place}.");
+        let shown = self.shown_name(user).to_owned();
+        let act = self.sentence(cx.user, &place, Act::Removed { name: &shown, reason });
         self.log_act_in(cx, id, &act);
         let told = format!("{shown} is removed from {place}.");
         self.tell_done(cx, "kick", &told);

@@ -302,6 +302,7 @@ impl Chat {
         };
         let kept = self.state.accounts();
         let accounts = names(&|user| kept.contains(user.id));
+        let bots = names(&|user| kept.owner_of(user.id).is_some());
         let offline =
             names(&|user| kept.contains(user.id) && self.clients_of(user.id).next().is_none());
         let role_of = |user: &User| self.state.member_record(user.id, room.id).role;
@@ -314,6 +315,7 @@ impl Chat {
             room,
             members,
             accounts,
+            bots,
             offline,
             roles,
             total,

@@ -2,7 +2,8 @@
 
 use super::{Context, Done, not_in_room, shown};
 use crate::chat::access::{RoomAccess, room_access};
-use crate::chat::dialect::reply::{Reply, RoomState};
+use crate::chat::dialect::acts::{Act, Sentence};
+use crate::chat::dialect::reply::{Reply, RoomState, SettingChange};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::RoomChange;
@@ -143,7 +144,7 @@ impl Chat {
             asking: Vec::new(),
             by: None,
             time: None,
-            change: None,
+            changes: Vec::new(),
             reference: None,
         }
     }
@@ -175,8 +176,19 @@ impl Chat {
         if settings.is_private() && !before.is_private() {
             self.let_members_return(cx, id);
         }
+        // That a room is private from now on is the last that others hear of it.
+        if before.entry != Entry::Invited || settings.entry != Entry::Invited {
+            for change in SettingChange::between(&before, &settings) {
+                self.log_act(cx, &self.sentence(cx.user, name.as_str(), Act::Changed(change)));
+            }
+        }
         self.tell_unless_heard(cx, id);
         Ok(())
+    }
+
+    /// What somebody has done to a room, as the staff is told.
+    pub(super) fn sentence(&self, by: UserId, room: &str, act: Act<'_>) -> String {
+        Sentence { by: self.shown_name(by), room, act }.to_string()
     }
 
     /// Those who are in a room that takes only people who are let in have been.
@@ -206,7 +218,9 @@ impl Chat {
             return Err(RequestError::new("not_allowed", message));
         }
         self.check_owned(cx)?;
+        let act = self.sentence(cx.user, room.name.as_str(), Act::Changed(SettingChange::Kept));
         self.keep_for(cx, id, OPEN);
+        self.log_act_in(cx, id, &act);
         Ok(())
     }
 
@@ -247,7 +261,12 @@ impl Chat {
                 format!("{shown} owns {ROOMS_OWNED_MAX} rooms, and more are not allowed.");
             return Err(RequestError::new("too_many_rooms", message));
         }
+        let act = Act::Role { name: &shown, role: role.as_str() };
+        let act = self.sentence(cx.user, room.name.as_str(), act);
         self.give_role(cx, id, user, role, owner);
+        if role != before.role {
+            self.log_act_in(cx, id, &act);
+        }
         self.tell_done(cx, "role", &format!("{shown} is {} of that room now.", role.as_str()));
         Ok(())
     }

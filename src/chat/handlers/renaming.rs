@@ -1,6 +1,7 @@
 //! Another name for a room, and its end.
 
 use super::{Context, Done};
+use crate::chat::dialect::acts::Act;
 use crate::chat::dialect::reply::{Reply, RoomState};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, NameForms, RoomName};
@@ -28,8 +29,12 @@ impl Chat {
         self.release_room_names(cx, &name, id);
         self.questions.room_left(&from);
         self.questions.forget_absent(&name);
+        let to = name.to_string();
         self.happen(cx, RoomChange::Renamed { room: id, name });
         self.release_most(cx, id);
+        let act = Act::Renamed { from: from.as_str() };
+        let act = self.sentence(cx.user, &to, act);
+        self.log_act_in(cx, id, &act);
         if !self.state.is_member(cx.user, id)
             && let Some(room) = self.state.rooms().get(id)
         {

@@ -286,6 +286,7 @@ impl Chat {
             | Event::Kept(
                 Kept::Room(_)
                 | Kept::AccountMade { .. }
+                | Kept::BotMade { .. }
                 | Kept::AccountEnded
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }

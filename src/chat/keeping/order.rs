@@ -1,5 +1,5 @@
 //! What a record changes of order, as a store keeps it: bans, and what is between accounts. Guests
-//! are muted and ignored for no longer than they are here.
+//! are muted and ignored for no longer than they are here; accounts that have ended are for good.
 
 use super::opened;
 use crate::chat::ids::{RoomId, UserId};
@@ -32,7 +32,7 @@ pub fn changes(state: &State, by: UserId, change: &OrderChange) -> Vec<Change> {
         OrderChange::Ignored { user } if is_account(by) && is_account(*user) => {
             vec![Stored::Ignored(ignore(by, *user))]
         }
-        OrderChange::Unignored { user } if is_account(by) && is_account(*user) => {
+        OrderChange::Unignored { user } if is_account(by) && !state.is_guest(*user) => {
             vec![Stored::IgnoredGone(ignore(by, *user))]
         }
         OrderChange::Unmuted { .. }
@@ -47,7 +47,7 @@ pub fn of_new_account(state: &State, user: UserId) -> impl Iterator<Item = Chang
     let order = state.order();
     let mutes = order.mutes_of(user).map(move |(room, mute)| muted(room, user, mute));
     let is_account = |other: &UserId| state.accounts().contains(*other);
-    let ignored = order.ignored_by(user).filter(is_account);
+    let ignored = order.ignored_by(user).filter(|&other| !state.is_guest(other));
     let ignored = ignored.map(move |other| Stored::Ignored(ignore(user, other)));
     let ignoring = order.ignoring(user).filter(is_account);
     let ignoring = ignoring.map(move |other| Stored::Ignored(ignore(other, user)));

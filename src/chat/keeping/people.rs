@@ -61,6 +61,9 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
                 .chain(rules::of_guest(state, by))
                 .collect()
         }
+        Kept::BotMade { bot, name } => {
+            vec![Change::Account(stored(*bot, name, &Account::bot(by, unix_ms)))]
+        }
         Kept::AccountEnded => {
             let reserved = state.reserved_at_end(by, unix_ms);
             let reserved = reserved.map(|reserved| Change::Reserved(stored_name(&reserved)));
@@ -136,6 +139,7 @@ fn stored(user: UserId, name: &Name, account: &Account) -> StoredAccount {
         password: account.password.clone(),
         role: account.role.number(),
         created_ms: account.created_ms,
+        owner: account.owner.map(UserId::get),
     }
 }
 

@@ -63,7 +63,10 @@ pub fn changes(state: &State, by: UserId, change: &ReadingChange) -> Vec<Change>
         ReadingChange::Mentioned { room, id, mentioned } => {
             let (room, id) = (room.get(), *id);
             vec![match mentioned {
-                Mentioned::All => store::ReadingChange::Called { room, id },
+                Mentioned::All => {
+                    let by = state.account(by).map(UserId::get);
+                    store::ReadingChange::Called { room, id, by }
+                }
                 Mentioned::Users(users) => {
                     let accounts = users.iter().map(|user| user.get()).collect();
                     store::ReadingChange::Mentioned { room, id, accounts }

@@ -1,8 +1,9 @@
-//! What a client can ask for that is about accounts.
+//! What a client can ask for that is about accounts, and how people type some of it.
 
 use std::borrow::Cow;
 
 use super::Request;
+use super::commands::{CommandSpec, page, word};
 
 /// See [`Request::Account`].
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,14 @@ pub enum AccountRequest<'a> {
     Role { name: Cow<'a, str>, role: Cow<'a, str> },
     /// A code by which somebody can set a new password.
     Reset { name: Cow<'a, str> },
+    /// Asks which accounts there are. `after`: so many have been seen.
+    Accounts { after: u64, limit: Option<u32> },
+    /// Makes a bot of one's own, or another token for it.
+    Bot { name: Cow<'a, str> },
+    /// Asks for one's bots.
+    Bots,
+    /// Ends a bot.
+    EndBot { name: Cow<'a, str> },
 }
 
 impl AccountRequest<'_> {
@@ -62,6 +71,7 @@ impl AccountRequest<'_> {
             | AccountRequest::EndSession { .. }
             | AccountRequest::Uninvite { .. }
             | AccountRequest::Delete { .. }
+            | AccountRequest::EndBot { .. }
             | AccountRequest::Role { .. }
             | AccountRequest::Reset { .. } => true,
             AccountRequest::Login { .. }
@@ -72,7 +82,10 @@ impl AccountRequest<'_> {
             | AccountRequest::Cookie { .. }
             | AccountRequest::Invite { .. }
             | AccountRequest::Invitations
-            | AccountRequest::Confirm { .. } => false,
+            | AccountRequest::Confirm { .. }
+            | AccountRequest::Accounts { .. }
+            | AccountRequest::Bot { .. }
+            | AccountRequest::Bots => false,
         }
     }
 
@@ -80,8 +93,17 @@ impl AccountRequest<'_> {
     pub fn records(&self) -> bool {
         !matches!(
             self,
-            AccountRequest::Show | AccountRequest::Sessions | AccountRequest::Invitations
+            AccountRequest::Show
+                | AccountRequest::Sessions
+                | AccountRequest::Invitations
+                | AccountRequest::Accounts { .. }
+                | AccountRequest::Bots
         )
+    }
+
+    /// Whether its answer may be large.
+    pub fn asks_much(&self) -> bool {
+        matches!(self, AccountRequest::Accounts { .. })
     }
 }
 
@@ -90,3 +112,56 @@ impl<'a> From<AccountRequest<'a>> for Request<'a> {
         Request::Account(request)
     }
 }
+
+pub const RESET: CommandSpec = CommandSpec {
+    name: "reset",
+    arguments: "NAME",
+    help: "make a code by which somebody can set a new password",
+    details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
+              for everybody.",
+    parse: |arguments| Some(AccountRequest::Reset { name: word(arguments)? }.into()),
+};
+
+pub const ACCOUNTS: CommandSpec = CommandSpec {
+    name: "accounts",
+    arguments: "[PAGE]",
+    help: "list the accounts of this server",
+    details: "Admins and owners can. /ban and /unban let an account not be here, and come again.",
+    parse: |arguments| {
+        Some(AccountRequest::Accounts { after: page(arguments)?, limit: None }.into())
+    },
+};
+
+pub const DELETE_ACCOUNT: CommandSpec = CommandSpec {
+    name: "delete-account",
+    arguments: "",
+    help: "end your account",
+    details: "You are asked for your password. What you have said stays; your name is nobody's \
+              for 30 days.",
+    parse: |arguments| {
+        arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
+    },
+};
+
+pub const BOT: CommandSpec = CommandSpec {
+    name: "bot",
+    arguments: "NAME",
+    help: "make a bot, or another token for one of yours",
+    details: "A bot is an account for a program: it has a token, which is shown once, and no \
+              password. It ends with yours, and so do all tokens that it had before.",
+    parse: |arguments| Some(AccountRequest::Bot { name: word(arguments)? }.into()),
+};
+
+pub const BOTS: CommandSpec = CommandSpec {
+    name: "bots",
+    arguments: "[end NAME]",
+    help: "list your bots, or end one",
+    details: "",
+    parse: |arguments| match arguments {
+        "" => Some(AccountRequest::Bots.into()),
+        end => {
+            let name = end.strip_prefix("end")?.strip_prefix(char::is_whitespace)?.trim();
+            Some(AccountRequest::EndBot { name: word(name)? }.into())
+        }
+    },
+};

@@ -145,6 +145,7 @@ impl Request<'_> {
             | Request::Conversation(_) => true,
             Request::Join { resume, replay, .. } => resume.is_some() || replay.is_some(),
             Request::Reading(request) => request.asks_much(),
+            Request::Account(request) => request.asks_much(),
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Leave { .. }
@@ -153,7 +154,6 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Quit { .. }
-            | Request::Account(_)
             | Request::Order(_)
             | Request::Room(_)
             | Request::Nothing => false,

@@ -43,7 +43,7 @@ pub enum OrderRequest<'a> {
     },
     /// Asks whom one ignores.
     Ignored,
-    /// Shows the staff a message.
+    /// Shows the staff a message, of a room or of a conversation: `@bob`.
     Report {
         room: Option<Cow<'a, str>>,
         which: Which,
@@ -137,23 +137,29 @@ pub const UNIGNORE: CommandSpec = CommandSpec {
     arguments: "NAME",
     help: "see again what somebody says",
     details: "",
-    parse: |arguments| Some(OrderRequest::Unignore { name: word(arguments)? }.into()),
+    // What stands for those who have left has spaces.
+    parse: |arguments| Some(OrderRequest::Unignore { name: optional(arguments)? }.into()),
 };
 
 pub const REPORT: CommandSpec = CommandSpec {
     name: "report",
-    arguments: "[N] [REASON]",
-    help: "show the staff a message of this room",
+    arguments: "[@NAME] [N] [REASON]",
+    help: "show the staff a message of this room, or of what NAME and you have said",
     details: "N is its number, as /history shows it; -2 is the last but one, and no number the \
               last. The admins and owners of this server see what it says, and that it was you who \
               reported it.",
     parse: |arguments| {
-        let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-        let (which, reason) = match which(first) {
-            Some(which) => (which, rest.trim()),
+        let (first, rest) = first_word(arguments);
+        let (room, arguments) = match first.strip_prefix('@') {
+            Some(_) => (optional(first), rest),
+            None => (None, arguments),
+        };
+        let (number, rest) = first_word(arguments);
+        let (which, reason) = match which(number) {
+            Some(which) => (which, rest),
             None => (Which::Back(1), arguments),
         };
-        Some(OrderRequest::Report { room: None, which, reason: optional(reason) }.into())
+        Some(OrderRequest::Report { room, which, reason: optional(reason) }.into())
     },
 };
 
@@ -193,12 +199,17 @@ type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
 
 /// Reads `mallory 60 spam`.
 fn sentence(arguments: &str) -> Option<Sentence<'_>> {
-    let (whom, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-    let rest = rest.trim();
-    let (number, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let (whom, rest) = first_word(arguments);
+    let (number, reason) = first_word(rest);
     let minutes = number.parse().ok();
-    let reason = if minutes.is_some() { reason.trim() } else { rest };
+    let reason = if minutes.is_some() { reason } else { rest };
     (!whom.is_empty()).then(|| (whom, minutes, optional(reason)))
+}
+
+/// The first word, and what follows it.
+fn first_word(arguments: &str) -> (&str, &str) {
+    let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    (first, rest.trim())
 }
 
 /// `12`, or `-2`.
@@ -245,5 +256,12 @@ mod tests {
         assert_eq!(parsed(&REPORT, "12 spam"), report(Which::Id(12), Some("spam")));
         assert_eq!(parsed(&REPORT, "-2"), report(Which::Back(2), None));
         assert_eq!(parsed(&REPORT, "all of it"), report(Which::Back(1), Some("all of it")));
+        let with_bob = |which, reason: Option<&'static str>| {
+            let (room, reason) = (Some("@bob".into()), reason.map(Cow::from));
+            Some(OrderRequest::Report { room, which, reason })
+        };
+        assert_eq!(parsed(&REPORT, "@bob"), with_bob(Which::Back(1), None));
+        assert_eq!(parsed(&REPORT, "@bob  7  my pills"), with_bob(Which::Id(7), Some("my pills")));
+        assert_eq!(parsed(&REPORT, "@bob spam"), with_bob(Which::Back(1), Some("spam")));
     }
 }

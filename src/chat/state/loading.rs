@@ -52,7 +52,8 @@ impl State {
             });
             self.users.add(user, name);
             let (password, role) = (stored.password.clone(), Role::of_number(stored.role));
-            let account = Account::new(password, role, stored.created_ms, keys.collect());
+            let mut account = Account::new(password, role, stored.created_ms, keys.collect());
+            account.owner = stored.owner.and_then(account_of);
             self.accounts.make(user, account);
         }
         for stored in &people.invitations {
@@ -129,12 +130,12 @@ impl State {
             let (Some(room), Some(user)) = (RoomId::new(room), UserId::new(account)) else {
                 continue;
             };
-            self.readings.note(room, id, &Mentioned::Users([user].into()));
+            self.readings.note(room, id, None, &Mentioned::Users([user].into()));
         }
-        for &(room, id) in &people.calls {
+        for &(room, id, by) in &people.calls {
             let here = RoomId::new(room).filter(|room| self.rooms.get(*room).is_some());
             if let Some(room) = here {
-                self.readings.note(room, id, &Mentioned::All);
+                self.readings.note(room, id, by.and_then(UserId::new), &Mentioned::All);
             }
         }
     }

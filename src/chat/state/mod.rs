@@ -149,6 +149,11 @@ impl State {
         self.rooms.trim();
     }
 
+    /// Whether this is a guest who is here: of one who has left nothing is kept.
+    pub fn is_guest(&self, user: UserId) -> bool {
+        self.users.get(user).is_some() && !self.accounts.contains(user)
+    }
+
     /// A user who has an account.
     pub fn account(&self, user: UserId) -> Option<UserId> {
         self.accounts.contains(user).then_some(user)
@@ -229,6 +234,11 @@ impl State {
                     self.accounts.use_invitation(invitation);
                 }
             }
+            Kept::BotMade { bot, .. } if self.accounts.contains(bot) => {}
+            Kept::BotMade { bot, name } => {
+                self.users.add(bot, name);
+                self.accounts.make(bot, Account::bot(by, unix_ms));
+            }
             Kept::AccountEnded => self.end_account(by, unix_ms),
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
             Kept::RoleSet { user, role } => self.accounts.set_role(user, role),
@@ -268,7 +278,7 @@ impl State {
         let rooms: Vec<RoomId> = self.rooms.with_rules().collect();
         rooms.into_iter().for_each(|room| self.forget_record(by, room));
         self.accounts.end(by);
-        self.order.forget_user(by);
+        self.order.end_account(by);
         self.readings.end_all(by);
         self.users.remove(by);
     }
@@ -282,7 +292,8 @@ impl State {
             }
             ReadingChange::LevelSet { room, level } => readings.set_level(by, room, Some(level)),
             ReadingChange::Mentioned { room, id, mentioned } => {
-                readings.note(room, id, &mentioned);
+                let by = self.accounts.contains(by).then_some(by);
+                readings.note(room, id, by, &mentioned);
             }
         }
     }
@@ -348,7 +359,7 @@ impl State {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
                 }
-                self.order.forget_user(by);
+                self.order.forget_guest(by);
                 self.forget_guest(by);
                 if let Some(user) = self.users.get(by) {
                     self.guest_tokens.leave(by, &user.name, unix_ms);

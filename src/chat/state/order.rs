@@ -205,20 +205,28 @@ impl Order {
         }
     }
 
-    /// A user is no more.
-    pub(super) fn forget_user(&mut self, user: UserId) {
+    /// A guest is no more.
+    pub(super) fn forget_guest(&mut self, guest: UserId) {
+        self.end_account(guest);
+        if !self.ignoring.is_empty() {
+            for by in self.ignoring.remove(&guest).unwrap_or_default() {
+                remove(&mut self.ignored, by, guest);
+            }
+        }
+    }
+
+    /// An account is no more. What it has said is still there, and those who ignore it do so for
+    /// good.
+    pub(super) fn end_account(&mut self, account: UserId) {
         if !self.bans.is_empty() {
-            self.bans.remove(&BanTarget::Account(user));
+            self.bans.remove(&BanTarget::Account(account));
         }
         if !self.mutes.is_empty() {
-            self.mutes.retain(|(_, of), _| *of != user);
+            self.mutes.retain(|(_, of), _| *of != account);
         }
         if !self.ignored.is_empty() {
-            for ignored in self.ignored.remove(&user).unwrap_or_default() {
-                remove(&mut self.ignoring, ignored, user);
-            }
-            for by in self.ignoring.remove(&user).unwrap_or_default() {
-                remove(&mut self.ignored, by, user);
+            for ignored in self.ignored.remove(&account).unwrap_or_default() {
+                remove(&mut self.ignoring, ignored, account);
             }
         }
     }
@@ -312,14 +320,16 @@ mod tests {
     }
 
     #[test]
-    fn who_is_gone_ignores_nobody_and_is_ignored_by_nobody() {
+    fn who_is_gone_ignores_nobody_and_only_of_accounts_something_is_left_to_ignore() {
         let mut order = Order::default();
         let (one, two, three) = (UserId::FIRST, UserId::FIRST.next(), UserId::FIRST.next().next());
         for (by, user) in [(one, two), (two, one), (three, one), (three, two)] {
             order.apply(by, OrderChange::Ignored { user });
         }
         assert!(order.ignores(three, one) && !order.ignores(one, three));
-        order.forget_user(one);
+        order.end_account(one);
+        assert_eq!(order.ignored_by(three).collect::<Vec<_>>(), [one, two]);
+        order.forget_guest(one);
         assert_eq!(order.ignored_by(three).collect::<Vec<_>>(), [two]);
         assert_eq!(order.ignoring(two).collect::<Vec<_>>(), [three]);
         order.apply(three, OrderChange::Unignored { user: two });

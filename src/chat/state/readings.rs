@@ -87,8 +87,14 @@ pub enum Mentioned {
 pub struct Readings {
     by_user: HashMap<UserId, Vec<Reading>>,
     mentions: BTreeMap<(UserId, RoomId), Vec<u64>>,
-    /// What was for everybody in a room.
-    calls: BTreeMap<RoomId, Vec<u64>>,
+    calls: BTreeMap<RoomId, Vec<Call>>,
+}
+
+/// What was for everybody in a room but for who has said it, if that is an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Call {
+    id: u64,
+    by: Option<UserId>,
 }
 
 impl Readings {
@@ -105,9 +111,13 @@ impl Readings {
 
     /// How many of the messages after this one are for this account.
     pub fn mentions_after(&self, user: UserId, room: RoomId, id: u64) -> usize {
-        let after = |ids: &Vec<u64>| ids.len() - ids.partition_point(|&other| other <= id);
-        let own = self.mentions.get(&(user, room)).map_or(0, after);
-        (own + self.calls.get(&room).map_or(0, after)).min(MENTIONS_MAX)
+        let own = self.mentions.get(&(user, room)).map_or(&[][..], Vec::as_slice);
+        let own = own.len() - own.partition_point(|&other| other <= id);
+        let calls = self.calls.get(&room).map_or(&[][..], Vec::as_slice);
+        let calls = &calls[calls.partition_point(|call| call.id <= id)..];
+        // There are hardly ever many of them.
+        let calls = calls.iter().filter(|call| call.by != Some(user)).count();
+        (own + calls).min(MENTIONS_MAX)
     }
 
     // ---- Changes ----
@@ -174,10 +184,19 @@ impl Readings {
         }
     }
 
-    /// A message is for somebody, and not only heard.
-    pub(super) fn note(&mut self, room: RoomId, id: u64, mentioned: &Mentioned) {
+    /// A message is for somebody, and not only heard. `by`: the account that has said it.
+    pub(super) fn note(
+        &mut self,
+        room: RoomId,
+        id: u64,
+        by: Option<UserId>,
+        mentioned: &Mentioned,
+    ) {
         match mentioned {
-            Mentioned::All => push(self.calls.entry(room).or_default(), id, CALLS_MAX),
+            Mentioned::All => {
+                let calls = self.calls.entry(room).or_default();
+                push(calls, Call { id, by }, CALLS_MAX, |call| call.id);
+            }
             Mentioned::Users(users) => {
                 users.iter().for_each(|&user| self.mention(user, room, id));
             }
@@ -186,7 +205,7 @@ impl Readings {
 
     fn mention(&mut self, user: UserId, room: RoomId, id: u64) {
         if self.get(user, room).is_some_and(|reading| reading.read < id) {
-            push(self.mentions.entry((user, room)).or_default(), id, MENTIONS_MAX);
+            push(self.mentions.entry((user, room)).or_default(), id, MENTIONS_MAX, |&id| id);
         }
     }
 
@@ -202,14 +221,14 @@ fn place(of_user: &[Reading], room: RoomId) -> Result<usize, usize> {
 }
 
 /// Adds what comes after all of these; the oldest makes place.
-fn push(ids: &mut Vec<u64>, id: u64, count_max: usize) {
-    if ids.last().is_some_and(|&last| last >= id) {
+fn push<T>(all: &mut Vec<T>, one: T, count_max: usize, id: impl Fn(&T) -> u64) {
+    if all.last().is_some_and(|last| id(last) >= id(&one)) {
         return;
     }
-    if ids.len() == count_max {
-        ids.remove(0);
+    if all.len() == count_max {
+        all.remove(0);
     }
-    ids.push(id);
+    all.push(one);
 }
 
 #[cfg(test)]
@@ -232,15 +251,15 @@ mod tests {
     fn what_was_read_is_for_nobody_any_more() {
         let mut readings = Readings::default();
         let users = || Mentioned::Users([USER].into());
-        readings.note(ROOM, 3, &users());
+        readings.note(ROOM, 3, None, &users());
         assert_eq!(readings, Readings::default(), "it reads nothing there");
         readings.begin(USER, ROOM, 3);
-        readings.note(ROOM, 3, &users());
+        readings.note(ROOM, 3, None, &users());
         assert_eq!(count(&readings), 0, "it has read that");
-        readings.note(ROOM, 5, &users());
-        readings.note(ROOM, 7, &Mentioned::All);
-        readings.note(ROOM, 8, &users());
-        readings.note(ROOM, 8, &users());
+        readings.note(ROOM, 5, None, &users());
+        readings.note(ROOM, 7, None, &Mentioned::All);
+        readings.note(ROOM, 8, None, &users());
+        readings.note(ROOM, 8, None, &users());
         assert_eq!(count(&readings), 3);
         readings.advance(USER, ROOM, 5);
         readings.advance(USER, ROOM, 4);
@@ -250,6 +269,9 @@ mod tests {
         assert!(readings.mentions.is_empty());
         readings.go_back(USER, ROOM, 6, &[8]);
         assert_eq!(count(&readings), 2, "what was for everybody is known");
+        readings.note(ROOM, 9, Some(USER), &Mentioned::All);
+        readings.note(ROOM, 10, Some(USER.next()), &Mentioned::All);
+        assert_eq!(count(&readings), 3, "what one says oneself is for others");
         readings.end(USER, ROOM);
         readings.close_room(ROOM);
         assert_eq!(readings, Readings::default(), "nothing is left");
@@ -260,7 +282,7 @@ mod tests {
         let mut readings = Readings::default();
         readings.begin(USER, ROOM, 0);
         let many = MENTIONS_MAX as u64 + 10;
-        (1..=many).for_each(|id| readings.note(ROOM, id, &Mentioned::Users([USER].into())));
+        (1..=many).for_each(|id| readings.note(ROOM, id, None, &Mentioned::Users([USER].into())));
         assert_eq!(count(&readings), MENTIONS_MAX);
         readings.advance(USER, ROOM, 5);
         assert_eq!(count(&readings), MENTIONS_MAX, "there are more than that");

@@ -108,6 +108,8 @@ fn about_accounts() -> impl Strategy<Value = String> {
         1 => Just(r#"{"type": "cookie"}"#.to_owned()),
         1 => Just(r#"{"type": "invite", "uses": 2}"#.to_owned()),
         1 => Just(r#"{"type": "token", "label": "a bot"}"#.to_owned()),
+        2 => prop::sample::select(&["bot", "end_bot", "bots"][..])
+            .prop_map(|kind| format!(r#"{{"type": "{kind}", "name": "robot"}}"#)),
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_session", "id": {id}}}"#)),
         1 => (1..4u64).prop_map(|id| format!(r#"{{"type": "end_invitation", "id": {id}}}"#)),
         1 => Just(r#"{"type": "logout"}"#.to_owned()),
@@ -133,7 +135,7 @@ fn about_accounts() -> impl Strategy<Value = String> {
         }),
         1 => prop::sample::select(
             &["/ban 192.0.2.7 1", "/ban 2001:db8::7", "/unban 192.0.2.7", "/bans", "/ignore",
-              "/report -1 so"][..]
+              "/report -1 so", "/report @bob", "/report @alice 1", "/accounts"][..]
         ).prop_map(str::to_owned),
         4 => prop::sample::select(
             &["/password", "/delete-account", "/invite 2", "/token a bot", "/logout",
@@ -343,7 +345,7 @@ proptest! {
         prop_assert!(rooms.keys().all(|room| *room < disk.next_room()));
         let ignores = state.accounts().iter().flat_map(|(user, _)| {
             let ignored = state.order().ignored_by(user);
-            ignored.filter(|&other| state.accounts().contains(other)).map(move |it| (user, it))
+            ignored.filter(|&other| !state.is_guest(other)).map(move |it| (user, it))
         });
         let ignores: BTreeSet<_> =
             ignores.map(|(user, other)| (user.get(), other.get())).collect();
@@ -366,9 +368,9 @@ fn order(state: &State) -> Vec<String> {
     let accounts: Vec<UserId> = state.accounts().iter().map(|(user, _)| user).collect();
     let mutes = accounts.iter().flat_map(|&user| order.mutes_of(user).map(move |it| (user, it)));
     let mutes = mutes.map(|mute| format!("{mute:?}"));
-    let is_account = |user: &UserId| state.accounts().contains(*user);
+    let is_kept = |user: &UserId| !state.is_guest(*user);
     let ignored = accounts.iter().map(|&user| {
-        let ignored: Vec<UserId> = order.ignored_by(user).filter(is_account).collect();
+        let ignored: Vec<UserId> = order.ignored_by(user).filter(is_kept).collect();
         format!("{user:?} ignores {ignored:?}")
     });
     bans.chain(mutes).chain(ignored).collect()

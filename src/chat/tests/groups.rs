@@ -105,7 +105,7 @@ fn request(rng: &mut Rng, codes: &[String]) -> Vec<String> {
     let code =
         if codes.is_empty() { "x".to_owned() } else { codes[rng.below(codes.len())].clone() };
     let one = |text: String| vec![text];
-    match rng.below(46) {
+    match rng.below(49) {
         0..4 => one(format!("/join {room}")),
         4 => one(format!("/leave {room}")),
         5..8 => one("hello".to_owned()),
@@ -144,8 +144,11 @@ fn request(rng: &mut Rng, codes: &[String]) -> Vec<String> {
         40 => one(format!("/refuse {name} {room}")),
         41 => one(format!("/unread {}", rng.pick(&["", "#a", "@bob", "#lobby"]))),
         42 => one(format!("/level {}", rng.pick(&["all", "mentions", "none", "hidden"]))),
-        43 => one(format!("/report {}", number + 1)),
+        43 => one(format!("/report {} {}", rng.pick(&["", "@ann", "@bob"]), number + 1)),
         44 => one(format!("/history {}", rng.pick(&["", "@ann", "#b 10"]))),
+        45 => one("/accounts".to_owned()),
+        46 => one(format!("/bot {name}")),
+        47 => one(format!("/bots end {name}")),
         _ => vec![format!("/register {OWNER_CODE} {name}"), format!("password of {name}")],
     }
 }

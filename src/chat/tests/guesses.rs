@@ -152,6 +152,7 @@ fn what_was_asked_by_an_account_that_has_ended_meanwhile_is_refused() {
         ("b", r#"{"type":"token","label":"a bot"}"#, "login_required"),
         ("c", r#"{"type":"cookie"}"#, "login_required"),
         ("d", r#"{"type":"invite"}"#, "login_required"),
+        ("h", r#"{"type":"bot","name":"robot"}"#, "login_required"),
         (
             "e",
             r#"{"type":"password","old":"password of alice","password":"another password"}"#,

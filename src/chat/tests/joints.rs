@@ -95,6 +95,7 @@ fn account(account: u64, name: &str, role: u8) -> Change {
         password: Some(format!("hash of password of {name}").into()),
         role,
         created_ms: 1_795_352_709_000,
+        owner: None,
     })
 }
 
@@ -259,6 +260,30 @@ fn who_is_ignored_calls_nobody() {
     let rooms = told["rooms"].as_array().expect("rooms");
     assert!(rooms.iter().all(|room| room["mentions"] == 0), "{told}");
     assert!(rooms.iter().all(|room| room.get("with").is_none() || room["unread"] == 0), "{told}");
+}
+
+/// Also when it has been read already, and then it has not.
+#[test]
+fn nobody_is_called_by_what_it_says_itself() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, "alice");
+    register(&mut stage, "bob");
+    stage.say("alice", "@all tea is ready");
+    stage.say("bob", "@all coming");
+    stage.turn();
+    let back = r##"{"type":"read","room":"#lobby","id":0,"back":true}"##;
+    let mentions = |stage: &mut Stage| {
+        stage.open("web", JSON, Visit::default());
+        stage.say("web", r#"{"type":"login","name":"alice","password":"password of alice"}"#);
+        stage.forget();
+        stage.say("web", back);
+        stage.objects("web")[0]["mentions"].clone()
+    };
+    assert_eq!(mentions(&mut stage), 1, "it is called by the other");
+    stage.turn();
+    disk.crash(0);
+    assert_eq!(mentions(&mut on(&disk, open_settings())), 1);
 }
 
 /// An account that is called as all are.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::conversations::on;
+use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, IGNORED_MAX, Registration};
@@ -144,6 +146,99 @@ fn acts_of_power_are_in_the_staff_log() {
     );
 }
 
+#[test]
+fn acts_in_rooms_are_in_the_staff_log() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    for line in ["/join #dev", "/room entry ask", "/room posting moderators", "/rename #ops"] {
+        stage.say("mia", line);
+    }
+    stage.say("bob", "/join #ops");
+    stage.say("mia", "/refuse bob");
+    stage.say("bob", "/join #ops");
+    stage.say("mia", "/accept bob");
+    stage.say("bob", "/join #ops");
+    for line in ["/role bob moderator #ops", "/role bob moderator #ops", "/kick bob 1 spam"] {
+        stage.say("mia", line);
+    }
+    // Where anybody may come, an invitation is no act of power; after a removal it is.
+    for line in ["/room entry accounts", "/invite ada #ops", "/accept bob", "/kick bob"] {
+        stage.say("mia", line);
+    }
+    stage.open("guest", LINES, Visit { name: Some("gus"), room: Some("#tea") });
+    stage.say("bob", "/join #tea");
+    stage.say("bob", "/keep");
+    let expected = [
+        "mia made #dev a room that one asks to be let into.",
+        "mia lets only moderators talk in #dev.",
+        "mia renamed #dev to #ops.",
+        "mia did not let bob into #ops.",
+        "mia let bob into #ops.",
+        "mia made bob a moderator of #ops.",
+        "mia removed bob from #ops: spam",
+        "mia opened #ops to everybody with an account.",
+        "mia let bob into #ops.",
+        "mia removed bob from #ops.",
+        "bob keeps #tea.",
+    ];
+    assert_eq!(log(stage.chat.state())[2..], expected);
+}
+
+/// Its name was known before.
+#[test]
+fn that_a_room_is_private_is_the_last_that_the_staff_hears_of_it() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    let lines = [
+        "/join #dev",
+        "/room listed no",
+        "/room entry invited",
+        "/room posting moderators",
+        "/rename #secret",
+        "/invite bob #secret",
+    ];
+    lines.into_iter().for_each(|line| stage.say("mia", line));
+    stage.say("bob", "/join #secret");
+    let lines = ["/role bob moderator #secret", "/kick bob", "/mute bob", "/room entry all"];
+    lines.into_iter().for_each(|line| stage.say("mia", line));
+    let expected = [
+        "mia took #dev off the list of rooms.",
+        "mia made #dev private.",
+        "mia opened #secret to everybody.",
+    ];
+    assert_eq!(log(stage.chat.state())[2..], expected);
+}
+
+#[test]
+fn the_staff_is_shown_which_accounts_there_are() {
+    let mut stage = staffed();
+    stage.open("phone", JSON, Visit::default());
+    stage.say("phone", r#"{"type":"login","name":"olga","password":"password of olga"}"#);
+    register(&mut stage, "Kim");
+    stage.say("ada", "/ban mia 1 spam");
+    stage.leave("Kim");
+    stage.forget();
+    stage.play(
+        r#"
+        ada> /accounts
+        ada< * 4 accounts:
+        ada< *   ada: admin, since 2026-11-22 13:05:09, 1 connected
+        ada< *   Kim: member, since 2026-11-22 13:05:09, 0 connected
+        ada< *   mia: member, since 2026-11-22 13:05:09, 0 connected, banned
+        ada< *   olga: owner, since 2026-11-22 13:05:09, 2 connected
+        ada> /accounts 2
+        ada< * 4 accounts: there is no such page.
+        phone> {"type":"accounts","limit":1,"after":2,"ref":1}
+        phone< {"type":"accounts","accounts":[{"name":"mia","role":"member","created":"_","connected":0,"banned":true}],"total":4,"next":3,"ref":1}
+        phone> {"type":"accounts","after":3}
+        phone< {"type":"accounts","accounts":[{"name":"olga","role":"owner","created":"_","connected":2}],"total":4}
+        @+60000
+        phone> {"type":"accounts","after":1,"limit":2}
+        phone< {"type":"accounts","accounts":[{"name":"Kim","role":"member","created":"_","connected":0},{"name":"mia","role":"member","created":"_","connected":0}],"total":4,"next":3}
+        "#,
+    );
+}
+
 /// From the start, and for whatever looks like it.
 #[test]
 fn the_name_of_the_staff_log_is_nobodys() {
@@ -267,9 +362,9 @@ fn nobody_bans_those_above_or_their_own() {
         ada> /ban eve
         ada< ! Only owners of this server can do that for admins and owners.
         ada> /ban nobody-here
-        ada< ! There is no account "nobody-here". A guest is banned by the address.
+        ada< ! There is no account "nobody-here".
         ada> /ban guest-5
-        ada< ! There is no account "guest-5". A guest is banned by the address.
+        ada< ! guest-5 has no account: /ban ADDRESS bans where it comes from, as the server's log has it.
         ada> /ban mia 0
         ada< ! It holds for a minute at least, or without a number until it is ended.
         olga> /ban olga
@@ -561,6 +656,54 @@ fn a_list_of_those_who_are_ignored_has_an_end() {
     assert_eq!(told, "* You see nothing any more of what n100 says.");
 }
 
+/// What it has said is there yet, and nobody else has its name.
+#[test]
+fn an_account_that_has_ended_is_ignored_for_good() {
+    let disk = Disk::default();
+    let registration = Registration::Open;
+    let mut stage = on(&disk, ChatSettings { registration, ..settings() });
+    for name in ["mia", "bob"] {
+        register(&mut stage, name);
+    }
+    stage.say("bob", "buy my pills");
+    stage.say("mia", "/ignore bob");
+    stage.say("bob", "/delete-account");
+    stage.say("bob", "password of bob");
+    stage.forget();
+    let shown = |stage: &mut Stage| {
+        stage.say("mia", "/history");
+        stage.hear("mia")
+    };
+    assert_eq!(shown(&mut stage), ["* Nothing was said in #lobby yet."]);
+    stage.turn();
+    disk.crash(0);
+    let mut stage = on(&disk, ChatSettings { registration, ..settings() });
+    stage.open("mia", LINES, Visit::default());
+    for line in ["/login mia", "password of mia"] {
+        stage.say("mia", line);
+    }
+    stage.forget();
+    assert_eq!(shown(&mut stage), ["* Nothing was said in #lobby yet."]);
+    stage.play(
+        "
+        mia> /ignore
+        mia< * You ignore someone who left.
+        mia> /unignore someone who left
+        mia< * You see again what someone who left has said.
+        mia> /unignore someone who left
+        mia< ! You do not ignore someone who left.
+        mia> /ignore
+        mia< * You ignore nobody.
+        mia> /history
+        mia< * The last message of #lobby (UTC):
+        mia< *   2026-11-22 13:05:09 (1) someone who left: buy my pills
+        ",
+    );
+    stage.turn();
+    disk.crash(0);
+    assert!(disk.order().ignores.is_empty());
+}
+
 // ---- Reports ----
 
 #[test]
@@ -588,6 +731,47 @@ fn a_report_shows_the_staff_what_was_said() {
         web< {"type":"error","code":"no_such_room","message":"_"}
         "##,
     );
+}
+
+#[test]
+fn a_report_shows_the_staff_what_was_said_in_a_conversation() {
+    let mut stage = staffed();
+    register(&mut stage, "bob");
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("#lobby") });
+    stage.say("bob", "/msg mia hello");
+    stage.say("mia", "/msg bob hello");
+    stage.say("bob", "/msg mia buy my pills");
+    stage.say("bob", "/nick rob");
+    stage.forget();
+    stage.play(
+        r##"
+        mia> /report @rob
+        ada< [#staff-log] server: mia reports rob in a conversation with rob (3): "buy my pills"
+        olga< [#staff-log] server: mia reports rob in a conversation with rob (3): "buy my pills"
+        mia< * The staff of this server sees now what rob said there.
+        mia> /report @rob -2 my own
+        ada< [#staff-log] server: mia reports mia in a conversation with rob (2): "hello" (my own)
+        olga< [#staff-log] server: mia reports mia in a conversation with rob (2): "hello" (my own)
+        mia< * The staff of this server sees now what mia said there.
+        mia> /report @rob 4
+        mia< ! There is no message 4 there. /history shows their numbers.
+        ada> /report @mia
+        ada< ! Nothing was said between you and mia.
+        ada> /report @nobody-here
+        ada< ! Nobody here is called "nobody-here". /who lists who is in a room.
+        web> {"type":"report","to":"mia","id":1}
+        web< {"type":"error","code":"login_required","message":"_"}
+        mia> /report @web 1
+        mia< ! web is a guest: what is said to guests is not kept.
+        "##,
+    );
+    stage.open("phone", JSON, Visit::default());
+    stage.say("phone", r#"{"type":"login","name":"mia","password":"password of mia"}"#);
+    stage.forget();
+    stage.say("phone", r#"{"type":"report","to":"rob","id":1,"reason":"spam","ref":1}"#);
+    let told = log(stage.chat.state()).pop();
+    let expected = r#"mia reports rob in a conversation with rob (1): "hello" (spam)"#;
+    assert_eq!(told.as_deref(), Some(expected));
 }
 
 #[test]

@@ -12,17 +12,18 @@ use crate::chat::request::{
 use crate::chat::settings::{ChatSettings, Registration};
 
 /// Who asks: the columns of the table.
-const ROLES: [&str; 5] =
-    ["a guest", "a guest where there are none", "an account", "an admin", "an owner"];
+const ROLES: [&str; 6] =
+    ["a guest", "a guest where there are none", "an account", "an admin", "an owner", "a bot"];
 
-const ALL: [bool; 5] = [true; 5];
-const NO_STRANGERS: [bool; 5] = [true, false, true, true, true];
-const ACCOUNTS: [bool; 5] = [false, false, true, true, true];
-const ADMINS: [bool; 5] = [false, false, false, true, true];
-const OWNERS: [bool; 5] = [false, false, false, false, true];
+const ALL: [bool; 6] = [true; 6];
+const NO_STRANGERS: [bool; 6] = [true, false, true, true, true, true];
+const ACCOUNTS: [bool; 6] = [false, false, true, true, true, true];
+const PEOPLE: [bool; 6] = [false, false, true, true, true, false];
+const ADMINS: [bool; 6] = [false, false, false, true, true, false];
+const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 56] = [
+const TABLE: [(&str, [bool; 6]); 60] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -45,20 +46,23 @@ const TABLE: [(&str, [bool; 5]); 56] = [
     (r#"{"type":"history","to":"olga"}"#, ACCOUNTS),
     (r#"{"type":"conversations"}"#, ACCOUNTS),
     (r#"{"type":"logout"}"#, ACCOUNTS),
-    (r#"{"type":"password","old":"a wrong one","password":"hunter-23"}"#, ACCOUNTS),
+    (r#"{"type":"password","old":"a wrong one","password":"hunter-23"}"#, PEOPLE),
     (r#"{"type":"sessions"}"#, ACCOUNTS),
     (r#"{"type":"end_session","id":7}"#, ACCOUNTS),
-    (r#"{"type":"token","label":"a bot"}"#, ACCOUNTS),
-    (r#"{"type":"cookie"}"#, ACCOUNTS),
-    (r#"{"type":"invite"}"#, ACCOUNTS),
+    (r#"{"type":"token","label":"a bot"}"#, PEOPLE),
+    (r#"{"type":"cookie"}"#, PEOPLE),
+    (r#"{"type":"invite"}"#, PEOPLE),
+    (r#"{"type":"bot","name":"builder"}"#, PEOPLE),
+    (r#"{"type":"bots"}"#, PEOPLE),
+    (r#"{"type":"end_bot","name":"builder"}"#, PEOPLE),
     (r#"{"type":"invitations"}"#, ACCOUNTS),
     (r#"{"type":"end_invitation","id":7}"#, ACCOUNTS),
-    (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, ACCOUNTS),
+    (r#"{"type":"confirm","code":"2222-2222-2222","sure":true}"#, PEOPLE),
     (r##"{"type":"read","room":"#lobby","id":7}"##, ACCOUNTS),
     (r#"{"type":"unread"}"#, ACCOUNTS),
     ("/unread", ACCOUNTS),
     (r##"{"type":"level","room":"#lobby","level":"none"}"##, ACCOUNTS),
-    (r#"{"type":"delete_account","password":"a wrong one"}"#, ACCOUNTS),
+    (r#"{"type":"delete_account","password":"a wrong one"}"#, PEOPLE),
     // What somebody may do in a room is another table.
     (r##"{"type":"room","room":"#lobby"}"##, NO_STRANGERS),
     (r##"{"type":"room","room":"#none","entry":"all"}"##, ACCOUNTS),
@@ -80,6 +84,7 @@ const TABLE: [(&str, [bool; 5]); 56] = [
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
     (r#"{"type":"unban","name":"mia"}"#, ADMINS),
     (r#"{"type":"bans"}"#, ADMINS),
+    (r#"{"type":"accounts"}"#, ADMINS),
 ];
 
 fn dialect_of(request: &str) -> Dialect {
@@ -146,9 +151,13 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Reading(ReadingRequest::Unread) => 50,
         Request::Reading(ReadingRequest::Print { .. }) => 51,
         Request::Reading(ReadingRequest::Level { .. }) => 52,
+        Request::Account(AccountRequest::Accounts { .. }) => 53,
+        Request::Account(AccountRequest::Bot { .. }) => 54,
+        Request::Account(AccountRequest::Bots) => 55,
+        Request::Account(AccountRequest::EndBot { .. }) => 56,
     }
 }
-const KINDS: u8 = 53;
+const KINDS: u8 = 57;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {
@@ -160,6 +169,7 @@ fn every_request_is_in_the_table_as_the_chat_has_it() {
             Access::Anybody => ALL,
             Access::Guest => NO_STRANGERS,
             Access::Account => ACCOUNTS,
+            Access::Person => PEOPLE,
             Access::Admin => ADMINS,
             Access::Owner => OWNERS,
         };
@@ -168,11 +178,11 @@ fn every_request_is_in_the_table_as_the_chat_has_it() {
     assert!(kinds.into_iter().eq(0..KINDS), "a request has no row");
 }
 
-/// A chat with an owner, an admin and a member; returns their tokens.
-fn chat(guests: bool) -> (Stage, [String; 3]) {
+/// A chat with an owner, an admin, a member and a bot; returns their tokens.
+fn chat(guests: bool) -> (Stage, [String; 4]) {
     let settings = ChatSettings { guests, registration: Registration::Open, ..settings() };
     let mut stage = Stage::with_people(settings);
-    let tokens = ["mia", "ada", "olga"].map(|name| {
+    let [mia, ada, olga] = ["mia", "ada", "olga"].map(|name| {
         stage.open(name, JSON, Visit::default());
         let code =
             if name == "olga" { format!(r#","code":"{OWNER_CODE}""#) } else { String::new() };
@@ -184,7 +194,10 @@ fn chat(guests: bool) -> (Stage, [String; 3]) {
     });
     stage.say("olga", r#"{"type":"role","name":"ada","role":"admin"}"#);
     stage.forget();
-    (stage, tokens)
+    stage.say("mia", r#"{"type":"bot","name":"robot"}"#);
+    let bot = stage.objects("mia")[0]["token"].as_str().expect("a token").to_owned();
+    stage.forget();
+    (stage, [mia, ada, olga, bot])
 }
 
 /// Whether somebody of this role may ask for that, as it is told.

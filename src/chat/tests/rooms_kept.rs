@@ -297,6 +297,7 @@ fn an_invitation_lets_into_its_rooms_and_makes_an_account() {
         a< * You are in #team now, with nobody else.
         a> /room entry invited
         a< * alice made #team private.
+        a< [#staff-log] server: alice made #team private.
         a> /invite #team 3 24
         a< * Invitation 1, to #team, for 3, until 2026-11-23 13:05:09 UTC: 4222-2222-2222
         a< *   At a terminal: /register 4222-2222-2222 NAME
@@ -491,8 +492,10 @@ fn programs_are_told_what_holds_in_a_room() {
         p< {"type":"joined","room":"#dev","name":"bob","time":"_"}
         p> {"type":"room","room":"#dev","entry":"invited","invites":"moderators","ref":2}
         p< {"type":"room","room":"#dev","entry":"invited","listed":true,"newcomers_see":"all","posting":"all","invites":"moderators","archived":false,"kept":true,"owner":"alice","role":"owner","by":"alice","time":"_","ref":2}
-        a< * alice changed #dev: see /room.
-        b< * alice changed #dev: see /room.
+        a< * alice made #dev private.
+        a< * alice lets moderators of #dev invite others.
+        b< * alice made #dev private.
+        b< * alice lets moderators of #dev invite others.
         p> {"type":"rooms"}
         p< {"type":"rooms","rooms":[{"room":"#dev","members":2,"topic":"","entry":"invited"},{"room":"#lobby","members":1,"topic":""}],"total":2}
         p> {"type":"role","room":"#dev","name":"bob","role":"owner","ref":3}

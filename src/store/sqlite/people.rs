@@ -11,14 +11,15 @@ use crate::store::{
 };
 
 pub fn put_account(step: &Transaction<'_>, account: &StoredAccount) -> rusqlite::Result<()> {
-    let StoredAccount { account, name, key, password, role, created_ms } = account;
-    let sql = "INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(account) \
-               DO UPDATE SET key = ?2, name = ?3, password = ?4, role = ?5, created_ms = ?6";
-    change_one(step, sql, params![account, key, name, password, role, created_ms])?;
+    let StoredAccount { account, name, key, password, role, created_ms, owner } = account;
+    let sql = "INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(account) \
+               DO UPDATE SET key = ?2, name = ?3, password = ?4, role = ?5, created_ms = ?6, \
+               owner = ?7";
+    change_one(step, sql, params![account, key, name, password, role, created_ms, owner])?;
     Meta::NextAccount.raise(step, account + 1)
 }
 
-/// Its keys, memberships and invitations go with it.
+/// Its keys, memberships, invitations and bots go with it.
 pub fn remove_account(step: &Transaction<'_>, account: u64) -> rusqlite::Result<()> {
     change_one(step, "DELETE FROM accounts WHERE account = ?1", [account])
 }
@@ -96,7 +97,7 @@ pub fn change_one(step: &Transaction<'_>, sql: &str, values: impl Params) -> rus
 
 /// All that is kept of people but what they have read.
 pub fn people(connection: &Connection) -> rusqlite::Result<StoredPeople> {
-    let accounts = "SELECT account, name, key, password, role, created_ms FROM accounts \
+    let accounts = "SELECT account, name, key, password, role, created_ms, owner FROM accounts \
                     ORDER BY account";
     let keys = "SELECT account, key, hash, is_token, label, created_ms FROM access_keys \
                 ORDER BY account, key";
@@ -144,6 +145,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
         password: row.get(3)?,
         role: row.get(4)?,
         created_ms: row.get(5)?,
+        owner: row.get(6)?,
     })
 }
 

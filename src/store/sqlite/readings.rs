@@ -18,8 +18,9 @@ pub fn apply(step: &Transaction<'_>, change: &ReadingChange) -> rusqlite::Result
             let sql = "INSERT INTO mentions VALUES (?1, ?2, ?3)";
             accounts.iter().try_for_each(|account| change_one(step, sql, [room, account, id]))
         }
-        ReadingChange::Called { room, id } => {
-            change_one(step, "INSERT INTO calls VALUES (?1, ?2)", [room, id])?;
+        ReadingChange::Called { room, id, by } => {
+            let sql = "INSERT INTO calls VALUES (?1, ?2, ?3)";
+            change_one(step, sql, params![room, id, by])?;
             let sql = "DELETE FROM calls WHERE room = ?1 AND id <= \
                        (SELECT id FROM calls WHERE room = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
             step.prepare_cached(sql)?.execute(params![room, CALLS_MAX]).map(drop)
@@ -49,7 +50,7 @@ pub fn load(connection: &Connection, people: &mut StoredPeople) -> rusqlite::Res
     })?;
     let sql = "SELECT room, account, id FROM mentions ORDER BY room, account, id";
     people.mentions = rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let sql = "SELECT room, id FROM calls ORDER BY room, id";
-    people.calls = rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT room, id, account FROM calls ORDER BY room, id";
+    people.calls = rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(())
 }

@@ -193,12 +193,12 @@ CREATE TABLE mutes(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX mutes_by_account ON mutes(account);
 
+-- `ignored`: an account, also one that has ended, as what it has said is still there.
 CREATE TABLE ignores(
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
-    ignored INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    ignored INTEGER NOT NULL,
     PRIMARY KEY(account, ignored)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ignores_by_ignored ON ignores(ignored);
 
 -- The name is the staff's own from here on. What others have said there stays theirs.
 UPDATE rooms SET (key, name) = (
@@ -221,6 +221,10 @@ CREATE TABLE readings(
 CREATE INDEX readings_by_room ON readings(room);
 INSERT INTO readings SELECT account, room, next_id - 1, NULL FROM members JOIN rooms USING (room);
 
+-- The account whose bot it is.
+ALTER TABLE accounts ADD COLUMN owner INTEGER REFERENCES accounts ON DELETE CASCADE;
+CREATE INDEX accounts_by_owner ON accounts(owner);
+
 -- Unread messages that are for an account.
 CREATE TABLE mentions(
     room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
@@ -230,10 +234,11 @@ CREATE TABLE mentions(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX mentions_by_account ON mentions(account);
 
--- Messages that are for everybody in a room.
+-- Messages that are for everybody in a room but the account that has said them.
 CREATE TABLE calls(
     room INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,
     id INTEGER NOT NULL,
+    account INTEGER,
     PRIMARY KEY(room, id)
 ) STRICT, WITHOUT ROWID;
 ";

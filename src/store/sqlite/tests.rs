@@ -386,6 +386,7 @@ fn a_history_from_before_there_were_accounts_goes_on() {
             password: None,
             role: 2,
             created_ms: 1_795_352_709_001,
+            owner: None,
         };
         let joined = Change::Member { room: 2, account: 1 };
         store.append(GroupId(1), vec![Change::Account(alice.clone()), joined]);

@@ -10,6 +10,7 @@ use super::model::{
     Account, Done, Granted, HOUR_MS, Invitation, Key, Model, OWNER, RESERVED_MS, ROLES, Reserved,
     WEEK_HOURS, look,
 };
+use super::order::NOBODY;
 use super::request::Request;
 use super::rights::{ARCHIVED, ASK, ENTRY};
 use super::told::Told;
@@ -121,7 +122,8 @@ impl Model {
         let made = self.guests.remove(&user).expect("it was a guest");
         made.rooms.iter().for_each(|room| self.keep(*room));
         self.kept.users.insert(user, made);
-        let account = Account { password: password.clone(), role, keys: Vec::new() };
+        let password = password.clone();
+        let account = Account { password: password.clone(), role, owner: None, keys: Vec::new() };
         self.kept.accounts.insert(user, account);
         let rooms = match invitation {
             Some(id) => self.rooms_of(&self.kept.invitations[&id]),
@@ -201,11 +203,15 @@ impl Model {
 
     /// All who have come by a key, but the one that asks, are guests again.
     pub fn end_key(&mut self, n: usize, key: u32) {
-        let user = self.clients[&n].user;
+        self.end_key_of(self.clients[&n].user, n, key);
+    }
+
+    /// The same of an account that asks by this client, or by none.
+    pub fn end_key_of(&mut self, user: u64, n: usize, key: u32) {
         let keys = &mut self.kept.accounts.get_mut(&user).expect("it is an account").keys;
         keys.retain(|one| one.id != key);
-        for other in self.others(n) {
-            if self.clients[&other].key == Some(key) {
+        for other in self.clients_of(user) {
+            if other != n && self.clients[&other].key == Some(key) {
                 self.end_device(other);
             }
         }
@@ -258,7 +264,19 @@ impl Model {
         if self.kept.accounts[&user].role == OWNER && self.owners() == 1 {
             return Err(&["not_allowed"]);
         }
-        for other in self.others(n) {
+        for bot in self.bots_of(user) {
+            self.end_account(bot, NOBODY);
+        }
+        self.end_account(user, n);
+        self.become_guest(n);
+        self.tell(n, Told::Done("delete_account"));
+        self.tell_account(n);
+        Ok(())
+    }
+
+    /// An account is no more; of its devices the one that asks knows that itself.
+    pub fn end_account(&mut self, user: u64, n: usize) {
+        for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
             self.end_device(other);
         }
         self.leave_all(n, user);
@@ -267,14 +285,11 @@ impl Model {
         self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
+        self.kept.ended.insert(user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
         self.kept.reserved.push(Reserved { name: gone.name, account: user, until_ms });
-        self.become_guest(n);
-        self.tell(n, Told::Done("delete_account"));
-        self.tell_account(n);
-        Ok(())
     }
 
     // ---- Keys, invitations, roles ----
@@ -362,6 +377,9 @@ impl Model {
         let user = self.find(name).ok_or(&["no_such_name"][..])?;
         if !self.is_account(user) {
             return Err(&["no_account"]);
+        }
+        if self.owner_of_bot(user).is_some() {
+            return Err(&["not_allowed"]);
         }
         if user == self.clients[&n].user && role != OWNER && self.owners() == 1 {
             return Err(&["not_allowed"]);

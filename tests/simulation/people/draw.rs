@@ -165,7 +165,7 @@ impl Draw<'_> {
         let right = account.password.clone();
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
-        match self.rng.u32(0..40) {
+        match self.rng.u32(0..42) {
             0..12 => self.talk(),
             12..19 => self.in_rooms(number),
             19 => self.in_order(),
@@ -192,9 +192,22 @@ impl Draw<'_> {
                 let name = self.one_of(&names).expect("it is there itself");
                 Request::Role { name, role: self.rng.u8(0..3) }
             }
+            40 => Request::Bot { name: self.bot_name(number) },
+            41 if self.rng.bool() => Request::EndBot { name: self.bot_name(number) },
             38 if self.rng.bool() => self.login(),
             39 if self.rng.bool() => self.register(),
             _ => self.read(number),
+        }
+    }
+
+    /// What a bot is called, or is to be.
+    fn bot_name(&mut self, number: usize) -> String {
+        let bots = self.model.bots_of(self.model.clients[&number].user);
+        let names: Vec<String> =
+            bots.into_iter().map(|bot| self.model.user(bot).name.clone()).collect();
+        match self.one_of(&names) {
+            Some(name) if self.rng.bool() => name,
+            _ => self.name(),
         }
     }
 

@@ -91,6 +91,7 @@ impl Model {
         let members = Listed {
             members: listed(&|_| true),
             accounts: listed(&|user| self.is_account(user)),
+            bots: listed(&|user| self.owner_of_bot(user).is_some()),
             offline: listed(&is_offline),
             roles: self.roles(id),
         };

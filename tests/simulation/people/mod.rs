@@ -1,5 +1,5 @@
 //! People with accounts, on several devices each, and guests, in a chat that keeps them: they log in
-//! and out in mid-conversation, make tokens and end them, invite others, take other names and
+//! and out in mid-conversation, make tokens, bots and end them, invite others, take other names and
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
 //! rooms; they talk in private, ignore each other and say what they have read.
@@ -9,6 +9,7 @@
 //! moment, and not before the last of which anybody has heard.
 
 mod accounts;
+mod bots;
 mod coming;
 mod device;
 mod direct;

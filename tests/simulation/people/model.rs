@@ -45,6 +45,8 @@ pub struct Key {
 pub struct Account {
     pub password: String,
     pub role: u8,
+    /// Whose bot it is.
+    pub owner: Option<u64>,
     pub keys: Vec<Key>,
 }
 
@@ -115,6 +117,8 @@ pub struct Kept {
     pub mutes: BTreeSet<(u64, u64)>,
     /// Whom somebody ignores.
     pub ignores: BTreeSet<(u64, u64)>,
+    /// Accounts that there are no more.
+    pub ended: BTreeSet<u64>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -130,7 +134,8 @@ pub type InvitationOnDisk = (SecretHash, String, Option<u32>, Option<u64>, Vec<u
 /// The same as a disk has it.
 #[derive(Debug, Default, PartialEq)]
 pub struct OnDisk {
-    pub accounts: BTreeMap<String, (String, u8)>,
+    /// Passwords, roles, and whose bots they are.
+    pub accounts: BTreeMap<String, (String, u8, Option<String>)>,
     pub keys: BTreeSet<(String, u32, [u8; 32], bool)>,
     pub rooms: BTreeMap<u64, String>,
     pub next_room: u64,
@@ -138,7 +143,8 @@ pub struct OnDisk {
     pub records: BTreeMap<(u64, String), Record>,
     pub former: BTreeMap<String, (u64, u64)>,
     pub mutes: BTreeSet<(u64, String)>,
-    pub ignores: BTreeSet<(String, String)>,
+    /// Without a name: somebody who has left.
+    pub ignores: Vec<(String, Option<String>)>,
     pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, InvitationOnDisk>,
     pub reserved: BTreeMap<String, u64>,
@@ -255,6 +261,10 @@ impl Model {
 
     pub fn is_account(&self, user: u64) -> bool {
         self.kept.accounts.contains_key(&user)
+    }
+
+    pub fn owner_of_bot(&self, user: u64) -> Option<u64> {
+        self.kept.accounts.get(&user)?.owner
     }
 
     pub fn user(&self, user: u64) -> &User {

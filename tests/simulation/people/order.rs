@@ -12,7 +12,7 @@ pub const STAFF_LOG: &str = "#staff-log";
 const MINUTE_MS: u64 = 60 * 1000;
 const SERVER: &str = "server";
 /// No client at all.
-const NOBODY: usize = usize::MAX;
+pub const NOBODY: usize = usize::MAX;
 
 impl Model {
     // ---- The staff ----
@@ -172,10 +172,10 @@ impl Model {
             (record.role, record.has_asked) = (0, false);
             record.removed_until = Some(until_ms);
         });
+        let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
         if is_here {
             let (by, who) = (self.user(own).name.clone(), self.user(user).name.clone());
             let place = self.kept.rooms[&room].name.clone();
-            let why = reason.map_or(".".to_owned(), |reason| format!(": {reason}"));
             let object = |you: Option<bool>| {
                 json!({
                     "type": "left", "room": place, "name": who, "by": by, "reason": reason,
@@ -189,7 +189,7 @@ impl Model {
             self.close_if_void(room);
         }
         let (by, name, here) = self.names_of_act(n, user, room);
-        self.log_act_in(room, &format!("{by} removed {name} from {here}."));
+        self.log_act_in(room, &format!("{by} removed {name} from {here}{why}"));
         self.tell(n, Told::Done("kick"));
         Ok(())
     }
@@ -228,15 +228,18 @@ impl Model {
         ignored.any(|(_, other)| {
             let mut reserved = self.kept.reserved.iter();
             let is_called = |name: &str| name.to_lowercase() == said.name.to_lowercase();
-            is_called(&self.user(*other).name)
+            self.all().any(|(id, user)| id == *other && is_called(&user.name))
                 || reserved.any(|one| one.account == *other && is_called(&one.name))
         })
     }
 
-    /// What is known of somebody who is no more.
+    /// What is known of somebody who is no more. What an account has said is there yet, and is
+    /// ignored as it was.
     pub fn forget_order(&mut self, user: u64) {
+        let is_account = self.is_account(user);
         self.kept.mutes.retain(|(_, of)| *of != user);
-        self.kept.ignores.retain(|(own, other)| *own != user && *other != user);
+        let stays = |other: u64| is_account || other != user;
+        self.kept.ignores.retain(|(own, other)| *own != user && stays(*other));
     }
 }
 

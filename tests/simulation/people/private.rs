@@ -210,6 +210,9 @@ impl Model {
                 self.note(member, room, |record| record.may_return = true);
             }
         }
+        if before[ENTRY] != INVITED || settings[ENTRY] != INVITED {
+            self.log_act(&line[2..]);
+        }
         if !self.is_in(user, room) {
             self.tell_settings(n, room);
         }
@@ -227,6 +230,7 @@ impl Model {
         (state["by"], state["owner"], state["kept"]) = (json!(by), json!(by), json!(true));
         self.publish(room, &state, &format!("* {by} keeps {name}."));
         self.keep_for(user, room, OPEN);
+        self.log_act_in(room, &format!("{by} keeps {name}."));
         Ok(())
     }
 
@@ -266,6 +270,7 @@ impl Model {
         for (_, name) in &own[..own.len().saturating_sub(FORMER_MAX)] {
             self.kept.former.remove(name);
         }
+        self.log_act_in(room, &line[2..]);
         if !self.is_in(user, room) {
             self.tell(n, Told::Own { object: state, line });
         }
@@ -342,7 +347,7 @@ impl Model {
         if !self.is_in(user, room) && self.record(user, room).role == 0 {
             return Err(&["not_in_room"]);
         }
-        let owner = self.owner_of(room);
+        let (owner, before) = (self.owner_of(room), self.record(user, room).role);
         if is_lobby && role == ROOM_OWNER || owner == Some(user) && role != ROOM_OWNER {
             return Err(&["not_allowed"]);
         }
@@ -365,6 +370,9 @@ impl Model {
         });
         let line = format!("* {by} made {name} {article} {word} of {}.", place.name);
         self.publish(room, &object, &line);
+        if role != before {
+            self.log_act_in(room, &line[2..]);
+        }
         self.tell(n, Told::Done("role"));
         Ok(())
     }
@@ -377,8 +385,8 @@ impl Model {
             return Err(&["room_archived"]);
         }
         if !self.is_in(user, room) {
-            let own = self.clients[&n].user;
-            if self.is_removed(user, room) && self.role_in(own, room) == 0 {
+            let (own, is_removed) = (self.clients[&n].user, self.is_removed(user, room));
+            if is_removed && self.role_in(own, room) == 0 {
                 return Err(&["not_allowed"]);
             }
             self.note(user, room, |record| {
@@ -390,6 +398,10 @@ impl Model {
             let object = json!({ "type": "invited", "room": place, "by": by });
             let line = format!("* {by} lets you into {place}: /join {place}");
             self.tell_user(user, &object, &line);
+            if self.settings(room)[ENTRY] == ASK || is_removed {
+                let name = &self.user(user).name;
+                self.log_act_in(room, &format!("{by} let {name} into {place}."));
+            }
         }
         self.tell(n, Told::Done("admit"));
         Ok(())
@@ -404,6 +416,8 @@ impl Model {
         let place = self.kept.rooms[&room].name.clone();
         let object = json!({ "type": "refused", "room": place });
         self.tell_user(user, &object, &format!("* You are not let into {place}."));
+        let (by, name) = (&self.user(self.clients[&n].user).name, &self.user(user).name);
+        self.log_act_in(room, &format!("{by} did not let {name} into {place}."));
         self.tell(n, Told::Done("refuse"));
         Ok(())
     }

@@ -25,8 +25,11 @@ impl Model {
         let is_kept = |user: &u64| kept.users.contains_key(user);
         let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
         let mutes = mutes.map(|(room, user)| (*room, name(user)));
-        let ignores = kept.ignores.iter().filter(|(own, other)| is_kept(own) && is_kept(other));
-        let ignores = ignores.map(|(own, other)| (name(own), name(other)));
+        let ignores =
+            kept.ignores.iter().filter(|(own, _)| is_kept(own)).filter_map(|(own, other)| {
+                let is_ended = kept.ended.contains(other);
+                (is_ended || is_kept(other)).then(|| (name(own), (!is_ended).then(|| name(other))))
+            });
         let settings = rules().map(|(id, rules)| (id, rules.settings));
         let records = rules().flat_map(|(room, rules)| {
             let of_accounts =
@@ -43,7 +46,11 @@ impl Model {
                 .accounts
                 .iter()
                 .map(|(user, account)| {
-                    (name(user), (format!("hash of {}", account.password), account.role))
+                    let password = match account.owner {
+                        Some(_) => String::new(),
+                        None => format!("hash of {}", account.password),
+                    };
+                    (name(user), (password, account.role, account.owner.as_ref().map(name)))
                 })
                 .collect(),
             keys: keys.collect(),
@@ -56,7 +63,7 @@ impl Model {
             records: records.collect(),
             former: kept.former.clone(),
             mutes: mutes.collect(),
-            ignores: ignores.collect(),
+            ignores: sorted(ignores),
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -98,10 +105,12 @@ impl Model {
         for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
             rules.records.retain(|user, _| users.contains_key(user));
         }
+        let ended = &self.kept.ended;
         self.kept.mutes.retain(|(_, user)| users.contains_key(user));
-        self.kept
-            .ignores
-            .retain(|(own, other)| users.contains_key(own) && users.contains_key(other));
+        self.kept.ignores.retain(|(own, other)| {
+            let is_kept = users.contains_key(other) || ended.contains(other);
+            users.contains_key(own) && is_kept
+        });
         self.kept.next_room = self.kept.next_kept_room;
         for user in self.kept.users.values_mut() {
             let account = people.accounts.iter().find(|one| *one.name == *user.name);
@@ -140,7 +149,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
             .iter()
             .map(|account| {
                 let password = account.password.as_deref().unwrap_or_default().to_owned();
-                (account.name.to_string(), (password, account.role))
+                (account.name.to_string(), (password, account.role, account.owner.map(name)))
             })
             .collect(),
         keys: keys.map(|key| (name(key.account), key.key, key.hash, key.is_token)).collect(),
@@ -149,7 +158,9 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
         former: people.rules.names.iter().map(former).collect(),
         mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
-        ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
+        ignores: sorted(order.ignores.iter().map(|one| {
+            (name(one.account), names.get(&one.ignored).map(|name| (*name).to_owned()))
+        })),
         rooms: disk
             .room_names()
             .iter()
@@ -172,6 +183,13 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         guests: disk.guests(),
         said: log.said.len(),
     }
+}
+
+/// Those that have left have no names: they are counted.
+fn sorted<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort();
+    all
 }
 
 fn settings(stored: &StoredSettings) -> (u64, Settings) {

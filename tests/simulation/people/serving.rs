@@ -97,6 +97,7 @@ impl Model {
             Needs::Guest if self.may(user) => {}
             _ if role.is_none() => return Err(&["login_required"]),
             Needs::Owner if role != Some(OWNER) => return Err(&["not_allowed"]),
+            Needs::Person if self.owner_of_bot(user).is_some() => return Err(&["not_allowed"]),
             _ => {}
         }
         if request.waits(self.clients[&n].is_private) && granted.is_none() {
@@ -248,6 +249,8 @@ impl Model {
                 self.tell(n, Told::Done("end_invitation"));
                 Ok(())
             }
+            Request::Bot { name } => self.make_bot(n, name, granted),
+            Request::EndBot { name } => self.end_bot(n, name),
             Request::Role { name, role } => self.set_role(n, name, *role),
             Request::Room(request) => self.execute_of_room(n, request),
             Request::Order(request) => self.execute_of_order(n, request),

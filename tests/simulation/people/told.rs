@@ -11,6 +11,7 @@ use super::model::Said;
 pub struct Listed {
     pub members: BTreeSet<String>,
     pub accounts: BTreeSet<String>,
+    pub bots: BTreeSet<String>,
     pub offline: BTreeSet<String>,
     pub roles: BTreeMap<String, &'static str>,
 }
@@ -138,7 +139,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 55] = [
+const ERRORS: [(&str, &str); 58] = [
     (": its moderators decide.", "not_allowed"),
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
@@ -192,7 +193,10 @@ const ERRORS: [(&str, &str); 55] = [
     ("That was tried too often.", "too_many_attempts"),
     ("Too many people log in", "busy"),
     ("You are logged in as", "logged_in"),
+    ("You have no bot", "no_account"),
     ("You have no ", "no_such_"),
+    ("is a bot, and stays a member", "not_allowed"),
+    ("A bot cannot do that.", "not_allowed"),
     ("is a guest, and has no role", "no_account"),
 ];
 
@@ -401,9 +405,11 @@ impl Listed {
         if self.members.is_empty() {
             return line == format!("* Nobody is in {room}.");
         }
-        let marked = |name: &String| match self.offline.contains(name) {
-            true => format!("{name} (offline)"),
-            false => name.clone(),
+        let marked = |name: &String| match (self.bots.contains(name), self.offline.contains(name)) {
+            (true, true) => format!("{name} (bot, offline)"),
+            (true, false) => format!("{name} (bot)"),
+            (false, true) => format!("{name} (offline)"),
+            (false, false) => name.clone(),
         };
         let wanted: BTreeSet<String> = self.members.iter().map(marked).collect();
         let names = line.strip_prefix(&heading);
@@ -422,6 +428,7 @@ impl Listed {
             && heard["total"] == self.members.len()
             && of("members") == self.members
             && of("accounts") == self.accounts
+            && of("bots") == self.bots
             && of("offline") == self.offline
             && match self.roles.is_empty() {
                 true => heard.get("roles").is_none(),

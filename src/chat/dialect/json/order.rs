@@ -14,6 +14,9 @@ use crate::chat::text::quote;
 struct RawRequest<'a> {
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
+    /// Whose conversation a report is about, in place of a room.
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -44,7 +47,7 @@ pub fn parse<'a>(
     need: impl Fn(&str) -> RequestError,
 ) -> Result<OrderRequest<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
-    let RawRequest { room, name, address, reason, minutes, id, after, limit } = raw;
+    let RawRequest { room, to, name, address, reason, minutes, id, after, limit } = raw;
     let minutes = minutes.map(|minutes| minutes.0);
     let name = name.ok_or_else(|| need("name"));
     Ok(match kind {
@@ -60,6 +63,7 @@ pub fn parse<'a>(
         "unignore" => OrderRequest::Unignore { name: name? },
         "report" => {
             let which = Which::Id(id.ok_or_else(|| need("id"))?.0);
+            let room = to.map(|name| format!("@{name}").into()).or(room);
             OrderRequest::Report { room, which, reason }
         }
         // "ignored", as `knows` has it.

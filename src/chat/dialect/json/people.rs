@@ -34,9 +34,11 @@ struct RawRequest<'a> {
     #[serde(borrow)]
     rooms: Option<Vec<Borrowed<'a>>>,
     accounts: Option<bool>,
+    after: Option<WholeNumber<u64>>,
+    limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 16] = [
+const TYPES: [&str; 20] = [
     "login",
     "register",
     "logout",
@@ -53,6 +55,10 @@ const TYPES: [&str; 16] = [
     "delete_account",
     "role",
     "reset",
+    "accounts",
+    "bot",
+    "bots",
+    "end_bot",
 ];
 
 /// Whether this is a type of request about accounts.
@@ -72,6 +78,7 @@ pub fn parse<'a>(
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
     let id = raw.id.map(|id| id.0);
     let request = match kind {
+        "bot" | "bots" | "end_bot" => of_bots(kind, raw.name.ok_or_else(|| need("name")))?,
         "login" => match raw.token {
             Some(token) => AccountRequest::Login { name: None, password: None, token: Some(token) },
             None => AccountRequest::Login {
@@ -115,10 +122,25 @@ pub fn parse<'a>(
             return Ok(role_of(name, role.ok_or_else(|| need("role"))?, raw.room));
         }
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
+        "accounts" => AccountRequest::Accounts {
+            after: raw.after.map_or(0, |after| after.0),
+            limit: raw.limit.map(|limit| limit.0),
+        },
         // "account", as `knows` has it.
         _ => AccountRequest::Show,
     };
     Ok(request.into())
+}
+
+fn of_bots<'a>(
+    kind: &str,
+    name: Result<Cow<'a, str>, RequestError>,
+) -> Result<AccountRequest<'a>, RequestError> {
+    Ok(match kind {
+        "bot" => AccountRequest::Bot { name: name? },
+        "end_bot" => AccountRequest::EndBot { name: name? },
+        _ => AccountRequest::Bots,
+    })
 }
 
 /// What somebody may do on this server, or in a room.

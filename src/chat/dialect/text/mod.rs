@@ -118,12 +118,15 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Invited { room, by, .. } => rooms::invited(to, room, by),
         Reply::Refused { room, .. } => rooms::refused(to, room),
         Reply::Asked { room, name, .. } => rooms::asked(to, room, *name),
-        Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
-        Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
-        Reply::Token { token, id, .. } => people::token(to, token, *id),
-        Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
-        Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
-        Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Account { .. }
+        | Reply::Accounts { .. }
+        | Reply::Bot { .. }
+        | Reply::Bots { .. }
+        | Reply::Sessions { .. }
+        | Reply::Token { .. }
+        | Reply::Invitation { .. }
+        | Reply::Invitations { .. }
+        | Reply::Confirm { .. } => people::render(to, reply),
         Reply::Bans { bans, total, after, next, .. } => {
             order::bans(to, bans, *total, *after, next.map(page_number));
         }
@@ -136,8 +139,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
 }
 
 fn render_who(to: &mut Encoder, reply: &Reply) {
-    if let Reply::Members { room, members, offline, total, after, next, .. } = reply {
-        let members: Vec<Cow<'_, str>> = members.iter().map(|name| marked(name, offline)).collect();
+    if let Reply::Members { room, members, bots, offline, total, after, next, .. } = reply {
+        let marked = members.iter().map(|name| marked(name, bots, offline));
+        let members: Vec<Cow<'_, str>> = marked.collect();
         render_members(to, room, &members, *total, *after, *next);
     }
 }
@@ -226,11 +230,13 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
     }
 }
 
-/// Members that are not here now are told apart.
-fn marked<'a>(name: &'a str, offline: &[&str]) -> Cow<'a, str> {
-    match offline.contains(&name) {
-        true => Cow::Owned(format!("{name} (offline)")),
-        false => Cow::Borrowed(name),
+/// Members that are bots, or are not here now, are told apart.
+fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
+    match (bots.contains(&name), offline.contains(&name)) {
+        (false, false) => Cow::Borrowed(name),
+        (true, false) => Cow::Owned(format!("{name} (bot)")),
+        (false, true) => Cow::Owned(format!("{name} (offline)")),
+        (true, true) => Cow::Owned(format!("{name} (bot, offline)")),
     }
 }
 

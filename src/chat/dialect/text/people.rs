@@ -1,12 +1,30 @@
 //! What people at terminals are told of accounts.
 
-use super::line;
-use crate::chat::dialect::reply::{InvitationLine, SessionLine};
+use super::{line, page_number};
+use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, Reply, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
 
-pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
+/// Appends the lines of a reply about accounts.
+pub fn render(to: &mut Encoder, reply: &Reply) {
+    match reply {
+        Reply::Account { name, role, rooms, .. } => render_account(to, name, *role, rooms),
+        Reply::Accounts { accounts, total, after, next, .. } => {
+            render_accounts(to, accounts, *total, *after, next.map(page_number));
+        }
+        Reply::Bot { name, token, .. } => render_bot(to, name, token),
+        Reply::Bots { bots, .. } => render_bots(to, bots),
+        Reply::Sessions { sessions, .. } => render_sessions(to, sessions),
+        Reply::Token { token, id, .. } => render_token(to, token, *id),
+        Reply::Invitation { code, line, link, .. } => render_invitation(to, code, line, *link),
+        Reply::Invitations { invitations, .. } => render_invitations(to, invitations),
+        Reply::Confirm { address, done, code, .. } => render_confirm(to, address, *done, code),
+        _ => {}
+    }
+}
+
+fn render_account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
     let Some(role) = role else {
         return line(to, format_args!("* You are {name}, a guest. /login NAME or /register."));
     };
@@ -18,11 +36,61 @@ pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str])
     line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
 }
 
-pub fn token(to: &mut Encoder, token: &str, id: u32) {
+/// `next`: the page that comes next.
+fn render_accounts(
+    to: &mut Encoder,
+    accounts: &[AccountLine],
+    total: usize,
+    after: u64,
+    next: Option<u64>,
+) {
+    let plural = if total == 1 { "" } else { "s" };
+    match accounts.len() as u64 {
+        0 => return line(to, format_args!("* {total} account{plural}: there is no such page.")),
+        _ if after == 0 => line(to, format_args!("* {total} account{plural}:")),
+        count => {
+            let (first, last) = (after + 1, after + count);
+            line(to, format_args!("* {total} account{plural}, {first} to {last}:"));
+        }
+    }
+    for AccountLine { name, role, created, connected, banned, owner } in accounts {
+        let (created, banned) = (Utc(*created), if *banned { ", banned" } else { "" });
+        let what = owner.map_or((*role).to_owned(), |owner| format!("bot of {owner}"));
+        line(
+            to,
+            format_args!("*   {name}: {what}, since {created}, {connected} connected{banned}"),
+        );
+    }
+    if let Some(next) = next {
+        line(to, format_args!("* More with /accounts {next}"));
+    }
+}
+
+fn render_bot(to: &mut Encoder, name: &str, token: &str) {
+    line(to, format_args!("* {name} is a bot of yours. Its token, shown only once: {token}"));
+}
+
+fn render_bots(to: &mut Encoder, bots: &[BotLine]) {
+    match bots.len() {
+        0 => line(to, format_args!("* You have no bots. Make one with /bot NAME.")),
+        _ => line(to, format_args!("* Your bots; /bots end NAME ends one:")),
+    }
+    for BotLine { name, created, connected } in bots {
+        let created = Utc(*created);
+        line(to, format_args!("*   {name}, since {created}, {connected} connected"));
+    }
+}
+
+fn render_token(to: &mut Encoder, token: &str, id: u32) {
     line(to, format_args!("* Token {id}, shown only once: {token}"));
 }
 
-pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, link: Option<&str>) {
+fn render_invitation(
+    to: &mut Encoder,
+    code: &str,
+    invitation: &InvitationLine,
+    link: Option<&str>,
+) {
     line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
     match link {
         Some(link) => line(to, format_args!("*   {link}")),
@@ -34,7 +102,7 @@ pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, lin
     }
 }
 
-pub fn confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
+fn render_confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
     match done {
         true => line(to, format_args!("* The terminal at {address} is logged in as you now.")),
         false => line(
@@ -47,7 +115,7 @@ pub fn confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
     }
 }
 
-pub fn sessions(to: &mut Encoder, sessions: &[SessionLine]) {
+fn render_sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     match sessions.len() {
         0 => return line(to, format_args!("* No browser and no program is known as you.")),
         1 => line(to, format_args!("* 1 is known as you; /sessions end N ends it:")),
@@ -64,7 +132,7 @@ pub fn sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     }
 }
 
-pub fn invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
+fn render_invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
     match invitations.len() {
         0 => line(to, format_args!("* You have no invitations. Make one with /invite.")),
         _ => line(to, format_args!("* Your invitations; /invitations end N ends one:")),

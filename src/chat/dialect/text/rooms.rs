@@ -1,57 +1,24 @@
 //! What people at terminals are told of rooms that are kept for somebody.
 
 use super::line;
-use crate::chat::dialect::reply::{RoomState, SettingChange};
-use crate::chat::text::Row;
+use crate::chat::dialect::acts::{Act, Sentence};
+use crate::chat::dialect::reply::RoomState;
 use crate::delivery::encoding::Encoder;
 
 /// Somebody has changed a room, or asks what holds there.
 pub fn state(to: &mut Encoder, state: &RoomState<'_>) {
-    let RoomState { room, from, by, change, .. } = state;
-    match (by, from, change) {
-        (Some(by), Some(from), _) => line(to, format_args!("* {by} renamed {from} to {room}.")),
-        (Some(by), None, Some(change)) => changed(to, room, by, change),
-        _ => described(to, state),
+    let RoomState { room, from, by, changes, .. } = state;
+    let Some(by) = by else { return described(to, state) };
+    if let Some(from) = from {
+        return told(to, by, room, Act::Renamed { from });
+    }
+    for change in changes {
+        told(to, by, room, Act::Changed(*change));
     }
 }
 
-fn changed(to: &mut Encoder, room: &str, by: &str, change: &SettingChange<'_>) {
-    match *change {
-        SettingChange::Kept => line(to, format_args!("* {by} keeps {room}.")),
-        SettingChange::Entry("all") => line(to, format_args!("* {by} opened {room} to everybody.")),
-        SettingChange::Entry("accounts") => {
-            line(to, format_args!("* {by} opened {room} to everybody with an account."));
-        }
-        SettingChange::Entry("ask") => {
-            line(to, format_args!("* {by} made {room} a room that one asks to be let into."));
-        }
-        SettingChange::Entry(_) => line(to, format_args!("* {by} made {room} private.")),
-        SettingChange::Listed(true) => line(to, format_args!("* {by} had {room} listed.")),
-        SettingChange::Listed(false) => {
-            line(to, format_args!("* {by} took {room} off the list of rooms."));
-        }
-        SettingChange::NewcomersSee("all") => {
-            line(to, format_args!("* {by} shows newcomers of {room} what was said before."));
-        }
-        SettingChange::NewcomersSee(_) => {
-            line(
-                to,
-                format_args!("* {by} shows newcomers of {room} only what is said from then on."),
-            );
-        }
-        SettingChange::Posting("all") => {
-            line(to, format_args!("* {by} lets everybody talk in {room}."));
-        }
-        SettingChange::Posting(_) => {
-            line(to, format_args!("* {by} lets only moderators talk in {room}."));
-        }
-        SettingChange::Invites(who) => {
-            line(to, format_args!("* {by} lets {who} of {room} invite others."));
-        }
-        SettingChange::Archived(true) => line(to, format_args!("* {by} archived {room}.")),
-        SettingChange::Archived(false) => line(to, format_args!("* {by} reopened {room}.")),
-        SettingChange::Several => line(to, format_args!("* {by} changed {room}: see /room.")),
-    }
+fn told(to: &mut Encoder, by: &str, room: &str, act: Act<'_>) {
+    line(to, format_args!("* {}", Sentence { by, room, act }));
 }
 
 fn described(to: &mut Encoder, state: &RoomState<'_>) {
@@ -106,15 +73,11 @@ pub fn asked(to: &mut Encoder, room: &str, name: Option<&str>) {
 }
 
 pub fn role(to: &mut Encoder, room: &str, name: &str, role: &str, by: &str) {
-    let article = if role == "owner" { "the" } else { "a" };
-    line(to, format_args!("* {by} made {name} {article} {role} of {room}."));
+    told(to, by, room, Act::Role { name, role });
 }
 
 /// Somebody was removed; `you`: the reader.
 pub fn removed(to: &mut Encoder, room: &str, name: &str, you: bool, by: &str, why: Option<&str>) {
-    let who = if you { "you" } else { name };
-    match why {
-        None => line(to, format_args!("* {by} removed {who} from {room}.")),
-        Some(why) => line(to, format_args!("* {by} removed {who} from {room}: {}", Row(why))),
-    }
+    let name = if you { "you" } else { name };
+    told(to, by, room, Act::Removed { name, reason: why });
 }

@@ -160,7 +160,13 @@ impl Chat {
         words.count() < 2 || self.account_called(named).is_some() || read_code(named).is_some()
     }
 
-    fn add_key(&mut self, cx: &mut Context<'_>, secret: &str, is_token: bool, label: &str) -> u32 {
+    pub(super) fn add_key(
+        &mut self,
+        cx: &mut Context<'_>,
+        secret: &str,
+        is_token: bool,
+        label: &str,
+    ) -> u32 {
         let account = self.state.accounts().get(cx.user);
         let id = account.map_or(1, |account| account.next_key());
         let (hash, label, created_ms) = (SecretHash::of(secret), label.into(), cx.unix_ms());
@@ -168,7 +174,7 @@ impl Chat {
         id
     }
 
-    fn random(&mut self, cx: &Context<'_>) -> Result<[u8; SECRET_BYTES], RequestError> {
+    pub(super) fn random(&mut self, cx: &Context<'_>) -> Result<[u8; SECRET_BYTES], RequestError> {
         let proof = self.logins.proofs.take(cx.client);
         proof.map(|proof| proof.random).ok_or_else(unavailable)
     }
@@ -211,7 +217,7 @@ impl Chat {
     }
 
     /// Ends a key; all who have come by it, but the client that asks, are guests again.
-    fn end_key(&mut self, cx: &mut Context<'_>, id: u32) {
+    pub(super) fn end_key(&mut self, cx: &mut Context<'_>, id: u32) {
         self.happen(cx, Kept::KeyEnded { key: id });
         let devices = self.sessions.with_key(cx.user, id).filter(|&one| one != cx.client);
         for device in devices.collect::<Vec<_>>() {
@@ -253,6 +259,10 @@ impl Chat {
             let message = format!("There is no account {}.", quote(name, 32));
             return Err(RequestError::new("no_account", message));
         };
+        if accounts.owner_of(account).is_some() {
+            let message = "A bot has no password. Its owner makes it a token: /bot NAME.";
+            return Err(RequestError::new("not_allowed", message.to_owned()));
+        }
         // Nobody comes to more than it may do by way of somebody else.
         if accounts.role(account) != Role::None && accounts.role(cx.user) != Role::Owner {
             let message = "Only owners of this server can do that for admins and owners.";
@@ -344,7 +354,6 @@ struct Target {
     makes_account: bool,
 }
 
-/// What somebody calls a browser or a program.
 /// What has the form in which codes are shown, anywhere in a text.
 fn codes_in(text: &str) -> impl Iterator<Item = String> {
     let hyphens = memchr::memchr_iter(b'-', text.as_bytes());
@@ -356,6 +365,7 @@ fn codes_in(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// What somebody calls a browser or a program.
 fn label_of(typed: &str) -> Result<String, RequestError> {
     let label = shown(typed)?;
     let label = label.trim();

@@ -281,6 +281,12 @@ impl Chat {
         own.and_then(|account| self.name_of(account).cloned()).ok_or_else(wrong_code)
     }
 
+    /// Whether there are as many accounts as there can be.
+    pub(super) fn has_all_accounts(&self) -> bool {
+        let accounts = self.state.accounts();
+        accounts.count() + accounts.reserved().len() >= ACCOUNTS_MAX
+    }
+
     /// What allows somebody to have an account.
     ///
     /// # Errors
@@ -290,8 +296,7 @@ impl Chat {
         cx: &Context<'_>,
         code: Option<&str>,
     ) -> Result<Allowed, RequestError> {
-        let accounts = self.state.accounts();
-        let is_full = accounts.count() + accounts.reserved().len() >= ACCOUNTS_MAX;
+        let (accounts, is_full) = (self.state.accounts(), self.has_all_accounts());
         let Some(code) = code else {
             return match self.settings.registration {
                 Registration::Open if is_full => Err(full()),
@@ -396,7 +401,7 @@ pub(super) fn wrong_password() -> RequestError {
     RequestError::new("login_failed", "The name or the password is wrong.".to_owned())
 }
 
-fn full() -> RequestError {
+pub(super) fn full() -> RequestError {
     let message = "This server has as many accounts as it can have.".to_owned();
     RequestError::new("too_many", message)
 }

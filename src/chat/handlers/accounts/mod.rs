@@ -1,6 +1,8 @@
 //! Accounts: how a client comes to be known as one, and what it does with it.
 
+mod bots;
 mod keys;
+mod listing;
 mod login;
 mod prove;
 
@@ -41,6 +43,11 @@ impl Chat {
         }
         let (role, who) = match needed {
             Access::Anybody | Access::Guest | Access::Account => return Ok(()),
+            Access::Person if accounts.owner_of(cx.user).is_none() => return Ok(()),
+            Access::Person => {
+                let message = "A bot cannot do that. Its owner can do some of it: /bot NAME.";
+                return Err(RequestError::new("not_allowed", message.to_owned()));
+            }
             Access::Admin => (Role::Admin, "admins and owners"),
             Access::Owner => (Role::Owner, "owners"),
         };
@@ -85,6 +92,16 @@ impl Chat {
             AccountRequest::Delete { password } => self.delete_account(cx, password.is_some()),
             AccountRequest::Role { name, role } => self.set_role(cx, &name, &role),
             AccountRequest::Reset { name } => self.reset(cx, &name),
+            AccountRequest::Bot { name } => self.make_bot(cx, &name),
+            AccountRequest::Bots => {
+                self.tell_bots(cx);
+                Ok(())
+            }
+            AccountRequest::EndBot { name } => self.end_bot(cx, &name),
+            AccountRequest::Accounts { after, limit } => {
+                self.accounts_page(cx, after, limit);
+                Ok(())
+            }
         }
     }
 
@@ -302,7 +319,20 @@ impl Chat {
                            NAME owner.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
-        let (account, client) = (cx.user, cx.client);
+        for bot in self.state.accounts().bots_of(cx.user).collect::<Vec<UserId>>() {
+            self.with_client(cx, ClientId::NOBODY, bot, Chat::end_account);
+        }
+        self.end_account(cx);
+        cx.user = self.state.users().next_id();
+        self.sessions.become_guest(cx.client, cx.user);
+        let _ = self.take_first_name(cx, None);
+        self.tell_done(cx, "delete_account", "Your account is gone. What you have said stays.");
+        self.tell_account(cx);
+        Ok(())
+    }
+
+    /// The account that asks is no more; nor are its devices, but for the one that asks.
+    fn end_account(&mut self, cx: &mut Context<'_>) {
         for device in self.other_devices(cx) {
             self.end_device(cx, device);
         }
@@ -312,16 +342,10 @@ impl Chat {
         self.hand_rooms_on(cx);
         self.release_names(cx);
         self.release_alike(cx);
-        let ended = format!("The account {} has ended.", self.shown_name(account));
+        let ended = format!("The account {} has ended.", self.shown_name(cx.user));
         self.log_act(cx, &ended);
         self.happen(cx, Kept::AccountEnded);
-        log::info!("an account has ended: {account:?} ({})", cx.peer);
-        cx.user = self.state.users().next_id();
-        self.sessions.become_guest(client, cx.user);
-        let _ = self.take_first_name(cx, None);
-        self.tell_done(cx, "delete_account", "Your account is gone. What you have said stays.");
-        self.tell_account(cx);
-        Ok(())
+        log::info!("an account has ended: {:?} ({})", cx.user, cx.peer);
     }
 
     /// Whether nobody else owns this server who can come: one who is banned cannot.
@@ -365,6 +389,10 @@ impl Chat {
             let message = "A role is owner, admin or member.".to_owned();
             return Err(RequestError::new("bad_field", message));
         };
+        if self.state.accounts().owner_of(user).is_some() {
+            let message = format!("{} is a bot, and stays a member.", self.shown_name(user));
+            return Err(RequestError::new("not_allowed", message));
+        }
         if user == cx.user && role != Role::Owner && self.is_last_owner(cx) {
             let message = "You are the only owner. Make somebody else one first.".to_owned();
             return Err(RequestError::new("not_allowed", message));

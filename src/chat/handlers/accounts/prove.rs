@@ -55,11 +55,7 @@ impl Chat {
         Ok(match request {
             AccountRequest::Login { name: Some(name), password: Some(password), .. } => {
                 self.check_private(cx)?;
-                let account = self.account_called(name);
-                let verify = Some((password_to_try(password)?, self.hash_of(account)));
-                let nobody = || Name::parse(name).ok().map(|name| Whose::Nobody(name.key().into()));
-                let whose = account.map(Whose::Account).or_else(nobody);
-                Some((Work { verify, ..Work::default() }, whose))
+                Some(self.work_of_login(name, password)?)
             }
             AccountRequest::Login { password: None, token: None, .. } if !is_private => {
                 Some((Work::default(), None))
@@ -89,6 +85,7 @@ impl Chat {
             AccountRequest::Token { .. }
             | AccountRequest::Cookie { .. }
             | AccountRequest::Invite { .. }
+            | AccountRequest::Bot { .. }
             | AccountRequest::Reset { .. } => Some((Work::default(), None)),
             // A terminal is asked for the rest first, or nothing secret is needed.
             AccountRequest::Login { .. }
@@ -102,8 +99,24 @@ impl Chat {
             | AccountRequest::Invitations
             | AccountRequest::Uninvite { .. }
             | AccountRequest::Confirm { .. }
-            | AccountRequest::Role { .. } => None,
+            | AccountRequest::Role { .. }
+            | AccountRequest::Accounts { .. }
+            | AccountRequest::Bots
+            | AccountRequest::EndBot { .. } => None,
         })
+    }
+
+    /// Whoever it is: somebody without a password, or nobody, takes as long as others.
+    fn work_of_login(
+        &self,
+        name: &str,
+        password: &str,
+    ) -> Result<(Work, Option<Whose>), RequestError> {
+        let account = self.account_called(name);
+        let verify = Some((password_to_try(password)?, self.hash_of(account)));
+        let nobody = || Name::parse(name).ok().map(|name| Whose::Nobody(name.key().into()));
+        let whose = account.map(Whose::Account).or_else(nobody);
+        Ok((Work { verify, ..Work::default() }, whose))
     }
 
     fn hash_of(&self, account: Option<UserId>) -> Option<Box<str>> {

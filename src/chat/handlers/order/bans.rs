@@ -62,14 +62,17 @@ impl Chat {
             self.ended.addresses = true;
             return self.end_absences_of_banned(cx);
         };
-        let devices: Vec<ClientId> = self.clients_of(user).collect();
         let Some(error) = self.check_banned(user, cx.unix_ms()).err() else { return };
-        for client in devices {
-            let peer = cx.peer;
-            let device = &mut Context { client, peer, user, reference: None, out: cx.out };
-            device.reply_error(&error);
-            self.closed(client, peer, cx.out);
-            self.ended.clients.push((client, CloseReason::Banned));
+        // Its bots are refused with it.
+        let accounts: Vec<UserId> = self.state.accounts().bots_of(user).chain([user]).collect();
+        for user in accounts {
+            for client in self.clients_of(user).collect::<Vec<ClientId>>() {
+                let peer = cx.peer;
+                let device = &mut Context { client, peer, user, reference: None, out: cx.out };
+                device.reply_error(&error);
+                self.closed(client, peer, cx.out);
+                self.ended.clients.push((client, CloseReason::Banned));
+            }
         }
     }
 
@@ -84,10 +87,13 @@ impl Chat {
     /// Whether an account may be here.
     ///
     /// # Errors
-    /// It is banned.
+    /// It is banned, or it is a bot whose owner is.
     pub(in crate::chat::handlers) fn check_banned(&self, account: UserId, unix_ms: u64) -> Done {
-        let ban = self.state.order().ban(BanTarget::Account(account), unix_ms);
-        ban.map_or(Ok(()), |ban| Err(banned("You are banned", ban)))
+        let owner = self.state.accounts().owner_of(account);
+        let ban_of = |account| self.state.order().ban(BanTarget::Account(account), unix_ms);
+        ban_of(account)
+            .or_else(|| ban_of(owner?))
+            .map_or(Ok(()), |ban| Err(banned("You are banned", ban)))
     }
 
     /// Nobody does to others what these can undo, or bans those who have banned others.
@@ -102,10 +108,14 @@ impl Chat {
 
     fn account_to_judge(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
         let Some(user) = self.account_called(typed) else {
-            let message = format!(
-                "There is no account {}. A guest is banned by the address.",
-                quote(typed, 32)
-            );
+            let message = match self.addressee(typed) {
+                Ok(guest) => format!(
+                    "{} has no account: /ban ADDRESS bans where it comes from, as the server's \
+                     log has it.",
+                    self.shown_name(guest)
+                ),
+                Err(_) => format!("There is no account {}.", quote(typed, 32)),
+            };
             return Err(RequestError::new("no_account", message));
         };
         let accounts = self.state.accounts();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{HitLine, Line, Reply};
 use crate::chat::dialect::{Dialect, render};
+use crate::chat::handlers::conversations::LEFT;
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{self, Name};
@@ -35,6 +36,9 @@ impl Chat {
     }
 
     pub(super) fn unignore(&mut self, cx: &mut Context<'_>, name: &str) -> Done {
+        if name.eq_ignore_ascii_case(LEFT) {
+            return self.unignore_those_who_left(cx);
+        }
         let user = self.addressee(name)?;
         if !self.state.order().ignores(cx.user, user) {
             let message = format!("You do not ignore {}.", self.shown_name(user));
@@ -43,6 +47,21 @@ impl Chat {
         self.happen(cx, OrderChange::Unignored { user });
         let line = format!("You see again what {} says.", self.shown_name(user));
         self.tell_done(cx, "unignore", &line);
+        Ok(())
+    }
+
+    /// The accounts that have ended and that somebody ignores have no names to tell them apart by.
+    fn unignore_those_who_left(&mut self, cx: &mut Context<'_>) -> Done {
+        let ignored = self.state.order().ignored_by(cx.user);
+        let gone: Vec<UserId> = ignored.filter(|&user| self.name_of(user).is_none()).collect();
+        if gone.is_empty() {
+            let message = format!("You do not ignore {LEFT}.");
+            return Err(RequestError::new("not_ignored", message));
+        }
+        for user in gone {
+            self.happen(cx, OrderChange::Unignored { user });
+        }
+        self.tell_done(cx, "unignore", &format!("You see again what {LEFT} has said."));
         Ok(())
     }
 
@@ -124,8 +143,10 @@ impl Chat {
     }
 
     pub(super) fn tell_ignored(&self, cx: &mut Context<'_>) {
-        let ignored = self.state.order().ignored_by(cx.user);
-        let names = ignored.map(|user| self.shown_name(user)).collect();
+        let ignored = || self.state.order().ignored_by(cx.user);
+        let here = ignored().filter_map(|user| self.name_of(user)).map(Name::as_str);
+        let has_left = ignored().any(|user| self.name_of(user).is_none());
+        let names = here.chain(has_left.then_some(LEFT)).collect();
         let reference = cx.reference;
         cx.reply(&Reply::Ignored { names, reference });
     }

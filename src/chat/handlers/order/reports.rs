@@ -1,7 +1,8 @@
 //! What people show the staff.
 
 use crate::chat::Chat;
-use crate::chat::dialect::reply::Line;
+use crate::chat::dialect::reply::{Line, Where};
+use crate::chat::handlers::accounts::login_required;
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::RoomId;
 use crate::chat::request::RequestError;
@@ -33,7 +34,11 @@ impl Chat {
         let (by, author) = (self.shown_name(cx.user), line.name.to_owned());
         let quoted = quote(line.text, QUOTED_CHARS);
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-        let act = format!("{by} reports {author} in {} ({id}): {quoted}{reason}", here.name);
+        let place = match self.place(cx.user, here) {
+            Where::Room(room) => room.to_owned(),
+            Where::With(partner) => format!("a conversation with {partner}"),
+        };
+        let act = format!("{by} reports {author} in {place} ({id}): {quoted}{reason}");
         if let Some(session) = self.sessions.get_mut(cx.client) {
             // One was taken as the request was read.
             session.bucket.spend(REPORT_TOKENS - 1, cx.out.now().ms, &self.settings.rate);
@@ -51,7 +56,7 @@ impl Chat {
         room: Option<&str>,
         which: Which,
     ) -> Result<(RoomId, u64), RequestError> {
-        let room = self.room_of(cx, room)?;
+        let room = self.place_of_report(cx, room)?;
         let next_id = self.state.rooms().get(room).map_or(1, |room| room.history.next_id());
         let id = match which {
             Which::Id(id) => id,
@@ -65,10 +70,30 @@ impl Chat {
         }
     }
 
+    /// The room that is named, or the conversation with somebody: `@bob`.
+    fn place_of_report(
+        &self,
+        cx: &Context<'_>,
+        typed: Option<&str>,
+    ) -> Result<RoomId, RequestError> {
+        let Some(name) = typed.filter(|typed| typed.starts_with('@')) else {
+            return self.room_of(cx, typed);
+        };
+        if self.state.account(cx.user).is_none() {
+            return Err(login_required());
+        }
+        self.conversation_with(cx, name)?.ok_or_else(|| {
+            let message = format!("Nothing was said between you and {}.", &name[1..]);
+            RequestError::new("no_such_message", message)
+        })
+    }
+
     /// A message, in memory or as it was read for who asks.
     fn line_of<'a>(&'a self, cx: &Context<'_>, room: &'a Room, id: u64) -> Option<Line<'a>> {
-        let held =
-            room.history.get(id).map(|message| self.shown_line(None, Line::new(id, message)));
+        let held = room
+            .history
+            .get(id)
+            .map(|message| self.shown_line(room.between(), Line::new(id, message)));
         held.or_else(|| self.read_lines(cx, room)?.into_iter().find(|line| line.id == id))
     }
 }

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::order;
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
+use super::{account, order};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 
@@ -37,7 +37,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 44] = [
+pub const COMMANDS: [CommandSpec; 47] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -348,24 +348,11 @@ pub const COMMANDS: [CommandSpec; 44] = [
                   are owner, moderator and member; its owner can, and hands it over with owner.",
         parse: rooms::named_role,
     },
-    CommandSpec {
-        name: "reset",
-        arguments: "NAME",
-        help: "make a code by which somebody can set a new password",
-        details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
-                  for everybody.",
-        parse: |arguments| Some(AccountRequest::Reset { name: word(arguments)? }.into()),
-    },
-    CommandSpec {
-        name: "delete-account",
-        arguments: "",
-        help: "end your account",
-        details: "You are asked for your password. What you have said stays; your name is nobody's \
-                  for 30 days.",
-        parse: |arguments| {
-            arguments.is_empty().then_some(AccountRequest::Delete { password: None }.into())
-        },
-    },
+    account::BOT,
+    account::BOTS,
+    account::RESET,
+    account::ACCOUNTS,
+    account::DELETE_ACCOUNT,
     order::MUTE,
     order::UNMUTE,
     order::IGNORE,

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hashbrown::HashMap;
@@ -77,6 +77,8 @@ pub struct Account {
     pub password: Option<Box<str>>,
     pub role: Role,
     pub created_ms: u64,
+    /// The account whose bot it is: it has a token, and no password.
+    pub owner: Option<UserId>,
     /// In the order in which they were made.
     keys: Vec<AccessKey>,
 }
@@ -88,7 +90,12 @@ impl Account {
         created_ms: u64,
         keys: Vec<AccessKey>,
     ) -> Account {
-        Account { password, role, created_ms, keys }
+        Account { password, role, created_ms, owner: None, keys }
+    }
+
+    pub(in crate::chat) fn bot(owner: UserId, created_ms: u64) -> Account {
+        let owner = Some(owner);
+        Account { owner, ..Account::new(None, Role::None, created_ms, Vec::new()) }
     }
 
     pub fn keys(&self) -> &[AccessKey] {
@@ -158,12 +165,13 @@ pub struct Reserved {
 
 /// All accounts.
 ///
-/// Invariant: `by_hash` has the hash of every key of every account, and of nothing else;
-/// `reserved_by_name` has the number of every reserved name, of which no two look alike.
+/// Invariant: `by_hash` has the hash of every key of every account, and of nothing else; `bots` has
+/// every bot, behind its owner; `reserved_by_name` has the number of every reserved name, of which no two look alike.
 #[derive(Debug, Default)]
 pub struct Accounts {
     accounts: BTreeMap<UserId, Account>,
     by_hash: HashMap<SecretHash, (UserId, u32)>,
+    bots: BTreeSet<(UserId, UserId)>,
     invitations: BTreeMap<u64, Invitation>,
     next_invitation: u64,
     /// By numbers that mean nothing else.
@@ -177,6 +185,7 @@ impl PartialEq for Accounts {
         let Accounts {
             accounts,
             by_hash: _,
+            bots: _,
             invitations,
             next_invitation,
             reserved,
@@ -217,6 +226,17 @@ impl Accounts {
 
     pub fn role(&self, user: UserId) -> Role {
         self.get(user).map_or(Role::None, |account| account.role)
+    }
+
+    /// Whose bot this account is, if it is one.
+    pub fn owner_of(&self, user: UserId) -> Option<UserId> {
+        self.get(user)?.owner
+    }
+
+    /// The bots of an account, the oldest first.
+    pub fn bots_of(&self, owner: UserId) -> impl Iterator<Item = UserId> {
+        let all = self.bots.range((owner, UserId::FIRST)..).take_while(move |(of, _)| *of == owner);
+        all.map(|(_, bot)| *bot)
     }
 
     pub fn has_owner(&self) -> bool {
@@ -272,6 +292,7 @@ impl Accounts {
         for key in &account.keys {
             self.by_hash.insert(key.hash, (user, key.id));
         }
+        self.bots.extend(account.owner.map(|owner| (owner, user)));
         self.accounts.insert(user, account);
     }
 
@@ -279,6 +300,9 @@ impl Accounts {
         if let Some(account) = self.accounts.remove(&user) {
             for key in &account.keys {
                 self.by_hash.remove(&key.hash);
+            }
+            if let Some(owner) = account.owner {
+                self.bots.remove(&(owner, user));
             }
             self.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
         }

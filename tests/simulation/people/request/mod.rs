@@ -15,6 +15,8 @@ pub enum Needs {
     /// Guests may, where they are let in.
     Guest,
     Account,
+    /// An account that is no bot.
+    Person,
     Owner,
 }
 
@@ -97,6 +99,12 @@ pub enum Request {
         name: String,
         role: u8,
     },
+    Bot {
+        name: String,
+    },
+    EndBot {
+        name: String,
+    },
     /// Programs only: what has been read of a room.
     Read {
         room: String,
@@ -177,6 +185,8 @@ impl Request {
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
+            Request::Bot { name } => json!({ "type": "bot", "name": name }),
+            Request::EndBot { name } => json!({ "type": "end_bot", "name": name }),
             Request::Read { room, id } => json!({ "type": "read", "room": room, "id": id }),
             Request::Unread => json!({ "type": "unread" }),
             Request::Level { room, level } => {
@@ -239,6 +249,8 @@ impl Request {
             Request::Invite { uses, room: None } => format!("/invite {uses}"),
             Request::Invite { uses, room: Some(room) } => format!("/invite {room} {uses}"),
             Request::Uninvite { id } => format!("/invitations end {id}"),
+            Request::Bot { name } => format!("/bot {name}"),
+            Request::EndBot { name } => format!("/bots end {name}"),
             Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
             Request::Room(request) => request.line(),
             Request::Order(request) => request.line(),
@@ -310,6 +322,8 @@ impl Request {
                 room: object["rooms"][0].as_str().map(str::to_owned),
             },
             "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
+            "bot" => Request::Bot { name: word("name") },
+            "end_bot" => Request::EndBot { name: word("name") },
             "role" => Request::Role { name: word("name"), role: role(&word("role")) },
             other => panic!("nobody asks for {other}"),
         }
@@ -364,6 +378,8 @@ impl Request {
                 None => Request::Invite { uses: number(1) as u32, room: None },
             },
             "invitations" => Request::Uninvite { id: number(2) },
+            "bot" => Request::Bot { name: one() },
+            "bots" => Request::EndBot { name: word(2).expect("a name") },
             "role" => Request::Role { name: one(), role: role(&word(2).expect("a role")) },
             other => panic!("nobody types {other}"),
         }
@@ -413,14 +429,16 @@ impl Request {
             | Request::Level { .. }
             | Request::Conversations
             | Request::Logout
-            | Request::Password { .. }
+            | Request::Sessions
+            | Request::EndSession { .. }
+            | Request::Uninvite { .. } => Needs::Account,
+            Request::Password { .. }
             | Request::Delete { .. }
             | Request::MakeToken
             | Request::MakeCookie
-            | Request::Sessions
-            | Request::EndSession { .. }
             | Request::Invite { .. }
-            | Request::Uninvite { .. } => Needs::Account,
+            | Request::Bot { .. }
+            | Request::EndBot { .. } => Needs::Person,
         }
     }
 
@@ -440,6 +458,7 @@ impl Request {
             | Request::EndSession { .. }
             | Request::Uninvite { .. }
             | Request::Delete { .. }
+            | Request::EndBot { .. }
             | Request::Role { .. } => true,
             Request::Nothing
             | Request::History { .. }
@@ -455,6 +474,7 @@ impl Request {
             | Request::MakeToken
             | Request::MakeCookie
             | Request::Sessions
+            | Request::Bot { .. }
             | Request::Invite { .. } => false,
         }
     }
@@ -465,7 +485,10 @@ impl Request {
             Request::Login { password, .. } => password.is_some() || !is_private,
             Request::Register { password, .. } | Request::Delete { password } => password.is_some(),
             Request::Password { old, new } => old.is_some() && new.is_some(),
-            Request::MakeToken | Request::MakeCookie | Request::Invite { .. } => true,
+            Request::MakeToken
+            | Request::MakeCookie
+            | Request::Bot { .. }
+            | Request::Invite { .. } => true,
             _ => false,
         }
     }

@@ -1,0 +1,233 @@
+//! Bots: accounts of programs, which somebody has made.
+
+use super::conversations::{on, register};
+use super::kept::disk::Disk;
+use super::known_secrets::OWNER_CODE;
+use super::stage::{JSON, LINES, Stage, Visit, settings};
+use crate::chat::settings::{BOTS_MAX, ChatSettings, Registration};
+
+fn open_settings() -> ChatSettings {
+    ChatSettings { registration: Registration::Open, ..settings() }
+}
+
+/// olga owns the server, mia has an account.
+fn open() -> Stage {
+    let mut stage = Stage::with_people(open_settings());
+    stage.open("olga", LINES, Visit::default());
+    stage.say("olga", &format!("/register {OWNER_CODE} olga"));
+    stage.say("olga", "password of olga");
+    register(&mut stage, &["mia"]);
+    stage
+}
+
+/// Somebody at a terminal makes a bot, and another token for it; returns the last one.
+fn token(stage: &mut Stage, owner: &str, bot: &str) -> String {
+    stage.say(owner, &format!("/bot {bot}"));
+    let told = stage.hear(owner).pop().expect("an answer");
+    let (_, token) =
+        told.split_once("Its token, shown only once: ").unwrap_or_else(|| panic!("{told}"));
+    token.to_owned()
+}
+
+#[test]
+fn a_bot_is_an_account_that_is_known_by_its_token_alone() {
+    let mut stage = open();
+    let first = token(&mut stage, "mia", "build");
+    stage.show("b", &first);
+    stage.forget();
+    stage.play(
+        r##"
+        b> {"type":"join","room":"#lobby"}
+        b< {"type":"joined","room":"#lobby","name":"build","time":"_","you":true,"position":0,"gap":false,"members":3,"topic":"","read":0,"unread":0,"mentions":0,"level":"all"}
+        olga< * build joined #lobby.
+        mia< * build joined #lobby.
+        b> {"type":"say","text":"it is built, @mia"}
+        b< {"type":"said","room":"#lobby","id":1,"time":"_","name":"build","text":"it is built, @mia"}
+        olga< [#lobby] build: it is built, @mia
+        mia< [#lobby] build: it is built, @mia
+        b> {"type":"account"}
+        b< {"type":"account","name":"build","role":"member","rooms":["#lobby"]}
+        mia> /msg build thanks
+        mia< [you -> build] thanks
+        b< {"type":"direct","from":"mia","to":"build","id":1,"text":"thanks","time":"_"}
+        olga> /who
+        olga< * 3 in #lobby: olga, mia, build (bot)
+        b> {"type":"who","room":"#lobby"}
+        b< {"type":"members","room":"#lobby","members":["olga","mia","build"],"accounts":["olga","mia","build"],"bots":["build"],"total":3}
+        olga> /accounts
+        olga< * 3 accounts:
+        olga< *   build: bot of mia, since 2026-11-22 13:05:09, 1 connected
+        olga< *   mia: member, since 2026-11-22 13:05:09, 1 connected
+        olga< *   olga: owner, since 2026-11-22 13:05:09, 1 connected
+        mia> /bots
+        mia< * Your bots; /bots end NAME ends one:
+        mia< *   build, since 2026-11-22 13:05:09, 1 connected
+        +x
+        x< * Welcome! You are guest-3 in #lobby, with 3 others. Try /nick NAME or /help.
+        x< * The last message of #lobby (UTC):
+        x< *   2026-11-22 13:05:09 (1) build: it is built, @mia
+        olga< * guest-3 joined #lobby.
+        mia< * guest-3 joined #lobby.
+        b< {"type":"joined","room":"#lobby","name":"guest-3","time":"_"}
+        x> /login build
+        x< * Password of build (it is not shown; Enter alone stops):
+        x> a password
+        x< ! The name or the password is wrong.
+        x> /login nobody-here
+        x< * Password of nobody-here (it is not shown; Enter alone stops):
+        x> a password
+        x< ! The name or the password is wrong.
+        "##,
+    );
+    // Another token ends the one before, and who has come by it.
+    let second = token(&mut stage, "mia", "build");
+    let told = stage.objects("b");
+    assert_eq!((&told[0]["code"], &told[1]["name"]), (&"session_ended".into(), &"guest-4".into()));
+    for (actor, shown, name) in [("c", &first, None), ("d", &second, Some("build"))] {
+        stage.open(actor, JSON, Visit::default());
+        stage.forget();
+        stage.say(actor, &format!(r#"{{"type":"login","token":"{shown}"}}"#));
+        assert_eq!(stage.objects(actor)[0]["name"].as_str(), name);
+        stage.leave(actor);
+    }
+    stage.say("mia", "/who");
+    let told = stage.hear("mia").pop().expect("an answer");
+    assert!(told.contains("build (bot, offline)"), "{told}");
+}
+
+#[test]
+fn a_bot_brings_nobody_here_and_has_no_role_on_the_server() {
+    let mut stage = open();
+    let shown = token(&mut stage, "mia", "build");
+    stage.show("b", &shown);
+    stage.forget();
+    stage.play(
+        r#"
+        b> {"type":"bot","name":"another"}
+        b< {"type":"error","code":"not_allowed","message":"_"}
+        b> {"type":"invite"}
+        b< {"type":"error","code":"not_allowed","message":"_"}
+        b> {"type":"token","label":"more"}
+        b< {"type":"error","code":"not_allowed","message":"_"}
+        b> {"type":"password","old":"x","password":"a password"}
+        b< {"type":"error","code":"not_allowed","message":"_"}
+        olga> /role build admin
+        olga< ! build is a bot, and stays a member.
+        olga> /reset build
+        olga< ! A bot has no password. Its owner makes it a token: /bot NAME.
+        olga> /bot build
+        olga< ! The name build is taken. Choose another one.
+        olga> /bot bui1d
+        olga< ! The name bui1d looks like build, which is taken. Choose another one.
+        olga> /bots end build
+        olga< ! You have no bot "build". /bots lists yours.
+        olga> /bots
+        olga< * You have no bots. Make one with /bot NAME.
+        "#,
+    );
+}
+
+#[test]
+fn an_account_has_so_many_bots_and_no_more() {
+    let mut stage = open();
+    for number in 0..=BOTS_MAX {
+        stage.say("mia", &format!("/bot b{number}"));
+        stage.pass(1000);
+    }
+    let told = stage.hear("mia").pop().expect("an answer");
+    assert_eq!(told, "! You have 10 bots. End one with /bots end NAME.");
+    stage.play(
+        "
+        mia> /bots end b3
+        olga< [#staff-log] server: The account b3 has ended.
+        mia< * The bot b3 has ended. What it has said stays.
+        ",
+    );
+    stage.say("mia", "/bot b10");
+    assert!(stage.hear("mia").pop().expect("an answer").starts_with("* b10 is a bot of yours."));
+    assert_eq!(stage.chat.state().accounts().count(), 2 + BOTS_MAX);
+}
+
+/// It is told why, as its owner would be.
+#[test]
+fn a_bot_is_banned_with_its_owner() {
+    let mut stage = open();
+    let shown = token(&mut stage, "mia", "build");
+    stage.show("b", &shown);
+    stage.forget();
+    stage.play(
+        r#"
+        olga> /ban mia 10 spam
+        olga< [#staff-log] server: olga banned mia until 2026-11-22 13:15:09 UTC: spam
+        b< {"type":"error","code":"banned","message":"You are banned from this server until 2026-11-22 13:15:09 UTC: spam"}
+        b< (closed)
+        mia< ! You are banned from this server until 2026-11-22 13:15:09 UTC: spam
+        mia< (closed)
+        olga< * mia is banned until 2026-11-22 13:15:09 UTC: spam
+        "#,
+    );
+    stage.open("c", JSON, Visit::default());
+    stage.forget();
+    let login = format!(r#"{{"type":"login","token":"{shown}"}}"#);
+    stage.say("c", &login);
+    assert_eq!(stage.objects("c")[0]["code"], "banned");
+    stage.say("olga", "/unban mia");
+    stage.say("olga", "/ban build");
+    stage.say("c", &login);
+    assert_eq!(stage.objects("c")[0]["code"], "banned");
+    stage.say("olga", "/unban build");
+    stage.say("c", &login);
+    assert_eq!(stage.objects("c")[0]["name"], "build");
+}
+
+#[test]
+fn a_bot_ends_with_its_owner_and_its_rooms_are_handed_on() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, &["mia", "bob"]);
+    let shown = token(&mut stage, "mia", "build");
+    stage.show("b", &shown);
+    stage.say("b", r##"{"type":"join","room":"#dev"}"##);
+    stage.say("b", r##"{"type":"say","room":"#dev","text":"hello"}"##);
+    stage.say("bob", "/join #dev");
+    stage.say("mia", "/delete-account");
+    stage.forget();
+    stage.say("mia", "password of mia");
+    let told = stage.objects("b");
+    assert_eq!(told[0]["code"], "session_ended");
+    let told = stage.hear("bob");
+    assert!(told.contains(&"* build left #dev.".to_owned()), "{told:?}");
+    stage.say("bob", "/room");
+    let told = stage.hear("bob");
+    assert!(told.contains(&"*   owner: bob; you are owner there".to_owned()), "{told:?}");
+    stage.turn();
+    disk.crash(0);
+    let stage = on(&disk, open_settings());
+    let names = stage.chat.state().accounts().iter().filter_map(|(user, _)| {
+        stage.chat.state().users().get(user).map(|user| user.name.to_string())
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["bob"]);
+}
+
+#[test]
+fn a_bot_is_one_after_a_restart() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, &["mia"]);
+    let shown = token(&mut stage, "mia", "build");
+    stage.turn();
+    disk.crash(0);
+    let mut stage = on(&disk, open_settings());
+    stage.show("b", &shown);
+    let told = stage.objects("b");
+    assert_eq!((&told[0]["name"], &told[0]["role"]), (&"build".into(), &"member".into()));
+    stage.say("b", r#"{"type":"bots"}"#);
+    assert_eq!(stage.objects("b")[0]["code"], "not_allowed");
+    stage.open("m", JSON, Visit::default());
+    stage.say("m", r#"{"type":"login","name":"mia","password":"password of mia"}"#);
+    stage.forget();
+    stage.say("m", r#"{"type":"bots","ref":1}"#);
+    let told = &stage.objects("m")[0];
+    assert_eq!((&told["bots"][0]["name"], &told["ref"]), (&"build".into(), &1.into()));
+    assert_eq!(told["bots"][0]["connected"], 1);
+}

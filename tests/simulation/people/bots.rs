@@ -1,0 +1,63 @@
+//! Bots: accounts that others have made.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::model::{Account, Done, Granted, Key, Model, User};
+use super::order::NOBODY;
+use super::told::Told;
+
+/// Nobody at all.
+const NO_USER: u64 = u64::MAX;
+
+impl Model {
+    /// The bots of an account, the oldest first.
+    pub fn bots_of(&self, owner: u64) -> Vec<u64> {
+        let all = self.kept.accounts.iter();
+        all.filter(|(_, one)| one.owner == Some(owner)).map(|(bot, _)| *bot).collect()
+    }
+
+    fn own_bot(&self, n: usize, name: &str) -> Option<u64> {
+        let own = Some(self.clients[&n].user);
+        self.account_called(name).filter(|bot| self.owner_of_bot(*bot) == own)
+    }
+
+    pub fn make_bot(&mut self, n: usize, name: &str, granted: &Granted) -> Done {
+        let bot = match self.own_bot(n, name) {
+            Some(bot) => bot,
+            None => self.add_bot(n, name)?,
+        };
+        let keys: Vec<u32> = self.kept.accounts[&bot].keys.iter().map(|key| key.id).collect();
+        keys.into_iter().for_each(|key| self.end_key_of(bot, NOBODY, key));
+        let random = granted.random.expect("it was drawn");
+        let secret = format!("cst_{}", URL_SAFE_NO_PAD.encode(random));
+        self.secrets.push((secret.clone(), true));
+        let keys = &mut self.kept.accounts.get_mut(&bot).expect("it is there").keys;
+        keys.push(Key { id: 1, secret: secret.clone(), is_token: true });
+        let name = self.user(bot).name.clone();
+        let object = json!({ "type": "bot", "name": name, "token": secret });
+        let line = format!("* {name} is a bot of yours. Its token, shown only once: {secret}");
+        self.tell(n, Told::Own { object, line });
+        Ok(())
+    }
+
+    fn add_bot(&mut self, n: usize, name: &str) -> Result<u64, &'static [&'static str]> {
+        if let Some(codes) = self.name_refused(name, NO_USER) {
+            return Err(codes);
+        }
+        let (bot, owner) = (self.next_user, Some(self.clients[&n].user));
+        self.next_user += 1;
+        self.kept.users.insert(bot, User { name: name.to_owned(), rooms: Vec::new() });
+        let account = Account { password: String::new(), role: 0, owner, keys: Vec::new() };
+        self.kept.accounts.insert(bot, account);
+        Ok(bot)
+    }
+
+    pub fn end_bot(&mut self, n: usize, name: &str) -> Done {
+        let bot = self.own_bot(n, name).ok_or(&["no_account"][..])?;
+        self.end_account(bot, NOBODY);
+        self.tell(n, Told::Done("end_bot"));
+        Ok(())
+    }
+}
