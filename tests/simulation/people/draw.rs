@@ -2,9 +2,10 @@
 
 use fastrand::Rng;
 
+use super::device::ADDRESSES;
 use super::model::{Model, Rules};
 use super::order::STAFF_LOG;
-use super::request::order::OrderRequest;
+use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
 use super::request::{LEVELS, Request};
 use super::rights::ENTRY;
@@ -52,6 +53,7 @@ impl Draw<'_> {
             4 | 5 => self.by_token(),
             6..9 => self.register(),
             9 if self.rng.bool() => self.in_rooms(number),
+            9 => self.in_order(number),
             _ => self.talk(),
         }
     }
@@ -168,7 +170,7 @@ impl Draw<'_> {
         match self.rng.u32(0..40) {
             0..12 => self.talk(),
             12..19 => self.in_rooms(number),
-            19 => self.in_order(),
+            19 => self.in_order(number),
             20..23 => Request::MakeToken,
             23..25 => Request::MakeCookie,
             25..27 => {
@@ -242,16 +244,54 @@ impl Draw<'_> {
         }
     }
 
-    fn in_order(&mut self) -> Request {
+    fn in_order(&mut self, number: usize) -> Request {
         let names = self.model.names();
         let name = self.one_of(&names).expect("it is there itself");
         let room = self.rng.bool().then(|| self.room());
-        Request::Order(match self.rng.u32(0..6) {
-            0 | 1 => OrderRequest::Mute { room, name },
-            2 => OrderRequest::Unmute { room, name },
-            3 | 4 => OrderRequest::Ignore { name },
-            _ => OrderRequest::Unignore { name },
+        let minutes = match self.rng.u32(0..8) {
+            0 => Some(0),
+            1..6 => Some(1),
+            _ => None,
+        };
+        let reason = self.rng.bool().then(|| "spam".to_owned());
+        Request::Order(match self.rng.u32(0..16) {
+            0..3 => OrderRequest::Mute { room, name, minutes, reason },
+            3 => OrderRequest::Unmute { room, name },
+            4 | 5 => OrderRequest::Ignore { name },
+            6 => OrderRequest::Unignore { name },
+            7..10 => self.report(number, reason),
+            10..13 => OrderRequest::Ban { whom: self.whom(name), minutes, reason },
+            13 | 14 => {
+                let bans = &self.model.kept.bans;
+                let banned: Vec<String> =
+                    bans.keys().map(|target| self.model.shown_target(*target)).collect();
+                let whom = self.one_of(&banned).unwrap_or(name);
+                OrderRequest::Unban { whom: whom.replace("/64", "42") }
+            }
+            _ => OrderRequest::Bans,
         })
+    }
+
+    /// A name, or an address.
+    fn whom(&mut self, name: String) -> String {
+        match self.rng.u32(0..3) {
+            0 => ADDRESSES[self.rng.usize(..ADDRESSES.len())].to_owned(),
+            _ => name,
+        }
+    }
+
+    fn report(&mut self, number: usize, reason: Option<String>) -> OrderRequest {
+        let client = &self.model.clients[&number];
+        let own = self.model.rooms_of_client(number);
+        let room = self.one_of(&own).filter(|_| client.is_json);
+        let known = room.as_ref().and_then(|name| self.model.room_called(name)).or(client.current);
+        let next_id = known.map_or(1, |room| self.model.kept.rooms[&room].next_id);
+        let back = self.rng.u64(0..6);
+        let which = match client.is_json || self.rng.bool() {
+            true => Which::Id(next_id.saturating_sub(back)),
+            false => Which::Back(back),
+        };
+        OrderRequest::Report { room, which, reason }
     }
 
     /// A code may lead somewhere else, or nowhere any more.

@@ -43,6 +43,13 @@ impl Model {
         self.heard += 1;
     }
 
+    /// A device is closed, as it is banned: it has been told so, and all that came before.
+    pub fn hear_the_end(&mut self, n: usize, reason: &str) {
+        assert_eq!(reason, "banned", "client {n} is closed");
+        let past = self.past.remove(&n).expect("it has to go");
+        assert!(past.expected.is_empty(), "client {n} was to hear {:?} first", past.expected);
+    }
+
     /// What a device has not heard yet.
     pub fn unheard(&self, n: usize) -> Vec<&Told> {
         let client = self.clients.get(&n);

@@ -22,8 +22,8 @@ pub struct Keeper {
     pub chat: Chat,
     pub model: Rc<RefCell<Model>>,
     pub disk: Disk,
-    /// Those that wait for their room, and whether what they have shown is nobody's.
-    pub arriving: Vec<(ClientId, bool)>,
+    /// Those that wait for their room, and why they are not as whose secret they have shown.
+    pub arriving: Vec<(ClientId, Option<&'static str>)>,
     pub is_lost: Rc<Cell<bool>>,
     pub trace: bool,
 }
@@ -36,10 +36,10 @@ fn number(client: ClientId) -> usize {
 impl Keeper {
     fn settle(&mut self, out: &Delivery) {
         let Keeper { chat, model, arriving, .. } = self;
-        arriving.retain(|&(client, was_unknown)| {
+        arriving.retain(|&(client, refused)| {
             let waits = chat.waits(client, out).is_some();
             if !waits {
-                model.borrow_mut().settled(number(client), was_unknown);
+                model.borrow_mut().settled(number(client), refused);
             }
             waits
         });
@@ -72,26 +72,31 @@ impl Service for Keeper {
         if self.trace {
             println!("{:>7} {client} comes, showing {:?}", out.now().ms, hello.credential);
         }
-        let was_unknown = {
+        let refused = {
             let model = &mut *self.model.borrow_mut();
-            let ways = (hello.subprotocol.is_some(), hello.is_private);
-            let was_unknown = hello.credential.is_some_and(|shown| !model.is_known(shown));
+            let (ways, ip) = ((hello.subprotocol.is_some(), hello.is_private), hello.peer.ip());
             model.at(out.now().unix_ms);
-            model.opened(number(client), hello.peer.ip(), ways, hello.credential);
-            was_unknown
+            assert!(!model.may_not_come_from(ip), "{client} comes from {ip}");
+            model.opened(number(client), ip, ways, hello.credential);
+            hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);
-        self.arriving.push((client, was_unknown));
+        self.arriving.push((client, refused));
         self.settle(out);
         self.check();
     }
 
     fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
-        self.chat.admits(ip, unix_ms)
+        let admits = self.chat.admits(ip, unix_ms);
+        assert_eq!(admits, !self.model.borrow().is_address_banned(ip, unix_ms), "{ip} is let in");
+        admits
     }
 
     fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         self.chat.dismissed(client, peer, out);
+        let model = &mut *self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.dismissed(number(client));
     }
 
     fn take_ended(&mut self) -> Ended {

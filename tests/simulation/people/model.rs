@@ -7,10 +7,13 @@ use std::net::IpAddr;
 
 use chat_server::chat::state::accounts::SecretHash;
 
+use super::bans::{Ban, Target};
 use super::looking::Asked;
+use super::order::STAFF_LOG;
 use super::reading::Watched;
 use super::request::Request;
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
+use super::term::Term;
 use super::told::Told;
 
 /// An account has had so many names at most that nobody else can have.
@@ -111,8 +114,9 @@ pub struct Kept {
     pub rooms: BTreeMap<u64, Room>,
     /// Names that rooms have had: which, and until when they lead there.
     pub former: BTreeMap<String, (u64, u64)>,
-    /// Rooms, and who may say nothing there.
-    pub mutes: BTreeSet<(u64, u64)>,
+    /// Rooms, and who may say nothing there. What is over may still be here, as with bans.
+    pub mutes: BTreeMap<(u64, u64), Term>,
+    pub bans: BTreeMap<Target, Ban>,
     /// Whom somebody ignores.
     pub ignores: BTreeSet<(u64, u64)>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
@@ -137,7 +141,8 @@ pub struct OnDisk {
     pub settings: BTreeMap<u64, Settings>,
     pub records: BTreeMap<(u64, String), Record>,
     pub former: BTreeMap<String, (u64, u64)>,
-    pub mutes: BTreeSet<(u64, String)>,
+    pub mutes: BTreeMap<(u64, String), Term>,
+    pub bans: BTreeMap<String, Ban>,
     pub ignores: BTreeSet<(String, String)>,
     pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, InvitationOnDisk>,
@@ -173,7 +178,8 @@ pub struct Client {
     pub expected: VecDeque<(usize, Told)>,
 }
 
-/// Who hears nothing new any more, and the number of the last state that was kept.
+/// Who hears nothing new any more, and the number of the last state that was kept, if others were
+/// lost.
 #[derive(Debug)]
 pub struct Past {
     pub is_json: bool,
@@ -196,6 +202,8 @@ pub struct Model {
     /// The clients of each account, in the order in which they came.
     pub devices: BTreeMap<u64, Vec<usize>>,
     pub told: Vec<(usize, Told)>,
+    /// They have been told that they are banned.
+    pub turned_out: Vec<usize>,
     pub unix_ms: u64,
     /// How often secrets were tried from an address, and for an account: at least as often as in
     /// vain.
@@ -236,6 +244,7 @@ impl Model {
             past: BTreeMap::new(),
             devices: BTreeMap::new(),
             told: Vec::new(),
+            turned_out: Vec::new(),
             unix_ms: 0,
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -373,7 +382,14 @@ impl Model {
                 client.expected.push_back((state, told));
             }
         }
+        for n in mem::take(&mut self.turned_out) {
+            let client = self.clients.get_mut(&n).expect("it is told first");
+            let (is_json, expected) = (client.is_json, mem::take(&mut client.expected));
+            self.past.insert(n, Past { is_json, expected, last: usize::MAX });
+            self.closed(n);
+        }
         self.check_names();
+        self.check_staff();
     }
 
     /// No two are called alike.
@@ -381,6 +397,15 @@ impl Model {
         let mut looks = BTreeSet::new();
         for (_, user) in self.all() {
             assert!(looks.insert(look(&user.name)), "two are called {}", user.name);
+        }
+    }
+
+    /// Nobody but the staff is where the staff is told what has been done.
+    fn check_staff(&self) {
+        let Some(room) = self.room_called(STAFF_LOG) else { return };
+        for (id, user) in self.all() {
+            let is_staff = self.kept.accounts.get(&id).is_some_and(|account| account.role > 0);
+            assert_eq!(is_staff, user.rooms.contains(&room), "{} in {STAFF_LOG}", user.name);
         }
     }
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use chat_server::chat::state::accounts::SecretHash;
+use chat_server::store::order::{StoredBan, StoredMute, StoredTarget};
 use chat_server::store::{StoredPeople, StoredRecord, StoredRoomName, StoredSettings};
 
+use super::bans::{Ban, Target};
 use super::model::{Client, Kept, Model, OnDisk, Past, Said};
 use super::rights::{Record, Settings};
+use super::term::Term;
 use crate::disk::Disk;
 
 impl Model {
@@ -23,8 +26,16 @@ impl Model {
         let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
         let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
         let is_kept = |user: &u64| kept.users.contains_key(user);
-        let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
-        let mutes = mutes.map(|(room, user)| (*room, name(user)));
+        let mutes = kept.mutes.iter().filter(|((_, user), _)| is_kept(user));
+        let mutes = mutes.map(|((room, user), term)| ((*room, name(user)), term.clone()));
+        let bans = kept.bans.iter().map(|(target, ban)| {
+            let target = match target {
+                Target::Account(user) => name(user),
+                Target::Address(ip) if ip.is_ipv4() => format!("{ip}/32"),
+                Target::Address(ip) => format!("{ip}/64"),
+            };
+            (target, ban.clone())
+        });
         let ignores = kept.ignores.iter().filter(|(own, other)| is_kept(own) && is_kept(other));
         let ignores = ignores.map(|(own, other)| (name(own), name(other)));
         let settings = rules().map(|(id, rules)| (id, rules.settings));
@@ -56,6 +67,7 @@ impl Model {
             records: records.collect(),
             former: kept.former.clone(),
             mutes: mutes.collect(),
+            bans: bans.collect(),
             ignores: ignores.collect(),
             members: members.collect(),
             invitations: invitations.collect(),
@@ -98,7 +110,7 @@ impl Model {
         for rules in self.kept.rooms.values_mut().filter_map(|room| room.rules.as_mut()) {
             rules.records.retain(|user, _| users.contains_key(user));
         }
-        self.kept.mutes.retain(|(_, user)| users.contains_key(user));
+        self.kept.mutes.retain(|(_, user), _| users.contains_key(user));
         self.kept
             .ignores
             .retain(|(own, other)| users.contains_key(own) && users.contains_key(other));
@@ -113,7 +125,9 @@ impl Model {
         self.shown = 0;
         self.guests.clear();
         self.devices.clear();
-        self.past.clear();
+        // Who was turned out may still hear that.
+        self.past.retain(|_, past| past.last == usize::MAX);
+        self.past.values_mut().for_each(|past| past.last = at);
         for (n, client) in mem::take(&mut self.clients) {
             let Client { is_json, expected, .. } = client;
             self.past.insert(n, Past { is_json, expected, last: at });
@@ -148,7 +162,8 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         settings: people.rules.rooms.iter().map(settings).collect(),
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
         former: people.rules.names.iter().map(former).collect(),
-        mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
+        mutes: order.mutes.iter().map(|one| mute(one, name(one.account))).collect(),
+        bans: order.bans.iter().map(|one| ban(one, name)).collect(),
         ignores: order.ignores.iter().map(|one| (name(one.account), name(one.ignored))).collect(),
         rooms: disk
             .room_names()
@@ -188,6 +203,23 @@ fn record(stored: &StoredRecord, name: String) -> ((u64, String), Record) {
 
 fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
     (stored.name.to_string(), (stored.room, stored.until_ms))
+}
+
+fn term(until_ms: Option<u64>, reason: &str) -> Term {
+    Term { until_ms, reason: (!reason.is_empty()).then(|| reason.to_owned()) }
+}
+
+fn mute(stored: &StoredMute, name: String) -> ((u64, String), Term) {
+    ((stored.room, name), term(stored.until_ms, &stored.reason))
+}
+
+fn ban(stored: &StoredBan, name: impl Fn(u64) -> String) -> (String, Ban) {
+    let StoredBan { target, by, reason, since_ms, until_ms } = stored;
+    let target = match target {
+        StoredTarget::Account(account) => name(*account),
+        StoredTarget::Network(network) => network.to_string(),
+    };
+    (target, Ban { by: by.to_string(), since_ms: *since_ms, term: term(*until_ms, reason) })
 }
 
 /// Conversations have no names.

@@ -18,7 +18,8 @@ impl Model {
 
     /// A request waits for a secret.
     pub fn grant(&mut self, n: usize, text: &str, ticket: u64) {
-        if self.clients[&n].granted.as_ref().is_some_and(|granted| granted.ticket == ticket) {
+        let Some(client) = self.clients.get(&n) else { return };
+        if client.granted.as_ref().is_some_and(|granted| granted.ticket == ticket) {
             return;
         }
         let request = self.read(n, text);
@@ -96,6 +97,7 @@ impl Model {
             Needs::Nothing => {}
             Needs::Guest if self.may(user) => {}
             _ if role.is_none() => return Err(&["login_required"]),
+            Needs::Admin if role < Some(1) => return Err(&["not_allowed"]),
             Needs::Owner if role != Some(OWNER) => return Err(&["not_allowed"]),
             _ => {}
         }

@@ -138,7 +138,16 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 55] = [
+const ERRORS: [(&str, &str); 64] = [
+    ("is banned from this server", "banned"),
+    ("You are banned from this server", "banned"),
+    ("You cannot ban yourself.", "not_allowed"),
+    ("You come from there yourself.", "not_allowed"),
+    ("There is no account", "no_account"),
+    ("is not banned. /bans lists", "no_such_ban"),
+    ("There is no message", "no_such_message"),
+    ("Nobody owns this server yet", "no_staff"),
+    ("It holds for a minute at least", "bad_field"),
     (": its moderators decide.", "not_allowed"),
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),

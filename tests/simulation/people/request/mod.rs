@@ -15,6 +15,7 @@ pub enum Needs {
     /// Guests may, where they are let in.
     Guest,
     Account,
+    Admin,
     Owner,
 }
 
@@ -402,10 +403,15 @@ impl Request {
             | Request::Rooms
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
-            Request::Order(OrderRequest::Ignore { .. } | OrderRequest::Unignore { .. }) => {
-                Needs::Guest
-            }
-            Request::Order(_) => Needs::Account,
+            Request::Order(request) => match request {
+                OrderRequest::Ignore { .. }
+                | OrderRequest::Unignore { .. }
+                | OrderRequest::Report { .. } => Needs::Guest,
+                OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Needs::Account,
+                OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans => {
+                    Needs::Admin
+                }
+            },
             Request::Role { .. } => Needs::Owner,
             Request::HistoryWith { .. }
             | Request::Read { .. }
@@ -428,7 +434,8 @@ impl Request {
     pub fn concerns_others(&self) -> bool {
         match self {
             Request::Room(request) => request.concerns_others(),
-            Request::Order(_) | Request::Read { .. } | Request::Level { .. } => true,
+            Request::Order(request) => *request != OrderRequest::Bans,
+            Request::Read { .. } | Request::Level { .. } => true,
             Request::Unread => false,
             Request::Say { .. }
             | Request::Direct { .. }
