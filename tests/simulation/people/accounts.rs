@@ -121,7 +121,10 @@ impl Model {
         };
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
-        made.rooms.iter().for_each(|room| self.keep(*room));
+        for room in &made.rooms {
+            self.keep(*room);
+            self.begin_reading(user, *room);
+        }
         self.kept.users.insert(user, made);
         let account = Account { password: password.clone(), role, keys: Vec::new() };
         self.kept.accounts.insert(user, account);

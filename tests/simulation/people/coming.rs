@@ -1,6 +1,6 @@
 //! Devices come as somebody, and leave.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use super::bans::network;
@@ -32,6 +32,7 @@ impl Model {
         self.detach(n);
         self.devices.entry(account).or_default().push(n);
         self.clients.get_mut(&n).expect("it is there").user = account;
+        self.note_missed(n);
     }
 
     pub fn detach(&mut self, n: usize) {
@@ -66,6 +67,8 @@ impl Model {
             granted: None,
             asked: None,
             watched: Watched::default(),
+            heard: BTreeMap::new(),
+            missed: BTreeMap::new(),
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);

@@ -13,7 +13,8 @@ use crate::known_secrets::OWNER_CODE;
 
 pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
 /// Some look like others.
-const NAMES: [&str; 8] = ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve"];
+const NAMES: [&str; 10] =
+    ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve", "田中", "田中さん"];
 
 /// What to ask for.
 pub struct Draw<'a> {
@@ -107,8 +108,8 @@ impl Draw<'_> {
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
-                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0) {
-                    Some(name) => format!("m{count} for @{name}"),
+                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..3) == 0) {
+                    Some(name) => self.text_for(&name),
                     None => format!("m{count}"),
                 };
                 Request::Say { room, text }
@@ -128,6 +129,29 @@ impl Draw<'_> {
                 }
                 _ => Request::Account,
             },
+        }
+    }
+
+    /// Something that is for somebody, or for everybody, or not quite.
+    fn text_for(&mut self, name: &str) -> String {
+        let (count, loud) = (self.count, name.to_uppercase());
+        let wide = |c: char| match c {
+            '!'..='~' => char::from_u32(c as u32 + 0xFEE0).expect("it is a character"),
+            c => c,
+        };
+        let wide: String = name.chars().map(wide).collect();
+        match self.rng.u32(0..12) {
+            0 | 1 => format!("m{count} for @{name}"),
+            2 => format!("m{count} for ＠{name}さん"),
+            3 => format!("{loud}: m{count}"),
+            4 => format!("{name}、 m{count}"),
+            5 => format!("{name} : m{count}"),
+            6 => format!("m{count} ﹫{loud}, @{name}"),
+            7 => format!("m{count} x@{name} @{name}x"),
+            8 => format!("m{count} @{wide}"),
+            9 => format!("m{count} so @All!"),
+            10 => format!("m{count} ＠here @{name}"),
+            _ => format!("m{count} @allx @{name}."),
         }
     }
 
@@ -166,9 +190,11 @@ impl Draw<'_> {
         let account = self.model.account_of(number).expect("it is one");
         let right = account.password.clone();
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
+        let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         match self.rng.u32(0..40) {
             0..12 => self.talk(),
+            15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),
             19 => self.in_order(number),
             20..23 => Request::MakeToken,
@@ -236,7 +262,11 @@ impl Draw<'_> {
     /// What has been read, of a room that it is in, mostly.
     fn read(&mut self, number: usize) -> Request {
         let own = self.model.rooms_of_client(number);
-        let room = self.one_of(&own).unwrap_or_else(|| self.room());
+        let names = self.model.names();
+        let room = match self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0) {
+            Some(name) => format!("@{name}"),
+            None => self.one_of(&own).unwrap_or_else(|| self.room()),
+        };
         match self.rng.u32(0..6) {
             0 => Request::Unread,
             1 => Request::Level { room, level: LEVELS[self.rng.usize(..LEVELS.len())] },

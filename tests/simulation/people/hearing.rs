@@ -29,12 +29,18 @@ impl Model {
             panic!("client {n} was to hear {:?}, and hears {heard:?}", expected.front());
         };
         let (state, told) = expected.remove(at).expect("it is there");
-        if let Told::Found { hits, .. } = told
-            && !is_json
-        {
-            // A line for each of them follows.
-            let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
-            hits.for_each(|hit| expected.push_front(hit));
+        match told {
+            Told::Found { hits, .. } if !is_json => {
+                // A line for each of them follows.
+                let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
+                hits.for_each(|hit| expected.push_front(hit));
+            }
+            Told::Said { of, id, .. } => {
+                if let Some(client) = self.clients.get_mut(&n) {
+                    client.heard.insert(of, id);
+                }
+            }
+            _ => {}
         }
         assert!(state <= last, "client {n} was told, and it was not kept: {heard:?}");
         if last == usize::MAX {

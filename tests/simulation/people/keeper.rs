@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::ids::UserId;
 use chat_server::clock::Millis;
 use chat_server::delivery::encoding::Dialect;
 use chat_server::delivery::{Delivery, Wait};
@@ -12,7 +13,9 @@ use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 
 use super::model::Model;
+use super::positions::Typed;
 use crate::disk::Disk;
+use crate::stage::Links;
 
 /// The tickets of secrets begin here.
 const SECRET_TICKETS: u64 = 1 << 63;
@@ -25,6 +28,7 @@ pub struct Keeper {
     /// Those that wait for their room, and why they are not as whose secret they have shown.
     pub arriving: Vec<(ClientId, Option<&'static str>)>,
     pub is_lost: Rc<Cell<bool>>,
+    pub links: Links,
     pub trace: bool,
 }
 
@@ -43,6 +47,14 @@ impl Keeper {
             }
             waits
         });
+    }
+
+    /// Who a client is, as the chat knows it.
+    fn user_of(&self, client: ClientId) -> Option<UserId> {
+        let model = self.model.borrow();
+        let name = &model.user(model.clients.get(&number(client))?.user).name;
+        let found = self.chat.state().users().iter().find(|user| user.name.as_str() == name);
+        found.map(|user| user.id)
     }
 
     fn check(&self) {
@@ -113,6 +125,8 @@ impl Service for Keeper {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let skips = out.is_discarding(client);
+        let has_all = out.unsent_bytes(client) == 0;
+        let user = self.user_of(client);
         let outcome = self.chat.message(client, message, out);
         let text = String::from_utf8_lossy(message.bytes);
         if self.trace {
@@ -126,6 +140,24 @@ impl Service for Keeper {
             }
             Outcome::Blocked(_) => model.begins_search(number(client)),
             Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
+                let state = self.chat.state();
+                let found = |room: u64| {
+                    let mut readings = state.readings().of(user?);
+                    let found = readings.find(|(id, _)| id.get() == room);
+                    found.map(|(_, reading)| reading.read)
+                };
+                let links = self.links.borrow();
+                let is_written = |line: &str| {
+                    let Some(link) = links.get(&number(client)) else { return true };
+                    let wire = link.wire.borrow();
+                    wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
+                };
+                let typed = match (skips, has_all) {
+                    (true, _) => Typed::Last,
+                    (false, true) => Typed::InOrder,
+                    (false, false) => Typed::Ahead,
+                };
+                model.typed(number(client), typed, found, is_written);
                 model.served(number(client), &text, skips);
                 drop(model);
                 self.check();

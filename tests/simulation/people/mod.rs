@@ -18,9 +18,11 @@ mod drawing;
 mod hearing;
 mod keeper;
 mod looking;
+mod mentions;
 mod model;
 mod names;
 mod order;
+mod positions;
 mod private;
 mod reading;
 mod recovery;
@@ -66,6 +68,8 @@ const HELD_BYTES_MAX: usize = 1 << 20;
 
 /// When time begins.
 const UNIX_MS: u64 = 1_700_000_000_000;
+/// Within so much, what was read is written down.
+const WRITE_MS: u64 = 2_000;
 /// What people wait for at most.
 const LONGEST_MS: u64 = 100_000;
 
@@ -181,6 +185,11 @@ impl People {
             self.step();
         }
         self.finish();
+        for _ in 0..WRITE_MS / 100 {
+            self.stage.pass(200);
+            self.step();
+        }
+        self.model.borrow_mut().is_settled = true;
         self.crash();
         self.turns += self.stage.turns;
         let taken = self.model.borrow().heard;
@@ -345,7 +354,9 @@ impl Start<'_> {
         let (store, loaded) = self.disk.start(rng.usize(0..20));
         let secrets: Arc<dyn Secrets> = Arc::<Drawing>::clone(self.secrets);
         let chat = Chat::with_store(chat.clone(), store, loaded).with_secrets(secrets);
+        let links = Links::default();
         let keeper = Keeper {
+            links: Rc::clone(&links),
             chat,
             model: Rc::clone(self.model),
             disk: self.disk.clone(),
@@ -354,6 +365,6 @@ impl Start<'_> {
             trace,
         };
         let server = Server::new(server.clone(), |_| keeper);
-        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 }

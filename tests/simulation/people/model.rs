@@ -9,7 +9,9 @@ use chat_server::chat::state::accounts::SecretHash;
 
 use super::bans::{Ban, Target};
 use super::looking::Asked;
+use super::mentions::Mentioned;
 use super::order::STAFF_LOG;
+use super::positions::Reading;
 use super::reading::Watched;
 use super::request::Request;
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
@@ -99,6 +101,7 @@ pub struct Said {
     /// The account that has said it.
     pub by: Option<u64>,
     pub text: String,
+    pub mentioned: Mentioned,
 }
 
 /// What outlives the server.
@@ -119,6 +122,8 @@ pub struct Kept {
     pub bans: BTreeMap<Target, Ban>,
     /// Whom somebody ignores.
     pub ignores: BTreeSet<(u64, u64)>,
+    /// By accounts and rooms.
+    pub readings: BTreeMap<(u64, u64), Reading>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -174,6 +179,10 @@ pub struct Client {
     pub granted: Option<Granted>,
     pub asked: Option<Asked>,
     pub watched: Watched,
+    /// At terminals: what was said last of what it has heard, and of what it had not heard when it
+    /// came, by rooms.
+    pub heard: BTreeMap<u64, u64>,
+    pub missed: BTreeMap<u64, u64>,
     /// What it is to hear, and the number of the state in which it was said.
     pub expected: VecDeque<(usize, Told)>,
 }
@@ -205,6 +214,8 @@ pub struct Model {
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
+    /// All that was read is on the disk by now.
+    pub is_settled: bool,
     /// How often secrets were tried from an address, and for an account: at least as often as in
     /// vain.
     pub tried: BTreeMap<IpAddr, u32>,
@@ -246,6 +257,7 @@ impl Model {
             told: Vec::new(),
             turned_out: Vec::new(),
             unix_ms: 0,
+            is_settled: false,
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_names: BTreeMap::new(),
@@ -368,7 +380,8 @@ impl Model {
         let (members, position) = (self.members(id), next_id - 1);
         let entry = entry_of(self.settings(id)[ENTRY]);
         let role = role_name(self.role_in(user, id));
-        self.tell(n, Told::InRoom { room, name, members, position, entry, role });
+        let unread = self.unread(user, id);
+        self.tell(n, Told::InRoom { room, name, members, position, entry, role, unread });
     }
 
     /// What has happened is one state of what is kept, and all that was told follows from it.

@@ -5,10 +5,14 @@ use std::mem;
 
 use chat_server::chat::state::accounts::SecretHash;
 use chat_server::store::order::{StoredBan, StoredMute, StoredTarget};
-use chat_server::store::{StoredPeople, StoredRecord, StoredRoomName, StoredSettings};
+use chat_server::store::{
+    StoredPeople, StoredReading, StoredRecord, StoredRoomName, StoredSettings,
+};
 
 use super::bans::{Ban, Target};
 use super::model::{Client, Kept, Model, OnDisk, Past, Said};
+use super::positions::Reading;
+use super::request::LEVELS;
 use super::rights::{Record, Settings};
 use super::term::Term;
 use crate::disk::Disk;
@@ -99,7 +103,7 @@ impl Model {
         for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
             let (id, name, text) =
                 (message.id, message.author.to_string(), message.text.to_string());
-            let kept = Said { room: *room, id, name, by: said.by, text };
+            let kept = Said { room: *room, id, name, text, ..said.clone() };
             assert_eq!(kept, *said, "what was said");
         }
         // A room in which nothing was said and nobody is, is not there before somebody asks for it,
@@ -121,6 +125,7 @@ impl Model {
             let own = people.members.iter().filter(|(_, of)| *of == account);
             user.rooms = own.map(|(room, _)| *room).collect();
         }
+        self.recover_readings(&people);
         self.states = vec![self.kept.clone()];
         self.shown = 0;
         self.guests.clear();
@@ -138,6 +143,36 @@ impl Model {
             self.asked.clear();
             self.asked_names.clear();
         }
+    }
+}
+
+impl Model {
+    /// What was read in the last moment may be unread again, and nothing else.
+    fn recover_readings(&mut self, people: &StoredPeople) {
+        let users = &self.kept.users;
+        let names: BTreeMap<u64, u64> = people
+            .accounts
+            .iter()
+            .map(|account| {
+                let user = users.iter().find(|(_, user)| *user.name == *account.name);
+                (account.account, *user.expect("they are the same").0)
+            })
+            .collect();
+        let mut found = BTreeMap::new();
+        for &StoredReading { account, room, read, level } in &people.readings {
+            let level = level.map(|level| LEVELS[usize::from(level)]);
+            found.insert((names[&account], room), Reading { read, level });
+        }
+        for (place, reading) in &mut self.kept.readings {
+            let kept = found.remove(place);
+            let kept = kept.unwrap_or_else(|| panic!("{place:?} is not kept: {reading:?}"));
+            assert!(kept.read <= reading.read, "{place:?}: {kept:?} was never so: {reading:?}");
+            assert_eq!(kept.level, reading.level, "the level of {place:?}");
+            let is_same = kept.read == reading.read;
+            assert!(is_same || !self.is_settled, "{kept:?} of {place:?}: {reading:?}");
+            *reading = kept;
+        }
+        assert_eq!(found, BTreeMap::new(), "nobody reads there");
     }
 }
 

@@ -4,6 +4,15 @@ use super::model::{Done, Model};
 use super::request::order::Which;
 use super::told::Told;
 
+/// So much of what is reported is quoted.
+const QUOTED_CHARS: usize = 500;
+
+fn quoted(text: &str) -> String {
+    let more = if text.chars().count() > QUOTED_CHARS { "…" } else { "" };
+    let shown: String = text.chars().take(QUOTED_CHARS).collect();
+    format!("\"{}{more}\"", shown.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl Model {
     pub fn report(
         &mut self,
@@ -24,8 +33,9 @@ impl Model {
         }
         let (by, author) = (self.user(user).name.clone(), self.shown(&said));
         let (place, text) = (self.kept.rooms[&room].name.clone(), said.text);
+        let text = quoted(&text);
         let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-        self.log_act(&format!("{by} reports {author} in {place} ({id}): \"{text}\"{reason}"));
+        self.log_act(&format!("{by} reports {author} in {place} ({id}): {text}{reason}"));
         self.tell(n, Told::Done("report"));
         Ok(())
     }

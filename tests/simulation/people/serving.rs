@@ -179,14 +179,12 @@ impl Model {
                 self.list_conversations(n);
                 Ok(())
             }
-            // What is told of it is held to what else its device is told.
-            Request::Read { room, .. } => self.room_of(n, Some(room)).map(drop),
-            Request::Unread => Ok(()),
-            Request::Level { room, .. } => {
-                self.room_of(n, Some(room))?;
-                self.tell(n, Told::Done("level"));
+            Request::Read { room, id } => self.read_up_to(n, room, *id),
+            Request::Unread => {
+                self.tell_unread(n);
                 Ok(())
             }
+            Request::Level { room, level } => self.set_level(n, room, level),
             Request::Who { room } => self.who(n, room.as_deref()),
             Request::Rooms => {
                 self.list_rooms(n);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::model::Said;
+use super::positions::Unread;
 
 /// Who is in a room.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub enum Told {
     TurnedAway,
     Said {
         room: String,
+        /// The room's number.
+        of: u64,
         id: u64,
         name: String,
         text: String,
@@ -55,6 +58,8 @@ pub enum Told {
         position: u64,
         entry: Option<&'static str>,
         role: Option<&'static str>,
+        /// Of accounts.
+        unread: Option<Unread>,
     },
     Left {
         room: String,
@@ -349,7 +354,7 @@ impl Told {
             Told::Welcome { name, role } => {
                 json!({ "type": "welcome", "name": name, "role": role })
             }
-            Told::Said { room, id, name, text } => {
+            Told::Said { room, id, name, text, .. } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
             Told::Stub { room, id } => json!({
@@ -358,10 +363,17 @@ impl Told {
             Told::Joined { room, name } => {
                 json!({ "type": "joined", "room": room, "name": name, "you": null })
             }
-            Told::InRoom { room, name, members, position, entry, role } => json!({
-                "type": "joined", "room": room, "name": name, "you": true, "members": members,
-                "position": position, "entry": entry, "role": role
-            }),
+            Told::InRoom { room, name, members, position, entry, role, unread } => {
+                let unread = unread.as_ref();
+                json!({
+                    "type": "joined", "room": room, "name": name, "you": true, "members": members,
+                    "position": position, "entry": entry, "role": role,
+                    "read": unread.map(|unread| unread.read),
+                    "unread": unread.map(Unread::unread),
+                    "mentions": unread.map(|unread| unread.mentions),
+                    "level": unread.map(|unread| unread.level)
+                })
+            }
             Told::Left { room, name } => {
                 json!({ "type": "left", "room": room, "name": name, "you": null })
             }

@@ -98,7 +98,7 @@ pub enum Request {
         name: String,
         role: u8,
     },
-    /// Programs only: what has been read of a room.
+    /// Programs only: what has been read of a room, or of a conversation: `@bob`.
     Read {
         room: String,
         id: u64,
@@ -178,10 +178,14 @@ impl Request {
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
-            Request::Read { room, id } => json!({ "type": "read", "room": room, "id": id }),
+            Request::Read { room, id } => {
+                let (field, place) = place_of(room);
+                json!({ "type": "read", field: place, "id": id, "ref": 1 })
+            }
             Request::Unread => json!({ "type": "unread" }),
             Request::Level { room, level } => {
-                json!({ "type": "level", "room": room, "level": level })
+                let (field, place) = place_of(room);
+                json!({ "type": "level", field: place, "level": level })
             }
             Request::Room(request) => request.object(),
             Request::Order(request) => request.object(),
@@ -263,6 +267,7 @@ impl Request {
         }
         let field = |name: &str| object[name].as_str().map(str::to_owned);
         let word = |name: &str| field(name).expect("a field");
+        let place = || field("to").map_or_else(|| word("room"), |name| format!("@{name}"));
         match object["type"].as_str().expect("a type") {
             "say" => Request::Say { room: field("room"), text: word("text") },
             "msg" => Request::Direct { to: word("to"), text: word("text") },
@@ -278,13 +283,11 @@ impl Request {
                 room: field("room"),
                 limit: object["limit"].as_u64().expect("a limit") as usize,
             },
-            "read" => {
-                Request::Read { room: word("room"), id: object["id"].as_u64().expect("an id") }
-            }
+            "read" => Request::Read { room: place(), id: object["id"].as_u64().expect("an id") },
             "unread" => Request::Unread,
             "level" => {
                 let level = LEVELS.iter().find(|level| object["level"] == **level);
-                Request::Level { room: word("room"), level: level.expect("a level") }
+                Request::Level { room: place(), level: level.expect("a level") }
             }
             "who" => Request::Who { room: field("room") },
             "rooms" => Request::Rooms,
@@ -476,6 +479,11 @@ impl Request {
             _ => false,
         }
     }
+}
+
+/// A room, or with an `@` whom a conversation is with, and in which field that is written.
+fn place_of(place: &str) -> (&'static str, &str) {
+    place.strip_prefix('@').map_or(("room", place), |name| ("to", name))
 }
 
 fn role(name: &str) -> u8 {
