@@ -148,6 +148,10 @@ impl Device {
             return;
         };
         self.send(&request, rng);
+        // It arrives at this very moment.
+        if let Some(connection) = &self.connection {
+            connection.wire.borrow_mut().carry(true, rng);
+        }
     }
 
     fn send(&mut self, request: &Request, rng: &mut Rng) {

@@ -178,7 +178,7 @@ impl People {
                 0 => 0,
                 max => self.rng.u64(0..=max),
             });
-            match self.rng.u32(0..60) {
+            match self.rng.u32(0..30) {
                 0 => self.pass_to_an_end(),
                 _ => self.act(),
             }
