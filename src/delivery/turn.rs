@@ -143,13 +143,11 @@ impl Delivery {
         is_due && self.recipients.take_prompt(client)
     }
 
-    /// Whether [`Delivery::echo_in_place`] may be used, behind so many bytes that it has made. Else a
-    /// message is sent as others are, and what is before it is queued first.
+    /// Whether [`Delivery::echo_in_place`] may be used. Else a message is sent as others are, and what
+    /// is before it is queued first.
     #[inline]
-    pub(crate) fn may_echo_in_place(&self, client: ClientId, before_bytes: usize) -> bool {
-        let is_plain = self.recipients.get(client).encoding.is_plain();
-        let is_below_mark = before_bytes < self.flow.limits.outbox_mark_bytes;
-        is_plain && is_below_mark && self.recipients.may_pass_queue(client)
+    pub(crate) fn may_echo_in_place(&self, client: ClientId) -> bool {
+        self.recipients.get(client).encoding.is_plain() && self.recipients.may_pass_queue(client)
     }
 
     /// Makes a message that has come from a client one that goes back to it, where its content

@@ -342,6 +342,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         // What goes back to it from where it stands, in front of what is still to be served.
         let mut echo = 0..0;
         while self.is_free(id) {
+            // With so much unsent, this client is behind.
+            if echo.len() >= self.settings.limits.delivery.outbox_mark_bytes {
+                self.send_echo(id, &input[mem::take(&mut echo)]);
+            }
             // What one read brings may ask for far more than it is: the next answer waits until
             // this client has read the last.
             if self.out.is_behind(id) {
@@ -387,7 +391,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
             if let Some((kind, content)) = echo::content_at(&step, address, at + used)
                 && connection.is_known_to_service()
-                && self.out.may_echo_in_place(id, echo.len())
+                && self.out.may_echo_in_place(id)
             {
                 drop(step);
                 self.echo_in_place(id, kind, input, echo, content);

@@ -29,13 +29,16 @@ pub struct KeptRoom {
     skeletons: Vec<Box<str>>,
     topic: Box<str>,
     pub first_id: u64,
+    /// As of the last transaction, or of when it was closed in one: as its row has it.
+    next_id: u64,
     messages: Vec<StoredMessage>,
     /// When something was said there last, as a count of messages.
     last: u64,
 }
 
 impl KeptRoom {
-    fn next_id(&self) -> u64 {
+    /// The id after all that was said, also in a transaction that has not ended.
+    fn id_to_come(&self) -> u64 {
         self.first_id + self.messages.len() as u64
     }
 
@@ -45,7 +48,7 @@ impl KeptRoom {
             name: self.name.clone(),
             topic: self.topic.clone(),
             first_id: self.first_id,
-            next_id: self.next_id(),
+            next_id: self.next_id,
             newest: newest(self.messages.iter(), messages_max, bytes_max),
         }
     }
@@ -185,9 +188,7 @@ impl Disk {
     /// same.
     pub fn crash(&self, torn: usize) {
         let mut inner = self.inner();
-        for _ in 0..torn.min(inner.pending.len()) {
-            inner.commit_next();
-        }
+        inner.commit(torn);
         inner.pending.clear();
         inner.starts += 1;
         // It is not synced: some of it is made again.
@@ -273,9 +274,8 @@ impl Disk {
         let mut inner = self.inner();
         inner.now_ms = now_ms;
         inner.index();
-        while inner.pending.front().is_some_and(|(.., at)| *at <= now_ms) {
-            inner.commit_next();
-        }
+        let due = inner.pending.iter().take_while(|(.., at)| *at <= now_ms).count();
+        inner.commit(due);
         inner.durable > inner.told || inner.is_lost || !inner.expired.is_empty()
     }
 
@@ -308,11 +308,29 @@ impl Inner {
         }
     }
 
-    fn commit_next(&mut self) {
-        if let Some((group, changes, _)) = self.pending.pop_front() {
-            changes.into_iter().for_each(|change| self.apply(change));
+    /// Makes the first groups durable, so many at most, in one transaction as the real store makes
+    /// it: what was said counts for its room at the end, or before the room is closed.
+    fn commit(&mut self, groups_max: usize) {
+        let count = groups_max.min(self.pending.len());
+        let mut spoken_in = BTreeSet::new();
+        for (group, changes, _) in self.pending.drain(..count).collect::<Vec<_>>() {
+            for change in changes {
+                match change {
+                    Change::Said { room, .. } => drop(spoken_in.insert(room)),
+                    Change::RoomClosed { room } if spoken_in.remove(&room) => self.count_said(room),
+                    _ => {}
+                }
+                self.apply(change);
+            }
             self.durable = group;
         }
+        spoken_in.into_iter().for_each(|room| self.count_said(room));
+    }
+
+    fn count_said(&mut self, room: u64) {
+        let here =
+            self.rooms.get_mut(&room).expect("what was said counts for a room that is there");
+        here.next_id = here.id_to_come();
     }
 
     /// Changes what is kept, and holds the chat to what it promises.
@@ -333,13 +351,22 @@ impl Inner {
                 );
                 self.next_room = self.next_room.max(room + 1);
                 let (topic, messages, last) = ("".into(), Vec::new(), self.said);
-                let kept = KeptRoom { name, key, skeletons, topic, first_id, messages, last };
+                let kept = KeptRoom {
+                    name,
+                    key,
+                    skeletons,
+                    topic,
+                    first_id,
+                    next_id: first_id,
+                    messages,
+                    last,
+                };
                 self.rooms.insert(room, kept);
             }
             Change::RoomClosed { room } => {
                 let closed = self.rooms.remove(&room).expect("a room that is closed is there");
                 assert!(closed.messages.is_empty(), "{} was spoken in, and is gone", closed.name);
-                self.ids_used = self.ids_used.max(closed.next_id() - 1);
+                self.ids_used = self.ids_used.max(closed.next_id - 1);
                 self.ids_of.insert(closed.key, closed.first_id - 1);
                 self.people.close_room(room);
             }
@@ -349,7 +376,7 @@ impl Inner {
             Change::Said { room, message, key } => {
                 self.said += 1;
                 let here = self.rooms.get_mut(&room).expect("something is said there");
-                let next_id = here.next_id();
+                let next_id = here.id_to_come();
                 assert_eq!(message.id, next_id, "the next id of {}", here.name);
                 if let Some(key) = key {
                     let (id, unix_ms) = (message.id, message.unix_ms);
@@ -380,7 +407,7 @@ impl Inner {
             }
             Change::Rules(RulesChange::Emptied { room }) => {
                 let here = self.rooms.get_mut(&room).expect("a room that is emptied is kept");
-                here.first_id = here.next_id();
+                here.first_id = here.id_to_come();
                 here.messages.clear();
                 self.log.deleted.insert(room);
             }
@@ -420,7 +447,7 @@ impl Inner {
             ReadingChange::Gone { .. } => return,
         };
         let room = self.rooms.get(&room).expect("a room that is read is kept");
-        assert!(id < room.next_id(), "{id} of {} is read, and not kept", room.name);
+        assert!(id < room.id_to_come(), "{id} of {} is read, and not kept", room.name);
     }
 }
 
@@ -445,9 +472,7 @@ impl Store for Handle {
         let due = inner.now_ms + inner.latency_ms;
         inner.pending.push_back((group, changes, due));
         if inner.latency_ms == 0 {
-            while !inner.pending.is_empty() {
-                inner.commit_next();
-            }
+            inner.commit(usize::MAX);
         }
     }
 

@@ -224,6 +224,15 @@ impl<A: Service> Stage<A> {
 
     /// A new connection, of which both kernels hold so many bytes on the way down.
     pub fn connect(&mut self, capacity: usize) -> (usize, Rc<RefCell<Wire>>) {
+        self.connect_from(client_of(self.accepted + 1), capacity)
+    }
+
+    /// The same from this address, if it does not come by a proxy.
+    pub fn connect_from(
+        &mut self,
+        client: SocketAddr,
+        capacity: usize,
+    ) -> (usize, Rc<RefCell<Wire>>) {
         let key = self.server.next_key();
         self.accepted += 1;
         let mut faults = self.faults;
@@ -245,7 +254,7 @@ impl<A: Service> Stage<A> {
                 wire.borrow_mut().come_by_proxy(header, arrived);
                 (Ipv4Addr::new(198, 51, 100, 1), 1000).into()
             }
-            None => client_of(self.accepted),
+            None => client,
         };
         let now = self.now();
         assert_eq!(self.server.accept(Near(Rc::clone(&wire)), peer, now), key);
@@ -367,7 +376,7 @@ impl<A: Service> Stage<A> {
         }
     }
 
-    fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         Now { ms: self.now, unix_ms: 1_700_000_000_000 + self.now }
     }
 }

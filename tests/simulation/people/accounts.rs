@@ -43,6 +43,8 @@ impl Model {
             }
             _ => unreachable!("it is a login"),
         };
+        // Only who knows the password or the token is told.
+        self.check_banned(account)?;
         self.become_account(n, account);
         self.clients.get_mut(&n).expect("it is there").key = key;
         self.tell_account(n);
@@ -120,7 +122,10 @@ impl Model {
         };
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
-        made.rooms.iter().for_each(|room| self.keep(*room));
+        for room in &made.rooms {
+            self.keep(*room);
+            self.begin_reading(user, *room);
+        }
         self.kept.users.insert(user, made);
         let password = password.clone();
         let account = Account { password: password.clone(), role, owner: None, keys: Vec::new() };
@@ -148,7 +153,7 @@ impl Model {
     pub fn invitation_of(&self, code: &str) -> Option<u64> {
         let mut all = self.kept.invitations.iter();
         let found = all.find(|(_, one)| one.code == code && self.unix_ms < one.until_ms);
-        found.map(|(id, _)| *id)
+        found.filter(|(_, one)| !self.is_banned(one.by)).map(|(id, _)| *id)
     }
 
     pub fn use_invitation(&mut self, id: u64) {
@@ -245,8 +250,11 @@ impl Model {
         Ok(())
     }
 
-    pub fn owners(&self) -> usize {
-        self.kept.accounts.values().filter(|account| account.role == OWNER).count()
+    /// Whether nobody else owns the server who can come.
+    fn is_last_owner(&self, user: u64) -> bool {
+        let is_owner = |user: &u64| self.kept.accounts[user].role == OWNER;
+        let mut others = self.kept.accounts.keys().filter(|other| **other != user);
+        is_owner(&user) && !others.any(|other| is_owner(other) && !self.is_banned(*other))
     }
 
     pub fn delete(&mut self, n: usize, request: &Request, granted: &Granted) -> Done {
@@ -261,7 +269,7 @@ impl Model {
         if !self.is_right(Some(user), granted) {
             return Err(&["login_failed"]);
         }
-        if self.kept.accounts[&user].role == OWNER && self.owners() == 1 {
+        if self.is_last_owner(user) {
             return Err(&["not_allowed"]);
         }
         for bot in self.bots_of(user) {
@@ -381,7 +389,7 @@ impl Model {
         if self.owner_of_bot(user).is_some() {
             return Err(&["not_allowed"]);
         }
-        if user == self.clients[&n].user && role != OWNER && self.owners() == 1 {
+        if user == self.clients[&n].user && role != OWNER && self.is_last_owner(user) {
             return Err(&["not_allowed"]);
         }
         let account = self.kept.accounts.get_mut(&user).expect("it is there");

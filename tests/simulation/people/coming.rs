@@ -1,8 +1,9 @@
 //! Devices come as somebody, and leave.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
+use super::bans::network;
 use super::model::{Client, Model, ROLES, User, look};
 use super::reading::Watched;
 use super::told::Told;
@@ -31,6 +32,7 @@ impl Model {
         self.detach(n);
         self.devices.entry(account).or_default().push(n);
         self.clients.get_mut(&n).expect("it is there").user = account;
+        self.note_missed(n);
     }
 
     pub fn detach(&mut self, n: usize) {
@@ -60,15 +62,17 @@ impl Model {
             current: None,
             is_private,
             is_json,
-            ip,
+            ip: network(ip),
             prompt: None,
             granted: None,
             asked: None,
             watched: Watched::default(),
+            heard: BTreeMap::new(),
+            missed: BTreeMap::new(),
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);
-        match shown.and_then(|secret| self.find_key(secret)) {
+        match shown.and_then(|secret| self.find_key(secret)).filter(|of| !self.is_banned(of.0)) {
             Some((account, key)) => {
                 self.attach(n, account);
                 let current = self.user(account).rooms.last().copied();
@@ -92,8 +96,8 @@ impl Model {
         self.end_event();
     }
 
-    /// A client has come where it wanted to. `was_unknown`: what it has shown was nobody's.
-    pub fn settled(&mut self, n: usize, was_unknown: bool) {
+    /// A client has come where it wanted to. `refused`: why not as whose secret it has shown.
+    pub fn settled(&mut self, n: usize, refused: Option<&'static str>) {
         let Some(client) = self.clients.get(&n) else { return };
         let (is_json, user) = (client.is_json, client.user);
         let mut entered = Ok(());
@@ -112,8 +116,10 @@ impl Model {
             let name = self.user(user).name.clone();
             self.tell(n, Told::Welcome { name, role: None });
         }
-        if was_unknown {
-            self.tell(n, Told::Error(&["session_ended"]));
+        match refused {
+            Some("banned") => self.tell(n, Told::Error(&["banned"])),
+            Some(_) => self.tell(n, Told::Error(&["session_ended"])),
+            None => {}
         }
         if let Err(codes) = entered {
             self.tell(n, Told::Error(codes));
@@ -121,8 +127,12 @@ impl Model {
         self.end_event();
     }
 
-    pub fn is_known(&self, secret: &str) -> bool {
-        self.find_key(secret).is_some()
+    /// Why nobody comes by this secret.
+    pub fn refused_secret(&self, secret: &str) -> Option<&'static str> {
+        match self.find_key(secret) {
+            None => Some("session_ended"),
+            Some((user, _)) => self.is_banned(user).then_some("banned"),
+        }
     }
 
     pub fn may(&self, user: u64) -> bool {

@@ -1,6 +1,8 @@
 //! A device: a terminal in a page, or a program. It does what its person could, and what somebody
 //! else would who has found an old token.
 
+use std::net::IpAddr;
+
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 
@@ -10,6 +12,10 @@ use super::request::Request;
 use crate::kept::SharedWire;
 use crate::say;
 use crate::screen::{KEY, Screen, Seen};
+
+/// The last two are of one network.
+pub const ADDRESSES: [&str; 5] =
+    ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2:1"];
 
 #[derive(Debug)]
 struct Connection {
@@ -21,6 +27,7 @@ struct Connection {
 
 #[derive(Debug)]
 pub struct Device {
+    at: usize,
     is_json: bool,
     connection: Option<Connection>,
     /// By what it was known last.
@@ -28,8 +35,15 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(is_json: bool) -> Device {
-        Device { is_json, connection: None, token: None }
+    /// `at`: which of all it is.
+    pub fn new(at: usize, is_json: bool) -> Device {
+        Device { at, is_json, connection: None, token: None }
+    }
+
+    /// Where it comes from: mostly the same address.
+    pub fn address(&self, rng: &mut Rng) -> IpAddr {
+        let at = if rng.u32(0..4) == 0 { rng.usize(0..ADDRESSES.len()) } else { self.at };
+        ADDRESSES[at % ADDRESSES.len()].parse().expect("an address")
     }
 
     pub fn number(&self) -> Option<usize> {
@@ -102,6 +116,10 @@ impl Device {
                 Seen::Upgraded => {}
                 // All clients are closed when what is kept was lost.
                 Seen::Close(Some(1012)) => return self.break_off(),
+                Seen::Close(Some(1008)) => {
+                    model.hear_the_end(number, &connection.screen.reason);
+                    return self.break_off();
+                }
                 seen => panic!("client {number} saw {seen:?}"),
             }
         }
@@ -111,6 +129,38 @@ impl Device {
     }
 
     // ---- Acting ----
+
+    /// Tries what this user may do again, or may not yet: it talks, or somebody comes as it.
+    pub fn try_as(&mut self, user: u64, model: &Model, count: &mut u64, rng: &mut Rng) {
+        let Some(connection) = &self.connection else { return };
+        let Some(client) = model.clients.get(&connection.number) else { return };
+        let token = || model.kept.accounts.get(&user)?.keys.iter().find(|key| key.is_token);
+        let request = if !connection.is_welcome {
+            return;
+        } else if client.user == user {
+            *count += 1;
+            let room = model.room_of_mute(user).filter(|_| self.is_json);
+            Request::Say { room, text: format!("m{count}") }
+        } else if let Some(key) = token().filter(|_| self.is_json && !model.is_account(client.user))
+        {
+            Request::Token { token: key.secret.clone() }
+        } else {
+            return;
+        };
+        self.send(&request, rng);
+        // It arrives at this very moment.
+        if let Some(connection) = &self.connection {
+            connection.wire.borrow_mut().carry(true, rng);
+        }
+    }
+
+    fn send(&mut self, request: &Request, rng: &mut Rng) {
+        let Some(connection) = &self.connection else { return };
+        for text in request.written(self.is_json) {
+            let frame = say::frame(rng, Opcode::Text, true, text.as_bytes());
+            connection.wire.borrow_mut().uplink.extend(frame);
+        }
+    }
 
     /// Asks for one thing of all that there are.
     pub fn act(&mut self, model: &Model, rules: &Rules, count: &mut u64, rng: &mut Rng) {
@@ -144,9 +194,6 @@ impl Device {
         if is_of_programs && !self.is_json {
             return;
         }
-        for text in request.written(self.is_json) {
-            let frame = say::frame(rng, Opcode::Text, true, text.as_bytes());
-            connection.wire.borrow_mut().uplink.extend(frame);
-        }
+        self.send(&request, rng);
     }
 }

@@ -56,6 +56,8 @@ impl Model {
             let (name, next_id) = ("@".to_owned(), first_id);
             let room = Room { name, first_id, next_id, is_kept: false, rules: None, between };
             self.kept.rooms.insert(id, room);
+            self.begin_reading(own, id);
+            self.begin_reading(other, id);
             id
         });
         let name = self.user(own).name.clone();
@@ -103,7 +105,11 @@ impl Model {
     }
 
     /// The conversation with somebody of this name, if there is one, and what to call it.
-    fn conversation_with(&self, n: usize, name: &str) -> Result<(Option<u64>, String), Refused> {
+    pub fn conversation_with(
+        &self,
+        n: usize,
+        name: &str,
+    ) -> Result<(Option<u64>, String), Refused> {
         let user = self.clients[&n].user;
         if let Some(other) = self.find(name) {
             if !self.is_account(other) {

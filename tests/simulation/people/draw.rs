@@ -2,9 +2,10 @@
 
 use fastrand::Rng;
 
+use super::device::ADDRESSES;
 use super::model::{Model, Rules};
 use super::order::STAFF_LOG;
-use super::request::order::OrderRequest;
+use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
 use super::request::{LEVELS, Request};
 use super::rights::ENTRY;
@@ -12,7 +13,8 @@ use crate::known_secrets::OWNER_CODE;
 
 pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
 /// Some look like others.
-const NAMES: [&str; 8] = ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve"];
+const NAMES: [&str; 10] =
+    ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve", "田中", "田中さん"];
 
 /// What to ask for.
 pub struct Draw<'a> {
@@ -52,6 +54,7 @@ impl Draw<'_> {
             4 | 5 => self.by_token(),
             6..9 => self.register(),
             9 if self.rng.bool() => self.in_rooms(number),
+            9 => self.in_order(number),
             _ => self.talk(),
         }
     }
@@ -105,8 +108,8 @@ impl Draw<'_> {
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
-                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0) {
-                    Some(name) => format!("m{count} for @{name}"),
+                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..3) == 0) {
+                    Some(name) => self.text_for(&name),
                     None => format!("m{count}"),
                 };
                 Request::Say { room, text }
@@ -126,6 +129,29 @@ impl Draw<'_> {
                 }
                 _ => Request::Account,
             },
+        }
+    }
+
+    /// Something that is for somebody, or for everybody, or not quite.
+    fn text_for(&mut self, name: &str) -> String {
+        let (count, loud) = (self.count, name.to_uppercase());
+        let wide = |c: char| match c {
+            '!'..='~' => char::from_u32(c as u32 + 0xFEE0).expect("it is a character"),
+            c => c,
+        };
+        let wide: String = name.chars().map(wide).collect();
+        match self.rng.u32(0..12) {
+            0 | 1 => format!("m{count} for @{name}"),
+            2 => format!("m{count} for ＠{name}さん"),
+            3 => format!("{loud}: m{count}"),
+            4 => format!("{name}、 m{count}"),
+            5 => format!("{name} : m{count}"),
+            6 => format!("m{count} ﹫{loud}, @{name}"),
+            7 => format!("m{count} x@{name} @{name}x"),
+            8 => format!("m{count} @{wide}"),
+            9 => format!("m{count} so @All!"),
+            10 => format!("m{count} ＠here @{name}"),
+            _ => format!("m{count} @allx @{name}."),
         }
     }
 
@@ -164,11 +190,13 @@ impl Draw<'_> {
         let account = self.model.account_of(number).expect("it is one");
         let right = account.password.clone();
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
+        let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         match self.rng.u32(0..42) {
             0..12 => self.talk(),
+            15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),
-            19 => self.in_order(),
+            19 => self.in_order(number),
             20..23 => Request::MakeToken,
             23..25 => Request::MakeCookie,
             25..27 => {
@@ -247,7 +275,11 @@ impl Draw<'_> {
     /// What has been read, of a room that it is in, mostly.
     fn read(&mut self, number: usize) -> Request {
         let own = self.model.rooms_of_client(number);
-        let room = self.one_of(&own).unwrap_or_else(|| self.room());
+        let names = self.model.names();
+        let room = match self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0) {
+            Some(name) => format!("@{name}"),
+            None => self.one_of(&own).unwrap_or_else(|| self.room()),
+        };
         match self.rng.u32(0..6) {
             0 => Request::Unread,
             1 => Request::Level { room, level: LEVELS[self.rng.usize(..LEVELS.len())] },
@@ -255,16 +287,54 @@ impl Draw<'_> {
         }
     }
 
-    fn in_order(&mut self) -> Request {
+    fn in_order(&mut self, number: usize) -> Request {
         let names = self.model.names();
         let name = self.one_of(&names).expect("it is there itself");
         let room = self.rng.bool().then(|| self.room());
-        Request::Order(match self.rng.u32(0..6) {
-            0 | 1 => OrderRequest::Mute { room, name },
-            2 => OrderRequest::Unmute { room, name },
-            3 | 4 => OrderRequest::Ignore { name },
-            _ => OrderRequest::Unignore { name },
+        let minutes = match self.rng.u32(0..8) {
+            0 => Some(0),
+            1..6 => Some(1),
+            _ => None,
+        };
+        let reason = self.rng.bool().then(|| "spam".to_owned());
+        Request::Order(match self.rng.u32(0..16) {
+            0..3 => OrderRequest::Mute { room, name, minutes, reason },
+            3 => OrderRequest::Unmute { room, name },
+            4 | 5 => OrderRequest::Ignore { name },
+            6 => OrderRequest::Unignore { name },
+            7..10 => self.report(number, reason),
+            10..13 => OrderRequest::Ban { whom: self.whom(name), minutes, reason },
+            13 | 14 => {
+                let bans = &self.model.kept.bans;
+                let banned: Vec<String> =
+                    bans.keys().map(|target| self.model.shown_target(*target)).collect();
+                let whom = self.one_of(&banned).unwrap_or(name);
+                OrderRequest::Unban { whom: whom.replace("/64", "42") }
+            }
+            _ => OrderRequest::Bans,
         })
+    }
+
+    /// A name, or an address.
+    fn whom(&mut self, name: String) -> String {
+        match self.rng.u32(0..3) {
+            0 => ADDRESSES[self.rng.usize(..ADDRESSES.len())].to_owned(),
+            _ => name,
+        }
+    }
+
+    fn report(&mut self, number: usize, reason: Option<String>) -> OrderRequest {
+        let client = &self.model.clients[&number];
+        let own = self.model.rooms_of_client(number);
+        let room = self.one_of(&own).filter(|_| client.is_json);
+        let known = room.as_ref().and_then(|name| self.model.room_called(name)).or(client.current);
+        let next_id = known.map_or(1, |room| self.model.kept.rooms[&room].next_id);
+        let back = self.rng.u64(0..6);
+        let which = match client.is_json || self.rng.bool() {
+            true => Which::Id(next_id.saturating_sub(back)),
+            false => Which::Back(back),
+        };
+        OrderRequest::Report { room, which, reason }
     }
 
     /// A code may lead somewhere else, or nowhere any more.

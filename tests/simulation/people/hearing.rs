@@ -29,18 +29,31 @@ impl Model {
             panic!("client {n} was to hear {:?}, and hears {heard:?}", expected.front());
         };
         let (state, told) = expected.remove(at).expect("it is there");
-        if let Told::Found { hits, .. } = told
-            && !is_json
-        {
-            // A line for each of them follows.
-            let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
-            hits.for_each(|hit| expected.push_front(hit));
+        match told {
+            Told::Found { hits, .. } if !is_json => {
+                // A line for each of them follows.
+                let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
+                hits.for_each(|hit| expected.push_front(hit));
+            }
+            Told::Said { of, id, .. } => {
+                if let Some(client) = self.clients.get_mut(&n) {
+                    client.heard.insert(of, id);
+                }
+            }
+            _ => {}
         }
         assert!(state <= last, "client {n} was told, and it was not kept: {heard:?}");
         if last == usize::MAX {
             self.shown = self.shown.max(state);
         }
         self.heard += 1;
+    }
+
+    /// A device is closed, as it is banned: it has been told so, and all that came before.
+    pub fn hear_the_end(&mut self, n: usize, reason: &str) {
+        assert_eq!(reason, "banned", "client {n} is closed");
+        let past = self.past.remove(&n).expect("it has to go");
+        assert!(past.expected.is_empty(), "client {n} was to hear {:?} first", past.expected);
     }
 
     /// What a device has not heard yet.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use chat_server::chat::Chat;
+use chat_server::chat::ids::UserId;
 use chat_server::clock::Millis;
 use chat_server::delivery::encoding::Dialect;
 use chat_server::delivery::{Delivery, Wait};
@@ -12,7 +13,9 @@ use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 
 use super::model::Model;
+use super::positions::Typed;
 use crate::disk::Disk;
+use crate::stage::Links;
 
 /// The tickets of secrets begin here.
 const SECRET_TICKETS: u64 = 1 << 63;
@@ -22,9 +25,10 @@ pub struct Keeper {
     pub chat: Chat,
     pub model: Rc<RefCell<Model>>,
     pub disk: Disk,
-    /// Those that wait for their room, and whether what they have shown is nobody's.
-    pub arriving: Vec<(ClientId, bool)>,
+    /// Those that wait for their room, and why they are not as whose secret they have shown.
+    pub arriving: Vec<(ClientId, Option<&'static str>)>,
     pub is_lost: Rc<Cell<bool>>,
+    pub links: Links,
     pub trace: bool,
 }
 
@@ -36,13 +40,21 @@ fn number(client: ClientId) -> usize {
 impl Keeper {
     fn settle(&mut self, out: &Delivery) {
         let Keeper { chat, model, arriving, .. } = self;
-        arriving.retain(|&(client, was_unknown)| {
+        arriving.retain(|&(client, refused)| {
             let waits = chat.waits(client, out).is_some();
             if !waits {
-                model.borrow_mut().settled(number(client), was_unknown);
+                model.borrow_mut().settled(number(client), refused);
             }
             waits
         });
+    }
+
+    /// Who a client is, as the chat knows it.
+    fn user_of(&self, client: ClientId) -> Option<UserId> {
+        let model = self.model.borrow();
+        let name = &model.user(model.clients.get(&number(client))?.user).name;
+        let found = self.chat.state().users().iter().find(|user| user.name.as_str() == name);
+        found.map(|user| user.id)
     }
 
     fn check(&self) {
@@ -72,26 +84,31 @@ impl Service for Keeper {
         if self.trace {
             println!("{:>7} {client} comes, showing {:?}", out.now().ms, hello.credential);
         }
-        let was_unknown = {
+        let refused = {
             let model = &mut *self.model.borrow_mut();
-            let ways = (hello.subprotocol.is_some(), hello.is_private);
-            let was_unknown = hello.credential.is_some_and(|shown| !model.is_known(shown));
+            let (ways, ip) = ((hello.subprotocol.is_some(), hello.is_private), hello.peer.ip());
             model.at(out.now().unix_ms);
-            model.opened(number(client), hello.peer.ip(), ways, hello.credential);
-            was_unknown
+            assert!(!model.may_not_come_from(ip), "{client} comes from {ip}");
+            model.opened(number(client), ip, ways, hello.credential);
+            hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);
-        self.arriving.push((client, was_unknown));
+        self.arriving.push((client, refused));
         self.settle(out);
         self.check();
     }
 
     fn admits(&self, ip: IpAddr, unix_ms: u64) -> bool {
-        self.chat.admits(ip, unix_ms)
+        let admits = self.chat.admits(ip, unix_ms);
+        assert_eq!(admits, !self.model.borrow().is_address_banned(ip, unix_ms), "{ip} is let in");
+        admits
     }
 
     fn dismissed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         self.chat.dismissed(client, peer, out);
+        let model = &mut *self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.dismissed(number(client));
     }
 
     fn take_ended(&mut self) -> Ended {
@@ -108,6 +125,8 @@ impl Service for Keeper {
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let skips = out.is_discarding(client);
+        let has_all = out.unsent_bytes(client) == 0;
+        let user = self.user_of(client);
         let outcome = self.chat.message(client, message, out);
         let text = String::from_utf8_lossy(message.bytes);
         if self.trace {
@@ -121,6 +140,24 @@ impl Service for Keeper {
             }
             Outcome::Blocked(_) => model.begins_search(number(client)),
             Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
+                let state = self.chat.state();
+                let found = |room: u64| {
+                    let mut readings = state.readings().of(user?);
+                    let found = readings.find(|(id, _)| id.get() == room);
+                    found.map(|(_, reading)| reading.read)
+                };
+                let links = self.links.borrow();
+                let is_written = |line: &str| {
+                    let Some(link) = links.get(&number(client)) else { return true };
+                    let wire = link.wire.borrow();
+                    wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
+                };
+                let typed = match (skips, has_all) {
+                    (true, _) => Typed::Last,
+                    (false, true) => Typed::InOrder,
+                    (false, false) => Typed::Ahead,
+                };
+                model.typed(number(client), typed, found, is_written);
                 model.served(number(client), &text, skips);
                 drop(model);
                 self.check();

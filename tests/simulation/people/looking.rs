@@ -156,7 +156,7 @@ impl Model {
 
     /// A search begins, if none of this client has begun.
     pub fn begins_search(&mut self, n: usize) {
-        let user = self.clients[&n].user;
+        let Some(user) = self.clients.get(&n).map(|client| client.user) else { return };
         let rooms = self.kept.rooms.keys().copied();
         let rooms = rooms.filter(|room| self.reads_from(user, *room).is_some()).collect();
         let asked = Asked { said: self.kept.said, rooms };

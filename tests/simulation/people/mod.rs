@@ -9,6 +9,7 @@
 //! moment, and not before the last of which anybody has heard.
 
 mod accounts;
+mod bans;
 mod bots;
 mod coming;
 mod device;
@@ -18,16 +19,20 @@ mod drawing;
 mod hearing;
 mod keeper;
 mod looking;
+mod mentions;
 mod model;
 mod names;
 mod order;
+mod positions;
 mod private;
 mod reading;
 mod recovery;
+mod reports;
 mod request;
 mod rights;
 mod rooms;
 mod serving;
+mod term;
 mod told;
 
 use std::cell::{Cell, RefCell};
@@ -61,6 +66,13 @@ use model::{Model, Rules};
 
 /// Nobody waits for the store.
 const HELD_BYTES_MAX: usize = 1 << 20;
+
+/// When time begins.
+const UNIX_MS: u64 = 1_700_000_000_000;
+/// Within so much, what was read is written down.
+const WRITE_MS: u64 = 2_000;
+/// What people wait for at most.
+const LONGEST_MS: u64 = 100_000;
 
 pub struct People {
     rng: Rng,
@@ -130,7 +142,7 @@ impl People {
         let (disk, is_lost) = (Disk::default(), Rc::new(Cell::new(false)));
         let model = Rc::new(RefCell::new(Model::new(rules)));
         let secrets = Arc::new(Drawing::default());
-        let devices = (0..rng.usize(2..9)).map(|at| Device::new(at % 3 > 0)).collect();
+        let devices = (0..rng.usize(2..9)).map(|at| Device::new(at, at % 3 > 0)).collect();
         let trace = env::var_os("SIMULATION_TRACE").is_some();
         let start = Start { disk: &disk, model: &model, secrets: &secrets, is_lost: &is_lost };
         let stage = start.stage(&mut rng, &chat_settings, &server_settings, limits, trace);
@@ -167,10 +179,18 @@ impl People {
                 0 => 0,
                 max => self.rng.u64(0..=max),
             });
-            self.act();
+            match self.rng.u32(0..30) {
+                0 => self.pass_to_an_end(),
+                _ => self.act(),
+            }
             self.step();
         }
         self.finish();
+        for _ in 0..WRITE_MS / 100 {
+            self.stage.pass(200);
+            self.step();
+        }
+        self.model.borrow_mut().is_settled = true;
         self.crash();
         self.turns += self.stage.turns;
         let taken = self.model.borrow().heard;
@@ -182,14 +202,36 @@ impl People {
         for device in devices {
             if device.number().is_none() {
                 if rng.u32(0..6) == 0 {
-                    let (number, wire) = stage.connect(10_000_000);
-                    device.connect(number, wire, &model.borrow(), rng);
+                    let (from, now) = ((device.address(rng), 1000).into(), stage.now());
+                    if stage.server.admit(from, now).is_ok() {
+                        let (number, wire) = stage.connect_from(from, 10_000_000);
+                        device.connect(number, wire, &model.borrow(), rng);
+                    }
                 }
             } else if rng.u32(0..100) == 0 {
                 device.break_off();
             } else if rng.u32(0..4) == 0 {
                 device.act(&model.borrow(), rules, requests, rng);
             }
+        }
+    }
+
+    /// It becomes the moment at which a ban or a mute ends, or the one before, and all whom it is for
+    /// try.
+    fn pass_to_an_end(&mut self) {
+        let People { rng, stage, devices, model, requests, .. } = self;
+        let next = model.borrow().next_end();
+        let Some((at, user)) =
+            next.filter(|_| self.limits.delivery.held_bytes_max == HELD_BYTES_MAX)
+        else {
+            return;
+        };
+        let left = at.saturating_sub(UNIX_MS + stage.now);
+        if left < LONGEST_MS {
+            stage.pass(left.saturating_sub(rng.u64(0..2)));
+            devices
+                .iter_mut()
+                .for_each(|device| device.try_as(user, &model.borrow(), requests, rng));
         }
     }
 
@@ -238,7 +280,7 @@ impl People {
                 let took_owner = self.secrets.took_owner.load(Ordering::Relaxed);
                 self.model.borrow_mut().drew(ticket.0, random, took_owner);
             }
-            let now = Now { ms: now, unix_ms: 1_700_000_000_000 + now };
+            let now = Now { ms: now, unix_ms: UNIX_MS + now };
             self.stage.server.completed(ticket, answer, now);
         }
         if self.stage.server.is_busy() {
@@ -313,7 +355,9 @@ impl Start<'_> {
         let (store, loaded) = self.disk.start(rng.usize(0..20));
         let secrets: Arc<dyn Secrets> = Arc::<Drawing>::clone(self.secrets);
         let chat = Chat::with_store(chat.clone(), store, loaded).with_secrets(secrets);
+        let links = Links::default();
         let keeper = Keeper {
+            links: Rc::clone(&links),
             chat,
             model: Rc::clone(self.model),
             disk: self.disk.clone(),
@@ -322,6 +366,6 @@ impl Start<'_> {
             trace,
         };
         let server = Server::new(server.clone(), |_| keeper);
-        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 }

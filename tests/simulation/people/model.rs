@@ -7,10 +7,15 @@ use std::net::IpAddr;
 
 use chat_server::chat::state::accounts::SecretHash;
 
+use super::bans::{Ban, Target};
 use super::looking::Asked;
+use super::mentions::Mentioned;
+use super::order::STAFF_LOG;
+use super::positions::Reading;
 use super::reading::Watched;
 use super::request::Request;
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
+use super::term::Term;
 use super::told::Told;
 
 /// An account has had so many names at most that nobody else can have.
@@ -98,6 +103,7 @@ pub struct Said {
     /// The account that has said it.
     pub by: Option<u64>,
     pub text: String,
+    pub mentioned: Mentioned,
 }
 
 /// What outlives the server.
@@ -113,12 +119,15 @@ pub struct Kept {
     pub rooms: BTreeMap<u64, Room>,
     /// Names that rooms have had: which, and until when they lead there.
     pub former: BTreeMap<String, (u64, u64)>,
-    /// Rooms, and who may say nothing there.
-    pub mutes: BTreeSet<(u64, u64)>,
+    /// Rooms, and who may say nothing there. What is over may still be here, as with bans.
+    pub mutes: BTreeMap<(u64, u64), Term>,
+    pub bans: BTreeMap<Target, Ban>,
     /// Whom somebody ignores.
     pub ignores: BTreeSet<(u64, u64)>,
     /// Accounts that there are no more.
     pub ended: BTreeSet<u64>,
+    /// By accounts and rooms.
+    pub readings: BTreeMap<(u64, u64), Reading>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -142,7 +151,8 @@ pub struct OnDisk {
     pub settings: BTreeMap<u64, Settings>,
     pub records: BTreeMap<(u64, String), Record>,
     pub former: BTreeMap<String, (u64, u64)>,
-    pub mutes: BTreeSet<(u64, String)>,
+    pub mutes: BTreeMap<(u64, String), Term>,
+    pub bans: BTreeMap<String, Ban>,
     /// Without a name: somebody who has left.
     pub ignores: Vec<(String, Option<String>)>,
     pub members: BTreeSet<(u64, String)>,
@@ -175,11 +185,16 @@ pub struct Client {
     pub granted: Option<Granted>,
     pub asked: Option<Asked>,
     pub watched: Watched,
+    /// At terminals: what was said last of what it has heard, and of what it had not heard when it
+    /// came, by rooms.
+    pub heard: BTreeMap<u64, u64>,
+    pub missed: BTreeMap<u64, u64>,
     /// What it is to hear, and the number of the state in which it was said.
     pub expected: VecDeque<(usize, Told)>,
 }
 
-/// Who hears nothing new any more, and the number of the last state that was kept.
+/// Who hears nothing new any more, and the number of the last state that was kept, if others were
+/// lost.
 #[derive(Debug)]
 pub struct Past {
     pub is_json: bool,
@@ -202,7 +217,11 @@ pub struct Model {
     /// The clients of each account, in the order in which they came.
     pub devices: BTreeMap<u64, Vec<usize>>,
     pub told: Vec<(usize, Told)>,
+    /// They have been told that they are banned.
+    pub turned_out: Vec<usize>,
     pub unix_ms: u64,
+    /// All that was read is on the disk by now.
+    pub is_settled: bool,
     /// How often secrets were tried from an address, and for an account: at least as often as in
     /// vain.
     pub tried: BTreeMap<IpAddr, u32>,
@@ -242,7 +261,9 @@ impl Model {
             past: BTreeMap::new(),
             devices: BTreeMap::new(),
             told: Vec::new(),
+            turned_out: Vec::new(),
             unix_ms: 0,
+            is_settled: false,
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_names: BTreeMap::new(),
@@ -369,7 +390,8 @@ impl Model {
         let (members, position) = (self.members(id), next_id - 1);
         let entry = entry_of(self.settings(id)[ENTRY]);
         let role = role_name(self.role_in(user, id));
-        self.tell(n, Told::InRoom { room, name, members, position, entry, role });
+        let unread = self.unread(user, id);
+        self.tell(n, Told::InRoom { room, name, members, position, entry, role, unread });
     }
 
     /// What has happened is one state of what is kept, and all that was told follows from it.
@@ -383,7 +405,14 @@ impl Model {
                 client.expected.push_back((state, told));
             }
         }
+        for n in mem::take(&mut self.turned_out) {
+            let client = self.clients.get_mut(&n).expect("it is told first");
+            let (is_json, expected) = (client.is_json, mem::take(&mut client.expected));
+            self.past.insert(n, Past { is_json, expected, last: usize::MAX });
+            self.closed(n);
+        }
         self.check_names();
+        self.check_staff();
     }
 
     /// No two are called alike.
@@ -391,6 +420,15 @@ impl Model {
         let mut looks = BTreeSet::new();
         for (_, user) in self.all() {
             assert!(looks.insert(look(&user.name)), "two are called {}", user.name);
+        }
+    }
+
+    /// Nobody but the staff is where the staff is told what has been done.
+    fn check_staff(&self) {
+        let Some(room) = self.room_called(STAFF_LOG) else { return };
+        for (id, user) in self.all() {
+            let is_staff = self.kept.accounts.get(&id).is_some_and(|account| account.role > 0);
+            assert_eq!(is_staff, user.rooms.contains(&room), "{} in {STAFF_LOG}", user.name);
         }
     }
 }

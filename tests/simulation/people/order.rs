@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use super::bans::Target;
 use super::model::{Done, Model, Room, Said};
 use super::request::order::OrderRequest;
 use super::rights::{ENTRY, FOR_GOOD, INVITED, INVITES, LISTED, MODERATOR, OPEN};
+use super::term::Term;
 use super::told::Told;
 
 /// Where the staff is told what has been done, and in whose name.
@@ -88,11 +90,33 @@ impl Model {
 
     pub fn execute_of_order(&mut self, n: usize, request: &OrderRequest) -> Done {
         match request {
-            OrderRequest::Mute { room, name } => self.mute(n, room.as_deref(), name),
+            OrderRequest::Mute { room, name, minutes, reason } => {
+                let term = self.term_of(*minutes, reason.as_deref());
+                self.mute(n, room.as_deref(), name, term)
+            }
             OrderRequest::Unmute { room, name } => self.unmute(n, room.as_deref(), name),
             OrderRequest::Ignore { name } => self.ignore(n, name),
             OrderRequest::Unignore { name } => self.unignore(n, name),
+            OrderRequest::Report { room, which, reason } => {
+                self.report(n, room.as_deref(), *which, reason.as_deref())
+            }
+            OrderRequest::Ban { whom, minutes, reason } => {
+                self.ban(n, whom, self.term_of(*minutes, reason.as_deref()))
+            }
+            OrderRequest::Unban { whom } => self.unban(n, whom),
+            OrderRequest::Bans => {
+                self.list_bans(n);
+                Ok(())
+            }
         }
+    }
+
+    fn term_of(&self, minutes: Option<u64>, reason: Option<&str>) -> Result<Term, Refused> {
+        if minutes == Some(0) {
+            return Err(&["bad_field"]);
+        }
+        let until_ms = minutes.map(|minutes| self.unix_ms + minutes * MINUTE_MS);
+        Ok(Term { until_ms, reason: reason.map(str::to_owned) })
     }
 
     /// The room and the person, whom a client may mute there.
@@ -114,30 +138,62 @@ impl Model {
         }
     }
 
-    fn mute(&mut self, n: usize, room: Option<&str>, name: &str) -> Done {
+    fn mute(
+        &mut self,
+        n: usize,
+        room: Option<&str>,
+        name: &str,
+        term: Result<Term, Refused>,
+    ) -> Done {
         let (room, user) = self.to_mute(n, room, name)?;
-        self.kept.mutes.insert((room, user));
+        let (term, now) = (term?, self.unix_ms);
+        self.kept.mutes.retain(|(of, _), mute| *of != room || mute.holds(now));
         let (by, name, here) = self.names_of_act(n, user, room);
-        self.log_act_in(room, &format!("{by} muted {name} in {here}."));
+        let shown = term.shown();
         let object = json!({
-            "type": "muted", "room": here, "name": name, "by": by, "until": null, "reason": null
+            "type": "muted", "room": here, "name": name, "by": by, "until": term.until_ms,
+            "reason": term.reason
         });
-        self.tell_user(user, &object, &format!("* {by} muted you in {here}."));
+        self.kept.mutes.insert((room, user), term);
+        self.log_act_in(room, &format!("{by} muted {name} in {here}{shown}"));
+        self.tell_user(user, &object, &format!("* {by} muted you in {here}{shown}"));
         self.tell(n, Told::Done("mute"));
         Ok(())
     }
 
+    pub fn is_muted(&self, user: u64, room: u64) -> bool {
+        self.kept.mutes.get(&(room, user)).is_some_and(|mute| mute.holds(self.unix_ms))
+    }
+
     fn unmute(&mut self, n: usize, room: Option<&str>, name: &str) -> Done {
         let (room, user) = self.to_mute(n, room, name)?;
-        if !self.kept.mutes.remove(&(room, user)) {
+        if !self.is_muted(user, room) {
             return Err(&["not_muted"]);
         }
+        self.kept.mutes.remove(&(room, user));
         let (by, name, here) = self.names_of_act(n, user, room);
         self.log_act_in(room, &format!("{by} lets {name} speak again in {here}."));
         let object = json!({ "type": "unmuted", "room": here, "name": name, "by": by });
         self.tell_user(user, &object, &format!("* {by} lets you speak again in {here}."));
         self.tell(n, Told::Done("unmute"));
         Ok(())
+    }
+
+    /// When the next mute or ban ends, and of whom.
+    pub fn next_end(&self) -> Option<(u64, u64)> {
+        let mutes = self.kept.mutes.iter().map(|((_, user), term)| (term, *user));
+        let bans = self.kept.bans.iter().map(|(target, ban)| match target {
+            Target::Account(user) => (&ban.term, *user),
+            Target::Address(_) => (&ban.term, 0),
+        });
+        let ends = mutes.chain(bans).filter_map(|(term, user)| Some((term.until_ms?, user)));
+        ends.filter(|(until_ms, _)| *until_ms > self.unix_ms).min()
+    }
+
+    /// A room in which somebody is muted.
+    pub fn room_of_mute(&self, user: u64) -> Option<String> {
+        let (room, _) = self.kept.mutes.keys().find(|(_, of)| *of == user)?;
+        Some(self.kept.rooms[room].name.clone())
     }
 
     fn names_of_act(&self, n: usize, user: u64, room: u64) -> (String, String, String) {
@@ -237,7 +293,8 @@ impl Model {
     /// ignored as it was.
     pub fn forget_order(&mut self, user: u64) {
         let is_account = self.is_account(user);
-        self.kept.mutes.retain(|(_, of)| *of != user);
+        self.kept.mutes.retain(|(_, of), _| *of != user);
+        self.kept.bans.remove(&Target::Account(user));
         let stays = |other: u64| is_account || other != user;
         self.kept.ignores.retain(|(own, other)| *own != user && stays(*other));
     }

@@ -306,7 +306,8 @@ impl Model {
     fn forget_room(&mut self, id: u64) {
         let room = self.kept.rooms.remove(&id).expect("it is there");
         self.kept.former.retain(|_, (of, _)| *of != id);
-        self.kept.mutes.retain(|(of, _)| *of != id);
+        self.kept.mutes.retain(|(of, _), _| *of != id);
+        self.kept.readings.retain(|(_, of), _| *of != id);
         self.kept.invitations.values_mut().for_each(|one| one.rooms.retain(|of| *of != id));
         self.kept.ids_used = self.kept.ids_used.max(room.next_id - 1);
     }

@@ -45,12 +45,11 @@ impl Watched {
                     }
                 }
             }
-            "read" if heard.get("with").is_some() => return true,
-            // Of conversations only the sums are known here.
-            "read" if heard.get("with").is_some() => return true,
+            // Of conversations only the sums are known here. What is asked for is predicted.
+            "read" if heard.get("with").is_some() => return heard.get("ref").is_none(),
             "read" => {
                 self.check(&room, &heard, "id");
-                return true;
+                return heard.get("ref").is_none();
             }
             "unread" => {
                 for row in heard["rooms"].as_array().expect("rooms") {
@@ -61,7 +60,6 @@ impl Watched {
                         self.check(room, row, "read");
                     }
                 }
-                return true;
             }
             _ => {}
         }

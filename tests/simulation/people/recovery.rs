@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use chat_server::chat::state::accounts::SecretHash;
-use chat_server::store::{StoredPeople, StoredRecord, StoredRoomName, StoredSettings};
+use chat_server::store::order::{StoredBan, StoredMute, StoredTarget};
+use chat_server::store::{
+    StoredPeople, StoredReading, StoredRecord, StoredRoomName, StoredSettings,
+};
 
+use super::bans::{Ban, Target};
 use super::model::{Client, Kept, Model, OnDisk, Past, Said};
+use super::positions::Reading;
+use super::request::LEVELS;
 use super::rights::{Record, Settings};
+use super::term::Term;
 use crate::disk::Disk;
 
 impl Model {
@@ -23,8 +30,16 @@ impl Model {
         let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
         let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
         let is_kept = |user: &u64| kept.users.contains_key(user);
-        let mutes = kept.mutes.iter().filter(|(_, user)| is_kept(user));
-        let mutes = mutes.map(|(room, user)| (*room, name(user)));
+        let mutes = kept.mutes.iter().filter(|((_, user), _)| is_kept(user));
+        let mutes = mutes.map(|((room, user), term)| ((*room, name(user)), term.clone()));
+        let bans = kept.bans.iter().map(|(target, ban)| {
+            let target = match target {
+                Target::Account(user) => name(user),
+                Target::Address(ip) if ip.is_ipv4() => format!("{ip}/32"),
+                Target::Address(ip) => format!("{ip}/64"),
+            };
+            (target, ban.clone())
+        });
         let ignores =
             kept.ignores.iter().filter(|(own, _)| is_kept(own)).filter_map(|(own, other)| {
                 let is_ended = kept.ended.contains(other);
@@ -63,6 +78,7 @@ impl Model {
             records: records.collect(),
             former: kept.former.clone(),
             mutes: mutes.collect(),
+            bans: bans.collect(),
             ignores: sorted(ignores),
             members: members.collect(),
             invitations: invitations.collect(),
@@ -94,7 +110,7 @@ impl Model {
         for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
             let (id, name, text) =
                 (message.id, message.author.to_string(), message.text.to_string());
-            let kept = Said { room: *room, id, name, by: said.by, text };
+            let kept = Said { room: *room, id, name, text, ..said.clone() };
             assert_eq!(kept, *said, "what was said");
         }
         // A room in which nothing was said and nobody is, is not there before somebody asks for it,
@@ -106,7 +122,7 @@ impl Model {
             rules.records.retain(|user, _| users.contains_key(user));
         }
         let ended = &self.kept.ended;
-        self.kept.mutes.retain(|(_, user)| users.contains_key(user));
+        self.kept.mutes.retain(|(_, user), _| users.contains_key(user));
         self.kept.ignores.retain(|(own, other)| {
             let is_kept = users.contains_key(other) || ended.contains(other);
             users.contains_key(own) && is_kept
@@ -118,11 +134,14 @@ impl Model {
             let own = people.members.iter().filter(|(_, of)| *of == account);
             user.rooms = own.map(|(room, _)| *room).collect();
         }
+        self.recover_readings(&people);
         self.states = vec![self.kept.clone()];
         self.shown = 0;
         self.guests.clear();
         self.devices.clear();
-        self.past.clear();
+        // Who was turned out may still hear that.
+        self.past.retain(|_, past| past.last == usize::MAX);
+        self.past.values_mut().for_each(|past| past.last = at);
         for (n, client) in mem::take(&mut self.clients) {
             let Client { is_json, expected, .. } = client;
             self.past.insert(n, Past { is_json, expected, last: at });
@@ -133,6 +152,36 @@ impl Model {
             self.asked.clear();
             self.asked_names.clear();
         }
+    }
+}
+
+impl Model {
+    /// What was read in the last moment may be unread again, and nothing else.
+    fn recover_readings(&mut self, people: &StoredPeople) {
+        let users = &self.kept.users;
+        let names: BTreeMap<u64, u64> = people
+            .accounts
+            .iter()
+            .map(|account| {
+                let user = users.iter().find(|(_, user)| *user.name == *account.name);
+                (account.account, *user.expect("they are the same").0)
+            })
+            .collect();
+        let mut found = BTreeMap::new();
+        for &StoredReading { account, room, read, level } in &people.readings {
+            let level = level.map(|level| LEVELS[usize::from(level)]);
+            found.insert((names[&account], room), Reading { read, level });
+        }
+        for (place, reading) in &mut self.kept.readings {
+            let kept = found.remove(place);
+            let kept = kept.unwrap_or_else(|| panic!("{place:?} is not kept: {reading:?}"));
+            assert!(kept.read <= reading.read, "{place:?}: {kept:?} was never so: {reading:?}");
+            assert_eq!(kept.level, reading.level, "the level of {place:?}");
+            let is_same = kept.read == reading.read;
+            assert!(is_same || !self.is_settled, "{kept:?} of {place:?}: {reading:?}");
+            *reading = kept;
+        }
+        assert_eq!(found, BTreeMap::new(), "nobody reads there");
     }
 }
 
@@ -157,7 +206,8 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         settings: people.rules.rooms.iter().map(settings).collect(),
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
         former: people.rules.names.iter().map(former).collect(),
-        mutes: order.mutes.iter().map(|one| (one.room, name(one.account))).collect(),
+        mutes: order.mutes.iter().map(|one| mute(one, name(one.account))).collect(),
+        bans: order.bans.iter().map(|one| ban(one, name)).collect(),
         ignores: sorted(order.ignores.iter().map(|one| {
             (name(one.account), names.get(&one.ignored).map(|name| (*name).to_owned()))
         })),
@@ -206,6 +256,23 @@ fn record(stored: &StoredRecord, name: String) -> ((u64, String), Record) {
 
 fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
     (stored.name.to_string(), (stored.room, stored.until_ms))
+}
+
+fn term(until_ms: Option<u64>, reason: &str) -> Term {
+    Term { until_ms, reason: (!reason.is_empty()).then(|| reason.to_owned()) }
+}
+
+fn mute(stored: &StoredMute, name: String) -> ((u64, String), Term) {
+    ((stored.room, name), term(stored.until_ms, &stored.reason))
+}
+
+fn ban(stored: &StoredBan, name: impl Fn(u64) -> String) -> (String, Ban) {
+    let StoredBan { target, by, reason, since_ms, until_ms } = stored;
+    let target = match target {
+        StoredTarget::Account(account) => name(*account),
+        StoredTarget::Network(network) => network.to_string(),
+    };
+    (target, Ban { by: by.to_string(), since_ms: *since_ms, term: term(*until_ms, reason) })
 }
 
 /// Conversations have no names.

@@ -148,7 +148,7 @@ impl Model {
         }
         match settings[POSTING] == 1 && self.role_in(user, room) == 0 {
             true => Err(&["moderators_only"]),
-            false if self.kept.mutes.contains(&(room, user)) => Err(&["muted"]),
+            false if self.is_muted(user, room) => Err(&["muted"]),
             false => Ok(()),
         }
     }

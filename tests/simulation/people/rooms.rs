@@ -1,5 +1,6 @@
 //! Rooms, who is in them, and what is said there.
 
+use super::mentions::Mentioned;
 use super::model::{Done, Model, Room, Said};
 use super::order::STAFF_LOG;
 use super::rights::{NEWCOMERS_SEE, OF_ACCOUNT, ROOM_OWNER, Settings};
@@ -75,6 +76,7 @@ impl Model {
         self.user_mut(user).rooms.push(room);
         if self.is_account(user) {
             self.keep(room);
+            self.begin_reading(user, room);
         }
         for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
             self.clients.get_mut(&other).expect("it is there").current.get_or_insert(room);
@@ -93,6 +95,8 @@ impl Model {
         let rooms = &mut self.user_mut(user).rooms;
         let at = rooms.iter().position(|one| *one == room).expect("it is in");
         rooms.swap_remove(at);
+        self.end_reading(user, room);
+        let rooms = &self.user(user).rooms;
         let last = rooms.last().copied();
         for client in self.clients.values_mut().filter(|client| client.user == user) {
             if client.current == Some(room) {
@@ -115,6 +119,7 @@ impl Model {
             room.rules.as_mut().and_then(|rules| rules.records.remove(&user));
         }
         self.forget_order(user);
+        self.kept.readings.retain(|(of, _), _| *of != user);
     }
 
     pub fn leave_all(&mut self, n: usize, user: u64) {
@@ -148,6 +153,8 @@ impl Model {
         let name = self.user(user).name.clone();
         let by = self.is_account(user).then_some(user);
         self.say_in(room, &name, by, Some(user), text);
+        let mentioned = self.mentioned(user, room, text);
+        self.said.last_mut().expect("it was said").mentioned = mentioned;
         Ok(())
     }
 
@@ -164,11 +171,12 @@ impl Model {
         let said = self.add(room, name, by, text);
         let place = self.kept.rooms[&room].name.clone();
         for hearer in self.hearers(room) {
-            let (room, Said { id, name, text, .. }) = (place.clone(), said.clone());
+            let (of, room) = (room, place.clone());
+            let Said { id, name, text, .. } = said.clone();
             let is_ignored =
                 author.is_some_and(|author| self.ignores(self.clients[&hearer].user, author));
             match (is_ignored, self.clients[&hearer].is_json) {
-                (false, _) => self.tell(hearer, Told::Said { room, id, name, text }),
+                (false, _) => self.tell(hearer, Told::Said { room, of, id, name, text }),
                 // A program counts what it has not seen.
                 (true, true) => self.tell(hearer, Told::Stub { room, id }),
                 (true, false) => {}
@@ -181,10 +189,14 @@ impl Model {
         self.keep(id);
         let room = self.kept.rooms.get_mut(&id).expect("it is there");
         let (name, text) = (name.to_owned(), text.to_owned());
-        let said = Said { room: id, id: room.next_id, name, by, text };
+        let mentioned = Mentioned::default();
+        let said = Said { room: id, id: room.next_id, name, by, text, mentioned };
         room.next_id += 1;
         self.kept.said += 1;
         self.said.push(said.clone());
+        if let Some(by) = by {
+            self.advance(by, id, said.id);
+        }
         said
     }
 

@@ -18,7 +18,8 @@ impl Model {
 
     /// A request waits for a secret.
     pub fn grant(&mut self, n: usize, text: &str, ticket: u64) {
-        if self.clients[&n].granted.as_ref().is_some_and(|granted| granted.ticket == ticket) {
+        let Some(client) = self.clients.get(&n) else { return };
+        if client.granted.as_ref().is_some_and(|granted| granted.ticket == ticket) {
             return;
         }
         let request = self.read(n, text);
@@ -96,6 +97,7 @@ impl Model {
             Needs::Nothing => {}
             Needs::Guest if self.may(user) => {}
             _ if role.is_none() => return Err(&["login_required"]),
+            Needs::Admin if role < Some(1) => return Err(&["not_allowed"]),
             Needs::Owner if role != Some(OWNER) => return Err(&["not_allowed"]),
             Needs::Person if self.owner_of_bot(user).is_some() => return Err(&["not_allowed"]),
             _ => {}
@@ -178,14 +180,12 @@ impl Model {
                 self.list_conversations(n);
                 Ok(())
             }
-            // What is told of it is held to what else its device is told.
-            Request::Read { room, .. } => self.room_of(n, Some(room)).map(drop),
-            Request::Unread => Ok(()),
-            Request::Level { room, .. } => {
-                self.room_of(n, Some(room))?;
-                self.tell(n, Told::Done("level"));
+            Request::Read { room, id } => self.read_up_to(n, room, *id),
+            Request::Unread => {
+                self.tell_unread(n);
                 Ok(())
             }
+            Request::Level { room, level } => self.set_level(n, room, level),
             Request::Who { room } => self.who(n, room.as_deref()),
             Request::Rooms => {
                 self.list_rooms(n);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::model::Said;
+use super::positions::Unread;
 
 /// Who is in a room.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub enum Told {
     TurnedAway,
     Said {
         room: String,
+        /// The room's number.
+        of: u64,
         id: u64,
         name: String,
         text: String,
@@ -56,6 +59,8 @@ pub enum Told {
         position: u64,
         entry: Option<&'static str>,
         role: Option<&'static str>,
+        /// Of accounts.
+        unread: Option<Unread>,
     },
     Left {
         room: String,
@@ -139,7 +144,16 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 58] = [
+const ERRORS: [(&str, &str); 67] = [
+    ("is banned from this server", "banned"),
+    ("You are banned from this server", "banned"),
+    ("You cannot ban yourself.", "not_allowed"),
+    ("You come from there yourself.", "not_allowed"),
+    ("There is no account", "no_account"),
+    ("is not banned. /bans lists", "no_such_ban"),
+    ("There is no message", "no_such_message"),
+    ("Nobody owns this server yet", "no_staff"),
+    ("It holds for a minute at least", "bad_field"),
     (": its moderators decide.", "not_allowed"),
     ("You are logged out: this was ended elsewhere.", "session_ended"),
     ("You are not logged in any more.", "session_ended"),
@@ -344,7 +358,7 @@ impl Told {
             Told::Welcome { name, role } => {
                 json!({ "type": "welcome", "name": name, "role": role })
             }
-            Told::Said { room, id, name, text } => {
+            Told::Said { room, id, name, text, .. } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }
             Told::Stub { room, id } => json!({
@@ -353,10 +367,17 @@ impl Told {
             Told::Joined { room, name } => {
                 json!({ "type": "joined", "room": room, "name": name, "you": null })
             }
-            Told::InRoom { room, name, members, position, entry, role } => json!({
-                "type": "joined", "room": room, "name": name, "you": true, "members": members,
-                "position": position, "entry": entry, "role": role
-            }),
+            Told::InRoom { room, name, members, position, entry, role, unread } => {
+                let unread = unread.as_ref();
+                json!({
+                    "type": "joined", "room": room, "name": name, "you": true, "members": members,
+                    "position": position, "entry": entry, "role": role,
+                    "read": unread.map(|unread| unread.read),
+                    "unread": unread.map(Unread::unread),
+                    "mentions": unread.map(|unread| unread.mentions),
+                    "level": unread.map(|unread| unread.level)
+                })
+            }
             Told::Left { room, name } => {
                 json!({ "type": "left", "room": room, "name": name, "you": null })
             }

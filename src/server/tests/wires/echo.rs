@@ -80,6 +80,28 @@ fn what_the_kernel_does_not_take_is_queued_and_goes_first() {
     assert_eq!(peer.take_bytes(), rest);
 }
 
+/// What is to go back counts before it is queued.
+#[test]
+fn nothing_more_is_served_of_one_that_is_over_the_mark_by_what_goes_back() {
+    let delivery = DeliveryLimits { outbox_mark_bytes: 1000, ..limits().delivery };
+    let limits = ConnectionLimits { delivery, ..large_reads().limits };
+    let mut sim = Sim::with(ServerSettings { limits, ..large_reads() }, |_| Echo);
+    let peer = sim.connect(PLENTY);
+    sim.send(&peer, "come\n");
+    sim.settle();
+    peer.take_output();
+    peer.far.borrow_mut().room = 0;
+    let sent = format!("{}\n", "a".repeat(89)).repeat(20);
+    let before = sim.server.metrics.messages;
+    sim.send(&peer, sent.as_str());
+    sim.turn();
+    // It is over the mark with the twelfth.
+    assert_eq!(sim.server.metrics.messages - before, 12);
+    sim.drain(&peer, PLENTY);
+    sim.settle();
+    assert_eq!(peer.take_output(), sent);
+}
+
 /// What the kernel has taken is not kept for as long as the rest waits.
 #[test]
 fn of_an_echo_only_what_the_kernel_refuses_is_held() {

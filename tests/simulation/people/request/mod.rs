@@ -17,6 +17,7 @@ pub enum Needs {
     Account,
     /// An account that is no bot.
     Person,
+    Admin,
     Owner,
 }
 
@@ -105,7 +106,7 @@ pub enum Request {
     EndBot {
         name: String,
     },
-    /// Programs only: what has been read of a room.
+    /// Programs only: what has been read of a room, or of a conversation: `@bob`.
     Read {
         room: String,
         id: u64,
@@ -187,10 +188,14 @@ impl Request {
             }
             Request::Bot { name } => json!({ "type": "bot", "name": name }),
             Request::EndBot { name } => json!({ "type": "end_bot", "name": name }),
-            Request::Read { room, id } => json!({ "type": "read", "room": room, "id": id }),
+            Request::Read { room, id } => {
+                let (field, place) = place_of(room);
+                json!({ "type": "read", field: place, "id": id, "ref": 1 })
+            }
             Request::Unread => json!({ "type": "unread" }),
             Request::Level { room, level } => {
-                json!({ "type": "level", "room": room, "level": level })
+                let (field, place) = place_of(room);
+                json!({ "type": "level", field: place, "level": level })
             }
             Request::Room(request) => request.object(),
             Request::Order(request) => request.object(),
@@ -274,6 +279,7 @@ impl Request {
         }
         let field = |name: &str| object[name].as_str().map(str::to_owned);
         let word = |name: &str| field(name).expect("a field");
+        let place = || field("to").map_or_else(|| word("room"), |name| format!("@{name}"));
         match object["type"].as_str().expect("a type") {
             "say" => Request::Say { room: field("room"), text: word("text") },
             "msg" => Request::Direct { to: word("to"), text: word("text") },
@@ -289,13 +295,11 @@ impl Request {
                 room: field("room"),
                 limit: object["limit"].as_u64().expect("a limit") as usize,
             },
-            "read" => {
-                Request::Read { room: word("room"), id: object["id"].as_u64().expect("an id") }
-            }
+            "read" => Request::Read { room: place(), id: object["id"].as_u64().expect("an id") },
             "unread" => Request::Unread,
             "level" => {
                 let level = LEVELS.iter().find(|level| object["level"] == **level);
-                Request::Level { room: word("room"), level: level.expect("a level") }
+                Request::Level { room: place(), level: level.expect("a level") }
             }
             "who" => Request::Who { room: field("room") },
             "rooms" => Request::Rooms,
@@ -418,10 +422,15 @@ impl Request {
             | Request::Rooms
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
-            Request::Order(OrderRequest::Ignore { .. } | OrderRequest::Unignore { .. }) => {
-                Needs::Guest
-            }
-            Request::Order(_) => Needs::Account,
+            Request::Order(request) => match request {
+                OrderRequest::Ignore { .. }
+                | OrderRequest::Unignore { .. }
+                | OrderRequest::Report { .. } => Needs::Guest,
+                OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Needs::Account,
+                OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans => {
+                    Needs::Admin
+                }
+            },
             Request::Role { .. } => Needs::Owner,
             Request::HistoryWith { .. }
             | Request::Read { .. }
@@ -446,7 +455,8 @@ impl Request {
     pub fn concerns_others(&self) -> bool {
         match self {
             Request::Room(request) => request.concerns_others(),
-            Request::Order(_) | Request::Read { .. } | Request::Level { .. } => true,
+            Request::Order(request) => *request != OrderRequest::Bans,
+            Request::Read { .. } | Request::Level { .. } => true,
             Request::Unread => false,
             Request::Say { .. }
             | Request::Direct { .. }
@@ -492,6 +502,11 @@ impl Request {
             _ => false,
         }
     }
+}
+
+/// A room, or with an `@` whom a conversation is with, and in which field that is written.
+fn place_of(place: &str) -> (&'static str, &str) {
+    place.strip_prefix('@').map_or(("room", place), |name| ("to", name))
 }
 
 fn role(name: &str) -> u8 {

@@ -1,57 +1,156 @@
-//! What devices ask for that is about order: who may say nothing, and whom one does not want to
-//! hear.
+//! What devices ask for that is about order: who may say nothing or not be here, whom one does not
+//! want to hear, and what the staff is to see.
+
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderRequest {
-    Mute { room: Option<String>, name: String },
-    Unmute { room: Option<String>, name: String },
-    Ignore { name: String },
-    Unignore { name: String },
+    Mute {
+        room: Option<String>,
+        name: String,
+        minutes: Option<u64>,
+        reason: Option<String>,
+    },
+    Unmute {
+        room: Option<String>,
+        name: String,
+    },
+    Ignore {
+        name: String,
+    },
+    Unignore {
+        name: String,
+    },
+    Report {
+        room: Option<String>,
+        which: Which,
+        reason: Option<String>,
+    },
+    /// `whom`: a name, or an address.
+    Ban {
+        whom: String,
+        minutes: Option<u64>,
+        reason: Option<String>,
+    },
+    Unban {
+        whom: String,
+    },
+    Bans,
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Which {
+    Id(u64),
+    /// At terminals: counted from the last one, which is 1.
+    Back(u64),
 }
 
 impl OrderRequest {
     pub fn object(&self) -> Value {
         match self {
-            OrderRequest::Mute { room, name } => {
-                json!({ "type": "mute", "room": room, "name": name })
-            }
+            OrderRequest::Mute { room, name, minutes, reason } => json!({
+                "type": "mute", "room": room, "name": name, "minutes": minutes, "reason": reason
+            }),
             OrderRequest::Unmute { room, name } => {
                 json!({ "type": "unmute", "room": room, "name": name })
             }
             OrderRequest::Ignore { name } => json!({ "type": "ignore", "name": name }),
             OrderRequest::Unignore { name } => json!({ "type": "unignore", "name": name }),
+            OrderRequest::Report { room, which, reason } => {
+                let (Which::Id(id) | Which::Back(id)) = which;
+                json!({ "type": "report", "room": room, "id": id, "reason": reason })
+            }
+            OrderRequest::Ban { whom, minutes, reason } => json!({
+                "type": "ban", field_of(whom): whom, "minutes": minutes, "reason": reason
+            }),
+            OrderRequest::Unban { whom } => json!({ "type": "unban", field_of(whom): whom }),
+            OrderRequest::Bans => json!({ "type": "bans" }),
         }
     }
 
     pub fn line(&self) -> String {
         match self {
-            OrderRequest::Mute { name, .. } => format!("/mute {name}"),
+            OrderRequest::Mute { name, minutes, reason, .. } => {
+                format!("/mute {name}{}", sentence(*minutes, reason.as_deref()))
+            }
             OrderRequest::Unmute { name, .. } => format!("/unmute {name}"),
             OrderRequest::Ignore { name } => format!("/ignore {name}"),
             OrderRequest::Unignore { name } => format!("/unignore {name}"),
+            OrderRequest::Report { which, reason, .. } => {
+                let which = match which {
+                    Which::Id(id) => format!("{id}"),
+                    Which::Back(back) => format!("-{back}"),
+                };
+                format!("/report {which}{}", sentence(None, reason.as_deref()))
+            }
+            OrderRequest::Ban { whom, minutes, reason } => {
+                format!("/ban {whom}{}", sentence(*minutes, reason.as_deref()))
+            }
+            OrderRequest::Unban { whom } => format!("/unban {whom}"),
+            OrderRequest::Bans => "/bans".to_owned(),
         }
     }
 
     /// The request that an object of this type is, if it is one about order.
     pub fn of_object(object: &Value) -> Option<OrderRequest> {
         let field = |name: &str| object[name].as_str().map(str::to_owned);
-        OrderRequest::of(object["type"].as_str()?, field("room"), field("name"))
+        let (room, name, reason) = (field("room"), field("name"), field("reason"));
+        let (minutes, whom) = (object["minutes"].as_u64(), field("address").or(field("name")));
+        Some(match object["type"].as_str()? {
+            "mute" => OrderRequest::Mute { room, name: name?, minutes, reason },
+            "unmute" => OrderRequest::Unmute { room, name: name? },
+            "ignore" => OrderRequest::Ignore { name: name? },
+            "unignore" => OrderRequest::Unignore { name: name? },
+            "report" => {
+                let which = Which::Id(object["id"].as_u64().expect("an id"));
+                OrderRequest::Report { room, which, reason }
+            }
+            "ban" => OrderRequest::Ban { whom: whom?, minutes, reason },
+            "unban" => OrderRequest::Unban { whom: whom? },
+            "bans" => OrderRequest::Bans,
+            _ => return None,
+        })
     }
 
     /// The same of a command with its words.
     pub fn of_words(words: &[String]) -> Option<OrderRequest> {
-        OrderRequest::of(&words[0], None, words.get(1).cloned())
-    }
-
-    fn of(kind: &str, room: Option<String>, name: Option<String>) -> Option<OrderRequest> {
-        Some(match kind {
-            "mute" => OrderRequest::Mute { room, name: name? },
-            "unmute" => OrderRequest::Unmute { room, name: name? },
-            "ignore" => OrderRequest::Ignore { name: name? },
-            "unignore" => OrderRequest::Unignore { name: name? },
+        let word = |at: usize| words.get(at).cloned();
+        let name = || word(1).expect("a name");
+        let number = |at: usize| word(at).and_then(|word| word.parse().ok());
+        Some(match words[0].as_str() {
+            "mute" => {
+                let (minutes, reason) = (number(2), word(2 + usize::from(number(2).is_some())));
+                OrderRequest::Mute { room: None, name: name(), minutes, reason }
+            }
+            "unmute" => OrderRequest::Unmute { room: None, name: name() },
+            "ignore" => OrderRequest::Ignore { name: name() },
+            "unignore" => OrderRequest::Unignore { name: name() },
+            "report" => {
+                let which = match name().strip_prefix('-') {
+                    Some(back) => Which::Back(back.parse().expect("a number")),
+                    None => Which::Id(number(1).expect("a number")),
+                };
+                OrderRequest::Report { room: None, which, reason: word(2) }
+            }
+            "ban" => {
+                let (minutes, reason) = (number(2), word(2 + usize::from(number(2).is_some())));
+                OrderRequest::Ban { whom: name(), minutes, reason }
+            }
+            "unban" => OrderRequest::Unban { whom: name() },
+            "bans" => OrderRequest::Bans,
             _ => return None,
         })
     }
+}
+
+fn field_of(whom: &str) -> &'static str {
+    if whom.parse::<IpAddr>().is_ok() { "address" } else { "name" }
+}
+
+fn sentence(minutes: Option<u64>, reason: Option<&str>) -> String {
+    let minutes = minutes.map_or(String::new(), |minutes| format!(" {minutes}"));
+    minutes + &reason.map_or(String::new(), |reason| format!(" {reason}"))
 }
