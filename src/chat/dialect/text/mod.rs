@@ -3,6 +3,7 @@
 mod conversations;
 mod order;
 mod people;
+mod qr;
 mod reading;
 mod rooms;
 

@@ -1,10 +1,13 @@
 //! What people at terminals are told of accounts.
 
-use super::line;
+use super::{line, qr};
 use crate::chat::dialect::reply::{InvitationLine, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
-use crate::delivery::encoding::Encoder;
+use crate::delivery::encoding::{Encoder, Framing};
+
+/// A terminal has so many columns at least.
+const TERMINAL_COLUMNS: usize = 80;
 
 pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
     let Some(role) = role else {
@@ -25,12 +28,26 @@ pub fn token(to: &mut Encoder, token: &str, id: u32) {
 pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, link: Option<&str>) {
     line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
     match link {
-        Some(link) => line(to, format_args!("*   {link}")),
+        Some(link) => {
+            line(to, format_args!("*   {link}"));
+            scannable(to, link);
+        }
         None if !invitation.accounts => {}
         None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
     }
     for room in &invitation.rooms {
         line(to, format_args!("*   Into the room: /join {room} {code}"));
+    }
+}
+
+/// The same link for a phone. What reads lines from a WebSocket is a program.
+fn scannable(to: &mut Encoder, link: &str) {
+    const MARK: &str = "*   ";
+    if to.encoding().framing != Framing::Lines {
+        return;
+    }
+    for blocks in qr::lines(link, TERMINAL_COLUMNS - MARK.len()).into_iter().flatten() {
+        line(to, format_args!("{MARK}{blocks}"));
     }
 }
 
