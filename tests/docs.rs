@@ -13,7 +13,9 @@ use common::{Server, program};
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 11] = [
+const DEFAULTS_IN_WORDS: [&str; 13] = [
+    "--host",
+    "--port",
     "--data",
     "--keep-days",
     "--data-max-gib",
