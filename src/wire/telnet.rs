@@ -3,6 +3,8 @@
 
 use memchr::memchr;
 
+use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
+
 const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
@@ -25,9 +27,15 @@ const ECHO: u8 = 1;
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";
 
-/// Erase Character and Erase Line, as the bytes that keys for it send.
-const BACKSPACE: u8 = 0x08;
-const KILL: u8 = 0x15;
+/// The lowest command there is (RFC 1184). What is below and comes behind 255 is no telnet, but text
+/// in which 255 stands for something, such as ÿ; the byte behind it may be the end of a line.
+const EOF: u8 = 236;
+const SUSP: u8 = 237;
+const ABORT: u8 = 238;
+const IP: u8 = 244;
+
+/// A subnegotiation that is longer never ends: nothing was negotiated that has so much to say.
+const SUBNEGOTIATION_BYTES_MAX: u16 = 512;
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +75,11 @@ pub struct Telnet {
     echo: Echo,
     /// Bytes that the UTF-8 character at the end of the data so far still lacks.
     lacking: u8,
+    /// How long the subnegotiation is so far.
+    subnegotiated: u16,
+    /// It was told how to leave, and has perhaps thrown that away: GNU telnet shows nothing between
+    /// an interrupt and the answer to the timing mark behind it.
+    was_interrupted: bool,
     refused: Option<Box<Refused>>,
 }
 
@@ -110,7 +123,11 @@ impl Telnet {
             (State::Data, IAC) => (State::Command, None),
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
-            (State::Command, SB) => (State::Subnegotiation, None),
+            (State::Command, SB) => {
+                self.subnegotiated = 0;
+                (State::Subnegotiation, None)
+            }
+            (State::Command, ..EOF) => (State::Data, Some(byte)),
             (State::Command, _) if self.lacking > 0 && mistaken(byte).is_some() => {
                 (State::Data, mistaken(byte))
             }
@@ -120,11 +137,19 @@ impl Telnet {
             }
             (State::Command, EC) => (State::Data, Some(BACKSPACE)),
             (State::Command, EL) => (State::Data, Some(KILL)),
-            // Interrupt, abort output and the like ask for something that we have nothing of.
+            (State::Command, IP | EOF | SUSP | ABORT) => {
+                self.was_interrupted = true;
+                replies.extend_from_slice(HOW_TO_LEAVE);
+                (State::Data, None)
+            }
+            // Abort output and the like ask for something that we have nothing of.
             (State::Command, _) => (State::Data, None),
             (State::Negotiation(verb), option) => {
                 self.refuse(verb, option, replies);
                 (State::Data, None)
+            }
+            (State::Subnegotiation | State::SubnegotiationCommand, _) if self.is_endless() => {
+                (State::Data, Some(byte))
             }
             (State::Subnegotiation, IAC) => (State::SubnegotiationCommand, None),
             (State::SubnegotiationCommand, SE) => (State::Data, None),
@@ -134,6 +159,12 @@ impl Telnet {
         };
         self.state = state;
         data
+    }
+
+    /// Counts a byte of a subnegotiation; whether that has become too long to have an end.
+    fn is_endless(&mut self) -> bool {
+        self.subnegotiated += 1;
+        self.subnegotiated > SUBNEGOTIATION_BYTES_MAX
     }
 
     /// Whether what is typed is to be hidden.
@@ -191,8 +222,12 @@ impl Telnet {
             // What is off already is confirmed as off: RFC 1143 has nothing to say to that.
             _ => return,
         };
-        if (verb, option) == (DO, TIMING_MARK) || self.is_first(verb, option) {
+        let is_mark = (verb, option) == (DO, TIMING_MARK);
+        if is_mark || self.is_first(verb, option) {
             replies.extend_from_slice(&[IAC, answer, option]);
+        }
+        if is_mark && std::mem::take(&mut self.was_interrupted) {
+            replies.extend_from_slice(HOW_TO_LEAVE);
         }
     }
 
@@ -278,12 +313,12 @@ mod tests {
 
     #[test]
     fn every_timing_mark_is_answered() {
-        let interrupt = [IAC, 244, IAC, DO, TIMING_MARK];
-        expect(
-            &[interrupt, interrupt].concat(),
-            b"",
-            &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
-        );
+        let abort = [IAC, 245, IAC, DO, TIMING_MARK];
+        let answer = [IAC, WONT, TIMING_MARK];
+        expect(&[abort, abort].concat(), b"", &[answer, answer].concat());
+        let interrupt = [IAC, IP, IAC, DO, TIMING_MARK];
+        let told = [HOW_TO_LEAVE, &answer, HOW_TO_LEAVE].concat();
+        expect(&[interrupt, abort].concat(), b"", &[&told[..], &answer].concat());
     }
 
     #[test]
@@ -296,13 +331,35 @@ mod tests {
     }
 
     #[test]
-    fn interrupt_does_no_harm() {
+    fn what_asks_for_nothing_that_we_have_does_no_harm() {
         let mut input = b"he".to_vec();
-        for command in [241, 242, 243, 244, 245, 249, SE, 7] {
+        for command in [239, 241, 242, 243, 245, 249, SE] {
             input.extend([IAC, command]);
         }
         input.extend(b"llo\n");
         expect(&input, b"hello\n", b"");
+    }
+
+    #[test]
+    fn keys_that_mean_to_leave_are_told_how() {
+        for command in [IP, EOF, SUSP, ABORT] {
+            expect(&[b'a', IAC, command, b'b'], b"ab", HOW_TO_LEAVE);
+        }
+    }
+
+    /// What speaks no telnet: Latin-1, say.
+    #[test]
+    fn no_end_of_a_line_is_taken_for_a_command() {
+        expect(b"a\xff\nb\xff\r\n\xffc", b"a\nb\r\nc", b"");
+    }
+
+    #[test]
+    fn a_subnegotiation_without_an_end_ends() {
+        let bytes_max = usize::from(SUBNEGOTIATION_BYTES_MAX);
+        let filler = vec![b'x'; bytes_max - 1];
+        expect(&[&[IAC, SB], &filler[..], b"hello\n"].concat(), b"ello\n", b"");
+        let (with_end, after) = ([&[IAC, SB], &filler[2..], &[IAC, SE]].concat(), b"hello\n");
+        expect(&[&with_end[..], after].concat(), after, b"");
     }
 
     /// What GNU telnet sends for a line of Japanese, as it was captured.
@@ -318,7 +375,7 @@ mod tests {
             &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
         );
         // Between characters the same commands are commands.
-        let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 244, b'\n']].concat();
+        let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 245, b'\n']].concat();
         expect(&input, "aさ\n".as_bytes(), b"");
     }
 
@@ -401,8 +458,9 @@ mod tests {
             prop_oneof![Just(IAC), Just(WILL), Just(DO), Just(DONT), Just(WONT), 200..=255u8], 0..4000)) {
             let (_, replies) = filter(&[&input]);
             let marks = input.windows(3).filter(|w| *w == [IAC, DO, TIMING_MARK]).count();
-            let here = input.windows(2).filter(|w| *w == [IAC, AYT]).count();
-            prop_assert!(replies.len() <= 3 * (512 + marks) + HERE.len() * here);
+            let told = |w: &&[u8]| w[0] == IAC && matches!(w[1], AYT | IP | EOF | SUSP | ABORT);
+            let told = input.windows(2).filter(told).count();
+            prop_assert!(replies.len() <= 3 * (512 + marks) + 2 * HOW_TO_LEAVE.len() * told);
         }
     }
 }

@@ -67,7 +67,13 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         [] => return Ok(Request::Nothing),
         [b'/', b'/', ..] => return said(&line[1..]),
         [b'/', ..] => {}
-        _ => return said(line),
+        _ => {
+            return match line.trim_start().to_ascii_lowercase().as_str() {
+                "quit" | "exit" => Ok(Request::Help { about: Some("quit".into()) }),
+                "help" | "?" => Ok(Request::Help { about: None }),
+                _ => said(line),
+            };
+        }
     }
     let name = line[1..].split(char::is_whitespace).next().unwrap_or_default();
     let arguments = line[1 + name.len()..].trim();

@@ -33,14 +33,7 @@ pub const SEARCH_MAX: u32 = 10;
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let line = without_invisible_start(line.trim_end());
-    let Some(command) = line.strip_prefix('/') else {
-        return Ok(match line {
-            "" => Request::Nothing,
-            text => {
-                Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None }
-            }
-        });
-    };
+    let Some(command) = line.strip_prefix('/') else { return Ok(unslashed(line)) };
     if command.starts_with('/') {
         return Ok(Request::Say {
             room: None,
@@ -61,6 +54,21 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
         let message = format!("That is not how /{} works. Type it as: {}", spec.name, spec.usage());
         RequestError::new("missing_field", message)
     })
+}
+
+/// What a line without a slash asks for. A word of these alone is not said: people type it who look
+/// for the way out, or for help.
+fn unslashed(line: &str) -> Request<'_> {
+    let is = |words: &[&str]| words.iter().any(|word| line.trim_start().eq_ignore_ascii_case(word));
+    if line.is_empty() {
+        Request::Nothing
+    } else if is(&["quit", "exit"]) {
+        Request::Help { about: Some("quit".into()) }
+    } else if is(&["help", "?"]) {
+        Request::Help { about: None }
+    } else {
+        Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None }
+    }
 }
 
 /// A line without a byte order mark, and a command without anything invisible before it.
@@ -416,6 +424,18 @@ mod tests {
         assert_eq!(parse("//help"), said("/help"));
         assert_eq!(parse("///"), said("//"));
         assert_eq!(parse(" \t"), Ok(Request::Nothing));
+        assert_eq!(parse("help me"), said("help me"));
+        assert_eq!(parse("exit?"), said("exit?"));
+    }
+
+    #[test]
+    fn words_that_look_for_the_way_out_are_not_said() {
+        for line in ["help", "?", "HELP ", "  help"] {
+            assert_eq!(parse(line), Ok(Request::Help { about: None }), "{line:?}");
+        }
+        for line in ["quit", "exit", "Quit", " exit"] {
+            assert_eq!(parse(line), Ok(Request::Help { about: Some("quit".into()) }), "{line:?}");
+        }
     }
 
     #[test]

@@ -378,7 +378,7 @@ pub const COMMANDS: [CommandSpec; 44] = [
         name: "quit",
         arguments: "[TEXT]",
         help: "say goodbye",
-        details: "",
+        details: "Type /quit to leave.",
         parse: |arguments| Some(Request::Quit { reason: optional(arguments) }),
     },
     CommandSpec {
