@@ -24,7 +24,7 @@ pub struct LineTooLong {
 /// What ends a line and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineMode {
-    /// LF ends a line and belongs to it; every other byte is payload.
+    /// LF ends a line and belongs to it; every other byte is payload, but for telnet's own.
     Raw,
     /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it, and so does a CR alone:
     /// terminals in raw mode send nothing else. Telnet's own bytes are taken out.
@@ -66,7 +66,6 @@ enum First {
 #[derive(Debug)]
 pub struct Line {
     mode: LineMode,
-    /// Unused in raw mode.
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
@@ -163,12 +162,10 @@ impl Line {
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many
     /// of them, at the front, are to be added; appends what has to be answered to `replies`.
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+        let arrived = self.telnet.filter(bytes, self.mode, replies);
         match self.mode {
-            LineMode::Raw => bytes.len(),
-            LineMode::Telnet => {
-                let arrived = self.telnet.filter(bytes, replies);
-                self.without_rest_of_ending(&mut bytes[..arrived])
-            }
+            LineMode::Raw => arrived,
+            LineMode::Telnet => self.without_rest_of_ending(&mut bytes[..arrived]),
         }
     }
 
@@ -353,8 +350,8 @@ mod tests {
 
     #[test]
     fn raw_lines_keep_their_endings_and_every_byte() {
-        let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xff\xfe\0two\r\0\n"];
-        expect(LineMode::Raw, b"one\r\n\n\xff\xfe\0two\r\0\nrest", &lines, b"rest");
+        let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xfe\x80\0two\r\0\n"];
+        expect(LineMode::Raw, b"one\r\n\n\xfe\x80\xff\xfb\x01\0two\r\0\nrest", &lines, b"rest");
     }
 
     #[test]
@@ -398,6 +395,8 @@ mod tests {
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
             prop_assert_eq!(decode(LineMode::Telnet, &pieces, 1000), decode(LineMode::Telnet, &[&input], 1000));
+            let input: Vec<u8> = input.iter().map(|&byte| byte.min(254)).collect();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
             let (lines, rest) = decode(LineMode::Raw, &pieces, 1000);
             let mut expected: Vec<Vec<u8>> = input.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
             let tail = match expected.last() {

@@ -4,6 +4,7 @@
 use memchr::memchr;
 
 use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
+use super::line::LineMode;
 
 const IAC: u8 = 255;
 const DONT: u8 = 254;
@@ -92,8 +93,9 @@ struct Refused {
 
 impl Telnet {
     /// Moves the data among `bytes` to their front and returns how many there are; appends answers
-    /// to `replies`.
-    pub fn filter(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+    /// to `replies`. Where bytes are passed on as they come there is nothing to edit and no command
+    /// to leave by, and 255 is passed on to nobody: it would be telnet's to who gets it.
+    pub fn filter(&mut self, bytes: &mut [u8], mode: LineMode, replies: &mut Vec<u8>) -> usize {
         let first = match self.state {
             State::Data => memchr(IAC, bytes).unwrap_or(bytes.len()),
             _ => 0,
@@ -101,7 +103,7 @@ impl Telnet {
         self.look_at(&bytes[..first]);
         let mut kept = first;
         for at in first..bytes.len() {
-            if let Some(byte) = self.next(bytes[at], replies) {
+            if let Some(byte) = self.next(bytes[at], mode, replies) {
                 self.lacking = lacking_after(self.lacking, byte);
                 bytes[kept] = byte;
                 kept += 1;
@@ -118,9 +120,10 @@ impl Telnet {
             data[tail..].iter().fold(before, |lacking, &byte| lacking_after(lacking, byte));
     }
 
-    fn next(&mut self, byte: u8, replies: &mut Vec<u8>) -> Option<u8> {
+    fn next(&mut self, byte: u8, mode: LineMode, replies: &mut Vec<u8>) -> Option<u8> {
         let (state, data) = match (self.state, byte) {
             (State::Data, IAC) => (State::Command, None),
+            (State::Command, IAC) if mode == LineMode::Raw => (State::Data, None),
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
             (State::Command, SB) => {
@@ -135,6 +138,7 @@ impl Telnet {
                 replies.extend_from_slice(HERE);
                 (State::Data, None)
             }
+            (State::Command, _) if mode == LineMode::Raw => (State::Data, None),
             (State::Command, EC) => (State::Data, Some(BACKSPACE)),
             (State::Command, EL) => (State::Data, Some(KILL)),
             (State::Command, IP | EOF | SUSP | ABORT) => {
@@ -276,11 +280,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// The data and the replies that come of `pieces`.
-    fn filter(pieces: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+    fn filter(pieces: &[&[u8]], mode: LineMode) -> (Vec<u8>, Vec<u8>) {
         let (mut telnet, mut data, mut replies) = (Telnet::default(), Vec::new(), Vec::new());
         for piece in pieces {
             let mut bytes = piece.to_vec();
-            let kept = telnet.filter(&mut bytes, &mut replies);
+            let kept = telnet.filter(&mut bytes, mode, &mut replies);
             data.extend_from_slice(&bytes[..kept]);
         }
         (data, replies)
@@ -288,12 +292,17 @@ mod tests {
 
     #[track_caller]
     fn expect(input: &[u8], data: &[u8], replies: &[u8]) {
+        expect_in(LineMode::Telnet, input, data, replies);
+    }
+
+    #[track_caller]
+    fn expect_in(mode: LineMode, input: &[u8], data: &[u8], replies: &[u8]) {
         for at in 0..=input.len() {
             let (a, b) = input.split_at(at);
-            assert_eq!(filter(&[a, b]), (data.to_vec(), replies.to_vec()), "split at {at}");
+            assert_eq!(filter(&[a, b], mode), (data.to_vec(), replies.to_vec()), "split at {at}");
         }
         let bytes: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(filter(&bytes), (data.to_vec(), replies.to_vec()), "byte by byte");
+        assert_eq!(filter(&bytes, mode), (data.to_vec(), replies.to_vec()), "byte by byte");
     }
 
     #[test]
@@ -379,6 +388,30 @@ mod tests {
         expect(&input, "aさ\n".as_bytes(), b"");
     }
 
+    /// Where lines go back as they came.
+    #[test]
+    fn raw_bytes_are_exact_but_for_telnets_own() {
+        let raw = |input: &[u8], data: &[u8], replies: &[u8]| {
+            expect_in(LineMode::Raw, input, data, replies);
+        };
+        let bytes: Vec<u8> = (0..IAC).collect();
+        raw(&bytes, &bytes, b"");
+        raw(&[IAC, WILL, 31, b'a', IAC, IAC, b'b', b'\n'], b"ab\n", &[IAC, DONT, 31]);
+        raw(&[b'a', IAC, EC, IAC, EL, IAC, IP, IAC, EOF, b'\n'], b"a\n", b"");
+        // 日本語 and ハロー as GNU telnet sends them.
+        let mark = [IAC, DO, TIMING_MARK];
+        let answer = [IAC, WONT, TIMING_MARK];
+        let go = [&[0xE8, 0xAA, 0x9E][..], b"\r\n"].concat();
+        let hon = [&[0xE6, IAC, 243][..], &mark, &[0xAC]].concat();
+        raw(&["日".as_bytes(), &hon, &go].concat(), "日本語\r\n".as_bytes(), &answer);
+        let ha = [&[0xE3, IAC, IP][..], &mark, &[IAC, 245], &mark].concat();
+        raw(
+            &[&ha, "ロー\r\n".as_bytes()].concat(),
+            "ハロー\r\n".as_bytes(),
+            &[answer, answer].concat(),
+        );
+    }
+
     #[test]
     fn are_you_there_is_answered() {
         expect(&[b'a', IAC, AYT, b'b'], b"ab", HERE);
@@ -426,7 +459,7 @@ mod tests {
             let listen = |telnet: &mut Telnet, terminal: &mut Terminal, bytes: usize| {
                 let bytes = bytes.min(terminal.says.len());
                 let mut said: Vec<u8> = terminal.says.drain(..bytes).collect();
-                assert_eq!(telnet.filter(&mut said, &mut terminal.told), 0, "all is protocol");
+                assert_eq!(telnet.filter(&mut said, LineMode::Telnet, &mut terminal.told), 0, "all is protocol");
             };
             for step in steps {
                 match step {
@@ -456,7 +489,7 @@ mod tests {
         #[test]
         fn no_negotiation_loop(input in prop::collection::vec(
             prop_oneof![Just(IAC), Just(WILL), Just(DO), Just(DONT), Just(WONT), 200..=255u8], 0..4000)) {
-            let (_, replies) = filter(&[&input]);
+            let (_, replies) = filter(&[&input], LineMode::Telnet);
             let marks = input.windows(3).filter(|w| *w == [IAC, DO, TIMING_MARK]).count();
             let told = |w: &&[u8]| w[0] == IAC && matches!(w[1], AYT | IP | EOF | SUSP | ABORT);
             let told = input.windows(2).filter(told).count();

@@ -59,10 +59,7 @@ fn read<'a>(mode: LineMode, pieces: impl Iterator<Item = &'a [u8]>, bytes_max: u
 }
 
 fn read_naively(mode: LineMode, payload: &[u8], bytes_max: usize) -> Outcome {
-    let (data, replies) = match mode {
-        LineMode::Raw => (payload.to_vec(), Vec::new()),
-        LineMode::Telnet => take_commands_out(payload),
-    };
+    let (data, replies) = take_commands_out(payload, mode == LineMode::Raw);
     let (mut lines, mut line) = (Vec::new(), Vec::new());
     let mut after_cr = false;
     for byte in data {
@@ -88,7 +85,7 @@ fn read_naively(mode: LineMode, payload: &[u8], bytes_max: usize) -> Outcome {
 }
 
 /// The data and what the commands among it are answered by.
-fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
+fn take_commands_out(mut input: &[u8], is_raw: bool) -> (Vec<u8>, Vec<u8>) {
     let (mut data, mut replies) = (Vec::new(), Vec::new());
     let mut refused = Vec::new();
     let mut was_interrupted = false;
@@ -96,7 +93,7 @@ fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
         input = match input {
             [] | [255] | [255, 251..=254] => break,
             [255, 255, rest @ ..] => {
-                data.push(255);
+                data.extend((!is_raw).then_some(255));
                 rest
             }
             [255, 250, rest @ ..] => match after_subnegotiation(rest) {
@@ -128,6 +125,7 @@ fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
             [255, command, rest @ ..] => {
                 match meant(*command) {
                     Some(byte) if is_within_character(&data) => data.push(byte),
+                    _ if is_raw && *command != 246 => {}
                     // Erase Character and Erase Line are what their keys send.
                     _ if *command == 247 => data.push(0x08),
                     _ if *command == 248 => data.push(0x15),
