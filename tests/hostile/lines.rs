@@ -89,10 +89,14 @@ fn telnet_negotiates_for_ever_with_itself() {
             &[&[255, 250, 31][..], &[0; 4000]].concat(),
             Duration::from_secs(1),
         );
-        for mut attacker in attackers {
-            attacker.try_send(&[255, 255, 255, 240, b'\r', b'\n', 255, 251]);
-            attacker.try_send(&vec![b'x'; 65_537]);
-            let rest = attacker.rest();
+        for (number, mut attacker) in attackers.into_iter().enumerate() {
+            let rest = if number < 10 {
+                attacker.send(&[255, 255, 255, 240, b'\r', b'\n']);
+                attacker.end_input();
+                attacker.rest_until_end()
+            } else {
+                attacker.rest()
+            };
             assert!(
                 rest.len() < 255 * 3 + 4 * 1024,
                 "{} bytes: an option is refused once",
