@@ -16,7 +16,7 @@
 //! 8. [`net`]: sockets, clocks, signals, threads; nothing above but the store touches the system.
 //! 9. [`config`]: flags and environment; only `main` reads it.
 //!
-//! [`clock`], [`ids`], [`memory`], [`secrets`] and [`throttle`] are small and used everywhere.
+//! [`clock`], [`ids`], [`memory`], [`plural`], [`secrets`] and [`throttle`] are small and used everywhere.
 //! `tests/layers.rs` says who may use whom.
 //!
 //! # A turn
@@ -137,6 +137,7 @@ pub mod delivery;
 pub mod ids;
 pub mod memory;
 pub mod net;
+pub mod plural;
 pub mod secrets;
 pub mod server;
 pub mod service;

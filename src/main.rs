@@ -16,12 +16,14 @@ use chat_server::net::listening::{Bound, Inherited};
 use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
 use chat_server::net::{logging, stdout};
+use chat_server::plural::Count;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
 use chat_server::store::sqlite::{SqliteStore, new_epoch};
+use chat_server::wire::Protocols;
 use log::{error, info, warn};
 
 /// The address cannot be listened on, or the history cannot be had.
@@ -83,7 +85,7 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
             let own = Arc::clone(&secrets);
             let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(own);
             return serve(net, inherited, chat, |chat, bound| {
-                print_owner_link(secrets.owner_code(), &config.page_url(bound), chat.has_owner());
+                tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
             });
         }
         Err(error) => return complain(EXIT_USAGE, error),
@@ -100,7 +102,7 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     let chat =
         |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded).with_secrets(own);
     let code = serve(net, inherited, chat, |chat, bound| {
-        print_owner_link(secrets.owner_code(), &config.page_url(bound), chat.has_owner());
+        tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
     });
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
@@ -109,6 +111,15 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells who has started the server where its page is, and what makes an owner of them.
+fn tell_urls(config: &Config, bound: &[Bound], code: &OwnerCode, has_owner: bool) {
+    let url = config.page_url(bound);
+    if config.wire != Protocols::Line {
+        info!("the page is at {url}");
+    }
+    print_owner_link(code, &url, has_owner);
 }
 
 /// Tells who can read the log how to own the server, while nobody does.
@@ -205,11 +216,13 @@ fn serve<A: Service>(
     log::logger().flush();
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
-        Ok(Ended::Cut(clients)) => warn!("stopped; {clients} clients were cut off"),
+        Ok(Ended::Cut(clients)) => {
+            let were = if clients == 1 { "was" } else { "were" };
+            warn!("stopped; {} {were} cut off", Count(clients, "client"));
+        }
         Ok(Ended::Unstored(groups)) => {
-            error!(
-                "stopped; {groups} groups of changes were not stored, and nobody was shown them"
-            );
+            let groups = Count(groups, "group");
+            error!("stopped; not stored, and shown to nobody: {groups} of changes");
             return ExitCode::FAILURE;
         }
         Err(error) => {

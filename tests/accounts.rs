@@ -253,6 +253,25 @@ fn what_was_told_of_accounts_outlives_a_kill() {
     ask(&mut guest, "staple battery", "You are logged in as robert");
 }
 
+/// Who has a phone takes it off the screen; what reads lines from a WebSocket is a program.
+#[test]
+fn an_invitation_with_a_link_can_be_scanned_off_a_terminal() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&["--public-url", "https://chat.example.com/"]);
+    let mut alice = server.connect();
+    register(&mut alice, &owner_code(&server), "alice", "correct horse");
+    let code = ask(&mut alice, "/invite", "Invitation 1");
+    let code = code.rsplit(' ').next().expect("a code").to_owned();
+    let link = ask(&mut alice, "", "*   https://");
+    assert_eq!(link, format!("*   https://chat.example.com/#invite={code}"));
+    let mut rows = (0..19).map(|_| String::from_utf8(alice.line()).expect("UTF-8"));
+    assert!(rows.all(|row| {
+        let blocks = row.trim_end().strip_prefix("*   ");
+        blocks.is_some_and(|row| row.chars().count() == 37 && row.starts_with("████"))
+    }));
+    ask(&mut alice, "/account", "You are logged in as alice");
+}
+
 /// What a kill may take is what was read in the last two seconds, and what an orderly end may is
 /// nothing.
 #[test]

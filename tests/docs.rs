@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chat_server::chat::request::commands::ALIASES;
 use common::{Server, program};
 
 /// A README is read in one go.
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 11] = [
+const DEFAULTS_IN_WORDS: [&str; 13] = [
+    "--host",
+    "--port",
     "--data",
     "--keep-days",
     "--data-max-gib",
@@ -214,6 +217,20 @@ fn every_command_is_documented_as_help_explains_it() {
             documented[command]
         );
     }
+}
+
+/// The first cell names one or more, the second what they stand for.
+#[test]
+fn other_names_of_commands_are_documented() {
+    let page = read("docs/commands.md");
+    let rows = page.lines().skip_while(|line| *line != "| typed | is |").skip(2);
+    let rows =
+        rows.map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    let pairs = rows.flat_map(|(names, command)| {
+        names.split(", ").map(move |name| without_ticks(&format!("{name} {command}")))
+    });
+    let real = ALIASES.iter().map(|(alias, name)| format!("/{alias} /{name}"));
+    assert_same("other names", &set(pairs), &set(real));
 }
 
 #[test]

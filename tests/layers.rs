@@ -18,7 +18,9 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer {
         name: "main",
-        uses: &["config", "net", "chat", "store", "service", "delivery", "secrets"],
+        uses: &[
+            "config", "net", "chat", "store", "service", "delivery", "wire", "secrets", "plural",
+        ],
         what: "chooses a service and starts the event loop with what config says",
     },
     Layer {
@@ -29,21 +31,23 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "net",
         uses: &[
-            "server", "service", "delivery", "wire", "throttle", "secrets", "memory", "ids",
-            "clock",
+            "server", "service", "delivery", "wire", "throttle", "secrets", "memory", "plural",
+            "ids", "clock",
         ],
         what: "touches the system: sockets, clocks, signals, threads",
     },
     Layer {
         name: "server",
-        uses: &["service", "site", "delivery", "wire", "throttle", "memory", "ids", "clock"],
+        uses: &[
+            "service", "site", "delivery", "wire", "throttle", "memory", "plural", "ids", "clock",
+        ],
         what: "turns over any streams and any service",
     },
     Layer {
         name: "chat",
         uses: &[
-            "store", "service", "site", "delivery", "wire", "throttle", "secrets", "memory", "ids",
-            "clock",
+            "store", "service", "site", "delivery", "wire", "throttle", "secrets", "memory",
+            "plural", "ids", "clock",
         ],
         what: "is a service: users, rooms, history, and the dialects that tell of them",
     },
@@ -69,12 +73,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "store",
-        uses: &["ids", "clock"],
+        uses: &["plural", "ids", "clock"],
         what: "keeps what was said: files, and threads that write and read them",
     },
     Layer { name: "throttle", uses: &[], what: "counts how often something is done" },
     Layer { name: "secrets", uses: &[], what: "says what is random, or slow on purpose" },
     Layer { name: "memory", uses: &[], what: "counts what is held for clients" },
+    Layer { name: "plural", uses: &[], what: "tells how many there are of something" },
     Layer { name: "ids", uses: &[], what: "names what lives" },
     Layer { name: "clock", uses: &[], what: "is time as a turn sees it" },
 ];

@@ -8,10 +8,11 @@ use std::thread;
 
 use common::{Client, DEADLINE, Server, program, raise_descriptor_limit};
 
-/// Everything that is not a line ending, 0xFF and zero included, with and without CR.
+/// Everything that is not a line ending, zero included, with and without CR; but for 0xFF, which is
+/// telnet's.
 fn awkward_input() -> Vec<u8> {
-    let mut input: Vec<u8> = (0..=255).collect();
-    input.extend_from_slice(b"\r\n\n\n\xff\xff\n\xff\xfb\x01\n\xc3\x28 not UTF-8 \xf0\x9f\n");
+    let mut input: Vec<u8> = (0..255).collect();
+    input.extend_from_slice(b"\r\n\n\n\xfe\xfe\n\xfe\xfb\x01\n\xc3\x28 not UTF-8 \xf0\x9f\n");
     input.extend_from_slice("日本語\r\n".as_bytes());
     input
 }
@@ -88,6 +89,29 @@ fn a_thousand_clients() {
     }
 }
 
+/// Negotiation is answered and passed on to nobody, and the bytes that GNU telnet takes for Ctrl-C
+/// and Ctrl-O are those of the character: what it sends for these words, as it was captured.
+#[test]
+fn telnet_is_understood_where_bytes_are_passed_on() {
+    const NEGOTIATION: &[u8] = b"\xff\xfb\x1f\xff\xfd\x01";
+    const REFUSAL: &[u8] = b"\xff\xfe\x1f\xff\xfc\x01";
+    const MARK: &[u8] = b"\xff\xfd\x06";
+    const NO_MARK: &[u8] = b"\xff\xfc\x06";
+    let hello = [b"\xe3\xff\xf4", MARK, b"\xff\xf5", MARK, "ロー、".as_bytes()].concat();
+    let japanese = ["日".as_bytes(), b"\xe6\xff\xf3", MARK, b"\xac\xe8\xaa\x9e\r\n"].concat();
+    for mode in ["echo", "broadcast"] {
+        let server = Server::start(&["--mode", mode]);
+        let (mut telnet, mut other) = (server.join(), server.join());
+        telnet.send(&[NEGOTIATION, &hello, &japanese].concat());
+        telnet.expect(&[REFUSAL, NO_MARK, NO_MARK, NO_MARK].concat());
+        telnet.expect("ハロー、日本語\r\n".as_bytes());
+        if mode == "broadcast" {
+            other.expect("ハロー、日本語\r\n".as_bytes());
+        }
+        other.expect_echo(b"and nothing else\n");
+    }
+}
+
 #[test]
 fn a_broadcast_to_a_thousand_clients() {
     raise_descriptor_limit();
@@ -95,11 +119,11 @@ fn a_broadcast_to_a_thousand_clients() {
     let mut clients: Vec<Client> = (0..1000).map(|_| server.connect()).collect();
     // Connections are taken in the order in which they were made, so with the last one all are in.
     clients[999].expect_echo(b"all here?\n");
-    clients[0].send(b"hello, \xff everybody\n");
+    clients[0].send(b"hello, \xfe everybody\n");
     for client in &mut clients[..999] {
-        client.expect(b"all here?\nhello, \xff everybody\n");
+        client.expect(b"all here?\nhello, \xfe everybody\n");
     }
-    clients[999].expect(b"hello, \xff everybody\n");
+    clients[999].expect(b"hello, \xfe everybody\n");
 }
 
 #[test]
@@ -112,10 +136,10 @@ fn a_last_line_without_an_ending_is_served_as_it_came() {
 
     let server = broadcast(&[]);
     let (mut listener, mut speaker) = (server.join(), server.join());
-    speaker.send(b"one\ntwo\xff");
+    speaker.send(b"one\ntwo\xfe");
     speaker.end_input();
-    assert_eq!(speaker.rest_until_end(), b"one\ntwo\xff");
-    listener.expect(b"one\ntwo\xff");
+    assert_eq!(speaker.rest_until_end(), b"one\ntwo\xfe");
+    listener.expect(b"one\ntwo\xfe");
 }
 
 /// What `printf 'one\ntwo' | nc` does: words and end arrive together, and the server is told of

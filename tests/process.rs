@@ -121,6 +121,9 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--drain-seconds", "-1"], "-1"),
         (&["--drain-seconds", "3601"], "3601"),
         (&["nonsense"], "nonsense"),
+        (&["--port", "70000"], "'70000' for '--port <PORT>'"),
+        (&["--host", "no such host"], "--host \"no such host\""),
+        (&["--port", "0", "127.0.0.1:0"], "give one or the other"),
         (&["127.0.0.1"], "127.0.0.1"),
         (&["127.0.0.1:65536"], "127.0.0.1:65536"),
         (&["[::1:8080"], "[::1:8080"),
@@ -143,8 +146,9 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("CHAT_DATA_MAX_GIB", "all"),
     ] {
         assert_complaint(program().env(name, value), 2, value);
+        assert_complaint(program().env(name, value), 2, &format!("chat-server: {name}: "));
     }
-    for filter in ["a=b=c", "inof"] {
+    for filter in ["a=b=c", "inof", "verbose"] {
         assert_complaint(program().arg("127.0.0.1:0").env("RUST_LOG", filter), 2, "RUST_LOG");
     }
 }
@@ -176,6 +180,72 @@ fn variables_count_and_flags_win_over_them() {
     b.expect_echo(b"mine\n");
 }
 
+/// What stands on the command line is to blame before what a variable says; a variable that is
+/// misspelt would else set nothing.
+#[test]
+fn errors_name_the_variable() {
+    let misspelt = "CHAT_MAX_CLIENT is no variable of this program; did you mean CHAT_MAX_CLIENTS?";
+    assert_complaint(program().env("CHAT_MAX_CLIENT", "5"), 2, misspelt);
+    let unknown = "chat-server: CHAT_WITH_ME is no variable of this program (see --help)";
+    assert_complaint(program().env("CHAT_WITH_ME", "1"), 2, unknown);
+    let both = "chat-server: invalid value 'typed' for '--max-clients <CLIENTS>'";
+    let mut command = program();
+    command.env("CHAT_MAX_CLIENTS", "many").args(["--max-clients", "typed"]);
+    assert_complaint(&mut command, 2, both);
+    assert_complaint(program().env("CHAT_COMPRESS", "maybe"), 2, "chat-server: CHAT_COMPRESS: ");
+    assert_complaint(program().env("CHAT_HOST", "no such host"), 2, "chat-server: CHAT_HOST: ");
+    assert_complaint(
+        program().env("CHAT_PORT", "tcp://10.0.0.7:80"),
+        2,
+        "chat-server: CHAT_PORT: ",
+    );
+    let mut command = program();
+    command.env("CHAT_FORMAT", "pdf").args(["check", "--data", "/nowhere"]);
+    assert_complaint(&mut command, 2, "CHAT_FORMAT is no variable");
+}
+
+#[test]
+fn a_switch_takes_the_words_for_on_and_off_and_an_empty_variable_is_not_set() {
+    for value in ["off", "on", "1", "0", "yes", "no", "true", "FALSE", ""] {
+        let mut command = program();
+        command.env("CHAT_COMPRESS", value).env("CHAT_INSECURE_LOGINS", value);
+        for empty in ["CHAT_MAX_CLIENTS", "CHAT_ADDRESS", "CHAT_WIRE", "CHAT_NO_SUCH_FLAG"] {
+            command.env(empty, "");
+        }
+        command.args(["--port", "0"]);
+        Server::launch(command).join().expect_echo(b"hello\n");
+    }
+}
+
+#[test]
+fn a_host_and_a_port_can_be_typed_apart() {
+    for (arguments, variables, ip) in [
+        (&["--port", "0"][..], &[][..], "127.0.0.1"),
+        (&["--host", "::1", "--port", "0"], &[], "::1"),
+        (&["--host", "[::1]", "--port", "0"], &[], "::1"),
+        (&["--host", "127.0.0.2"], &[("CHAT_PORT", "0")], "127.0.0.2"),
+        (&["--port", "0"], &[("CHAT_ADDRESS", "[::1]:0")], "127.0.0.1"),
+        (&["[::1]:0"], &[("CHAT_HOST", "127.0.0.1"), ("CHAT_PORT", "1")], "::1"),
+        (&["0"], &[], "127.0.0.1"),
+        (&[":0"], &[], "127.0.0.1"),
+    ] {
+        let mut command = program();
+        command.args(arguments).envs(variables.iter().copied());
+        let server = Server::launch(command);
+        assert_eq!(server.address.ip().to_string(), ip, "{arguments:?}");
+        server.join().expect_echo(b"hello\n");
+    }
+}
+
+/// What a terminal makes a link of.
+#[test]
+fn the_log_says_where_the_page_is() {
+    let server = Server::start(&["--mode", "chat"]);
+    server.wait_for_log(&format!("the page is at http://{}/", server.address));
+    let server = Server::start(&["--mode", "chat", "--public-url", "https://chat.example.com/a/"]);
+    server.wait_for_log("the page is at https://chat.example.com/a/");
+}
+
 #[test]
 fn limits_of_addresses_can_be_variables() {
     let mut command = program();
@@ -201,6 +271,10 @@ fn an_address_in_use_is_one_clear_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     assert_complaint(program().arg(&address), 1, &address);
+    let line = text(&run(program().arg(&address)).stderr).to_owned();
+    let free = line.trim_end().strip_suffix(" is free").and_then(|line| line.rsplit_once("; "));
+    let free: SocketAddr = free.and_then(|(_, free)| free.parse().ok()).expect(&line);
+    assert!(free.port() > taken.local_addr().expect("an address").port(), "{line}");
     // An address of documentation (RFC 5737), which no host has.
     assert_complaint(program().arg("192.0.2.1:0"), 1, "192.0.2.1:0");
 }
@@ -755,7 +829,7 @@ fn a_second_signal_ends_it_at_once() {
         server.signal(second);
         let (status, _, log) = server.finish();
         assert_eq!(status.code(), Some(0));
-        assert!(log.last().is_some_and(|line| line.contains("clients were cut off")), "{log:#?}");
+        assert!(log.last().is_some_and(|line| line.contains("1 client was cut off")), "{log:#?}");
         assert!(slow.rest().len() < line.len());
     }
 }
@@ -768,7 +842,7 @@ fn draining_takes_no_longer_than_it_may() {
         let (status, _, log) = server.finish();
         assert_eq!(status.code(), Some(0));
         assert!(
-            log.last().is_some_and(|line| line.contains("clients were cut off")),
+            log.last().is_some_and(|line| line.contains("1 client was cut off")),
             "{seconds} s: {log:#?}"
         );
         assert!(slow.rest().len() < line.len());

@@ -817,15 +817,12 @@ fn a_check_finds_what_is_missing() {
     assert!(matches!(error, ToolError::NoHistory { .. }), "{error}");
     let scratch = filled();
     let line = tools::check(&scratch.0).expect("it is sound");
-    assert!(line.contains(" is sound: 1 rooms, 2000 messages, ids without holes; "), "{line}");
+    assert!(line.contains(" is sound: 1 room, 2000 messages, ids without holes; "), "{line}");
     for (damage, what) in [
         ("DELETE FROM messages WHERE id = 7", "messages 1 up to 2001, and has 1999"),
         ("UPDATE messages SET id = 3000 WHERE id = 2000", "messages 1 up to 2001, and has 2000"),
         ("UPDATE rooms SET next_id = 2002", "messages 1 up to 2002, and has 2000"),
-        (
-            "INSERT INTO messages VALUES (9000, 5, 1, 0, 0, 'a', 'b', NULL)",
-            "1 messages belong to no room",
-        ),
+        ("INSERT INTO messages VALUES (9000, 5, 1, 0, 0, 'a', 'b', NULL)", "1 message of no room"),
     ] {
         let scratch = filled();
         sql(&scratch, damage);

@@ -170,10 +170,10 @@ pub fn apt(program: &str, package: &str) -> Result<PathBuf, String> {
     on_path(program).ok_or_else(|| format!("{program} is not installed: apt-get install {package}"))
 }
 
-/// Where the npm packages of the peers are: `CHAT_BENCH_NPM`, or `peers` in cargo's target
+/// Where the npm packages of the peers are: `BENCH_NPM`, or `peers` in cargo's target
 /// directory.
 pub fn npm_dir() -> PathBuf {
-    if let Some(dir) = std::env::var_os("CHAT_BENCH_NPM") {
+    if let Some(dir) = std::env::var_os("BENCH_NPM") {
         return dir.into();
     }
     let this = std::env::current_exe().unwrap_or_default();

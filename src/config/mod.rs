@@ -1,8 +1,11 @@
 //! Flags and their environment variables, and what each layer is handed of them.
 
+mod environment;
+mod listen;
 mod people;
 mod tools;
 
+pub use listen::Listen;
 pub use people::People;
 pub use tools::{Data, Tool};
 
@@ -10,9 +13,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::chat::presence::PresenceLimits;
@@ -25,7 +27,6 @@ use crate::chat::state::rooms::RoomLimits;
 use crate::clock::Millis;
 use crate::delivery::limits::DeliveryLimits;
 use crate::net::event_loop::NetSettings;
-use crate::net::listening::ListenAddresses;
 use crate::net::tls::certificate::{Certificate, CertificateError};
 use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::protection::Plain;
@@ -52,17 +53,8 @@ pub struct Config {
     #[command(subcommand)]
     pub tool: Option<Tool>,
 
-    /// Addresses to listen on: HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address
-    /// in brackets; or unix:PATH for a Unix socket. Several with spaces or commas between them. Port
-    /// 0 takes any free port; the one taken is printed. Sockets that systemd passes (LISTEN_FDS) take
-    /// the place of the default.
-    #[arg(default_value = "127.0.0.1:8080", env = "CHAT_ADDRESS", hide_env_values = true,
-          value_parser = NonEmptyStringValueParser::new().try_map(ListenAddresses::resolve))]
-    pub address: Vec<ListenAddresses>,
-
-    /// The address is not the default one.
-    #[arg(skip)]
-    has_address: bool,
+    #[command(flatten)]
+    pub listen: Listen,
 
     /// What to do with a message.
     #[arg(long, value_enum, default_value_t = Mode::Chat, env = "CHAT_MODE", hide_env_values = true)]
@@ -130,7 +122,7 @@ pub struct Config {
 
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time;
     /// a message to a room is compressed once for all.
-    #[arg(long, env = "CHAT_COMPRESS", hide_env_values = true)]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "CHAT_COMPRESS", hide_env_values = true)]
     pub compress: bool,
 
     /// Largest message, in bytes, its line ending not counted. A client that sends a larger one
@@ -352,22 +344,28 @@ impl Config {
     /// # Errors
     /// [`Exit`] tells what to print and how to exit.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, Exit> {
-        let matches = Config::command().try_get_matches_from(arguments);
-        let config = matches.and_then(|matches| {
-            let has_address = matches.value_source("address") != Some(ValueSource::DefaultValue);
-            Config::from_arg_matches(&matches).map(|config| Config { has_address, ..config })
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let command = environment::without_empty(Config::command());
+        let read = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
+            let config = Config::from_arg_matches(&matches)?;
+            Ok((config, matches))
         });
-        let config = config.map_err(|error| match error.kind() {
+        let (config, matches) = read.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Exit::Help(error.render().to_string())
             }
-            _ => Exit::Usage(one_line(&error.render().to_string())),
+            _ => {
+                let line = one_line(&error.render().to_string());
+                let variable = environment::blamed(&error, &command, &arguments);
+                usage(&variable.map_or(line.clone(), |name| format!("{name}: {line}")))
+            }
         })?;
+        environment::check_names(&Config::command()).map_err(|line| usage(&line))?;
         if config.tls.plain != Plain::Any && config.tls.certificate.is_none() {
-            let line = "chat-server: --plain has a meaning only with --tls-cert (see --help)";
-            return Err(Exit::Usage(line.to_owned()));
+            return Err(usage("--plain has a meaning only with --tls-cert"));
         }
-        Ok(config)
+        let listen = config.listen.clone().choose(&matches).map_err(|line| usage(&line))?;
+        Ok(Config { listen, ..config })
     }
 
     /// How the chat behaves; `epoch` tells this run of the server from others.
@@ -418,9 +416,8 @@ impl Config {
     /// # Errors
     /// What is wrong with the certificate.
     pub fn net(&self, is_alone: bool) -> Result<NetSettings, CertificateError> {
-        let addresses = self.address.iter().filter(|_| is_alone || self.has_address);
         Ok(NetSettings {
-            addresses: addresses.flat_map(|given| given.0.clone()).collect(),
+            addresses: self.listen.addresses(is_alone),
             clients_max: self.max_clients.map(|wanted| wanted as usize),
             memory_bytes_max: self.memory_mib.map(|wanted| wanted as usize * 1024 * 1024),
             drain: Duration::from_secs(self.drain_seconds.into()),
@@ -488,5 +485,9 @@ fn one_line(page: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     let said = said.join(" ");
-    format!("chat-server: {} (see --help)", said.strip_prefix("error: ").unwrap_or(&said))
+    said.strip_prefix("error: ").unwrap_or(&said).to_owned()
+}
+
+fn usage(line: &str) -> Exit {
+    Exit::Usage(format!("chat-server: {line} (see --help)"))
 }

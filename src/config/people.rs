@@ -35,7 +35,7 @@ pub struct People {
     /// Chat: take passwords also where somebody between could read them. Without it they are taken
     /// where they come by TLS, our own or that of a proxy which --proxy-from names, by a page of
     /// https, or from this machine. For a local network that everybody trusts.
-    #[arg(long, env = "CHAT_INSECURE_LOGINS", hide_env_values = true)]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "CHAT_INSECURE_LOGINS", hide_env_values = true)]
     pub insecure_logins: bool,
 }
 

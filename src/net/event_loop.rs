@@ -26,6 +26,7 @@ use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
 use crate::net::worker::{self, Worker};
+use crate::plural::Count;
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
 use crate::service::{Lane, Service};
@@ -365,7 +366,8 @@ impl<A: Service> EventLoop<A> {
 
     /// No new connections; clients are closed as they drain.
     fn begin_drain(&mut self, now: Now) {
-        info!("stopping: {} clients to drain within {} s", self.server.len(), self.drain.as_secs());
+        let clients = Count(self.server.len(), "client");
+        info!("stopping: {clients} to drain within {} s", self.drain.as_secs());
         self.listener.close(now);
         self.server.drain();
         self.drain_until = Some(now.ms + millis(self.drain));

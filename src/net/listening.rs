@@ -25,6 +25,13 @@ const BACKLOG: i32 = 4096;
 /// Who may connect to a Unix socket: its owner and its group, in which a proxy can be.
 const UNIX_MODE: u32 = 0o660;
 
+/// Where to listen unless told otherwise: only this machine can connect.
+pub const DEFAULT_HOST: &str = "127.0.0.1";
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// So many ports are tried for one to name instead of one that is in use.
+const ALTERNATIVES_MAX: usize = 20;
+
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -61,6 +68,17 @@ impl ListenAddresses {
             false => Ok(ListenAddresses(found)),
         }
     }
+
+    /// Looks a name up; IPv6 addresses need no brackets.
+    ///
+    /// # Errors
+    /// What it should be.
+    pub fn of_host(host: &str, port: u16) -> Result<ListenAddresses, String> {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let found = look_up((bare, port))
+            .map_err(|error| format!("neither a name nor an address of this host ({error})"))?;
+        Ok(ListenAddresses(vec![found]))
+    }
 }
 
 fn resolve(address: &str) -> Result<ListenAddress, String> {
@@ -70,16 +88,22 @@ fn resolve(address: &str) -> Result<ListenAddress, String> {
             false => Ok(ListenAddress::Unix(path.into())),
         };
     }
-    let found: Vec<SocketAddr> = address
-        .to_socket_addrs()
-        .map_err(|error| {
-            format!(
-                "not an address like 127.0.0.1:8080, [::1]:8080 or unix:/run/chat.sock ({error})"
-            )
-        })?
-        .collect();
+    let port = address.strip_prefix(':').unwrap_or(address);
+    let found = match port.parse() {
+        Ok(port) => look_up((DEFAULT_HOST, port)),
+        Err(_) => look_up(address),
+    };
+    found.map_err(|error| {
+        format!(
+            "not an address like 127.0.0.1:8080, [::1]:8080, 8080 or unix:/run/chat.sock ({error})"
+        )
+    })
+}
+
+fn look_up(host: impl ToSocketAddrs) -> io::Result<ListenAddress> {
+    let found: Vec<SocketAddr> = host.to_socket_addrs()?.collect();
     match found.is_empty() {
-        true => Err("this name has no address".to_owned()),
+        true => Err(io::Error::new(io::ErrorKind::NotFound, "this name has no address")),
         false => Ok(ListenAddress::Tcp(found)),
     }
 }
@@ -112,10 +136,20 @@ impl fmt::Display for Bound {
 
 /// A socket cannot be had.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {error}")]
+#[error("cannot listen on {address}: {error}{}", Instead(*.instead))]
 pub struct ListenError {
     address: String,
     error: io::Error,
+    /// What is free although this is in use.
+    instead: Option<SocketAddr>,
+}
+
+struct Instead(Option<SocketAddr>);
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |address| write!(f, "; {address} is free"))
+    }
 }
 
 /// Sockets that were open when the program started (sd_listen_fds(3)), to be listened on.
@@ -134,7 +168,7 @@ impl Inherited {
         let take = |number| {
             let failed = |error| {
                 let address = format!("descriptor {} (LISTEN_FDS)", number + 3);
-                ListenError { address, error }
+                ListenError { address, error, instead: None }
             };
             Listening::inherit(&mut sockets, number).map_err(failed)
         };
@@ -170,7 +204,13 @@ impl Listening {
         addresses: &[ListenAddress],
     ) -> Result<Vec<Listening>, ListenError> {
         let open = |address: &ListenAddress| {
-            let failed = |error| ListenError { address: address.to_string(), error };
+            let failed = |error: io::Error| {
+                let instead = match error.kind() {
+                    io::ErrorKind::AddrInUse => free_beside(address),
+                    _ => None,
+                };
+                ListenError { address: address.to_string(), error, instead }
+            };
             Listening::open(address).map_err(failed)
         };
         inherited.0.into_iter().map(Ok).chain(addresses.iter().map(open)).collect()
@@ -247,6 +287,14 @@ fn listen_on_any(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
         }
     }
     result
+}
+
+/// The next port of the same host that can be listened on.
+fn free_beside(address: &ListenAddress) -> Option<SocketAddr> {
+    let ListenAddress::Tcp(candidates) = address else { return None };
+    let taken = candidates.first()?;
+    let ports = (taken.port()..=u16::MAX).skip(1).take(ALTERNATIVES_MAX);
+    ports.map(|port| SocketAddr::new(taken.ip(), port)).find(|&address| listen(address).is_ok())
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -8,6 +8,7 @@ use log::{error, warn};
 
 use super::Server;
 use super::stream::Stream;
+use crate::plural::Count;
 use crate::service::{Kept, Service};
 use crate::wire::close::CloseReason;
 
@@ -20,7 +21,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         match self.service.stored(&mut self.out) {
             Kept::Whole => {}
             Kept::Lost => {
-                warn!("{} groups could not be stored: closing all", self.unstored_groups());
+                let groups = Count(self.unstored_groups(), "group");
+                warn!("{groups} could not be stored: closing all");
                 self.lose_unstored();
             }
             Kept::Broken => {

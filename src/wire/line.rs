@@ -1,11 +1,11 @@
 //! Lines: what telnet, `nc` and tcpkali speak.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr2};
 use thiserror::Error;
-use unicode_segmentation::UnicodeSegmentation;
 
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{FirstLine, Foreign, Payload, first_line, has_words, is_header_field};
+use crate::wire::keys;
 use crate::wire::telnet::Telnet;
 use crate::wire::{Protocols, Shared, Step};
 
@@ -24,10 +24,10 @@ pub struct LineTooLong {
 /// What ends a line and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineMode {
-    /// LF ends a line and belongs to it; every other byte is payload.
+    /// LF ends a line and belongs to it; every other byte is payload, but for telnet's own.
     Raw,
-    /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it; telnet's own bytes are
-    /// taken out.
+    /// LF, CR LF and CR NUL end a line (RFC 854) and are not part of it, and so does a CR alone:
+    /// terminals in raw mode send nothing else. Telnet's own bytes are taken out.
     Telnet,
 }
 
@@ -66,13 +66,15 @@ enum First {
 #[derive(Debug)]
 pub struct Line {
     mode: LineMode,
-    /// Unused in raw mode.
     telnet: Telnet,
     /// Messages are far shorter than 4 GiB; idle clients are many.
     scanned: u32,
     first: First,
     /// A line of it has been passed on.
     has_spoken: bool,
+    /// The last line ended in a CR, behind which nothing had come yet: an LF or a NUL there belongs
+    /// to it.
+    ended_in_cr: bool,
 }
 
 impl Line {
@@ -83,6 +85,7 @@ impl Line {
             scanned: 0,
             first: First::Awaited,
             has_spoken: false,
+            ended_in_cr: false,
         }
     }
 
@@ -103,6 +106,10 @@ impl Line {
             Ok(None) if self.is_stranger(shared) && input.starts_with(&[0x16, 0x03]) => {
                 (Step::Close(CloseReason::Foreign(Foreign::Tls)), 0)
             }
+            Ok(None) if self.is_left(input, shared) => {
+                self.scanned = 0;
+                (Step::Control(keys::HOW_TO_LEAVE.to_vec()), input.len())
+            }
             Ok(None) => (Step::NeedMore, 0),
             Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
         }
@@ -117,12 +124,23 @@ impl Line {
         }
     }
 
+    /// Whether the key that was pressed last means to leave. Of a stranger it may be anything, unless
+    /// there is nothing else.
+    fn is_left(&self, typed: &[u8], shared: &Shared) -> bool {
+        self.mode == LineMode::Telnet
+            && keys::mean_to_leave(typed)
+            && (!self.is_stranger(shared) || keys::are_only_such(typed))
+    }
+
     /// Whether nobody is known to speak here yet: bytes are anybody's, text is a person's.
     fn is_stranger(&self, shared: &Shared) -> bool {
         shared.payload == Payload::Text && !self.has_spoken
     }
 
     fn read<'i, 's>(&mut self, line: &'i mut [u8], shared: &Shared) -> Step<'i, 's> {
+        if self.is_left(line, shared) {
+            return Step::Control(keys::HOW_TO_LEAVE.to_vec());
+        }
         let length = self.edit(line);
         let line = &line[..length];
         let judged = self.judge(line, |line| match (shared.payload, shared.protocols) {
@@ -144,10 +162,22 @@ impl Line {
     /// Looks at bytes that have just arrived, before they are added to the input: returns how many
     /// of them, at the front, are to be added; appends what has to be answered to `replies`.
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+        let arrived = self.telnet.filter(bytes, self.mode, replies);
         match self.mode {
-            LineMode::Raw => bytes.len(),
-            LineMode::Telnet => self.telnet.filter(bytes, replies),
+            LineMode::Raw => arrived,
+            LineMode::Telnet => self.without_rest_of_ending(&mut bytes[..arrived]),
         }
+    }
+
+    /// Takes out what belongs to the ending of a line that has been served already.
+    fn without_rest_of_ending(&mut self, bytes: &mut [u8]) -> usize {
+        let Some(first) = bytes.first() else { return 0 };
+        let is_rest = self.ended_in_cr && matches!(first, b'\n' | 0);
+        self.ended_in_cr = false;
+        if is_rest {
+            bytes.copy_within(1.., 0);
+        }
+        bytes.len() - usize::from(is_rest)
     }
 
     /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
@@ -191,11 +221,11 @@ impl Line {
         }
     }
 
-    /// Takes back what the keys for that take back; returns how long the line is then.
+    /// Does what the keys among a line mean; returns how long the line is then.
     pub fn edit(&self, line: &mut [u8]) -> usize {
         match self.mode {
             LineMode::Raw => line.len(),
-            LineMode::Telnet => edit(line),
+            LineMode::Telnet => keys::edit(line),
         }
     }
 
@@ -210,13 +240,16 @@ impl Line {
             LineMode::Telnet => self.find_telnet(input),
         };
         let payload = match cut {
-            None => input.len() - usize::from(input.last() == Some(&b'\r')),
+            None => input.len(),
             Some(cut) => cut.content - usize::from(self.mode == LineMode::Raw),
         };
         if payload > bytes_max {
             return Err(LineTooLong { bytes_max });
         }
         self.scanned = if cut.is_some() { 0 } else { u32::try_from(input.len()).unwrap_or(0) };
+        if let Some(cut) = cut {
+            self.ended_in_cr = cut.used == input.len() && input.ends_with(b"\r");
+        }
         Ok(cut)
     }
 
@@ -227,15 +260,13 @@ impl Line {
     }
 
     fn find_telnet(&self, input: &[u8]) -> Option<Cut> {
-        let mut from = self.scanned as usize;
-        loop {
-            let at = from + memchr2(b'\n', 0, &input[from..])?;
-            let after_cr = at > 0 && input[at - 1] == b'\r';
-            if after_cr || input[at] == b'\n' {
-                return Some(Cut { content: at - usize::from(after_cr), used: at + 1 });
-            }
-            from = at + 1;
-        }
+        let from = self.scanned as usize;
+        let content = from + memchr2(b'\n', b'\r', &input[from..])?;
+        let ending = match input[content..] {
+            [b'\r', b'\n' | 0, ..] => 2,
+            _ => 1,
+        };
+        Some(Cut { content, used: content + ending })
     }
 }
 
@@ -273,46 +304,6 @@ pub(super) fn write_close(
         | CloseReason::NotStored
         | CloseReason::Superseded
         | CloseReason::GoingAway => {}
-    }
-}
-
-/// Backspace and delete take back a character. Which of them the key sends is the terminal's
-/// business.
-const BACKSPACE: u8 = 0x08;
-const DELETE: u8 = 0x7F;
-/// Ctrl-U takes back the line.
-const KILL: u8 = 0x15;
-
-/// No character that people see is longer than this.
-const CLUSTER_BYTES_MAX: usize = 64;
-
-/// Applies the keys that take back what was typed, for terminals that send each key as it is
-/// pressed.
-fn edit(line: &mut [u8]) -> usize {
-    let Some(first) = memchr3(BACKSPACE, DELETE, KILL, line) else { return line.len() };
-    let mut length = first;
-    for at in first..line.len() {
-        match line[at] {
-            BACKSPACE | DELETE => length -= last_cluster(&line[..length]),
-            KILL => length = 0,
-            byte => {
-                line[length] = byte;
-                length += 1;
-            }
-        }
-    }
-    length
-}
-
-/// The length of the last character, as people see characters, in bytes.
-fn last_cluster(text: &[u8]) -> usize {
-    let mut tail = &text[text.len().saturating_sub(CLUSTER_BYTES_MAX)..];
-    while tail.first().is_some_and(|byte| (0x80..0xC0).contains(byte)) && tail.len() > 1 {
-        tail = &tail[1..];
-    }
-    match str::from_utf8(tail) {
-        Ok(tail) => tail.graphemes(true).next_back().map_or(0, str::len),
-        Err(_) => 1.min(tail.len()),
     }
 }
 
@@ -359,40 +350,16 @@ mod tests {
 
     #[test]
     fn raw_lines_keep_their_endings_and_every_byte() {
-        let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xff\xfe\0two\r\0\n"];
-        expect(LineMode::Raw, b"one\r\n\n\xff\xfe\0two\r\0\nrest", &lines, b"rest");
+        let lines: [&[u8]; 3] = [b"one\r\n", b"\n", b"\xfe\x80\0two\r\0\n"];
+        expect(LineMode::Raw, b"one\r\n\n\xfe\x80\xff\xfb\x01\0two\r\0\nrest", &lines, b"rest");
     }
 
     #[test]
-    fn telnet_lines_end_in_three_ways() {
-        let input = b"one\ntwo\r\nthree\r\0\r\nfo\rur\0\n\xff\xf1five\xff\xff\nrest";
-        let lines: [&[u8]; 6] = [b"one", b"two", b"three", b"", b"fo\rur\0", b"five\xff"];
+    fn telnet_lines_end_in_four_ways() {
+        let input = b"one\ntwo\r\nthree\r\0\r\nfour\rfi\0ve\n\r\r\xff\xf1six\xff\xff\n\nrest";
+        let lines: [&[u8]; 10] =
+            [b"one", b"two", b"three", b"", b"four", b"fi\0ve", b"", b"", b"six\xff", b""];
         expect(LineMode::Telnet, input, &lines, b"rest");
-    }
-
-    #[test]
-    fn keys_that_take_back_do() {
-        for (typed, line) in [
-            ("helo\u{8}lo", "hello"),
-            ("wrold\u{7f}\u{7f}\u{7f}\u{7f}orld", "world"),
-            ("\u{8}\u{7f}a", "a"),
-            ("rubbish\u{15}clean", "clean"),
-            ("\u{15}", ""),
-            // As people see characters: a letter with marks, a flag, a family.
-            ("ne\u{301}\u{8}", "n"),
-            ("日本語\u{8}", "日本"),
-            ("a🇯🇵\u{7f}b", "ab"),
-            ("👨‍👩‍👧\u{8}x", "x"),
-            ("no keys", "no keys"),
-        ] {
-            let mut bytes = typed.as_bytes().to_vec();
-            let length = Line::new(LineMode::Telnet).edit(&mut bytes);
-            assert_eq!(str::from_utf8(&bytes[..length]), Ok(line), "{typed:?}");
-            assert_eq!(Line::new(LineMode::Raw).edit(&mut bytes), bytes.len());
-        }
-        let mut broken = b"a\xff\xfe\x08b".to_vec();
-        assert_eq!(Line::new(LineMode::Telnet).edit(&mut broken), 3);
-        assert_eq!(&broken[..3], b"a\xffb");
     }
 
     /// Idle clients are many.
@@ -411,8 +378,11 @@ mod tests {
             assert_eq!(decode(mode, &[b"12345"], 4), (vec![], too_long.clone()));
             assert_eq!(decode(mode, &[b"12", b"34", b"5"], 4), (vec![], too_long.clone()));
         }
-        assert_eq!(decode(LineMode::Telnet, &[b"1234\r", b"\n"], 4).0.len(), 1);
-        assert_eq!(decode(LineMode::Telnet, &[b"1234\r", b"5"], 4), (vec![], too_long));
+        assert_eq!(
+            decode(LineMode::Telnet, &[b"1234\r", b"\n"], 4),
+            (vec![b"1234".into()], Ok(vec![]))
+        );
+        assert_eq!(decode(LineMode::Telnet, &[b"1234\r", b"5"], 4).0, [b"1234"]);
     }
 
     proptest! {
@@ -425,6 +395,8 @@ mod tests {
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
             prop_assert_eq!(decode(LineMode::Telnet, &pieces, 1000), decode(LineMode::Telnet, &[&input], 1000));
+            let input: Vec<u8> = input.iter().map(|&byte| byte.min(254)).collect();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &input[w[0]..w[1]]).collect();
             let (lines, rest) = decode(LineMode::Raw, &pieces, 1000);
             let mut expected: Vec<Vec<u8>> = input.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
             let tail = match expected.last() {

@@ -8,6 +8,7 @@
 pub mod close;
 pub mod detect;
 pub mod http;
+mod keys;
 pub mod line;
 pub mod proxy;
 pub mod telnet;

@@ -3,6 +3,9 @@
 
 use memchr::memchr;
 
+use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
+use super::line::LineMode;
+
 const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
@@ -25,9 +28,15 @@ const ECHO: u8 = 1;
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";
 
-/// Erase Character and Erase Line, as the bytes that keys for it send.
-const BACKSPACE: u8 = 0x08;
-const KILL: u8 = 0x15;
+/// The lowest command there is (RFC 1184). What is below and comes behind 255 is no telnet, but text
+/// in which 255 stands for something, such as ÿ; the byte behind it may be the end of a line.
+const EOF: u8 = 236;
+const SUSP: u8 = 237;
+const ABORT: u8 = 238;
+const IP: u8 = 244;
+
+/// A subnegotiation that is longer never ends: nothing was negotiated that has so much to say.
+const SUBNEGOTIATION_BYTES_MAX: u16 = 512;
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +76,11 @@ pub struct Telnet {
     echo: Echo,
     /// Bytes that the UTF-8 character at the end of the data so far still lacks.
     lacking: u8,
+    /// How long the subnegotiation is so far.
+    subnegotiated: u16,
+    /// It was told how to leave, and has perhaps thrown that away: GNU telnet shows nothing between
+    /// an interrupt and the answer to the timing mark behind it.
+    was_interrupted: bool,
     refused: Option<Box<Refused>>,
 }
 
@@ -79,8 +93,9 @@ struct Refused {
 
 impl Telnet {
     /// Moves the data among `bytes` to their front and returns how many there are; appends answers
-    /// to `replies`.
-    pub fn filter(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
+    /// to `replies`. Where bytes are passed on as they come there is nothing to edit and no command
+    /// to leave by, and 255 is passed on to nobody: it would be telnet's to who gets it.
+    pub fn filter(&mut self, bytes: &mut [u8], mode: LineMode, replies: &mut Vec<u8>) -> usize {
         let first = match self.state {
             State::Data => memchr(IAC, bytes).unwrap_or(bytes.len()),
             _ => 0,
@@ -88,7 +103,7 @@ impl Telnet {
         self.look_at(&bytes[..first]);
         let mut kept = first;
         for at in first..bytes.len() {
-            if let Some(byte) = self.next(bytes[at], replies) {
+            if let Some(byte) = self.next(bytes[at], mode, replies) {
                 self.lacking = lacking_after(self.lacking, byte);
                 bytes[kept] = byte;
                 kept += 1;
@@ -105,12 +120,17 @@ impl Telnet {
             data[tail..].iter().fold(before, |lacking, &byte| lacking_after(lacking, byte));
     }
 
-    fn next(&mut self, byte: u8, replies: &mut Vec<u8>) -> Option<u8> {
+    fn next(&mut self, byte: u8, mode: LineMode, replies: &mut Vec<u8>) -> Option<u8> {
         let (state, data) = match (self.state, byte) {
             (State::Data, IAC) => (State::Command, None),
+            (State::Command, IAC) if mode == LineMode::Raw => (State::Data, None),
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
-            (State::Command, SB) => (State::Subnegotiation, None),
+            (State::Command, SB) => {
+                self.subnegotiated = 0;
+                (State::Subnegotiation, None)
+            }
+            (State::Command, ..EOF) => (State::Data, Some(byte)),
             (State::Command, _) if self.lacking > 0 && mistaken(byte).is_some() => {
                 (State::Data, mistaken(byte))
             }
@@ -118,13 +138,22 @@ impl Telnet {
                 replies.extend_from_slice(HERE);
                 (State::Data, None)
             }
+            (State::Command, _) if mode == LineMode::Raw => (State::Data, None),
             (State::Command, EC) => (State::Data, Some(BACKSPACE)),
             (State::Command, EL) => (State::Data, Some(KILL)),
-            // Interrupt, abort output and the like ask for something that we have nothing of.
+            (State::Command, IP | EOF | SUSP | ABORT) => {
+                self.was_interrupted = true;
+                replies.extend_from_slice(HOW_TO_LEAVE);
+                (State::Data, None)
+            }
+            // Abort output and the like ask for something that we have nothing of.
             (State::Command, _) => (State::Data, None),
             (State::Negotiation(verb), option) => {
                 self.refuse(verb, option, replies);
                 (State::Data, None)
+            }
+            (State::Subnegotiation | State::SubnegotiationCommand, _) if self.is_endless() => {
+                (State::Data, Some(byte))
             }
             (State::Subnegotiation, IAC) => (State::SubnegotiationCommand, None),
             (State::SubnegotiationCommand, SE) => (State::Data, None),
@@ -134,6 +163,12 @@ impl Telnet {
         };
         self.state = state;
         data
+    }
+
+    /// Counts a byte of a subnegotiation; whether that has become too long to have an end.
+    fn is_endless(&mut self) -> bool {
+        self.subnegotiated += 1;
+        self.subnegotiated > SUBNEGOTIATION_BYTES_MAX
     }
 
     /// Whether what is typed is to be hidden.
@@ -191,8 +226,12 @@ impl Telnet {
             // What is off already is confirmed as off: RFC 1143 has nothing to say to that.
             _ => return,
         };
-        if (verb, option) == (DO, TIMING_MARK) || self.is_first(verb, option) {
+        let is_mark = (verb, option) == (DO, TIMING_MARK);
+        if is_mark || self.is_first(verb, option) {
             replies.extend_from_slice(&[IAC, answer, option]);
+        }
+        if is_mark && std::mem::take(&mut self.was_interrupted) {
+            replies.extend_from_slice(HOW_TO_LEAVE);
         }
     }
 
@@ -241,11 +280,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// The data and the replies that come of `pieces`.
-    fn filter(pieces: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+    fn filter(pieces: &[&[u8]], mode: LineMode) -> (Vec<u8>, Vec<u8>) {
         let (mut telnet, mut data, mut replies) = (Telnet::default(), Vec::new(), Vec::new());
         for piece in pieces {
             let mut bytes = piece.to_vec();
-            let kept = telnet.filter(&mut bytes, &mut replies);
+            let kept = telnet.filter(&mut bytes, mode, &mut replies);
             data.extend_from_slice(&bytes[..kept]);
         }
         (data, replies)
@@ -253,12 +292,17 @@ mod tests {
 
     #[track_caller]
     fn expect(input: &[u8], data: &[u8], replies: &[u8]) {
+        expect_in(LineMode::Telnet, input, data, replies);
+    }
+
+    #[track_caller]
+    fn expect_in(mode: LineMode, input: &[u8], data: &[u8], replies: &[u8]) {
         for at in 0..=input.len() {
             let (a, b) = input.split_at(at);
-            assert_eq!(filter(&[a, b]), (data.to_vec(), replies.to_vec()), "split at {at}");
+            assert_eq!(filter(&[a, b], mode), (data.to_vec(), replies.to_vec()), "split at {at}");
         }
         let bytes: Vec<&[u8]> = input.chunks(1).collect();
-        assert_eq!(filter(&bytes), (data.to_vec(), replies.to_vec()), "byte by byte");
+        assert_eq!(filter(&bytes, mode), (data.to_vec(), replies.to_vec()), "byte by byte");
     }
 
     #[test]
@@ -278,12 +322,12 @@ mod tests {
 
     #[test]
     fn every_timing_mark_is_answered() {
-        let interrupt = [IAC, 244, IAC, DO, TIMING_MARK];
-        expect(
-            &[interrupt, interrupt].concat(),
-            b"",
-            &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
-        );
+        let abort = [IAC, 245, IAC, DO, TIMING_MARK];
+        let answer = [IAC, WONT, TIMING_MARK];
+        expect(&[abort, abort].concat(), b"", &[answer, answer].concat());
+        let interrupt = [IAC, IP, IAC, DO, TIMING_MARK];
+        let told = [HOW_TO_LEAVE, &answer, HOW_TO_LEAVE].concat();
+        expect(&[interrupt, abort].concat(), b"", &[&told[..], &answer].concat());
     }
 
     #[test]
@@ -296,13 +340,35 @@ mod tests {
     }
 
     #[test]
-    fn interrupt_does_no_harm() {
+    fn what_asks_for_nothing_that_we_have_does_no_harm() {
         let mut input = b"he".to_vec();
-        for command in [241, 242, 243, 244, 245, 249, SE, 7] {
+        for command in [239, 241, 242, 243, 245, 249, SE] {
             input.extend([IAC, command]);
         }
         input.extend(b"llo\n");
         expect(&input, b"hello\n", b"");
+    }
+
+    #[test]
+    fn keys_that_mean_to_leave_are_told_how() {
+        for command in [IP, EOF, SUSP, ABORT] {
+            expect(&[b'a', IAC, command, b'b'], b"ab", HOW_TO_LEAVE);
+        }
+    }
+
+    /// What speaks no telnet: Latin-1, say.
+    #[test]
+    fn no_end_of_a_line_is_taken_for_a_command() {
+        expect(b"a\xff\nb\xff\r\n\xffc", b"a\nb\r\nc", b"");
+    }
+
+    #[test]
+    fn a_subnegotiation_without_an_end_ends() {
+        let bytes_max = usize::from(SUBNEGOTIATION_BYTES_MAX);
+        let filler = vec![b'x'; bytes_max - 1];
+        expect(&[&[IAC, SB], &filler[..], b"hello\n"].concat(), b"ello\n", b"");
+        let (with_end, after) = ([&[IAC, SB], &filler[2..], &[IAC, SE]].concat(), b"hello\n");
+        expect(&[&with_end[..], after].concat(), after, b"");
     }
 
     /// What GNU telnet sends for a line of Japanese, as it was captured.
@@ -318,8 +384,32 @@ mod tests {
             &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
         );
         // Between characters the same commands are commands.
-        let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 244, b'\n']].concat();
+        let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 245, b'\n']].concat();
         expect(&input, "aさ\n".as_bytes(), b"");
+    }
+
+    /// Where lines go back as they came.
+    #[test]
+    fn raw_bytes_are_exact_but_for_telnets_own() {
+        let raw = |input: &[u8], data: &[u8], replies: &[u8]| {
+            expect_in(LineMode::Raw, input, data, replies);
+        };
+        let bytes: Vec<u8> = (0..IAC).collect();
+        raw(&bytes, &bytes, b"");
+        raw(&[IAC, WILL, 31, b'a', IAC, IAC, b'b', b'\n'], b"ab\n", &[IAC, DONT, 31]);
+        raw(&[b'a', IAC, EC, IAC, EL, IAC, IP, IAC, EOF, b'\n'], b"a\n", b"");
+        // 日本語 and ハロー as GNU telnet sends them.
+        let mark = [IAC, DO, TIMING_MARK];
+        let answer = [IAC, WONT, TIMING_MARK];
+        let go = [&[0xE8, 0xAA, 0x9E][..], b"\r\n"].concat();
+        let hon = [&[0xE6, IAC, 243][..], &mark, &[0xAC]].concat();
+        raw(&["日".as_bytes(), &hon, &go].concat(), "日本語\r\n".as_bytes(), &answer);
+        let ha = [&[0xE3, IAC, IP][..], &mark, &[IAC, 245], &mark].concat();
+        raw(
+            &[&ha, "ロー\r\n".as_bytes()].concat(),
+            "ハロー\r\n".as_bytes(),
+            &[answer, answer].concat(),
+        );
     }
 
     #[test]
@@ -369,7 +459,7 @@ mod tests {
             let listen = |telnet: &mut Telnet, terminal: &mut Terminal, bytes: usize| {
                 let bytes = bytes.min(terminal.says.len());
                 let mut said: Vec<u8> = terminal.says.drain(..bytes).collect();
-                assert_eq!(telnet.filter(&mut said, &mut terminal.told), 0, "all is protocol");
+                assert_eq!(telnet.filter(&mut said, LineMode::Telnet, &mut terminal.told), 0, "all is protocol");
             };
             for step in steps {
                 match step {
@@ -399,10 +489,11 @@ mod tests {
         #[test]
         fn no_negotiation_loop(input in prop::collection::vec(
             prop_oneof![Just(IAC), Just(WILL), Just(DO), Just(DONT), Just(WONT), 200..=255u8], 0..4000)) {
-            let (_, replies) = filter(&[&input]);
+            let (_, replies) = filter(&[&input], LineMode::Telnet);
             let marks = input.windows(3).filter(|w| *w == [IAC, DO, TIMING_MARK]).count();
-            let here = input.windows(2).filter(|w| *w == [IAC, AYT]).count();
-            prop_assert!(replies.len() <= 3 * (512 + marks) + HERE.len() * here);
+            let told = |w: &&[u8]| w[0] == IAC && matches!(w[1], AYT | IP | EOF | SUSP | ABORT);
+            let told = input.windows(2).filter(told).count();
+            prop_assert!(replies.len() <= 3 * (512 + marks) + 2 * HOW_TO_LEAVE.len() * told);
         }
     }
 }

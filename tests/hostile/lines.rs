@@ -82,17 +82,21 @@ fn telnet_negotiates_for_ever_with_itself() {
     const ATTACKERS: u64 = 20;
     Siege::new("telnet negotiation", ATTACKERS * INBOX_KIB / 1024).run(|server| {
         let attackers = crowd(server, ATTACKERS as usize);
-        // Over and over; and a subnegotiation that never ends.
+        // Over and over; and a subnegotiation without an end, which becomes a line without one.
         flood(&attackers[..10], &all_options(), Duration::from_secs(1));
         flood(
             &attackers[10..],
             &[&[255, 250, 31][..], &[0; 4000]].concat(),
             Duration::from_secs(1),
         );
-        for mut attacker in attackers {
-            attacker.send(&[255, 255, 255, 240, b'\r', b'\n']);
-            attacker.end_input();
-            let rest = attacker.rest_until_end();
+        for (number, mut attacker) in attackers.into_iter().enumerate() {
+            let rest = if number < 10 {
+                attacker.send(&[255, 255, 255, 240, b'\r', b'\n']);
+                attacker.end_input();
+                attacker.rest_until_end()
+            } else {
+                attacker.rest()
+            };
             assert!(
                 rest.len() < 255 * 3 + 4 * 1024,
                 "{} bytes: an option is refused once",

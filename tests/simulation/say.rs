@@ -333,9 +333,10 @@ pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
         _ => {}
     }
     bytes.extend_from_slice(&content[at..]);
-    bytes.extend_from_slice(match rng.u32(0..4) {
+    bytes.extend_from_slice(match rng.u32(0..5) {
         0 => b"\n",
         1 => b"\r\0",
+        2 => b"\r",
         _ => b"\r\n",
     });
     bytes

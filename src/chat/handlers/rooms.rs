@@ -9,6 +9,7 @@ use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomSettings};
 use crate::chat::{Chat, STAFF_LOG, lobby, staff_log};
 use crate::delivery::Wait;
+use crate::plural::Count;
 
 impl Chat {
     pub(super) fn join(
@@ -75,8 +76,8 @@ impl Chat {
         }
         let rooms_max = self.settings.rooms_per_client_max;
         if self.state.rooms_of(cx.user).len() >= rooms_max {
-            let message =
-                format!("You are in {rooms_max} rooms, and more are not allowed. Leave one first.");
+            let rooms = Count(rooms_max, "room");
+            let message = format!("You are in {rooms}, and more are not allowed. Leave one first.");
             return Err(RequestError::new("too_many_rooms", message));
         }
         let room = match known {

@@ -1,5 +1,9 @@
 //! Text that may reach another person's terminal.
 
+mod nearest;
+
+pub use nearest::nearest;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 

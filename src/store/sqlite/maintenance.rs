@@ -17,6 +17,7 @@ use super::lag::{Lag, LagWatch};
 use super::shared::{Refusal, Shared};
 use super::writer::{Command, Failure};
 use super::{PAGE_BYTES, StoreSettings, directory, system};
+use crate::plural::Count;
 use crate::store::search::file::SearchFiles;
 
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
@@ -147,8 +148,8 @@ impl Maintenance {
         let Some((newest, indexed)) = self.shared.followed() else { return };
         match self.lag.look(newest, indexed, Instant::now()) {
             Some(Lag::Behind { messages, wait }) => warn!(
-                "the search index is behind: {messages} messages cannot be found yet, one of them \
-                 for {} s",
+                "the search index is behind by {}, one of them said {} s ago",
+                Count(messages, "message"),
                 wait.as_secs()
             ),
             Some(Lag::CaughtUp) => info!("the search index has caught up"),
@@ -194,7 +195,7 @@ impl Maintenance {
             }
         }
         if total > 0 {
-            info!("{total} messages older than --keep-days were forgotten");
+            info!("forgotten, as older than --keep-days: {}", Count(total, "message"));
         }
     }
 }

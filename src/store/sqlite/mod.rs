@@ -47,6 +47,7 @@ use shared::Shared;
 use writer::{Command, Group};
 
 use crate::ids::GroupId;
+use crate::plural::Count;
 use crate::store::search::SearchIndex;
 use crate::store::{Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
 
@@ -224,7 +225,8 @@ impl Closer {
 /// The store has not ended in an orderly way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the history was not closed in an orderly way: {unacknowledged} records stayed unacknowledged"
+    "the history was not closed in an orderly way: {} stayed unacknowledged",
+    Count(*unacknowledged, "record")
 )]
 pub struct Unclosed {
     pub unacknowledged: u64,

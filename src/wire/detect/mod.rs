@@ -4,7 +4,7 @@
 //! with https, a proxy that puts a header of its own first, an IRC client. What they send may hold
 //! cookies and passwords, and is never a line of chat.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::proxy::V2;
 
@@ -93,7 +93,7 @@ pub fn detect(input: &[u8], payload: Payload) -> Detected {
     let blank = blank_lines(input);
     let rest = input[blank..].strip_prefix(MARK).unwrap_or(&input[blank..]);
     match rest {
-        [] if blank > 0 && input[blank - 1] != b'\r' => return Detected::Lines,
+        [] if blank > 0 => return Detected::Lines,
         [] => return Detected::NeedMore,
         [0x16] => return Detected::NeedMore,
         // A handshake record of any version (RFC 8446, 5.1).
@@ -321,11 +321,10 @@ fn after_word<'a>(bytes: &'a [u8], word: &str) -> Option<&'a [u8]> {
     bytes.strip_prefix(word.as_bytes())?.strip_prefix(b" ")
 }
 
-/// Where the first line ends, in any of the ways of RFC 854.
+/// Where the first line ends: in any of the ways of RFC 854, or in the CR that is all that a
+/// terminal in raw mode sends.
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    let feed = memchr(b'\n', bytes);
-    let null = bytes.windows(2).take(feed.unwrap_or(usize::MAX)).position(|pair| pair == b"\r\0");
-    null.or(feed)
+    memchr2(b'\n', b'\r', bytes)
 }
 
 /// Whether there are control characters that no key of a terminal sends into a line.

@@ -98,10 +98,10 @@ fn what_people_say_is_no_request() {
 #[test]
 fn enter_is_a_line_and_nothing_is_nothing() {
     assert_eq!(detect(b"", Payload::Text), Detected::NeedMore);
-    for enter in ["\r\n", "\n", "\r\0", "\r\n\r\n"] {
+    for enter in ["\r\n", "\n", "\r\0", "\r", "\r\n\r\n"] {
         assert_eq!(detect(enter.as_bytes(), Payload::Text), Detected::Lines, "{enter:?}");
     }
-    for open in ["\r", "hel", "G", "GET", "GET ", "PROXY", "\u{feff}", "SSH-"] {
+    for open in ["hel", "G", "GET", "GET ", "PROXY", "\u{feff}", "SSH-"] {
         assert_eq!(detect(open.as_bytes(), Payload::Text), Detected::NeedMore, "{open:?}");
     }
     // Telnet, which no browser speaks.

@@ -4,6 +4,8 @@ use chat_server::wire::line::{Line, LineMode};
 
 use super::cuts::Cuts;
 
+const HOW_TO_LEAVE: &[u8] = b"* Type /quit to leave.\r\n";
+
 /// What came of an input.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
@@ -57,20 +59,18 @@ fn read<'a>(mode: LineMode, pieces: impl Iterator<Item = &'a [u8]>, bytes_max: u
 }
 
 fn read_naively(mode: LineMode, payload: &[u8], bytes_max: usize) -> Outcome {
-    let (data, replies) = match mode {
-        LineMode::Raw => (payload.to_vec(), Vec::new()),
-        LineMode::Telnet => take_commands_out(payload),
-    };
+    let (data, replies) = take_commands_out(payload, mode == LineMode::Raw);
     let (mut lines, mut line) = (Vec::new(), Vec::new());
+    let mut after_cr = false;
     for byte in data {
-        let after_cr = line.ends_with(b"\r");
-        let is_end = byte == b'\n' || mode == LineMode::Telnet && byte == 0 && after_cr;
-        if !is_end {
-            line.push(byte);
+        let is_rest = mode == LineMode::Telnet && after_cr && matches!(byte, 0 | b'\n');
+        after_cr = byte == b'\r';
+        if is_rest {
             continue;
         }
-        if mode == LineMode::Telnet && after_cr {
-            line.pop();
+        if !(byte == b'\n' || mode == LineMode::Telnet && byte == b'\r') {
+            line.push(byte);
+            continue;
         }
         if line.len() > bytes_max {
             return Outcome { lines, rest: None, replies };
@@ -80,26 +80,30 @@ fn read_naively(mode: LineMode, payload: &[u8], bytes_max: usize) -> Outcome {
         }
         lines.push(std::mem::take(&mut line));
     }
-    // A CR may be the first half of an ending.
-    let is_too_long = line.len() - usize::from(line.ends_with(b"\r")) > bytes_max;
+    let is_too_long = line.len() > bytes_max;
     Outcome { lines, rest: (!is_too_long).then_some(line), replies }
 }
 
 /// The data and what the commands among it are answered by.
-fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
+fn take_commands_out(mut input: &[u8], is_raw: bool) -> (Vec<u8>, Vec<u8>) {
     let (mut data, mut replies) = (Vec::new(), Vec::new());
     let mut refused = Vec::new();
+    let mut was_interrupted = false;
     loop {
         input = match input {
             [] | [255] | [255, 251..=254] => break,
             [255, 255, rest @ ..] => {
-                data.push(255);
+                data.extend((!is_raw).then_some(255));
                 rest
             }
             [255, 250, rest @ ..] => match after_subnegotiation(rest) {
-                Some(rest) => rest,
-                None => break,
+                Some(after) => after,
+                None => rest.get(512..).unwrap_or_default(),
             },
+            [255, no_command @ ..236, rest @ ..] => {
+                data.push(*no_command);
+                rest
+            }
             [255, verb @ 251..=254, option, rest @ ..] => {
                 let answer = match verb {
                     253 => Some(252),
@@ -113,14 +117,22 @@ fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
                     refused.push((verb, option));
                     replies.extend_from_slice(&[255, answer, *option]);
                 }
+                if is_timing_mark && std::mem::take(&mut was_interrupted) {
+                    replies.extend_from_slice(HOW_TO_LEAVE);
+                }
                 rest
             }
             [255, command, rest @ ..] => {
                 match meant(*command) {
                     Some(byte) if is_within_character(&data) => data.push(byte),
+                    _ if is_raw && *command != 246 => {}
                     // Erase Character and Erase Line are what their keys send.
                     _ if *command == 247 => data.push(0x08),
                     _ if *command == 248 => data.push(0x15),
+                    _ if matches!(*command, 236..=238 | 244) => {
+                        was_interrupted = true;
+                        replies.extend_from_slice(HOW_TO_LEAVE);
+                    }
                     _ if *command == 246 => replies.extend_from_slice(b"* Yes, I am here.\r\n"),
                     _ => {}
                 }
@@ -135,15 +147,18 @@ fn take_commands_out(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (data, replies)
 }
 
-/// What follows IAC SE, but for an IAC that belongs to the subnegotiation.
-fn after_subnegotiation(mut input: &[u8]) -> Option<&[u8]> {
-    loop {
+/// What follows IAC SE, but for an IAC that belongs to the subnegotiation; it has 512 bytes at most.
+fn after_subnegotiation(input: &[u8]) -> Option<&[u8]> {
+    let whole = input.len();
+    let mut input = input;
+    while whole - input.len() < 511 {
         input = match input {
             [255, 240, rest @ ..] => return Some(rest),
             [255, _, rest @ ..] | [0..=254, rest @ ..] => rest,
             _ => return None,
         };
     }
+    None
 }
 
 /// The byte that a telnet with 7-bit eyes took for a control character.

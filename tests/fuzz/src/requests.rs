@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chat_server::chat::dialect::{json, text};
-use chat_server::chat::request::commands::PAGE;
+use chat_server::chat::request::commands::{PAGE, find};
 use chat_server::chat::request::{Request, RequestError, Resume};
 use chat_server::chat::state::history::MessageKind;
 use chat_server::chat::text::is_blank;
@@ -55,6 +55,13 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         }
         _ => line,
     };
+    // Nor is a space before a command.
+    let bare =
+        line.trim_start_matches(|c: char| is_blank(c) || c.is_control() || c.is_whitespace());
+    let first = bare.split(char::is_whitespace).next().unwrap_or_default();
+    let is_command =
+        first.starts_with('/') && !first.starts_with("//") && find(&first[1..]).is_some();
+    let line = if is_command { bare } else { line };
     let said = |text: &str| {
         Ok(Request::Say {
             room: None,
@@ -67,7 +74,13 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         [] => return Ok(Request::Nothing),
         [b'/', b'/', ..] => return said(&line[1..]),
         [b'/', ..] => {}
-        _ => return said(line),
+        _ => {
+            return match line.trim_start().to_ascii_lowercase().as_str() {
+                "quit" | "exit" => Ok(Request::Help { about: Some("quit".into()) }),
+                "help" | "?" => Ok(Request::Help { about: None }),
+                _ => said(line),
+            };
+        }
     }
     let name = line[1..].split(char::is_whitespace).next().unwrap_or_default();
     let arguments = line[1 + name.len()..].trim();
@@ -77,7 +90,8 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         Ok(page @ 1..=u32::MAX) => Ok((u64::from(page) - 1) * PAGE),
         _ => Err("missing_field"),
     };
-    Ok(match (name.to_ascii_lowercase().as_str(), &words[..]) {
+    let name = find(name).map_or("", |spec| spec.name);
+    Ok(match (name, &words[..]) {
         ("help", _) => Request::Help { about: some },
         ("nick", [name]) => Request::Nick { name: (*name).into() },
         ("join", [room]) => {
@@ -100,6 +114,12 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         }
         ("topic", ["-"]) => Request::Topic { room: None, text: Some("".into()) },
         ("topic", _) => Request::Topic { room: None, text: some },
+        ("msg", [room, _, ..]) if room.starts_with(['#', '＃']) => Request::Say {
+            room: Some((*room).into()),
+            text: arguments[room.len()..].trim().into(),
+            kind: MessageKind::Said,
+            key: None,
+        },
         ("msg", [to, _, ..]) => Request::Direct {
             to: (*to).into(),
             text: arguments[to.len()..].trim().into(),

@@ -3,6 +3,7 @@
 mod conversations;
 mod order;
 mod people;
+mod qr;
 mod reading;
 mod rooms;
 
@@ -32,14 +33,7 @@ pub const SEARCH_MAX: u32 = 10;
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let line = without_invisible_start(line.trim_end());
-    let Some(command) = line.strip_prefix('/') else {
-        return Ok(match line {
-            "" => Request::Nothing,
-            text => {
-                Request::Say { room: None, text: text.into(), kind: MessageKind::Said, key: None }
-            }
-        });
-    };
+    let Some(command) = line.strip_prefix('/') else { return Ok(unslashed(line)) };
     if command.starts_with('/') {
         return Ok(Request::Say {
             room: None,
@@ -50,10 +44,13 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(spec) = commands::find(name) else {
-        let message = format!(
-            "There is no command {}. Type /help for the commands, or //text to say /text.",
-            quote(&line[..=name.len()], 40)
-        );
+        let unknown = quote(&line[..=name.len()], 40);
+        let message = match commands::nearest(name) {
+            Some(meant) => format!("There is no command {unknown}. Did you mean /{meant}?"),
+            None => format!(
+                "There is no command {unknown}. Type /help for the commands, or //text to say /text."
+            ),
+        };
         return Err(RequestError::new("unknown_type", message));
     };
     (spec.parse)(arguments.trim()).ok_or_else(|| {
@@ -62,14 +59,41 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     })
 }
 
+/// What a line without a slash asks for. A word of these alone is not said: people type it who look
+/// for the way out, or for help.
+fn unslashed(line: &str) -> Request<'_> {
+    let is = |words: &[&str]| words.iter().any(|word| line.trim_start().eq_ignore_ascii_case(word));
+    if line.is_empty() {
+        Request::Nothing
+    } else if is(&["quit", "exit"]) {
+        Request::Help { about: Some("quit".into()) }
+    } else if is(&["help", "?"]) {
+        Request::Help { about: None }
+    } else {
+        Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None }
+    }
+}
+
 /// A line without a byte order mark, and a command without anything invisible before it.
 fn without_invisible_start(line: &str) -> &str {
     if line.starts_with(|c: char| c.is_ascii_graphic()) {
         return line;
     }
-    let bare = line
-        .trim_start_matches(|c: char| text::is_blank(c) || c.is_control() && !c.is_whitespace());
-    if bare.starts_with('/') { bare } else { line.trim_start_matches('\u{FEFF}') }
+    let is_invisible = |c: char| text::is_blank(c) || c.is_control();
+    let bare = line.trim_start_matches(|c: char| is_invisible(c) && !c.is_whitespace());
+    let barest = line.trim_start_matches(|c: char| is_invisible(c) || c.is_whitespace());
+    if bare.starts_with('/') || begins_with_command(barest) {
+        return barest;
+    }
+    line.trim_start_matches('\u{FEFF}')
+}
+
+/// Behind a space it is a command only if there is such a one: text that somebody pastes may begin
+/// with any number of both.
+fn begins_with_command(line: &str) -> bool {
+    let Some(command) = line.strip_prefix('/') else { return false };
+    let name = command.split(char::is_whitespace).next().unwrap_or_default();
+    !name.starts_with('/') && commands::find(name).is_some()
 }
 
 // ---- Replies ----
@@ -421,11 +445,34 @@ mod tests {
         assert_eq!(parse("//help"), said("/help"));
         assert_eq!(parse("///"), said("//"));
         assert_eq!(parse(" \t"), Ok(Request::Nothing));
+        assert_eq!(parse("  // comment"), said("  // comment"));
+        assert_eq!(parse(" /usr/bin"), said(" /usr/bin"));
+        assert_eq!(parse("help me"), said("help me"));
+        assert_eq!(parse("exit?"), said("exit?"));
+    }
+
+    #[test]
+    fn words_that_look_for_the_way_out_are_not_said() {
+        for line in ["help", "?", "HELP ", "  help"] {
+            assert_eq!(parse(line), Ok(Request::Help { about: None }), "{line:?}");
+        }
+        for line in ["quit", "exit", "Quit", " exit"] {
+            assert_eq!(parse(line), Ok(Request::Help { about: Some("quit".into()) }), "{line:?}");
+        }
     }
 
     #[test]
     fn commands_are_found_in_any_case() {
-        assert_eq!(parse("/NICK alice"), Ok(Request::Nick { name: "alice".into() }));
+        let nick = Ok(Request::Nick { name: "alice".into() });
+        for line in ["/NICK alice", " /nick alice", "\u{3000}\u{FEFF} /nick  alice "] {
+            assert_eq!(parse(line), nick, "{line:?}");
+        }
+        assert_eq!(parse("/part #dev"), parse("/leave #dev"));
+        assert_eq!(parse("/w bob hi"), parse("/msg bob hi"));
+        let Ok(Request::Say { room, text, .. }) = parse("/msg #dev  hi there") else {
+            panic!("it")
+        };
+        assert_eq!((room.as_deref(), &*text), (Some("#dev"), "hi there"));
         assert_eq!(
             parse("/msg bob  how are you? "),
             Ok(Request::Direct { to: "bob".into(), text: "how are you?".into(), key: None })
@@ -444,6 +491,7 @@ mod tests {
     fn errors_say_what_to_do() {
         for (line, code, reason) in [
             ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
+            ("/JION #dev", "unknown_type", "There is no command \"/JION\". Did you mean /join?"),
             ("/", "unknown_type", "There is no command \"/\"."),
             ("/nick", "missing_field", "/nick NAME"),
             ("/nick two reason", "missing_field", "/nick NAME"),

@@ -1,10 +1,13 @@
 //! What people at terminals are told of accounts.
 
-use super::{line, page_number};
+use super::{line, page_number, qr};
 use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, Reply, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
-use crate::delivery::encoding::Encoder;
+use crate::delivery::encoding::{Encoder, Framing};
+
+/// A terminal has so many columns at least.
+const TERMINAL_COLUMNS: usize = 80;
 
 /// Appends the lines of a reply about accounts.
 pub fn render(to: &mut Encoder, reply: &Reply) {
@@ -93,12 +96,26 @@ fn render_invitation(
 ) {
     line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
     match link {
-        Some(link) => line(to, format_args!("*   {link}")),
+        Some(link) => {
+            line(to, format_args!("*   {link}"));
+            scannable(to, link);
+        }
         None if !invitation.accounts => {}
         None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
     }
     for room in &invitation.rooms {
         line(to, format_args!("*   Into the room: /join {room} {code}"));
+    }
+}
+
+/// The same link for a phone. What reads lines from a WebSocket is a program.
+fn scannable(to: &mut Encoder, link: &str) {
+    const MARK: &str = "*   ";
+    if to.encoding().framing != Framing::Lines {
+        return;
+    }
+    for blocks in qr::lines(link, TERMINAL_COLUMNS - MARK.len()).into_iter().flatten() {
+        line(to, format_args!("{MARK}{blocks}"));
     }
 }
 

@@ -1,6 +1,9 @@
 //! The commands that people type.
 
+mod aliases;
 mod rooms;
+
+pub use aliases::ALIASES;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -11,6 +14,7 @@ use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRe
 use super::{account, order};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
+use crate::chat::text;
 
 /// A command that people type: what /help says of it, and how its arguments are read.
 #[derive(Serialize)]
@@ -157,11 +161,8 @@ pub const COMMANDS: [CommandSpec; 47] = [
         arguments: "NAME TEXT",
         help: "say something to one person only",
         details: "Between accounts it is kept, and reaches who is offline later: /history @NAME \
-                  shows it.",
-        parse: |arguments| {
-            let (to, text) = arguments.split_once(char::is_whitespace)?;
-            Some(Request::Direct { to: to.into(), text: word_or_more(text)?, key: None })
-        },
+                  shows it. /msg #ROOM TEXT says it in another room of yours.",
+        parse: rooms::told,
     },
     CommandSpec {
         name: "me",
@@ -365,7 +366,7 @@ pub const COMMANDS: [CommandSpec; 47] = [
         name: "quit",
         arguments: "[TEXT]",
         help: "say goodbye",
-        details: "",
+        details: "Type /quit to leave.",
         parse: |arguments| Some(Request::Quit { reason: optional(arguments) }),
     },
     CommandSpec {
@@ -391,17 +392,25 @@ pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
     format!("{comment}\nexport const COMMANDS = {table};\n")
 });
 
-/// A command by its name, in any case.
+/// A command by its name, or by what it is called elsewhere, in any case.
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
     let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+    let name = alias.map_or(name, |&(_, name)| name);
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
+}
+
+/// The command that somebody meant who typed one that there is not.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let words = COMMANDS.iter().map(|spec| spec.name).filter(|name| *name != "/");
+    text::nearest(&name.to_ascii_lowercase(), words)
 }
 
 pub(super) fn optional(arguments: &str) -> Option<Cow<'_, str>> {
     (!arguments.is_empty()).then_some(Cow::Borrowed(arguments))
 }
 
-fn word_or_more(arguments: &str) -> Option<Cow<'_, str>> {
+pub(super) fn word_or_more(arguments: &str) -> Option<Cow<'_, str>> {
     optional(arguments.trim())
 }
 
@@ -454,6 +463,16 @@ mod tests {
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
             assert_eq!(find(&format!("/{}", spec.name)).map(|found| found.name), Some(spec.name));
+        }
+    }
+
+    #[test]
+    fn other_names_are_of_commands_that_there_are() {
+        for (alias, name) in ALIASES {
+            let is = |spec: &CommandSpec, name: &str| spec.name == name;
+            assert!(COMMANDS.iter().any(|spec| is(spec, name)), "{name}");
+            assert!(!COMMANDS.iter().any(|spec| is(spec, alias)), "{alias} is a command itself");
+            assert_eq!(find(&alias.to_uppercase()).map(|spec| spec.name), Some(name));
         }
     }
 

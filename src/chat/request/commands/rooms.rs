@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{optional, word};
+use super::{optional, word, word_or_more};
 use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
+use crate::chat::state::history::MessageKind;
 
 /// The first word, and the rest.
 fn split(arguments: &str) -> (&str, &str) {
@@ -27,6 +28,17 @@ pub fn joined(arguments: &str) -> Option<Request<'_>> {
         return None;
     }
     Some(Request::Join { room, code, resume: None, replay: None })
+}
+
+/// `NAME TEXT` or `#ROOM TEXT`
+pub fn told(arguments: &str) -> Option<Request<'_>> {
+    let (room, text) = leading_room(arguments);
+    if room.is_some() {
+        let (text, kind) = (word_or_more(text)?, MessageKind::Said);
+        return Some(Request::Say { room, text, kind, key: None });
+    }
+    let (to, text) = split(arguments);
+    Some(Request::Direct { to: to.into(), text: word_or_more(text)?, key: None })
 }
 
 /// `[#ROOM] [SETTING VALUE]`

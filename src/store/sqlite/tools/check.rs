@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{ToolError, database};
+use crate::plural::Count;
 use crate::store::search::file::{Coverage, SearchFiles};
 use crate::store::search::is_damage;
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
@@ -41,7 +42,7 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
     let sql = "SELECT count(*) FROM messages WHERE room NOT IN (SELECT room FROM rooms)";
     let stray: u64 = snapshot.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
     if stray > 0 {
-        let what = format!("{stray} messages belong to no room");
+        let what = format!("{} of no room", Count(stray, "message"));
         return Err(OpenError::Damaged { file: file.clone(), what }.into());
     }
     if version >= HAS_PEOPLE
@@ -58,12 +59,13 @@ pub fn check(data: &Path) -> Result<String, ToolError> {
     let search = search(&SearchFiles::beside(&file, &epoch))?;
     let conversations = match conversations {
         0 => String::new(),
-        1 => ", 1 conversation".to_owned(),
-        count => format!(", {count} conversations"),
+        count => format!(", {}", Count(count, "conversation")),
     };
     Ok(format!(
-        "{} is sound: {rooms} rooms{conversations}, {messages} messages, ids without holes; {search}",
-        file.display()
+        "{} is sound: {}{conversations}, {}, ids without holes; {search}",
+        file.display(),
+        Count(rooms, "room"),
+        Count(messages, "message"),
     ))
 }
 
