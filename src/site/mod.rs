@@ -1,37 +1,17 @@
-//! The web page, embedded in the binary, or a sentence in its place; files that the service adds;
-//! the health check; and answers to OPTIONS.
+//! The web page, embedded in the binary, or a sentence in its place; the health check; and answers
+//! to OPTIONS.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha1::{Digest, Sha1};
+mod page;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+pub use page::Page;
+use page::{Caching, File};
 
 use crate::wire::http::public_url::BasePath;
 use crate::wire::http::response::{ALLOW, Body, HttpError, Persistence, Response};
 use crate::wire::http::{Method, Request, precheck};
-
-const HTML: &str = "text/html; charset=utf-8";
-/// The media type of scripts.
-pub const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-
-/// Path, media type and content of every file.
-const PAGE: [(&str, &str, &[u8]); 16] = [
-    ("/", HTML, include_bytes!("web/index.html")),
-    ("/index.html", HTML, include_bytes!("web/index.html")),
-    ("/app.js", JAVASCRIPT, include_bytes!("web/app.js")),
-    ("/accounts.js", JAVASCRIPT, include_bytes!("web/accounts.js")),
-    ("/account-words.js", JAVASCRIPT, include_bytes!("web/account-words.js")),
-    ("/rooms.js", JAVASCRIPT, include_bytes!("web/rooms.js")),
-    ("/order.js", JAVASCRIPT, include_bytes!("web/order.js")),
-    ("/conversations.js", JAVASCRIPT, include_bytes!("web/conversations.js")),
-    ("/reading.js", JAVASCRIPT, include_bytes!("web/reading.js")),
-    ("/resume.js", JAVASCRIPT, include_bytes!("web/resume.js")),
-    ("/people-words.js", JAVASCRIPT, include_bytes!("web/people-words.js")),
-    ("/dialogs.js", JAVASCRIPT, include_bytes!("web/dialogs.js")),
-    ("/qr.js", JAVASCRIPT, include_bytes!("web/qr.js")),
-    ("/dom.js", JAVASCRIPT, include_bytes!("web/dom.js")),
-    ("/style.css", "text/css; charset=utf-8", include_bytes!("web/style.css")),
-    ("/favicon.svg", "image/svg+xml", include_bytes!("web/favicon.svg")),
-];
 
 /// What a load balancer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +26,14 @@ pub enum Health {
 /// Where monitors and balancers ask.
 pub const HEALTH: &str = "/healthz";
 
-/// The files with their entity tags, made once at start.
+/// The page as it is embedded, for services that add nothing to it.
+static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[]));
+
+/// What is answered to requests for files.
 #[derive(Debug)]
 pub struct Site {
-    files: Vec<File>,
+    files: Cow<'static, [File]>,
     not_found: HttpError,
-}
-
-#[derive(Debug)]
-struct File {
-    path: &'static str,
-    content_type: &'static str,
-    content: &'static [u8],
-    /// Strong (RFC 9110 8.8.3): made from every byte of the content.
-    etag: String,
 }
 
 impl Default for Site {
@@ -69,29 +43,20 @@ impl Default for Site {
 }
 
 impl Site {
-    /// The chat page.
+    /// The chat page, without what the service adds.
     pub fn new() -> Site {
-        let files = PAGE
-            .iter()
-            .map(|&(path, content_type, content)| File::new(path, content_type, content));
-        Site { files: files.collect(), not_found: HttpError::NOT_FOUND }
+        Site::of_page(&EMBEDDED)
     }
 
-    /// Adds a file that only the service can make.
-    pub fn with_file(
-        mut self,
-        path: &'static str,
-        content_type: &'static str,
-        content: &'static [u8],
-    ) -> Site {
-        self.files.push(File::new(path, content_type, content));
-        self
+    /// A page that was made once for the whole process.
+    pub fn of_page(page: &'static Page) -> Site {
+        Site { files: Cow::Borrowed(&page.files), not_found: HttpError::NOT_FOUND }
     }
 
     /// For a service that the page is not made for: what it does, in a sentence.
     pub fn of_sentence(sentence: &'static str) -> Site {
-        let files = vec![File::new("/", "text/plain; charset=utf-8", sentence.as_bytes())];
-        Site { files, not_found: HttpError::NO_PAGE }
+        let file = File::new("/".to_owned(), page::TEXT, sentence.as_bytes(), Caching::Ask);
+        Site { files: Cow::Owned(vec![file]), not_found: HttpError::NO_PAGE }
     }
 
     /// All of it is under this path.
@@ -134,36 +99,28 @@ impl Site {
 }
 
 impl File {
-    fn new(path: &'static str, content_type: &'static str, content: &'static [u8]) -> File {
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha1::digest(content)));
-        File { path, content_type, content, etag }
-    }
-
     fn respond(&self, request: &Request<'_>, date: Option<&str>) -> Response {
         let policy = content_security_policy(request.host);
-        let fields = [
+        let chosen = self.chosen_for(request);
+        let mut fields = vec![
+            // The content type describes a content, and 304 has none.
             ("Content-Type", self.content_type),
-            ("ETag", &self.etag),
-            // The names do not change with the content, so a browser has to ask; mostly the answer
-            // is 304.
-            ("Cache-Control", "no-cache"),
+            ("ETag", &chosen.etag),
+            ("Cache-Control", self.caching.field()),
             ("Content-Security-Policy", &policy),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
         ];
-        if self.is_known_to(request) {
-            // The content type describes a content, and 304 has none.
+        if self.gzip.is_some() {
+            fields.push(("Vary", "Accept-Encoding"));
+        }
+        if chosen.is_known_to(request) {
             return Response::new(304, &fields[1..], Body::Absent, request.connection, date);
         }
-        Response::new(200, &fields, Body::of(request, self.content), request.connection, date)
-    }
-
-    /// RFC 9110 13.1.2: a weak comparison with every tag of the list.
-    fn is_known_to(&self, request: &Request<'_>) -> bool {
-        request.list("if-none-match").any(|tag| {
-            let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
-            tag == b"*" || opaque == self.etag.as_bytes()
-        })
+        if let Some(encoding) = chosen.encoding {
+            fields.push(("Content-Encoding", encoding));
+        }
+        Response::new(200, &fields, Body::of(request, chosen.content), request.connection, date)
     }
 }
 
