@@ -86,13 +86,13 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
     for (path, kind, holds) in [
         ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"a/"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
-        (PAGE.path_of("app.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
+        (PAGE.path_of("net/session.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
         (
-            PAGE.path_of("commands.js"),
+            PAGE.path_of("commands/server.js"),
             "text/javascript; charset=utf-8",
             "export const COMMANDS = [",
         ),
-        (PAGE.path_of("style.css"), "text/css; charset=utf-8", "body"),
+        (PAGE.path_of("css/base.css"), "text/css; charset=utf-8", "body"),
         (PAGE.path_of("favicon.svg"), "image/svg+xml", "<svg"),
         ("/?room=dev&name=%3Cscript%3E", "text/html; charset=utf-8", "<!doctype html>"),
     ] {
@@ -212,7 +212,7 @@ fn connections_are_kept_and_requests_may_come_together() {
     let server = Server::start(&["--mode", "chat"]);
     let mut client = server.connect();
     let page = get(&mut client, "/", "");
-    let path = PAGE.path_of("app.js");
+    let path = PAGE.path_of("words/ja.js");
     let script = get(&mut client, path, "");
     let many: String = (0..100)
         .map(|number| match number % 2 {
@@ -231,10 +231,10 @@ fn connections_are_kept_and_requests_may_come_together() {
     // is lost.
     let mut greedy = server.connect();
     let request = format!("GET {path} HTTP/1.1\r\nHost: chat.example:8080\r\n\r\n");
-    greedy.send(request.repeat(500).as_bytes());
+    greedy.send(request.repeat(3000).as_bytes());
     // Time for a server that does not wait to pile up all of it.
     thread::sleep(Duration::from_millis(200));
-    for number in 0..500 {
+    for number in 0..3000 {
         let answer = read_answer(&mut greedy);
         assert!(answer.body == script.body, "answer {number}");
     }
@@ -595,7 +595,7 @@ fn without_a_chat_the_front_page_says_what_there_is() {
             answer.text()
         );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
-        for path in ["/index.html", PAGE.path_of("app.js"), PAGE.path_of("style.css")] {
+        for path in ["/index.html", PAGE.path_of("main.js"), PAGE.path_of("css/base.css")] {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
         }
     }

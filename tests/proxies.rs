@@ -262,7 +262,7 @@ fn chat_by_tls_only() -> (Server, Certified) {
 /// What has to hold behind every proxy that speaks HTTP.
 fn is_a_proxy_of_http(server: &Server, proxy: &Proxy) {
     let page = proxy.get(ALICE, "/", "");
-    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("app.js\""), "{page}");
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("main.js\""), "{page}");
     assert!(proxy.get(ALICE, "/healthz", "").ends_with("ok"));
 
     // The page's own origin may, and no other; what she claims to be does not count.
@@ -431,10 +431,10 @@ fn nginx_under_a_path() {
         let site = with(&site, "127.0.0.1:8080;", &with(passed, "127.0.0.1:8080", &there));
         let proxy = Proxy::nginx_of(&site);
         let page = proxy.get(ALICE, "/chat/", "");
-        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("app.js\""), "{page}");
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("main.js\""), "{page}");
         assert!(
             proxy
-                .get(ALICE, &format!("/chat{}", PAGE.path_of("app.js")), "")
+                .get(ALICE, &format!("/chat{}", PAGE.path_of("main.js")), "")
                 .starts_with("HTTP/1.1 200 ")
         );
         // Without the slash, nginx or the server leads there.

@@ -96,8 +96,9 @@ fn staff_log() -> RoomName {
 }
 
 /// The page, with the table of commands.
-pub static PAGE: LazyLock<Page> =
-    LazyLock::new(|| Page::new(&[("commands.js", request::commands::COMMANDS_MODULE.as_bytes())]));
+pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_bytes())])
+});
 
 fn greeting(settings: &ChatSettings) -> String {
     let page = settings.public_url.as_deref();

@@ -111,7 +111,7 @@ fn requests_in_one_connection_are_all_answered() {
 
 /// A request for the largest file of the page.
 fn large() -> String {
-    format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", PAGE.path_of("app.js"))
+    format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", PAGE.path_of("words/ja.js"))
 }
 
 pub const PAGES: Attack = Attack {
@@ -141,7 +141,7 @@ pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
 /// it asked for.
 pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
     const ATTACKERS: u64 = 8;
-    const REQUESTS: usize = 100;
+    const REQUESTS: usize = 600;
     Siege::new("slow reader of pages", ATTACKERS * CLIENT_KIB / 1024).waits().run(|server| {
         thread::scope(|scope| {
             for _ in 0..ATTACKERS {

@@ -1,28 +1,26 @@
 // Order: what is done about a person or a message. Removing, muting, banning, roles in a room; ignoring and reporting. All of it
 // is in one dialog; who may do what the server knows, and here stands only what has a chance.
 
-import { words } from './people-words.js';
-import { Views } from './dialogs.js';
-import { $, el } from './dom.js';
+import { fold } from '../../core/names.js';
+import { changed, isMe, knows, notify, store } from '../../core/store.js';
+import { dateWords } from '../../core/time.js';
+import { errorWords, peopleWords as words } from '../../words/index.js';
+import { $, el } from '../dom.js';
+import { Views } from './views.js';
 
 const MINUTES_MAX = 5_256_000; // ten years
 
 export class Order {
-  #host;
   #dialog;
 
-  /**
-   * `host`: store; ask(frame), a promise; notify(text, isError); errorWords(error); knows(command); changed(); date(ms);
-   * fold(name); isMe(name); message(name), opens a conversation; markUnread(conv, id); focus(), where the focus belongs otherwise.
-   */
-  constructor(host) {
-    this.#host = host;
-    this.#dialog = new Views($('#person'), { ...host, wordsOf: (error) => host.errorWords(error ?? {}) });
+  /** @param {import('../app.js').App} app */
+  constructor(app) {
+    this.app = app;
+    this.#dialog = new Views($('#person'), app, { wordsOf: (error) => errorWords(error ?? {}) });
   }
 
   /** Whether there is anything to be done about a message, or about its author. */
-  hasMenu({ id, own }) {
-    const { knows, store } = this.#host;
+  hasMenu({ id = undefined, own = false }) {
     if (id !== undefined && store.role && knows('unread')) return true;
     return !own && ['ignore', 'kick', 'mute', 'report'].some(knows);
   }
@@ -34,28 +32,27 @@ export class Order {
   }
 
   messageMenu(conv, entry) {
-    const { knows, store, markUnread } = this.#host;
     const entries = [
       store.role && conv.reading && knows('unread') && [words.markUnread, '', () => {
         this.#dialog.close();
-        markUnread(conv, entry.id);
+        this.app.session.reading.markUnread(conv, entry.id);
       }],
       knows('report') && conv.kind === 'room' && !entry.own && [words.report, words.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
-    this.#dialog.menu('message', entry.name, `${this.#host.date(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
+    this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
   }
 
   #quote({ text }) { return text.length > 120 ? `${text.slice(0, 120)}…` : text; }
 
   #aboutPerson(conv, name) {
-    const { knows, store, fold, isMe } = this.#host, key = fold(name), isRoom = conv.kind === 'room';
+    const key = fold(name), isRoom = conv.kind === 'room';
     const isOwner = isRoom && conv.role === 'owner', isModerator = isOwner || (isRoom && conv.role === 'moderator');
     const isAdmin = store.role === 'owner' || store.role === 'admin', role = conv.roles.get(key), isAccount = conv.accounts.has(key);
     const isIgnored = store.ignored.has(key), back = () => this.memberMenu(conv, name);
     if (isMe(name)) return [];
     return [
-      isRoom && [words.message, '', () => this.#then(() => this.#host.message(name))],
+      isRoom && [words.message, '', () => this.#then(() => this.app.router.message(name))],
       isOwner && isAccount && (role === 'moderator' ? [words.makeMember, '', () => this.#role(conv, name, 'member')] : role !== 'owner' && [words.makeModerator, '', () => this.#role(conv, name, 'moderator')]),
       isOwner && isAccount && role !== 'owner' && [words.handOver, words.handOverNote, () => this.#handOver(conv, name, back)],
       knows('ignore') && (isIgnored ? [words.unignore, '', () => this.#then(() => this.unignore(name))] : [words.ignore, words.ignoreNote, () => this.#then(() => this.ignore(name))]),
@@ -73,21 +70,21 @@ export class Order {
 
   remove(conv, name, minutes = '', reason = '', back = null) {
     this.#sentence('remove', words.removeTitle(name, conv.name), { minutes, reason, back, submit: words.removeIt }, (rest) => (
-      this.#host.ask({ type: 'kick', room: conv.name, name, ...rest })));
+      this.app.session.ask({ type: 'kick', room: conv.name, name, ...rest })));
   }
 
   mute(conv, name, minutes = '', reason = '', back = null) {
     this.#sentence('mute', words.muteTitle(name, conv.name), { minutes, reason, back, submit: words.mute }, async (rest) => {
-      await this.#host.ask({ type: 'mute', room: conv.name, name, ...rest });
-      this.#host.notify(words.muteDone(name));
+      await this.app.session.ask({ type: 'mute', room: conv.name, name, ...rest });
+      notify(words.muteDone(name));
     });
   }
 
   ban(whom = '', minutes = '', reason = '', back = null) {
     const fields = [{ key: 'name', label: words.whom, autocomplete: 'off', value: whom }];
     this.#sentence('ban', words.banTitle, { fields, minutes, reason, back, submit: words.banIt }, async ({ name, ...rest }) => {
-      await this.#host.ask({ type: 'ban', ...this.#target(name), ...rest });
-      this.#host.notify(words.banDone(name));
+      await this.app.session.ask({ type: 'ban', ...this.#target(name), ...rest });
+      notify(words.banDone(name));
     });
   }
 
@@ -120,9 +117,9 @@ export class Order {
       submit: words.handOverIt,
       danger: true,
       done: async () => {
-        await this.#host.ask({ type: 'role', room: conv.name, name, role: 'owner' });
+        await this.app.session.ask({ type: 'role', room: conv.name, name, role: 'owner' });
         this.#dialog.close();
-        this.#host.notify(words.roleDone(name, words.roleNames.owner));
+        notify(words.roleDone(name, words.roleNames.owner));
       },
     });
   }
@@ -137,9 +134,9 @@ export class Order {
       fields: [{ key: 'reason', label: words.reportReason, value: reason, required: false, maxLength: 400, note: words.reportNote }],
       submit: words.reportIt,
       done: async ({ reason: why }) => {
-        await this.#host.ask({ type: 'report', room: conv.name, id: entry.id, ...(why && { reason: why }) });
+        await this.app.session.ask({ type: 'report', room: conv.name, id: entry.id, ...(why && { reason: why }) });
         this.#dialog.close();
-        this.#host.notify(words.reportDone);
+        notify(words.reportDone);
       },
     });
   }
@@ -150,7 +147,7 @@ export class Order {
     this.#dialog.open('bans', words.bans, list);
     this.#dialog.list(list, '', { type: 'bans' }, 'bans', words.noBans, ({ name, address, until, by, reason }) => ({
       title: name ?? address,
-      note: [until === undefined ? words.forEver : words.until(this.#host.date(until)), by && words.by(by), reason],
+      note: [until === undefined ? words.forEver : words.until(dateWords(until)), by && words.by(by), reason],
       end: { type: 'unban', ...(name === undefined ? { address } : { name }) },
     }));
   }
@@ -166,31 +163,23 @@ export class Order {
   unmute(conv, name) { return this.#do({ type: 'unmute', room: conv.name, name }, words.unmuteDone(name)); }
 
   async ignore(name) {
-    if (await this.#do({ type: 'ignore', name }, words.ignoreDone(name))) this.#host.store.ignored.add(this.#host.fold(name));
-    this.#host.changed();
+    if (await this.#do({ type: 'ignore', name }, words.ignoreDone(name))) store.ignored.add(fold(name));
+    changed();
   }
 
   async unignore(name) {
-    if (await this.#do({ type: 'unignore', name }, words.unignoreDone(name))) this.#host.store.ignored.delete(this.#host.fold(name));
-    this.#host.changed();
-  }
-
-  /** Whom this account ignores, on whatever device. */
-  async learnIgnored() {
-    const { store, fold, ask, changed } = this.#host;
-    const { names } = await ask({ type: 'ignored' }).catch(() => ({ names: [] }));
-    store.ignored = new Set((Array.isArray(names) ? names : []).map(fold));
+    if (await this.#do({ type: 'unignore', name }, words.unignoreDone(name))) store.ignored.delete(fold(name));
     changed();
   }
 
   /** Whether it is done; what is wrong has been told. */
   async #do(frame, done) {
     try {
-      await this.#host.ask(frame);
-      this.#host.notify(done);
+      await this.app.session.ask(frame);
+      notify(done);
       return true;
     } catch (error) {
-      this.#host.notify(this.#host.errorWords(error ?? {}), true);
+      notify(errorWords(error ?? {}), true);
       return false;
     }
   }

@@ -1,8 +1,10 @@
 // A dialog whose content is one of several views: a menu, a form, a list of what can be ended. What was typed stays until the
 // server has taken it; what is wrong stands below its field.
 
-import { words } from './account-words.js';
-import { el, iconOf, setText } from './dom.js';
+import { notify } from '../../core/store.js';
+import { isText } from '../../core/text.js';
+import { accountWords as words } from '../../words/index.js';
+import { el, iconOf, setText } from '../dom.js';
 import { pictureOf } from './qr.js';
 
 const COPIED_MS = 2000;
@@ -22,15 +24,22 @@ async function copy(input) {
   }
 }
 
+/** Where an invitation leads. */
+export const linkOf = ({ link, code }) => (isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`);
+
 let lastId = 0;
 
 export class Views {
   #host;
   #node;
 
-  /** `node`: of the dialog. `host`: ask(frame), a promise; notify(text, isError); wordsOf(error); focus(), where the focus
-   * belongs otherwise; closed(), when nothing is shown any more. */
-  constructor(node, host) {
+  /**
+   * @param {HTMLDialogElement} node
+   * @param {import('../app.js').App} app
+   * @param {{ wordsOf: (error: any) => string, closed?: () => void }} host `closed`: nothing is shown any more
+   */
+  constructor(node, app, host) {
+    this.app = app;
     this.#node = node;
     this.#host = host;
     node.addEventListener('close', () => this.#closed());
@@ -59,7 +68,7 @@ export class Views {
 
   /** What the server lists, each with a button that ends it. */
   async list(place, heading, request, key, none, describe) {
-    const items = await this.#host.ask(request).then((frame) => frame[key], () => []);
+    const items = await this.app.session.ask(request).then((frame) => frame[key], () => []);
     const rows = (Array.isArray(items) ? items : []).map(describe).map(({ title, note, end }) => {
       const row = el('li', {}, el('div', {}, el('b', { textContent: title, dir: 'auto' }), el('small', { textContent: note.filter(Boolean).join(' · ') })));
       if (!end) return row;
@@ -67,7 +76,7 @@ export class Views {
       button.addEventListener('click', async () => {
         button.disabled = true;
         this.#node.querySelector('.result')?.replaceChildren(); // it may be what ends
-        await this.#host.ask(end).catch((error) => this.#host.notify(this.#host.wordsOf(error), true));
+        await this.app.session.ask(end).catch((error) => notify(this.#host.wordsOf(error), true));
         await this.list(place, heading, request, key, none, describe);
         this.#node.focus();
       });
@@ -106,8 +115,9 @@ export class Views {
     this.#node.dataset.view = view;
     this.#node.replaceChildren(heading, ...content);
     if (!this.#node.open) this.#node.showModal();
-    const fields = [...this.#node.querySelectorAll('input:not([hidden]), select')];
-    const first = fields.find((field) => !field.value) ?? fields[0] ?? this.#node.querySelector('.menu button, .solid') ?? this.#node.querySelector('.icon');
+    const find = (selector) => /** @type {HTMLElement | null} */ (this.#node.querySelector(selector));
+    const fields = /** @type {HTMLInputElement[]} */ ([...this.#node.querySelectorAll('input:not([hidden]), select')]);
+    const first = fields.find((field) => !field.value) ?? fields[0] ?? find('.menu button, .solid') ?? find('.icon');
     first?.focus();
   }
 
@@ -215,9 +225,9 @@ export class Views {
     delete this.#node.dataset.view;
     this.#host.closed?.();
     // A field that gets the focus back was out of reach until now, and Chromium would put no text into it: it gets it again.
-    const at = document.activeElement, isField = at?.matches('input, textarea');
+    const at = /** @type {HTMLElement | null} */ (document.activeElement), isField = at?.matches('input, textarea');
     if (isField) at.blur();
     if (isField) setTimeout(() => document.querySelector('dialog[open]') || at.focus({ preventScroll: true }));
-    else if (!at || at === document.body) this.#host.focus();
+    else if (!at || at === document.body) this.app.composer.focus();
   }
 }
