@@ -10,6 +10,7 @@ const ANSWER_MS = 15_000; // silence while an answer is due: the line is dead
 const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find out
 const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
 const CHECK_MS = 5_000;
+const WAKE_MS = 2_500; // silence after a waking: the line is dead, and somebody looks at the page
 const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
 const SUPERSEDED = 4000; // the guest of this page has come back on another connection
 
@@ -24,6 +25,8 @@ export class Connection {
   #checked = { at: monotonic(), wall: Date.now() };
   #excused = false;
   #paused = false;
+  #waking = 0; // a timer
+  #heard = 0; // frames, on any connection
 
   /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
@@ -41,7 +44,7 @@ export class Connection {
     this.#timer = setTimeout(() => this.drop(), OPEN_MS);
     // A socket that was given up may still speak: whatever it says is no longer heard.
     socket.onopen = () => socket === this.#socket && this.#opened();
-    socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
+    socket.onmessage = (event) => socket === this.#socket && this.#received(event.data);
     socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
   }
 
@@ -79,11 +82,30 @@ export class Connection {
     this.open();
   }
 
-  /** The machine woke up, or the network is back: try now, or find out whether the line still lives. */
+  /** Somebody looks at the page again, or the network is back: try now, or find out soon whether the line still lives. */
   nudge() {
     this.resume();
     if (!this.#socket) this.open();
-    else if (this.#openedAt && monotonic() - this.#heardAt > 3000) this.owner.probe();
+    else if (this.#openedAt) this.#wake();
+  }
+
+  /**
+   * Asks something. How long nothing was heard until now says little: some clocks stand still while a machine sleeps. Who
+   * slept again before the answer was read asks once more.
+   */
+  #wake(isAgain = false) {
+    if (this.#waking) return;
+    const socket = this.#socket, heard = this.#heard, at = monotonic(), wall = Date.now();
+    this.#askedAt = at;
+    this.owner.probe();
+    this.#waking = setTimeout(() => {
+      this.#waking = 0;
+      if (socket !== this.#socket || heard !== this.#heard) return;
+      const isLate = Math.max(monotonic() - at, Date.now() - wall) > 2 * WAKE_MS;
+      if (isLate && !isAgain) return this.#wake(true);
+      this.drop();
+      this.open();
+    }, WAKE_MS);
   }
 
   /** The server has said no, and will for a while: the next try is so far off. */
@@ -98,8 +120,9 @@ export class Connection {
     this.#openedAt = this.#heardAt = this.#askedAt = monotonic();
   }
 
-  #heard(data) {
+  #received(data) {
     this.#heardAt = monotonic();
+    this.#heard++;
     let frame = null;
     try { frame = JSON.parse(data); } catch { /* a frame we cannot read is a frame we can live without */ }
     if (frame && typeof frame === 'object' && isText(frame.type)) this.owner.onFrame(frame);
@@ -125,10 +148,7 @@ export class Connection {
   #check() {
     const isLate = this.#isLate();
     if (!this.#openedAt || !this.#socket) return;
-    if (isLate) {
-      this.#askedAt = monotonic();
-      return this.owner.probe();
-    }
+    if (isLate) return this.#wake();
     if (this.owner.isWaiting()) {
       if (monotonic() - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
     } else if (monotonic() - this.#heardAt > QUIET_MS) this.owner.probe();
