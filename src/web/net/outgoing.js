@@ -61,11 +61,16 @@ export class Outgoing {
     dispatch({ type: 'cut' });
   }
 
-  /** One of the messages in flight was longer than the server takes, most likely the longest: it must not break the line again. */
+  /** A frame was longer than the server takes. All others in flight are shorter than that: it must not break the line again. */
   tooBig() {
-    const inFlight = store.outbox.filter(({ state }) => state === 'sent');
-    const longest = inFlight.reduce((most, item) => (!most || bytesOf(item.text) > bytesOf(most.text) ? item : most), null);
+    const inFlight = store.outbox.filter(({ state }) => state === 'sent').map((item) => ({ key: item.key, bytes: this.#bytesOf(item) }));
+    const [longest] = inFlight.sort((a, b) => b.bytes - a.bytes);
     if (longest) dispatch({ type: 'refused', key: longest.key, error: t.tooBig });
+  }
+
+  /** As it is sent: some characters take six bytes there. */
+  #bytesOf({ kind, conv, text }) {
+    return bytesOf(JSON.stringify(frameOf(kind, store.conversations.get(conv), text)));
   }
 
   /**
