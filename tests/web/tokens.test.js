@@ -23,7 +23,7 @@ function addressOf(link) {
 
 function twin(text) {
   const links = [...text.matchAll(LINK)].filter(({ 0: link }) => link.length <= 4096)
-    .map(({ index, 0: link }) => ({ start: index, address: addressOf(link) })).filter(({ address }) => URL.canParse(address));
+    .map(({ index, 0: link }) => ({ start: index, address: addressOf(link) })).filter(({ address }) => URL.canParse(address)).slice(0, 100);
   const parts = [];
   let end = 0;
   for (const { index, 0: run } of text.matchAll(RUN)) {

@@ -21,6 +21,17 @@ export function divide(text, at) {
   return /[\udc00-\udfff]/.test(text.slice(at, at + 1)) ? at - 1 : at;
 }
 
+const WHOLE_UNITS_MAX = 1000; // a longer message is shown shortened
+const SHORT_UNITS = 700; // to about so much
+const WHOLE_LINES_MAX = 20; // and one of more lines
+
+/** How much of a message is shown at first. */
+export function shownOf(text) {
+  let end = text.length > WHOLE_UNITS_MAX ? divide(text, SHORT_UNITS) : text.length, lines = 0;
+  for (const { index } of text.slice(0, end).matchAll(/[\n\v\f\u0085\u2028\u2029]/g)) if (++lines === WHOLE_LINES_MAX) end = index;
+  return end;
+}
+
 export const shorten = (text, units) => (text.length > units ? `${text.slice(0, divide(text, units))}…` : text);
 
 export function countCharacters(text) {

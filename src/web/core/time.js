@@ -1,6 +1,6 @@
 // Times, as they are compared and as they are read.
 
-import { LANGUAGE, LANGUAGE_TAG } from '../words/language.js';
+import { DATES_TAG, LANGUAGE_TAG } from '../words/language.js';
 import { t } from '../words/index.js';
 
 /** Milliseconds that a Date can hold, whatever the frame says. */
@@ -9,12 +9,12 @@ export const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e
 /** For everything that is timed: unlike the time of day it is never set. */
 export const monotonic = () => performance.now();
 
-// The hour looks as the browser's first language has it; the names of days follow the language of the page.
+// The hour looks as the browser's first language has it; the names of days are in the language of the page.
 export const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
-export const shortDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' });
-export const fullDate = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'full', timeStyle: 'medium' });
-const longDay = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'long', day: 'numeric', month: 'long' });
-const longDayYear = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
+export const shortDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'medium', timeStyle: 'short' });
+export const fullDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'full', timeStyle: 'medium' });
+const longDay = new Intl.DateTimeFormat(DATES_TAG, { weekday: 'long', day: 'numeric', month: 'long' });
+const longDayYear = new Intl.DateTimeFormat(DATES_TAG, { day: 'numeric', month: 'long', year: 'numeric' });
 
 export function dayWords(time) {
   const date = new Date(time), now = new Date();

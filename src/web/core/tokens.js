@@ -4,6 +4,7 @@
 import { divide } from './text.js';
 
 const LINK_UNITS_MAX = 4096; // what is longer was not meant to be clicked
+const LINKS_MAX = 100; // in what is shown at once
 const PIECE_UNITS = 250;
 
 const isHostEnd = (code) => (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
@@ -44,7 +45,7 @@ function withoutTail(link) {
 /** The links that begin in a part of a text, in order. */
 function linksOf(text, from, to) {
   const links = [];
-  for (let at = from, free = from; at < to + 5; at++) {
+  for (let at = from, free = from; at < to + 5 && links.length < LINKS_MAX; at++) {
     if (at >= text.length) break;
     if (text.charCodeAt(at) !== 58) continue;
     const start = schemeBefore(text, at);
