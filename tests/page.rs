@@ -6,6 +6,8 @@
 #[path = "page/accounts.rs"]
 mod accounts;
 mod common;
+#[path = "page/daily.rs"]
+mod daily;
 #[path = "common/nowhere.rs"]
 mod nowhere;
 #[path = "page/people.rs"]

@@ -26,14 +26,24 @@ export function isForMe(name, conv, author, text) {
   return false;
 }
 
+const LETTER = /[\p{L}\p{M}\p{N}_]/u;
+/** Scripts that put no space between words, or join endings to names. */
+const UNSPACED = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Bopo}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Tibt}]/u;
+/** Whether two characters, one after the other, are of one word. */
+const isInside = (first, second) => [first, second].every((char) => LETTER.test(char) && !UNSPACED.test(char));
+
+/** The character that ends, or begins, at a place of a text; '' at its ends. */
+const before = (text, at) => [...text.slice(Math.max(0, at - 2), at)].at(-1) ?? '';
+const after = (text, at) => (at < text.length ? String.fromCodePoint(text.codePointAt(at)) : '');
+
 /** Whether a text has this name in it, for guests, for whom the server does not count. */
 export function mentions(who, text) {
   const name = fold(who);
   if (name.length < 2) return false;
   const haystack = fold(levelled(text));
-  const isWord = (char) => /[a-z0-9_]/.test(char || ' '); // Japanese has no spaces to look for
   for (let at = haystack.indexOf(name); at >= 0; at = haystack.indexOf(name, at + 1)) {
-    if (!(isWord(name[0]) && isWord(haystack[at - 1])) && !(isWord(name.at(-1)) && isWord(haystack[at + name.length]))) return true;
+    const end = at + name.length;
+    if (!isInside(before(haystack, at), after(name, 0)) && !isInside(before(name, name.length), after(haystack, end))) return true;
   }
   return false;
 }

@@ -148,7 +148,10 @@ export class Connection {
   #check() {
     const isLate = this.#isLate();
     if (!this.#openedAt || !this.#socket) return;
-    if (isLate) return this.#wake();
+    if (isLate) {
+      this.#askedAt = monotonic();
+      return this.owner.probe();
+    }
     if (this.owner.isWaiting()) {
       if (monotonic() - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
     } else if (monotonic() - this.#heardAt > QUIET_MS) this.owner.probe();

@@ -13,8 +13,12 @@ function languageTags() {
   });
 }
 
-export const LANGUAGE_TAG = languageTags()[0] ?? 'en';
+const TAGS = languageTags();
+export const LANGUAGE_TAG = TAGS[0] ?? 'en';
 export const LANGUAGE = /^ja\b/i.test(LANGUAGE_TAG) ? 'ja' : 'en';
+
+/** How dates are written: in the language of the page, as it is written where the browser's owner lives. */
+export const DATES_TAG = TAGS.find((tag) => tag.toLowerCase().split('-')[0] === LANGUAGE) ?? LANGUAGE;
 
 /** In which order names stand in a list. */
 export const alphabet = new Intl.Collator(LANGUAGE);

@@ -2,18 +2,18 @@
 
 import { LANGUAGE } from '../../words/language.js';
 import { hueOf } from '../../core/names.js';
-import { countCharacters, divide } from '../../core/text.js';
+import { countCharacters, divide, shownOf } from '../../core/text.js';
 import { clock, fullDate } from '../../core/time.js';
 import { tokens } from '../../core/tokens.js';
 import { peopleWords, t } from '../../words/index.js';
 import { drawAvatar, el } from '../dom.js';
 
-const WHOLE_UNITS_MAX = 1000; // a longer message is shown shortened
-const SHORT_UNITS = 700; // to about so much
 const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
 
-/** Row -> { text, end: of what is shown of it }. */
+/** Of a row: { text, end: of what is shown of it }. */
 const folded = new WeakMap();
+/** Of a row: { name, time, text }, as they were drawn last. */
+const drawn = new WeakMap();
 
 /** A part of a text as nodes: links become links, all else stays text. */
 function nodesOf(text, from, to) {
@@ -24,22 +24,34 @@ function nodesOf(text, from, to) {
   });
 }
 
-export function makeMessage(row) {
-  const time = new Date(row.time);
-  const node = el('li', { className: 'message' },
+export function makeMessage() {
+  return el('li', { className: 'message' },
     el('span', { className: 'avatar', ariaHidden: 'true' }),
-    el('div', { className: 'head' }, el('bdi', { className: 'author', textContent: row.name }), ' ', el('time', {})),
+    el('div', { className: 'head' }, el('bdi', { className: 'author' }), ' ', el('time', {})),
     el('p', { className: 'text', dir: 'auto' }));
-  fill(node, row.text);
-  drawAvatar(node.firstChild, row.name);
-  node.querySelector('.author').style.setProperty('--hue', hueOf(row.name));
-  Object.assign(node.querySelector('time'), { dateTime: time.toISOString(), textContent: clock.format(time), title: fullDate.format(time) });
-  return node;
+}
+
+/** Who said what, and when. One's own message is drawn before the server has it, and again as the server has it. */
+function drawContent(node, { name, time, text }) {
+  const before = drawn.get(node);
+  drawn.set(node, { name, time, text });
+  if (before?.name !== name) {
+    drawAvatar(node.firstChild, name);
+    const author = node.querySelector('.author');
+    author.textContent = name;
+    author.style.setProperty('--hue', hueOf(name));
+  }
+  if (before?.time !== time) {
+    const date = new Date(time);
+    Object.assign(node.querySelector('time'), { dateTime: date.toISOString(), textContent: clock.format(date), title: fullDate.format(date) });
+  }
+  if (before?.text !== text) fill(node, text);
 }
 
 function fill(node, text) {
-  const end = text.length > WHOLE_UNITS_MAX ? divide(text, SHORT_UNITS) : text.length;
-  node.querySelector('.text').append(...nodesOf(text, 0, end));
+  const end = shownOf(text);
+  node.querySelector('.unfold')?.remove();
+  node.querySelector('.text').replaceChildren(...nodesOf(text, 0, end));
   if (end === text.length) return;
   const all = t.showAll(countCharacters(text).toLocaleString(LANGUAGE));
   const button = el('button', { type: 'button', className: 'quiet unfold', textContent: all });
@@ -60,6 +72,7 @@ export function unfold(node, grown) {
 
 export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {
   const pending = row.pending ?? '';
+  drawContent(node, row);
   const marks = [row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', isMarked && 'found', pending && 'pending', pending];
   const className = ['message', ...marks].filter(Boolean).join(' ');
   if (node.className !== className) node.className = className;
