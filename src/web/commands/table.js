@@ -29,10 +29,14 @@ export class Commands {
     this.#excess = excess;
   }
 
+  #known() { return COMMANDS.filter(({ name }) => name === '/' || Object.hasOwn(this.#actions, name)); }
+
+  /** What can be typed after a slash. */
+  names() { return this.#known().map(({ name }) => name).filter((name) => name !== '/'); }
+
   /** What can be typed here, and what it does. */
   help() {
-    const known = COMMANDS.filter(({ name }) => name === '/' || Object.hasOwn(this.#actions, name));
-    return known.map((command) => [usageOf(command), t.commands[command.name] ?? peopleWords.commands[command.name] ?? command.help]);
+    return this.#known().map((command) => [usageOf(command), t.commands[command.name] ?? peopleWords.commands[command.name] ?? command.help]);
   }
 
   /** By how many bytes the longest of these lines is over the limit, as a message to this conversation. */

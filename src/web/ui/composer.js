@@ -1,12 +1,17 @@
 // The message box.
 
+import { actionOf } from '../core/keymap.js';
+import { Recall } from '../core/recall.js';
 import { current, changed, store } from '../core/store.js';
 import { isolate } from '../core/text.js';
 import { monotonic } from '../core/time.js';
 import { t } from '../words/index.js';
+import { Completion } from './completion.js';
 import { $, setText } from './dom.js';
 
 export class Composer {
+  #sent = new Recall();
+  #completion = new Completion($('#composer'), () => this.app.commands.names());
   #measured = { of: '', excess: -Infinity };
 
   /** @param {import('./app.js').App} app */
@@ -21,10 +26,7 @@ export class Composer {
     // The focus stays in the message box, and a phone's keyboard where it is.
     $('#send').addEventListener('mousedown', (event) => event.preventDefault());
     composer.addEventListener('keydown', (event) => {
-      // Enter that ends an IME's conversion is not ours; Safari tells only by the key code.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      this.#submit();
+      if (this.#act(actionOf(event, 'composer'), event)) event.preventDefault();
     });
     composer.addEventListener('input', () => {
       this.#grow();
@@ -34,12 +36,40 @@ export class Composer {
     });
   }
 
+  /** Returns whether the key has been used. */
+  #act(action, { key, shiftKey }) {
+    switch (action) {
+      case 'send':
+        this.#submit();
+        return true;
+      case 'page':
+        this.app.log.turn(key === 'PageUp' ? -1 : 1);
+        return true;
+      case 'complete': return this.#changed(this.#completion.step(shiftKey ? -1 : 1));
+      case 'recall': return this.#recall(key === 'ArrowUp' ? -1 : 1);
+      default: return false;
+    }
+  }
+
+  #recall(by) {
+    const composer = $('#composer'), line = this.#sent.step(by, composer.value);
+    if (line !== undefined) composer.value = line;
+    return this.#changed(line !== undefined);
+  }
+
+  #changed(isOther) {
+    if (isOther) this.#grow();
+    if (isOther) changed();
+    return isOther;
+  }
+
   #submit() {
     const composer = $('#composer'), draft = composer.value;
     const conv = current();
     composer.value = ''; // first, since a command may open another conversation, with a draft of its own
     if (this.app.commands.submit(conv, draft)) {
       if (conv) conv.draft = '';
+      this.#sent.add(draft);
       composer.value = current() === conv ? '' : current()?.draft ?? '';
       this.app.log.pin();
       if (store.notice?.error) store.notice = null;
@@ -75,6 +105,7 @@ export class Composer {
   /** What was typed here is not for whoever comes next. */
   forget() {
     $('#composer').value = '';
+    this.#sent.forget();
     this.#grow();
   }
 

@@ -1,5 +1,6 @@
 // The keys and the commands, explained.
 
+import { KEYMAP } from '../core/keymap.js';
 import { t } from '../words/index.js';
 import { $, el } from './dom.js';
 
@@ -8,7 +9,7 @@ export class Help {
   constructor(app) { this.app = app; }
 
   open() {
-    $('#help-list').replaceChildren(...[...t.keys, ...this.app.commands.help()].map(([keys, meaning]) => (
+    $('#help-list').replaceChildren(...[...KEYMAP.map(({ id, shown }) => [shown, t.keys[id]]), ...this.app.commands.help()].map(([keys, meaning]) => (
       el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();
   }

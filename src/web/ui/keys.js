@@ -1,5 +1,6 @@
 // Keys that work everywhere in the page, and what the window tells.
 
+import { actionOf, isWriting } from '../core/keymap.js';
 import { changed, current, store } from '../core/store.js';
 import { $ } from './dom.js';
 
@@ -45,19 +46,26 @@ export class Keys {
   }
 
   #onKey(event) {
-    const { layout, router, switcher } = this.app;
-    if (document.querySelector('dialog[open]') || event.isComposing) return;
-    if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
-      event.preventDefault();
-      router.step(event.key === 'ArrowUp' ? -1 : 1);
-    } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
-      event.preventDefault();
-      switcher.open();
-    } else if (event.key === 'Escape') {
-      if (layout.drawer) return layout.slide('');
-      if (store.notice) this.app.notice.dismiss();
-      else this.app.log.toLatest();
-      $('#composer').focus();
+    if (document.querySelector('dialog[open]')) return;
+    switch (actionOf(event, 'page')) {
+      case 'step':
+        event.preventDefault();
+        return this.app.router.step(event.key === 'ArrowUp' ? -1 : 1);
+      case 'rooms':
+        event.preventDefault();
+        return this.app.switcher.open();
+      case 'close': return this.#close();
+      default:
+        // What is written goes into the message box, wherever a click has left the focus.
+        if (isWriting(event) && !event.target.closest('input, textarea, select') && !this.app.layout.drawer) $('#composer').focus({ preventScroll: true });
     }
+  }
+
+  #close() {
+    const { layout, log, notice } = this.app;
+    if (layout.drawer) return layout.slide('');
+    if (store.notice) notice.dismiss();
+    else log.toLatest();
+    $('#composer').focus();
   }
 }

@@ -2,6 +2,7 @@
 
 import { MESSAGES_KEPT, trim } from '../core/entries.js';
 import { rowsOf } from '../core/rows.js';
+import { actionOf } from '../core/keymap.js';
 import { changed, current, store } from '../core/store.js';
 import { t } from '../words/index.js';
 import { $, reconcile, setHidden, setText } from './dom.js';
@@ -10,6 +11,7 @@ import { makeRow, updateRow } from './rows/index.js';
 import { unfold } from './rows/message.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
+const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
 const OLDER_PX = 400; // so near the top older messages are fetched
 
 export class Log {
@@ -52,7 +54,7 @@ export class Log {
     const at = event.target.closest('.more'), log = $('#log');
     if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     const all = [...log.querySelectorAll('.more')], by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const next = event.target === log && event.key === 'Enter' ? all.at(-1) : at && by ? all[all.indexOf(at) + by] : null;
+    const next = event.target === log && actionOf(event, 'log') === 'menu' ? all.at(-1) : at && by ? all[all.indexOf(at) + by] : null;
     if (at && event.key === 'Escape') {
       event.stopPropagation();
       log.focus();
@@ -69,6 +71,9 @@ export class Log {
   }
 
   isReadingBack(conv) { return conv.key === store.current && !this.#pinned; }
+
+  /** So many pages down; up if below zero. */
+  turn(pages) { $('#log').scrollBy({ top: pages * $('#log').clientHeight * PAGE_SHARE }); }
 
   /** To the end, as soon as it is drawn. */
   pin() { this.#pinned = true; }

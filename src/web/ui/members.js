@@ -4,6 +4,7 @@ import { alphabet } from '../words/language.js';
 import { current, isMe, notify, store } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, el, reconcile, setHidden, setLabel, setText } from './dom.js';
+import { listenRoving, rove } from './roving.js';
 
 const SHOWN_MAX = 300;
 
@@ -12,6 +13,7 @@ export class Members {
   constructor(app) { this.app = app; }
 
   listen() {
+    listenRoving($('#members'));
     $('#members').addEventListener('click', (event) => {
       const { name, more } = event.target.closest('button')?.dataset ?? {};
       if (more !== undefined && current()) return this.app.order.memberMenu(current(), more);
@@ -42,6 +44,7 @@ export class Members {
         el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small')),
         el('button', { type: 'button', className: 'more icon', textContent: '⋯' })),
       (node, person) => this.#drawPerson(node, conv, person));
+    rove($('#members'));
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - people.length;
     setHidden($('#members-more'), !(rest > 0 && people.length > 0));

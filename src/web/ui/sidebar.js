@@ -5,6 +5,7 @@ import { changed, directs, knows, rooms, store } from '../core/store.js';
 import { badgeOf, isHidden, isNews } from '../core/unread.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, drawMark, el, reconcile, setHidden, setText } from './dom.js';
+import { listenRoving, rove } from './roving.js';
 
 export class Sidebar {
   #showsHidden = false; // the rooms that their reader has hidden
@@ -14,6 +15,7 @@ export class Sidebar {
 
   listen() {
     for (const list of ['#rooms', '#directs']) {
+      listenRoving($(list));
       $(list).addEventListener('click', (event) => {
         const button = event.target.closest('button');
         if (button) this.app.router.open(store.conversations.get(button.dataset.key));
@@ -52,6 +54,7 @@ export class Sidebar {
     setHidden($('#directs-box'), directs().length === 0);
     const others = [...store.conversations.values()].some((conv) => isNews(conv) && conv.key !== store.current);
     setHidden($('#open-sidebar .dot'), !others);
+    for (const list of ['#rooms', '#directs']) rove($(list));
     this.#drawMe();
   }
 

@@ -48,8 +48,11 @@ export const page = {
     mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
     socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
   },
-  keys: [['Enter', 'send'], ['Shift + Enter', 'new line; every line becomes a message of its own'], ['Alt + ↑ ↓', 'previous or next conversation'],
-    ['Ctrl + K', 'all rooms'], ['Enter', 'in the log: the menu of a message; ↑ ↓ another one'], ['Esc', 'close, or go to the latest message']],
+  keys: {
+    send: 'send', newLine: 'new line; every line becomes a message of its own', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
+    page: 'scroll the log', step: 'previous or next conversation', rooms: 'all rooms', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
+    list: 'in a list: another entry',
+  },
   commands: {}, // as the server has them
   errors: {},
 };
