@@ -263,7 +263,7 @@ mod tests {
     use crate::wire::http::parse;
 
     /// What a visitor loads of the page, compressed, in the longer of its languages.
-    const BUDGET_BYTES: usize = 104 * 1024;
+    const BUDGET_BYTES: usize = 109 * 1024;
 
     fn embedded() -> impl Iterator<Item = &'static str> {
         EMBEDDED.iter().map(|(path, _)| *path)

@@ -99,7 +99,7 @@ function typing(frame) {
   const conv = roomOf(frame);
   if (!conv || !isText(frame.name) || isMe(frame.name)) return;
   conv.typing.set(fold(frame.name), { name: frame.name, until: monotonic() + TYPING_SHOWN_MS });
-  setTimeout(changed, TYPING_SHOWN_MS + 50);
+  setTimeout(() => changed('composer'), TYPING_SHOWN_MS + 50);
 }
 
 /** What has changed in a room's rules, in sentences for the log. */
@@ -145,6 +145,25 @@ function role(frame) {
 function muted(frame, sentence) {
   const conv = roomOf(frame);
   if (conv && isText(frame.name) && isText(frame.by)) addEvent(conv, sentence(byOf(frame), isolate(frame.name), reasonOf(frame)), frame.time);
+}
+
+/**
+ * Which parts of the page a frame can change that nobody asked for; none where that could be any.
+ *
+ * @returns {import('./store.js').Part[]}
+ */
+export function touchedBy(frame) {
+  const conv = roomOf(frame), isCurrent = conv?.key === store.current;
+  if (frame.ref !== undefined || !conv || frame.you === true) return [];
+  switch (frame.type) {
+    case 'typing': return ['composer'];
+    case 'said':
+      if (!isCurrent) return ['sidebar', 'title'];
+      return ['log', 'sidebar', 'title', 'composer', ...(conv.away.size > 0 ? /** @type {const} */ (['members']) : [])];
+    case 'joined': case 'left': case 'presence': case 'topic':
+      return isCurrent ? ['log', 'sidebar', 'title', 'bar', 'members', 'composer'] : ['sidebar', 'title'];
+    default: return [];
+  }
 }
 
 /** By the type of the frame. */

@@ -32,9 +32,12 @@ export const store = {
   ignored: new Set(), // folded names
 };
 
-/** Something is to be drawn. */
+/** @typedef {'link' | 'sidebar' | 'bar' | 'log' | 'members' | 'composer' | 'notice' | 'title'} Part of the page */
+
+/** Something is to be drawn: these parts, or whatever is different where none is named. */
 export const changes = new Signal();
-export const changed = () => changes.emit();
+/** @param {Part[]} parts */
+export const changed = (...parts) => changes.emit(parts);
 
 /** Something is to be remembered until the next visit. */
 export const memories = new Signal();
@@ -70,12 +73,15 @@ export const knows = (name) => store.commands.has(name);
 export const isKept = (conv) => conv.kept || (store.role !== '' && knows('conversations') && !conv.isGuest && rooms().some((room) => room.accounts.has(fold(conv.name))));
 
 /** What happens to what was said here; see outbox.js. */
-export function dispatch(event) { store.outbox = reduce(store.outbox, event); }
+export function dispatch(event) {
+  store.outbox = reduce(store.outbox, event);
+  changed('log');
+}
 
 /** `actions`: what can be done about it, [label, act]; with any it stays until it is dismissed. */
 export function notify(text, error = false, actions = []) {
   store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error, actions };
-  changed();
+  changed('notice');
 }
 
 /** A conversation under another name keeps its place in the sidebar. */

@@ -1,6 +1,6 @@
 // The dialect chat.v1.json over one connection after another: requests with their answers, and what comes unasked.
 
-import { events } from '../core/events.js';
+import { events, touchedBy } from '../core/events.js';
 import { changed, dispatch, notify, store } from '../core/store.js';
 import { bytesOf, isText } from '../core/text.js';
 import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
@@ -169,6 +169,7 @@ export class Session {
 
   #onFrame(frame) {
     const request = frame.ref === undefined ? undefined : this.#requests.get(frame.ref);
+    const touched = touchedBy(frame);
     if (request) this.#requests.delete(frame.ref);
     try {
       if (frame.type === 'error') this.#onError(frame, request);
@@ -179,7 +180,7 @@ export class Session {
     } catch (error) {
       console.error('chat: a frame was not understood', error);
     }
-    changed();
+    changed(...touched);
   }
 
   #onError(error, request) {

@@ -27,6 +27,7 @@ const DRAWING_MS = 16;
 
 export class App {
   #drawing = 0;
+  #touched = new Set(); // parts that are to be drawn
   /** What the parts do goes through it; it is here before anything is done. @type {import('../net/session.js').Session} */
   session = /** @type {any} */ (null);
   /** @type {import('../commands/table.js').Commands} */
@@ -57,7 +58,7 @@ export class App {
     link.listen(() => this.session.nudge());
     layout.arrange();
     if (document.activeElement === document.body) composer.focus();
-    changes.on(() => this.#schedule());
+    changes.on((parts) => this.#schedule(parts));
   }
 
   /** The words of index.html. */
@@ -70,26 +71,31 @@ export class App {
     $('#host').textContent = location.host;
   }
 
+  /** In this order: what is in sight of the log decides what the others count. */
+  #parts = {
+    link: () => this.link.draw(),
+    log: (conv) => this.log.draw(conv),
+    sidebar: () => this.sidebar.draw(),
+    bar: (conv) => this.bar.draw(conv),
+    members: (conv) => this.members.draw(conv),
+    composer: (conv) => this.composer.draw(conv),
+    notice: () => this.notice.draw(),
+    title: (conv) => this.router.draw(conv),
+  };
+
   /** Many changes, one drawing. */
-  #schedule() {
-    this.#drawing ||= setTimeout(() => {
-      this.#drawing = 0;
-      this.draw();
-    }, DRAWING_MS);
+  #schedule(parts) {
+    for (const part of parts.length ? parts : Object.keys(this.#parts)) this.#touched.add(part);
+    this.#drawing ||= setTimeout(() => this.draw([]), DRAWING_MS);
   }
 
-  draw() {
-    const conv = current();
-    this.log.prepare(conv);
-    this.link.draw();
-    this.sidebar.draw();
-    this.bar.draw(conv);
-    this.log.draw(conv);
-    this.log.see(conv);
-    this.members.draw(conv);
-    this.composer.draw(conv);
-    this.notice.draw();
-    this.router.draw(conv);
+  /** Draws these parts, by default all of them, and what is waiting to be drawn. */
+  draw(parts = Object.keys(this.#parts)) {
+    clearTimeout(this.#drawing);
+    this.#drawing = 0;
+    const conv = current(), touched = new Set([...this.#touched, ...parts]);
+    this.#touched.clear();
+    for (const [part, draw] of Object.entries(this.#parts)) if (touched.has(part)) draw(conv);
   }
 
   /** What was typed and found here is not for whoever comes next. */

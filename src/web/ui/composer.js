@@ -32,7 +32,7 @@ export class Composer {
       this.#grow();
       const conv = current();
       if (conv && composer.value.trim() && !composer.value.startsWith('/')) this.app.session.outgoing.typing(conv);
-      changed();
+      changed('composer');
     });
   }
 
@@ -59,7 +59,7 @@ export class Composer {
 
   #changed(isOther) {
     if (isOther) this.#grow();
-    if (isOther) changed();
+    if (isOther) changed('composer');
     return isOther;
   }
 

@@ -20,7 +20,7 @@ export class Keys {
     window.addEventListener('pagehide', (event) => session.pause(event.persisted));
     window.addEventListener('pageshow', () => session.resume());
     window.addEventListener('online', () => session.nudge());
-    window.addEventListener('focus', changed);
+    window.addEventListener('focus', () => changed());
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
     setInterval(() => this.#everyMinute(), 60_000);
     this.#listenDialogs();

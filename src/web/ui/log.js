@@ -140,14 +140,14 @@ export class Log {
     log.scrollTop = log.scrollHeight;
   }
 
-  /** Before anything is drawn. */
-  prepare(conv) {
+  #prepare(conv) {
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
     if (conv?.passage || (conv && this.#marked?.key === conv.key && !this.#marked.isShown)) this.#pinned = false;
     if (conv && this.isReading(conv)) this.app.session.reading.markRead(conv);
   }
 
   draw(conv) {
+    this.#prepare(conv);
     const log = $('#log'), list = $('#messages');
     const switched = this.#shown !== (conv?.key ?? null);
     const waiting = Boolean(conv) && !conv.known;
@@ -173,6 +173,7 @@ export class Log {
     this.#drawBlank(conv);
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
+    this.see(conv);
   }
 
   /** On opening: to the first of what is new, where that is more than fits, so that it is read from its beginning. */

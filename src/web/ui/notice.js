@@ -35,6 +35,6 @@ export class Notice {
   dismiss() {
     if ($('#notice').contains(document.activeElement)) $('#composer').focus();
     store.notice = null;
-    changed();
+    changed('notice');
   }
 }
