@@ -15,7 +15,8 @@ export function newConversation(kind, name) {
     stage: 'out', // 'out' | 'joining' | 'replaying' | 'in': of a room, on this connection
     known: kind === 'direct', // joined at least once: there is something to show
     epoch: '', // the life of the server that lastId and ids belong to
-    lastId: null, // the resume position: everything up to it has been received; null before the first join is complete
+    lastId: /** @type {number | null} */ (null), // the resume position: everything up to it has been received; null before the first join is complete
+    since: /** @type {number | null} */ (null), // the resume position that it was joined with: what is replayed is newer
     position: 0, // the room's last id when it was joined: the replay ends there
     fresh: true, // this replay is a first look at the room, and not what was missed
     joins: 0,

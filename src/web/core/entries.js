@@ -34,6 +34,12 @@ export function insertMessage(conv, message) {
   conv.entries.splice(place, 0, message);
 }
 
+/** This message turns out to be one's own. */
+export function claim(conv, id) {
+  const entry = conv.entries.find((one) => one.type === 'message' && one.id === id && one.epoch === conv.epoch);
+  if (entry) Object.assign(entry, { own: true, mention: false });
+}
+
 /** Who came and went is one line, however many they were. */
 export function addEvent(conv, text, time) {
   const last = conv.entries.at(-1);

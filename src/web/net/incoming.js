@@ -1,6 +1,6 @@
 // What is said: live, in a replay, or asked for. Each message is taken once.
 
-import { addDivider, insertMessage, isMessage, MESSAGES_KEPT, MESSAGES_KEPT_READING_BACK, messageOf, nextKey, trim } from '../core/entries.js';
+import { addDivider, insertMessage, isMessage, MESSAGES_KEPT, MESSAGES_KEPT_READING_BACK, messageOf, nextKey, claim, trim } from '../core/entries.js';
 import { directKey, fold } from '../core/names.js';
 import { itemOf } from '../core/outbox.js';
 import { conversation, current, dispatch, isMe, knows, rename, roomOf, store } from '../core/store.js';
@@ -23,13 +23,16 @@ export class Incoming {
   take(conv, raw, way) {
     if (!isMessage(raw)) return;
     const isIgnored = raw.ignored === true;
-    if (conv.ids.has(raw.id) || (way !== 'older' && conv.lastId !== null && raw.id <= conv.lastId)) {
-      if (!isIgnored) this.#arrived(conv, raw, true);
+    // What is replayed may come late, after what is new.
+    const known = { live: conv.lastId, replay: conv.since, older: null }[way];
+    if (conv.ids.has(raw.id) || (known !== null && raw.id <= known)) {
+      // It may be here under a name that nobody knew to be one's own.
+      if (!isIgnored && this.#arrived(conv, raw, true)) claim(conv, raw.id);
       return;
     }
     const item = isIgnored ? undefined : this.#arrived(conv, raw, way === 'older');
-    const own = !isIgnored && (item !== undefined || isMe(raw.name));
-    const message = messageOf(conv, raw, own, item?.key);
+    const isOwn = !isIgnored && (item !== undefined || isMe(raw.name));
+    const message = messageOf(conv, raw, isOwn, item?.key);
     conv.ids.add(raw.id);
     insertMessage(conv, message);
     if (way === 'older') return;

@@ -132,6 +132,7 @@ export class Rooms {
       addDivider(conv, 'gap');
       dispatch({ type: 'gap', conv: conv.key });
     }
+    conv.since = conv.lastId;
     if (fresh) {
       if (conv.epoch !== store.epoch) conv.readId = null; // remembered from another life of the server
       conv.older = position > 0;
