@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
+use chat_server::chat::PAGE;
 use common::{Client, Server, program, small_window_client};
 
 /// A response as it came.
@@ -83,15 +84,16 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
     let server = Server::start(&["--mode", "chat"]);
     let mut client = server.connect();
     for (path, kind, holds) in [
-        ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"app.js\">"),
+        ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"a/"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
-        ("/app.js", "text/javascript; charset=utf-8", "chat.v1.json"),
-        ("/accounts.js", "text/javascript; charset=utf-8", "export class Accounts"),
-        ("/account-words.js", "text/javascript; charset=utf-8", "export const words"),
-        ("/dom.js", "text/javascript; charset=utf-8", "export function el"),
-        ("/commands.js", "text/javascript; charset=utf-8", "export const COMMANDS = ["),
-        ("/style.css", "text/css; charset=utf-8", "body"),
-        ("/favicon.svg", "image/svg+xml", "<svg"),
+        (PAGE.path_of("net/session.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
+        (
+            PAGE.path_of("commands/server.js"),
+            "text/javascript; charset=utf-8",
+            "export const COMMANDS = [",
+        ),
+        (PAGE.path_of("css/base.css"), "text/css; charset=utf-8", "body"),
+        (PAGE.path_of("favicon.svg"), "image/svg+xml", "<svg"),
         ("/?room=dev&name=%3Cscript%3E", "text/html; charset=utf-8", "<!doctype html>"),
     ] {
         let answer = get(&mut client, path, "");
@@ -210,7 +212,8 @@ fn connections_are_kept_and_requests_may_come_together() {
     let server = Server::start(&["--mode", "chat"]);
     let mut client = server.connect();
     let page = get(&mut client, "/", "");
-    let script = get(&mut client, "/app.js", "");
+    let path = PAGE.path_of("words/ja.js");
+    let script = get(&mut client, path, "");
     let many: String = (0..100)
         .map(|number| match number % 2 {
             0 => "GET / HTTP/1.1\r\nHost: chat.example:8080\r\n\r\n",
@@ -227,10 +230,11 @@ fn connections_are_kept_and_requests_may_come_together() {
     // A small request for something large, many times: the answers wait for their reader, and none
     // is lost.
     let mut greedy = server.connect();
-    greedy.send("GET /app.js HTTP/1.1\r\nHost: chat.example:8080\r\n\r\n".repeat(500).as_bytes());
+    let request = format!("GET {path} HTTP/1.1\r\nHost: chat.example:8080\r\n\r\n");
+    greedy.send(request.repeat(3000).as_bytes());
     // Time for a server that does not wait to pile up all of it.
     thread::sleep(Duration::from_millis(200));
-    for number in 0..500 {
+    for number in 0..3000 {
         let answer = read_answer(&mut greedy);
         assert!(answer.body == script.body, "answer {number}");
     }
@@ -591,9 +595,7 @@ fn without_a_chat_the_front_page_says_what_there_is() {
             answer.text()
         );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
-        for path in
-            ["/index.html", "/app.js", "/accounts.js", "/commands.js", "/style.css", "/favicon.svg"]
-        {
+        for path in ["/index.html", PAGE.path_of("main.js"), PAGE.path_of("css/base.css")] {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
         }
     }

@@ -6,6 +6,8 @@
 #[path = "page/accounts.rs"]
 mod accounts;
 mod common;
+#[path = "page/daily.rs"]
+mod daily;
 #[path = "common/nowhere.rs"]
 mod nowhere;
 #[path = "page/people.rs"]
@@ -23,8 +25,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use chat_server::chat::Chat;
 use chat_server::chat::request::commands::COMMANDS;
+use chat_server::chat::{Chat, PAGE};
 use chat_server::config::Config;
 use chat_server::net::event_loop::EventLoop;
 use chat_server::net::listening::{Bound, Inherited};
@@ -1199,7 +1201,7 @@ fn the_page_folds_names_as_the_server_does() {
         .map(|c| json!([u32::from(c), key(&c.to_string())]))
         .collect();
     assert!(folded.len() > 5000, "{}", folded.len());
-    let script = "const { fold } = await import('/app.js'); const expected = new Map(FOLDED), wrong = []; \
+    let script = "const { fold } = await import('FILE'); const expected = new Map(FOLDED), wrong = []; \
         for (let code = 0; code <= 0x10ffff; code++) { \
             if (code >= 0xd800 && code <= 0xdfff) continue; \
             const text = String.fromCodePoint(code); \
@@ -1208,7 +1210,9 @@ fn the_page_folds_names_as_the_server_does() {
         return wrong";
     let wrong = alice.run(&format!(
         "return (async () => {{ {} }})()",
-        script.replace("FOLDED", &json!(folded).to_string())
+        script
+            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FOLDED", &json!(folded).to_string())
     ));
     let wrong: Vec<&Value> = wrong
         .as_array()
@@ -1269,8 +1273,12 @@ fn the_page_folds_names_as_the_server_does() {
         "e\u{301}",
     ];
     let keys: Vec<String> = sequences.iter().map(|text| key(text)).collect();
-    let script = "return import('/app.js').then(({ fold }) => TEXTS.map((text) => fold(text)))";
-    let folded = alice.run(&script.replace("TEXTS", &json!(&sequences[..]).to_string()));
+    let script = "return import('FILE').then(({ fold }) => TEXTS.map((text) => fold(text)))";
+    let folded = alice.run(
+        &script
+            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("TEXTS", &json!(&sequences[..]).to_string()),
+    );
     for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list"))
     {
         assert_eq!(folded, key, "{text}");

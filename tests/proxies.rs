@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
+use chat_server::chat::PAGE;
 use common::{DEADLINE, Server, eventually};
 
 /// Clients, at addresses that are not the proxies'.
@@ -261,7 +262,7 @@ fn chat_by_tls_only() -> (Server, Certified) {
 /// What has to hold behind every proxy that speaks HTTP.
 fn is_a_proxy_of_http(server: &Server, proxy: &Proxy) {
     let page = proxy.get(ALICE, "/", "");
-    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("app.js"), "{page}");
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("main.js\""), "{page}");
     assert!(proxy.get(ALICE, "/healthz", "").ends_with("ok"));
 
     // The page's own origin may, and no other; what she claims to be does not count.
@@ -430,8 +431,12 @@ fn nginx_under_a_path() {
         let site = with(&site, "127.0.0.1:8080;", &with(passed, "127.0.0.1:8080", &there));
         let proxy = Proxy::nginx_of(&site);
         let page = proxy.get(ALICE, "/chat/", "");
-        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("\"app.js\""), "{page}");
-        assert!(proxy.get(ALICE, "/chat/app.js", "").starts_with("HTTP/1.1 200 "));
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("main.js\""), "{page}");
+        assert!(
+            proxy
+                .get(ALICE, &format!("/chat{}", PAGE.path_of("main.js")), "")
+                .starts_with("HTTP/1.1 200 ")
+        );
         // Without the slash, nginx or the server leads there.
         let redirect = proxy.get(ALICE, "/chat", "");
         assert!(redirect.starts_with("HTTP/1.1 30") && redirect.contains("/chat/"), "{redirect}");

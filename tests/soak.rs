@@ -26,6 +26,7 @@ use fastrand::Rng;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use socket2::SockRef;
 
+use chat_server::chat::PAGE;
 use common::{Server, eventually, raise_descriptor_limit};
 use conversation::Conversation;
 use gauge::Gauge;
@@ -187,7 +188,7 @@ fn object(rng: &mut Rng) -> String {
 }
 
 fn request(rng: &mut Rng) -> String {
-    let path = ["/", "/app.js", "/healthz", "/nowhere"][rng.usize(..4)];
+    let path = ["/", PAGE.path_of("main.js"), "/healthz", "/nowhere"][rng.usize(..4)];
     match rng.u8(..10) {
         0 => "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".to_owned(),
         1 => format!("GET {path} HTTP/1.1\r\nHo"),

@@ -49,7 +49,7 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use absences::Absences;
 use backlog::Backlog;
@@ -77,7 +77,7 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::secrets::Secrets;
 use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
-use crate::site::{self, Health, Site};
+use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
 use crate::wire::line::LineMode;
 
@@ -94,6 +94,11 @@ const STAFF_LOG: &str = "#staff-log";
 fn staff_log() -> RoomName {
     RoomName::parse(STAFF_LOG).expect("the name of the staff's room follows the rules")
 }
+
+/// The page, with the table of commands.
+pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_bytes())])
+});
 
 fn greeting(settings: &ChatSettings) -> String {
     let page = settings.public_url.as_deref();
@@ -279,8 +284,7 @@ impl Service for Chat {
     }
 
     fn site(&self) -> Site {
-        let commands = request::commands::COMMANDS_MODULE.as_bytes();
-        Site::new().with_file("/commands.js", site::JAVASCRIPT, commands)
+        Site::of_page(&PAGE)
     }
 
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {

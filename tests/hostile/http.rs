@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_server::chat::PAGE;
+
 use crate::attack::Attack;
 use crate::common::{Client, DEADLINE};
 use crate::herd::Herd;
@@ -107,12 +109,17 @@ fn requests_in_one_connection_are_all_answered() {
     });
 }
 
+/// A request for the largest file of the page.
+fn large() -> String {
+    format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", PAGE.path_of("words/ja.js"))
+}
+
 pub const PAGES: Attack = Attack {
     name: "unread pages",
     memory_mib: 64 * CLIENT_KIB / 1024,
     round: |server, how_long| {
         let mut herd = Herd::gather(server, 64, elsewhere, Some(NARROW));
-        herd.drive(b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\n", how_long);
+        herd.drive(large().as_bytes(), how_long);
     },
 };
 
@@ -120,7 +127,7 @@ pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
     const ATTACKERS: u64 = 64;
     Siege::new("unread pages", ATTACKERS * CLIENT_KIB / 1024).waits().run(|server| {
         let mut attackers: Vec<Client> = (0..ATTACKERS).map(|_| narrow(server)).collect();
-        flood(&attackers, b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\n", Duration::from_secs(1));
+        flood(&attackers, large().as_bytes(), Duration::from_secs(1));
         for attacker in &mut attackers {
             server.wait_for_line("it is let go", |line| {
                 line.contains(&attacker.address().to_string()) && line.ends_with("closing")
@@ -134,7 +141,7 @@ pub fn who_asks_for_pages_and_does_not_read_them_is_let_go() {
 /// it asked for.
 pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
     const ATTACKERS: u64 = 8;
-    const REQUESTS: usize = 100;
+    const REQUESTS: usize = 600;
     Siege::new("slow reader of pages", ATTACKERS * CLIENT_KIB / 1024).waits().run(|server| {
         thread::scope(|scope| {
             for _ in 0..ATTACKERS {
@@ -144,7 +151,7 @@ pub fn a_steady_slow_reader_of_pages_is_answered_as_it_reads() {
                     let asking = scope.spawn(move || {
                         use std::io::Write;
                         let last = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-                        let all = "GET /app.js HTTP/1.1\r\nHost: a\r\n\r\n".repeat(REQUESTS) + last;
+                        let all = large().repeat(REQUESTS) + last;
                         asker.write_all(all.as_bytes()).expect("the server takes it");
                     });
                     let mut answers = Vec::new();

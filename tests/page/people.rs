@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use chat_server::chat::PAGE;
+
 use super::accounts::owner_code;
 use super::{Driver, Page, chat, read_until, terminal};
 use crate::common::Server;
@@ -443,17 +445,20 @@ fn links_are_drawn_as_qr_codes() {
     let server = chat(&["--registration", "open"]);
     let driver = Driver::start();
     let page = driver.page(server.address, "alice", "dev");
+    let qr = PAGE.path_of("ui/dialogs/qr.js");
     for (link, expected) in CODES {
         let script = format!(
-            "return import('/qr.js').then(({{ modulesOf }}) => modulesOf({}).map((row) => \
+            "return import('{qr}').then(({{ modulesOf }}) => modulesOf({}).map((row) => \
              BigInt(`0b${{row.map(Number).join('')}}`).toString(16)).join(' '))",
             json!(link)
         );
         assert_eq!(page.run(&script), json!(expected));
     }
     // The longest text, and one that is too long.
-    let script = "return import('/qr.js').then(({ modulesOf }) => \
-                  [modulesOf('x'.repeat(213)).length, modulesOf('x'.repeat(214))])";
-    assert_eq!(page.run(script), json!([57, null]));
+    let script = format!(
+        "return import('{qr}').then(({{ modulesOf }}) => \
+         [modulesOf('x'.repeat(213)).length, modulesOf('x'.repeat(214))])"
+    );
+    assert_eq!(page.run(&script), json!([57, null]));
     page.assert_no_complaints();
 }

@@ -513,7 +513,7 @@ fn under_a_base_path_is_everything_and_elsewhere_nothing() {
     let mut sim = Sim::with(settings, |_| Whose { greeting: None, open: 0 });
     for (path, answer) in [
         ("/chat/", "HTTP/1.1 200 OK\r\n"),
-        ("/chat/app.js", "HTTP/1.1 200 OK\r\n"),
+        ("/chat/index.html", "HTTP/1.1 200 OK\r\n"),
         ("/chat/healthz", "HTTP/1.1 200 OK\r\n"),
         ("/chat/admission", "HTTP/1.1 200 OK\r\n"),
         ("/chat/nothing", "HTTP/1.1 404 Not Found\r\n"),

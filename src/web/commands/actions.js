@@ -1,0 +1,93 @@
+// What the page does for a command of the server's table.
+
+import { roomKey } from '../core/names.js';
+import { conversation, knows, notify, store } from '../core/store.js';
+import { errorWords, t } from '../words/index.js';
+
+/** What is done to the room that is shown. */
+const inRoom = (conv, act) => void (conv?.kind === 'room' ? act() : notify(t.notHere, true));
+
+const firstOf = (rest) => rest.split(/\s/)[0];
+
+/** NAME [MINUTES] [REASON], as they are typed. */
+function sentenceOf(text) {
+  const [, name, minutes = '', reason = ''] = /^(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text) ?? [];
+  return [name, minutes, reason];
+}
+
+/**
+ * By the command's name: (arguments, conversation); returning false means that the arguments were not right.
+ *
+ * @param {import('../ui/app.js').App} app
+ */
+export function actionsOf({ session, accounts, help, members, order, roomDialogs, router, search, switcher }) {
+  const { menu } = accounts;
+  /** What takes an account; a guest is asked to log in. */
+  const ofAccount = (act) => void (store.role ? act() : accounts.login());
+  return {
+    nick: (rest) => rest !== '' && void session.identity.rename(rest).then((error) => error && notify(errorWords(error), true)),
+    join: (rest) => {
+      const [room, code] = rest.split(/\s+/);
+      return room !== '' && session.rooms.join(room, code);
+    },
+    leave: (rest, conv) => {
+      const target = rest ? store.conversations.get(roomKey(rest)) : conv;
+      if (target) session.rooms.leave(target);
+      else notify(t.notIn(rest), true);
+    },
+    msg: (rest) => {
+      const [, name, text] = /^(\S+)\s+([^]+)$/.exec(rest) || [];
+      if (!name) return false;
+      const conv = conversation('direct', name);
+      session.outgoing.say(conv, text);
+      session.rooms.show(conv);
+    },
+    me: (rest, conv) => {
+      if (!rest) return false;
+      inRoom(conv, () => session.outgoing.say(conv, rest, 'me'));
+    },
+    topic: (rest, conv) => inRoom(conv, () => {
+      if (rest) session.rooms.setTopic(conv, rest);
+      else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
+    }),
+    who: () => members.show(),
+    rooms: () => switcher.open(),
+    search: (rest) => search.open(rest),
+    help: () => help.open(),
+    login: (rest) => (store.role ? menu.open() : accounts.login(firstOf(rest))),
+    register: (rest) => (store.role ? menu.open() : accounts.register(...rest.split(/\s+/).filter(Boolean).reverse())),
+    logout: () => ofAccount(() => menu.logout()),
+    account: () => ofAccount(() => menu.open()),
+    password: () => ofAccount(() => menu.password()),
+    sessions: () => ofAccount(() => menu.sessions()),
+    token: () => ofAccount(() => menu.sessions()),
+    invite: (_, conv) => ofAccount(() => (conv?.kind === 'room' && knows('room') ? roomDialogs.invite(conv) : menu.invite())),
+    invitations: () => ofAccount(() => menu.invite()),
+    confirm: (rest) => ofAccount(() => menu.terminal(firstOf(rest))),
+    reset: (rest) => ofAccount(() => menu.reset(firstOf(rest))),
+    role: (rest) => ofAccount(() => menu.roles(...rest.split(/\s+/))),
+    'delete-account': () => ofAccount(() => menu.deletion()),
+    room: (_, conv) => inRoom(conv, () => roomDialogs.menu(conv)),
+    rename: (rest, conv) => inRoom(conv, () => roomDialogs.rename(conv, rest)),
+    'delete-room': (_, conv) => inRoom(conv, () => roomDialogs.deletion(conv)),
+    keep: (_, conv) => inRoom(conv, () => roomDialogs.keep(conv)),
+    accept: (rest, conv) => rest !== '' && inRoom(conv, () => roomDialogs.admit(conv, firstOf(rest))),
+    refuse: (rest, conv) => rest !== '' && inRoom(conv, () => roomDialogs.refuse(conv, firstOf(rest))),
+    kick: (rest, conv) => rest !== '' && inRoom(conv, () => order.remove(conv, ...sentenceOf(rest))),
+    mute: (rest, conv) => rest !== '' && inRoom(conv, () => order.mute(conv, ...sentenceOf(rest))),
+    unmute: (rest, conv) => rest !== '' && inRoom(conv, () => order.unmute(conv, firstOf(rest))),
+    ban: (rest) => order.ban(...sentenceOf(rest)),
+    unban: () => order.bans(),
+    bans: () => order.bans(),
+    ignore: (rest) => (rest ? order.ignore(firstOf(rest)) : order.ignoredList()),
+    unignore: (rest) => rest !== '' && order.unignore(firstOf(rest)),
+    report: (rest, conv) => {
+      const last = conv?.entries.findLast((entry) => entry.type === 'message' && entry.id !== undefined && !entry.own);
+      if (last) order.report(conv, last, rest.replace(/^-?\d+\s*/, ''));
+      else notify(t.notHere, true);
+    },
+    unread: () => ofAccount(() => notify(session.reading.summary())),
+    level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? session.reading.setLevel(conv, rest) : roomDialogs.levels(conv)))),
+    conversations: () => router.showConversations(),
+  };
+}

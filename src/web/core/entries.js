@@ -1,0 +1,60 @@
+// What the log of a conversation shows, in order: messages, events, dividers.
+
+import { isForMe, mentions } from './mentions.js';
+import { store } from './store.js';
+import { isId, isText } from './text.js';
+import { timeOf } from './time.js';
+
+export const MESSAGES_KEPT = 500; // in one conversation, and so in the DOM
+export const MESSAGES_KEPT_READING_BACK = 3000; // while someone reads far up, the top must not vanish under their eyes
+const EVENTS_KEPT = 6; // in one line of the log
+
+let lastKey = 0;
+export const nextKey = () => `k${++lastKey}`;
+
+/** One of somebody who is ignored comes without a name and a text. */
+export const isMessage = (raw) => Boolean(raw) && isId(raw.id) && (raw.ignored === true || (isText(raw.name) && isText(raw.text)));
+
+export function messageOf(conv, raw, own, key = nextKey()) {
+  const message = { type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time), name: '', text: '', me: false, own, mention: false };
+  if (raw.ignored === true) return { ...message, isIgnored: true };
+  const mention = !own && (conv.reading ? isForMe(store.name, conv, raw.name, raw.text) : mentions(store.name, raw.text));
+  return { ...message, name: raw.name, text: raw.text, me: raw.me === true, mention };
+}
+
+/** Into its place by id. Events and dividers keep theirs: they have times, but no ids. */
+export function insertMessage(conv, message) {
+  let place = conv.entries.length;
+  for (let i = place - 1; i >= 0 && message.id !== undefined; i--) {
+    const entry = conv.entries[i];
+    if (entry.type !== 'message') continue;
+    if (entry.epoch !== message.epoch || entry.id < message.id) break;
+    place = i;
+  }
+  conv.entries.splice(place, 0, message);
+}
+
+/** This message turns out to be one's own. */
+export function claim(conv, id) {
+  const entry = conv.entries.find((one) => one.type === 'message' && one.id === id && one.epoch === conv.epoch);
+  if (entry) Object.assign(entry, { own: true, mention: false });
+}
+
+/** Who came and went is one line, however many they were. */
+export function addEvent(conv, text, time) {
+  const last = conv.entries.at(-1);
+  if (last?.type !== 'event') conv.entries.push({ type: 'event', key: nextKey(), time: timeOf(time), texts: [text] });
+  else last.texts = [...last.texts, text].slice(-EVENTS_KEPT);
+}
+
+export function addDivider(conv, type) {
+  if (conv.entries.length && conv.entries.at(-1).type !== type) conv.entries.push({ type, key: nextKey() });
+}
+
+/** Forgets the oldest entries; those of the server's present life can be loaded again. */
+export function trim(conv, keep) {
+  if (conv.entries.length <= keep) return;
+  for (const entry of conv.entries.splice(0, conv.entries.length - keep)) {
+    if (entry.type === 'message' && entry.epoch === conv.epoch && conv.ids.delete(entry.id)) conv.older = true;
+  }
+}

@@ -1,0 +1,181 @@
+// What others do in a room, as the server tells it: frame by frame into the store, and into the log where people are to see it.
+
+import { peopleWords, t } from '../words/index.js';
+import { addEvent } from './entries.js';
+import { directKey, fold, roomKey } from './names.js';
+import { Signal } from './signal.js';
+import { changed, isMe, rename, roomOf, rooms, saveMemory, store } from './store.js';
+import { isId, isolate, isText, shorten } from './text.js';
+import { monotonic } from './time.js';
+
+const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
+const TYPING_SHOWN_MS = 5000;
+const SETTINGS = ['entry', 'listed', 'newcomers_see', 'posting', 'invites', 'archived', 'kept'];
+
+/** The list of members of a room is not right any more. */
+export const stale = new Signal();
+
+export const reasonOf = (frame) => (isText(frame.reason) ? shorten(frame.reason, EVENT_UNITS_MAX) : '');
+export const byOf = (frame) => (isText(frame.by) ? isolate(frame.by) : '');
+
+/** Who has come, or has another name, may be an account: nobody says so. */
+function checkMembers(conv) {
+  if (store.registration || store.role || conv.accounts.size > 0) stale.emit(conv);
+}
+
+function othersJoined(frame) {
+  const conv = roomOf(frame);
+  if (frame.you === true || !conv || !isText(frame.name)) return;
+  if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
+  conv.total++;
+  checkMembers(conv);
+  addEvent(conv, t.joined(isolate(frame.name)), frame.time);
+}
+
+function othersLeft(frame) {
+  const conv = roomOf(frame);
+  if (frame.you === true || !conv || !isText(frame.name)) return;
+  const why = reasonOf(frame), by = byOf(frame), name = isolate(frame.name);
+  for (const them of [conv.members, conv.accounts, conv.away, conv.typing]) them.delete(fold(frame.name));
+  conv.total = Math.max(0, conv.total - 1);
+  addEvent(conv, by ? peopleWords.removedOther(by, name, why) : why ? t.leftWhy(name, why) : t.left(name), frame.time);
+}
+
+/** Some came and went and were not announced one by one. The list is asked for again if it is shown, and when it is next. */
+function presence(frame) {
+  const conv = roomOf(frame);
+  if (!conv) return;
+  if (isId(frame.members)) conv.total = frame.members;
+  const counts = [frame.joined, frame.left, frame.renamed].map((count) => (isId(count) ? count : 0));
+  addEvent(conv, t.cameAndWent(...counts), frame.time);
+  conv.membersAsked = false;
+  stale.emit(conv);
+}
+
+function renamed(frame) {
+  if (frame.you === true || !isText(frame.from) || !isText(frame.to)) return;
+  const conv = roomOf(frame);
+  if (conv) {
+    swapMember(conv, frame.from, frame.to);
+    checkMembers(conv);
+    addEvent(conv, t.renamed(isolate(frame.from), isolate(frame.to)), frame.time);
+  }
+  if (store.ignored.delete(fold(frame.from))) store.ignored.add(fold(frame.to));
+  const direct = store.conversations.get(directKey(frame.from)), key = directKey(frame.to);
+  if (direct && (direct.key === key || !store.conversations.has(key))) rename(direct, key, frame.to);
+}
+
+/** One's own name is another one. */
+export function renamedMe({ from, to, time }) {
+  store.name = to;
+  if (store.role) store.account = to;
+  saveMemory();
+  for (const conv of rooms()) {
+    if (conv.stage === 'out' || conv.stage === 'joining') continue;
+    swapMember(conv, from, to);
+    addEvent(conv, t.renamed(isolate(from), isolate(to)), time);
+  }
+}
+
+function swapMember(conv, from, to) {
+  for (const them of [conv.members, conv.asking]) if (them.delete(fold(from))) them.set(fold(to), to);
+  const role = conv.roles.get(fold(from));
+  if (role && conv.roles.delete(fold(from))) conv.roles.set(fold(to), role);
+  for (const them of [conv.accounts, conv.away]) if (them.delete(fold(from))) them.add(fold(to));
+  conv.typing.delete(fold(from));
+}
+
+function topic(frame) {
+  const conv = roomOf(frame);
+  if (!conv || !isText(frame.topic)) return;
+  const isNews = frame.topic !== conv.topic;
+  conv.topic = frame.topic;
+  if (!isNews) return;
+  const name = isText(frame.name) ? isolate(frame.name) : t.someone;
+  addEvent(conv, frame.topic ? t.topicSet(name, shorten(frame.topic, EVENT_UNITS_MAX)) : t.topicCleared(name), frame.time);
+}
+
+function typing(frame) {
+  const conv = roomOf(frame);
+  if (!conv || !isText(frame.name) || isMe(frame.name)) return;
+  conv.typing.set(fold(frame.name), { name: frame.name, until: monotonic() + TYPING_SHOWN_MS });
+  setTimeout(() => changed('composer'), TYPING_SHOWN_MS + 50);
+}
+
+/** What has changed in a room's rules, in sentences for the log. */
+function changesOf(before, now, by) {
+  if (isText(now.from)) return [peopleWords.renamed(by, now.from, now.room)];
+  const different = SETTINGS.filter((key) => now[key] !== undefined && (before ?? {})[key] !== now[key]);
+  // Where it is not known what was before, who may enter is what matters.
+  const told = before ? different : different.filter((key) => key === 'entry');
+  const sentences = told.map((key) => peopleWords.changes[key][now[key]]).filter(isText).map((what) => peopleWords.made(by, what));
+  return sentences.length ? sentences : [peopleWords.changed(by)];
+}
+
+/** A room has another name, or other rules: what is other is told in its log. */
+function room(frame) {
+  const conv = isText(frame.from) ? store.conversations.get(roomKey(frame.from)) : roomOf(frame);
+  if (!conv || !isText(frame.room)) return;
+  const by = byOf(frame), before = conv.settings;
+  if (isText(frame.from)) {
+    rename(conv, roomKey(frame.room), frame.room);
+    saveMemory();
+  }
+  conv.settings = frame;
+  conv.entry = isText(frame.entry) && frame.entry !== 'all' ? frame.entry : '';
+  // The same event goes to all: only an answer has one's own role.
+  if (isText(frame.role)) conv.role = frame.role;
+  if (!by) return;
+  for (const text of changesOf(before, frame, by)) addEvent(conv, text, frame.time);
+  conv.membersAsked = false;
+  stale.emit(conv);
+}
+
+function role(frame) {
+  const conv = roomOf(frame);
+  if (!conv || !isText(frame.name) || !isText(frame.role)) return;
+  const given = frame.role === 'member' ? '' : frame.role;
+  if (isMe(frame.name)) conv.role = given;
+  if (given) conv.roles.set(fold(frame.name), given);
+  else conv.roles.delete(fold(frame.name));
+  const by = byOf(frame) || t.someone;
+  addEvent(conv, peopleWords.roleGiven(by, isolate(frame.name), peopleWords.roleNames[frame.role] ?? frame.role), frame.time);
+}
+
+function muted(frame, sentence) {
+  const conv = roomOf(frame);
+  if (conv && isText(frame.name) && isText(frame.by)) addEvent(conv, sentence(byOf(frame), isolate(frame.name), reasonOf(frame)), frame.time);
+}
+
+/**
+ * Which parts of the page a frame can change that nobody asked for; none where that could be any.
+ *
+ * @returns {import('./store.js').Part[]}
+ */
+export function touchedBy(frame) {
+  const conv = roomOf(frame), isCurrent = conv?.key === store.current;
+  if (frame.ref !== undefined || !conv || frame.you === true) return [];
+  switch (frame.type) {
+    case 'typing': return ['composer'];
+    case 'said':
+      if (!isCurrent) return ['sidebar', 'title'];
+      return ['log', 'sidebar', 'title', 'composer', ...(conv.away.size > 0 ? /** @type {const} */ (['members']) : [])];
+    case 'joined': case 'left': case 'presence': case 'topic':
+      return isCurrent ? ['log', 'sidebar', 'title', 'bar', 'members', 'composer'] : ['sidebar', 'title'];
+    default: return [];
+  }
+}
+
+/** By the type of the frame. */
+export const events = {
+  joined: othersJoined,
+  left: othersLeft,
+  presence,
+  renamed,
+  topic,
+  typing,
+  room,
+  role,
+  muted: (frame) => muted(frame, peopleWords.muted),
+  unmuted: (frame) => muted(frame, peopleWords.unmuted),
+};

@@ -1,0 +1,77 @@
+// The log of a conversation as rows: what stands in the store, with headings, days and dividers worked out.
+
+import { fold } from './names.js';
+
+const GROUP_MS = 5 * 60_000; // messages of one person this close together share one heading
+
+class Rows {
+  rows = [];
+  #day = '';
+  #previous = null; // the message above, unless something else stands between
+
+  day(entry) {
+    const date = new Date(entry.time).toDateString();
+    if (date === this.#day) return;
+    this.#day = date;
+    this.rows.push({ type: 'day', key: `day ${entry.key}`, time: entry.time });
+    this.#previous = null;
+  }
+
+  message(entry, extra = {}) {
+    this.day(entry);
+    this.rows.push({ ...entry, ...extra, first: !this.#goesOn(entry) });
+    this.#previous = entry;
+  }
+
+  #goesOn(entry) {
+    const above = this.#previous;
+    if (!above || entry.me || above.me || entry.time - above.time > GROUP_MS) return false;
+    return above.name === entry.name || fold(above.name) === fold(entry.name);
+  }
+
+  /** Something that is no message. */
+  other(row, entry = null) {
+    if (entry?.time) this.day(entry);
+    this.rows.push(row);
+    this.#previous = null;
+  }
+
+  /** Of somebody who is ignored: however many there are, one row. */
+  stub(entry) {
+    this.day(entry);
+    const last = this.rows.at(-1);
+    if (last.type === 'stub') Object.assign(last, { count: last.count + 1, last: entry.id });
+    else this.other({ type: 'stub', key: `stub ${entry.key}`, count: 1, last: entry.id });
+  }
+}
+
+const isFirstNew = (conv, entry) => entry.type === 'message' && entry.id >= conv.newFrom && entry.epoch === conv.epoch && !entry.own;
+
+/** What stands at the top: that it begins there, or that more is on its way. */
+function topOf(conv) {
+  const isLoading = conv.loadingOlder || (conv.kept && conv.stage === 'joining');
+  const begins = !isLoading && ((conv.kind === 'direct' && !conv.kept) || !(conv.passage ?? conv).older);
+  const isSilent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
+  return { type: 'top', key: 'top', isLoading, begins, isSilent };
+}
+
+/** `outbox`: what was said here and waits; `name`: one's own. */
+export function rowsOf(conv, outbox, name) {
+  const made = new Rows();
+  let isNew = conv.newFrom !== null;
+  made.other(topOf(conv));
+  for (const entry of conv.passage?.entries ?? conv.entries) {
+    if (entry === conv.firstUnread || (isNew && isFirstNew(conv, entry))) {
+      made.other({ type: 'new', key: 'new' }, entry);
+      isNew = false;
+    }
+    if (entry.isIgnored) made.stub(entry);
+    else if (entry.type === 'message') made.message(entry);
+    else made.other({ ...entry }, entry);
+  }
+  for (const item of outbox) {
+    if (item.conv !== conv.key || conv.passage) continue;
+    made.message({ ...item, type: 'message', name: item.as || name, me: item.kind === 'me', own: true }, { pending: item.state });
+  }
+  return made.rows;
+}

@@ -1,0 +1,28 @@
+// Times, as they are compared and as they are read.
+
+import { DATES_TAG, LANGUAGE_TAG } from '../words/language.js';
+import { t } from '../words/index.js';
+
+/** Milliseconds that a Date can hold, whatever the frame says. */
+export const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e15 ? value : Date.now());
+
+/** For everything that is timed: unlike the time of day it is never set. */
+export const monotonic = () => performance.now();
+
+// The hour looks as the browser's first language has it; the names of days are in the language of the page.
+export const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
+export const shortDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'medium', timeStyle: 'short' });
+export const fullDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'full', timeStyle: 'medium' });
+const longDay = new Intl.DateTimeFormat(DATES_TAG, { weekday: 'long', day: 'numeric', month: 'long' });
+const longDayYear = new Intl.DateTimeFormat(DATES_TAG, { day: 'numeric', month: 'long', year: 'numeric' });
+
+export function dayWords(time) {
+  const date = new Date(time), now = new Date();
+  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 864e5);
+  if (days === 0) return t.today;
+  if (days === 1) return t.yesterday;
+  return (date.getFullYear() === now.getFullYear() ? longDay : longDayYear).format(date);
+}
+
+/** A time that is not of today. */
+export const dateWords = (time) => shortDate.format(new Date(timeOf(time)));

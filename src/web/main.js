@@ -1,0 +1,65 @@
+// The page of chat-server. No framework, no build step. Here its parts are put together:
+//
+//   words/     every string that people see, one table a language
+//   core/      what the page knows, and what follows from what: neither a document nor a network
+//   net/       one WebSocket at a time, and the dialect chat.v1.json
+//   ui/        draws what is known and turns gestures into actions; knows nothing of the dialect
+//   commands/  what is typed with a slash, by the server's own table
+
+import { actionsOf } from './commands/actions.js';
+import { Commands, NAMES } from './commands/table.js';
+import { bareName, bareRoom, roomKey } from './core/names.js';
+import { conversation, memories, rooms, store } from './core/store.js';
+import { isId, isText } from './core/text.js';
+import { recall, remember } from './net/memory.js';
+import { Session } from './net/session.js';
+import { App } from './ui/app.js';
+import { ready } from './words/index.js';
+
+const FIRST_ROOM = 'lobby';
+
+/** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
+function begin(session) {
+  const memory = recall(), address = new URLSearchParams(location.search);
+  store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
+  store.account = isText(memory.account) ? memory.account : '';
+  const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
+  for (const { name, readId, epoch } of known) {
+    const conv = conversation('room', name);
+    if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
+  }
+  const wanted = address.get('room');
+  if (wanted && bareRoom(wanted)) {
+    const isNew = !store.conversations.has(roomKey(wanted)), conv = conversation('room', wanted);
+    conv.wanted = isNew;
+    session.rooms.show(conv);
+  } else if (!Array.isArray(memory.rooms)) session.rooms.show(conversation('room', FIRST_ROOM));
+  else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
+}
+
+await ready;
+store.commands = new Set(NAMES);
+memories.on(remember);
+const app = new App();
+const session = new Session({
+  isReading: (conv) => app.log.isReading(conv),
+  isReadingBack: (conv) => app.log.isReadingBack(conv),
+  mark: (conv, id) => app.log.mark(conv, id),
+  forget: () => app.forget(),
+  welcomed: () => app.accounts.welcomed(),
+  identified: () => app.accounts.identified(),
+  ended: () => app.accounts.login(),
+  loginRequired: () => app.accounts.loginRequired(),
+  asked: (conv, name) => app.roomDialogs.asked(conv, name),
+  invited: (frame) => app.roomDialogs.invited(frame),
+  refused: (frame) => app.roomDialogs.refused(frame),
+});
+app.session = session;
+app.commands = new Commands(
+  actionsOf(app),
+  (conv, line) => session.outgoing.say(conv, line),
+  (conv, line) => session.outgoing.excess(conv, line),
+);
+begin(session);
+app.start();
+session.start();

@@ -1,0 +1,111 @@
+// What has been read, as the server keeps it of accounts, and for all their devices together: asking for it, and telling. What
+// follows from it is in core/unread.js.
+
+import { addressOf } from '../core/conversation.js';
+import { changed, conversationOf, notify, saveMemory, store } from '../core/store.js';
+import { count, countHere, divide, learn, markRead, see } from '../core/unread.js';
+import { peopleWords } from '../words/index.js';
+
+const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
+const ASK_MS = 700;
+
+export class Reading {
+  #session;
+  #seen = new Map(); // conversation -> the id to tell
+  #timer = 0;
+  #asking = 0;
+
+  /** @param {import('./session.js').Session} session */
+  constructor(session) { this.#session = session; }
+
+  /** Who this page was is no more. */
+  forget() { this.#seen.clear(); }
+
+  learn(conv, frame) { learn(conv, frame, this.#seen.get(conv) ?? 0, conv.key === store.current); }
+
+  onRead(frame) {
+    const conv = conversationOf(frame);
+    if (conv?.reading) this.learn(conv, frame);
+  }
+
+  /** What is read of all rooms, and of the direct conversations that the server counts. */
+  ask() {
+    clearTimeout(this.#asking);
+    this.#asking = 0;
+    this.#session.request({ type: 'unread' }, ({ rooms }) => {
+      for (const row of Array.isArray(rooms) ? rooms : []) {
+        const conv = row && conversationOf(row);
+        if (conv) this.learn(conv, row);
+      }
+      changed();
+    });
+  }
+
+  askSoon() { this.#asking ||= setTimeout(() => this.ask(), ASK_MS); }
+
+  /** A message has come that may be new to somebody. */
+  count(conv, message) {
+    const isReading = this.#session.page.isReading(conv);
+    if (!conv.reading || message.id === undefined) return countHere(conv, message, isReading);
+    const { mentions } = conv;
+    count(conv, message, isReading);
+    if (conv.mentions > mentions) this.askSoon(); // whom a message is for the server knows for sure
+  }
+
+  /** All of it is in sight. */
+  markRead(conv) { if (markRead(conv)) saveMemory(); }
+
+  /** This id is in sight of somebody who is there. */
+  see(conv, id) {
+    if (!see(conv, id)) return;
+    this.#seen.set(conv, conv.reading.read);
+    this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
+    changed();
+  }
+
+  /** Tells the server what was seen. What cannot be told now is seen again when the line is back. */
+  tell() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    for (const [conv, id] of this.#seen) {
+      this.#seen.delete(conv);
+      this.#session.request({ type: 'read', ...addressOf(conv), id }, () => {}, () => {});
+    }
+  }
+
+  /** From this message on it counts as unread, until the conversation is opened the next time. */
+  markUnread(conv, id) {
+    this.#seen.delete(conv);
+    conv.isHeld = true;
+    this.#session.request({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, () => {
+      const { reading } = conv;
+      reading.read = id - 1;
+      Object.assign(conv, { unread: reading.newest - reading.read, newFrom: id });
+    });
+  }
+
+  setLevel(conv, level) {
+    this.#session.request({ type: 'level', room: conv.name, level }, () => {
+      if (conv.reading) conv.reading.level = level;
+      notify(peopleWords.levelDone(conv.name, peopleWords.levels[level]));
+    });
+  }
+
+  /** It is opened, or closed. */
+  opened(conv) {
+    conv.isHeld = false;
+    if (conv.reading) divide(conv, conv.key === store.current);
+  }
+
+  closed(conv) {
+    conv.newFrom = null;
+    if (conv.reading) divide(conv, conv.key === store.current);
+  }
+
+  /** In a sentence, for who asks. */
+  summary() {
+    const list = [...store.conversations.values()].filter((conv) => conv.unread > 0);
+    if (list.length === 0) return peopleWords.allRead;
+    return peopleWords.unreadIn(list.map(({ name, unread, mentions }) => `${name} ${unread}${mentions ? ` (${peopleWords.forYou(mentions)})` : ''}`).join(', '));
+  }
+}

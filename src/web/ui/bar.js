@@ -1,0 +1,48 @@
+// What stands above the log: which conversation it is, its topic, and what can be done with it.
+
+import { current, knows } from '../core/store.js';
+import { accountWords, peopleWords, t } from '../words/index.js';
+import { $, el, iconOf, isLocked, setHidden, setLabel, setText } from './dom.js';
+
+export class Bar {
+  /** @param {import('./app.js').App} app */
+  constructor(app) { this.app = app; }
+
+  listen() {
+    $('#topic').addEventListener('click', () => this.app.ask.topic(current()));
+    $('#leave').addEventListener('click', () => current() && this.app.session.rooms.leave(current()));
+    $('#open-room').addEventListener('click', () => current() && this.app.roomDialogs.menu(current()));
+  }
+
+  draw(conv) {
+    const isRoom = conv?.kind === 'room';
+    this.#drawTitle(conv);
+    const topic = $('#topic');
+    setHidden(topic, !isRoom);
+    setHidden($('#open-room'), !isRoom || !knows('room') || conv.stage === 'out');
+    if (isRoom) setLabel($('#open-room'), peopleWords.roomMenu(conv.name));
+    setHidden($('#open-room .dot'), !conv?.asking.size);
+    setText(topic, conv?.topic || t.noTopic);
+    topic.classList.toggle('none', !conv?.topic);
+    setLabel(topic, conv?.topic ? `${conv.topic} · ${t.changeTopic}` : t.noTopic);
+    setHidden($('#open-members'), !isRoom);
+    const total = conv?.total ? t.people(conv.total) : '';
+    setText($('#member-count'), total);
+    setLabel($('#open-members'), `${t.members} ${total}`.trim());
+    setHidden($('#leave'), !conv);
+    if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
+  }
+
+  #drawTitle(conv) {
+    const title = $('#title'), isRoom = conv?.kind === 'room';
+    const note = isRoom ? '' : [conv?.isGuest && accountWords.guest, conv?.isGone && peopleWords.gone].filter(Boolean).join(t.comma);
+    const of = `${conv?.name ?? ''} ${conv?.entry ?? ''} ${note}`;
+    if (title.dataset.of !== of) {
+      title.dataset.of = of;
+      const hash = el('span', { className: 'hash', textContent: isRoom ? '#' : '' });
+      title.replaceChildren(hash, el('bdi', { textContent: isRoom ? conv.name.slice(1) : conv?.name ?? '' }));
+      if (isLocked(conv?.entry)) title.append(iconOf('i-lock'));
+      if (note) title.append(el('small', { textContent: note }));
+    }
+  }
+}

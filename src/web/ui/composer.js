@@ -1,0 +1,139 @@
+// The message box.
+
+import { actionOf } from '../core/keymap.js';
+import { Recall } from '../core/recall.js';
+import { current, changed, store } from '../core/store.js';
+import { isolate } from '../core/text.js';
+import { monotonic } from '../core/time.js';
+import { t } from '../words/index.js';
+import { Completion } from './completion.js';
+import { $, setText } from './dom.js';
+
+export class Composer {
+  #sent = new Recall();
+  #completion = new Completion($('#composer'), () => this.app.commands.names());
+  #measured = { of: '', excess: -Infinity };
+
+  /** @param {import('./app.js').App} app */
+  constructor(app) { this.app = app; }
+
+  listen() {
+    const composer = $('#composer');
+    $('#compose').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    // The focus stays in the message box, and a phone's keyboard where it is.
+    $('#send').addEventListener('mousedown', (event) => event.preventDefault());
+    composer.addEventListener('keydown', (event) => {
+      if (this.#act(actionOf(event, 'composer'), event)) event.preventDefault();
+    });
+    composer.addEventListener('input', () => {
+      this.#grow();
+      const conv = current();
+      if (conv && composer.value.trim() && !composer.value.startsWith('/')) this.app.session.outgoing.typing(conv);
+      changed('composer');
+    });
+  }
+
+  /** Returns whether the key has been used. */
+  #act(action, { key, shiftKey }) {
+    switch (action) {
+      case 'send':
+        this.#submit();
+        return true;
+      case 'page':
+        this.app.log.turn(key === 'PageUp' ? -1 : 1);
+        return true;
+      case 'complete': return this.#changed(this.#completion.step(shiftKey ? -1 : 1));
+      case 'recall': return this.#recall(key === 'ArrowUp' ? -1 : 1);
+      default: return false;
+    }
+  }
+
+  #recall(by) {
+    const composer = $('#composer'), line = this.#sent.step(by, composer.value);
+    if (line !== undefined) composer.value = line;
+    return this.#changed(line !== undefined);
+  }
+
+  #changed(isOther) {
+    if (isOther) this.#grow();
+    if (isOther) changed('composer');
+    return isOther;
+  }
+
+  #submit() {
+    const composer = $('#composer'), draft = composer.value;
+    const conv = current();
+    composer.value = ''; // first, since a command may open another conversation, with a draft of its own
+    if (this.app.commands.submit(conv, draft)) {
+      if (conv) conv.draft = '';
+      this.#sent.add(draft);
+      composer.value = current() === conv ? '' : current()?.draft ?? '';
+      this.app.log.pin();
+      if (store.notice?.error) store.notice = null;
+    } else composer.value = draft;
+    this.#grow();
+    this.app.draw();
+    if (!document.querySelector('dialog[open]') && !this.app.layout.drawer) this.focus();
+  }
+
+  #grow() {
+    const composer = $('#composer');
+    composer.style.height = 'auto';
+    composer.style.height = `${composer.scrollHeight}px`;
+  }
+
+  /** Not where a keyboard would slide over what there is to read. */
+  focus() {
+    if (!matchMedia('(pointer: coarse)').matches) $('#composer').focus({ preventScroll: true });
+  }
+
+  /** Puts aside what is being written, until its conversation is shown again. */
+  stash() {
+    const conv = current();
+    if (conv) conv.draft = $('#composer').value;
+  }
+
+  /** Takes out what was put aside. */
+  restore() {
+    $('#composer').value = current()?.draft ?? '';
+    this.#grow();
+  }
+
+  /** What was typed here is not for whoever comes next. */
+  forget() {
+    $('#composer').value = '';
+    this.#sent.forget();
+    this.#grow();
+  }
+
+  draw(conv) {
+    const composer = $('#composer');
+    const hint = this.app.roomDialogs.silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
+    if (composer.placeholder !== hint) {
+      composer.placeholder = hint;
+      composer.setAttribute('aria-label', hint);
+    }
+    $('#send').disabled = !composer.value.trim();
+    setText($('#typing'), this.#typingWords(conv));
+    const left = -this.#excess(conv, composer.value);
+    setText($('#count'), left < 200 ? (left < 0 ? t.tooLong(-left) : t.bytesLeft(left)) : '');
+    $('#count').classList.toggle('over', left < 0);
+  }
+
+  /** By how many bytes the draft is too long; worked out again only when the draft, the room or the limit is another. */
+  #excess(conv, draft) {
+    const of = `${store.limits.message_bytes} ${conv?.key} ${draft}`;
+    if (this.#measured.of !== of) this.#measured = { of, excess: this.app.commands.excess(conv, draft.split('\n').map((line) => line.trim())) };
+    return this.#measured.excess;
+  }
+
+  #typingWords(conv) {
+    const now = monotonic();
+    const names = [...(conv?.typing.values() ?? [])].filter((who) => who.until > now).map((who) => isolate(who.name));
+    if (names.length > 2) return t.typingMany;
+    return names.length === 2 ? t.typing2(...names) : names.length ? t.typing1(names[0]) : '';
+  }
+}

@@ -1,0 +1,45 @@
+// One question, one answer: one's name, a topic.
+
+import { store } from '../../core/store.js';
+import { errorWords, t } from '../../words/index.js';
+import { $, setText } from '../dom.js';
+
+export class Ask {
+  #done = async (_answer) => null;
+
+  /** @param {import('../app.js').App} app */
+  constructor(app) { this.app = app; }
+
+  listen() {
+    $('#ask form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const error = await this.#done($('#ask-input').value.trim());
+      if (error) setText($('#ask-error'), errorWords(error));
+      else $('#ask').close();
+    });
+  }
+
+  /** `done` resolves to an error to be shown, or to nothing. */
+  #ask({ title, note, value, max }, done) {
+    this.#done = done;
+    setText($('#ask-title'), title);
+    setText($('#ask-note'), note);
+    setText($('#ask-error'), '');
+    Object.assign($('#ask-input'), { value, maxLength: max });
+    $('#ask').showModal();
+    $('#ask-input').select();
+  }
+
+  name() {
+    const max = store.limits.name_chars || 32;
+    // A grapheme may take many code units: the server counts, this only stops a pasted novel.
+    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? this.app.session.identity.rename(name) : null));
+  }
+
+  topic(conv) {
+    if (conv?.kind !== 'room') return;
+    this.#ask({ title: t.topicLabel(conv.name), note: t.topicNote, value: conv.topic, max: 1000 }, async (text) => {
+      if (text !== conv.topic) return this.app.session.rooms.setTopic(conv, text);
+    });
+  }
+}

@@ -1,0 +1,186 @@
+// Order: what is done about a person or a message. Removing, muting, banning, roles in a room; ignoring and reporting. All of it
+// is in one dialog; who may do what the server knows, and here stands only what has a chance.
+
+import { fold } from '../../core/names.js';
+import { changed, isMe, knows, notify, store } from '../../core/store.js';
+import { dateWords } from '../../core/time.js';
+import { errorWords, peopleWords as words } from '../../words/index.js';
+import { $, el } from '../dom.js';
+import { Views } from './views.js';
+
+const MINUTES_MAX = 5_256_000; // ten years
+
+export class Order {
+  #dialog;
+
+  /** @param {import('../app.js').App} app */
+  constructor(app) {
+    this.app = app;
+    this.#dialog = new Views($('#person'), app, { wordsOf: (error) => errorWords(error ?? {}) });
+  }
+
+  /** Whether there is anything to be done about a message, or about its author. */
+  hasMenu({ id = undefined, own = false }) {
+    if (id !== undefined && store.role && knows('unread')) return true;
+    return !own && ['ignore', 'kick', 'mute', 'report'].some(knows);
+  }
+
+  // -- views
+
+  memberMenu(conv, name) {
+    this.#dialog.menu('member', name, '', this.#aboutPerson(conv, name));
+  }
+
+  messageMenu(conv, entry) {
+    const entries = [
+      store.role && conv.reading && knows('unread') && [words.markUnread, '', () => {
+        this.#dialog.close();
+        this.app.session.reading.markUnread(conv, entry.id);
+      }],
+      knows('report') && conv.kind === 'room' && !entry.own && [words.report, words.reportNote, () => this.report(conv, entry)],
+      ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
+    ];
+    this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
+  }
+
+  #quote({ text }) { return text.length > 120 ? `${text.slice(0, 120)}…` : text; }
+
+  #aboutPerson(conv, name) {
+    const key = fold(name), isRoom = conv.kind === 'room';
+    const isOwner = isRoom && conv.role === 'owner', isModerator = isOwner || (isRoom && conv.role === 'moderator');
+    const isAdmin = store.role === 'owner' || store.role === 'admin', role = conv.roles.get(key), isAccount = conv.accounts.has(key);
+    const isIgnored = store.ignored.has(key), back = () => this.memberMenu(conv, name);
+    if (isMe(name)) return [];
+    return [
+      isRoom && [words.message, '', () => this.#then(() => this.app.router.message(name))],
+      isOwner && isAccount && (role === 'moderator' ? [words.makeMember, '', () => this.#role(conv, name, 'member')] : role !== 'owner' && [words.makeModerator, '', () => this.#role(conv, name, 'moderator')]),
+      isOwner && isAccount && role !== 'owner' && [words.handOver, words.handOverNote, () => this.#handOver(conv, name, back)],
+      knows('ignore') && (isIgnored ? [words.unignore, '', () => this.#then(() => this.unignore(name))] : [words.ignore, words.ignoreNote, () => this.#then(() => this.ignore(name))]),
+      isModerator && knows('mute') && [words.mute, words.muteNote, () => this.mute(conv, name, '', '', back)],
+      isModerator && knows('unmute') && [words.unmute, '', () => this.#then(() => this.unmute(conv, name))],
+      isModerator && knows('kick') && [words.remove(conv.name), words.removeNote, () => this.remove(conv, name, '', '', back), 'danger'],
+      isAdmin && knows('ban') && [words.ban, words.banNote, () => this.ban(name, '', '', back), 'danger'],
+    ].filter(Boolean);
+  }
+
+  #then(act) {
+    this.#dialog.close();
+    act();
+  }
+
+  remove(conv, name, minutes = '', reason = '', back = null) {
+    this.#sentence('remove', words.removeTitle(name, conv.name), { minutes, reason, back, submit: words.removeIt }, (rest) => (
+      this.app.session.ask({ type: 'kick', room: conv.name, name, ...rest })));
+  }
+
+  mute(conv, name, minutes = '', reason = '', back = null) {
+    this.#sentence('mute', words.muteTitle(name, conv.name), { minutes, reason, back, submit: words.mute }, async (rest) => {
+      await this.app.session.ask({ type: 'mute', room: conv.name, name, ...rest });
+      notify(words.muteDone(name));
+    });
+  }
+
+  ban(whom = '', minutes = '', reason = '', back = null) {
+    const fields = [{ key: 'name', label: words.whom, autocomplete: 'off', value: whom }];
+    this.#sentence('ban', words.banTitle, { fields, minutes, reason, back, submit: words.banIt }, async ({ name, ...rest }) => {
+      await this.app.session.ask({ type: 'ban', ...this.#target(name), ...rest });
+      notify(words.banDone(name));
+    });
+  }
+
+  /** What can be no name is an address. */
+  #target(whom) { return /^[\d.]+(\/\d+)?$|:/.test(whom) ? { address: whom } : { name: whom }; }
+
+  /** A form with a time and a reason. */
+  #sentence(view, title, { fields = [], minutes, reason, back, submit }, act) {
+    this.#dialog.openForm(view, title, {
+      back,
+      fields: [
+        ...fields,
+        { key: 'minutes', label: words.minutes, type: 'number', min: 1, max: MINUTES_MAX, value: minutes, required: false, note: words.minutesNote },
+        { key: 'reason', label: words.reason, value: reason, required: false, maxLength: 400, note: words.reasonNote },
+      ],
+      submit,
+      danger: true,
+      done: async ({ minutes: typed, reason: why, ...rest }) => {
+        await act({ ...rest, ...(typed && { minutes: Number(typed) }), ...(why && { reason: why }) });
+        this.#dialog.close();
+      },
+    });
+  }
+
+  #handOver(conv, name, back) {
+    this.#dialog.openForm('hand-over', words.handOverTitle(conv.name, name), {
+      back,
+      note: words.handOverNote,
+      fields: [],
+      submit: words.handOverIt,
+      danger: true,
+      done: async () => {
+        await this.app.session.ask({ type: 'role', room: conv.name, name, role: 'owner' });
+        this.#dialog.close();
+        notify(words.roleDone(name, words.roleNames.owner));
+      },
+    });
+  }
+
+  #role(conv, name, role) {
+    this.#then(() => this.#do({ type: 'role', room: conv.name, name, role }, words.roleDone(name, words.roleNames[role])));
+  }
+
+  report(conv, entry, reason = '') {
+    this.#dialog.openForm('report', words.reportTitle, {
+      note: `${entry.name}: ${this.#quote(entry)}`,
+      fields: [{ key: 'reason', label: words.reportReason, value: reason, required: false, maxLength: 400, note: words.reportNote }],
+      submit: words.reportIt,
+      done: async ({ reason: why }) => {
+        await this.app.session.ask({ type: 'report', room: conv.name, id: entry.id, ...(why && { reason: why }) });
+        this.#dialog.close();
+        notify(words.reportDone);
+      },
+    });
+  }
+
+  /** Of the whole server, for its admins. */
+  bans() {
+    const list = el('div', {});
+    this.#dialog.open('bans', words.bans, list);
+    this.#dialog.list(list, '', { type: 'bans' }, 'bans', words.noBans, ({ name, address, until, by, reason }) => ({
+      title: name ?? address,
+      note: [until === undefined ? words.forEver : words.until(dateWords(until)), by && words.by(by), reason],
+      end: { type: 'unban', ...(name === undefined ? { address } : { name }) },
+    }));
+  }
+
+  ignoredList() {
+    const list = el('div', {});
+    this.#dialog.open('ignored', words.ignoredList, list);
+    this.#dialog.list(list, '', { type: 'ignored' }, 'names', words.noIgnored, (name) => ({ title: name, note: [], end: { type: 'unignore', name } }));
+  }
+
+  // -- what takes no view
+
+  unmute(conv, name) { return this.#do({ type: 'unmute', room: conv.name, name }, words.unmuteDone(name)); }
+
+  async ignore(name) {
+    if (await this.#do({ type: 'ignore', name }, words.ignoreDone(name))) store.ignored.add(fold(name));
+    changed();
+  }
+
+  async unignore(name) {
+    if (await this.#do({ type: 'unignore', name }, words.unignoreDone(name))) store.ignored.delete(fold(name));
+    changed();
+  }
+
+  /** Whether it is done; what is wrong has been told. */
+  async #do(frame, done) {
+    try {
+      await this.app.session.ask(frame);
+      notify(done);
+      return true;
+    } catch (error) {
+      notify(errorWords(error ?? {}), true);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,240 @@
+// What is done with a room beyond talking in it: making a private one, who may enter and write, inviting, letting in who asks,
+// renaming, archiving, deleting. All of it is in one dialog.
+
+import { bareRoom, fold } from '../../core/names.js';
+import { changed, notify, store } from '../../core/store.js';
+import { isolate, isText } from '../../core/text.js';
+import { accountWords, errorWords, peopleWords as words } from '../../words/index.js';
+import { $, el, setText } from '../dom.js';
+import { linkOf, Views } from './views.js';
+
+const USES_MAX = 10_000;
+const DAYS_MAX = 365;
+
+export class RoomDialogs {
+  #dialog;
+
+  /** @param {import('../app.js').App} app */
+  constructor(app) {
+    this.app = app;
+    this.#dialog = new Views($('#room'), app, { wordsOf: (error) => errorWords(error ?? {}) });
+  }
+
+  // -- what the rest of the page tells
+
+  /** Somebody asks to be let in. */
+  asked(conv, name) {
+    notify(words.asks(isolate(name), conv.name), false, [
+      [words.accept, () => this.admit(conv, name)],
+      [words.refuse, () => this.refuse(conv, name)],
+    ]);
+  }
+
+  /** Somebody has let this person into a room. */
+  invited({ room, by }) {
+    if (!isText(room) || !isText(by)) return;
+    notify(words.invitedBy(isolate(by), room), false, [[words.enter, () => this.app.router.enter(room)], [words.notNow, () => {}]]);
+  }
+
+  refused({ room }) {
+    if (isText(room)) notify(words.refused(room), true);
+  }
+
+  /** Why this person cannot write there, or ''. */
+  silence(conv) {
+    if (conv?.settings?.archived === true) return words.archived;
+    return conv?.settings?.posting === 'moderators' && !this.#isModerator(conv) ? words.onlyModerators : '';
+  }
+
+  #isModerator(conv) { return conv.role === 'owner' || conv.role === 'moderator'; }
+
+  // -- views
+
+  /** Asks for the rules of a room first: it is by them that the menu has what it has. */
+  async menu(conv) {
+    const frame = await this.#try(() => this.app.session.ask({ type: 'room', room: conv.name }));
+    if (!frame) return;
+    for (const name of Array.isArray(frame.asking) ? frame.asking.filter(isText) : []) conv.asking.set(fold(name), name);
+    const isOwner = conv.role === 'owner', isModerator = this.#isModerator(conv), { archived, kept, invites, entry } = frame;
+    const mayInvite = store.role && !archived && (isModerator || (invites !== 'moderators' && entry !== 'ask'));
+    const entries = [
+      mayInvite && [words.invite, words.inviteNote, () => this.invite(conv)],
+      isModerator && [words.settings, words.settingsNote, () => this.#settings(conv, frame)],
+      conv.reading && [words.notifications, words.levels[conv.reading.level], () => this.levels(conv)],
+      store.role && kept === false && [words.keep, words.keepNote, () => this.keep(conv)],
+      isOwner && [words.rename, '', () => this.rename(conv)],
+      isOwner && (archived ? [words.unarchive, '', () => this.#archive(conv, false)] : [words.archive, words.archiveNote, () => this.#archive(conv, true)]),
+      isOwner && [words.deleteRoom, '', () => this.deletion(conv), 'danger'],
+      [words.leave, '', () => this.#leave(conv)],
+    ];
+    const facts = [words.entryShort[frame.entry], archived && words.archived, frame.posting === 'moderators' && words.onlyModerators, words.yours[conv.role]];
+    this.#dialog.menu('menu', conv.name, facts.filter(Boolean).join(' · '), entries.filter(Boolean));
+  }
+
+  create(wish = '') {
+    this.#dialog.openForm('create', words.newRoom, {
+      note: words.newNote,
+      fields: [
+        { key: 'room', label: words.roomName, value: wish, autocomplete: 'off', maxLength: 768 },
+        { key: 'entry', label: words.entry, choices: words.entries, value: 'invited' },
+      ],
+      submit: words.make,
+      done: async ({ room, entry }) => {
+        const bare = bareRoom(room);
+        if (!bare) throw { code: 'room_refused', message: '' };
+        const frame = await this.app.session.ask({ type: 'join', room: `#${bare}` });
+        const isNew = frame.role === 'owner', name = frame.room ?? bare;
+        if (isNew && entry !== (frame.entry ?? 'all')) await this.app.session.ask({ type: 'room', room: name, entry });
+        this.#dialog.close();
+        this.app.router.enter(name);
+        if (!isNew) notify(words.exists(name), true);
+      },
+    });
+  }
+
+  #settings(conv, now) {
+    const isOwner = conv.role === 'owner';
+    const fields = [
+      isOwner && { key: 'entry', label: words.entry, choices: words.entries, value: now.entry },
+      { key: 'listed', label: words.listed, type: 'checkbox', checked: now.listed === true, note: words.listedNote },
+      { key: 'newcomers_see', label: words.newcomers, choices: words.newcomersSee, value: now.newcomers_see, note: words.newcomersNote },
+      { key: 'posting', label: words.posting, choices: words.postings, value: now.posting },
+      { key: 'invites', label: words.invites, choices: words.inviters, value: now.invites },
+    ];
+    this.#dialog.openForm('settings', words.settings, {
+      back: () => this.menu(conv),
+      fields: fields.filter((field) => field && now[field.key] !== undefined),
+      submit: words.save,
+      done: async (values) => {
+        const changed = Object.fromEntries(Object.entries(values).filter(([key, value]) => now[key] !== value));
+        if (Object.keys(changed).length) await this.app.session.ask({ type: 'room', room: conv.name, ...changed });
+        this.#dialog.close();
+        notify(words.saved(conv.name));
+      },
+    });
+  }
+
+  levels(conv) {
+    const entries = Object.entries(words.levels).map(([level, label]) => [label, level === conv.reading?.level ? '✓' : '', () => {
+      this.#dialog.close();
+      this.app.session.reading.setLevel(conv, level);
+    }]);
+    this.#dialog.menu('levels', words.notifications, conv.name, entries, () => this.menu(conv));
+  }
+
+  invite(conv) {
+    const result = el('div', { className: 'result' });
+    const name = this.#byName(async (typed) => {
+      await this.app.session.ask({ type: 'admit', room: conv.name, name: typed });
+      this.#dialog.close();
+      notify(words.letInDone(isolate(typed), conv.name));
+    });
+    this.#dialog.openForm('invite', words.inviteTo(conv.name), {
+      back: () => this.menu(conv),
+      fields: [
+        { key: 'uses', label: accountWords.uses, type: 'number', value: 1, min: 1, max: USES_MAX },
+        { key: 'days', label: accountWords.days, type: 'number', value: 7, min: 1, max: DAYS_MAX },
+        { key: 'accounts', label: words.mayRegister, type: 'checkbox', checked: true },
+      ],
+      submit: accountWords.makeLink,
+      after: [result, el('h3', { textContent: words.byName }), name],
+      done: async ({ uses, days, accounts: mayRegister }) => {
+        const made = await this.app.session.ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days), rooms: [conv.name], accounts: mayRegister });
+        result.replaceChildren(
+          ...this.#dialog.shownOnce(accountWords.linkLabel, this.#linkOf(made, conv), words.linkNote(conv.name), accountWords.qr),
+          el('p', { className: 'note' }, `${words.atTerminal}: `, el('kbd', { textContent: `/join ${conv.name} ${made.code}` })),
+        );
+        result.querySelector('button').focus();
+      },
+    });
+  }
+
+  /** The code opens the room, which has to be named. Neither is sent to any server before the link's reader has decided. */
+  #linkOf(made, conv) { return `${linkOf(made)}&room=${encodeURIComponent(bareRoom(conv.name))}`; }
+
+  /** A field and a button, beside the form of the view. */
+  #byName(done) {
+    const input = el('input', { type: 'text', name: 'name', autocomplete: 'off', spellcheck: false, autocapitalize: 'none', ariaLabel: words.byName });
+    const fault = el('p', { className: 'fault', role: 'alert' });
+    const form = el('form', { className: 'one', noValidate: true }, input, el('button', { type: 'submit', className: 'solid', textContent: words.letIn }), fault);
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      setText(fault, '');
+      if (input.value.trim()) await done(input.value.trim()).catch((error) => setText(fault, errorWords(error ?? {})));
+      else input.focus();
+    });
+    return form;
+  }
+
+  rename(conv, name = '') {
+    this.#dialog.openForm('rename', words.renameTitle(conv.name), {
+      back: () => this.menu(conv),
+      note: words.renameNote,
+      fields: [{ key: 'room', label: words.newName, value: name || conv.name, autocomplete: 'off', maxLength: 768 }],
+      submit: words.rename,
+      done: async ({ room }) => {
+        await this.app.session.ask({ type: 'room_name', room: conv.name, name: room });
+        this.#dialog.close();
+      },
+    });
+  }
+
+  deletion(conv) {
+    this.#dialog.openForm('deletion', words.deleteTitle(conv.name), {
+      back: () => this.menu(conv),
+      note: words.deleteNote,
+      fields: [{ key: 'room', label: words.typeBack(conv.name), autocomplete: 'off', maxLength: 768 }],
+      submit: words.deleteIt,
+      danger: true,
+      done: async ({ room }) => {
+        if (fold(bareRoom(room)) !== fold(bareRoom(conv.name))) throw { code: 'room_refused', message: words.notThat };
+        await this.app.session.ask({ type: 'delete_room', room: conv.name, name: conv.name });
+        this.#dialog.close();
+      },
+    });
+  }
+
+  // -- what takes no view
+
+  async admit(conv, name) {
+    const done = await this.#try(() => this.app.session.ask({ type: 'admit', room: conv.name, name }));
+    if (done) notify(words.letInDone(isolate(name), conv.name));
+    this.#answered(conv, name);
+  }
+
+  async refuse(conv, name) {
+    await this.#try(() => this.app.session.ask({ type: 'refuse', room: conv.name, name }));
+    this.#answered(conv, name);
+  }
+
+  #answered(conv, name) {
+    conv.asking.delete(fold(name));
+    changed();
+  }
+
+  async keep(conv) {
+    this.#dialog.close();
+    const done = await this.#try(() => this.app.session.ask({ type: 'keep', room: conv.name }));
+    if (done) notify(words.kept(conv.name));
+  }
+
+  async #archive(conv, archived) {
+    this.#dialog.close();
+    await this.#try(() => this.app.session.ask({ type: 'room', room: conv.name, archived }));
+  }
+
+  #leave(conv) {
+    this.#dialog.close();
+    this.app.session.rooms.leave(conv);
+  }
+
+  /** The answer, or undefined, and the error has been told. */
+  async #try(act) {
+    try {
+      return await act();
+    } catch (error) {
+      notify(errorWords(error ?? {}), true);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// Who is in a room, and who asks to be let in.
+
+import { alphabet } from '../words/language.js';
+import { current, isMe, notify, store } from '../core/store.js';
+import { accountWords, peopleWords, t } from '../words/index.js';
+import { $, drawAvatar, el, reconcile, setHidden, setLabel, setText } from './dom.js';
+import { listenRoving, rove } from './roving.js';
+
+const SHOWN_MAX = 300;
+
+export class Members {
+  /** @param {import('./app.js').App} app */
+  constructor(app) { this.app = app; }
+
+  listen() {
+    listenRoving($('#members'));
+    $('#members').addEventListener('click', (event) => {
+      const { name, more } = event.target.closest('button')?.dataset ?? {};
+      if (more !== undefined && current()) return this.app.order.memberMenu(current(), more);
+      if (name === undefined) return;
+      if (isMe(name)) return store.role ? this.app.accounts.menu.open() : this.app.ask.name();
+      this.app.router.message(name);
+    });
+  }
+
+  show() {
+    const conv = current();
+    if (conv?.kind !== 'room') return notify(t.notHere, true);
+    this.app.layout.showMembers();
+    this.app.session.lists.refreshMembers(conv);
+  }
+
+  draw(conv) {
+    const isRoom = conv?.kind === 'room';
+    setHidden($('#people'), !isRoom);
+    if (!isRoom) return;
+    this.#drawAsking(conv);
+    // Where everybody is a guest, that need not be said.
+    const hasAccounts = store.role !== '' || conv.accounts.size > 0;
+    const people = [...conv.members].map(([key, name]) => ({ key, name, isGuest: hasAccounts && !conv.accounts.has(key), isAway: conv.away.has(key) && !isMe(name) })).slice(0, SHOWN_MAX);
+    people.sort((a, b) => Number(isMe(b.name)) - Number(isMe(a.name)) || Number(a.isAway) - Number(b.isAway) || alphabet.compare(a.name, b.name));
+    reconcile($('#members'), people,
+      () => el('li', {},
+        el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small')),
+        el('button', { type: 'button', className: 'more icon', textContent: '⋯' })),
+      (node, person) => this.#drawPerson(node, conv, person));
+    rove($('#members'));
+    setText($('#members-total'), conv.total ? t.people(conv.total) : '');
+    const rest = conv.total - people.length;
+    setHidden($('#members-more'), !(rest > 0 && people.length > 0));
+    setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
+  }
+
+  #drawPerson(node, conv, { key, name, isGuest, isAway }) {
+    const [avatar, label, note] = node.firstChild.children;
+    setHidden(node.lastChild, isMe(name) || !this.app.order.hasMenu({}));
+    node.lastChild.dataset.more = name;
+    setLabel(node.lastChild, peopleWords.moreOf(name));
+    node.firstChild.dataset.name = name;
+    node.firstChild.classList.toggle('away', isAway);
+    drawAvatar(avatar, name);
+    setText(label, name);
+    const marks = [isMe(name) && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
+    setText(note, marks);
+    if (!isMe(name)) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
+  }
+
+  /** Who asks to be let in, above those who are in. */
+  #drawAsking(conv) {
+    const people = [...conv.asking].map(([key, name]) => ({ key, name }));
+    setHidden($('#asking-box'), people.length === 0);
+    reconcile($('#asking'), people, ({ name }) => {
+      const button = (kind, label, act) => {
+        const node = el('button', { type: 'button', className: kind, textContent: label });
+        node.addEventListener('click', act);
+        return node;
+      };
+      const yes = button('solid', peopleWords.accept, () => this.app.roomDialogs.admit(current(), name));
+      const no = button('quiet', peopleWords.refuse, () => this.app.roomDialogs.refuse(current(), name));
+      yes.setAttribute('aria-label', peopleWords.acceptName(name));
+      no.setAttribute('aria-label', peopleWords.refuseName(name));
+      return el('li', {}, el('bdi', { textContent: name }), el('span', {}, yes, no));
+    }, () => {});
+  }
+}

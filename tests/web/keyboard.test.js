@@ -1,0 +1,72 @@
+// What keys do: by the table, in the message box.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { completionsOf } from '../../src/web/core/complete.js';
+import { actionOf, isWriting, KEYMAP } from '../../src/web/core/keymap.js';
+import { Recall } from '../../src/web/core/recall.js';
+import * as en from '../../src/web/words/en.js';
+import * as ja from '../../src/web/words/ja.js';
+
+const key = (name, rest = {}) => ({ key: name, altKey: false, ctrlKey: false, metaKey: false, shiftKey: false, isComposing: false, keyCode: 0, ...rest });
+
+test('every key of the table is explained, in every language', () => {
+  const ids = KEYMAP.map(({ id }) => id).sort();
+  for (const { page } of [en, ja]) assert.deepEqual(Object.keys(page.keys).sort(), ids);
+  const places = KEYMAP.flatMap(({ where, on }) => on.map((name) => `${where} ${name}`));
+  assert.equal(new Set(places).size, places.length, 'no key does two things in one place');
+});
+
+test('languages have the same words', () => {
+  const shape = (words) => Object.entries(words).map(([name, value]) => [name, typeof value === 'object' && !Array.isArray(value) && !['commands', 'errors'].includes(name) ? shape(value) : typeof value]).sort();
+  for (const table of ['page', 'accounts', 'people']) assert.deepEqual(shape(ja[table]), shape(en[table]), table);
+});
+
+test('a key does what the table says, and nothing while an input method has it', () => {
+  assert.equal(actionOf(key('Enter'), 'composer'), 'send');
+  assert.equal(actionOf(key('Enter', { shiftKey: true }), 'composer'), 'newLine');
+  assert.equal(actionOf(key('Enter', { isComposing: true }), 'composer'), '');
+  assert.equal(actionOf(key('Enter', { keyCode: 229 }), 'composer'), '');
+  assert.equal(actionOf(key('K', { ctrlKey: true }), 'page'), 'rooms');
+  assert.equal(actionOf(key('k'), 'page'), '');
+  assert.equal(actionOf(key('ArrowUp', { altKey: true }), 'page'), 'step');
+  for (const [event, expected] of [[key('a'), true], [key('あ'), true], [key('👍'), true], [key(' '), false], [key('Enter'), false], [key('c', { ctrlKey: true }), false], [key('a', { isComposing: true }), false]]) {
+    assert.equal(isWriting(event), expected, event.key);
+  }
+});
+
+test('Tab completes names, rooms, commands and emoji', () => {
+  const known = { names: ['bob', 'Straße', 'bobby', '太郎'], rooms: ['#dev', '#devops', '#日本'], commands: ['join', 'join2', 'me'] };
+  const complete = (text, caret = text.length) => completionsOf(text, caret, known);
+  for (const [text, from, list] of [
+    ['bo', 0, ['bob: ', 'bobby: ']],
+    ['hi BO', 3, ['bob ', 'bobby ']],
+    ['hi @bo', 3, ['@bob ', '@bobby ']],
+    ['STRASS', 0, ['Straße: ']],
+    ['太', 0, ['太郎: ']],
+    ['see #de', 4, ['#dev ', '#devops ']],
+    ['＃日', 0, ['#日本 ']],
+    ['/jo', 0, ['/join ', '/join2 ']],
+    ['so :smi', 3, ['😄 ', '😏 ']],
+    [':smile:', 0, ['😄 ']],
+  ]) assert.deepEqual(complete(text), { from, list }, text);
+  for (const text of ['', 'bob ', 'x', 'hi /jo', ':s', '#x', ':)']) assert.equal(complete(text), null, text);
+  assert.deepEqual(complete('bo and more', 2), { from: 0, list: ['bob: ', 'bobby: '] });
+});
+
+test('what was sent comes back, and what is being written does not go', () => {
+  const recall = new Recall();
+  assert.equal(recall.step(-1, ''), undefined);
+  for (const line of ['one', 'two', 'one']) recall.add(line);
+  assert.equal(recall.step(-1, 'a draft'), undefined);
+  assert.equal(recall.step(-1, ''), 'one');
+  assert.equal(recall.step(-1, 'one'), 'two');
+  assert.equal(recall.step(-1, 'two'), undefined, 'there are no more');
+  assert.equal(recall.step(-1, 'two, changed'), undefined);
+  assert.equal(recall.step(1, 'two'), 'one');
+  assert.equal(recall.step(1, 'one'), '');
+  assert.equal(recall.step(1, ''), undefined);
+  recall.forget();
+  assert.equal(recall.step(-1, ''), undefined);
+});

@@ -1,0 +1,242 @@
+// The whole of net/ and core/ against a server of the test's own, over lines that break in the middle of whatever is going on.
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+
+import { conversation, store } from '../../src/web/core/store.js';
+import { Session } from '../../src/web/net/session.js';
+import { ready } from '../../src/web/words/index.js';
+import { randomBy } from './random.js';
+
+const RUNS = 150;
+
+// ---- the other side
+
+/** One room's worth of chat.v1.json. Frames that were sent before a line broke may be read after that, in order. */
+class Server {
+  epoch = 'one';
+  log = []; // { id, name, text, key, time }
+  lines = new Set();
+  holder = null; // the line that has the name
+
+  /** What a line has sent and the server has not read. */
+  read(line) {
+    const frame = line.up.shift();
+    if (frame) this.answer(line, frame);
+  }
+
+  /** A line whose end the server has noticed gives the name back; what it had sent is read before that. */
+  notice(line) {
+    while (line.up.length) this.read(line);
+    this.lines.delete(line);
+    if (this.holder === line) this.holder = null;
+  }
+
+  welcome(line) {
+    this.lines.add(line);
+    this.holder ??= line;
+    line.name = this.holder === line ? 'alice' : `guest${this.lines.size}`;
+    line.tell({ type: 'welcome', name: line.name, epoch: this.epoch, limits: { message_bytes: 65536 } });
+  }
+
+  answer(line, frame) {
+    const { type, ref } = frame, newest = this.log.length;
+    if (type === 'nick') return this.rename(line, frame);
+    if (type === 'rooms') return line.tell({ type: 'rooms', ref, rooms: [] });
+    if (type === 'who') return line.tell({ type: 'who', ref, room: '#dev', members: [line.name], total: 1 });
+    if (type === 'join') {
+      const isKnown = frame.since !== undefined && frame.epoch === this.epoch, from = isKnown ? frame.since : Math.max(0, newest - frame.replay || 0);
+      line.isIn = true;
+      line.tell({ type: 'joined', ref, you: true, room: '#dev', name: line.name, members: 1, position: newest });
+      return line.tell({ type: 'history', room: '#dev', replay: true, messages: this.log.slice(from).map(({ key: _, ...message }) => message) });
+    }
+    if (type === 'say') return this.say(line, frame);
+    assert.fail(`what is ${type}?`);
+  }
+
+  rename(line, { name, ref }) {
+    if (this.holder && this.holder !== line) return line.tell({ type: 'error', ref, code: 'name_taken', message: 'taken' });
+    const from = line.name;
+    this.holder = line;
+    line.name = name;
+    line.tell({ type: 'renamed', ref, you: true, from, to: name });
+  }
+
+  say(line, { text, key, ref }) {
+    const before = this.log.find((message) => message.key === key);
+    const message = before ?? { id: this.log.length + 1, name: line.name, text, key, time: Date.now() };
+    if (!before) this.log.push(message);
+    const { key: _, ...said } = message;
+    for (const other of before ? [line] : this.lines) if (other.isIn) other.tell({ type: 'said', room: '#dev', ...said, ...(other === line && { ref }) });
+  }
+}
+
+let server, lines;
+
+/** The page's end of a line. */
+class Socket {
+  static OPEN = 1;
+  readyState = 0;
+  up = [];
+  down = [];
+  isIn = false;
+  isBroken = false;
+  name = '';
+
+  constructor() { lines.push(this); }
+
+  send(text) { this.up.push(JSON.parse(text)); }
+  close() { this.isBroken = true; }
+
+  open() {
+    this.readyState = Socket.OPEN;
+    this.onopen();
+    server.welcome(this);
+  }
+
+  tell(frame) { if (!this.isBroken) this.down.push(frame); }
+
+  /** The page reads a frame. */
+  read() {
+    const frame = this.down.shift();
+    if (frame) this.onmessage({ data: JSON.stringify(frame) });
+  }
+
+  breaks() {
+    if (this.isBroken) return;
+    Object.assign(this, { isBroken: true, down: [], readyState: 3 });
+    this.onclose({ code: 1006 });
+  }
+}
+
+// ---- the page
+
+const fakes = ['WebSocket', 'window', 'document', 'location', 'sessionStorage', 'fetch'], real = Object.fromEntries(fakes.map((name) => [name, globalThis[name]]));
+const performanceNow = performance.now;
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 });
+  performance.now = () => Date.now();
+  const silent = { addEventListener: () => {}, hidden: false };
+  Object.assign(globalThis, {
+    WebSocket: Socket, window: silent, document: silent, location: new URL('http://server/'), sessionStorage: { getItem: () => null, setItem: () => {}, removeItem: () => {} },
+    fetch: async () => { throw new Error('no network'); },
+  });
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  performance.now = performanceNow;
+  Object.assign(globalThis, real);
+});
+
+function begin() {
+  Object.assign(store, {
+    link: 'connecting', name: '', wish: 'alice', account: '', role: '', ended: '', epoch: '', wasOnline: false, limits: {}, outbox: [], notice: null, conversations: new Map(), current: null, commands: new Set(),
+  });
+  [server, lines] = [new Server(), []];
+  const nothing = () => {};
+  const session = new Session({
+    isReading: () => true, isReadingBack: () => false, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
+    ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing,
+  });
+  session.rooms.show(conversation('room', 'dev'));
+  session.start();
+  return session;
+}
+
+const living = () => lines.filter((line) => !line.isBroken && line.readyState === Socket.OPEN);
+
+/** All that is still on its way arrives; lines that are gone are noticed, and the page comes back. */
+function settle() {
+  for (let turn = 0; turn < 400; turn++) {
+    mock.timers.tick(500);
+    for (const line of lines) {
+      if (line.isBroken) server.notice(line);
+      else if (line.readyState === 0) line.open();
+      server.read(line);
+      line.read();
+    }
+  }
+}
+
+test('what is said arrives once and in order, whatever breaks in between', async () => {
+  await ready;
+  for (let seed = 1; seed <= RUNS; seed++) {
+    const random = randomBy(seed), session = begin(), said = [];
+    for (let step = 0; step < 80; step++) {
+      const line = lines.at(-1), old = lines.filter((other) => other.isBroken && server.lines.has(other));
+      random.pick([
+        () => {
+          said.push(`line ${said.length}`);
+          session.outgoing.say(conversation('room', 'dev'), said.at(-1));
+        },
+        () => line.readyState === 0 && !line.isBroken && line.open(),
+        () => server.lines.has(line) && server.read(line),
+        () => line.read(),
+        () => line.read(),
+        () => mock.timers.tick(random.below(3000)),
+        () => random.chance(0.3) && line.breaks(),
+        () => old.length && random.chance(0.5) && server.read(old[0]),
+        () => old.length && random.chance(0.5) && server.notice(old[0]),
+      ])();
+    }
+    settle();
+    // What was sent under a name that did not come back cannot be known: its author is asked.
+    const asked = store.outbox.filter(({ state, as }) => state === 'failed' || (state === 'unsure' && as !== 'alice'));
+    assert.deepEqual(store.outbox, asked, `seed ${seed}: nothing else waits`);
+    for (const { key } of asked) session.outgoing.sendAgain(key);
+    settle();
+    assert.deepEqual(store.outbox, [], `seed ${seed}: all of it has arrived`);
+    assert.equal(new Set(server.log.map(({ key }) => key)).size, server.log.length, `seed ${seed}: nothing twice`);
+    assert.deepEqual(server.log.map(({ text }) => text).sort(), [...said].sort(), `seed ${seed}: nothing lost`);
+    const [conv] = store.conversations.values(), messages = conv.entries.filter(({ type }) => type === 'message');
+    assert.deepEqual(messages.map(({ id }) => id), server.log.map(({ id }) => id), `seed ${seed}: all of it is shown, each once, in order`);
+    assert.ok(messages.every(({ own }) => own), `seed ${seed}: it is one's own`);
+    assert.equal(living().length, 1, `seed ${seed}: on one line`);
+    mock.timers.reset();
+    mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 });
+  }
+});
+
+test('a replay that comes late, and after what is new, is shown all the same', async () => {
+  await ready;
+  const session = begin();
+  settle();
+  lines.at(-1).breaks();
+  for (const text of ['missed', 'too']) server.say(Object.assign(new Socket(), { name: 'bob' }), { text, key: text, ref: '' });
+  lines.splice(1);
+  mock.timers.tick(1000);
+  const line = lines.at(-1);
+  server.notice(lines[0]);
+  line.open();
+  line.read();
+  while (line.up.length) server.read(line);
+  const replay = line.down.findIndex(({ type }) => type === 'history'), [late] = line.down.splice(replay, 1);
+  mock.timers.tick(20_000);
+  server.say(Object.assign(new Socket(), { name: 'bob' }), { text: 'new', key: 'new', ref: '' });
+  lines.splice(2);
+  while (line.down.length) line.read();
+  mock.timers.tick(20_000);
+  line.tell(late);
+  line.read();
+  session.outgoing.say(conversation('room', 'dev'), 'and an answer');
+  settle();
+  const [conv] = store.conversations.values();
+  assert.deepEqual(conv.entries.map(({ type, text }) => text ?? type), ['missed', 'too', 'new', 'and an answer']);
+});
+
+test('a server that starts over is told what the old one had not answered', async () => {
+  await ready;
+  const session = begin();
+  settle();
+  session.outgoing.say(conversation('room', 'dev'), 'answered');
+  settle();
+  session.outgoing.say(conversation('room', 'dev'), 'not read');
+  lines.at(-1).breaks();
+  server = Object.assign(new Server(), { epoch: 'two' });
+  settle();
+  assert.deepEqual(server.log.map(({ text }) => text), ['not read']);
+  const [conv] = store.conversations.values();
+  assert.deepEqual(conv.entries.map(({ type, text }) => text ?? type), ['answered', 'restart', 'not read']);
+});
