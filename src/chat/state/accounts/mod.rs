@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, Name};
+use crate::chat::state::slots::{Identified, Slots};
 use crate::wire::http::credential::COOKIE_SECONDS;
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
@@ -70,7 +71,7 @@ impl Role {
     }
 }
 
-/// What an account is, besides being a user.
+/// What an account is, besides being a user. It should stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The hash of its password, as a PHC string.
@@ -78,7 +79,7 @@ pub struct Account {
     pub role: Role,
     pub created_ms: u64,
     /// In the order in which they were made.
-    keys: Vec<AccessKey>,
+    keys: Box<[AccessKey]>,
 }
 
 impl Account {
@@ -88,7 +89,7 @@ impl Account {
         created_ms: u64,
         keys: Vec<AccessKey>,
     ) -> Account {
-        Account { password, role, created_ms, keys }
+        Account { password, role, created_ms, keys: keys.into() }
     }
 
     pub fn keys(&self) -> &[AccessKey] {
@@ -156,13 +157,28 @@ pub struct Reserved {
     pub until_ms: u64,
 }
 
+/// An account where it is kept.
+#[derive(Debug)]
+struct Slot {
+    user: UserId,
+    account: Account,
+}
+
+impl Identified for Slot {
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.user
+    }
+}
+
 /// All accounts.
 ///
 /// Invariant: `by_hash` has the hash of every key of every account, and of nothing else;
 /// `reserved_by_name` has the number of every reserved name, of which no two look alike.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    accounts: BTreeMap<UserId, Account>,
+    accounts: Slots<Slot>,
     by_hash: HashMap<SecretHash, (UserId, u32)>,
     invitations: BTreeMap<u64, Invitation>,
     next_invitation: u64,
@@ -182,8 +198,10 @@ impl PartialEq for Accounts {
             reserved,
             reserved_by_name: _,
         } = self;
+        let is_same = |slot: &Slot| other.get(slot.user) == Some(&slot.account);
         let has = |one: &Reserved| other.named(one.name.key()).is_some_and(|(_, it)| it == one);
-        *accounts == other.accounts
+        accounts.len() == other.accounts.len()
+            && accounts.iter().all(is_same)
             && *invitations == other.invitations
             && (*next_invitation).max(1) == other.next_invitation()
             && reserved.len() == other.reserved.len()
@@ -193,7 +211,7 @@ impl PartialEq for Accounts {
 
 impl Accounts {
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.count() == 0
     }
 
     pub fn count(&self) -> usize {
@@ -202,17 +220,23 @@ impl Accounts {
 
     /// In ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (UserId, &Account)> {
-        self.accounts.iter().map(|(&user, account)| (user, account))
+        let mut slots: Vec<&Slot> = self.accounts.iter().collect();
+        slots.sort_unstable_by_key(|slot| slot.user);
+        slots.into_iter().map(|slot| (slot.user, &slot.account))
     }
 
     pub fn get(&self, user: UserId) -> Option<&Account> {
-        self.accounts.get(&user)
+        self.accounts.get(user).map(|slot| &slot.account)
+    }
+
+    fn get_mut(&mut self, user: UserId) -> Option<&mut Account> {
+        self.accounts.get_mut(user).map(|slot| &mut slot.account)
     }
 
     /// Whether this user is kept. Asked for each client: most servers have fewer accounts than
     /// guests, and many have none.
     pub fn contains(&self, user: UserId) -> bool {
-        !self.accounts.is_empty() && self.accounts.contains_key(&user)
+        !self.is_empty() && self.accounts.slot(user).is_some()
     }
 
     pub fn role(&self, user: UserId) -> Role {
@@ -220,7 +244,7 @@ impl Accounts {
     }
 
     pub fn has_owner(&self) -> bool {
-        self.accounts.values().any(|account| account.role == Role::Owner)
+        self.accounts.iter().any(|slot| slot.account.role == Role::Owner)
     }
 
     /// Whose key this is, and which, if it is good at this time.
@@ -269,15 +293,15 @@ impl Accounts {
     // ---- Changes ----
 
     pub(super) fn make(&mut self, user: UserId, account: Account) {
-        for key in &account.keys {
+        for key in account.keys() {
             self.by_hash.insert(key.hash, (user, key.id));
         }
-        self.accounts.insert(user, account);
+        self.accounts.insert(Slot { user, account });
     }
 
     pub(super) fn end(&mut self, user: UserId) {
-        if let Some(account) = self.accounts.remove(&user) {
-            for key in &account.keys {
+        if let Some((_, slot)) = self.accounts.remove(user) {
+            for key in slot.account.keys() {
                 self.by_hash.remove(&key.hash);
             }
             self.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
@@ -285,30 +309,34 @@ impl Accounts {
     }
 
     pub(super) fn set_password(&mut self, user: UserId, password: Box<str>) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        if let Some(account) = self.get_mut(user) {
             account.password = Some(password);
         }
     }
 
     pub(super) fn set_role(&mut self, user: UserId, role: Role) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        if let Some(account) = self.get_mut(user) {
             account.role = role;
         }
     }
 
     pub(super) fn add_key(&mut self, user: UserId, key: AccessKey) {
-        let account = self.accounts.get_mut(&user);
+        let account = self.get_mut(user);
         if let Some(account) = account.filter(|account| account.key(key.id).is_none()) {
-            self.by_hash.insert(key.hash, (user, key.id));
-            account.keys.push(key);
+            let (hash, id) = (key.hash, key.id);
+            let mut keys = std::mem::take(&mut account.keys).into_vec();
+            keys.push(key);
+            account.keys = keys.into();
+            self.by_hash.insert(hash, (user, id));
         }
     }
 
     pub(super) fn end_key(&mut self, user: UserId, id: u32) {
-        let Some(account) = self.accounts.get_mut(&user) else { return };
-        if let Some(at) = account.keys.iter().position(|key| key.id == id) {
-            let key = account.keys.remove(at);
-            self.by_hash.remove(&key.hash);
+        let Some(account) = self.get_mut(user) else { return };
+        if let Some(hash) = account.key(id).map(|key| key.hash) {
+            let keys = std::mem::take(&mut account.keys).into_iter();
+            account.keys = keys.filter(|key| key.id != id).collect();
+            self.by_hash.remove(&hash);
         }
     }
 
