@@ -10,6 +10,7 @@ use crate::fleet::Fleet;
 use crate::flood;
 use crate::machine;
 use crate::requests;
+use crate::resume;
 use crate::scenario::{Scenario, Work};
 use crate::server::Server;
 
@@ -128,6 +129,10 @@ pub fn run(
         let result = requests::run(&server, scenario, is_kept, budget, Sample::empty()?);
         return result.map_err(|error| server.explain(error));
     }
+    if let Work::Resume { are_accounts } = scenario.work {
+        let result = resume::run(&server, scenario, are_accounts, Sample::empty()?);
+        return result.map_err(|error| server.explain(error));
+    }
     if let Work::Flood { .. } = scenario.work {
         let result = flood::run(contender, &server, scenario, budget, Sample::empty()?);
         return result.map_err(|error| server.explain(error));
@@ -166,9 +171,11 @@ fn work(fleet: &mut Fleet, server: &Server, scenario: &Scenario, budget: Budget)
             rate(fleet, server, scenario.clients, deliveries_per_s, budget)
         }
         Work::Churn { at_once } => churn(fleet, server, scenario.clients, at_once, budget),
-        Work::Idle | Work::Join | Work::Flood { .. } | Work::Requests { .. } => {
-            unreachable!("done above")
-        }
+        Work::Idle
+        | Work::Join
+        | Work::Flood { .. }
+        | Work::Resume { .. }
+        | Work::Requests { .. } => unreachable!("done above"),
     }?;
     fleet.finish()?;
     Ok(sample)

@@ -14,6 +14,7 @@ mod plan;
 mod plot;
 mod report;
 mod requests;
+mod resume;
 mod scenario;
 mod self_check;
 mod server;

@@ -77,6 +77,7 @@ fn head(work: Work) -> Vec<String> {
         Work::Flood { .. } => head[10] = "MiB at most".into(),
         Work::Churn { .. } => head[1] = "visits/s".into(),
         Work::Join => head[1] = "clients/s".into(),
+        Work::Resume { .. } => (head[1], head[9]) = ("devices/s".into(), "last us".into()),
         _ => {}
     }
     head
@@ -114,7 +115,7 @@ fn cells(work: Work, row: &Row) -> Vec<String> {
         format!("{:.0}%", busy * 100.0),
         latency(0.5),
         latency(0.99),
-        latency(0.999),
+        latency(if matches!(work, Work::Resume { .. }) { 1.0 } else { 0.999 }),
         format!("{:.1}", row.median(|sample| sample.resident_bytes as f64 / 1048576.0)),
         match work {
             Work::Idle | Work::Join | Work::Churn { .. } => String::new(),

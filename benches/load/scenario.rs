@@ -25,6 +25,8 @@ pub enum Work {
     Join,
     /// Guests connect, join, speak and leave, so many at a time; the members hear them all.
     Churn { at_once: usize },
+    /// Devices with tokens lose their connections and come back all at once: of accounts, or guests.
+    Resume { are_accounts: bool },
     /// Every client asks over HTTP and asks again when it is answered: on the same connection, or on
     /// one for each request.
     Requests { is_kept: bool },
@@ -33,7 +35,7 @@ pub enum Work {
 impl Work {
     /// Whether a message goes to more than its sender.
     pub fn is_chat(self) -> bool {
-        !(self.is_echo() || matches!(self, Work::Requests { .. }))
+        !(self.is_echo() || matches!(self, Work::Requests { .. } | Work::Resume { .. }))
     }
 
     /// Whether every message goes back to its sender, and to nobody else.
@@ -45,6 +47,7 @@ impl Work {
     pub fn unit(self) -> &'static str {
         match self {
             Work::Idle | Work::Join => "client",
+            Work::Resume { .. } => "device",
             Work::Churn { .. } => "visit",
             Work::Echo { .. } | Work::EchoBySize { .. } | Work::Flood { .. } => "message",
             Work::Requests { .. } => "request",
@@ -190,6 +193,20 @@ pub fn all() -> Vec<Scenario> {
             10,
             1,
             "guests join 10 members, speak once and leave, 16 at a time",
+        ),
+        scenario(
+            "resume-guests",
+            Work::Resume { are_accounts: false },
+            1000,
+            100,
+            "1,000 guests in 100 rooms come back at once, from one address",
+        ),
+        scenario(
+            "resume-accounts",
+            Work::Resume { are_accounts: true },
+            1000,
+            100,
+            "1,000 devices of 100 accounts come back at once, from one address",
         ),
         scenario(
             "http-close",

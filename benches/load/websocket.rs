@@ -10,6 +10,9 @@ const OPCODE_PING: u8 = 9;
 const OPCODE_PONG: u8 = 10;
 const MASKED: u8 = 0x80;
 
+/// The field by which a client asks to be told everything in JSON.
+pub const JSON_FIELD: &str = "Sec-WebSocket-Protocol: chat.v1.json\r\n";
+
 /// The server has to unmask whatever the key is, so the same one serves for all.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x71, 0x9e];
 
@@ -56,6 +59,11 @@ pub fn unit_bytes(bytes: &[u8]) -> Option<usize> {
     let (header, body) = header_and_body_bytes(bytes)?;
     let whole = header.checked_add(body)?;
     (bytes.len() >= whole).then_some(whole)
+}
+
+/// What a whole frame from a server carries.
+pub fn content(frame: &[u8]) -> &[u8] {
+    header_and_body_bytes(frame).and_then(|(header, _)| frame.get(header..)).unwrap_or_default()
 }
 
 /// Judges a frame that is no delivery; `judge_text` judges what a data frame carries.

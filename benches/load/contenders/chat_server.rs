@@ -23,11 +23,23 @@ pub struct ChatServer {
     pub is_kept: bool,
     /// Its clients are programs, which are told everything in JSON.
     pub is_json: bool,
+    /// Another build of it, to compare with.
+    pub other: Option<PathBuf>,
+}
+
+impl ChatServer {
+    /// Ours: in memory, for people.
+    pub fn new(wire: Wire, mode: Mode) -> ChatServer {
+        ChatServer { wire, mode, is_kept: false, is_json: false, other: None }
+    }
 }
 
 impl Contender for ChatServer {
     fn name(&self) -> &'static str {
         match self.mode {
+            Mode::Chat if self.other.is_some() && self.is_kept => "other, kept",
+            Mode::Chat if self.other.is_some() => "other chat",
+            Mode::Chat if self.is_json && self.is_kept => "ours, JSON, kept",
             Mode::Chat if self.is_json => "ours, JSON",
             Mode::Chat if self.is_kept => "ours, kept",
             Mode::Chat => "ours chat",
@@ -42,7 +54,8 @@ impl Contender for ChatServer {
 
     fn plays(&self, scenario: &Scenario) -> bool {
         match (self.mode, scenario.work) {
-            (_, work) if self.is_json => work == Work::Join,
+            (_, Work::Resume { .. }) => self.is_json,
+            (_, work) if self.is_json => work == Work::Join && !self.is_kept,
             (_, Work::Requests { .. }) if self.is_kept => false,
             (mode, Work::Requests { .. }) => mode == Mode::Chat && self.wire == Wire::WebSocket,
             (Mode::Echo, work) => !work.is_chat(),
@@ -54,7 +67,7 @@ impl Contender for ChatServer {
     }
 
     fn is_ours(&self) -> bool {
-        true
+        self.other.is_none()
     }
 
     fn has_rooms(&self) -> bool {
@@ -70,7 +83,8 @@ impl Contender for ChatServer {
     }
 
     fn find(&self) -> Result<PathBuf, String> {
-        let program: PathBuf = env!("CARGO_BIN_EXE_chat-server").into();
+        let ours = || env!("CARGO_BIN_EXE_chat-server").into();
+        let program: PathBuf = self.other.clone().unwrap_or_else(ours);
         // What a commit cannot do yet is left out of its table, so that old commits can be measured
         // too.
         let help =
@@ -100,6 +114,7 @@ impl Contender for ChatServer {
         // No other server here limits its clients, or shows newcomers what was said before; names,
         // message numbers and history stay on.
         command.env("CHAT_RATE_LIMIT", "off").env("CHAT_REPLAY", "0");
+        command.env("CHAT_REGISTRATION", "open");
         match self.is_kept {
             true => command.env("CHAT_DATA", start.scratch.join("data")),
             // Most of the other servers keep nothing on disk, either.
@@ -116,7 +131,10 @@ impl Contender for ChatServer {
         match (self.wire, self.mode) {
             (Wire::WebSocket, _) => {
                 let path = format!("/?name={}&room={}", who.name, who.room);
-                websocket::greeting_with(&path, if self.is_json { JSON_FIELD } else { "" })
+                websocket::greeting_with(
+                    &path,
+                    if self.is_json { websocket::JSON_FIELD } else { "" },
+                )
             }
             (Wire::Lines, Mode::Chat) => vec![
                 // Out of the lobby, because the clients of the others are in one room too.
@@ -190,7 +208,6 @@ impl Contender for ChatServer {
     }
 }
 
-const JSON_FIELD: &str = "Sec-WebSocket-Protocol: chat.v1.json\r\n";
 const JSON_END: &[u8] = br#""}"#;
 
 /// What stands before the text of a message. Its id and its time differ in all that they can differ

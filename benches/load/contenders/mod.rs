@@ -10,21 +10,27 @@ mod tokio_lines;
 mod websocket_peer;
 
 use crate::contender::{Contender, Wire};
+use crate::contenders::chat_server::{ChatServer, Mode};
 
 /// Everybody, ours first.
 pub fn all() -> Vec<Box<dyn Contender>> {
     let mut everybody: Vec<Box<dyn Contender>> = Vec::new();
     for wire in [Wire::Lines, Wire::WebSocket] {
-        for mode in [chat_server::Mode::Chat, chat_server::Mode::Broadcast, chat_server::Mode::Echo]
-        {
-            let (is_kept, is_json) = (false, false);
-            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
+        let chat = || ChatServer::new(wire, Mode::Chat);
+        for mode in [Mode::Chat, Mode::Broadcast, Mode::Echo] {
+            everybody.push(Box::new(ChatServer::new(wire, mode)));
         }
-        let (mode, is_kept, is_json) = (chat_server::Mode::Chat, true, false);
-        everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
+        everybody.push(Box::new(ChatServer { is_kept: true, ..chat() }));
         if wire == Wire::WebSocket {
-            let (is_kept, is_json) = (false, true);
-            everybody.push(Box::new(chat_server::ChatServer { wire, mode, is_kept, is_json }));
+            for is_kept in [false, true] {
+                everybody.push(Box::new(ChatServer { is_kept, is_json: true, ..chat() }));
+            }
+        }
+        if let Some(program) = std::env::var_os("CHAT_BENCH_OTHER") {
+            for is_kept in [false, true] {
+                let other = Some(program.clone().into());
+                everybody.push(Box::new(ChatServer { is_kept, other, ..chat() }));
+            }
         }
     }
     everybody.push(Box::new(redis::Redis { is_kept: false }));

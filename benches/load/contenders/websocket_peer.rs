@@ -88,7 +88,7 @@ impl Contender for WebSocketPeer {
             scenario.work,
             Work::EchoBySize { .. } | Work::Flood { .. } | Work::Requests { .. }
         );
-        self.is_close || !is_detail
+        !matches!(scenario.work, Work::Resume { .. }) && (self.is_close || !is_detail)
     }
 
     fn needs_patience(&self, scenario: &Scenario) -> bool {

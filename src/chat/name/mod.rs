@@ -148,6 +148,10 @@ impl RoomName {
 
     /// Whose conversation it is, if it is no room's name.
     pub fn between(&self) -> Option<Pair> {
+        // Asked several times for each message that is said: most rooms are no conversations.
+        if self.0.0.as_bytes().first() == Some(&b'#') {
+            return None;
+        }
         Pair::parse(self.as_str())
     }
 

@@ -31,12 +31,14 @@ impl<T: fmt::Debug> fmt::Debug for Slots<T> {
     }
 }
 
-impl<T: Identified> Slots<T> {
-    pub fn new() -> Slots<T> {
+impl<T> Default for Slots<T> {
+    fn default() -> Slots<T> {
         let (by_id, hasher) = (HashTable::new(), DefaultHashBuilder::default());
         Slots { slots: slab::Slab::new(), by_id, found: Cell::new(0), hasher }
     }
+}
 
+impl<T: Identified> Slots<T> {
     pub fn reserve(&mut self, expected: usize) {
         self.slots.reserve_exact(expected.saturating_sub(self.slots.len()));
     }

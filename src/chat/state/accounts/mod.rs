@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Index, Name};
+use crate::chat::state::slots::{Identified, Slots};
 use crate::wire::http::credential::COOKIE_SECONDS;
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
@@ -70,7 +71,7 @@ impl Role {
     }
 }
 
-/// What an account is, besides being a user.
+/// What an account is, besides being a user. It should stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The hash of its password, as a PHC string.
@@ -80,7 +81,7 @@ pub struct Account {
     /// The account whose bot it is: it has a token, and no password.
     pub owner: Option<UserId>,
     /// In the order in which they were made.
-    keys: Vec<AccessKey>,
+    keys: Box<[AccessKey]>,
 }
 
 impl Account {
@@ -90,7 +91,7 @@ impl Account {
         created_ms: u64,
         keys: Vec<AccessKey>,
     ) -> Account {
-        Account { password, role, created_ms, owner: None, keys }
+        Account { password, role, created_ms, owner: None, keys: keys.into() }
     }
 
     pub(in crate::chat) fn bot(owner: UserId, created_ms: u64) -> Account {
@@ -163,13 +164,29 @@ pub struct Reserved {
     pub until_ms: u64,
 }
 
+/// An account where it is kept.
+#[derive(Debug)]
+struct Slot {
+    user: UserId,
+    account: Account,
+}
+
+impl Identified for Slot {
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.user
+    }
+}
+
 /// All accounts.
 ///
 /// Invariant: `by_hash` has the hash of every key of every account, and of nothing else; `bots` has
-/// every bot, behind its owner; `reserved_by_name` has the number of every reserved name, of which no two look alike.
+/// every bot, behind its owner; `reserved_by_name` has the number of every reserved name, of which
+/// no two look alike.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    accounts: BTreeMap<UserId, Account>,
+    accounts: Slots<Slot>,
     by_hash: HashMap<SecretHash, (UserId, u32)>,
     bots: BTreeSet<(UserId, UserId)>,
     invitations: BTreeMap<u64, Invitation>,
@@ -191,8 +208,10 @@ impl PartialEq for Accounts {
             reserved,
             reserved_by_name: _,
         } = self;
+        let is_same = |slot: &Slot| other.get(slot.user) == Some(&slot.account);
         let has = |one: &Reserved| other.named(one.name.key()).is_some_and(|(_, it)| it == one);
-        *accounts == other.accounts
+        accounts.len() == other.accounts.len()
+            && accounts.iter().all(is_same)
             && *invitations == other.invitations
             && (*next_invitation).max(1) == other.next_invitation()
             && reserved.len() == other.reserved.len()
@@ -202,7 +221,7 @@ impl PartialEq for Accounts {
 
 impl Accounts {
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.count() == 0
     }
 
     pub fn count(&self) -> usize {
@@ -211,17 +230,23 @@ impl Accounts {
 
     /// In ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (UserId, &Account)> {
-        self.accounts.iter().map(|(&user, account)| (user, account))
+        let mut slots: Vec<&Slot> = self.accounts.iter().collect();
+        slots.sort_unstable_by_key(|slot| slot.user);
+        slots.into_iter().map(|slot| (slot.user, &slot.account))
     }
 
     pub fn get(&self, user: UserId) -> Option<&Account> {
-        self.accounts.get(&user)
+        self.accounts.get(user).map(|slot| &slot.account)
+    }
+
+    fn get_mut(&mut self, user: UserId) -> Option<&mut Account> {
+        self.accounts.get_mut(user).map(|slot| &mut slot.account)
     }
 
     /// Whether this user is kept. Asked for each client: most servers have fewer accounts than
     /// guests, and many have none.
     pub fn contains(&self, user: UserId) -> bool {
-        !self.accounts.is_empty() && self.accounts.contains_key(&user)
+        !self.is_empty() && self.accounts.slot(user).is_some()
     }
 
     pub fn role(&self, user: UserId) -> Role {
@@ -240,7 +265,7 @@ impl Accounts {
     }
 
     pub fn has_owner(&self) -> bool {
-        self.accounts.values().any(|account| account.role == Role::Owner)
+        self.accounts.iter().any(|slot| slot.account.role == Role::Owner)
     }
 
     /// Whose key this is, and which, if it is good at this time.
@@ -289,19 +314,19 @@ impl Accounts {
     // ---- Changes ----
 
     pub(super) fn make(&mut self, user: UserId, account: Account) {
-        for key in &account.keys {
+        for key in account.keys() {
             self.by_hash.insert(key.hash, (user, key.id));
         }
         self.bots.extend(account.owner.map(|owner| (owner, user)));
-        self.accounts.insert(user, account);
+        self.accounts.insert(Slot { user, account });
     }
 
     pub(super) fn end(&mut self, user: UserId) {
-        if let Some(account) = self.accounts.remove(&user) {
-            for key in &account.keys {
+        if let Some((_, slot)) = self.accounts.remove(user) {
+            for key in slot.account.keys() {
                 self.by_hash.remove(&key.hash);
             }
-            if let Some(owner) = account.owner {
+            if let Some(owner) = slot.account.owner {
                 self.bots.remove(&(owner, user));
             }
             self.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
@@ -309,30 +334,34 @@ impl Accounts {
     }
 
     pub(super) fn set_password(&mut self, user: UserId, password: Box<str>) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        if let Some(account) = self.get_mut(user) {
             account.password = Some(password);
         }
     }
 
     pub(super) fn set_role(&mut self, user: UserId, role: Role) {
-        if let Some(account) = self.accounts.get_mut(&user) {
+        if let Some(account) = self.get_mut(user) {
             account.role = role;
         }
     }
 
     pub(super) fn add_key(&mut self, user: UserId, key: AccessKey) {
-        let account = self.accounts.get_mut(&user);
+        let account = self.get_mut(user);
         if let Some(account) = account.filter(|account| account.key(key.id).is_none()) {
-            self.by_hash.insert(key.hash, (user, key.id));
-            account.keys.push(key);
+            let (hash, id) = (key.hash, key.id);
+            let mut keys = std::mem::take(&mut account.keys).into_vec();
+            keys.push(key);
+            account.keys = keys.into();
+            self.by_hash.insert(hash, (user, id));
         }
     }
 
     pub(super) fn end_key(&mut self, user: UserId, id: u32) {
-        let Some(account) = self.accounts.get_mut(&user) else { return };
-        if let Some(at) = account.keys.iter().position(|key| key.id == id) {
-            let key = account.keys.remove(at);
-            self.by_hash.remove(&key.hash);
+        let Some(account) = self.get_mut(user) else { return };
+        if let Some(hash) = account.key(id).map(|key| key.hash) {
+            let keys = std::mem::take(&mut account.keys).into_iter();
+            account.keys = keys.filter(|key| key.id != id).collect();
+            self.by_hash.remove(&hash);
         }
     }
 

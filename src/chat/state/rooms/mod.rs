@@ -163,7 +163,7 @@ impl Rooms {
         Rooms {
             limits,
             has_store: false,
-            rooms: Slots::new(),
+            rooms: Slots::default(),
             by_name: Index::default(),
             by_size: BTreeSet::new(),
             vacant: BTreeSet::new(),

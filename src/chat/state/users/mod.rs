@@ -63,7 +63,7 @@ pub struct Users {
 impl Default for Users {
     fn default() -> Users {
         Users {
-            users: Slots::new(),
+            users: Slots::default(),
             further: BTreeMap::new(),
             by_name: Index::default(),
             next_id: UserId::FIRST,
@@ -174,7 +174,12 @@ impl Users {
         let Some(user) = self.users.get_mut(id) else { return };
         match user.first {
             None => user.first = Some(held),
-            Some(_) => self.further.entry(id).or_default().push(held),
+            Some(_) => {
+                let further = self.further.entry(id).or_default();
+                // Accounts stay for long, and join seldom: no place is taken ahead.
+                further.reserve_exact(1);
+                further.push(held);
+            }
         }
     }
 
