@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
 use super::model::{Done, Model, OWNER};
@@ -49,6 +50,14 @@ impl Model {
 
     fn ban_of(&self, target: Target) -> Option<&Ban> {
         self.kept.bans.get(&target).filter(|ban| ban.term.holds(self.unix_ms))
+    }
+
+    /// An invitation of somebody who is banned.
+    pub fn code_of_banned(&self) -> Option<String> {
+        let mut all = self.kept.invitations.values();
+        let invitation = all.find(|invitation| self.is_banned(invitation.by))?;
+        let is_it = |code: &&String| read_code(code).as_deref() == Some(&*invitation.code);
+        self.codes.iter().find(is_it).cloned()
     }
 
     pub fn check_banned(&self, user: u64) -> Done {

@@ -51,11 +51,11 @@ impl Draw<'_> {
     pub fn as_guest(&mut self, number: usize) -> Request {
         match self.rng.u32(0..12) {
             0..4 => self.login(),
-            4 | 5 => self.by_token(),
+            4 | 5 => self.by_token(number),
             6..9 => self.register(),
             9 if self.rng.bool() => self.in_rooms(number),
             9 => self.in_order(number),
-            _ => self.talk(),
+            _ => self.talk(number),
         }
     }
 
@@ -74,10 +74,10 @@ impl Draw<'_> {
         Request::Login { name, password: Some(password) }
     }
 
-    fn by_token(&mut self) -> Request {
+    fn by_token(&mut self, number: usize) -> Request {
         let secrets = &self.model.secrets;
         match secrets.is_empty() {
-            true => self.talk(),
+            true => self.talk(number),
             false => {
                 // Those that were made lately are good, mostly.
                 let from = if self.rng.bool() { 0 } else { secrets.len() / 2 };
@@ -89,7 +89,9 @@ impl Draw<'_> {
 
     fn register(&mut self) -> Request {
         let codes = &self.model.codes;
+        let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
         let code = match self.rng.u32(0..4) {
+            _ if of_banned.is_some() => of_banned,
             0 if self.rules.is_open => None,
             0 | 1 if !self.model.has_owner() => Some(OWNER_CODE.to_owned()),
             // Two at once may want to use it up.
@@ -102,13 +104,16 @@ impl Draw<'_> {
         Request::Register { name: self.name(), password: Some(password), code }
     }
 
-    fn talk(&mut self) -> Request {
+    fn talk(&mut self, number: usize) -> Request {
         let count = self.count;
         match self.rng.u32(0..10) {
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
-                let text = match self.one_of(&names).filter(|_| self.rng.u32(0..3) == 0) {
+                let ignoring = self.model.ignoring(number);
+                let name = self.one_of(&ignoring).filter(|_| self.rng.bool());
+                let name = name.or_else(|| self.one_of(&names));
+                let text = match name.filter(|_| self.rng.u32(0..3) == 0) {
                     Some(name) => self.text_for(&name),
                     None => format!("m{count}"),
                 };
@@ -142,7 +147,7 @@ impl Draw<'_> {
         let wide: String = name.chars().map(wide).collect();
         match self.rng.u32(0..12) {
             0 | 1 => format!("m{count} for @{name}"),
-            2 => format!("m{count} for ＠{name}さん"),
+            2 => format!("m{count} for ＠{name}さん @田中さん"),
             3 => format!("{loud}: m{count}"),
             4 => format!("{name}、 m{count}"),
             5 => format!("{name} : m{count}"),
@@ -193,7 +198,7 @@ impl Draw<'_> {
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         match self.rng.u32(0..42) {
-            0..12 => self.talk(),
+            0..12 => self.talk(number),
             15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),
             19 => self.in_order(number),

@@ -271,6 +271,13 @@ impl Model {
         Ok(())
     }
 
+    /// Who ignores whom a client is.
+    pub fn ignoring(&self, client: usize) -> Vec<String> {
+        let user = self.clients[&client].user;
+        let ignores = self.kept.ignores.iter().filter(|(_, other)| *other == user);
+        ignores.map(|(own, _)| self.user(*own).name.clone()).collect()
+    }
+
     pub fn ignores(&self, user: u64, other: u64) -> bool {
         self.kept.ignores.contains(&(user, other))
     }

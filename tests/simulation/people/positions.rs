@@ -118,7 +118,10 @@ impl Model {
             });
             let written = unwritten.map_or(before.last, |id| id - 1);
             let (least, most) = match typed {
-                Typed::InOrder if !lacks => (before.read.max(heard), written),
+                // While more is on its way to all, the server may take a part of what it has written
+                // for unwritten.
+                Typed::InOrder if !lacks && heard == before.last => (heard, written),
+                Typed::InOrder if !lacks => (before.read, written),
                 Typed::Last if !lacks => (before.read, before.last),
                 _ => (before.read, before.read),
             };
