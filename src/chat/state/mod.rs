@@ -236,6 +236,7 @@ impl State {
             }
             Kept::BotMade { bot, .. } if self.accounts.contains(bot) => {}
             Kept::BotMade { bot, name } => {
+                self.accounts.release(name.key());
                 self.users.add(bot, name);
                 self.accounts.make(bot, Account::bot(by, unix_ms));
             }
@@ -390,13 +391,15 @@ impl State {
     pub fn reserved_by(&self, user: UserId, name: &Name, unix_ms: u64) -> Option<Reserved> {
         let before = &self.users.get(user).filter(|_| self.accounts.contains(user))?.name;
         let until_ms = unix_ms + RESERVED_MS;
-        (before != name).then(|| Reserved { name: before.clone(), account: user, until_ms })
+        let account = self.accounts.name_keeper(user);
+        (before != name).then(|| Reserved { name: before.clone(), account, until_ms })
     }
 
     /// What is reserved when an account ends: its name.
     pub fn reserved_at_end(&self, user: UserId, unix_ms: u64) -> Option<Reserved> {
         let name = self.users.get(user)?.name.clone();
-        Some(Reserved { name, account: user, until_ms: unix_ms + RESERVED_MS })
+        let account = self.accounts.name_keeper(user);
+        Some(Reserved { name, account, until_ms: unix_ms + RESERVED_MS })
     }
 
     fn apply_to_room(&mut self, change: RoomChange, unix_ms: u64) {
