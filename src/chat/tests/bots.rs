@@ -92,7 +92,7 @@ fn a_bot_is_an_account_that_is_known_by_its_token_alone() {
     }
     stage.say("mia", "/who");
     let told = stage.hear("mia").pop().expect("an answer");
-    assert!(told.contains("build (bot, offline)"), "{told}");
+    assert!(told.contains("build (offline bot)"), "{told}");
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
         (false, false) => Cow::Borrowed(name),
         (true, false) => Cow::Owned(format!("{name} (bot)")),
         (false, true) => Cow::Owned(format!("{name} (offline)")),
-        (true, true) => Cow::Owned(format!("{name} (bot, offline)")),
+        (true, true) => Cow::Owned(format!("{name} (offline bot)")),
     }
 }
 
