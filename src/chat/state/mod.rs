@@ -234,12 +234,7 @@ impl State {
                     self.accounts.use_invitation(invitation);
                 }
             }
-            Kept::BotMade { bot, .. } if self.accounts.contains(bot) => {}
-            Kept::BotMade { bot, name } => {
-                self.accounts.release(name.key());
-                self.users.add(bot, name);
-                self.accounts.make(bot, Account::bot(by, unix_ms));
-            }
+            Kept::BotMade { bot, name } => self.make_bot(by, bot, name, unix_ms),
             Kept::AccountEnded => self.end_account(by, unix_ms),
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
             Kept::RoleSet { user, role } => self.accounts.set_role(user, role),
@@ -270,6 +265,14 @@ impl State {
             self.begin_reading(by, room);
         }
         self.guest_records.retain(|(guest, _)| *guest != by);
+    }
+
+    fn make_bot(&mut self, owner: UserId, bot: UserId, name: Name, unix_ms: u64) {
+        if !self.accounts.contains(bot) {
+            self.accounts.release(name.key());
+            self.users.add(bot, name);
+            self.accounts.make(bot, Account::bot(owner, unix_ms));
+        }
     }
 
     fn end_account(&mut self, by: UserId, unix_ms: u64) {

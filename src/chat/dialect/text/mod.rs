@@ -127,12 +127,10 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         | Reply::Invitation { .. }
         | Reply::Invitations { .. }
         | Reply::Confirm { .. } => people::render(to, reply),
-        Reply::Bans { bans, total, after, next, .. } => {
-            order::bans(to, bans, *total, *after, next.map(page_number));
-        }
-        Reply::Muted { room, by, until, reason, .. } => order::muted(to, room, by, *until, reason),
-        Reply::Unmuted { room, by, .. } => order::unmuted(to, room, by),
-        Reply::Ignored { names, .. } => order::ignored(to, names),
+        Reply::Bans { .. }
+        | Reply::Muted { .. }
+        | Reply::Unmuted { .. }
+        | Reply::Ignored { .. } => order::render(to, reply),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
