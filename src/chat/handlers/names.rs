@@ -42,9 +42,25 @@ impl Chat {
         owner: Option<UserId>,
         unix_ms: u64,
     ) -> Result<Name, RequestError> {
+        let name = self.name_of_nobody(typed, owner)?;
+        self.check_reserved(name, owner, unix_ms)
+    }
+
+    /// The same of a name for a bot: it may have been one of this account's.
+    pub(super) fn free_bot_name(
+        &self,
+        typed: &str,
+        owner: UserId,
+        unix_ms: u64,
+    ) -> Result<Name, RequestError> {
+        let name = self.name_of_nobody(typed, None)?;
+        self.check_reserved(name, Some(owner), unix_ms)
+    }
+
+    fn name_of_nobody(&self, typed: &str, owner: Option<UserId>) -> Result<Name, RequestError> {
         let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.state.users().find_alike(&name, owner) {
-            None => return self.check_reserved(name, owner, unix_ms),
+            None => return Ok(name),
             Some(other) if other.name == name => {
                 format!("The name {name} is taken. Choose another one.")
             }

@@ -31,15 +31,13 @@ fn changes_of_presence(
             vec![Change::MemberGone { room: room.get(), account }, readings::gone(by, *room)]
         }
         Presence::Renamed { name } => {
-            let released = state.accounts().is_reserved(name.key());
-            let released = released.then(|| Change::ReservedGone { key: name.key().into() });
             let reserved = state.reserved_by(by, name, unix_ms);
             let reserved = reserved.map(|reserved| Change::Reserved(stored_name(&reserved)));
             let renamed = changed(state, by, |stored| {
                 stored.name = name.as_str().into();
                 stored.key = name.key().into();
             });
-            renamed.into_iter().chain(released).chain(reserved).collect()
+            renamed.into_iter().chain(released(state, name)).chain(reserved).collect()
         }
         Presence::Connected { .. } | Presence::Disconnected => Vec::new(),
     }
@@ -62,7 +60,8 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
                 .collect()
         }
         Kept::BotMade { bot, name } => {
-            vec![Change::Account(stored(*bot, name, &Account::bot(by, unix_ms)))]
+            let made = Change::Account(stored(*bot, name, &Account::bot(by, unix_ms)));
+            [made].into_iter().chain(released(state, name)).collect()
         }
         Kept::AccountEnded => {
             let reserved = state.reserved_at_end(by, unix_ms);
@@ -95,6 +94,12 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         | Kept::Direct { .. }
         | Kept::Guest(_) => Vec::new(),
     }
+}
+
+/// A name that was reserved for who takes it.
+fn released(state: &State, name: &Name) -> Option<Change> {
+    let is_reserved = state.accounts().is_reserved(name.key());
+    is_reserved.then(|| Change::ReservedGone { key: name.key().into() })
 }
 
 fn joined(state: &State, room: RoomId, by: UserId) -> Vec<Change> {

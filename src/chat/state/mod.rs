@@ -234,11 +234,7 @@ impl State {
                     self.accounts.use_invitation(invitation);
                 }
             }
-            Kept::BotMade { bot, .. } if self.accounts.contains(bot) => {}
-            Kept::BotMade { bot, name } => {
-                self.users.add(bot, name);
-                self.accounts.make(bot, Account::bot(by, unix_ms));
-            }
+            Kept::BotMade { bot, name } => self.make_bot(by, bot, name, unix_ms),
             Kept::AccountEnded => self.end_account(by, unix_ms),
             Kept::PasswordSet { password } => self.accounts.set_password(by, password),
             Kept::RoleSet { user, role } => self.accounts.set_role(user, role),
@@ -269,6 +265,14 @@ impl State {
             self.begin_reading(by, room);
         }
         self.guest_records.retain(|(guest, _)| *guest != by);
+    }
+
+    fn make_bot(&mut self, owner: UserId, bot: UserId, name: Name, unix_ms: u64) {
+        if !self.accounts.contains(bot) {
+            self.accounts.release(name.key());
+            self.users.add(bot, name);
+            self.accounts.make(bot, Account::bot(owner, unix_ms));
+        }
     }
 
     fn end_account(&mut self, by: UserId, unix_ms: u64) {
@@ -390,13 +394,15 @@ impl State {
     pub fn reserved_by(&self, user: UserId, name: &Name, unix_ms: u64) -> Option<Reserved> {
         let before = &self.users.get(user).filter(|_| self.accounts.contains(user))?.name;
         let until_ms = unix_ms + RESERVED_MS;
-        (before != name).then(|| Reserved { name: before.clone(), account: user, until_ms })
+        let account = self.accounts.name_keeper(user);
+        (before != name).then(|| Reserved { name: before.clone(), account, until_ms })
     }
 
     /// What is reserved when an account ends: its name.
     pub fn reserved_at_end(&self, user: UserId, unix_ms: u64) -> Option<Reserved> {
         let name = self.users.get(user)?.name.clone();
-        Some(Reserved { name, account: user, until_ms: unix_ms + RESERVED_MS })
+        let account = self.accounts.name_keeper(user);
+        Some(Reserved { name, account, until_ms: unix_ms + RESERVED_MS })
     }
 
     fn apply_to_room(&mut self, change: RoomChange, unix_ms: u64) {

@@ -92,7 +92,7 @@ fn a_bot_is_an_account_that_is_known_by_its_token_alone() {
     }
     stage.say("mia", "/who");
     let told = stage.hear("mia").pop().expect("an answer");
-    assert!(told.contains("build (bot, offline)"), "{told}");
+    assert!(told.contains("build (offline bot)"), "{told}");
 }
 
 #[test]
@@ -146,6 +146,41 @@ fn an_account_has_so_many_bots_and_no_more() {
     stage.say("mia", "/bot b10");
     assert!(stage.hear("mia").pop().expect("an answer").starts_with("* b10 is a bot of yours."));
     assert_eq!(stage.chat.state().accounts().count(), 2 + BOTS_MAX);
+}
+
+/// Else an account could use up as many names as it likes.
+#[test]
+fn what_a_bot_was_called_is_reserved_for_its_owner_and_not_too_much_of_it() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, &["mia", "bob"]);
+    for number in 0..20 {
+        stage.say("mia", &format!("/bot b{number}"));
+        stage.say("mia", &format!("/bots end b{number}"));
+        stage.pass(1000);
+    }
+    let reserved = |stage: &Stage| {
+        let reserved = stage.chat.state().accounts().reserved();
+        let mut names: Vec<String> = reserved.map(|one| one.name.to_string()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(reserved(&stage), ["b16", "b17", "b18", "b19"]);
+    stage.forget();
+    stage.play(
+        "
+        bob> /bot b19
+        bob< ! The name b19 was somebody's until a short while ago. Choose another one.
+        mia> /bot mia
+        mia< ! The name mia is taken. Choose another one.
+        ",
+    );
+    token(&mut stage, "mia", "b19");
+    stage.say("mia", "/nick b18");
+    stage.turn();
+    disk.crash(0);
+    let stage = on(&disk, open_settings());
+    assert_eq!(reserved(&stage), ["b16", "b17", "mia"]);
 }
 
 /// It is told why, as its owner would be.

@@ -289,6 +289,8 @@ impl Model {
         }
         self.leave_all(n, user);
         self.hand_rooms_on(user);
+        let keeper = self.name_keeper(user);
+        self.release_most(keeper);
         self.log_act(&format!("The account {} has ended.", self.user(user).name));
         self.forget(user);
         let gone = self.kept.users.remove(&user).expect("it is there");
@@ -297,7 +299,7 @@ impl Model {
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
-        self.kept.reserved.push(Reserved { name: gone.name, account: user, until_ms });
+        self.kept.reserved.push(Reserved { name: gone.name, account: keeper, until_ms });
     }
 
     // ---- Keys, invitations, roles ----

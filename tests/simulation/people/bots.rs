@@ -4,12 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::model::{Account, Done, Granted, Key, Model, User};
+use super::model::{Account, Done, Granted, Key, Model, User, look, same};
 use super::order::NOBODY;
 use super::told::Told;
-
-/// Nobody at all.
-const NO_USER: u64 = u64::MAX;
 
 impl Model {
     /// The bots of an account, the oldest first.
@@ -43,10 +40,13 @@ impl Model {
     }
 
     fn add_bot(&mut self, n: usize, name: &str) -> Result<u64, &'static [&'static str]> {
-        if let Some(codes) = self.name_refused(name, NO_USER) {
-            return Err(codes);
+        let own = self.clients[&n].user;
+        let is_taken = self.all().any(|(_, user)| look(&user.name) == look(name));
+        if is_taken || self.is_reserved(name, own) {
+            return Err(&["name_taken"]);
         }
-        let (bot, owner) = (self.next_user, Some(self.clients[&n].user));
+        self.kept.reserved.retain(|one| !same(&one.name, name));
+        let (bot, owner) = (self.next_user, Some(own));
         self.next_user += 1;
         self.kept.users.insert(bot, User { name: name.to_owned(), rooms: Vec::new() });
         let account = Account { password: String::new(), role: 0, owner, keys: Vec::new() };

@@ -5,11 +5,21 @@ use super::told::Told;
 
 impl Model {
     pub fn name_refused(&self, name: &str, user: u64) -> Option<&'static [&'static str]> {
-        let is_alike = |other: &str| look(other) == look(name);
-        let taken = self.all().any(|(id, other)| id != user && is_alike(&other.name));
-        let holds = |one: &Reserved| one.account != user && self.unix_ms < one.until_ms;
-        let is_reserved = self.kept.reserved.iter().any(|one| holds(one) && is_alike(&one.name));
-        (taken || is_reserved).then_some(&["name_taken"])
+        let taken = self.all().any(|(id, other)| id != user && look(&other.name) == look(name));
+        (taken || self.is_reserved(name, user)).then_some(&["name_taken"])
+    }
+
+    /// Whether a name is reserved for somebody else.
+    pub fn is_reserved(&self, name: &str, user: u64) -> bool {
+        let keeper = self.name_keeper(user);
+        let holds = |one: &Reserved| one.account != keeper && self.unix_ms < one.until_ms;
+        let mut all = self.kept.reserved.iter();
+        all.any(|one| holds(one) && look(&one.name) == look(name))
+    }
+
+    /// For whom the names of an account are reserved: those of a bot are its owner's.
+    pub fn name_keeper(&self, user: u64) -> u64 {
+        self.owner_of_bot(user).unwrap_or(user)
     }
 
     pub fn nick(&mut self, n: usize, name: &str) -> Done {
@@ -41,15 +51,22 @@ impl Model {
 
     /// An account had the first name and has the second.
     pub fn reserve(&mut self, before: &str, name: &str, user: u64) {
+        let account = self.name_keeper(user);
         let reserved = &mut self.kept.reserved;
         if !same(before, name) {
             let until_ms = self.unix_ms + RESERVED_MS;
             reserved.retain(|one| look(&one.name) != look(before));
-            reserved.push(Reserved { name: before.to_owned(), account: user, until_ms });
+            reserved.push(Reserved { name: before.to_owned(), account, until_ms });
         }
         reserved.retain(|one| !same(&one.name, name));
+        self.release_most(account);
+    }
+
+    /// Of the names that are reserved for an account, the newest stay.
+    pub fn release_most(&mut self, account: u64) {
+        let reserved = &mut self.kept.reserved;
         let mut own: Vec<Reserved> =
-            reserved.iter().filter(|one| one.account == user).cloned().collect();
+            reserved.iter().filter(|one| one.account == account).cloned().collect();
         own.sort_by_key(|one| (one.until_ms, one.name.to_lowercase()));
         for one in &own[..own.len().saturating_sub(RESERVED_MAX)] {
             reserved.retain(|other| other.name != one.name);

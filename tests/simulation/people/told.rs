@@ -427,7 +427,7 @@ impl Listed {
             return line == format!("* Nobody is in {room}.");
         }
         let marked = |name: &String| match (self.bots.contains(name), self.offline.contains(name)) {
-            (true, true) => format!("{name} (bot, offline)"),
+            (true, true) => format!("{name} (offline bot)"),
             (true, false) => format!("{name} (bot)"),
             (false, true) => format!("{name} (offline)"),
             (false, false) => name.clone(),

@@ -77,6 +77,7 @@ pub fn parse<'a>(
 ) -> Result<Request<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
     let id = raw.id.map(|id| id.0);
+    let (after, limit) = (raw.after.map_or(0, |after| after.0), raw.limit.map(|limit| limit.0));
     let request = match kind {
         "bot" | "bots" | "end_bot" => of_bots(kind, raw.name.ok_or_else(|| need("name")))?,
         "login" => match raw.token {
@@ -122,10 +123,7 @@ pub fn parse<'a>(
             return Ok(role_of(name, role.ok_or_else(|| need("role"))?, raw.room));
         }
         "reset" => AccountRequest::Reset { name: raw.name.ok_or_else(|| need("name"))? },
-        "accounts" => AccountRequest::Accounts {
-            after: raw.after.map_or(0, |after| after.0),
-            limit: raw.limit.map(|limit| limit.0),
-        },
+        "accounts" => AccountRequest::Accounts { after, limit },
         // "account", as `knows` has it.
         _ => AccountRequest::Show,
     };

@@ -151,12 +151,10 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         | Reply::Invitation { .. }
         | Reply::Invitations { .. }
         | Reply::Confirm { .. } => people::render(to, reply),
-        Reply::Bans { bans, total, after, next, .. } => {
-            order::bans(to, bans, *total, *after, next.map(page_number));
-        }
-        Reply::Muted { room, by, until, reason, .. } => order::muted(to, room, by, *until, reason),
-        Reply::Unmuted { room, by, .. } => order::unmuted(to, room, by),
-        Reply::Ignored { names, .. } => order::ignored(to, names),
+        Reply::Bans { .. }
+        | Reply::Muted { .. }
+        | Reply::Unmuted { .. }
+        | Reply::Ignored { .. } => order::render(to, reply),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }
@@ -260,7 +258,7 @@ fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
         (false, false) => Cow::Borrowed(name),
         (true, false) => Cow::Owned(format!("{name} (bot)")),
         (false, true) => Cow::Owned(format!("{name} (offline)")),
-        (true, true) => Cow::Owned(format!("{name} (bot, offline)")),
+        (true, true) => Cow::Owned(format!("{name} (offline bot)")),
     }
 }
 

@@ -44,7 +44,7 @@ impl Chat {
     }
 
     fn add_bot(&mut self, cx: &mut Context<'_>, typed: &str) -> Result<UserId, RequestError> {
-        let name = self.free_name(typed, None, cx.unix_ms())?;
+        let name = self.free_bot_name(typed, cx.user, cx.unix_ms())?;
         if self.state.accounts().bots_of(cx.user).count() >= BOTS_MAX {
             let message = format!("You have {BOTS_MAX} bots. End one with /bots end NAME.");
             return Err(RequestError::new("too_many", message));

@@ -279,13 +279,14 @@ impl Chat {
 
     // ---- Names ----
 
-    /// An account has another name, and the one before is reserved for it: not too many of them,
-    /// and not for ever.
+    /// An account has another name, and the one before is reserved for it, or for who owns it: not
+    /// too many of them, and not for ever.
     pub(super) fn release_names(&mut self, cx: &mut Context<'_>) {
         let unix_ms = cx.unix_ms();
         let over = self.state.accounts().reserved().filter(|one| one.until_ms <= unix_ms);
         let mut released: Vec<Name> = over.map(|one| one.name.clone()).collect();
-        let own = self.state.accounts().reserved().filter(|one| one.account == cx.user);
+        let keeper = self.state.accounts().name_keeper(cx.user);
+        let own = self.state.accounts().reserved().filter(|one| one.account == keeper);
         let mut own: Vec<_> = own.filter(|one| unix_ms < one.until_ms).collect();
         own.sort_by_key(|one| (one.until_ms, one.name.key()));
         let too_many = own.len().saturating_sub(RESERVED_MAX);

@@ -258,6 +258,11 @@ impl Accounts {
         self.get(user)?.owner
     }
 
+    /// For whom the names are reserved that this account has had: a bot's are its owner's.
+    pub fn name_keeper(&self, user: UserId) -> UserId {
+        self.owner_of(user).unwrap_or(user)
+    }
+
     /// The bots of an account, the oldest first.
     pub fn bots_of(&self, owner: UserId) -> impl Iterator<Item = UserId> {
         let all = self.bots.range((owner, UserId::FIRST)..).take_while(move |(of, _)| *of == owner);
@@ -308,7 +313,8 @@ impl Accounts {
         unix_ms: u64,
     ) -> Option<&Reserved> {
         let held = self.reserved_alike(name)?;
-        (Some(held.account) != user && unix_ms < held.until_ms).then_some(held)
+        let keeper = user.map(|user| self.name_keeper(user));
+        (Some(held.account) != keeper && unix_ms < held.until_ms).then_some(held)
     }
 
     // ---- Changes ----
