@@ -4,6 +4,7 @@
 mod conversations;
 mod conversations_naive;
 mod crowds;
+mod deletions;
 mod determinism;
 mod groups;
 mod guesses;

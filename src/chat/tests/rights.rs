@@ -22,7 +22,7 @@ const ADMINS: [bool; 5] = [false, false, false, true, true];
 const OWNERS: [bool; 5] = [false, false, false, false, true];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 5]); 56] = [
+const TABLE: [(&str, [bool; 5]); 58] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -75,6 +75,8 @@ const TABLE: [(&str, [bool; 5]); 56] = [
     (r#"{"type":"unignore","name":"nobody"}"#, NO_STRANGERS),
     (r#"{"type":"ignored"}"#, NO_STRANGERS),
     (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r##"{"type":"delete","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r#"{"type":"delete","to":"olga","id":1}"#, NO_STRANGERS),
     (r##"{"type":"mute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"unmute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
@@ -146,9 +148,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Reading(ReadingRequest::Unread) => 50,
         Request::Reading(ReadingRequest::Print { .. }) => 51,
         Request::Reading(ReadingRequest::Level { .. }) => 52,
+        Request::Order(OrderRequest::DeleteMessage { .. }) => 53,
     }
 }
-const KINDS: u8 = 53;
+const KINDS: u8 = 54;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -14,6 +14,9 @@ use crate::chat::text::quote;
 struct RawRequest<'a> {
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
+    /// Whose conversation it is about, in place of a room.
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -26,8 +29,8 @@ struct RawRequest<'a> {
     limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 9] =
-    ["ban", "unban", "bans", "mute", "unmute", "ignore", "unignore", "ignored", "report"];
+const TYPES: [&str; 10] =
+    ["ban", "unban", "bans", "mute", "unmute", "ignore", "unignore", "ignored", "report", "delete"];
 
 /// Whether this is a type of request about order.
 pub fn knows(kind: &str) -> bool {
@@ -44,7 +47,7 @@ pub fn parse<'a>(
     need: impl Fn(&str) -> RequestError,
 ) -> Result<OrderRequest<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
-    let RawRequest { room, name, address, reason, minutes, id, after, limit } = raw;
+    let RawRequest { room, to, name, address, reason, minutes, id, after, limit } = raw;
     let minutes = minutes.map(|minutes| minutes.0);
     let name = name.ok_or_else(|| need("name"));
     Ok(match kind {
@@ -61,6 +64,13 @@ pub fn parse<'a>(
         "report" => {
             let which = Which::Id(id.ok_or_else(|| need("id"))?.0);
             OrderRequest::Report { room, which, reason }
+        }
+        "delete" => {
+            let room = to.map(|to| format!("@{to}").into()).or(room);
+            OrderRequest::DeleteMessage {
+                room,
+                which: Some(Which::Id(id.ok_or_else(|| need("id"))?.0)),
+            }
         }
         // "ignored", as `knows` has it.
         _ => OrderRequest::Ignored,

@@ -37,7 +37,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 44] = [
+pub const COMMANDS: [CommandSpec; 45] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -371,6 +371,7 @@ pub const COMMANDS: [CommandSpec; 44] = [
     order::IGNORE,
     order::UNIGNORE,
     order::REPORT,
+    order::DELETE,
     order::BAN,
     order::UNBAN,
     order::BANS,
