@@ -2,7 +2,7 @@
 //! and out in mid-conversation, make tokens and end them, invite others, take other names and
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
-//! rooms; they talk in private, ignore each other and say what they have read.
+//! rooms; they talk in private, ignore each other, say what they have read and delete what was said.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
 //! that each device hears. What is on the disk after a crash has to be what the model had at some
@@ -10,6 +10,7 @@
 
 mod accounts;
 mod coming;
+mod deletions;
 mod device;
 mod direct;
 mod draw;

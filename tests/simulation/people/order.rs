@@ -92,6 +92,9 @@ impl Model {
             OrderRequest::Unmute { room, name } => self.unmute(n, room.as_deref(), name),
             OrderRequest::Ignore { name } => self.ignore(n, name),
             OrderRequest::Unignore { name } => self.unignore(n, name),
+            OrderRequest::Delete { room, with, which } => {
+                self.delete_message(n, room.as_deref(), with.as_deref(), *which)
+            }
         }
     }
 

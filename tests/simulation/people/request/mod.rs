@@ -402,9 +402,11 @@ impl Request {
             | Request::Rooms
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
-            Request::Order(OrderRequest::Ignore { .. } | OrderRequest::Unignore { .. }) => {
-                Needs::Guest
-            }
+            Request::Order(
+                OrderRequest::Ignore { .. }
+                | OrderRequest::Unignore { .. }
+                | OrderRequest::Delete { .. },
+            ) => Needs::Guest,
             Request::Order(_) => Needs::Account,
             Request::Role { .. } => Needs::Owner,
             Request::HistoryWith { .. }
