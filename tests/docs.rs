@@ -414,6 +414,7 @@ fn who_may_do_what_is_documented() {
                 "EndSession" => vec!["end_session".to_owned()],
                 "Uninvite" => vec!["end_invitation".to_owned()],
                 "Delete" => vec!["delete_account".to_owned()],
+                "DeleteMessage" => vec!["delete".to_owned()],
                 "Show" => vec!["account".to_owned()],
                 name => vec![name.to_lowercase()],
             })
