@@ -11,6 +11,7 @@ use std::{env, fs, process, thread};
 use chat_server::store::SearchRequest;
 use chat_server::store::search::file::SearchFiles;
 use chat_server::store::search::{Follower, SearchIndex, Searcher};
+use chat_server::store::sqlite::SCRUB_EVERY;
 use fastrand::Rng;
 use nix::sys::resource::{UsageWho, getrusage};
 use rusqlite::Connection;
@@ -27,7 +28,8 @@ const SCHEMA: &str = "
     CREATE TABLE messages(n INTEGER PRIMARY KEY, room INTEGER NOT NULL, id INTEGER NOT NULL,
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
         text TEXT NOT NULL, account INTEGER) STRICT;
-    CREATE UNIQUE INDEX messages_by_id ON messages(room, id);";
+    CREATE UNIQUE INDEX messages_by_id ON messages(room, id);
+    CREATE TABLE deletions(deletion INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL) STRICT;";
 
 /// Words of a language, of which few are said often and many rarely, as in any language.
 struct Language {
@@ -197,7 +199,8 @@ fn main() {
     }
 
     let (began, began_cpu) = (Instant::now(), cpu());
-    let index = SearchIndex::start(SearchFiles::beside(&path, "e1")).expect("a thread");
+    let index =
+        SearchIndex::start(SearchFiles::beside(&path, "e1"), SCRUB_EVERY).expect("a thread");
     let (follower, searcher) = (index.follower(), index.searcher());
     follower.committed(newest);
     while index.lag() > 0 {

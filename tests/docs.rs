@@ -432,6 +432,7 @@ fn who_may_do_what_is_documented() {
                 "Uninvite" => vec!["end_invitation".to_owned()],
                 "Delete" => vec!["delete_account".to_owned()],
                 "EndBot" => vec!["end_bot".to_owned()],
+                "DeleteMessage" => vec!["delete".to_owned()],
                 "Show" => vec!["account".to_owned()],
                 name => vec![name.to_lowercase()],
             })

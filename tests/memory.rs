@@ -66,16 +66,12 @@ fn kept(accounts: u64, tokens: u32, rooms_each: u64) -> Loaded {
         format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", "s".repeat(22), "h".repeat(43)).into();
     let account = |account| StoredAccount {
         account,
-        name: format!(
-            "person{account
-        owner: None,
-    }"
-        )
-        .into(),
+        name: format!("person{account}").into(),
         key: format!("person{account}").into(),
         password: Some(password.clone()),
         role: 0,
         created_ms: 1,
+        owner: None,
     };
     let key = |account: u64, key: u32| {
         let mut hash = [0; 32];

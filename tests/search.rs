@@ -28,9 +28,12 @@ const KEPT: &str = "
     CREATE TABLE messages(n INTEGER PRIMARY KEY, room INTEGER NOT NULL, id INTEGER NOT NULL,
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
         text TEXT NOT NULL, account INTEGER) STRICT;
+    CREATE TABLE deletions(deletion INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL) STRICT;
     INSERT INTO rooms VALUES(1, '#lobby', '#lobby'), (2, '#dev', '#Dev');";
 
 const DAY_MS: u64 = 86_400_000;
+/// What was deleted is scrubbed as soon as it is seen.
+const EVERY: Duration = Duration::ZERO;
 
 /// A directory of its own, gone at the end.
 struct Stage {
@@ -55,7 +58,7 @@ impl Stage {
     }
 
     fn start(&self) -> SearchIndex {
-        SearchIndex::start(self.files("e1")).expect("a thread")
+        SearchIndex::start(self.files("e1"), EVERY).expect("a thread")
     }
 
     fn say(&self, room: u64, unix_ms: u64, author: &str, text: &str) -> u64 {
@@ -393,7 +396,7 @@ fn an_index_that_is_missing_damaged_or_of_other_data_is_made_anew() {
     stage.say(1, 0, "alice", "word");
     let files = stage.files("e1");
     let searched = |epoch: &str| {
-        let index = SearchIndex::start(stage.files(epoch)).expect("a thread");
+        let index = SearchIndex::start(stage.files(epoch), EVERY).expect("a thread");
         eventually_found(&index.searcher(), &request("word"), &["word"]);
     };
     searched("e1");
@@ -413,7 +416,7 @@ fn an_index_that_is_missing_damaged_or_of_other_data_is_made_anew() {
     searched("e1");
     // Other data: what is indexed under these numbers is not what is there.
     stage.kept.execute("UPDATE messages SET text = 'other word'", []).expect("a row");
-    let index = SearchIndex::start(stage.files("e2")).expect("a thread");
+    let index = SearchIndex::start(stage.files("e2"), EVERY).expect("a thread");
     eventually_found(&index.searcher(), &request("other"), &["other word"]);
 }
 

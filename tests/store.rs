@@ -1,5 +1,7 @@
 //! A store of real files: what it keeps, what it refuses to open, and what a crash leaves.
 
+#[path = "store/deletions.rs"]
+mod deletions;
 #[path = "common/kept_people.rs"]
 mod kept_people;
 #[path = "store/people.rs"]
@@ -576,6 +578,10 @@ fn another_start_of_the_machine_means_a_new_epoch_only_if_something_may_be_lost(
 enum Step {
     Open,
     Close(usize),
+    Delete {
+        room: usize,
+        id: u64,
+    },
     Say {
         room: usize,
         text: String,
@@ -602,6 +608,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Open),
         1 => (0..8usize).prop_map(Step::Close),
         8 => (0..8usize, "\\PC{0,40}").prop_map(|(room, text)| Step::Say { room, text }),
+        2 => (0..8usize, 0..9u64).prop_map(|(room, id)| Step::Delete { room, id }),
         1 => (0..8usize, "[a-z]{0,5}").prop_map(|(room, topic)| Step::SetTopic { room, topic }),
         1 => Just(Step::Guests),
         4 => Just(Step::EndGroup),
@@ -693,6 +700,12 @@ impl Model {
                 messages.push(said.clone());
                 self.spoken.push(room.room);
                 Some(Change::Said { room: room.room, message: said, key: None })
+            }
+            Step::Delete { room, id } if count > 0 => {
+                let (room, messages) = &mut self.rooms[room % count];
+                let deleted = messages.iter_mut().find(|message| message.id == *id)?;
+                deleted.delete();
+                Some(Change::Deleted { room: room.room, id: *id })
             }
             Step::SetTopic { room, topic } if count > 0 => {
                 let (room, _) = &mut self.rooms[room % count];

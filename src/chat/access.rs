@@ -82,7 +82,8 @@ fn access_to_order(request: &OrderRequest<'_>) -> Access {
         OrderRequest::Ignore { .. }
         | OrderRequest::Unignore { .. }
         | OrderRequest::Ignored
-        | OrderRequest::Report { .. } => Access::Guest,
+        | OrderRequest::Report { .. }
+        | OrderRequest::DeleteMessage { .. } => Access::Guest,
         // Only those who keep order in the room.
         OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Access::Account,
         OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans { .. } => {

@@ -40,7 +40,8 @@ pub enum Question {
 #[derive(Debug)]
 pub enum Finding {
     Room(FoundRoom),
-    Page(Vec<StoredMessage>),
+    /// With the number of their room.
+    Page(u64, Vec<StoredMessage>),
     /// With the numbers of their rooms.
     Last(Vec<(u64, StoredMessage)>),
     Search(store::Found),
@@ -59,7 +60,9 @@ impl Question {
                 let (messages_max, bytes_max) = (newest.messages_max, newest.bytes_max);
                 reader.room(name.key(), &skeletons, messages_max, bytes_max).map(Finding::Room)
             }
-            Question::Page(page) => reader.page(page).map(Finding::Page),
+            Question::Page(page) => {
+                reader.page(page).map(|messages| Finding::Page(page.room, messages))
+            }
             Question::Last(pages) => {
                 let last = |page: &PageRequest| {
                     let found = reader.page(page)?.pop();
@@ -109,7 +112,8 @@ struct Lookup {
 ///
 /// Invariant: `lookups` has the ticket of everybody in `asked`, and no others; `held_bytes` is the
 /// sum of the texts that were found; `rooms` has the rooms that are being read, by the keys of
-/// their names; without lookups `first_ids` is empty.
+/// their names; without lookups `first_ids` is empty. `deleted` has what a lookup may find that has
+/// not found anything yet.
 #[derive(Default)]
 pub struct Questions {
     asked: BTreeMap<ClientId, Asked>,
@@ -118,6 +122,9 @@ pub struct Questions {
     /// Rooms of which the oldest messages have expired while something was looked up, and the first
     /// ids that are kept.
     first_ids: BTreeMap<u64, u64>,
+    /// Messages, by their rooms and ids, that were deleted when this was the newest ticket: what is
+    /// being looked up under it, or one before, may be as it was.
+    deleted: VecDeque<(Ticket, u64, u64)>,
     /// What is to be looked up once this group is durable.
     jobs: Vec<(GroupId, Job)>,
     tickets: u64,
@@ -208,8 +215,33 @@ impl Questions {
             if let Some(key) = lookup.room.take() {
                 self.rooms.remove(&key);
             }
+            let mut found = *found;
+            let deleted = self.deleted.iter().filter(|(newest, ..)| ticket <= *newest);
+            deleted.for_each(|&(_, room, id)| delete_from(&mut found, room, id));
             self.held_bytes += bytes_of(&found);
-            lookup.found = Some(*found);
+            lookup.found = Some(found);
+        }
+        self.forget_deleted();
+    }
+
+    /// A message was deleted: nobody is shown any more what it was.
+    pub fn deleted(&mut self, room: RoomId, id: u64) {
+        let Some((&newest, _)) = self.lookups.last_key_value() else { return };
+        for found in self.lookups.values_mut().filter_map(|lookup| lookup.found.as_mut()) {
+            self.held_bytes -= bytes_of(found);
+            delete_from(found, room.get(), id);
+            self.held_bytes += bytes_of(found);
+        }
+        self.deleted.push_back((newest, room.get(), id));
+        self.forget_deleted();
+    }
+
+    /// What was deleted before all that is being looked up was asked for, is not found by that.
+    fn forget_deleted(&mut self) {
+        while let Some((newest, ..)) = self.deleted.front()
+            && self.lookups.range(..=*newest).all(|(_, lookup)| lookup.found.is_some())
+        {
+            self.deleted.pop_front();
         }
     }
 
@@ -283,7 +315,7 @@ impl Questions {
         match &asked.question {
             Question::Page(page) if page.room == room.get() => {
                 let messages = match found {
-                    Ok(Finding::Page(messages)) => Some(&messages[..]),
+                    Ok(Finding::Page(_, messages)) => Some(&messages[..]),
                     Ok(_) | Err(_) => None,
                 };
                 Some(Page { asked: *page, messages, times: asked.times })
@@ -359,6 +391,7 @@ impl Questions {
         if self.lookups.is_empty() {
             self.first_ids.clear();
         }
+        self.forget_deleted();
         Some(lookup)
     }
 
@@ -402,9 +435,31 @@ pub struct Page<'a> {
     pub times: u32,
 }
 
+/// Leaves a tombstone of a message in what was found; a search does not find those.
+fn delete_from(found: &mut Found, room: u64, id: u64) {
+    let Ok(found) = found else { return };
+    let of_room = |messages: &mut [StoredMessage]| {
+        messages.iter_mut().filter(|message| message.id == id).for_each(StoredMessage::delete);
+    };
+    match found {
+        Finding::Room(FoundRoom { room: Some(found), .. }) if found.room == room => {
+            of_room(&mut found.newest);
+        }
+        Finding::Page(of, messages) if *of == room => of_room(messages),
+        Finding::Last(last) => {
+            let meant = last.iter_mut().filter(|(of, _)| *of == room);
+            meant.for_each(|(_, message)| of_room(std::slice::from_mut(message)));
+        }
+        Finding::Search(found) => {
+            found.hits.retain(|hit| (hit.room_id, hit.message.id) != (room, id));
+        }
+        Finding::Room(_) | Finding::Page(..) | Finding::NoRoom => {}
+    }
+}
+
 fn bytes_of(found: &Found) -> usize {
     match found {
-        Ok(Finding::Page(messages)) => messages.iter().map(message_bytes).sum(),
+        Ok(Finding::Page(_, messages)) => messages.iter().map(message_bytes).sum(),
         Ok(Finding::Room(FoundRoom { room: Some(room), .. })) => {
             room.newest.iter().map(message_bytes).sum()
         }

@@ -14,6 +14,7 @@ use crate::chat::record::{Cached, LoadedRoom};
 use crate::chat::request::{
     ConversationRequest, OrderRequest, ReadingRequest, Request, RequestError, Resume,
 };
+use crate::chat::settings::OWN_LAST_MAX;
 use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
 use crate::delivery::Wait;
@@ -162,6 +163,17 @@ impl Chat {
             Request::Order(OrderRequest::Report { room, which, .. }) => {
                 let (room, id) = self.reported(cx, room.as_deref(), *which).ok()?;
                 (self.state.rooms().get(room)?, self.one_wanted(room, id))
+            }
+            Request::Order(OrderRequest::DeleteMessage { room, which }) => {
+                let room = self.place_to_read(cx, room.as_deref()).ok()?;
+                let here = self.state.rooms().get(room)?;
+                (
+                    here,
+                    match which {
+                        Some(which) => self.one_wanted(room, self.id_of(cx, room, *which).ok()?),
+                        None => self.history_wanted(here, None, None, OWN_LAST_MAX as usize),
+                    },
+                )
             }
             _ => return None,
         };

@@ -54,6 +54,11 @@ pub enum Kept {
         message: Message,
         key: Option<Box<str>>,
     },
+    /// Of a message only a tombstone is left.
+    MessageDeleted {
+        room: RoomId,
+        id: u64,
+    },
     /// All but the last messages of a room are forgotten.
     HistoryCut {
         room: RoomId,

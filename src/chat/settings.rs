@@ -71,6 +71,9 @@ pub const REASON_BYTES_MAX: usize = 200;
 pub const BANS_MAX: usize = 10_000;
 pub const MUTES_MAX: usize = 1_000;
 
+/// The last message of one's own is looked for among so many of a room.
+pub const OWN_LAST_MAX: u32 = 100;
+
 /// Somebody ignores so many others at most.
 pub const IGNORED_MAX: usize = 100;
 

@@ -7,6 +7,7 @@
 pub mod order;
 pub mod place;
 mod readings;
+mod rules;
 pub mod search;
 pub mod sqlite;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub use readings::{CALLS_MAX, ReadingChange, StoredReading};
 
 use thiserror::Error;
+
+pub use rules::{RulesChange, StoredRecord, StoredRoomName, StoredRules, StoredSettings};
 
 use crate::ids::GroupId;
 use crate::store::order::{OrderChange, StoredOrder};
@@ -47,6 +50,11 @@ pub enum Change {
         room: u64,
         message: StoredMessage,
         key: Option<Box<str>>,
+    },
+    /// Of a message only a tombstone is left, without its text, and it is for nobody any more.
+    Deleted {
+        room: u64,
+        id: u64,
     },
     /// How many numbers guests have been given.
     Guests(u64),
@@ -91,81 +99,6 @@ pub enum Change {
     Reading(ReadingChange),
     /// What holds in a room.
     Rules(RulesChange),
-}
-
-/// What changes of a room that is kept for somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RulesChange {
-    /// A room has these settings.
-    Set(StoredSettings),
-    /// This is known of an account in a room that has settings.
-    Record(StoredRecord),
-    RecordGone {
-        room: u64,
-        account: u64,
-    },
-    /// A room has another name.
-    Renamed {
-        room: u64,
-        name: Box<str>,
-        key: Box<str>,
-        skeletons: Vec<Box<str>>,
-    },
-    /// A name leads to a room that has had it.
-    FormerName(StoredRoomName),
-    NameGone {
-        key: Box<str>,
-    },
-    /// What was said in a room is gone, as its members are; the room is next.
-    Emptied {
-        room: u64,
-    },
-}
-
-/// A name that a room has had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRoomName {
-    pub key: Box<str>,
-    pub name: Box<str>,
-    pub room: u64,
-    pub until_ms: u64,
-}
-
-/// The settings of a room. The chat knows what the numbers mean.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSettings {
-    pub room: u64,
-    pub entry: u8,
-    pub is_listed: bool,
-    pub newcomers_see: u8,
-    pub posting: u8,
-    pub invites: u8,
-    pub is_archived: bool,
-}
-
-/// What is known of an account in a room, also after leaving it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRecord {
-    pub room: u64,
-    pub account: u64,
-    pub role: u8,
-    pub may_return: bool,
-    pub has_asked: bool,
-    /// The first message that it may see.
-    pub sees_from: u64,
-    /// When it may come back after it was removed.
-    pub removed_until: Option<u64>,
-}
-
-/// What holds in rooms: all of it is in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredRules {
-    /// In ascending order of the rooms.
-    pub rooms: Vec<StoredSettings>,
-    /// In ascending order of rooms and accounts.
-    pub records: Vec<StoredRecord>,
-    /// In ascending order of their keys.
-    pub names: Vec<StoredRoomName>,
 }
 
 /// An account as it is kept.
@@ -276,9 +209,18 @@ pub struct StoredMessage {
     pub is_action: bool,
     /// As shown at the time.
     pub author: Box<str>,
+    /// Empty of one that was deleted.
     pub text: Box<str>,
     /// The account that said it; a guest has none.
     pub account: Option<u64>,
+}
+
+impl StoredMessage {
+    /// Leaves a tombstone.
+    pub fn delete(&mut self) {
+        self.text = "".into();
+        self.is_action = false;
+    }
 }
 
 /// A room as it is kept.

@@ -91,6 +91,10 @@ impl KeptPeople {
             Change::GuestToken(token) => drop(self.guests.insert(token.hash, token)),
             Change::GuestTokenGone { hash } => drop(self.guests.remove(&hash)),
             Change::Reading(change) => self.apply_reading(change),
+            Change::Deleted { room, id } => {
+                self.mentions.retain(|one| (one.0, one.2) != (room, id));
+                self.calls.remove(&(room, id));
+            }
             other => panic!("{other:?} is not about people"),
         }
     }

@@ -7,10 +7,24 @@ pub enum Dialect {
     Json,
 }
 
+/// Which message.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    Id(u64),
+    /// Counted back from the last one.
+    Back(u64),
+    /// The last of one's own.
+    OwnLast,
+}
+
 /// What a client asks for.
 #[derive(Clone, Debug)]
 pub enum Ask {
     Nothing,
+    Delete {
+        room: Option<String>,
+        which: Which,
+    },
     Say {
         room: Option<String>,
         text: String,

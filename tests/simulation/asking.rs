@@ -13,8 +13,11 @@ impl Said {
     /// As /history shows it.
     fn dated(&self) -> String {
         let Said { id, time, name, text, me } = self;
-        let said =
-            if *me { format!("* {name} {}", row(text)) } else { format!("{name}: {}", row(text)) };
+        let said = match (self.is_deleted(), me) {
+            (true, _) => format!("{name}: message removed"),
+            (false, true) => format!("* {name} {}", row(text)),
+            (false, false) => format!("{name}: {}", row(text)),
+        };
         format!("*   {} ({id}) {said}", Utc(*time))
     }
 }

@@ -65,6 +65,10 @@ pub struct Log {
     pub indexed: usize,
     /// Rooms that were deleted.
     deleted: BTreeSet<u64>,
+    /// The numbers of the rooms and the ids of messages that were deleted, and of those as well that
+    /// are about to be.
+    pub tombstones: BTreeSet<(u64, u64)>,
+    pub deleting: BTreeSet<(u64, u64)>,
     /// How often something could not be read.
     pub failed: usize,
     searches: usize,
@@ -93,6 +97,7 @@ impl Log {
         let is_wanted = |room: u64, name: &str, message: &StoredMessage| {
             let hidden = search.restricted.iter().find(|(of, _)| *of == room);
             !self.deleted.contains(&room)
+                && !self.tombstones.contains(&(room, message.id))
                 && hidden.is_none_or(|(_, from)| from.is_some_and(|from| from <= message.id))
                 && search.rooms.as_ref().map_or(may_read(name), |rooms| rooms.contains(&room))
                 && search
@@ -215,7 +220,13 @@ impl Disk {
     pub fn log(&self) -> Log {
         let mut inner = self.inner();
         inner.index();
-        inner.log.clone()
+        let pending = inner.pending.iter().flat_map(|(_, changes, _)| changes);
+        let deleting = pending.filter_map(|change| match change {
+            Change::Deleted { room, id } => Some((*room, *id)),
+            _ => None,
+        });
+        let deleting = deleting.chain(inner.log.tombstones.iter().copied()).collect();
+        Log { deleting, ..inner.log.clone() }
     }
 
     /// The oldest messages of all are forgotten, as many as are asked for and still there.
@@ -387,6 +398,15 @@ impl Inner {
                 self.log.said.push((room, here.name.clone(), message.clone()));
                 here.messages.push(message);
                 here.last = self.said;
+            }
+            Change::Deleted { room, id } => {
+                // It may have expired.
+                let here = self.rooms.get_mut(&room).expect("a message is in a room");
+                assert!(id < here.id_to_come(), "{id} of {} was not said", here.name);
+                let deleted = here.messages.iter_mut().find(|message| message.id == id);
+                deleted.into_iter().for_each(StoredMessage::delete);
+                self.log.tombstones.insert((room, id));
+                self.people.apply(change);
             }
             Change::Member { room, .. } => {
                 assert!(self.rooms.contains_key(&room), "a room that has members is kept");

@@ -248,7 +248,7 @@ impl KeptWorld {
             if !program.is_connected() {
                 if self.rng.u32(0..3) == 0 {
                     let (_, wire) = self.stage.connect(10_000_000);
-                    program.connect(wire, &mut self.rng);
+                    program.connect(wire, &self.truth, &mut self.rng);
                 }
                 continue;
             }
@@ -342,7 +342,7 @@ impl KeptWorld {
             for program in &mut self.programs {
                 if !program.is_connected() && !program.is_settled() {
                     let (_, wire) = self.stage.connect(10_000_000);
-                    program.connect(wire, &mut self.rng);
+                    program.connect(wire, &self.truth, &mut self.rng);
                 }
                 program.settle(&mut self.truth, &mut self.rng);
             }

@@ -7,6 +7,7 @@
 
 mod asking;
 mod coming;
+mod deleting;
 mod presence;
 mod resuming;
 mod waiting;
@@ -31,16 +32,25 @@ struct Said {
     id: u64,
     time: u64,
     name: String,
+    /// Empty of one that was deleted.
     text: String,
     me: bool,
 }
 
 impl Said {
+    fn is_deleted(&self) -> bool {
+        self.text.is_empty()
+    }
+
     fn bytes(&self) -> usize {
         size_of::<Message>() + ALLOCATION_BYTES + self.name.len() + self.text.len()
     }
 
     fn json(&self) -> Value {
+        if self.is_deleted() {
+            let Said { id, time, name, .. } = self;
+            return json!({ "id": id, "time": time, "name": name, "deleted": true });
+        }
         let mut value =
             json!({ "id": self.id, "time": self.time, "name": self.name, "text": self.text });
         if self.me {
@@ -86,6 +96,8 @@ pub struct Client {
     /// When it was closed, somebody else who took nothing held so much.
     pub held_by_stuck: usize,
     pub expected: Expectations,
+    /// What it has said last.
+    words: VecDeque<(String, u64)>,
     /// Messages taken so far, for flood control.
     tokens: f64,
     tokens_at: u64,
@@ -239,6 +251,7 @@ impl Model {
             may_be_let_go: false,
             held_by_stuck: 0,
             expected: Expectations::default(),
+            words: VecDeque::new(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,
             parked: Vec::new(),
@@ -453,6 +466,9 @@ impl Model {
             Ask::Say { room, text, me } => {
                 self.say(number, room.as_deref(), text, me, reference, time)
             }
+            Ask::Delete { room, which } => {
+                self.delete(number, room.as_deref(), which, reference, time)
+            }
             Ask::Direct { to, text } => self.direct(number, &to, &text, reference, time),
             Ask::Join { room, since, same_epoch, replay } => {
                 self.join(number, &room, since, same_epoch, replay, reference, time)
@@ -513,6 +529,8 @@ impl Model {
             return Err("text_empty");
         }
         let name = self.name(number);
+        let next_id = self.rooms[&key].next_id;
+        self.client(number).note_word(&key, next_id);
         let room = self.rooms.get_mut(&key).expect("a member's room");
         let said = Said { id: room.next_id, time, name, text, me };
         let mut told = said.json();
@@ -534,17 +552,7 @@ impl Model {
                 self.json(member, &key, told.clone(), reference.filter(|_| member == number));
             }
         }
-        if key == "#lobby" {
-            let listeners: Vec<usize> = self
-                .clients
-                .iter()
-                .filter(|(_, client)| client.listens)
-                .map(|(&number, _)| number)
-                .collect();
-            for listener in listeners {
-                self.client(listener).expected.push(&key, Item::Line(line.clone()));
-            }
-        }
+        self.tell_listeners(&key, &line);
         while self.rooms.values().map(Room::bytes).sum::<usize>()
             > self.settings.rooms.history_bytes_max
         {
@@ -559,6 +567,13 @@ impl Model {
             held.drain(..held.len() - held.len() / 2);
         }
         Ok(())
+    }
+
+    /// Those who listen are told what happens in the lobby.
+    fn tell_listeners(&mut self, key: &str, line: &str) {
+        for client in self.clients.values_mut().filter(|client| client.listens && key == "#lobby") {
+            client.expected.push(key, Item::Line(line.to_owned()));
+        }
     }
 
     fn direct(

@@ -34,8 +34,12 @@ pub struct Truth {
     places: BTreeMap<String, (String, u64)>,
     guests: BTreeSet<u64>,
     said: u64,
-    /// Texts that are to be there in the end.
+    /// Texts that are to be there in the end, if they are not deleted.
     acknowledged: BTreeSet<String>,
+    /// What somebody wants to be deleted.
+    deleting: BTreeSet<(String, u64)>,
+    /// Somebody was told that it is.
+    deleted: BTreeSet<(String, u64)>,
     /// The disk was full: numbers of guests are not kept then.
     pub is_tainted: bool,
 }
@@ -50,6 +54,8 @@ impl Truth {
             guests: BTreeSet::new(),
             said: 0,
             acknowledged: BTreeSet::new(),
+            deleting: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             is_tainted: false,
         }
     }
@@ -80,12 +86,29 @@ impl Truth {
 
     /// Somebody is shown a message. `is_repeat`: it is the answer to one that was sent again, whose
     /// author may have another name by now.
-    fn show(&mut self, room: &str, message: &Value, is_repeat: bool) -> u64 {
+    /// `told`: what it was told to be deleted.
+    fn show(
+        &mut self,
+        room: &str,
+        message: &Value,
+        is_repeat: bool,
+        told: &mut BTreeSet<(String, u64)>,
+    ) -> u64 {
         let id = message["id"].as_u64().expect("an id");
+        let place = (room.to_owned(), id);
+        if message["deleted"] == true {
+            assert!(message.get("text").is_none(), "a tombstone has a text: {message}");
+            let before = self.messages.get(&place);
+            let is_same = |it: &Shown| message["name"] == *it.name && message["time"] == it.time;
+            assert!(is_repeat || before.is_none_or(is_same), "{message} was {before:?}");
+            self.delete(place, told);
+            return id;
+        }
+        // Under the same key it is the same text, and nobody has another one than it has sent.
+        assert!(is_repeat || !told.contains(&place), "{id} of {room} was deleted: {message}");
         let text = |field: &str| message[field].as_str().expect("a text").to_owned();
         let time = message["time"].as_u64().expect("a time");
         let shown = Shown { name: text("name"), text: text("text"), time };
-        let place = (room.to_owned(), id);
         let known = self.places.entry(shown.text.clone()).or_insert_with(|| place.clone());
         assert_eq!(*known, place, "{:?} was said twice", shown.text);
         if let Some(before) = self.messages.get(&place) {
@@ -100,7 +123,14 @@ impl Truth {
         id
     }
 
-    /// All that was shown is on the disk, or was and has expired.
+    /// Somebody is told that a message is deleted.
+    fn delete(&mut self, place: (String, u64), told: &mut BTreeSet<(String, u64)>) {
+        assert!(self.deleting.contains(&place), "nobody wants {place:?} to be deleted");
+        self.deleted.insert(place.clone());
+        told.insert(place);
+    }
+
+    /// All that was shown is on the disk, or was and has expired, and so are the tombstones.
     pub fn check(&self) {
         let log = self.disk.log();
         let kept: BTreeMap<(&str, u64), &StoredMessage> =
@@ -110,6 +140,14 @@ impl Truth {
             let kept = kept.unwrap_or_else(|| panic!("{id} of {room} was shown, and is not kept"));
             let kept = (&*kept.author, &*kept.text, kept.unix_ms);
             assert_eq!(kept, (&*shown.name, &*shown.text, shown.time), "{id} of {room}");
+        }
+        let is_deleted = |number, it: &StoredMessage| log.tombstones.contains(&(number, it.id));
+        let deleted = log.said.iter().filter(|(number, _, it)| is_deleted(*number, it));
+        let deleted: BTreeSet<(&str, u64)> =
+            deleted.map(|(_, room, it)| (&**room, it.id)).collect();
+        for (room, id) in &self.deleted {
+            let is_kept = deleted.contains(&(room.as_str(), *id));
+            assert!(is_kept, "{id} of {room} was told to be deleted, and is there");
         }
     }
 
@@ -190,6 +228,7 @@ enum Ask {
     After { room: String, after: u64, limit: usize },
     Before { before: u64, limit: usize, live: u64, first: u64 },
     Search(Box<Search>),
+    Delete,
     Leave,
     Other,
 }
@@ -208,6 +247,10 @@ pub struct Program {
     epoch: Option<String>,
     places: BTreeMap<String, Place>,
     unsure: Vec<Unsure>,
+    /// What it has said on this connection.
+    own: Vec<(String, u64)>,
+    /// What it was told to be deleted.
+    told: BTreeSet<(String, u64)>,
     asked: BTreeMap<u64, Ask>,
     next_ref: u64,
     /// The next page of what it has searched for, and where the server says that it begins.
@@ -222,6 +265,8 @@ impl Program {
             epoch: None,
             places: BTreeMap::new(),
             unsure: Vec::new(),
+            own: Vec::new(),
+            told: BTreeSet::new(),
             asked: BTreeMap::new(),
             next_ref: 0,
             next_page: None,
@@ -242,7 +287,9 @@ impl Program {
         self.unsure.iter().any(|unsure| unsure.text == text)
     }
 
-    pub fn connect(&mut self, wire: SharedWire, rng: &mut Rng) {
+    pub fn connect(&mut self, wire: SharedWire, truth: &Truth, rng: &mut Rng) {
+        // All that it is shown from now on is said after that.
+        self.told.extend(truth.deleted.iter().cloned());
         let query = match rng.u32(0..4) {
             0 => format!("room={}", &ROOMS[rng.usize(..ROOMS.len())][1..]),
             1 => format!("name=p{}", self.number),
@@ -265,6 +312,7 @@ impl Program {
             connection.wire.borrow_mut().break_off();
         }
         self.asked.clear();
+        self.own.clear();
         self.next_page = None;
         self.places.values_mut().for_each(Place::leave);
         self.unsure.iter_mut().for_each(|unsure| unsure.is_sent = false);
@@ -301,7 +349,8 @@ impl Program {
         if !place.is_in || place.is_leaving {
             return self.join(&room, rng.u32(0..6) == 0, truth, rng);
         }
-        match rng.u32(0..20) {
+        match rng.u32(0..26) {
+            20..26 => self.delete(room, place.live, truth, rng),
             0..8 => {
                 truth.said += 1;
                 let word = search::WORDS[rng.usize(..search::WORDS.len())];
@@ -338,6 +387,16 @@ impl Program {
             18 => self.search(truth, rng),
             _ => self.go_on(rng),
         }
+    }
+
+    /// Deletes what it has said, mostly, or a message of this room.
+    fn delete(&mut self, room: String, live: u64, truth: &mut Truth, rng: &mut Rng) {
+        let (room, id) = match self.own.is_empty() || rng.u32(0..4) == 0 {
+            true => (room, rng.u64(0..live + 2)),
+            false => self.own[rng.usize(..self.own.len())].clone(),
+        };
+        truth.deleting.insert((room.clone(), id));
+        self.send(json!({ "type": "delete", "room": room, "id": id }), Ask::Delete, rng);
     }
 
     /// Does what is left to do, and leaves where nothing is.
@@ -471,6 +530,11 @@ impl Program {
             "said" => self.see_said(&room, object, ask, truth),
             "history" if object["replay"] == true => self.see_replay(&room, object, truth),
             "history" => self.see_page(&room, object, ask, truth),
+            "deleted" => {
+                self.places.get_mut(&room).expect("it is in").end_replay();
+                let id = object["id"].as_u64().expect("an id");
+                truth.delete((room, id), &mut self.told);
+            }
             "left" if object["you"] == true => {
                 let place = self.places.get_mut(&room).expect("it was in");
                 place.end_replay();
@@ -544,7 +608,9 @@ impl Program {
 
     fn see_replay(&mut self, room: &str, object: &Value, truth: &mut Truth) {
         let place = self.places.get_mut(room).expect("it has joined");
-        let ids: Vec<u64> = list(object).map(|message| truth.show(room, message, false)).collect();
+        let told = &mut self.told;
+        let ids = list(object).map(|message| truth.show(room, message, false, told));
+        let ids: Vec<u64> = ids.collect();
         let (first, last) = (ids[0], ids[ids.len() - 1]);
         assert!(
             ids.windows(2).all(|pair| pair[0] + 1 == pair[1]),
@@ -563,7 +629,10 @@ impl Program {
     fn see_said(&mut self, room: &str, object: &Value, ask: Option<Ask>, truth: &mut Truth) {
         let times = match &ask {
             Some(Ask::Say { times, text }) => {
-                assert_eq!(object["text"], **text, "the answer to what was said");
+                let is_answer = object["text"] == **text || object["deleted"] == true;
+                assert!(is_answer, "{object} is the answer to {text}");
+                let id = object["id"].as_u64().expect("an id");
+                self.own.push((room.to_owned(), id));
                 truth.acknowledged.insert(text.clone());
                 self.unsure.retain(|unsure| unsure.text != *text);
                 *times
@@ -574,7 +643,7 @@ impl Program {
         let place = self.places.get_mut(room).expect("it is in");
         place.end_replay();
         let is_new = object["id"].as_u64().is_some_and(|id| id > place.live);
-        let id = truth.show(room, object, !is_new);
+        let id = truth.show(room, object, !is_new, &mut self.told);
         assert!(is_new || times > 0, "{id} of {room} comes again");
         assert!(!is_new || id == place.live + 1, "{id} of {room} comes after {}", place.live);
         assert!(is_new || times > 1, "{id} of {room} was said once, and comes again");
@@ -582,7 +651,9 @@ impl Program {
     }
 
     fn see_page(&mut self, room: &str, object: &Value, ask: Option<Ask>, truth: &mut Truth) {
-        let ids: Vec<u64> = list(object).map(|message| truth.show(room, message, false)).collect();
+        let told = &mut self.told;
+        let ids = list(object).map(|message| truth.show(room, message, false, told));
+        let ids: Vec<u64> = ids.collect();
         assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a hole in a page of {room}");
         let place = self.places.get_mut(room).expect("it is in");
         place.end_replay();
@@ -640,6 +711,11 @@ impl Program {
                 }
             }
             // Not said: it has left while that still waited.
+            (
+                "no_such_message" | "not_allowed" | "not_stored" | "not_readable" | "not_in_room"
+                | "no_such_room",
+                Some(Ask::Delete),
+            ) => {}
             ("not_stored" | "not_said", Some(Ask::Say { text, .. })) => {
                 for unsure in self.unsure.iter_mut().filter(|unsure| unsure.text == text) {
                     unsure.is_sent = false;

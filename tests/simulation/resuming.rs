@@ -93,12 +93,14 @@ impl Model {
         let old = self.client(from);
         let (name, rooms) = (old.name.take(), std::mem::take(&mut old.rooms));
         let (current, flood) = (old.current.take(), (old.tokens, old.tokens_at));
+        let words = std::mem::take(&mut old.words);
         old.is_superseded = true;
         // What it has said and still waits is not done: it says it again.
         old.parked.clear();
         let new = self.client(to);
         (new.name, new.rooms, new.current) = (name, rooms, current);
         (new.tokens, new.tokens_at) = flood;
+        new.words = words;
         for room in self.rooms.values_mut() {
             let members = room.members.iter_mut();
             members.filter(|member| **member == from).for_each(|member| *member = to);

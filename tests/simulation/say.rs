@@ -7,7 +7,7 @@ use chat_server::wire::websocket::frame::{FrameHeader, Opcode, encode_client_fra
 use fastrand::Rng;
 use serde_json::json;
 
-use crate::ask::{Ask, Dialect, Sent, written};
+use crate::ask::{Ask, Dialect, Sent, Which, written};
 
 thread_local! {
     /// Every message stands alone, and a new one takes long to set up.
@@ -120,7 +120,15 @@ impl Mind<'_> {
     /// talk in.
     fn think_line(&mut self, dialect: Dialect) -> Sent {
         let (raw, shown) = self.words();
-        let (line, ask) = match self.rng.u32(0..100) {
+        let (line, ask) = match self.rng.u32(0..105) {
+            100..105 => {
+                let (number, which) = match self.rng.u64(0..6) {
+                    back @ 1..4 => (format!(" -{back}"), Which::Back(back)),
+                    4 => (" 7".to_owned(), Which::Id(7)),
+                    _ => (String::new(), Which::OwnLast),
+                };
+                (format!("/delete{number}"), Ask::Delete { room: None, which })
+            }
             0..50 => (raw, Ask::Say { room: None, text: shown, me: false }),
             50..54 => (format!("/me {raw}"), Ask::Say { room: None, text: shown, me: true }),
             54..56 => {
@@ -198,7 +206,18 @@ impl Mind<'_> {
             shown.push('\u{FFFD}');
         }
         let room = if self.rng.u32(0..3) == 0 { self.some_room() } else { None };
-        let (mut object, ask) = match self.rng.u32(0..100) {
+        let (mut object, ask) = match self.rng.u32(0..105) {
+            100..105 => {
+                let id = match self.last_ids.is_empty() {
+                    true => self.rng.u64(0..40),
+                    // Of the room that is meant, mostly: there are few.
+                    false => {
+                        let (_, last) = self.last_ids[self.rng.usize(..self.last_ids.len())];
+                        last.saturating_sub(self.rng.u64(0..4))
+                    }
+                };
+                (json!({ "type": "delete", "id": id }), Ask::Delete { room, which: Which::Id(id) })
+            }
             0..50 => {
                 (json!({ "type": "say", "text": raw }), Ask::Say { room, text: shown, me: false })
             }
@@ -310,6 +329,7 @@ fn room_of(ask: &Ask) -> Option<&str> {
         | Ask::Topic { room, .. }
         | Ask::History { room, .. }
         | Ask::Who { room, .. }
+        | Ask::Delete { room, .. }
         | Ask::Typing { room } => room.as_deref(),
         _ => None,
     }

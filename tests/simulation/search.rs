@@ -3,6 +3,8 @@
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
 
+use std::collections::BTreeSet;
+
 use crate::disk::{Disk, Log, matches};
 use crate::kept::SharedWire;
 use crate::say;
@@ -33,6 +35,8 @@ pub struct Search {
     expired: usize,
     failed: usize,
     is_room_kept: bool,
+    /// What was deleted by then.
+    tombstones: BTreeSet<(u64, u64)>,
 }
 
 /// One message that was found, as somebody was shown it.
@@ -63,6 +67,7 @@ impl Search {
             expired: 0,
             failed: 0,
             is_room_kept: false,
+            tombstones: BTreeSet::new(),
         };
         let is_filtered = search.room.is_some() || search.from.is_some();
         let words = if is_filtered && rng.u32(0..4) == 0 { String::new() } else { search.words };
@@ -80,6 +85,7 @@ impl Search {
         let log = disk.log();
         (self.indexed, self.expired, self.failed) = (log.indexed, log.expired, log.failed);
         self.is_room_kept = self.is_kept(disk);
+        self.tombstones = log.tombstones;
         self
     }
 
@@ -115,8 +121,21 @@ impl Search {
         let log = disk.log();
         let places: Vec<usize> = hits.iter().map(|hit| place_of(hit, &log)).collect();
         let upto = log.said.len().min(self.below);
-        let all: Vec<usize> =
-            (self.expired..upto).rev().filter(|&at| self.wants(&log, at)).collect();
+        let place = |at: usize| (log.said[at].0, log.said[at].2.id);
+        let deleted = places.iter().find(|at| self.tombstones.contains(&place(**at)));
+        assert_eq!(deleted, None, "{self:?} finds what was deleted before it was asked: {hits:?}");
+        let all: Vec<usize> = (self.expired..upto)
+            .rev()
+            .filter(|&at| self.wants(&log, at) && !self.tombstones.contains(&place(at)))
+            .collect();
+        // What is deleted while it is looked for may be missing on its page.
+        let is_missing = |at: &usize| log.deleting.contains(&place(*at)) && !places.contains(at);
+        if all.iter().any(is_missing) {
+            let mut rest = all.iter();
+            assert!(places.iter().all(|at| rest.any(|other| other == at)), "{self:?}: {hits:?}");
+            let below = *places.last().filter(|_| has_next)?;
+            return Some(Search { below, ..self.clone() });
+        }
         let first = places.first().map_or(all.len(), |first| {
             let found = all.iter().position(|at| at == first);
             found.unwrap_or_else(|| panic!("{:?} is not what {self:?} is for", hits[0]))

@@ -248,6 +248,7 @@ impl Watch {
             record::Kept::Opened { .. }
             | record::Kept::Closed { .. }
             | record::Kept::HistoryCut { .. }
+            | record::Kept::MessageDeleted { .. }
             | record::Kept::Guest(_) => return None,
             kept => panic!("nobody has an account here: {kept:?}"),
         };

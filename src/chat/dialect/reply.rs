@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, BotLine, InvitationLine, JoinedSelf, ReadingLine, RoomState, RoomSummary,
-    ServerLimits, SessionLine, SettingChange, UnreadRoom,
+    AccountLine, BanLine, BotLine, ConversationLine, InvitationLine, JoinedSelf, ReadingLine,
+    RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
@@ -106,6 +106,7 @@ pub enum Reply<'a> {
         /// Its place in their conversation, if that is kept.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
+        #[serde(skip_serializing_if = "str::is_empty")]
         text: &'a str,
         time: u64,
         /// Whether one of them is a guest: then it is passed on, and not kept.
@@ -117,6 +118,25 @@ pub enum Reply<'a> {
         /// Whether the reader has an account, and the other one has none.
         #[serde(skip)]
         marks_guest: bool,
+        /// It was deleted, and has no text; told to a sender that sends it again.
+        #[serde(skip_serializing_if = "is_false")]
+        deleted: bool,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// Of a message only a tombstone is left.
+    Deleted {
+        #[serde(flatten)]
+        place: Where<'a>,
+        id: u64,
+        by: &'a str,
+        time: u64,
+        /// Who had said it.
+        #[serde(skip)]
+        name: &'a str,
+        /// What it was: for the one who has deleted it, to see whether it was that.
+        #[serde(skip)]
+        text: Option<&'a str>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
@@ -396,12 +416,16 @@ pub struct Line<'a> {
     /// Its reader ignores who said it, and gets neither name nor text.
     #[serde(skip_serializing_if = "is_false")]
     pub ignored: bool,
+    /// A tombstone, which has no text.
+    #[serde(skip_serializing_if = "is_false")]
+    pub deleted: bool,
 }
 
 impl<'a> Line<'a> {
     /// What is left of a message for those who ignore who said it.
     pub fn stub(id: u64, time: u64) -> Line<'a> {
-        Line { id, time, name: "", text: "", me: false, account: None, ignored: true }
+        let (name, text, me, account) = ("", "", false, None);
+        Line { id, time, name, text, me, account, ignored: true, deleted: false }
     }
 
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
@@ -413,6 +437,7 @@ impl<'a> Line<'a> {
             me: message.kind() == MessageKind::Action,
             account: message.account(),
             ignored: false,
+            deleted: message.is_deleted(),
         }
     }
 
@@ -421,7 +446,8 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        Line { id: *id, time: *time, name, text, me: *me, account, ignored: false }
+        let deleted = text.is_empty();
+        Line { id: *id, time: *time, name, text, me: *me, account, ignored: false, deleted }
     }
 }
 
@@ -432,26 +458,6 @@ pub struct HitLine<'a> {
     pub place: Where<'a>,
     #[serde(flatten)]
     pub line: Line<'a>,
-}
-
-/// A conversation in the list of them, and what was said there last.
-#[derive(Clone, Debug, Serialize)]
-pub struct ConversationLine<'a> {
-    pub with: Cow<'a, str>,
-    /// The id of the last message.
-    pub last: u64,
-    pub time: u64,
-    /// Its text, or the beginning of a long one.
-    pub text: Cow<'a, str>,
-    /// Whether the reader said it.
-    #[serde(skip_serializing_if = "is_false")]
-    pub me: bool,
-    /// Whether the other one's account has ended.
-    #[serde(skip_serializing_if = "is_false")]
-    pub gone: bool,
-    /// Whether the other one is not connected.
-    #[serde(skip_serializing_if = "is_false")]
-    pub offline: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

@@ -1,4 +1,6 @@
-//! What stands in replies about rooms, about accounts, and about what was read.
+//! What stands in replies about rooms, accounts, conversations, and about what was read.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -137,6 +139,29 @@ pub struct RoomSummary<'a> {
     /// Who may enter, if not everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<&'a str>,
+}
+
+/// A conversation in the list of them, and what was said there last.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConversationLine<'a> {
+    pub with: Cow<'a, str>,
+    /// The id of the last message.
+    pub last: u64,
+    pub time: u64,
+    /// Its text, or the beginning of a long one.
+    pub text: Cow<'a, str>,
+    /// Whether it was deleted, and has no text.
+    #[serde(skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    /// Whether the reader said it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub me: bool,
+    /// Whether the other one's account has ended.
+    #[serde(skip_serializing_if = "is_false")]
+    pub gone: bool,
+    /// Whether the other one is not connected.
+    #[serde(skip_serializing_if = "is_false")]
+    pub offline: bool,
 }
 
 /// The limits that a program may want to know.

@@ -1,6 +1,9 @@
 //! From what happened to who is told what.
 
+mod deletions;
 mod rooms;
+
+pub(super) use deletions::Deletion;
 
 use log::info;
 
@@ -58,6 +61,11 @@ impl Chat {
                 self.apply_said(cx, record, room, id);
                 self.replays.remove_room(room);
                 self.notice_alone(cx, room);
+            }
+            Event::Kept(Kept::MessageDeleted { room, id }) => {
+                self.state.apply(record);
+                self.replays.remove_room(room);
+                self.questions.deleted(room, id);
             }
             Event::Kept(Kept::HistoryCut { room, .. })
             | Event::Cached(Cached::Expired { room, .. }) => {
@@ -243,6 +251,7 @@ impl Chat {
             Event::Kept(
                 Kept::Opened { .. }
                 | Kept::Closed { .. }
+                | Kept::MessageDeleted { .. }
                 | Kept::HistoryCut { .. }
                 | Kept::BotMade { .. }
                 | Kept::AccountEnded
@@ -402,6 +411,7 @@ impl Chat {
             guest,
             sent,
             marks_guest: guest && of_account(sent),
+            deleted: false,
             reference,
         };
         let is_shown = to != cx.user && !self.state.order().ignores(to, cx.user);

@@ -96,6 +96,7 @@ impl Chat {
                 guest: false,
                 sent: true,
                 marks_guest: false,
+                deleted: text.is_empty(),
                 reference: cx.reference,
             };
             cx.reply(&told);
@@ -366,6 +367,7 @@ impl Chat {
             last: last.id,
             time: last.time,
             text: if is_ignored { "".into() } else { snippet("", last.text) },
+            deleted: last.deleted && !is_ignored,
             me: last.account == Some(user),
             gone: self.name_of(other).is_none(),
             offline: self.name_of(other).is_some() && self.clients_of(other).next().is_none(),

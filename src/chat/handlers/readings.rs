@@ -126,7 +126,11 @@ impl Chat {
     }
 
     /// The room that is named, or the conversation with somebody: `@bob`.
-    fn place_to_read(&self, cx: &Context<'_>, typed: Option<&str>) -> Result<RoomId, RequestError> {
+    pub(in crate::chat) fn place_to_read(
+        &self,
+        cx: &Context<'_>,
+        typed: Option<&str>,
+    ) -> Result<RoomId, RequestError> {
         let Some(name) = typed.filter(|typed| typed.starts_with('@')) else {
             return self.room_of(cx, typed);
         };

@@ -57,7 +57,10 @@ impl Chat {
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
-                None => Line { id: first.id, time, name, text, me, account: None, ignored: false },
+                None => {
+                    let (id, account, ignored, deleted) = (first.id, None, false, false);
+                    Line { id, time, name, text, me, account, ignored, deleted }
+                }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
             cx.reply(&Reply::Said { room, line, reference });
@@ -155,6 +158,7 @@ impl Chat {
                 guest: true,
                 sent: true,
                 marks_guest: self.state.accounts().contains(cx.user),
+                deleted: false,
                 reference: cx.reference,
             };
             cx.reply(&told);

@@ -205,6 +205,7 @@ fn texts_of(change: &Change) -> usize {
         Change::GuestToken(token) => token.name.len(),
         Change::Order(change) => order::texts_of(change),
         Change::RoomClosed { .. }
+        | Change::Deleted { .. }
         | Change::Guests(_)
         | Change::AccountGone { .. }
         | Change::AccessKeyGone { .. }
@@ -271,6 +272,9 @@ impl Chat {
                 if rooms.get(*room).is_some_and(|room| room.kept_from().is_some()) {
                     keeping.add(Change::RoomClosed { room: room.get() }, out);
                 }
+            }
+            Event::Kept(Kept::MessageDeleted { room, id }) => {
+                note(*room, Change::Deleted { room: room.get(), id: *id });
             }
             Event::Presence(Presence::Connected { guests, .. }) => {
                 keeping.note_guests(*guests, out);

@@ -90,6 +90,7 @@ fn changes_of_kept(state: &State, by: UserId, kept: &Kept, unix_ms: u64) -> Vec<
         | Kept::Closed { .. }
         | Kept::TopicSet { .. }
         | Kept::Said { .. }
+        | Kept::MessageDeleted { .. }
         | Kept::HistoryCut { .. }
         | Kept::Direct { .. }
         | Kept::Guest(_) => Vec::new(),

@@ -49,6 +49,12 @@ pub enum OrderRequest<'a> {
         which: Which,
         reason: Option<Cow<'a, str>>,
     },
+    /// Leaves only a tombstone of a message: of the last of one's own, if none is named. `room`: or
+    /// whose conversation it is of, as `@bob`.
+    DeleteMessage {
+        room: Option<Cow<'a, str>>,
+        which: Option<Which>,
+    },
 }
 
 /// Who is to be banned, or not any more.
@@ -84,7 +90,8 @@ impl OrderRequest<'_> {
         match self {
             OrderRequest::Mute { room, .. }
             | OrderRequest::Unmute { room, .. }
-            | OrderRequest::Report { room, .. } => room.as_deref(),
+            | OrderRequest::Report { room, .. }
+            | OrderRequest::DeleteMessage { room, .. } => room.as_deref(),
             OrderRequest::Ban { .. }
             | OrderRequest::Unban { .. }
             | OrderRequest::Bans { .. }
@@ -160,6 +167,30 @@ pub const REPORT: CommandSpec = CommandSpec {
             None => (Which::Back(1), arguments),
         };
         Some(OrderRequest::Report { room, which, reason: optional(reason) }.into())
+    },
+};
+
+pub const DELETE: CommandSpec = CommandSpec {
+    name: "delete",
+    arguments: "[@NAME] [N]",
+    help: "remove a message of this room: your own, or as a moderator any",
+    details: "N is its number, as /history shows it; -2 is the last but one, and no number the last \
+              of your own. With @NAME: of what you have said to somebody. It stays in its place, \
+              without its text.",
+    parse: |arguments| {
+        let (room, number) = match arguments.strip_prefix('@') {
+            None => (None, arguments),
+            // What stands for those who have left has spaces.
+            Some(_) => match arguments.rsplit_once(char::is_whitespace) {
+                Some((name, number)) if which(number).is_some() => (Some(name.trim_end()), number),
+                _ => (Some(arguments), ""),
+            },
+        };
+        let which = match number {
+            "" => None,
+            number => Some(which(number)?),
+        };
+        Some(OrderRequest::DeleteMessage { room: room.map(Cow::from), which }.into())
     },
 };
 
@@ -263,5 +294,16 @@ mod tests {
         assert_eq!(parsed(&REPORT, "@bob"), with_bob(Which::Back(1), None));
         assert_eq!(parsed(&REPORT, "@bob  7  my pills"), with_bob(Which::Id(7), Some("my pills")));
         assert_eq!(parsed(&REPORT, "@bob spam"), with_bob(Which::Back(1), Some("spam")));
+        let delete = |room: Option<&'static str>, which| {
+            Some(OrderRequest::DeleteMessage { room: room.map(Cow::from), which })
+        };
+        assert_eq!(parsed(&DELETE, ""), delete(None, None));
+        assert_eq!(parsed(&DELETE, "12"), delete(None, Some(Which::Id(12))));
+        assert_eq!(parsed(&DELETE, "-2"), delete(None, Some(Which::Back(2))));
+        assert_eq!(parsed(&DELETE, "@bob"), delete(Some("@bob"), None));
+        assert_eq!(parsed(&DELETE, "@bob  -1"), delete(Some("@bob"), Some(Which::Back(1))));
+        let left = "@someone who left";
+        assert_eq!(parsed(&DELETE, left), delete(Some(left), None));
+        assert_eq!(parsed(&DELETE, "all of it"), None);
     }
 }

@@ -17,6 +17,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 pub mod users;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
 use crate::chat::state::users::{User, Users};
+use crate::chat::state::words::GuestWords;
 
 /// How long a name stays that of the account, or leads to the room, that has had it: 30 days.
 pub const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -62,6 +64,7 @@ pub struct State {
     guest_tokens: GuestTokens,
     order: Order,
     readings: Readings,
+    guest_words: GuestWords,
     /// How many numbers guests have been given.
     guests: u64,
     /// Guests of whom a room has a record, which goes with them.
@@ -76,6 +79,7 @@ impl PartialEq for State {
             && self.accounts == other.accounts
             && self.order == other.order
             && self.guest_records == other.guest_records
+            && self.guest_words == other.guest_words
             && self.guest_tokens == other.guest_tokens
             && self.readings == other.readings
             && self.users == other.users
@@ -99,6 +103,7 @@ impl State {
             guest_tokens: GuestTokens::default(),
             order: Order::default(),
             readings: Readings::default(),
+            guest_words: GuestWords::default(),
             guests: 0,
             guest_records: BTreeSet::new(),
         }
@@ -106,6 +111,11 @@ impl State {
 
     pub fn readings(&self) -> &Readings {
         &self.readings
+    }
+
+    /// What guests have said last.
+    pub fn guest_words(&self) -> &GuestWords {
+        &self.guest_words
     }
 
     pub fn accounts(&self) -> &Accounts {
@@ -217,11 +227,15 @@ impl State {
                 if let Some(key) = key {
                     self.keys.insert(Scope::Room(room), &key, id, unix_ms);
                 }
+                if message.account().is_none() && by != UserId::SERVER {
+                    self.guest_words.add(by, room, id);
+                }
                 self.rooms.say(room, id, message);
                 if !self.accounts.is_empty() {
                     self.readings.advance(by, room, id);
                 }
             }
+            Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
             Kept::Direct { to, key: Some(key), .. } => {
                 self.keys.insert(Scope::User(to), &key, 0, unix_ms);
@@ -265,6 +279,17 @@ impl State {
             self.begin_reading(by, room);
         }
         self.guest_records.retain(|(guest, _)| *guest != by);
+        self.guest_words.forget(by);
+    }
+
+    /// Leaves a tombstone of a message: it is for nobody any more.
+    fn delete_message(&mut self, room: RoomId, id: u64) {
+        self.rooms.change_history(room, |history| history.delete(id));
+        if !self.accounts.is_empty() {
+            let members = self.members(room).map(|user| user.id);
+            let readers: Vec<UserId> = members.chain(self.conversing(room)).collect();
+            self.readings.forget(room, id, &readers);
+        }
     }
 
     fn make_bot(&mut self, owner: UserId, bot: UserId, name: Name, unix_ms: u64) {

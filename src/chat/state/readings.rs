@@ -203,6 +203,14 @@ impl Readings {
         }
     }
 
+    /// A message is for nobody any more. `readers`: those who read in its room.
+    pub(super) fn forget(&mut self, room: RoomId, id: u64, readers: &[UserId]) {
+        remove(&mut self.calls, room, id, |call| call.id);
+        for &user in readers {
+            remove(&mut self.mentions, (user, room), id, |&id| id);
+        }
+    }
+
     fn mention(&mut self, user: UserId, room: RoomId, id: u64) {
         if self.get(user, room).is_some_and(|reading| reading.read < id) {
             push(self.mentions.entry((user, room)).or_default(), id, MENTIONS_MAX, |&id| id);
@@ -218,6 +226,17 @@ impl Readings {
 
 fn place(of_user: &[Reading], room: RoomId) -> Result<usize, usize> {
     of_user.binary_search_by_key(&room, |reading| reading.room)
+}
+
+/// Takes what has an id out of a list, and the list with its last one.
+fn remove<K: Ord, T>(lists: &mut BTreeMap<K, Vec<T>>, key: K, id: u64, id_of: impl Fn(&T) -> u64) {
+    let Some(all) = lists.get_mut(&key) else { return };
+    if let Ok(at) = all.binary_search_by_key(&id, id_of) {
+        all.remove(at);
+    }
+    if all.is_empty() {
+        lists.remove(&key);
+    }
 }
 
 /// Adds what comes after all of these; the oldest makes place.
@@ -275,6 +294,22 @@ mod tests {
         readings.end(USER, ROOM);
         readings.close_room(ROOM);
         assert_eq!(readings, Readings::default(), "nothing is left");
+    }
+
+    #[test]
+    fn what_was_deleted_is_for_nobody_any_more() {
+        let mut readings = Readings::default();
+        readings.begin(USER, ROOM, 0);
+        readings.note(ROOM, 1, None, &Mentioned::Users([USER].into()));
+        readings.note(ROOM, 2, None, &Mentioned::All);
+        readings.note(ROOM, 3, None, &Mentioned::Users([USER].into()));
+        readings.forget(ROOM, 4, &[USER]);
+        assert_eq!(count(&readings), 3, "that one is for nobody");
+        readings.forget(ROOM, 2, &[USER]);
+        readings.forget(ROOM, 1, &[USER]);
+        assert_eq!(count(&readings), 1);
+        readings.forget(ROOM, 3, &[USER]);
+        assert!(readings.mentions.is_empty() && readings.calls.is_empty());
     }
 
     #[test]

@@ -105,8 +105,9 @@ impl State {
         self.set_record(user, room, MemberRecord::default());
     }
 
-    /// What rooms know of a guest goes with it.
+    /// What is known of a guest, by rooms as well, goes with it.
     pub(super) fn forget_guest(&mut self, guest: UserId) {
+        self.guest_words.forget(guest);
         let all = (guest, RoomId::FIRST)..(guest.next(), RoomId::FIRST);
         while let Some(&(_, room)) = self.guest_records.range(all.clone()).next() {
             self.forget_record(guest, room);

@@ -48,8 +48,10 @@ fn request() -> impl Strategy<Value = String> {
     let text = prop_oneof!["[a-z]{1,60}", Just(" ".to_owned()), Just("x".repeat(300))];
     // Rooms are to be deserted with something said in them, and to make room for others.
     let often = prop::sample::select(&["say", "say", "join", "join", "leave"][..]);
-    let kinds =
-        ["me", "msg", "nick", "topic", "history", "who", "rooms", "read", "unread", "level"];
+    let kinds = [
+        "me", "msg", "nick", "topic", "history", "who", "rooms", "read", "unread", "level",
+        "delete",
+    ];
     let kind = prop_oneof![2 => often, 1 => prop::sample::select(kinds.to_vec())];
     let typed = (kind.clone(), name.clone(), room.clone(), text.clone()).prop_map(
         |(kind, name, room, text)| match kind {
@@ -59,6 +61,8 @@ fn request() -> impl Strategy<Value = String> {
             "read" => format!("@{name} {name}: @all {text}"),
             "unread" => format!("/unread {room}"),
             "level" => format!("/level hidden {room}"),
+            "delete" if text.len() < 30 => "/delete".to_owned(),
+            "delete" => "/delete -2".to_owned(),
             "msg" => format!("/msg {name} {text}"),
             kind => format!("/{kind} {text}"),
         },
@@ -66,8 +70,9 @@ fn request() -> impl Strategy<Value = String> {
     let sent = (kind, name, room, text, 0..9u64).prop_map(|(kind, name, room, text, number)| {
         let kind = if kind == "rooms" { "typing" } else { kind };
         let back = number % 2 == 0;
+        let to = if kind == "delete" && back { "in" } else { "to" };
         format!(
-            r#"{{"type": "{kind}", "room": "{room}", "name": "{name}", "to": "{name}",
+            r#"{{"type": "{kind}", "room": "{room}", "name": "{name}", "{to}": "{name}",
                 "text": "@{name} {text}", "since": {number}, "ref": {number}, "id": {number},
                 "back": {back}, "level": "none"}}"#
         )

@@ -5,6 +5,7 @@ mod bots;
 mod conversations;
 mod conversations_naive;
 mod crowds;
+mod deletions;
 mod determinism;
 mod groups;
 mod guesses;

@@ -24,7 +24,7 @@ fn open() -> Stage {
 }
 
 /// Somebody at a terminal makes an account, and nobody looks at what is said of it.
-fn register(stage: &mut Stage, name: &str) {
+pub fn register(stage: &mut Stage, name: &str) {
     stage.open(name, LINES, Visit::default());
     stage.say(name, &format!("/register {name}"));
     stage.say(name, &format!("password of {name}"));
@@ -32,7 +32,7 @@ fn register(stage: &mut Stage, name: &str) {
 }
 
 /// olga owns the server, ada is an admin, mia has an account.
-fn staffed() -> Stage {
+pub fn staffed() -> Stage {
     let mut stage = open();
     register(&mut stage, "ada");
     register(&mut stage, "mia");

@@ -23,7 +23,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 60] = [
+const TABLE: [(&str, [bool; 6]); 62] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -79,6 +79,8 @@ const TABLE: [(&str, [bool; 6]); 60] = [
     (r#"{"type":"unignore","name":"nobody"}"#, NO_STRANGERS),
     (r#"{"type":"ignored"}"#, NO_STRANGERS),
     (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r##"{"type":"delete","room":"#lobby","id":1}"##, NO_STRANGERS),
+    (r#"{"type":"delete","to":"olga","id":1}"#, NO_STRANGERS),
     (r##"{"type":"mute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"unmute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
@@ -155,9 +157,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Bot { .. }) => 54,
         Request::Account(AccountRequest::Bots) => 55,
         Request::Account(AccountRequest::EndBot { .. }) => 56,
+        Request::Order(OrderRequest::DeleteMessage { .. }) => 57,
     }
 }
-const KINDS: u8 = 57;
+const KINDS: u8 = 58;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

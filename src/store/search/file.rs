@@ -18,7 +18,10 @@ pub const NEW_MESSAGES: &str = "
 pub const FIRST_AND_LAST: &str = "
     SELECT ifnull((SELECT min(n) FROM kept.messages), 0),
            ifnull((SELECT max(n) FROM kept.messages), 0)";
-const COUNT_UP_TO: &str = "SELECT count(*) FROM kept.messages WHERE n <= ?1";
+/// What was deleted, after this deletion.
+pub const NEW_DELETIONS: &str = "
+    SELECT deletion, n FROM kept.deletions WHERE deletion > ?1 ORDER BY deletion LIMIT ?2";
+const COUNT_UP_TO: &str = "SELECT count(*) FROM kept.messages WHERE n <= ?1 AND text <> ''";
 const COUNT_AFTER: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
 
 /// Messages of one partition of the index: those whose numbers divided by this are the same.
@@ -30,14 +33,17 @@ const COUNT_AFTER: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
 /// cost a look into each partition, about 20 us.
 pub const PARTITION: u64 = 32_768;
 
-/// `partitions`: those that there are. `days`: the first and the last message of each day, so that a
+/// `partitions`: those that there are, and whether messages were deleted of which there are still
+/// words. `days`: the first and the last message of each day, so that a
 /// search of some days need not look at others. `progress`: up to which message of which data all is
-/// indexed.
+/// indexed, and up to which deletion all is forgotten.
 const SCHEMA: &str = "
-    CREATE TABLE partitions(partition INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE partitions(
+        partition INTEGER PRIMARY KEY, has_deleted INTEGER NOT NULL DEFAULT 0) STRICT;
     CREATE TABLE days(day INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL)
         STRICT;
-    CREATE TABLE progress(epoch TEXT NOT NULL, n INTEGER NOT NULL) STRICT;";
+    CREATE TABLE progress(
+        epoch TEXT NOT NULL, n INTEGER NOT NULL, deletion INTEGER NOT NULL) STRICT;";
 
 /// Makes the table of a partition. The tokenizer `ascii` takes our terms as they are, whatever
 /// Unicode they are of. `automerge`: so many pieces of the index are merged into one, and not four,
@@ -53,7 +59,7 @@ pub fn create_words(partition: u64) -> String {
 }
 
 /// Makes one piece of a partition that is full: a search has one to look into, and the pieces are
-/// written anew once.
+/// written anew once. Only then is nothing left of the words of messages that were deleted.
 pub fn optimize_words(partition: u64) -> String {
     let words = words(partition);
     format!("INSERT INTO {words}({words}) VALUES('optimize')")
@@ -74,7 +80,7 @@ pub fn hits(partition: u64) -> String {
         FROM {words} AS words CROSS JOIN kept.messages ON messages.n = words.rowid
                               CROSS JOIN kept.rooms ON rooms.room = messages.room
         WHERE words.{words} MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3
-              AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5
+              AND messages.unix_ms >= ?4 AND messages.unix_ms < ?5 AND messages.text <> ''
         ORDER BY words.rowid DESC LIMIT ?6"
     )
 }
@@ -90,7 +96,7 @@ fn count_found(partition: u64) -> String {
     let words = words(partition);
     format!(
         "SELECT count(*) FROM {words} CROSS JOIN kept.messages ON messages.n = {words}.rowid
-        WHERE messages.n <= ?1"
+        WHERE messages.n <= ?1 AND messages.text <> ''"
     )
 }
 
@@ -104,7 +110,7 @@ pub fn partitions(connection: &Connection, first: u64, last: u64) -> rusqlite::R
 /// `chat` in ASCII, and a version of the tables and of the terms that are in them. An index of another
 /// version is made anew.
 const APPLICATION_ID: i64 = 0x6368_6174;
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The index has all the words that were said: it is as private as what it is made of.
 const FILE_MODE: u32 = 0o600;
@@ -171,6 +177,8 @@ impl SearchFiles {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A power cut may cost the newest of it, which is indexed again then.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // Words of what was deleted are overwritten.
+        connection.pragma_update(None, "secure_delete", true)?;
         Ok(connection)
     }
 
@@ -255,7 +263,7 @@ impl SearchFiles {
     fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         connection.execute_batch(SCHEMA)?;
-        connection.execute("INSERT INTO progress VALUES(?1, 0)", [&self.epoch])?;
+        connection.execute("INSERT INTO progress VALUES(?1, 0, 0)", [&self.epoch])?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.pragma_update(None, "user_version", VERSION)?;
         connection.execute_batch("COMMIT")

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use rusqlite::{Connection, ErrorCode};
@@ -12,11 +12,12 @@ use super::file::{
     DAY_MS, FIRST_AND_LAST, NEW_MESSAGES, PARTITION, SearchFiles, create_words, optimize_words,
     partitions, words,
 };
+use super::forgetting::{forget_before, forget_deleted, scrub};
 use super::query::document;
 use super::searcher::Searcher;
 
 /// Messages that are indexed, or forgotten, in one transaction.
-const BATCH: usize = 4_000;
+pub(super) const BATCH: usize = 4_000;
 /// Their texts have about so many bytes at most.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// While something is said, it is gathered for so long: each transaction makes a piece of the index
@@ -99,11 +100,12 @@ impl fmt::Debug for SearchIndex {
 }
 
 impl SearchIndex {
-    /// Begins to index what these files hold.
+    /// Begins to index what these files hold. `scrub_every`: so often it makes sure that nothing is
+    /// left of what was deleted.
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn start(files: SearchFiles) -> io::Result<SearchIndex> {
+    pub fn start(files: SearchFiles, scrub_every: Duration) -> io::Result<SearchIndex> {
         let shared = Arc::new(Shared {
             files,
             newest: AtomicU64::new(0),
@@ -119,6 +121,8 @@ impl SearchIndex {
             generations: 0,
             is_damaged: false,
             has_failed: false,
+            scrub_every,
+            scrub_due: Instant::now(),
         };
         let thread = thread::Builder::new().name("search".to_owned());
         let thread = thread.spawn(move || indexer.run())?;
@@ -162,6 +166,8 @@ struct Indexer {
     is_damaged: bool,
     /// Said once, not every second.
     has_failed: bool,
+    scrub_every: Duration,
+    scrub_due: Instant,
 }
 
 impl Indexer {
@@ -243,6 +249,14 @@ impl Indexer {
                 break;
             }
         }
+        while !self.shared.is_stopping.load(Ordering::Acquire) {
+            if in_transaction(connection, forget_deleted)? < BATCH {
+                break;
+            }
+        }
+        if Instant::now() >= self.scrub_due && scrub(connection)? {
+            self.scrub_due = Instant::now() + self.scrub_every;
+        }
         Ok(())
     }
 
@@ -315,7 +329,9 @@ fn index_batch(connection: &mut Connection) -> rusqlite::Result<(u64, usize)> {
         begin_partition(connection, partition)?;
         let sql = format!("INSERT INTO {}(rowid, text) VALUES(?1, ?2)", words(partition));
         let mut add = connection.prepare_cached(&sql)?;
-        for New { n, room, author, text, name, .. } in &batch {
+        // What was deleted by now is not found.
+        for New { n, room, author, text, name, .. } in batch.iter().filter(|it| !it.text.is_empty())
+        {
             add.execute((n, document(*room, name, author, text)))?;
         }
         for day in batch.chunk_by(|a, b| a.unix_ms / DAY_MS == b.unix_ms / DAY_MS) {
@@ -335,7 +351,7 @@ fn begin_partition(connection: &Connection, partition: u64) -> rusqlite::Result<
     if let Some(full) = newest {
         connection.execute_batch(&optimize_words(full))?;
     }
-    connection.execute("INSERT INTO partitions VALUES(?1)", [partition])?;
+    connection.execute("INSERT INTO partitions(partition) VALUES(?1)", [partition])?;
     connection.execute_batch(&create_words(partition))
 }
 
@@ -365,25 +381,4 @@ fn add_day(connection: &Connection, messages: &[New]) -> rusqlite::Result<()> {
         ON CONFLICT DO UPDATE SET first = min(first, ?2), last = max(last, ?3)";
     connection.prepare_cached(sql)?.execute((first.unix_ms / DAY_MS, first.n, last))?;
     Ok(())
-}
-
-/// Takes some of the messages before this one out of the index: how many, about.
-fn forget_before(connection: &Connection, first: u64) -> rusqlite::Result<usize> {
-    let Some(oldest) = partitions(connection, 0, first / PARTITION)?.pop() else { return Ok(0) };
-    let words = words(oldest);
-    let count = if oldest < first / PARTITION {
-        connection.execute_batch(&format!("DROP TABLE {words}"))?;
-        connection.execute("DELETE FROM partitions WHERE partition = ?1", [oldest])?;
-        BATCH
-    } else {
-        let sql = format!(
-            "DELETE FROM {words} WHERE rowid IN
-            (SELECT rowid FROM {words} WHERE rowid < ?1 ORDER BY rowid LIMIT ?2)"
-        );
-        connection.prepare_cached(&sql)?.execute((first, BATCH))?
-    };
-    if count > 0 {
-        connection.execute("DELETE FROM days WHERE last < ?1", [first])?;
-    }
-    Ok(count)
 }

@@ -12,6 +12,7 @@
 
 pub mod bigrams;
 pub mod file;
+mod forgetting;
 mod index;
 pub mod query;
 mod searcher;

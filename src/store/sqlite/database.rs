@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ff
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
-use super::{Durability, PAGE_BYTES, directory, order, people, readings, rules, system};
+use super::{Durability, PAGE_BYTES, deletions, directory, order, people, readings, rules, system};
 use crate::store::{Change, KEYS_MAX, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
@@ -41,6 +41,7 @@ pub struct Database {
     shared: Arc<Shared>,
     /// The number of the next message.
     next_n: u64,
+    journal: PathBuf,
 }
 
 /// What a transaction has found out about a room in which something was said.
@@ -66,6 +67,8 @@ impl Database {
         connection.pragma_update(None, "fullfsync", durability == Durability::Power)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
+        // What is deleted, or has expired, is overwritten.
+        connection.pragma_update(None, "secure_delete", true)?;
         // Replaces checkpoints within commits, too; the maintenance thread makes them.
         let counter = Arc::clone(&shared);
         connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
@@ -76,8 +79,9 @@ impl Database {
             connection
                 .query_row("SELECT coalesce(max(n), 0) FROM messages", [], |row| row.get(0))?;
         let next_n = last_n.max(Meta::NumbersUsed.number(&connection)?) + 1;
-        lengthen_journal(&directory::beside(path, "-wal"));
-        Ok(Database { connection, shared, next_n })
+        let journal = directory::beside(path, "-wal");
+        lengthen_journal(&journal);
+        Ok(Database { connection, shared, next_n, journal })
     }
 
     /// Notes that a server is at work, in one transaction with what is put in order meanwhile.
@@ -121,6 +125,10 @@ impl Database {
         }
         update_rooms(&step, &said)?;
         step.commit()?;
+        let is_deletion = |change: &Change| matches!(change, Change::Deleted { .. });
+        if groups.iter().flat_map(|group| &group.changes).any(is_deletion) {
+            self.shared.note_deleted();
+        }
         Ok(next_n)
     }
 
@@ -161,6 +169,17 @@ impl Target for Database {
         self.connection.busy_timeout(BUSY)?;
         if let Ok(true) = emptied {
             self.shared.journal_pages.store(0, Ordering::Relaxed);
+        }
+        Ok(emptied?)
+    }
+
+    fn scrub(&mut self) -> Result<bool, Failure> {
+        self.connection.busy_timeout(EMPTYING_BUSY)?;
+        let emptied = checkpoint(&self.connection, &self.shared, "TRUNCATE");
+        self.connection.busy_timeout(BUSY)?;
+        if let Ok(true) = emptied {
+            self.shared.journal_pages.store(0, Ordering::Relaxed);
+            lengthen_journal(&self.journal);
         }
         Ok(emptied?)
     }
@@ -223,6 +242,7 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             let sql = "UPDATE rooms SET topic = ?2 WHERE room = ?1";
             step.prepare_cached(sql)?.execute(params![room, topic]).map(drop)
         }
+        Change::Deleted { room, id } => deletions::delete(step, *room, *id),
         Change::Guests(guests) => Meta::Guests.raise(step, *guests),
         Change::Account(account) => people::put_account(step, account),
         Change::AccountGone { account } => people::remove_account(step, *account),
@@ -305,6 +325,7 @@ fn forget_messages(
     }
     step.prepare_cached("DELETE FROM messages WHERE n <= ?1")?.execute([last_n])?;
     Meta::NumbersUsed.raise(step, last_n)?;
+    deletions::forget(step, last_n)?;
     let mut update = step.prepare_cached("UPDATE rooms SET first_id = ?2 WHERE room = ?1")?;
     for (room, first_id) in &first_ids {
         update.execute(params![room, first_id])?;

@@ -28,6 +28,8 @@ const IDLE_STEP: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
+/// Before the journal is tried to be scrubbed again.
+const SCRUB_RETRY: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
 const JOURNAL_HEADER_BYTES: u64 = 32;
@@ -46,6 +48,7 @@ pub struct Maintenance {
     pub nudged: Receiver<()>,
     has_warned: bool,
     expired_at: Option<Instant>,
+    scrub_due: Instant,
     lag: LagWatch,
 }
 
@@ -67,6 +70,7 @@ impl Maintenance {
             nudged,
             has_warned: false,
             expired_at: None,
+            scrub_due: Instant::now(),
             lag: LagWatch::default(),
         }
     }
@@ -105,6 +109,9 @@ impl Maintenance {
         if self.expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_STEP) {
             self.expired_at = Some(Instant::now());
             self.expire();
+        }
+        if Instant::now() >= self.scrub_due && self.shared.take_deleted() {
+            self.scrub();
         }
     }
 
@@ -174,6 +181,25 @@ impl Maintenance {
         let has = fs::metadata(directory::beside(&self.file, "-wal")).map_or(0, |it| it.len());
         let pages = u64::from(self.shared.journal_pages.load(Ordering::Relaxed));
         has.saturating_sub(JOURNAL_HEADER_BYTES + pages * JOURNAL_FRAME_BYTES)
+    }
+
+    /// Has the writer leave nothing of what was deleted in the journal. Who reads may be in the way.
+    fn scrub(&mut self) {
+        let (done, answer) = channel();
+        let Some(commands) = self.commands.upgrade() else { return };
+        if commands.send(Command::Scrub { done }).is_err() {
+            return;
+        }
+        drop(commands);
+        let every = self.settings.scrub_every;
+        self.scrub_due = Instant::now()
+            + match answer.recv() {
+                Ok(true) => every,
+                Ok(false) | Err(_) => {
+                    self.shared.note_deleted();
+                    every.min(SCRUB_RETRY)
+                }
+            };
     }
 
     /// Has the writer forget what is too old, a little at a time.

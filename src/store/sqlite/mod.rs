@@ -12,6 +12,7 @@
 //! What is durable is in the journal (`-wal`), synced; checkpoints move it into the file later.
 
 mod database;
+mod deletions;
 mod directory;
 mod lag;
 mod load;
@@ -56,6 +57,8 @@ const PAGE_BYTES: u32 = 4096;
 /// With less room on the disk, nothing is taken: what has been taken has to fit, and so has the
 /// journal's copy of it.
 pub const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// People are promised a day. An hour costs little: nothing where nothing was deleted.
+pub const SCRUB_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// What an acknowledged message outlives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -89,6 +92,8 @@ pub struct StoreSettings {
     /// How many rooms a chat starts with, beside those that have members.
     pub rooms_max: usize,
     pub preload: Preload,
+    /// How long the text of a message that was deleted may still be in a journal or in the index.
+    pub scrub_every: Duration,
 }
 
 /// The messages that a chat starts with; all others are read when somebody asks for them.
@@ -118,6 +123,7 @@ impl Default for StoreSettings {
                 messages_max: 1000,
                 bytes_max: 1024 * 1024,
             },
+            scrub_every: SCRUB_EVERY,
         }
     }
 }

@@ -90,7 +90,8 @@ impl SqliteStore {
             connect(&file, settings).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
         let files = SearchFiles::beside(&file, &loaded.epoch);
-        store.search_with(SearchIndex::start(files).map_err(failed)?);
+        let index = SearchIndex::start(files, store.settings.scrub_every).map_err(failed)?;
+        store.search_with(index);
         let run = move || {
             let closed = writer.run();
             // Who waits for the end may open it again.
@@ -242,6 +243,9 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     let shared = Arc::new(Shared::default());
     let mut database = Database::open(file, settings.durability, Arc::clone(&shared))?;
     let mut connection = open_to_read(file)?;
+    if Meta::IsClean.number(&connection)? == 0 {
+        shared.note_deleted();
+    }
     let epoch = lost_by_power_cut(&connection)?.then(system::new_epoch);
     if epoch.is_some() {
         warn!(

@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -241,6 +241,17 @@ CREATE TABLE calls(
     account INTEGER,
     PRIMARY KEY(room, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// A message that was deleted is one without a text. An index of words learns here which are: the
+/// numbers of deletions are never given again.
+const VERSION_4: &str = "
+-- `n`: the number of the message.
+CREATE TABLE deletions(
+    deletion INTEGER PRIMARY KEY AUTOINCREMENT,
+    n INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deletions_by_n ON deletions(n);
 ";
 
 /// The version of a file from which on it has accounts, and from which on messages have authors

@@ -36,6 +36,8 @@ pub struct Shared {
     committed: AtomicU64,
     /// The pages that the journal has since it was last begun anew.
     pub journal_pages: AtomicU32,
+    /// The journal may have the text of a message that was deleted.
+    has_deleted: AtomicBool,
     /// Held by the one who makes a checkpoint.
     pub checkpoint: Mutex<()>,
     wake: OnceLock<Wake>,
@@ -78,6 +80,15 @@ impl Shared {
         let mut expired = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
         let expired = std::mem::take(&mut *expired).into_iter();
         expired.map(|(room, first_id)| Expired { room, first_id }).collect()
+    }
+
+    pub fn note_deleted(&self) {
+        self.has_deleted.store(true, Ordering::Release);
+    }
+
+    /// Whether something was deleted since this was last asked.
+    pub fn take_deleted(&self) -> bool {
+        self.has_deleted.swap(false, Ordering::AcqRel)
     }
 
     pub fn progress(&self) -> Progress {

@@ -76,6 +76,10 @@ impl Target for Scripted {
         Ok(true)
     }
 
+    fn scrub(&mut self) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
     fn close(self) -> Result<(), Failure> {
         self.answer(Asked::Close)
     }

@@ -59,6 +59,10 @@ pub enum Command {
         before_ms: u64,
         done: Sender<usize>,
     },
+    /// Leaves nothing in the journal of what is in the file; answers whether that is done.
+    Scrub {
+        done: Sender<bool>,
+    },
     /// Ends in an orderly way; answers whether all is on disk.
     Close {
         done: Sender<bool>,
@@ -90,6 +94,9 @@ pub trait Target {
 
     /// Moves the journal into the file; says whether all of it.
     fn empty_journal(&mut self) -> Result<bool, Failure>;
+
+    /// The same, and overwrites the journal.
+    fn scrub(&mut self) -> Result<bool, Failure>;
 
     /// Leaves everything in order.
     fn close(self) -> Result<(), Failure>;
@@ -156,6 +163,9 @@ impl<T: Target> Writer<T> {
                 Command::Expire { before_ms, done } => {
                     // The one who asked may be gone.
                     let _ = done.send(self.expire(before_ms));
+                }
+                Command::Scrub { done } => {
+                    let _ = done.send(self.scrub());
                 }
                 Command::Close { done } => return Some(Closed { is_clean: self.close(), done }),
             }
@@ -297,6 +307,23 @@ impl<T: Target> Writer<T> {
             Err(Failure::Disk(why) | Failure::Wrong(why)) => {
                 warn!("old messages could not be forgotten: {why}");
                 0
+            }
+        }
+    }
+
+    fn scrub(&mut self) -> bool {
+        if self.shared.is_broken() {
+            return false;
+        }
+        match self.target.scrub() {
+            Ok(is_done) => is_done,
+            Err(Failure::Sync(why)) => {
+                self.fail(&why);
+                false
+            }
+            Err(Failure::Disk(why) | Failure::Wrong(why)) => {
+                warn!("what was deleted is still in the journal: {why}");
+                false
             }
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
+use super::deletions::TOMBSTONE;
 use super::model::{Done, Model, Room, Said};
 use super::told::Told;
 
@@ -61,7 +62,7 @@ impl Model {
             id
         });
         let name = self.user(own).name.clone();
-        self.add(room, &name, Some(own), text).id
+        self.add(room, &name, (Some(own), None), text).id
     }
 
     // ---- Reading ----
@@ -149,15 +150,18 @@ impl Model {
             let is_gone = !self.kept.users.contains_key(&other);
             let is_offline = !is_gone && self.clients_of(other).is_empty();
             // The text of somebody who is ignored is not shown.
-            let text = if self.is_ignored(user, said) { "" } else { &said.text };
+            let is_ignored = self.is_ignored(user, said);
+            let is_deleted = !is_ignored && self.is_deleted(said);
+            let text = if is_ignored || is_deleted { "" } else { &said.text };
             let (me, yes) = (said.by == Some(user), |is: bool| is.then_some(true));
             let row = json!({
                 "with": self.partner(user, *room), "last": said.id, "text": text,
-                "me": yes(me), "gone": yes(is_gone), "offline": yes(is_offline)
+                "deleted": yes(is_deleted), "me": yes(me), "gone": yes(is_gone), "offline": yes(is_offline)
             });
             let (offline, you) =
                 (if is_offline { " (offline)" } else { "" }, if me { "you: " } else { "" });
             let with = self.partner(user, *room);
+            let text = if is_deleted { TOMBSTONE } else { text };
             let line = (format!("*   {with}{offline}: "), format!(" ({}) {you}{text}", said.id));
             (row, line)
         });

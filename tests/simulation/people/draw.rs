@@ -55,6 +55,7 @@ impl Draw<'_> {
             6..9 => self.register(),
             9 if self.rng.bool() => self.in_rooms(number),
             9 => self.in_order(number),
+            10 => self.delete(number),
             _ => self.talk(number),
         }
     }
@@ -198,7 +199,8 @@ impl Draw<'_> {
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         match self.rng.u32(0..42) {
-            0..12 => self.talk(number),
+            0..10 => self.talk(number),
+            10 | 11 => self.delete(number),
             15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),
             19 => self.in_order(number),
@@ -275,6 +277,25 @@ impl Draw<'_> {
             }
             _ => return self.join_by_code(number),
         })
+    }
+
+    /// One of the last messages of a room that it is in, mostly.
+    fn delete(&mut self, number: usize) -> Request {
+        let own = self.model.rooms_of_client(number);
+        let room = self.one_of(&own).filter(|_| self.rng.u32(0..6) > 0);
+        let room = room.unwrap_or_else(|| self.room());
+        let names = self.model.names();
+        let with = self.one_of(&names).filter(|_| self.rng.u32(0..4) == 0);
+        let here = self.model.room_called(&room).map(|room| &self.model.kept.rooms[&room]);
+        let last = here.filter(|_| with.is_none()).map_or(6, |here| here.next_id);
+        let is_json = self.model.clients[&number].is_json;
+        let which = match self.rng.u32(0..4) {
+            0 if !is_json => Which::OwnLast,
+            1 if !is_json => Which::Back(self.rng.u64(0..4)),
+            _ => Which::Id(last.saturating_sub(self.rng.u64(0..6))),
+        };
+        let room = self.rng.bool().then_some(room);
+        Request::Order(OrderRequest::Delete { room, with, which })
     }
 
     /// What has been read, of a room that it is in, mostly.

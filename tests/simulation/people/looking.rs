@@ -52,15 +52,16 @@ impl Model {
         if self.clients[&n].is_json {
             let row = |said: &Said| match self.is_ignored(user, said) {
                 true => json!({ "id": said.id, "ignored": true }),
-                false => json!({ "id": said.id, "name": self.shown(said), "text": said.text }),
+                false => self.row(said),
             };
             let (place, messages) = (place.to_owned(), messages.iter().map(row).collect());
             self.tell(n, Told::History { field, place, messages, more });
             return;
         }
         let seen = messages.into_iter().filter(|said| !self.is_ignored(user, said));
-        let messages: Vec<Said> =
-            seen.map(|said| Said { name: self.shown(&said), ..said }).collect();
+        let messages: Vec<Said> = seen
+            .map(|said| Said { name: self.shown(&said), text: self.text(&said), ..said })
+            .collect();
         let (of, between) = match field {
             "room" => (format!("of {place}"), format!("in {place}")),
             _ => (format!("between you and {place}"), format!("between you and {place}")),
@@ -173,7 +174,7 @@ impl Model {
             let from = from.then(|| self.reads_from(user, said.room)).flatten();
             from.is_some_and(|from| said.id >= from)
         });
-        let all = all.filter(|(_, said)| !self.is_ignored(user, said));
+        let all = all.filter(|(_, said)| !self.is_ignored(user, said) && !self.is_deleted(said));
         let hits = all.rev().map(|(at, said)| Sight {
             is_conversation: self.kept.rooms[&said.room].between.is_some(),
             place: match self.kept.rooms[&said.room].between {

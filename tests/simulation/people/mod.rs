@@ -2,9 +2,9 @@
 //! and out in mid-conversation, make tokens, bots and end them, invite others, take other names and
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
-//! rooms; they talk in private, ignore each other, say what they have read and who something is for.
-//! They report what was said, and admins and owners ban accounts and addresses, for a while or for
-//! good.
+//! rooms; they talk in private, ignore each other, say what they have read and who something is for,
+//! and delete what was said. They report what was said, and admins and owners ban accounts and
+//! addresses, for a while or for good.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
 //! that each device hears. What is on the disk after a crash has to be what the model had at some
@@ -14,6 +14,7 @@ mod accounts;
 mod bans;
 mod bots;
 mod coming;
+mod deletions;
 mod device;
 mod direct;
 mod draw;

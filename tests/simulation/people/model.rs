@@ -102,6 +102,8 @@ pub struct Said {
     pub name: String,
     /// The account that has said it.
     pub by: Option<u64>,
+    /// The guest that has, for as long as it is here.
+    pub guest: Option<u64>,
     pub text: String,
     pub mentioned: Mentioned,
 }
@@ -133,8 +135,10 @@ pub struct Kept {
     pub next_kept_room: u64,
     /// The highest id of any message of a room that is no more.
     pub ids_used: u64,
-    /// So many messages have been said.
+    /// So many messages have been said,
     pub said: usize,
+    /// and these of them, by their rooms and ids, were deleted.
+    pub deleted: BTreeSet<(u64, u64)>,
 }
 
 /// Its code, whose it is, how often it is good and until when, and the rooms.
@@ -161,6 +165,7 @@ pub struct OnDisk {
     pub next_invitation: u64,
     pub guests: u64,
     pub said: usize,
+    pub deleted: BTreeSet<(u64, u64)>,
 }
 
 /// What a request waits for that needs a secret, and what came of it.

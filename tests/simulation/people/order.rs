@@ -108,6 +108,9 @@ impl Model {
                 self.list_bans(n);
                 Ok(())
             }
+            OrderRequest::Delete { room, with, which } => {
+                self.delete_message(n, room.as_deref(), with.as_deref(), *which)
+            }
         }
     }
 

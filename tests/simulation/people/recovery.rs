@@ -86,6 +86,7 @@ impl Model {
             next_invitation: kept.next_invitation,
             guests: kept.guests,
             said: kept.said,
+            deleted: kept.deleted.clone(),
         }
     }
 
@@ -107,10 +108,11 @@ impl Model {
         );
         self.kept = self.states.swap_remove(at);
         self.said.truncate(self.kept.said);
+        self.said.iter_mut().for_each(|said| said.guest = None);
         for (said, (room, _, message)) in self.said.iter().zip(&disk.log().said) {
-            let (id, name, text) =
-                (message.id, message.author.to_string(), message.text.to_string());
-            let kept = Said { room: *room, id, name, text, ..said.clone() };
+            let (id, name, guest) = (message.id, message.author.to_string(), None);
+            let text = message.text.to_string();
+            let kept = Said { room: *room, id, name, guest, text, ..said.clone() };
             assert_eq!(kept, *said, "what was said");
         }
         // A room in which nothing was said and nobody is, is not there before somebody asks for it,
@@ -232,6 +234,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         next_invitation: people.next_invitation,
         guests: disk.guests(),
         said: log.said.len(),
+        deleted: log.tombstones,
     }
 }
 

@@ -168,7 +168,8 @@ impl Model {
         author: Option<u64>,
         text: &str,
     ) {
-        let said = self.add(room, name, by, text);
+        let guest = author.filter(|_| by.is_none());
+        let said = self.add(room, name, (by, guest), text);
         let place = self.kept.rooms[&room].name.clone();
         for hearer in self.hearers(room) {
             let (of, room) = (room, place.clone());
@@ -185,12 +186,18 @@ impl Model {
     }
 
     /// A room has one message more.
-    pub fn add(&mut self, id: u64, name: &str, by: Option<u64>, text: &str) -> Said {
+    pub fn add(
+        &mut self,
+        id: u64,
+        name: &str,
+        (by, guest): (Option<u64>, Option<u64>),
+        text: &str,
+    ) -> Said {
         self.keep(id);
         let room = self.kept.rooms.get_mut(&id).expect("it is there");
         let (name, text) = (name.to_owned(), text.to_owned());
         let mentioned = Mentioned::default();
-        let said = Said { room: id, id: room.next_id, name, by, text, mentioned };
+        let said = Said { room: id, id: room.next_id, name, by, guest, text, mentioned };
         room.next_id += 1;
         self.kept.said += 1;
         self.said.push(said.clone());

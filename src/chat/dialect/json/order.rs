@@ -14,7 +14,7 @@ use crate::chat::text::quote;
 struct RawRequest<'a> {
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
-    /// Whose conversation a report is about, in place of a room.
+    /// Whose conversation it is about, in place of a room.
     #[serde(borrow)]
     to: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -29,8 +29,8 @@ struct RawRequest<'a> {
     limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 9] =
-    ["ban", "unban", "bans", "mute", "unmute", "ignore", "unignore", "ignored", "report"];
+const TYPES: [&str; 10] =
+    ["ban", "unban", "bans", "mute", "unmute", "ignore", "unignore", "ignored", "report", "delete"];
 
 /// Whether this is a type of request about order.
 pub fn knows(kind: &str) -> bool {
@@ -63,8 +63,11 @@ pub fn parse<'a>(
         "unignore" => OrderRequest::Unignore { name: name? },
         "report" => {
             let which = Which::Id(id.ok_or_else(|| need("id"))?.0);
-            let room = to.map(|name| format!("@{name}").into()).or(room);
-            OrderRequest::Report { room, which, reason }
+            OrderRequest::Report { room: place(to, room), which, reason }
+        }
+        "delete" => {
+            let which = Some(Which::Id(id.ok_or_else(|| need("id"))?.0));
+            OrderRequest::DeleteMessage { room: place(to, room), which }
         }
         // "ignored", as `knows` has it.
         _ => OrderRequest::Ignored,
@@ -80,4 +83,9 @@ fn whom<'a>(
         let message = format!("{} is no address.", quote(&address, 40));
         RequestError::new("bad_field", message)
     })
+}
+
+/// Where a message is: in a conversation, or in a room.
+fn place<'a>(to: Option<Cow<'a, str>>, room: Option<Cow<'a, str>>) -> Option<Cow<'a, str>> {
+    to.map(|name| format!("@{name}").into()).or(room)
 }

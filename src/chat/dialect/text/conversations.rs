@@ -1,6 +1,6 @@
 //! What people at terminals are told of their conversations.
 
-use super::{line, page_number};
+use super::{TOMBSTONE, line, page_number};
 use crate::chat::dialect::reply::ConversationLine;
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
@@ -31,7 +31,8 @@ pub fn list(
             format_args!("* {total} conversation{plural}, the latest first, {first} to {last}:"),
         ),
     }
-    for ConversationLine { with, last, time, text, me, offline, .. } in conversations {
+    for ConversationLine { with, last, time, text, deleted, me, offline, .. } in conversations {
+        let text = if *deleted { TOMBSTONE } else { text };
         let (offline, you) =
             (if *offline { " (offline)" } else { "" }, if *me { "you: " } else { "" });
         let (time, row) = (Utc(*time), Row(text));

@@ -23,6 +23,10 @@ use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 pub const HISTORY_DEFAULT: u32 = 20;
 /// Messages on one page of /search.
 pub const SEARCH_MAX: u32 = 10;
+/// So many characters are shown to the one who removes a message.
+const DELETED_CHARS: usize = 80;
+/// What stands in place of the text of one that was removed.
+pub(super) const TOMBSTONE: &str = "message removed";
 
 // ---- Requests ----
 
@@ -125,6 +129,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         }
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
         Reply::Direct { .. } => render_direct(to, reply),
+        Reply::Deleted { .. } => render_deleted(to, reply),
         Reply::History { place, messages, replay, unread, .. } => match unread {
             Some(unread) => render_unread(to, place, messages, *unread),
             None => render_history(to, place, messages, *replay),
@@ -174,6 +179,28 @@ fn render_direct(to: &mut Encoder, reply: &Reply) {
     match sent {
         true => line(to, format_args!("[you -> {guest}{receiver}] {}", Row(text))),
         false => line(to, format_args!("[{guest}{from} -> you] {}", Row(text))),
+    }
+}
+
+/// `* alice removed message 12 of bob in #dev.` Who has done it sees what it was.
+fn render_deleted(to: &mut Encoder, reply: &Reply) {
+    let Reply::Deleted { place, id, by, name, text, .. } = reply else { return };
+    let place = match place {
+        Where::Room(room) => format!("in {room}"),
+        Where::With(with) if with == by => "to you".to_owned(),
+        Where::With(with) => format!("to {with}"),
+    };
+    let (mine, theirs) = match name == by {
+        true => (format!("your message {id}"), format!("their message {id}")),
+        false => (format!("message {id} of {name}"), format!("message {id} of {name}")),
+    };
+    match text {
+        Some(text) => {
+            let row = Row(text).to_string();
+            let text = quote(&row, DELETED_CHARS);
+            line(to, format_args!("* You removed {mine} {place}: {text}"));
+        }
+        None => line(to, format_args!("* {by} removed {theirs} {place}.")),
     }
 }
 
@@ -422,8 +449,9 @@ struct Dated<'a>(&'a Line<'a>);
 
 impl fmt::Display for Dated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, time, name, text, me, .. } = *self.0;
+        let Line { id, time, name, text, me, deleted, .. } = *self.0;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
+        let text = if deleted { TOMBSTONE } else { text };
         write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
     }
 }

@@ -1,6 +1,7 @@
 //! Order: what admins and owners can do about people, and what people can do themselves.
 
 mod bans;
+mod deletions;
 mod ignores;
 mod mutes;
 mod reports;
@@ -40,6 +41,7 @@ impl Chat {
             OrderRequest::Report { room, which, reason } => {
                 self.report(cx, room.as_deref(), which, reason.as_deref())
             }
+            OrderRequest::DeleteMessage { room, which } => self.delete(cx, room.as_deref(), which),
         }
     }
 

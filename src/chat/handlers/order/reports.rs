@@ -30,7 +30,7 @@ impl Chat {
             return Err(RequestError::new("no_staff", message.to_owned()));
         }
         let Some(here) = self.state.rooms().get(room) else { return Ok(()) };
-        let Some(line) = self.line_of(cx, here, id) else { return Err(no_such_message(id)) };
+        let line = self.line_of(cx, here, id)?;
         let (by, author) = (self.shown_name(cx.user), line.name.to_owned());
         let quoted = quote(line.text, QUOTED_CHARS);
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
@@ -57,6 +57,16 @@ impl Chat {
         which: Which,
     ) -> Result<(RoomId, u64), RequestError> {
         let room = self.place_of_report(cx, room)?;
+        Ok((room, self.id_of(cx, room, which)?))
+    }
+
+    /// The number of a message that who asks may read.
+    pub(in crate::chat) fn id_of(
+        &self,
+        cx: &Context<'_>,
+        room: RoomId,
+        which: Which,
+    ) -> Result<u64, RequestError> {
         let next_id = self.state.rooms().get(room).map_or(1, |room| room.history.next_id());
         let id = match which {
             Which::Id(id) => id,
@@ -65,7 +75,7 @@ impl Chat {
         let first_id = self.state.rooms().get(room).map_or(1, Room::first_id);
         let is_there = (first_id..next_id).contains(&id);
         match is_there && self.state.may_read(cx.user, room, id, cx.unix_ms()) {
-            true => Ok((room, id)),
+            true => Ok(id),
             false => Err(no_such_message(id)),
         }
     }
@@ -89,12 +99,26 @@ impl Chat {
     }
 
     /// A message, in memory or as it was read for who asks.
-    fn line_of<'a>(&'a self, cx: &Context<'_>, room: &'a Room, id: u64) -> Option<Line<'a>> {
-        let held = room
-            .history
-            .get(id)
-            .map(|message| self.shown_line(room.between(), Line::new(id, message)));
-        held.or_else(|| self.read_lines(cx, room)?.into_iter().find(|line| line.id == id))
+    ///
+    /// # Errors
+    /// It is not there, or was deleted.
+    pub(super) fn line_of<'a>(
+        &'a self,
+        cx: &Context<'_>,
+        room: &'a Room,
+        id: u64,
+    ) -> Result<Line<'a>, RequestError> {
+        let held = room.history.get(id);
+        let held = held.map(|message| self.shown_line(room.between(), Line::new(id, message)));
+        let line =
+            held.or_else(|| self.read_lines(cx, room)?.into_iter().find(|line| line.id == id));
+        match line {
+            Some(line) if line.deleted => {
+                let message = format!("Message {id} was removed already.");
+                Err(RequestError::new("no_such_message", message))
+            }
+            line => line.ok_or_else(|| no_such_message(id)),
+        }
     }
 }
 

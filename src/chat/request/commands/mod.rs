@@ -41,7 +41,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 47] = [
+pub const COMMANDS: [CommandSpec; 48] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -359,6 +359,7 @@ pub const COMMANDS: [CommandSpec; 47] = [
     order::IGNORE,
     order::UNIGNORE,
     order::REPORT,
+    order::DELETE,
     order::BAN,
     order::UNBAN,
     order::BANS,

@@ -24,7 +24,8 @@ pub enum MessageKind {
 /// One message. Its id is its place in the room's history, so it is not stored.
 ///
 /// Invariant: the first `author_bytes` bytes of `author_and_text` are the author's name as it was
-/// shown at the time. One allocation holds both, because a server keeps millions of these.
+/// shown at the time. One allocation holds both, because a server keeps millions of these. Nobody
+/// says nothing: one without a text was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     unix_ms: u64,
@@ -48,6 +49,18 @@ impl Message {
         let author_and_text = both.into_boxed_str();
         let account = [0; ACCOUNT_BYTES];
         Some(Message { unix_ms, author_and_text, author_bytes, kind, account })
+    }
+
+    /// What is left of it once it is deleted.
+    #[must_use]
+    pub fn tombstone(&self) -> Message {
+        let account = self.account;
+        Message { author_and_text: self.author().into(), kind: MessageKind::Said, account, ..*self }
+    }
+
+    /// Whether it was deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.text().is_empty()
     }
 
     /// The same, said by this account.
@@ -82,7 +95,7 @@ impl Message {
         &self.author_and_text[..usize::from(self.author_bytes)]
     }
 
-    /// What was said.
+    /// What was said; empty of one that was deleted.
     pub fn text(&self) -> &str {
         &self.author_and_text[usize::from(self.author_bytes)..]
     }
@@ -136,6 +149,16 @@ impl History {
             self.bytes -= oldest.bytes();
         }
         id
+    }
+
+    /// Leaves a tombstone of this message, if it is held.
+    pub fn delete(&mut self, id: u64) {
+        let held = id.checked_sub(self.first_held());
+        let place = held.and_then(|place| usize::try_from(place).ok());
+        let Some(message) = place.and_then(|place| self.messages.get_mut(place)) else { return };
+        let tombstone = message.tombstone();
+        self.bytes = self.bytes - message.bytes() + tombstone.bytes();
+        *message = tombstone;
     }
 
     /// Forgets all but the last `count` messages.

@@ -476,7 +476,7 @@ impl Rooms {
         self.change_history(id, |history| history.keep_last(left));
     }
 
-    fn change_history(&mut self, id: RoomId, change: impl FnOnce(&mut History)) {
+    pub(super) fn change_history(&mut self, id: RoomId, change: impl FnOnce(&mut History)) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let before = room.history.bytes();
         change(&mut room.history);

@@ -33,6 +33,8 @@ pub enum Format {
 
 /// What is written in place of the name of an account that has ended, as in the chat.
 const LEFT: &str = "someone who left";
+/// And in place of a text that was removed.
+const TOMBSTONE: &str = "message removed";
 
 /// Writes all that is kept of a room, oldest first, as it is read. `name` is for errors. The key of
 /// a conversation is those of its two accounts, as in `@alice:bob`. A server goes on meanwhile.
@@ -116,9 +118,12 @@ struct JsonMessage<'a> {
     id: u64,
     time: u64,
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     text: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     me: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
 }
 
 fn begin(out: &mut dyn Write, format: Format, room: &str) -> io::Result<()> {
@@ -145,12 +150,20 @@ fn end(out: &mut dyn Write, format: Format) -> io::Result<()> {
 fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -> io::Result<()> {
     let StoredMessage { id, unix_ms, is_action, author, text, .. } = message;
     let time = Time(*unix_ms);
+    let is_deleted = text.is_empty();
     match (format, is_action) {
+        (Format::Text, _) if is_deleted => writeln!(out, "{time} <{author}> [{TOMBSTONE}]"),
         (Format::Text, false) => writeln!(out, "{time} <{author}> {text}"),
         (Format::Text, true) => writeln!(out, "{time} * {author} {text}"),
         (Format::Json, _) => {
-            let message =
-                JsonMessage { id: *id, time: *unix_ms, name: author, text, me: *is_action };
+            let message = JsonMessage {
+                id: *id,
+                time: *unix_ms,
+                name: author,
+                text,
+                me: *is_action,
+                deleted: is_deleted,
+            };
             serde_json::to_writer(&mut *out, &message)?;
             writeln!(out)
         }
@@ -158,6 +171,7 @@ fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -
             let (author, text) = (Escaped(author), Escaped(text));
             write!(out, "<p id=\"{id}\"><time>{time}</time> ")?;
             match is_action {
+                _ if is_deleted => writeln!(out, "<b>{author}</b> <i>{TOMBSTONE}</i></p>"),
                 false => writeln!(out, "<b>{author}</b> {text}</p>"),
                 true => writeln!(out, "<i>{author} {text}</i></p>"),
             }

@@ -40,6 +40,12 @@ impl Said {
     fn check(&mut self, room: &str, message: &Value) {
         let content = ["name", "text", "me"].map(|field| message[field].clone());
         let id = message["id"].as_u64().expect("an id");
+        if message["deleted"] == true {
+            assert!(message.get("text").is_none(), "a tombstone has a text: {message}");
+            let known = self.messages.get(&(room.to_owned(), id));
+            let is_its = known.is_none_or(|known| known[0] == content[0]);
+            return assert!(!self.lasts || is_its, "message {id} of {room} was {known:?}");
+        }
         let known = self.messages.entry((room.to_owned(), id)).or_insert_with(|| content.clone());
         assert!(
             !self.lasts || *known == content,
@@ -290,7 +296,7 @@ impl Person {
                 );
                 assert!(messages.is_sorted_by_key(|message| message["id"].as_u64()), "{text}");
             }
-            "joined" | "left" | "renamed" | "presence" | "typing" => {
+            "deleted" | "joined" | "left" | "renamed" | "presence" | "typing" => {
                 assert!(self.rooms.contains_key(field("room")), "{text}")
             }
             "topic" if object.get("name").is_some() => {
@@ -357,6 +363,8 @@ impl Ask {
             }
             Ask::Rooms { after } => format!("/rooms {after}"),
             Ask::Typing { .. } => "/help".to_owned(),
+            Ask::Delete { id: 0, .. } => "/delete".to_owned(),
+            Ask::Delete { id, .. } => format!("/delete -{id}"),
             Ask::Quit { text } => format!("/quit {text}"),
             Ask::Frame { payload, .. } => String::from_utf8_lossy(payload).into_owned(),
         }
@@ -386,6 +394,7 @@ impl Ask {
             }
             Ask::Rooms { after } => json!({"type": "rooms", "after": after, "limit": 2}),
             Ask::Typing { room } => json!({"type": "typing", "room": room}),
+            Ask::Delete { room, id } => json!({"type": "delete", "room": room, "id": id}),
             Ask::Quit { text } => json!({"type": text}),
             Ask::Frame { payload, .. } => return String::from_utf8_lossy(payload).into_owned(),
         };

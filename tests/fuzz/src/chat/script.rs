@@ -94,6 +94,10 @@ pub enum Ask {
     Typing {
         room: Option<String>,
     },
+    Delete {
+        room: Option<String>,
+        id: u8,
+    },
     Quit {
         text: String,
     },
@@ -206,7 +210,8 @@ impl<'a> Script<'a> {
             13 => Ask::Who { room: self.some_of(&ROOMS), after: self.byte() },
             14 => match self.byte() {
                 after @ 0..128 => Ask::Rooms { after },
-                _ => Ask::Typing { room: self.some_of(&ROOMS) },
+                128..192 => Ask::Typing { room: self.some_of(&ROOMS) },
+                id => Ask::Delete { room: self.some_of(&ROOMS), id: id - 192 },
             },
             15 => Ask::Quit { text: self.text() },
             _ => Ask::Frame { first: self.byte(), payload: self.bytes() },

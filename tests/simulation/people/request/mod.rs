@@ -425,7 +425,8 @@ impl Request {
             Request::Order(request) => match request {
                 OrderRequest::Ignore { .. }
                 | OrderRequest::Unignore { .. }
-                | OrderRequest::Report { .. } => Needs::Guest,
+                | OrderRequest::Report { .. }
+                | OrderRequest::Delete { .. } => Needs::Guest,
                 OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Needs::Account,
                 OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans => {
                     Needs::Admin

@@ -28,6 +28,12 @@ pub enum OrderRequest {
         which: Which,
         reason: Option<String>,
     },
+    /// `with`: of a conversation.
+    Delete {
+        room: Option<String>,
+        with: Option<String>,
+        which: Which,
+    },
     /// `whom`: a name, or an address.
     Ban {
         whom: String,
@@ -46,6 +52,32 @@ pub enum Which {
     Id(u64),
     /// At terminals: counted from the last one, which is 1.
     Back(u64),
+    /// The last of one's own.
+    OwnLast,
+}
+
+impl Which {
+    /// As it was typed.
+    fn read(typed: Option<String>) -> Which {
+        let Some(typed) = typed else { return Which::OwnLast };
+        match typed.strip_prefix('-') {
+            Some(back) => Which::Back(back.parse().expect("a number")),
+            None => Which::Id(typed.parse().expect("a number")),
+        }
+    }
+
+    fn typed(self) -> String {
+        match self {
+            Which::Id(id) => id.to_string(),
+            Which::Back(back) => format!("-{back}"),
+            Which::OwnLast => String::new(),
+        }
+    }
+
+    fn id(self) -> u64 {
+        let Which::Id(id) = self else { panic!("a program says the number") };
+        id
+    }
 }
 
 impl OrderRequest {
@@ -60,8 +92,10 @@ impl OrderRequest {
             OrderRequest::Ignore { name } => json!({ "type": "ignore", "name": name }),
             OrderRequest::Unignore { name } => json!({ "type": "unignore", "name": name }),
             OrderRequest::Report { room, which, reason } => {
-                let (Which::Id(id) | Which::Back(id)) = which;
-                json!({ "type": "report", "room": room, "id": id, "reason": reason })
+                json!({ "type": "report", "room": room, "id": which.id(), "reason": reason })
+            }
+            OrderRequest::Delete { room, with, which } => {
+                json!({ "type": "delete", "room": room, "to": with, "id": which.id() })
             }
             OrderRequest::Ban { whom, minutes, reason } => json!({
                 "type": "ban", field_of(whom): whom, "minutes": minutes, "reason": reason
@@ -80,11 +114,11 @@ impl OrderRequest {
             OrderRequest::Ignore { name } => format!("/ignore {name}"),
             OrderRequest::Unignore { name } => format!("/unignore {name}"),
             OrderRequest::Report { which, reason, .. } => {
-                let which = match which {
-                    Which::Id(id) => format!("{id}"),
-                    Which::Back(back) => format!("-{back}"),
-                };
-                format!("/report {which}{}", sentence(None, reason.as_deref()))
+                format!("/report {}{}", which.typed(), sentence(None, reason.as_deref()))
+            }
+            OrderRequest::Delete { with, which, .. } => {
+                let with = with.as_ref().map_or(String::new(), |with| format!("@{with} "));
+                format!("/delete {with}{}", which.typed())
             }
             OrderRequest::Ban { whom, minutes, reason } => {
                 format!("/ban {whom}{}", sentence(*minutes, reason.as_deref()))
@@ -99,15 +133,14 @@ impl OrderRequest {
         let field = |name: &str| object[name].as_str().map(str::to_owned);
         let (room, name, reason) = (field("room"), field("name"), field("reason"));
         let (minutes, whom) = (object["minutes"].as_u64(), field("address").or(field("name")));
+        let which = || Which::Id(object["id"].as_u64().expect("an id"));
         Some(match object["type"].as_str()? {
             "mute" => OrderRequest::Mute { room, name: name?, minutes, reason },
             "unmute" => OrderRequest::Unmute { room, name: name? },
             "ignore" => OrderRequest::Ignore { name: name? },
             "unignore" => OrderRequest::Unignore { name: name? },
-            "report" => {
-                let which = Which::Id(object["id"].as_u64().expect("an id"));
-                OrderRequest::Report { room, which, reason }
-            }
+            "report" => OrderRequest::Report { room, which: which(), reason },
+            "delete" => OrderRequest::Delete { room, with: field("to"), which: which() },
             "ban" => OrderRequest::Ban { whom: whom?, minutes, reason },
             "unban" => OrderRequest::Unban { whom: whom? },
             "bans" => OrderRequest::Bans,
@@ -129,11 +162,13 @@ impl OrderRequest {
             "ignore" => OrderRequest::Ignore { name: name() },
             "unignore" => OrderRequest::Unignore { name: name() },
             "report" => {
-                let which = match name().strip_prefix('-') {
-                    Some(back) => Which::Back(back.parse().expect("a number")),
-                    None => Which::Id(number(1).expect("a number")),
-                };
-                OrderRequest::Report { room: None, which, reason: word(2) }
+                OrderRequest::Report { room: None, which: Which::read(word(1)), reason: word(2) }
+            }
+            "delete" => {
+                let with = word(1).and_then(|word| word.strip_prefix('@').map(str::to_owned));
+                let which =
+                    Which::read(words[1..].iter().find(|word| !word.starts_with('@')).cloned());
+                OrderRequest::Delete { room: None, with, which }
             }
             "ban" => {
                 let (minutes, reason) = (number(2), word(2 + usize::from(number(2).is_some())));

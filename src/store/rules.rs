@@ -1,0 +1,76 @@
+//! What holds in rooms, as it is kept.
+
+/// What changes of a room that is kept for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesChange {
+    /// A room has these settings.
+    Set(StoredSettings),
+    /// This is known of an account in a room that has settings.
+    Record(StoredRecord),
+    RecordGone {
+        room: u64,
+        account: u64,
+    },
+    /// A room has another name.
+    Renamed {
+        room: u64,
+        name: Box<str>,
+        key: Box<str>,
+        skeletons: Vec<Box<str>>,
+    },
+    /// A name leads to a room that has had it.
+    FormerName(StoredRoomName),
+    NameGone {
+        key: Box<str>,
+    },
+    /// What was said in a room is gone, as its members are; the room is next.
+    Emptied {
+        room: u64,
+    },
+}
+
+/// A name that a room has had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoomName {
+    pub key: Box<str>,
+    pub name: Box<str>,
+    pub room: u64,
+    pub until_ms: u64,
+}
+
+/// The settings of a room. The chat knows what the numbers mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSettings {
+    pub room: u64,
+    pub entry: u8,
+    pub is_listed: bool,
+    pub newcomers_see: u8,
+    pub posting: u8,
+    pub invites: u8,
+    pub is_archived: bool,
+}
+
+/// What is known of an account in a room, also after leaving it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub room: u64,
+    pub account: u64,
+    pub role: u8,
+    pub may_return: bool,
+    pub has_asked: bool,
+    /// The first message that it may see.
+    pub sees_from: u64,
+    /// When it may come back after it was removed.
+    pub removed_until: Option<u64>,
+}
+
+/// What holds in rooms: all of it is in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredRules {
+    /// In ascending order of the rooms.
+    pub rooms: Vec<StoredSettings>,
+    /// In ascending order of rooms and accounts.
+    pub records: Vec<StoredRecord>,
+    /// In ascending order of their keys.
+    pub names: Vec<StoredRoomName>,
+}
