@@ -149,6 +149,7 @@ impl Model {
             said.room == room
                 && said.id > read
                 && (mentioned.all || mentioned.users.contains(&user))
+                && !self.is_deleted(said)
         };
         let newest = self.said.iter().rev().take_while(|said| said.room != room || said.id > read);
         let mentions = newest.filter(is_for).count().min(MENTIONS_MAX);

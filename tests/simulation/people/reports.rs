@@ -25,11 +25,15 @@ impl Model {
         let id = match which {
             Which::Id(id) => id,
             Which::Back(back) => self.kept.rooms[&room].next_id.saturating_sub(back),
+            Which::OwnLast => panic!("a report says which"),
         };
         let said = self.readable(user, room).find(|said| said.id == id).cloned();
         let said = said.ok_or(&["no_such_message"][..])?;
         if !self.has_owner() {
             return Err(&["no_staff"]);
+        }
+        if self.is_deleted(&said) {
+            return Err(&["no_such_message"]);
         }
         let (by, author) = (self.user(user).name.clone(), self.shown(&said));
         let (place, text) = (self.kept.rooms[&room].name.clone(), said.text);
