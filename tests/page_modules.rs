@@ -59,7 +59,7 @@ fn files() -> Vec<(String, String)> {
     let mut found = Vec::new();
     walk(&root(), &mut found);
     found.sort();
-    let is_text = |path: &PathBuf| !path.extension().is_some_and(|ending| ending == "png");
+    let is_text = |path: &PathBuf| path.extension().is_none_or(|ending| ending != "png");
     let read = |path: PathBuf| {
         let name = path.strip_prefix(root()).expect("it is inside").to_str().expect("UTF-8");
         (name.to_owned(), fs::read_to_string(&path).expect("UTF-8"))
