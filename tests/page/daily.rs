@@ -110,6 +110,14 @@ fn the_keyboard_does_it_all() {
     box_is("/nothing");
     alice.fill("");
 
+    // The box is as high as what is in it.
+    let height = "return document.querySelector('#composer').clientHeight";
+    let low = alice.run(height).as_f64();
+    alice.fill("1\n2\n3\n4\n5");
+    assert!(alice.run(height).as_f64() > low.map(|low| 2.0 * low));
+    alice.fill("");
+    assert_eq!(alice.run(height).as_f64(), low);
+
     // Recalled; a draft stays.
     alice.press(up);
     box_is("hello");

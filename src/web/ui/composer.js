@@ -79,10 +79,12 @@ export class Composer {
     if (!document.querySelector('dialog[open]') && !this.app.layout.drawer) this.focus();
   }
 
+  /** As high as what is in it. It is measured in another box: to try it in this one would lay out the whole log twice. */
   #grow() {
-    const composer = $('#composer');
-    composer.style.height = 'auto';
-    composer.style.height = `${composer.scrollHeight}px`;
+    const composer = $('#composer'), measure = $('#measure');
+    measure.value = composer.value;
+    const height = `${measure.scrollHeight}px`;
+    if (composer.style.height !== height) composer.style.height = height;
   }
 
   /** Not where a keyboard would slide over what there is to read. */

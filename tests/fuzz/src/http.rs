@@ -238,6 +238,7 @@ pub fn check_response(bytes: &[u8], to_head: bool) -> u16 {
             "Allow"
             | "Cache-Control"
             | "Connection"
+            | "Content-Encoding"
             | "Content-Security-Policy"
             | "Content-Type"
             | "Date"
@@ -248,6 +249,7 @@ pub fn check_response(bytes: &[u8], to_head: bool) -> u16 {
             | "Sec-WebSocket-Protocol"
             | "Sec-WebSocket-Version"
             | "Upgrade"
+            | "Vary"
             | "X-Content-Type-Options" => {}
             name => panic!("the field {name}"),
         }
