@@ -247,8 +247,8 @@ impl Line {
             return Err(LineTooLong { bytes_max });
         }
         self.scanned = if cut.is_some() { 0 } else { u32::try_from(input.len()).unwrap_or(0) };
-        if let Some(cut) = cut {
-            self.ended_in_cr = cut.used == input.len() && input.ends_with(b"\r");
+        if cut.is_some_and(|cut| cut.used == input.len()) {
+            self.ended_in_cr = input.ends_with(b"\r");
         }
         Ok(cut)
     }
@@ -262,10 +262,8 @@ impl Line {
     fn find_telnet(&self, input: &[u8]) -> Option<Cut> {
         let from = self.scanned as usize;
         let content = from + memchr2(b'\n', b'\r', &input[from..])?;
-        let ending = match input[content..] {
-            [b'\r', b'\n' | 0, ..] => 2,
-            _ => 1,
-        };
+        let is_pair = input[content] == b'\r' && matches!(input.get(content + 1), Some(b'\n' | 0));
+        let ending = 1 + usize::from(is_pair);
         Some(Cut { content, used: content + ending })
     }
 }

@@ -92,7 +92,8 @@ impl Mind<'_> {
                     "\u{3000}\u{A0}\u{2800}\u{3164}\u{200B} \u{2003}\u{3000}x",
                 ),
                 14 => ("  if x:        # y", "  if x:        # y"),
-                0 => (" \u{1b}[31mred", " [31mred"),
+                // What ESC begins is the wire's on one, and the chat's on the other.
+                0 => (" \u{9b}31mred", " 31mred"),
                 1 => (" right\u{202e}left", " rightleft"),
                 2 => (" tab\tbed", " tab bed"),
                 3 => (" bell\u{7}s\u{9b}", " bells"),
@@ -181,7 +182,7 @@ impl Mind<'_> {
             94 => ("/dance".to_owned(), Ask::Bad { code: "unknown_type" }),
             95 => ("/msg".to_owned(), Ask::Bad { code: "missing_field" }),
             96 => {
-                ("\u{1b}\u{7}".to_owned(), Ask::Say { room: None, text: String::new(), me: false })
+                ("\u{9b}\u{7}".to_owned(), Ask::Say { room: None, text: String::new(), me: false })
             }
             // In a frame this would end the connection.
             97 if dialect == Dialect::Line => return bad(b"\xFE is not UTF-8", "text_refused"),
@@ -353,10 +354,9 @@ pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
         _ => {}
     }
     bytes.extend_from_slice(&content[at..]);
-    bytes.extend_from_slice(match rng.u32(0..5) {
+    bytes.extend_from_slice(match rng.u32(0..4) {
         0 => b"\n",
         1 => b"\r\0",
-        2 => b"\r",
         _ => b"\r\n",
     });
     bytes

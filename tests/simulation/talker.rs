@@ -90,14 +90,18 @@ impl Talker {
             FrameKind::Text if !self.is_line => {
                 content.extend("日本 ".repeat(rng.usize(0..20)).bytes())
             }
-            _ => content
-                .extend((0..rng.usize(0..250)).map(|_| rng.u8(..)).filter(|&byte| byte != b'\n')),
+            _ => {
+                // On lines 255 is telnet's.
+                let is_telnets = |byte: u8| self.is_line && byte == 255;
+                let bytes = (0..rng.usize(0..250)).map(|_| rng.u8(..));
+                content.extend(bytes.filter(|&byte| byte != b'\n' && !is_telnets(byte)));
+            }
         }
         if self.is_line {
             content.extend_from_slice(if rng.bool() { b"\n" } else { b"\r\n" });
         }
         let bytes = match (self.is_line, kind) {
-            (true, _) => content.clone(),
+            (true, _) => with_telnets_own(rng, &content),
             (false, FrameKind::Text) => say::text(rng, &content, b"", false),
             (false, FrameKind::Binary) => say::frame(rng, Opcode::Binary, true, &content),
         };
@@ -278,4 +282,15 @@ impl Talker {
             ),
         }
     }
+}
+
+/// What a telnet may send in the middle of a line, and nobody else gets: a NOP, and an offer.
+fn with_telnets_own(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
+    let (before, after) = content.split_at(rng.usize(0..=content.len()));
+    let own: &[u8] = match rng.u32(0..8) {
+        0 => &[255, 241],
+        1 => &[255, 254, 31],
+        _ => &[],
+    };
+    [before, own, after].concat()
 }

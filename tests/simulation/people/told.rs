@@ -194,7 +194,7 @@ const ERRORS: [(&str, &str); 69] = [
     ("is not in #", "not_in_room"),
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
-    ("rooms, and more are not allowed", "too_many_rooms"),
+    (", and more are not allowed", "too_many_rooms"),
     ("is taken. Choose", "name_taken"),
     ("which is taken. Choose", "name_taken"),
     ("was somebody's until a short while ago", "name_taken"),
