@@ -340,8 +340,11 @@ impl Stage {
         self.turn();
     }
 
-    /// Breaks a connection; the turn goes on.
+    /// Breaks a connection, unless it was ended before; the turn goes on.
     pub fn leave(&mut self, name: &str) {
+        if self.actors.get(name).is_some_and(|actor| actor.presence != Presence::Here) {
+            return;
+        }
         let id = self.id(name);
         self.chat.closed(id, Peer::default(), &mut self.out);
         self.out.shut(id);

@@ -148,7 +148,7 @@ impl Model {
             let mentioned = &said.mentioned;
             said.room == room
                 && said.id > read
-                && (mentioned.all || mentioned.users.contains(&user))
+                && (mentioned.all && said.by != Some(user) || mentioned.users.contains(&user))
                 && !self.is_deleted(said)
         };
         let newest = self.said.iter().rev().take_while(|said| said.room != room || said.id > read);

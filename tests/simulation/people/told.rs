@@ -144,7 +144,8 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 69] = [
+const ERRORS: [(&str, &str); 70] = [
+    ("has no account: /ban ADDRESS", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
     ("You cannot ban yourself.", "not_allowed"),
