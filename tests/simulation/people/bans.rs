@@ -33,8 +33,10 @@ pub fn network(ip: IpAddr) -> IpAddr {
 }
 
 impl Model {
+    /// Whether an account is, or the owner of a bot.
     pub fn is_banned(&self, user: u64) -> bool {
-        self.ban_of(Target::Account(user)).is_some()
+        let is = |user| self.ban_of(Target::Account(user)).is_some();
+        is(user) || self.owner_of_bot(user).is_some_and(is)
     }
 
     pub fn is_address_banned(&self, ip: IpAddr, unix_ms: u64) -> bool {
@@ -99,7 +101,9 @@ impl Model {
         self.kept.bans.insert(target, Ban { by, since_ms, term });
         self.log_act(&line);
         if let Target::Account(user) = target {
-            self.clients_of(user).into_iter().for_each(|device| self.turn_out(device));
+            for user in self.bots_of(user).into_iter().chain([user]) {
+                self.clients_of(user).into_iter().for_each(|device| self.turn_out(device));
+            }
         }
         self.tell(n, Told::Done("ban"));
         Ok(())

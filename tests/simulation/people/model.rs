@@ -159,6 +159,7 @@ pub struct OnDisk {
     pub bans: BTreeMap<String, Ban>,
     /// Without a name: somebody who has left.
     pub ignores: Vec<(String, Option<String>)>,
+    pub levels: BTreeSet<(u64, String, &'static str)>,
     pub members: BTreeSet<(u64, String)>,
     pub invitations: BTreeMap<u64, InvitationOnDisk>,
     pub reserved: BTreeMap<String, u64>,

@@ -45,6 +45,9 @@ impl Model {
                 let is_ended = kept.ended.contains(other);
                 (is_ended || is_kept(other)).then(|| (name(own), (!is_ended).then(|| name(other))))
             });
+        let readings = kept.readings.iter();
+        let levels = readings
+            .filter_map(|((user, room), reading)| Some((*room, name(user), reading.level?)));
         let settings = rules().map(|(id, rules)| (id, rules.settings));
         let records = rules().flat_map(|(room, rules)| {
             let of_accounts =
@@ -80,6 +83,7 @@ impl Model {
             mutes: mutes.collect(),
             bans: bans.collect(),
             ignores: sorted(ignores),
+            levels: levels.collect(),
             members: members.collect(),
             invitations: invitations.collect(),
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
@@ -194,6 +198,10 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
     let (order, log) = (disk.order(), disk.log());
     let keys = people.keys.iter();
     let invitations = people.invitations.iter();
+    let levels = people
+        .readings
+        .iter()
+        .filter_map(|one| Some((one.room, name(one.account), LEVELS[usize::from(one.level?)])));
     OnDisk {
         accounts: people
             .accounts
@@ -213,6 +221,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         ignores: sorted(order.ignores.iter().map(|one| {
             (name(one.account), names.get(&one.ignored).map(|name| (*name).to_owned()))
         })),
+        levels: levels.collect(),
         rooms: disk
             .room_names()
             .iter()
