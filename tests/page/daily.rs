@@ -161,3 +161,33 @@ fn the_keyboard_does_it_all() {
     alice.wait_until("the other", "document.querySelector('#title').textContent === '#dev'");
     alice.assert_no_complaints();
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_was_deleted_is_a_tombstone_on_every_page() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let (alice, bob) = (driver.browser("en-US"), driver.browser("ja"));
+    for (page, name) in [(&alice, "alice"), (&bob, "bob")] {
+        page.open(&format!("http://{}/?name={name}&room=dev", server.address));
+        page.wait_online();
+    }
+    let mut carol = terminal(&server, "carol", "dev");
+    alice.say("oops");
+    alice.say("hello");
+    read_until(&mut carol, "alice: hello\r\n");
+    bob.wait_said(&["alice: oops", "alice: hello"]);
+    assert_eq!(bob.count("#log .more"), 2, "others can be reported");
+    alice.wait_said(&["alice: oops", "alice: hello"]);
+    alice.click("#log .more");
+    alice.pick("#person", "Remove message");
+    alice.click("#person [type=submit]");
+    assert_eq!(read_until(&mut carol, "\r\n"), "* alice removed message 1 of alice in #dev.\r\n");
+    alice.wait_said(&["alice: message removed", "alice: hello"]);
+    bob.wait_said(&["alice: メッセージは削除されました", "alice: hello"]);
+    bob.command("refresh", &json!({}));
+    bob.wait_said(&["alice: メッセージは削除されました", "alice: hello"]);
+    for page in [&alice, &bob] {
+        page.assert_no_complaints();
+    }
+}

@@ -358,7 +358,7 @@ impl Person {
                 }
                 // Whose header has not come whole is not known to have come by TLS.
                 Seen::Line(line)
-                    if self.wire.borrow().header_bytes > 0 && line.starts_with(TLS_ONLY) => {}
+                    if self.wire.borrow().written_within_header && line.starts_with(TLS_ONLY) => {}
                 Seen::Line(line) if line == GREETING => {
                     let is_first = !std::mem::replace(&mut self.greeted, true);
                     assert!(is_first, "client {} is greeted again", self.number);

@@ -46,6 +46,8 @@ pub struct Wire {
     /// What a proxy has put in front and has not been read of it, and what has not arrived of it.
     pub header_bytes: usize,
     pub header: Vec<u8>,
+    /// Something was written before that was read to its end.
+    pub written_within_header: bool,
     /// Bytes that the server has ever read, and the first of them, without a proxy's header.
     pub read: usize,
     pub first: Vec<u8>,
@@ -114,6 +116,7 @@ impl Wire {
             input_ended: false,
             header_bytes: 0,
             header: Vec::new(),
+            written_within_header: false,
             read: 0,
             first: Vec::new(),
             reset: false,
@@ -330,6 +333,7 @@ impl Write for Near {
             max => offered.min(max - wire.buffer.len()),
         };
         wire.written += taken;
+        wire.written_within_header |= wire.header_bytes > 0;
         if taken == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }

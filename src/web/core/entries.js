@@ -12,12 +12,13 @@ const EVENTS_KEPT = 6; // in one line of the log
 let lastKey = 0;
 export const nextKey = () => `k${++lastKey}`;
 
-/** One of somebody who is ignored comes without a name and a text. */
-export const isMessage = (raw) => Boolean(raw) && isId(raw.id) && (raw.ignored === true || (isText(raw.name) && isText(raw.text)));
+/** One of somebody who is ignored comes without a name and a text, one that was deleted without a text. */
+export const isMessage = (raw) => Boolean(raw) && isId(raw.id) && (raw.ignored === true || (isText(raw.name) && (raw.deleted === true || isText(raw.text))));
 
 export function messageOf(conv, raw, own, key = nextKey()) {
   const message = { type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time), name: '', text: '', me: false, own, mention: false };
   if (raw.ignored === true) return { ...message, isIgnored: true };
+  if (raw.deleted === true) return { ...message, name: raw.name, isDeleted: true };
   const mention = !own && (conv.reading ? isForMe(store.name, conv, raw.name, raw.text) : mentions(store.name, raw.text));
   return { ...message, name: raw.name, text: raw.text, me: raw.me === true, mention };
 }
@@ -38,6 +39,15 @@ export function insertMessage(conv, message) {
 export function claim(conv, id) {
   const entry = conv.entries.find((one) => one.type === 'message' && one.id === id && one.epoch === conv.epoch);
   if (entry) Object.assign(entry, { own: true, mention: false });
+}
+
+/** Of this message there is only a tombstone. */
+export function bury(conv, id) {
+  for (const entry of [...conv.entries, ...(conv.passage?.entries ?? [])]) {
+    if (entry.type === 'message' && entry.id === id && entry.epoch === conv.epoch && !entry.isIgnored) {
+      Object.assign(entry, { text: '', me: false, mention: false, isDeleted: true });
+    }
+  }
 }
 
 /** Who came and went is one line, however many they were. */

@@ -1,7 +1,7 @@
 // What others do in a room, as the server tells it: frame by frame into the store, and into the log where people are to see it.
 
 import { peopleWords, t } from '../words/index.js';
-import { addEvent } from './entries.js';
+import { addEvent, bury } from './entries.js';
 import { directKey, fold, roomKey } from './names.js';
 import { Signal } from './signal.js';
 import { changed, isMe, rename, roomOf, rooms, saveMemory, store } from './store.js';
@@ -147,6 +147,12 @@ function muted(frame, sentence) {
   if (conv && isText(frame.name) && isText(frame.by)) addEvent(conv, sentence(byOf(frame), isolate(frame.name), reasonOf(frame)), frame.time);
 }
 
+/** What nobody can read any more. */
+export function deleted(frame) {
+  const conv = isText(frame.with) ? store.conversations.get(directKey(frame.with)) : roomOf(frame);
+  if (conv && isId(frame.id)) bury(conv, frame.id);
+}
+
 /**
  * Which parts of the page a frame can change that nobody asked for; none where that could be any.
  *
@@ -174,6 +180,7 @@ export const events = {
   renamed,
   topic,
   typing,
+  deleted,
   room,
   role,
   muted: (frame) => muted(frame, peopleWords.muted),

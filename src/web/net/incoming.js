@@ -54,7 +54,7 @@ export class Incoming {
   }
 
   direct(frame) {
-    if (!isText(frame.from) || !isText(frame.to) || !isText(frame.text)) return;
+    if (!isText(frame.from) || !isText(frame.to) || (!isText(frame.text) && frame.deleted !== true)) return;
     const own = isMe(frame.from);
     const item = store.outbox.find(({ state, ref }) => state === 'sent' && frame.ref !== undefined && ref === frame.ref);
     if (own && isMe(frame.to) && !item && !isId(frame.id)) return; // to oneself: one copy is enough
@@ -81,14 +81,14 @@ export class Incoming {
   }
 
   /** Of a conversation that the server keeps. What was said in it before is asked for when it is looked at. */
-  #takeDirect(conv, { from, text, id, time }, item, own) {
+  #takeDirect(conv, { from, text, id, time, deleted }, item, own) {
     this.keep(conv);
     conv.at = Math.max(conv.at, timeOf(time));
     if (conv.stage === 'out' && conv.lastId === null && conv !== current()) {
       conv.position = id;
     } else if (!conv.ids.has(id)) {
       conv.ids.add(id);
-      insertMessage(conv, messageOf(conv, { id, time, name: from, text }, own, item?.key));
+      insertMessage(conv, messageOf(conv, { id, time, name: from, text, deleted }, own, item?.key));
       if (conv.stage === 'in') conv.lastId = Math.max(conv.lastId ?? 0, id);
     }
     if (!conv.reading && knows('unread') && !conv.asked) this.#session.reading.askSoon();

@@ -30,7 +30,9 @@ impl Model {
         let rooms = kept.rooms.iter().filter(|(_, room)| room.is_kept);
         let rules = || kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
         let is_kept = |user: &u64| kept.users.contains_key(user);
-        let mutes = kept.mutes.iter().filter(|((_, user), _)| is_kept(user));
+        let is_of_use = |room: &u64| kept.rooms.contains_key(room) && !is_of_no_use(kept, *room);
+        let mutes = kept.mutes.iter();
+        let mutes = mutes.filter(|((room, user), _)| is_of_use(room) && is_kept(user));
         let mutes = mutes.map(|((room, user), term)| ((*room, name(user)), term.clone()));
         let bans = kept.bans.iter().map(|(target, ban)| {
             let target = match target {

@@ -1,6 +1,8 @@
 // Order: what is done about a person or a message. Removing, muting, banning, roles in a room; ignoring and reporting. All of it
 // is in one dialog; who may do what the server knows, and here stands only what has a chance.
 
+import { addressOf } from '../../core/conversation.js';
+import { deleted } from '../../core/events.js';
 import { fold } from '../../core/names.js';
 import { changed, isMe, knows, notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
@@ -21,7 +23,7 @@ export class Order {
 
   /** Whether there is anything to be done about a message, or about its author. */
   hasMenu({ id = undefined, own = false }) {
-    if (id !== undefined && store.role && knows('unread')) return true;
+    if (id !== undefined && ((store.role && knows('unread')) || (own && knows('delete')))) return true;
     return !own && ['ignore', 'kick', 'mute', 'report'].some(knows);
   }
 
@@ -32,18 +34,35 @@ export class Order {
   }
 
   messageMenu(conv, entry) {
+    const isModerator = conv.kind === 'room' && (conv.role === 'owner' || conv.role === 'moderator');
     const entries = [
       store.role && conv.reading && knows('unread') && [words.markUnread, '', () => {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
       }],
-      knows('report') && conv.kind === 'room' && !entry.own && [words.report, words.reportNote, () => this.report(conv, entry)],
+      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteIt, words.deleteNote, () => this.#delete(conv, entry), 'danger'],
+      knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [words.report, words.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
   }
 
-  #quote({ text }) { return text.length > 120 ? `${text.slice(0, 120)}…` : text; }
+  #delete(conv, entry) {
+    this.#dialog.openForm('delete', words.deleteTitle, {
+      back: () => this.messageMenu(conv, entry),
+      note: this.#quote(entry),
+      fields: [],
+      submit: words.deleteIt,
+      danger: true,
+      done: async () => {
+        deleted(await this.app.session.ask({ type: 'delete', ...addressOf(conv), id: entry.id }));
+        changed();
+        this.#dialog.close();
+      },
+    });
+  }
+
+  #quote({ text, isDeleted }) { return isDeleted ? words.deleted : text.length > 120 ? `${text.slice(0, 120)}…` : text; }
 
   #aboutPerson(conv, name) {
     const key = fold(name), isRoom = conv.kind === 'room';
