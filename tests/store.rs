@@ -504,7 +504,7 @@ fn what_a_newer_server_wrote_is_not_touched() {
     let scratch = filled();
     sql(&scratch, "PRAGMA user_version = 99");
     let error = refusal(&scratch);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error}");
 }
 
 #[test]
@@ -973,7 +973,7 @@ fn conversations_are_checked_exported_and_in_backups() {
     let scratch = Scratch::new();
     let mut store = with_conversations(&scratch);
     let line = tools::check(&scratch.0).expect("it is sound");
-    assert!(line.contains(" 1 rooms, 2 conversations, 4 messages,"), "{line}");
+    assert!(line.contains(" 1 room, 2 conversations, 4 messages,"), "{line}");
     let export = |scratch: &Scratch, name: &str| {
         let mut out = Vec::new();
         tools::export(&scratch.0, (name, name), Format::Text, &mut out)?;

@@ -80,7 +80,7 @@ impl Page<'_> {
 
     /// Chooses from a menu that is open in this dialog.
     #[track_caller]
-    fn pick(&self, dialog: &str, entry: &str) {
+    pub(super) fn pick(&self, dialog: &str, entry: &str) {
         let found = format!(
             "[...document.querySelectorAll('{dialog} .menu button')]\
              .find((one) => one.firstChild.textContent === {})",

@@ -116,12 +116,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
             rooms::removed(to, room, name, *you, by, *reason);
         }
         Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
-        Reply::Left { room, name, reason: None, .. } => {
-            line(to, format_args!("* {name} left {room}."));
-        }
-        Reply::Left { room, name, reason: Some(reason), .. } => {
-            line(to, format_args!("* {name} left {room}: {}", Row(reason)));
-        }
+        Reply::Left { room, name, reason, .. } => rooms::left(to, room, name, *reason),
         Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
         Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
         Reply::Presence { room, joined, left, renamed, .. } => {

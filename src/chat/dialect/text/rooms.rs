@@ -3,6 +3,7 @@
 use super::line;
 use crate::chat::dialect::acts::{Act, Sentence};
 use crate::chat::dialect::reply::RoomState;
+use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
 
 /// Somebody has changed a room, or asks what holds there.
@@ -74,6 +75,13 @@ pub fn asked(to: &mut Encoder, room: &str, name: Option<&str>) {
 
 pub fn role(to: &mut Encoder, room: &str, name: &str, role: &str, by: &str) {
     told(to, by, room, Act::Role { name, role });
+}
+
+pub fn left(to: &mut Encoder, room: &str, name: &str, why: Option<&str>) {
+    match why {
+        None => line(to, format_args!("* {name} left {room}.")),
+        Some(why) => line(to, format_args!("* {name} left {room}: {}", Row(why))),
+    }
 }
 
 /// Somebody was removed; `you`: the reader.
