@@ -182,7 +182,7 @@ fn what_was_deleted_is_a_tombstone_on_every_page() {
     alice.click("#log .more");
     alice.pick("#person", "Remove message");
     alice.click("#person [type=submit]");
-    assert_eq!(read_until(&mut carol, "\r\n"), "* alice removed message 1 of alice in #dev.\r\n");
+    assert_eq!(read_until(&mut carol, "\r\n"), "* alice removed their message 1 in #dev.\r\n");
     alice.wait_said(&["alice: message removed", "alice: hello"]);
     bob.wait_said(&["alice: メッセージは削除されました", "alice: hello"]);
     bob.command("refresh", &json!({}));

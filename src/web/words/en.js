@@ -164,7 +164,7 @@ export const people = {
   banDone: (whom) => `${whom} is banned.`, bans: 'Bans', noBans: 'Nobody is banned.', by: (name) => `by ${name}`,
   ignore: 'Ignore', ignoreNote: 'You see nothing more of what they say; nobody is told', unignore: 'Stop ignoring', ignoreDone: (name) => `You ignore ${name} now.`,
   unignoreDone: (name) => `You ignore ${name} no more.`, ignoredList: 'Ignored people', noIgnored: 'You ignore nobody.', ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),
-  deleted: 'message removed', deleteIt: 'Remove message', deleteNote: 'Nobody can read it any more', deleteTitle: 'Remove this message',
+  messageDeleted: 'message removed', deleteMessage: 'Remove message', deleteMessageNote: 'Nobody can read it any more', deleteMessageTitle: 'Remove this message',
   report: 'Report', reportNote: 'Shows the message to the staff of this server', reportTitle: 'Report this message', reportIt: 'Report', reportDone: 'The staff of this server has been told.', reportReason: 'What is wrong with it',
   makeModerator: 'Make a moderator', makeMember: 'No moderator any more', handOver: 'Hand the room over', handOverNote: 'That person owns it then, and you do not',
   handOverTitle: (room, name) => `Hand ${room} over to ${name}`, handOverIt: 'Hand it over', roleDone: (name, role) => `${name} is ${role} now.`,

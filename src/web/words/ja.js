@@ -174,7 +174,7 @@ export const people = {
   banDone: (whom) => `${whom} を締め出しました。`, bans: '締め出し', noBans: 'だれも締め出されていません。', by: (name) => `${name} による`,
   ignore: '無視する', ignoreNote: '発言が見えなくなります。相手には伝わりません', unignore: '無視をやめる', ignoreDone: (name) => `${name} さんを無視します。`,
   unignoreDone: (name) => `${name} さんの無視をやめました。`, ignoredList: '無視している人', noIgnored: '無視している人はいません。', ignored: '無視', stub: (n) => `無視している人のメッセージ ${n} 件`,
-  deleted: 'メッセージは削除されました', deleteIt: 'メッセージを削除', deleteNote: '誰も読めなくなります', deleteTitle: 'このメッセージを削除',
+  messageDeleted: 'メッセージは削除されました', deleteMessage: 'メッセージを削除', deleteMessageNote: '誰も読めなくなります', deleteMessageTitle: 'このメッセージを削除',
   report: '報告', reportNote: 'メッセージをサーバーの管理者に見せます', reportTitle: 'このメッセージを報告', reportIt: '報告', reportDone: 'サーバーの管理者に知らせました。', reportReason: '問題の内容',
   makeModerator: 'モデレーターにする', makeMember: 'モデレーターから外す', handOver: 'ルームを譲る', handOverNote: '相手がオーナーになり、あなたはオーナーではなくなります',
   handOverTitle: (room, name) => `${room} を ${name} さんに譲る`, handOverIt: '譲る', roleDone: (name, role) => `${name} さん：${role}`,

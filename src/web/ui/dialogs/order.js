@@ -40,7 +40,7 @@ export class Order {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
       }],
-      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteIt, words.deleteNote, () => this.#delete(conv, entry), 'danger'],
+      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteMessage, words.deleteMessageNote, () => this.#delete(conv, entry), 'danger'],
       knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [words.report, words.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
@@ -48,11 +48,11 @@ export class Order {
   }
 
   #delete(conv, entry) {
-    this.#dialog.openForm('delete', words.deleteTitle, {
+    this.#dialog.openForm('delete', words.deleteMessageTitle, {
       back: () => this.messageMenu(conv, entry),
       note: this.#quote(entry),
       fields: [],
-      submit: words.deleteIt,
+      submit: words.deleteMessage,
       danger: true,
       done: async () => {
         deleted(await this.app.session.ask({ type: 'delete', ...addressOf(conv), id: entry.id }));
@@ -62,7 +62,7 @@ export class Order {
     });
   }
 
-  #quote({ text, isDeleted }) { return isDeleted ? words.deleted : text.length > 120 ? `${text.slice(0, 120)}…` : text; }
+  #quote({ text, isDeleted }) { return isDeleted ? words.messageDeleted : text.length > 120 ? `${text.slice(0, 120)}…` : text; }
 
   #aboutPerson(conv, name) {
     const key = fold(name), isRoom = conv.kind === 'room';

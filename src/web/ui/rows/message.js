@@ -72,7 +72,7 @@ export function unfold(node, grown) {
 
 export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {
   const pending = row.pending ?? '';
-  drawContent(node, row.isDeleted ? { ...row, text: peopleWords.deleted } : row);
+  drawContent(node, row.isDeleted ? { ...row, text: peopleWords.messageDeleted } : row);
   const marks = [row.isDeleted && 'deleted', row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', isMarked && 'found', pending && 'pending', pending];
   const className = ['message', ...marks].filter(Boolean).join(' ');
   if (node.className !== className) node.className = className;
