@@ -86,6 +86,11 @@ export function actionsOf({ session, accounts, help, members, order, roomDialogs
       if (last) order.report(conv, last, rest.replace(/^-?\d+\s*/, ''));
       else notify(t.notHere, true);
     },
+    delete: (_, conv) => {
+      const last = conv?.entries.findLast((entry) => entry.type === 'message' && entry.id !== undefined && entry.own && !entry.isDeleted);
+      if (last) order.deletion(conv, last);
+      else notify(t.notHere, true);
+    },
     unread: () => ofAccount(() => notify(session.reading.summary())),
     level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? session.reading.setLevel(conv, rest) : roomDialogs.levels(conv)))),
     conversations: () => router.showConversations(),

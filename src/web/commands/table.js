@@ -5,7 +5,7 @@ import { peopleWords, t } from '../words/index.js';
 import { COMMANDS } from './server.js';
 
 /** These open a list of their own, which needs no arguments. */
-const LISTS = ['who', 'rooms', 'help', 'token', 'invite', 'invitations', 'sessions', 'confirm', 'room', 'unread', 'bans', 'unban', 'conversations'];
+const LISTS = ['who', 'rooms', 'help', 'token', 'invite', 'invitations', 'sessions', 'confirm', 'room', 'unread', 'bans', 'unban', 'conversations', 'delete'];
 
 export const NAMES = COMMANDS.map(({ name }) => name);
 

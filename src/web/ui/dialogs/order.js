@@ -40,14 +40,14 @@ export class Order {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
       }],
-      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteMessage, words.deleteMessageNote, () => this.#delete(conv, entry), 'danger'],
+      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteMessage, words.deleteMessageNote, () => this.deletion(conv, entry), 'danger'],
       knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [words.report, words.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
   }
 
-  #delete(conv, entry) {
+  deletion(conv, entry) {
     this.#dialog.openForm('delete', words.deleteMessageTitle, {
       back: () => this.messageMenu(conv, entry),
       note: this.#quote(entry),
