@@ -274,7 +274,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut replies = Vec::new();
         let connection = &mut self.connections[id.index()];
         let arrived = connection.wire.arrive(&mut buffer[..count], &mut replies);
-        self.visit.requests += (count - arrived).div_ceil(TELNET_BYTES_EACH);
+        // One byte may be the LF of a line that was served with its CR.
+        let telnet_bytes = (count - arrived).saturating_sub(1);
+        self.visit.requests += telnet_bytes.div_ceil(TELNET_BYTES_EACH);
         if !replies.is_empty() {
             self.out.append(id, &replies);
         }

@@ -1,6 +1,6 @@
 //! Keys that reach the server as bytes, from terminals that send each as it is pressed.
 
-use memchr::memchr2;
+use memchr::memchr3;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Backspace and delete take back a character. Which of them the key sends is the terminal's
@@ -54,6 +54,8 @@ pub fn edit(line: &mut [u8]) -> usize {
             BACKSPACE | DELETE => length -= last_cluster(&line[..length]),
             WORD_ERASE => length = without_last_word(&line[..length]),
             KILL | INTERRUPT => length = 0,
+            // By themselves they were answered, if they came by themselves.
+            END | SUSPEND if length == 0 => {}
             ESCAPE => {
                 at += escape_sequence(&line[at..]);
                 continue;
@@ -102,7 +104,7 @@ fn escape_sequence(bytes: &[u8]) -> usize {
     let rest = &bytes[1.min(bytes.len())..];
     1 + match rest {
         // Function keys of the Linux console.
-        [b'[', b'[', _, ..] => 3,
+        [b'[', b'[', key, ..] if key.is_ascii_graphic() => 3,
         [b'[', parameters @ ..] => {
             let is_parameter = |byte: &&u8| (0x20..0x40).contains(*byte);
             let count = parameters.iter().take_while(is_parameter).count();
@@ -117,9 +119,9 @@ fn escape_sequence(bytes: &[u8]) -> usize {
 }
 
 /// The length of a control string with its end; if it has none, it is the rest of the line. Another
-/// sequence ends it, too.
+/// sequence ends it, too, and so does Ctrl-C, which may have been served before the rest has come.
 fn control_string(string: &[u8]) -> usize {
-    let Some(at) = memchr2(BELL, ESCAPE, string) else { return string.len() };
+    let Some(at) = memchr3(BELL, ESCAPE, INTERRUPT, string) else { return string.len() };
     match string[at..] {
         [BELL, ..] => at + 1,
         [ESCAPE, b'\\', ..] => at + 2,
@@ -187,6 +189,10 @@ mod tests {
             ("hello\u{1b}O", "helloO"),
             ("\u{1b}[12日本", "日本"),
             ("\u{1b}[1\u{8}a", "a"),
+            // Ctrl-C takes back the line wherever it is pressed, and Ctrl-D ends nothing.
+            ("lost\u{1b}]title\u{3}kept", "kept"),
+            ("lost\u{1b}[[\u{3}kept", "kept"),
+            ("\u{4}\u{1a}kept", "kept"),
         ] {
             expect(typed.as_bytes(), line.as_bytes());
         }

@@ -152,8 +152,10 @@ impl Telnet {
                 self.refuse(verb, option, replies);
                 (State::Data, None)
             }
+            // What is behind it may be a command.
             (State::Subnegotiation | State::SubnegotiationCommand, _) if self.is_endless() => {
-                (State::Data, Some(byte))
+                self.state = State::Data;
+                return self.next(byte, mode, replies);
             }
             (State::Subnegotiation, IAC) => (State::SubnegotiationCommand, None),
             (State::SubnegotiationCommand, SE) => (State::Data, None),
@@ -421,6 +423,15 @@ mod tests {
     fn subnegotiations_are_skipped_whole() {
         let input = [&[b'a', IAC, SB, 31, 0, 80, IAC, IAC, 0, b'\n', IAC, SE][..], b"b\n"].concat();
         expect(&input, b"ab\n", b"");
+    }
+
+    #[test]
+    fn what_follows_a_subnegotiation_without_an_end_is_read_as_ever() {
+        let endless = [&[IAC, SB][..], &[7; SUBNEGOTIATION_BYTES_MAX as usize]].concat();
+        expect(&[&endless[..], b"a"].concat(), b"a", b"");
+        expect(&[&endless[..], &[IAC, AYT], b"a"].concat(), b"a", HERE);
+        expect(&[&endless[..], &[IAC, IAC]].concat(), &[IAC], b"");
+        expect_in(LineMode::Raw, &[&endless[..], &[IAC, IAC], b"a"].concat(), b"a", b"");
     }
 
     /// A terminal as RFC 1143 wants it: agrees to all that it is offered, and confirms all that is

@@ -69,6 +69,8 @@ struct World<'a> {
     capacity: usize,
     /// How what is said is cut; `None`: the network does as the script says.
     orderly: Option<Cuts<'a>>,
+    /// Flood control is on.
+    is_paced: bool,
     is_draining: bool,
     said: Said,
 }
@@ -169,6 +171,7 @@ impl<'a> World<'a> {
         // Rooms that give way to others start counting anew.
         let said =
             Said::new(chat_settings.rooms.rooms_max == ROOMS_MAX, chat_settings.answer_bytes_max);
+        let is_paced = chat_settings.rate != Rate::Off;
         World {
             server: Server::new(
                 ServerSettings { limits, compress, ..ServerSettings::default() },
@@ -186,6 +189,7 @@ impl<'a> World<'a> {
                 4 * limits.delivery.outbox_mark_bytes
             },
             orderly,
+            is_paced,
             is_draining: false,
             said,
         }
@@ -205,7 +209,8 @@ impl<'a> World<'a> {
         for heard in &mut self.heard {
             // That is said as soon as the bytes arrive, even of those behind a line that is too
             // long.
-            heard.retain(|seen| *seen != Seen::Line("* Yes, I am here.".to_owned()));
+            let answers = ["* Yes, I am here.", "* Type /quit to leave."];
+            heard.retain(|seen| !matches!(seen, Seen::Line(line) if answers.contains(&&**line)));
             heard.sort();
         }
         self.heard
@@ -268,6 +273,7 @@ impl<'a> World<'a> {
     fn deliver(&mut self) {
         let cuts = self.orderly.unwrap_or(Cuts::NONE);
         for who in 0..self.people.len() {
+            self.people[who].press_no_keys_to_leave();
             // Only the lengths matter; what is sent is in the uplink.
             let sent = vec![0; self.people[who].wire.borrow().unread_by_server()];
             // What decides the wire comes whole: an empty line by itself is somebody's Enter, and
@@ -275,7 +281,16 @@ impl<'a> World<'a> {
             // looked at.
             let cuts = if self.people[who].is_in() { cuts } else { Cuts::NONE };
             for piece in cuts.pieces(&sent) {
-                self.people[who].wire.borrow_mut().arrive(piece.len());
+                let mut wire = self.people[who].wire.borrow_mut();
+                wire.arrive(piece.len());
+                // Behind a line that flood control holds up, the rest of its ending is read, and what
+                // ends the connection is noticed, a turn later: others are heard in that.
+                let is_within_ending =
+                    wire.input.back() == Some(&b'\r') && wire.uplink.front() == Some(&b'\n');
+                drop(wire);
+                if is_within_ending && self.is_paced {
+                    continue;
+                }
                 self.poll();
                 self.settle();
             }

@@ -132,6 +132,16 @@ impl Person {
         }
     }
 
+    /// Keys that mean to leave (Ctrl-C, Ctrl-D, Ctrl-Z) take back what has come by then, which is
+    /// another thing in each cut.
+    pub fn press_no_keys_to_leave(&self) {
+        if self.dialect == Dialect::Line {
+            let mut wire = self.wire.borrow_mut();
+            let keys = wire.uplink.iter_mut().filter(|byte| matches!(**byte, 3 | 4 | 26));
+            keys.for_each(|byte| *byte = b'k');
+        }
+    }
+
     pub fn say(&mut self, ask: &Ask) {
         match (ask, self.dialect) {
             (Ask::Frame { first, payload }, Dialect::Line) => {
