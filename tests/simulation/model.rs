@@ -648,26 +648,33 @@ impl Model {
 
     // ---- Telling ----
 
-    /// Tells the others in a room, if it is small enough.
-    fn announce(&mut self, by: usize, key: &str, more: usize, line: &str, told: &Value) {
-        let members = self.rooms[key].members.clone();
+    /// Tells the others in a room, if it is small enough, and returns them. People are told of
+    /// another name elsewhere.
+    fn announce(
+        &mut self,
+        by: usize,
+        key: &str,
+        more: usize,
+        line: &str,
+        told: &Value,
+    ) -> Vec<usize> {
+        let mut others = self.rooms[key].members.clone();
         if self.stopping
-            || members.len() + more > self.settings.announce_below as usize
-            || members.len() + more == 1
+            || others.len() + more > self.settings.announce_below as usize
+            || others.len() + more == 1
             || !self.is_told_at_once(key, told)
             || self.losing
         {
-            return;
+            return Vec::new();
         }
-        for member in members.into_iter().filter(|&member| member != by) {
+        others.retain(|&member| member != by);
+        for &member in &others {
             self.json(member, key, told.clone(), None);
-            if told["type"] == "renamed" && self.clients[&member].dialect != Dialect::Json {
-                // People are not told in which room, so it may come in the order of any.
-                self.client(member).expected.float(line.to_owned());
-            } else {
+            if told["type"] != "renamed" {
                 self.line(member, key, line.to_owned());
             }
         }
+        others
     }
 
     fn complain(&mut self, number: usize, code: &'static str, reference: Option<u64>) {
