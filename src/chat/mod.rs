@@ -328,7 +328,7 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user);
+        self.sessions.add(client, user, hello.peer);
         self.sessions.set_private(client, hello.is_private);
         let cx = &mut Context { client, peer: hello.peer, user, reference: None, out };
         self.arrive(cx, hello.query, hello.credential.map(SecretHash::of));

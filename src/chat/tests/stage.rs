@@ -72,11 +72,12 @@ pub struct Showing<'a> {
     pub is_private: bool,
     /// The token that it comes back with; an empty one asks for one.
     pub resume: Option<&'a str>,
+    pub peer: Peer,
 }
 
 impl Default for Showing<'_> {
     fn default() -> Self {
-        Showing { credential: None, is_private: true, resume: None }
+        Showing { credential: None, is_private: true, resume: None, peer: Peer::default() }
     }
 }
 
@@ -274,7 +275,7 @@ impl Stage {
         let query =
             pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
         let hello = Hello {
-            peer: Peer::default(),
+            peer: showing.peer,
             subprotocol: None,
             query: &query,
             credential: showing.credential,
