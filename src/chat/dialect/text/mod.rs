@@ -66,7 +66,8 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
 /// What a line without a slash asks for. A word of these alone is not said: people type it who look
 /// for the way out, or for help.
 fn unslashed(line: &str) -> Request<'_> {
-    let is = |words: &[&str]| words.iter().any(|word| line.trim_start().eq_ignore_ascii_case(word));
+    let bare = line.trim_start();
+    let is = |words: &[&str]| words.iter().any(|word| bare.eq_ignore_ascii_case(word));
     if line.is_empty() {
         Request::Nothing
     } else if is(&["quit", "exit"]) {
