@@ -87,7 +87,31 @@ impl Chat {
                                once, so this was not said.";
                 (Err(RequestError::new("not_said", message.to_owned())), None)
             }
-            None => dialect.parse(text),
+            None => {
+                let (parsed, reference) = dialect.parse(text);
+                (parsed.and_then(|request| self.addressed(client, dialect, request)), reference)
+            }
+        }
+    }
+
+    /// An answer at a terminal is for who has last said something to it only.
+    fn addressed<'a>(
+        &self,
+        client: ClientId,
+        dialect: Dialect,
+        request: Request<'a>,
+    ) -> Result<Request<'a>, RequestError> {
+        match request {
+            Request::Direct { to, text, key } if dialect == Dialect::Text && to.is_empty() => {
+                let by = self.preferences.told_by(client);
+                let Some(by) = by.and_then(|user| self.state.users().get(user)) else {
+                    let message = "Nobody who is here has said anything to you only. /msg NAME \
+                                   TEXT does it.";
+                    return Err(RequestError::new("no_such_name", message.to_owned()));
+                };
+                Ok(Request::Direct { to: by.name.as_str().to_owned().into(), text, key })
+            }
+            request => Ok(request),
         }
     }
 
@@ -159,6 +183,7 @@ impl Chat {
         self.backlog.withdraw(client, None);
         out.wake(Wait::Backlog(client));
         self.logins.forget(client);
+        self.preferences.forget(client);
     }
 
     /// A client has been served, or is gone: nothing that it waited for is of use any more.

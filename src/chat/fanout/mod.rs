@@ -302,7 +302,13 @@ impl Chat {
 
     /// The path of every message: no allocation and no formatting per member, and one rendering per
     /// encoding.
-    fn publish_said(&self, cx: &mut Context<'_>, id: RoomId, message_id: u64, message: &Message) {
+    fn publish_said(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        message_id: u64,
+        message: &Message,
+    ) {
         let Some((room, channel)) = self.room_and_channel(id) else {
             return self.publish_between(cx, id, message_id, message);
         };
@@ -389,7 +395,7 @@ impl Chat {
 
     /// What is said in a conversation has no channel: it goes to the devices of both.
     fn publish_between(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         id: RoomId,
         message_id: u64,
@@ -404,7 +410,7 @@ impl Chat {
 
     /// `id`: its place in a conversation that is kept.
     fn publish_direct(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         to: UserId,
         id: Option<u64>,
@@ -431,7 +437,8 @@ impl Chat {
         };
         let is_shown = to != cx.user && !self.state.order().ignores(to, cx.user);
         let receivers = self.clients_of(to).filter(|&other| other != cx.client && is_shown);
-        for other in receivers {
+        let receivers: Vec<ClientId> = receivers.collect();
+        for &other in &receivers {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
         }
         for other in self.other_devices(cx) {
@@ -439,6 +446,12 @@ impl Chat {
         }
         let reference = cx.reference;
         cx.reply(&reply(true, reference));
+        for other in receivers {
+            self.ring_at(other, cx.out);
+            if Dialect::from(cx.out.encoding(other).dialect) == Dialect::Text {
+                self.preferences.set_told_by(other, sender);
+            }
+        }
     }
 
     /// Those who speak where nobody else is are told so once.
