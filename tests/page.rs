@@ -1211,7 +1211,7 @@ fn the_page_folds_names_as_the_server_does() {
     let wrong = alice.run(&format!(
         "return (async () => {{ {} }})()",
         script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("FOLDED", &json!(folded).to_string())
     ));
     let wrong: Vec<&Value> = wrong
@@ -1276,7 +1276,7 @@ fn the_page_folds_names_as_the_server_does() {
     let script = "return import('FILE').then(({ fold }) => TEXTS.map((text) => fold(text)))";
     let folded = alice.run(
         &script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("TEXTS", &json!(&sequences[..]).to_string()),
     );
     for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list"))

@@ -1,6 +1,7 @@
 //! The web page, embedded in the binary, or a sentence in its place; the health check; and answers
 //! to OPTIONS.
 
+mod joined;
 mod page;
 
 use std::borrow::Cow;

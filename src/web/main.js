@@ -11,12 +11,11 @@ import { Commands, NAMES } from './commands/table.js';
 import { bareName, bareRoom, roomKey } from './core/names.js';
 import { conversation, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
+import { FIRST_ROOM } from './net/identity.js';
 import { recall, remember } from './net/memory.js';
 import { Session } from './net/session.js';
 import { App } from './ui/app.js';
 import { ready } from './words/index.js';
-
-const FIRST_ROOM = 'lobby';
 
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin(session) {
@@ -40,13 +39,13 @@ function begin(session) {
 await ready;
 store.commands = new Set(NAMES);
 memories.on(remember);
-const app = new App();
+const app = new App(() => import('./ui/dialogs/index.js'));
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),
-  welcomed: () => app.accounts.welcomed(),
+  welcomed: () => app.entrance.welcomed(),
   identified: () => app.accounts.identified(),
   ended: () => app.accounts.login(),
   loginRequired: () => app.accounts.loginRequired(),
@@ -63,3 +62,4 @@ app.commands = new Commands(
 begin(session);
 app.start();
 session.start();
+app.dialogs().catch(() => { /* tried again when one is needed */ });

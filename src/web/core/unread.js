@@ -14,7 +14,7 @@ export function learn(conv, { read, id = read, unread, mentions, level, last }, 
   conv.reading = { read: known, newest, level: isLevel(level) ? level : conv.reading?.level ?? 'all' };
   conv.unread = Math.max(0, newest - known);
   conv.mentions = conv.unread && isId(mentions) ? mentions : 0;
-  divide(conv, isCurrent);
+  placeDivider(conv, isCurrent);
 }
 
 /** A message has come live. Saying something has read all that was said before it, on whatever device. */
@@ -40,7 +40,7 @@ export function see(conv, id) {
 }
 
 /** The line above what is new stays where it is while the conversation is looked at. */
-export function divide(conv, isCurrent) {
+export function placeDivider(conv, isCurrent) {
   const from = conv.unread > 0 ? conv.reading.read + 1 : null;
   if (!isCurrent) conv.newFrom = from;
   else conv.newFrom ??= from;

@@ -8,7 +8,7 @@ import { accountWords, errorWords, t } from '../words/index.js';
 import { exchange, forget } from './cookie.js';
 
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
-const FIRST_ROOM = 'lobby';
+export const FIRST_ROOM = 'lobby';
 
 export class Identity {
   #session;

@@ -3,7 +3,7 @@
 
 import { addressOf } from '../core/conversation.js';
 import { changed, conversationOf, notify, saveMemory, store } from '../core/store.js';
-import { count, countHere, divide, learn, markRead, see } from '../core/unread.js';
+import { count, countHere, learn, markRead, placeDivider, see } from '../core/unread.js';
 import { peopleWords } from '../words/index.js';
 
 const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
@@ -94,12 +94,12 @@ export class Reading {
   /** It is opened, or closed. */
   opened(conv) {
     conv.isHeld = false;
-    if (conv.reading) divide(conv, conv.key === store.current);
+    if (conv.reading) placeDivider(conv, conv.key === store.current);
   }
 
   closed(conv) {
     conv.newFrom = null;
-    if (conv.reading) divide(conv, conv.key === store.current);
+    if (conv.reading) placeDivider(conv, conv.key === store.current);
   }
 
   /** In a sentence, for who asks. */

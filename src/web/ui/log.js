@@ -3,6 +3,7 @@
 import { MESSAGES_KEPT, trim } from '../core/entries.js';
 import { rowsOf } from '../core/rows.js';
 import { actionOf } from '../core/keymap.js';
+import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
 import { t } from '../words/index.js';
 import { $, reconcile, setHidden, setText } from './dom.js';
@@ -163,7 +164,7 @@ export class Log {
     reconcile(list, rows, makeRow, (node, row) => updateRow(node, row, {
       conv,
       isMarked: this.#isMarked(row),
-      hasMenu: row.type === 'message' && row.id !== undefined && this.app.order.hasMenu(row),
+      hasMenu: row.type === 'message' && row.id !== undefined && hasMenu(row),
     }));
     if (conv?.jumps && conv.stage === 'in') this.#jump(conv);
     if (this.#pinned) this.#toEnd();

@@ -36,7 +36,7 @@ export class Sidebar {
       this.#showsHidden = !this.#showsHidden;
       changed();
     });
-    $('#me').addEventListener('click', () => (store.role ? this.app.accounts.menu.open() : this.app.ask.name()));
+    $('#me').addEventListener('click', () => (store.role ? this.app.accountMenu.open() : this.app.ask.name()));
   }
 
   draw() {
@@ -67,7 +67,7 @@ export class Sidebar {
     const icon = store.role ? '#i-up' : '#i-edit', use = $('#me use');
     if (use.getAttribute('href') !== icon) use.setAttribute('href', icon);
     setHidden($('#log-in'), store.role !== '' || !store.wasOnline);
-    setText($('#log-in'), this.app.accounts.entryWords);
+    setText($('#log-in'), this.app.entrance.words);
   }
 
   #drawLinkTo(button, conv) {

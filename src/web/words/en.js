@@ -14,6 +14,7 @@ export const page = {
   typingMany: 'Several people are typing…', today: 'Today', yesterday: 'Yesterday', newMessages: 'New', newRoom: 'New', asking: 'Asking to enter',
   gap: 'Some messages are missing here: there were more than the server keeps',
   restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
+  noDialogs: 'A part of this page could not be loaded. Try again, or reload the page.',
   loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
   startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
   blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',

@@ -14,6 +14,7 @@ export const page = {
   typingMany: '何人かが入力中…', today: '今日', yesterday: '昨日', newMessages: '新着', newRoom: '作成', asking: '参加の申請',
   gap: 'サーバーの保存件数を超えたため、ここで一部のメッセージが抜けています',
   restart: 'サーバーが再起動しました。その間のメッセージは抜けている可能性があり、これより前はこの画面にのみ残っています',
+  noDialogs: 'ページの一部を読み込めませんでした。もう一度試すか、ページを再読み込みしてください。',
   loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
   startRoom: (room) => `${room} はここから始まります。`, firstWord: '最初の一言をどうぞ。', startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
   blankTitle: 'ルームに参加していません', blankText: 'ルームに参加するか、新しく作って誰かを誘いましょう。',

@@ -1,14 +1,14 @@
 // All rooms: finding one, or naming a new one.
 
-import { bareRoom, fold, roomKey } from '../core/names.js';
-import { knows, rooms, store } from '../core/store.js';
-import { isId, isText } from '../core/text.js';
-import { errorWords, peopleWords, t } from '../words/index.js';
-import { $, closeDialog, drawMark, el, reconcile, setHidden, setText } from './dom.js';
+import { bareRoom, fold, roomKey } from '../../core/names.js';
+import { knows, rooms, store } from '../../core/store.js';
+import { isId, isText } from '../../core/text.js';
+import { errorWords, peopleWords, t } from '../../words/index.js';
+import { $, closeDialog, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
 
 // How well a room fits what was typed, best first.
 const [WHOLE_NAME, START_OF_NAME, PART_OF_NAME, PART_OF_TOPIC, NOTHING] = [0, 1, 2, 3, 4];
-const LIST_PAGES_MAX = 10; // of rooms, looked through by Enter
+const ROOM_PAGES_MAX = 10; // of rooms, looked through by Enter
 const listed = (room) => ({ ...room, key: roomKey(room.room), about: isText(room.topic) ? fold(room.topic) : '' });
 
 const nothingListed = () => ({ rooms: [], pages: 0, next: undefined, loading: /** @type {any} */ (null), state: '', hint: '', asked: '' });
@@ -16,7 +16,7 @@ const nothingListed = () => ({ rooms: [], pages: 0, next: undefined, loading: /*
 export class Switcher {
   #browser = nothingListed();
 
-  /** @param {import('./app.js').App} app */
+  /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
 
   listen() {
@@ -70,7 +70,7 @@ export class Switcher {
     const again = () => isStill() && this.#pickBest(typed);
     const [best] = this.#matches(typed).filter(({ rank }) => rank <= PART_OF_NAME);
     if (best?.rank === WHOLE_NAME) return this.#pick(best.room);
-    const isAllThere = !this.#hasMore() || store.link !== 'online' || browser.pages >= LIST_PAGES_MAX;
+    const isAllThere = !this.#hasMore() || store.link !== 'online' || browser.pages >= ROOM_PAGES_MAX;
     if (!isAllThere && browser.asked !== typed) {
       // One of just this name may be anywhere among those not listed yet.
       browser.asked = typed;
