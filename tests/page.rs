@@ -5,6 +5,8 @@
 
 #[path = "page/accounts.rs"]
 mod accounts;
+#[path = "page/catching_up.rs"]
+mod catching_up;
 mod common;
 #[path = "page/daily.rs"]
 mod daily;

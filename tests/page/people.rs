@@ -17,7 +17,7 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn wait_shown(&self, room: &str) {
+    pub(super) fn wait_shown(&self, room: &str) {
         let shown = format!("document.querySelector('#title bdi').textContent === {}", json!(room));
         self.wait_until(room, &shown);
         self.wait_online();
@@ -53,7 +53,7 @@ impl Page<'_> {
 
     /// What stands beside a conversation: how much is unread.
     #[track_caller]
-    fn wait_unread(&self, conversation: &str, expected: &str) {
+    pub(super) fn wait_unread(&self, conversation: &str, expected: &str) {
         let shown = format!(
             "document.querySelector('.lists [data-{conversation}] .unread')?.textContent === {}",
             json!(expected)

@@ -39,8 +39,7 @@ export class Incoming {
     conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
     if (!isIgnored) conv.typing.delete(fold(raw.name));
     if (way === 'live' && !isIgnored) conv.away.delete(fold(raw.name));
-    // What is replayed on first entering a room is old, except after the position remembered from an earlier visit.
-    if (way === 'live' || !conv.fresh || (conv.readId !== null && raw.id > conv.readId)) this.#session.reading.count(conv, message);
+    this.#session.reading.count(conv, message);
     trim(conv, this.#session.page.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
   }
 

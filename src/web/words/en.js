@@ -16,6 +16,7 @@ export const page = {
   restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
   noDialogs: 'A part of this page could not be loaded. Try again, or reload the page.',
   loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
+  missed: (n, since) => (since ? `${n} new since ${since}` : `${n} new`), jump: 'Jump', markRead: 'Mark as read', olderGone: 'Nothing from before this can be shown.',
   startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
   blankTitle: 'No room yet', blankText: 'Join one, or make a new one and invite someone.',
   cameAndWent: (came, left, renamed) => [came && `${came} came`, left && `${left} left`, renamed && `${renamed} took ${renamed === 1 ? 'another name' : 'other names'}`].filter(Boolean).join(', '),

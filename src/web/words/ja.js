@@ -16,6 +16,7 @@ export const page = {
   restart: 'サーバーが再起動しました。その間のメッセージは抜けている可能性があり、これより前はこの画面にのみ残っています',
   noDialogs: 'ページの一部を読み込めませんでした。もう一度試すか、ページを再読み込みしてください。',
   loading: '過去のメッセージを読み込み中…', latest: '最新のメッセージへ', latestNew: (n) => `新着 ${n} 件`,
+  missed: (n, since) => (since ? `${since} 以降の新着 ${n} 件` : `新着 ${n} 件`), jump: '移動', markRead: '既読にする', olderGone: 'これより前のメッセージは表示できません。',
   startRoom: (room) => `${room} はここから始まります。`, firstWord: '最初の一言をどうぞ。', startDirect: (name) => `${name} さんとの会話です。この画面にのみ残ります。`,
   blankTitle: 'ルームに参加していません', blankText: 'ルームに参加するか、新しく作って誰かを誘いましょう。',
   cameAndWent: (came, left, renamed) => [came && `${came} 人が参加`, left && `${left} 人が退出`, renamed && `${renamed} 人が名前を変更`].filter(Boolean).join('、'),

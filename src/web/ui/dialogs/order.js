@@ -31,7 +31,7 @@ export class Order {
   messageMenu(conv, entry) {
     const isModerator = conv.kind === 'room' && keepsOrder(conv);
     const entries = [
-      store.role && conv.reading && knows('unread') && [peopleWords.markUnread, '', () => {
+      conv.reading && [peopleWords.markUnread, '', () => {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
       }],

@@ -51,7 +51,7 @@ export class RoomDialogs {
     const entries = [
       mayInvite && [peopleWords.invite, peopleWords.inviteNote, () => this.invite(conv)],
       isModerator && [peopleWords.settings, peopleWords.settingsNote, () => this.#settings(conv, frame)],
-      conv.reading && [peopleWords.notifications, peopleWords.levels[conv.reading.level], () => this.levels(conv)],
+      store.role && conv.reading && [peopleWords.notifications, peopleWords.levels[conv.reading.level], () => this.levels(conv)],
       store.role && kept === false && [peopleWords.keep, peopleWords.keepNote, () => this.keep(conv)],
       isOwner && [peopleWords.rename, '', () => this.rename(conv)],
       isOwner && (archived ? [peopleWords.unarchive, '', () => this.#archive(conv, false)] : [peopleWords.archive, peopleWords.archiveNote, () => this.#archive(conv, true)]),
