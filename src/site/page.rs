@@ -38,6 +38,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "core/conversation.js",
     "core/entries.js",
     "core/events.js",
+    "core/finder.js",
     "core/keymap.js",
     "core/mentions.js",
     "core/names.js",
@@ -284,7 +285,7 @@ mod tests {
 
     /// What a visitor waits for, and what comes after that, compressed, in the longer of the page's
     /// languages.
-    const BUDGET_BYTES: [usize; 2] = [53 * 1024, 15 * 1024];
+    const BUDGET_BYTES: [usize; 2] = [53 * 1024, 16 * 1024];
 
     /// What is fetched when it is known that it is needed.
     const ON_DEMAND: [&str; 3] = ["words/en.js", "words/ja.js", DIALOGS];

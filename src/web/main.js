@@ -22,6 +22,7 @@ function begin(session) {
   const memory = recall(), address = new URLSearchParams(location.search);
   store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
   store.account = isText(memory.account) ? memory.account : '';
+  store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);

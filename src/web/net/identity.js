@@ -179,7 +179,7 @@ export class Identity {
 
   #clear() {
     store.conversations.clear();
-    Object.assign(store, { outbox: [], current: null, notice: null, ignored: new Set() });
+    Object.assign(store, { outbox: [], current: null, notice: null, ignored: new Set(), recent: [] });
     this.#session.rooms.clear();
     this.#session.reading.forget();
     this.#session.page.forget();

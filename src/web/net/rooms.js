@@ -3,7 +3,7 @@
 import { addDivider, MESSAGES_KEPT, trim } from '../core/entries.js';
 import { byOf, reasonOf } from '../core/events.js';
 import { bareRoom, fold, roomKey } from '../core/names.js';
-import { changed, conversation, current, dispatch, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
+import { changed, conversation, current, dispatch, noteRecent, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 import { errorWords, peopleWords, t } from '../words/index.js';
 
@@ -45,6 +45,7 @@ export class Rooms {
   show(conv) {
     const previous = current(), { reading, lists, conversations } = this.#session;
     store.current = conv ? conv.key : null;
+    if (conv) noteRecent(conv);
     if (previous && previous !== conv) {
       Object.assign(previous, { firstUnread: null, sought: null });
       reading.closed(previous);

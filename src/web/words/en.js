@@ -31,7 +31,7 @@ export const page = {
   nameGone: (wish, now) => `The name “${wish}” is taken. You are “${now}”.`,
   topicLabel: (room) => `Topic of ${room}`, topicNote: 'Leave it empty to have none.', topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
   topicNone: (room) => `${room} has no topic.`,
-  allRooms: 'All rooms', browseHint: 'Find a room, or name a new one', createRoom: (room) => `Create ${room}`,
+  allRooms: 'Rooms and people', browseHint: 'Find a room or a person, or name a new room', createRoom: (room) => `Create ${room}`,
   people: (n) => `${n}`, peopleLong: (n) => (n === 1 ? '1 member' : `${n} members`), alreadyIn: 'joined',
   noRooms: 'No rooms yet. Name the first one above.', waitOnline: 'You are offline.',
   moreMembers: (n) => `and ${n} more`, messageMember: (name) => `Message ${name}`, unread: (n) => `${n} unread`,
@@ -52,7 +52,7 @@ export const page = {
   },
   keys: {
     send: 'send', newLine: 'new line; every line becomes a message of its own', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
-    page: 'scroll the log', step: 'previous or next conversation', rooms: 'all rooms', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
+    page: 'scroll the log', step: 'previous or next conversation', rooms: 'to another room or person', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
     list: 'in a list: another entry',
   },
   commands: {}, // as the server has them

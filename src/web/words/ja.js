@@ -31,7 +31,7 @@ export const page = {
   nameGone: (wish, now) => `「${wish}」は使われています。今の名前は「${now}」です。`,
   topicLabel: (room) => `${room} のトピック`, topicNote: '空にするとトピックは消えます。', topicIs: (room, topic) => `${room} のトピック：${topic}`,
   topicNone: (room) => `${room} にトピックはありません。`,
-  allRooms: 'すべてのルーム', browseHint: '探す、または新しい名前を入力', createRoom: (room) => `${room} を作成`,
+  allRooms: 'ルームと人', browseHint: 'ルームや人を探す、または新しいルーム名を入力', createRoom: (room) => `${room} を作成`,
   people: (n) => `${n}`, peopleLong: (n) => `${n} 人`, alreadyIn: '参加中',
   noRooms: 'まだルームがありません。上に名前を入力して作りましょう。', waitOnline: 'オフラインです。',
   moreMembers: (n) => `ほか ${n} 人`, messageMember: (name) => `${name} さんにメッセージ`, unread: (n) => `未読 ${n} 件`,
@@ -52,7 +52,7 @@ export const page = {
   },
   keys: {
     send: '送信', newLine: '改行（1 行が 1 件のメッセージになります）', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
-    page: '会話をスクロール', step: '前後の会話へ', rooms: 'すべてのルーム', menu: '会話の欄で：メッセージのメニュー（↑ ↓ で移動）', close: '閉じる・最新のメッセージへ',
+    page: '会話をスクロール', step: '前後の会話へ', rooms: 'ほかのルームや人へ', menu: '会話の欄で：メッセージのメニュー（↑ ↓ で移動）', close: '閉じる・最新のメッセージへ',
     list: '一覧で：ほかの項目へ',
   },
   commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',

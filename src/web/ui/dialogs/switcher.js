@@ -1,20 +1,27 @@
-// All rooms: finding one, or naming a new one.
+// Going anywhere: conversations, rooms of the server, people; and naming a new room.
 
-import { bareRoom, fold, roomKey } from '../../core/names.js';
+import { beginning, find, highlighted, step } from '../../core/finder.js';
+import { bareRoom, roomKey } from '../../core/names.js';
 import { knows, rooms, store } from '../../core/store.js';
 import { isId, isText } from '../../core/text.js';
-import { errorWords, peopleWords, t } from '../../words/index.js';
-import { $, closeDialog, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
+import { accountWords, errorWords, peopleWords, t } from '../../words/index.js';
+import { $, closeDialog, drawAvatar, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
 
-// How well a room fits what was typed, best first.
-const [WHOLE_NAME, START_OF_NAME, PART_OF_NAME, PART_OF_TOPIC, NOTHING] = [0, 1, 2, 3, 4];
-const ROOM_PAGES_MAX = 10; // of rooms, looked through by Enter
-const listed = (room) => ({ ...room, key: roomKey(room.room), about: isText(room.topic) ? fold(room.topic) : '' });
+const FOUND_MAX = 200;
+const ENOUGH = 8; // that fit; for fewer the server is asked for more
+const ROOM_PAGES_MAX = 10;
+const ROOMS_WITH_PEOPLE = 10; // whose members are asked for, to be found
+const TYPING_MS = 150; // after the last key the server is asked
 
-const nothingListed = () => ({ rooms: [], pages: 0, next: undefined, loading: /** @type {any} */ (null), state: '', hint: '', asked: '' });
+const nothingListed = () => ({ rooms: /** @type {any[]} */ ([]), pages: 0, next: undefined, asked: new Set(), state: '' });
 
 export class Switcher {
-  #browser = nothingListed();
+  #list = nothingListed();
+  #moved = null; // key of what the arrows have highlighted
+  #hint = '';
+  #waits = false; // Enter came before anything that fits
+  #timer = 0;
+  #loading = /** @type {Promise<void> | null} */ (null);
 
   /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
@@ -22,128 +29,142 @@ export class Switcher {
   listen() {
     const filter = $('#browse-filter');
     filter.addEventListener('input', () => {
-      this.#browser.hint = '';
+      this.#moved = null;
+      this.#hint = '';
+      this.#waits = false;
       this.#draw();
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#seek(), TYPING_MS);
+    });
+    filter.addEventListener('keydown', (event) => {
+      const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (!by || event.isComposing) return;
+      event.preventDefault();
+      this.#moved = step(this.#found(), this.#moved, by);
+      this.#draw();
+      $('#browse-list [aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
     });
     $('#browse form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#pickBest(filter.value);
+      this.#enter();
     });
     $('#browse-list').addEventListener('click', (event) => {
-      const room = event.target.closest('button')?.dataset.join;
-      if (room) this.#pick(room);
+      const key = event.target.closest('li')?.dataset.key, one = this.#found().find((other) => other.key === key);
+      if (one) this.#pick(one);
     });
-    $('#browse-create').addEventListener('click', () => {
-      if (!store.role || !knows('room')) return this.#pick(filter.value);
-      const room = bareRoom(filter.value);
-      closeDialog('#browse');
-      this.app.roomDialogs.create(room);
-    });
-    $('#browse-more').addEventListener('click', () => this.#loadRooms());
-    $('#browse').addEventListener('keydown', (event) => {
-      if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
-      const stops = [filter, ...document.querySelectorAll('#browse-list button, #browse-create:not([hidden])')];
-      event.preventDefault();
-      stops[stops.indexOf(document.activeElement) + (event.key === 'ArrowDown' ? 1 : -1)]?.focus();
-    });
+    $('#browse-more').addEventListener('click', () => this.#load());
   }
 
   open() {
-    this.#browser = nothingListed();
+    this.#list = nothingListed();
+    this.#moved = null;
+    this.#hint = '';
+    this.#waits = false;
     $('#browse-filter').value = '';
     this.#draw();
     if (!$('#browse').open) $('#browse').showModal();
     $('#browse-filter').focus();
-    this.#loadRooms();
+    $('#browse-list').scrollTop = 0;
+    this.#load();
+    for (const conv of rooms().slice(0, ROOMS_WITH_PEOPLE)) this.app.session.lists.askMembers(conv);
   }
 
-  #pick(room) {
-    if (!bareRoom(room)) return;
+  get #typed() { return $('#browse-filter').value; }
+
+  /** All that is shown: what could be new is the last of it. */
+  #found() {
+    const found = find(this.#typed, this.#list.rooms), last = beginning(this.#typed, found);
+    return [...found.slice(0, FOUND_MAX), ...(last ? [last] : [])];
+  }
+
+  #pick({ kind, name, isNew = false }) {
     closeDialog('#browse');
-    this.app.router.enter(room);
+    if (kind === 'direct') this.app.router.message(name);
+    else if (isNew && store.role && knows('room')) this.app.roomDialogs.create(bareRoom(name));
+    else this.app.router.enter(name);
   }
 
-  /** Enter goes to the room that fits best, and makes none: who wants a new one says so with its button. */
-  #pickBest(typed) {
-    if (!bareRoom(typed)) return;
-    const browser = this.#browser, isStill = () => $('#browse').open && browser === this.#browser && $('#browse-filter').value === typed;
-    const again = () => isStill() && this.#pickBest(typed);
-    const [best] = this.#matches(typed).filter(({ rank }) => rank <= PART_OF_NAME);
-    if (best?.rank === WHOLE_NAME) return this.#pick(best.room);
-    const isAllThere = !this.#hasMore() || store.link !== 'online' || browser.pages >= ROOM_PAGES_MAX;
-    if (!isAllThere && browser.asked !== typed) {
-      // One of just this name may be anywhere among those not listed yet.
-      browser.asked = typed;
-      return this.app.session.lists.findRoom(typed, (found) => (found && isStill() ? this.#pick(found) : again()));
+  /** Goes to what is highlighted. Where nothing fits, the rest of the server is looked through first. */
+  #enter() {
+    const one = highlighted(this.#found(), this.#moved);
+    if (one) return this.#pick(one);
+    if (!bareRoom(this.#typed)) return;
+    this.#waits = true;
+    clearTimeout(this.#timer);
+    this.#seek();
+  }
+
+  get #hasMore() { return this.#list.pages < ROOM_PAGES_MAX && (this.#list.next !== undefined || this.#list.pages === 0); }
+
+  /** Looks beyond what is listed: for a room of just this name, then through the list, as long as little fits. */
+  async #seek() {
+    const list = this.#list, typed = this.#typed;
+    const isStill = () => $('#browse').open && list === this.#list && typed === this.#typed;
+    const isEnough = () => find(typed, list.rooms).length >= (this.#waits ? 1 : ENOUGH);
+    if (bareRoom(typed) && this.#hasMore && !list.asked.has(typed)) {
+      list.asked.add(typed);
+      const room = await this.app.session.lists.findRoom(typed);
+      if (room) this.#add(list, [room]);
+      if (isStill()) this.#draw();
     }
-    if (!isAllThere) return this.#loadRooms(again);
-    if (best) return this.#pick(best.room);
-    browser.hint = store.link === 'online' ? t.noMatch(`#${bareRoom(typed)}`) : t.waitOnline;
+    while (isStill() && bareRoom(typed) && this.#hasMore && !isEnough()) await this.#load();
+    if (!isStill() || !this.#waits) return;
+    this.#waits = false;
+    const one = highlighted(this.#found(), this.#moved);
+    if (one) return this.#pick(one);
+    this.#hint = store.link === 'online' ? t.noMatch(`#${bareRoom(typed)}`) : t.waitOnline;
     this.#draw();
   }
 
-  #hasMore() { return this.#browser.next !== undefined || this.#browser.pages === 0; }
-
-  #loadRooms(then = () => {}) {
-    const browser = this.#browser;
-    if (browser.loading) return browser.loading.push(then);
-    browser.loading = [then];
-    const settle = () => {
-      const waiting = browser.loading;
-      browser.loading = null;
-      if (browser !== this.#browser) return;
-      this.#draw();
-      for (const next of waiting) next();
-    };
-    this.app.session.lists.rooms(browser.next, (frame) => {
-      const found = Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : [];
-      const known = new Set(browser.rooms.map(({ key }) => key));
-      browser.rooms.push(...found.map(listed).filter(({ key }) => !known.has(key)));
-      browser.next = frame.next ?? undefined;
-      browser.pages++;
-      browser.state = browser.rooms.length ? '' : t.noRooms;
-      settle();
-    }, (error) => {
-      browser.state = errorWords(error);
-      browser.pages++;
-      settle();
-    });
+  #add(list, found) {
+    const known = new Set(list.rooms.map(({ room }) => roomKey(room)));
+    list.rooms.push(...found.filter(({ room }) => !known.has(roomKey(room))));
   }
 
-  /** The rooms that fit what was typed, best first: those listed, and one's own. */
-  #matches(typed) {
-    const key = fold(bareRoom(typed)), { rooms: list } = this.#browser, known = new Set(list.map((room) => room.key));
-    const own = rooms().filter((conv) => !known.has(conv.key)).map((conv) => listed({ room: conv.name, members: conv.total || undefined, topic: conv.topic, entry: conv.entry }));
-    const rank = (room) => {
-      const name = room.key.slice(1);
-      if (name === key) return WHOLE_NAME;
-      if (name.startsWith(key)) return START_OF_NAME;
-      return name.includes(key) ? PART_OF_NAME : room.about.includes(key) ? PART_OF_TOPIC : NOTHING;
-    };
-    const found = [...list, ...own].map((room) => ({ ...room, rank: rank(room) })).filter((room) => room.rank !== NOTHING);
-    return key ? found.sort((a, b) => a.rank - b.rank || a.key.length - b.key.length) : found;
+  /** The next page of the list, once. */
+  #load() {
+    this.#loading ??= this.#loadPage(this.#list).finally(() => { this.#loading = null; });
+    return this.#loading;
+  }
+
+  async #loadPage(list) {
+    try {
+      const frame = await this.app.session.lists.rooms(list.next);
+      this.#add(list, Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : []);
+      list.next = frame.next ?? undefined;
+      list.state = list.rooms.length ? '' : t.noRooms;
+    } catch (error) {
+      list.state = errorWords(error);
+    }
+    list.pages++;
+    if (list === this.#list) this.#draw();
   }
 
   #draw() {
-    const typed = $('#browse-filter').value, wanted = bareRoom(typed), found = this.#matches(typed);
-    reconcile($('#browse-list'), found,
-      () => el('li', {}, el('button', { type: 'button' },
-        el('span', { className: 'hash', ariaHidden: 'true' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' }))),
-      (node, room) => this.#drawRoom(node, room, wanted !== '' && room.key === found[0].key));
-    setHidden($('#browse-create'), !wanted || found[0]?.rank === WHOLE_NAME);
-    setText($('#browse-create'), t.createRoom(`#${wanted}`));
-    setHidden($('#browse-more'), this.#browser.next === undefined);
-    setText($('#browse-state'), this.#browser.hint || this.#browser.state);
+    const found = this.#found(), best = highlighted(found, this.#moved);
+    const rows = found.map((one, at) => ({ ...one, at, isBest: one === best }));
+    reconcile($('#browse-list'), rows,
+      () => el('li', { role: 'option' }, el('span', { ariaHidden: 'true' }), el('bdi'), el('small'), el('span', { className: 'about', dir: 'auto' })),
+      (node, one) => this.#drawRow(node, one));
+    $('#browse-filter').setAttribute('aria-activedescendant', best ? `found-${found.indexOf(best)}` : '');
+    setHidden($('#browse-more'), this.#list.next === undefined || this.#typed.trim() !== '');
+    setText($('#browse-state'), this.#hint || (found.length ? '' : this.#list.state));
   }
 
-  #drawRoom(node, { room, members, topic, key, rank, entry }, isBest) {
-    const [mark, name, note, about] = node.firstChild.children;
-    node.firstChild.dataset.join = room;
-    drawMark(mark, { entry });
-    node.classList.toggle('best', isBest && rank <= PART_OF_NAME);
-    setText(name, room.replace(/^#/, ''));
-    const facts = [peopleWords.entryShort[entry] ?? '', isId(members) ? t.peopleLong(members) : '', store.conversations.has(key) ? t.alreadyIn : ''];
+  #drawRow(node, { key, kind, name, own, topic, entry, members, where, unread, isNew, at, isBest }) {
+    const [mark, label, note, about] = node.children, isRoom = kind === 'room';
+    node.id = `found-${at}`;
+    node.dataset.key = key;
+    if (isNew) delete node.dataset.join;
+    else node.dataset.join = name;
+    node.className = isBest ? 'best' : '';
+    node.setAttribute('aria-selected', String(isBest));
+    mark.className = isRoom ? 'hash' : 'avatar';
+    if (isRoom) drawMark(mark, { entry });
+    else drawAvatar(mark, name);
+    setText(label, isNew ? (isRoom ? t.createRoom(name) : t.messageMember(name)) : isRoom ? name.replace(/^#/, '') : name);
+    const facts = [peopleWords.entryShort[entry], isId(members) && t.peopleLong(members), where, own && isRoom && t.alreadyIn, unread > 0 && t.unread(unread), own && !isRoom && store.conversations.get(key)?.isGuest && accountWords.guest];
     setText(note, facts.filter(Boolean).join(' · '));
-    setText(about, isText(topic) ? topic : '');
+    setText(about, topic);
   }
 }
