@@ -14,6 +14,8 @@ mod daily;
 mod nowhere;
 #[path = "page/people.rs"]
 mod people;
+#[path = "page/telling.rs"]
+mod telling;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -137,7 +137,7 @@ fn content_security_policy(host: &str) -> String {
     };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'{sockets}; \
+         connect-src 'self'{sockets}; manifest-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

@@ -48,6 +48,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "core/rows.js",
     "core/signal.js",
     "core/store.js",
+    "core/telling.js",
     "core/text.js",
     "core/time.js",
     "core/tokens.js",
@@ -56,8 +57,10 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "css/conversation.css",
     "css/panels.css",
     "css/windows.css",
+    "favicon-news.svg",
     "favicon.svg",
     "main.js",
+    "manifest.webmanifest",
     "net/admission.js",
     "net/connection.js",
     "net/conversations.js",
@@ -86,6 +89,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "ui/dialogs/rooms.js",
     "ui/dialogs/search.js",
     "ui/dialogs/switcher.js",
+    "ui/dialogs/telling.js",
     "ui/dialogs/views.js",
     "ui/dom.js",
     "ui/entrance.js",
@@ -100,11 +104,15 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "ui/rows/index.js",
     "ui/rows/message.js",
     "ui/sidebar.js",
+    "ui/telling.js",
     "words/en.js",
     "words/index.js",
     "words/ja.js",
     "words/language.js",
 ];
+
+/// The one file that is no text: what phones show of a page that is installed.
+const ICON: (&str, &[u8]) = ("icon.png", include_bytes!("../web/icon.png"));
 
 /// All that a browser needs for the page. Made once for a process: its bytes are never freed.
 #[derive(Debug)]
@@ -117,7 +125,7 @@ impl Page {
     pub fn new(made: &[(&'static str, &'static str)]) -> Page {
         let assets = assets(made);
         let mut digest = Sha1::new();
-        for part in assets.iter().flat_map(|(path, content)| [*path, content]) {
+        for part in assets.iter().flat_map(|(path, content)| [path.as_bytes(), content]) {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
@@ -126,8 +134,7 @@ impl Page {
         let index = File::new("/".to_owned(), HTML, index.leak().as_bytes(), Caching::Ask);
         let also = File { path: "/index.html".to_owned(), ..index.clone() };
         let others = assets.into_iter().map(|(path, content)| {
-            let content = content.leak().as_bytes();
-            File::new(format!("/{place}{path}"), type_of(path), content, Caching::Immutable)
+            File::new(format!("/{place}{path}"), type_of(path), content.leak(), Caching::Immutable)
         });
         let files = [index, also].into_iter().chain(others);
         Page { files: files.map(File::compressed).collect() }
@@ -148,13 +155,16 @@ pub(super) fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What is sent besides the first file: path and content.
-fn assets(made: &[(&'static str, &'static str)]) -> Vec<(&'static str, String)> {
+fn assets(made: &[(&'static str, &'static str)]) -> Vec<(&'static str, Vec<u8>)> {
     let all = || EMBEDDED.iter().chain(made).copied();
     let of = |ending: &'static str| all().filter(move |(path, _)| path.ends_with(ending));
-    let mut assets = joined::scripts(&of(".js").collect());
-    assets.push((STYLE, joined::style(&of(".css").map(|(_, source)| source).collect::<Vec<_>>())));
-    assets.extend(of(".svg").map(|(path, content)| (path, content.to_owned())));
-    assets
+    let style = joined::style(&of(".css").map(|(_, source)| source).collect::<Vec<_>>());
+    let others = of(".svg").chain(of(".webmanifest"));
+    let mut texts = joined::scripts(&of(".js").collect());
+    texts.push((STYLE, style));
+    texts.extend(others.map(|(path, content)| (path, content.to_owned())));
+    let texts = texts.into_iter().map(|(path, content)| (path, content.into_bytes()));
+    texts.chain([(ICON.0, ICON.1.to_vec())]).collect()
 }
 
 /// The first file, for the others at this place. Between tags any white space is as good as another.
@@ -169,6 +179,8 @@ fn type_of(path: &str) -> &'static str {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "webmanifest" => "application/manifest+json",
         _ => TEXT,
     }
 }
@@ -285,7 +297,7 @@ mod tests {
 
     /// What a visitor waits for, and what comes after that, compressed, in the longer of the page's
     /// languages.
-    const BUDGET_BYTES: [usize; 2] = [53 * 1024, 16 * 1024];
+    const BUDGET_BYTES: [usize; 2] = [55 * 1024, 16 * 1024];
 
     /// What is fetched when it is known that it is needed.
     const ON_DEMAND: [&str; 3] = ["words/en.js", "words/ja.js", DIALOGS];
@@ -310,7 +322,7 @@ mod tests {
     fn every_file_of_the_page_is_embedded() {
         let mut found = BTreeSet::new();
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut found);
-        for other in ["index.html", "package.json", "screenshot.png"] {
+        for other in ["index.html", "package.json", "screenshot.png", ICON.0] {
             assert!(found.remove(other), "{other}");
         }
         assert_eq!(found, EMBEDDED.iter().map(|(path, _)| (*path).to_owned()).collect());
@@ -322,7 +334,12 @@ mod tests {
         let page = Page::new(&[MADE]);
         let index = str::from_utf8(page.files[0].identity.content).expect("UTF-8");
         assert!(!index.contains(HERE), "{index}");
-        for path in joined::ENTRIES.into_iter().chain([STYLE, "favicon.svg"]) {
+        for path in joined::ENTRIES.into_iter().chain([
+            STYLE,
+            "favicon.svg",
+            "manifest.webmanifest",
+            ICON.0,
+        ]) {
             let address = page.path_of(path);
             assert!(address.starts_with("/a/"), "{path}: {address}");
             let is_named = index.contains(&format!("=\"{}\"", &address[1..]));
@@ -352,7 +369,7 @@ mod tests {
         ] {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
             let (request, _) = parse(head.as_bytes()).expect("a request").expect("a whole one");
-            for file in &page.files {
+            for file in page.files.iter().filter(|file| !file.path.ends_with(ICON.0)) {
                 let response = file.respond(&request, None);
                 let head = String::from_utf8(response.head).expect("text");
                 assert_eq!(head.contains("Content-Encoding: gzip\r\n"), is_compressed, "{head}");
@@ -383,7 +400,14 @@ mod tests {
             file.and_then(|file| file.gzip.as_ref()).map_or(0, |gzip| gzip.content.len())
         };
         let index = page.files[0].gzip.as_ref().map_or(0, |gzip| gzip.content.len());
-        let first = ["words/index.js", "words/ja.js", "main.js", STYLE, "favicon.svg"];
+        let first = [
+            "words/index.js",
+            "words/ja.js",
+            "main.js",
+            STYLE,
+            "favicon.svg",
+            "manifest.webmanifest",
+        ];
         let first = index + first.into_iter().map(size_of).sum::<usize>();
         for (bytes, budget) in iter::zip([first, size_of(DIALOGS)], BUDGET_BYTES) {
             assert!(bytes <= budget, "{bytes} bytes");

@@ -23,6 +23,7 @@ function begin(session) {
   store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
   store.account = isText(memory.account) ? memory.account : '';
   store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
+  for (const choice of Object.keys(store.telling)) store.telling[choice] = memory.telling?.[choice] === true;
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -44,6 +45,7 @@ const app = new App(() => import('./ui/dialogs/index.js'));
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
+  said: (conv, message) => app.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),
   welcomed: () => app.entrance.welcomed(),

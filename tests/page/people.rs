@@ -24,7 +24,7 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn wait_notice(&self, part: &str) {
+    pub(super) fn wait_notice(&self, part: &str) {
         let shown = format!(
             "!document.querySelector('#notice').hidden && \
              document.querySelector('#notice p').textContent.includes({})",

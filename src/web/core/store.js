@@ -30,6 +30,7 @@ export const store = {
   outbox: [], // what was said here and is not known to have arrived
   notice: /** @type {any} */ (null), // { text, error, actions: [[label, act]] }
   ignored: new Set(), // folded names
+  telling: { shows: false, sounds: false, isOffered: false }, // how this browser tells of what is said; see ui/telling.js
   recent: /** @type {string[]} */ ([]), // keys of conversations, those that were looked at last first
 };
 
@@ -48,6 +49,7 @@ export const saveMemory = () => memories.emit({
   rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
   current: store.current,
   recent: store.recent,
+  telling: store.telling,
 });
 
 /** A room or a direct conversation; made where there is none yet. */

@@ -40,6 +40,7 @@ export class Incoming {
     if (!isIgnored) conv.typing.delete(fold(raw.name));
     if (way === 'live' && !isIgnored) conv.away.delete(fold(raw.name));
     this.#session.reading.count(conv, message);
+    if (way === 'live') this.#session.page.said(conv, message);
     trim(conv, this.#session.page.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
   }
 
@@ -77,6 +78,7 @@ export class Incoming {
     };
     insertMessage(conv, message);
     this.#session.reading.count(conv, message);
+    this.#session.page.said(conv, message);
   }
 
   /** Of a conversation that the server keeps. What was said in it before is asked for when it is looked at. */
@@ -93,6 +95,7 @@ export class Incoming {
     if (!conv.reading && knows('unread') && !conv.asked) this.#session.reading.askSoon();
     conv.asked = true;
     this.#session.reading.count(conv, { id, own, mention: false });
+    this.#session.page.said(conv, { name: from, text, own, isDeleted: deleted === true });
     if (conv === current()) this.#session.conversations.open(conv);
   }
 

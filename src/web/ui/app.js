@@ -16,6 +16,7 @@ import { Members } from './members.js';
 import { Notice } from './notice.js';
 import { Router } from './router.js';
 import { Sidebar } from './sidebar.js';
+import { Telling } from './telling.js';
 
 const DRAWING_MS = 16;
 
@@ -41,6 +42,7 @@ export class App {
   router = new Router(this);
   keys = new Keys(this);
   entrance = new Entrance(this);
+  telling = new Telling(this);
   accounts = this.#later('accounts');
   accountMenu = this.#later('accountMenu');
   ask = this.#later('ask');
@@ -49,6 +51,7 @@ export class App {
   roomDialogs = this.#later('roomDialogs');
   search = this.#later('search');
   switcher = this.#later('switcher');
+  tellingDialog = this.#later('tellingDialog');
 
   /** @param {() => Promise<typeof import('./dialogs/index.js')>} load gets their script */
   constructor(load) { this.#load = load; }
@@ -107,7 +110,10 @@ export class App {
     members: (conv) => this.members.draw(conv),
     composer: (conv) => this.composer.draw(conv),
     notice: () => this.notice.draw(),
-    title: (conv) => this.router.draw(conv),
+    title: (conv) => {
+      this.router.draw(conv);
+      this.telling.draw();
+    },
   };
 
   /** Many changes, one drawing. */

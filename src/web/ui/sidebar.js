@@ -30,6 +30,7 @@ export class Sidebar {
     });
     $('#open-browse').addEventListener('click', () => this.app.switcher.open());
     $('#blank-browse').addEventListener('click', () => this.app.switcher.open());
+    $('#open-telling').addEventListener('click', () => this.app.tellingDialog.open());
     $('#open-help').addEventListener('click', () => this.app.help.open());
     $('#new-room').addEventListener('click', () => this.app.roomDialogs.create());
     $('#show-hidden').addEventListener('click', () => {

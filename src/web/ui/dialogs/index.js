@@ -8,6 +8,7 @@ import { Order } from './order.js';
 import { RoomDialogs } from './rooms.js';
 import { Search } from './search.js';
 import { Switcher } from './switcher.js';
+import { TellingDialog } from './telling.js';
 
 export class Dialogs {
   /** @param {import('../app.js').App} app */
@@ -18,6 +19,7 @@ export class Dialogs {
     this.roomDialogs = new RoomDialogs(app);
     this.search = new Search(app);
     this.switcher = new Switcher(app);
+    this.tellingDialog = new TellingDialog(app);
     this.accounts = new Accounts(app);
     this.accountMenu = new AccountMenu(app, this.accounts.dialog);
     for (const part of [this.ask, this.search, this.switcher]) part.listen();
