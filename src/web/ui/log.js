@@ -15,6 +15,7 @@ import { unfold } from './rows/message.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
 const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
+const LINE_GAP_PX = 8; // above the line "New"
 const OLDER_PX = 400; // so near the top older messages are fetched
 
 export class Log {
@@ -215,7 +216,7 @@ export class Log {
     const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
     if (log.scrollHeight - above <= log.clientHeight) return;
     this.#pinned = false;
-    log.scrollTop = above;
+    log.scrollTop = above - LINE_GAP_PX;
   }
 
   /** Where somebody reads back in a conversation, they find it again. */

@@ -34,7 +34,7 @@ export const page = {
   nameGone: (wish, now) => `The name “${wish}” is taken. You are “${now}”.`,
   topicLabel: (room) => `Topic of ${room}`, topicNote: 'Leave it empty to have none.', topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
   topicNone: (room) => `${room} has no topic.`,
-  allRooms: 'Rooms and people', browseHint: 'Find a room or a person, or name a new room', createRoom: (room) => `Create ${room}`,
+  allRooms: 'Rooms and people', browseHint: 'Find a room or a person', createRoom: (room) => `Create ${room}`,
   people: (n) => `${n}`, peopleLong: (n) => (n === 1 ? '1 member' : `${n} members`), alreadyIn: 'joined',
   noRooms: 'No rooms yet. Name the first one above.', waitOnline: 'You are offline.',
   moreMembers: (n) => `and ${n} more`, messageMember: (name) => `Message ${name}`, unread: (n) => `${n} unread`,

@@ -34,7 +34,7 @@ export const page = {
   nameGone: (wish, now) => `「${wish}」は使われています。今の名前は「${now}」です。`,
   topicLabel: (room) => `${room} のトピック`, topicNote: '空にするとトピックは消えます。', topicIs: (room, topic) => `${room} のトピック：${topic}`,
   topicNone: (room) => `${room} にトピックはありません。`,
-  allRooms: 'ルームと人', browseHint: 'ルームや人を探す、または新しいルーム名を入力', createRoom: (room) => `${room} を作成`,
+  allRooms: 'ルームと人', browseHint: 'ルームや人を探す', createRoom: (room) => `${room} を作成`,
   people: (n) => `${n}`, peopleLong: (n) => `${n} 人`, alreadyIn: '参加中',
   noRooms: 'まだルームがありません。上に名前を入力して作りましょう。', waitOnline: 'オフラインです。',
   moreMembers: (n) => `ほか ${n} 人`, messageMember: (name) => `${name} さんにメッセージ`, unread: (n) => `未読 ${n} 件`,

@@ -157,7 +157,7 @@ export class Switcher {
     node.dataset.key = key;
     if (isNew) delete node.dataset.join;
     else node.dataset.join = name;
-    node.className = isBest ? 'best' : '';
+    node.className = [isBest && 'best', isNew && 'new'].filter(Boolean).join(' ');
     node.setAttribute('aria-selected', String(isBest));
     mark.className = isRoom ? 'hash' : 'avatar';
     if (isRoom) drawMark(mark, { entry });
