@@ -137,7 +137,7 @@ function begin() {
   [server, lines] = [new Server(), []];
   const nothing = () => {};
   const session = new Session({
-    isReading: () => true, isReadingBack: () => false, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
+    isReading: () => true, isReadingBack: () => false, said: nothing, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
     ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing,
   });
   session.rooms.show(conversation('room', 'dev'));

@@ -25,6 +25,7 @@ const refOf = (number) => `r${String(number).padStart(7, '0')}`;
  * @typedef {object} Page what the session wants of the page
  * @property {(conv: any) => boolean} isReading somebody sees what is said there
  * @property {(conv: any) => boolean} isReadingBack somebody looks at what was said there before
+ * @property {(conv: any, message: any) => void} said something was said just now
  * @property {(conv: any, id: number) => void} mark a message is to be shown
  * @property {() => void} forget whoever was here is gone
  * @property {() => void} welcomed there is a connection

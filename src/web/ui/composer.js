@@ -2,6 +2,7 @@
 
 import { actionOf } from '../core/keymap.js';
 import { Recall } from '../core/recall.js';
+import { silence } from '../core/rights.js';
 import { current, changed, store } from '../core/store.js';
 import { isolate } from '../core/text.js';
 import { monotonic } from '../core/time.js';
@@ -113,7 +114,7 @@ export class Composer {
 
   draw(conv) {
     const composer = $('#composer');
-    const hint = this.app.roomDialogs.silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
+    const hint = silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
     if (composer.placeholder !== hint) {
       composer.placeholder = hint;
       composer.setAttribute('aria-label', hint);
