@@ -3,13 +3,18 @@
 use super::dialect::Dialect;
 use super::handlers::Context;
 use super::request::{Request, RequestError};
-use super::settings::MESSAGE_BYTES_PER_TOKEN;
+use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
 use super::{Chat, text};
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Incoming, Outcome};
 use crate::wire::close::CloseReason;
+
+/// What a message takes out of its sender's bucket but for one token.
+fn tokens(message: &Incoming<'_>, lines: usize) -> usize {
+    (message.bytes.len() / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
+}
 
 impl Chat {
     /// Takes a message, or says what it has to wait for.
@@ -63,7 +68,7 @@ impl Chat {
             return Outcome::Blocked(Wait::Backlog(client));
         }
         let waits = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request));
-        let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
+        let tokens = tokens(&message, parsed.as_ref().map_or(0, Request::lines));
         let spent = match waits.map_or_else(|| self.charge(cx, tokens), Err) {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),

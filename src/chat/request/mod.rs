@@ -16,6 +16,7 @@ pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
+use crate::chat::text;
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,6 +185,14 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Quit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// How many lines somebody else is shown of it.
+    pub fn lines(&self) -> usize {
+        match self {
+            Request::Say { text, .. } | Request::Direct { text, .. } => text::lines_of(text),
+            _ => 0,
         }
     }
 

@@ -16,7 +16,7 @@ use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
-use crate::chat::text::{self, Row, quote};
+use crate::chat::text::{self, Lines, Row, one_row, quote};
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 
 /// Messages shown by /history alone.
@@ -27,6 +27,8 @@ pub const SEARCH_MAX: u32 = 10;
 const DELETED_CHARS: usize = 80;
 /// What stands in place of the text of one that was removed.
 pub(super) const TOMBSTONE: &str = "message removed";
+/// How a terminal's lines end (RFC 854).
+const LINE_BREAK: &str = "\r\n";
 
 // ---- Requests ----
 
@@ -171,9 +173,10 @@ fn render_who(to: &mut Encoder, reply: &Reply) {
 fn render_direct(to: &mut Encoder, reply: &Reply) {
     let Reply::Direct { from, to: receiver, text, sent, marks_guest, .. } = reply else { return };
     let guest = if *marks_guest { "guest " } else { "" };
+    let text = Lines { text, line_break: line_break(to) };
     match sent {
-        true => line(to, format_args!("[you -> {guest}{receiver}] {}", Row(text))),
-        false => line(to, format_args!("[{guest}{from} -> you] {}", Row(text))),
+        true => line(to, format_args!("[you -> {guest}{receiver}] {text}")),
+        false => line(to, format_args!("[{guest}{from} -> you] {text}")),
     }
 }
 
@@ -191,7 +194,7 @@ fn render_deleted(to: &mut Encoder, reply: &Reply) {
     };
     match text {
         Some(text) => {
-            let row = Row(text).to_string();
+            let row = Row(&one_row(text)).to_string();
             let text = quote(&row, DELETED_CHARS);
             line(to, format_args!("* You removed {mine} {place}: {text}"));
         }
@@ -210,7 +213,7 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
 
 /// A message as people read it. Every message takes this way, so it does without formatting.
 fn render_said(to: &mut Encoder, room: &str, line: Line) {
-    let ending = ending(to);
+    let (ending, line_break) = (ending(to), line_break(to));
     to.message(FrameKind::Text, |buffer| {
         let head = match line.me {
             false => ["[", room, "] ", line.name, ": "],
@@ -219,18 +222,26 @@ fn render_said(to: &mut Encoder, room: &str, line: Line) {
         for part in head {
             buffer.extend_from_slice(part.as_bytes());
         }
-        for part in Row(line.text).pieces() {
+        Lines { text: line.text, line_break }.for_each(|part| {
             buffer.extend_from_slice(part.as_bytes());
-        }
+        });
         buffer.extend_from_slice(ending);
     });
 }
 
-/// A terminal's lines end as RFC 854 has it; a frame is a line by itself.
+/// A frame is a line by itself.
 fn ending(to: &Encoder) -> &'static [u8] {
     match to.encoding().framing {
-        Framing::Lines => b"\r\n",
+        Framing::Lines => LINE_BREAK.as_bytes(),
         Framing::WebSocket => b"",
+    }
+}
+
+/// What is between two lines of a message: it comes in one frame.
+fn line_break(to: &Encoder) -> &'static str {
+    match to.encoding().framing {
+        Framing::Lines => LINE_BREAK,
+        Framing::WebSocket => "\n",
     }
 }
 
@@ -353,8 +364,9 @@ fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bo
         }
         (count, _) => line(to, format_args!("{}", Heading { place, count })),
     }
+    let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated(message)));
+        line(to, format_args!("{}", Dated { message, line_break }));
     }
 }
 
@@ -362,8 +374,9 @@ fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bo
 fn render_unread(to: &mut Encoder, place: &Where<'_>, messages: &[Line], unread: u64) {
     let gone = if messages.is_empty() { ", and not kept any more." } else { " (UTC):" };
     line(to, format_args!("* {unread} unread {place}{gone}"));
+    let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated(message)));
+        line(to, format_args!("{}", Dated { message, line_break }));
     }
 }
 
@@ -386,7 +399,7 @@ fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
             Where::With(name) => ("@", &**name),
         };
         let dated = format_args!("*   {} {at}{place} ({id}) {star}{name}{colon} ", Utc(time));
-        line(to, format_args!("{dated}{}", Row(text)));
+        line(to, format_args!("{dated}{}", Row(&one_row(text))));
     }
 }
 
@@ -397,7 +410,7 @@ pub fn heading_bytes(place: &Where, count: usize) -> usize {
 
 /// The bytes of a message as /history has it.
 pub fn bytes_of(message: &Line) -> usize {
-    displayed_bytes(&Dated(message))
+    displayed_bytes(&Dated { message, line_break: LINE_BREAK })
 }
 
 fn displayed_bytes(shown: &impl fmt::Display) -> usize {
@@ -440,14 +453,18 @@ impl fmt::Display for Heading<'_> {
 }
 
 /// A message with its time and its number.
-struct Dated<'a>(&'a Line<'a>);
+struct Dated<'a> {
+    message: &'a Line<'a>,
+    line_break: &'static str,
+}
 
 impl fmt::Display for Dated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, time, name, text, me, deleted, .. } = *self.0;
+        let Line { id, time, name, text, me, deleted, .. } = *self.message;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         let text = if deleted { TOMBSTONE } else { text };
-        write!(f, "*   {} ({id}) {star}{name}{colon} {}", Utc(time), Row(text))
+        let text = Lines { text, line_break: self.line_break };
+        write!(f, "*   {} ({id}) {star}{name}{colon} {text}", Utc(time))
     }
 }
 
