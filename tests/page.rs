@@ -238,7 +238,7 @@ impl Page<'_> {
     }
 
     /// Says one after the other, at once.
-    fn say_all(&self, texts: &[String]) {
+    fn say_all(&self, texts: &[impl serde::Serialize]) {
         let script = "const box = document.querySelector('#composer'); for (const text of TEXTS) { \
                       box.value = text; document.querySelector('#compose').requestSubmit(); }";
         self.run(&script.replace("TEXTS", &json!(texts).to_string()));

@@ -12,8 +12,12 @@ use crate::service::{Incoming, Outcome};
 use crate::wire::close::CloseReason;
 
 /// What a message takes out of its sender's bucket but for one token.
-fn tokens(message: &Incoming<'_>, lines: usize) -> usize {
-    (message.bytes.len() / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
+fn tokens(message: &Incoming<'_>, request: Option<&Request<'_>>) -> usize {
+    let bytes = message.bytes.len();
+    // A line takes a byte at least, so most messages need no count.
+    let counted = request.filter(|_| bytes >= MESSAGE_LINES_PER_TOKEN);
+    let lines = counted.map_or(0, Request::lines);
+    (bytes / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
 }
 
 impl Chat {
@@ -68,7 +72,7 @@ impl Chat {
             return Outcome::Blocked(Wait::Backlog(client));
         }
         let waits = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request));
-        let tokens = tokens(&message, parsed.as_ref().map_or(0, Request::lines));
+        let tokens = tokens(&message, parsed.as_ref().ok());
         let spent = match waits.map_or_else(|| self.charge(cx, tokens), Err) {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),

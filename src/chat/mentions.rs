@@ -5,7 +5,9 @@
 //! the `@` is looked up as far as a name can reach, the longest first. Names are compared by their
 //! keys, and folding is what takes time: each character is folded once, and so many in all.
 
-use memchr::memchr2_iter;
+use std::iter;
+
+use memchr::{memchr_iter, memchr2_iter};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::name;
@@ -43,7 +45,8 @@ pub fn find<T>(
     may_call_all: impl Fn() -> bool,
 ) -> Found<T> {
     let (mut members, mut bytes_left) = (Vec::new(), KEY_BYTES_MAX);
-    for key in text.split('\n').take(PLACES_MAX).filter_map(addressed) {
+    let further = memchr_iter(b'\n', text.as_bytes()).filter_map(|at| text.get(at + 1..));
+    for key in iter::once(text).chain(further).take(PLACES_MAX).filter_map(addressed) {
         members.extend(member(&key));
         bytes_left = bytes_left.saturating_sub(key.len());
         if bytes_left == 0 {

@@ -43,6 +43,15 @@ impl fmt::Display for Row<'_> {
     }
 }
 
+/// Whether all of it is ASCII, without line breaks and tabs.
+fn is_printable(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    // Without branches, so that the compiler can use vector instructions.
+    let is_other = |any, &byte: &u8| any | (byte < b' ') | (byte > b'~');
+    !chunks.iter().any(|chunk| chunk.iter().fold(false, is_other))
+        && !rest.iter().fold(false, is_other)
+}
+
 /// Whether there may be more spaces in a row than are shown. One of so many is at one of the places
 /// looked at, and has four more on one side of it.
 fn may_have_excess(ascii: &[u8]) -> bool {
@@ -111,7 +120,10 @@ pub struct Lines<'a> {
 impl Lines<'_> {
     /// Calls `show` with what is shown, in pieces.
     pub fn for_each(self, mut show: impl FnMut(&str)) {
-        // Nearly every message is one line.
+        // Nearly every message is shown as it is.
+        if is_printable(self.text.as_bytes()) && !may_have_excess(self.text.as_bytes()) {
+            return show(self.text);
+        }
         if memchr2(b'\n', b'\t', self.text.as_bytes()).is_none() {
             return Row(self.text).pieces().for_each(show);
         }

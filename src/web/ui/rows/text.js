@@ -42,7 +42,8 @@ export function nodesOf(text, blocks, from, to) {
     if (block.end <= from || block.start >= to || start > end) continue;
     if (block.kind === 'code') {
       const pre = el('pre', {}, el('code', {}, ...inPieces(codeTokens(text, start, end))));
-      nodes.push(el('div', { className: 'code-block' }, pre, ...(start === block.from ? [copyButton(text.slice(block.from, block.to))] : [])));
+      const copy = start === block.from ? [copyButton(text.slice(block.from, block.to))] : [];
+      nodes.push(el('div', { className: 'code-block' }, ...copy, pre));
       continue;
     }
     const inline = inPieces(tokens(text, start, end));
@@ -65,7 +66,7 @@ export async function copyCode(button) {
   try {
     await navigator.clipboard.writeText(copies.get(button));
   } catch {
-    getSelection()?.selectAllChildren(button.previousSibling);
+    getSelection()?.selectAllChildren(button.nextSibling);
     document.execCommand('copy'); // where the page did not come by https, there is no clipboard
   }
   button.textContent = t.copied;
