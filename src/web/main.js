@@ -59,8 +59,8 @@ const session = new Session({
 app.session = session;
 app.commands = new Commands(
   actionsOf(app),
-  (conv, line) => session.outgoing.say(conv, line),
-  (conv, line) => session.outgoing.excess(conv, line),
+  (conv, text) => session.outgoing.say(conv, text),
+  (conv, text) => session.outgoing.excess(conv, text),
 );
 begin(session);
 app.start();

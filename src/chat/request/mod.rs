@@ -18,6 +18,7 @@ pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
+use crate::chat::text;
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,6 +192,14 @@ impl Request<'_> {
             | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// How many lines somebody else is shown of it.
+    pub fn lines(&self) -> usize {
+        match self {
+            Request::Say { text, .. } | Request::Direct { text, .. } => text::lines_of(text),
+            _ => 0,
         }
     }
 
