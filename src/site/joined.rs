@@ -24,18 +24,16 @@ struct Module<'a> {
 pub(super) fn scripts(sources: &BTreeMap<&str, &str>) -> Vec<(&'static str, String)> {
     let modules: BTreeMap<&str, Module<'_>> =
         sources.iter().map(|(&path, source)| (path, parse(path, source))).collect();
-    // Module -> the entry that it is joined to.
-    let mut homes = BTreeMap::new();
-    let orders = ENTRIES.map(|entry| {
-        let mut order = Vec::new();
-        visit(entry, entry, &modules, &mut homes, &mut order);
-        order
-    });
+    let order = order(&modules);
+    let homes: BTreeMap<&str, &str> = order.iter().copied().collect();
+    let modules_of = |entry| {
+        order.iter().filter(move |(_, home)| *home == entry).map(|(path, _)| &modules[path])
+    };
     let mut offers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut heads = Vec::new();
-    for (entry, order) in iter::zip(ENTRIES, &orders) {
+    for entry in ENTRIES {
         let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (path, names) in order.iter().flat_map(|path| &modules[path].imports) {
+        for (path, names) in modules_of(entry).flat_map(|module| &module.imports) {
             let home = homes[path.as_str()];
             if home != entry {
                 needs.entry(home).or_default().extend(names);
@@ -49,34 +47,42 @@ pub(super) fn scripts(sources: &BTreeMap<&str, &str>) -> Vec<(&'static str, Stri
             .map(|(home, names)| format!("import {{ {} }} from './{up}{home}';\n", list(&names)));
         heads.push(imports.collect::<String>());
     }
-    let script = |((entry, order), head): ((_, &Vec<&str>), String)| {
-        let code = order.iter().map(|path| modules[path].code.as_str());
+    let script = |(entry, head): (&'static str, String)| {
+        let code = modules_of(entry).map(|module| module.code.as_str());
         let exports = format!("export {{ {} }};\n", list(&offers[entry]));
         (entry, iter::once(head.as_str()).chain(code).chain([exports.as_str()]).collect())
     };
-    iter::zip(iter::zip(ENTRIES, &orders), heads).map(script).collect()
+    iter::zip(ENTRIES, heads).map(script).collect()
 }
 
 fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
+/// All modules as they are run, each with the entry that it is joined to.
+fn order<'a>(modules: &'a BTreeMap<&'a str, Module<'_>>) -> Vec<(&'a str, &'static str)> {
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    for entry in ENTRIES {
+        visit(entry, entry, modules, &mut seen, &mut order);
+    }
+    order
+}
+
 /// What a module imports is run before it.
 fn visit<'a>(
     path: &'a str,
-    entry: &'a str,
-    modules: &'a BTreeMap<&str, Module<'_>>,
-    homes: &mut BTreeMap<&'a str, &'a str>,
-    order: &mut Vec<&'a str>,
+    entry: &'static str,
+    modules: &'a BTreeMap<&'a str, Module<'_>>,
+    seen: &mut BTreeSet<&'a str>,
+    order: &mut Vec<(&'a str, &'static str)>,
 ) {
-    if homes.contains_key(path) {
+    if !seen.insert(path) {
         return;
     }
-    homes.insert(path, entry);
     for (import, _) in &modules[path].imports {
-        visit(import, entry, modules, homes, order);
+        visit(import, entry, modules, seen, order);
     }
-    order.push(path);
+    order.push((path, entry));
 }
 
 /// An import is a line, and so is the beginning of an export.
@@ -195,29 +201,20 @@ mod tests {
     #[test]
     fn modules_can_be_joined() {
         let made = ("commands/server.js", "export const COMMANDS = [];\n");
-        let modules = sources().filter(|(path, _)| path.ends_with(".js"));
-        let modules: BTreeMap<&str, &str> = modules.chain([made]).collect();
-        let joined = scripts(&modules);
+        let sources = sources().filter(|(path, _)| path.ends_with(".js"));
+        let sources: BTreeMap<&str, &str> = sources.chain([made]).collect();
+        let modules = sources.iter().map(|(&path, source)| (path, parse(path, source))).collect();
+        let order = order(&modules);
+        assert_eq!(order.len(), sources.len(), "some are imported by none");
         let mut names = BTreeMap::new();
-        for (path, source) in modules {
-            let mut code = code_lines(source).filter(|line| !line.starts_with("import {"));
-            let first = code.next().expect("code");
-            let is_here = joined.iter().any(|(_, script)| script.contains(plain(first)));
-            assert!(is_here, "{path} is imported by none");
-            for line in source.lines() {
+        for (path, entry) in order {
+            for line in sources[path].lines() {
                 let is_renamed = line.starts_with("import ") && line.contains(" as ");
-                assert!(
-                    !is_renamed,
-                    "{path}: joined, it has the name that it is exported by: {line}"
-                );
-                let name = name_of(plain(line)).filter(|_| !ENTRIES.contains(&path));
-                let other = name.and_then(|name| names.insert(name, path));
+                assert!(!is_renamed, "{path}: joined, it is called as it is exported: {line}");
+                let name = name_of(line.strip_prefix("export ").unwrap_or(line));
+                let other = name.and_then(|name| names.insert((entry, name), path));
                 assert_eq!(other, None, "{path}: a name of another module: {line}");
             }
         }
-    }
-
-    fn plain(line: &str) -> &str {
-        line.strip_prefix("export ").unwrap_or(line)
     }
 }

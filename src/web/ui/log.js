@@ -196,9 +196,9 @@ export class Log {
       hasMenu: row.type === 'message' && row.id !== undefined && hasMenu(row),
     }));
     if (switched && conv) this.#restorePlace(conv);
-    if (conv?.jumps && conv.stage === 'in') this.#jump(conv);
+    const isElsewhere = conv?.jumps && conv.stage === 'in' && this.#jump(conv);
     if (this.#pinned) this.#toEnd();
-    else if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+    else if (!isElsewhere && anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
     this.#showMarked();
     if (conv && log.scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv);
     this.#drawBlank(conv);
@@ -208,17 +208,18 @@ export class Log {
     this.#drawMissed(conv);
   }
 
-  /** To the first of what is new, where that is more than fits, so that it is read from its beginning. */
+  /** To the first of what is new, where that is more than fits, so that it is read from its beginning. Returns whether it went there. */
   #jump(conv) {
     const log = $('#log'), isNew = conv.reading && conv.newFrom !== null && (!conv.passage || conv.passage.isNew);
     const line = isNew && $('#messages .new');
     if (isNew && !line && conv.unread > 0 && !conv.passage) this.app.session.history.catchUp(conv);
     conv.jumps = conv.isCatchingUp;
-    if (!line) return;
+    if (!line) return false;
     const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
-    if (log.scrollHeight - above <= log.clientHeight) return;
+    if (log.scrollHeight - above <= log.clientHeight) return false;
     this.#pinned = false;
     log.scrollTop = above - LINE_GAP_PX;
+    return true;
   }
 
   /** Where somebody reads back in a conversation, they find it again. */
