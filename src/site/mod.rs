@@ -27,8 +27,9 @@ pub enum Health {
 /// Where monitors and balancers ask.
 pub const HEALTH: &str = "/healthz";
 
-/// The page as it is embedded, for services that add nothing to it.
-static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[]));
+/// The page for services that have no commands.
+static EMBEDDED: LazyLock<Page> =
+    LazyLock::new(|| Page::new(&[("commands/server.js", "export const COMMANDS = [];\n")]));
 
 /// What is answered to requests for files.
 #[derive(Debug)]
