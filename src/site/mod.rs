@@ -27,8 +27,8 @@ pub enum Health {
 /// Where monitors and balancers ask.
 pub const HEALTH: &str = "/healthz";
 
-/// The page as it is embedded, for services that add nothing to it.
-static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[]));
+/// The page for services that add nothing to it.
+static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[page::NO_COMMANDS]));
 
 /// What is answered to requests for files.
 #[derive(Debug)]
