@@ -155,7 +155,7 @@ pub(super) fn style(sources: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::sources;
+    use super::super::page::{NO_COMMANDS, sources};
     use super::*;
 
     #[test]
@@ -200,9 +200,8 @@ mod tests {
     /// The rules by which modules are written; tests/web/joined.js sees more.
     #[test]
     fn modules_can_be_joined() {
-        let made = ("commands/server.js", "export const COMMANDS = [];\n");
         let sources = sources().filter(|(path, _)| path.ends_with(".js"));
-        let sources: BTreeMap<&str, &str> = sources.chain([made]).collect();
+        let sources: BTreeMap<&str, &str> = sources.chain([NO_COMMANDS]).collect();
         let modules = sources.iter().map(|(&path, source)| (path, parse(path, source))).collect();
         let order = order(&modules);
         assert_eq!(order.len(), sources.len(), "some are imported by none");

@@ -27,9 +27,8 @@ pub enum Health {
 /// Where monitors and balancers ask.
 pub const HEALTH: &str = "/healthz";
 
-/// The page for services that have no commands.
-static EMBEDDED: LazyLock<Page> =
-    LazyLock::new(|| Page::new(&[("commands/server.js", "export const COMMANDS = [];\n")]));
+/// The page for services that add nothing to it.
+static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[page::NO_COMMANDS]));
 
 /// What is answered to requests for files.
 #[derive(Debug)]

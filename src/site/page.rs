@@ -114,6 +114,10 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "words/language.js",
 ];
 
+/// The module that a service makes, of one that has no commands.
+pub(super) const NO_COMMANDS: (&str, &str) =
+    ("commands/server.js", "export const COMMANDS = [];\n");
+
 /// The one file that is no text: what phones show of a page that is installed.
 const ICON: (&str, &[u8]) = ("icon.png", include_bytes!("../web/icon.png"));
 
@@ -306,8 +310,6 @@ mod tests {
     const ON_DEMAND: [&str; 3] = ["words/en.js", "words/ja.js", DIALOGS];
     const DIALOGS: &str = "ui/dialogs/index.js";
 
-    const MADE: (&str, &str) = ("commands/server.js", "export const COMMANDS = [];\n");
-
     fn walk(directory: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(directory).expect("a directory") {
             let path = entry.expect("an entry").path();
@@ -334,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_first_file_names_the_others_by_a_digest_of_all() {
-        let page = Page::new(&[MADE]);
+        let page = Page::new(&[NO_COMMANDS]);
         let index = str::from_utf8(page.files[0].identity.content).expect("UTF-8");
         assert!(!index.contains(HERE), "{index}");
         for path in joined::ENTRIES.into_iter().chain([
@@ -359,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_smaller_compressed_is_sent_so_to_those_who_take_it() {
-        let page = Page::new(&[MADE]);
+        let page = Page::new(&[NO_COMMANDS]);
         for (fields, is_compressed) in [
             ("", false),
             ("Accept-Encoding: gzip\r\n", true),
@@ -397,7 +399,7 @@ mod tests {
 
     #[test]
     fn the_page_keeps_to_its_budget() {
-        let page = Page::new(&[MADE]);
+        let page = Page::new(&[NO_COMMANDS]);
         let size_of = |name: &str| {
             let file = page.files.iter().find(|file| file.path == page.path_of(name));
             file.and_then(|file| file.gzip.as_ref()).map_or(0, |gzip| gzip.content.len())

@@ -38,10 +38,8 @@ function begin(session) {
   else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
 }
 
-await ready;
 store.commands = new Set(NAMES);
 memories.on(remember);
-const app = new App(() => import('./ui/dialogs/index.js'));
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
@@ -56,13 +54,16 @@ const session = new Session({
   invited: (frame) => app.roomDialogs.invited(frame),
   refused: (frame) => app.roomDialogs.refused(frame),
 });
+begin(session);
+session.open(); // the words are still on their way
+await ready;
+const app = new App(() => import('./ui/dialogs/index.js'));
 app.session = session;
 app.commands = new Commands(
   actionsOf(app),
   (conv, text) => session.outgoing.say(conv, text),
   (conv, text) => session.outgoing.excess(conv, text),
 );
-begin(session);
 app.start();
 session.start();
 app.dialogs().catch(() => { /* tried again when one is needed */ });

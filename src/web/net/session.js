@@ -43,6 +43,7 @@ export class Session {
   #lastRef = 0;
   #inquiry = 0;
   #admissions = 0; // in a row, without a connection
+  #early = /** @type {any[] | null} */ (null); // what came in before somebody could be shown it
   token = new ResumeToken();
 
   /** @param {Page} page */
@@ -59,7 +60,7 @@ export class Session {
     this.#connection = new Connection({
       url: () => this.#url(),
       onState: (state, retryAt) => this.#onState(state, retryAt),
-      onFrame: (frame) => this.#onFrame(frame),
+      onFrame: (frame) => (this.#early ? void this.#early.push(frame) : this.#onFrame(frame)),
       onTooBig: () => this.outgoing.tooBig(),
       onSuperseded: () => this.#onSuperseded(),
       onNoEntry: () => this.#inquire(),
@@ -68,7 +69,19 @@ export class Session {
     });
   }
 
-  start() { this.#connection.open(); }
+  /** Opens the line ahead of `start`; what comes in waits for that. */
+  open() {
+    this.#early = [];
+    this.#connection.open();
+  }
+
+  start() {
+    const early = this.#early;
+    this.#early = null;
+    if (early) for (const frame of early) this.#onFrame(frame);
+    else this.#connection.open();
+  }
+
   nudge() { this.#connection.nudge(); }
   pause(isKept) { this.#connection.pause(isKept); }
   resume() { this.#connection.resume(); }
