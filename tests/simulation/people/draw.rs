@@ -115,7 +115,9 @@ impl Draw<'_> {
                 let name = self.one_of(&ignoring).filter(|_| self.rng.bool());
                 let name = name.or_else(|| self.one_of(&names));
                 let text = match name.filter(|_| self.rng.u32(0..3) == 0) {
-                    Some(name) if self.model.clients[&number].is_json && count % 3 == 0 => {
+                    Some(name)
+                        if self.model.clients[&number].is_json && count.is_multiple_of(3) =>
+                    {
                         self.lines_for(&name)
                     }
                     Some(name) => self.text_for(&name),
@@ -128,7 +130,7 @@ impl Draw<'_> {
             7 => {
                 let names = self.model.names();
                 let to = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
-                let has_lines = self.model.clients[&number].is_json && count % 3 == 0;
+                let has_lines = self.model.clients[&number].is_json && count.is_multiple_of(3);
                 let more = if has_lines { "\n\nmore" } else { "" };
                 Request::Direct { to, text: format!("d{count}{more}") }
             }
