@@ -47,7 +47,7 @@ impl fmt::Display for Row<'_> {
 fn is_printable(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<32>();
     // Without branches, so that the compiler can use vector instructions.
-    let is_other = |any, &byte: &u8| any | !(b' '..=b'~').contains(&byte);
+    let is_other = |any, byte| any | !(b' '..=b'~').contains(byte);
     !chunks.iter().any(|chunk| chunk.iter().fold(false, is_other))
         && !rest.iter().fold(false, is_other)
 }

@@ -67,13 +67,12 @@ fn check_text(text: &str) {
 /// A message of several lines is its lines, each cleaned by itself, from the first to the last on
 /// which there is something to see. On a terminal each of them but the first is marked.
 fn check_lines(text: &str) {
-    let text = text.replace("\r\n", "\n");
     let clean_line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
-    let lines: Vec<String> = text.split('\n').map(clean_line).collect();
+    let lines: Vec<String> = text.replace("\r\n", "\n").split('\n').map(clean_line).collect();
     let is_seen = |line: &String| line.contains(|c: char| !c.is_whitespace() && !is_blank(c));
     let first = lines.iter().position(is_seen).unwrap_or(0);
     let last = lines.iter().rposition(is_seen).unwrap_or(lines.len() - 1);
-    let cleaned = clean_lines(&text);
+    let cleaned = clean_lines(text);
     assert_eq!(cleaned, lines[first..=last].join("\n"), "{}", text.escape_unicode());
     let shown = Lines { text: &cleaned, line_break: "\n" }.to_string();
     assert!(!one_row(&cleaned).contains(acts));
