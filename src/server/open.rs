@@ -162,6 +162,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if !bytes.is_empty() {
             self.out.append(id, &bytes);
         }
+        self.draw_later(id);
     }
 
     // ---- The wire's timeouts ----

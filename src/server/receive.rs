@@ -147,6 +147,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.flush_later(id);
+        self.draw_later(id);
         self.write_while_warm(id);
         self.keep_within_budget();
     }
@@ -408,6 +409,14 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.offer_line(id, line);
                 return Some(used);
             }
+            Step::Typed { line, shown } => {
+                self.offer_typed(id, line, &shown);
+                return Some(used);
+            }
+            Step::Complete => {
+                self.complete_word(id);
+                return Some(used);
+            }
             Step::Control(answer) => {
                 self.visit.requests += 1;
                 if !answer.is_empty() {
@@ -435,7 +444,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Offers the service a line. The first one opens its client.
-    fn offer_line(&mut self, id: ClientId, line: &[u8]) {
+    pub(super) fn offer_line(&mut self, id: ClientId, line: &[u8]) {
         let line_feed = self.connections[id.index()].wire.line_feed();
         if !line_feed.is_empty() {
             self.out.append(id, line_feed);
@@ -476,6 +485,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         match outcome {
             Outcome::Close(reason) => self.close_when_said(id, reason),
+            Outcome::SetEditing(on) => self.set_editing(id, on),
             _ => self.close_too_slow(),
         }
     }

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{FirstLine, Foreign, Payload, first_line, has_words, is_header_field};
+use crate::wire::editor::{Editor, Event};
 use crate::wire::keys;
 use crate::wire::telnet::Telnet;
 use crate::wire::{Protocols, Shared, Step};
@@ -100,6 +101,9 @@ impl Line {
         input: &'i mut [u8],
         shared: &Shared,
     ) -> (Step<'i, 's>, usize) {
+        if self.editor().is_some() {
+            return self.step_of_editor(input, shared);
+        }
         match self.decode(input, shared.message_bytes_max) {
             Ok(Some(cut)) => (self.read(&mut input[..cut.content], shared), cut.used),
             // On a port for lines only, TLS waits for an answer to what ends no line.
@@ -113,6 +117,25 @@ impl Line {
             Ok(None) => (Step::NeedMore, 0),
             Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
         }
+    }
+
+    /// What keys lead to where the line is edited here. Nobody negotiates and is no person.
+    fn step_of_editor<'s>(&mut self, input: &[u8], shared: &Shared) -> (Step<'s, 's>, usize) {
+        self.scanned = 0;
+        let Some(editor) = self.telnet.editor_mut() else { return (Step::NeedMore, 0) };
+        let (event, used) = editor.take(input, shared.message_bytes_max);
+        editor.count(&shared.account);
+        let step = match event {
+            Some(Event::Line { line, shown }) => {
+                (self.first, self.has_spoken) = (First::Seen, true);
+                Step::Typed { line, shown }
+            }
+            Some(Event::Complete) => Step::Complete,
+            Some(Event::Leave) => Step::Control(keys::HOW_TO_LEAVE.to_vec()),
+            None if used == 0 => Step::NeedMore,
+            None => Step::Control(Vec::new()),
+        };
+        (step, used)
     }
 
     /// What the last line is, which nothing has ended.
@@ -186,6 +209,21 @@ impl Line {
         if self.mode == LineMode::Telnet {
             self.telnet.set_hiding(hides, out);
         }
+    }
+
+    /// Has the line edited here, or by the terminal; appends what asks it so to `out`.
+    pub(super) fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
+        if self.mode == LineMode::Telnet {
+            self.telnet.set_editing(on, out);
+        }
+    }
+
+    pub(super) fn editor(&self) -> Option<&Editor> {
+        self.telnet.editor()
+    }
+
+    pub(super) fn editor_mut(&mut self) -> Option<&mut Editor> {
+        self.telnet.editor_mut()
     }
 
     pub(super) fn is_hiding(&self) -> bool {

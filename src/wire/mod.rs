@@ -7,11 +7,13 @@
 
 pub mod close;
 pub mod detect;
+pub mod editor;
 pub mod http;
 mod keys;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
+mod terminal;
 pub mod undecided;
 pub mod websocket;
 
@@ -21,6 +23,7 @@ use crate::clock::Millis;
 use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
+use crate::wire::editor::Editor;
 use crate::wire::http::exchange::Http;
 use crate::wire::http::{HttpError, Method, Request};
 use crate::wire::line::{Line, LineMode};
@@ -115,6 +118,8 @@ pub struct Shared {
     pub timeouts: Timeouts,
     /// Where WebSocket messages are put together: an idle connection has no buffer of its own.
     scratch: Scratch,
+    /// Where what is typed counts.
+    account: MemoryAccount,
 }
 
 impl Shared {
@@ -125,8 +130,8 @@ impl Shared {
         timeouts: Timeouts,
         account: MemoryAccount,
     ) -> Shared {
-        let scratch = Scratch::with_account(message_bytes_max, account);
-        Shared { protocols, payload, message_bytes_max, timeouts, scratch }
+        let scratch = Scratch::with_account(message_bytes_max, account.clone());
+        Shared { protocols, payload, message_bytes_max, timeouts, scratch, account }
     }
 
     /// What is decided before the first byte, unless that may be TLS.
@@ -158,6 +163,13 @@ pub enum Step<'i, 's> {
     NeedMore,
     /// A line, as its sender has edited it.
     Line(&'i [u8]),
+    /// A line that was edited here, and what is to be sent so that it stays on the screen.
+    Typed {
+        line: String,
+        shown: String,
+    },
+    /// What the word before the cursor may become is to be looked up.
+    Complete,
     /// A WebSocket message of text.
     Text(&'s [u8]),
     /// A WebSocket message of bytes.
@@ -314,11 +326,12 @@ impl Wire {
         matches!(self, Wire::Http(_))
     }
 
-    /// What it holds of messages that are not whole, in bytes of memory. Other wires leave them in
-    /// the input.
+    /// What it holds of messages that are not whole, in bytes of memory. Wires that are not here leave
+    /// them in the input.
     pub fn held_bytes(&self) -> usize {
         match self {
-            Wire::Undecided(_) | Wire::Line(_) | Wire::Http(_) => 0,
+            Wire::Undecided(_) | Wire::Http(_) => 0,
+            Wire::Line(line) => line.editor().map_or(0, Editor::held_bytes),
             Wire::WebSocket(websocket) => websocket.held_bytes(),
         }
     }
@@ -362,6 +375,8 @@ impl Wire {
     /// What the rest of the input is, behind which nothing comes.
     pub fn decode_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
         match self {
+            // What nobody has ended is half a thought.
+            Wire::Line(line) if line.editor().is_some() => Step::NeedMore,
             Wire::Line(line) => line.step_at_end(input, shared),
             Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => Step::NeedMore,
         }
@@ -405,6 +420,29 @@ impl Wire {
 
     pub fn is_hiding(&self) -> bool {
         matches!(self, Wire::Line(line) if line.is_hiding())
+    }
+
+    /// Has the line edited here that somebody types, or by its terminal; appends what asks it so to
+    /// `out`.
+    pub fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
+        if let Wire::Line(line) = self {
+            line.set_editing(on, out);
+        }
+    }
+
+    /// What edits the line that somebody types, if that is done here.
+    pub fn editor(&self) -> Option<&Editor> {
+        match self {
+            Wire::Line(line) => line.editor(),
+            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => None,
+        }
+    }
+
+    pub fn editor_mut(&mut self) -> Option<&mut Editor> {
+        match self {
+            Wire::Line(line) => line.editor_mut(),
+            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => None,
+        }
     }
 
     /// What is to be sent after a line has been typed, so that what comes then is not beside it.
