@@ -7,29 +7,63 @@ use super::Server;
 use super::connection::Connection;
 use super::deliver::retry;
 use super::stream::Stream;
+use crate::delivery::encoding::FrameKind;
 use crate::delivery::outbox::{Outbox, SLICES_MAX};
 use crate::ids::ClientId;
 use crate::service::Service;
-
-/// The line is drawn anew only if no more of what was drawn before is still to be sent: a terminal
-/// that does not read would pile up drawings. So much has room for taking it off the screen.
-const UNSENT_BYTES_MAX: usize = 32;
+use crate::wire::editor::Event;
+use crate::wire::line::Line;
 
 impl<S: Stream, A: Service> Server<S, A> {
+    /// Does what keys have led to.
+    pub(super) fn serve_typed(&mut self, id: ClientId, event: Event) {
+        match event {
+            Event::Line { line, shown } => self.offer_typed(id, line, &shown),
+            Event::Complete => self.complete_word(id),
+            Event::Leave => {}
+        }
+    }
+
     /// A line has been typed: it stays on the screen, and what comes of it below it.
-    pub(super) fn offer_typed(&mut self, id: ClientId, line: String, shown: &str) {
-        self.out.append(id, shown.as_bytes());
-        let is_secret = self.service.has_secret(line.as_bytes());
-        if let Some(editor) = self.connections[id.index()].wire.editor_mut()
-            && !is_secret
-        {
+    fn offer_typed(&mut self, id: ClientId, line: String, shown: &str) {
+        let is_secret = self.service.has_secret(&line);
+        let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
+        // With nothing queued before it, it is written with what takes the line off the screen: so
+        // the service sees that this terminal has all that was said before.
+        match self.out.outbox(id).is_none() && !editor.is_behind() {
+            true => editor.push(shown),
+            false => self.out.append(id, shown.as_bytes()),
+        }
+        if !is_secret {
             editor.remember(line.clone());
         }
         self.offer_line(id, line.as_bytes());
     }
 
+    /// Offers the service a line. The first one opens its client.
+    pub(super) fn offer_line(&mut self, id: ClientId, line: &[u8]) {
+        let lines = self.connections[id.index()].wire.lines();
+        let line_feed = lines.map_or(&b""[..], Line::line_feed);
+        if !line_feed.is_empty() {
+            self.out.append(id, line_feed);
+        }
+        if self.connections[id.index()].is_known_to_service() {
+            return self.offer(id, FrameKind::Text, line);
+        }
+        self.open(id);
+        match self.waits(id) {
+            None => self.offer(id, FrameKind::Text, line),
+            // It has been opened, and waits as others do.
+            Some(until) => {
+                let inbox = &mut self.connections[id.index()].inbox;
+                inbox.hold_message(FrameKind::Text, line, self.out.account());
+                self.wait(id, until);
+            }
+        }
+    }
+
     /// Looks up what the word before the cursor may become.
-    pub(super) fn complete_word(&mut self, id: ClientId) {
+    fn complete_word(&mut self, id: ClientId) {
         self.visit.requests += 1;
         let bytes_max = self.settings.limits.message_bytes_max;
         let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
@@ -42,10 +76,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Has the line edited here, or by the terminal.
     pub(super) fn set_editing(&mut self, id: ClientId, on: bool) {
         let mut bytes = Vec::new();
-        self.connections[id.index()].wire.set_editing(on, &mut bytes);
+        if let Some(lines) = self.connections[id.index()].wire.lines_mut() {
+            lines.set_editing(on, &mut bytes);
+        }
         if !bytes.is_empty() {
             self.out.append(id, &bytes);
         }
+        self.draw_later(id);
     }
 
     /// Has a line drawn in this turn, if what is shown is not what was typed.
@@ -77,7 +114,8 @@ impl<S: Stream, A: Service> Server<S, A> {
             false => None,
         };
         let Connection { stream, wire, .. } = &mut self.connections[id.index()];
-        let Some(editor) = wire.editor_mut() else { return 0 };
+        let Some(lines) = wire.lines_mut() else { return 0 };
+        let Some(editor) = lines.editor_mut() else { return 0 };
         let outbox = self.out.outbox(id);
         if outbox.is_some() {
             editor.uncover();
@@ -88,7 +126,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut line = Vec::new();
         if let Some(prompt) = prompt
             && is_last
-            && editor.unsent().len() <= UNSENT_BYTES_MAX
+            && !editor.is_behind()
+            && !editor.has_ended()
         {
             editor.draw(&prompt, &mut line);
         }
@@ -98,20 +137,24 @@ impl<S: Stream, A: Service> Server<S, A> {
         slices[count + 1] = IoSlice::new(&line);
         let unsent = editor.unsent().len();
         let written = match unsent + bytes + line.len() {
-            0 => return 0,
+            0 => {
+                lines.drop_ended_editor();
+                return 0;
+            }
             _ => retry(|| stream.write_vectored(&slices[..count + 2])),
         };
         let taken = *written.as_ref().unwrap_or(&0);
         let is_blocked = taken < unsent + bytes + line.len();
         let of_unsent = taken.min(unsent);
         let of_queue = (taken - of_unsent).min(bytes);
-        editor.sent(of_unsent);
         if of_queue == bytes {
-            editor.add_unsent(&line[taken - of_unsent - of_queue..]);
-        } else if !line.is_empty() {
+            editor.wrote(of_unsent, &line[taken - of_unsent - of_queue..]);
+        } else {
+            editor.wrote(of_unsent, b"");
             editor.was_not_drawn();
         }
         editor.count(self.out.account());
+        lines.drop_ended_editor();
         self.wrote(id, written, of_queue, is_blocked)
     }
 }

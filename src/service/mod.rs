@@ -222,7 +222,7 @@ pub trait Service {
     }
 
     /// Whether a line holds what nobody may see: it is not to be brought back where it was typed.
-    fn has_secret(&self, line: &[u8]) -> bool {
+    fn has_secret(&self, line: &str) -> bool {
         let _ = line;
         false
     }

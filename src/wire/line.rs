@@ -101,7 +101,7 @@ impl Line {
         input: &'i mut [u8],
         shared: &Shared,
     ) -> (Step<'i, 's>, usize) {
-        if self.editor().is_some() {
+        if self.is_edited() {
             return self.step_of_editor(input, shared);
         }
         match self.decode(input, shared.message_bytes_max) {
@@ -126,12 +126,11 @@ impl Line {
         let (event, used) = editor.take(input, shared.message_bytes_max);
         editor.count(&shared.account);
         let step = match event {
-            Some(Event::Line { line, shown }) => {
-                (self.first, self.has_spoken) = (First::Seen, true);
-                Step::Typed { line, shown }
-            }
-            Some(Event::Complete) => Step::Complete,
             Some(Event::Leave) => Step::Control(keys::HOW_TO_LEAVE.to_vec()),
+            Some(event) => {
+                (self.first, self.has_spoken) = (First::Seen, true);
+                Step::Typed(event)
+            }
             None if used == 0 => Step::NeedMore,
             None => Step::Control(Vec::new()),
         };
@@ -205,34 +204,43 @@ impl Line {
 
     /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
     /// `out`. Bytes that are passed on as they come know nothing of that.
-    pub(super) fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
         if self.mode == LineMode::Telnet {
             self.telnet.set_hiding(hides, out);
         }
     }
 
     /// Has the line edited here, or by the terminal; appends what asks it so to `out`.
-    pub(super) fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
+    pub fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
         if self.mode == LineMode::Telnet {
             self.telnet.set_editing(on, out);
         }
     }
 
-    pub(super) fn editor(&self) -> Option<&Editor> {
+    pub fn editor(&self) -> Option<&Editor> {
         self.telnet.editor()
     }
 
-    pub(super) fn editor_mut(&mut self) -> Option<&mut Editor> {
+    /// Whether keys go to the editor.
+    pub(super) fn is_edited(&self) -> bool {
+        self.editor().is_some_and(|editor| !editor.has_ended())
+    }
+
+    pub fn drop_ended_editor(&mut self) {
+        self.telnet.drop_ended_editor();
+    }
+
+    pub fn editor_mut(&mut self) -> Option<&mut Editor> {
         self.telnet.editor_mut()
     }
 
-    pub(super) fn is_hiding(&self) -> bool {
+    pub fn is_hiding(&self) -> bool {
         self.telnet.is_hiding()
     }
 
     /// What follows the line that has just been typed: where that was hidden the cursor has not
     /// moved.
-    pub(super) fn line_feed(&self) -> &'static [u8] {
+    pub fn line_feed(&self) -> &'static [u8] {
         if self.telnet.is_hidden() { b"\r\n" } else { b"" }
     }
 

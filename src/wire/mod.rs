@@ -23,7 +23,7 @@ use crate::clock::Millis;
 use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
-use crate::wire::editor::Editor;
+use crate::wire::editor::{Editor, Event};
 use crate::wire::http::exchange::Http;
 use crate::wire::http::{HttpError, Method, Request};
 use crate::wire::line::{Line, LineMode};
@@ -163,13 +163,8 @@ pub enum Step<'i, 's> {
     NeedMore,
     /// A line, as its sender has edited it.
     Line(&'i [u8]),
-    /// A line that was edited here, and what is to be sent so that it stays on the screen.
-    Typed {
-        line: String,
-        shown: String,
-    },
-    /// What the word before the cursor may become is to be looked up.
-    Complete,
+    /// What keys have led to in a line that is edited here.
+    Typed(Event),
     /// A WebSocket message of text.
     Text(&'s [u8]),
     /// A WebSocket message of bytes.
@@ -376,7 +371,7 @@ impl Wire {
     pub fn decode_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
         match self {
             // What nobody has ended is half a thought.
-            Wire::Line(line) if line.editor().is_some() => Step::NeedMore,
+            Wire::Line(line) if line.is_edited() => Step::NeedMore,
             Wire::Line(line) => line.step_at_end(input, shared),
             Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => Step::NeedMore,
         }
@@ -410,47 +405,24 @@ impl Wire {
         }
     }
 
-    /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
-    /// `out`.
-    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
-        if let Wire::Line(line) = self {
-            line.set_hiding(hides, out);
-        }
+    /// What is particular to lines, if it speaks lines.
+    pub fn lines(&self) -> Option<&Line> {
+        let Wire::Line(line) = self else { return None };
+        Some(line)
     }
 
-    pub fn is_hiding(&self) -> bool {
-        matches!(self, Wire::Line(line) if line.is_hiding())
-    }
-
-    /// Has the line edited here that somebody types, or by its terminal; appends what asks it so to
-    /// `out`.
-    pub fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
-        if let Wire::Line(line) = self {
-            line.set_editing(on, out);
-        }
+    pub fn lines_mut(&mut self) -> Option<&mut Line> {
+        let Wire::Line(line) = self else { return None };
+        Some(line)
     }
 
     /// What edits the line that somebody types, if that is done here.
     pub fn editor(&self) -> Option<&Editor> {
-        match self {
-            Wire::Line(line) => line.editor(),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => None,
-        }
+        self.lines()?.editor()
     }
 
     pub fn editor_mut(&mut self) -> Option<&mut Editor> {
-        match self {
-            Wire::Line(line) => line.editor_mut(),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => None,
-        }
-    }
-
-    /// What is to be sent after a line has been typed, so that what comes then is not beside it.
-    pub fn line_feed(&self) -> &'static [u8] {
-        match self {
-            Wire::Line(line) => line.line_feed(),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => b"",
-        }
+        self.lines_mut()?.editor_mut()
     }
 
     // ---- Time ----

@@ -189,6 +189,12 @@ impl Telnet {
         self.terminal.as_ref()?.editor()
     }
 
+    pub fn drop_ended_editor(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.drop_ended_editor();
+        }
+    }
+
     pub fn editor_mut(&mut self) -> Option<&mut Editor> {
         self.terminal.as_mut()?.editor_mut()
     }
@@ -449,7 +455,7 @@ mod tests {
             let edits = edits.unwrap_or(has_hidden);
             prop_assert_eq!(terminal.on[1], hides || edits);
             prop_assert_eq!((terminal.on[3], terminal.on[31]), (edits, edits));
-            prop_assert_eq!(telnet.editor().is_some(), edits);
+            prop_assert_eq!(telnet.editor().is_some_and(|editor| !editor.has_ended()), edits);
             prop_assert_eq!(telnet.is_hidden(), hides && !edits);
         }
     }

@@ -167,7 +167,16 @@ impl Terminal {
     /// Whether it is hidden, and nothing is shown in its place: the terminal has agreed that showing
     /// it is our business.
     pub fn is_hidden(&self) -> bool {
-        self.hides && self.echo == Agreement::On && self.editor.is_none()
+        self.hides && self.echo == Agreement::On && !self.is_edited()
+    }
+
+    /// Whether keys go to the editor; it may be there without that, to take its line off the screen.
+    fn is_edited(&self) -> bool {
+        self.editor.as_ref().is_some_and(|editor| !editor.has_ended())
+    }
+
+    pub fn drop_ended_editor(&mut self) {
+        self.editor.take_if(|editor| editor.has_ended() && editor.unsent().is_empty());
     }
 
     pub fn editor(&self) -> Option<&Editor> {
@@ -234,20 +243,13 @@ impl Terminal {
         let stays = self.may_edit() && self.asks_for_echo && self.echo == Agreement::On;
         let echo = self.echo.set(edits || stays || self.hides);
         say_of(ECHO, echo, out);
-        if !(edits && self.echo == Agreement::On) {
-            self.end_editing(out);
-        } else if self.editor.is_none() {
+        let is_edited = edits && self.echo == Agreement::On;
+        if is_edited && self.editor.is_none() {
             self.editor.get_or_insert_default().set_size(self.size);
         }
         if let Some(editor) = &mut self.editor {
+            editor.set_ended(!is_edited);
             editor.set_hiding(self.hides);
-        }
-    }
-
-    fn end_editing(&mut self, out: &mut Vec<u8>) {
-        if let Some(mut editor) = self.editor.take() {
-            editor.uncover();
-            out.extend_from_slice(editor.unsent());
         }
     }
 
@@ -311,7 +313,7 @@ mod tests {
         let asked = [(WILL, 31), (WILL, 32), (WILL, 24), (WILL, 39), (DO, 1), (WILL, 3), (DO, 3)];
         let refused = [(DONT, 32), (DONT, 24), (DONT, 39), (WILL, 1), (DONT, 3)];
         expect(&mut terminal, &asked, &[&[(DO, 31), (WILL, 3)], &refused[..]].concat());
-        assert!(terminal.editor().is_some());
+        assert!(terminal.is_edited());
         let mut size = |bytes: &[u8]| {
             terminal.begin_subnegotiation();
             bytes.iter().for_each(|byte| terminal.subnegotiate(*byte));
@@ -330,9 +332,9 @@ mod tests {
         let mut terminal = Terminal::default();
         expect(&mut terminal, &[(DO, TIMING_MARK)], &[(WONT, 6), (WILL, 3), (DO, 31)]);
         expect(&mut terminal, &[(DO, 3)], &[(WILL, 1)]);
-        assert!(terminal.editor().is_none());
+        assert!(!terminal.is_edited());
         expect(&mut terminal, &[(WILL, 31), (DO, 1)], &[]);
-        assert!(terminal.editor().is_some());
+        assert!(terminal.is_edited());
         // A secret changes nothing that the terminal would have to know.
         let mut out = Vec::new();
         terminal.set_hiding(true, &mut out);
@@ -340,7 +342,7 @@ mod tests {
         assert!(out.is_empty() && !terminal.is_hidden());
         terminal.set_editing(false, &mut out);
         assert_eq!(out, [IAC, WONT, 3, IAC, DONT, 31, IAC, WONT, 1]);
-        assert!(terminal.editor().is_none());
+        assert!(!terminal.is_edited());
         expect(&mut terminal, &[(DONT, 3), (WONT, 31), (DONT, 1)], &[]);
         expect(&mut terminal, &[(DO, 3)], &[(WONT, 3)]);
         out.clear();
@@ -356,7 +358,7 @@ mod tests {
         let mut out = Vec::new();
         terminal.set_hiding(true, &mut out);
         expect(&mut terminal, &[(DO, 1)], &[]);
-        assert!(terminal.is_hidden() && terminal.editor().is_none());
+        assert!(terminal.is_hidden() && !terminal.is_edited());
         terminal.set_hiding(false, &mut out);
         assert_eq!(out, [IAC, WILL, 1, IAC, WONT, 1]);
         expect(&mut terminal, &[(DONT, 1)], &[]);
@@ -379,6 +381,6 @@ mod tests {
         out.clear();
         terminal.told(DONT, 1, &mut out);
         assert_eq!(out, [IAC, WONT, 1]);
-        assert!(terminal.editor().is_none() && !terminal.is_hidden());
+        assert!(!terminal.is_edited() && !terminal.is_hidden());
     }
 }

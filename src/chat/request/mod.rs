@@ -78,6 +78,12 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// Where one talks.
+    Where,
+    /// Whether the line that somebody types at a terminal is edited here.
+    Edit {
+        on: bool,
+    },
     /// About what two accounts say to each other.
     Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
@@ -130,6 +136,8 @@ impl Request<'_> {
             | Request::Rooms { .. }
             | Request::Search { .. }
             | Request::Help { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -156,6 +164,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -183,6 +193,8 @@ impl Request<'_> {
             | Request::Help { .. }
             | Request::Search { .. }
             | Request::Quit { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -215,6 +227,8 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => None,
         }
     }
@@ -249,6 +263,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => None,
         }
     }

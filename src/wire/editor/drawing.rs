@@ -65,6 +65,9 @@ struct Place {
 pub struct Drawing {
     size: Size,
     prompt: String,
+    /// What showed the line when nothing of it was on the screen, if it would still: whoever only
+    /// listens has it laid out once.
+    picture: Option<(Vec<u8>, Place)>,
     /// `None`: nothing of the line is on the screen, and the cursor is at the start of an empty row.
     place: Option<Place>,
     change: Change,
@@ -78,7 +81,8 @@ impl Drawing {
     }
 
     pub fn held_bytes(&self) -> usize {
-        self.prompt.capacity()
+        let picture = self.picture.as_ref().map_or(0, |(bytes, _)| bytes.capacity());
+        self.prompt.capacity() + picture
     }
 
     pub fn is_stale(&self) -> bool {
@@ -127,7 +131,15 @@ impl Drawing {
             self.place = None;
             out.extend_from_slice(b"\x1b[H\x1b[2J");
         }
+        if let (Change::Nothing, Some((picture, place))) = (self.change, &self.picture) {
+            if self.place.is_none() {
+                out.extend_from_slice(picture);
+                self.place = Some(*place);
+            }
+            return;
+        }
         let layout = Layout::new(self.columns(), prompt, text, cursor);
+        self.picture = None;
         let mut place = layout.place(self.rows_max());
         match (std::mem::take(&mut self.change), self.place) {
             (Change::Nothing, Some(_)) => return,
@@ -140,7 +152,9 @@ impl Drawing {
             }
             _ => {
                 self.erase(out);
+                let start = out.len();
                 layout.write(place, prompt, text, out);
+                self.picture = Some((out[start..].to_vec(), place));
             }
         }
         self.place = Some(place);

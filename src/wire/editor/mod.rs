@@ -21,6 +21,10 @@ use crate::memory::{Entry, MemoryAccount};
 
 pub use self::drawing::Size;
 
+/// A line has no more bytes than this: as many as a terminal takes that edits it by itself (`N_TTY`
+/// of Linux).
+const LINE_BYTES_MAX: usize = 4096;
+
 /// Rings the terminal's bell: the key can do nothing here.
 const BELL: &[u8] = b"\x07";
 
@@ -61,8 +65,12 @@ pub struct Editor {
     history: History,
     drawing: Drawing,
     unsent: Vec<u8>,
+    /// How much of it the terminal has not taken yet.
+    left: usize,
     /// What is typed is a secret: it is neither shown nor remembered.
     hides: bool,
+    /// The terminal edits its line again; what was drawn has to be taken off the screen.
+    has_ended: bool,
     entry: Option<Entry>,
 }
 
@@ -80,6 +88,7 @@ impl Editor {
     /// Takes bytes for as long as nothing comes of them that others have to do; returns how many
     /// they were. A line has at most `bytes_max` bytes.
     pub fn take(&mut self, bytes: &[u8], bytes_max: usize) -> (Option<Event>, usize) {
+        let bytes_max = bytes_max.min(LINE_BYTES_MAX);
         for (at, &byte) in bytes.iter().enumerate() {
             if let Some(key) = self.keys.next(byte)
                 && let Some(event) = self.press(key, bytes_max)
@@ -164,6 +173,7 @@ impl Editor {
             false => format!("{}{line}\r\n", self.drawing.prompt()),
         };
         self.uncover();
+        self.drawing.change(Change::All);
         self.history.leave();
         Event::Line { line, shown }
     }
@@ -187,6 +197,7 @@ impl Editor {
     /// Has the word before the cursor become what all its completions begin with. Returns the list
     /// of them if that is no more than there is: it is to be shown.
     pub fn complete(&mut self, completions: Completions, bytes_max: usize) -> Option<Vec<String>> {
+        let bytes_max = bytes_max.min(LINE_BYTES_MAX);
         let Completions { start, mut words, ending } = completions;
         let Some(typed) = self.before_cursor().get(start..) else { return None };
         let typed_bytes = typed.len();
@@ -228,7 +239,21 @@ impl Editor {
 
     /// Whether what is shown is not what has been typed.
     pub fn is_stale(&self) -> bool {
-        !self.unsent.is_empty() || self.drawing.is_stale()
+        self.has_ended || !self.unsent.is_empty() || self.drawing.is_stale()
+    }
+
+    /// Takes the line off the screen for good, or has it come back.
+    pub fn set_ended(&mut self, ended: bool) {
+        if ended && !self.has_ended {
+            self.buffer.clear();
+            self.drawing.change(Change::All);
+            self.uncover();
+        }
+        self.has_ended = ended;
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Appends what makes a terminal show the line, behind all that was written to it.
@@ -252,18 +277,23 @@ impl Editor {
         &self.unsent
     }
 
-    /// So many bytes of it have been written.
-    pub fn sent(&mut self, count: usize) {
-        self.unsent.drain(..count);
-        // A drawing must not leave its memory behind.
-        if self.unsent.is_empty() {
-            self.unsent = Vec::new();
-        }
+    /// Adds to it what is to stay on the screen.
+    pub fn push(&mut self, shown: &str) {
+        self.unsent.extend_from_slice(shown.as_bytes());
     }
 
-    /// This is still to be written of the drawing.
-    pub fn add_unsent(&mut self, bytes: &[u8]) {
-        self.unsent.extend_from_slice(bytes);
+    /// Whether the terminal has not taken all that it was given: it is given no other drawing.
+    pub fn is_behind(&self) -> bool {
+        self.left > 0
+    }
+
+    /// So many bytes of it have been written, and this is still to be.
+    pub fn wrote(&mut self, count: usize, rest: &[u8]) {
+        self.unsent.drain(..count);
+        self.unsent.extend_from_slice(rest);
+        // A drawing must not leave its memory behind.
+        self.unsent.shrink_to_fit();
+        self.left = self.unsent.len();
     }
 
     // ---- Memory ----

@@ -47,7 +47,7 @@ impl Terminal {
             self.editor.uncover();
         }
         let mut out = self.editor.unsent().to_vec();
-        self.editor.sent(out.len());
+        self.editor.wrote(out.len(), b"");
         out.extend_from_slice(messages.as_bytes());
         self.editor.draw(PROMPT, &mut out);
         self.screen.process(&out);

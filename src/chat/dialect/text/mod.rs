@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
-use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
+use super::reply::{Here, HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
 use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
@@ -327,10 +327,15 @@ fn render_rooms(
     } else {
         line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
     }
-    for RoomSummary { room, members, topic, .. } in rooms {
+    for RoomSummary { room, members, topic, here, .. } in rooms {
         let people = if *members == 1 { "person" } else { "people" };
         let dash = if topic.is_empty() { "" } else { ": " };
-        line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
+        let here = match here {
+            Here::No => "",
+            Here::Member => ", you too",
+            Here::Talks => ", you talk here",
+        };
+        line(to, format_args!("*   {room} ({members} {people}{here}){dash}{}", Row(topic)));
     }
     if let Some(next) = next {
         line(to, format_args!("* More with /rooms {}", page_number(next)));

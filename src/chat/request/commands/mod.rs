@@ -2,6 +2,7 @@
 
 mod aliases;
 mod rooms;
+mod terminal;
 
 pub use aliases::ALIASES;
 
@@ -41,7 +42,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 48] = [
+pub const COMMANDS: [CommandSpec; 51] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -132,6 +133,7 @@ pub const COMMANDS: [CommandSpec; 48] = [
         details: "",
         parse: |arguments| Some(Request::Rooms { after: page(arguments)?, limit: None }),
     },
+    terminal::WHERE,
     CommandSpec {
         name: "who",
         arguments: "[#ROOM] [PAGE]",
@@ -164,6 +166,7 @@ pub const COMMANDS: [CommandSpec; 48] = [
                   shows it. /msg #ROOM TEXT says it in another room of yours.",
         parse: rooms::told,
     },
+    terminal::SAY,
     CommandSpec {
         name: "me",
         arguments: "ACTION",
@@ -363,6 +366,7 @@ pub const COMMANDS: [CommandSpec; 48] = [
     order::BAN,
     order::UNBAN,
     order::BANS,
+    terminal::EDIT,
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
@@ -459,6 +463,7 @@ mod tests {
                 "[end N]" => "end 7".to_owned(),
                 "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
+                "on or off" => "on".to_owned(),
                 "LEVEL [#ROOM]" => "none #room".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
