@@ -98,7 +98,6 @@ fn step() -> impl Strategy<Value = Step> {
         "\u{5}",
         "\u{b}",
         "\u{17}",
-        "\u{1b}[A",
         "\u{1b}[D",
         "\u{1b}[",
         "C",
