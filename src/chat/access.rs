@@ -38,6 +38,7 @@ pub fn access(request: &Request<'_>) -> Access {
             | ReadingRequest::Level { .. },
         ) => Access::Account,
         Request::Nothing
+        | Request::Preference(_)
         | Request::Help { .. }
         | Request::Where
         | Request::Edit { .. }

@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod preference;
 mod reading;
 mod room;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use preference::PreferenceRequest;
 pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
@@ -94,6 +96,8 @@ pub enum Request<'a> {
     Room(RoomRequest<'a>),
     /// About what was read, and what was not.
     Reading(ReadingRequest<'a>),
+    /// About how one is shown things.
+    Preference(PreferenceRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -135,6 +139,7 @@ impl Request<'_> {
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Help { .. }
             | Request::Where
             | Request::Edit { .. }
@@ -166,6 +171,7 @@ impl Request<'_> {
             | Request::Room(_)
             | Request::Where
             | Request::Edit { .. }
+            | Request::Preference(_)
             | Request::Nothing => false,
         }
     }
@@ -192,6 +198,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Where
             | Request::Edit { .. }
@@ -229,6 +236,7 @@ impl Request<'_> {
             | Request::Reading(_)
             | Request::Where
             | Request::Edit { .. }
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }
@@ -265,6 +273,7 @@ impl Request<'_> {
             | Request::Account(_)
             | Request::Where
             | Request::Edit { .. }
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }

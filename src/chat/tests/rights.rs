@@ -23,7 +23,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 64] = [
+const TABLE: [(&str, [bool; 6]); 65] = [
     ("/where", ALL),
     ("/edit on", ALL),
     ("", ALL),
@@ -63,6 +63,7 @@ const TABLE: [(&str, [bool; 6]); 64] = [
     (r##"{"type":"read","room":"#lobby","id":7}"##, ACCOUNTS),
     (r#"{"type":"unread"}"#, ACCOUNTS),
     ("/unread", ACCOUNTS),
+    ("/times on", ALL),
     (r##"{"type":"level","room":"#lobby","level":"none"}"##, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, PEOPLE),
     // What somebody may do in a room is another table.
@@ -162,9 +163,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Order(OrderRequest::DeleteMessage { .. }) => 57,
         Request::Where => 58,
         Request::Edit { .. } => 59,
+        Request::Preference(_) => 60,
     }
 }
-const KINDS: u8 = 60;
+const KINDS: u8 = 61;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
-use super::{account, order};
+use super::{account, order, preference};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 use crate::chat::text;
@@ -42,7 +42,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 51] = [
+pub const COMMANDS: [CommandSpec; 56] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -167,6 +167,7 @@ pub const COMMANDS: [CommandSpec; 51] = [
         parse: rooms::told,
     },
     terminal::SAY,
+    preference::REPLY,
     CommandSpec {
         name: "me",
         arguments: "ACTION",
@@ -367,6 +368,10 @@ pub const COMMANDS: [CommandSpec; 51] = [
     order::UNBAN,
     order::BANS,
     terminal::EDIT,
+    preference::TIMES,
+    preference::ZONE,
+    preference::BELL,
+    preference::CLEAR,
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
@@ -465,6 +470,7 @@ mod tests {
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
                 "on or off" => "on".to_owned(),
                 "LEVEL [#ROOM]" => "none #room".to_owned(),
+                "[on or off]" => "on".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
