@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::clock::Clock;
-use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
+use super::reply::{Here, HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
@@ -354,10 +354,15 @@ fn render_rooms(
     } else {
         line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
     }
-    for RoomSummary { room, members, topic, .. } in rooms {
+    for RoomSummary { room, members, topic, here, .. } in rooms {
         let people = if *members == 1 { "person" } else { "people" };
         let dash = if topic.is_empty() { "" } else { ": " };
-        line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
+        let here = match here {
+            Here::No => "",
+            Here::Member => ", you too",
+            Here::Talks => ", you talk here",
+        };
+        line(to, format_args!("*   {room} ({members} {people}{here}){dash}{}", Row(topic)));
     }
     if let Some(next) = next {
         line(to, format_args!("* More with /rooms {}", page_number(next)));
