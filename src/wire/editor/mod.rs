@@ -199,7 +199,7 @@ impl Editor {
     pub fn complete(&mut self, completions: Completions, bytes_max: usize) -> Option<Vec<String>> {
         let bytes_max = bytes_max.min(LINE_BYTES_MAX);
         let Completions { start, mut words, ending } = completions;
-        let Some(typed) = self.before_cursor().get(start..) else { return None };
+        let typed = self.before_cursor().get(start..)?;
         let typed_bytes = typed.len();
         let Some(first) = words.first() else {
             self.ring();
