@@ -228,7 +228,7 @@ fn tab_completes_commands_rooms_and_names() {
         ann.expect(&[shown.trim_end()], shown.len() as u16);
     }
     ann.type_text("\u{15}/re\t");
-    ann.expect(&["* /refuse, /register, /rename, /report, /reset", "[#lobby] /re"], 12);
+    ann.expect(&["* /refuse, /register, /rename, /reply, /report, /reset", "[#lobby] /re"], 12);
     ann.type_text("n\t");
     ann.expect(&["[#lobby] /rename"], 17);
 }

@@ -11,7 +11,7 @@ use crate::wire::editor::Completions;
 /// So many words are shown that one may become.
 const WORDS_MAX: usize = 40;
 /// So many are looked at: somebody may press Tab in a room of ten thousand.
-const LOOKED_AT_MAX: usize = 20_000;
+const LOOKED_AT_MAX: usize = 2_000;
 
 /// Commands behind which a password or a code may stand.
 const SECRET_COMMANDS: [&str; 6] =

@@ -35,29 +35,29 @@ fn rows(sent: &[u8]) -> Vec<String> {
 }
 
 /// Somebody whose line is edited here, and somebody else.
-fn ann_and_bob(sim: &mut Sim<Chat>) -> (Peer, Peer) {
-    let [ann, bob] = [("ann", PUTTY), ("bob", b"")].map(|(name, first)| {
+fn ann_and_zoe(sim: &mut Sim<Chat>) -> (Peer, Peer) {
+    let [ann, zoe] = [("ann", PUTTY), ("zoe", b"")].map(|(name, first)| {
         let peer = sim.connect(PLENTY);
         sim.send(&peer, first);
         sim.send(&peer, format!("\r/nick {name}\r"));
         sim.pass(1000);
         peer
     });
-    (ann, bob)
+    (ann, zoe)
 }
 
 #[test]
 fn one_write_takes_the_line_off_the_screen_and_brings_it_back() {
     let mut sim = chat();
-    let (ann, bob) = ann_and_bob(&mut sim);
+    let (ann, zoe) = ann_and_zoe(&mut sim);
     sim.send(&ann, "half");
     sim.settle();
     ann.take_output();
     let writes = ann.far.borrow().writes;
-    sim.send(&bob, "one\rtwo\r");
+    sim.send(&zoe, "one\rtwo\r");
     sim.settle();
     assert_eq!(ann.far.borrow().writes, writes + 1);
-    let told = "\r\x1b[J[#lobby] bob: one\r\n[#lobby] bob: two\r\n[#lobby] half";
+    let told = "\r\x1b[J[#lobby] zoe: one\r\n[#lobby] zoe: two\r\n[#lobby] half";
     assert_eq!(ann.take_output(), told);
     // A key is no more than itself.
     sim.send(&ann, "!");
@@ -68,13 +68,13 @@ fn one_write_takes_the_line_off_the_screen_and_brings_it_back() {
 #[test]
 fn what_is_typed_and_not_ended_is_never_said() {
     let mut sim = chat();
-    let (ann, bob) = ann_and_bob(&mut sim);
-    bob.take_output();
+    let (ann, zoe) = ann_and_zoe(&mut sim);
+    zoe.take_output();
     sim.send(&ann, "half a thought");
     sim.end_input(&ann);
     sim.pass(60_000);
     assert!(ann.is_dropped());
-    assert_eq!(bob.output(), "* ann left #lobby.\r\n");
+    assert_eq!(zoe.output(), "* ann left #lobby.\r\n");
 }
 
 #[derive(Clone, Debug)]
@@ -123,15 +123,15 @@ proptest! {
     #[test]
     fn nothing_is_lost_or_torn(steps in prop::collection::vec(step(), 0..80)) {
         let mut sim = chat();
-        let (ann, bob) = ann_and_bob(&mut sim);
+        let (ann, zoe) = ann_and_zoe(&mut sim);
         ann.far.borrow_mut().room = 0;
         let mut said = Vec::new();
         for step in steps {
             match step {
                 Step::Type(keys) => sim.send(&ann, keys),
                 Step::Say(text) => {
-                    sim.send(&bob, format!("{text}\r\n"));
-                    said.push(format!("[#lobby] bob: {text}"));
+                    sim.send(&zoe, format!("{text}\r\n"));
+                    said.push(format!("[#lobby] zoe: {text}"));
                 }
                 Step::Read(bytes) => sim.drain(&ann, bytes),
                 Step::Turn => sim.turn(),
@@ -141,15 +141,15 @@ proptest! {
         sim.settle();
         let rows = rows(&ann.far.borrow().output);
         let heard: Vec<&String> =
-            rows.iter().filter(|row| row.starts_with("[#lobby] bob: ")).collect();
+            rows.iter().filter(|row| row.starts_with("[#lobby] zoe: ")).collect();
         prop_assert_eq!(heard, said.iter().collect::<Vec<_>>(), "{:#?}", rows);
         let editor = sim.server.connections[ann.key].wire.editor().expect("it is edited");
         let last = format!("[#lobby] {}", editor.line());
         prop_assert_eq!(rows.last().map(String::as_str), Some(last.trim_end()));
         let own = rows[..rows.len() - 1].iter().filter_map(|row| row.strip_prefix("[#lobby] "));
-        let own = own.filter(|row| !row.starts_with("bob: ") && !row.trim().is_empty());
+        let own = own.filter(|row| !row.starts_with("zoe: ") && !row.trim().is_empty());
         let own: Vec<&str> = own.map(str::trim).collect();
-        let told = bob.output();
+        let told = zoe.output();
         let told = told.lines().filter_map(|line| line.strip_prefix("[#lobby] ann: "));
         prop_assert_eq!(own, told.map(str::trim).collect::<Vec<_>>(), "{:#?}", rows);
     }

@@ -56,8 +56,9 @@ pub struct Completions {
 
 /// The line editor of one terminal.
 ///
-/// Invariant: the line is shown exactly if it is drawn, with nothing written after it; what is still
-/// to be written of its drawing (`unsent`) comes before anything else that is.
+/// Invariant: the line is shown exactly if it is drawn, with nothing written after it. What is still
+/// to be written of its drawing (`unsent`) comes before anything else that is: so it grows only while
+/// no message is written in part.
 #[derive(Debug, Default)]
 pub struct Editor {
     keys: Keys,
@@ -69,6 +70,8 @@ pub struct Editor {
     left: usize,
     /// What is typed is a secret: it is neither shown nor remembered.
     hides: bool,
+    /// The bell is to ring.
+    rings: bool,
     /// The terminal edits its line again; what was drawn has to be taken off the screen.
     has_ended: bool,
     entry: Option<Entry>,
@@ -159,11 +162,10 @@ impl Editor {
         }
     }
 
-    /// The bell says that a key can do nothing.
+    /// The bell says that a key can do nothing. Not before the next drawing: a message may be cut,
+    /// of which the rest is still to be written.
     fn ring(&mut self) {
-        if !self.unsent.ends_with(BELL) {
-            self.unsent.extend_from_slice(BELL);
-        }
+        self.rings = true;
     }
 
     fn end_line(&mut self) -> Event {
@@ -239,7 +241,8 @@ impl Editor {
 
     /// Whether what is shown is not what has been typed.
     pub fn is_stale(&self) -> bool {
-        self.has_ended || !self.unsent.is_empty() || self.drawing.is_stale()
+        let is_written = self.unsent.is_empty() && !self.rings;
+        self.has_ended || !is_written || self.drawing.is_stale()
     }
 
     /// Takes the line off the screen for good, or has it come back.
@@ -258,6 +261,9 @@ impl Editor {
 
     /// Appends what makes a terminal show the line, behind all that was written to it.
     pub fn draw(&mut self, prompt: &str, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.rings) {
+            out.extend_from_slice(BELL);
+        }
         match self.hides {
             true => self.drawing.draw("", "", 0, out),
             false => {
