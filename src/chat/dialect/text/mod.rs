@@ -176,7 +176,7 @@ fn render_direct(to: &mut Encoder, reply: &Reply) {
         return;
     };
     let guest = if *marks_guest { "guest " } else { "" };
-    let at = time_before(Clock::of(to.encoding().dialect), *time);
+    let at = Clock::of(to.encoding().dialect).before(*time);
     let text = Lines { text, line_break: line_break(to) };
     match sent {
         true => line(to, format_args!("{at}[you -> {guest}{receiver}] {text}")),
@@ -215,21 +215,13 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     });
 }
 
-/// What stands before a message of this time.
-fn time_before(clock: Clock, unix_ms: u64) -> String {
-    match clock.shows_times {
-        true => clock.time(unix_ms) + " ",
-        false => String::new(),
-    }
-}
-
 /// A message as people read it. Every message takes this way, so it does without formatting.
 fn render_said(to: &mut Encoder, room: &str, line: Line) {
     let (ending, line_break) = (ending(to), line_break(to));
     let clock = Clock::of(to.encoding().dialect);
     to.message(FrameKind::Text, |buffer| {
         if clock.shows_times {
-            buffer.extend_from_slice(time_before(clock, line.time).as_bytes());
+            buffer.extend_from_slice(clock.before(line.time).as_bytes());
         }
         let head = match line.me {
             false => ["[", room, "] ", line.name, ": "],
