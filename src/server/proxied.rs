@@ -96,7 +96,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// read may be one: it is the server that is late.
     pub(super) fn header_is_late(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
-        if !connection.is_idle() {
+        if connection.wire.awaits_header() && !connection.is_idle() {
             return self.timers.push(self.out.now().ms + 1, id, Due::Header);
         }
         let (input, wire) = (connection.inbox.as_slice(), &connection.wire);

@@ -111,7 +111,8 @@ impl Model {
             return Ok(());
         };
         let code = code.as_deref().and_then(read_code);
-        let invitation = code.as_deref().and_then(|code| self.invitation_of(code));
+        let known = code.as_deref().filter(|_| granted.has_known_code);
+        let invitation = known.and_then(|code| self.invitation_of(code));
         let role = if code.is_some() && invitation.is_none() {
             if !granted.is_owner_code {
                 return Err(&["code_refused"]);
@@ -154,6 +155,10 @@ impl Model {
         let mut all = self.kept.invitations.iter();
         let found = all.find(|(_, one)| one.code == code && self.unix_ms < one.until_ms);
         found.filter(|(_, one)| !self.is_banned(one.by)).map(|(id, _)| *id)
+    }
+
+    pub fn is_known_code(&self, code: &str) -> bool {
+        read_code(code).is_some_and(|code| self.invitation_of(&code).is_some())
     }
 
     pub fn use_invitation(&mut self, id: u64) {

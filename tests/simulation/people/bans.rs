@@ -62,6 +62,13 @@ impl Model {
         self.codes.iter().find(is_it).cloned()
     }
 
+    /// A token of an account that is banned.
+    pub fn token_of_banned(&self) -> Option<String> {
+        let banned = self.kept.accounts.iter().filter(|(user, _)| self.is_banned(**user));
+        let token = banned.flat_map(|(_, account)| &account.keys).find(|key| key.is_token)?;
+        Some(token.secret.clone())
+    }
+
     pub fn check_banned(&self, user: u64) -> Done {
         if self.is_banned(user) { Err(&["banned"]) } else { Ok(()) }
     }

@@ -12,9 +12,21 @@ use super::rights::ENTRY;
 use crate::known_secrets::OWNER_CODE;
 
 pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
-/// Some look like others.
-const NAMES: [&str; 10] =
-    ["ann", "bob", "b0b", "Bob", "lil", "1il", "dan", "eve", "田中", "田中さん"];
+/// Some look like others, and some begin like others.
+const NAMES: [&str; 12] = [
+    "ann",
+    "bob",
+    "b0b",
+    "Bob",
+    "lil",
+    "1il",
+    "dan",
+    "eve",
+    "田",
+    "田中",
+    "田中さん",
+    "田中さんも",
+];
 
 /// What to ask for.
 pub struct Draw<'a> {
@@ -80,6 +92,10 @@ impl Draw<'_> {
         match secrets.is_empty() {
             true => self.talk(number),
             false => {
+                let of_banned = self.model.token_of_banned().filter(|_| self.rng.bool());
+                if let Some(token) = of_banned {
+                    return Request::Token { token };
+                }
                 // Those that were made lately are good, mostly.
                 let from = if self.rng.bool() { 0 } else { secrets.len() / 2 };
                 let (token, _) = secrets[self.rng.usize(from..secrets.len())].clone();
@@ -216,7 +232,7 @@ impl Draw<'_> {
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
-        match self.rng.u32(0..42) {
+        match self.rng.u32(0..44) {
             0..10 => self.talk(number),
             10 | 11 => self.delete(number),
             15..19 if is_staff => self.in_order(number),
@@ -246,10 +262,24 @@ impl Draw<'_> {
                 Request::Role { name, role: self.rng.u8(0..3) }
             }
             40 => Request::Bot { name: self.bot_name(number) },
+            42 => self.ignore_or_be_called(number),
+            43 => Request::Unread,
             41 if self.rng.bool() => Request::EndBot { name: self.bot_name(number) },
             38 if self.rng.bool() => self.login(),
             39 if self.rng.bool() => self.register(),
             _ => self.read(number),
+        }
+    }
+
+    /// Ignores somebody, or calls one who ignores it.
+    fn ignore_or_be_called(&mut self, number: usize) -> Request {
+        let (ignoring, names) = (self.model.ignoring(number), self.model.account_names());
+        match self.one_of(&ignoring) {
+            Some(name) => Request::Say { room: None, text: format!("m{} @{name}", self.count) },
+            None => {
+                let name = self.one_of(&names).expect("it is one itself");
+                Request::Order(OrderRequest::Ignore { name })
+            }
         }
     }
 
@@ -383,7 +413,8 @@ impl Draw<'_> {
 
     /// A code may lead somewhere else, or nowhere any more.
     fn join_by_code(&mut self, number: usize) -> Request {
-        let code = self.model.codes.last().cloned();
+        let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
+        let code = of_banned.or_else(|| self.model.codes.last().cloned());
         // What is tried too often is refused, and so is too much else then.
         let code = code.filter(|_| self.model.may_try(number));
         Request::Join { room: self.room(), code }

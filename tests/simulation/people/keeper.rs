@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::stage::Links;
 
 /// The tickets of secrets begin here.
-const SECRET_TICKETS: u64 = 1 << 63;
+pub const SECRET_TICKETS: u64 = 1 << 63;
 
 /// Passes everything on to the chat, and tells the model of it.
 pub struct Keeper {

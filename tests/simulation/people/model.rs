@@ -177,6 +177,8 @@ pub struct Granted {
     pub tried: Option<(Option<u64>, String)>,
     pub random: Option<[u8; 32]>,
     pub is_owner_code: bool,
+    /// The code was good when it was shown: that of somebody who was banned then is of no use.
+    pub has_known_code: bool,
 }
 
 #[derive(Debug)]
@@ -226,6 +228,8 @@ pub struct Model {
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
+    /// At times the server keeps what rooms say for the next turn.
+    pub keeps_batches: bool,
     /// All that was read is on the disk by now.
     pub is_settled: bool,
     /// How often secrets were tried from an address, and for an account: at least as often as in
@@ -269,6 +273,7 @@ impl Model {
             told: Vec::new(),
             turned_out: Vec::new(),
             unix_ms: 0,
+            keeps_batches: false,
             is_settled: false,
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),

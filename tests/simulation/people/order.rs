@@ -195,8 +195,8 @@ impl Model {
 
     /// A room in which somebody is muted.
     pub fn room_of_mute(&self, user: u64) -> Option<String> {
-        let (room, _) = self.kept.mutes.keys().find(|(_, of)| *of == user)?;
-        Some(self.kept.rooms[room].name.clone())
+        let mut muted = self.kept.mutes.keys().filter(|(_, of)| *of == user);
+        muted.find_map(|(room, _)| Some(self.kept.rooms.get(room)?.name.clone()))
     }
 
     fn names_of_act(&self, n: usize, user: u64, room: u64) -> (String, String, String) {

@@ -50,7 +50,12 @@ impl Model {
             });
             (user.filter(|_| is_right), password)
         });
-        client.granted = Some(Granted { ticket, tried, ..Granted::default() });
+        let has_known_code = match &request {
+            Request::Register { code: Some(code), .. } => self.is_known_code(code),
+            _ => false,
+        };
+        let client = self.clients.get_mut(&n).expect("it is there");
+        client.granted = Some(Granted { ticket, tried, has_known_code, ..Granted::default() });
     }
 
     /// What came of it.
