@@ -405,7 +405,7 @@ fn the_page_may_load_and_connect_to_nothing_foreign() {
         field_of(&get("/"), "Content-Security-Policy").as_deref(),
         Some(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self' ws://chat.example:8080 wss://chat.example:8080; \
+             connect-src 'self' ws://chat.example:8080 wss://chat.example:8080; manifest-src 'self'; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
