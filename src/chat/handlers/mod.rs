@@ -10,6 +10,7 @@ mod lists;
 mod managing;
 mod names;
 mod order;
+mod preferences;
 pub(super) mod readings;
 mod renaming;
 mod resuming;
@@ -141,6 +142,7 @@ impl Chat {
             Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
             Request::Reading(request) => self.execute_of_reading(cx, request),
+            Request::Preference(request) => self.execute_of_preference(cx, request),
         }
     }
 

@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod preference;
 mod reading;
 mod room;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use preference::PreferenceRequest;
 pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
@@ -88,6 +90,8 @@ pub enum Request<'a> {
     Room(RoomRequest<'a>),
     /// About what was read, and what was not.
     Reading(ReadingRequest<'a>),
+    /// About how one is shown things.
+    Preference(PreferenceRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -129,6 +133,7 @@ impl Request<'_> {
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Help { .. }
             | Request::Nothing => false,
         }
@@ -156,6 +161,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Preference(_)
             | Request::Nothing => false,
         }
     }
@@ -182,6 +188,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Nothing => false,
         }
@@ -215,6 +222,7 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }
@@ -249,6 +257,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }

@@ -18,6 +18,7 @@ mod limits;
 mod names;
 mod order;
 mod people;
+mod preferences;
 mod presence;
 mod readings;
 mod replays;
