@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 /// Each may import from those before it.
-pub(super) const ENTRIES: [&str; 5] =
-    ["words/index.js", "words/en.js", "words/ja.js", "main.js", "ui/dialogs/index.js"];
+pub(super) const ENTRIES: [&str; 4] =
+    ["words/en.js", "words/ja.js", "main.js", "ui/dialogs/index.js"];
+
+/// In front of the path of an entry that is loaded later, until it is known from where.
+const ENTRY: &str = "'@/";
 
 struct Module<'a> {
     /// Path of another module, and the names that are imported from it.
@@ -41,7 +44,7 @@ pub(super) fn scripts(sources: &BTreeMap<&str, &str>) -> Vec<(&'static str, Stri
             }
         }
         offers.entry(entry).or_default().extend(&modules[entry].exports);
-        let up = "../".repeat(entry.matches('/').count());
+        let up = up(entry);
         let imports = needs
             .into_iter()
             .map(|(home, names)| format!("import {{ {} }} from './{up}{home}';\n", list(&names)));
@@ -50,9 +53,16 @@ pub(super) fn scripts(sources: &BTreeMap<&str, &str>) -> Vec<(&'static str, Stri
     let script = |(entry, head): (&'static str, String)| {
         let code = modules_of(entry).map(|module| module.code.as_str());
         let exports = format!("export {{ {} }};\n", list(&offers[entry]));
-        (entry, iter::once(head.as_str()).chain(code).chain([exports.as_str()]).collect())
+        let script: String =
+            iter::once(head.as_str()).chain(code).chain([exports.as_str()]).collect();
+        (entry, script.replace(ENTRY, &format!("'./{}", up(entry))))
     };
     iter::zip(ENTRIES, heads).map(script).collect()
+}
+
+/// From an entry to where all others are found by their paths.
+fn up(entry: &str) -> String {
+    "../".repeat(entry.matches('/').count())
 }
 
 fn list(names: &BTreeSet<&str>) -> String {
@@ -96,11 +106,26 @@ fn parse<'a>(path: &str, source: &'a str) -> Module<'a> {
         } else {
             let declaration = line.strip_prefix("export ");
             module.exports.extend(declaration.and_then(name_of));
-            module.code += declaration.unwrap_or(line);
+            let code = declaration.unwrap_or(line);
+            module.code +=
+                &if code.contains("import(") { with_entries(path, code) } else { code.into() };
             module.code.push('\n');
         }
     }
     module
+}
+
+/// A line that loads entries, by their paths from the root.
+fn with_entries(path: &str, line: &str) -> String {
+    let mut parts = line.split('\'');
+    let mut code = parts.next().unwrap_or_default().to_owned();
+    // Every second part stands between quotes.
+    for (at, part) in parts.enumerate() {
+        let is_path = at % 2 == 0 && part.starts_with('.');
+        code +=
+            &if is_path { format!("{ENTRY}{}", resolve(path, part)) } else { format!("'{part}") };
+    }
+    code
 }
 
 /// What a line declares.
@@ -161,7 +186,10 @@ mod tests {
     #[test]
     fn an_entry_has_what_no_entry_before_it_has() {
         let sources = BTreeMap::from([
-            ("words/index.js", "export const t = 1;\n"),
+            (
+                "words/index.js",
+                "export const t = 1;\nexport const ready = import(t ? './en.js' : './ja.js');\n",
+            ),
             ("words/en.js", "// English\n\nexport const page = {\n  a: '//', // why\n};\n"),
             ("words/ja.js", "/**\n * Japanese\n */\nexport const page = {};\n"),
             (
@@ -180,18 +208,17 @@ mod tests {
             ),
         ]);
         let expected = [
-            ("words/index.js", "const t = 1;\nexport { t };\n"),
             ("words/en.js", "const page = {\na: '//',\n};\nexport { page };\n"),
             ("words/ja.js", "const page = {};\nexport { page };\n"),
             (
                 "main.js",
-                "import { t } from './words/index.js';\nconst c = 3;\nconst d = 4;\n\
-                 function b() {\nc();\n}\nb(t);\nexport { c };\n",
+                "const c = 3;\nconst d = 4;\nfunction b() {\nc();\n}\nconst t = 1;\n\
+                 const ready = import(t ? './words/en.js' : './words/ja.js');\nb(t);\n\
+                 export { c, t };\n",
             ),
             (
                 "ui/dialogs/index.js",
-                "import { c } from './../../main.js';\nimport { t } from './../../words/index.js';\n\
-                 class Dialogs {}\nexport { Dialogs };\n",
+                "import { c, t } from './../../main.js';\nclass Dialogs {}\nexport { Dialogs };\n",
             ),
         ];
         assert_eq!(scripts(&sources), expected.map(|(path, code)| (path, code.to_owned())));

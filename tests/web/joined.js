@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const WEB = fileURLToPath(new URL('../../src/web', import.meta.url));
-const ENTRIES = ['words/index.js', 'words/en.js', 'words/ja.js', 'main.js', 'ui/dialogs/index.js'];
+const ENTRIES = ['words/en.js', 'words/ja.js', 'main.js', 'ui/dialogs/index.js'];
 const MADE = 'commands/server.js';
 
 /** The scripts as they are sent. */
@@ -37,11 +37,14 @@ const isBinding = (statement) => ts.isImportDeclaration(statement) || ts.isExpor
 const importsOf = (file) => file.statements.filter(ts.isImportDeclaration).map((one) => relative(WEB, join(dirname(file.fileName), one.moduleSpecifier.text)));
 const isExport = (modifier) => modifier.kind === ts.SyntaxKind.ExportKeyword;
 
-/** What it does, without the comments and blanks, imports and exports. */
-function programOf(file) {
+/** What is done by the module at a path: without comments and blanks, imports and exports; what it loads is named from the root. */
+function programOf(file, path) {
   const printer = ts.createPrinter({ removeComments: true });
-  const drop = (context) => (root) => ts.visitEachChild(root, (node) => {
-    if (isBinding(node)) return undefined;
+  const drop = (context) => (root) => ts.visitEachChild(root, (statement) => {
+    if (isBinding(statement)) return undefined;
+    const named = (node) => (ts.isStringLiteral(node) && node.text.startsWith('.') ? ts.factory.createStringLiteral(join(dirname(path), node.text)) : ts.visitEachChild(node, named, context));
+    const seek = (node) => ts.visitEachChild(node, node.expression?.kind === ts.SyntaxKind.ImportKeyword ? named : seek, context);
+    const node = ts.visitNode(statement, seek);
     const modifiers = node.modifiers?.filter((one) => !isExport(one));
     if (ts.isVariableStatement(node)) return ts.factory.updateVariableStatement(node, modifiers, node.declarationList);
     if (ts.isFunctionDeclaration(node)) return ts.factory.updateFunctionDeclaration(node, modifiers, node.asteriskToken, node.name, node.typeParameters, node.parameters, node.type, node.body);
@@ -87,8 +90,8 @@ let count = 0;
 for (const [entry, text] of await sent(process.argv[2])) {
   const order = orderOf(entry, seen), script = parse(entry, text), taken = new Map();
   assert.equal(script.parseDiagnostics[0]?.messageText, undefined, entry);
-  const expected = order.filter((path) => path !== MADE).flatMap((path) => programOf(moduleOf(path)));
-  const found = programOf(script).filter((statement) => !statement.startsWith('const COMMANDS = '));
+  const expected = order.filter((path) => path !== MADE).flatMap((path) => programOf(moduleOf(path), path));
+  const found = programOf(script, entry).filter((statement) => !statement.startsWith('const COMMANDS = '));
   for (const [at, statement] of expected.entries()) assert.equal(found[at], statement, `${entry}: statement ${at}`);
   assert.equal(found.length, expected.length, entry);
   const names = order.filter((path) => path !== MADE).map((path) => [path, namesOf(moduleOf(path))]);
