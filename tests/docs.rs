@@ -14,7 +14,7 @@ use common::{Server, program};
 const README_LINES_MAX: usize = 200;
 
 /// Defaults that depend on something are told in words; `--help` has no default for these.
-const DEFAULTS_IN_WORDS: [&str; 13] = [
+const DEFAULTS_IN_WORDS: [&str; 14] = [
     "--host",
     "--port",
     "--data",
@@ -24,6 +24,7 @@ const DEFAULTS_IN_WORDS: [&str; 13] = [
     "--allow-origin",
     "--compress",
     "--insecure-logins",
+    "--times",
     "--max-clients",
     "--max-clients-per-address",
     "--connect-rate",
@@ -434,6 +435,7 @@ fn who_may_do_what_is_documented() {
                 "EndBot" => vec!["end_bot".to_owned()],
                 "DeleteMessage" => vec!["delete".to_owned()],
                 "Show" => vec!["account".to_owned()],
+                "Preference" => ["times", "zone", "bell", "clear"].map(str::to_owned).into(),
                 name => vec![name.to_lowercase()],
             })
         });

@@ -1,6 +1,8 @@
 //! What a client says: read, held back if something has to come first, and done.
 
-use super::dialect::Dialect;
+use std::borrow::Cow;
+
+use super::dialect::{Dialect, Parsed};
 use super::handlers::Context;
 use super::request::{Request, RequestError};
 use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
@@ -14,8 +16,8 @@ use crate::wire::close::CloseReason;
 /// What a message takes out of its sender's bucket but for one token.
 fn tokens(message: &Incoming<'_>, request: Option<&Request<'_>>) -> usize {
     let bytes = message.bytes.len();
-    // A line takes a byte at least, so most messages need no count.
-    let counted = request.filter(|_| bytes >= MESSAGE_LINES_PER_TOKEN);
+    // A line break takes two bytes in JSON, so most messages need no count.
+    let counted = request.filter(|_| bytes >= 2 * MESSAGE_LINES_PER_TOKEN);
     let lines = counted.map_or(0, Request::lines);
     (bytes / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
 }
@@ -33,16 +35,7 @@ impl Chat {
         }
         let dialect = Dialect::from(out.encoding(client).dialect);
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let prompt = self.logins.prompt(client);
-        let (mut parsed, reference) = match &text {
-            Ok(text) => prompt.map_or_else(
-                || dialect.parse(text),
-                |it| (it.answered(text).map(Request::from), None),
-            ),
-            Err(error) => {
-                (Err(RequestError::new("text_refused", format!("Not said: {error}."))), None)
-            }
-        };
+        let (mut parsed, reference) = self.understand(client, dialect, &text);
         // On a broken connection nobody reads answers. A request that only asks for one is skipped,
         // so that it does not use up the time that is left to serve what was said.
         if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
@@ -77,9 +70,58 @@ impl Chat {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),
         };
-        self.logins.answered(client);
+        self.logins.answered(client, text.as_deref().ok());
         self.read_by_typing(cx);
         self.serve(cx, parsed, behind, spent)
+    }
+
+    /// What a message asks for, or the secret in it.
+    fn understand<'a>(
+        &self,
+        client: ClientId,
+        dialect: Dialect,
+        text: &'a Result<Cow<'_, str>, text::NotUtf8>,
+    ) -> Parsed<'a> {
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("Not said: {error}.");
+                return (Err(RequestError::new("text_refused", message)), None);
+            }
+        };
+        match self.logins.prompt(client) {
+            Some(prompt) => (prompt.answered(text).map(Request::from), None),
+            None if self.logins.has_just_typed(client, text) => {
+                let message = "That is the password that you have just typed. It is asked for \
+                               once, so this was not said.";
+                (Err(RequestError::new("not_said", message.to_owned())), None)
+            }
+            None => {
+                let (parsed, reference) = dialect.parse(text);
+                (parsed.and_then(|request| self.addressed(client, dialect, request)), reference)
+            }
+        }
+    }
+
+    /// An answer at a terminal is for who has last said something to it only.
+    fn addressed<'a>(
+        &self,
+        client: ClientId,
+        dialect: Dialect,
+        request: Request<'a>,
+    ) -> Result<Request<'a>, RequestError> {
+        match request {
+            Request::Direct { to, text, key } if dialect == Dialect::Text && to.is_empty() => {
+                let by = self.preferences.told_by(client);
+                let Some(by) = by.and_then(|user| self.state.users().get(user)) else {
+                    let message = "Nobody who is here has said anything to you only. /msg NAME \
+                                   TEXT does it.";
+                    return Err(RequestError::new("no_such_name", message.to_owned()));
+                };
+                Ok(Request::Direct { to: by.name.as_str().to_owned().into(), text, key })
+            }
+            request => Ok(request),
+        }
     }
 
     /// Does what was asked for, or parks it, or says why not.
@@ -150,6 +192,7 @@ impl Chat {
         self.backlog.withdraw(client, None);
         out.wake(Wait::Backlog(client));
         self.logins.forget(client);
+        self.preferences.forget(client);
     }
 
     /// A client has been served, or is gone: nothing that it waited for is of use any more.

@@ -88,6 +88,8 @@ pub struct Logins {
     pub proofs: Proofs,
     pub attempts: Attempts,
     prompts: BTreeMap<ClientId, Prompt>,
+    /// Secrets that terminals were asked for, until their next line.
+    typed: BTreeMap<ClientId, SecretHash>,
     confirmations: BTreeMap<SecretHash, Confirmation>,
     cookies: BTreeMap<SecretHash, Cookie>,
 }
@@ -102,10 +104,23 @@ impl Logins {
         self.prompts.insert(client, prompt);
     }
 
-    pub fn answered(&mut self, client: ClientId) {
-        if !self.prompts.is_empty() {
-            self.prompts.remove(&client);
+    /// This client has sent a line: the secret, if it was asked for one.
+    pub fn answered(&mut self, client: ClientId, line: Option<&str>) {
+        if !self.typed.is_empty() {
+            self.typed.remove(&client);
         }
+        if !self.prompts.is_empty()
+            && self.prompts.remove(&client).is_some()
+            && let Some(secret) = line.filter(|line| !line.is_empty())
+        {
+            self.typed.insert(client, SecretHash::of(secret));
+        }
+    }
+
+    /// Whether this line is the secret that came in the one before: other programs ask for a new
+    /// password twice, and whoever is used to that would say it aloud.
+    pub fn has_just_typed(&self, client: ClientId, line: &str) -> bool {
+        self.typed.get(&client).is_some_and(|&typed| typed == SecretHash::of(line))
     }
 
     /// Somebody may let this client in who knows this code and is called that.
@@ -158,7 +173,7 @@ impl Logins {
     /// A client has gone.
     pub fn forget(&mut self, client: ClientId) {
         self.proofs.forget(client);
-        self.answered(client);
+        self.answered(client, None);
         if !self.confirmations.is_empty() {
             self.confirmations.retain(|_, one| one.client != client);
         }
@@ -168,6 +183,7 @@ impl Logins {
     pub fn clear(&mut self) {
         self.proofs.clear();
         self.prompts.clear();
+        self.typed.clear();
         self.confirmations.clear();
         self.cookies.clear();
     }

@@ -12,6 +12,7 @@
 //!   who may ask for what.
 //! - `absences`: guests whose connections broke, and who may come back.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
+//! - `preferences`: how people at terminals are shown things.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
 //! - [`presence`]: comings and goings that are summed up; `replays`: what newcomers are shown.
@@ -31,6 +32,7 @@ mod keeping;
 mod logins;
 mod mentions;
 pub mod name;
+mod preferences;
 pub mod presence;
 mod proofs;
 mod questions;
@@ -54,12 +56,14 @@ use std::sync::{Arc, LazyLock};
 use absences::Absences;
 use backlog::Backlog;
 use dialect::Dialect;
+use dialect::clock::Clock;
 use handlers::Context;
 use handlers::arrivals::Arrival;
 use ids::{Pair, RoomId, UserId};
 use keeping::Keeping;
 use logins::Logins;
 use name::RoomName;
+use preferences::AllPreferences;
 use presence::PresenceSums;
 use questions::Questions;
 use record::{Cached, Journal, Record};
@@ -126,6 +130,7 @@ pub struct Chat {
     questions: Questions,
     logins: Logins,
     written: Written,
+    preferences: AllPreferences,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -152,6 +157,7 @@ impl Chat {
             questions: Questions::default(),
             logins: Logins::default(),
             written: Written::default(),
+            preferences: AllPreferences::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -328,8 +334,11 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user);
+        self.sessions.add(client, user, hello.peer);
         self.sessions.set_private(client, hello.is_private);
+        if self.settings.times && Dialect::of(hello) == Dialect::Text {
+            out.set_dialect(client, Clock::showing_times().dialect());
+        }
         let cx = &mut Context { client, peer: hello.peer, user, reference: None, out };
         self.arrive(cx, hello.query, hello.credential.map(SecretHash::of));
     }
@@ -396,7 +405,9 @@ impl Service for Chat {
         let presence = self.presence.next_deadline();
         let keeping = self.keeping.as_ref().and_then(Keeping::next_deadline);
         let absences = self.absences.next_deadline();
+        let zones = self.preferences.next_deadline();
         let others = self.backlog.next_deadline().into_iter().chain(keeping).chain(absences);
+        let others = others.chain(zones);
         presence.into_iter().chain(others).min()
     }
 
@@ -404,6 +415,7 @@ impl Service for Chat {
         self.publish_sums(out);
         self.give_up_waiting(out);
         self.end_absences(out);
+        self.follow_zones(out);
         self.write_due_readings(out);
         if let Some(keeping) = &mut self.keeping {
             keeping.tick(out);

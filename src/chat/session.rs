@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use crate::chat::ids::{RoomId, UserId};
+use crate::chat::state::order::Network;
 use crate::chat::state::users::UserSlot;
 use crate::delivery::channels::ChannelId;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, Peer};
 use crate::throttle::TokenBucket;
 
 /// One connection. There is one for every idle client: it should stay small.
@@ -15,6 +16,8 @@ use crate::throttle::TokenBucket;
 pub struct Session {
     pub user: UserId,
     pub bucket: TokenBucket,
+    /// Where it comes from, as [`Network::packed`] has it.
+    network: u64,
     serial: u32,
     /// The channel of the room that it talks in.
     pub current: Option<ChannelId>,
@@ -139,13 +142,14 @@ impl Sessions {
     }
 
     /// A client is going to be this user.
-    pub fn add(&mut self, client: ClientId, user: UserId) {
+    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
         if self.sessions.len() <= client.index() {
             self.sessions.resize_with(client.index() + 1, || None);
         }
         self.sessions[client.index()] = Some(Session {
             user,
             bucket: TokenBucket::default(),
+            network: Network::of(peer.ip()).packed(),
             serial: client.serial,
             current: None,
         });
@@ -165,6 +169,11 @@ impl Sessions {
             self.sessions[client.index()] = None;
             self.alone.remove(&client);
         }
+    }
+
+    /// The address, or the network, that a client comes from.
+    pub fn network_of(&self, client: ClientId) -> Option<Network> {
+        self.get(client).map(|session| Network::unpacked(session.network))
     }
 
     /// Makes a channel the one that a client talks in.
@@ -231,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_session_stays_small() {
-        assert_eq!(size_of::<Option<Session>>(), 24);
+        assert_eq!(size_of::<Option<Session>>(), 32);
     }
 
     #[test]
@@ -240,14 +249,14 @@ mod tests {
         let (first, second) = (UserId::FIRST, UserId::FIRST.next());
         let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
         let slot = UserSlot::new(0);
-        sessions.add(old, first);
+        sessions.add(old, first, Peer::default());
         sessions.connected(old, slot);
         assert_eq!(sessions.clients_of(first, slot).next(), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None);
-        sessions.add(new, second);
+        sessions.add(new, second, Peer::default());
         sessions.connected(new, slot);
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None, "the slot is another's now");

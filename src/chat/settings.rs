@@ -128,6 +128,8 @@ pub struct ChatSettings {
     pub proxies: Vec<IpNet>,
     /// `--public-url`.
     pub public_url: Option<String>,
+    /// `--times`: people are shown the time before what is said, if they do not say otherwise.
+    pub times: bool,
     /// Tells one run of the server from another: message ids start over with it. With a store, that
     /// of what is kept takes its place.
     pub epoch: String,

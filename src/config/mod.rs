@@ -214,6 +214,11 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub replay: u32,
 
+    /// Chat: at terminals, show the time (UTC) before what is said. Everybody can change that with
+    /// /times and /zone.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "CHAT_TIMES", hide_env_values = true)]
+    pub times: bool,
+
     /// Chat: flood control, as BURST:PER_SECOND, or `off`. Over it the server reads later from that
     /// client; nothing is lost.
     #[arg(
@@ -393,6 +398,7 @@ impl Config {
             registration: self.people.registration,
             proxies: self.proxy_from.iter().filter_map(|source| source.network()).collect(),
             public_url: self.public_url.as_ref().map(PublicUrl::to_string),
+            times: self.times,
             epoch,
         }
     }

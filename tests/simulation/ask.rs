@@ -67,6 +67,14 @@ pub enum Ask {
         room: Option<String>,
     },
     Help,
+    /// Whether what is said comes with its time, at a terminal.
+    Times {
+        on: bool,
+    },
+    /// How far from UTC somebody at a terminal is.
+    Zone {
+        minutes: i64,
+    },
     Quit {
         words: Option<String>,
     },
@@ -89,6 +97,8 @@ impl Ask {
                 | Ask::Who { .. }
                 | Ask::Rooms
                 | Ask::Help
+                | Ask::Times { .. }
+                | Ask::Zone { .. }
                 | Ask::Bad { .. }
         )
     }

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use chat_server::chat::dialect::utc::Utc;
 use serde_json::{Value, json};
 
-use super::{Dialect, Done, Model, Room, Said, lines, row};
+use super::{Dialect, Done, Model, Room, Said, lines, local, row, zone};
 use crate::ask::written;
 use crate::expect::{Item, Page};
 
 impl Said {
-    /// As /history shows it.
-    fn dated(&self) -> String {
+    /// As /history shows it to somebody so far from UTC.
+    fn dated(&self, zone_minutes: i64) -> String {
         let Said { id, time, name, text, me } = self;
         let said = match (self.is_deleted(), me) {
             (true, _) => format!("{name}: message removed"),
             (false, true) => format!("* {name} {}", lines(text)),
             (false, false) => format!("{name}: {}", lines(text)),
         };
-        format!("*   {} ({id}) {said}", Utc(*time))
+        format!("*   {} ({id}) {said}", Utc(local(*time, zone_minutes)))
     }
 }
 
@@ -77,7 +77,7 @@ impl Model {
         };
         let bytes = |said: &&Said| match is_json {
             true => said.json().to_string().len() + 1,
-            false => said.dated().replace('\n', "\r\n").len() + 10,
+            false => said.dated(0).replace('\n', "\r\n").len() + 10,
         };
         let fits = |count: &usize| {
             let all = candidates[..*count].iter().map(bytes).sum::<usize>();
@@ -108,16 +108,18 @@ impl Model {
         reference: Option<u64>,
     ) {
         let shown = self.rooms[key].shown.clone();
+        let minutes = self.clients[&number].zone_minutes;
+        let zone = zone(minutes);
         self.line(
             number,
             key,
             match page.len() {
                 0 => format!("* Nothing was said in {shown} yet."),
-                1 => format!("* The last message of {shown} (UTC):"),
-                count => format!("* The last {count} messages of {shown} (UTC):"),
+                1 => format!("* The last message of {shown} ({zone}):"),
+                count => format!("* The last {count} messages of {shown} ({zone}):"),
             },
         );
-        page.iter().for_each(|said| self.line(number, key, said.dated()));
+        page.iter().for_each(|said| self.line(number, key, said.dated(minutes)));
         let messages: Vec<Value> = page.iter().map(Said::json).collect();
         let mut told =
             json!({ "type": "history", "room": shown, "messages": messages, "more": more });

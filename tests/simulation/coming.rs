@@ -1,6 +1,6 @@
 //! Who comes, goes and takes another name.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::json;
 
@@ -227,9 +227,16 @@ impl Model {
         let old = self.name(number);
         let mut renamed = json!({ "type": "renamed", "from": old, "to": name, "time": time });
         if old != name {
+            let mut told = BTreeSet::new();
             for key in self.clients[&number].rooms.clone() {
                 renamed["room"] = self.rooms[&key].shown.clone().into();
-                self.announce(number, &key, 0, &format!("* {old} is {name} now."), &renamed);
+                told.extend(self.announce(number, &key, 0, "", &renamed));
+            }
+            // People are told once, and not in which room: it may come in the order of any.
+            for member in told {
+                if self.clients[&member].dialect != Dialect::Json {
+                    self.client(member).expected.float(format!("* {old} is {name} now."));
+                }
             }
             self.client(number).name = Some(name.to_owned());
             self.changes += 1;

@@ -14,6 +14,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use chat_server::chat::dialect::utc::Utc;
 use chat_server::chat::settings::ChatSettings;
 use chat_server::chat::state::history::{ALLOCATION_BYTES, Message};
 use chat_server::clock::Now;
@@ -109,6 +110,10 @@ pub struct Client {
     pub is_superseded: bool,
     /// It closes its connection to go for good.
     pub says_goodbye: bool,
+    /// Whether it is shown the time before what is said.
+    times: bool,
+    /// How far it is from UTC.
+    zone_minutes: i64,
     /// It is no connection any more, but somebody who may come back until then; and how many had
     /// gone away before.
     away_until: Option<(u64, usize)>,
@@ -204,6 +209,24 @@ fn lines(text: &str) -> String {
 
 type Done = Result<(), &'static str>;
 
+/// How far a zone is from UTC.
+pub fn zone(minutes: i64) -> String {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    match minutes.abs() {
+        0 => "UTC".to_owned(),
+        far => format!("{sign}{:02}:{:02}", far / 60, far % 60),
+    }
+}
+
+/// A time there.
+pub fn local(unix_ms: u64, minutes: i64) -> u64 {
+    unix_ms.saturating_add_signed(minutes * 60_000)
+}
+
+fn clock(unix_ms: u64, minutes: i64) -> String {
+    Utc(local(unix_ms, minutes)).to_string()[11..16].to_owned()
+}
+
 fn others(members: usize) -> String {
     match members - 1 {
         0 => "nobody else".into(),
@@ -276,6 +299,8 @@ impl Model {
             dropped: 0,
             is_superseded: false,
             says_goodbye: false,
+            times: false,
+            zone_minutes: 0,
             away_until: None,
         };
         assert!(self.clients.insert(number, client).is_none());
@@ -507,6 +532,23 @@ impl Model {
                 self.list_rooms(number, reference);
                 Ok(())
             }
+            Ask::Times { on } => {
+                self.client(number).times = on;
+                let zone = zone(self.clients[&number].zone_minutes);
+                let line = match on {
+                    true => format!("* What is said comes with its time ({zone})."),
+                    false => "* What is said comes without its time.".to_owned(),
+                };
+                self.line(number, "", line);
+                Ok(())
+            }
+            Ask::Zone { minutes } => {
+                self.client(number).zone_minutes = minutes;
+                let place = if minutes == 540 { " in Asia/Tokyo" } else { "" };
+                let line = format!("* It is {}{place} ({}).", clock(time, minutes), zone(minutes));
+                self.line(number, "", line);
+                Ok(())
+            }
             Ask::Typing { room } => {
                 let key = self.room_of(number, room.as_deref())?;
                 if self.rooms[&key].members.len() > self.settings.announce_below as usize {
@@ -567,7 +609,7 @@ impl Model {
         for member in room.members.clone() {
             // A terminal has shown its owner what was typed.
             if member != number || self.clients[&member].dialect != Dialect::Line {
-                self.line(member, &key, line.clone());
+                self.timed(member, &key, time, &line);
                 self.json(member, &key, told.clone(), reference.filter(|_| member == number));
             }
         }
@@ -615,10 +657,10 @@ impl Model {
             "type": "direct", "from": from, "to": to, "text": text, "time": time, "guest": true
         });
         if addressee != number {
-            self.line(addressee, "", format!("[{from} -> you] {}", lines(text)));
+            self.timed(addressee, "", time, &format!("[{from} -> you] {}", lines(text)));
             self.json(addressee, "", direct.clone(), None);
         }
-        self.line(number, "", format!("[you -> {to}] {}", lines(text)));
+        self.timed(number, "", time, &format!("[you -> {to}] {}", lines(text)));
         self.json(number, "", direct, reference);
         Ok(())
     }
@@ -667,26 +709,33 @@ impl Model {
 
     // ---- Telling ----
 
-    /// Tells the others in a room, if it is small enough.
-    fn announce(&mut self, by: usize, key: &str, more: usize, line: &str, told: &Value) {
-        let members = self.rooms[key].members.clone();
+    /// Tells the others in a room, if it is small enough, and returns them. People are told of
+    /// another name elsewhere.
+    fn announce(
+        &mut self,
+        by: usize,
+        key: &str,
+        more: usize,
+        line: &str,
+        told: &Value,
+    ) -> Vec<usize> {
+        let mut others = self.rooms[key].members.clone();
         if self.stopping
-            || members.len() + more > self.settings.announce_below as usize
-            || members.len() + more == 1
+            || others.len() + more > self.settings.announce_below as usize
+            || others.len() + more == 1
             || !self.is_told_at_once(key, told)
             || self.losing
         {
-            return;
+            return Vec::new();
         }
-        for member in members.into_iter().filter(|&member| member != by) {
+        others.retain(|&member| member != by);
+        for &member in &others {
             self.json(member, key, told.clone(), None);
-            if told["type"] == "renamed" && self.clients[&member].dialect != Dialect::Json {
-                // People are not told in which room, so it may come in the order of any.
-                self.client(member).expected.float(line.to_owned());
-            } else {
+            if told["type"] != "renamed" {
                 self.line(member, key, line.to_owned());
             }
         }
+        others
     }
 
     fn complain(&mut self, number: usize, code: &'static str, reference: Option<u64>) {
@@ -697,6 +746,13 @@ impl Model {
     /// Expects a line, of those who read lines.
     fn line(&mut self, number: usize, key: &str, line: String) {
         self.expect(number, key, Item::Line(line));
+    }
+
+    /// Expects a line, before which its time is shown to those who have asked for that.
+    fn timed(&mut self, number: usize, key: &str, time: u64, line: &str) {
+        let Client { times, zone_minutes, .. } = self.clients[&number];
+        let at = if times { clock(time, zone_minutes) + " " } else { String::new() };
+        self.line(number, key, at + line);
     }
 
     /// Expects an object, of those who read objects.

@@ -217,6 +217,13 @@ impl Mind<'_> {
             }
             // In a frame this would end the connection.
             97 if dialect == Dialect::Line => return bad(b"\xFE is not UTF-8", "text_refused"),
+            98 => match self.rng.u32(0..6) {
+                0 => ("/zone UTC".to_owned(), Ask::Zone { minutes: 0 }),
+                1 => ("/zone -3:30".to_owned(), Ask::Zone { minutes: -210 }),
+                2 => ("/zone Tokyo".to_owned(), Ask::Zone { minutes: 540 }),
+                3 => ("/times off".to_owned(), Ask::Times { on: false }),
+                _ => ("/times on".to_owned(), Ask::Times { on: true }),
+            },
             _ => (String::new(), Ask::Nothing),
         };
         let unseen = if self.rng.u32(0..16) == 0 { "\u{FEFF}" } else { "" };

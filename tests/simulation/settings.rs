@@ -113,6 +113,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        times: false,
         epoch: "now".to_owned(),
     };
     (settings, rate, presence_rate)

@@ -9,7 +9,7 @@ use log::info;
 
 use super::{Chat, LOBBY};
 use crate::chat::dialect::reply::{Line, Reply};
-use crate::chat::dialect::{self, render};
+use crate::chat::dialect::{self, Dialect, render};
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
@@ -271,11 +271,13 @@ impl Chat {
         }
     }
 
+    /// Programs are told in each room that they share, people once.
     fn publish_renamed(&mut self, cx: &mut Context<'_>, name: &Name, time: u64) {
         let (you, to, reference) = (false, name.as_str(), None);
         let rooms: Vec<RoomId> = self.state.rooms_of(cx.user).collect();
+        let mut told: Vec<ChannelId> = Vec::new();
         for room in rooms {
-            self.announce(cx, room, Change::Renamed, |room, from| Reply::Renamed {
+            let channel = self.announce(cx, room, Change::Renamed, |room, from| Reply::Renamed {
                 room: Some(room),
                 from,
                 to,
@@ -283,12 +285,30 @@ impl Chat {
                 you,
                 reference,
             });
+            let Some(channel) = channel else { continue };
+            let mut known: Vec<ClientId> =
+                told.iter().flat_map(|&channel| cx.out.members(channel)).collect();
+            known.sort_unstable();
+            let members = cx.out.members(channel).filter(|&member| {
+                let is_person = Dialect::from(cx.out.encoding(member).dialect) == Dialect::Text;
+                is_person && member != cx.client && known.binary_search(&member).is_ok()
+            });
+            for member in members.collect::<Vec<_>>() {
+                cx.out.replace_last(channel, member, &[]);
+            }
+            told.push(channel);
         }
     }
 
     /// The path of every message: no allocation and no formatting per member, and one rendering per
     /// encoding.
-    fn publish_said(&self, cx: &mut Context<'_>, id: RoomId, message_id: u64, message: &Message) {
+    fn publish_said(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        message_id: u64,
+        message: &Message,
+    ) {
         let Some((room, channel)) = self.room_and_channel(id) else {
             return self.publish_between(cx, id, message_id, message);
         };
@@ -312,25 +332,26 @@ impl Chat {
     }
 
     /// Tells the others in a room, if it is small enough, of somebody who comes, goes or takes
-    /// another name: at once, or later in a sum.
+    /// another name: at once, where is returned, or later in a sum.
     fn announce<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
         id: RoomId,
         change: Change,
         reply: impl Fn(&'a str, &'a str) -> Reply<'a>,
-    ) {
+    ) -> Option<ChannelId> {
         let (limits, now_ms) = (&self.settings.presence, cx.out.now().ms);
         if !self.has_audience(id, change)
             || !self.presence.is_told_at_once(id, change, now_ms, limits)
         {
-            return;
+            return None;
         }
-        let Some((room, channel)) = self.room_and_channel(id) else { return };
-        let Some(name) = self.name_of(cx.user) else { return };
+        let (room, channel) = self.room_and_channel(id)?;
+        let name = self.name_of(cx.user)?;
         // Who was away leaves without a connection.
         let own = self.sessions.get(cx.client).map(|_| &[][..]);
         cx.publish(channel, own, &reply(room.name.as_str(), name.as_str()));
+        Some(channel)
     }
 
     /// Whether anybody else is in a room, and not too many are to be told of such things.
@@ -374,7 +395,7 @@ impl Chat {
 
     /// What is said in a conversation has no channel: it goes to the devices of both.
     fn publish_between(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         id: RoomId,
         message_id: u64,
@@ -389,7 +410,7 @@ impl Chat {
 
     /// `id`: its place in a conversation that is kept.
     fn publish_direct(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         to: UserId,
         id: Option<u64>,
@@ -416,7 +437,8 @@ impl Chat {
         };
         let is_shown = to != cx.user && !self.state.order().ignores(to, cx.user);
         let receivers = self.clients_of(to).filter(|&other| other != cx.client && is_shown);
-        for other in receivers {
+        let receivers: Vec<ClientId> = receivers.collect();
+        for &other in &receivers {
             cx.out.send(other, |encoder| render(encoder, &reply(false, None)));
         }
         for other in self.other_devices(cx) {
@@ -424,6 +446,12 @@ impl Chat {
         }
         let reference = cx.reference;
         cx.reply(&reply(true, reference));
+        for other in receivers {
+            self.ring_at(other, cx.out);
+            if Dialect::from(cx.out.encoding(other).dialect) == Dialect::Text {
+                self.preferences.set_told_by(other, sender);
+            }
+        }
     }
 
     /// Those who speak where nobody else is are told so once.

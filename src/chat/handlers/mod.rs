@@ -10,6 +10,7 @@ mod lists;
 mod managing;
 mod names;
 mod order;
+mod preferences;
 pub(super) mod readings;
 mod renaming;
 mod resuming;
@@ -142,6 +143,7 @@ impl Chat {
             Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
             Request::Reading(request) => self.execute_of_reading(cx, request),
+            Request::Preference(request) => self.execute_of_preference(cx, request),
         }
     }
 
@@ -184,7 +186,7 @@ fn shown_lines<'a>(cx: &Context<'_>, text: &'a str) -> Result<Cow<'a, str>, Requ
         return shown(text);
     }
     let text = seen(text::clean_lines(text))?;
-    let lines = text::lines_of(&text);
+    let lines = if text.len() < MESSAGE_LINES_MAX { 1 } else { text::lines_of(&text) };
     if lines > MESSAGE_LINES_MAX {
         let message = format!(
             "A message has at most {MESSAGE_LINES_MAX} lines, and this has {lines}. Send it in parts."

@@ -230,7 +230,7 @@ impl Chat {
         self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
     }
 
-    fn find_mentions(&self, author: UserId, room: RoomId, text: &str) -> Found<UserId> {
+    pub(super) fn find_mentions(&self, author: UserId, room: RoomId, text: &str) -> Found<UserId> {
         let state = &self.state;
         let member = |key: &str| {
             let user = state.users().find(key)?.id;

@@ -80,7 +80,7 @@ impl Chat {
         out: &mut Delivery,
     ) {
         let user = self.state.users().next_id();
-        self.sessions.add(client, user);
+        self.sessions.add(client, user, newcomer.peer);
         self.sessions.set_private(client, newcomer.is_private);
         let cx = &mut Context { client, peer: newcomer.peer, user, reference: None, out };
         let token = self.logins.proofs.take(client).map(|proof| token_of(&proof.random));

@@ -73,6 +73,7 @@ impl Chat {
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
         self.note_mentions(cx, room, id, text);
+        self.ring(cx, room, text);
         Ok(())
     }
 

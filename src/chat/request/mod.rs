@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod preference;
 mod reading;
 mod room;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use preference::PreferenceRequest;
 pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
@@ -89,6 +91,8 @@ pub enum Request<'a> {
     Room(RoomRequest<'a>),
     /// About what was read, and what was not.
     Reading(ReadingRequest<'a>),
+    /// About how one is shown things.
+    Preference(PreferenceRequest<'a>),
     Help {
         about: Option<Cow<'a, str>>,
     },
@@ -130,6 +134,7 @@ impl Request<'_> {
             | Request::Who { .. }
             | Request::Rooms { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Help { .. }
             | Request::Nothing => false,
         }
@@ -157,6 +162,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Preference(_)
             | Request::Nothing => false,
         }
     }
@@ -183,6 +189,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
+            | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Nothing => false,
         }
@@ -224,6 +231,7 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }
@@ -258,6 +266,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Preference(_)
             | Request::Nothing => None,
         }
     }

@@ -197,7 +197,7 @@ pub const DELETE: CommandSpec = CommandSpec {
 pub const BAN: CommandSpec = CommandSpec {
     name: "ban",
     arguments: "WHOM [MINUTES] [REASON]",
-    help: "let an account or an address not be here any more",
+    help: "let an account, an address or where a guest comes from not be here any more",
     details: "WHOM is a name or an address. Their connections end at once. Without minutes it holds until /unban. Of IPv6 the \
               network of 64 bits is banned. Admins and owners can, for members; owners for all.",
     parse: |arguments| {

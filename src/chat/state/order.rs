@@ -28,6 +28,28 @@ impl Network {
         Network(IpNet::new_assert(ip, prefix).trunc())
     }
 
+    /// In eight bytes, as it is known of every connection. Networks of IPv6 that begin with 32 bits
+    /// of nothing, which are nobody's, are taken for addresses of IPv4.
+    pub fn packed(self) -> u64 {
+        match self.0 {
+            IpNet::V4(net) => u64::from(net.addr().to_bits()),
+            IpNet::V6(net) => (net.addr().to_bits() >> IPV6_PREFIX) as u64,
+        }
+    }
+
+    /// Of what [`Network::packed`] has made.
+    pub fn unpacked(packed: u64) -> Network {
+        Network::of(match u32::try_from(packed) {
+            Ok(bits) => IpAddr::V4(bits.into()),
+            Err(_) => IpAddr::V6((u128::from(packed) << IPV6_PREFIX).into()),
+        })
+    }
+
+    /// Its first address.
+    pub fn ip(self) -> IpAddr {
+        self.0.addr()
+    }
+
     fn stored(self) -> Box<str> {
         self.0.to_string().into()
     }

@@ -19,6 +19,7 @@ mod lines;
 mod names;
 mod order;
 mod people;
+mod preferences;
 mod presence;
 mod readings;
 mod replays;

@@ -24,7 +24,6 @@ fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
         alice> /nick Alicia
         alice< * You are Alicia now.
         bob< * alice is Alicia now.
-        bob< * alice is Alicia now.
         carol< * alice is Alicia now.
         dave> /nick david
         dave< * You are david now.
@@ -32,7 +31,6 @@ fn a_new_name_is_told_to_every_room_that_its_owner_is_in() {
         bob< [#dev] Alicia: still me
         carol< [#dev] Alicia: still me
         bob> /nick alice
-        alice< * bob is alice now.
         alice< * bob is alice now.
         bob< * You are alice now.
         carol< * bob is alice now.

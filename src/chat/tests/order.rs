@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::conversations::on;
 use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
-use super::stage::{JSON, LINES, Stage, Visit, settings};
+use super::stage::{JSON, LINES, Showing, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, IGNORED_MAX, Registration};
 use crate::chat::state::State;
 use crate::delivery::encoding::FrameKind;
@@ -364,7 +364,7 @@ fn nobody_bans_those_above_or_their_own() {
         ada> /ban nobody-here
         ada< ! There is no account "nobody-here".
         ada> /ban guest-5
-        ada< ! guest-5 has no account: /ban ADDRESS bans where it comes from, as the server's log has it.
+        ada< ! This machine cannot be banned.
         ada> /ban mia 0
         ada< ! It holds for a minute at least, or without a number until it is ended.
         olga> /ban olga
@@ -402,6 +402,10 @@ fn an_owner_who_is_banned_does_not_count() {
     );
 }
 
+fn admits(stage: &Stage, ip: &str, unix_ms: u64) -> bool {
+    stage.chat.admits(ip.parse().expect("an address"), unix_ms)
+}
+
 #[test]
 fn a_banned_address_is_not_admitted_and_neither_is_its_network() {
     let mut stage = staffed();
@@ -423,14 +427,37 @@ fn a_banned_address_is_not_admitted_and_neither_is_its_network() {
     );
     assert!(stage.dismisses_addresses, "those who are here are looked for");
     let now = stage.now.unix_ms;
-    let admits = |stage: &Stage, ip: &str, unix_ms| {
-        stage.chat.admits(ip.parse().expect("an address"), unix_ms)
-    };
     assert!(!admits(&stage, "203.0.113.7", now) && !admits(&stage, "::ffff:203.0.113.7", now));
     assert!(admits(&stage, "203.0.113.8", now) && admits(&stage, "203.0.113.7", now + 600_000));
     assert!(!admits(&stage, "2001:db8::ffff:8", now) && admits(&stage, "2001:db8:0:1::7", now));
     stage.say("ada", "/unban 2001:db8::9");
     assert!(admits(&stage, "2001:db8::7", now));
+}
+
+#[test]
+fn a_guest_is_banned_by_the_address_that_it_comes_from() {
+    let mut stage = staffed();
+    for (name, from) in [("gus", "203.0.113.7:4000"), ("gwen", "[2001:db8:1:2:3:4:5:6]:4000")] {
+        let peer = Peer::from(from.parse::<SocketAddr>().expect("an address"));
+        let showing = Showing { peer, ..Showing::default() };
+        stage.open_showing(name, LINES, Visit { name: Some(name), room: None }, showing);
+    }
+    stage.forget();
+    stage.play(
+        "
+        ada> /ban gus 10 a flood
+        ada< [#staff-log] server: ada banned 203.0.113.7 (gus) until 2026-11-22 13:15:09 UTC: a flood
+        olga< [#staff-log] server: ada banned 203.0.113.7 (gus) until 2026-11-22 13:15:09 UTC: a flood
+        ada< * 203.0.113.7 (gus) is banned until 2026-11-22 13:15:09 UTC: a flood
+        ada> /ban gwen
+        ada< [#staff-log] server: ada banned 2001:db8:1:2::/64 (gwen).
+        olga< [#staff-log] server: ada banned 2001:db8:1:2::/64 (gwen).
+        ada< * 2001:db8:1:2::/64 (gwen) is banned.
+        ",
+    );
+    let now = stage.now.unix_ms;
+    assert!(!admits(&stage, "203.0.113.7", now) && !admits(&stage, "2001:db8:1:2::9", now));
+    assert!(admits(&stage, "2001:db8:1:3::9", now));
 }
 
 #[test]

@@ -310,6 +310,27 @@ fn a_new_password_ends_browsers_and_other_terminals_but_no_programs() {
 }
 
 #[test]
+fn a_password_typed_twice_as_elsewhere_is_not_said() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        a> /password
+        a< * Your password (it is not shown; Enter alone stops):
+        a> password of alice
+        a< * The new password (it is not shown; Enter alone stops):
+        a> another password
+        a< * Your password is another one now. Browsers log in anew.
+        a> another password
+        a< ! That is the password that you have just typed. It is asked for once, so this was not said.
+        a> another password
+        b< [#lobby] alice: another password
+        ",
+    );
+}
+
+#[test]
 fn wrong_passwords_are_counted() {
     let mut stage = open();
     register(&mut stage, "a", "alice");

@@ -23,7 +23,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 62] = [
+const TABLE: [(&str, [bool; 6]); 63] = [
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -61,6 +61,7 @@ const TABLE: [(&str, [bool; 6]); 62] = [
     (r##"{"type":"read","room":"#lobby","id":7}"##, ACCOUNTS),
     (r#"{"type":"unread"}"#, ACCOUNTS),
     ("/unread", ACCOUNTS),
+    ("/times on", ALL),
     (r##"{"type":"level","room":"#lobby","level":"none"}"##, ACCOUNTS),
     (r#"{"type":"delete_account","password":"a wrong one"}"#, PEOPLE),
     // What somebody may do in a room is another table.
@@ -158,9 +159,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Bots) => 55,
         Request::Account(AccountRequest::EndBot { .. }) => 56,
         Request::Order(OrderRequest::DeleteMessage { .. }) => 57,
+        Request::Preference(_) => 58,
     }
 }
-const KINDS: u8 = 58;
+const KINDS: u8 = 59;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -72,11 +72,12 @@ pub struct Showing<'a> {
     pub is_private: bool,
     /// The token that it comes back with; an empty one asks for one.
     pub resume: Option<&'a str>,
+    pub peer: Peer,
 }
 
 impl Default for Showing<'_> {
     fn default() -> Self {
-        Showing { credential: None, is_private: true, resume: None }
+        Showing { credential: None, is_private: true, resume: None, peer: Peer::default() }
     }
 }
 
@@ -135,6 +136,7 @@ pub fn settings() -> ChatSettings {
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        times: false,
         epoch: "e1".to_owned(),
     }
 }
@@ -274,7 +276,7 @@ impl Stage {
         let query =
             pairs.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
         let hello = Hello {
-            peer: Peer::default(),
+            peer: showing.peer,
             subprotocol: None,
             query: &query,
             credential: showing.credential,
@@ -430,9 +432,9 @@ impl Stage {
         self.out.freeze_batches();
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);
-            match self.out.encoding(actor.id) {
-                LINES => read_lines(&bytes, &mut actor.heard),
-                _ => read_frames(&bytes, &mut actor.heard),
+            match self.out.encoding(actor.id).framing {
+                Framing::Lines => read_lines(&bytes, &mut actor.heard),
+                Framing::WebSocket => read_frames(&bytes, &mut actor.heard),
             }
             if actor.presence != Presence::Here {
                 self.out.remove(actor.id);
@@ -569,14 +571,24 @@ fn part(line: &str, arrow: char) -> Option<(&str, &str)> {
     is_name.then(|| (name, rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
+/// What terminals do, and how it is shown.
+const SIGNS: [(&str, &str); 2] =
+    [("\u{7}", "(it rings)"), ("\u{1b}[H\u{1b}[2J\u{1b}[3J", "(it is cleared)")];
+
 fn read_lines(bytes: &[u8], heard: &mut Vec<String>) {
-    let text = std::str::from_utf8(bytes).expect("lines are UTF-8");
-    let Some(text) = text.strip_suffix("\r\n") else {
-        return assert_eq!(text, "", "a line ends in CR LF");
-    };
-    for line in text.split("\r\n") {
+    let mut text = std::str::from_utf8(bytes).expect("lines are UTF-8");
+    while !text.is_empty() {
+        // What a terminal is to act on stands between lines.
+        let sign = SIGNS.iter().find(|(sign, _)| text.starts_with(sign));
+        if let Some((sign, name)) = sign {
+            heard.push((*name).to_owned());
+            text = &text[sign.len()..];
+            continue;
+        }
+        let (line, rest) = text.split_once("\r\n").expect("a line ends in CR LF");
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
         heard.push(line.to_owned());
+        text = rest;
     }
 }
 

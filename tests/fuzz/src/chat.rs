@@ -148,6 +148,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        times: false,
         epoch: "now".to_owned(),
     }
 }

@@ -84,20 +84,35 @@ impl Model {
         }
     }
 
+    /// Where a guest of this name comes from who is here, and how it writes its name.
+    fn address_of_guest(&self, name: &str) -> Option<(IpAddr, String)> {
+        let guest = self.find(name).filter(|user| !self.is_account(*user))?;
+        let device = *self.clients_of(guest).first()?;
+        Some((self.clients[&device].ip, self.user(guest).name.clone()))
+    }
+
     pub fn ban(&mut self, n: usize, whom: &str, term: Result<Term, Refused>) -> Done {
         let own = &self.clients[&n];
+        let mut guest = String::new();
         let target = match whom.parse::<IpAddr>() {
             Ok(ip) if network(ip) == own.ip => return Err(&["not_allowed"]),
             Ok(ip) => Target::Address(network(ip)),
-            Err(_) => match self.account_to_judge(n, whom)? {
-                user if user == own.user => return Err(&["not_allowed"]),
-                user => Target::Account(user),
+            Err(_) => match self.address_of_guest(whom) {
+                Some((ip, _)) if ip == own.ip => return Err(&["not_allowed"]),
+                Some((ip, name)) => {
+                    guest = format!(" ({name})");
+                    Target::Address(ip)
+                }
+                None => match self.account_to_judge(n, whom)? {
+                    user if user == own.user => return Err(&["not_allowed"]),
+                    user => Target::Account(user),
+                },
             },
         };
         let (term, since_ms) = (term?, self.unix_ms);
         let by = self.user(self.clients[&n].user).name.clone();
         self.kept.bans.retain(|_, ban| ban.term.holds(since_ms));
-        let line = format!("{by} banned {}{}", self.shown_target(target), term.shown());
+        let line = format!("{by} banned {}{guest}{}", self.shown_target(target), term.shown());
         self.kept.bans.insert(target, Ban { by, since_ms, term });
         self.log_act(&line);
         if let Target::Account(user) = target {

@@ -373,12 +373,18 @@ impl Model {
     }
 
     pub fn announce(&mut self, n: usize, room: u64, is_coming: bool, told: &Told) {
-        let members = self.members(room) + usize::from(is_coming);
-        if (2..=self.rules.announce_below).contains(&members) {
-            for other in self.hearers(room).into_iter().filter(|other| *other != n) {
-                self.tell(other, told.clone());
-            }
+        for other in self.audience(n, room, is_coming) {
+            self.tell(other, told.clone());
         }
+    }
+
+    /// The others who are told of what a client does in a room.
+    pub fn audience(&self, n: usize, room: u64, is_coming: bool) -> Vec<usize> {
+        let members = self.members(room) + usize::from(is_coming);
+        if !(2..=self.rules.announce_below).contains(&members) {
+            return Vec::new();
+        }
+        self.hearers(room).into_iter().filter(|other| *other != n).collect()
     }
 
     pub fn tell_account(&mut self, n: usize) {

@@ -1,5 +1,7 @@
 //! Names, and those that nobody else can have.
 
+use std::collections::BTreeSet;
+
 use super::model::{Done, Model, RESERVED_MAX, RESERVED_MS, Reserved, User, look, same};
 use super::told::Told;
 
@@ -41,10 +43,16 @@ impl Model {
 
     pub fn rename(&mut self, n: usize, user: u64, name: &str) {
         let User { name: from, rooms } = self.user(user).clone();
+        // People are told once, however many rooms they share.
+        let mut people = BTreeSet::new();
         for id in rooms {
-            let (room, from, to) =
-                (self.kept.rooms[&id].name.clone(), from.clone(), name.to_owned());
-            self.announce(n, id, false, &Told::Renamed { room, from, to });
+            for other in self.audience(n, id, false) {
+                if self.clients[&other].is_json || people.insert(other) {
+                    let room = self.kept.rooms[&id].name.clone();
+                    let (from, to) = (from.clone(), name.to_owned());
+                    self.tell(other, Told::Renamed { room, from, to });
+                }
+            }
         }
         self.user_mut(user).name = name.to_owned();
     }

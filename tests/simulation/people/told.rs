@@ -154,8 +154,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 70] = [
-    ("has no account: /ban ADDRESS", "no_account"),
+const ERRORS: [(&str, &str); 69] = [
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
     ("You cannot ban yourself.", "not_allowed"),

@@ -1,8 +1,8 @@
 //! What people at terminals are told of their conversations.
 
 use super::{TOMBSTONE, line, page_number};
+use crate::chat::dialect::clock::Clock;
 use crate::chat::dialect::reply::ConversationLine;
-use crate::chat::dialect::utc::Utc;
 use crate::chat::text::{Row, one_row};
 use crate::delivery::encoding::Encoder;
 
@@ -31,11 +31,12 @@ pub fn list(
             format_args!("* {total} conversation{plural}, the latest first, {first} to {last}:"),
         ),
     }
+    let clock = Clock::of(to.encoding().dialect);
     for ConversationLine { with, last, time, text, deleted, me, offline, .. } in conversations {
         let text = if *deleted { TOMBSTONE } else { text };
         let (offline, you) =
             (if *offline { " (offline)" } else { "" }, if *me { "you: " } else { "" });
-        let (time, text) = (Utc(*time), one_row(text));
+        let (time, text) = (clock.show(*time), one_row(text));
         let row = Row(&text);
         line(to, format_args!("*   {with}{offline}: {time} ({last}) {you}{row}"));
     }

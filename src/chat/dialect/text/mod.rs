@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
+use super::clock::Clock;
 use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
-use super::utc::Utc;
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
@@ -68,7 +68,8 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
 /// What a line without a slash asks for. A word of these alone is not said: people type it who look
 /// for the way out, or for help.
 fn unslashed(line: &str) -> Request<'_> {
-    let is = |words: &[&str]| words.iter().any(|word| line.trim_start().eq_ignore_ascii_case(word));
+    let bare = line.trim_start();
+    let is = |words: &[&str]| words.iter().any(|word| bare.eq_ignore_ascii_case(word));
     if line.is_empty() {
         Request::Nothing
     } else if is(&["quit", "exit"]) {
@@ -171,12 +172,15 @@ fn render_who(to: &mut Encoder, reply: &Reply) {
 }
 
 fn render_direct(to: &mut Encoder, reply: &Reply) {
-    let Reply::Direct { from, to: receiver, text, sent, marks_guest, .. } = reply else { return };
+    let Reply::Direct { from, to: receiver, text, time, sent, marks_guest, .. } = reply else {
+        return;
+    };
     let guest = if *marks_guest { "guest " } else { "" };
     let text = Lines { text, line_break: line_break(to) };
+    let at = time_before(Clock::of(to.encoding().dialect), *time);
     match sent {
-        true => line(to, format_args!("[you -> {guest}{receiver}] {text}")),
-        false => line(to, format_args!("[{guest}{from} -> you] {text}")),
+        true => line(to, format_args!("{at}[you -> {guest}{receiver}] {text}")),
+        false => line(to, format_args!("{at}[{guest}{from} -> you] {text}")),
     }
 }
 
@@ -211,10 +215,22 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     });
 }
 
+/// What stands before a message of this time.
+fn time_before(clock: Clock, unix_ms: u64) -> String {
+    match clock.shows_times {
+        true => clock.time(unix_ms) + " ",
+        false => String::new(),
+    }
+}
+
 /// A message as people read it. Every message takes this way, so it does without formatting.
 fn render_said(to: &mut Encoder, room: &str, line: Line) {
     let (ending, line_break) = (ending(to), line_break(to));
+    let clock = Clock::of(to.encoding().dialect);
     to.message(FrameKind::Text, |buffer| {
+        if clock.shows_times {
+            buffer.extend_from_slice(time_before(clock, line.time).as_bytes());
+        }
         let head = match line.me {
             false => ["[", room, "] ", line.name, ": "],
             true => ["[", room, "] * ", line.name, " "],
@@ -356,39 +372,44 @@ fn page_number(after: u64) -> u64 {
 // ---- History ----
 
 fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bool) {
+    let clock = Clock::of(to.encoding().dialect);
     match (messages.len(), place) {
         (0, _) if replay => {}
         (0, Where::Room(room)) => line(to, format_args!("* Nothing was said in {room} yet.")),
         (0, Where::With(name)) => {
             line(to, format_args!("* Nothing was said between you and {name} yet."));
         }
-        (count, _) => line(to, format_args!("{}", Heading { place, count })),
+        (count, _) => line(to, format_args!("{}", Heading { place, count, clock })),
     }
     let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated { message, line_break }));
+        line(to, format_args!("{}", Dated { message, clock, line_break }));
     }
 }
 
 /// The oldest of what is unread; some of it may be kept no more.
 fn render_unread(to: &mut Encoder, place: &Where<'_>, messages: &[Line], unread: u64) {
-    let gone = if messages.is_empty() { ", and not kept any more." } else { " (UTC):" };
-    line(to, format_args!("* {unread} unread {place}{gone}"));
+    let clock = Clock::of(to.encoding().dialect);
+    match messages {
+        [] => line(to, format_args!("* {unread} unread {place}, and not kept any more.")),
+        _ => line(to, format_args!("* {unread} unread {place} ({clock}):")),
+    }
     let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated { message, line_break }));
+        line(to, format_args!("{}", Dated { message, clock, line_break }));
     }
 }
 
 /// The newest stands last, next to where people type, as in every other list of messages.
 fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
+    let clock = Clock::of(to.encoding().dialect);
     match hits.len() {
         0 => return line(to, format_args!("* Nothing was found.")),
-        1 if !has_more => line(to, format_args!("* Found 1 message (UTC):")),
-        count if !has_more => line(to, format_args!("* Found {count} messages (UTC):")),
+        1 if !has_more => line(to, format_args!("* Found 1 message ({clock}):")),
+        count if !has_more => line(to, format_args!("* Found {count} messages ({clock}):")),
         count => line(
             to,
-            format_args!("* The last {count} messages found (UTC); /search shows older ones:"),
+            format_args!("* The last {count} messages found ({clock}); /search shows older ones:"),
         ),
     }
     for HitLine { place, line: message } in hits.iter().rev() {
@@ -398,19 +419,21 @@ fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
             Where::Room(room) => ("", *room),
             Where::With(name) => ("@", &**name),
         };
-        let dated = format_args!("*   {} {at}{place} ({id}) {star}{name}{colon} ", Utc(time));
+        let time = clock.show(time);
+        let dated = format_args!("*   {time} {at}{place} ({id}) {star}{name}{colon} ");
         line(to, format_args!("{dated}{}", Row(&one_row(text))));
     }
 }
 
-/// The bytes of what is above so many messages.
+/// The bytes of what is above so many messages. A zone takes three more than UTC, which the ending
+/// of a line and a frame's header leave.
 pub fn heading_bytes(place: &Where, count: usize) -> usize {
-    displayed_bytes(&Heading { place, count })
+    displayed_bytes(&Heading { place, count, clock: Clock::default() })
 }
 
 /// The bytes of a message as /history has it.
 pub fn bytes_of(message: &Line) -> usize {
-    displayed_bytes(&Dated { message, line_break: LINE_BREAK })
+    displayed_bytes(&Dated { message, clock: Clock::default(), line_break: LINE_BREAK })
 }
 
 fn displayed_bytes(shown: &impl fmt::Display) -> usize {
@@ -437,6 +460,7 @@ impl Write for ByteCount {
 struct Heading<'a> {
     place: &'a Where<'a>,
     count: usize,
+    clock: Clock,
 }
 
 impl fmt::Display for Heading<'_> {
@@ -445,9 +469,10 @@ impl fmt::Display for Heading<'_> {
             1 => f.write_str("* The last message "),
             count => write!(f, "* The last {count} messages "),
         }?;
+        let clock = self.clock;
         match self.place {
-            Where::Room(room) => write!(f, "of {room} (UTC):"),
-            Where::With(name) => write!(f, "between you and {name} (UTC):"),
+            Where::Room(room) => write!(f, "of {room} ({clock}):"),
+            Where::With(name) => write!(f, "between you and {name} ({clock}):"),
         }
     }
 }
@@ -455,6 +480,7 @@ impl fmt::Display for Heading<'_> {
 /// A message with its time and its number.
 struct Dated<'a> {
     message: &'a Line<'a>,
+    clock: Clock,
     line_break: &'static str,
 }
 
@@ -464,7 +490,8 @@ impl fmt::Display for Dated<'_> {
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         let text = if deleted { TOMBSTONE } else { text };
         let text = Lines { text, line_break: self.line_break };
-        write!(f, "*   {} ({id}) {star}{name}{colon} {text}", Utc(time))
+        let time = self.clock.show(time);
+        write!(f, "*   {time} ({id}) {star}{name}{colon} {text}")
     }
 }
 

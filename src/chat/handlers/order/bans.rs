@@ -31,9 +31,9 @@ impl Chat {
         minutes: Option<u32>,
         reason: Option<&str>,
     ) -> Done {
-        let target = match whom {
-            Whom::Name(name) => BanTarget::Account(self.account_to_ban(cx, name)?),
-            Whom::Address(ip) => BanTarget::Network(self.network_to_ban(cx, *ip)?),
+        let (target, guest) = match whom {
+            Whom::Name(name) => self.named_to_ban(cx, name)?,
+            Whom::Address(ip) => (BanTarget::Network(self.network_to_ban(cx, *ip)?), None),
         };
         let (reason, until_ms) = (self.reason_of(cx, reason)?, until_ms(cx, minutes)?);
         for over in self.state.order().bans_over(cx.unix_ms()) {
@@ -45,7 +45,12 @@ impl Chat {
         }
         let (by, since_ms) = (self.shown_name(cx.user).into(), cx.unix_ms());
         let ban = Ban { by, reason, since_ms, until_ms };
-        let name = self.shown_target(target);
+        let name = match guest {
+            None => self.shown_target(target),
+            Some(guest) => {
+                format!("{} ({})", self.shown_target(target), self.shown_name(guest))
+            }
+        };
         let act = format!("{} banned {name}{}", ban.by, term_of(&ban));
         let line = format!("{name} is banned{}", term_of(&ban));
         self.happen(cx, OrderChange::Banned { target, ban });
@@ -96,6 +101,24 @@ impl Chat {
             .map_or(Ok(()), |ban| Err(banned("You are banned", ban)))
     }
 
+    /// Who is banned by a name: an account, or, as the name of a guest is anybody's, the address that
+    /// this one comes from.
+    fn named_to_ban(
+        &self,
+        cx: &Context<'_>,
+        typed: &str,
+    ) -> Result<(BanTarget, Option<UserId>), RequestError> {
+        let guest = match self.account_called(typed) {
+            None => self.addressee(typed).ok(),
+            Some(_) => None,
+        };
+        let client = guest.and_then(|guest| self.clients_of(guest).next());
+        match client.and_then(|client| self.sessions.network_of(client)) {
+            None => Ok((BanTarget::Account(self.account_to_ban(cx, typed)?), None)),
+            Some(from) => Ok((BanTarget::Network(self.network_to_ban(cx, from.ip())?), guest)),
+        }
+    }
+
     /// Nobody does to others what these can undo, or bans those who have banned others.
     fn account_to_ban(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
         let user = self.account_to_judge(cx, typed)?;
@@ -108,14 +131,7 @@ impl Chat {
 
     fn account_to_judge(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
         let Some(user) = self.account_called(typed) else {
-            let message = match self.addressee(typed) {
-                Ok(guest) => format!(
-                    "{} has no account: /ban ADDRESS bans where it comes from, as the server's \
-                     log has it.",
-                    self.shown_name(guest)
-                ),
-                Err(_) => format!("There is no account {}.", quote(typed, 32)),
-            };
+            let message = format!("There is no account {}.", quote(typed, 32));
             return Err(RequestError::new("no_account", message));
         };
         let accounts = self.state.accounts();

@@ -1,7 +1,7 @@
 //! What commands are called elsewhere: in IRC, in Slack, in games.
 
 /// Another name, and the command's own.
-pub const ALIASES: [(&str, &str); 12] = [
+pub const ALIASES: [(&str, &str); 13] = [
     ("?", "help"),
     ("commands", "help"),
     ("j", "join"),
@@ -11,6 +11,7 @@ pub const ALIASES: [(&str, &str); 12] = [
     ("w", "msg"),
     ("tell", "msg"),
     ("dm", "msg"),
+    ("r", "reply"),
     ("whoami", "account"),
     ("q", "quit"),
     ("exit", "quit"),

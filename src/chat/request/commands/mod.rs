@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
-use super::{account, order};
+use super::{account, order, preference};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 use crate::chat::text;
@@ -41,7 +41,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 48] = [
+pub const COMMANDS: [CommandSpec; 53] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -164,6 +164,7 @@ pub const COMMANDS: [CommandSpec; 48] = [
                   shows it. /msg #ROOM TEXT says it in another room of yours.",
         parse: rooms::told,
     },
+    preference::REPLY,
     CommandSpec {
         name: "me",
         arguments: "ACTION",
@@ -363,6 +364,10 @@ pub const COMMANDS: [CommandSpec; 48] = [
     order::BAN,
     order::UNBAN,
     order::BANS,
+    preference::TIMES,
+    preference::ZONE,
+    preference::BELL,
+    preference::CLEAR,
     CommandSpec {
         name: "quit",
         arguments: "[TEXT]",
@@ -460,6 +465,7 @@ mod tests {
                 "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
                 "LEVEL [#ROOM]" => "none #room".to_owned(),
+                "[on or off]" => "on".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
             };
             assert!((spec.parse)(&example).is_some(), "/{} {example}", spec.name);
