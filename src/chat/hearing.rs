@@ -16,8 +16,8 @@ use crate::wire::close::CloseReason;
 /// What a message takes out of its sender's bucket but for one token.
 fn tokens(message: &Incoming<'_>, request: Option<&Request<'_>>) -> usize {
     let bytes = message.bytes.len();
-    // A line takes a byte at least, so most messages need no count.
-    let counted = request.filter(|_| bytes >= MESSAGE_LINES_PER_TOKEN);
+    // A line break takes two bytes in JSON, so most messages need no count.
+    let counted = request.filter(|_| bytes >= 2 * MESSAGE_LINES_PER_TOKEN);
     let lines = counted.map_or(0, Request::lines);
     (bytes / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
 }

@@ -198,7 +198,7 @@ fn shown_lines<'a>(cx: &Context<'_>, text: &'a str) -> Result<Cow<'a, str>, Requ
         return shown(text);
     }
     let text = seen(text::clean_lines(text))?;
-    let lines = text::lines_of(&text);
+    let lines = if text.len() < MESSAGE_LINES_MAX { 1 } else { text::lines_of(&text) };
     if lines > MESSAGE_LINES_MAX {
         let message = format!(
             "A message has at most {MESSAGE_LINES_MAX} lines, and this has {lines}. Send it in parts."
