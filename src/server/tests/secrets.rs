@@ -178,7 +178,7 @@ fn a_terminal_may_answer_late_or_not_as_it_should() {
     // It asks for it by itself, and changes its mind: once.
     expect(
         &[b"hello\r\n", DO, DO, DONT, b"login\r\n", DO, DO, b"secret\r\n", DONT, DONT, DO],
-        &[b"[hello]\r\n", WILL, OFFER, WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT, WILL],
+        &[b"[hello]\r\n", WILL, OFFER, WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT, WONT],
     );
 }
 
