@@ -5,13 +5,19 @@
 
 #[path = "page/accounts.rs"]
 mod accounts;
+#[path = "page/catching_up.rs"]
+mod catching_up;
 mod common;
 #[path = "page/daily.rs"]
 mod daily;
+#[path = "page/lines.rs"]
+mod lines;
 #[path = "common/nowhere.rs"]
 mod nowhere;
 #[path = "page/people.rs"]
 mod people;
+#[path = "page/telling.rs"]
+mod telling;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -235,7 +241,14 @@ impl Page<'_> {
         self.type_into("#composer", &format!("{text}\u{E007}"));
     }
 
-    /// Pastes into the message box and sends: each line is a message.
+    /// Says one after the other, at once.
+    fn say_all(&self, texts: &[impl serde::Serialize]) {
+        let script = "const box = document.querySelector('#composer'); for (const text of TEXTS) { \
+                      box.value = text; document.querySelector('#compose').requestSubmit(); }";
+        self.run(&script.replace("TEXTS", &json!(texts).to_string()));
+    }
+
+    /// Has this in the message box at once, and sends it.
     fn paste(&self, text: &str) {
         self.fill(text);
         self.click("#send");
@@ -558,7 +571,7 @@ fn a_server_that_dies_in_the_middle_of_a_burst_loses_none_of_it() {
     let driver = Driver::start();
     let alice = driver.page(address, "alice", "dev");
     let lines: Vec<String> = (0..40).map(|number| format!("line {number}")).collect();
-    alice.paste(&lines.join("\n"));
+    alice.say_all(&lines);
     // Flood control takes 20 at once and the rest slowly, so now some are said, some are in flight
     // and some wait.
     alice.wait_until(
@@ -590,7 +603,7 @@ fn a_cut_line_loses_nothing_and_repeats_nothing() {
         // once.
         let burst: Vec<String> =
             (0..30).map(|number| format!("{round} in flight {number}")).collect();
-        alice.paste(&burst.join("\n"));
+        alice.say_all(&burst);
         wire.cut();
         alice.wait_offline();
         for number in 0..120 {
@@ -960,7 +973,7 @@ fn a_line_that_is_too_long_is_refused_before_it_is_sent() {
     );
     bob.open(&format!("http://{}/?name=bob&room=dev", server.address));
     bob.wait_online();
-    bob.paste(&format!("before\n{quotes}\nafter"));
+    bob.say_all(&["before".to_owned(), quotes, "after".to_owned()]);
     bob.wait_until(
         "it is refused",
         "/too long for the server/.test(document.querySelector('.failed .fate')?.textContent)",
@@ -984,7 +997,7 @@ fn a_page_that_is_left_leaves_the_rooms_and_misses_nothing_when_it_comes_back() 
     carol.send(b"one\r\n");
     alice.wait_said(&["carol: one"]);
     let burst: Vec<String> = (0..30).map(|number| format!("in flight {number}")).collect();
-    alice.paste(&burst.join("\n"));
+    alice.say_all(&burst);
     alice.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
     read_until(&mut carol, "alice left");
     carol.send(b"missed\r\n");
@@ -1145,7 +1158,7 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
         |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
     let find = |typed: &str| {
         alice.type_into("body", "\u{E009}k\u{E000}");
-        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 50");
+        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 5");
         alice.type_into("#browse-filter", typed);
     };
     for (typed, room) in [
@@ -1169,15 +1182,27 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     carol.send(b"/who #zebra\r\n");
     read_until(&mut carol, "There is no room \"#zebra\"");
     assert_eq!(alice.run(&format!("return {}", titled("#last-of-all"))), true);
-    assert_eq!(alice.text("#browse-create"), "Create #zebra");
-    alice.type_into("#browse-filter", "\u{E015}");
-    alice.type_into("#browse-create", "\u{E007}");
+    assert_eq!(alice.text("#browse-list li:last-child bdi"), "Create #zebra");
+    assert_eq!(alice.count("#browse-list [aria-selected=true]"), 0);
+    alice.type_into("#browse-filter", "\u{E015}\u{E007}");
     alice.wait_until("the new room", &titled("#zebra"));
     alice.wait_online();
     let rooms = alice.run(
         "return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)",
     );
     assert!(!rooms.as_array().expect("rooms").contains(&json!("#de")), "{rooms}");
+
+    // Where one was before comes first, and Enter goes back there. People are found as rooms are.
+    find("\u{E007}");
+    alice.wait_until("the one before", &titled("#last-of-all"));
+    find("@caro");
+    alice.wait_until("carol", "document.querySelector('#browse-list li').dataset.key === '@carol'");
+    alice.type_into("#browse-filter", "\u{E007}");
+    alice.wait_until("a conversation", &titled("carol"));
+    find("de");
+    assert_eq!(alice.text("#browse-list .best bdi"), "DevTools", "it is the more recent one");
+    alice.type_into("#browse-filter", "\u{E015}\u{E007}");
+    alice.wait_until("the next one", &titled("#dev"));
     alice.assert_no_complaints();
 }
 
@@ -1211,7 +1236,7 @@ fn the_page_folds_names_as_the_server_does() {
     let wrong = alice.run(&format!(
         "return (async () => {{ {} }})()",
         script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("FOLDED", &json!(folded).to_string())
     ));
     let wrong: Vec<&Value> = wrong
@@ -1276,7 +1301,7 @@ fn the_page_folds_names_as_the_server_does() {
     let script = "return import('FILE').then(({ fold }) => TEXTS.map((text) => fold(text)))";
     let folded = alice.run(
         &script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("TEXTS", &json!(&sequences[..]).to_string()),
     );
     for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list"))

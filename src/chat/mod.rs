@@ -104,7 +104,7 @@ fn staff_log() -> RoomName {
 
 /// The page, with the table of commands.
 pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_bytes())])
+    Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_str())])
 });
 
 fn greeting(settings: &ChatSettings) -> String {

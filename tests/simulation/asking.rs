@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_server::chat::dialect::utc::Utc;
 use serde_json::{Value, json};
 
-use super::{Dialect, Done, Model, Room, Said, local, row, zone};
+use super::{Dialect, Done, Model, Room, Said, lines, local, row, zone};
 use crate::ask::written;
 use crate::expect::{Item, Page};
 
@@ -15,8 +15,8 @@ impl Said {
         let Said { id, time, name, text, me } = self;
         let said = match (self.is_deleted(), me) {
             (true, _) => format!("{name}: message removed"),
-            (false, true) => format!("* {name} {}", row(text)),
-            (false, false) => format!("{name}: {}", row(text)),
+            (false, true) => format!("* {name} {}", lines(text)),
+            (false, false) => format!("{name}: {}", lines(text)),
         };
         format!("*   {} ({id}) {said}", Utc(local(*time, zone_minutes)))
     }
@@ -77,7 +77,7 @@ impl Model {
         };
         let bytes = |said: &&Said| match is_json {
             true => said.json().to_string().len() + 1,
-            false => said.dated(0).len() + 10,
+            false => said.dated(0).replace('\n', "\r\n").len() + 10,
         };
         let fits = |count: &usize| {
             let all = candidates[..*count].iter().map(bytes).sum::<usize>();

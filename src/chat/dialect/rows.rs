@@ -180,6 +180,7 @@ pub struct ConversationLine<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ServerLimits {
     pub message_bytes: usize,
+    pub message_lines: usize,
     pub name_chars: usize,
     pub room_chars: usize,
     pub rooms: usize,

@@ -18,6 +18,7 @@ pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
+use crate::chat::text;
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,6 +204,14 @@ impl Request<'_> {
             | Request::Where
             | Request::Edit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// How many lines somebody else is shown of it.
+    pub fn lines(&self) -> usize {
+        match self {
+            Request::Say { text, .. } | Request::Direct { text, .. } => text::lines_of(text),
+            _ => 0,
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::model::{Done, Model, Said, User};
 use super::rights::{ACCOUNTS, ALL, ENTRY, entry_of, role_name};
-use super::told::{Listed, Sight, Told};
+use super::told::{Listed, Sight, Told, lines};
 use crate::disk::matches;
 
 /// Messages on a page of a search, for people and for programs.
@@ -75,7 +75,10 @@ impl Model {
             }),
         );
         for Said { id, name, text, .. } in messages {
-            self.tell(n, Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {text}")));
+            self.tell(
+                n,
+                Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {}", lines(&text))),
+            );
         }
     }
 

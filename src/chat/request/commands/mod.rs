@@ -24,7 +24,8 @@ pub struct CommandSpec {
     pub arguments: &'static str,
     /// One line for the list.
     pub help: &'static str,
-    /// What else there is to know.
+    /// What else there is to know, for who asks about it in a terminal.
+    #[serde(skip)]
     pub details: &'static str,
     /// Reads the arguments; `None` if they are not as they have to be.
     #[serde(skip)]
@@ -397,7 +398,7 @@ pub const COMMANDS: [CommandSpec; 56] = [
 
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
-    let table = serde_json::to_string_pretty(&COMMANDS[..]).expect("strings always serialize");
+    let table = serde_json::to_string(&COMMANDS[..]).expect("strings always serialize");
     let comment = "/** The commands of the server, in the order of /help. */";
     format!("{comment}\nexport const COMMANDS = {table};\n")
 });
@@ -496,8 +497,8 @@ mod tests {
             serde_json::from_str(table.trim_end_matches(";\n")).expect("JSON is JavaScript");
         assert_eq!(table.len(), COMMANDS.len());
         for (row, spec) in table.iter().zip(&COMMANDS) {
-            let expected = [spec.name, spec.arguments, spec.help, spec.details];
-            assert_eq!(["name", "arguments", "help", "details"].map(|field| &row[field]), expected);
+            let expected = [spec.name, spec.arguments, spec.help];
+            assert_eq!(["name", "arguments", "help"].map(|field| &row[field]), expected);
         }
     }
 
