@@ -30,7 +30,8 @@ const WINDOW_SIZE_BYTES: usize = 4;
 enum Agreement {
     #[default]
     Off,
-    /// The same, and it was refused when we offered it: it is not offered again by itself.
+    /// The same, and the other side has refused it: it is not offered again by itself, and not
+    /// accepted, so that nobody can change its mind for ever.
     Refused,
     /// We have offered it.
     Offered,
@@ -62,7 +63,7 @@ impl Agreement {
     /// The other side wants it so. Returns what is to be said to that; nobody may have asked it.
     fn told(&mut self, on: bool, is_wanted: bool) -> Option<bool> {
         let (agreement, say) = match (*self, on) {
-            (Agreement::Off | Agreement::Refused, true) if is_wanted => (Agreement::On, Some(true)),
+            (Agreement::Off, true) if is_wanted => (Agreement::On, Some(true)),
             (Agreement::Off | Agreement::Refused, _) => (*self, None),
             (Agreement::Offered | Agreement::On, true) => (Agreement::On, None),
             (Agreement::OfferedInVain, true) => (Agreement::TakenBack, Some(false)),
@@ -88,6 +89,11 @@ impl Agreement {
 
     fn is_off(self) -> bool {
         matches!(self, Agreement::Off | Agreement::Refused)
+    }
+
+    /// Whether it is anything but off for good.
+    fn may_change(self, is_wanted: bool) -> bool {
+        !self.is_off() || self == Agreement::Off && is_wanted
     }
 }
 
@@ -189,19 +195,19 @@ impl Terminal {
 
     /// It has said what is to be with an option; appends the answer to `replies`.
     pub fn told(&mut self, verb: u8, option: u8, replies: &mut Vec<u8>) {
-        let is_wanted = self.editing == Editing::Wanted;
-        let echo_is_wanted = self.hides || self.may_edit();
+        let may_edit = self.may_edit();
+        let echo_is_wanted = self.hides || may_edit;
         if (verb, option) == (DO, ECHO) && self.echo.is_off() {
             self.asks_for_echo = true;
         }
         let (agreement, is_wanted) = match (verb, option) {
             (DO | DONT, ECHO) => (Some(&mut self.echo), echo_is_wanted),
-            (DO | DONT, SUPPRESS_GO_AHEAD) => (Some(&mut self.go_ahead), is_wanted),
-            (WILL | WONT, WINDOW_SIZE) => (Some(&mut self.window), is_wanted),
+            (DO | DONT, SUPPRESS_GO_AHEAD) => (Some(&mut self.go_ahead), may_edit),
+            (WILL | WONT, WINDOW_SIZE) => (Some(&mut self.window), may_edit),
             _ => (None, false),
         };
         match agreement {
-            Some(agreement) if is_wanted || !agreement.is_off() => {
+            Some(agreement) if agreement.may_change(is_wanted) => {
                 let say = agreement.told(matches!(verb, DO | WILL), is_wanted);
                 say_of(option, say, replies);
             }

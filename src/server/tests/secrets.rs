@@ -175,10 +175,10 @@ fn a_terminal_may_answer_late_or_not_as_it_should() {
         &[b"login\r\n", DO, b"secret\r\n", b"login\r\n", DONT, DO, b"again\r\n", DONT],
         &[PROMPT, WILL, OFFER, b"\r\n[secret]\r\n", WONT, PROMPT, WILL, b"\r\n[again]\r\n", WONT],
     );
-    // It asks for it by itself.
+    // It asks for it by itself, and changes its mind: once.
     expect(
         &[b"hello\r\n", DO, DO, DONT, b"login\r\n", DO, DO, b"secret\r\n", DONT, DONT, DO],
-        &[b"[hello]\r\n", WILL, OFFER, WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT, WILL],
+        &[b"[hello]\r\n", WILL, OFFER, WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT, WONT],
     );
 }
 
