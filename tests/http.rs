@@ -86,13 +86,9 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
     for (path, kind, holds) in [
         ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"a/"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
-        (PAGE.path_of("net/session.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
-        (
-            PAGE.path_of("commands/server.js"),
-            "text/javascript; charset=utf-8",
-            "export const COMMANDS = [",
-        ),
-        (PAGE.path_of("css/base.css"), "text/css; charset=utf-8", "body"),
+        (PAGE.path_of("main.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
+        (PAGE.path_of("main.js"), "text/javascript; charset=utf-8", "const COMMANDS = ["),
+        (PAGE.path_of("style.css"), "text/css; charset=utf-8", "body"),
         (PAGE.path_of("favicon.svg"), "image/svg+xml", "<svg"),
         ("/?room=dev&name=%3Cscript%3E", "text/html; charset=utf-8", "<!doctype html>"),
     ] {
@@ -595,7 +591,7 @@ fn without_a_chat_the_front_page_says_what_there_is() {
             answer.text()
         );
         assert_eq!(get(&mut client, "/healthz", "").text(), "ok");
-        for path in ["/index.html", PAGE.path_of("main.js"), PAGE.path_of("css/base.css")] {
+        for path in ["/index.html", PAGE.path_of("main.js"), PAGE.path_of("style.css")] {
             assert_eq!(get(&mut server.connect(), path, "").status, 404, "{path}");
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "page/accounts.rs"]
 mod accounts;
+#[path = "page/catching_up.rs"]
+mod catching_up;
 mod common;
 #[path = "page/daily.rs"]
 mod daily;
@@ -14,6 +16,8 @@ mod lines;
 mod nowhere;
 #[path = "page/people.rs"]
 mod people;
+#[path = "page/telling.rs"]
+mod telling;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -1154,7 +1158,7 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
         |room: &str| format!("document.querySelector('#title').textContent === {}", json!(room));
     let find = |typed: &str| {
         alice.type_into("body", "\u{E009}k\u{E000}");
-        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 50");
+        alice.wait_until("the list", "document.querySelectorAll('#browse-list li').length >= 5");
         alice.type_into("#browse-filter", typed);
     };
     for (typed, room) in [
@@ -1178,15 +1182,27 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     carol.send(b"/who #zebra\r\n");
     read_until(&mut carol, "There is no room \"#zebra\"");
     assert_eq!(alice.run(&format!("return {}", titled("#last-of-all"))), true);
-    assert_eq!(alice.text("#browse-create"), "Create #zebra");
-    alice.type_into("#browse-filter", "\u{E015}");
-    alice.type_into("#browse-create", "\u{E007}");
+    assert_eq!(alice.text("#browse-list li:last-child bdi"), "Create #zebra");
+    assert_eq!(alice.count("#browse-list [aria-selected=true]"), 0);
+    alice.type_into("#browse-filter", "\u{E015}\u{E007}");
     alice.wait_until("the new room", &titled("#zebra"));
     alice.wait_online();
     let rooms = alice.run(
         "return [...document.querySelectorAll('#rooms button')].map((one) => one.dataset.room)",
     );
     assert!(!rooms.as_array().expect("rooms").contains(&json!("#de")), "{rooms}");
+
+    // Where one was before comes first, and Enter goes back there. People are found as rooms are.
+    find("\u{E007}");
+    alice.wait_until("the one before", &titled("#last-of-all"));
+    find("@caro");
+    alice.wait_until("carol", "document.querySelector('#browse-list li').dataset.key === '@carol'");
+    alice.type_into("#browse-filter", "\u{E007}");
+    alice.wait_until("a conversation", &titled("carol"));
+    find("de");
+    assert_eq!(alice.text("#browse-list .best bdi"), "DevTools", "it is the more recent one");
+    alice.type_into("#browse-filter", "\u{E015}\u{E007}");
+    alice.wait_until("the next one", &titled("#dev"));
     alice.assert_no_complaints();
 }
 
@@ -1220,7 +1236,7 @@ fn the_page_folds_names_as_the_server_does() {
     let wrong = alice.run(&format!(
         "return (async () => {{ {} }})()",
         script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("FOLDED", &json!(folded).to_string())
     ));
     let wrong: Vec<&Value> = wrong
@@ -1285,7 +1301,7 @@ fn the_page_folds_names_as_the_server_does() {
     let script = "return import('FILE').then(({ fold }) => TEXTS.map((text) => fold(text)))";
     let folded = alice.run(
         &script
-            .replace("FILE", PAGE.path_of("core/names.js"))
+            .replace("FILE", PAGE.path_of("main.js"))
             .replace("TEXTS", &json!(&sequences[..]).to_string()),
     );
     for ((text, key), folded) in sequences.iter().zip(&keys).zip(folded.as_array().expect("a list"))

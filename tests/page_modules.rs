@@ -144,6 +144,15 @@ fn what_has_no_browser_asks_for_none() {
     }
 }
 
+/// Joined to another module, the path would lead elsewhere.
+#[test]
+fn only_what_is_loaded_by_its_name_loads_others_so() {
+    for (name, source) in scripts() {
+        let is_entry = ["words/index.js", "main.js"].contains(&name.as_str());
+        assert_eq!(code(&source).contains("import("), is_entry, "{name}");
+    }
+}
+
 #[test]
 fn files_fit_into_a_head() {
     for (name, source) in files() {

@@ -133,6 +133,10 @@ impl Chat {
         spent: u64,
     ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
+        let edits = match parsed {
+            Ok(Request::Edit { on }) => Some(on),
+            _ => None,
+        };
         let done = parsed.and_then(|request| match behind {
             None => self.execute(cx, request),
             Some(what) => self.park(cx, &request, what, spent),
@@ -140,10 +144,12 @@ impl Chat {
         if let Err(error) = done {
             cx.reply_error(&error);
         }
-        match quits {
-            true => Outcome::Close(CloseReason::Done),
-            false if self.logins.prompt(cx.client).is_some() => Outcome::AskSecret,
-            false => Outcome::Done,
+        self.note_line(cx);
+        match edits {
+            _ if quits => Outcome::Close(CloseReason::Done),
+            _ if self.logins.prompt(cx.client).is_some() => Outcome::AskSecret,
+            Some(on) => Outcome::SetEditing(on),
+            None => Outcome::Done,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The web page, embedded in the binary, or a sentence in its place; the health check; and answers
 //! to OPTIONS.
 
+mod joined;
 mod page;
 
 use std::borrow::Cow;
@@ -26,8 +27,8 @@ pub enum Health {
 /// Where monitors and balancers ask.
 pub const HEALTH: &str = "/healthz";
 
-/// The page as it is embedded, for services that add nothing to it.
-static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[]));
+/// The page for services that add nothing to it.
+static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[page::NO_COMMANDS]));
 
 /// What is answered to requests for files.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ fn content_security_policy(host: &str) -> String {
     };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'{sockets}; \
+         connect-src 'self'{sockets}; manifest-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

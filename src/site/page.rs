@@ -1,4 +1,4 @@
-//! The files of the page: embedded in the binary, made ready once.
+//! The files of the page: embedded in the binary, joined and made ready once.
 //!
 //! `/` names all others by a path that holds a digest of all of them, `/a/DIGEST/...`. So browsers
 //! need never ask for them again, and no page ever meets a script of another version.
@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha1::{Digest, Sha1};
 
+use super::joined;
 use crate::wire::http::Request;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -18,21 +19,19 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Where `index.html` has what is at the digest's path.
 const HERE: &str = "@/";
-/// Where it has the scripts that are fetched before they are imported.
-const PRELOADED: &str = "<!-- preloaded -->\n";
-/// The scripts that are fetched when it is known which of them is needed.
-const ON_DEMAND: [&str; 2] = ["words/en.js", "words/ja.js"];
-
 const INDEX: &str = include_str!("../web/index.html");
+
+/// What the style sheets are as one.
+const STYLE: &str = "style.css";
 
 macro_rules! embedded {
     ($($path:literal),* $(,)?) => {
-        &[$(($path, include_bytes!(concat!("../web/", $path)))),*]
+        &[$(($path, include_str!(concat!("../web/", $path)))),*]
     };
 }
 
 /// Path and content of every other file.
-const EMBEDDED: &[(&str, &[u8])] = embedded![
+const EMBEDDED: &[(&str, &str)] = embedded![
     "commands/actions.js",
     "commands/table.js",
     "core/blocks.js",
@@ -40,15 +39,18 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "core/conversation.js",
     "core/entries.js",
     "core/events.js",
+    "core/finder.js",
     "core/keymap.js",
     "core/marks.js",
     "core/mentions.js",
     "core/names.js",
     "core/outbox.js",
     "core/recall.js",
+    "core/rights.js",
     "core/rows.js",
     "core/signal.js",
     "core/store.js",
+    "core/telling.js",
     "core/text.js",
     "core/time.js",
     "core/tokens.js",
@@ -57,8 +59,10 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "css/conversation.css",
     "css/panels.css",
     "css/windows.css",
+    "favicon-news.svg",
     "favicon.svg",
     "main.js",
+    "manifest.webmanifest",
     "net/admission.js",
     "net/connection.js",
     "net/conversations.js",
@@ -80,12 +84,17 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "ui/dialogs/account-menu.js",
     "ui/dialogs/accounts.js",
     "ui/dialogs/ask.js",
+    "ui/dialogs/help.js",
+    "ui/dialogs/index.js",
     "ui/dialogs/order.js",
     "ui/dialogs/qr.js",
     "ui/dialogs/rooms.js",
+    "ui/dialogs/search.js",
+    "ui/dialogs/switcher.js",
+    "ui/dialogs/telling.js",
     "ui/dialogs/views.js",
     "ui/dom.js",
-    "ui/help.js",
+    "ui/entrance.js",
     "ui/keys.js",
     "ui/layout.js",
     "ui/link.js",
@@ -97,14 +106,20 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "ui/rows/index.js",
     "ui/rows/message.js",
     "ui/rows/text.js",
-    "ui/search.js",
     "ui/sidebar.js",
-    "ui/switcher.js",
+    "ui/telling.js",
     "words/en.js",
     "words/index.js",
     "words/ja.js",
     "words/language.js",
 ];
+
+/// The module that a service makes, of one that has no commands.
+pub(super) const NO_COMMANDS: (&str, &str) =
+    ("commands/server.js", "export const COMMANDS = [];\n");
+
+/// The one file that is no text: what phones show of a page that is installed.
+const ICON: (&str, &[u8]) = ("icon.png", include_bytes!("../web/icon.png"));
 
 /// All that a browser needs for the page. Made once for a process: its bytes are never freed.
 #[derive(Debug)]
@@ -113,20 +128,20 @@ pub struct Page {
 }
 
 impl Page {
-    /// `made`: path and content of files that only the service can make.
-    pub fn new(made: &[(&'static str, &'static [u8])]) -> Page {
-        let assets = || EMBEDDED.iter().chain(made);
+    /// `made`: path and source of modules that only the service can make.
+    pub fn new(made: &[(&'static str, &'static str)]) -> Page {
+        let assets = assets(made);
         let mut digest = Sha1::new();
-        for part in assets().flat_map(|(path, content)| [path.as_bytes(), content]) {
+        for part in assets.iter().flat_map(|(path, content)| [path.as_bytes(), content]) {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
         let place = format!("a/{}/", &URL_SAFE_NO_PAD.encode(digest.finalize())[..16]);
-        let index = index(&place, assets().map(|&(path, _)| path));
+        let index = index(&place);
         let index = File::new("/".to_owned(), HTML, index.leak().as_bytes(), Caching::Ask);
         let also = File { path: "/index.html".to_owned(), ..index.clone() };
-        let others = assets().map(|&(path, content)| {
-            File::new(format!("/{place}{path}"), type_of(path), content, Caching::Immutable)
+        let others = assets.into_iter().map(|(path, content)| {
+            File::new(format!("/{place}{path}"), type_of(path), content.leak(), Caching::Immutable)
         });
         let files = [index, also].into_iter().chain(others);
         Page { files: files.map(File::compressed).collect() }
@@ -140,10 +155,29 @@ impl Page {
     }
 }
 
-fn index<'a>(place: &str, paths: impl Iterator<Item = &'a str>) -> String {
-    let scripts = paths.filter(|path| path.ends_with(".js") && !ON_DEMAND.contains(path));
-    let links = scripts.map(|path| format!("<link rel=\"modulepreload\" href=\"{HERE}{path}\">\n"));
-    INDEX.replace(PRELOADED, &links.collect::<String>()).replace(HERE, place)
+/// Path and content of every file but the first and those that are made.
+#[cfg(test)]
+pub(super) fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    EMBEDDED.iter().copied()
+}
+
+/// What is sent besides the first file: path and content.
+fn assets(made: &[(&'static str, &'static str)]) -> Vec<(&'static str, Vec<u8>)> {
+    let all = || EMBEDDED.iter().chain(made).copied();
+    let of = |ending: &'static str| all().filter(move |(path, _)| path.ends_with(ending));
+    let style = joined::style(&of(".css").map(|(_, source)| source).collect::<Vec<_>>());
+    let others = of(".svg").chain(of(".webmanifest"));
+    let mut texts = joined::scripts(&of(".js").collect());
+    texts.push((STYLE, style));
+    texts.extend(others.map(|(path, content)| (path, content.to_owned())));
+    let texts = texts.into_iter().map(|(path, content)| (path, content.into_bytes()));
+    texts.chain([(ICON.0, ICON.1.to_vec())]).collect()
+}
+
+/// The first file, for the others at this place. Between tags any white space is as good as another.
+fn index(place: &str) -> String {
+    let lines = INDEX.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().replace(HERE, place)
 }
 
 /// By the end of its name.
@@ -152,6 +186,8 @@ fn type_of(path: &str) -> &'static str {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "webmanifest" => "application/manifest+json",
         _ => TEXT,
     }
 }
@@ -258,6 +294,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
     use std::io::Read;
+    use std::iter;
     use std::path::Path;
 
     use flate2::read::GzDecoder;
@@ -265,12 +302,13 @@ mod tests {
     use super::*;
     use crate::wire::http::parse;
 
-    /// What a visitor loads of the page, compressed, in the longer of its languages.
-    const BUDGET_BYTES: usize = 113 * 1024;
+    /// What a visitor waits for, and what comes after that, compressed, in the longer of the page's
+    /// languages.
+    const BUDGET_BYTES: [usize; 2] = [57 * 1024, 16 * 1024];
 
-    fn embedded() -> impl Iterator<Item = &'static str> {
-        EMBEDDED.iter().map(|(path, _)| *path)
-    }
+    /// What is fetched when it is known that it is needed.
+    const ON_DEMAND: [&str; 3] = ["words/en.js", "words/ja.js", DIALOGS];
+    const DIALOGS: &str = "ui/dialogs/index.js";
 
     fn walk(directory: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(directory).expect("a directory") {
@@ -289,36 +327,41 @@ mod tests {
     fn every_file_of_the_page_is_embedded() {
         let mut found = BTreeSet::new();
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut found);
-        for other in ["index.html", "package.json", "screenshot.png"] {
+        for other in ["index.html", "package.json", "screenshot.png", ICON.0] {
             assert!(found.remove(other), "{other}");
         }
-        assert_eq!(found, embedded().map(str::to_owned).collect());
+        assert_eq!(found, EMBEDDED.iter().map(|(path, _)| (*path).to_owned()).collect());
         assert!(found.iter().all(|path| type_of(path) != TEXT), "{found:?}");
     }
 
     #[test]
     fn the_first_file_names_the_others_by_a_digest_of_all() {
-        let page = Page::new(&[("made.js", b"one")]);
+        let page = Page::new(&[NO_COMMANDS]);
         let index = str::from_utf8(page.files[0].identity.content).expect("UTF-8");
-        assert!(!index.contains(HERE) && !index.contains("<!-- preloaded"), "{index}");
-        for path in embedded().chain(["made.js"]) {
+        assert!(!index.contains(HERE), "{index}");
+        for path in joined::ENTRIES.into_iter().chain([
+            STYLE,
+            "favicon.svg",
+            "manifest.webmanifest",
+            ICON.0,
+        ]) {
             let address = page.path_of(path);
             assert!(address.starts_with("/a/"), "{path}: {address}");
-            let is_on_demand = ON_DEMAND.contains(&path);
-            let is_named = index.contains(&format!("href=\"{}\"", &address[1..]));
-            assert!(is_named || is_on_demand, "{path}");
+            let is_named = index.contains(&format!("=\"{}\"", &address[1..]));
+            assert_eq!(is_named, !ON_DEMAND.contains(&path), "{path}");
         }
-        assert_eq!(page.path_of("made.jsx"), "");
+        assert_eq!(page.path_of("made.js"), "");
         assert_ne!(
-            page.path_of("made.js"),
-            Page::new(&[("made.js", b"two")]).path_of("made.js"),
+            page.path_of("main.js"),
+            Page::new(&[("commands/server.js", "export const COMMANDS = [1];\n")])
+                .path_of("main.js"),
             "another content is another address"
         );
     }
 
     #[test]
     fn what_is_smaller_compressed_is_sent_so_to_those_who_take_it() {
-        let page = Page::new(&[]);
+        let page = Page::new(&[NO_COMMANDS]);
         for (fields, is_compressed) in [
             ("", false),
             ("Accept-Encoding: gzip\r\n", true),
@@ -331,7 +374,7 @@ mod tests {
         ] {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
             let (request, _) = parse(head.as_bytes()).expect("a request").expect("a whole one");
-            for file in &page.files {
+            for file in page.files.iter().filter(|file| !file.path.ends_with(ICON.0)) {
                 let response = file.respond(&request, None);
                 let head = String::from_utf8(response.head).expect("text");
                 assert_eq!(head.contains("Content-Encoding: gzip\r\n"), is_compressed, "{head}");
@@ -356,14 +399,24 @@ mod tests {
 
     #[test]
     fn the_page_keeps_to_its_budget() {
-        let page = Page::new(&[]);
-        let size = |file: &File| file.gzip.as_ref().map_or(0, |gzip| gzip.content.len());
-        let is_words = |path: &str| ON_DEMAND.iter().any(|words| path.ends_with(words));
-        let (words, others): (Vec<&File>, Vec<&File>) =
-            page.files[1..].iter().partition(|file| is_words(&file.path));
-        let all = others.into_iter().map(size).sum::<usize>()
-            + words.into_iter().map(size).max().unwrap_or(0);
-        assert!(all <= BUDGET_BYTES, "{all} bytes");
-        assert!(all > BUDGET_BYTES * 9 / 10, "{all} bytes: the budget can be smaller");
+        let page = Page::new(&[NO_COMMANDS]);
+        let size_of = |name: &str| {
+            let file = page.files.iter().find(|file| file.path == page.path_of(name));
+            file.and_then(|file| file.gzip.as_ref()).map_or(0, |gzip| gzip.content.len())
+        };
+        let index = page.files[0].gzip.as_ref().map_or(0, |gzip| gzip.content.len());
+        let first = [
+            "words/index.js",
+            "words/ja.js",
+            "main.js",
+            STYLE,
+            "favicon.svg",
+            "manifest.webmanifest",
+        ];
+        let first = index + first.into_iter().map(size_of).sum::<usize>();
+        for (bytes, budget) in iter::zip([first, size_of(DIALOGS)], BUDGET_BYTES) {
+            assert!(bytes <= budget, "{bytes} bytes");
+            assert!(bytes > budget * 9 / 10, "{bytes} bytes: the budget can be smaller");
+        }
     }
 }

@@ -11,18 +11,19 @@ import { Commands, NAMES } from './commands/table.js';
 import { bareName, bareRoom, roomKey } from './core/names.js';
 import { conversation, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
+import { FIRST_ROOM } from './net/identity.js';
 import { recall, remember } from './net/memory.js';
 import { Session } from './net/session.js';
 import { App } from './ui/app.js';
 import { ready } from './words/index.js';
-
-const FIRST_ROOM = 'lobby';
 
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin(session) {
   const memory = recall(), address = new URLSearchParams(location.search);
   store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
   store.account = isText(memory.account) ? memory.account : '';
+  store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
+  for (const choice of Object.keys(store.telling)) store.telling[choice] = memory.telling?.[choice] === true;
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -37,16 +38,15 @@ function begin(session) {
   else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
 }
 
-await ready;
 store.commands = new Set(NAMES);
 memories.on(remember);
-const app = new App();
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
+  said: (conv, message) => app.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),
-  welcomed: () => app.accounts.welcomed(),
+  welcomed: () => app.entrance.welcomed(),
   identified: () => app.accounts.identified(),
   ended: () => app.accounts.login(),
   loginRequired: () => app.accounts.loginRequired(),
@@ -54,12 +54,16 @@ const session = new Session({
   invited: (frame) => app.roomDialogs.invited(frame),
   refused: (frame) => app.roomDialogs.refused(frame),
 });
+begin(session);
+session.open(); // the words are still on their way
+await ready;
+const app = new App(() => import('./ui/dialogs/index.js'));
 app.session = session;
 app.commands = new Commands(
   actionsOf(app),
   (conv, text) => session.outgoing.say(conv, text),
   (conv, text) => session.outgoing.excess(conv, text),
 );
-begin(session);
 app.start();
 session.start();
+app.dialogs().catch(() => { /* tried again when one is needed */ });

@@ -2,8 +2,6 @@
 
 use serde_json::{Value, json};
 
-use chat_server::chat::PAGE;
-
 use super::accounts::owner_code;
 use super::{Driver, Page, chat, read_until, terminal};
 use crate::common::Server;
@@ -19,14 +17,14 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn wait_shown(&self, room: &str) {
+    pub(super) fn wait_shown(&self, room: &str) {
         let shown = format!("document.querySelector('#title bdi').textContent === {}", json!(room));
         self.wait_until(room, &shown);
         self.wait_online();
     }
 
     #[track_caller]
-    fn wait_notice(&self, part: &str) {
+    pub(super) fn wait_notice(&self, part: &str) {
         let shown = format!(
             "!document.querySelector('#notice').hidden && \
              document.querySelector('#notice p').textContent.includes({})",
@@ -55,7 +53,7 @@ impl Page<'_> {
 
     /// What stands beside a conversation: how much is unread.
     #[track_caller]
-    fn wait_unread(&self, conversation: &str, expected: &str) {
+    pub(super) fn wait_unread(&self, conversation: &str, expected: &str) {
         let shown = format!(
             "document.querySelector('.lists [data-{conversation}] .unread')?.textContent === {}",
             json!(expected)
@@ -413,52 +411,4 @@ fn dialogs_of_rooms_and_people_fit_every_page() {
         alice.run("document.querySelector('dialog[open]').close()");
     }
     alice.assert_no_complaints();
-}
-
-/// What another encoder makes of these links: the rows of modules, in hexadecimal.
-const CODES: [(&str, &str); 2] = [
-    (
-        "https://chat.example.com/#invite=8GTM-2V4Q-KXP7",
-        "1fcd1727f 104724941 175d53a5d 175c26e5d 175ff1c5d 105b0ec41 1fd55557f 1e53f00 17ceda77c \
-         29ddef6f befe9914 1b09d85e f4a5119b 98cac4a3 1461398c6 1b2da08dc 4dfe86b5 b1717a6f \
-         15f8344b4 d34a1d7e a5ac693a 1a0139bed 10590280a 16b393ddf 14d74e5ff 131f115 1fcff8756 \
-         105b0c31c 175d31dfa 175b2c19d 175cf9c64 1047e0f9c 1fd36d726",
-    ),
-    (
-        "https://a.very.long.name.of.a.server.behind.a.proxy.example.com/with/a/path/of/quite/\
-         some/length/below/it/#invite=8GTM-2V4Q-KXP7",
-        "1fcdb5306b97f 10411a7ac1741 1756b8bf5435d 17518214eba5d 1757a4fdf185d 105a36c53ec41 \
-         1fd555555557f 115c479e100 17c95ffc0b67c 6bedcf9e38d4 17e1b6142f4c7 10ac760750113 \
-         4df00fa23d2f 12a8636bd0862 fc3d9dc3e527 cba4b4685591 10de01b93ed00 1eaa82ab948c1 \
-         1d46a4ed7aa2b 1bb3260f94a31 14da4576c77c4 8a22e6dc2afc 7fb807c1e5fb 131e964558f12 \
-         750b9d4a3f5e 1111c445c0b10 9f2ad7d3efff 7a4fc53d4c88 1bc3ca50edffd 1f86f4a9d3a00 \
-         9c35a413c66b f0cbce4694b1 1f50138ac13b9 41b4ad06aba2 1d5286aac3b69 150381e5d4903 \
-         acc5f48eda56 335c691439ec 8c63e512fc51 e06288794531 1c6347fea13fc 1f86c4c3914 \
-         1fc912d504d57 10520ac792d10 175c187c479f6 175d47e3f08f5 175ff93925460 104d33c2862c9 \
-         1fd5a9293d00f",
-    ),
-];
-
-#[test]
-#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
-fn links_are_drawn_as_qr_codes() {
-    let server = chat(&["--registration", "open"]);
-    let driver = Driver::start();
-    let page = driver.page(server.address, "alice", "dev");
-    let qr = PAGE.path_of("ui/dialogs/qr.js");
-    for (link, expected) in CODES {
-        let script = format!(
-            "return import('{qr}').then(({{ modulesOf }}) => modulesOf({}).map((row) => \
-             BigInt(`0b${{row.map(Number).join('')}}`).toString(16)).join(' '))",
-            json!(link)
-        );
-        assert_eq!(page.run(&script), json!(expected));
-    }
-    // The longest text, and one that is too long.
-    let script = format!(
-        "return import('{qr}').then(({{ modulesOf }}) => \
-         [modulesOf('x'.repeat(213)).length, modulesOf('x'.repeat(214))])"
-    );
-    assert_eq!(page.run(&script), json!([57, null]));
-    page.assert_no_complaints();
 }

@@ -177,11 +177,18 @@ impl Model {
     pub(super) fn list_rooms(&mut self, number: usize, reference: Option<u64>) {
         let mut rooms: Vec<Value> = Vec::new();
         let mut lines = Vec::new();
-        for Room { shown, topic, members, .. } in self.rooms.values() {
+        let current = self.clients[&number].current.as_ref();
+        for (key, Room { shown, topic, members, .. }) in &self.rooms {
             rooms.push(json!({ "room": shown, "members": members.len(), "topic": topic }));
             let people = if members.len() == 1 { "person" } else { "people" };
             let dash = if topic.is_empty() { "" } else { ": " };
-            lines.push(format!("*   {shown} ({} {people}){dash}{}", members.len(), row(topic)));
+            let here = match members.contains(&number) {
+                _ if current == Some(key) => ", you talk here",
+                true => ", you too",
+                false => "",
+            };
+            let count = members.len();
+            lines.push(format!("*   {shown} ({count} {people}{here}){dash}{}", row(topic)));
         }
         let total = rooms.len();
         let heading = match total {

@@ -388,7 +388,8 @@ pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
     }
     bytes.extend_from_slice(&content[..at]);
     match rng.u32(0..40) {
-        0 => bytes.extend_from_slice(&[255, 253, rng.u8(0..50)]),
+        // Not for echo and the like: this terminal edits its line by itself.
+        0 => bytes.extend_from_slice(&[255, 253, rng.u8(4..50)]),
         1 => bytes.extend_from_slice(&[255, 251, rng.u8(0..50)]),
         2 => bytes.extend_from_slice(&[255, 246]),
         3 => bytes.extend_from_slice(&[255, 250, 31, 0, 80, 0, 24, 255, 240]),

@@ -130,26 +130,26 @@ afterEach(() => {
   Object.assign(globalThis, real);
 });
 
-function begin() {
+function begin(start = (session) => session.start()) {
   Object.assign(store, {
     link: 'connecting', name: '', wish: 'alice', account: '', role: '', ended: '', epoch: '', wasOnline: false, limits: {}, outbox: [], notice: null, conversations: new Map(), current: null, commands: new Set(),
   });
   [server, lines] = [new Server(), []];
   const nothing = () => {};
   const session = new Session({
-    isReading: () => true, isReadingBack: () => false, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
+    isReading: () => true, isReadingBack: () => false, said: nothing, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
     ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing,
   });
   session.rooms.show(conversation('room', 'dev'));
-  session.start();
+  start(session);
   return session;
 }
 
 const living = () => lines.filter((line) => !line.isBroken && line.readyState === Socket.OPEN);
 
 /** All that is still on its way arrives; lines that are gone are noticed, and the page comes back. */
-function settle() {
-  for (let turn = 0; turn < 400; turn++) {
+function settle(turns = 400) {
+  for (let turn = 0; turn < turns; turn++) {
     mock.timers.tick(500);
     for (const line of lines) {
       if (line.isBroken) server.notice(line);
@@ -159,6 +159,17 @@ function settle() {
     }
   }
 }
+
+test('a line that is opened ahead brings nothing before the page is there, and then all of it', async () => {
+  await ready;
+  const session = begin((made) => made.open());
+  settle(10);
+  assert.equal(lines.length, 1);
+  assert.deepEqual([store.link, store.name], ['connecting', '']);
+  session.start();
+  settle();
+  assert.deepEqual([store.link, store.name, lines.length, conversation('room', 'dev').stage], ['online', 'alice', 1, 'in']);
+});
 
 test('what is said arrives once and in order, whatever breaks in between', async () => {
   await ready;

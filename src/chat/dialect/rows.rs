@@ -139,6 +139,18 @@ pub struct RoomSummary<'a> {
     /// Who may enter, if not everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<&'a str>,
+    /// Programs know where they are.
+    #[serde(skip)]
+    pub here: Here,
+}
+
+/// Whether the one who asks is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    No,
+    Member,
+    /// It talks there.
+    Talks,
 }
 
 /// A conversation in the list of them, and what was said there last.

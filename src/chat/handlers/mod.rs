@@ -17,10 +17,14 @@ mod resuming;
 mod rooms;
 mod search;
 mod talk;
+mod terminal;
 
 use std::borrow::Cow;
 use std::fmt;
 
+pub(in crate::chat) use accounts::has_secret_form;
+
+use self::terminal::edit;
 use crate::chat::Chat;
 use crate::chat::dialect::json::RequestRef;
 use crate::chat::dialect::reply::Reply;
@@ -122,6 +126,14 @@ impl Chat {
             }
             Request::Search { text, room, before, limit: _ } => {
                 self.search(cx, text.as_deref(), room.as_deref(), before)
+            }
+            Request::Where => {
+                self.tell_where(cx);
+                Ok(())
+            }
+            Request::Edit { on } => {
+                edit(cx, on);
+                Ok(())
             }
             Request::Typing { room } => self.typing(cx, room.as_deref()),
             Request::Help { about } => {

@@ -81,6 +81,12 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// Where one talks.
+    Where,
+    /// Whether the line that somebody types at a terminal is edited here.
+    Edit {
+        on: bool,
+    },
     /// About what two accounts say to each other.
     Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
@@ -136,6 +142,8 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Preference(_)
             | Request::Help { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -162,6 +170,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => false,
         }
@@ -191,6 +201,8 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Preference(_)
             | Request::Quit { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -231,6 +243,8 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => None,
         }
@@ -266,6 +280,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => None,
         }

@@ -20,8 +20,7 @@ function sentenceOf(text) {
  *
  * @param {import('../ui/app.js').App} app
  */
-export function actionsOf({ session, accounts, help, members, order, roomDialogs, router, search, switcher }) {
-  const { menu } = accounts;
+export function actionsOf({ session, accountMenu: menu, accounts, help, members, order, roomDialogs, router, search, switcher }) {
   /** What takes an account; a guest is asked to log in. */
   const ofAccount = (act) => void (store.role ? act() : accounts.login());
   return {

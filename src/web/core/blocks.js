@@ -1,7 +1,7 @@
 // A message as blocks, by its lines: code between two fences, quotes, lists, and what is just text. It is a little of Markdown,
 // so little that it reads as well where nobody draws it. Time is linear in the length of the text: each line is looked at twice.
 
-const FENCE = '```';
+export const FENCE = '```';
 const STEP = 2; // columns that indent an item by one more
 const DEPTH_MAX = 4;
 

@@ -18,7 +18,6 @@ export function newConversation(kind, name) {
     lastId: /** @type {number | null} */ (null), // the resume position: everything up to it has been received; null before the first join is complete
     since: /** @type {number | null} */ (null), // the resume position that it was joined with: what is replayed is newer
     position: 0, // the room's last id when it was joined: the replay ends there
-    fresh: true, // this replay is a first look at the room, and not what was missed
     joins: 0,
     entries: [], // what the log shows, in order: messages (each id once, sorted within an epoch), events, dividers
     ids: new Set(), // of the messages of this epoch among the entries
@@ -35,15 +34,16 @@ export function newConversation(kind, name) {
     membersAsked: false,
     membersTimer: 0,
     typing: new Map(), // folded name -> { name, until }
-    readId: null, // the last id seen by its reader, remembered between visits
+    readId: null, // of a guest: the last id that was read, remembered between visits
     unread: 0,
-    mentioned: false,
-    firstUnread: null, // the entry that the line "New" stands above
-    reading: null, // { read, newest, level }: what the server keeps of it, of an account; see Reading
+    firstUnread: null, // the entry that the line "New" stands above, where there are no ids
+    reading: null, // { read, newest, level }: what has been read of a conversation with ids; see Reading
     mentions: 0, // unread ones, and this with it:
     newFrom: null, // the id from which on it is new
     isHeld: false, // marked as unread by its reader: not read by being looked at
     jumps: false, // to what is new, as soon as it is drawn
+    isCatchingUp: false, // the beginning of what is new is asked for
+    isBehind: false, // something was new when it was opened, and is not all read
     entry: '', // who may enter, where that is not everybody
     role: '', // one's own in this room, of an account that has one
     settings: null, // as the server told them last

@@ -19,7 +19,7 @@ export function messageOf(conv, raw, own, key = nextKey()) {
   const message = { type: 'message', key, id: raw.id, epoch: conv.epoch, time: timeOf(raw.time), name: '', text: '', me: false, own, mention: false };
   if (raw.ignored === true) return { ...message, isIgnored: true };
   if (raw.deleted === true) return { ...message, name: raw.name, isDeleted: true };
-  const mention = !own && (conv.reading ? isForMe(store.name, conv, raw.name, raw.text) : mentions(store.name, raw.text));
+  const mention = !own && (store.role ? isForMe(store.name, conv, raw.name, raw.text) : mentions(store.name, raw.text));
   return { ...message, name: raw.name, text: raw.text, me: raw.me === true, mention };
 }
 

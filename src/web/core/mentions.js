@@ -36,8 +36,8 @@ const UNSPACED = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Bopo}\p{sc=T
 const isInside = (first, second) => [first, second].every((char) => LETTER.test(char) && !UNSPACED.test(char));
 
 /** The character that ends, or begins, at a place of a text; '' at its ends. */
-const before = (text, at) => [...text.slice(Math.max(0, at - 2), at)].at(-1) ?? '';
-const after = (text, at) => (at < text.length ? String.fromCodePoint(text.codePointAt(at)) : '');
+const characterBefore = (text, at) => [...text.slice(Math.max(0, at - 2), at)].at(-1) ?? '';
+const characterAt = (text, at) => (at < text.length ? String.fromCodePoint(text.codePointAt(at)) : '');
 
 /** Whether a text has this name in it, for guests, for whom the server does not count. */
 export function mentions(who, text) {
@@ -46,7 +46,7 @@ export function mentions(who, text) {
   const haystack = fold(levelled(text));
   for (let at = haystack.indexOf(name); at >= 0; at = haystack.indexOf(name, at + 1)) {
     const end = at + name.length;
-    if (!isInside(before(haystack, at), after(name, 0)) && !isInside(before(name, name.length), after(haystack, end))) return true;
+    if (!isInside(characterBefore(haystack, at), characterAt(name, 0)) && !isInside(characterBefore(name, name.length), characterAt(haystack, end))) return true;
   }
   return false;
 }

@@ -47,18 +47,27 @@ class Rows {
 
 const isFirstNew = (conv, entry) => entry.type === 'message' && entry.id >= conv.newFrom && entry.epoch === conv.epoch && !entry.own;
 
+/** Whether the first of what is new is among what is here. */
+function isReached(conv) {
+  const { entries, older } = conv.passage ?? conv, first = entries.find((entry) => entry.type === 'message' && entry.epoch === conv.epoch);
+  return first !== undefined && (first.id <= conv.newFrom || !older);
+}
+
 /** What stands at the top: that it begins there, or that more is on its way. */
 function topOf(conv) {
   const isLoading = conv.loadingOlder || (conv.kept && conv.stage === 'joining');
-  const begins = !isLoading && ((conv.kind === 'direct' && !conv.kept) || !(conv.passage ?? conv).older);
+  const { entries, older } = conv.passage ?? conv, first = entries.find((entry) => entry.type === 'message');
+  const isWhole = first ? first.id === 1 && first.epoch === conv.epoch : conv.position === 0;
+  const begins = !isLoading && ((conv.kind === 'direct' && !conv.kept) || isWhole);
+  const isCut = !isLoading && !begins && !older && first?.epoch === conv.epoch;
   const isSilent = conv.kind === 'room' && !conv.entries.some((entry) => entry.type === 'message');
-  return { type: 'top', key: 'top', isLoading, begins, isSilent };
+  return { type: 'top', key: 'top', isLoading, begins, isCut, isSilent };
 }
 
 /** `outbox`: what was said here and waits; `name`: one's own. */
 export function rowsOf(conv, outbox, name) {
   const made = new Rows();
-  let isNew = conv.newFrom !== null;
+  let isNew = conv.newFrom !== null && isReached(conv);
   made.other(topOf(conv));
   for (const entry of conv.passage?.entries ?? conv.entries) {
     if (entry === conv.firstUnread || (isNew && isFirstNew(conv, entry))) {

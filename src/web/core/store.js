@@ -30,6 +30,8 @@ export const store = {
   outbox: [], // what was said here and is not known to have arrived
   notice: /** @type {any} */ (null), // { text, error, actions: [[label, act]] }
   ignored: new Set(), // folded names
+  telling: { shows: false, sounds: false, isOffered: false }, // how this browser tells of what is said; see ui/telling.js
+  recent: /** @type {string[]} */ ([]), // keys of conversations, those that were looked at last first
 };
 
 /** @typedef {'link' | 'sidebar' | 'bar' | 'log' | 'members' | 'composer' | 'notice' | 'title'} Part of the page */
@@ -46,6 +48,8 @@ export const saveMemory = () => memories.emit({
   account: store.account,
   rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
   current: store.current,
+  recent: store.recent,
+  telling: store.telling,
 });
 
 /** A room or a direct conversation; made where there is none yet. */
@@ -60,6 +64,10 @@ export function conversation(kind, name) {
 export const conversationOf = (frame) => store.conversations.get(isText(frame.room) ? roomKey(frame.room) : isText(frame.with) ? directKey(frame.with) : '');
 /** The room that a frame is about, if we are in it: frames about a room just left can still arrive. */
 export const roomOf = (frame) => (isText(frame.room) ? store.conversations.get(roomKey(frame.room)) : undefined);
+
+const RECENT_KEPT = 50;
+/** It is looked at. */
+export const noteRecent = ({ key }) => { store.recent = [key, ...store.recent.filter((other) => other !== key)].slice(0, RECENT_KEPT); };
 
 export const current = () => store.conversations.get(store.current ?? '') ?? null;
 export const rooms = () => [...store.conversations.values()].filter((conv) => conv.kind === 'room');
@@ -88,10 +96,11 @@ export function notify(text, error = false, actions = []) {
 export function rename(conv, key, name) {
   conv.name = name;
   if (key === conv.key) return;
-  const wasCurrent = store.current === conv.key;
+  const wasCurrent = store.current === conv.key, old = conv.key;
   dispatch({ type: 'moved', conv: conv.key, to: key });
   store.conversations.delete(key);
-  store.conversations = new Map([...store.conversations].map(([old, other]) => (other === conv ? [key, conv] : [old, other])));
+  store.conversations = new Map([...store.conversations].map(([before, other]) => (other === conv ? [key, conv] : [before, other])));
   conv.key = key;
   if (wasCurrent) store.current = key;
+  store.recent = store.recent.map((one) => (one === old ? key : one));
 }

@@ -24,5 +24,8 @@ export function dayWords(time) {
   return (date.getFullYear() === now.getFullYear() ? longDay : longDayYear).format(date);
 }
 
+/** The time, and of another day the date. */
+export const sinceWords = (time) => (new Date(time).toDateString() === new Date().toDateString() ? clock : shortDate).format(new Date(time));
+
 /** A time that is not of today. */
 export const dateWords = (time) => shortDate.format(new Date(timeOf(time)));

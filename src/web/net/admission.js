@@ -1,7 +1,7 @@
 // Browsers do not tell a page why its WebSocket was refused, so the page asks.
 
 import { isText } from '../core/text.js';
-import { t } from '../words/index.js';
+import { ready, t } from '../words/index.js';
 
 const ADMISSION_MS = 10_000;
 
@@ -10,6 +10,7 @@ export async function askAdmission() {
   const url = new URL('admission', location.href);
   url.search = `?origin=${encodeURIComponent(location.origin)}`;
   let answer, text, json = null;
+  await ready;
   try {
     answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(ADMISSION_MS) });
     text = await answer.text();

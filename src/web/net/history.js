@@ -8,6 +8,7 @@ import { changed, current, isMe, notify } from '../core/store.js';
 import { errorWords, t } from '../words/index.js';
 
 const PAGE = 50; // messages
+const CONTEXT = 5; // of them, above the first new one
 
 export class History {
   #session;
@@ -49,7 +50,7 @@ export class History {
     conv.sought = null;
     conv.passage = null;
     if (conv.ids.has(id)) return page.mark(conv, id);
-    const passage = { entries: [], older: true, newer: true, loading: false };
+    const passage = { entries: [], older: true, newer: true, loading: false, isNew: false };
     const fail = (error) => notify(errorWords(error), true);
     this.#ask(conv, { before: id + 1 }, (messages, more) => {
       passage.entries = messages;
@@ -59,6 +60,21 @@ export class History {
       page.mark(conv, id);
       this.#extend(conv, 'newer');
     }, fail);
+  }
+
+  /** Goes to the first of what is new, which may be far above what is here. */
+  catchUp(conv) {
+    const id = conv.newFrom, after = Math.max(0, id - 1 - CONTEXT);
+    if (id === null || conv.isCatchingUp || conv.stage !== 'in') return;
+    const settle = () => Object.assign(conv, { isCatchingUp: false });
+    conv.isCatchingUp = this.#ask(conv, { after }, (messages, more) => {
+      settle();
+      if (conv.newFrom !== id || conv.passage || messages.length === 0) return;
+      conv.passage = { entries: messages, older: after > 0 && messages[0].id === after + 1, newer: more, loading: false, isNew: true };
+      conv.jumps = true;
+      this.#joinPassage(conv);
+    }, settle);
+    if (!conv.isCatchingUp) settle();
   }
 
   /** A page of a room's history, as messages. Returns whether it could be asked for. */

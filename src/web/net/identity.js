@@ -8,7 +8,7 @@ import { accountWords, errorWords, t } from '../words/index.js';
 import { exchange, forget } from './cookie.js';
 
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
-const FIRST_ROOM = 'lobby';
+export const FIRST_ROOM = 'lobby';
 
 export class Identity {
   #session;
@@ -179,7 +179,7 @@ export class Identity {
 
   #clear() {
     store.conversations.clear();
-    Object.assign(store, { outbox: [], current: null, notice: null, ignored: new Set() });
+    Object.assign(store, { outbox: [], current: null, notice: null, ignored: new Set(), recent: [] });
     this.#session.rooms.clear();
     this.#session.reading.forget();
     this.#session.page.forget();

@@ -39,8 +39,8 @@ export class Incoming {
     conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
     if (!isIgnored) conv.typing.delete(fold(raw.name));
     if (way === 'live' && !isIgnored) conv.away.delete(fold(raw.name));
-    // What is replayed on first entering a room is old, except after the position remembered from an earlier visit.
-    if (way === 'live' || !conv.fresh || (conv.readId !== null && raw.id > conv.readId)) this.#session.reading.count(conv, message);
+    this.#session.reading.count(conv, message);
+    if (way === 'live') this.#session.page.said(conv, message);
     trim(conv, this.#session.page.isReadingBack(conv) ? MESSAGES_KEPT_READING_BACK : MESSAGES_KEPT);
   }
 
@@ -78,6 +78,7 @@ export class Incoming {
     };
     insertMessage(conv, message);
     this.#session.reading.count(conv, message);
+    this.#session.page.said(conv, message);
   }
 
   /** Of a conversation that the server keeps. What was said in it before is asked for when it is looked at. */
@@ -94,6 +95,7 @@ export class Incoming {
     if (!conv.reading && knows('unread') && !conv.asked) this.#session.reading.askSoon();
     conv.asked = true;
     this.#session.reading.count(conv, { id, own, mention: false });
+    this.#session.page.said(conv, { name: from, text, own, isDeleted: deleted === true });
     if (conv === current()) this.#session.conversations.open(conv);
   }
 

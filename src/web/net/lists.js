@@ -60,12 +60,12 @@ export class Lists {
     }, MEMBERS_EVERY_MS);
   }
 
-  rooms(after, done, fail) {
-    this.#session.requestNow({ type: 'rooms', limit: ROOMS_PAGE, ...(after === undefined ? {} : { after }) }, done, fail);
-  }
+  /** A page of all rooms that there are. */
+  rooms(after) { return this.#session.ask({ type: 'rooms', limit: ROOMS_PAGE, ...(after === undefined ? {} : { after }) }); }
 
-  /** Whether there is a room of this name, with members or without: `done` gets the server's spelling of it, or null. */
-  findRoom(name, done) {
-    this.#session.requestNow({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }, (frame) => done(isText(frame.room) ? frame.room : null), () => done(null));
+  /** The room of this name, with members or without, as the list would have it; null if there is none. */
+  async findRoom(name) {
+    const { room, total } = await this.#session.ask({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }).catch(() => ({}));
+    return isText(room) ? { room, members: total } : null;
   }
 }

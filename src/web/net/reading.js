@@ -1,9 +1,9 @@
-// What has been read, as the server keeps it of accounts, and for all their devices together: asking for it, and telling. What
-// follows from it is in core/unread.js.
+// What has been read. Of accounts the server keeps it, for all their devices together: asking for it, and telling. Of a guest this
+// page remembers it. What follows from it is in core/unread.js.
 
 import { addressOf } from '../core/conversation.js';
 import { changed, conversationOf, notify, saveMemory, store } from '../core/store.js';
-import { count, countHere, divide, learn, markRead, see } from '../core/unread.js';
+import { count, countHere, learn, learnHere, placeDivider, see } from '../core/unread.js';
 import { peopleWords } from '../words/index.js';
 
 const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
@@ -22,6 +22,12 @@ export class Reading {
   forget() { this.#seen.clear(); }
 
   learn(conv, frame) { learn(conv, frame, this.#seen.get(conv) ?? 0, conv.key === store.current); }
+
+  /** A room has been entered: `frame` tells what an account has read of it. */
+  entered(conv, frame = null) {
+    if (store.role) this.learn(conv, { ...frame, last: frame.position });
+    else learnHere(conv, conv.key === store.current);
+  }
 
   onRead(frame) {
     const conv = conversationOf(frame);
@@ -49,17 +55,34 @@ export class Reading {
     if (!conv.reading || message.id === undefined) return countHere(conv, message, isReading);
     const { mentions } = conv;
     count(conv, message, isReading);
-    if (conv.mentions > mentions) this.askSoon(); // whom a message is for the server knows for sure
+    if (isReading) this.see(conv, message.id);
+    else if (message.own) this.#remember(conv);
+    if (conv.mentions > mentions && store.role) this.askSoon(); // whom a message is for the server knows for sure
   }
-
-  /** All of it is in sight. */
-  markRead(conv) { if (markRead(conv)) saveMemory(); }
 
   /** This id is in sight of somebody who is there. */
   see(conv, id) {
     if (!see(conv, id)) return;
-    this.#seen.set(conv, conv.reading.read);
-    this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
+    if (store.role) {
+      this.#seen.set(conv, conv.reading.read);
+      this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
+    } else this.#remember(conv);
+    changed('log', 'sidebar', 'title');
+  }
+
+  /** What a guest has read. */
+  #remember(conv) {
+    if (store.role) return;
+    conv.readId = conv.reading.read;
+    saveMemory();
+  }
+
+  /** All of it has been read, whatever was in sight. */
+  markRead(conv) {
+    if (!conv.reading) return;
+    conv.isHeld = false;
+    this.see(conv, conv.reading.newest);
+    Object.assign(conv, { newFrom: null, isBehind: false });
     changed();
   }
 
@@ -77,11 +100,15 @@ export class Reading {
   markUnread(conv, id) {
     this.#seen.delete(conv);
     conv.isHeld = true;
-    this.#session.request({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, () => {
+    const done = () => {
       const { reading } = conv;
       reading.read = id - 1;
       Object.assign(conv, { unread: reading.newest - reading.read, newFrom: id });
-    });
+      this.#remember(conv);
+      changed();
+    };
+    if (store.role) this.#session.request({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
+    else done();
   }
 
   setLevel(conv, level) {
@@ -94,12 +121,13 @@ export class Reading {
   /** It is opened, or closed. */
   opened(conv) {
     conv.isHeld = false;
-    if (conv.reading) divide(conv, conv.key === store.current);
+    if (conv.unread > 0) conv.passage = null; // what is new comes first
+    if (conv.reading) placeDivider(conv, conv.key === store.current);
   }
 
   closed(conv) {
-    conv.newFrom = null;
-    if (conv.reading) divide(conv, conv.key === store.current);
+    Object.assign(conv, { newFrom: null, isBehind: false, jumps: false });
+    if (conv.reading) placeDivider(conv, conv.key === store.current);
   }
 
   /** In a sentence, for who asks. */

@@ -3,7 +3,7 @@
 import { addDivider, MESSAGES_KEPT, trim } from '../core/entries.js';
 import { byOf, reasonOf } from '../core/events.js';
 import { bareRoom, fold, roomKey } from '../core/names.js';
-import { changed, conversation, current, dispatch, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
+import { changed, conversation, current, dispatch, noteRecent, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 import { errorWords, peopleWords, t } from '../words/index.js';
 
@@ -45,8 +45,9 @@ export class Rooms {
   show(conv) {
     const previous = current(), { reading, lists, conversations } = this.#session;
     store.current = conv ? conv.key : null;
+    if (conv) noteRecent(conv);
     if (previous && previous !== conv) {
-      Object.assign(previous, { firstUnread: null, passage: null, sought: null });
+      Object.assign(previous, { firstUnread: null, sought: null });
       reading.closed(previous);
       trim(previous, MESSAGES_KEPT);
     }
@@ -112,7 +113,7 @@ export class Rooms {
     conv.total = isId(frame.members) ? frame.members : 0;
     conv.entry = isText(frame.entry) ? frame.entry : '';
     conv.role = isText(frame.role) ? frame.role : '';
-    if (store.role) this.#session.reading.learn(conv, { ...frame, last: frame.position });
+    if (store.role) this.#session.reading.entered(conv, frame);
     // An account's room that this page has not asked for: what was said there, it asks for now.
     if (frame.ref === undefined) return void (conv.stage === 'out' && this.enter(conv));
     conv.wanted = false;
@@ -123,11 +124,10 @@ export class Rooms {
 
   #beginReplay(conv, { gap, position }) {
     const fresh = conv.lastId === null;
-    conv.fresh = fresh;
     if (!fresh && conv.epoch !== store.epoch) {
       // Ids start over. What is on the screen stays, under a divider, and can no longer be asked for.
       addDivider(conv, 'restart');
-      Object.assign(conv, { lastId: null, readId: 0, ids: new Set(), older: false, passage: null });
+      Object.assign(conv, { lastId: null, readId: 0, mentions: 0, newFrom: null, ids: new Set(), older: false, passage: null });
     } else if (gap === true && !fresh) {
       addDivider(conv, 'gap');
       dispatch({ type: 'gap', conv: conv.key });
@@ -138,6 +138,7 @@ export class Rooms {
       conv.older = position > 0;
     }
     Object.assign(conv, { epoch: store.epoch, stage: 'replaying', known: true, position: isId(position) ? position : 0 });
+    if (!store.role) this.#session.reading.entered(conv);
     if (conv.position <= (conv.lastId ?? 0)) return this.#endReplay(conv);
     const join = ++conv.joins;
     setTimeout(() => conv.joins === join && conv.stage === 'replaying' && this.#endReplay(conv), REPLAY_MS);

@@ -25,6 +25,7 @@ const refOf = (number) => `r${String(number).padStart(7, '0')}`;
  * @typedef {object} Page what the session wants of the page
  * @property {(conv: any) => boolean} isReading somebody sees what is said there
  * @property {(conv: any) => boolean} isReadingBack somebody looks at what was said there before
+ * @property {(conv: any, message: any) => void} said something was said just now
  * @property {(conv: any, id: number) => void} mark a message is to be shown
  * @property {() => void} forget whoever was here is gone
  * @property {() => void} welcomed there is a connection
@@ -42,6 +43,7 @@ export class Session {
   #lastRef = 0;
   #inquiry = 0;
   #admissions = 0; // in a row, without a connection
+  #early = /** @type {any[] | null} */ (null); // what came in before somebody could be shown it
   token = new ResumeToken();
 
   /** @param {Page} page */
@@ -58,7 +60,7 @@ export class Session {
     this.#connection = new Connection({
       url: () => this.#url(),
       onState: (state, retryAt) => this.#onState(state, retryAt),
-      onFrame: (frame) => this.#onFrame(frame),
+      onFrame: (frame) => (this.#early ? void this.#early.push(frame) : this.#onFrame(frame)),
       onTooBig: () => this.outgoing.tooBig(),
       onSuperseded: () => this.#onSuperseded(),
       onNoEntry: () => this.#inquire(),
@@ -67,7 +69,19 @@ export class Session {
     });
   }
 
-  start() { this.#connection.open(); }
+  /** Opens the line ahead of `start`; what comes in waits for that. */
+  open() {
+    this.#early = [];
+    this.#connection.open();
+  }
+
+  start() {
+    const early = this.#early;
+    this.#early = null;
+    if (early) for (const frame of early) this.#onFrame(frame);
+    else this.#connection.open();
+  }
+
   nudge() { this.#connection.nudge(); }
   pause(isKept) { this.#connection.pause(isKept); }
   resume() { this.#connection.resume(); }

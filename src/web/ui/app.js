@@ -2,16 +2,12 @@
 // nothing else.
 
 import { LANGUAGE } from '../words/language.js';
-import { changes, current } from '../core/store.js';
+import { changes, current, notify } from '../core/store.js';
 import { t } from '../words/index.js';
 import { Bar } from './bar.js';
 import { Composer } from './composer.js';
-import { Accounts } from './dialogs/accounts.js';
-import { Ask } from './dialogs/ask.js';
-import { Order } from './dialogs/order.js';
-import { RoomDialogs } from './dialogs/rooms.js';
 import { $, setLabel } from './dom.js';
-import { Help } from './help.js';
+import { Entrance } from './entrance.js';
 import { Keys } from './keys.js';
 import { Layout } from './layout.js';
 import { Link } from './link.js';
@@ -19,11 +15,12 @@ import { Log } from './log.js';
 import { Members } from './members.js';
 import { Notice } from './notice.js';
 import { Router } from './router.js';
-import { Search } from './search.js';
 import { Sidebar } from './sidebar.js';
-import { Switcher } from './switcher.js';
+import { Telling } from './telling.js';
 
 const DRAWING_MS = 16;
+
+/** @typedef {import('./dialogs/index.js').Dialogs} Dialogs */
 
 export class App {
   #drawing = 0;
@@ -32,8 +29,9 @@ export class App {
   session = /** @type {any} */ (null);
   /** @type {import('../commands/table.js').Commands} */
   commands = /** @type {any} */ (null);
+  #load;
+  #dialogs = /** @type {Promise<Dialogs> | null} */ (null);
   link = new Link();
-  help = new Help(this);
   notice = new Notice();
   sidebar = new Sidebar(this);
   bar = new Bar(this);
@@ -42,19 +40,51 @@ export class App {
   composer = new Composer(this);
   layout = new Layout(this);
   router = new Router(this);
-  switcher = new Switcher(this);
-  search = new Search(this);
   keys = new Keys(this);
-  ask = new Ask(this);
-  order = new Order(this);
-  roomDialogs = new RoomDialogs(this);
-  accounts = new Accounts(this);
+  entrance = new Entrance(this);
+  telling = new Telling(this);
+  accounts = this.#later('accounts');
+  accountMenu = this.#later('accountMenu');
+  ask = this.#later('ask');
+  help = this.#later('help');
+  order = this.#later('order');
+  roomDialogs = this.#later('roomDialogs');
+  search = this.#later('search');
+  switcher = this.#later('switcher');
+  tellingDialog = this.#later('tellingDialog');
+
+  /** @param {() => Promise<typeof import('./dialogs/index.js')>} load gets their script */
+  constructor(load) { this.#load = load; }
+
+  /** The dialogs, fetched once; where that failed, it is tried again when they are needed. */
+  dialogs() {
+    this.#dialogs ??= this.#load().then((script) => new script.Dialogs(this), (error) => {
+      this.#dialogs = null;
+      throw error;
+    });
+    return this.#dialogs;
+  }
+
+  /**
+   * One of the dialogs, of which only what it can do is used: it waits for the script. Its answers are promises.
+   *
+   * @template {keyof Dialogs} Name
+   * @param {Name} name
+   * @returns {Dialogs[Name]}
+   */
+  #later(name) {
+    const act = (method) => (...given) => this.dialogs().then(
+      (dialogs) => /** @type {any} */ (dialogs[name])[method](...given),
+      () => notify(t.noDialogs, true),
+    );
+    return /** @type {any} */ (new Proxy({}, { get: (_, method) => act(method) }));
+  }
 
   start() {
     document.documentElement.lang = LANGUAGE;
     this.#say();
-    const { accounts, ask, bar, composer, keys, layout, link, log, members, notice, search, sidebar, switcher } = this;
-    for (const part of [accounts, ask, bar, composer, keys, layout, log, members, notice, search, sidebar, switcher]) part.listen();
+    const { bar, composer, entrance, keys, layout, link, log, members, notice, sidebar } = this;
+    for (const part of [bar, composer, entrance, keys, layout, log, members, notice, sidebar]) part.listen();
     link.listen(() => this.session.nudge());
     layout.arrange();
     if (document.activeElement === document.body) composer.focus();
@@ -80,7 +110,10 @@ export class App {
     members: (conv) => this.members.draw(conv),
     composer: (conv) => this.composer.draw(conv),
     notice: () => this.notice.draw(),
-    title: (conv) => this.router.draw(conv),
+    title: (conv) => {
+      this.router.draw(conv);
+      this.telling.draw();
+    },
   };
 
   /** Many changes, one drawing. */

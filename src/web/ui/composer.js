@@ -1,7 +1,9 @@
 // The message box.
 
+import { FENCE } from '../core/blocks.js';
 import { actionOf } from '../core/keymap.js';
 import { Recall } from '../core/recall.js';
+import { silence } from '../core/rights.js';
 import { current, changed, notify, store } from '../core/store.js';
 import { isolate, linesOf } from '../core/text.js';
 import { monotonic } from '../core/time.js';
@@ -10,7 +12,6 @@ import { Completion } from './completion.js';
 import { $, setText } from './dom.js';
 
 const PASTED_LINES_MAX = 20; // more is asked about
-const FENCE = '```';
 
 export class Composer {
   #sent = new Recall();
@@ -140,7 +141,7 @@ export class Composer {
 
   draw(conv) {
     const composer = $('#composer');
-    const hint = this.app.roomDialogs.silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
+    const hint = silence(conv) || (conv ? t.messageTo(conv.name) : '/join #room');
     if (composer.placeholder !== hint) {
       composer.placeholder = hint;
       composer.setAttribute('aria-label', hint);

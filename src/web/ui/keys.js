@@ -14,13 +14,17 @@ export class Keys {
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) return;
       session.nudge();
+      this.app.log.comeBack();
       changed();
     });
     // A page in the back/forward cache keeps its WebSocket, and so the name and the place in the rooms.
     window.addEventListener('pagehide', (event) => session.pause(event.persisted));
     window.addEventListener('pageshow', () => session.resume());
     window.addEventListener('online', () => session.nudge());
-    window.addEventListener('focus', () => changed());
+    window.addEventListener('focus', () => {
+      this.app.log.comeBack();
+      changed();
+    });
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
     setInterval(() => this.#everyMinute(), 60_000);
     this.#listenDialogs();

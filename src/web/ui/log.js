@@ -3,7 +3,10 @@
 import { MESSAGES_KEPT, trim } from '../core/entries.js';
 import { rowsOf } from '../core/rows.js';
 import { actionOf } from '../core/keymap.js';
+import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
+import { sinceWords } from '../core/time.js';
+import { missedOf, seeHere } from '../core/unread.js';
 import { t } from '../words/index.js';
 import { $, reconcile, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
@@ -13,12 +16,14 @@ import { copyCode } from './rows/text.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
 const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
+const LINE_GAP_PX = 8; // above the line "New"
 const OLDER_PX = 400; // so near the top older messages are fetched
 
 export class Log {
   #shown = null; // key of the conversation in the log
   #pinned = true; // the end of the log is in sight, and is kept so
   #hushTimer = 0;
+  #places = new Map(); // key of a conversation -> { id, top }: what was on top when it was left, and where
   #marked = null; // { key, id, isShown }: the message that was searched for, in which conversation
 
   /** @param {import('./app.js').App} app */
@@ -32,6 +37,12 @@ export class Log {
     $('#latest').addEventListener('click', () => {
       this.toLatest();
       $('#composer').focus();
+    });
+    $('#missed-jump').addEventListener('click', () => this.jump());
+    $('#missed-read').addEventListener('click', () => {
+      this.app.session.reading.markRead(current());
+      this.toLatest();
+      this.app.composer.focus();
     });
     $('#messages').addEventListener('click', (event) => {
       const button = event.target.closest('button'), action = button?.dataset.action;
@@ -66,11 +77,13 @@ export class Log {
     }
   }
 
-  /** Whether somebody is there to see it. Where the server counts, and so for all devices, that takes the focus of the window. */
-  isReading(conv) {
-    if (conv.reading && (!document.hasFocus() || conv.isHeld || conv.jumps)) return false;
-    return conv.key === store.current && this.#pinned && !document.hidden && !(NARROW.matches && this.app.layout.drawer);
+  /** Whether somebody is there to see what comes in: that takes the focus of the window. */
+  #isThere(conv) {
+    if (conv.key !== store.current || conv.isHeld || (conv.reading && conv.jumps) || document.hidden || !document.hasFocus()) return false;
+    return !(NARROW.matches && this.app.layout.drawer) && !document.querySelector('dialog[open]');
   }
+
+  isReading(conv) { return this.#pinned && this.#isThere(conv); }
 
   isReadingBack(conv) { return conv.key === store.current && !this.#pinned; }
 
@@ -80,12 +93,26 @@ export class Log {
   /** To the end, as soon as it is drawn. */
   pin() { this.#pinned = true; }
 
-  /** The newest message in sight has been read, if somebody is there. */
+  /** The newest message in sight has been read, if somebody is there. What was searched for is not what is new. */
   see(conv) {
-    if (!conv?.reading || conv.unread === 0 || conv.isHeld || conv.jumps || conv.passage || conv.stage !== 'in') return;
-    if (document.hidden || !document.hasFocus() || (NARROW.matches && this.app.layout.drawer) || document.querySelector('dialog[open]')) return;
+    if (!conv?.reading || conv.unread === 0 || conv.stage !== 'in' || (conv.passage && !conv.passage.isNew) || !this.#isThere(conv)) return;
     const id = this.#pinned ? conv.reading.newest : this.#lastInSight();
     if (id) this.app.session.reading.see(conv, id);
+  }
+
+  /** Somebody looks at the window again: what came in meanwhile is read from its beginning. */
+  comeBack() {
+    const conv = current();
+    if (this.#pinned && conv?.reading && conv.unread > 0 && !conv.isHeld) Object.assign(conv, { jumps: true, isBehind: conv.newFrom !== null });
+  }
+
+  /** To the first of what is new. */
+  jump() {
+    const conv = current();
+    if (!conv) return;
+    conv.jumps = true;
+    if (conv.passage && !conv.passage.isNew) conv.passage = null;
+    this.app.draw();
   }
 
   #lastInSight() {
@@ -145,13 +172,14 @@ export class Log {
   #prepare(conv) {
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
     if (conv?.passage || (conv && this.#marked?.key === conv.key && !this.#marked.isShown)) this.#pinned = false;
-    if (conv && this.isReading(conv)) this.app.session.reading.markRead(conv);
+    if (conv && this.isReading(conv)) seeHere(conv);
   }
 
   draw(conv) {
+    const switched = this.#shown !== (conv?.key ?? null);
+    if (switched && this.#shown !== null) this.#keepPlace(this.#shown);
     this.#prepare(conv);
     const log = $('#log'), list = $('#messages');
-    const switched = this.#shown !== (conv?.key ?? null);
     const waiting = Boolean(conv) && !conv.known;
     this.#shown = conv?.key ?? null;
     const anchor = this.#pinned ? null : this.#firstInSight();
@@ -165,28 +193,54 @@ export class Log {
     reconcile(list, rows, makeRow, (node, row) => updateRow(node, row, {
       conv,
       isMarked: this.#isMarked(row),
-      hasMenu: row.type === 'message' && row.id !== undefined && this.app.order.hasMenu(row),
+      hasMenu: row.type === 'message' && row.id !== undefined && hasMenu(row),
     }));
-    if (conv?.jumps && conv.stage === 'in') this.#jump(conv);
+    if (switched && conv) this.#restorePlace(conv);
+    const isElsewhere = conv?.jumps && conv.stage === 'in' && this.#jump(conv);
     if (this.#pinned) this.#toEnd();
-    else if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+    else if (!isElsewhere && anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
     this.#showMarked();
     if (conv && log.scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv);
     this.#drawBlank(conv);
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
     this.see(conv);
+    this.#drawMissed(conv);
   }
 
-  /** On opening: to the first of what is new, where that is more than fits, so that it is read from its beginning. */
+  /** To the first of what is new, where that is more than fits, so that it is read from its beginning. Returns whether it went there. */
   #jump(conv) {
-    conv.jumps = false;
-    const log = $('#log'), line = conv.reading && conv.newFrom !== null && $('#messages .new');
-    if (!line || conv.passage) return;
+    const log = $('#log'), isNew = conv.reading && conv.newFrom !== null && (!conv.passage || conv.passage.isNew);
+    const line = isNew && $('#messages .new');
+    if (isNew && !line && conv.unread > 0 && !conv.passage) this.app.session.history.catchUp(conv);
+    conv.jumps = conv.isCatchingUp;
+    if (!line) return false;
     const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
-    if (log.scrollHeight - above <= log.clientHeight) return;
+    if (log.scrollHeight - above <= log.clientHeight) return false;
     this.#pinned = false;
-    log.scrollTop = above;
+    log.scrollTop = above - LINE_GAP_PX;
+    return true;
+  }
+
+  /** Where somebody reads back in a conversation, they find it again. */
+  #keepPlace(key) {
+    const node = this.#pinned ? null : this.#firstInSight(), id = node?.dataset.id;
+    if (id === undefined) this.#places.delete(key);
+    else this.#places.set(key, { id, top: node.getBoundingClientRect().top - $('#log').getBoundingClientRect().top });
+  }
+
+  #restorePlace(conv) {
+    const place = this.#places.get(conv.key), node = place && conv.unread === 0 && $(`#messages [data-id="${place.id}"]`);
+    if (!node) return;
+    this.#pinned = false;
+    $('#log').scrollTop += node.getBoundingClientRect().top - $('#log').getBoundingClientRect().top - place.top;
+  }
+
+  /** Above the log, what is new and not read yet. */
+  #drawMissed(conv) {
+    const missed = missedOf(conv), words = missed && t.missed(missed.count, missed.since && sinceWords(missed.since));
+    setHidden($('#missed'), !missed);
+    if (words) setText($('#missed span'), words);
   }
 
   /** Filling the log with what is old must not make a screen reader read it all out. */

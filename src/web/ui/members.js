@@ -1,6 +1,7 @@
 // Who is in a room, and who asks to be let in.
 
 import { alphabet } from '../words/language.js';
+import { hasMenu } from '../core/rights.js';
 import { current, isMe, notify, store } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, el, reconcile, setHidden, setLabel, setText } from './dom.js';
@@ -18,7 +19,7 @@ export class Members {
       const { name, more } = event.target.closest('button')?.dataset ?? {};
       if (more !== undefined && current()) return this.app.order.memberMenu(current(), more);
       if (name === undefined) return;
-      if (isMe(name)) return store.role ? this.app.accounts.menu.open() : this.app.ask.name();
+      if (isMe(name)) return store.role ? this.app.accountMenu.open() : this.app.ask.name();
       this.app.router.message(name);
     });
   }
@@ -53,7 +54,7 @@ export class Members {
 
   #drawPerson(node, conv, { key, name, isGuest, isAway }) {
     const [avatar, label, note] = node.firstChild.children;
-    setHidden(node.lastChild, isMe(name) || !this.app.order.hasMenu({}));
+    setHidden(node.lastChild, isMe(name) || !hasMenu({}));
     node.lastChild.dataset.more = name;
     setLabel(node.lastChild, peopleWords.moreOf(name));
     node.firstChild.dataset.name = name;

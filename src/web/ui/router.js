@@ -1,7 +1,7 @@
 // Going from one conversation to another; and what the window and its address say of where one is.
 
-import { directs, rooms, current, store } from '../core/store.js';
-import { isNews } from '../core/unread.js';
+import { directs, rooms, current } from '../core/store.js';
+import { waiting } from '../core/telling.js';
 import { t } from '../words/index.js';
 import { $ } from './dom.js';
 import { NARROW } from './layout.js';
@@ -41,7 +41,7 @@ export class Router {
   }
 
   draw(conv) {
-    const unread = [...store.conversations.values()].reduce((sum, one) => sum + (isNews(one) ? one.unread : 0), 0);
+    const { unread } = waiting();
     const title = `${unread ? `(${unread}) ` : ''}${conv ? `${conv.name} · ` : ''}${t.brand}`;
     if (document.title !== title) document.title = title;
     // The address names the room, so that it can be passed on; never one's own name.

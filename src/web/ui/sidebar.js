@@ -30,13 +30,14 @@ export class Sidebar {
     });
     $('#open-browse').addEventListener('click', () => this.app.switcher.open());
     $('#blank-browse').addEventListener('click', () => this.app.switcher.open());
+    $('#open-telling').addEventListener('click', () => this.app.tellingDialog.open());
     $('#open-help').addEventListener('click', () => this.app.help.open());
     $('#new-room').addEventListener('click', () => this.app.roomDialogs.create());
     $('#show-hidden').addEventListener('click', () => {
       this.#showsHidden = !this.#showsHidden;
       changed();
     });
-    $('#me').addEventListener('click', () => (store.role ? this.app.accounts.menu.open() : this.app.ask.name()));
+    $('#me').addEventListener('click', () => (store.role ? this.app.accountMenu.open() : this.app.ask.name()));
   }
 
   draw() {
@@ -67,7 +68,7 @@ export class Sidebar {
     const icon = store.role ? '#i-up' : '#i-edit', use = $('#me use');
     if (use.getAttribute('href') !== icon) use.setAttribute('href', icon);
     setHidden($('#log-in'), store.role !== '' || !store.wasOnline);
-    setText($('#log-in'), this.app.accounts.entryWords);
+    setText($('#log-in'), this.app.entrance.words);
   }
 
   #drawLinkTo(button, conv) {

@@ -135,6 +135,14 @@ impl Model {
         let mut rooms: Vec<(Reverse<usize>, u64, String)> =
             rooms.map(|(id, room)| (Reverse(self.members(*id)), *id, room.name.clone())).collect();
         rooms.sort();
+        let current = self.clients[&n].current;
+        let mine = self.user(user).rooms.clone();
+        let here = |id| match mine.contains(&id) {
+            _ if current == Some(id) => ", you talk here",
+            true => ", you too",
+            false => "",
+        };
+        let heres: Vec<&str> = rooms.iter().map(|(_, id, _)| here(*id)).collect();
         let row = |(Reverse(members), id, room): (Reverse<usize>, u64, String)| {
             (room, members, entry_of(self.settings(id)[ENTRY]))
         };
@@ -152,9 +160,9 @@ impl Model {
                 total => format!("* {total} rooms, busiest first:"),
             }),
         );
-        for (room, members, _) in rooms {
+        for ((room, members, _), here) in rooms.into_iter().zip(heres) {
             let people = if members == 1 { "person" } else { "people" };
-            self.tell(n, Told::Line(format!("*   {room} ({members} {people})")));
+            self.tell(n, Told::Line(format!("*   {room} ({members} {people}{here})")));
         }
     }
 

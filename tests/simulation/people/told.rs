@@ -227,8 +227,9 @@ const ERRORS: [(&str, &str); 69] = [
 ];
 
 /// What people are told besides, which is not looked at.
-const NOTICES: [&str; 10] = [
+const NOTICES: [&str; 11] = [
     "* You talk in ",
+    "* Said in ",
     "* You are in no room now.",
     "* Nobody else is in ",
     "* Nothing was done.",

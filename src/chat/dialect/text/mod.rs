@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::clock::Clock;
-use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
+use super::reply::{Here, HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
@@ -176,8 +176,8 @@ fn render_direct(to: &mut Encoder, reply: &Reply) {
         return;
     };
     let guest = if *marks_guest { "guest " } else { "" };
+    let at = Clock::of(to.encoding().dialect).before(*time);
     let text = Lines { text, line_break: line_break(to) };
-    let at = time_before(Clock::of(to.encoding().dialect), *time);
     match sent {
         true => line(to, format_args!("{at}[you -> {guest}{receiver}] {text}")),
         false => line(to, format_args!("{at}[{guest}{from} -> you] {text}")),
@@ -215,21 +215,13 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     });
 }
 
-/// What stands before a message of this time.
-fn time_before(clock: Clock, unix_ms: u64) -> String {
-    match clock.shows_times {
-        true => clock.time(unix_ms) + " ",
-        false => String::new(),
-    }
-}
-
 /// A message as people read it. Every message takes this way, so it does without formatting.
 fn render_said(to: &mut Encoder, room: &str, line: Line) {
     let (ending, line_break) = (ending(to), line_break(to));
     let clock = Clock::of(to.encoding().dialect);
     to.message(FrameKind::Text, |buffer| {
         if clock.shows_times {
-            buffer.extend_from_slice(time_before(clock, line.time).as_bytes());
+            buffer.extend_from_slice(clock.before(line.time).as_bytes());
         }
         let head = match line.me {
             false => ["[", room, "] ", line.name, ": "],
@@ -354,10 +346,15 @@ fn render_rooms(
     } else {
         line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
     }
-    for RoomSummary { room, members, topic, .. } in rooms {
+    for RoomSummary { room, members, topic, here, .. } in rooms {
         let people = if *members == 1 { "person" } else { "people" };
         let dash = if topic.is_empty() { "" } else { ": " };
-        line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
+        let here = match here {
+            Here::No => "",
+            Here::Member => ", you too",
+            Here::Talks => ", you talk here",
+        };
+        line(to, format_args!("*   {room} ({members} {people}{here}){dash}{}", Row(topic)));
     }
     if let Some(next) = next {
         line(to, format_args!("* More with /rooms {}", page_number(next)));
@@ -383,7 +380,7 @@ fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bo
     }
     let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated { message, clock, line_break }));
+        line(to, format_args!("{}", Dated { message, line_break, clock }));
     }
 }
 
@@ -396,7 +393,7 @@ fn render_unread(to: &mut Encoder, place: &Where<'_>, messages: &[Line], unread:
     }
     let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated { message, clock, line_break }));
+        line(to, format_args!("{}", Dated { message, line_break, clock }));
     }
 }
 
@@ -433,7 +430,7 @@ pub fn heading_bytes(place: &Where, count: usize) -> usize {
 
 /// The bytes of a message as /history has it.
 pub fn bytes_of(message: &Line) -> usize {
-    displayed_bytes(&Dated { message, clock: Clock::default(), line_break: LINE_BREAK })
+    displayed_bytes(&Dated { message, line_break: LINE_BREAK, clock: Clock::default() })
 }
 
 fn displayed_bytes(shown: &impl fmt::Display) -> usize {
@@ -480,8 +477,8 @@ impl fmt::Display for Heading<'_> {
 /// A message with its time and its number.
 struct Dated<'a> {
     message: &'a Line<'a>,
-    clock: Clock,
     line_break: &'static str,
+    clock: Clock,
 }
 
 impl fmt::Display for Dated<'_> {
@@ -489,8 +486,7 @@ impl fmt::Display for Dated<'_> {
         let Line { id, time, name, text, me, deleted, .. } = *self.message;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         let text = if deleted { TOMBSTONE } else { text };
-        let text = Lines { text, line_break: self.line_break };
-        let time = self.clock.show(time);
+        let (text, time) = (Lines { text, line_break: self.line_break }, self.clock.show(time));
         write!(f, "*   {time} ({id}) {star}{name}{colon} {text}")
     }
 }

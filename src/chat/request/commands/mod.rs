@@ -2,6 +2,7 @@
 
 mod aliases;
 mod rooms;
+mod terminal;
 
 pub use aliases::ALIASES;
 
@@ -23,7 +24,8 @@ pub struct CommandSpec {
     pub arguments: &'static str,
     /// One line for the list.
     pub help: &'static str,
-    /// What else there is to know.
+    /// What else there is to know, for who asks about it in a terminal.
+    #[serde(skip)]
     pub details: &'static str,
     /// Reads the arguments; `None` if they are not as they have to be.
     #[serde(skip)]
@@ -41,7 +43,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 53] = [
+pub const COMMANDS: [CommandSpec; 56] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -132,6 +134,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
         details: "",
         parse: |arguments| Some(Request::Rooms { after: page(arguments)?, limit: None }),
     },
+    terminal::WHERE,
     CommandSpec {
         name: "who",
         arguments: "[#ROOM] [PAGE]",
@@ -164,6 +167,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
                   shows it. /msg #ROOM TEXT says it in another room of yours.",
         parse: rooms::told,
     },
+    terminal::SAY,
     preference::REPLY,
     CommandSpec {
         name: "me",
@@ -364,6 +368,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
     order::BAN,
     order::UNBAN,
     order::BANS,
+    terminal::EDIT,
     preference::TIMES,
     preference::ZONE,
     preference::BELL,
@@ -393,7 +398,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
 
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
-    let table = serde_json::to_string_pretty(&COMMANDS[..]).expect("strings always serialize");
+    let table = serde_json::to_string(&COMMANDS[..]).expect("strings always serialize");
     let comment = "/** The commands of the server, in the order of /help. */";
     format!("{comment}\nexport const COMMANDS = {table};\n")
 });
@@ -464,6 +469,7 @@ mod tests {
                 "[end N]" => "end 7".to_owned(),
                 "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
+                "on or off" => "on".to_owned(),
                 "LEVEL [#ROOM]" => "none #room".to_owned(),
                 "[on or off]" => "on".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),
@@ -491,8 +497,8 @@ mod tests {
             serde_json::from_str(table.trim_end_matches(";\n")).expect("JSON is JavaScript");
         assert_eq!(table.len(), COMMANDS.len());
         for (row, spec) in table.iter().zip(&COMMANDS) {
-            let expected = [spec.name, spec.arguments, spec.help, spec.details];
-            assert_eq!(["name", "arguments", "help", "details"].map(|field| &row[field]), expected);
+            let expected = [spec.name, spec.arguments, spec.help];
+            assert_eq!(["name", "arguments", "help"].map(|field| &row[field]), expected);
         }
     }
 

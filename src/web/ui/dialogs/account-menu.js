@@ -2,14 +2,14 @@
 
 import { knows, notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
-import { accountWords as words, errorWords } from '../../words/index.js';
+import { accountWords, errorWords } from '../../words/index.js';
 import { el } from '../dom.js';
 import { linkOf } from './views.js';
 
-const USES_MAX = 10_000;
-const DAYS_MAX = 365;
+export const USES_MAX = 10_000; // of an invitation
+export const DAYS_MAX = 365;
 
-export const wordsOf = (error) => words.errors[error?.code] ?? errorWords(error ?? {});
+export const wordsOf = (error) => accountWords.errors[error?.code] ?? errorWords(error ?? {});
 
 export class AccountMenu {
   #dialog;
@@ -25,19 +25,19 @@ export class AccountMenu {
 
   open() {
     const entries = [
-      [words.invite, words.inviteMenuNote, () => this.invite()],
-      [words.terminal, words.terminalMenuNote, () => this.terminal()],
-      [words.sessions, words.sessionsMenuNote, () => this.sessions()],
-      ...(store.role === 'owner' ? [[words.rolesTitle, words.rolesMenuNote, () => this.roles()]] : []),
-      ...(store.role === 'member' ? [] : [[words.resetTitle, words.resetMenuNote, () => this.reset()]]),
-      ...(knows('ignore') ? [[words.ignored, words.ignoredNote, () => this.#leaveTo(() => this.app.order.ignoredList())]] : []),
-      ...(knows('bans') && store.role !== 'member' ? [[words.bans, words.bansNote, () => this.#leaveTo(() => this.app.order.bans())]] : []),
-      [words.rename, '', () => this.#leaveTo(() => this.app.ask.name())],
-      [words.changePassword, '', () => this.password()],
-      [words.logOut, words.logOutNote, () => this.logout()],
-      [words.deleteAccount, '', () => this.deletion(), 'danger'],
+      [accountWords.invite, accountWords.inviteMenuNote, () => this.invite()],
+      [accountWords.terminal, accountWords.terminalMenuNote, () => this.terminal()],
+      [accountWords.sessions, accountWords.sessionsMenuNote, () => this.sessions()],
+      ...(store.role === 'owner' ? [[accountWords.rolesTitle, accountWords.rolesMenuNote, () => this.roles()]] : []),
+      ...(store.role === 'member' ? [] : [[accountWords.resetTitle, accountWords.resetMenuNote, () => this.reset()]]),
+      ...(knows('ignore') ? [[accountWords.ignored, accountWords.ignoredNote, () => this.#leaveTo(() => this.app.order.ignoredList())]] : []),
+      ...(knows('bans') && store.role !== 'member' ? [[accountWords.bans, accountWords.bansNote, () => this.#leaveTo(() => this.app.order.bans())]] : []),
+      [accountWords.rename, '', () => this.#leaveTo(() => this.app.ask.name())],
+      [accountWords.changePassword, '', () => this.password()],
+      [accountWords.logOut, accountWords.logOutNote, () => this.logout()],
+      [accountWords.deleteAccount, '', () => this.deletion(), 'danger'],
     ];
-    this.#dialog.menu('menu', store.name, words.roles[store.role] ?? '', entries);
+    this.#dialog.menu('menu', store.name, accountWords.roles[store.role] ?? '', entries);
   }
 
   /** To what is in another dialog. */
@@ -53,17 +53,17 @@ export class AccountMenu {
 
   invite() {
     const result = el('div', { className: 'result' }), list = el('div', {});
-    this.#dialog.openForm('invite', words.invite, {
+    this.#dialog.openForm('invite', accountWords.invite, {
       back: () => this.open(),
       fields: [
-        { key: 'uses', label: words.uses, type: 'number', value: 1, min: 1, max: USES_MAX },
-        { key: 'days', label: words.days, type: 'number', value: 7, min: 1, max: DAYS_MAX },
+        { key: 'uses', label: accountWords.uses, type: 'number', value: 1, min: 1, max: USES_MAX },
+        { key: 'days', label: accountWords.days, type: 'number', value: 7, min: 1, max: DAYS_MAX },
       ],
-      submit: words.makeLink,
+      submit: accountWords.makeLink,
       after: [result, list],
       done: async ({ uses, days }) => {
         const made = await this.app.session.ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days) });
-        result.replaceChildren(...this.#dialog.shownOnce(words.linkLabel, linkOf(made), words.linkNote, words.qr));
+        result.replaceChildren(...this.#dialog.shownOnce(accountWords.linkLabel, linkOf(made), accountWords.linkNote, accountWords.qr));
         result.querySelector('button').focus();
         this.#listInvitations(list);
       },
@@ -74,39 +74,39 @@ export class AccountMenu {
   /** For somebody whose password is lost. */
   reset(name = '') {
     const result = el('div', { className: 'result' });
-    this.#dialog.openForm('reset', words.resetTitle, {
+    this.#dialog.openForm('reset', accountWords.resetTitle, {
       back: () => this.open(),
-      note: words.resetNote,
-      fields: [{ key: 'name', label: words.name, autocomplete: 'off', value: name }],
-      submit: words.makeLink,
+      note: accountWords.resetNote,
+      fields: [{ key: 'name', label: accountWords.name, autocomplete: 'off', value: name }],
+      submit: accountWords.makeLink,
       after: [result],
       done: async (values) => {
         const made = await this.app.session.ask({ type: 'reset', ...values });
-        result.replaceChildren(...this.#dialog.shownOnce(words.linkLabel, linkOf(made), words.resetLinkNote(values.name)));
+        result.replaceChildren(...this.#dialog.shownOnce(accountWords.linkLabel, linkOf(made), accountWords.resetLinkNote(values.name)));
         result.querySelector('button').focus();
       },
     });
   }
 
   #listInvitations(place) {
-    this.#dialog.list(place, words.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until }) => ({
-      title: words.invitation(id),
-      note: [words.left(uses), until === undefined ? '' : words.until(dateWords(until))],
+    this.#dialog.list(place, accountWords.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until }) => ({
+      title: accountWords.invitation(id),
+      note: [accountWords.left(uses), until === undefined ? '' : accountWords.until(dateWords(until))],
       end: { type: 'end_invitation', id },
     }));
   }
 
   sessions() {
     const list = el('div', {}), result = el('div', { className: 'result' });
-    this.#dialog.openForm('sessions', words.sessions, {
+    this.#dialog.openForm('sessions', accountWords.sessions, {
       back: () => this.open(),
-      before: [list, el('h3', { textContent: words.newToken })],
-      fields: [{ key: 'label', label: words.tokenLabel, autocomplete: 'off', maxLength: 64 }],
-      submit: words.makeToken,
+      before: [list, el('h3', { textContent: accountWords.newToken })],
+      fields: [{ key: 'label', label: accountWords.tokenLabel, autocomplete: 'off', maxLength: 64 }],
+      submit: accountWords.makeToken,
       after: [result],
       done: async ({ label }, form) => {
         const made = await this.app.session.ask({ type: 'token', label });
-        result.replaceChildren(...this.#dialog.shownOnce(words.tokenShown, made.token, words.tokenNote));
+        result.replaceChildren(...this.#dialog.shownOnce(accountWords.tokenShown, made.token, accountWords.tokenNote));
         result.querySelector('button').focus();
         form.reset();
         this.#listSessions(list);
@@ -116,19 +116,19 @@ export class AccountMenu {
   }
 
   #listSessions(place) {
-    this.#dialog.list(place, '', { type: 'sessions' }, 'sessions', words.noSessions, (one) => ({
-      title: one.label || words.kinds[one.kind],
-      note: [one.you ? words.thisBrowser : words.kinds[one.kind], words.since(dateWords(one.created)), words.connected(one.connected)],
+    this.#dialog.list(place, '', { type: 'sessions' }, 'sessions', accountWords.noSessions, (one) => ({
+      title: one.label || accountWords.kinds[one.kind],
+      note: [one.you ? accountWords.thisBrowser : accountWords.kinds[one.kind], accountWords.since(dateWords(one.created)), accountWords.connected(one.connected)],
       end: one.you ? null : { type: 'end_session', id: one.id },
     }));
   }
 
   terminal(code = '') {
-    this.#dialog.openForm('terminal', words.terminal, {
+    this.#dialog.openForm('terminal', accountWords.terminal, {
       back: () => this.open(),
-      note: words.terminalNote,
-      fields: [{ key: 'code', label: words.terminalCode, autocomplete: 'off', value: code, className: 'code' }],
-      submit: words.next,
+      note: accountWords.terminalNote,
+      fields: [{ key: 'code', label: accountWords.terminalCode, autocomplete: 'off', value: code, className: 'code' }],
+      submit: accountWords.next,
       done: async ({ code: typed }) => {
         const { address } = await this.app.session.ask({ type: 'confirm', code: typed });
         this.#confirm(typed, String(address));
@@ -137,33 +137,33 @@ export class AccountMenu {
   }
 
   #confirm(code, address) {
-    this.#dialog.openForm('terminal', words.terminal, {
+    this.#dialog.openForm('terminal', accountWords.terminal, {
       back: () => this.open(),
-      note: words.terminalAsk(address),
+      note: accountWords.terminalAsk(address),
       fields: [],
-      submit: words.letIn,
+      submit: accountWords.letIn,
       done: async () => {
         await this.app.session.ask({ type: 'confirm', code, sure: true });
         this.#dialog.close();
-        notify(words.terminalDone(address));
+        notify(accountWords.terminalDone(address));
       },
     });
   }
 
   password() {
-    this.#dialog.openForm('password', words.changePassword, {
+    this.#dialog.openForm('password', accountWords.changePassword, {
       back: () => this.open(),
       fields: [
         this.#ownName(),
-        { key: 'old', label: words.oldPassword, type: 'password', autocomplete: 'current-password' },
-        { key: 'password', label: words.newPassword, type: 'password', autocomplete: 'new-password', note: words.passwordNote },
+        { key: 'old', label: accountWords.oldPassword, type: 'password', autocomplete: 'current-password' },
+        { key: 'password', label: accountWords.newPassword, type: 'password', autocomplete: 'new-password', note: accountWords.passwordNote },
       ],
-      submit: words.change,
+      submit: accountWords.change,
       faults: { login_failed: 'old' },
       done: async ({ old, password }) => {
         await this.app.session.ask({ type: 'password', old, password });
         this.#dialog.close();
-        notify(words.passwordDone);
+        notify(accountWords.passwordDone);
       },
     });
   }
@@ -171,28 +171,28 @@ export class AccountMenu {
   roles(name = '', role = '') {
     const known = new Set([...store.conversations.values()].flatMap((conv) => (
       [...conv.members].filter(([key]) => conv.accounts.has(key)).map(([, one]) => one))));
-    this.#dialog.openForm('roles', words.rolesTitle, {
+    this.#dialog.openForm('roles', accountWords.rolesTitle, {
       back: () => this.open(),
-      note: words.rolesNote,
+      note: accountWords.rolesNote,
       fields: [
-        { key: 'name', label: words.name, autocomplete: 'off', value: name, suggest: [...known] },
-        { key: 'role', label: words.role, choices: words.roleNames, value: role || 'admin' },
+        { key: 'name', label: accountWords.name, autocomplete: 'off', value: name, suggest: [...known] },
+        { key: 'role', label: accountWords.role, choices: accountWords.roleNames, value: role || 'admin' },
       ],
-      submit: words.give,
+      submit: accountWords.give,
       done: async (values) => {
         await this.app.session.ask({ type: 'role', ...values });
         this.#dialog.close();
-        notify(words.roleDone(values.name, words.roleNames[values.role]));
+        notify(accountWords.roleDone(values.name, accountWords.roleNames[values.role]));
       },
     });
   }
 
   deletion() {
-    this.#dialog.openForm('deletion', words.deleteTitle, {
+    this.#dialog.openForm('deletion', accountWords.deleteTitle, {
       back: () => this.open(),
-      note: words.deleteNote,
-      fields: [this.#ownName(), { key: 'password', label: words.password, type: 'password', autocomplete: 'current-password' }],
-      submit: words.deleteIt,
+      note: accountWords.deleteNote,
+      fields: [this.#ownName(), { key: 'password', label: accountWords.password, type: 'password', autocomplete: 'current-password' }],
+      submit: accountWords.deleteIt,
       danger: true,
       done: async ({ password }) => {
         await this.app.session.identity.quit({ type: 'delete_account', password });
@@ -202,5 +202,5 @@ export class AccountMenu {
   }
 
   /** Not shown, but password managers go by it. */
-  #ownName() { return { key: 'username', label: words.name, autocomplete: 'username', value: store.name, isHidden: true }; }
+  #ownName() { return { key: 'username', label: accountWords.name, autocomplete: 'username', value: store.name, isHidden: true }; }
 }

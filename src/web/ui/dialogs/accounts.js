@@ -1,22 +1,10 @@
-// Ways to an account: links with a code, logging in, making one. What people do with theirs is in account-menu.js.
+// Ways to an account: logging in, making one. What people do with theirs is in account-menu.js.
 
 import { notify, store } from '../../core/store.js';
-import { accountWords as words } from '../../words/index.js';
+import { accountWords } from '../../words/index.js';
 import { $, el } from '../dom.js';
-import { AccountMenu, wordsOf } from './account-menu.js';
+import { wordsOf } from './account-menu.js';
 import { Views } from './views.js';
-
-/** Takes the code out of the page's address, so that it is in no history and on no screen. */
-function takeCode() {
-  const [, kind, code, room = ''] = /^#(setup|invite)=([\w-]+)(?:&room=([^&]+))?$/.exec(location.hash) ?? [];
-  if (!kind) return null;
-  history.replaceState(null, '', location.pathname + location.search);
-  try {
-    return { kind, code, room: decodeURIComponent(room) };
-  } catch {
-    return { kind, code, room: '' };
-  }
-}
 
 /** What this browser is called in the list of sessions. */
 function browserLabel() {
@@ -28,71 +16,40 @@ function browserLabel() {
 }
 
 export class Accounts {
-  #dialog;
-  #code = takeCode(); // { kind, code, room }: what a link has brought, until it is used
-  #isOffered = false;
-  #tabs = new BroadcastChannel(`chat.v1 ${new URL('.', location.href).pathname}`);
-
   /** @param {import('../app.js').App} app */
   constructor(app) {
     this.app = app;
-    this.#dialog = new Views($('#account'), app, { wordsOf, closed: () => store.ended && app.session.identity.goOnAsGuest() });
-    this.menu = new AccountMenu(app, this.#dialog);
-  }
-
-  listen() {
-    $('#log-in').addEventListener('click', () => (this.#code ? this.register() : this.login()));
-    window.addEventListener('hashchange', () => {
-      const code = takeCode();
-      if (!code) return;
-      this.#code = code;
-      this.#isOffered = false;
-      this.welcomed();
-    });
-    this.#tabs.onmessage = () => store.role || this.app.session.reconnect();
+    this.dialog = new Views($('#account'), app, { wordsOf, closed: () => store.ended && app.session.identity.goOnAsGuest() });
   }
 
   // -- what the rest of the page tells
 
-  /** There is a connection: the code of a link can be used now. */
-  welcomed() {
-    if (!this.#code || this.#isOffered || store.link !== 'online') return;
-    this.#isOffered = true;
-    if (!store.role) return this.register();
-    const { code, room } = this.#code;
-    this.#code = null;
-    if (room) this.app.router.enter(room, code);
-    else notify(words.spent(store.name));
-  }
-
   /** This page is an account's now, by whatever way. */
   identified() {
-    if (['login', 'register'].includes(this.#dialog.view)) this.#dialog.close();
+    if (['login', 'register'].includes(this.dialog.view)) this.dialog.close();
   }
 
   /** Why passwords are not taken here, if they are not. */
   get #refusal() {
     if (store.registration || store.link !== 'online') return '';
     const isPrivate = location.protocol === 'https:' || /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
-    return isPrivate ? words.noAccounts : words.notPrivate;
+    return isPrivate ? accountWords.noAccounts : accountWords.notPrivate;
   }
-
-  get entryWords() { return this.#code ? words.makeAccount : words.logIn; }
 
   // -- views for guests
 
   login(name = '', note = '') {
     const ended = store.ended;
-    const title = ended ? words.endedTitle : words.loginTitle;
-    if (this.#refusal) return this.#dialog.open('login', title, el('p', { className: 'note', textContent: this.#refusal }));
-    this.#dialog.openForm('login', title, {
-      note: ended ? words.endedNote(ended) : note || words.loginNote,
+    const title = ended ? accountWords.endedTitle : accountWords.loginTitle;
+    if (this.#refusal) return this.dialog.open('login', title, el('p', { className: 'note', textContent: this.#refusal }));
+    this.dialog.openForm('login', title, {
+      note: ended ? accountWords.endedNote(ended) : note || accountWords.loginNote,
       fields: [
-        { key: 'name', label: words.name, autocomplete: 'username', value: name || ended },
-        { key: 'password', label: words.password, type: 'password', autocomplete: 'current-password' },
+        { key: 'name', label: accountWords.name, autocomplete: 'username', value: name || ended },
+        { key: 'password', label: accountWords.password, type: 'password', autocomplete: 'current-password' },
       ],
-      submit: words.logIn,
-      others: [ended ? [words.goOnAsGuest, () => this.#dialog.close()] : [words.haveCode, () => this.register()]],
+      submit: accountWords.logIn,
+      others: [ended ? [accountWords.goOnAsGuest, () => this.dialog.close()] : [accountWords.haveCode, () => this.register()]],
       done: async ({ name: typed, password }) => {
         await this.app.session.ask({ type: 'login', name: typed, password });
         this.#loggedIn();
@@ -102,28 +59,28 @@ export class Accounts {
 
   /** Somebody who has no account and wanted something that takes one. */
   loginRequired() {
-    if (!this.#dialog.isOpen) this.login('', words.closedNote);
+    if (!this.dialog.isOpen) this.login('', accountWords.closedNote);
   }
 
   register(name = '', code = '') {
-    if (code) this.#code = { kind: 'invite', code, room: '' };
-    const given = this.#code;
-    const kind = given?.kind ?? 'register', title = words[`${kind}Title`];
-    if (this.#refusal) return this.#dialog.open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
+    if (code) this.app.entrance.code = { kind: 'invite', code, room: '' };
+    const given = this.app.entrance.code;
+    const kind = given?.kind ?? 'register', title = accountWords[`${kind}Title`];
+    if (this.#refusal) return this.dialog.open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
     const needsCode = !given && store.registration !== 'open';
-    this.#dialog.openForm('register', title, {
-      note: words[`${kind}Note`],
+    this.dialog.openForm('register', title, {
+      note: accountWords[`${kind}Note`],
       fields: [
-        ...(needsCode ? [{ key: 'code', label: words.code, note: words.codeNote, autocomplete: 'off' }] : []),
-        { key: 'name', label: words.name, autocomplete: 'username', value: name || store.wish },
-        { key: 'password', label: words.password, type: 'password', autocomplete: 'new-password', note: words.passwordNote },
+        ...(needsCode ? [{ key: 'code', label: accountWords.code, note: accountWords.codeNote, autocomplete: 'off' }] : []),
+        { key: 'name', label: accountWords.name, autocomplete: 'username', value: name || store.wish },
+        { key: 'password', label: accountWords.password, type: 'password', autocomplete: 'new-password', note: accountWords.passwordNote },
       ],
-      submit: kind === 'setup' ? words.setup : words.makeAccount,
-      others: [[words.haveAccount, () => this.login()], ...(given?.room ? [[words.comeIn, () => this.#comeIn(given)]] : [])],
+      submit: kind === 'setup' ? accountWords.setup : accountWords.makeAccount,
+      others: [[accountWords.haveAccount, () => this.login()], ...(given?.room ? [[accountWords.comeIn, () => this.#comeIn(given)]] : [])],
       done: async ({ code: typed, ...rest }) => {
         const shown = given?.code ?? typed;
         const { rooms } = await this.app.session.ask({ type: 'register', ...rest, ...(shown ? { code: shown } : {}) });
-        this.#code = null;
+        this.app.entrance.code = null;
         this.app.session.rooms.showNew(rooms);
         this.#loggedIn();
       },
@@ -132,13 +89,13 @@ export class Accounts {
 
   /** Into the room of an invitation, without an account. */
   #comeIn({ room, code }) {
-    this.#code = null;
-    this.#dialog.close();
+    this.app.entrance.code = null;
+    this.dialog.close();
     this.app.router.enter(room, code);
   }
 
   #loggedIn() {
-    this.#dialog.close();
+    this.dialog.close();
     this.#remember();
   }
 
@@ -146,9 +103,9 @@ export class Accounts {
   async #remember() {
     try {
       await this.app.session.identity.remember(browserLabel());
-      this.#tabs.postMessage('login');
+      this.app.entrance.tellTabs();
     } catch {
-      notify(words.notRemembered, true);
+      notify(accountWords.notRemembered, true);
     }
   }
 }

@@ -4,9 +4,10 @@
 import { addressOf } from '../../core/conversation.js';
 import { deleted } from '../../core/events.js';
 import { fold } from '../../core/names.js';
+import { keepsOrder } from '../../core/rights.js';
 import { changed, isMe, knows, notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
-import { errorWords, peopleWords as words } from '../../words/index.js';
+import { errorWords, peopleWords } from '../../words/index.js';
 import { $, el } from '../dom.js';
 import { Views } from './views.js';
 
@@ -21,12 +22,6 @@ export class Order {
     this.#dialog = new Views($('#person'), app, { wordsOf: (error) => errorWords(error ?? {}) });
   }
 
-  /** Whether there is anything to be done about a message, or about its author. */
-  hasMenu({ id = undefined, own = false }) {
-    if (id !== undefined && ((store.role && knows('unread')) || (own && knows('delete')))) return true;
-    return !own && ['ignore', 'kick', 'mute', 'report'].some(knows);
-  }
-
   // -- views
 
   memberMenu(conv, name) {
@@ -34,25 +29,25 @@ export class Order {
   }
 
   messageMenu(conv, entry) {
-    const isModerator = conv.kind === 'room' && (conv.role === 'owner' || conv.role === 'moderator');
+    const isModerator = conv.kind === 'room' && keepsOrder(conv);
     const entries = [
-      store.role && conv.reading && knows('unread') && [words.markUnread, '', () => {
+      conv.reading && [peopleWords.markUnread, '', () => {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
       }],
-      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [words.deleteMessage, words.deleteMessageNote, () => this.deletion(conv, entry), 'danger'],
-      knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [words.report, words.reportNote, () => this.report(conv, entry)],
+      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [peopleWords.deleteMessage, peopleWords.deleteMessageNote, () => this.deletion(conv, entry), 'danger'],
+      knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [peopleWords.report, peopleWords.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
   }
 
   deletion(conv, entry) {
-    this.#dialog.openForm('delete', words.deleteMessageTitle, {
+    this.#dialog.openForm('delete', peopleWords.deleteMessageTitle, {
       back: () => this.messageMenu(conv, entry),
       note: this.#quote(entry),
       fields: [],
-      submit: words.deleteMessage,
+      submit: peopleWords.deleteMessage,
       danger: true,
       done: async () => {
         deleted(await this.app.session.ask({ type: 'delete', ...addressOf(conv), id: entry.id }));
@@ -62,23 +57,23 @@ export class Order {
     });
   }
 
-  #quote({ text, isDeleted }) { return isDeleted ? words.messageDeleted : text.length > 120 ? `${text.slice(0, 120)}…` : text; }
+  #quote({ text, isDeleted }) { return isDeleted ? peopleWords.messageDeleted : text.length > 120 ? `${text.slice(0, 120)}…` : text; }
 
   #aboutPerson(conv, name) {
     const key = fold(name), isRoom = conv.kind === 'room';
-    const isOwner = isRoom && conv.role === 'owner', isModerator = isOwner || (isRoom && conv.role === 'moderator');
+    const isOwner = isRoom && conv.role === 'owner', isModerator = isRoom && keepsOrder(conv);
     const isAdmin = store.role === 'owner' || store.role === 'admin', role = conv.roles.get(key), isAccount = conv.accounts.has(key);
     const isIgnored = store.ignored.has(key), back = () => this.memberMenu(conv, name);
     if (isMe(name)) return [];
     return [
-      isRoom && [words.message, '', () => this.#then(() => this.app.router.message(name))],
-      isOwner && isAccount && (role === 'moderator' ? [words.makeMember, '', () => this.#role(conv, name, 'member')] : role !== 'owner' && [words.makeModerator, '', () => this.#role(conv, name, 'moderator')]),
-      isOwner && isAccount && role !== 'owner' && [words.handOver, words.handOverNote, () => this.#handOver(conv, name, back)],
-      knows('ignore') && (isIgnored ? [words.unignore, '', () => this.#then(() => this.unignore(name))] : [words.ignore, words.ignoreNote, () => this.#then(() => this.ignore(name))]),
-      isModerator && knows('mute') && [words.mute, words.muteNote, () => this.mute(conv, name, '', '', back)],
-      isModerator && knows('unmute') && [words.unmute, '', () => this.#then(() => this.unmute(conv, name))],
-      isModerator && knows('kick') && [words.remove(conv.name), words.removeNote, () => this.remove(conv, name, '', '', back), 'danger'],
-      isAdmin && knows('ban') && [words.ban, words.banNote, () => this.ban(name, '', '', back), 'danger'],
+      isRoom && [peopleWords.message, '', () => this.#then(() => this.app.router.message(name))],
+      isOwner && isAccount && (role === 'moderator' ? [peopleWords.makeMember, '', () => this.#role(conv, name, 'member')] : role !== 'owner' && [peopleWords.makeModerator, '', () => this.#role(conv, name, 'moderator')]),
+      isOwner && isAccount && role !== 'owner' && [peopleWords.handOver, peopleWords.handOverNote, () => this.#handOver(conv, name, back)],
+      knows('ignore') && (isIgnored ? [peopleWords.unignore, '', () => this.#then(() => this.unignore(name))] : [peopleWords.ignore, peopleWords.ignoreNote, () => this.#then(() => this.ignore(name))]),
+      isModerator && knows('mute') && [peopleWords.mute, peopleWords.muteNote, () => this.mute(conv, name, '', '', back)],
+      isModerator && knows('unmute') && [peopleWords.unmute, '', () => this.#then(() => this.unmute(conv, name))],
+      isModerator && knows('kick') && [peopleWords.remove(conv.name), peopleWords.removeNote, () => this.remove(conv, name, '', '', back), 'danger'],
+      isAdmin && knows('ban') && [peopleWords.ban, peopleWords.banNote, () => this.ban(name, '', '', back), 'danger'],
     ].filter(Boolean);
   }
 
@@ -88,22 +83,22 @@ export class Order {
   }
 
   remove(conv, name, minutes = '', reason = '', back = null) {
-    this.#sentence('remove', words.removeTitle(name, conv.name), { minutes, reason, back, submit: words.removeIt }, (rest) => (
+    this.#sentence('remove', peopleWords.removeTitle(name, conv.name), { minutes, reason, back, submit: peopleWords.removeIt }, (rest) => (
       this.app.session.ask({ type: 'kick', room: conv.name, name, ...rest })));
   }
 
   mute(conv, name, minutes = '', reason = '', back = null) {
-    this.#sentence('mute', words.muteTitle(name, conv.name), { minutes, reason, back, submit: words.mute }, async (rest) => {
+    this.#sentence('mute', peopleWords.muteTitle(name, conv.name), { minutes, reason, back, submit: peopleWords.mute }, async (rest) => {
       await this.app.session.ask({ type: 'mute', room: conv.name, name, ...rest });
-      notify(words.muteDone(name));
+      notify(peopleWords.muteDone(name));
     });
   }
 
   ban(whom = '', minutes = '', reason = '', back = null) {
-    const fields = [{ key: 'name', label: words.whom, autocomplete: 'off', value: whom }];
-    this.#sentence('ban', words.banTitle, { fields, minutes, reason, back, submit: words.banIt }, async ({ name, ...rest }) => {
+    const fields = [{ key: 'name', label: peopleWords.whom, autocomplete: 'off', value: whom }];
+    this.#sentence('ban', peopleWords.banTitle, { fields, minutes, reason, back, submit: peopleWords.banIt }, async ({ name, ...rest }) => {
       await this.app.session.ask({ type: 'ban', ...this.#target(name), ...rest });
-      notify(words.banDone(name));
+      notify(peopleWords.banDone(name));
     });
   }
 
@@ -116,8 +111,8 @@ export class Order {
       back,
       fields: [
         ...fields,
-        { key: 'minutes', label: words.minutes, type: 'number', min: 1, max: MINUTES_MAX, value: minutes, required: false, note: words.minutesNote },
-        { key: 'reason', label: words.reason, value: reason, required: false, maxLength: 400, note: words.reasonNote },
+        { key: 'minutes', label: peopleWords.minutes, type: 'number', min: 1, max: MINUTES_MAX, value: minutes, required: false, note: peopleWords.minutesNote },
+        { key: 'reason', label: peopleWords.reason, value: reason, required: false, maxLength: 400, note: peopleWords.reasonNote },
       ],
       submit,
       danger: true,
@@ -129,33 +124,33 @@ export class Order {
   }
 
   #handOver(conv, name, back) {
-    this.#dialog.openForm('hand-over', words.handOverTitle(conv.name, name), {
+    this.#dialog.openForm('hand-over', peopleWords.handOverTitle(conv.name, name), {
       back,
-      note: words.handOverNote,
+      note: peopleWords.handOverNote,
       fields: [],
-      submit: words.handOverIt,
+      submit: peopleWords.handOverIt,
       danger: true,
       done: async () => {
         await this.app.session.ask({ type: 'role', room: conv.name, name, role: 'owner' });
         this.#dialog.close();
-        notify(words.roleDone(name, words.roleNames.owner));
+        notify(peopleWords.roleDone(name, peopleWords.roleNames.owner));
       },
     });
   }
 
   #role(conv, name, role) {
-    this.#then(() => this.#do({ type: 'role', room: conv.name, name, role }, words.roleDone(name, words.roleNames[role])));
+    this.#then(() => this.#do({ type: 'role', room: conv.name, name, role }, peopleWords.roleDone(name, peopleWords.roleNames[role])));
   }
 
   report(conv, entry, reason = '') {
-    this.#dialog.openForm('report', words.reportTitle, {
+    this.#dialog.openForm('report', peopleWords.reportTitle, {
       note: `${entry.name}: ${this.#quote(entry)}`,
-      fields: [{ key: 'reason', label: words.reportReason, value: reason, required: false, maxLength: 400, note: words.reportNote }],
-      submit: words.reportIt,
+      fields: [{ key: 'reason', label: peopleWords.reportReason, value: reason, required: false, maxLength: 400, note: peopleWords.reportNote }],
+      submit: peopleWords.reportIt,
       done: async ({ reason: why }) => {
         await this.app.session.ask({ type: 'report', room: conv.name, id: entry.id, ...(why && { reason: why }) });
         this.#dialog.close();
-        notify(words.reportDone);
+        notify(peopleWords.reportDone);
       },
     });
   }
@@ -163,31 +158,31 @@ export class Order {
   /** Of the whole server, for its admins. */
   bans() {
     const list = el('div', {});
-    this.#dialog.open('bans', words.bans, list);
-    this.#dialog.list(list, '', { type: 'bans' }, 'bans', words.noBans, ({ name, address, until, by, reason }) => ({
+    this.#dialog.open('bans', peopleWords.bans, list);
+    this.#dialog.list(list, '', { type: 'bans' }, 'bans', peopleWords.noBans, ({ name, address, until, by, reason }) => ({
       title: name ?? address,
-      note: [until === undefined ? words.forEver : words.until(dateWords(until)), by && words.by(by), reason],
+      note: [until === undefined ? peopleWords.forEver : peopleWords.until(dateWords(until)), by && peopleWords.by(by), reason],
       end: { type: 'unban', ...(name === undefined ? { address } : { name }) },
     }));
   }
 
   ignoredList() {
     const list = el('div', {});
-    this.#dialog.open('ignored', words.ignoredList, list);
-    this.#dialog.list(list, '', { type: 'ignored' }, 'names', words.noIgnored, (name) => ({ title: name, note: [], end: { type: 'unignore', name } }));
+    this.#dialog.open('ignored', peopleWords.ignoredList, list);
+    this.#dialog.list(list, '', { type: 'ignored' }, 'names', peopleWords.noIgnored, (name) => ({ title: name, note: [], end: { type: 'unignore', name } }));
   }
 
   // -- what takes no view
 
-  unmute(conv, name) { return this.#do({ type: 'unmute', room: conv.name, name }, words.unmuteDone(name)); }
+  unmute(conv, name) { return this.#do({ type: 'unmute', room: conv.name, name }, peopleWords.unmuteDone(name)); }
 
   async ignore(name) {
-    if (await this.#do({ type: 'ignore', name }, words.ignoreDone(name))) store.ignored.add(fold(name));
+    if (await this.#do({ type: 'ignore', name }, peopleWords.ignoreDone(name))) store.ignored.add(fold(name));
     changed();
   }
 
   async unignore(name) {
-    if (await this.#do({ type: 'unignore', name }, words.unignoreDone(name))) store.ignored.delete(fold(name));
+    if (await this.#do({ type: 'unignore', name }, peopleWords.unignoreDone(name))) store.ignored.delete(fold(name));
     changed();
   }
 

@@ -31,12 +31,12 @@ const alignmentsOf = (version) => (version === 1 ? 0 : Math.floor(version / 7) +
 const sizeOf = (version) => version * 4 + 17;
 
 /** All codewords that fit. */
-function roomOf(version) {
+function capacityOf(version) {
   const count = alignmentsOf(version), patterns = version === 1 ? 0 : (25 * count - 10) * count - 55;
   return Math.floor(((16 * version + 128) * version + 64 - patterns - (version >= 7 ? 36 : 0)) / 8);
 }
 
-const dataRoomOf = (version) => roomOf(version) - CHECKS[version - 1] * BLOCKS[version - 1];
+const dataRoomOf = (version) => capacityOf(version) - CHECKS[version - 1] * BLOCKS[version - 1];
 
 /** The codewords in the order in which they are drawn: blocks interleaved, data first. */
 function codewordsOf(bytes, version) {
@@ -61,7 +61,7 @@ function codewordsOf(bytes, version) {
 }
 
 /** The patterns that do not depend on the text; `null` where it goes. */
-function frameOf(version) {
+function patternsOf(version) {
   const size = sizeOf(version), grid = Array.from({ length: size }, () => new Array(size).fill(null));
   const set = (x, y, dark) => { if (grid[y]?.[x] !== undefined) grid[y][x] = dark; };
   const rings = (x, y, radius, isDark) => {
@@ -155,7 +155,7 @@ export function modulesOf(text) {
   const bytes = new TextEncoder().encode(text);
   const version = CHECKS.findIndex((_, i) => bytes.length + (i + 1 < 10 ? 2 : 3) <= dataRoomOf(i + 1)) + 1;
   if (version === 0) return null;
-  const codewords = codewordsOf(bytes, version), frame = frameOf(version);
+  const codewords = codewordsOf(bytes, version), frame = patternsOf(version);
   const grids = MASKS.map((_, mask) => masked(frame, codewords, mask)), penalties = grids.map(penaltyOf);
   return grids[penalties.indexOf(Math.min(...penalties))];
 }

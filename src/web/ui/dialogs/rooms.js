@@ -2,14 +2,13 @@
 // renaming, archiving, deleting. All of it is in one dialog.
 
 import { bareRoom, fold } from '../../core/names.js';
+import { keepsOrder } from '../../core/rights.js';
 import { changed, notify, store } from '../../core/store.js';
 import { isolate, isText } from '../../core/text.js';
-import { accountWords, errorWords, peopleWords as words } from '../../words/index.js';
+import { accountWords, errorWords, peopleWords } from '../../words/index.js';
 import { $, el, setText } from '../dom.js';
+import { DAYS_MAX, USES_MAX } from './account-menu.js';
 import { linkOf, Views } from './views.js';
-
-const USES_MAX = 10_000;
-const DAYS_MAX = 365;
 
 export class RoomDialogs {
   #dialog;
@@ -24,29 +23,21 @@ export class RoomDialogs {
 
   /** Somebody asks to be let in. */
   asked(conv, name) {
-    notify(words.asks(isolate(name), conv.name), false, [
-      [words.accept, () => this.admit(conv, name)],
-      [words.refuse, () => this.refuse(conv, name)],
+    notify(peopleWords.asks(isolate(name), conv.name), false, [
+      [peopleWords.accept, () => this.admit(conv, name)],
+      [peopleWords.refuse, () => this.refuse(conv, name)],
     ]);
   }
 
   /** Somebody has let this person into a room. */
   invited({ room, by }) {
     if (!isText(room) || !isText(by)) return;
-    notify(words.invitedBy(isolate(by), room), false, [[words.enter, () => this.app.router.enter(room)], [words.notNow, () => {}]]);
+    notify(peopleWords.invitedBy(isolate(by), room), false, [[peopleWords.enter, () => this.app.router.enter(room)], [peopleWords.notNow, () => {}]]);
   }
 
   refused({ room }) {
-    if (isText(room)) notify(words.refused(room), true);
+    if (isText(room)) notify(peopleWords.refused(room), true);
   }
-
-  /** Why this person cannot write there, or ''. */
-  silence(conv) {
-    if (conv?.settings?.archived === true) return words.archived;
-    return conv?.settings?.posting === 'moderators' && !this.#isModerator(conv) ? words.onlyModerators : '';
-  }
-
-  #isModerator(conv) { return conv.role === 'owner' || conv.role === 'moderator'; }
 
   // -- views
 
@@ -55,30 +46,30 @@ export class RoomDialogs {
     const frame = await this.#try(() => this.app.session.ask({ type: 'room', room: conv.name }));
     if (!frame) return;
     for (const name of Array.isArray(frame.asking) ? frame.asking.filter(isText) : []) conv.asking.set(fold(name), name);
-    const isOwner = conv.role === 'owner', isModerator = this.#isModerator(conv), { archived, kept, invites, entry } = frame;
+    const isOwner = conv.role === 'owner', isModerator = keepsOrder(conv), { archived, kept, invites, entry } = frame;
     const mayInvite = store.role && !archived && (isModerator || (invites !== 'moderators' && entry !== 'ask'));
     const entries = [
-      mayInvite && [words.invite, words.inviteNote, () => this.invite(conv)],
-      isModerator && [words.settings, words.settingsNote, () => this.#settings(conv, frame)],
-      conv.reading && [words.notifications, words.levels[conv.reading.level], () => this.levels(conv)],
-      store.role && kept === false && [words.keep, words.keepNote, () => this.keep(conv)],
-      isOwner && [words.rename, '', () => this.rename(conv)],
-      isOwner && (archived ? [words.unarchive, '', () => this.#archive(conv, false)] : [words.archive, words.archiveNote, () => this.#archive(conv, true)]),
-      isOwner && [words.deleteRoom, '', () => this.deletion(conv), 'danger'],
-      [words.leave, '', () => this.#leave(conv)],
+      mayInvite && [peopleWords.invite, peopleWords.inviteNote, () => this.invite(conv)],
+      isModerator && [peopleWords.settings, peopleWords.settingsNote, () => this.#settings(conv, frame)],
+      store.role && conv.reading && [peopleWords.notifications, peopleWords.levels[conv.reading.level], () => this.levels(conv)],
+      store.role && kept === false && [peopleWords.keep, peopleWords.keepNote, () => this.keep(conv)],
+      isOwner && [peopleWords.rename, '', () => this.rename(conv)],
+      isOwner && (archived ? [peopleWords.unarchive, '', () => this.#archive(conv, false)] : [peopleWords.archive, peopleWords.archiveNote, () => this.#archive(conv, true)]),
+      isOwner && [peopleWords.deleteRoom, '', () => this.deletion(conv), 'danger'],
+      [peopleWords.leave, '', () => this.#leave(conv)],
     ];
-    const facts = [words.entryShort[frame.entry], archived && words.archived, frame.posting === 'moderators' && words.onlyModerators, words.yours[conv.role]];
+    const facts = [peopleWords.entryShort[frame.entry], archived && peopleWords.archived, frame.posting === 'moderators' && peopleWords.onlyModerators, peopleWords.yours[conv.role]];
     this.#dialog.menu('menu', conv.name, facts.filter(Boolean).join(' · '), entries.filter(Boolean));
   }
 
   create(wish = '') {
-    this.#dialog.openForm('create', words.newRoom, {
-      note: words.newNote,
+    this.#dialog.openForm('create', peopleWords.newRoom, {
+      note: peopleWords.newNote,
       fields: [
-        { key: 'room', label: words.roomName, value: wish, autocomplete: 'off', maxLength: 768 },
-        { key: 'entry', label: words.entry, choices: words.entries, value: 'invited' },
+        { key: 'room', label: peopleWords.roomName, value: wish, autocomplete: 'off', maxLength: 768 },
+        { key: 'entry', label: peopleWords.entry, choices: peopleWords.entries, value: 'invited' },
       ],
-      submit: words.make,
+      submit: peopleWords.make,
       done: async ({ room, entry }) => {
         const bare = bareRoom(room);
         if (!bare) throw { code: 'room_refused', message: '' };
@@ -87,7 +78,7 @@ export class RoomDialogs {
         if (isNew && entry !== (frame.entry ?? 'all')) await this.app.session.ask({ type: 'room', room: name, entry });
         this.#dialog.close();
         this.app.router.enter(name);
-        if (!isNew) notify(words.exists(name), true);
+        if (!isNew) notify(peopleWords.exists(name), true);
       },
     });
   }
@@ -95,31 +86,31 @@ export class RoomDialogs {
   #settings(conv, now) {
     const isOwner = conv.role === 'owner';
     const fields = [
-      isOwner && { key: 'entry', label: words.entry, choices: words.entries, value: now.entry },
-      { key: 'listed', label: words.listed, type: 'checkbox', checked: now.listed === true, note: words.listedNote },
-      { key: 'newcomers_see', label: words.newcomers, choices: words.newcomersSee, value: now.newcomers_see, note: words.newcomersNote },
-      { key: 'posting', label: words.posting, choices: words.postings, value: now.posting },
-      { key: 'invites', label: words.invites, choices: words.inviters, value: now.invites },
+      isOwner && { key: 'entry', label: peopleWords.entry, choices: peopleWords.entries, value: now.entry },
+      { key: 'listed', label: peopleWords.listed, type: 'checkbox', checked: now.listed === true, note: peopleWords.listedNote },
+      { key: 'newcomers_see', label: peopleWords.newcomers, choices: peopleWords.newcomersSee, value: now.newcomers_see, note: peopleWords.newcomersNote },
+      { key: 'posting', label: peopleWords.posting, choices: peopleWords.postings, value: now.posting },
+      { key: 'invites', label: peopleWords.invites, choices: peopleWords.inviters, value: now.invites },
     ];
-    this.#dialog.openForm('settings', words.settings, {
+    this.#dialog.openForm('settings', peopleWords.settings, {
       back: () => this.menu(conv),
       fields: fields.filter((field) => field && now[field.key] !== undefined),
-      submit: words.save,
+      submit: peopleWords.save,
       done: async (values) => {
         const changed = Object.fromEntries(Object.entries(values).filter(([key, value]) => now[key] !== value));
         if (Object.keys(changed).length) await this.app.session.ask({ type: 'room', room: conv.name, ...changed });
         this.#dialog.close();
-        notify(words.saved(conv.name));
+        notify(peopleWords.saved(conv.name));
       },
     });
   }
 
   levels(conv) {
-    const entries = Object.entries(words.levels).map(([level, label]) => [label, level === conv.reading?.level ? '✓' : '', () => {
+    const entries = Object.entries(peopleWords.levels).map(([level, label]) => [label, level === conv.reading?.level ? '✓' : '', () => {
       this.#dialog.close();
       this.app.session.reading.setLevel(conv, level);
     }]);
-    this.#dialog.menu('levels', words.notifications, conv.name, entries, () => this.menu(conv));
+    this.#dialog.menu('levels', peopleWords.notifications, conv.name, entries, () => this.menu(conv));
   }
 
   invite(conv) {
@@ -127,22 +118,22 @@ export class RoomDialogs {
     const name = this.#byName(async (typed) => {
       await this.app.session.ask({ type: 'admit', room: conv.name, name: typed });
       this.#dialog.close();
-      notify(words.letInDone(isolate(typed), conv.name));
+      notify(peopleWords.letInDone(isolate(typed), conv.name));
     });
-    this.#dialog.openForm('invite', words.inviteTo(conv.name), {
+    this.#dialog.openForm('invite', peopleWords.inviteTo(conv.name), {
       back: () => this.menu(conv),
       fields: [
         { key: 'uses', label: accountWords.uses, type: 'number', value: 1, min: 1, max: USES_MAX },
         { key: 'days', label: accountWords.days, type: 'number', value: 7, min: 1, max: DAYS_MAX },
-        { key: 'accounts', label: words.mayRegister, type: 'checkbox', checked: true },
+        { key: 'accounts', label: peopleWords.mayRegister, type: 'checkbox', checked: true },
       ],
       submit: accountWords.makeLink,
-      after: [result, el('h3', { textContent: words.byName }), name],
+      after: [result, el('h3', { textContent: peopleWords.byName }), name],
       done: async ({ uses, days, accounts: mayRegister }) => {
         const made = await this.app.session.ask({ type: 'invite', uses: Number(uses), hours: 24 * Number(days), rooms: [conv.name], accounts: mayRegister });
         result.replaceChildren(
-          ...this.#dialog.shownOnce(accountWords.linkLabel, this.#linkOf(made, conv), words.linkNote(conv.name), accountWords.qr),
-          el('p', { className: 'note' }, `${words.atTerminal}: `, el('kbd', { textContent: `/join ${conv.name} ${made.code}` })),
+          ...this.#dialog.shownOnce(accountWords.linkLabel, this.#linkOf(made, conv), peopleWords.linkNote(conv.name), accountWords.qr),
+          el('p', { className: 'note' }, `${peopleWords.atTerminal}: `, el('kbd', { textContent: `/join ${conv.name} ${made.code}` })),
         );
         result.querySelector('button').focus();
       },
@@ -154,9 +145,9 @@ export class RoomDialogs {
 
   /** A field and a button, beside the form of the view. */
   #byName(done) {
-    const input = el('input', { type: 'text', name: 'name', autocomplete: 'off', spellcheck: false, autocapitalize: 'none', ariaLabel: words.byName });
+    const input = el('input', { type: 'text', name: 'name', autocomplete: 'off', spellcheck: false, autocapitalize: 'none', ariaLabel: peopleWords.byName });
     const fault = el('p', { className: 'fault', role: 'alert' });
-    const form = el('form', { className: 'one', noValidate: true }, input, el('button', { type: 'submit', className: 'solid', textContent: words.letIn }), fault);
+    const form = el('form', { className: 'one', noValidate: true }, input, el('button', { type: 'submit', className: 'solid', textContent: peopleWords.letIn }), fault);
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       setText(fault, '');
@@ -167,11 +158,11 @@ export class RoomDialogs {
   }
 
   rename(conv, name = '') {
-    this.#dialog.openForm('rename', words.renameTitle(conv.name), {
+    this.#dialog.openForm('rename', peopleWords.renameTitle(conv.name), {
       back: () => this.menu(conv),
-      note: words.renameNote,
-      fields: [{ key: 'room', label: words.newName, value: name || conv.name, autocomplete: 'off', maxLength: 768 }],
-      submit: words.rename,
+      note: peopleWords.renameNote,
+      fields: [{ key: 'room', label: peopleWords.newName, value: name || conv.name, autocomplete: 'off', maxLength: 768 }],
+      submit: peopleWords.rename,
       done: async ({ room }) => {
         await this.app.session.ask({ type: 'room_name', room: conv.name, name: room });
         this.#dialog.close();
@@ -180,14 +171,14 @@ export class RoomDialogs {
   }
 
   deletion(conv) {
-    this.#dialog.openForm('deletion', words.deleteTitle(conv.name), {
+    this.#dialog.openForm('deletion', peopleWords.deleteTitle(conv.name), {
       back: () => this.menu(conv),
-      note: words.deleteNote,
-      fields: [{ key: 'room', label: words.typeBack(conv.name), autocomplete: 'off', maxLength: 768 }],
-      submit: words.deleteIt,
+      note: peopleWords.deleteNote,
+      fields: [{ key: 'room', label: peopleWords.typeBack(conv.name), autocomplete: 'off', maxLength: 768 }],
+      submit: peopleWords.deleteIt,
       danger: true,
       done: async ({ room }) => {
-        if (fold(bareRoom(room)) !== fold(bareRoom(conv.name))) throw { code: 'room_refused', message: words.notThat };
+        if (fold(bareRoom(room)) !== fold(bareRoom(conv.name))) throw { code: 'room_refused', message: peopleWords.notThat };
         await this.app.session.ask({ type: 'delete_room', room: conv.name, name: conv.name });
         this.#dialog.close();
       },
@@ -198,7 +189,7 @@ export class RoomDialogs {
 
   async admit(conv, name) {
     const done = await this.#try(() => this.app.session.ask({ type: 'admit', room: conv.name, name }));
-    if (done) notify(words.letInDone(isolate(name), conv.name));
+    if (done) notify(peopleWords.letInDone(isolate(name), conv.name));
     this.#answered(conv, name);
   }
 
@@ -215,7 +206,7 @@ export class RoomDialogs {
   async keep(conv) {
     this.#dialog.close();
     const done = await this.#try(() => this.app.session.ask({ type: 'keep', room: conv.name }));
-    if (done) notify(words.kept(conv.name));
+    if (done) notify(peopleWords.kept(conv.name));
   }
 
   async #archive(conv, archived) {

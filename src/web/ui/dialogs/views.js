@@ -3,7 +3,7 @@
 
 import { notify } from '../../core/store.js';
 import { isText } from '../../core/text.js';
-import { accountWords as words } from '../../words/index.js';
+import { accountWords } from '../../words/index.js';
 import { el, iconOf, setText } from '../dom.js';
 import { pictureOf } from './qr.js';
 
@@ -55,11 +55,11 @@ export class Views {
   /** A secret that the server does not know any more, and a button that copies it. `ofPicture`: it is a link, which phones read. */
   shownOnce(label, value, note, ofPicture = '') {
     const input = el('input', { type: 'text', readOnly: true, value, ariaLabel: label });
-    const button = el('button', { type: 'button', className: 'solid', textContent: words.copy });
+    const button = el('button', { type: 'button', className: 'solid', textContent: accountWords.copy });
     button.addEventListener('click', async () => {
       await copy(input);
-      button.textContent = words.copied;
-      setTimeout(() => { button.textContent = words.copy; }, COPIED_MS);
+      button.textContent = accountWords.copied;
+      setTimeout(() => { button.textContent = accountWords.copy; }, COPIED_MS);
     });
     input.addEventListener('focus', () => input.select());
     const picture = ofPicture && pictureOf(value, ofPicture);
@@ -72,7 +72,7 @@ export class Views {
     const rows = (Array.isArray(items) ? items : []).map(describe).map(({ title, note, end }) => {
       const row = el('li', {}, el('div', {}, el('b', { textContent: title, dir: 'auto' }), el('small', { textContent: note.filter(Boolean).join(' · ') })));
       if (!end) return row;
-      const button = el('button', { type: 'button', className: 'quiet', textContent: words.end, ariaLabel: words.endOf(title) });
+      const button = el('button', { type: 'button', className: 'quiet', textContent: accountWords.end, ariaLabel: accountWords.endOf(title) });
       button.addEventListener('click', async () => {
         button.disabled = true;
         this.#node.querySelector('.result')?.replaceChildren(); // it may be what ends
@@ -110,8 +110,8 @@ export class Views {
       return button;
     };
     const heading = el('div', { className: 'heading' });
-    if (back) heading.append(icon('back', words.back, back));
-    heading.append(el('h2', { id: `${this.#node.id}-title`, textContent: title, dir: 'auto' }), icon('close', words.close, () => this.#node.close()));
+    if (back) heading.append(icon('back', accountWords.back, back));
+    heading.append(el('h2', { id: `${this.#node.id}-title`, textContent: title, dir: 'auto' }), icon('close', accountWords.close, () => this.#node.close()));
     this.#node.dataset.view = view;
     this.#node.replaceChildren(heading, ...content);
     if (!this.#node.open) this.#node.showModal();
@@ -188,11 +188,11 @@ export class Views {
 
   /** Typed once and looked at, rather than typed twice. */
   #withShow(input) {
-    const button = el('button', { type: 'button', className: 'quiet', textContent: words.show, ariaPressed: 'false' });
+    const button = el('button', { type: 'button', className: 'quiet', textContent: accountWords.show, ariaPressed: 'false' });
     button.addEventListener('click', () => {
       const isShown = input.type === 'text';
       input.type = isShown ? 'password' : 'text';
-      button.textContent = isShown ? words.show : words.hide;
+      button.textContent = isShown ? accountWords.show : accountWords.hide;
       button.ariaPressed = String(!isShown);
       input.focus();
     });
@@ -202,7 +202,7 @@ export class Views {
   #check(inputs) {
     const wrong = [...inputs.values()].filter(({ input }) => {
       const { validity, min, max } = input;
-      const fault = validity.valueMissing || validity.badInput ? words.needs : validity.valid ? '' : words.number(min, max);
+      const fault = validity.valueMissing || validity.badInput ? accountWords.needs : validity.valid ? '' : accountWords.number(min, max);
       this.#blame({ input, fault: inputs.get(input.name).fault }, fault, false);
       return fault !== '';
     });

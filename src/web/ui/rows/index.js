@@ -12,8 +12,9 @@ const sentence = (words) => ({
   update: (node, row, { conv }) => setText(node.firstChild, words(row, conv)),
 });
 
-function topWords({ isLoading, begins, isSilent }, conv) {
+function topWords({ isLoading, begins, isCut, isSilent }, conv) {
   if (isLoading) return t.loading;
+  if (isCut) return t.olderGone;
   if (!begins) return '';
   const words = conv.kind === 'room' ? t.startRoom : isKept(conv) ? peopleWords.startKept : t.startDirect;
   return words(conv.name) + (isSilent ? t.firstWord : '');

@@ -1,2 +1,2 @@
 // The server makes this file: its table of commands.
-export const COMMANDS: { name: string; arguments: string; help: string; details: string }[];
+export const COMMANDS: { name: string; arguments: string; help: string }[];

@@ -1,15 +1,15 @@
 // Searching what was said, and going there.
 
-import { isMessage } from '../core/entries.js';
-import { isId, isolate, isText } from '../core/text.js';
-import { shortDate, timeOf } from '../core/time.js';
-import { errorWords, t } from '../words/index.js';
-import { $, closeDialog, el, reconcile, setHidden, setText } from './dom.js';
+import { isMessage } from '../../core/entries.js';
+import { isId, isolate, isText } from '../../core/text.js';
+import { shortDate, timeOf } from '../../core/time.js';
+import { errorWords, t } from '../../words/index.js';
+import { $, closeDialog, el, reconcile, setHidden, setText } from '../dom.js';
 
 export class Search {
   #found = { hits: [], next: undefined, state: '', text: '', asked: 0 }; // what was searched for last
 
-  /** @param {import('./app.js').App} app */
+  /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
 
   listen() {

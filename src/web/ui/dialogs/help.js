@@ -1,11 +1,11 @@
 // The keys and the commands, explained.
 
-import { KEYMAP } from '../core/keymap.js';
-import { t } from '../words/index.js';
-import { $, el } from './dom.js';
+import { KEYMAP } from '../../core/keymap.js';
+import { t } from '../../words/index.js';
+import { $, el } from '../dom.js';
 
 export class Help {
-  /** @param {import('./app.js').App} app */
+  /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
 
   open() {
