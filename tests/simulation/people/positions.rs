@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::model::{Done, Model, Said};
 use super::request::LEVELS;
-use super::told::Told;
+use super::told::{Told, lines};
 
 /// In rooms of so many members at most, people want to be told of everything.
 const ALL_MEMBERS_MAX: usize = 5;
@@ -112,7 +112,7 @@ impl Model {
             let heard = client.heard.get(&room).copied().unwrap_or(0);
             let unwritten = client.expected.iter().find_map(|(_, told)| match told {
                 Told::Said { of, id, name, text, .. } if *of == room => {
-                    (!is_written(&format!("] {name}: {text}"))).then_some(*id)
+                    (!is_written(&format!("] {name}: {}", lines(text)))).then_some(*id)
                 }
                 _ => None,
             });
