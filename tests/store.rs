@@ -890,7 +890,7 @@ fn a_room_is_exported_as_text_json_and_html() {
     append(
         &mut store,
         1,
-        vec![opened(1, "#A<b>", 2), said(1, 2, "a \"<b>\" & 'c'"), said(1, 3, "x")],
+        vec![opened(1, "#A<b>", 2), said(1, 2, "a \"<b>\" & 'c'"), said(1, 3, "x\n\t<bob> y")],
     );
     let export = |format| {
         let mut out = Vec::new();
@@ -899,22 +899,25 @@ fn a_room_is_exported_as_text_json_and_html() {
     };
     assert_eq!(
         export(Format::Text),
-        "2026-11-22T13:05:09Z <álice> a \"<b>\" & 'c'\n2026-11-22T13:05:09Z * álice x\n"
+        "2026-11-22T13:05:09Z <álice> a \"<b>\" & 'c'\n\
+         2026-11-22T13:05:09Z * álice x\n| \t<bob> y\n"
     );
     assert_eq!(
         export(Format::Json),
         "{\"id\":2,\"time\":1795352709002,\"name\":\"álice\",\"text\":\"a \\\"<b>\\\" & 'c'\"}\n\
-         {\"id\":3,\"time\":1795352709003,\"name\":\"álice\",\"text\":\"x\",\"me\":true}\n"
+         {\"id\":3,\"time\":1795352709003,\"name\":\"álice\",\"text\":\"x\\n\\t<bob> y\",\"me\":true}\n"
     );
     let html = export(Format::Html);
     assert!(html.contains("<h1>#A&lt;b&gt;</h1>"), "{html}");
     assert!(html.contains("<b>álice</b> a &quot;&lt;b&gt;&quot; &amp; &#39;c&#39;</p>"), "{html}");
-    assert!(html.contains("<p id=\"3\"><time>2026-11-22T13:05:09Z</time> <i>álice x</i></p>"));
+    assert!(html.contains(
+        "<p id=\"3\"><time>2026-11-22T13:05:09Z</time> <i>álice x\n\t&lt;bob&gt; y</i></p>"
+    ));
     let error = tools::export(&scratch.0, ("#b", "#b"), Format::Text, &mut Vec::new());
     assert!(matches!(error, Err(ToolError::NoRoom { .. })));
     let said = (4..=2600).map(|id| said(1, id, "more than a page")).collect();
     append(&mut store, 2, said);
-    assert_eq!(export(Format::Text).lines().count(), 2599);
+    assert_eq!(export(Format::Text).lines().count(), 2600);
     close(store);
 }
 

@@ -499,16 +499,13 @@ fn telnet_text_and_json_share_a_room() {
     plain.expect("[#mixed] * paul waves");
     carol.expect(b"[#mixed] * paul waves\r\n");
     assert_eq!(alice.object()["me"], true);
-    // Nobody is able to break another one's line.
-    alice.ask(json!({ "type": "say", "text": "two\r\nlines \u{1b}[2J" }));
-    let line = String::from_utf8(carol.line()).expect("UTF-8");
-    assert!(line.starts_with("[#mixed] alice: two"), "{line:?}");
-    assert!(
-        line.contains("lines") && !line.contains('\u{1b}') && line.ends_with("\r\n"),
-        "{line:?}"
-    );
-    let frame = plain.text();
-    assert_eq!(format!("{frame}\r\n"), line);
+    // Nobody is able to break another one's line, or to say what passes for another one's.
+    alice.ask(json!({ "type": "say", "text": "two\r\n[#mixed] paul: lines \u{1b}[2J" }));
+    carol.expect(b"[#mixed] alice: two\r\n| [#mixed] paul: lines [2J\r\n");
+    plain.expect("[#mixed] alice: two\n| [#mixed] paul: lines [2J");
+    plain.send("one\r\nline");
+    carol.expect(b"[#mixed] paul: one line\r\n");
+    plain.expect("[#mixed] paul: one line");
     carol.send(b"/quit bye\r\n");
     plain.expect("* carol left #mixed: bye");
     assert_eq!(alice.until("left")["reason"], "bye");

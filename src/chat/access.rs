@@ -37,9 +37,12 @@ pub fn access(request: &Request<'_>) -> Access {
             | ReadingRequest::Print { .. }
             | ReadingRequest::Level { .. },
         ) => Access::Account,
-        Request::Nothing | Request::Preference(_) | Request::Help { .. } | Request::Quit { .. } => {
-            Access::Anybody
-        }
+        Request::Nothing
+        | Request::Preference(_)
+        | Request::Help { .. }
+        | Request::Where
+        | Request::Edit { .. }
+        | Request::Quit { .. } => Access::Anybody,
         Request::Say { .. }
         | Request::Direct { .. }
         | Request::Join { .. }

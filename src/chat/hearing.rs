@@ -5,13 +5,22 @@ use std::borrow::Cow;
 use super::dialect::{Dialect, Parsed};
 use super::handlers::Context;
 use super::request::{Request, RequestError};
-use super::settings::MESSAGE_BYTES_PER_TOKEN;
+use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
 use super::{Chat, text};
 use crate::delivery::encoding::FrameKind;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Incoming, Outcome};
 use crate::wire::close::CloseReason;
+
+/// What a message takes out of its sender's bucket but for one token.
+fn tokens(message: &Incoming<'_>, request: Option<&Request<'_>>) -> usize {
+    let bytes = message.bytes.len();
+    // A line takes a byte at least, so most messages need no count.
+    let counted = request.filter(|_| bytes >= MESSAGE_LINES_PER_TOKEN);
+    let lines = counted.map_or(0, Request::lines);
+    (bytes / MESSAGE_BYTES_PER_TOKEN).max(lines / MESSAGE_LINES_PER_TOKEN)
+}
 
 impl Chat {
     /// Takes a message, or says what it has to wait for.
@@ -56,7 +65,7 @@ impl Chat {
             return Outcome::Blocked(Wait::Backlog(client));
         }
         let waits = parsed.as_ref().ok().and_then(|request| self.answer_waits(cx, request));
-        let tokens = message.bytes.len() / MESSAGE_BYTES_PER_TOKEN;
+        let tokens = tokens(&message, parsed.as_ref().ok());
         let spent = match waits.map_or_else(|| self.charge(cx, tokens), Err) {
             Ok(spent) => spent,
             Err(wait) => return Outcome::Blocked(wait),
@@ -124,6 +133,10 @@ impl Chat {
         spent: u64,
     ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
+        let edits = match parsed {
+            Ok(Request::Edit { on }) => Some(on),
+            _ => None,
+        };
         let done = parsed.and_then(|request| match behind {
             None => self.execute(cx, request),
             Some(what) => self.park(cx, &request, what, spent),
@@ -131,10 +144,12 @@ impl Chat {
         if let Err(error) = done {
             cx.reply_error(&error);
         }
-        match quits {
-            true => Outcome::Close(CloseReason::Done),
-            false if self.logins.prompt(cx.client).is_some() => Outcome::AskSecret,
-            false => Outcome::Done,
+        self.note_line(cx);
+        match edits {
+            _ if quits => Outcome::Close(CloseReason::Done),
+            _ if self.logins.prompt(cx.client).is_some() => Outcome::AskSecret,
+            Some(on) => Outcome::SetEditing(on),
+            None => Outcome::Done,
         }
     }
 

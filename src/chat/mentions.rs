@@ -1,29 +1,31 @@
-//! Who a message is for: `@name` anywhere, and `name:` or `name,` at its start.
+//! Who a message is for: `@name` anywhere, and `name:` or `name,` at the start of a line.
 //!
 //! A message without an `@` costs a look at its bytes. Each `@` costs a few look-ups, however many
 //! members the room has: in scripts without spaces nothing tells where a name ends, so what follows
 //! the `@` is looked up as far as a name can reach, the longest first. Names are compared by their
 //! keys, and folding is what takes time: each character is folded once, and so many in all.
 
-use memchr::memchr2_iter;
+use std::iter;
+
+use memchr::{memchr_iter, memchr2_iter};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::name;
 
-/// So many places of a message are looked at.
+/// So many places of a message are looked at, and as many lines.
 const PLACES_MAX: usize = 32;
 
 /// So much of a message is folded, in bytes of keys: some characters come to thirty times their
 /// length. It takes 0.2 ms at most.
 const KEY_BYTES_MAX: usize = 1024;
 
-/// Before so many bytes the name has to end that a message begins with.
+/// Before so many bytes the name has to end that a line begins with.
 const START_BYTES_MAX: usize = 128;
 
 /// What `@` looks like: as itself, full-width and small.
 const SIGNS: [&str; 3] = ["@", "＠", "﹫"];
 
-/// What ends a name at the start of a message.
+/// What ends a name at the start of a line.
 const ENDS: [char; 5] = [':', ',', '：', '，', '、'];
 
 /// Who a message is for.
@@ -42,8 +44,15 @@ pub fn find<T>(
     member: impl Fn(&str) -> Option<T>,
     may_call_all: impl Fn() -> bool,
 ) -> Found<T> {
-    let mut members: Vec<T> = addressed(text).and_then(|key| member(&key)).into_iter().collect();
-    let mut bytes_left = KEY_BYTES_MAX;
+    let (mut members, mut bytes_left) = (Vec::new(), KEY_BYTES_MAX);
+    let further = memchr_iter(b'\n', text.as_bytes()).filter_map(|at| text.get(at + 1..));
+    for key in iter::once(text).chain(further).take(PLACES_MAX).filter_map(addressed) {
+        members.extend(member(&key));
+        bytes_left = bytes_left.saturating_sub(key.len());
+        if bytes_left == 0 {
+            break;
+        }
+    }
     for rest in places(text).take(PLACES_MAX) {
         let NamesAt { key, ends } = names_at(rest, bytes_left);
         for name in ends.iter().rev().map(|&end| &key[..end]) {
@@ -60,12 +69,12 @@ pub fn find<T>(
     Found::Members(members)
 }
 
-/// The key of what a message begins with, if that can be a name: `bob: hello`.
-fn addressed(text: &str) -> Option<String> {
+/// The key of what a line begins with, if that can be a name: `bob: hello`.
+fn addressed(line: &str) -> Option<String> {
     let is_end = |c: char| c.is_whitespace() || ENDS.contains(&c);
-    let mut start = text.char_indices().take_while(|(at, _)| *at <= START_BYTES_MAX);
+    let mut start = line.char_indices().take_while(|(at, _)| *at <= START_BYTES_MAX);
     let (end, sign) = start.find(|(_, c)| is_end(*c)).filter(|(end, _)| *end > 0)?;
-    ENDS.contains(&sign).then(|| name::key_of(&text[..end])).flatten()
+    ENDS.contains(&sign).then(|| name::key_of(&line[..end])).flatten()
 }
 
 /// What follows each `@` of a text that does not stand within a word, as in an e-mail address.
@@ -150,6 +159,8 @@ mod tests {
             ("hi bob: @", &[]),
             ("bob : hi", &[]),
             (": bob", &[]),
+            ("hi\nBob: yes\n田中、x\n bobby: code", &["bob", "田中"]),
+            ("bob:\n\n@bobby\nx@bob", &["bob", "Bobby"]),
             ("", &[]),
             ("@all", &["all"]),
             ("so @HERE!", &["all"]),
@@ -190,10 +201,11 @@ mod tests {
         let is_plain = |at: usize| chars.get(at).is_some_and(char::is_ascii_alphanumeric);
         let parsed = |text: &str| named(Name::parse(text).ok()?.key());
         let mut members = Vec::new();
-        let start =
-            (0..chars.len()).find(|&at| chars[at].is_whitespace() || ENDS.contains(&chars[at]));
-        if let Some(at) = start.filter(|&at| at > 0 && ENDS.contains(&chars[at])) {
-            members.extend(parsed(&string(0, at)));
+        for line in text.split('\n') {
+            let end = line.find(|c: char| c.is_whitespace() || ENDS.contains(&c));
+            if let Some(at) = end.filter(|&at| at > 0 && line[at..].starts_with(ENDS)) {
+                members.extend(parsed(&line[..at]));
+            }
         }
         for at in 0..chars.len() {
             if !"@＠﹫".contains(chars[at]) || at > 0 && is_plain(at - 1) {
@@ -231,7 +243,7 @@ mod tests {
             pieces in prop::collection::vec(prop::sample::select(vec![
                 "@", "＠", "bob", "Bobby", "by", "田中", "さん", "ﾀﾅｶ", "タナカ", "e", "\u{301}",
                 "ﾞ", "ß", "İ", "ｶ", "👩", "ﷺ",
-                "é", "x.y", ".", "-", "a", "b", " ", ":", "、", "：", "all", "-in", "here", "#",
+                "é", "x.y", ".", "-", "a", "b", " ", ":", "、", "：", "all", "-in", "here", "#", "\n",
             ]), 0..12),
         ) {
             let text = pieces.concat();

@@ -12,6 +12,7 @@
 //!   who may ask for what.
 //! - `absences`: guests whose connections broke, and who may come back.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
+//! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
 //! - `waiting`: what waits for a room, or for one user, that is behind.
 //! - [`state`]: who is here, the rooms, and what was said there.
@@ -43,6 +44,7 @@ pub mod request;
 mod session;
 pub mod settings;
 pub mod state;
+mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -83,6 +85,7 @@ use crate::secrets::Secrets;
 use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
+use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -353,6 +356,18 @@ impl Service for Chat {
 
     fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
         self.backlog.has_any_of(client).then_some(Wait::Backlog(client))
+    }
+
+    fn prompt(&self, client: ClientId) -> String {
+        self.line_prompt(client)
+    }
+
+    fn completions(&self, client: ClientId, typed: &str) -> Completions {
+        self.completed_words(client, typed)
+    }
+
+    fn has_secret(&self, line: &str) -> bool {
+        terminal::has_secret(line)
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {

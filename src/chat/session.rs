@@ -37,6 +37,10 @@ pub struct Sessions {
     private: Vec<u64>,
     /// Those that have been told that nobody hears them where they talk: few at any time.
     alone: BTreeSet<ClientId>,
+    /// How much had been said when those who are in several rooms at a terminal typed their last
+    /// line, and the room that they have been told of in which somebody talks while they talk
+    /// elsewhere.
+    lines: BTreeMap<ClientId, (u64, Option<RoomId>)>,
     by_user: Vec<u32>,
 }
 
@@ -168,6 +172,7 @@ impl Sessions {
             self.detach(client);
             self.sessions[client.index()] = None;
             self.alone.remove(&client);
+            self.lines.remove(&client);
         }
     }
 
@@ -181,7 +186,23 @@ impl Sessions {
         if let Some(session) = self.get_mut(client) {
             session.current = channel;
             self.alone.remove(&client);
+            self.lines.remove(&client);
         }
+    }
+
+    pub fn set_last_line(&mut self, client: ClientId, said: u64) {
+        self.lines.entry(client).or_default().0 = said;
+    }
+
+    /// How much had been said when a client that is in several rooms typed its last line.
+    pub fn last_line(&self, client: ClientId) -> Option<u64> {
+        self.lines.get(&client).map(|&(at, _)| at)
+    }
+
+    /// Whether a client should be told that what it heard last was said in another room.
+    pub fn needs_elsewhere_notice(&mut self, client: ClientId, room: RoomId) -> bool {
+        let told = self.lines.get_mut(&client).map(|(_, told)| told.replace(room));
+        told.is_some_and(|told| told != Some(room))
     }
 
     /// A client talks where others are, or where nobody else is; whether it should be told so now.
@@ -200,6 +221,11 @@ pub struct RoomChannels {
     by_room: HashMap<RoomId, ChannelId>,
     /// By channel.
     rooms: Vec<Option<RoomId>>,
+    /// By channel: which message of all that were said the last one there was, and the one before.
+    /// The last comes last.
+    said_in: Vec<[u64; 2]>,
+    /// How many messages were said.
+    said: u64,
     pub listeners: Option<ChannelId>,
 }
 
@@ -217,7 +243,29 @@ impl RoomChannels {
             self.rooms.resize(channel.index() + 1, None);
         }
         self.rooms[channel.index()] = Some(room);
+        self.said_in.resize(self.rooms.len(), [0; 2]);
+        self.said_in[channel.index()] = [0; 2];
         self.by_room.insert(room, channel);
+    }
+
+    /// Something was said in a room.
+    pub fn note_said(&mut self, room: RoomId) {
+        self.said += 1;
+        if let Some(channel) = self.of(room)
+            && let Some([before, last]) = self.said_in.get_mut(channel.index())
+        {
+            (*before, *last) = (*last, self.said);
+        }
+    }
+
+    /// How many messages were said since the start.
+    pub fn said(&self) -> u64 {
+        self.said
+    }
+
+    /// Which of them the last but one was in this channel, and the last; 0: there is none.
+    pub fn said_in(&self, channel: ChannelId) -> [u64; 2] {
+        self.said_in.get(channel.index()).copied().unwrap_or_default()
     }
 
     /// Forgets all rooms. Returns their channels, in an order that is always the same.

@@ -28,6 +28,12 @@ pub const TOPIC_BYTES_MAX: usize = 400;
 /// Bytes of a message that take one token more out of its sender's bucket, as it is read.
 pub const MESSAGE_BYTES_PER_TOKEN: usize = 4 * 1024;
 
+/// Lines of a message that do the same: so many bytes fill as many on a terminal of 80 columns.
+pub const MESSAGE_LINES_PER_TOKEN: usize = 50;
+
+/// A message has at most so many lines.
+pub const MESSAGE_LINES_MAX: usize = 500;
+
 /// What a search costs its sender in flood control, in messages.
 pub const SEARCH_TOKENS: usize = 5;
 

@@ -12,6 +12,7 @@
 //! put together here.
 
 mod budget;
+mod changing;
 pub mod channels;
 pub mod coalescing;
 pub mod encoding;
@@ -30,7 +31,7 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::delivery::budget::Budget;
 use crate::delivery::channels::{ChannelId, Channels, SenderCopy, Share};
-use crate::delivery::encoding::{Compressor, Dialect, Encoder, Encoding};
+use crate::delivery::encoding::{Compressor, Encoder, Encoding};
 use crate::delivery::flow::Flow;
 use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::metrics::DeliveryMetrics;
@@ -339,22 +340,6 @@ impl Delivery {
         let recipient = self.recipients.get_mut(client);
         debug_assert!(recipient.slots.as_slice().is_empty());
         recipient.encoding = encoding;
-    }
-
-    /// From now on a client's messages are in another dialect.
-    pub fn set_dialect(&mut self, client: ClientId, dialect: Dialect) {
-        let encoding = Encoding { dialect, ..self.encoding(client) };
-        if encoding == self.encoding(client) {
-            return;
-        }
-        let channels: Vec<ChannelId> = self.channels_of(client).collect();
-        for &channel in &channels {
-            self.leave(channel, client);
-        }
-        self.set_encoding(client, encoding);
-        for &channel in &channels {
-            self.join(channel, client);
-        }
     }
 
     /// Takes nothing more for a client that is closing: it is in no channel, and what it has queued

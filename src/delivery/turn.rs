@@ -194,6 +194,14 @@ impl Delivery {
         self.recipients.get(client).outbox().filter(|outbox| !outbox.is_empty())
     }
 
+    /// Whether the line that a client types may be written to it: it has nothing queued, with which
+    /// that is written, and would take it.
+    pub(crate) fn may_draw(&self, client: ClientId) -> bool {
+        let recipient = self.recipients.get(client);
+        let takes = recipient.is_writable && !recipient.is_withheld && !recipient.is_discarding;
+        takes && self.outbox(client).is_none()
+    }
+
     /// Whether a client has nothing queued, and nothing is held for it. Its share of this turn's
     /// batches does not count.
     pub(crate) fn is_settled(&self, client: ClientId) -> bool {

@@ -37,10 +37,14 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// One vectored write. Returns how many bytes the stream took.
     pub(super) fn write(&mut self, id: ClientId) -> usize {
+        if self.connections[id.index()].wire.editor().is_some() {
+            return self.write_around_line(id);
+        }
         let Some(outbox) = self.out.outbox(id) else { return 0 };
         let stream = &mut self.connections[id.index()].stream;
         let (written, bytes) = write_outbox(stream, outbox);
-        self.wrote(id, written, bytes)
+        let taken = *written.as_ref().unwrap_or(&0);
+        self.wrote(id, written, taken, taken < bytes)
     }
 
     /// Writes bytes at once to a client that has nothing queued; what its stream does not take is
@@ -50,25 +54,32 @@ impl<S: Stream, A: Service> Server<S, A> {
         let written = retry(|| stream.write(bytes));
         let taken = *written.as_ref().unwrap_or(&0);
         if taken == bytes.len() {
-            self.wrote(id, written, taken);
+            self.wrote(id, written, taken, false);
             return;
         }
         // What has been taken is not kept until the rest is, which could be many times as much: only
         // its last byte, which shows that a message is cut.
         let (gone, kept) = bytes.split_at(taken.saturating_sub(1));
         self.out.queue_offered(id, gone.len(), kept);
-        self.wrote(id, written.map(|taken| taken - gone.len()), kept.len());
+        let taken = taken - gone.len();
+        self.wrote(id, written.map(|_| taken), taken, taken < kept.len());
     }
 
-    /// Goes by what a stream has said to so many bytes. Returns how many it took.
-    fn wrote(&mut self, id: ClientId, written: io::Result<usize>, bytes: usize) -> usize {
+    /// Goes by what a stream has said, which took so many bytes of what is queued, and all that it
+    /// was offered unless it is blocked. Returns how many they were.
+    pub(super) fn wrote(
+        &mut self,
+        id: ClientId,
+        written: io::Result<usize>,
+        taken: usize,
+        is_blocked: bool,
+    ) -> usize {
         let connection = &mut self.connections[id.index()];
-        let taken = *written.as_ref().unwrap_or(&0);
         match written {
             Ok(0) => self.write_failed(id, &io::ErrorKind::WriteZero.into()),
             Ok(_) => {
                 connection.wire.sent();
-                self.out.wrote(id, taken, taken < bytes);
+                self.out.wrote(id, taken, is_blocked);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.out.wrote(id, 0, true),
             Err(error) => self.write_failed(id, &error),
@@ -168,7 +179,7 @@ fn write_outbox<S: Stream>(stream: &mut S, outbox: &Outbox) -> (io::Result<usize
 }
 
 /// Does it again for as long as a signal interrupts it.
-fn retry<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn retry<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match act() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -17,7 +17,7 @@ use crate::service::Service;
 use crate::wire::close::CloseReason;
 
 /// After a search that did not free enough, the next one comes no earlier than this, unless what is
-/// held grows.
+/// held grows by a sixteenth of the budget.
 const SEARCH_EVERY_MS: Millis = 100;
 
 /// One whose kernel takes nothing and that is let go is cut off at once, unless it holds no more
@@ -28,16 +28,20 @@ const LAST_BYTES_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NextSearch {
     at: Millis,
-    held_bytes: usize,
+    /// The least that has been held since the last one: what is freed is no room for others.
+    least_bytes: usize,
 }
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Lets clients go if all together hold too much. To be called wherever they may have come to
     /// hold more: the first look costs next to nothing.
     pub(super) fn keep_within_budget(&mut self) {
-        let NextSearch { at, held_bytes } = self.next_search;
-        let is_due = || self.out.now().ms >= at || self.out.held_bytes() >= held_bytes;
-        if self.out.is_over_budget() && is_due() {
+        let held_bytes = self.out.held_bytes();
+        let next = &mut self.next_search;
+        next.least_bytes = next.least_bytes.min(held_bytes);
+        let budget = self.settings.limits.delivery.memory_bytes_max;
+        let has_grown = || held_bytes - next.least_bytes >= budget / 16;
+        if held_bytes > budget && (self.out.now().ms >= next.at || has_grown()) {
             self.free_memory();
         }
     }
@@ -60,10 +64,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
             self.let_go(id, takes);
         }
-        let step_bytes = self.settings.limits.delivery.memory_bytes_max / 16;
         self.next_search = NextSearch {
             at: self.out.now().ms + SEARCH_EVERY_MS,
-            held_bytes: self.out.held_bytes() + step_bytes,
+            least_bytes: self.out.held_bytes(),
         };
     }
 

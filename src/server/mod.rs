@@ -6,7 +6,7 @@
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
-//! read, [`deliver`] writes, [`close`] ends it, [`stored`] has what follows from a change wait for
+//! read, [`deliver`] writes, [`line`] draws the line that somebody types, [`close`] ends it, [`stored`] has what follows from a change wait for
 //! the store, [`memory`] says who has to go when all together hold too much,
 //! [`dismiss`] closes those whom the service does not want.
 
@@ -19,6 +19,7 @@ mod dismiss;
 mod echo;
 mod inbox;
 mod invariants;
+mod line;
 mod memory;
 pub mod metrics;
 mod open;
@@ -85,6 +86,8 @@ pub struct Server<S, A> {
     buckets: RequestBuckets,
     /// Streams to be flushed in this turn.
     unflushed: Vec<ClientId>,
+    /// Terminals whose line is to be drawn in this turn, if nothing else is written to them.
+    undrawn: Vec<ClientId>,
     gone: Vec<ClientId>,
     /// Those that have said their last and are closed once the service has done it, with the
     /// reasons.
@@ -167,6 +170,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             ready: ReadyList::default(),
             buckets: RequestBuckets::default(),
             unflushed: Vec::new(),
+            undrawn: Vec::new(),
             gone: Vec::new(),
             closing_later: HashMap::new(),
             read_buffer: vec![0; settings.limits.read_bytes_max],
@@ -280,6 +284,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.readable(key);
         }
         self.flush_later(id);
+        self.draw_later(id);
         self.out.writable(id);
     }
 
@@ -310,6 +315,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.out.freeze_batches();
         }
         self.write_all();
+        self.draw_all();
         self.flush_all();
         self.watch();
         self.keep_within_budget();

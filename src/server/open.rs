@@ -158,10 +158,13 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Has a terminal hide what its user types, until this is taken back.
     pub(super) fn hide(&mut self, id: ClientId, hides: bool) {
         let mut bytes = Vec::new();
-        self.connections[id.index()].wire.set_hiding(hides, &mut bytes);
+        if let Some(lines) = self.connections[id.index()].wire.lines_mut() {
+            lines.set_hiding(hides, &mut bytes);
+        }
         if !bytes.is_empty() {
             self.out.append(id, &bytes);
         }
+        self.draw_later(id);
     }
 
     // ---- The wire's timeouts ----

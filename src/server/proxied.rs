@@ -92,9 +92,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// No header comes in time: what has come is served as it is.
+    /// No header comes in time: what has come is served as it is. What has come and has not been
+    /// read may be one: it is the server that is late.
     pub(super) fn header_is_late(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
+        if !connection.is_idle() {
+            return self.timers.push(self.out.now().ms + 1, id, Due::Header);
+        }
         let (input, wire) = (connection.inbox.as_slice(), &connection.wire);
         let is_late = wire.since() + self.wires.timeouts.header_ms <= self.out.now().ms;
         // It has begun since.

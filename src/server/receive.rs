@@ -15,6 +15,7 @@ use crate::server::timers::Due;
 use crate::service::{Incoming, Outcome, Service};
 use crate::wire::Step;
 use crate::wire::close::CloseReason;
+use crate::wire::line::Line;
 
 /// What is read of a connection that goes after all others, for each request that is served.
 const LATE_BYTES_EACH: usize = 64;
@@ -147,6 +148,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.flush_later(id);
+        self.draw_later(id);
         self.write_while_warm(id);
         self.keep_within_budget();
     }
@@ -408,11 +410,12 @@ impl<S: Stream, A: Service> Server<S, A> {
                 self.offer_line(id, line);
                 return Some(used);
             }
+            Step::Typed(event) => {
+                self.serve_typed(id, event);
+                return Some(used);
+            }
             Step::Control(answer) => {
-                self.visit.requests += 1;
-                if !answer.is_empty() {
-                    self.out.append(id, &answer);
-                }
+                self.send_control(id, &answer);
                 return Some(used);
             }
             Step::Request(request) => {
@@ -434,29 +437,16 @@ impl<S: Stream, A: Service> Server<S, A> {
         Some(used)
     }
 
-    /// Offers the service a line. The first one opens its client.
-    fn offer_line(&mut self, id: ClientId, line: &[u8]) {
-        let line_feed = self.connections[id.index()].wire.line_feed();
-        if !line_feed.is_empty() {
-            self.out.append(id, line_feed);
-        }
-        if self.connections[id.index()].is_known_to_service() {
-            return self.offer(id, FrameKind::Text, line);
-        }
-        self.open(id);
-        match self.waits(id) {
-            None => self.offer(id, FrameKind::Text, line),
-            // It has been opened, and waits as others do.
-            Some(until) => {
-                let inbox = &mut self.connections[id.index()].inbox;
-                inbox.hold_message(FrameKind::Text, line, self.out.account());
-                self.wait(id, until);
-            }
+    /// Answers what is the wire's own business.
+    fn send_control(&mut self, id: ClientId, answer: &[u8]) {
+        self.visit.requests += 1;
+        if !answer.is_empty() {
+            self.out.append(id, answer);
         }
     }
 
     /// Offers the service a message.
-    fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
+    pub(super) fn offer(&mut self, id: ClientId, kind: FrameKind, bytes: &[u8]) {
         self.visit.served_bytes += bytes.len();
         let connection = &mut self.connections[id.index()];
         let message = Incoming { peer: connection.peer(), kind, bytes };
@@ -471,11 +461,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         self.metrics.messages += 1;
         let hides = outcome == Outcome::AskSecret;
-        if hides != self.connections[id.index()].wire.is_hiding() {
+        let lines = self.connections[id.index()].wire.lines();
+        if hides != lines.is_some_and(Line::is_hiding) {
             self.hide(id, hides);
         }
         match outcome {
             Outcome::Close(reason) => self.close_when_said(id, reason),
+            Outcome::SetEditing(on) => self.set_editing(id, on),
             _ => self.close_too_slow(),
         }
     }

@@ -13,6 +13,7 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
+use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
 
@@ -58,6 +59,8 @@ pub enum Outcome {
     Close(CloseReason),
     /// The next one is a secret: a terminal is not to show it as it is typed.
     AskSecret,
+    /// The line that its user types is to be edited here, or by its terminal.
+    SetEditing(bool),
 }
 
 /// What slow work has found out; the service that gave it away knows its type.
@@ -204,6 +207,24 @@ pub trait Service {
     fn waits_to_close(&self, client: ClientId) -> Option<Wait> {
         let _ = client;
         None
+    }
+
+    /// What stands in front of the line that somebody types at a terminal, if that is edited here.
+    fn prompt(&self, client: ClientId) -> String {
+        let _ = client;
+        "> ".to_owned()
+    }
+
+    /// What the word may become that stands last in `typed`.
+    fn completions(&self, client: ClientId, typed: &str) -> Completions {
+        let _ = (client, typed);
+        Completions::default()
+    }
+
+    /// Whether a line holds what nobody may see: it is not to be brought back where it was typed.
+    fn has_secret(&self, line: &str) -> bool {
+        let _ = line;
+        false
     }
 
     /// A client says something.

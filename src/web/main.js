@@ -61,8 +61,8 @@ const app = new App(() => import('./ui/dialogs/index.js'));
 app.session = session;
 app.commands = new Commands(
   actionsOf(app),
-  (conv, line) => session.outgoing.say(conv, line),
-  (conv, line) => session.outgoing.excess(conv, line),
+  (conv, text) => session.outgoing.say(conv, text),
+  (conv, text) => session.outgoing.excess(conv, text),
 );
 app.start();
 session.start();

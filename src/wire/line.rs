@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{FirstLine, Foreign, Payload, first_line, has_words, is_header_field};
+use crate::wire::editor::{Editor, Event};
 use crate::wire::keys;
 use crate::wire::telnet::Telnet;
 use crate::wire::{Protocols, Shared, Step};
@@ -100,6 +101,9 @@ impl Line {
         input: &'i mut [u8],
         shared: &Shared,
     ) -> (Step<'i, 's>, usize) {
+        if self.is_edited() {
+            return self.step_of_editor(input, shared);
+        }
         match self.decode(input, shared.message_bytes_max) {
             Ok(Some(cut)) => (self.read(&mut input[..cut.content], shared), cut.used),
             // On a port for lines only, TLS waits for an answer to what ends no line.
@@ -113,6 +117,24 @@ impl Line {
             Ok(None) => (Step::NeedMore, 0),
             Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
         }
+    }
+
+    /// What keys lead to where the line is edited here. Nobody negotiates and is no person.
+    fn step_of_editor<'s>(&mut self, input: &[u8], shared: &Shared) -> (Step<'s, 's>, usize) {
+        self.scanned = 0;
+        let Some(editor) = self.telnet.editor_mut() else { return (Step::NeedMore, 0) };
+        let (event, used) = editor.take(input, shared.message_bytes_max);
+        editor.count(&shared.account);
+        let step = match event {
+            Some(Event::Leave) => Step::Control(keys::HOW_TO_LEAVE.to_vec()),
+            Some(event) => {
+                (self.first, self.has_spoken) = (First::Seen, true);
+                Step::Typed(event)
+            }
+            None if used == 0 => Step::NeedMore,
+            None => Step::Control(Vec::new()),
+        };
+        (step, used)
     }
 
     /// What the last line is, which nothing has ended.
@@ -182,19 +204,43 @@ impl Line {
 
     /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
     /// `out`. Bytes that are passed on as they come know nothing of that.
-    pub(super) fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
         if self.mode == LineMode::Telnet {
             self.telnet.set_hiding(hides, out);
         }
     }
 
-    pub(super) fn is_hiding(&self) -> bool {
+    /// Has the line edited here, or by the terminal; appends what asks it so to `out`.
+    pub fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
+        if self.mode == LineMode::Telnet {
+            self.telnet.set_editing(on, out);
+        }
+    }
+
+    pub fn editor(&self) -> Option<&Editor> {
+        self.telnet.editor()
+    }
+
+    /// Whether keys go to the editor.
+    pub(super) fn is_edited(&self) -> bool {
+        self.editor().is_some_and(|editor| !editor.has_ended())
+    }
+
+    pub fn drop_ended_editor(&mut self) {
+        self.telnet.drop_ended_editor();
+    }
+
+    pub fn editor_mut(&mut self) -> Option<&mut Editor> {
+        self.telnet.editor_mut()
+    }
+
+    pub fn is_hiding(&self) -> bool {
         self.telnet.is_hiding()
     }
 
     /// What follows the line that has just been typed: where that was hidden the cursor has not
     /// moved.
-    pub(super) fn line_feed(&self) -> &'static [u8] {
+    pub fn line_feed(&self) -> &'static [u8] {
         if self.telnet.is_hidden() { b"\r\n" } else { b"" }
     }
 

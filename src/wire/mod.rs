@@ -7,11 +7,13 @@
 
 pub mod close;
 pub mod detect;
+pub mod editor;
 pub mod http;
 mod keys;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
+mod terminal;
 pub mod undecided;
 pub mod websocket;
 
@@ -21,6 +23,7 @@ use crate::clock::Millis;
 use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
+use crate::wire::editor::{Editor, Event};
 use crate::wire::http::exchange::Http;
 use crate::wire::http::{HttpError, Method, Request};
 use crate::wire::line::{Line, LineMode};
@@ -115,6 +118,8 @@ pub struct Shared {
     pub timeouts: Timeouts,
     /// Where WebSocket messages are put together: an idle connection has no buffer of its own.
     scratch: Scratch,
+    /// Where what is typed counts.
+    account: MemoryAccount,
 }
 
 impl Shared {
@@ -125,8 +130,8 @@ impl Shared {
         timeouts: Timeouts,
         account: MemoryAccount,
     ) -> Shared {
-        let scratch = Scratch::with_account(message_bytes_max, account);
-        Shared { protocols, payload, message_bytes_max, timeouts, scratch }
+        let scratch = Scratch::with_account(message_bytes_max, account.clone());
+        Shared { protocols, payload, message_bytes_max, timeouts, scratch, account }
     }
 
     /// What is decided before the first byte, unless that may be TLS.
@@ -158,6 +163,8 @@ pub enum Step<'i, 's> {
     NeedMore,
     /// A line, as its sender has edited it.
     Line(&'i [u8]),
+    /// What keys have led to in a line that is edited here.
+    Typed(Event),
     /// A WebSocket message of text.
     Text(&'s [u8]),
     /// A WebSocket message of bytes.
@@ -314,11 +321,12 @@ impl Wire {
         matches!(self, Wire::Http(_))
     }
 
-    /// What it holds of messages that are not whole, in bytes of memory. Other wires leave them in
-    /// the input.
+    /// What it holds of messages that are not whole, in bytes of memory. Wires that are not here leave
+    /// them in the input.
     pub fn held_bytes(&self) -> usize {
         match self {
-            Wire::Undecided(_) | Wire::Line(_) | Wire::Http(_) => 0,
+            Wire::Undecided(_) | Wire::Http(_) => 0,
+            Wire::Line(line) => line.editor().map_or(0, Editor::held_bytes),
             Wire::WebSocket(websocket) => websocket.held_bytes(),
         }
     }
@@ -362,6 +370,8 @@ impl Wire {
     /// What the rest of the input is, behind which nothing comes.
     pub fn decode_end<'i>(&mut self, input: &'i mut [u8], shared: &Shared) -> Step<'i, 'i> {
         match self {
+            // What nobody has ended is half a thought.
+            Wire::Line(line) if line.is_edited() => Step::NeedMore,
             Wire::Line(line) => line.step_at_end(input, shared),
             Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => Step::NeedMore,
         }
@@ -395,24 +405,24 @@ impl Wire {
         }
     }
 
-    /// Has a terminal hide what is typed from now on, or show it again; appends what tells it so to
-    /// `out`.
-    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
-        if let Wire::Line(line) = self {
-            line.set_hiding(hides, out);
-        }
+    /// What is particular to lines, if it speaks lines.
+    pub fn lines(&self) -> Option<&Line> {
+        let Wire::Line(line) = self else { return None };
+        Some(line)
     }
 
-    pub fn is_hiding(&self) -> bool {
-        matches!(self, Wire::Line(line) if line.is_hiding())
+    pub fn lines_mut(&mut self) -> Option<&mut Line> {
+        let Wire::Line(line) = self else { return None };
+        Some(line)
     }
 
-    /// What is to be sent after a line has been typed, so that what comes then is not beside it.
-    pub fn line_feed(&self) -> &'static [u8] {
-        match self {
-            Wire::Line(line) => line.line_feed(),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => b"",
-        }
+    /// What edits the line that somebody types, if that is done here.
+    pub fn editor(&self) -> Option<&Editor> {
+        self.lines()?.editor()
+    }
+
+    pub fn editor_mut(&mut self) -> Option<&mut Editor> {
+        self.lines_mut()?.editor_mut()
     }
 
     // ---- Time ----

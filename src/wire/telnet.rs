@@ -1,10 +1,12 @@
 //! The telnet protocol's own bytes among the lines (RFC 854), understood and politely refused; but
-//! for echo, which we offer so that a terminal does not show a secret as it is typed.
+//! for what a [`Terminal`] agrees on.
 
 use memchr::memchr;
 
+use super::editor::Editor;
 use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
 use super::line::LineMode;
+use super::terminal::{TIMING_MARK, Terminal};
 
 const IAC: u8 = 255;
 const DONT: u8 = 254;
@@ -16,14 +18,6 @@ const EL: u8 = 248;
 const EC: u8 = 247;
 const AYT: u8 = 246;
 const SE: u8 = 240;
-
-/// The option whose every `DO` is answered (RFC 860): a terminal that sent one throws our output
-/// away until then. All other options are states, and a state is refused once (RFC 1143: answering
-/// a repetition could go on for ever).
-const TIMING_MARK: u8 = 6;
-
-/// The option of whose user sees what it types (RFC 857): the terminal shows it unless we do.
-const ECHO: u8 = 1;
 
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";
@@ -50,30 +44,10 @@ enum State {
     SubnegotiationCommand,
 }
 
-/// Whether we echo, as far as is known: the states of RFC 1143 for this option on our side. What
-/// never answers, because it does not speak telnet, is sent three bytes once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Echo {
-    #[default]
-    Off,
-    /// We have offered it.
-    Offered,
-    /// The same, and it is to be taken back as soon as it is accepted.
-    OfferedInVain,
-    On,
-    /// We have taken it back.
-    TakenBack,
-    /// The same, and it is to be offered again as soon as that is confirmed.
-    Again,
-}
-
 /// Takes commands out of the stream, wherever reads have cut them.
-///
-/// Invariant: every option is off, on both sides, at all times; but for echo on ours.
 #[derive(Debug, Default)]
 pub struct Telnet {
     state: State,
-    echo: Echo,
     /// Bytes that the UTF-8 character at the end of the data so far still lacks.
     lacking: u8,
     /// How long the subnegotiation is so far.
@@ -81,14 +55,8 @@ pub struct Telnet {
     /// It was told how to leave, and has perhaps thrown that away: GNU telnet shows nothing between
     /// an interrupt and the answer to the timing mark behind it.
     was_interrupted: bool,
-    refused: Option<Box<Refused>>,
-}
-
-/// The options that were refused: a bit each, for `WILL` and for `DO`.
-#[derive(Debug, Default)]
-struct Refused {
-    will: [u64; 4],
-    r#do: [u64; 4],
+    /// Only of what has negotiated, or was asked to.
+    terminal: Option<Box<Terminal>>,
 }
 
 impl Telnet {
@@ -127,7 +95,7 @@ impl Telnet {
             (State::Data, _) | (State::Command, IAC) => (State::Data, Some(byte)),
             (State::Command, WILL | WONT | DO | DONT) => (State::Negotiation(byte), None),
             (State::Command, SB) => {
-                self.subnegotiated = 0;
+                self.begin_subnegotiation();
                 (State::Subnegotiation, None)
             }
             (State::Command, ..EOF) => (State::Data, Some(byte)),
@@ -149,7 +117,7 @@ impl Telnet {
             // Abort output and the like ask for something that we have nothing of.
             (State::Command, _) => (State::Data, None),
             (State::Negotiation(verb), option) => {
-                self.refuse(verb, option, replies);
+                self.negotiate(verb, option, mode, replies);
                 (State::Data, None)
             }
             // What is behind it may be a command.
@@ -158,8 +126,12 @@ impl Telnet {
                 return self.next(byte, mode, replies);
             }
             (State::Subnegotiation, IAC) => (State::SubnegotiationCommand, None),
-            (State::SubnegotiationCommand, SE) => (State::Data, None),
+            (State::SubnegotiationCommand, SE) => {
+                self.terminal.iter_mut().for_each(|terminal| terminal.end_subnegotiation());
+                (State::Data, None)
+            }
             (State::Subnegotiation | State::SubnegotiationCommand, _) => {
+                self.terminal.iter_mut().for_each(|terminal| terminal.subnegotiate(byte));
                 (State::Subnegotiation, None)
             }
         };
@@ -173,77 +145,58 @@ impl Telnet {
         self.subnegotiated > SUBNEGOTIATION_BYTES_MAX
     }
 
-    /// Whether what is typed is to be hidden.
-    pub fn is_hiding(&self) -> bool {
-        matches!(self.echo, Echo::Offered | Echo::On | Echo::Again)
-    }
-
-    /// Whether it is hidden: the terminal has agreed that showing it is our business.
-    pub fn is_hidden(&self) -> bool {
-        self.echo == Echo::On
-    }
-
-    /// Has the terminal hide what is typed, or show it again; appends what tells it so to `out`.
-    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
-        let (echo, verb) = match (hides, self.echo) {
-            (true, Echo::Off) => (Echo::Offered, Some(WILL)),
-            (true, Echo::OfferedInVain) => (Echo::Offered, None),
-            (true, Echo::TakenBack) => (Echo::Again, None),
-            (false, Echo::Offered) => (Echo::OfferedInVain, None),
-            (false, Echo::On) => (Echo::TakenBack, Some(WONT)),
-            (false, Echo::Again) => (Echo::TakenBack, None),
-            (_, as_it_is) => (as_it_is, None),
-        };
-        self.echo = echo;
-        out.extend(verb.into_iter().flat_map(|verb| [IAC, verb, ECHO]));
-    }
-
-    /// The terminal says what is to be with echo. `false`: it was not asked.
-    fn agree_on_echo(&mut self, verb: u8, replies: &mut Vec<u8>) -> bool {
-        let (echo, answer) = match (self.echo, verb) {
-            (Echo::Off, _) => return false,
-            (Echo::Offered | Echo::On, DO) => (Echo::On, None),
-            (Echo::OfferedInVain, DO) => (Echo::TakenBack, Some(WONT)),
-            (Echo::Offered | Echo::OfferedInVain, _) => (Echo::Off, None),
-            // It shows its user what is typed, whatever we say.
-            (Echo::On, _) => (Echo::Off, Some(WONT)),
-            // Against the rules, as DONT answers WONT; RFC 1143 goes on so.
-            (Echo::TakenBack, DO) => (Echo::Off, None),
-            (Echo::Again, DO) => (Echo::On, None),
-            (Echo::TakenBack, _) => (Echo::Off, None),
-            (Echo::Again, _) => (Echo::Offered, Some(WILL)),
-        };
-        self.echo = echo;
-        replies.extend(answer.into_iter().flat_map(|verb| [IAC, verb, ECHO]));
-        true
-    }
-
-    fn refuse(&mut self, verb: u8, option: u8, replies: &mut Vec<u8>) {
-        if option == ECHO && matches!(verb, DO | DONT) && self.agree_on_echo(verb, replies) {
-            return;
+    fn begin_subnegotiation(&mut self) {
+        self.subnegotiated = 0;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.begin_subnegotiation();
         }
-        let answer = match verb {
-            DO => WONT,
-            WILL => DONT,
-            // What is off already is confirmed as off: RFC 1143 has nothing to say to that.
-            _ => return,
-        };
-        let is_mark = (verb, option) == (DO, TIMING_MARK);
-        if is_mark || self.is_first(verb, option) {
-            replies.extend_from_slice(&[IAC, answer, option]);
+    }
+
+    fn negotiate(&mut self, verb: u8, option: u8, mode: LineMode, replies: &mut Vec<u8>) {
+        let terminal = self.terminal.get_or_insert_default();
+        if mode == LineMode::Telnet {
+            terminal.note_telnet();
         }
-        if is_mark && std::mem::take(&mut self.was_interrupted) {
+        terminal.told(verb, option, replies);
+        if (verb, option) == (DO, TIMING_MARK) && std::mem::take(&mut self.was_interrupted) {
             replies.extend_from_slice(HOW_TO_LEAVE);
         }
     }
 
-    fn is_first(&mut self, verb: u8, option: u8) -> bool {
-        let refused = self.refused.get_or_insert_default();
-        let set = if verb == DO { &mut refused.r#do } else { &mut refused.will };
-        let (word, bit) = (&mut set[usize::from(option / 64)], 1 << (option % 64));
-        let first = *word & bit == 0;
-        *word |= bit;
-        first
+    // ---- The terminal ----
+
+    /// Whether what is typed is to be hidden.
+    pub fn is_hiding(&self) -> bool {
+        self.terminal.as_ref().is_some_and(|terminal| terminal.is_hiding())
+    }
+
+    /// Whether it is hidden by the terminal.
+    pub fn is_hidden(&self) -> bool {
+        self.terminal.as_ref().is_some_and(|terminal| terminal.is_hidden())
+    }
+
+    /// Has the terminal hide what is typed, or show it again; appends what tells it so to `out`.
+    pub fn set_hiding(&mut self, hides: bool, out: &mut Vec<u8>) {
+        self.terminal.get_or_insert_default().set_hiding(hides, out);
+    }
+
+    /// Has the line edited here, or by the terminal; appends what asks it so to `out`.
+    pub fn set_editing(&mut self, on: bool, out: &mut Vec<u8>) {
+        self.terminal.get_or_insert_default().set_editing(on, out);
+    }
+
+    pub fn editor(&self) -> Option<&Editor> {
+        self.terminal.as_ref()?.editor()
+    }
+
+    pub fn drop_ended_editor(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.drop_ended_editor();
+        }
+    }
+
+    pub fn editor_mut(&mut self) -> Option<&mut Editor> {
+        self.terminal.as_mut()?.editor_mut()
     }
 }
 
@@ -280,6 +233,9 @@ fn mistaken(command: u8) -> Option<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What is offered to who negotiates: its line is edited here if it agrees.
+    const OFFER: &[u8] = &[IAC, WILL, 3, IAC, DO, 31];
 
     /// The data and the replies that come of `pieces`.
     fn filter(pieces: &[&[u8]], mode: LineMode) -> (Vec<u8>, Vec<u8>) {
@@ -319,16 +275,17 @@ mod tests {
             IAC, WILL, 1, b'x', IAC, DO, 1, IAC, WILL, 1, IAC, DO, 1, IAC, WONT, 1, IAC, DONT, 1,
             IAC, WILL, 255,
         ];
-        expect(&offer, b"x", &[IAC, DONT, 1, IAC, WONT, 1, IAC, DONT, 255]);
+        let refused = [IAC, DONT, 1, IAC, WONT, 1, IAC, DONT, 255];
+        expect_in(LineMode::Raw, &offer, b"x", &refused);
     }
 
     #[test]
     fn every_timing_mark_is_answered() {
         let abort = [IAC, 245, IAC, DO, TIMING_MARK];
         let answer = [IAC, WONT, TIMING_MARK];
-        expect(&[abort, abort].concat(), b"", &[answer, answer].concat());
+        expect(&[abort, abort].concat(), b"", &[&answer, OFFER, &answer].concat());
         let interrupt = [IAC, IP, IAC, DO, TIMING_MARK];
-        let told = [HOW_TO_LEAVE, &answer, HOW_TO_LEAVE].concat();
+        let told = [HOW_TO_LEAVE, &answer, OFFER, HOW_TO_LEAVE].concat();
         expect(&[interrupt, abort].concat(), b"", &[&told[..], &answer].concat());
     }
 
@@ -380,11 +337,9 @@ mod tests {
         let sakura = [&[0xE6, 0xA1, IAC, 243][..], &mark].concat();
         let ku = [&[0xE3, 0x81, IAC, 245][..], &mark].concat();
         let input = [b"/nick ", &sakura[..], "さ".as_bytes(), &ku, b"\n"].concat();
-        expect(
-            &input,
-            "/nick 桜さく\n".as_bytes(),
-            &[IAC, WONT, TIMING_MARK, IAC, WONT, TIMING_MARK],
-        );
+        let answer = [IAC, WONT, TIMING_MARK];
+        let answers = [&answer, OFFER, &answer].concat();
+        expect(&input, "/nick 桜さく\n".as_bytes(), &answers);
         // Between characters the same commands are commands.
         let input = [&[IAC, 243, b'a', IAC, 245][..], "さ".as_bytes(), &[IAC, 245, b'\n']].concat();
         expect(&input, "aさ\n".as_bytes(), b"");
@@ -437,26 +392,29 @@ mod tests {
     /// A terminal as RFC 1143 wants it: agrees to all that it is offered, and confirms all that is
     /// taken back, when it comes to that.
     #[derive(Default)]
-    struct Terminal {
-        hides: bool,
+    struct Agreeing {
+        on: [bool; 32],
         /// On its way to it.
         told: Vec<u8>,
         /// On its way from it.
         says: Vec<u8>,
     }
 
-    impl Terminal {
+    impl Agreeing {
         fn read(&mut self) {
-            if self.told.is_empty() {
-                return;
-            }
-            let offer: Vec<u8> = self.told.drain(..3).collect();
-            assert_eq!((offer[0], offer[2]), (IAC, ECHO));
-            let hides = offer[1] == WILL;
-            assert!(hides || offer[1] == WONT);
-            assert_ne!(self.hides, hides, "it is told what it does already");
-            self.hides = hides;
-            self.says.extend([IAC, if hides { DO } else { DONT }, ECHO]);
+            let Some([iac, verb, option]) = self.told.first_chunk().copied() else { return };
+            self.told.drain(..3);
+            assert_eq!(iac, IAC);
+            let answer = match verb {
+                WILL => DO,
+                WONT => DONT,
+                DO => WILL,
+                _ => WONT,
+            };
+            let on = matches!(verb, WILL | DO);
+            let was = std::mem::replace(&mut self.on[usize::from(option)], on);
+            assert_ne!(was, on, "it is told what it does already: {verb} {option}");
+            self.says.extend([IAC, answer, option]);
         }
     }
 
@@ -464,30 +422,41 @@ mod tests {
         /// However late answers are, both sides end with what was wanted last, and nobody is asked
         /// for what is so already.
         #[test]
-        fn both_sides_agree_on_echo_in_the_end(steps in prop::collection::vec(0..5u8, 0..60)) {
-            let (mut telnet, mut terminal) = (Telnet::default(), Terminal::default());
-            let mut wanted = false;
-            let listen = |telnet: &mut Telnet, terminal: &mut Terminal, bytes: usize| {
+        fn both_sides_agree_in_the_end(steps in prop::collection::vec(0..8u8, 0..60)) {
+            let (mut telnet, mut terminal) = (Telnet::default(), Agreeing::default());
+            let (mut hides, mut has_hidden, mut edits) = (false, false, None);
+            let listen = |telnet: &mut Telnet, terminal: &mut Agreeing, bytes: usize| {
                 let bytes = bytes.min(terminal.says.len());
                 let mut said: Vec<u8> = terminal.says.drain(..bytes).collect();
-                assert_eq!(telnet.filter(&mut said, LineMode::Telnet, &mut terminal.told), 0, "all is protocol");
+                let kept = telnet.filter(&mut said, LineMode::Telnet, &mut terminal.told);
+                assert_eq!(kept, 0, "all is protocol");
             };
             for step in steps {
                 match step {
                     0 | 1 => {
-                        wanted = step == 1;
-                        telnet.set_hiding(wanted, &mut terminal.told);
-                        prop_assert_eq!(telnet.is_hiding(), wanted);
+                        hides = step == 1;
+                        has_hidden |= hides;
+                        telnet.set_hiding(hides, &mut terminal.told);
+                        prop_assert_eq!(telnet.is_hiding(), hides);
                     }
-                    2 => terminal.read(),
-                    bytes => listen(&mut telnet, &mut terminal, usize::from(bytes)),
+                    2 | 3 => {
+                        edits = Some(step == 3);
+                        telnet.set_editing(step == 3, &mut terminal.told);
+                    }
+                    4 => terminal.read(),
+                    bytes => listen(&mut telnet, &mut terminal, usize::from(bytes - 4)),
                 }
             }
             while !terminal.told.is_empty() || !terminal.says.is_empty() {
                 terminal.read();
                 listen(&mut telnet, &mut terminal, 3);
             }
-            prop_assert_eq!((telnet.is_hidden(), terminal.hides), (wanted, wanted));
+            // What has been asked once has answered, and is known to speak telnet.
+            let edits = edits.unwrap_or(has_hidden);
+            prop_assert_eq!(terminal.on[1], hides || edits);
+            prop_assert_eq!((terminal.on[3], terminal.on[31]), (edits, edits));
+            prop_assert_eq!(telnet.editor().is_some_and(|editor| !editor.has_ended()), edits);
+            prop_assert_eq!(telnet.is_hidden(), hides && !edits);
         }
     }
 
@@ -504,7 +473,7 @@ mod tests {
             let marks = input.windows(3).filter(|w| *w == [IAC, DO, TIMING_MARK]).count();
             let told = |w: &&[u8]| w[0] == IAC && matches!(w[1], AYT | IP | EOF | SUSP | ABORT);
             let told = input.windows(2).filter(told).count();
-            prop_assert!(replies.len() <= 3 * (512 + marks) + 2 * HOW_TO_LEAVE.len() * told);
+            prop_assert!(replies.len() <= OFFER.len() + 3 * (512 + marks) + 2 * HOW_TO_LEAVE.len() * told);
         }
     }
 }

@@ -340,7 +340,7 @@ fn what_is_on_its_way_is_said_once_though_its_author_logs_in_meanwhile() {
     let alice = driver.page(wire.address, "alice", "dev");
     let lines: Vec<String> = (0..40).map(|number| format!("line {number}")).collect();
     // Flood control takes 20 at once and the rest slowly: some wait while the account is made.
-    alice.paste(&lines.join("\n"));
+    alice.say_all(&lines);
     alice.say("/register alice");
     alice.wait_view("register");
     alice.enter("password", "correct horse");

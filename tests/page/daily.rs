@@ -29,14 +29,14 @@ fn own_messages_are_shown_as_the_server_has_them() {
     alice.wait_online();
     let mut carol = terminal(&server, "carol", "dev");
     alice.paste("one\u{7}two\tthree");
-    assert_eq!(read_until(&mut carol, "alice: "), "[#dev] alice: onetwo three\r\n");
-    alice.wait_said(&["alice: onetwo three"]);
+    assert_eq!(read_until(&mut carol, "alice: "), "[#dev] alice: onetwo    three\r\n");
+    alice.wait_said(&["alice: onetwo\tthree"]);
     let time = "return document.querySelector('#log [data-id] time').dateTime";
     let shown = alice.run(time);
     let late = format!("return Date.parse({shown}) - Date.now() > 3000e3");
     assert_eq!(alice.run(&late), true, "the time is the server's");
     alice.command("refresh", &json!({}));
-    alice.wait_said(&["alice: onetwo three"]);
+    alice.wait_said(&["alice: onetwo\tthree"]);
     assert_eq!(alice.run(time), shown);
     alice.assert_no_complaints();
 }

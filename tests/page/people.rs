@@ -236,7 +236,7 @@ fn what_is_unread_is_the_same_on_two_devices() {
     other.click("#rooms [data-room=\"#garden\"]");
     other.wait_shown("garden");
 
-    alice.paste("one\ntwo @bob\nthree");
+    alice.say_all(&["one", "two @bob", "three"]);
     for page in [&bob, &other] {
         page.wait_unread("room=\"#dev\"", "3");
     }
@@ -258,7 +258,7 @@ fn what_is_unread_is_the_same_on_two_devices() {
 
     // More than a page of it is read as far as it was in sight.
     bob.click("#rooms [data-room=\"#garden\"]");
-    alice.paste(&vec!["more"; 40].join("\n"));
+    alice.say_all(&vec!["more"; 40]);
     other.wait_unread("room=\"#dev\"", "40");
     bob.click("#rooms [data-room=\"#dev\"]");
     bob.wait_until(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_server::chat::dialect::utc::Utc;
 use serde_json::{Value, json};
 
-use super::{Dialect, Done, Model, Room, Said, local, row, zone};
+use super::{Dialect, Done, Model, Room, Said, lines, local, row, zone};
 use crate::ask::written;
 use crate::expect::{Item, Page};
 
@@ -15,8 +15,8 @@ impl Said {
         let Said { id, time, name, text, me } = self;
         let said = match (self.is_deleted(), me) {
             (true, _) => format!("{name}: message removed"),
-            (false, true) => format!("* {name} {}", row(text)),
-            (false, false) => format!("{name}: {}", row(text)),
+            (false, true) => format!("* {name} {}", lines(text)),
+            (false, false) => format!("{name}: {}", lines(text)),
         };
         format!("*   {} ({id}) {said}", Utc(local(*time, zone_minutes)))
     }
@@ -77,7 +77,7 @@ impl Model {
         };
         let bytes = |said: &&Said| match is_json {
             true => said.json().to_string().len() + 1,
-            false => said.dated(0).len() + 10,
+            false => said.dated(0).replace('\n', "\r\n").len() + 10,
         };
         let fits = |count: &usize| {
             let all = candidates[..*count].iter().map(bytes).sum::<usize>();
@@ -177,11 +177,18 @@ impl Model {
     pub(super) fn list_rooms(&mut self, number: usize, reference: Option<u64>) {
         let mut rooms: Vec<Value> = Vec::new();
         let mut lines = Vec::new();
-        for Room { shown, topic, members, .. } in self.rooms.values() {
+        let current = self.clients[&number].current.as_ref();
+        for (key, Room { shown, topic, members, .. }) in &self.rooms {
             rooms.push(json!({ "room": shown, "members": members.len(), "topic": topic }));
             let people = if members.len() == 1 { "person" } else { "people" };
             let dash = if topic.is_empty() { "" } else { ": " };
-            lines.push(format!("*   {shown} ({} {people}){dash}{}", members.len(), row(topic)));
+            let here = match members.contains(&number) {
+                _ if current == Some(key) => ", you talk here",
+                true => ", you too",
+                false => "",
+            };
+            let count = members.len();
+            lines.push(format!("*   {shown} ({count} {people}{here}){dash}{}", row(topic)));
         }
         let total = rooms.len();
         let heading = match total {

@@ -67,7 +67,7 @@ impl Model {
             true => format!("your message {id}"),
             false => format!("message {id} of {name}"),
         };
-        let text = row(&text);
+        let text = row(&text.replace(['\n', '\t'], " "));
         let quoted = quote(&text, QUOTED_CHARS);
         let own = format!("* You removed {whose} in {shown}: {quoted}");
         let told = json!({ "type": "deleted", "room": shown, "id": id, "by": by, "time": time });

@@ -23,8 +23,8 @@ pub struct Page {
 }
 
 /// Lines that say nothing that the model knows of.
-const UNMODELLED: [&str; 4] =
-    ["* Nobody else is in ", "* /", "* Anything else is said", "* Yes, I am here."];
+const UNMODELLED: [&str; 5] =
+    ["* Nobody else is in ", "* Said in ", "* /", "* Anything else is said", "* Yes, I am here."];
 
 /// Invariant: every queue holds what is to come of one room (or, under "", of none), in its order.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Expectations {
     queues: BTreeMap<String, VecDeque<Item>>,
     /// Lines whose order among the others is not known.
     floating: Vec<String>,
+    /// The queue of a message of which more lines come: nothing comes between them.
+    goes_on: Option<String>,
     /// Pings that are to be answered.
     pub pongs: VecDeque<Vec<u8>>,
     /// Where members of the room that was listed last were on its list.
@@ -58,17 +60,28 @@ impl Expectations {
         self.queues.entry(room.to_owned()).or_default().push_back(item);
     }
 
+    /// A message at a terminal, where each of its lines is one.
+    pub fn push_lines(&mut self, room: &str, lines: &str) {
+        for line in lines.split('\n') {
+            self.push(room, Item::Line(line.to_owned()));
+        }
+    }
+
     pub fn float(&mut self, line: String) {
         self.floating.push(line);
     }
 
     /// It is not to see what was said so far.
     pub fn drop_heard(&mut self) {
+        self.goes_on = None;
         self.queues.clear();
     }
 
     pub fn see_line(&mut self, line: &str) {
-        assert!(!line.chars().any(char::is_control), "a control character in {line:?}");
+        for (place, row) in line.split('\n').enumerate() {
+            assert!(!row.chars().any(char::is_control), "a control character in {line:?}");
+            assert!(place == 0 || row.starts_with('|'), "a line without a mark in {line:?}");
+        }
         if UNMODELLED.iter().any(|start| line.starts_with(start)) {
             return;
         }
@@ -85,13 +98,18 @@ impl Expectations {
             return;
         }
         let line = Item::Line(line);
+        let goes_on = self.goes_on.take();
         match self
             .queues
-            .values_mut()
-            .find(|queue| queue.front().is_some_and(|item| *item.frame() == line))
+            .iter_mut()
+            .filter(|(key, _)| goes_on.as_ref().is_none_or(|goes_on| goes_on == *key))
+            .find(|(_, queue)| queue.front().is_some_and(|item| *item.frame() == line))
         {
-            Some(queue) => {
+            Some((key, queue)) => {
                 let item = queue.pop_front().expect("it has a front");
+                let is_more =
+                    |item: &Item| matches!(item, Item::Line(line) if line.starts_with('|'));
+                self.goes_on = queue.front().is_some_and(is_more).then(|| key.clone());
                 self.see_names(item, names);
             }
             None => panic!("saw {seen:?}, and not one of {:#?}", self.next()),

@@ -189,6 +189,24 @@ fn row(text: &str) -> String {
     text.chars().filter(shown).collect()
 }
 
+/// A message as a terminal shows it.
+fn lines(text: &str) -> String {
+    let (mut shown, mut blank_lines) = (Vec::new(), 0);
+    for (place, line) in text.split('\n').enumerate() {
+        let line = line.replace('\t', "    ");
+        let bare = line.trim_start_matches(' ');
+        blank_lines = if bare.is_empty() { blank_lines + 1 } else { 0 };
+        let indent = " ".repeat((line.len() - bare.len()).min(24));
+        match place {
+            0 => shown.push(row(&line)),
+            _ if blank_lines > 2 => {}
+            _ if bare.is_empty() => shown.push("|".to_owned()),
+            _ => shown.push(format!("| {indent}{}", row(bare))),
+        }
+    }
+    shown.join("\n")
+}
+
 type Done = Result<(), &'static str>;
 
 /// How far a zone is from UTC.
@@ -382,7 +400,8 @@ impl Model {
             "type": "welcome", "name": self.name(number), "epoch": self.settings.epoch, "time": time,
             "server": format!("chat-server/{}", env!("CARGO_PKG_VERSION")),
             "limits": {
-                "message_bytes": self.settings.message_bytes_max, "name_chars": 32, "room_chars": 64,
+                "message_bytes": self.settings.message_bytes_max, "message_lines": 500,
+                "name_chars": 32, "room_chars": 64,
                 "rooms": self.settings.rooms_per_client_max,
             },
         });
@@ -580,7 +599,7 @@ impl Model {
         told["room"] = room.shown.clone().into();
         let star = if me { "* " } else { "" };
         let colon = if me { "" } else { ":" };
-        let line = format!("[{}] {star}{}{colon} {}", room.shown, said.name, row(&said.text));
+        let line = format!("[{}] {star}{}{colon} {}", room.shown, said.name, lines(&said.text));
         room.next_id += 1;
         room.held.push_back(said);
         let limits = self.settings.rooms.history;
@@ -614,7 +633,7 @@ impl Model {
     /// Those who listen are told what happens in the lobby.
     fn tell_listeners(&mut self, key: &str, line: &str) {
         for client in self.clients.values_mut().filter(|client| client.listens && key == "#lobby") {
-            client.expected.push(key, Item::Line(line.to_owned()));
+            client.expected.push_lines(key, line);
         }
     }
 
@@ -638,10 +657,10 @@ impl Model {
             "type": "direct", "from": from, "to": to, "text": text, "time": time, "guest": true
         });
         if addressee != number {
-            self.timed(addressee, "", time, &format!("[{from} -> you] {}", row(text)));
+            self.timed(addressee, "", time, &format!("[{from} -> you] {}", lines(text)));
             self.json(addressee, "", direct.clone(), None);
         }
-        self.timed(number, "", time, &format!("[you -> {to}] {}", row(text)));
+        self.timed(number, "", time, &format!("[you -> {to}] {}", lines(text)));
         self.json(number, "", direct, reference);
         Ok(())
     }
@@ -749,8 +768,14 @@ impl Model {
         if client.away_until.is_some() {
             return;
         }
-        if item.is_json() == (client.dialect == Dialect::Json) {
-            client.expected.push(key, item);
+        if item.is_json() != (client.dialect == Dialect::Json) {
+            return;
+        }
+        match item {
+            Item::Line(line) if client.dialect == Dialect::Line => {
+                client.expected.push_lines(key, &line);
+            }
+            item => client.expected.push(key, item),
         }
     }
 

@@ -53,6 +53,8 @@ impl Model {
         let client = self.client(number);
         assert!(client.name.is_none() && !client.closed, "client {number} came twice");
         assert_eq!(client.dialect, Dialect::Json, "client {number} is taken for another kind");
+        // It was silent for a while first, and has been told nothing.
+        client.expected.drop_heard();
         let found = coming.token.as_ref().and_then(|shown| {
             let is_it = |it: &Token| it.shown == *shown || it.before.as_ref() == Some(shown);
             let at = self.tokens.iter().position(is_it)?;

@@ -110,6 +110,37 @@ impl Mind<'_> {
         (raw, shown)
     }
 
+    /// The same, at times on several lines. By numbers of its own, so that the others stay what they
+    /// are.
+    fn lines(&mut self) -> (String, String) {
+        let (mut raw, mut shown) = self.words();
+        shown = shown.replace(" tab bed", " tab\tbed");
+        let mut rng = Rng::with_seed(*self.counter);
+        if rng.u32(0..3) > 0 {
+            return (raw, shown);
+        }
+        for _ in 0..rng.usize(1..6) {
+            let (typed, seen) = match rng.u32(0..8) {
+                0 => ("\n\n\n\n\n.", "\n\n\n\n\n."),
+                1 => ("\r\n\tindented", "\n\tindented"),
+                2 => {
+                    ("\n                              deep", "\n                              deep")
+                }
+                3 => ("\n[#lobby] bob: I quit", "\n[#lobby] bob: I quit"),
+                4 => ("\n* bob left #lobby.", "\n* bob left #lobby."),
+                5 => ("\u{85}one\u{2028}line", " one line"),
+                6 => ("\n| marked\ttwice", "\n| marked\ttwice"),
+                _ => ("\n \n! lorem", "\n \n! lorem"),
+            };
+            // Some take two bytes in JSON.
+            if raw.len() + 2 * typed.len() + 160 < self.message_bytes_max {
+                raw.push_str(typed);
+                shown.push_str(seen);
+            }
+        }
+        (raw, shown)
+    }
+
     pub fn think(&mut self, dialect: Dialect) -> Sent {
         match dialect {
             Dialect::Json => self.think_json(),
@@ -208,10 +239,13 @@ impl Mind<'_> {
     }
 
     fn think_json(&mut self) -> Sent {
-        let (mut raw, mut shown) = self.words();
+        let (mut raw, mut shown) = self.lines();
         if self.rng.u32(0..10) == 0 {
             raw.push_str(HALF);
             shown.push('\u{FFFD}');
+        }
+        if raw.contains('\n') {
+            (raw, shown) = (format!("\n {raw} \n\t\n"), format!(" {shown} "));
         }
         let room = if self.rng.u32(0..3) == 0 { self.some_room() } else { None };
         let (mut object, ask) = match self.rng.u32(0..105) {
@@ -243,6 +277,7 @@ impl Mind<'_> {
                 (json!({ "type": "msg", "to": to, "text": raw }), Ask::Direct { to, text: shown })
             }
             80..82 => {
+                let (raw, shown) = self.words();
                 (json!({ "type": "topic", "text": raw }), Ask::Topic { room, text: Some(shown) })
             }
             82 => (json!({ "type": "topic" }), Ask::Topic { room, text: None }),
@@ -353,7 +388,8 @@ pub fn line(rng: &mut Rng, content: &[u8]) -> Vec<u8> {
     }
     bytes.extend_from_slice(&content[..at]);
     match rng.u32(0..40) {
-        0 => bytes.extend_from_slice(&[255, 253, rng.u8(0..50)]),
+        // Not for echo and the like: this terminal edits its line by itself.
+        0 => bytes.extend_from_slice(&[255, 253, rng.u8(4..50)]),
         1 => bytes.extend_from_slice(&[255, 251, rng.u8(0..50)]),
         2 => bytes.extend_from_slice(&[255, 246]),
         3 => bytes.extend_from_slice(&[255, 250, 31, 0, 80, 0, 24, 255, 240]),

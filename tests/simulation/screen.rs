@@ -96,7 +96,7 @@ impl Screen {
     /// `Some(None)`: something came that nobody looks at.
     fn line(&mut self) -> Option<Option<Seen>> {
         if let [255, verb, rest @ ..] = &self.bytes[..] {
-            assert!(matches!(verb, 252 | 254), "telnet verb {verb}");
+            assert!(matches!(verb, 251..=254), "telnet verb {verb}");
             rest.first()?;
             self.bytes.drain(..3);
             return Some(None);

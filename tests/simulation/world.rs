@@ -645,6 +645,8 @@ impl World {
         let chat = &self.stage.server.service().chat;
         assert_eq!((chat.people(), chat.rooms()), (0, self.model.borrow().rooms()));
         assert!(!self.stage.server.is_busy());
+        self.stage.server.trim();
+        assert_eq!(self.stage.server.held_bytes(), 0, "of those who have gone");
         self.stage.turns
     }
 }

@@ -11,7 +11,7 @@ test('a message of many lines or letters is shown shortened', () => {
   assert.equal(shownOf(`${'a '.repeat(600)}`), 700);
   for (const end of ['\n', '\u2028', '\u2029', '\u0085', '\v', '\f']) {
     const text = Array.from({ length: 30 }, (_, line) => `line ${line}`).join(end);
-    assert.equal(text.slice(0, shownOf(text)).split(end).length, 20, JSON.stringify(end));
+    assert.equal(text.slice(0, shownOf(text)).split(end).length, 21, `${JSON.stringify(end)}: twenty, and the end of the last`);
     assert.equal(shownOf(text.split(end).slice(0, 20).join(end)), text.split(end).slice(0, 20).join(end).length);
   }
 });

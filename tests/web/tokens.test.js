@@ -21,9 +21,35 @@ function addressOf(link) {
   return text;
 }
 
+const CODE = /(?<!`)(`{1,3})(?!`)[^\n]+?(?<!`)\1(?!`)/g;
+const BOLD = /(?<![*A-Za-z0-9_])\*\*(?!\*)(?=\S)(?:(?!(?<!\*)\*\*(?!\*))[^\n])+?(?<=\S)(?<!\*)\*\*(?![*A-Za-z0-9_])/g;
+
+/** Of each code unit, how it is shown; and its link, by the place where that begins. */
+function looksOf(text, found) {
+  const looks = Array.from({ length: text.length }, () => ({ style: '', address: '', link: -1 }));
+  const set = (from, to, look) => { for (let at = from; at < to; at++) looks[at] = { ...looks[at], ...look }; };
+  let masked = text;
+  const mask = (from, to) => { masked = masked.slice(0, from) + masked.slice(from, to).replaceAll('*', '-') + masked.slice(to); };
+  for (const { index, 0: code, 1: ticks } of text.matchAll(CODE)) {
+    set(index, index + code.length, { style: 'sign' });
+    set(index + ticks.length, index + code.length - ticks.length, { style: 'code' });
+    mask(index, index + code.length);
+  }
+  for (const { start, address } of found) {
+    if (looks[start].style) continue;
+    set(start, start + address.length, { address, link: start });
+    mask(start, start + address.length);
+  }
+  for (const { index, 0: bold } of masked.matchAll(BOLD)) {
+    for (let at = index; at < index + bold.length; at++) if (!looks[at].style) looks[at].style = at < index + 2 || at >= index + bold.length - 2 ? 'sign' : 'bold';
+  }
+  return looks;
+}
+
 function twin(text) {
   const links = [...text.matchAll(LINK)].filter(({ 0: link }) => link.length <= 4096)
     .map(({ index, 0: link }) => ({ start: index, address: addressOf(link) })).filter(({ address }) => URL.canParse(address)).slice(0, 100);
+  const looks = looksOf(text, links), spans = spansOf(text, looks);
   const parts = [];
   let end = 0;
   for (const { index, 0: run } of text.matchAll(RUN)) {
@@ -36,18 +62,21 @@ function twin(text) {
   }
   if (end < text.length) parts.push([end, text.length, false]);
   return parts.map(([from, to, isPiece]) => {
-    const found = [];
-    let at = from;
-    for (const { start, address } of links) {
-      const [first, last] = [Math.max(from, start), Math.min(to, start + address.length)];
-      if (first >= last) continue;
-      if (first > at) found.push({ text: text.slice(at, first), address: '' });
-      found.push({ text: text.slice(first, last), address });
-      at = last;
-    }
-    if (at < to) found.push({ text: text.slice(at, to), address: '' });
-    return { isPiece, tokens: found };
+    const inPart = spans.map((span) => ({ ...span, first: Math.max(from, span.start), last: Math.min(to, span.end) })).filter(({ first, last }) => first < last);
+    return { isPiece, tokens: inPart.map(({ first, last, style, address }) => ({ text: text.slice(first, last), address, style })) };
   });
+}
+
+/** Runs of code units that look the same. */
+function spansOf(text, looks) {
+  const spans = [];
+  for (let at = 0; at < text.length; at++) {
+    const { style, address, link } = looks[at], last = spans.at(-1);
+    // A sign is of two, one behind the other, where code is next to something bold.
+    if (last && last.style === style && last.link === link && !(style === 'sign' && text[at] !== text[last.start])) last.end = at + 1;
+    else spans.push({ start: at, end: at + 1, style, address, link });
+  }
+  return spans;
 }
 
 // ---- messages
@@ -55,7 +84,7 @@ function twin(text) {
 const SCRAPS = [
   'http://', 'https://', 'HTTPS://', 'http:', ':', '/', '//', 'a', 'b.example', '.', '..', '-', '?', '#', '!', ',', ';', '*', '~', '(', ')', '[', ']', '{', '}',
   ':80', ':x', ' ', '  ', '\t', '\n', '\u00a0', '"', "'", '`', '<', '>', '。', '「', '」', '…', '漢字', 'かな', '한글', '\u3000', 'e\u0301', '\u0323', '👩\u200d🚀', '👍🏽', '\ud83d', '\ude80',
-  'ب', 'กำ', 'ſ', 'K', 'ftp://x', 'shttp://y', 'https', 'httphttp://z', '#dev', '@bob', '`code`', 'word',
+  '**', '**', '`', '``', '```', '** ', ' **', '***', '_', '\n', 'ب', 'กำ', 'ſ', 'K', 'ftp://x', 'shttp://y', 'https', 'httphttp://z', '#dev', '@bob', '`code`', 'word',
 ];
 
 function message(random) {
@@ -99,6 +128,7 @@ class Counted {
 test('each character is looked at a fixed number of times, whatever the text', () => {
   const cases = [
     'a', ')', 'http://', 'http://a', 'http://a ', 'http://a)', 'http://a.', 'http://a/', ':', '::::http', 'e\u0301', '\u0323', 'ب', '漢', '漢a', ' ', '([{)]}', 'http://a/([{)]}', 'http://a:', 'http://a..', '👩\u200d🚀', '\ud83d',
+    '`', '``a', '`a', '` ``', '``` `` ', '`\n', '````', '**', '**a', '**a**', '**a ', '** a', '*', '**`a`', '`a` ', '**http://a ',
   ];
   for (const scrap of cases) {
     for (const start of ['', 'http://a', 'http://a/', 'x']) {

@@ -61,6 +61,11 @@ impl Clock {
         Utc(unix_ms.saturating_add_signed(offset_ms))
     }
 
+    /// What stands before a message of this time.
+    pub fn before(self, unix_ms: u64) -> String {
+        if self.shows_times { self.time(unix_ms) + " " } else { String::new() }
+    }
+
     /// The hours and minutes of this zone.
     pub fn time(self, unix_ms: u64) -> String {
         let minutes = self.show(unix_ms).0 / 60_000 % (24 * 60);

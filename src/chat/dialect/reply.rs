@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, BotLine, ConversationLine, InvitationLine, JoinedSelf, ReadingLine,
+    AccountLine, BanLine, BotLine, ConversationLine, Here, InvitationLine, JoinedSelf, ReadingLine,
     RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;

@@ -139,6 +139,18 @@ pub struct RoomSummary<'a> {
     /// Who may enter, if not everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<&'a str>,
+    /// Programs know where they are.
+    #[serde(skip)]
+    pub here: Here,
+}
+
+/// Whether the one who asks is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    No,
+    Member,
+    /// It talks there.
+    Talks,
 }
 
 /// A conversation in the list of them, and what was said there last.
@@ -168,6 +180,7 @@ pub struct ConversationLine<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ServerLimits {
     pub message_bytes: usize,
+    pub message_lines: usize,
     pub name_chars: usize,
     pub room_chars: usize,
     pub rooms: usize,

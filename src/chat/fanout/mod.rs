@@ -61,6 +61,7 @@ impl Chat {
                 self.apply_said(cx, record, room, id);
                 self.replays.remove_room(room);
                 self.notice_alone(cx, room);
+                self.notice_elsewhere(cx, room);
             }
             Event::Kept(Kept::MessageDeleted { room, id }) => {
                 self.state.apply(record);

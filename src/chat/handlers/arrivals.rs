@@ -9,7 +9,7 @@ use crate::chat::ids::UserId;
 use crate::chat::keeping::{Keeping, disk_full};
 use crate::chat::name::{self, RoomName};
 use crate::chat::request::{Request, RequestError};
-use crate::chat::settings::Registration;
+use crate::chat::settings::{MESSAGE_LINES_MAX, Registration};
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::rooms::Room;
 use crate::chat::{Chat, LOBBY, lobby};
@@ -189,6 +189,7 @@ impl Chat {
             time: cx.unix_ms(),
             limits: ServerLimits {
                 message_bytes: self.settings.message_bytes_max,
+                message_lines: MESSAGE_LINES_MAX,
                 name_chars: name::CLUSTERS_MAX,
                 room_chars: name::ROOM_CLUSTERS_MAX,
                 rooms: self.settings.rooms_per_client_max,

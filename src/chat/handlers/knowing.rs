@@ -84,7 +84,7 @@ impl Chat {
     }
 
     /// Whether a room is in the list of rooms that somebody is shown.
-    pub(super) fn is_listed_for(&self, user: UserId, room: &Room) -> bool {
+    pub(in crate::chat) fn is_listed_for(&self, user: UserId, room: &Room) -> bool {
         room.settings().is_in_list() || self.state.is_member(user, room.id)
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Context, Done};
 use crate::chat::Chat;
 use crate::chat::dialect::history::HistoryPage;
-use crate::chat::dialect::reply::{Line, Reply, RoomSummary};
+use crate::chat::dialect::reply::{Here, Line, Reply, RoomSummary};
 use crate::chat::dialect::{notice, render};
 use crate::chat::ids::RoomId;
 use crate::chat::reading::unreadable;
@@ -327,13 +327,20 @@ impl Chat {
     }
 
     pub(super) fn rooms_page<'a>(&'a self, cx: &mut Context<'_>, after: u64, limit: Option<u32>) {
+        let current = self.current_room(cx);
+        let user = cx.user;
+        let here = |room: &Room| match room.id {
+            id if Some(id) == current => Here::Talks,
+            id if self.state.is_member(user, id) => Here::Member,
+            _ => Here::No,
+        };
         let summary = |room: &'a Room| RoomSummary {
             room: room.name.as_str(),
             members: room.member_count(),
             topic: &room.topic,
             entry: entry_of(room),
+            here: here(room),
         };
-        let user = cx.user;
         let skipped = usize::try_from(after).unwrap_or(usize::MAX);
         let rooms = self.state.rooms().busiest().filter(|room| self.is_listed_for(user, room));
         let listed: Vec<RoomSummary<'a>> =

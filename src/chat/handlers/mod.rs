@@ -17,10 +17,14 @@ mod resuming;
 mod rooms;
 mod search;
 mod talk;
+mod terminal;
 
 use std::borrow::Cow;
 use std::fmt;
 
+pub(in crate::chat) use accounts::has_secret_form;
+
+use self::terminal::edit;
 use crate::chat::Chat;
 use crate::chat::dialect::json::RequestRef;
 use crate::chat::dialect::reply::Reply;
@@ -28,6 +32,7 @@ use crate::chat::dialect::{Dialect, notice, render};
 use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::request::{Request, RequestError};
+use crate::chat::settings::MESSAGE_LINES_MAX;
 use crate::chat::text::{self, quote};
 use crate::delivery::Delivery;
 use crate::delivery::channels::{ChannelId, SenderCopy};
@@ -122,6 +127,14 @@ impl Chat {
             Request::Search { text, room, before, limit: _ } => {
                 self.search(cx, text.as_deref(), room.as_deref(), before)
             }
+            Request::Where => {
+                self.tell_where(cx);
+                Ok(())
+            }
+            Request::Edit { on } => {
+                edit(cx, on);
+                Ok(())
+            }
             Request::Typing { room } => self.typing(cx, room.as_deref()),
             Request::Help { about } => {
                 lists::help(cx, about.as_deref())?;
@@ -173,9 +186,30 @@ fn no_such_name(typed: &str) -> RequestError {
     RequestError::new("no_such_name", message)
 }
 
-/// What others are shown of a text.
+/// What others are shown of a text that has one line.
 fn shown(text: &str) -> Result<Cow<'_, str>, RequestError> {
-    let text = text::clean(text);
+    seen(text::clean(text))
+}
+
+/// The same of what is said: a program's message may have several lines. What somebody sends from a
+/// terminal is a line.
+fn shown_lines<'a>(cx: &Context<'_>, text: &'a str) -> Result<Cow<'a, str>, RequestError> {
+    if cx.dialect() == Dialect::Text {
+        return shown(text);
+    }
+    let text = seen(text::clean_lines(text))?;
+    let lines = text::lines_of(&text);
+    if lines > MESSAGE_LINES_MAX {
+        let message = format!(
+            "A message has at most {MESSAGE_LINES_MAX} lines, and this has {lines}. Send it in parts."
+        );
+        return Err(RequestError::new("text_refused", message));
+    }
+    Ok(text)
+}
+
+/// A cleaned text, if there is anything to see in it.
+fn seen(text: Cow<'_, str>) -> Result<Cow<'_, str>, RequestError> {
     match text.chars().all(|c| c.is_whitespace() || text::is_blank(c)) {
         true => {
             Err(RequestError::new("text_empty", "There was nothing to say in that.".to_owned()))

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::admitting::archived;
-use super::{Context, Done, no_such_name, shown};
+use super::{Context, Done, no_such_name, shown, shown_lines};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{Line, Reply};
 use crate::chat::ids::{RoomId, UserId};
@@ -36,7 +36,7 @@ impl Chat {
         text: &'a str,
     ) -> Result<(RoomId, Cow<'a, str>), RequestError> {
         self.check_public(cx, text)?;
-        Ok((self.room_of(cx, room)?, shown(text)?))
+        Ok((self.room_of(cx, room)?, shown_lines(cx, text)?))
     }
 
     /// Says what others are shown, to a room that its sender was in when it said so.
@@ -124,7 +124,7 @@ impl Chat {
         text: &'a str,
     ) -> Result<(UserId, Cow<'a, str>), RequestError> {
         self.check_secrets(cx, text)?;
-        Ok((self.addressee(to)?, shown(text)?))
+        Ok((self.addressee(to)?, shown_lines(cx, text)?))
     }
 
     /// Tells a user who had this name when that was asked for.

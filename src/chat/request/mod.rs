@@ -18,6 +18,7 @@ pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
 
 use crate::chat::state::history::MessageKind;
+use crate::chat::text;
 
 /// A request, whatever dialect it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +81,12 @@ pub enum Request<'a> {
     Typing {
         room: Option<Cow<'a, str>>,
     },
+    /// Where one talks.
+    Where,
+    /// Whether the line that somebody types at a terminal is edited here.
+    Edit {
+        on: bool,
+    },
     /// About what two accounts say to each other.
     Conversation(ConversationRequest<'a>),
     /// About accounts: being known, and what comes with it.
@@ -135,6 +142,8 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Preference(_)
             | Request::Help { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
         }
     }
@@ -161,6 +170,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => false,
         }
@@ -190,7 +201,17 @@ impl Request<'_> {
             | Request::Search { .. }
             | Request::Preference(_)
             | Request::Quit { .. }
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Nothing => false,
+        }
+    }
+
+    /// How many lines somebody else is shown of it.
+    pub fn lines(&self) -> usize {
+        match self {
+            Request::Say { text, .. } | Request::Direct { text, .. } => text::lines_of(text),
+            _ => 0,
         }
     }
 
@@ -222,6 +243,8 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => None,
         }
@@ -257,6 +280,8 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::Where
+            | Request::Edit { .. }
             | Request::Preference(_)
             | Request::Nothing => None,
         }

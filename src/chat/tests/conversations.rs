@@ -88,7 +88,7 @@ fn what_two_accounts_say_reaches_all_devices_of_both_once_and_is_kept() {
             carol< ! A room's name…
             carol> /rooms
             carol< * 1 room, busiest first:
-            carol< *   #lobby (3 people)
+            carol< *   #lobby (3 people, you talk here)
             "##,
         );
     }

@@ -246,6 +246,7 @@ fn take(stage: &mut Stage, step: &Step) -> (Option<&'static str>, Vec<Vec<String
                 Outcome::Blocked(_) => "blocked",
                 Outcome::Close(_) => "close",
                 Outcome::AskSecret => "secret",
+                Outcome::SetEditing(_) => "editing",
             })
         }
         Step::Leave(who) if is_here(stage, who) => {

@@ -91,12 +91,12 @@ fn a_room_that_memory_has_no_place_for_is_there_when_somebody_asks() {
         "
         bob> /rooms
         bob< * 1 room, busiest first:
-        bob< *   #lobby (2 people)
+        bob< *   #lobby (2 people, you talk here)
         alice> /join #tea
         alice< * You are in #tea now, with nobody else.
         bob> /rooms
         bob< * 2 rooms, busiest first:
-        bob< *   #lobby (2 people)
+        bob< *   #lobby (2 people, you talk here)
         bob< *   #tea (1 person)
         bob> /join #z0o
         bob< ! The room #z0o looks like #zoo, which is another one. Join that, or choose another name.

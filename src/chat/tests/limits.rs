@@ -252,7 +252,7 @@ fn rooms_that_nobody_is_in_are_forgotten_first_when_histories_grow() {
     stage.say("alice", &"x".repeat(1000));
     stage.say("alice", "/rooms");
     let heard = stage.hear("alice");
-    assert_eq!(heard[..2], ["* 2 rooms, busiest first:", "*   #lobby (1 person)"]);
+    assert_eq!(heard[..2], ["* 2 rooms, busiest first:", "*   #lobby (1 person, you talk here)"]);
     assert_eq!(heard[2], "*   #new (0 people)", "the one that was left first has gone");
     stage.say("alice", "/history");
     assert_eq!(stage.hear("alice").len(), 3, "and no word of those who are here");

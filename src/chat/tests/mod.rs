@@ -15,6 +15,7 @@ mod kept;
 #[path = "../../../tests/common/known_secrets.rs"]
 pub mod known_secrets;
 mod limits;
+mod lines;
 mod names;
 mod order;
 mod people;

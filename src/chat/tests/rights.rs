@@ -23,7 +23,9 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 63] = [
+const TABLE: [(&str, [bool; 6]); 65] = [
+    ("/where", ALL),
+    ("/edit on", ALL),
     ("", ALL),
     ("/help", ALL),
     ("/quit", ALL),
@@ -159,10 +161,12 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Account(AccountRequest::Bots) => 55,
         Request::Account(AccountRequest::EndBot { .. }) => 56,
         Request::Order(OrderRequest::DeleteMessage { .. }) => 57,
-        Request::Preference(_) => 58,
+        Request::Where => 58,
+        Request::Edit { .. } => 59,
+        Request::Preference(_) => 60,
     }
 }
-const KINDS: u8 = 59;
+const KINDS: u8 = 61;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

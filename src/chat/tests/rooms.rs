@@ -63,7 +63,7 @@ fn a_room_that_was_left_and_says_nothing_is_no_more() {
         alice< * You talk in #lobby now.
         alice> /rooms
         alice< * 2 rooms, busiest first:
-        alice< *   #lobby (1 person)
+        alice< *   #lobby (1 person, you talk here)
         alice< *   #silent (0 people)
         alice> /who #silent
         alice< * Nobody is in #silent.
@@ -90,7 +90,7 @@ fn topics_are_shown_set_and_cleared() {
         bob< * The topic of #lobby: All about chat
         bob> /rooms
         bob< * 1 room, busiest first:
-        bob< *   #lobby (2 people): All about chat
+        bob< *   #lobby (2 people, you talk here): All about chat
         bob> /leave
         bob< * You left #lobby.
         bob< * You are in no room now. Enter one with /join #ROOM.
@@ -227,7 +227,7 @@ fn who_and_rooms_answer_in_pages() {
     assert_eq!(heard.len(), 52);
     let start = [
         "* 71 rooms, busiest first:",
-        "*   #big (120 people)",
+        "*   #big (120 people, you talk here)",
         "*   #r9 (3 people)",
         "*   #r5 (2 people)",
     ];
@@ -415,5 +415,70 @@ fn a_room_can_be_left_for_good_and_made_again_in_one_turn() {
         bob< * The last message of #x (UTC):
         bob< *   2026-11-22 13:05:09 (1) guest-1: hello
     ",
+    );
+}
+
+#[test]
+fn where_one_talks_is_told_and_said_once_when_it_is_elsewhere() {
+    let mut stage = Stage::new(settings());
+    stage.seat(&["alice", "bob"]);
+    stage.say("alice", "/join #dev");
+    stage.say("bob", "/join #dev");
+    stage.say("bob", "/join #lobby");
+    stage.forget();
+    stage.play(
+        r"
+        alice> /where
+        alice< * You talk in #dev, and are in #lobby as well.
+        alice> /rooms
+        alice< * 2 rooms, busiest first:
+        alice< *   #lobby (2 people, you too)
+        alice< *   #dev (2 people, you talk here)
+        ",
+    );
+    stage.pass(1000);
+    stage.play(
+        r"
+        bob> /say is anybody there?
+        alice< [#lobby] bob: is anybody there?
+        ",
+    );
+    stage.pass(1000);
+    stage.play(
+        r"
+        alice> yes
+        alice< * Said in #dev. What came last was said in #lobby: /say #lobby TEXT answers there.
+        bob< [#dev] alice: yes
+        alice> /say #lobby yes, I meant
+        bob< [#lobby] alice: yes, I meant
+        ",
+    );
+    stage.pass(1000);
+    stage.play(
+        r"
+        bob> good
+        alice< [#lobby] bob: good
+        ",
+    );
+    stage.pass(1000);
+    stage.play(
+        r"
+        alice> once is enough
+        bob< [#dev] alice: once is enough
+        alice> /say
+        alice< ! That is not how /say works. Type it as: /say [#ROOM] TEXT
+        alice> /leave
+        alice< * You left #dev.
+        alice< * You talk in #lobby now.
+        bob< * alice left #dev.
+        alice> /where
+        alice< * You talk in #lobby, and are in no other room.
+        alice> /leave
+        alice< * You left #lobby.
+        alice< * You are in no room now. Enter one with /join #ROOM.
+        bob< * alice left #lobby.
+        alice> /where
+        alice< * You are in no room. Enter one with /join #ROOM.
+        ",
     );
 }

@@ -54,7 +54,7 @@ fn a_room_of_an_account_is_for_accounts_and_stays() {
         a< * You are in no room now. Enter one with /join #ROOM.
         g> /rooms
         g< * 2 rooms, busiest first:
-        g< *   #lobby (1 person)
+        g< *   #lobby (1 person, you talk here)
         g< *   #dev (0 people)
         b> /join #dev
         b< * You are in #dev now, with nobody else.
@@ -406,7 +406,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         a< ! #dev is archived: it is there to be read.
         g> /rooms
         g< * 1 room, busiest first:
-        g< *   #lobby (1 person)
+        g< *   #lobby (1 person, you talk here)
         b> /history
         b< * The last message of #dev (UTC):
         b< *   2026-11-22 13:05:09 (1) alice: hello

@@ -600,7 +600,10 @@ fn read_frames(mut bytes: &[u8], heard: &mut Vec<String>) {
         assert_eq!((header.opcode, header.is_final), (Opcode::Text, true));
         let (payload, rest) = bytes[used..].split_at(header.payload_bytes);
         let text = std::str::from_utf8(payload).expect("text frames are UTF-8");
-        assert!(!text.contains(acts), "a terminal would act on {text:?}");
+        for (place, line) in text.split('\n').enumerate() {
+            assert!(!line.contains(acts), "a terminal would act on {text:?}");
+            assert!(place == 0 || line.starts_with('|'), "not marked: {text:?}");
+        }
         heard.push(text.to_owned());
         bytes = rest;
     }

@@ -1,19 +1,22 @@
 //! Text that may reach another person's terminal.
 
 mod nearest;
+mod row;
 
 pub use nearest::nearest;
+pub use row::{Lines, Row, one_row};
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::ops::Range;
 
-use memchr::memmem;
+use memchr::{memchr, memchr_iter};
 use thiserror::Error;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::chat::emoji;
 
-/// `text` without what would act on a terminal or hide in it:
+/// `text` on one line, without what would act on a terminal or hide in it:
 ///
 /// * controls (C0, DEL, C1) go, so that an escape sequence loses its ESC and is seen for what it
 ///   is;
@@ -29,6 +32,45 @@ use crate::chat::emoji;
 ///
 /// Borrowed when there was nothing to do, which is found out at close to memory speed.
 pub fn clean(text: &str) -> Cow<'_, str> {
+    clean_as(text, judge)
+}
+
+/// The same of a message that may have several lines: its line feeds and tabs stay, CR LF is a line
+/// feed, and lines at its start and its end on which there is nothing to see go.
+pub fn clean_lines(text: &str) -> Cow<'_, str> {
+    let cleaned = clean_as(text, |rest, before| match rest.as_bytes() {
+        [b'\n' | b'\t', ..] => Verdict::Keep { bytes: 1 },
+        [b'\r', b'\n', ..] => Verdict::Replace { bytes: 2, by: "\n" },
+        _ => judge(rest, before),
+    });
+    if memchr(b'\n', cleaned.as_bytes()).is_none() {
+        return cleaned;
+    }
+    let place = without_blank_ends(&cleaned);
+    match cleaned {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[place]),
+        Cow::Owned(text) => Cow::Owned(text[place].to_owned()),
+    }
+}
+
+/// How many lines a text has.
+pub fn lines_of(text: &str) -> usize {
+    1 + memchr_iter(b'\n', text.as_bytes()).count()
+}
+
+/// From the first line on which there is something to see to the last one.
+fn without_blank_ends(text: &str) -> Range<usize> {
+    let is_seen = |c: char| !c.is_whitespace() && !is_blank(c);
+    let (Some(first), Some(last)) = (text.find(is_seen), text.rfind(is_seen)) else {
+        return 0..text.len();
+    };
+    let start = text[..first].rfind('\n').map_or(0, |line_feed| line_feed + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |line_feed| last + line_feed);
+    start..end
+}
+
+/// `text` with the verdicts of `judge` carried out.
+fn clean_as(text: &str, judge: impl Fn(&str, Option<char>) -> Verdict) -> Cow<'_, str> {
     let mut cleaned: Option<String> = None;
     let (mut kept_from, mut at) = (0, 0);
     while let Some(suspect) = find_suspect(text.as_bytes(), at) {
@@ -167,82 +209,6 @@ pub fn is_blank(c: char) -> bool {
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{2800}'
             | '\u{FFF9}'..='\u{FFFC}' | '\u{13441}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
     )
-}
-
-/// Blanks in a row that a terminal is shown, in columns.
-const BLANKS_MAX: usize = 8;
-
-/// A cleaned text on a row of a terminal: of blanks in a row, of any kind, no more are shown than
-/// [`BLANKS_MAX`]. So a text that others cannot see cannot push the rest of a message to the
-/// start of the next row, where it would pass for a message of somebody else.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a>(pub &'a str);
-
-impl<'a> Row<'a> {
-    /// What is shown, in pieces.
-    pub fn pieces(self) -> impl Iterator<Item = &'a str> {
-        let Row(mut rest) = self;
-        let is_ascii = rest.is_ascii();
-        // Nearly every message is shown as it is.
-        let is_whole = is_ascii && !may_have_excess(rest.as_bytes());
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let excess = if is_whole { None } else { find_excess(rest, is_ascii) };
-            let (shown, dropped) = excess.unwrap_or((rest.len(), rest.len()));
-            let piece = &rest[..shown];
-            rest = &rest[dropped..];
-            Some(piece)
-        })
-    }
-}
-
-impl fmt::Display for Row<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pieces().try_for_each(|piece| f.write_str(piece))
-    }
-}
-
-/// Whether there may be more spaces in a row than are shown. One of so many is at one of the places
-/// looked at, and has four more on one side of it.
-fn may_have_excess(ascii: &[u8]) -> bool {
-    let is_space = |at: usize| ascii.get(at) == Some(&b' ');
-    (BLANKS_MAX..ascii.len())
-        .step_by(BLANKS_MAX + 1)
-        .any(|at| is_space(at) && (is_space(at - 4) || is_space(at + 4)))
-}
-
-/// From where to where the first run of blanks is too long.
-fn find_excess(text: &str, is_ascii: bool) -> Option<(usize, usize)> {
-    let from = if is_ascii { memmem::find(text.as_bytes(), &[b' '; BLANKS_MAX + 1])? } else { 0 };
-    let (mut columns, mut excess) = (0, None);
-    for (at, c) in text[from..].char_indices() {
-        match (blank_columns(c), excess) {
-            (0, None) => columns = 0,
-            (0, Some(start)) => return Some((start, from + at)),
-            (more, None) if columns + more > BLANKS_MAX => excess = Some(from + at),
-            (more, _) => columns += more,
-        }
-    }
-    excess.map(|start| (start, text.len()))
-}
-
-/// How far a blank moves what follows, or would on terminals that do not know it; 0 for what is
-/// none.
-fn blank_columns(c: char) -> usize {
-    match c {
-        ' ' => 1,
-        '!'..='~' => 0,
-        '\u{3000}' | '\u{3164}' | '\u{115F}' => 2,
-        c if c.is_whitespace() || is_blank(c) => 1,
-        // What fonts do not know, and marks that have only a blank to stand on, move what follows
-        // or cannot be seen.
-        c => usize::from(matches!(
-            c.general_category(),
-            GeneralCategory::Format | GeneralCategory::PrivateUse | GeneralCategory::Unassigned
-        )),
-    }
 }
 
 /// `bytes` as text, or where they cease to be UTF-8.

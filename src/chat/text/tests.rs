@@ -54,6 +54,25 @@ fn what_acts_or_hides_is_taken_out() {
 }
 
 #[test]
+fn lines_of_a_message_stay() {
+    for (text, cleaned) in [
+        ("one\ntwo", "one\ntwo"),
+        ("one\r\n\ttwo  \r\n", "one\n\ttwo  "),
+        ("\n \n\u{3000}\n  if x:\n\n\ty\n \n\u{200B}\n", "  if x:\n\n\ty"),
+        ("a\rb\u{B}c\u{C}d\u{85}e\u{2028}f\u{2029}g", "a b c d e f g"),
+        ("a\r\r\nb\u{1b}[2J\u{202E}\n\u{FE0F}c", "a \nb[2J\nc"),
+        ("\t x \t", "\t x \t"),
+        (" \n ", " \n "),
+        ("", ""),
+    ] {
+        assert_eq!(clean_lines(text), cleaned, "{}", text.escape_unicode());
+        assert_eq!(clean_lines(cleaned), cleaned, "{}", text.escape_unicode());
+    }
+    assert!(matches!(clean_lines("a\n\tb"), Cow::Borrowed("a\n\tb")));
+    assert!(matches!(clean_lines("\na\n"), Cow::Borrowed("a")));
+}
+
+#[test]
 fn a_suspect_is_found_at_every_place() {
     for length in 0..100 {
         for at in 0..length {
@@ -315,6 +334,47 @@ fn blanks_of_any_kind_do_not_reach_the_next_row() {
     );
 }
 
+/// As the documentation has it: `| ` before each further line, and of blanks and of blank lines in a
+/// row only so many.
+fn lines_naively(text: &str) -> String {
+    let (mut shown, mut blank_lines) = (Vec::new(), 0);
+    for (place, line) in text.split('\n').enumerate() {
+        let line = line.replace('\t', "    ");
+        let is_blank = line.chars().all(|c| c.is_whitespace() || is_blank(c));
+        if place == 0 {
+            shown.push(row_naively(&line));
+            continue;
+        }
+        blank_lines = if is_blank { blank_lines + 1 } else { 0 };
+        if is_blank && blank_lines <= 2 {
+            shown.push("|".to_owned());
+        } else if !is_blank {
+            let indent: String = line.chars().take_while(|c| *c == ' ').take(24).collect();
+            let rest = line.trim_start_matches(' ');
+            shown.push(format!("| {indent}{}", row_naively(rest)));
+        }
+    }
+    shown.join("\r\n")
+}
+
+#[test]
+fn each_line_of_a_message_but_the_first_is_marked() {
+    let shown = |text| Lines { text, line_break: "\n" }.to_string();
+    for (text, expected) in [
+        ("one", "one"),
+        ("one\ttwo", "one    two"),
+        ("one\n[#lobby] bob: I quit", "one\n| [#lobby] bob: I quit"),
+        ("one\n* bob left.\n! no\n| x", "one\n| * bob left.\n| ! no\n| | x"),
+        ("fn a() {\n\tif b {\n\t\tc();\n", "fn a() {\n|     if b {\n|         c();\n|"),
+        ("a\n\n\n\n \n\u{200B}\nb\n\nc", "a\n|\n|\n| b\n|\n| c"),
+    ] {
+        assert_eq!(shown(text), expected, "{text:?}");
+    }
+    let deep = format!("x\n{}[#lobby] bob: I quit", " ".repeat(300));
+    assert_eq!(shown(&deep), format!("x\n| {}[#lobby] bob: I quit", " ".repeat(24)));
+    assert_eq!(one_row("a\n\tb"), "a  b");
+}
+
 fn blanks() -> impl Strategy<Value = String> {
     let pieces = vec![
         " ",
@@ -339,6 +399,15 @@ proptest! {
         let shown = Row(&text).to_string();
         prop_assert_eq!(&shown, &row_naively(&text));
         prop_assert_eq!(Row(&shown).to_string(), shown);
+    }
+
+    #[test]
+    fn lines_agree_with_their_naive_twin(
+        lines in prop::collection::vec(prop_oneof![blanks(), Just("\t".to_owned())], 1..8),
+    ) {
+        let text = lines.join("\n");
+        let shown = Lines { text: &text, line_break: "\r\n" }.to_string();
+        prop_assert_eq!(shown, lines_naively(&text));
     }
 }
 

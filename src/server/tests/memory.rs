@@ -151,6 +151,24 @@ fn a_flood_of_halves_and_of_answers_that_nobody_reads_stays_within_the_budget() 
     assert!(sim.server.metrics().memory_searches > 3);
 }
 
+/// Those that were let go hold the rest of a message each, until they take it.
+#[test]
+fn what_those_free_who_were_let_go_is_no_room_beyond_the_budget() {
+    let mut sim = with_budget(5000);
+    let let_go: Vec<_> = (0..6).map(|_| sim.owed(800, 3)).collect();
+    assert_eq!(sim.server.metrics().memory_searches, 1);
+    assert!(sim.server.held_bytes() > 5000, "it is over, and nothing more can be had");
+    let_go.iter().for_each(|peer| sim.drain(peer, PLENTY));
+    sim.turn();
+    assert_eq!(sim.server.held_bytes(), 0);
+    for _ in 0..3 {
+        let half = sim.connect(PLENTY);
+        sim.send(&half, "9".repeat(1750));
+        sim.turn();
+        assert!(sim.server.held_bytes() <= 5000, "{} bytes", sim.server.held_bytes());
+    }
+}
+
 #[test]
 fn what_is_queued_for_one_that_is_over_counts_no_longer() {
     let mut sim = with_budget(10_000);

@@ -2,6 +2,7 @@
 //! occasion.
 
 mod dismiss;
+mod line;
 mod memory;
 mod proxied;
 mod secrets;

@@ -180,6 +180,29 @@ fn half_a_header_is_waited_for_five_seconds_and_not_beyond_the_end() {
 }
 
 #[test]
+fn a_header_that_has_come_is_in_time_although_the_server_is_late_to_read_it() {
+    for header in [V1, V2] {
+        let mut sim = with(Protocols::Auto, Some("welcome\n"));
+        let others = [sim.come(PROXY), sim.come(PROXY)];
+        for peer in &others {
+            sim.send(peer, &header[..3]);
+        }
+        sim.settle();
+        sim.now.ms += 5000;
+        for peer in &others {
+            sim.send(peer, [&header[3..], b"hello\n"].concat());
+        }
+        // The first has taken all the time there is for reading.
+        sim.server.receive(sim.now, |_| true);
+        sim.server.deliver(true);
+        sim.pass(10);
+        for peer in &others {
+            assert_eq!(peer.output(), format!("opened {ALICE}\n{ALICE}: hello\n"));
+        }
+    }
+}
+
+#[test]
 fn what_comes_from_a_proxy_without_a_header_is_its_own() {
     // By itself, as words, and at the end of the input.
     for (protocols, greeting) in KINDS {

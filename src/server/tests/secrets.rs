@@ -8,6 +8,8 @@ const WILL: &[u8] = b"\xFF\xFB\x01";
 const WONT: &[u8] = b"\xFF\xFC\x01";
 const DO: &[u8] = b"\xFF\xFD\x01";
 const DONT: &[u8] = b"\xFF\xFE\x01";
+/// To who negotiates, once: that its line be edited here. These terminals do not answer.
+const OFFER: &[u8] = b"\xFF\xFB\x03\xFF\xFD\x1F";
 
 /// Asks for a secret after `login`, for two after `change`; tells what it has read. After `slow` and
 /// a secret it answers when a ticket is done.
@@ -101,7 +103,7 @@ const PROMPT: &[u8] = b"Password:\r\n";
 fn a_terminal_that_speaks_telnet_hides_the_next_line() {
     expect(
         &[b"login\r\n", DO, b"secret\r\n", DONT, b"hello\r\n"],
-        &[PROMPT, WILL, b"\r\n", b"[secret]\r\n", WONT, b"[hello]\r\n"],
+        &[PROMPT, WILL, OFFER, b"\r\n", b"[secret]\r\n", WONT, b"[hello]\r\n"],
     );
     // Its answer and the line may come together, and the line may be empty or corrected.
     expect(
@@ -114,7 +116,7 @@ fn a_terminal_that_speaks_telnet_hides_the_next_line() {
             b"no\x15\r\n",
             DONT,
         ],
-        &[PROMPT, WILL, b"\r\n[secret]\r\n", WONT, PROMPT, WILL, b"\r\n[]\r\n", WONT],
+        &[PROMPT, WILL, OFFER, b"\r\n[secret]\r\n", WONT, PROMPT, WILL, b"\r\n[]\r\n", WONT],
     );
 }
 
@@ -130,7 +132,7 @@ fn what_speaks_no_telnet_is_sent_three_bytes_once() {
 fn two_secrets_in_a_row_are_hidden_throughout() {
     expect(
         &[b"change\r\n", DO, b"one\r\n", b"two\r\n", DONT, b"hello\r\n"],
-        &[PROMPT, WILL, b"\r\n[one]\r\n", PROMPT, b"\r\n[two]\r\n", WONT, b"[hello]\r\n"],
+        &[PROMPT, WILL, OFFER, b"\r\n[one]\r\n", PROMPT, b"\r\n[two]\r\n", WONT, b"[hello]\r\n"],
     );
 }
 
@@ -144,10 +146,10 @@ fn a_secret_that_is_looked_at_elsewhere_stays_hidden_meanwhile() {
         sim.settle();
     }
     let far = Rc::clone(&peer.far);
-    assert_eq!(far.borrow().output, [PROMPT, WILL, b"\r\n"].concat());
+    assert_eq!(far.borrow().output, [PROMPT, WILL, OFFER, b"\r\n"].concat());
     sim.server.completed(Ticket(1), Box::new(()), sim.now);
     sim.settle();
-    let all = [PROMPT, WILL, b"\r\n", b"[secret]\r\n", WONT].concat();
+    let all = [PROMPT, WILL, OFFER, b"\r\n", b"[secret]\r\n", WONT].concat();
     assert_eq!(far.borrow().output, all);
 }
 
@@ -156,33 +158,33 @@ fn a_terminal_may_answer_late_or_not_as_it_should() {
     // Typed ahead: it was shown as it was typed, and is taken back when that is known.
     expect(
         &[b"login\r\nsecret\r\n", DO, DONT, b"hello\r\n"],
-        &[PROMPT, WILL, b"[secret]\r\n", WONT, b"[hello]\r\n"],
+        &[PROMPT, WILL, b"[secret]\r\n", WONT, OFFER, b"[hello]\r\n"],
     );
     // It does not want to.
     expect(
         &[b"login\r\n", DONT, b"secret\r\n", b"login\r\n", DONT, b"again\r\n"],
-        &[PROMPT, WILL, b"[secret]\r\n", PROMPT, WILL, b"[again]\r\n"],
+        &[PROMPT, WILL, OFFER, b"[secret]\r\n", PROMPT, WILL, b"[again]\r\n"],
     );
     // It changes its mind in between.
     expect(
         &[b"login\r\n", DO, DONT, b"secret\r\n", b"hello\r\n"],
-        &[PROMPT, WILL, WONT, b"[secret]\r\n[hello]\r\n"],
+        &[PROMPT, WILL, OFFER, WONT, b"[secret]\r\n[hello]\r\n"],
     );
     // It is asked again before it has answered.
     expect(
         &[b"login\r\n", DO, b"secret\r\n", b"login\r\n", DONT, DO, b"again\r\n", DONT],
-        &[PROMPT, WILL, b"\r\n[secret]\r\n", WONT, PROMPT, WILL, b"\r\n[again]\r\n", WONT],
+        &[PROMPT, WILL, OFFER, b"\r\n[secret]\r\n", WONT, PROMPT, WILL, b"\r\n[again]\r\n", WONT],
     );
-    // Nobody has offered anything: refused once, as all other options.
+    // It asks for it by itself.
     expect(
         &[b"hello\r\n", DO, DO, DONT, b"login\r\n", DO, DO, b"secret\r\n", DONT, DONT, DO],
-        &[b"[hello]\r\n", WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT],
+        &[b"[hello]\r\n", WILL, OFFER, WONT, PROMPT, WILL, b"\r\n[secret]\r\n", WONT, WILL],
     );
 }
 
 #[test]
 fn nothing_breaks_if_the_secret_never_comes() {
-    expect(&[b"login\r\n", DO, b"quit\r\n"], &[PROMPT, WILL, b"\r\n", WONT]);
+    expect(&[b"login\r\n", DO, b"quit\r\n"], &[PROMPT, WILL, OFFER, b"\r\n", WONT]);
     let settings = ServerSettings { limits: limits(), ..ServerSettings::default() };
     let mut sim = Sim::with(settings, |_| Asker::default());
     let peer = sim.connect(PLENTY);

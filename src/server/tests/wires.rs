@@ -307,7 +307,7 @@ fn telnet_is_greeted_at_once_and_comes_in_with_its_first_line() {
     let telnet = sim.connect(PLENTY);
     sim.send(&telnet, b"\xff\xfb\x1f");
     sim.settle();
-    assert_eq!(telnet.take_bytes(), [b"\xff\xfe\x1f", GREETING.as_bytes()].concat());
+    assert_eq!(telnet.take_bytes(), [b"\xff\xfd\x1f\xff\xfb\x03", GREETING.as_bytes()].concat());
     assert_eq!(sim.server.service.people(), 0);
     sim.send(&telnet, "hi\r\0");
     sim.settle();

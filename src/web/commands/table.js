@@ -1,6 +1,7 @@
 // What is typed with a slash. The server has the table of commands; here is how the page reads a line by it.
 
-import { notify } from '../core/store.js';
+import { notify, store } from '../core/store.js';
+import { linesOf, saidOf } from '../core/text.js';
 import { peopleWords, t } from '../words/index.js';
 import { COMMANDS } from './server.js';
 
@@ -20,8 +21,8 @@ export class Commands {
   /**
    * @param {Record<string, (rest: string, conv: any) => unknown>} actions what the page does for a command, by its arguments
    *   and the conversation; returning false means that the arguments were not right
-   * @param {(conv: any, line: string) => void} say
-   * @param {(conv: any, line: string) => number} excess by how many bytes a line is too long
+   * @param {(conv: any, text: string) => void} say
+   * @param {(conv: any, text: string) => number} excess by how many bytes a text is too long
    */
   constructor(actions, say, excess) {
     this.#actions = actions;
@@ -39,32 +40,29 @@ export class Commands {
     return this.#known().map((command) => [usageOf(command), t.commands[command.name] ?? peopleWords.commands[command.name] ?? command.help]);
   }
 
-  /** By how many bytes the longest of these lines is over the limit, as a message to this conversation. */
-  excess(conv, lines) {
-    return lines.reduce((most, line) => Math.max(most, this.#excess(conv, line)), -Infinity);
-  }
+  /** By how many bytes a draft is over the limit, as a message to this conversation. */
+  excess(conv, draft) { return this.#excess(conv, saidOf(draft)); }
 
-  /** Returns whether the draft is done with. A draft of several lines is several messages, and none of them a command. */
+  /** Returns whether the draft is done with. Of several lines it is one message, and no command but those that say something. */
   submit(conv, draft) {
-    const lines = draft.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean);
-    if (lines.length === 0) return false;
-    if (lines.length === 1 && /^\/(?!\/)/.test(lines[0])) return this.#run(lines[0], conv);
-    if (!conv) return false;
-    if (lines.length === 1) lines[0] = lines[0].replace(/^\/\//, '/');
-    if (this.#refuseLong(conv, lines)) return false;
-    for (const line of lines) this.#say(conv, line);
+    const text = saidOf(draft), isLine = linesOf(text) === 1;
+    if (!text) return false;
+    if (isLine ? /^\/(?!\/)/.test(text) : /^\/(?:me|msg)\s/i.test(text)) return this.#run(text, conv);
+    if (!conv || this.#refuseLong(conv, text)) return false;
+    this.#say(conv, isLine ? text.replace(/^\/\//, '/') : text);
     return true;
   }
 
-  #refuseLong(conv, lines) {
-    const over = this.excess(conv, lines);
+  #refuseLong(conv, text) {
+    const over = this.#excess(conv, text), lines = linesOf(text), most = store.limits.message_lines || Infinity;
     if (over > 0) notify(t.tooLong(over), true);
-    return over > 0;
+    else if (lines > most) notify(t.tooManyLines(lines, most), true);
+    return over > 0 || lines > most;
   }
 
-  /** Takes one line with a slash; returns whether it is done with. */
+  /** Takes what begins with a slash; returns whether it is done with. */
   #run(line, conv) {
-    if (this.#refuseLong(conv, [line])) return false;
+    if (this.#refuseLong(conv, line)) return false;
     const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
     const command = COMMANDS.find((it) => it.name === name.toLowerCase());
     const action = command && Object.hasOwn(this.#actions, command.name) && this.#actions[command.name];

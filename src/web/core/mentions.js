@@ -4,15 +4,18 @@ import { fold } from './names.js';
 import { levelled } from './text.js';
 
 const SIGNS = /(?<![a-z0-9])[@＠﹫]/gi;
+const PLACES_MAX = 32; // and lines, as many as the server looks at
 const CALLS_ALL = 20; // members, in a room of more than which only moderators call all
 
-/** As the server finds it, for accounts, for which it counts: `@name` anywhere, the longest that fits, and `name:` at the start. */
+/** As the server finds it, for accounts, for which it counts: `@name` anywhere, the longest that fits, and `name:` at the start of a line. */
 export function isForMe(name, conv, author, text) {
   const me = fold(name), isMember = (key) => key === me || conv.members.has(key);
-  const [, start] = /^([^\s:,：，、]{1,64})[:,：，、]/.exec(text) ?? [];
-  if (start && fold(start.normalize('NFC')) === me) return true;
+  for (const line of text.split('\n', PLACES_MAX)) {
+    const [, start] = /^([^\s:,：，、]{1,64})[:,：，、]/.exec(line) ?? [];
+    if (start && fold(start.normalize('NFC')) === me) return true;
+  }
   const maySay = conv.kind === 'room' && (conv.total <= CALLS_ALL || conv.roles.has(fold(author)));
-  let places = 32; // as many as the server looks at
+  let places = PLACES_MAX;
   for (const { index, 0: sign } of text.matchAll(SIGNS)) {
     if (places-- === 0) break;
     const [rest] = /^\S{0,64}/.exec(text.slice(index + sign.length));

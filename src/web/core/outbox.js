@@ -21,7 +21,9 @@
 import { essence } from './text.js';
 import { fold } from './names.js';
 
-export const IN_FLIGHT_MAX = 16; // fewer unanswered messages, fewer doubts when the line breaks
+// Of one conversation. Fewer unanswered messages, fewer doubts when the line breaks; and the server reads no more of a client
+// of which eight wait for rooms that are behind, so that these few of one room hold up no other.
+export const IN_FLIGHT_MAX = 4;
 export const TRIES_MAX = 4; // a message that breaks the line every time must not do so for ever
 
 /**
@@ -76,10 +78,14 @@ export function reduce(items, event) {
   return /** @type {Item[]} */ (items.map((item) => after(item, event)).filter(Boolean));
 }
 
-/** The one that is to be sent now, if any: `isOpen` says by a conversation's key whether something can be said there. */
+/**
+ * The one that is to be sent now, if any: each conversation has a queue of its own. `isOpen` says by its key whether something
+ * can be said there.
+ */
 export function next(items, isOpen) {
-  const inFlight = items.filter(({ state }) => state === 'sent').length;
-  return inFlight < IN_FLIGHT_MAX ? items.find((item) => item.state === 'queued' && isOpen(item.conv)) : undefined;
+  const inFlight = new Map();
+  for (const { state, conv } of items) if (state === 'sent') inFlight.set(conv, (inFlight.get(conv) ?? 0) + 1);
+  return items.find(({ state, conv }) => state === 'queued' && (inFlight.get(conv) ?? 0) < IN_FLIGHT_MAX && isOpen(conv));
 }
 
 /**

@@ -11,15 +11,23 @@ export const levelled = (text) => text.replace(/(\p{M}{64})\p{M}+/gu, '$1');
 /** What survives a server that strips control characters and tidies spaces; for comparing only. */
 export const essence = (text) => levelled(text).normalize('NFC').replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
 
-/** Where near `at` a text is best divided: after a blank, or else so that no character is torn apart. */
+/** Where near `at` a text is best divided: after a line or a blank, or else so that no character is torn apart. */
 export function divide(text, at) {
   if (at >= text.length) return text.length;
-  const from = Math.max(0, at - 80), blank = text.slice(from, at).lastIndexOf(' ');
+  const from = Math.max(0, at - 80), before = text.slice(from, at), line = before.lastIndexOf('\n'), blank = line < 0 ? before.lastIndexOf(' ') : line;
   if (blank >= 0) return from + blank + 1;
   const tears = (place) => /^[\udc00-\udfff\u200d\p{M}\p{Emoji_Modifier}]/u.test(text.slice(place, place + 2)) || text.slice(place - 1, place) === '\u200d';
   for (let place = at; place > from; place--) if (!tears(place)) return place;
   return /[\udc00-\udfff]/.test(text.slice(at, at + 1)) ? at - 1 : at;
 }
+
+/** What is said by a draft: no blank lines around it, and of a single line no blanks either. */
+export function saidOf(draft) {
+  const text = draft.replace(/\r\n?/g, '\n').replace(/^(?:[^\S\n]*\n)+/, '').trimEnd();
+  return text.includes('\n') ? text : text.trim();
+}
+
+export const linesOf = (text) => text.split('\n').length;
 
 const WHOLE_UNITS_MAX = 1000; // a longer message is shown shortened
 const SHORT_UNITS = 700; // to about so much
@@ -28,7 +36,7 @@ const WHOLE_LINES_MAX = 20; // and one of more lines
 /** How much of a message is shown at first. */
 export function shownOf(text) {
   let end = text.length > WHOLE_UNITS_MAX ? divide(text, SHORT_UNITS) : text.length, lines = 0;
-  for (const { index } of text.slice(0, end).matchAll(/[\n\v\f\u0085\u2028\u2029]/g)) if (++lines === WHOLE_LINES_MAX) end = index;
+  for (const { index } of text.slice(0, end).matchAll(/[\n\v\f\u0085\u2028\u2029]/g)) if (++lines === WHOLE_LINES_MAX) end = index + 1;
   return end;
 }
 

@@ -1,6 +1,7 @@
-// A text as what it is made of: links, and what is just text. Time is linear in its length, whatever it says: each character
+// A text as what it is made of: links, what stands out, and what is just text. Time is linear in its length, whatever it says: each character
 // is looked at a fixed number of times. tests/web/tokens.test.js has a plain twin, and counts.
 
+import { spansOf } from './marks.js';
 import { divide } from './text.js';
 
 const LINK_UNITS_MAX = 4096; // what is longer was not meant to be clicked
@@ -92,22 +93,30 @@ function partsOf(text, from, to) {
 }
 
 /**
- * A part of a text, in order, as [{ isPiece, tokens: [{ text, address }] }]: a piece is laid out for itself, and a token with
- * an address is a link, or what a piece has of it.
+ * A part of a text, in order, as [{ isPiece, tokens: [{ text, address, style }] }]: a piece is laid out for itself; a token with
+ * an address is a link, or what a piece has of it; `style` is that of core/marks.js.
  */
-export function tokens(text, from = 0, to = text.length) {
-  const links = linksOf(text, from, to);
-  let next = 0;
+export function tokens(text, from = 0, to = text.length) { return inParts(text, from, to, spansOf(text, from, to, linksOf(text, from, to))); }
+
+/** The same of what is code: nothing in it is a link, or anything else. */
+export const codeTokens = (text, from, to) => inParts(text, from, to, []);
+
+function inParts(text, from, to, spans) {
+  let next = 0, plain = '';
   return partsOf(text, from, to).map(([start, stop, isPiece]) => {
     const found = [];
-    const add = (end, address) => { if (end > start) found.push({ text: text.slice(start, end), address }); start = Math.max(start, end); };
-    for (; next < links.length && links[next].start < stop; next++) {
-      const link = links[next];
-      add(link.start, '');
-      add(Math.min(link.end, stop), link.address);
-      if (link.end > stop) break; // it goes on in the next piece
+    const add = (end, style, address = '') => {
+      if (end > start) found.push({ text: text.slice(start, end), address, style });
+      start = Math.max(start, end);
+    };
+    for (; next < spans.length && spans[next].start < stop; next++) {
+      const span = spans[next];
+      add(span.start, plain);
+      add(Math.min(span.end, stop), span.style, span.address);
+      if (span.end > stop) break; // it goes on in the next piece
+      plain = span.then;
     }
-    add(stop, '');
+    add(stop, plain);
     return { isPiece, tokens: found };
   });
 }

@@ -1,14 +1,17 @@
 // The message box.
 
+import { FENCE } from '../core/blocks.js';
 import { actionOf } from '../core/keymap.js';
 import { Recall } from '../core/recall.js';
 import { silence } from '../core/rights.js';
-import { current, changed, store } from '../core/store.js';
-import { isolate } from '../core/text.js';
+import { current, changed, notify, store } from '../core/store.js';
+import { isolate, linesOf } from '../core/text.js';
 import { monotonic } from '../core/time.js';
 import { t } from '../words/index.js';
 import { Completion } from './completion.js';
 import { $, setText } from './dom.js';
+
+const PASTED_LINES_MAX = 20; // more is asked about
 
 export class Composer {
   #sent = new Recall();
@@ -29,12 +32,36 @@ export class Composer {
     composer.addEventListener('keydown', (event) => {
       if (this.#act(actionOf(event, 'composer'), event)) event.preventDefault();
     });
+    composer.addEventListener('paste', (event) => this.#ask(event));
     composer.addEventListener('input', () => {
       this.#grow();
       const conv = current();
       if (conv && composer.value.trim() && !composer.value.startsWith('/')) this.app.session.outgoing.typing(conv);
       changed('composer');
     });
+  }
+
+  /** What has many lines is asked about before it is pasted. */
+  #ask(event) {
+    const text = event.clipboardData?.getData('text/plain').replace(/\r\n?/g, '\n') ?? '', lines = linesOf(text.trimEnd());
+    if (lines <= PASTED_LINES_MAX) return;
+    event.preventDefault();
+    const as = (pasted) => () => {
+      store.notice = null;
+      this.#insert(pasted);
+    };
+    const asCode = text.includes(FENCE) ? [] : [[t.pasteCode, as(`${FENCE}\n${text.replace(/\n*$/, '')}\n${FENCE}\n`)]];
+    notify(t.pasteAsks(lines), false, [[t.paste, as(text)], ...asCode]);
+  }
+
+  /** Puts something where the caret is; code begins a line. */
+  #insert(text) {
+    const composer = $('#composer'), { selectionStart: start, selectionEnd: end, value } = composer;
+    const before = text.startsWith(FENCE) && start > 0 && value[start - 1] !== '\n' ? '\n' : '';
+    composer.setRangeText(before + text, start, end, 'end');
+    composer.focus({ preventScroll: true });
+    this.#grow();
+    changed('composer', 'notice');
   }
 
   /** Returns whether the key has been used. */
@@ -129,7 +156,7 @@ export class Composer {
   /** By how many bytes the draft is too long; worked out again only when the draft, the room or the limit is another. */
   #excess(conv, draft) {
     const of = `${store.limits.message_bytes} ${conv?.key} ${draft}`;
-    if (this.#measured.of !== of) this.#measured = { of, excess: this.app.commands.excess(conv, draft.split('\n').map((line) => line.trim())) };
+    if (this.#measured.of !== of) this.#measured = { of, excess: this.app.commands.excess(conv, draft) };
     return this.#measured.excess;
   }
 

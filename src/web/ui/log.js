@@ -12,6 +12,7 @@ import { $, reconcile, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
 import { makeRow, updateRow } from './rows/index.js';
 import { unfold } from './rows/message.js';
+import { copyCode } from './rows/text.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
 const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
@@ -44,7 +45,8 @@ export class Log {
       this.app.composer.focus();
     });
     $('#messages').addEventListener('click', (event) => {
-      const action = event.target.closest('button')?.dataset.action;
+      const button = event.target.closest('button'), action = button?.dataset.action;
+      if (action === 'copy') return void copyCode(button);
       if (action === 'unfold') return this.#unfold(event.target.closest('li'));
       if (action === 'more') return this.#openMessage(event.target.closest('li'));
       const key = event.target.closest('li')?.dataset.pending;

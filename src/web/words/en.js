@@ -26,7 +26,7 @@ export const page = {
   joined: (n) => `${n} joined`, left: (n) => `${n} left`, leftWhy: (n, why) => `${n} left (${why})`,
   renamed: (a, b) => `${a} is now ${b}`, topicSet: (n, topic) => `${n} set the topic: ${topic}`, topicCleared: (n) => `${n} cleared the topic`,
   comma: ', ', someone: 'Someone',
-  queued: 'Waits for the connection', sending: 'Sending…', unsure: 'This may not have arrived.', failed: (why) => `Not sent: ${why}`,
+  queued: 'Waits for the connection', waiting: 'Waits for those before it', sending: 'Sending…', unsure: 'This may not have arrived.', failed: (why) => `Not sent: ${why}`,
   again: 'Send again', discard: 'Discard',
   you: 'you', rename: 'Change your name', chooseName: 'Choose your name', nameLabel: 'Your name',
   nameNote: (n) => `Up to ${n} characters. Everyone in your rooms is told.`,
@@ -42,7 +42,8 @@ export const page = {
   terminalOnly: (c) => `${c} works in a terminal only.`,
   usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
   notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
-  tooLong: (n) => `That line is ${n} bytes too long.`, bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+  tooLong: (n) => `That is ${n} bytes too long.`, tooManyLines: (n, most) => `That is ${n} lines; a message has at most ${most}.`,
+  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
   showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
   refusals: {
     full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
@@ -54,7 +55,7 @@ export const page = {
     socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
   },
   keys: {
-    send: 'send', newLine: 'new line; every line becomes a message of its own', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
+    send: 'send', newLine: 'new line', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
     page: 'scroll the log', step: 'previous or next conversation', rooms: 'to another room or person', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
     list: 'in a list: another entry',
   },

@@ -26,7 +26,7 @@ export const page = {
   joined: (n) => `${n} さんが参加しました`, left: (n) => `${n} さんが退出しました`, leftWhy: (n, why) => `${n} さんが退出しました（${why}）`,
   renamed: (a, b) => `${a} さんは ${b} に名前を変えました`, topicSet: (n, topic) => `${n} さんがトピックを設定しました：${topic}`, topicCleared: (n) => `${n} さんがトピックを消しました`,
   comma: '、', someone: '誰か',
-  queued: '接続を待っています', sending: '送信中…', unsure: '届いていない可能性があります。', failed: (why) => `送信できませんでした：${why}`,
+  queued: '接続を待っています', waiting: '前のメッセージを待っています', sending: '送信中…', unsure: '届いていない可能性があります。', failed: (why) => `送信できませんでした：${why}`,
   again: '再送信', discard: '破棄',
   you: '自分', rename: '名前を変更', chooseName: '名前を決めましょう', nameLabel: 'あなたの名前',
   nameNote: (n) => `${n} 文字まで。参加中のルームの全員に通知されます。`,
@@ -42,7 +42,8 @@ export const page = {
   terminalOnly: (c) => `${c} はターミナルでだけ使えます。`,
   usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
   notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
-  tooLong: (n) => `${n} バイト長すぎる行があります。`, bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
+  tooLong: (n) => `${n} バイト長すぎます。`, tooManyLines: (n, most) => `${n} 行あります。1 件のメッセージは ${most} 行までです。`,
+  pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け', pasteCode: 'コードとして貼り付け', copyCode: 'コピー', copied: 'コピーしました', bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
   showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
   refusals: {
     full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
@@ -54,7 +55,7 @@ export const page = {
     socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
   },
   keys: {
-    send: '送信', newLine: '改行（1 行が 1 件のメッセージになります）', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
+    send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
     page: '会話をスクロール', step: '前後の会話へ', rooms: 'ほかのルームや人へ', menu: '会話の欄で：メッセージのメニュー（↑ ↓ で移動）', close: '閉じる・最新のメッセージへ',
     list: '一覧で：ほかの項目へ',
   },

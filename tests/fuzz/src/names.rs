@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use chat_server::chat::name::{Name, NameError, NameForms, RoomName};
-use chat_server::chat::text::{Row, clean, from_bytes, is_blank, quote};
+use chat_server::chat::text::{
+    Lines, Row, clean, clean_lines, from_bytes, is_blank, one_row, quote,
+};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
@@ -51,6 +53,7 @@ fn check_text(text: &str) {
         assert!(stood.is_some(), "{} became {}", text.escape_unicode(), cleaned.escape_unicode());
     }
     check_row(&cleaned);
+    check_lines(text);
     let quoted = quote(text, 40).to_string();
     assert!(!quoted.contains(|c| acts(c) || hides(c)), "{}", quoted.escape_unicode());
     assert_eq!(clean(&quoted), quoted);
@@ -59,6 +62,29 @@ fn check_text(text: &str) {
             && quoted.ends_with('"')
             && quoted.chars().count() <= 2 + 40 * 10 + 1
     );
+}
+
+/// A message of several lines is its lines, each cleaned by itself, from the first to the last on
+/// which there is something to see. On a terminal each of them but the first is marked.
+fn check_lines(text: &str) {
+    let clean_line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+    let lines: Vec<String> = text.replace("\r\n", "\n").split('\n').map(clean_line).collect();
+    let is_seen = |line: &String| line.contains(|c: char| !c.is_whitespace() && !is_blank(c));
+    let first = lines.iter().position(is_seen).unwrap_or(0);
+    let last = lines.iter().rposition(is_seen).unwrap_or(lines.len() - 1);
+    let cleaned = clean_lines(text);
+    assert_eq!(cleaned, lines[first..=last].join("\n"), "{}", text.escape_unicode());
+    let shown = Lines { text: &cleaned, line_break: "\n" }.to_string();
+    assert!(!one_row(&cleaned).contains(acts));
+    for (place, row) in shown.split('\n').enumerate() {
+        assert!(!row.contains(acts), "{}", shown.escape_unicode());
+        let row = match row.strip_prefix('|') {
+            Some(rest) if place > 0 => rest.trim_start_matches(' '),
+            _ => row,
+        };
+        assert_eq!(Row(row).to_string(), row, "{}", shown.escape_unicode());
+    }
+    assert_eq!(shown.matches("\n|").count(), shown.matches('\n').count());
 }
 
 /// Text on both sides of a space is cleaned as if each stood alone.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::model::{Done, Model, Said};
 use super::request::order::Which;
 use super::rights::{ARCHIVED, ENTRY, INVITED, MODERATOR};
-use super::told::Told;
+use super::told::{Told, row};
 
 /// So many of its last words a guest can take back.
 const GUEST_WORDS: usize = 16;
@@ -108,7 +108,7 @@ impl Model {
                 (false, _) => format!("message {id} of {name}"),
             };
             match is_own {
-                true => format!("* You removed {whose} {place}: \"{}\"", said.text),
+                true => format!("* You removed {whose} {place}: \"{}\"", row(&said.text)),
                 false => format!("* {by} removed {whose} {place}."),
             }
         };

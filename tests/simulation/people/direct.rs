@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::deletions::TOMBSTONE;
 use super::model::{Done, Model, Room, Said};
-use super::told::Told;
+use super::told::{self, Told, lines};
 
 /// What an account that has ended is called.
 const LEFT: &str = "someone who left";
@@ -39,8 +39,8 @@ impl Model {
         // To accounts it is said that the other one has none.
         let mark =
             |reader| if is_guest.is_some() && self.is_account(reader) { "guest " } else { "" };
-        let received = format!("[{}{from} -> you] {text}", mark(user));
-        let sent = format!("[you -> {}{to}] {text}", mark(own));
+        let received = format!("[{}{from} -> you] {}", mark(user), lines(text));
+        let sent = format!("[you -> {}{to}] {}", mark(own), lines(text));
         let is_shown = user != own && !self.ignores(user, own);
         for receiver in self.clients_of(user).into_iter().filter(|_| is_shown) {
             self.tell(receiver, Told::Own { object: object.clone(), line: received.clone() });
@@ -162,7 +162,7 @@ impl Model {
                 (if is_offline { " (offline)" } else { "" }, if me { "you: " } else { "" });
             let with = self.partner(user, *room);
             let text = if is_deleted { TOMBSTONE } else { text };
-            let line = (format!("*   {with}{offline}: "), format!(" ({}) {you}{text}", said.id));
+            let line = (format!("*   {with}{offline}: "), format!(" ({}) {you}{}", said.id, told::row(text)));
             (row, line)
         });
         let (rows, lines): (Vec<Value>, Vec<(String, String)>) = rows.unzip();

@@ -115,6 +115,11 @@ impl Draw<'_> {
                 let name = self.one_of(&ignoring).filter(|_| self.rng.bool());
                 let name = name.or_else(|| self.one_of(&names));
                 let text = match name.filter(|_| self.rng.u32(0..3) == 0) {
+                    Some(name)
+                        if self.model.clients[&number].is_json && count.is_multiple_of(3) =>
+                    {
+                        self.lines_for(&name)
+                    }
                     Some(name) => self.text_for(&name),
                     None => format!("m{count}"),
                 };
@@ -125,7 +130,9 @@ impl Draw<'_> {
             7 => {
                 let names = self.model.names();
                 let to = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
-                Request::Direct { to, text: format!("d{count}") }
+                let has_lines = self.model.clients[&number].is_json && count.is_multiple_of(3);
+                let more = if has_lines { "\n\nmore" } else { "" };
+                Request::Direct { to, text: format!("d{count}{more}") }
             }
             8 if self.rng.bool() => self.look(),
             8 => Request::Nick { name: self.name() },
@@ -158,6 +165,17 @@ impl Draw<'_> {
             9 => format!("m{count} so @All!"),
             10 => format!("m{count} ＠here @{name}"),
             _ => format!("m{count} @allx @{name}."),
+        }
+    }
+
+    /// The same on several lines, which only programs say.
+    fn lines_for(&mut self, name: &str) -> String {
+        let count = self.count;
+        match self.rng.u32(0..4) {
+            0 => format!("m{count} for\n{name}: this\n\nand @{name}"),
+            1 => format!("m{count}\n{name} : not this\n {name}: nor this"),
+            2 => format!("m{count}\n@{name}"),
+            _ => format!("m{count}\n\n{name}, this"),
         }
     }
 

@@ -139,7 +139,7 @@ impl Service for Keeper {
                 model.grant(number(client), &text, ticket);
             }
             Outcome::Blocked(_) => model.begins_search(number(client)),
-            Outcome::Done | Outcome::AskSecret | Outcome::Close(_) => {
+            Outcome::Done | Outcome::AskSecret | Outcome::SetEditing(_) | Outcome::Close(_) => {
                 let state = self.chat.state();
                 let found = |room: u64| {
                     let mut readings = state.readings().of(user?);

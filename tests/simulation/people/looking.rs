@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::model::{Done, Model, Said, User};
 use super::rights::{ACCOUNTS, ALL, ENTRY, entry_of, role_name};
-use super::told::{Listed, Sight, Told};
+use super::told::{Listed, Sight, Told, lines};
 use crate::disk::matches;
 
 /// Messages on a page of a search, for people and for programs.
@@ -75,7 +75,10 @@ impl Model {
             }),
         );
         for Said { id, name, text, .. } in messages {
-            self.tell(n, Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {text}")));
+            self.tell(
+                n,
+                Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {}", lines(&text))),
+            );
         }
     }
 
@@ -132,6 +135,14 @@ impl Model {
         let mut rooms: Vec<(Reverse<usize>, u64, String)> =
             rooms.map(|(id, room)| (Reverse(self.members(*id)), *id, room.name.clone())).collect();
         rooms.sort();
+        let current = self.clients[&n].current;
+        let mine = self.user(user).rooms.clone();
+        let here = |id| match mine.contains(&id) {
+            _ if current == Some(id) => ", you talk here",
+            true => ", you too",
+            false => "",
+        };
+        let heres: Vec<&str> = rooms.iter().map(|(_, id, _)| here(*id)).collect();
         let row = |(Reverse(members), id, room): (Reverse<usize>, u64, String)| {
             (room, members, entry_of(self.settings(id)[ENTRY]))
         };
@@ -149,9 +160,9 @@ impl Model {
                 total => format!("* {total} rooms, busiest first:"),
             }),
         );
-        for (room, members, _) in rooms {
+        for ((room, members, _), here) in rooms.into_iter().zip(heres) {
             let people = if members == 1 { "person" } else { "people" };
-            self.tell(n, Told::Line(format!("*   {room} ({members} {people})")));
+            self.tell(n, Told::Line(format!("*   {room} ({members} {people}{here})")));
         }
     }
 

@@ -43,10 +43,12 @@ impl Model {
             .map(|(id, user)| (id, user.name.chars().collect()))
             .collect();
         let mut found = BTreeSet::new();
-        let start = chars.iter().position(|c| c.is_whitespace() || ENDS.contains(*c));
-        if let Some(end) = start.filter(|end| ENDS.contains(chars[*end])) {
-            let is_it = |name: &[char]| folded(name) == folded(&chars[..end]);
-            found.extend(here.iter().filter(|(_, name)| is_it(name)).map(|(id, _)| *id));
+        for line in chars.split(|c| *c == '\n') {
+            let start = line.iter().position(|c| c.is_whitespace() || ENDS.contains(*c));
+            if let Some(end) = start.filter(|end| ENDS.contains(line[*end])) {
+                let is_it = |name: &[char]| folded(name) == folded(&line[..end]);
+                found.extend(here.iter().filter(|(_, name)| is_it(name)).map(|(id, _)| *id));
+            }
         }
         let is_plain = |at: usize| chars.get(at).is_some_and(char::is_ascii_alphanumeric);
         let signs = (0..chars.len()).filter(|at| SIGNS.contains(chars[*at]));

@@ -74,6 +74,8 @@ const HELD_BYTES_MAX: usize = 1 << 20;
 const UNIX_MS: u64 = 1_700_000_000_000;
 /// Within so much, what was read is written down.
 const WRITE_MS: u64 = 2_000;
+/// Within so much, passwords may be tried again.
+const LONG_MS: u64 = 3_000;
 /// What people wait for at most.
 const LONGEST_MS: u64 = 100_000;
 
@@ -222,20 +224,25 @@ impl People {
     /// It becomes the moment at which a ban or a mute ends, or the one before, and all whom it is for
     /// try.
     fn pass_to_an_end(&mut self) {
-        let People { rng, stage, devices, model, requests, .. } = self;
-        let next = model.borrow().next_end();
+        let next = self.model.borrow().next_end();
         let Some((at, user)) =
             next.filter(|_| self.limits.delivery.held_bytes_max == HELD_BYTES_MAX)
         else {
             return;
         };
-        let left = at.saturating_sub(UNIX_MS + stage.now);
-        if left < LONGEST_MS {
-            stage.pass(left.saturating_sub(rng.u64(0..2)));
-            devices
-                .iter_mut()
-                .for_each(|device| device.try_as(user, &model.borrow(), requests, rng));
+        let left = at.saturating_sub(UNIX_MS + self.stage.now);
+        if left >= LONGEST_MS {
+            return;
         }
+        let until = self.stage.now + left.saturating_sub(self.rng.u64(0..2));
+        while self.stage.now < until {
+            self.stage.pass(LONG_MS.min(until - self.stage.now));
+            // Nobody is too slow who has read meanwhile.
+            self.stage.poll();
+            self.read();
+        }
+        let People { rng, devices, model, requests, .. } = self;
+        devices.iter_mut().for_each(|device| device.try_as(user, &model.borrow(), requests, rng));
     }
 
     fn step(&mut self) {
@@ -244,7 +251,7 @@ impl People {
         // A store that is behind is waited for so long only.
         let may_take_long = self.limits.delivery.held_bytes_max == HELD_BYTES_MAX;
         let takes_long = may_take_long && self.rng.u32(0..8) == 0;
-        let wait = if takes_long { 3000 } else { self.rng.u64(0..30) };
+        let wait = if takes_long { LONG_MS } else { self.rng.u64(0..30) };
         self.stage.pass(wait);
         // It wakes the event loop.
         if self.disk.pass(self.stage.now) {

@@ -2,7 +2,7 @@
 
 use super::model::{Done, Model};
 use super::request::order::Which;
-use super::told::Told;
+use super::told::{Told, row};
 
 /// So much of what is reported is quoted.
 const QUOTED_CHARS: usize = 500;
@@ -36,7 +36,7 @@ impl Model {
             return Err(&["no_such_message"]);
         }
         let (by, author) = (self.user(user).name.clone(), self.shown(&said));
-        let (place, text) = (self.kept.rooms[&room].name.clone(), said.text);
+        let (place, text) = (self.kept.rooms[&room].name.clone(), row(&said.text));
         let text = quoted(&text);
         let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
         self.log_act(&format!("{by} reports {author} in {place} ({id}): {text}{reason}"));

@@ -27,6 +27,16 @@ pub struct Sight {
     pub is_certain: bool,
 }
 
+/// A message of several lines, as people read it.
+pub fn lines(text: &str) -> String {
+    text.replace('\n', "\n| ").replace("| \n", "|\n")
+}
+
+/// The same in a list.
+pub fn row(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     Welcome {
@@ -217,8 +227,9 @@ const ERRORS: [(&str, &str); 69] = [
 ];
 
 /// What people are told besides, which is not looked at.
-const NOTICES: [&str; 10] = [
+const NOTICES: [&str; 11] = [
     "* You talk in ",
+    "* Said in ",
     "* You are in no room now.",
     "* Nobody else is in ",
     "* Nothing was done.",
@@ -283,7 +294,7 @@ impl Told {
                 let Sight { place, is_conversation, said: Said { id, name, text, .. }, .. } = hit;
                 let room = if *is_conversation { format!("@{place}") } else { place.clone() };
                 line.starts_with("*   ")
-                    && line.ends_with(&format!(" {room} ({id}) {name}: {text}"))
+                    && line.ends_with(&format!(" {room} ({id}) {name}: {}", row(text)))
             }),
             told => line == told.line(),
         }
@@ -291,7 +302,7 @@ impl Told {
 
     fn line(&self) -> String {
         match self {
-            Told::Said { room, name, text, .. } => format!("[{room}] {name}: {text}"),
+            Told::Said { room, name, text, .. } => format!("[{room}] {name}: {}", lines(text)),
             Told::Joined { room, name } => format!("* {name} joined {room}."),
             Told::InRoom { room, members, .. } => {
                 let others = match members - 1 {

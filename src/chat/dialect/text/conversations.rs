@@ -3,7 +3,7 @@
 use super::{TOMBSTONE, line, page_number};
 use crate::chat::dialect::clock::Clock;
 use crate::chat::dialect::reply::ConversationLine;
-use crate::chat::text::Row;
+use crate::chat::text::{Row, one_row};
 use crate::delivery::encoding::Encoder;
 
 pub fn list(
@@ -36,7 +36,8 @@ pub fn list(
         let text = if *deleted { TOMBSTONE } else { text };
         let (offline, you) =
             (if *offline { " (offline)" } else { "" }, if *me { "you: " } else { "" });
-        let (time, row) = (clock.show(*time), Row(text));
+        let (time, text) = (clock.show(*time), one_row(text));
+        let row = Row(&text);
         line(to, format_args!("*   {with}{offline}: {time} ({last}) {you}{row}"));
     }
     if let Some(next) = next {

@@ -12,11 +12,11 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::clock::Clock;
-use super::reply::{HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
+use super::reply::{Here, HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
 use crate::chat::request::commands::{self, PAGE};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
-use crate::chat::text::{self, Row, quote};
+use crate::chat::text::{self, Lines, Row, one_row, quote};
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 
 /// Messages shown by /history alone.
@@ -27,6 +27,8 @@ pub const SEARCH_MAX: u32 = 10;
 const DELETED_CHARS: usize = 80;
 /// What stands in place of the text of one that was removed.
 pub(super) const TOMBSTONE: &str = "message removed";
+/// How a terminal's lines end (RFC 854).
+const LINE_BREAK: &str = "\r\n";
 
 // ---- Requests ----
 
@@ -174,10 +176,11 @@ fn render_direct(to: &mut Encoder, reply: &Reply) {
         return;
     };
     let guest = if *marks_guest { "guest " } else { "" };
-    let at = time_before(Clock::of(to.encoding().dialect), *time);
+    let at = Clock::of(to.encoding().dialect).before(*time);
+    let text = Lines { text, line_break: line_break(to) };
     match sent {
-        true => line(to, format_args!("{at}[you -> {guest}{receiver}] {}", Row(text))),
-        false => line(to, format_args!("{at}[{guest}{from} -> you] {}", Row(text))),
+        true => line(to, format_args!("{at}[you -> {guest}{receiver}] {text}")),
+        false => line(to, format_args!("{at}[{guest}{from} -> you] {text}")),
     }
 }
 
@@ -195,7 +198,7 @@ fn render_deleted(to: &mut Encoder, reply: &Reply) {
     };
     match text {
         Some(text) => {
-            let row = Row(text).to_string();
+            let row = Row(&one_row(text)).to_string();
             let text = quote(&row, DELETED_CHARS);
             line(to, format_args!("* You removed {mine} {place}: {text}"));
         }
@@ -212,20 +215,13 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     });
 }
 
-/// What stands before a message of this time.
-fn time_before(clock: Clock, unix_ms: u64) -> String {
-    match clock.shows_times {
-        true => clock.time(unix_ms) + " ",
-        false => String::new(),
-    }
-}
-
 /// A message as people read it. Every message takes this way, so it does without formatting.
 fn render_said(to: &mut Encoder, room: &str, line: Line) {
-    let (ending, clock) = (ending(to), Clock::of(to.encoding().dialect));
+    let (ending, line_break) = (ending(to), line_break(to));
+    let clock = Clock::of(to.encoding().dialect);
     to.message(FrameKind::Text, |buffer| {
         if clock.shows_times {
-            buffer.extend_from_slice(time_before(clock, line.time).as_bytes());
+            buffer.extend_from_slice(clock.before(line.time).as_bytes());
         }
         let head = match line.me {
             false => ["[", room, "] ", line.name, ": "],
@@ -234,18 +230,26 @@ fn render_said(to: &mut Encoder, room: &str, line: Line) {
         for part in head {
             buffer.extend_from_slice(part.as_bytes());
         }
-        for part in Row(line.text).pieces() {
+        Lines { text: line.text, line_break }.for_each(|part| {
             buffer.extend_from_slice(part.as_bytes());
-        }
+        });
         buffer.extend_from_slice(ending);
     });
 }
 
-/// A terminal's lines end as RFC 854 has it; a frame is a line by itself.
+/// A frame is a line by itself.
 fn ending(to: &Encoder) -> &'static [u8] {
     match to.encoding().framing {
-        Framing::Lines => b"\r\n",
+        Framing::Lines => LINE_BREAK.as_bytes(),
         Framing::WebSocket => b"",
+    }
+}
+
+/// What is between two lines of a message: it comes in one frame.
+fn line_break(to: &Encoder) -> &'static str {
+    match to.encoding().framing {
+        Framing::Lines => LINE_BREAK,
+        Framing::WebSocket => "\n",
     }
 }
 
@@ -342,10 +346,15 @@ fn render_rooms(
     } else {
         line(to, format_args!("* {total} room{plural}, busiest first, {first} to {last}:"));
     }
-    for RoomSummary { room, members, topic, .. } in rooms {
+    for RoomSummary { room, members, topic, here, .. } in rooms {
         let people = if *members == 1 { "person" } else { "people" };
         let dash = if topic.is_empty() { "" } else { ": " };
-        line(to, format_args!("*   {room} ({members} {people}){dash}{}", Row(topic)));
+        let here = match here {
+            Here::No => "",
+            Here::Member => ", you too",
+            Here::Talks => ", you talk here",
+        };
+        line(to, format_args!("*   {room} ({members} {people}{here}){dash}{}", Row(topic)));
     }
     if let Some(next) = next {
         line(to, format_args!("* More with /rooms {}", page_number(next)));
@@ -369,8 +378,9 @@ fn render_history(to: &mut Encoder, place: &Where, messages: &[Line], replay: bo
         }
         (count, _) => line(to, format_args!("{}", Heading { place, count, clock })),
     }
+    let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated(message, clock)));
+        line(to, format_args!("{}", Dated { message, line_break, clock }));
     }
 }
 
@@ -381,8 +391,9 @@ fn render_unread(to: &mut Encoder, place: &Where<'_>, messages: &[Line], unread:
         [] => line(to, format_args!("* {unread} unread {place}, and not kept any more.")),
         _ => line(to, format_args!("* {unread} unread {place} ({clock}):")),
     }
+    let line_break = line_break(to);
     for message in messages {
-        line(to, format_args!("{}", Dated(message, clock)));
+        line(to, format_args!("{}", Dated { message, line_break, clock }));
     }
 }
 
@@ -407,7 +418,7 @@ fn render_found(to: &mut Encoder, hits: &[HitLine], has_more: bool) {
         };
         let time = clock.show(time);
         let dated = format_args!("*   {time} {at}{place} ({id}) {star}{name}{colon} ");
-        line(to, format_args!("{dated}{}", Row(text)));
+        line(to, format_args!("{dated}{}", Row(&one_row(text))));
     }
 }
 
@@ -419,7 +430,7 @@ pub fn heading_bytes(place: &Where, count: usize) -> usize {
 
 /// The bytes of a message as /history has it.
 pub fn bytes_of(message: &Line) -> usize {
-    displayed_bytes(&Dated(message, Clock::default()))
+    displayed_bytes(&Dated { message, line_break: LINE_BREAK, clock: Clock::default() })
 }
 
 fn displayed_bytes(shown: &impl fmt::Display) -> usize {
@@ -464,14 +475,19 @@ impl fmt::Display for Heading<'_> {
 }
 
 /// A message with its time and its number.
-struct Dated<'a>(&'a Line<'a>, Clock);
+struct Dated<'a> {
+    message: &'a Line<'a>,
+    line_break: &'static str,
+    clock: Clock,
+}
 
 impl fmt::Display for Dated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, time, name, text, me, deleted, .. } = *self.0;
+        let Line { id, time, name, text, me, deleted, .. } = *self.message;
         let (star, colon) = if me { ("* ", "") } else { ("", ":") };
         let text = if deleted { TOMBSTONE } else { text };
-        write!(f, "*   {} ({id}) {star}{name}{colon} {}", self.1.show(time), Row(text))
+        let (text, time) = (Lines { text, line_break: self.line_break }, self.clock.show(time));
+        write!(f, "*   {time} ({id}) {star}{name}{colon} {text}")
     }
 }
 

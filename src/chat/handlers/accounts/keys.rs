@@ -354,6 +354,11 @@ struct Target {
     makes_account: bool,
 }
 
+/// Whether there is something in a text that looks like a code or a token.
+pub(in crate::chat) fn has_secret_form(text: &str) -> bool {
+    text.contains(TOKEN_PREFIX) || codes_in(text).next().is_some()
+}
+
 /// What has the form in which codes are shown, anywhere in a text.
 fn codes_in(text: &str) -> impl Iterator<Item = String> {
     let hyphens = memchr::memchr_iter(b'-', text.as_bytes());

@@ -6,6 +6,7 @@ mod listing;
 mod login;
 mod prove;
 
+pub(in crate::chat) use keys::has_secret_form;
 pub(in crate::chat::handlers) use login::wrong_code;
 
 use super::lists::entry_of;

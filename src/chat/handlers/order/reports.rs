@@ -9,7 +9,7 @@ use crate::chat::request::RequestError;
 use crate::chat::request::order::Which;
 use crate::chat::settings::REPORT_TOKENS;
 use crate::chat::state::rooms::Room;
-use crate::chat::text::quote;
+use crate::chat::text::{one_row, quote};
 
 /// So many characters of what is reported are quoted; the rest is where it was said.
 const QUOTED_CHARS: usize = 500;
@@ -32,7 +32,8 @@ impl Chat {
         let Some(here) = self.state.rooms().get(room) else { return Ok(()) };
         let line = self.line_of(cx, here, id)?;
         let (by, author) = (self.shown_name(cx.user), line.name.to_owned());
-        let quoted = quote(line.text, QUOTED_CHARS);
+        let row = one_row(line.text);
+        let quoted = quote(&row, QUOTED_CHARS);
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
         let place = match self.place(cx.user, here) {
             Where::Room(room) => room.to_owned(),

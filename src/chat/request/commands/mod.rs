@@ -2,6 +2,7 @@
 
 mod aliases;
 mod rooms;
+mod terminal;
 
 pub use aliases::ALIASES;
 
@@ -42,7 +43,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 53] = [
+pub const COMMANDS: [CommandSpec; 56] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -133,6 +134,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
         details: "",
         parse: |arguments| Some(Request::Rooms { after: page(arguments)?, limit: None }),
     },
+    terminal::WHERE,
     CommandSpec {
         name: "who",
         arguments: "[#ROOM] [PAGE]",
@@ -165,6 +167,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
                   shows it. /msg #ROOM TEXT says it in another room of yours.",
         parse: rooms::told,
     },
+    terminal::SAY,
     preference::REPLY,
     CommandSpec {
         name: "me",
@@ -365,6 +368,7 @@ pub const COMMANDS: [CommandSpec; 53] = [
     order::BAN,
     order::UNBAN,
     order::BANS,
+    terminal::EDIT,
     preference::TIMES,
     preference::ZONE,
     preference::BELL,
@@ -465,6 +469,7 @@ mod tests {
                 "[end N]" => "end 7".to_owned(),
                 "[NAME or #ROOM] [USES] [HOURS]" => "#room 3 24".to_owned(),
                 "[#ROOM] [SETTING VALUE]" => "#room listed no".to_owned(),
+                "on or off" => "on".to_owned(),
                 "LEVEL [#ROOM]" => "none #room".to_owned(),
                 "[on or off]" => "on".to_owned(),
                 arguments => arguments.replace(['[', ']'], ""),

@@ -41,6 +41,12 @@ pub fn told(arguments: &str) -> Option<Request<'_>> {
     Some(Request::Direct { to: to.into(), text: word_or_more(text)?, key: None })
 }
 
+/// `[#ROOM] TEXT`
+pub fn said(arguments: &str) -> Option<Request<'_>> {
+    let (room, text) = leading_room(arguments);
+    Some(Request::Say { room, text: word_or_more(text)?, kind: MessageKind::Said, key: None })
+}
+
 /// `[#ROOM] [SETTING VALUE]`
 pub fn settings(arguments: &str) -> Option<Request<'_>> {
     let (room, rest) = leading_room(arguments);

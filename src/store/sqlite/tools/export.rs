@@ -22,7 +22,7 @@ const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How an export is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A line for each message.
+    /// A line for each message; a further line of one begins with `| `.
     #[default]
     Text,
     /// A JSON object for each message, one a line.
@@ -153,8 +153,8 @@ fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -
     let is_deleted = text.is_empty();
     match (format, is_action) {
         (Format::Text, _) if is_deleted => writeln!(out, "{time} <{author}> [{TOMBSTONE}]"),
-        (Format::Text, false) => writeln!(out, "{time} <{author}> {text}"),
-        (Format::Text, true) => writeln!(out, "{time} * {author} {text}"),
+        (Format::Text, false) => writeln!(out, "{time} <{author}> {}", Lines(text)),
+        (Format::Text, true) => writeln!(out, "{time} * {author} {}", Lines(text)),
         (Format::Json, _) => {
             let message = JsonMessage {
                 id: *id,
@@ -187,6 +187,17 @@ impl Display for Time {
         let time = i64::try_from(self.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let time = time.unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         f.write_str(&time)
+    }
+}
+
+/// A text of which no line but the first passes for a message, whatever is in it.
+struct Lines<'a>(&'a str);
+
+impl Display for Lines<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut lines = self.0.split('\n');
+        f.write_str(lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| write!(f, "\n| {line}"))
     }
 }
 

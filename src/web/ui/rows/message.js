@@ -2,33 +2,25 @@
 
 import { LANGUAGE } from '../../words/language.js';
 import { hueOf } from '../../core/names.js';
+import { blocksOf } from '../../core/blocks.js';
 import { countCharacters, divide, shownOf } from '../../core/text.js';
 import { clock, fullDate } from '../../core/time.js';
-import { tokens } from '../../core/tokens.js';
 import { peopleWords, t } from '../../words/index.js';
 import { drawAvatar, el } from '../dom.js';
+import { nodesOf } from './text.js';
 
 const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
 
-/** Of a row: { text, end: of what is shown of it }. */
+/** Of a row: { text, blocks, end: of what is shown of it }. */
 const folded = new WeakMap();
 /** Of a row: { name, time, text }, as they were drawn last. */
 const drawn = new WeakMap();
-
-/** A part of a text as nodes: links become links, all else stays text. */
-function nodesOf(text, from, to) {
-  return tokens(text, from, to).flatMap(({ isPiece, tokens: found }) => {
-    const nodes = found.map(({ text: part, address }) => (
-      address ? el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', textContent: part }) : part));
-    return isPiece ? el('span', { className: 'piece' }, ...nodes) : nodes;
-  });
-}
 
 export function makeMessage() {
   return el('li', { className: 'message' },
     el('span', { className: 'avatar', ariaHidden: 'true' }),
     el('div', { className: 'head' }, el('bdi', { className: 'author' }), ' ', el('time', {})),
-    el('p', { className: 'text', dir: 'auto' }));
+    el('div', { className: 'text', dir: 'auto' }));
 }
 
 /** Who said what, and when. One's own message is drawn before the server has it, and again as the server has it. */
@@ -49,23 +41,23 @@ function drawContent(node, { name, time, text }) {
 }
 
 function fill(node, text) {
-  const end = shownOf(text);
+  const end = shownOf(text), blocks = blocksOf(text);
   node.querySelector('.unfold')?.remove();
-  node.querySelector('.text').replaceChildren(...nodesOf(text, 0, end));
+  node.querySelector('.text').replaceChildren(...nodesOf(text, blocks, 0, end));
   if (end === text.length) return;
   const all = t.showAll(countCharacters(text).toLocaleString(LANGUAGE));
   const button = el('button', { type: 'button', className: 'quiet unfold', textContent: all });
   button.dataset.action = 'unfold';
   node.append(button);
-  folded.set(node, { text, end });
+  folded.set(node, { text, blocks, end });
 }
 
 /** Shows the rest of a message, a part at a time; `grown` hears of each. */
 export function unfold(node, grown) {
-  const { text, end } = folded.get(node), next = divide(text, end + UNFOLD_UNITS);
+  const { text, blocks, end } = folded.get(node), next = divide(text, end + UNFOLD_UNITS);
   node.querySelector('.unfold')?.remove();
-  node.querySelector('.text').append(el('span', { className: 'piece' }, ...nodesOf(text, end, next)));
-  folded.set(node, { text, end: next });
+  node.querySelector('.text').append(el('div', { className: 'piece' }, ...nodesOf(text, blocks, end, next)));
+  folded.set(node, { text, blocks, end: next });
   if (next < text.length) setTimeout(() => node.isConnected && unfold(node, grown), 16);
   grown();
 }
@@ -80,7 +72,7 @@ export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {
   if (hasMenu !== Boolean(node.querySelector('.more'))) addMore(node, row, hasMenu);
   if (pending) node.dataset.pending = row.key;
   else delete node.dataset.pending;
-  drawFate(node, row, !isOnline && pending && pending !== 'failed' ? 'queued' : pending);
+  drawFate(node, row, !isOnline && pending && pending !== 'failed' ? 'offline' : pending);
 }
 
 function addMore(node, row, hasMenu) {
@@ -93,16 +85,17 @@ function addMore(node, row, hasMenu) {
 
 /** Below a message that has not arrived: what has become of it, and what can be done. */
 function drawFate(node, row, state) {
-  const fate = { failed: t.failed(row.error), unsure: t.unsure, queued: t.queued, sent: t.sending }[state];
+  const fate = { failed: t.failed(row.error), unsure: t.unsure, offline: t.queued, queued: t.waiting, sent: t.sending }[state];
+  const actions = row.pending === 'queued' ? ['cancel'] : state === 'failed' || state === 'unsure' ? ['again', 'discard'] : [];
   let line = node.querySelector('.fate');
   if (!fate) return line?.remove();
-  if (line?.dataset.of === fate) return;
+  if (line?.dataset.of === fate + actions) return;
   line?.remove();
   line = el('div', { className: 'fate' }, fate);
-  line.dataset.of = fate;
-  for (const action of state === 'failed' || state === 'unsure' ? ['again', 'discard'] : []) {
+  line.dataset.of = fate + actions;
+  for (const action of actions) {
     const button = el('button', { type: 'button', className: 'quiet', textContent: t[action] });
-    button.dataset.action = action;
+    button.dataset.action = action === 'cancel' ? 'discard' : action;
     line.append(' ', button);
   }
   node.append(line);

@@ -73,6 +73,8 @@ pub struct Person {
     name: Option<String>,
     /// The rooms that it has been told it is in, with the id that comes next there.
     rooms: HashMap<String, u64>,
+    /// Whether what came last is of a message, which may have more lines.
+    may_go_on: bool,
     pub heard: Vec<Seen>,
 }
 
@@ -97,6 +99,7 @@ impl Person {
             view,
             name: None,
             rooms: HashMap::new(),
+            may_go_on: false,
             heard: Vec::new(),
         }
     }
@@ -201,7 +204,11 @@ impl Person {
     fn judge(&mut self, seen: &Seen, said: &mut Said) {
         match seen {
             Seen::Line(line) => self.judge_line(line),
-            Seen::Text(text) if self.dialect == Dialect::Text => self.judge_line(text),
+            // A message comes in one frame.
+            Seen::Text(text) if self.dialect == Dialect::Text => {
+                self.may_go_on = false;
+                text.split('\n').for_each(|line| self.judge_line(line));
+            }
             Seen::Text(text) => self.judge_object(text, said),
             Seen::Binary(bytes) => panic!("a chat is text, not {bytes:?}"),
             Seen::Close(code) => {
@@ -230,12 +237,21 @@ impl Person {
     /// it.
     fn judge_line(&mut self, line: &str) {
         assert!(!line.contains(acts), "a terminal would act on {line:?}");
+        let (line, is_more) = match line.strip_prefix('|') {
+            Some(more) => (more.trim_start_matches(' '), true),
+            None => (line, false),
+        };
+        assert!(!is_more || self.may_go_on, "{line:?} goes on, and nothing is before it");
         let runs = line.split(|c: char| !c.is_whitespace() && !is_blank(c));
         // One more is between a name and what it says. What was typed wrong is quoted to the one
         // who typed it.
         let are_short = runs.into_iter().all(|run| run.chars().count() <= 9);
         assert!(are_short || line.starts_with('!'), "blanks in a row: {line:?}");
+        if is_more {
+            return;
+        }
         assert!(line.starts_with(['*', '!', '[']), "{line:?} could be anybody's");
+        self.may_go_on = line.starts_with('[') || line.starts_with("*   ");
         if let Some(said) = line.strip_prefix("[#") {
             let room = said.split(']').next().expect("there is one");
             // Before it has come in, a terminal may listen to the lobby.
@@ -346,7 +362,11 @@ impl Person {
 /// No string that others chose has anything in it on which a terminal would act.
 fn judge_strings(value: &Value) {
     match value {
-        Value::String(text) => assert!(!text.contains(acts), "{}", text.escape_unicode()),
+        // What is said may have several lines.
+        Value::String(text) => {
+            let acts = |c: char| acts(c) && !matches!(c, '\n' | '\t');
+            assert!(!text.contains(acts), "{}", text.escape_unicode());
+        }
         Value::Array(values) => values.iter().for_each(judge_strings),
         // A reference comes back to the one who made it up.
         Value::Object(fields) => {

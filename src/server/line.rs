@@ -1,0 +1,160 @@
+//! The line that somebody types at a terminal which leaves it to us: it is taken off the screen
+//! before anything is written there, and stands below it again with the same write.
+
+use std::io::IoSlice;
+
+use super::Server;
+use super::connection::Connection;
+use super::deliver::retry;
+use super::stream::Stream;
+use crate::delivery::encoding::FrameKind;
+use crate::delivery::outbox::{Outbox, SLICES_MAX};
+use crate::ids::ClientId;
+use crate::service::Service;
+use crate::wire::editor::Event;
+use crate::wire::line::Line;
+
+impl<S: Stream, A: Service> Server<S, A> {
+    /// Does what keys have led to.
+    pub(super) fn serve_typed(&mut self, id: ClientId, event: Event) {
+        match event {
+            Event::Line { line, shown } => self.offer_typed(id, line, &shown),
+            Event::Complete => self.complete_word(id),
+            Event::Leave => {}
+        }
+    }
+
+    /// A line has been typed: it stays on the screen, and what comes of it below it.
+    fn offer_typed(&mut self, id: ClientId, line: String, shown: &str) {
+        let is_secret = self.service.has_secret(&line);
+        let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
+        // With nothing queued before it, it is written with what takes the line off the screen: so
+        // the service sees that this terminal has all that was said before.
+        match self.out.outbox(id).is_none() && !editor.is_behind() {
+            true => editor.push(shown),
+            false => self.out.append(id, shown.as_bytes()),
+        }
+        if !is_secret {
+            editor.remember(line.clone());
+        }
+        self.offer_line(id, line.as_bytes());
+    }
+
+    /// Offers the service a line. The first one opens its client.
+    pub(super) fn offer_line(&mut self, id: ClientId, line: &[u8]) {
+        let lines = self.connections[id.index()].wire.lines();
+        let line_feed = lines.map_or(&b""[..], Line::line_feed);
+        if !line_feed.is_empty() {
+            self.out.append(id, line_feed);
+        }
+        if self.connections[id.index()].is_known_to_service() {
+            return self.offer(id, FrameKind::Text, line);
+        }
+        self.open(id);
+        match self.waits(id) {
+            None => self.offer(id, FrameKind::Text, line),
+            // It has been opened, and waits as others do.
+            Some(until) => {
+                let inbox = &mut self.connections[id.index()].inbox;
+                inbox.hold_message(FrameKind::Text, line, self.out.account());
+                self.wait(id, until);
+            }
+        }
+    }
+
+    /// Looks up what the word before the cursor may become.
+    fn complete_word(&mut self, id: ClientId) {
+        self.visit.requests += 1;
+        let bytes_max = self.settings.limits.message_bytes_max;
+        let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
+        let completions = self.service.completions(id, editor.before_cursor());
+        if let Some(words) = editor.complete(completions, bytes_max) {
+            self.out.append(id, format!("* {}\r\n", words.join(", ")).as_bytes());
+        }
+    }
+
+    /// Has the line edited here, or by the terminal.
+    pub(super) fn set_editing(&mut self, id: ClientId, on: bool) {
+        let mut bytes = Vec::new();
+        if let Some(lines) = self.connections[id.index()].wire.lines_mut() {
+            lines.set_editing(on, &mut bytes);
+        }
+        if !bytes.is_empty() {
+            self.out.append(id, &bytes);
+        }
+        self.draw_later(id);
+    }
+
+    /// Has a line drawn in this turn, if what is shown is not what was typed.
+    pub(super) fn draw_later(&mut self, id: ClientId) {
+        let wire = &self.connections[id.index()].wire;
+        if wire.editor().is_some_and(|editor| editor.is_stale()) {
+            self.undrawn.push(id);
+        }
+    }
+
+    /// Draws the lines that have changed, but for those that are drawn with what is written to them.
+    pub(super) fn draw_all(&mut self) {
+        while let Some(id) = self.undrawn.pop() {
+            let is_open = self.connection(id).is_some_and(|connection| {
+                connection.is_open() && connection.wire.editor().is_some_and(|it| it.is_stale())
+            });
+            if is_open && self.out.may_draw(id) {
+                self.write_around_line(id);
+                self.draw_later(id);
+            }
+        }
+    }
+
+    /// One vectored write: what takes the line off the screen, what is queued, and the line again.
+    /// Returns how much the stream took of what is queued.
+    pub(super) fn write_around_line(&mut self, id: ClientId) -> usize {
+        let prompt = match self.connections[id.index()].is_open() {
+            true => Some(self.service.prompt(id)),
+            false => None,
+        };
+        let Connection { stream, wire, .. } = &mut self.connections[id.index()];
+        let Some(lines) = wire.lines_mut() else { return 0 };
+        let Some(editor) = lines.editor_mut() else { return 0 };
+        let outbox = self.out.outbox(id);
+        if outbox.is_some() {
+            editor.uncover();
+        }
+        let mut queued = [IoSlice::new(&[]); SLICES_MAX];
+        let (count, bytes) = outbox.map_or((0, 0), |outbox| outbox.slices(&mut queued));
+        let is_last = outbox.map_or(0, Outbox::bytes) == bytes;
+        let mut line = Vec::new();
+        if let Some(prompt) = prompt
+            && is_last
+            && !editor.is_behind()
+            && !editor.has_ended()
+        {
+            editor.draw(&prompt, &mut line);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX + 2];
+        slices[0] = IoSlice::new(editor.unsent());
+        slices[1..=count].copy_from_slice(&queued[..count]);
+        slices[count + 1] = IoSlice::new(&line);
+        let unsent = editor.unsent().len();
+        let written = match unsent + bytes + line.len() {
+            0 => {
+                lines.drop_ended_editor();
+                return 0;
+            }
+            _ => retry(|| stream.write_vectored(&slices[..count + 2])),
+        };
+        let taken = *written.as_ref().unwrap_or(&0);
+        let is_blocked = taken < unsent + bytes + line.len();
+        let of_unsent = taken.min(unsent);
+        let of_queue = (taken - of_unsent).min(bytes);
+        if of_queue == bytes {
+            editor.wrote(of_unsent, &line[taken - of_unsent - of_queue..]);
+        } else {
+            editor.wrote(of_unsent, b"");
+            editor.was_not_drawn();
+        }
+        editor.count(self.out.account());
+        lines.drop_ended_editor();
+        self.wrote(id, written, of_queue, is_blocked)
+    }
+}
