@@ -93,7 +93,7 @@ impl Chat {
             Some(prompt) => (prompt.answered(text).map(Request::from), None),
             None if self.logins.has_just_typed(client, text) => {
                 let message = "That is the password that you have just typed. It is asked for \
-                               once, so this was not said.";
+                               once, so it was not said.";
                 (Err(RequestError::new("not_said", message.to_owned())), None)
             }
             None => {

@@ -323,7 +323,7 @@ fn a_password_typed_twice_as_elsewhere_is_not_said() {
         a> another password
         a< * Your password is another one now. Browsers log in anew.
         a> another password
-        a< ! That is the password that you have just typed. It is asked for once, so this was not said.
+        a< ! That is the password that you have just typed. It is asked for once, so it was not said.
         a> another password
         b< [#lobby] alice: another password
         ",

@@ -64,6 +64,7 @@ impl Model {
             is_json,
             ip: network(ip),
             prompt: None,
+            typed: None,
             granted: None,
             asked: None,
             watched: Watched::default(),

@@ -190,6 +190,8 @@ pub struct Client {
     pub is_json: bool,
     pub ip: IpAddr,
     pub prompt: Option<Request>,
+    /// The secret that came in the line before, if one did.
+    pub typed: Option<String>,
     pub granted: Option<Granted>,
     pub asked: Option<Asked>,
     pub watched: Watched,

@@ -83,7 +83,11 @@ impl Model {
         if is_prompted {
             client.prompt = None;
         }
-        if let Err(codes) = self.serve(n, &request, granted, &asked) {
+        let typed = is_prompted.then(|| text.to_owned()).filter(|text| !text.is_empty());
+        let before = std::mem::replace(&mut client.typed, typed);
+        if !is_prompted && before.as_deref() == Some(text) {
+            self.tell(n, Told::Error(&["not_said"]));
+        } else if let Err(codes) = self.serve(n, &request, granted, &asked) {
             self.tell(n, Told::Error(codes));
         }
         self.end_event();
