@@ -124,7 +124,7 @@ pub struct Questions {
     first_ids: BTreeMap<u64, u64>,
     /// Messages, by their rooms and ids, that were deleted when this was the newest ticket: what is
     /// being looked up under it, or one before, may be as it was.
-    deleted: VecDeque<(Ticket, u64, u64)>,
+    deleted: VecDeque<(Ticket, u64, Option<u64>)>,
     /// What is to be looked up once this group is durable.
     jobs: Vec<(GroupId, Job)>,
     tickets: u64,
@@ -224,8 +224,8 @@ impl Questions {
         self.forget_deleted();
     }
 
-    /// A message was deleted: nobody is shown any more what it was.
-    pub fn deleted(&mut self, room: RoomId, id: u64) {
+    /// A message was deleted, or with its room all of them: nobody is shown any more what it was.
+    pub fn deleted(&mut self, room: RoomId, id: Option<u64>) {
         let Some((&newest, _)) = self.lookups.last_key_value() else { return };
         for found in self.lookups.values_mut().filter_map(|lookup| lookup.found.as_mut()) {
             self.held_bytes -= bytes_of(found);
@@ -436,10 +436,11 @@ pub struct Page<'a> {
 }
 
 /// Leaves a tombstone of a message in what was found; a search does not find those.
-fn delete_from(found: &mut Found, room: u64, id: u64) {
+fn delete_from(found: &mut Found, room: u64, id: Option<u64>) {
     let Ok(found) = found else { return };
+    let is_deleted = |message: &StoredMessage| id.is_none_or(|id| message.id == id);
     let of_room = |messages: &mut [StoredMessage]| {
-        messages.iter_mut().filter(|message| message.id == id).for_each(StoredMessage::delete);
+        messages.iter_mut().filter(|it| is_deleted(it)).for_each(StoredMessage::delete);
     };
     match found {
         Finding::Room(FoundRoom { room: Some(found), .. }) if found.room == room => {
@@ -451,7 +452,7 @@ fn delete_from(found: &mut Found, room: u64, id: u64) {
             meant.for_each(|(_, message)| of_room(std::slice::from_mut(message)));
         }
         Finding::Search(found) => {
-            found.hits.retain(|hit| (hit.room_id, hit.message.id) != (room, id));
+            found.hits.retain(|hit| hit.room_id != room || !is_deleted(&hit.message));
         }
         Finding::Room(_) | Finding::Page(..) | Finding::NoRoom => {}
     }

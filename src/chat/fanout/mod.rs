@@ -66,7 +66,7 @@ impl Chat {
             Event::Kept(Kept::MessageDeleted { room, id }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
-                self.questions.deleted(room, id);
+                self.questions.deleted(room, Some(id));
             }
             Event::Kept(Kept::HistoryCut { room, .. })
             | Event::Cached(Cached::Expired { room, .. }) => {

@@ -35,6 +35,7 @@ impl Chat {
         let out: Vec<(UserId, RoomId)> = match *change {
             RoomChange::Removed { room, user, .. } => vec![(user, room)],
             RoomChange::Deleted { room } => {
+                self.questions.deleted(room, None);
                 self.state.members(room).map(|user| (user.id, room)).collect()
             }
             RoomChange::Renamed { room, .. } => {

@@ -300,3 +300,35 @@ fn what_was_read_before_it_was_deleted_is_not_shown_after_that() {
         assert!(told.iter().all(|it| !it.contains("secret")), "{request}: {told:?}");
     }
 }
+
+#[test]
+fn what_was_found_in_a_room_that_is_deleted_meanwhile_is_not_shown() {
+    for is_found_before in [true, false] {
+        let disk = Disk::default();
+        let mut stage = on(&disk, small(1));
+        register(&mut stage, &["alice", "bob"]);
+        log_in(&mut stage, "b2", "bob");
+        for (who, line) in [("alice", "/join #plan"), ("bob", "/join #plan"), ("alice", "a secret")]
+        {
+            stage.say(who, line);
+        }
+        stage.forget();
+        let request = r#"{"type":"search","text":"secret"}"#.as_bytes();
+        assert!(matches!(stage.offer("b2", request), Outcome::Blocked(Wait::Ticket(_))));
+        let jobs = stage.chat.take_jobs().into_iter();
+        let found: Vec<(_, Answer)> = jobs.map(|job| (job.ticket, (job.run)())).collect();
+        if !is_found_before {
+            stage.say("alice", "/delete-room #plan");
+        }
+        for (ticket, answer) in found {
+            stage.chat.completed(ticket, answer, &mut stage.out);
+        }
+        if is_found_before {
+            stage.say("alice", "/delete-room #plan");
+        }
+        assert_eq!(stage.offer("b2", request), Outcome::Done);
+        stage.turn();
+        let told = stage.hear("b2");
+        assert!(told.last().is_some_and(|it| it.contains(r#""found","hits":[]"#)), "{told:?}");
+    }
+}
