@@ -190,12 +190,13 @@ fn check_target(request: &Request, target: &str) {
 // ---- Responses ----
 
 /// The directives of the policy; none comes of what a client says.
-const POLICY: [&str; 8] = [
+const POLICY: [&str; 9] = [
     "default-src",
     "script-src",
     "style-src",
     "img-src",
     "connect-src",
+    "manifest-src",
     "base-uri",
     "form-action",
     "frame-ancestors",
