@@ -1330,8 +1330,10 @@ fn the_page_folds_names_as_the_server_does() {
 }
 
 /// What is of no use in a page, which has other means for it.
-const TERMINALS_ONLY: &[&str] =
-    &["history", "quit", "accounts", "bot", "bots", "times", "zone", "bell", "reply", "clear"];
+const TERMINALS_ONLY: &[&str] = &[
+    "history", "quit", "accounts", "bot", "bots", "times", "zone", "bell", "reply", "clear",
+    "where", "say", "edit",
+];
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
