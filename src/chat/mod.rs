@@ -366,8 +366,8 @@ impl Service for Chat {
         self.completed_words(client, typed)
     }
 
-    fn has_secret(&self, line: &str) -> bool {
-        terminal::has_secret(line)
+    fn has_secret(&self, client: ClientId, line: &str) -> bool {
+        terminal::has_secret(line) || self.logins.has_just_typed(client, line)
     }
 
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {

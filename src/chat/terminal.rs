@@ -8,8 +8,6 @@ use crate::chat::request::commands::{self, COMMANDS};
 use crate::ids::ClientId;
 use crate::wire::editor::Completions;
 
-/// So many words are shown that one may become.
-const WORDS_MAX: usize = 40;
 /// So many are looked at: somebody may press Tab in a room of ten thousand.
 const LOOKED_AT_MAX: usize = 2_000;
 
@@ -37,12 +35,14 @@ impl Chat {
         let Some(user) = self.sessions.get(client).map(|session| session.user) else {
             return Completions::default();
         };
+        // Who may ask for no list is shown none.
+        let may_look = self.settings.guests || self.state.accounts().contains(user);
         let first = typed.split_whitespace().next().unwrap_or_default();
         let (words, ending) = if start == 0 && word.starts_with('/') {
             (command_names(word, "/"), " ")
         } else if commands::find(first).is_some_and(|spec| spec.name == "help") {
             (command_names(word, ""), "")
-        } else if word.is_empty() {
+        } else if word.is_empty() || !may_look {
             (Vec::new(), "")
         } else if word.starts_with(['#', '＃']) {
             (self.room_names(user, word), " ")
@@ -81,7 +81,7 @@ fn matching<'a>(names: impl Iterator<Item = &'a str>, key: &str, mark: &str) -> 
     let mut names: Vec<&str> = names.filter(|name| fold(name).starts_with(key)).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().take(WORDS_MAX).map(|name| format!("{mark}{name}")).collect()
+    names.into_iter().map(|name| format!("{mark}{name}")).collect()
 }
 
 fn fold(text: &str) -> String {

@@ -14,6 +14,11 @@ use crate::service::Service;
 use crate::wire::editor::Event;
 use crate::wire::line::Line;
 
+/// So many words are shown that one may become.
+const WORDS_MAX: usize = 40;
+/// To look up what a word may become takes as long as so many requests.
+const COMPLETION_REQUESTS: usize = 8;
+
 impl<S: Stream, A: Service> Server<S, A> {
     /// Does what keys have led to.
     pub(super) fn serve_typed(&mut self, id: ClientId, event: Event) {
@@ -26,7 +31,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// A line has been typed: it stays on the screen, and what comes of it below it.
     fn offer_typed(&mut self, id: ClientId, line: String, shown: &str) {
-        let is_secret = self.service.has_secret(&line);
+        let is_secret = self.service.has_secret(id, &line);
         let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
         // With nothing queued before it, it is written with what takes the line off the screen: so
         // the service sees that this terminal has all that was said before.
@@ -64,12 +69,17 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Looks up what the word before the cursor may become.
     fn complete_word(&mut self, id: ClientId) {
-        self.visit.requests += 1;
+        self.visit.requests += COMPLETION_REQUESTS;
         let bytes_max = self.settings.limits.message_bytes_max;
         let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
         let completions = self.service.completions(id, editor.before_cursor());
         if let Some(words) = editor.complete(completions, bytes_max) {
-            self.out.append(id, format!("* {}\r\n", words.join(", ")).as_bytes());
+            let shown = &words[..words.len().min(WORDS_MAX)];
+            let more = match words.len() - shown.len() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            self.out.append(id, format!("* {}{more}\r\n", shown.join(", ")).as_bytes());
         }
     }
 

@@ -222,8 +222,8 @@ pub trait Service {
     }
 
     /// Whether a line holds what nobody may see: it is not to be brought back where it was typed.
-    fn has_secret(&self, line: &str) -> bool {
-        let _ = line;
+    fn has_secret(&self, client: ClientId, line: &str) -> bool {
+        let _ = (client, line);
         false
     }
 

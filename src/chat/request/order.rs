@@ -198,8 +198,9 @@ pub const BAN: CommandSpec = CommandSpec {
     name: "ban",
     arguments: "WHOM [MINUTES] [REASON]",
     help: "let an account, an address or where a guest comes from not be here any more",
-    details: "WHOM is a name or an address. Their connections end at once. Without minutes it holds until /unban. Of IPv6 the \
-              network of 64 bits is banned. Admins and owners can, for members; owners for all.",
+    details: "WHOM is a name or an address; a guest's name stands for its address. Their \
+              connections end at once. Without minutes it holds until /unban. Of IPv6 the network \
+              of 64 bits is banned. Admins and owners can, for members; owners for all.",
     parse: |arguments| {
         let (whom, minutes, reason) = sentence(arguments)?;
         Some(OrderRequest::Ban { whom: Whom::typed(whom), minutes, reason }.into())

@@ -5,7 +5,7 @@ use super::known_secrets::OWNER_CODE;
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, Registration};
 use crate::delivery::Wait;
-use crate::service::Outcome;
+use crate::service::{Outcome, Service};
 
 /// Where anybody can have an account.
 pub fn open() -> Stage {
@@ -641,4 +641,33 @@ fn an_admin_lets_somebody_have_a_new_password() {
         b< * You talk in #lobby. /history shows what was said.
         ",
     );
+}
+
+#[test]
+fn a_stranger_is_completed_nothing_but_commands() {
+    let registration = Registration::Open;
+    let mut stage = Stage::with_people(ChatSettings { guests: false, registration, ..settings() });
+    register(&mut stage, "a", "alice");
+    stage.say("a", "/join #salaries");
+    stage.open("x", LINES, Visit::default());
+    let words = |who, typed| stage.chat.completions(stage.id(who), typed).words;
+    for typed in ["#s", "al", "hello @al"] {
+        assert!(words("x", typed).is_empty(), "{typed}");
+    }
+    assert_eq!(words("x", "/log"), ["/login", "/logout"]);
+    assert!(words("a", "#s").contains(&"#salaries".to_owned()));
+}
+
+#[test]
+fn a_password_typed_twice_is_not_brought_back() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    for line in ["/password", "password of alice", "another password"] {
+        stage.say("a", line);
+    }
+    let a = stage.id("a");
+    assert!(stage.chat.has_secret(a, "another password"));
+    assert!(!stage.chat.has_secret(a, "something else"));
+    stage.say("a", "something else");
+    assert!(!stage.chat.has_secret(a, "another password"), "it may be anything by now");
 }

@@ -1,7 +1,7 @@
 //! The line and the cursor in it, which moves from one character, as people see characters, to the
 //! next.
 
-use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+use unicode_segmentation::GraphemeCursor;
 
 /// A line that is being typed.
 ///
@@ -80,10 +80,9 @@ impl Buffer {
     /// Where the last word begins: behind a blank that has none behind it.
     fn word_start(&self) -> usize {
         let before = self.before_cursor().trim_end();
-        let is_blank = |cluster: &str| cluster.chars().all(char::is_whitespace);
-        let mut clusters = before.grapheme_indices(true).rev();
-        let blank = clusters.find(|(_, cluster)| is_blank(cluster));
-        blank.map_or(0, |(at, blank)| at + blank.len())
+        let mut chars = before.char_indices().rev();
+        let blank = chars.find(|(_, char)| char.is_whitespace());
+        blank.map_or(0, |(at, blank)| at + blank.len_utf8())
     }
 
     /// Where the next word ends.

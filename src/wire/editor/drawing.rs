@@ -144,7 +144,7 @@ impl Drawing {
         match (std::mem::take(&mut self.change), self.place) {
             (Change::Nothing, Some(_)) => return,
             (Change::Append { from }, Some(before)) if before.holds(&place) => {
-                out.extend_from_slice(&text.as_bytes()[from..]);
+                out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
             }
             (Change::Cursor, Some(before)) if before.top == place.top => {
                 place.rows = before.rows;

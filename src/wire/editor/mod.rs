@@ -25,6 +25,9 @@ pub use self::drawing::Size;
 /// of Linux).
 const LINE_BYTES_MAX: usize = 4096;
 
+/// So many bytes are taken before others have their turn: some keys look at the whole line.
+const STEP_BYTES_MAX: usize = 64;
+
 /// Rings the terminal's bell: the key can do nothing here.
 const BELL: &[u8] = b"\x07";
 
@@ -88,10 +91,11 @@ impl Editor {
         self.buffer.before_cursor()
     }
 
-    /// Takes bytes for as long as nothing comes of them that others have to do; returns how many
-    /// they were. A line has at most `bytes_max` bytes.
+    /// Takes some bytes, for as long as nothing comes of them that others have to do; returns how
+    /// many they were. A line has at most `bytes_max` bytes.
     pub fn take(&mut self, bytes: &[u8], bytes_max: usize) -> (Option<Event>, usize) {
         let bytes_max = bytes_max.min(LINE_BYTES_MAX);
+        let bytes = &bytes[..bytes.len().min(STEP_BYTES_MAX)];
         for (at, &byte) in bytes.iter().enumerate() {
             if let Some(key) = self.keys.next(byte)
                 && let Some(event) = self.press(key, bytes_max)
@@ -111,7 +115,11 @@ impl Editor {
                     return None;
                 }
                 self.buffer.insert(char);
-                let change = if before.1 { Change::Append { from: before.0 } } else { Change::All };
+                // Of a secret nothing is shown that could grow.
+                let change = match before.1 && !self.hides {
+                    true => Change::Append { from: before.0 },
+                    false => Change::All,
+                };
                 self.drawing.change(change);
                 return None;
             }
@@ -119,8 +127,7 @@ impl Editor {
             Key::Tab if self.hides => {}
             Key::Tab => return Some(Event::Complete),
             Key::Interrupt => {
-                self.buffer.clear();
-                self.drawing.change(Change::All);
+                self.clear();
                 return Some(Event::Leave);
             }
             Key::EndOrDelete | Key::Suspend if self.buffer.text().is_empty() => {
@@ -148,6 +155,13 @@ impl Editor {
         let is_changed = before.0 != self.buffer.text().len();
         self.drawing.change(if is_changed { Change::All } else { Change::Cursor });
         None
+    }
+
+    /// What was typed, or brought back, is no more.
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.history.leave();
+        self.drawing.change(Change::All);
     }
 
     fn go_through_history(&mut self, back: bool) {
@@ -191,8 +205,7 @@ impl Editor {
     pub fn set_hiding(&mut self, hides: bool) {
         if self.hides != hides {
             self.hides = hides;
-            self.buffer.clear();
-            self.drawing.change(Change::All);
+            self.clear();
         }
     }
 
@@ -248,8 +261,7 @@ impl Editor {
     /// Takes the line off the screen for good, or has it come back.
     pub fn set_ended(&mut self, ended: bool) {
         if ended && !self.has_ended {
-            self.buffer.clear();
-            self.drawing.change(Change::All);
+            self.clear();
             self.uncover();
         }
         self.has_ended = ended;

@@ -238,6 +238,37 @@ fn keys_that_mean_to_leave_are_told_apart() {
 }
 
 #[test]
+fn a_secret_that_is_typed_key_by_key_shows_nothing() {
+    let mut terminal = Terminal::new(40, 6);
+    terminal.editor.set_hiding(true);
+    for key in ["h", "u", "nter", "\x7f", "\x1b[D", "2"] {
+        terminal.type_bytes(key.as_bytes());
+        assert!(terminal.rows().iter().all(String::is_empty), "{key:?}");
+    }
+    assert_eq!(terminal.editor.line(), "hunt2e");
+}
+
+#[test]
+fn a_flood_of_keys_is_taken_a_little_at_a_time() {
+    let mut editor = Editor::default();
+    assert_eq!(editor.take(&[b'x'; 4000], BYTES_MAX), (None, STEP_BYTES_MAX));
+}
+
+#[test]
+fn who_interrupts_an_earlier_line_begins_anew() {
+    let mut editor = Editor::default();
+    for line in ["one", "two"] {
+        editor.remember(line.to_owned());
+    }
+    editor.take(b"draft\x1b[A\x1b[A\x03", BYTES_MAX);
+    assert_eq!(editor.line(), "");
+    editor.take(b"\x1b[B", BYTES_MAX);
+    assert_eq!(editor.line(), "", "the draft is gone");
+    editor.take(b"\x1b[A", BYTES_MAX);
+    assert_eq!(editor.line(), "two");
+}
+
+#[test]
 fn a_line_has_a_limit() {
     let mut editor = Editor::default();
     assert_eq!(editor.take("abc日d".as_bytes(), 4), (None, 7));

@@ -154,7 +154,8 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 69] = [
+const ERRORS: [(&str, &str); 70] = [
+    ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
     ("You cannot ban yourself.", "not_allowed"),

@@ -131,7 +131,14 @@ impl Chat {
 
     fn account_to_judge(&self, cx: &Context<'_>, typed: &str) -> Result<UserId, RequestError> {
         let Some(user) = self.account_called(typed) else {
-            let message = format!("There is no account {}.", quote(typed, 32));
+            let message = match self.addressee(typed) {
+                Ok(guest) => format!(
+                    "{} has no account. What is banned is the address that a guest comes from: \
+                     /bans lists those.",
+                    self.shown_name(guest)
+                ),
+                Err(_) => format!("There is no account {}.", quote(typed, 32)),
+            };
             return Err(RequestError::new("no_account", message));
         };
         let accounts = self.state.accounts();
