@@ -45,6 +45,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.offer_line(id, line.as_bytes());
     }
 
+    /// Some keys look at the whole line that is edited here: they count as if all did.
+    pub(super) fn charge_keys(&mut self, id: ClientId, bytes: usize) {
+        let editor = self.connections[id.index()].wire.editor();
+        self.visit.served_bytes += bytes * editor.map_or(0, |editor| editor.line().len());
+    }
+
     /// Offers the service a line. The first one opens its client.
     pub(super) fn offer_line(&mut self, id: ClientId, line: &[u8]) {
         let lines = self.connections[id.index()].wire.lines();

@@ -411,10 +411,12 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return Some(used);
             }
             Step::Typed(event) => {
+                self.charge_keys(id, used);
                 self.serve_typed(id, event);
                 return Some(used);
             }
             Step::Control(answer) => {
+                self.charge_keys(id, used);
                 self.send_control(id, &answer);
                 return Some(used);
             }

@@ -14,9 +14,13 @@ const COLUMNS: u16 = 200;
 const ROWS: u16 = 400;
 
 fn chat() -> Sim<Chat> {
+    chat_with(limits())
+}
+
+fn chat_with(limits: ConnectionLimits) -> Sim<Chat> {
     let flags = ["chat-server", "--rate-limit", "off"];
     let config = Config::read(flags.into_iter().map(Into::into)).expect("good flags");
-    let settings = ServerSettings { limits: limits(), ..ServerSettings::default() };
+    let settings = ServerSettings { limits, ..ServerSettings::default() };
     Sim::with(settings, |_| Chat::new(config.chat("epoch".to_owned())))
 }
 
@@ -75,6 +79,26 @@ fn what_is_typed_and_not_ended_is_never_said() {
     sim.pass(60_000);
     assert!(ann.is_dropped());
     assert_eq!(zoe.output(), "* ann left #lobby.\r\n");
+}
+
+#[test]
+fn keys_that_look_at_a_long_line_are_served_a_few_in_a_turn() {
+    let turns_for = |line: usize| {
+        let mut sim = chat_with(ConnectionLimits { read_bytes_max: 4096, ..limits() });
+        let (ann, _) = ann_and_zoe(&mut sim);
+        sim.send(&ann, "x".repeat(line));
+        sim.settle();
+        sim.send(&ann, "\u{5}\u{1b}b".repeat(5000));
+        sim.turn();
+        let mut turns = 1;
+        while sim.server.is_busy() {
+            sim.turn();
+            turns += 1;
+        }
+        turns
+    };
+    let (long, short) = (turns_for(4000), turns_for(4));
+    assert!(long > 10 * short, "others have their turns meanwhile: {long} and {short}");
 }
 
 #[derive(Clone, Debug)]
