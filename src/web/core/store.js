@@ -48,7 +48,7 @@ export const saveMemory = () => memories.emit({
   account: store.account,
   rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
   current: store.current,
-  recent: store.recent,
+  recent: store.recent.filter((key) => store.account !== '' || !key.startsWith('@')), // a guest cannot log out
   telling: store.telling,
 });
 

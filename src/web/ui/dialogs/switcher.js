@@ -13,7 +13,7 @@ const ROOM_PAGES_MAX = 10;
 const ROOMS_WITH_PEOPLE = 10; // whose members are asked for, to be found
 const TYPING_MS = 150; // after the last key the server is asked
 
-const nothingListed = () => ({ rooms: /** @type {any[]} */ ([]), pages: 0, next: undefined, asked: new Set(), state: '' });
+const nothingListed = () => ({ rooms: /** @type {any[]} */ ([]), pages: 0, next: undefined, asked: new Set(), state: '', loading: /** @type {Promise<void> | null} */ (null) });
 
 export class Switcher {
   #list = nothingListed();
@@ -21,7 +21,6 @@ export class Switcher {
   #hint = '';
   #waits = false; // Enter came before anything that fits
   #timer = 0;
-  #loading = /** @type {Promise<void> | null} */ (null);
 
   /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
@@ -121,10 +120,11 @@ export class Switcher {
     list.rooms.push(...found.filter(({ room }) => !known.has(roomKey(room))));
   }
 
-  /** The next page of the list, once. */
+  /** The next page of the list, once. One that was asked for by a list before is none of this. */
   #load() {
-    this.#loading ??= this.#loadPage(this.#list).finally(() => { this.#loading = null; });
-    return this.#loading;
+    const list = this.#list;
+    list.loading ??= this.#loadPage(list).finally(() => { list.loading = null; });
+    return list.loading;
   }
 
   async #loadPage(list) {
