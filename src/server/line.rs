@@ -25,6 +25,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         match event {
             Event::Line { line, shown } => self.offer_typed(id, line, &shown),
             Event::Complete => self.complete_word(id),
+            // The wire has answered it.
             Event::Leave => {}
         }
     }

@@ -6,9 +6,9 @@
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
-//! read, [`deliver`] writes, [`line`] draws the line that somebody types, [`close`] ends it, [`stored`] has what follows from a change wait for
-//! the store, [`memory`] says who has to go when all together hold too much,
-//! [`dismiss`] closes those whom the service does not want.
+//! read, [`deliver`] writes, [`line`] draws the line that somebody types, [`close`] ends it,
+//! [`stored`] has what follows from a change wait for the store, [`memory`] says who has to go when
+//! all together hold too much, [`dismiss`] closes those whom the service does not want.
 
 pub mod admission;
 pub mod challenges;

@@ -13,12 +13,12 @@ const WORD_ERASE: u8 = 0x17;
 pub const KILL: u8 = 0x15;
 /// Ctrl-C takes it back as well, and means to leave; so do Ctrl-D and Ctrl-Z where nothing else
 /// stands in the line.
-const INTERRUPT: u8 = 0x03;
+pub(super) const INTERRUPT: u8 = 0x03;
 const END: u8 = 0x04;
 const SUSPEND: u8 = 0x1A;
-const ESCAPE: u8 = 0x1B;
+pub(super) const ESCAPE: u8 = 0x1B;
 /// Ends what is not typed by a key, such as a title (XTerm), as `ESC \` does.
-const BELL: u8 = 0x07;
+pub(super) const BELL: u8 = 0x07;
 
 /// The answer to keys that mean to leave. Ctrl-C is too easily pressed to do it.
 pub const HOW_TO_LEAVE: &[u8] = b"* Type /quit to leave.\r\n";

@@ -6,13 +6,8 @@ use memchr::memchr;
 use super::editor::Editor;
 use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
 use super::line::LineMode;
-use super::terminal::{TIMING_MARK, Terminal};
+use super::terminal::{DO, DONT, IAC, TIMING_MARK, Terminal, WILL, WONT};
 
-const IAC: u8 = 255;
-const DONT: u8 = 254;
-const DO: u8 = 253;
-const WONT: u8 = 252;
-const WILL: u8 = 251;
 const SB: u8 = 250;
 const EL: u8 = 248;
 const EC: u8 = 247;

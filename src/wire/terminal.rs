@@ -4,11 +4,12 @@
 
 use super::editor::{Editor, Size};
 
-const DONT: u8 = 254;
-const DO: u8 = 253;
-const WONT: u8 = 252;
-const WILL: u8 = 251;
-const IAC: u8 = 255;
+pub(super) const DONT: u8 = 254;
+pub(super) const DO: u8 = 253;
+pub(super) const WONT: u8 = 252;
+pub(super) const WILL: u8 = 251;
+/// Interpret As Command (RFC 854): nothing but telnet begins a line with it.
+pub(super) const IAC: u8 = 255;
 
 /// Whose user sees what it types (RFC 857): the terminal shows it unless we do.
 const ECHO: u8 = 1;

@@ -79,13 +79,14 @@ impl Chat {
     }
 
     /// What has just been said in a room is for some of its members, whose terminals ring.
-    pub(super) fn ring(&self, cx: &mut Context<'_>, room: RoomId, text: &str) {
+    pub(super) fn ring(&self, cx: &mut Context<'_>, room: RoomId, found: &Found<UserId>) {
         if !self.preferences.any_rings() {
             return;
         }
-        let users: Vec<UserId> = match self.find_mentions(cx.user, room, text) {
+        let users: Vec<UserId> = match found {
             Found::All => self.state.members(room).map(|user| user.id).collect(),
-            Found::Members(mut users) => {
+            Found::Members(users) => {
+                let mut users = users.clone();
                 users.sort_unstable();
                 users.dedup();
                 users

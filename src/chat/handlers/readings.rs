@@ -205,20 +205,21 @@ impl Chat {
         cx: &mut Context<'_>,
         room: RoomId,
         id: u64,
-        text: &str,
+        found: &Found<UserId>,
     ) {
-        // Of guests nothing is kept.
         if self.state.accounts().is_empty() {
             return;
         }
-        let mentioned = match self.find_mentions(cx.user, room, text) {
+        let mentioned = match found {
             Found::All => Mentioned::All,
-            Found::Members(mut users) => {
+            Found::Members(users) => {
                 let (readings, order) = (self.state.readings(), self.state.order());
-                users.retain(|&user| {
+                let is_for = |user| {
                     let is_called = user != cx.user && !order.ignores(user, cx.user);
                     is_called && readings.get(user, room).is_some()
-                });
+                };
+                let mut users: Vec<UserId> =
+                    users.iter().copied().filter(|&user| is_for(user)).collect();
                 users.sort_unstable();
                 users.dedup();
                 if users.is_empty() {

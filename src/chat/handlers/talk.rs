@@ -72,8 +72,12 @@ impl Chat {
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
-        self.note_mentions(cx, room, id, text);
-        self.ring(cx, room, text);
+        // Of guests nothing is kept, and hardly any terminal rings.
+        if !self.state.accounts().is_empty() || self.preferences.any_rings() {
+            let found = self.find_mentions(cx.user, room, text);
+            self.note_mentions(cx, room, id, &found);
+            self.ring(cx, room, &found);
+        }
         Ok(())
     }
 

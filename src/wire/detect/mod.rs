@@ -7,6 +7,7 @@
 use memchr::{memchr, memchr2};
 
 use super::proxy::V2;
+use crate::wire::terminal::IAC;
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +78,6 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 /// So much without the end of a line is no request: a head that long would be refused, and its line
 /// is not looked for again with each byte.
 const UNDECIDED_BYTES_MAX: usize = 1024;
-
-/// Interpret As Command (RFC 854): nothing but telnet begins a line with it.
-const IAC: u8 = 255;
 
 /// Looks at all that has come; to be asked again with more while it is [`Detected::NeedMore`].
 pub fn detect(input: &[u8], payload: Payload) -> Detected {

@@ -1,6 +1,8 @@
 //! Bytes to keys: UTF-8, control characters, and the sequences that keys without a character send
 //! (ECMA-48, and what terminals make of it).
 
+use crate::wire::keys::{BELL, ESCAPE, INTERRUPT};
+
 /// What was pressed, by what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -30,10 +32,6 @@ pub enum Key {
     Suspend,
 }
 
-const ESCAPE: u8 = 0x1B;
-/// Ends a control string, as `ESC \` does.
-const BELL: u8 = 0x07;
-const INTERRUPT: u8 = 0x03;
 /// No key sends more parameters.
 const PARAMETERS_MAX: usize = 8;
 
