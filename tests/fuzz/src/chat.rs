@@ -216,6 +216,9 @@ impl<'a> World<'a> {
             // long.
             let answers = ["* Yes, I am here.", "* Type /quit to leave."];
             heard.retain(|seen| !matches!(seen, Seen::Line(line) if answers.contains(&&**line)));
+            // Which room has spoken last is another matter if somebody is held up.
+            heard
+                .retain(|seen| !matches!(seen, Seen::Line(line) if line.starts_with("* Said in ")));
             heard.sort();
         }
         self.heard
@@ -239,7 +242,9 @@ impl<'a> World<'a> {
             Act::Arrive { who, bytes } => self.people[who].wire.borrow_mut().arrive(bytes),
             Act::Read { who, bytes } => self.people[who].read(bytes, &mut self.said),
             Act::Capacity { who, bytes } => self.people[who].wire.borrow_mut().capacity = bytes,
-            Act::Turn => self.poll(),
+            Act::Turn => {
+                self.poll();
+            }
             Act::Calm => {
                 for person in &mut self.people {
                     person.wire.borrow_mut().arrive(usize::MAX);
@@ -309,8 +314,8 @@ impl<'a> World<'a> {
         self.bury();
     }
 
-    /// Reports readiness, and turns the server once if it has a reason.
-    fn poll(&mut self) {
+    /// Reports readiness, and turns the server once if it has a reason. Returns whether it had.
+    fn poll(&mut self) -> bool {
         let mut events = false;
         for person in &self.people {
             let mut wire = person.wire.borrow_mut();
@@ -334,12 +339,13 @@ impl<'a> World<'a> {
                 self.server.writable(person.key);
             }
         }
-        if events
+        let is_due = events
             || self.server.is_busy()
-            || self.server.next_deadline().is_some_and(|at| at <= self.now)
-        {
+            || self.server.next_deadline().is_some_and(|at| at <= self.now);
+        if is_due {
             self.turn();
         }
+        is_due
     }
 
     fn turn(&mut self) {
@@ -438,8 +444,7 @@ impl<'a> World<'a> {
                 person.wire.borrow_mut().arrive(usize::MAX);
                 person.read(usize::MAX, &mut self.said);
             }
-            self.poll();
-            if !self.server.is_busy()
+            if !self.poll()
                 && let Some(at) = self.server.next_deadline()
             {
                 self.now = self.now.max(at);
