@@ -12,8 +12,12 @@ mod common;
 mod daily;
 #[path = "page/lines.rs"]
 mod lines;
+#[path = "page/looks.rs"]
+mod looks;
 #[path = "common/nowhere.rs"]
 mod nowhere;
+#[path = "page/numbers.rs"]
+mod numbers;
 #[path = "page/people.rs"]
 mod people;
 #[path = "page/telling.rs"]
@@ -27,8 +31,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use chat_server::chat::request::commands::COMMANDS;
@@ -273,6 +275,36 @@ impl Page<'_> {
             .collect()
     }
 
+    /// As [`Page::said`], of all that there is: rows far from what is in sight are not in the page,
+    /// and what is older is loaded. Each is there once, in order.
+    fn said_in_all(&self) -> Vec<String> {
+        let script = "return (async () => { \
+            const log = document.querySelector('#log'), found = new Map(); \
+            for (let same = 0, before = 0; same < 15; same += Number(found.size === before)) { \
+                before = found.size; \
+                let last = 0; \
+                for (const message of log.querySelectorAll('[data-id]')) { \
+                    const id = Number(message.dataset.id); \
+                    if (id <= last) return [`${id} comes after ${last}`]; \
+                    last = id; \
+                    found.set(id, `${message.querySelector('.author').textContent}: ${message.querySelector('.text').textContent}`); \
+                } \
+                log.scrollTop = 0; \
+                await new Promise((done) => setTimeout(done, 50)); \
+            } \
+            log.scrollTop = log.scrollHeight; \
+            return [...found].sort(([a], [b]) => a - b).map(([, text]) => text) })()";
+        let said = self.run(script);
+        let said = said.as_array().expect("messages").iter();
+        said.map(|text| text.as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// A first visit is asked for a name.
+    fn stay_nameless(&self) {
+        self.wait_until("the question", "document.querySelector('#ask').open");
+        self.run("document.querySelector('#ask').close()");
+    }
+
     /// Waits until exactly this was said, in this order, and nothing waits to be sent.
     #[track_caller]
     fn wait_said(&self, expected: &[&str]) {
@@ -324,14 +356,6 @@ impl Page<'_> {
             !line.contains("WebSocket connection to") && !line.contains("/admission?")
         });
         assert_eq!(complaints, Vec::<String>::new());
-    }
-
-    fn screenshot(&self) -> Vec<u8> {
-        let url = format!("{}/session/{}/screenshot", self.driver.url, self.session);
-        let mut answer = self.driver.agent.get(url).call().expect("an answer");
-        let answer: Value =
-            answer.body_mut().with_config().limit(64 << 20).read_json().expect("JSON");
-        STANDARD.decode(answer["value"].as_str().expect("a picture")).expect("base64")
     }
 }
 
@@ -624,17 +648,12 @@ fn a_cut_line_loses_nothing_and_repeats_nothing() {
     expected.sort();
     let mut said = Vec::new();
     eventually("all that was said", || {
-        said = alice.said();
+        said = alice.said_in_all();
         (said.len() >= expected.len()).then_some(())
     });
     let bob = driver.page(server.address, "bob", "dev");
-    bob.run("document.querySelector('#log').scrollTop = 0");
     // Fifty are sent at once, and more as the reader scrolls up.
-    let whole = eventually("all of history", || {
-        bob.run("document.querySelector('#log').scrollTop = 0");
-        let whole = bob.said();
-        (whole.len() >= expected.len()).then_some(whole)
-    });
+    let whole = bob.said_in_all();
     assert_eq!(said, whole, "the order is the server's");
     said.sort();
     assert_eq!(said, expected, "each once");
@@ -787,7 +806,7 @@ fn the_page_speaks_japanese() {
     assert_eq!(read_until(&mut carol, "こんにちは"), "[#開発] 太郎: こんにちは、皆さん\r\n");
     taro.wait_until(
         "who came",
-        "/花子 さんが参加しました/.test(document.querySelector('#log').textContent)",
+        "/花子 さんが参加/.test(document.querySelector('#log').textContent)",
     );
     taro.say("/msg 誰も いますか");
     taro.wait_until(
@@ -809,7 +828,8 @@ fn many_who_come_and_go_are_one_line_and_the_list_of_members_is_right_after_it()
     let mut crowd: Vec<Client> = names.iter().map(|name| terminal(&server, name, "dev")).collect();
     // Of them one goes, too; what was summed up is not told by name.
     crowd.pop();
-    alice.wait_until("a sum", "/\\d came/.test(document.querySelector('#log').textContent)");
+    let sum = "/and \\d more joined/.test(document.querySelector('#log .comings').textContent)";
+    alice.wait_until("a sum", sum);
     alice.wait_members(&["alice", "bob", "crowd1", "crowd2", "crowd3", "crowd4", "crowd5"]);
     assert_eq!(alice.text("#members-total"), "7");
     alice.assert_no_complaints();
@@ -1541,7 +1561,7 @@ fn what_is_found_leads_to_the_message_in_its_room() {
     alice.wait_until("the newest", scrolled);
     let expected: Vec<String> =
         (1..=300).map(|number| format!("carol: message {number}")).collect();
-    assert_eq!(alice.said(), expected);
+    assert_eq!(alice.said_in_all(), expected);
 
     // To another hit, and straight back to the newest.
     alice.say("/search 端末");
@@ -1580,81 +1600,4 @@ fn a_passage_is_left_by_its_button_and_by_saying_something() {
         assert_eq!(alice.count(".found"), 0);
     }
     alice.assert_no_complaints();
-}
-
-/// Makes the picture of the README again: `SCREENSHOT=src/web/screenshot.png cargo test --test page
-/// the_picture_of_the_readme -- --ignored`
-#[test]
-#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
-fn the_picture_of_the_readme() {
-    let server = chat(&["--rate-limit", "off"]);
-    let driver = Driver::start();
-    let people = ["Mika", "bruno", "山田", "Zoë", "amir"];
-    let mut people: Vec<(&str, Client)> =
-        people.into_iter().map(|name| (name, terminal(&server, name, "garden"))).collect();
-    let june = driver.page(server.address, "june", "garden");
-    for (name, said) in [
-        ("Mika", "/topic Harvest dinner on Saturday: bring what you grew"),
-        ("Mika", "The tomatoes are ready, and there are far too many of them."),
-        ("Mika", "Who can take some on Thursday?"),
-        ("bruno", "I can! I will come by bike, so two boxes at most."),
-        ("山田", "木曜日の夕方なら行けます。きゅうりも少し持っていきますね。"),
-        ("Zoë", "Recipe for the soup: https://example.org/gazpacho"),
-        ("june", "Thank you all. I put the table under the pear tree."),
-        ("june", "Seats for twelve, and june bugs for free."),
-        ("amir", "/me waters the basil"),
-        ("bruno", "june, do we still have the long extension cord?"),
-        ("june", "In the shed, behind the green door."),
-    ] {
-        let before = june.count("#log .message");
-        match people.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, client)) => client.send(format!("{said}\r\n").as_bytes()),
-            None => june.say(said),
-        }
-        match said.starts_with("/topic") {
-            true => june.wait_until(
-                "the topic",
-                "/Harvest/.test(document.querySelector('#topic').textContent)",
-            ),
-            false => june.wait_until(
-                "the message",
-                &format!("document.querySelectorAll('#log .message').length > {before}"),
-            ),
-        }
-    }
-    for room in ["reading-circle", "天体観測"] {
-        june.type_into("#join-room input", &format!("{room}\u{E007}"));
-        june.wait_until(
-            "the room",
-            &format!(
-                "document.querySelector('#title').textContent === {}",
-                json!(format!("#{room}"))
-            ),
-        );
-        june.wait_online();
-    }
-    june.click("#rooms [data-room=\"#garden\"]");
-    let mut nora = terminal(&server, "Nora", "reading-circle");
-    nora.send(
-        "Chapter nine tonight?\r\nI have not finished eight.\r\n/msg june See you at seven!\r\n"
-            .as_bytes(),
-    );
-    june.wait_until(
-        "what is unread",
-        "/2/.test(document.querySelector('[data-room=\"#reading-circle\"] .unread')?.textContent)",
-    );
-    june.wait_until(
-        "a direct message",
-        "/Nora/.test(document.querySelector('#directs').textContent)",
-    );
-    june.type_into("#composer", "Candles, too?");
-    // What appears fades in.
-    thread::sleep(Duration::from_millis(700));
-    let picture = june.screenshot();
-    assert_eq!(&picture[16..24], [0, 0, 5, 0, 0, 0, 3, 32], "1280 by 800");
-    assert!(picture.len() < 150 * 1024, "{} bytes", picture.len());
-    june.assert_no_complaints();
-    if let Ok(path) = std::env::var("SCREENSHOT") {
-        std::fs::write(path, picture).expect("a file");
-    }
 }

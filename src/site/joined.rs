@@ -10,8 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 /// Each may import from those before it.
-pub(super) const ENTRIES: [&str; 4] =
-    ["words/en.js", "words/ja.js", "main.js", "ui/dialogs/index.js"];
+pub(super) const ENTRIES: [&str; 6] = [
+    "words/en.js",
+    "words/ja.js",
+    "words/dialogs/en.js",
+    "words/dialogs/ja.js",
+    "main.js",
+    "ui/dialogs/index.js",
+];
 
 /// In front of the path of an entry that is loaded later, until it is known from where.
 const ENTRY: &str = "'@/";
@@ -107,12 +113,22 @@ fn parse<'a>(path: &str, source: &'a str) -> Module<'a> {
             let declaration = line.strip_prefix("export ");
             module.exports.extend(declaration.and_then(name_of));
             let code = declaration.unwrap_or(line);
-            module.code +=
-                &if code.contains("import(") { with_entries(path, code) } else { code.into() };
+            let code = without_types(code);
+            module.code += &if code.contains("import(") { with_entries(path, &code) } else { code };
             module.code.push('\n');
         }
     }
     module
+}
+
+/// A line without the comments in it that tell types.
+fn without_types(line: &str) -> String {
+    let mut parts = line.split("/** @type ");
+    let mut code = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        code += part.split_once("*/").map_or(part, |(_, code)| code.trim_start());
+    }
+    code
 }
 
 /// A line that loads entries, by their paths from the root.
@@ -188,8 +204,12 @@ mod tests {
         let sources = BTreeMap::from([
             (
                 "words/index.js",
-                "export const t = 1;\nexport const ready = import(t ? './en.js' : './ja.js');\n",
+                "export const t = /** @type {any} */ (1);\n\
+                 export const ready = import(t ? './en.js' : './ja.js');\n\
+                 export const more = () => import(t ? './dialogs/en.js' : './dialogs/ja.js');\n",
             ),
+            ("words/dialogs/en.js", "export const page = { b: 1 };\n"),
+            ("words/dialogs/ja.js", "export const page = { b: 2 };\n"),
             ("words/en.js", "// English\n\nexport const page = {\n  a: '//', // why\n};\n"),
             ("words/ja.js", "/**\n * Japanese\n */\nexport const page = {};\n"),
             (
@@ -210,10 +230,13 @@ mod tests {
         let expected = [
             ("words/en.js", "const page = {\na: '//',\n};\nexport { page };\n"),
             ("words/ja.js", "const page = {};\nexport { page };\n"),
+            ("words/dialogs/en.js", "const page = { b: 1 };\nexport { page };\n"),
+            ("words/dialogs/ja.js", "const page = { b: 2 };\nexport { page };\n"),
             (
                 "main.js",
-                "const c = 3;\nconst d = 4;\nfunction b() {\nc();\n}\nconst t = 1;\n\
-                 const ready = import(t ? './words/en.js' : './words/ja.js');\nb(t);\n\
+                "const c = 3;\nconst d = 4;\nfunction b() {\nc();\n}\nconst t = (1);\n\
+                 const ready = import(t ? './words/en.js' : './words/ja.js');\n\
+                 const more = () => import(t ? './words/dialogs/en.js' : './words/dialogs/ja.js');\nb(t);\n\
                  export { c, t };\n",
             ),
             (

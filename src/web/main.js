@@ -9,13 +9,13 @@
 import { actionsOf } from './commands/actions.js';
 import { Commands, NAMES } from './commands/table.js';
 import { bareName, bareRoom, roomKey } from './core/names.js';
-import { conversation, memories, rooms, store } from './core/store.js';
+import { conversation, memories, rooms, DEFAULTS, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
 import { recall, remember } from './net/memory.js';
 import { Session } from './net/session.js';
 import { App } from './ui/app.js';
-import { ready } from './words/index.js';
+import { loadDialogWords, ready } from './words/index.js';
 
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin(session) {
@@ -24,11 +24,14 @@ function begin(session) {
   store.account = isText(memory.account) ? memory.account : '';
   store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
   for (const choice of Object.keys(store.telling)) store.telling[choice] = memory.telling?.[choice] === true;
+  for (const [choice, value] of Object.entries(memory.settings ?? {})) if (typeof value === typeof DEFAULTS[choice]) store.settings[choice] = value;
+  for (const [name, keys] of Object.entries(memory.favourites ?? {})) if (Array.isArray(keys)) store.favourites[name] = keys.filter(isText);
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
     if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
   }
+  store.isNew = !store.wish && !Array.isArray(memory.rooms);
   const wanted = address.get('room');
   if (wanted && bareRoom(wanted)) {
     const isNew = !store.conversations.has(roomKey(wanted)), conv = conversation('room', wanted);
@@ -37,6 +40,11 @@ function begin(session) {
   } else if (!Array.isArray(memory.rooms)) session.rooms.show(conversation('room', FIRST_ROOM));
   else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
 }
+
+/** Fetches a style sheet. */
+const style = (path) => new Promise((onload, onerror) => {
+  document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL(path, import.meta.url).href, onload, onerror }));
+});
 
 store.commands = new Set(NAMES);
 memories.on(remember);
@@ -57,7 +65,10 @@ const session = new Session({
 begin(session);
 session.open(); // the words are still on their way
 await ready;
-const app = new App(() => import('./ui/dialogs/index.js'));
+const app = new App(async () => {
+  const [script] = await Promise.all([import('./ui/dialogs/index.js'), loadDialogWords(), style('./css/dialogs.css')]);
+  return script;
+});
 app.session = session;
 app.commands = new Commands(
   actionsOf(app),

@@ -406,6 +406,7 @@ fn a_plain_terminal_from_elsewhere_is_let_in_by_the_page() {
     let page = driver.browser("en-US");
     page.open(&format!("http://{elsewhere}:{port}/"));
     page.wait_online();
+    page.stay_nameless();
     page.click("#log-in");
     page.wait_view("login");
     assert_eq!(page.count("#account input"), 0);

@@ -296,6 +296,7 @@ fn a_guest_comes_back_after_a_reload_and_nobody_is_told() {
     let guest = driver.browser("en-US");
     guest.open(&format!("http://{}/?room=dev", server.address));
     guest.wait_online();
+    guest.stay_nameless();
     guest.say("/join garden");
     guest.wait_shown("garden");
     let name = guest.text("#me b");

@@ -72,12 +72,12 @@ fn who_looks_elsewhere_is_told_of_what_is_for_them() {
     icon_is("favicon.svg");
 
     // What is chosen stays chosen.
-    alice.click("#open-telling");
-    alice.wait_until("the dialog", "document.querySelector('#telling').open");
-    assert_eq!(alice.run("return document.querySelector('#telling [name=shows]').checked"), true);
-    alice.run("for (const one of document.querySelectorAll('#telling input')) one.click()");
-    alice.click("#telling [type=submit]");
-    alice.wait_until("it is closed", "!document.querySelector('#telling').open");
+    alice.click("#open-settings");
+    alice.wait_until("the dialog", "document.querySelector('#settings').open");
+    assert_eq!(alice.run("return document.querySelector('#settings [name=shows]').checked"), true);
+    alice.run("for (const one of document.querySelectorAll('#settings input')) one.click()");
+    alice.click("#settings [type=submit]");
+    alice.wait_until("it is closed", "!document.querySelector('#settings').open");
     assert_eq!(alice.run("return tones"), 1, "what it sounds like");
     alice.command("refresh", &json!({}));
     alice.wait_online();

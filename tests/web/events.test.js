@@ -32,8 +32,23 @@ test('who comes, goes and is called otherwise', () => {
   tell({ type: 'left', room: '#dev', name: 'STRASSE', reason: 'bye' });
   tell({ type: 'left', room: '#dev', name: 'carol', by: 'alice', reason: 'spam' });
   assert.deepEqual([[...dev.members.values()], dev.total], [['alice'], 1]);
-  assert.deepEqual(said(dev), ['carol joined', 'Bob is now Straße', 'STRASSE left (bye)', 'alice removed carol: spam']);
-  assert.equal(dev.entries.length, 1, 'in one line');
+  assert.deepEqual(said(dev), ['Bob is now Straße', 'alice removed carol: spam']);
+  assert.deepEqual(dev.entries.map(({ type }) => type), ['comings', 'event', 'comings', 'event']);
+  assert.deepEqual([...dev.entries[2].people.values()], [{ name: 'STRASSE (bye)', way: 'left' }]);
+});
+
+test('who comes and goes is one line, with what has become of each', () => {
+  for (const name of ['carol', 'dave', 'erin']) tell({ type: 'joined', room: '#dev', name });
+  for (const name of ['Dave', 'Bob']) tell({ type: 'left', room: '#dev', name });
+  for (const name of ['bob', 'frank']) tell({ type: 'joined', room: '#dev', name });
+  tell({ type: 'joined', room: '#dev', name: 'dave' });
+  tell({ type: 'presence', room: '#dev', joined: 3, left: 1, renamed: 1, members: 9 });
+  const [line] = dev.entries;
+  assert.equal(dev.entries.length, 1);
+  assert.deepEqual([...line.people].map(([key, { way }]) => `${key} ${way}`), ['carol came', 'dave came', 'erin came', 'bob back', 'frank came']);
+  assert.deepEqual(line.counts, { came: 3, left: 1, renamed: 1 });
+  for (let number = 0; number < 200; number++) tell({ type: 'joined', room: '#dev', name: `guest-${number}` });
+  assert.deepEqual([line.people.size, line.counts.came], [50, 158], 'named as many as anybody reads, the others are counted');
 });
 
 test('what belongs to somebody goes along with the name', () => {

@@ -1,26 +1,47 @@
 // What keys do: by the table, in the message box.
 
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { completionsOf } from '../../src/web/core/complete.js';
 import { actionOf, isWriting, KEYMAP } from '../../src/web/core/keymap.js';
 import { Recall } from '../../src/web/core/recall.js';
+import * as enDialogs from '../../src/web/words/dialogs/en.js';
+import * as jaDialogs from '../../src/web/words/dialogs/ja.js';
 import * as en from '../../src/web/words/en.js';
 import * as ja from '../../src/web/words/ja.js';
 
+const WEB = fileURLToPath(new URL('../../src/web', import.meta.url));
 const key = (name, rest = {}) => ({ key: name, altKey: false, ctrlKey: false, metaKey: false, shiftKey: false, isComposing: false, keyCode: 0, ...rest });
 
 test('every key of the table is explained, in every language', () => {
   const ids = KEYMAP.map(({ id }) => id).sort();
-  for (const { page } of [en, ja]) assert.deepEqual(Object.keys(page.keys).sort(), ids);
+  for (const { page } of [enDialogs, jaDialogs]) assert.deepEqual(Object.keys(page.keys).sort(), ids);
   const places = KEYMAP.flatMap(({ where, on }) => on.map((name) => `${where} ${name}`));
   assert.equal(new Set(places).size, places.length, 'no key does two things in one place');
 });
 
 test('languages have the same words', () => {
   const shape = (words) => Object.entries(words).map(([name, value]) => [name, typeof value === 'object' && !Array.isArray(value) && !['commands', 'errors'].includes(name) ? shape(value) : typeof value]).sort();
-  for (const table of ['page', 'accounts', 'people']) assert.deepEqual(shape(ja[table]), shape(en[table]), table);
+  for (const [one, other] of [[en, ja], [enDialogs, jaDialogs]]) assert.deepEqual(shape(other), shape(one));
+  for (const table of ['page', 'accounts', 'people']) {
+    for (const name of Object.keys(en[table])) assert.ok(!Object.hasOwn(enDialogs[table], name), `${table}.${name} is there twice`);
+  }
+});
+
+test('what only dialogs say is said by no other part of the page', () => {
+  const files = readdirSync(WEB, { recursive: true }).filter((path) => path.endsWith('.js') && !path.includes('dialogs/') && !path.startsWith('words/'));
+  assert.ok(files.length > 40, `${files.length}`);
+  for (const [variable, table] of [['t', 'page'], ['accountWords', 'accounts'], ['peopleWords', 'people'], ['settingsWords', 'settings']]) {
+    for (const path of files) {
+      for (const [, name] of readFileSync(`${WEB}/${path}`, 'utf8').matchAll(new RegExp(`(?<![\\w.])${variable}\\.(\\w+)`, 'g'))) {
+        assert.ok(Object.hasOwn(en[table] ?? {}, name), `${path}: ${variable}.${name}`);
+      }
+    }
+  }
+  for (const [, name] of readFileSync(`${WEB}/index.html`, 'utf8').matchAll(/data-t(?:-\w+)?="(\w+)"/g)) assert.ok(Object.hasOwn(en.page, name), name);
 });
 
 test('a key does what the table says, and nothing while an input method has it', () => {

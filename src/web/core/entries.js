@@ -50,11 +50,38 @@ export function bury(conv, id) {
   }
 }
 
-/** Who came and went is one line, however many they were. */
+/** Several in a row are one line. */
 export function addEvent(conv, text, time) {
   const last = conv.entries.at(-1);
   if (last?.type !== 'event') conv.entries.push({ type: 'event', key: nextKey(), time: timeOf(time), texts: [text] });
   else last.texts = [...last.texts, text].slice(-EVENTS_KEPT);
+}
+
+const PEOPLE_NAMED = 50; // in such a line; the others are counted
+
+/**
+ * Who came or went by name: one line for all of them, until something else is said. `way`: 'came' or 'left'. Of somebody who
+ * does both there is the outcome: 'visited' who came first, 'back' who left first.
+ */
+export function addComing(conv, key, name, way, time) {
+  const { people, counts } = comings(conv, time), before = people.get(key)?.way;
+  const both = { came: { left: 'visited' }, left: { came: 'back' }, visited: { came: 'came' }, back: { left: 'left' } }[before]?.[way];
+  if (!before && people.size >= PEOPLE_NAMED) counts[way]++;
+  else people.set(key, { name, way: both ?? way });
+}
+
+/** As many came, went or took another name, who were not named. */
+export function countComings(conv, came, left, renamed, time) {
+  const { counts } = comings(conv, time);
+  Object.assign(counts, { came: counts.came + came, left: counts.left + left, renamed: counts.renamed + renamed });
+}
+
+function comings(conv, time) {
+  const last = conv.entries.at(-1);
+  if (last?.type === 'comings') return last;
+  const entry = { type: 'comings', key: nextKey(), time: timeOf(time), people: new Map(), counts: { came: 0, left: 0, renamed: 0 } };
+  conv.entries.push(entry);
+  return entry;
 }
 
 export function addDivider(conv, type) {

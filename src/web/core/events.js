@@ -1,7 +1,7 @@
 // What others do in a room, as the server tells it: frame by frame into the store, and into the log where people are to see it.
 
 import { peopleWords, t } from '../words/index.js';
-import { addEvent, bury } from './entries.js';
+import { addComing, addEvent, bury, countComings } from './entries.js';
 import { directKey, fold, roomKey } from './names.js';
 import { Signal } from './signal.js';
 import { changed, isMe, rename, roomOf, rooms, saveMemory, store } from './store.js';
@@ -29,7 +29,7 @@ function othersJoined(frame) {
   if (conv.membersAsked) conv.members.set(fold(frame.name), frame.name);
   conv.total++;
   checkMembers(conv);
-  addEvent(conv, t.joined(isolate(frame.name)), frame.time);
+  addComing(conv, fold(frame.name), isolate(frame.name), 'came', frame.time);
 }
 
 function othersLeft(frame) {
@@ -38,7 +38,8 @@ function othersLeft(frame) {
   const why = reasonOf(frame), by = byOf(frame), name = isolate(frame.name);
   for (const them of [conv.members, conv.accounts, conv.away, conv.typing]) them.delete(fold(frame.name));
   conv.total = Math.max(0, conv.total - 1);
-  addEvent(conv, by ? peopleWords.removedOther(by, name, why) : why ? t.leftWhy(name, why) : t.left(name), frame.time);
+  if (by) addEvent(conv, peopleWords.removedOther(by, name, why), frame.time);
+  else addComing(conv, fold(frame.name), why ? t.withReason(name, why) : name, 'left', frame.time);
 }
 
 /** Some came and went and were not announced one by one. The list is asked for again if it is shown, and when it is next. */
@@ -47,7 +48,7 @@ function presence(frame) {
   if (!conv) return;
   if (isId(frame.members)) conv.total = frame.members;
   const counts = [frame.joined, frame.left, frame.renamed].map((count) => (isId(count) ? count : 0));
-  addEvent(conv, t.cameAndWent(...counts), frame.time);
+  countComings(conv, ...counts, frame.time);
   conv.membersAsked = false;
   stale.emit(conv);
 }

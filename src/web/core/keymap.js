@@ -9,7 +9,7 @@
 
 /** @type {Binding[]} */
 export const KEYMAP = [
-  { id: 'send', where: 'composer', on: ['Enter'], shown: 'Enter' },
+  { id: 'send', where: 'composer', on: ['Enter', 'Ctrl+Enter', 'Meta+Enter'], shown: 'Enter' },
   { id: 'newLine', where: 'composer', on: ['Shift+Enter'], shown: 'Shift + Enter' },
   { id: 'recall', where: 'composer', on: ['ArrowUp', 'ArrowDown'], shown: '↑ ↓' },
   { id: 'complete', where: 'composer', on: ['Tab', 'Shift+Tab'], shown: 'Tab' },

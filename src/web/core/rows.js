@@ -1,6 +1,7 @@
 // The log of a conversation as rows: what stands in the store, with headings, days and dividers worked out.
 
 import { fold } from './names.js';
+import { store } from './store.js';
 
 const GROUP_MS = 5 * 60_000; // messages of one person this close together share one heading
 
@@ -64,6 +65,23 @@ function topOf(conv) {
   return { type: 'top', key: 'top', isLoading, begins, isCut, isSilent };
 }
 
+const DRAWN_ABOVE = 0.3; // of the rows that are drawn, above the one that is read
+const KEPT_ABOVE = 0.15, KEPT_BELOW = 0.5; // as long as so many are there, the same rows stay
+const GROWN = 4 / 3; // as many are drawn at the end before the oldest go: what goes moves, and draws anew, all that is in sight
+
+/**
+ * Which of the rows are drawn: the index of the first, and one past the last. `at`: key of the row that is read, null for the
+ * end; `first`: of the one that has been the first, null where others have to be drawn.
+ */
+export function windowOf(rows, { at, first, size }) {
+  const last = Math.max(0, rows.length - size), index = at === null ? -1 : rows.findIndex(({ key }) => key === at);
+  const before = first === null ? -1 : rows.findIndex(({ key }) => key === first);
+  if (index < 0) return { from: before >= 0 && rows.length - before <= size * GROWN ? Math.min(before, last) : last, to: rows.length };
+  const isInside = before >= 0 && before <= last && index - before >= (before && size * KEPT_ABOVE) && (before === last || before + size - index >= size * KEPT_BELOW);
+  const from = isInside ? before : Math.max(0, Math.min(last, Math.round(index - size * DRAWN_ABOVE)));
+  return { from, to: Math.min(rows.length, from + size) };
+}
+
 /** `outbox`: what was said here and waits; `name`: one's own. */
 export function rowsOf(conv, outbox, name) {
   const made = new Rows();
@@ -74,6 +92,7 @@ export function rowsOf(conv, outbox, name) {
       made.other({ type: 'new', key: 'new' }, entry);
       isNew = false;
     }
+    if (entry.type === 'comings' && !store.settings.comings) continue;
     if (entry.isIgnored) made.stub(entry);
     else if (entry.type === 'message') made.message(entry);
     else made.other({ ...entry }, entry);

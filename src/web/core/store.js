@@ -6,6 +6,8 @@ import { isText, shorten } from './text.js';
 import { keyOf, newConversation } from './conversation.js';
 import { reduce } from './outbox.js';
 
+/** How this browser shows the page; '' is as the browser or the system has it. See ui/dialogs/settings.js. */
+export const DEFAULTS = { theme: '', density: '', hours: '', enter: 'send', comings: true };
 const NOTICE_UNITS_MAX = 600; // what is quoted in a notice can be as long as a message
 
 export const store = {
@@ -14,6 +16,7 @@ export const store = {
   banned: '', // that this page may not come here, in a sentence
   refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
+  isNew: false, // nobody has been here with this browser, and was not asked for a name yet
   name: '', // as the server has it
   wish: '', // as its owner chose it; empty for a guest without a name of its own, and for an account
   account: '', // the name of the account that all this belongs to; empty for a guest
@@ -31,6 +34,8 @@ export const store = {
   notice: /** @type {any} */ (null), // { text, error, actions: [[label, act]] }
   ignored: new Set(), // folded names
   telling: { shows: false, sounds: false, isOffered: false }, // how this browser tells of what is said; see ui/telling.js
+  settings: { ...DEFAULTS },
+  favourites: /** @type {Record<string, string[]>} */ ({}), // keys of rooms, by the folded name of the account; '' for a guest's
   recent: /** @type {string[]} */ ([]), // keys of conversations, those that were looked at last first
 };
 
@@ -50,6 +55,8 @@ export const saveMemory = () => memories.emit({
   current: store.current,
   recent: store.recent.filter((key) => store.account !== '' || !key.startsWith('@')), // a guest cannot log out
   telling: store.telling,
+  settings: store.settings,
+  favourites: store.favourites,
 });
 
 /** A room or a direct conversation; made where there is none yet. */

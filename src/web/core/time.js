@@ -10,9 +10,21 @@ export const timeOf = (value) => (Number.isFinite(value) && Math.abs(value) < 8e
 export const monotonic = () => performance.now();
 
 // The hour looks as the browser's first language has it; the names of days are in the language of the page.
-export const clock = new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit' });
-export const shortDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'medium', timeStyle: 'short' });
-export const fullDate = new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'full', timeStyle: 'medium' });
+let formats = formatsOf({});
+
+function formatsOf(hours) {
+  return {
+    clock: new Intl.DateTimeFormat(LANGUAGE_TAG, { hour: 'numeric', minute: '2-digit', ...hours }),
+    short: new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'medium', timeStyle: 'short', ...hours }),
+    full: new Intl.DateTimeFormat(DATES_TAG, { dateStyle: 'full', timeStyle: 'medium', ...hours }),
+  };
+}
+
+/** '12' or '24': how hours are told from now on; '' as the language does. */
+export function setHours(hours) { formats = formatsOf(hours ? { hourCycle: hours === '12' ? 'h12' : 'h23' } : {}); }
+
+export const clockWords = (date) => formats.clock.format(date);
+export const fullWords = (date) => formats.full.format(date);
 const longDay = new Intl.DateTimeFormat(DATES_TAG, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDayYear = new Intl.DateTimeFormat(DATES_TAG, { day: 'numeric', month: 'long', year: 'numeric' });
 
@@ -25,7 +37,7 @@ export function dayWords(time) {
 }
 
 /** The time, and of another day the date. */
-export const sinceWords = (time) => (new Date(time).toDateString() === new Date().toDateString() ? clock : shortDate).format(new Date(time));
+export const sinceWords = (time) => (new Date(time).toDateString() === new Date().toDateString() ? formats.clock : formats.short).format(new Date(time));
 
 /** A time that is not of today. */
-export const dateWords = (time) => shortDate.format(new Date(timeOf(time)));
+export const dateWords = (time) => formats.short.format(new Date(timeOf(time)));

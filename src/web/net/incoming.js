@@ -37,6 +37,7 @@ export class Incoming {
     insertMessage(conv, message);
     if (way === 'older') return;
     conv.lastId = Math.max(conv.lastId ?? 0, raw.id);
+    conv.at = Math.max(conv.at, message.time);
     if (!isIgnored) conv.typing.delete(fold(raw.name));
     if (way === 'live' && !isIgnored) conv.away.delete(fold(raw.name));
     this.#session.reading.count(conv, message);

@@ -15,6 +15,7 @@ import { Log } from './log.js';
 import { Members } from './members.js';
 import { Notice } from './notice.js';
 import { Router } from './router.js';
+import { Settings } from './settings.js';
 import { Sidebar } from './sidebar.js';
 import { Telling } from './telling.js';
 
@@ -42,6 +43,7 @@ export class App {
   router = new Router(this);
   keys = new Keys(this);
   entrance = new Entrance(this);
+  settings = new Settings();
   telling = new Telling(this);
   accounts = this.#later('accounts');
   accountMenu = this.#later('accountMenu');
@@ -51,7 +53,7 @@ export class App {
   roomDialogs = this.#later('roomDialogs');
   search = this.#later('search');
   switcher = this.#later('switcher');
-  tellingDialog = this.#later('tellingDialog');
+  settingsDialog = this.#later('settingsDialog');
 
   /** @param {() => Promise<typeof import('./dialogs/index.js')>} load gets their script */
   constructor(load) { this.#load = load; }
@@ -82,6 +84,7 @@ export class App {
 
   start() {
     document.documentElement.lang = LANGUAGE;
+    this.settings.apply();
     this.#say();
     const { bar, composer, entrance, keys, layout, link, log, members, notice, sidebar } = this;
     for (const part of [bar, composer, entrance, keys, layout, log, members, notice, sidebar]) part.listen();
@@ -113,6 +116,7 @@ export class App {
     title: (conv) => {
       this.router.draw(conv);
       this.telling.draw();
+      if (conv?.known) this.entrance.entered();
     },
   };
 

@@ -1,6 +1,7 @@
 // What stands above the log: which conversation it is, its topic, and what can be done with it.
 
-import { current, knows } from '../core/store.js';
+import { isFavourite, setFavourite } from '../core/order.js';
+import { changed, current, knows } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, el, iconOf, isLocked, setHidden, setLabel, setText } from './dom.js';
 
@@ -10,7 +11,11 @@ export class Bar {
 
   listen() {
     $('#topic').addEventListener('click', () => this.app.ask.topic(current()));
-    $('#leave').addEventListener('click', () => current() && this.app.session.rooms.leave(current()));
+    $('#star').addEventListener('click', () => {
+      setFavourite(current(), !isFavourite(current()));
+      changed('bar', 'sidebar');
+    });
+    $('#leave').addEventListener('click', () => current() && this.app.roomDialogs.leave(current()));
     $('#open-room').addEventListener('click', () => current() && this.app.roomDialogs.menu(current()));
   }
 
@@ -29,6 +34,10 @@ export class Bar {
     const total = conv?.total ? t.people(conv.total) : '';
     setText($('#member-count'), total);
     setLabel($('#open-members'), `${t.members} ${total}`.trim());
+    const isStarred = isRoom && isFavourite(conv);
+    setHidden($('#star'), !isRoom);
+    if (isRoom) setLabel($('#star'), (isStarred ? t.unstar : t.star)(conv.name));
+    $('#star').classList.toggle('on', isStarred);
     setHidden($('#leave'), !conv);
     if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
   }

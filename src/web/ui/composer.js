@@ -65,9 +65,10 @@ export class Composer {
   }
 
   /** Returns whether the key has been used. */
-  #act(action, { key, shiftKey }) {
+  #act(action, { key, shiftKey, ctrlKey, metaKey }) {
     switch (action) {
       case 'send':
+        if (store.settings.enter === 'line' && key === 'Enter' && !ctrlKey && !metaKey) return false;
         this.#submit();
         return true;
       case 'page':

@@ -30,6 +30,8 @@ export function setLabel(node, text) {
 export function setHidden(node, hidden) { if (node.hidden !== hidden) node.hidden = hidden; }
 
 const rowKeys = new WeakMap();
+/** The key of the row that a node is of. */
+export const rowKeyOf = (node) => rowKeys.get(node);
 
 /** Makes the children of `parent` match `rows` (each with a `key`), keeping the nodes of rows that stay. */
 export function reconcile(parent, rows, make, update) {
@@ -54,11 +56,28 @@ export function closeDialog(selector) {
   /** @type {any} */ (document.activeElement)?.blur();
 }
 
-/** Somebody: two letters on a colour of their own. */
-export function drawAvatar(node, name) {
-  setText(node, initials(name));
-  node.style.setProperty('--hue', hueOf(name));
+const FACES_KEPT = 1000;
+const faces = new Map(); // name -> { letters, hue }
+const drawn = new WeakMap(); // node -> name
+
+/** Somebody: two letters and a colour of their own, worked out once. */
+function faceOf(name) {
+  let face = faces.get(name);
+  if (!face) {
+    if (faces.size >= FACES_KEPT) faces.clear();
+    faces.set(name, face = { letters: initials(name), hue: String(hueOf(name)) });
+  }
+  return face;
 }
+
+export function drawAvatar(node, name) {
+  if (drawn.get(node) === name) return;
+  drawn.set(node, name);
+  node.dataset.letters = faceOf(name).letters; // a picture, and no text
+  drawHue(node, name);
+}
+
+export function drawHue(node, name) { node.style.setProperty('--hue', faceOf(name).hue); }
 
 /** A lock in place of the sign of a room that not everybody with an account may enter. */
 export function drawMark(mark, { entry }) {

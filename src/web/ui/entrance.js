@@ -48,6 +48,13 @@ export class Entrance {
     else notify(accountWords.spent(store.name));
   }
 
+  /** A room is there: who is here for the first time is asked for a name. */
+  entered() {
+    if (!store.isNew || store.role || store.wish || this.code || store.link !== 'online') return;
+    store.isNew = false;
+    this.app.ask.welcome();
+  }
+
   /** Other tabs of this browser are known, too, now. */
   tellTabs() { this.#tabs.postMessage('login'); }
 

@@ -1,28 +1,33 @@
 // The log: drawing its rows, and keeping in sight what is being read.
 
 import { MESSAGES_KEPT, trim } from '../core/entries.js';
-import { rowsOf } from '../core/rows.js';
-import { actionOf } from '../core/keymap.js';
+import { rowsOf, windowOf } from '../core/rows.js';
 import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
-import { sinceWords } from '../core/time.js';
+import { monotonic, sinceWords } from '../core/time.js';
 import { missedOf, seeHere } from '../core/unread.js';
 import { t } from '../words/index.js';
-import { $, reconcile, setHidden, setText } from './dom.js';
+import { $, reconcile, rowKeyOf, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
 import { makeRow, updateRow } from './rows/index.js';
 import { unfold } from './rows/message.js';
+import { firstInSight, lastInSight, stepMenus } from './rows/sight.js';
 import { copyCode } from './rows/text.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
 const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
 const LINE_GAP_PX = 8; // above the line "New"
-const OLDER_PX = 400; // so near the top older messages are fetched
+const OLDER_PX = 400; // so near the top older messages are drawn or fetched, and newer ones near the end
+const ROWS_DRAWN = 150; // at least: the others come back when they are scrolled to
+const ROW_PX = 8; // of the log's height for each of them: three times as many as fit
+const CALM_MS = 1000; // what comes in sooner after something else is there at once, and does not rise
 
 export class Log {
   #shown = null; // key of the conversation in the log
   #pinned = true; // the end of the log is in sight, and is kept so
   #hushTimer = 0;
+  #rows = { first: /** @type {string | null} */ (null), from: 0, isLast: true }; // those that are drawn
+  #arrived = -CALM_MS; // when the last row came in
   #places = new Map(); // key of a conversation -> { id, top }: what was on top when it was left, and where
   #marked = null; // { key, id, isShown }: the message that was searched for, in which conversation
 
@@ -33,7 +38,7 @@ export class Log {
     const log = $('#log');
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#pinned && this.#toEnd()).observe(log);
-    log.addEventListener('keydown', (event) => this.#onLogKey(event));
+    log.addEventListener('keydown', stepMenus);
     $('#latest').addEventListener('click', () => {
       this.toLatest();
       $('#composer').focus();
@@ -62,21 +67,6 @@ export class Log {
     if (entry) this.app.order.messageMenu(conv, entry);
   }
 
-  /** With the keyboard: Enter goes from the log to the menu of its newest message, the arrows to that of another, Escape back. */
-  #onLogKey(event) {
-    const at = event.target.closest('.more'), log = $('#log');
-    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const all = [...log.querySelectorAll('.more')], by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const next = event.target === log && actionOf(event, 'log') === 'menu' ? all.at(-1) : at && by ? all[all.indexOf(at) + by] : null;
-    if (at && event.key === 'Escape') {
-      event.stopPropagation();
-      log.focus();
-    } else if (next) {
-      event.preventDefault();
-      next.focus();
-    }
-  }
-
   /** Whether somebody is there to see what comes in: that takes the focus of the window. */
   #isThere(conv) {
     if (conv.key !== store.current || conv.isHeld || (conv.reading && conv.jumps) || document.hidden || !document.hasFocus()) return false;
@@ -96,7 +86,7 @@ export class Log {
   /** The newest message in sight has been read, if somebody is there. What was searched for is not what is new. */
   see(conv) {
     if (!conv?.reading || conv.unread === 0 || conv.stage !== 'in' || (conv.passage && !conv.passage.isNew) || !this.#isThere(conv)) return;
-    const id = this.#pinned ? conv.reading.newest : this.#lastInSight();
+    const id = this.#pinned ? conv.reading.newest : lastInSight();
     if (id) this.app.session.reading.see(conv, id);
   }
 
@@ -115,31 +105,40 @@ export class Log {
     this.app.draw();
   }
 
-  #lastInSight() {
-    const bottom = $('#log').getBoundingClientRect().bottom, rows = [...$('#messages').querySelectorAll('[data-id], [data-last]')];
-    const row = rows.findLast((node) => node.getBoundingClientRect().bottom <= bottom + 1);
-    return row ? Number(row.dataset.id ?? row.dataset.last) : 0;
-  }
-
   #scrolled() {
     const log = $('#log'), conv = current();
-    const below = log.scrollHeight - log.scrollTop - log.clientHeight, pinned = below < PINNED_PX && !conv?.passage;
+    if (conv && (log.scrollTop < OLDER_PX && this.#rows.from > 0 || this.#below() < OLDER_PX && !this.#rows.isLast)) this.#drawOthers(conv);
+    const below = this.#below(), pinned = below < PINNED_PX && !conv?.passage && this.#rows.isLast;
     if (conv?.passage && below < OLDER_PX) this.app.session.history.loadNewer(conv);
     if (pinned !== this.#pinned) {
       this.#pinned = pinned;
       if (pinned && conv) trim(conv, MESSAGES_KEPT);
       changed();
     }
-    if (conv && log.scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv);
+    this.#loadOlder(conv);
     this.see(conv);
+  }
+
+  #below() {
+    const { scrollHeight, scrollTop, clientHeight } = $('#log');
+    return scrollHeight - scrollTop - clientHeight;
+  }
+
+  #loadOlder(conv) { if (conv && this.#rows.from === 0 && $('#log').scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv); }
+
+  /** The rows around those in sight. */
+  #drawOthers(conv) {
+    this.#pinned = false;
+    this.#rows.first = null;
+    this.draw(conv);
   }
 
   /** From a passage, too. */
   toLatest() {
     const conv = current();
     this.#marked = null;
-    if (conv?.passage) {
-      conv.passage = null;
+    if (conv?.passage || !this.#rows.isLast) {
+      if (conv) conv.passage = null;
       this.#pinned = true;
       this.app.draw();
     }
@@ -154,9 +153,11 @@ export class Log {
 
   #isMarked(row) { return row.id !== undefined && row.id === this.#marked?.id && row.epoch === current()?.epoch && this.#marked.key === store.current; }
 
+  #isToBeShown() { return this.#marked !== null && !this.#marked.isShown && this.#marked.key === store.current; }
+
   #showMarked() {
     const marked = this.#marked;
-    if (!marked || marked.isShown || marked.key !== store.current) return;
+    if (!marked || !this.#isToBeShown()) return;
     const node = $('#messages .found');
     if (!node) return;
     marked.isShown = true;
@@ -171,7 +172,7 @@ export class Log {
 
   #prepare(conv) {
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
-    if (conv?.passage || (conv && this.#marked?.key === conv.key && !this.#marked.isShown)) this.#pinned = false;
+    if (conv?.passage || this.#isToBeShown()) this.#pinned = false;
     if (conv && this.isReading(conv)) seeHere(conv);
   }
 
@@ -182,15 +183,18 @@ export class Log {
     const log = $('#log'), list = $('#messages');
     const waiting = Boolean(conv) && !conv.known;
     this.#shown = conv?.key ?? null;
-    const anchor = this.#pinned ? null : this.#firstInSight();
-    const anchorTop = anchor?.getBoundingClientRect().top;
+    const anchor = this.#pinned ? null : firstInSight();
+    const anchorTop = anchor?.getBoundingClientRect().top, before = this.#rows, newest = list.lastElementChild;
     if (switched || conv?.loadingOlder || waiting) this.#hush();
     log.setAttribute('aria-label', conv ? conv.name : t.rooms);
     log.classList.toggle('waiting', waiting);
     log.setAttribute('aria-busy', String(waiting));
     if (switched) list.replaceChildren();
     const rows = conv && !waiting ? rowsOf(conv, store.outbox, store.name) : [];
-    reconcile(list, rows, makeRow, (node, row) => updateRow(node, row, {
+    const { from, to } = windowOf(rows, { at: this.#keyInSight(conv, rows, switched, anchor), first: switched ? null : before.first, size: Math.max(ROWS_DRAWN, Math.ceil(log.clientHeight / ROW_PX)) });
+    this.#rows = { first: rows[from]?.key ?? null, from, isLast: to === rows.length };
+    if (!this.#pinned && from !== before.from) this.#hush();
+    reconcile(list, rows.slice(from, to), makeRow, (node, row) => updateRow(node, row, {
       conv,
       isMarked: this.#isMarked(row),
       hasMenu: row.type === 'message' && row.id !== undefined && hasMenu(row),
@@ -199,13 +203,31 @@ export class Log {
     const isElsewhere = conv?.jumps && conv.stage === 'in' && this.#jump(conv);
     if (this.#pinned) this.#toEnd();
     else if (!isElsewhere && anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - anchorTop;
+    if (!switched && this.#pinned) this.#raise(newest);
     this.#showMarked();
-    if (conv && log.scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv);
+    this.#loadOlder(conv);
     this.#drawBlank(conv);
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
     this.see(conv);
     this.#drawMissed(conv);
+  }
+
+  /** The key of the row around which others are drawn; null for the end. */
+  #keyInSight(conv, rows, switched, anchor) {
+    const keyOf = (id) => (id && rows.find((row) => row.id === id && row.epoch === conv.epoch)?.key) || null;
+    if (this.#isToBeShown()) return keyOf(this.#marked?.id);
+    if (conv?.jumps && conv.stage === 'in' && conv.newFrom !== null) return rows.some(({ key }) => key === 'new') ? 'new' : null;
+    if (switched) return keyOf(this.#placeOf(conv)?.id);
+    return this.#pinned ? null : anchor ? rowKeyOf(anchor) : this.#rows.first;
+  }
+
+  /** What comes in rises, but not while more comes than that anybody could see it. */
+  #raise(newest) {
+    const last = $('#messages').lastElementChild, now = monotonic();
+    if (!newest || last === newest) return;
+    if (now - this.#arrived > CALM_MS) last.dataset.rises = '';
+    this.#arrived = now;
   }
 
   /** To the first of what is new, where that is more than fits, so that it is read from its beginning. Returns whether it went there. */
@@ -224,13 +246,15 @@ export class Log {
 
   /** Where somebody reads back in a conversation, they find it again. */
   #keepPlace(key) {
-    const node = this.#pinned ? null : this.#firstInSight(), id = node?.dataset.id;
-    if (id === undefined) this.#places.delete(key);
+    const node = this.#pinned ? null : firstInSight(), id = Number(node?.dataset.id);
+    if (!id) this.#places.delete(key);
     else this.#places.set(key, { id, top: node.getBoundingClientRect().top - $('#log').getBoundingClientRect().top });
   }
 
+  #placeOf(conv) { return conv?.unread === 0 ? this.#places.get(conv.key) : undefined; }
+
   #restorePlace(conv) {
-    const place = this.#places.get(conv.key), node = place && conv.unread === 0 && $(`#messages [data-id="${place.id}"]`);
+    const place = this.#placeOf(conv), node = place && $(`#messages [data-id="${place.id}"]`);
     if (!node) return;
     this.#pinned = false;
     $('#log').scrollTop += node.getBoundingClientRect().top - $('#log').getBoundingClientRect().top - place.top;
@@ -249,11 +273,6 @@ export class Log {
     log.setAttribute('aria-live', 'off');
     clearTimeout(this.#hushTimer);
     this.#hushTimer = setTimeout(() => log.setAttribute('aria-live', 'polite'), 600);
-  }
-
-  #firstInSight() {
-    const top = $('#log').getBoundingClientRect().top;
-    return [...$('#messages').children].find((node) => node.classList.contains('message') && node.getBoundingClientRect().bottom > top);
   }
 
   #drawBlank(conv) {

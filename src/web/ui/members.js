@@ -1,20 +1,24 @@
 // Who is in a room, and who asks to be let in.
 
-import { alphabet } from '../words/language.js';
+import { membersOf } from '../core/members.js';
 import { hasMenu } from '../core/rights.js';
-import { current, isMe, notify, store } from '../core/store.js';
+import { changed, current, isMe, notify, store } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, el, reconcile, setHidden, setLabel, setText } from './dom.js';
 import { listenRoving, rove } from './roving.js';
 
-const SHOWN_MAX = 300;
+const FILTERED_MIN = 15; // fewer are found at a glance
 
 export class Members {
+  #room = ''; // key of the one whose members are shown
+
   /** @param {import('./app.js').App} app */
   constructor(app) { this.app = app; }
 
   listen() {
     listenRoving($('#members'));
+    $('#members-filter').addEventListener('input', () => changed('members'));
+    $('#members-filter').addEventListener('keydown', (event) => this.#onFilterKey(event));
     $('#members').addEventListener('click', (event) => {
       const { name, more } = event.target.closest('button')?.dataset ?? {};
       if (more !== undefined && current()) return this.app.order.memberMenu(current(), more);
@@ -36,34 +40,44 @@ export class Members {
     setHidden($('#people'), !isRoom);
     if (!isRoom) return;
     this.#drawAsking(conv);
-    // Where everybody is a guest, that need not be said.
-    const hasAccounts = store.role !== '' || conv.accounts.size > 0;
-    const people = [...conv.members].map(([key, name]) => ({ key, name, isGuest: hasAccounts && !conv.accounts.has(key), isAway: conv.away.has(key) && !isMe(name) })).slice(0, SHOWN_MAX);
-    people.sort((a, b) => Number(isMe(b.name)) - Number(isMe(a.name)) || Number(a.isAway) - Number(b.isAway) || alphabet.compare(a.name, b.name));
-    reconcile($('#members'), people,
+    const filter = $('#members-filter');
+    if (this.#room !== conv.key) filter.value = '';
+    this.#room = conv.key;
+    setHidden(filter, conv.members.size < FILTERED_MIN);
+    reconcile($('#members'), membersOf(conv, filter.value),
       () => el('li', {},
         el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small')),
         el('button', { type: 'button', className: 'more icon', textContent: '⋯' })),
       (node, person) => this.#drawPerson(node, conv, person));
     rove($('#members'));
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
-    const rest = conv.total - people.length;
-    setHidden($('#members-more'), !(rest > 0 && people.length > 0));
+    const rest = conv.total - conv.members.size;
+    setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0));
     setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
   }
 
-  #drawPerson(node, conv, { key, name, isGuest, isAway }) {
+  #onFilterKey(event) {
+    const first = $('#members button');
+    if (event.isComposing || !['Escape', 'ArrowDown', 'Enter'].includes(event.key)) return;
+    if (event.key !== 'Escape') return first?.focus();
+    // Once for the filter, and then as everywhere.
+    if (event.target.value) event.stopPropagation();
+    event.target.value = '';
+    changed('members');
+  }
+
+  #drawPerson(node, conv, { key, name, isMe: isSelf, isGuest, isAway }) {
     const [avatar, label, note] = node.firstChild.children;
-    setHidden(node.lastChild, isMe(name) || !hasMenu({}));
+    setHidden(node.lastChild, isSelf || !hasMenu({}));
     node.lastChild.dataset.more = name;
     setLabel(node.lastChild, peopleWords.moreOf(name));
     node.firstChild.dataset.name = name;
     node.firstChild.classList.toggle('away', isAway);
     drawAvatar(avatar, name);
     setText(label, name);
-    const marks = [isMe(name) && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
+    const marks = [isSelf && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
     setText(note, marks);
-    if (!isMe(name)) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
+    if (!isSelf) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
   }
 
   /** Who asks to be let in, above those who are in. */

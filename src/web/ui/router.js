@@ -1,6 +1,6 @@
 // Going from one conversation to another; and what the window and its address say of where one is.
 
-import { directs, rooms, current } from '../core/store.js';
+import { current } from '../core/store.js';
 import { waiting } from '../core/telling.js';
 import { t } from '../words/index.js';
 import { $ } from './dom.js';
@@ -30,7 +30,7 @@ export class Router {
 
   /** To the conversation so many further down the list. */
   step(by) {
-    const all = [...rooms(), ...directs()], conv = current();
+    const all = this.app.sidebar.conversations, conv = current();
     if (all.length) this.open(all[((conv ? all.indexOf(conv) : -1) + by + all.length) % all.length]);
   }
 

@@ -1,7 +1,8 @@
 // The list of conversations, and who one is.
 
 import { bareRoom } from '../core/names.js';
-import { changed, directs, knows, rooms, store } from '../core/store.js';
+import { isFavourite, RoomOrder } from '../core/order.js';
+import { changed, directs, knows, store } from '../core/store.js';
 import { badgeOf, isHidden, isNews } from '../core/unread.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, drawMark, el, reconcile, setHidden, setText } from './dom.js';
@@ -9,6 +10,18 @@ import { listenRoving, rove } from './roving.js';
 
 export class Sidebar {
   #showsHidden = false; // the rooms that their reader has hidden
+  #order = new RoomOrder();
+  #isHeld = false; // a pointer is over the lists: what is about to be clicked does not move
+  #below = new Set(); // entries below what is in sight of the lists
+  #sight = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting, boundingClientRect, rootBounds } of seen) {
+      if (!isIntersecting && rootBounds && boundingClientRect.top > rootBounds.top) this.#below.add(target);
+      else this.#below.delete(target);
+    }
+    this.#drawBelow();
+  }, { root: $('#sidebar .lists') });
+  /** What there is, in the order of the list. @type {import('../core/conversation.js').Conversation[]} */
+  conversations = [];
 
   /** @param {import('./app.js').App} app */
   constructor(app) { this.app = app; }
@@ -21,6 +34,13 @@ export class Sidebar {
         if (button) this.app.router.open(store.conversations.get(button.dataset.key));
       });
     }
+    const lists = $('#sidebar .lists');
+    lists.addEventListener('pointerenter', (event) => { this.#isHeld = event.pointerType === 'mouse'; });
+    lists.addEventListener('pointerleave', () => {
+      this.#isHeld = false;
+      changed('sidebar');
+    });
+    $('#unread-below').addEventListener('click', () => this.#newsBelow()[0]?.scrollIntoView({ block: 'center', behavior: 'smooth' }));
     $('#join-room').addEventListener('submit', (event) => {
       event.preventDefault();
       const input = event.target.querySelector('input');
@@ -30,7 +50,7 @@ export class Sidebar {
     });
     $('#open-browse').addEventListener('click', () => this.app.switcher.open());
     $('#blank-browse').addEventListener('click', () => this.app.switcher.open());
-    $('#open-telling').addEventListener('click', () => this.app.tellingDialog.open());
+    $('#open-settings').addEventListener('click', () => this.app.settingsDialog.open());
     $('#open-help').addEventListener('click', () => this.app.help.open());
     $('#new-room').addEventListener('click', () => this.app.roomDialogs.create());
     $('#show-hidden').addEventListener('click', () => {
@@ -41,12 +61,13 @@ export class Sidebar {
   }
 
   draw() {
-    const make = (conv) => el('li', {}, el('button', { type: 'button' },
-      el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), el('span', { className: 'unread' })));
+    const make = (conv) => this.#watched(el('li', {}, el('button', { type: 'button' },
+      el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('span', { className: 'unread' }))));
     const update = (item, conv) => this.#drawLinkTo(item.firstChild, conv);
     const isShown = (conv) => !isHidden(conv) || this.#showsHidden || conv.key === store.current;
-    reconcile($('#rooms'), rooms().filter(isShown), make, update);
-    const hidden = rooms().filter(isHidden);
+    const sorted = this.#order.sorted(this.#isHeld), hidden = sorted.filter(isHidden), shown = sorted.filter(isShown);
+    this.conversations = [...shown, ...directs()];
+    reconcile($('#rooms'), shown, make, update);
     setHidden($('#show-hidden'), hidden.length === 0);
     setText($('#show-hidden'), peopleWords.hiddenRooms(hidden.length));
     $('#show-hidden').setAttribute('aria-expanded', String(this.#showsHidden));
@@ -56,7 +77,25 @@ export class Sidebar {
     const others = [...store.conversations.values()].some((conv) => isNews(conv) && conv.key !== store.current);
     setHidden($('#open-sidebar .dot'), !others);
     for (const list of ['#rooms', '#directs']) rove($(list));
+    this.#drawBelow();
     this.#drawMe();
+  }
+
+  #watched(item) {
+    this.#sight.observe(item);
+    return item;
+  }
+
+  #newsBelow() {
+    for (const item of this.#below) if (!item.isConnected) this.#below.delete(item);
+    const news = [...this.#below].filter((item) => item.firstChild.classList.contains('news'));
+    return news.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+  }
+
+  #drawBelow() {
+    const { length } = this.#newsBelow();
+    setHidden($('#unread-below'), length === 0);
+    setText($('#unread-below span'), t.unreadBelow(length));
   }
 
   /** Who one is, and the way to an account. */
@@ -82,9 +121,10 @@ export class Sidebar {
     setText(badge, count > 99 ? '99+' : String(count || ''));
     setHidden(badge, count === 0);
     button.classList.toggle('news', isNews(conv));
+    button.classList.toggle('favourite', isRoom && isFavourite(conv));
     button.classList.toggle('away', conv.isAway || conv.isGone);
     for (const one of ['loud', 'faint']) badge.classList.toggle(one, one === kind);
-    const marks = [isRoom && peopleWords.entryShort[conv.entry], conv.isGuest && accountWords.guest, conv.unread > 0 && t.unread(conv.unread), conv.mentions > 0 && peopleWords.forYou(conv.mentions)];
+    const marks = [conv.unread > 0 && t.unread(conv.unread), conv.mentions > 0 && peopleWords.forYou(conv.mentions), isRoom && peopleWords.entryShort[conv.entry], conv.isGuest && accountWords.guest, isRoom && isFavourite(conv) && t.favourite];
     const label = [conv.name, ...marks].filter(Boolean).join(t.comma);
     if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
     const wasCurrent = button.hasAttribute('aria-current');

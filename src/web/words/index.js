@@ -6,12 +6,19 @@ import { LANGUAGE } from './language.js';
 export const t = /** @type {any} */ ({});
 export const accountWords = /** @type {any} */ ({});
 export const peopleWords = /** @type {any} */ ({});
+export const settingsWords = /** @type {any} */ ({});
 
-export const ready = import(LANGUAGE === 'ja' ? './ja.js' : './en.js').then(({ page, accounts, people }) => {
+function speak({ page, accounts, people, settings = {} }) {
   Object.assign(t, page);
   Object.assign(accountWords, accounts);
   Object.assign(peopleWords, people);
-});
+  Object.assign(settingsWords, settings);
+}
+
+export const ready = import(LANGUAGE === 'ja' ? './ja.js' : './en.js').then(speak);
+
+/** What only dialogs say; loaded with them. */
+export const loadDialogWords = () => import(LANGUAGE === 'ja' ? './dialogs/ja.js' : './dialogs/en.js').then(speak);
 
 /** What an error of the server says. */
 export const errorWords = (error) => t.errors[error.code] || peopleWords.errors[error.code] || accountWords.errors[error.code] || error.message || error.code || '?';

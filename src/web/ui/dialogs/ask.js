@@ -1,8 +1,9 @@
 // One question, one answer: one's name, a topic.
 
-import { store } from '../../core/store.js';
-import { errorWords, t } from '../../words/index.js';
+import { current, notify, store } from '../../core/store.js';
+import { errorWords, peopleWords, t } from '../../words/index.js';
 import { $, setText } from '../dom.js';
+import { copyText } from './views.js';
 
 export class Ask {
   #done = async (_answer) => null;
@@ -34,6 +35,25 @@ export class Ask {
     const max = store.limits.name_chars || 32;
     // A grapheme may take many code units: the server counts, this only stops a pasted novel.
     this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? this.app.session.identity.rename(name) : null));
+  }
+
+  /** Somebody who has not been here before. */
+  welcome() {
+    if (document.querySelector('dialog[open]')) return;
+    const max = store.limits.name_chars || 32;
+    this.#ask({ title: t.welcome, note: t.welcomeNote(max), value: '', max: max * 8 }, async (name) => (name ? this.app.session.identity.rename(name) : null));
+    $('#ask').addEventListener('close', () => this.#offerLink(), { once: true });
+  }
+
+  /** Others come by the address of the page. */
+  #offerLink() {
+    const conv = current();
+    if (conv?.kind !== 'room') return;
+    const link = `${new URL('.', location.href)}?room=${encodeURIComponent(conv.name.slice(1))}`;
+    notify(t.linkOffer(link), false, [[t.copyLink, async () => {
+      await copyText(link);
+      notify(t.linkCopied);
+    }], [peopleWords.notNow, () => {}]]);
   }
 
   topic(conv) {

@@ -7,8 +7,8 @@ import { Help } from './help.js';
 import { Order } from './order.js';
 import { RoomDialogs } from './rooms.js';
 import { Search } from './search.js';
+import { SettingsDialog } from './settings.js';
 import { Switcher } from './switcher.js';
-import { TellingDialog } from './telling.js';
 
 export class Dialogs {
   /** @param {import('../app.js').App} app */
@@ -19,7 +19,7 @@ export class Dialogs {
     this.roomDialogs = new RoomDialogs(app);
     this.search = new Search(app);
     this.switcher = new Switcher(app);
-    this.tellingDialog = new TellingDialog(app);
+    this.settingsDialog = new SettingsDialog(app);
     this.accounts = new Accounts(app);
     this.accountMenu = new AccountMenu(app, this.accounts.dialog);
     for (const part of [this.ask, this.search, this.switcher]) part.listen();

@@ -2,6 +2,7 @@
 // renaming, archiving, deleting. All of it is in one dialog.
 
 import { bareRoom, fold } from '../../core/names.js';
+import { isFavourite, setFavourite } from '../../core/order.js';
 import { keepsOrder } from '../../core/rights.js';
 import { changed, notify, store } from '../../core/store.js';
 import { isolate, isText } from '../../core/text.js';
@@ -56,7 +57,8 @@ export class RoomDialogs {
       isOwner && [peopleWords.rename, '', () => this.rename(conv)],
       isOwner && (archived ? [peopleWords.unarchive, '', () => this.#archive(conv, false)] : [peopleWords.archive, peopleWords.archiveNote, () => this.#archive(conv, true)]),
       isOwner && [peopleWords.deleteRoom, '', () => this.deletion(conv), 'danger'],
-      [peopleWords.leave, '', () => this.#leave(conv)],
+      isFavourite(conv) ? [peopleWords.unstar, '', () => this.#star(conv, false)] : [peopleWords.star, peopleWords.starNote, () => this.#star(conv, true)],
+      [peopleWords.leave, '', () => this.leave(conv)],
     ];
     const facts = [peopleWords.entryShort[frame.entry], archived && peopleWords.archived, frame.posting === 'moderators' && peopleWords.onlyModerators, peopleWords.yours[conv.role]];
     this.#dialog.menu('menu', conv.name, facts.filter(Boolean).join(' · '), entries.filter(Boolean));
@@ -214,9 +216,24 @@ export class RoomDialogs {
     await this.#try(() => this.app.session.ask({ type: 'room', room: conv.name, archived }));
   }
 
-  #leave(conv) {
+  /** A direct conversation comes back by itself; a room is asked about. */
+  leave(conv) {
+    if (conv.kind !== 'room') return this.app.session.rooms.leave(conv);
+    this.#dialog.openForm('leave', peopleWords.leaveTitle(conv.name), {
+      note: conv.settings?.kept === false && conv.total <= 1 ? peopleWords.leaveLast : peopleWords.leaveNote,
+      fields: [],
+      submit: peopleWords.leave,
+      done: async () => {
+        this.#dialog.close();
+        this.app.session.rooms.leave(conv);
+      },
+    });
+  }
+
+  #star(conv, isWanted) {
     this.#dialog.close();
-    this.app.session.rooms.leave(conv);
+    setFavourite(conv, isWanted);
+    changed();
   }
 
   /** The answer, or undefined, and the error has been told. */

@@ -2,7 +2,7 @@
 
 import { isMessage } from '../../core/entries.js';
 import { isId, isolate, isText } from '../../core/text.js';
-import { shortDate, timeOf } from '../../core/time.js';
+import { dateWords } from '../../core/time.js';
 import { errorWords, t } from '../../words/index.js';
 import { $, closeDialog, el, reconcile, setHidden, setText } from '../dom.js';
 
@@ -77,7 +77,7 @@ export class Search {
         const [where, when, what] = node.firstChild.children;
         node.firstChild.dataset.hit = key;
         setText(where, t.where(isolate(room ?? other), isolate(name)));
-        setText(when, shortDate.format(new Date(timeOf(time))));
+        setText(when, dateWords(time));
         setText(what, text);
       });
     setHidden($('#search-more'), next === undefined || state !== '');

@@ -24,6 +24,13 @@ async function copy(input) {
   }
 }
 
+export async function copyText(value) {
+  const input = el('input', { value, readOnly: true });
+  document.body.append(input);
+  await copy(input);
+  input.remove();
+}
+
 /** Where an invitation leads. */
 export const linkOf = ({ link, code }) => (isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`);
 

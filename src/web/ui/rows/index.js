@@ -20,6 +20,18 @@ function topWords({ isLoading, begins, isCut, isSilent }, conv) {
   return words(conv.name) + (isSilent ? t.firstWord : '');
 }
 
+const NAMES_SHOWN = 3;
+
+function comingsWords({ people, counts }) {
+  const words = ['came', 'left', 'visited', 'back'].map((way) => {
+    const names = [...people.values()].filter((one) => one.way === way).map(({ name }) => name);
+    const others = names.length > NAMES_SHOWN + 1 ? names.splice(NAMES_SHOWN).length : 0, all = others + (counts[way] ?? 0);
+    return names.length + all > 0 && t.comings[way](names.length ? t.namesAnd(names, all) : t.manyPeople(all));
+  });
+  if (counts.renamed > 0) words.push(t.tookNames(counts.renamed));
+  return words.filter(Boolean).join(t.comma);
+}
+
 const top = sentence(topWords), stub = sentence((row) => peopleWords.stub(row.count));
 
 const KINDS = {
@@ -41,6 +53,7 @@ const KINDS = {
   day: sentence((row) => dayWords(row.time)),
   new: sentence(() => t.newMessages),
   event: sentence((row) => row.texts.join(t.comma)),
+  comings: sentence(comingsWords),
   gap: sentence(() => t.gap),
   restart: sentence(() => t.restart),
 };

@@ -1,12 +1,11 @@
 // A message in the log.
 
 import { LANGUAGE } from '../../words/language.js';
-import { hueOf } from '../../core/names.js';
 import { blocksOf } from '../../core/blocks.js';
 import { countCharacters, divide, shownOf } from '../../core/text.js';
-import { clock, fullDate } from '../../core/time.js';
+import { clockWords, fullWords } from '../../core/time.js';
 import { peopleWords, t } from '../../words/index.js';
-import { drawAvatar, el } from '../dom.js';
+import { drawAvatar, drawHue, el } from '../dom.js';
 import { nodesOf } from './text.js';
 
 const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
@@ -14,7 +13,7 @@ const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in betwe
 /** Of a row: { text, blocks, end: of what is shown of it }. */
 const folded = new WeakMap();
 /** Of a row: { name, time, text }, as they were drawn last. */
-const drawn = new WeakMap();
+const contents = new WeakMap();
 
 export function makeMessage() {
   return el('li', { className: 'message' },
@@ -25,17 +24,17 @@ export function makeMessage() {
 
 /** Who said what, and when. One's own message is drawn before the server has it, and again as the server has it. */
 function drawContent(node, { name, time, text }) {
-  const before = drawn.get(node);
-  drawn.set(node, { name, time, text });
+  const before = contents.get(node);
+  contents.set(node, { name, time, text });
   if (before?.name !== name) {
     drawAvatar(node.firstChild, name);
     const author = node.querySelector('.author');
     author.textContent = name;
-    author.style.setProperty('--hue', hueOf(name));
+    drawHue(author, name);
   }
   if (before?.time !== time) {
     const date = new Date(time);
-    Object.assign(node.querySelector('time'), { dateTime: date.toISOString(), textContent: clock.format(date), title: fullDate.format(date) });
+    Object.assign(node.querySelector('time'), { dateTime: date.toISOString(), textContent: clockWords(date), title: fullWords(date) });
   }
   if (before?.text !== text) fill(node, text);
 }
