@@ -7,6 +7,8 @@
 mod accounts;
 #[path = "page/catching_up.rs"]
 mod catching_up;
+#[path = "page/commands.rs"]
+mod commands;
 mod common;
 #[path = "page/daily.rs"]
 mod daily;
@@ -1199,6 +1201,17 @@ fn enter_in_the_list_of_rooms_enters_and_makes_none() {
     alice.wait_until("carol", "document.querySelector('#browse-list li').dataset.key === '@carol'");
     alice.type_into("#browse-filter", "\u{E007}");
     alice.wait_until("a conversation", &titled("carol"));
+    // Somebody who is in none of these rooms is asked for; nobody is not, and is no room.
+    find("@crowd1\u{E007}");
+    alice.wait_until("a conversation", &titled("crowd1"));
+    find("@nobody\u{E007}");
+    alice.wait_until(
+        "it says so",
+        "document.querySelector('#browse-state').textContent === 'Nobody here is called nobody.'",
+    );
+    alice.type_into("#browse-filter", "\u{E00C}");
+    carol.send(b"/who #@nobody\r\n");
+    read_until(&mut carol, "There is no room");
     find("de");
     assert_eq!(alice.text("#browse-list .best bdi"), "DevTools", "it is the more recent one");
     alice.type_into("#browse-filter", "\u{E015}\u{E007}");

@@ -7,7 +7,7 @@ use super::{Driver, Page, chat, read_until, terminal};
 impl Page<'_> {
     /// Real keys, for whatever has the focus.
     #[track_caller]
-    fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
         let actions: Vec<Value> = keys
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))

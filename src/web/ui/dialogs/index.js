@@ -1,8 +1,9 @@
-// All that opens over the page. It comes in a script of its own: nobody needs it to see the first message.
+// All that opens over the page, and over the message box. It comes in a script of its own: nobody needs it to see the first message.
 
 import { AccountMenu } from './account-menu.js';
 import { Accounts } from './accounts.js';
 import { Ask } from './ask.js';
+import { CommandList } from './commands.js';
 import { Help } from './help.js';
 import { Order } from './order.js';
 import { RoomDialogs } from './rooms.js';
@@ -22,6 +23,6 @@ export class Dialogs {
     this.tellingDialog = new TellingDialog(app);
     this.accounts = new Accounts(app);
     this.accountMenu = new AccountMenu(app, this.accounts.dialog);
-    for (const part of [this.ask, this.search, this.switcher]) part.listen();
+    for (const part of [this.ask, this.search, this.switcher, new CommandList(app)]) part.listen();
   }
 }
