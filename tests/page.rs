@@ -18,6 +18,8 @@ mod lines;
 mod nowhere;
 #[path = "page/people.rs"]
 mod people;
+#[path = "page/tabs.rs"]
+mod tabs;
 #[path = "page/telling.rs"]
 mod telling;
 

@@ -8,22 +8,31 @@
 
 import { actionsOf } from './commands/actions.js';
 import { Commands, NAMES } from './commands/table.js';
-import { bareName, bareRoom, roomKey } from './core/names.js';
+import { bareName, bareRoom, fold, roomKey } from './core/names.js';
 import { conversation, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
-import { recall, remember } from './net/memory.js';
+import { recall, remember, whenRemembered } from './net/memory.js';
 import { Session } from './net/session.js';
 import { App } from './ui/app.js';
 import { ready } from './words/index.js';
 
+/** What was chosen here, or in another tab. */
+function learnChoices({ telling }) {
+  for (const choice of Object.keys(store.telling)) store.telling[choice] = telling?.[choice] === true;
+}
+
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin(session) {
   const memory = recall(), address = new URLSearchParams(location.search);
-  store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
+  const before = isText(memory.name) ? memory.name : '';
+  store.wish = bareName(address.get('name') || before);
+  // Who asks for another name is somebody else than the other tabs.
+  const isSame = isText(memory.line) && fold(store.wish) === fold(before);
+  store.line = isSame ? memory.line : Math.random().toString(36).slice(2);
   store.account = isText(memory.account) ? memory.account : '';
   store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
-  for (const choice of Object.keys(store.telling)) store.telling[choice] = memory.telling?.[choice] === true;
+  learnChoices(memory);
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -40,9 +49,11 @@ function begin(session) {
 
 store.commands = new Set(NAMES);
 memories.on(remember);
+whenRemembered(learnChoices);
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
+  isLookedAt: () => document.hasFocus() && !document.hidden,
   said: (conv, message) => app.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),

@@ -55,7 +55,7 @@ function connected() {
   const states = [];
   let waiting = 0;
   const connection = new Connection({
-    url: () => 'ws://server/',
+    dial: () => new Socket('ws://server/'),
     onState: (state) => { states.push(state); if (state === 'offline') waiting = 0; },
     onFrame: (frame) => { if (frame.type === 'rooms') waiting = 0; },
     onTooBig: () => {},

@@ -12,7 +12,7 @@ const STABLE_MS = 5_000; // a connection that lived so long starts the backoff o
 const CHECK_MS = 5_000;
 const WAKE_MS = 2_500; // silence after a waking: the line is dead, and somebody looks at the page
 const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
-const SUPERSEDED = 4000; // the guest of this page has come back on another connection
+export const SUPERSEDED = 4000; // the guest of this page has come back on another connection
 
 /** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
 export class Connection {
@@ -28,7 +28,7 @@ export class Connection {
   #waking = 0; // a timer
   #heard = 0; // frames, on any connection
 
-  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
+  /** `owner`: dial() makes a WebSocket, onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
     this.owner = owner;
     setInterval(() => this.#check(), CHECK_MS);
@@ -38,7 +38,7 @@ export class Connection {
     clearTimeout(this.#timer);
     if (this.#socket || this.#paused) return;
     this.owner.onState('connecting');
-    const socket = new WebSocket(this.owner.url(), 'chat.v1.json');
+    const socket = this.owner.dial();
     this.#socket = socket;
     this.#openedAt = 0;
     this.#timer = setTimeout(() => this.drop(), OPEN_MS);
