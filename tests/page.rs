@@ -5,6 +5,8 @@
 
 #[path = "page/accounts.rs"]
 mod accounts;
+#[path = "page/addresses.rs"]
+mod addresses;
 #[path = "page/catching_up.rs"]
 mod catching_up;
 #[path = "page/commands.rs"]

@@ -34,6 +34,7 @@ macro_rules! embedded {
 const EMBEDDED: &[(&str, &str)] = embedded![
     "commands/actions.js",
     "commands/table.js",
+    "core/address.js",
     "core/blocks.js",
     "core/complete.js",
     "core/conversation.js",

@@ -8,7 +8,9 @@
 
 import { actionsOf } from './commands/actions.js';
 import { Commands, NAMES } from './commands/table.js';
-import { bareName, bareRoom, fold, roomKey } from './core/names.js';
+import { placeOf } from './core/address.js';
+import { keyOf } from './core/conversation.js';
+import { bareName, bareRoom, fold } from './core/names.js';
 import { conversation, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
@@ -38,13 +40,13 @@ function begin(session) {
     const conv = conversation('room', name);
     if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
   }
-  const wanted = address.get('room');
-  if (wanted && bareRoom(wanted)) {
-    const isNew = !store.conversations.has(roomKey(wanted)), conv = conversation('room', wanted);
-    conv.wanted = isNew;
-    session.rooms.show(conv);
-  } else if (!Array.isArray(memory.rooms)) session.rooms.show(conversation('room', FIRST_ROOM));
-  else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
+  const place = placeOf(location.search);
+  if (!Array.isArray(memory.rooms) && place?.kind !== 'room') session.rooms.show(conversation('room', FIRST_ROOM));
+  else if (!place) session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
+  if (!place) return;
+  const isNew = !store.conversations.has(keyOf(place.kind, place.name)), conv = conversation(place.kind, place.name);
+  Object.assign(conv, { wanted: isNew, sought: place.id || null });
+  session.rooms.show(conv);
 }
 
 store.commands = new Set(NAMES);

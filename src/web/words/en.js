@@ -43,7 +43,7 @@ export const page = {
   usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
   notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
   tooLong: (n) => `That is ${n} bytes too long.`, tooManyLines: (n, most) => `That is ${n} lines; a message has at most ${most}.`,
-  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', copyLink: 'Copy link', linkCopied: 'The link is copied.', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
   showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`, nobody: (name) => `Nobody here is called ${name}.`,
   refusals: {
     full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',

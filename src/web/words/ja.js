@@ -43,7 +43,7 @@ export const page = {
   usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
   notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
   tooLong: (n) => `${n} バイト長すぎます。`, tooManyLines: (n, most) => `${n} 行あります。1 件のメッセージは ${most} 行までです。`,
-  pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け', pasteCode: 'コードとして貼り付け', copyCode: 'コピー', copied: 'コピーしました', bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
+  pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け', pasteCode: 'コードとして貼り付け', copyCode: 'コピー', copied: 'コピーしました', copyLink: 'リンクをコピー', linkCopied: 'リンクをコピーしました。', bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
   showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`, nobody: (name) => `${name} という名前の人はいません。`,
   refusals: {
     full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
