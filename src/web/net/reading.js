@@ -124,12 +124,12 @@ export class Reading {
       this.#remember(conv, true);
       changed();
     };
-    if (store.role) this.#session.request({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
+    if (store.role) this.#session.requestNow({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
     else done();
   }
 
   setLevel(conv, level) {
-    this.#session.request({ type: 'level', room: conv.name, level }, () => {
+    this.#session.requestNow({ type: 'level', room: conv.name, level }, () => {
       if (conv.reading) conv.reading.level = level;
       notify(peopleWords.levelDone(conv.name, peopleWords.levels[level]));
     });

@@ -77,7 +77,8 @@ export class Rooms {
     changed();
   }
 
-  setTopic(conv, text) { this.#session.request({ type: 'topic', room: conv.name, text }); }
+  /** Rejects with the error. */
+  setTopic(conv, text) { return this.#session.ask({ type: 'topic', room: conv.name, text }); }
 
   // -- entering
 

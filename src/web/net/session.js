@@ -124,7 +124,7 @@ export class Session {
   }
 
   /** As `request`; that there is no line is an error as well. */
-  requestNow(frame, done, fail) {
+  requestNow(frame, done, fail = (error) => notify(errorWords(error), true)) {
     const cut = () => fail({ message: t.waitOnline });
     if (!this.request(frame, done, fail, cut)) cut();
   }

@@ -84,6 +84,7 @@ export class Router {
 
   /** Back or Forward. What is open over the page is closed first. */
   #moved() {
+    if (location.hash) return; // a code, for which there is `hashchange`
     const { key = null } = history.state ?? {}, wasGoing = this.#isGoingBack;
     this.#isGoingBack = false;
     if (wasGoing) return this.#draw();
