@@ -114,10 +114,7 @@ impl Page<'_> {
 
     /// The handle of the tab that commands go to.
     pub fn window(&self) -> Value {
-        let url = format!("{}/session/{}/window", self.driver.url, self.session);
-        let mut answer = self.driver.agent.get(url).call().expect("an answer");
-        let mut answer: Value = answer.body_mut().read_json().expect("JSON");
-        answer["value"].take()
+        self.get("window")
     }
 
     fn notes_of_members(&self) -> String {

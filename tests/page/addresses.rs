@@ -1,6 +1,6 @@
 //! Addresses of rooms, conversations and messages; and the way back.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Driver, Page, chat, read_until, terminal};
 
@@ -21,10 +21,7 @@ impl Page<'_> {
     }
 
     fn tabs(&self) -> usize {
-        let url = format!("{}/session/{}/window/handles", self.driver.url, self.session);
-        let mut answer = self.driver.agent.get(url).call().expect("an answer");
-        let answer: Value = answer.body_mut().read_json().expect("JSON");
-        answer["value"].as_array().expect("handles").len()
+        self.get("window/handles").as_array().expect("handles").len()
     }
 }
 

@@ -16,13 +16,6 @@ impl Page<'_> {
     fn go_to(&self, tab: &Value) {
         self.command("window", &json!({ "handle": tab }));
     }
-
-    /// Closes the tab that commands go to.
-    fn close_tab(&self) {
-        let url = format!("{}/session/{}/window", self.driver.url, self.session);
-        let closed = self.driver.agent.delete(url).call().expect("an answer");
-        assert!(closed.status().is_success());
-    }
 }
 
 /// What is told in a room until this is said there.
