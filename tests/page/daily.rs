@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Driver, Page, chat, read_until, terminal};
+use super::{Driver, Page, Wire, chat, read_until, terminal};
 
 impl Page<'_> {
     /// Real keys, for whatever has the focus.
     #[track_caller]
-    fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
         let actions: Vec<Value> = keys
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
@@ -77,6 +77,43 @@ fn a_line_that_died_is_noticed_by_who_comes_back() {
     server.signal("CONT");
     alice.wait_online();
     alice.wait_said(&["alice: while it was away"]);
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_dialog_keeps_what_was_typed_until_it_is_done() {
+    let server = chat(&[]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let alice = driver.page(wire.address, "alice", "dev");
+    let field = "document.querySelector('#ask-input')";
+    for (opener, typed, done) in [
+        ("#topic", "tea", "document.querySelector('#topic').textContent === 'tea'"),
+        ("#me", "zoe", "document.querySelector('#me b').textContent === 'zoe'"),
+    ] {
+        wire.cut();
+        alice.wait_offline();
+        alice.click(opener);
+        alice.wait_until("the dialog", "document.querySelector('#ask').open");
+        alice.run(&format!("{field}.value = ''"));
+        alice.type_into("#ask-input", &format!("{typed}\u{E007}"));
+        alice.wait_until(
+            "it says why",
+            "document.querySelector('#ask-error').textContent.startsWith('You are offline.')",
+        );
+        let state =
+            format!("return [{field}.value, {field}.ariaInvalid, document.activeElement.id]");
+        assert_eq!(alice.run(&state), json!([typed, "true", "ask-input"]));
+        alice.type_into("#ask-input", "!");
+        assert_eq!(alice.run(&format!("return {field}.ariaInvalid")), Value::Null);
+        assert_eq!(alice.text("#ask-error"), "");
+        alice.type_into("#ask-input", "\u{E003}");
+        wire.mend();
+        alice.wait_online();
+        alice.type_into("#ask-input", "\u{E007}");
+        alice.wait_until(typed, done);
+        alice.wait_until("it is closed", "!document.querySelector('#ask').open");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ export const store = {
   wasOnline: false,
   isNew: false, // nobody has been here with this browser, and was not asked for a name yet
   name: '', // as the server has it
+  line: '', // the connection that tabs share, if they are of one person
   wish: '', // as its owner chose it; empty for a guest without a name of its own, and for an account
   account: '', // the name of the account that all this belongs to; empty for a guest
   role: '', // what it may do on this server; empty while this page is nobody's
@@ -50,6 +51,7 @@ export const changed = (...parts) => changes.emit(parts);
 export const memories = new Signal();
 export const saveMemory = () => memories.emit({
   name: store.wish,
+  line: store.line,
   account: store.account,
   rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
   current: store.current,

@@ -5,7 +5,7 @@ import { rowsOf, windowOf } from '../core/rows.js';
 import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
 import { monotonic, sinceWords } from '../core/time.js';
-import { missedOf, seeHere } from '../core/unread.js';
+import { missedOf } from '../core/unread.js';
 import { t } from '../words/index.js';
 import { $, reconcile, rowKeyOf, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
@@ -173,7 +173,7 @@ export class Log {
   #prepare(conv) {
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
     if (conv?.passage || this.#isToBeShown()) this.#pinned = false;
-    if (conv && this.isReading(conv)) seeHere(conv);
+    if (conv && this.isReading(conv)) this.app.session.reading.seeHere(conv);
   }
 
   draw(conv) {

@@ -1,7 +1,7 @@
 // What the page says, in English.
 
 export const page = {
-  brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', rooms: 'Rooms', browse: 'Browse rooms',
+  brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', commandList: 'Commands', rooms: 'Rooms', browse: 'Browse rooms',
   directs: 'Direct messages', join: 'Join', joinHint: 'Join or create a room', members: 'Members',
   help: 'Help', close: 'Close', cancel: 'Cancel', save: 'Save', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
   search: 'Search', searchHint: 'Words, in:#room, from:name, before:2026-11-01',

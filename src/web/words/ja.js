@@ -1,7 +1,7 @@
 // What the page says, in Japanese.
 
 export const page = {
-  brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', rooms: 'ルーム', browse: '一覧',
+  brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', commandList: 'コマンド', rooms: 'ルーム', browse: '一覧',
   directs: 'ダイレクトメッセージ', join: '参加', joinHint: 'ルームに参加・作成', members: 'メンバー',
   help: 'ヘルプ', close: '閉じる', cancel: 'キャンセル', save: '保存', more: 'さらに表示', send: '送信', dismiss: '閉じる',
   search: '検索', searchHint: '言葉、in:#ルーム、from:名前、before:2026-11-01',

@@ -2,7 +2,7 @@
 
 export const page = {
   welcome: 'Welcome! What is your name?', welcomeNote: (n) => `Others see it beside what you say. Up to ${n} characters; you can change it at any time.`,
-  linkOffer: (link) => `Others come in by this link: ${link}`, copyLink: 'Copy the link', linkCopied: 'The link is copied.',
+  linkOffer: (link) => `Others come in by this link: ${link}`, copyLink: 'Copy link', linkCopied: 'The link is copied.',
   searching: 'Searching…', nothingFound: 'Nothing was found.',
   where: (room, name) => `${room} · ${name}`,
   nameLabel: 'Your name',
@@ -12,7 +12,9 @@ export const page = {
   peopleLong: (n) => (n === 1 ? '1 member' : `${n} members`), alreadyIn: 'joined',
   noRooms: 'No rooms yet. Name the first one above.',
   noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
+  nobody: (name) => `Nobody here is called ${name}.`,
   keys: {
+    commands: 'list the commands: ↑ ↓ choose one, Enter or Tab takes it',
     send: 'send', newLine: 'new line', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
     page: 'scroll the log', step: 'previous or next conversation', rooms: 'to another room or person', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
     list: 'in a list: another entry',

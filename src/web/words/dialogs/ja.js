@@ -12,7 +12,9 @@ export const page = {
   peopleLong: (n) => `${n} 人`, alreadyIn: '参加中',
   noRooms: 'まだルームがありません。上に名前を入力して作りましょう。',
   noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
+  nobody: (name) => `${name} という名前の人はいません。`,
   keys: {
+    commands: 'コマンドの一覧：↑ ↓ で選び、Enter か Tab で決める',
     send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
     page: '会話をスクロール', step: '前後の会話へ', rooms: 'ほかのルームや人へ', menu: '会話の欄で：メッセージのメニュー（↑ ↓ で移動）', close: '閉じる・最新のメッセージへ',
     list: '一覧で：ほかの項目へ',
