@@ -341,7 +341,9 @@ mod tests {
     fn every_file_of_the_page_is_embedded() {
         let mut found = BTreeSet::new();
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut found);
-        for other in ["index.html", "package.json", "screenshot.png", ICON.0] {
+        for other in
+            ["index.html", "package.json", "screenshot.png", "screenshot-phone.png", ICON.0]
+        {
             assert!(found.remove(other), "{other}");
         }
         assert_eq!(found, EMBEDDED.iter().map(|(path, _)| (*path).to_owned()).collect());
