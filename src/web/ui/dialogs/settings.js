@@ -34,8 +34,8 @@ export class SettingsDialog {
         saveMemory();
         this.app.settings.apply();
         await this.app.telling.choose({ shows: tells, sounds });
-        this.#dialog.close();
         if (chooseLanguage(language)) location.reload();
+        else this.#dialog.close();
       },
     });
   }
