@@ -299,10 +299,12 @@ impl Page<'_> {
         said.map(|text| text.as_str().expect("a text").to_owned()).collect()
     }
 
-    /// A first visit is asked for a name.
+    /// A first visit is asked for a name, and offered the link.
     fn stay_nameless(&self) {
         self.wait_until("the question", "document.querySelector('#ask').open");
         self.run("document.querySelector('#ask').close()");
+        self.wait_notice("Others come in by this link");
+        self.click("#notice > .icon");
     }
 
     /// Waits until exactly this was said, in this order, and nothing waits to be sent.
