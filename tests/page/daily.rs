@@ -8,7 +8,9 @@ impl Page<'_> {
     /// Real keys, for whatever has the focus.
     #[track_caller]
     pub fn press(&self, keys: &str) {
+        // Return, and not the Enter of the number pad, which presses no button everywhere.
         let actions: Vec<Value> = keys
+            .replace('\u{E007}', "\u{E006}")
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
             .collect();
@@ -166,6 +168,7 @@ fn the_keyboard_does_it_all() {
     box_is("carol: ");
     alice.press(&format!("and #{tab}"));
     box_is("carol: and #dev ");
+    alice.wait_until("it can be sent", "!document.querySelector('#send').disabled");
     alice.press(&format!(":til{tab}:tad{tab}"));
     box_is("carol: and #dev :til:tad");
     assert_eq!(alice.run("return document.activeElement.id"), "send", "Tab goes on");

@@ -13,7 +13,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::common::{DEADLINE, eventually};
 
-/// It asks nobody anything, looks for nothing on the network, and its windows have the focus.
+/// It asks nobody anything, and looks for nothing on the network.
 const PREFERENCES: &[(&str, &str)] = &[
     ("app.normandy.enabled", "false"),
     ("app.update.disabledForTesting", "true"),
@@ -99,6 +99,10 @@ impl Firefox {
         firefox.ask("session.subscribe", json!({ "events": ["log.entryAdded"] })).expect("events");
         let tabs = firefox.tabs().expect("tabs");
         *firefox.tab.borrow_mut() = tabs[0].as_str().expect("a tab").to_owned();
+        // No window has the focus where there is no screen.
+        let focus = "() => { Document.prototype.hasFocus = () => !document.hidden; }";
+        let focus = json!({ "functionDeclaration": focus });
+        firefox.ask("script.addPreloadScript", focus).expect("the focus");
         firefox
     }
 
@@ -179,17 +183,23 @@ impl Firefox {
         self.perform(json!([{ "type": "pointer", "id": "mouse", "actions": steps }]))
     }
 
-    /// A modifier stays pressed until U+E000.
+    /// A modifier stays pressed until it comes again, or U+E000. Enter is Return: that of the
+    /// number pad presses no buttons here.
     fn type_keys(&self, keys: &str) -> Result<Value, String> {
         let mut steps = Vec::new();
         let mut held = Vec::new();
         let step = |kind: &str, key: char| json!({ "type": kind, "value": key });
-        for key in keys.chars() {
+        for key in keys.replace('\u{E007}', "\u{E006}").chars() {
             match key {
                 '\u{E000}' => steps.extend(held.drain(..).map(|key| step("keyUp", key))),
                 '\u{E008}' | '\u{E009}' | '\u{E00A}' => {
-                    steps.push(step("keyDown", key));
-                    held.push(key);
+                    match held.iter().position(|&other| other == key) {
+                        Some(at) => steps.push(step("keyUp", held.remove(at))),
+                        None => {
+                            steps.push(step("keyDown", key));
+                            held.push(key);
+                        }
+                    }
                 }
                 _ => steps.extend(["keyDown", "keyUp"].map(|kind| step(kind, key))),
             }
@@ -210,7 +220,8 @@ impl Firefox {
         match body["cmd"].as_str().unwrap_or_default() {
             "Page.addScriptToEvaluateOnNewDocument" => {
                 let source = params["source"].as_str().unwrap_or_default();
-                let function = format!("() => {{ {source} }}");
+                // It runs in what a tab has before its first page as well.
+                let function = format!("() => {{ if (location.host) {{ {source} }} }}");
                 let params =
                     json!({ "functionDeclaration": function, "contexts": [*self.tab.borrow()] });
                 self.ask("script.addPreloadScript", params)
