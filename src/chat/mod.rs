@@ -32,6 +32,7 @@ pub mod ids;
 mod keeping;
 mod logins;
 mod mentions;
+mod metrics;
 pub mod name;
 mod preferences;
 pub mod presence;
@@ -81,6 +82,7 @@ use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::metrics::Exposition;
 use crate::secrets::Secrets;
 use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{Health, Page, Site};
@@ -463,6 +465,10 @@ impl Service for Chat {
             Some(keeping) if keeping.is_full() => Health::Full,
             _ => Health::Serving,
         }
+    }
+
+    fn write_metrics(&self, out: &mut Exposition) {
+        self.write_own_metrics(out);
     }
 
     fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {

@@ -1,6 +1,8 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -19,7 +21,8 @@ use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::listening::{Bound, Inherited, ListenAddress, ListenError, Listening};
 use crate::net::machine;
-use crate::net::metrics::NetMetrics;
+use crate::net::metrics::{NetMetrics, OfLoop};
+use crate::net::process::Process;
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
 use crate::net::tls::MaybeTls;
@@ -77,7 +80,10 @@ pub struct EventLoop<A> {
     resident: Resident,
     /// How many writes there had been when that was last looked at.
     writes: u64,
-    metrics: NetMetrics,
+    /// Those who ask for metrics are told these as well.
+    metrics: Rc<RefCell<NetMetrics>>,
+    /// Whether anybody may ask how long turns take.
+    is_monitored: bool,
     drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
     drain_until: Option<Millis>,
@@ -117,6 +123,7 @@ impl<A: Service> EventLoop<A> {
         let NetSettings { addresses, clients_max, memory_bytes_max, drain, .. } = settings;
         let (certificate, webroot) = (settings.certificate, settings.acme_webroot);
         let mut settings = settings.server;
+        let is_monitored = settings.metrics.is_on();
         let clients_max = listener::clients_max(clients_max);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let budget = memory_bytes_max.unwrap_or_else(machine::default_budget);
@@ -141,6 +148,9 @@ impl<A: Service> EventLoop<A> {
         if let Some(root) = webroot {
             server.set_challenges(Box::new(Webroot::new(root)));
         }
+        let metrics: Rc<RefCell<NetMetrics>> = Rc::default();
+        let process = Process::starts();
+        server.set_outside(Box::new(OfLoop { metrics: Rc::clone(&metrics), clients_max, process }));
         let alarm = Alarm::new(registry, ALARM)?;
         Ok(EventLoop {
             poll,
@@ -156,7 +166,8 @@ impl<A: Service> EventLoop<A> {
             trim_timer: TrimTimer::new(budget),
             resident: Resident::open(),
             writes: 0,
-            metrics: NetMetrics::default(),
+            metrics,
+            is_monitored,
             drain,
             drain_until: None,
         })
@@ -183,7 +194,7 @@ impl<A: Service> EventLoop<A> {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
                 let seconds = self.clock.elapsed().as_secs();
                 let (server, delivery) = (self.server.metrics(), self.server.delivery_metrics());
-                info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics);
+                info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics.borrow());
                 return Ok(ended);
             }
         }
@@ -197,7 +208,6 @@ impl<A: Service> EventLoop<A> {
 
     /// One turn: poll, accept and complete, receive, tick, keep, deliver, reap.
     fn turn(&mut self, events: &mut Events) -> io::Result<Option<Ended>> {
-        self.metrics.turns += 1;
         // 1. Poll.
         self.wait(events)?;
         let now = self.clock.now();
@@ -211,12 +221,7 @@ impl<A: Service> EventLoop<A> {
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the workers have done. What the store has done is
         // taken at the start of 3.
-        let has_accepted = self.listener.accept(&mut self.server, &mut self.metrics, now);
-        for worker in [&mut self.reading, &mut self.passwords] {
-            while let Some((ticket, answer)) = worker.take_done() {
-                self.server.completed(ticket, answer, now);
-            }
-        }
+        let has_accepted = self.take_in(now);
         // 3. Receive, 4. tick, 5. keep.
         let mut reading = WorkBudget::new(match has_accepted {
             true => Budget::new(READING_MAX),
@@ -227,9 +232,27 @@ impl<A: Service> EventLoop<A> {
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
-        self.listener.register_new(self.poll.registry(), &mut self.server, &mut self.metrics);
+        let (registry, metrics) = (self.poll.registry(), &self.metrics);
+        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
         self.start_jobs(now);
+        if self.is_monitored {
+            self.metrics.borrow_mut().turn_seconds.observe(self.clock.turn_elapsed());
+        }
         Ok(self.stop_or_go_on(stop, now))
+    }
+
+    /// Accepts connections, and takes what the workers have done. Returns whether that took time.
+    fn take_in(&mut self, now: Now) -> bool {
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.turns += 1;
+        let has_accepted = self.listener.accept(&mut self.server, &mut metrics, now);
+        for worker in [&mut self.reading, &mut self.passwords] {
+            while let Some((ticket, answer)) = worker.take_done() {
+                metrics.jobs.of(worker.lane()).done += 1;
+                self.server.completed(ticket, answer, now);
+            }
+        }
+        has_accepted
     }
 
     /// Sleeps until something is ready or the next deadline passes.
@@ -341,12 +364,15 @@ impl<A: Service> EventLoop<A> {
     /// for in it are included.
     fn start_jobs(&mut self, now: Now) {
         for job in self.server.take_jobs() {
-            self.metrics.jobs += 1;
+            let mut metrics = self.metrics.borrow_mut();
+            let counts = metrics.jobs.of(job.lane);
+            counts.given += 1;
             let worker = match job.lane {
                 Lane::Reading => &mut self.reading,
                 Lane::Passwords => &mut self.passwords,
             };
             if let Err(job) = worker.start(job) {
+                counts.done += 1;
                 self.server.completed(job.ticket, (job.run)(), now);
             }
         }

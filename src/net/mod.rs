@@ -10,6 +10,7 @@ pub mod listening;
 pub mod logging;
 mod machine;
 pub mod metrics;
+mod process;
 mod rejection;
 pub mod secrets;
 mod signals;

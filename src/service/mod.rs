@@ -11,6 +11,7 @@ use crate::clock::Millis;
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::metrics::Exposition;
 use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
 use crate::wire::editor::Completions;
@@ -144,6 +145,11 @@ pub trait Service {
     /// What monitors and balancers are told while the server serves.
     fn health(&self) -> Health {
         Health::Serving
+    }
+
+    /// Writes what monitors are told of it.
+    fn write_metrics(&self, out: &mut Exposition) {
+        let _ = out;
     }
 
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in

@@ -10,12 +10,15 @@ pub mod detect;
 pub mod editor;
 pub mod http;
 mod keys;
+mod kind;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
 mod terminal;
 pub mod undecided;
 pub mod websocket;
+
+pub use kind::WireKind;
 
 use clap::ValueEnum;
 

@@ -4,9 +4,11 @@
 //! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of
 //! one kind of line are thinned out before they come to it.
 
-use std::collections::HashMap;
+mod thinning;
+
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,22 +18,26 @@ use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
 use crate::clock::Millis;
-use crate::throttle::{Rate, TokenBucket};
+use thinning::{Admitted, LeftOut, Thinning};
 
 /// What waits to be written: ten thousand lines. As much again may be on its way to a reader that
 /// does not read.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Lines from one place in the code, at once and a second: enough to tell an incident from its
-/// beginning.
-const LINES: (u32, u32) = (1000, 1);
-/// The same for warnings and errors.
-const WARNINGS: (u32, u32) = (1000, 10);
 /// The last second of the year 9999.
 const DATE_MAX_S: u64 = 253_402_300_799;
 /// Where standard error does not block, its reader is given so long.
 const COALESCE_STEP: Duration = Duration::from_millis(10);
 /// The end of the program waits so long for the reader of standard error, however often it flushes.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// Lines that nobody took, and lines that were left out because there were too many like them.
+static LOST: AtomicU64 = AtomicU64::new(0);
+static THINNED: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines the log lacks: lost ones, and those that were thinned out.
+pub fn missing_lines() -> (u64, u64) {
+    (LOST.load(Ordering::Relaxed), THINNED.load(Ordering::Relaxed))
+}
 
 /// Logs to standard error from now on, from `info` up or as `RUST_LOG` says.
 ///
@@ -221,6 +227,9 @@ impl Shared {
         if admitted == Admitted::FirstLeftOut {
             self.work.notify_one();
         }
+        if admitted != Admitted::Yes {
+            THINNED.fetch_add(1, Ordering::Relaxed);
+        }
         admitted == Admitted::Yes
     }
 
@@ -298,101 +307,12 @@ impl Queue {
             || self.bytes.len() + line.len() > QUEUE_BYTES_MAX
         {
             self.lost += 1;
+            LOST.fetch_add(1, Ordering::Relaxed);
         } else {
             self.bytes.extend_from_slice(line);
         }
     }
 }
-
-// ---- Thinning ----
-
-/// A place in the code that logs: a module and a line.
-type Place = (&'static str, u32);
-
-#[derive(Default)]
-struct Thinning {
-    places: HashMap<Place, Flow>,
-}
-
-/// The lines of one place.
-#[derive(Default)]
-struct Flow {
-    bucket: TokenBucket,
-    left_out: Option<LeftOut>,
-}
-
-/// Lines that were not logged, until their number is reported.
-struct LeftOut {
-    count: u64,
-    /// When there is room for a line that reports them.
-    due: Millis,
-    level: Level,
-    target: String,
-    /// The first of them.
-    example: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admitted {
-    Yes,
-    FirstLeftOut,
-    LeftOut,
-}
-
-fn rate_of(level: Level) -> Rate {
-    let (burst, per_second) = if level <= Level::Warn { WARNINGS } else { LINES };
-    Rate::limited(burst, per_second).expect("both are in range")
-}
-
-impl Thinning {
-    fn admits(&mut self, record: &Record<'_>, now: Millis) -> Admitted {
-        let (Some(module), Some(line)) = (record.module_path_static(), record.line()) else {
-            return Admitted::Yes;
-        };
-        let flow = self.places.entry((module, line)).or_default();
-        if let Some(left_out) = &mut flow.left_out {
-            left_out.count += 1;
-            return Admitted::LeftOut;
-        }
-        let Err(due) = flow.bucket.try_take(now, &rate_of(record.level())) else {
-            return Admitted::Yes;
-        };
-        flow.left_out = Some(LeftOut {
-            count: 1,
-            due,
-            level: record.level(),
-            target: record.target().to_owned(),
-            example: record.args().to_string(),
-        });
-        Admitted::FirstLeftOut
-    }
-
-    fn has_left_out(&self) -> bool {
-        self.places.values().any(|flow| flow.left_out.is_some())
-    }
-
-    /// When lines that were left out are to be reported next.
-    fn due(&self) -> Option<Millis> {
-        self.places.values().filter_map(|flow| Some(flow.left_out.as_ref()?.due)).min()
-    }
-
-    /// What is to be reported by now; at the end, all that there is.
-    fn take_due(&mut self, now: Millis, is_ending: bool) -> Vec<LeftOut> {
-        let mut taken = Vec::new();
-        for flow in self.places.values_mut() {
-            if let Some(left_out) =
-                flow.left_out.take_if(|left_out| is_ending || left_out.due <= now)
-            {
-                // The line that reports them is one as well.
-                let _ = flow.bucket.try_take(now, &rate_of(left_out.level));
-                taken.push(left_out);
-            }
-        }
-        taken
-    }
-}
-
-// ---- Writing ----
 
 /// The far side of the queue. It may be stuck in a write for ever.
 struct Writer<W> {
@@ -430,6 +350,7 @@ impl<W: Write> Writer<W> {
             }
             if self.write(&lines).is_err() {
                 self.shared.lock().queue.lost += lost + count;
+                LOST.fetch_add(count, Ordering::Relaxed);
             }
             lines.clear();
             // A burst does not keep its memory.
