@@ -25,6 +25,7 @@ use crate::net::metrics::{NetMetrics, OfLoop};
 use crate::net::process::Process;
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
+use crate::net::supervisor::Supervisor;
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
@@ -75,6 +76,7 @@ pub struct EventLoop<A> {
     certificate: Option<Certificate>,
     reading: Worker,
     passwords: Worker,
+    supervisor: Supervisor,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
     resident: Resident,
@@ -136,7 +138,9 @@ impl<A: Service> EventLoop<A> {
         let listener = Listener::new(sockets, clients_max, rejections, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
-        let mut signals = Signals::new(signals::heeded(certificate.is_some()))?;
+        let supervisor = Supervisor::find();
+        let reloads = certificate.is_some() || supervisor.is_there();
+        let mut signals = Signals::new(signals::heeded(reloads))?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
         let mut server = Server::new(settings, service);
@@ -162,6 +166,7 @@ impl<A: Service> EventLoop<A> {
             certificate,
             reading: Worker::new(Arc::clone(&waker), Lane::Reading),
             passwords: Worker::new(waker, Lane::Passwords),
+            supervisor,
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
             resident: Resident::open(),
@@ -189,6 +194,8 @@ impl<A: Service> EventLoop<A> {
     /// Only when the kernel refuses to poll.
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let now = self.clock.now();
+        self.supervisor.ready(self.listener.bound(), now);
         loop {
             if let Some(ended) = self.turn(&mut events)? {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
@@ -212,7 +219,8 @@ impl<A: Service> EventLoop<A> {
         self.wait(events)?;
         let now = self.clock.now();
         let stop = self.dispatch(events, now)?;
-        let stop = self.renew_certificate(stop, now);
+        let stop = self.reload(stop, now);
+        self.supervisor.turn(self.server.len(), now);
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
@@ -263,6 +271,7 @@ impl<A: Service> EventLoop<A> {
                 let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
                 let stop_or_renew = earlier(self.drain_until, renewal);
                 let ours = earlier(stop_or_renew, self.trim_timer.next_deadline());
+                let ours = earlier(ours, self.supervisor.next_deadline());
                 let accepting = earlier(self.listener.next_deadline(), ours);
                 let deadline = earlier(self.server.next_deadline(), accepting);
                 self.alarm.set(deadline, &mut self.clock)
@@ -320,13 +329,24 @@ impl<A: Service> EventLoop<A> {
         stop
     }
 
-    /// Reads the certificate again when it has changed, or when a hang-up asks for that, which then
-    /// does not stop the server. Those who are connected go on with what they have.
-    fn renew_certificate(&mut self, stop: Option<Stop>, now: Now) -> Option<Stop> {
-        let Some(certificate) = &mut self.certificate else { return stop };
-        let is_asked = stop == Some(Stop::HungUp);
-        if (is_asked || certificate.next_deadline() <= now.ms) && certificate.renew(is_asked, now) {
+    /// Reads the certificate again when it has changed, or when a hang-up asks for that. That does
+    /// not stop a server that has a certificate, or was started by what knows signals better than a
+    /// terminal does. Those who are connected go on with what they have.
+    fn reload(&mut self, stop: Option<Stop>, now: Now) -> Option<Stop> {
+        let can_reload = self.certificate.is_some() || self.supervisor.is_there();
+        let reloads = can_reload && self.drain_until.is_none();
+        let is_asked = reloads && stop == Some(Stop::HungUp);
+        if is_asked {
+            self.supervisor.reloading(now);
+        }
+        if let Some(certificate) = &mut self.certificate
+            && (is_asked || certificate.next_deadline() <= now.ms)
+            && certificate.renew(is_asked, now)
+        {
             self.server.set_tls(Box::new(certificate.acceptor()));
+        }
+        if is_asked {
+            self.supervisor.ready(self.listener.bound(), now);
         }
         stop.filter(|_| !is_asked)
     }
@@ -394,6 +414,7 @@ impl<A: Service> EventLoop<A> {
     fn begin_drain(&mut self, now: Now) {
         let clients = Count(self.server.len(), "client");
         info!("stopping: {clients} to drain within {} s", self.drain.as_secs());
+        self.supervisor.stopping(self.server.len(), self.drain, now);
         self.listener.close(now);
         self.server.drain();
         self.drain_until = Some(now.ms + millis(self.drain));

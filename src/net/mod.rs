@@ -16,6 +16,7 @@ pub mod secrets;
 mod signals;
 pub mod stdout;
 pub mod stream;
+mod supervisor;
 pub mod tls;
 mod trim;
 mod worker;
