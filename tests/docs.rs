@@ -100,7 +100,7 @@ fn the_readme_is_short() {
 // ---- Flags ----
 
 /// The commands that look after a history, and after who owns it.
-const TOOLS: [&str; 5] = ["backup", "restore", "check", "export", "owner"];
+const TOOLS: [&str; 7] = ["backup", "restore", "check", "export", "owner", "completions", "man"];
 
 /// The flags of `--help` and their defaults.
 fn flags_of_help() -> BTreeMap<String, Option<String>> {

@@ -4,14 +4,16 @@ mod environment;
 mod exit;
 mod listen;
 mod monitoring;
+mod pages;
 mod people;
 mod tools;
 
 pub use exit::Exit;
 pub use listen::Listen;
 pub use monitoring::Monitoring;
+pub use pages::PageTool;
 pub use people::People;
-pub use tools::{Data, Tool};
+pub use tools::{Data, HistoryTool, Tool};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

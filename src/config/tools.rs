@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use super::pages::PageTool;
 use super::people::PAGE_URL;
 use crate::store::sqlite::tools::Format;
 use crate::wire::http::public_url::PublicUrl;
@@ -20,9 +21,18 @@ pub struct Data {
     pub directory: Option<PathBuf>,
 }
 
-/// What to do with the history instead of serving.
+/// What to do instead of serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Tool {
+    #[command(flatten)]
+    History(HistoryTool),
+    #[command(flatten)]
+    Page(PageTool),
+}
+
+/// What to do with the history.
+#[derive(Clone, Debug, Subcommand)]
+pub enum HistoryTool {
     /// Copies the history to FILE; a server goes on meanwhile.
     Backup {
         file: PathBuf,
@@ -66,14 +76,14 @@ pub enum Tool {
     },
 }
 
-impl Tool {
+impl HistoryTool {
     pub fn data(&self) -> &Data {
         match self {
-            Tool::Backup { data, .. }
-            | Tool::Restore { data, .. }
-            | Tool::Check { data }
-            | Tool::Export { data, .. }
-            | Tool::Owner { data, .. } => data,
+            HistoryTool::Backup { data, .. }
+            | HistoryTool::Restore { data, .. }
+            | HistoryTool::Check { data }
+            | HistoryTool::Export { data, .. }
+            | HistoryTool::Owner { data, .. } => data,
         }
     }
 }
