@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Ok(inherited) => inherited,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    if let Err(error) = logging::start() {
+    if let Err(error) = logging::start(config.monitoring.log_format) {
         return complain(EXIT_USAGE, error);
     }
     let net = match config.net(inherited.is_empty()) {

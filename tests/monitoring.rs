@@ -317,6 +317,40 @@ fn every_metric_is_documented_as_it_is() {
     );
 }
 
+// ---- The log ----
+
+#[test]
+fn the_log_is_one_object_a_line_for_programs() {
+    let server = Server::start(&["--mode", "chat", "--log-format", "json"]);
+    let mut client = server.connect();
+    client.enter();
+    client.send("/nick 端末\r\n/quit\r\n".as_bytes());
+    client.rest_until_end();
+    let (address, told) = (client.address(), "\"message\":\"stopped\"");
+    server.signal("TERM");
+    server.wait_for_line("the last line", |line| line.contains(told));
+    let lines: Vec<serde_json::Value> = server
+        .log()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for line in &lines {
+        let fields: Vec<&str> =
+            line.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(fields, ["level", "message", "target", "time"], "{line}");
+        let time = line["time"].as_str().expect("a time");
+        assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{line}");
+        assert!(line["target"].as_str().is_some_and(|target| target.starts_with("chat_server")));
+    }
+    let has = |level: &str, message: &str| {
+        lines.iter().any(|line| line["level"] == level && line["message"] == message)
+    };
+    assert!(has("info", &format!("Peer address: {address}")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line["message"].as_str().is_some_and(|it| it.contains("端末")))
+    );
+}
+
 // ---- The files for Prometheus and Grafana ----
 
 fn read(path: &str) -> String {

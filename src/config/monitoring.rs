@@ -1,15 +1,16 @@
-//! Who is told the metrics.
+//! What those who watch the server are told, and who may ask.
 
 use std::path::Path;
 
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 
+use crate::net::logging::LogFormat;
 use crate::net::metrics;
 use crate::server::monitoring::{MetricsAccess, MetricsToken};
 use crate::server::proxies::ProxySource;
 
-/// Who is told the metrics.
+/// What those who watch the server are told.
 #[derive(Clone, Debug, Args)]
 pub struct Monitoring {
     /// Who may read /metrics, for Prometheus: addresses, networks such as 10.0.0.0/8, or `unix` for
@@ -30,6 +31,17 @@ pub struct Monitoring {
     #[arg(long, value_name = "FILE", env = "CHAT_METRICS_TOKEN", hide_env_values = true,
           value_parser = NonEmptyStringValueParser::new().try_map(token_in))]
     pub metrics_token: Option<TokenFile>,
+
+    /// How the log is written: `text` for people, or `json`, an object a line, for programs.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        env = "CHAT_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    pub log_format: LogFormat,
 }
 
 /// The token that stood in a file.

@@ -4,17 +4,19 @@
 //! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of
 //! one kind of line are thinned out before they come to it.
 
+mod format;
 mod thinning;
+
+pub use format::LogFormat;
 
 use std::io::{self, Write};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use env_logger::Target;
-use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
 use crate::clock::Millis;
@@ -23,8 +25,6 @@ use thinning::{Admitted, LeftOut, Thinning};
 /// What waits to be written: ten thousand lines. As much again may be on its way to a reader that
 /// does not read.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// The last second of the year 9999.
-const DATE_MAX_S: u64 = 253_402_300_799;
 /// Where standard error does not block, its reader is given so long.
 const COALESCE_STEP: Duration = Duration::from_millis(10);
 /// The end of the program waits so long for the reader of standard error, however often it flushes.
@@ -39,11 +39,11 @@ pub fn missing_lines() -> (u64, u64) {
     (LOST.load(Ordering::Relaxed), THINNED.load(Ordering::Relaxed))
 }
 
-/// Logs to standard error from now on, from `info` up or as `RUST_LOG` says.
+/// Logs to standard error from now on, from `info` up or as `RUST_LOG` says, in this format.
 ///
 /// # Errors
 /// One line that says what is wrong with `RUST_LOG`, or why there is no thread.
-pub fn start() -> Result<(), String> {
+pub fn start(format: LogFormat) -> Result<(), String> {
     let directives = match std::env::var("RUST_LOG") {
         Ok(directives) => with_module_names(&directives),
         Err(std::env::VarError::NotPresent) => "info".to_owned(),
@@ -51,7 +51,7 @@ pub fn start() -> Result<(), String> {
     };
     check(&directives).map_err(|error| format!("RUST_LOG: {error}"))?;
     let style = anstream::AutoStream::choice(&io::stderr()).into();
-    let log = Log::new(&directives, style, io::stderr())
+    let log = Log::new(&directives, format, style, io::stderr())
         .map_err(|error| format!("no thread for the log: {error}"))?;
     let level = log.lines.filter();
     log::set_boxed_logger(Box::new(log)).map_err(|error| error.to_string())?;
@@ -113,6 +113,7 @@ struct Log {
 impl Log {
     fn new(
         directives: &str,
+        format: LogFormat,
         style: env_logger::WriteStyle,
         sink: impl Write + Send + 'static,
     ) -> io::Result<Log> {
@@ -122,7 +123,7 @@ impl Log {
             builder
                 .parse_filters(directives)
                 .write_style(style)
-                .format(write_line)
+                .format(move |out, record| format.write(out, record))
                 .target(Target::Pipe(target))
                 .build()
         };
@@ -136,24 +137,6 @@ impl Log {
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Log { lines: build(directives, Box::new(QueueWriter(Arc::clone(&shared)))), shared })
     }
-}
-
-/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set
-/// beyond the year 9999.
-fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let time = match time_of(SystemTime::now()) {
-        Some(seconds) => seconds.to_string(),
-        None => out.timestamp().to_string(),
-    };
-    let (level, target) = (record.level(), record.target());
-    let style = out.default_level_style(level);
-    writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", record.args())
-}
-
-/// Seconds since 1970 where no calendar of ours has a date.
-fn time_of(now: SystemTime) -> Option<u64> {
-    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    (seconds > DATE_MAX_S || now < UNIX_EPOCH).then_some(seconds)
 }
 
 impl log::Log for Log {

@@ -1,8 +1,10 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::WriteStyle;
 use log::Log as _;
 
+use super::format::time_of;
 use super::*;
 
 fn record<'a>(place: u32, level: Level, what: std::fmt::Arguments<'a>) -> Record<'a> {
@@ -87,7 +89,8 @@ impl Write for Sink {
 
 fn log_to_sink() -> (Log, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
     let ((written, output), (answer, answers)) = (channel(), channel());
-    let log = Log::new("info", WriteStyle::Never, Sink { written, answers }).expect("a thread");
+    let log = Log::new("info", LogFormat::Text, WriteStyle::Never, Sink { written, answers })
+        .expect("a thread");
     (log, answer, output)
 }
 
