@@ -104,7 +104,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         let has_token = access.token.is_some();
         let shown = bearer(request).map(MetricsToken::hash);
-        if !(has_token && shown == access.token) && !is_from(&access.from, request, sender) {
+        let is_monitor =
+            has_token && shown == access.token || is_from(&access.from, request, sender);
+        if !is_monitor {
             info!("{}: refused the metrics (--metrics-from, --metrics-token)", sender.peer());
             if has_token {
                 self.refuse_request(id, HttpError::NO_TOKEN, Some(request.method));

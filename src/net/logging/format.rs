@@ -80,7 +80,7 @@ fn write_json(out: &mut impl Write, record: &Record<'_>, now: SystemTime) -> io:
 }
 
 /// Seconds since 1970 where no calendar of ours has a date.
-pub fn time_of(now: SystemTime) -> Option<u64> {
+fn time_of(now: SystemTime) -> Option<u64> {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     (seconds > DATE_MAX_S || now < UNIX_EPOCH).then_some(seconds)
 }
@@ -143,5 +143,20 @@ mod tests {
             let time = line["time"].as_str().expect("a time");
             assert!(time.parse::<Timestamp>().is_ok(), "{time}");
         }
+    }
+
+    #[test]
+    fn a_line_of_text_holds_no_control_characters() {
+        let (said, quiet) = ("a\n\u{1b}[2J\u{85}\t\r", "端末 'a' \\");
+        let shown = Escaped(&format_args!("{said}{quiet}{}", 7)).to_string();
+        assert_eq!(shown, "a\\n\\u{1b}[2J\\u{85}\\t\\r端末 'a' \\7");
+    }
+
+    #[test]
+    fn any_clock_makes_a_time() {
+        let at = |seconds| time_of(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!((at(0), at(DATE_MAX_S)), (None, None), "as env_logger writes it");
+        assert_eq!(at(DATE_MAX_S + 1), Some(DATE_MAX_S + 1));
+        assert_eq!(time_of(UNIX_EPOCH - Duration::from_secs(5)), Some(0));
     }
 }

@@ -1,10 +1,8 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::WriteStyle;
 use log::Log as _;
 
-use super::format::time_of;
 use super::*;
 
 fn record<'a>(place: u32, level: Level, what: std::fmt::Arguments<'a>) -> Record<'a> {
@@ -242,12 +240,4 @@ fn the_program_s_name_with_its_hyphen_is_the_name_of_its_modules() {
         assert_eq!(with_module_names(typed), read, "{typed}");
         assert_eq!(check(read), Ok(()), "{read}");
     }
-}
-
-#[test]
-fn any_clock_makes_a_time() {
-    let at = |seconds| time_of(UNIX_EPOCH + Duration::from_secs(seconds));
-    assert_eq!((at(0), at(DATE_MAX_S)), (None, None), "as env_logger writes it");
-    assert_eq!(at(DATE_MAX_S + 1), Some(DATE_MAX_S + 1));
-    assert_eq!(time_of(UNIX_EPOCH - Duration::from_secs(5)), Some(0));
 }
