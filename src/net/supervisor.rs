@@ -38,7 +38,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Whoever is named in the environment.
+    /// The one that the environment names.
     pub fn find() -> Supervisor {
         let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Supervisor::default();

@@ -88,8 +88,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.outside = Some(outside);
     }
 
-    /// Answers a request if it asks for the metrics and anybody may; returns whether it did.
-    /// Whoever is not told which of these it is finds nothing there.
+    /// Answers a request for the metrics; returns whether it did. Who may not read them is asked
+    /// for the token if there is one, and else finds nothing there, as on any unknown path.
     pub(super) fn answer_metrics(
         &mut self,
         id: ClientId,
