@@ -5,6 +5,7 @@
 //! ([`Wire::decode`]), wakes it when its next timeout has passed ([`Wire::on_timeout`]), and has it
 //! write its own last bytes ([`Wire::write_close`]).
 
+mod agreement;
 pub mod close;
 pub mod detect;
 pub mod editor;
@@ -13,6 +14,7 @@ mod keys;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
+pub mod telnet_client;
 mod terminal;
 pub mod undecided;
 pub mod websocket;

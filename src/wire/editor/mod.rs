@@ -18,6 +18,7 @@ use self::drawing::{Change, Drawing};
 use self::history::History;
 use self::keys::{Key, Keys};
 use crate::memory::{Entry, MemoryAccount};
+use crate::wire::keys::BELL;
 
 pub use self::drawing::Size;
 
@@ -27,9 +28,6 @@ const LINE_BYTES_MAX: usize = 4096;
 
 /// So many bytes are taken before others have their turn: some keys look at the whole line.
 const STEP_BYTES_MAX: usize = 64;
-
-/// Rings the terminal's bell: the key can do nothing here.
-const BELL: &[u8] = b"\x07";
 
 /// What keys have led to.
 #[derive(Debug, PartialEq, Eq)]
@@ -274,7 +272,7 @@ impl Editor {
     /// Appends what makes a terminal show the line, behind all that was written to it.
     pub fn draw(&mut self, prompt: &str, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.rings) {
-            out.extend_from_slice(BELL);
+            out.push(BELL);
         }
         match self.hides {
             true => self.drawing.draw("", "", 0, out),

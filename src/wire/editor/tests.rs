@@ -275,7 +275,7 @@ fn a_line_has_a_limit() {
     assert_eq!(editor.line(), "abcd");
     let mut out = Vec::new();
     editor.draw("", &mut out);
-    assert_eq!(out, [BELL, b"abcd"].concat());
+    assert_eq!(out, [&[BELL], &b"abcd"[..]].concat());
     let (event, _) = editor.take(b"ef\r", 4);
     assert!(matches!(event, Some(Event::Line { line, .. }) if line == "abcd"));
 }
