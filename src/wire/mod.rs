@@ -10,7 +10,7 @@ pub mod close;
 pub mod detect;
 pub mod editor;
 pub mod http;
-mod keys;
+pub mod keys;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
