@@ -27,6 +27,9 @@ pub use self::tls::Trust;
 /// So much is read at once, from either end.
 const READ_BYTES: usize = 16 * 1024;
 
+/// While so much has not been taken by the server, nothing more of it is answered, or read.
+const UNSENT_BYTES_MAX: usize = 64 * 1024;
+
 /// Ctrl-] leaves at once, as in other telnet programs: it is the one key that no server is sent.
 const LEAVE: u8 = 0x1D;
 
@@ -165,9 +168,12 @@ impl Client {
     fn wait(&self) -> io::Result<Ready> {
         let is_typing = self.typing == Typing::Open && self.unsent.is_empty();
         let writes = self.line.wants_write(!self.unsent.is_empty());
-        let out = if writes { PollFlags::OUT } else { PollFlags::empty() };
+        let mut awaited = if writes { PollFlags::OUT } else { PollFlags::empty() };
+        if self.unsent.len() < UNSENT_BYTES_MAX {
+            awaited |= PollFlags::IN;
+        }
         let (line, stdin) = (self.line.as_fd(), stdin());
-        let mut polled = vec![PollFd::from_borrowed_fd(line, PollFlags::IN | out)];
+        let mut polled = vec![PollFd::from_borrowed_fd(line, awaited)];
         polled.extend(is_typing.then(|| PollFd::from_borrowed_fd(stdin, PollFlags::IN)));
         let resized = self.terminal.as_ref().map(|terminal| &terminal.resized);
         polled.extend(resized.map(|resized| PollFd::new(resized, PollFlags::IN)));
