@@ -164,7 +164,8 @@ fn other(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
 
 #[test]
 fn a_line_that_is_lost_is_told_of() {
-    let address = other(|stream| {
+    let address = other(|mut stream| {
+        stream.read_exact(&mut [0; 6]).expect("what is said");
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an option");
     });
     expect_failure(&[&address], 1, "the connection is lost: Connection reset by peer");

@@ -159,6 +159,8 @@ fn say_size(size: Size, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::wire::editor::Editor;
     use crate::wire::line::LineMode;
     use crate::wire::telnet::Telnet;
@@ -238,5 +240,45 @@ mod tests {
         out.clear();
         client.receive(&[IAC, WONT, 1, IAC, WONT, 3, IAC, DONT, 31], &mut Vec::new(), &mut out);
         assert!(out.is_empty() && !client.is_echoed());
+    }
+    proptest! {
+        /// However late what each says reaches the other, and whatever its user wants meanwhile.
+        #[test]
+        fn they_agree_in_the_end(steps in prop::collection::vec(0..8u8, 0..60)) {
+            let (mut server, mut to_server, mut to_client) = (Telnet::default(), vec![], vec![]);
+            let mut client = TelnetClient::terminal(SIZE, &mut to_server);
+            let (mut hides, mut edits) = (false, true);
+            for step in steps {
+                match step {
+                    0 | 1 => {
+                        hides = step == 1;
+                        server.set_hiding(hides, &mut to_client);
+                    }
+                    2 | 3 => {
+                        edits = step == 3;
+                        server.set_editing(edits, &mut to_client);
+                    }
+                    4 | 5 => {
+                        let count = to_server.len().min(usize::from(step));
+                        let mut said: Vec<u8> = to_server.drain(..count).collect();
+                        server.filter(&mut said, LineMode::Telnet, &mut to_client);
+                    }
+                    _ => {
+                        let count = to_client.len().min(usize::from(step - 3));
+                        let told: Vec<u8> = to_client.drain(..count).collect();
+                        client.receive(&told, &mut Vec::new(), &mut to_server);
+                    }
+                }
+            }
+            while !(to_server.is_empty() && to_client.is_empty()) {
+                server.filter(&mut std::mem::take(&mut to_server), LineMode::Telnet, &mut to_client);
+                let told = std::mem::take(&mut to_client);
+                client.receive(&told, &mut Vec::new(), &mut to_server);
+            }
+            let is_edited = server.editor().is_some_and(|editor| !editor.has_ended());
+            prop_assert_eq!(is_edited, edits);
+            prop_assert_eq!(client.is_echoed(), hides || edits);
+            prop_assert_eq!(client.window == Agreement::On, edits);
+        }
     }
 }

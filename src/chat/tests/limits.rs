@@ -83,7 +83,7 @@ fn who_pastes_at_a_terminal_is_told_once_that_the_rest_follows() {
 fn a_key_that_looks_something_up_costs_as_a_message_does() {
     let mut stage = flood_controlled("3:2");
     let (alice, now) = (stage.id("alice"), stage.now);
-    let mut tab = |stage: &mut Stage| stage.chat.completions(alice, "b", now).words.len();
+    let tab = |stage: &mut Stage| stage.chat.completions(alice, "b", now).words.len();
     assert_eq!([(); 4].map(|()| tab(&mut stage)), [1, 1, 1, 0]);
     assert_eq!(stage.offer("alice", b"m"), Outcome::Blocked(Wait::Time(500)));
     assert_eq!(stage.hear("alice"), ["* That was much at once: the rest follows."]);

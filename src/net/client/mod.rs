@@ -8,6 +8,7 @@ mod line;
 mod terminal;
 mod tls;
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -100,7 +101,7 @@ pub fn run(to: &Destination, trust: &Trust) -> Result<(), ClientError> {
     let mut unsent = Vec::new();
     let telnet = match &terminal {
         Some(terminal) => {
-            eprintln!("Connected to {to}. Ctrl-] leaves at once.");
+            tell(format_args!("Connected to {to}. Ctrl-] leaves at once."));
             TelnetClient::terminal(terminal.size(), &mut unsent)
         }
         None => TelnetClient::pipe(),
@@ -112,13 +113,18 @@ pub fn run(to: &Destination, trust: &Trust) -> Result<(), ClientError> {
     // The terminal is as it was before the last words are written to it.
     if client.terminal.take().is_some() {
         if client.last != b'\n' {
-            eprintln!();
+            tell(format_args!(""));
         }
         if ended.is_ok() {
-            eprintln!("Connection closed.");
+            tell(format_args!("Connection closed."));
         }
     }
     ended
+}
+
+/// Says something of our own. A terminal that has gone is told nothing.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// What becomes of what is typed.
