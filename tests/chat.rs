@@ -108,7 +108,13 @@ fn ten_lines_are_pasted_at_once_and_a_hundred_in_a_while() {
         }
     }
     alice.send(b"/msg alice done\r\n");
-    expect(&mut alice, &["[you -> alice] done"]);
+    // A server that was held up itself may tell it again.
+    expect(&mut alice, &["* That was much at once: the rest follows."]);
+    let mut line = told(&mut alice);
+    while line == "* That was much at once: the rest follows." {
+        line = told(&mut alice);
+    }
+    assert_eq!(line, "[you -> alice] done");
 }
 
 #[test]

@@ -704,7 +704,10 @@ fn a_stranger_is_completed_nothing_but_commands() {
     register(&mut stage, "a", "alice");
     stage.say("a", "/join #salaries");
     stage.open("x", LINES, Visit::default());
-    let words = |who, typed| stage.chat.completions(stage.id(who), typed).words;
+    let mut words = |who, typed| {
+        let (client, now) = (stage.id(who), stage.now);
+        stage.chat.completions(client, typed, now).words
+    };
     for typed in ["#s", "al", "hello @al"] {
         assert!(words("x", typed).is_empty(), "{typed}");
     }
