@@ -616,7 +616,8 @@ fn newcomers_share_one_copy_of_what_was_said() {
         expect(newcomer, &["* The last message of #lobby (UTC):"]);
         assert!(told(newcomer).contains("(20) guest-1: 19xxx"));
     }
-    let more = server.memory_peak_kib() - before;
+    // The kernel sums up what each core has counted now and then, so a peak may seem to fall.
+    let more = server.memory_peak_kib().saturating_sub(before);
     assert!(more < 4096, "{more} KiB for {NEWCOMERS} newcomers");
 }
 
