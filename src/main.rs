@@ -1,4 +1,4 @@
-//! Flags, logger, store, event loop; and the commands that look after a history.
+//! Flags, logger, store, event loop; and the commands that look after a history, or talk to a server.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Exit, HistoryTool, Mode, PageTool, Tool};
+use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
 use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
-use chat_server::net::{logging, stdout};
+use chat_server::net::{client, logging, stdout};
 use chat_server::plural::Count;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         }
     };
     match &config.tool {
+        Some(Tool::Connect(connect)) => return talk(connect),
         Some(Tool::History(tool)) => return look_after(tool),
         Some(Tool::Page(page)) => return print(page),
         None => {}
@@ -138,6 +139,15 @@ fn print_owner_link(code: &OwnerCode, page_url: &str, has_owner: bool) {
 /// The page shows the code in it to the server. What follows # reaches no proxy and no log of one.
 fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
     Ok(format!("{page_url}#setup={}", code.make()?))
+}
+
+/// Talks to a server.
+fn talk(connect: &Connect) -> ExitCode {
+    match client::run(&connect.to, &connect.trust()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
 }
 
 /// Prints a manual, or what a shell completes.

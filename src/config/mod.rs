@@ -13,7 +13,7 @@ pub use listen::Listen;
 pub use monitoring::Monitoring;
 pub use pages::PageTool;
 pub use people::People;
-pub use tools::{Data, HistoryTool, Tool};
+pub use tools::{Connect, Data, HistoryTool, Tool};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
