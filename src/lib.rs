@@ -106,7 +106,7 @@
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
 //! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config/tools.rs`, `src/main.rs` |
 //! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
-//! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
+//! | a telnet option | `src/wire/terminal.rs`, `src/wire/telnet_client.rs` | `.ci/telnet` |
 //! | something to keep | `src/store/mod.rs`: a change | `Delivery::record` before anybody is told |
 //! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
 //! | a limit of connections | `src/server/settings.rs` | `src/config/mod.rs` |

@@ -76,7 +76,7 @@ use state::State;
 use state::accounts::SecretHash;
 use written::Written;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Now};
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
@@ -362,8 +362,11 @@ impl Service for Chat {
         self.line_prompt(client)
     }
 
-    fn completions(&self, client: ClientId, typed: &str) -> Completions {
-        self.completed_words(client, typed)
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        match self.charge_key(client, now) {
+            true => self.completed_words(client, typed),
+            false => Completions::default(),
+        }
     }
 
     fn has_secret(&self, client: ClientId, line: &str) -> bool {

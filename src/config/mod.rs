@@ -7,7 +7,7 @@ mod tools;
 
 pub use listen::Listen;
 pub use people::People;
-pub use tools::{Data, Tool};
+pub use tools::{Connect, Data, HistoryTool, Tool};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod challenges;
+pub mod client;
 pub mod clock;
 pub mod event_loop;
 mod files;

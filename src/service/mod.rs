@@ -7,7 +7,7 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Now};
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
@@ -216,8 +216,8 @@ pub trait Service {
     }
 
     /// What the word may become that stands last in `typed`.
-    fn completions(&self, client: ClientId, typed: &str) -> Completions {
-        let _ = (client, typed);
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        let _ = (client, typed, now);
         Completions::default()
     }
 
