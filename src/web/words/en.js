@@ -14,7 +14,7 @@ export const page = {
   typingMany: 'Several people are typing…', today: 'Today', yesterday: 'Yesterday', newMessages: 'New', newRoom: 'New', asking: 'Asking to enter',
   gap: 'Some messages are missing here: there were more than the server keeps',
   restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
-  telling: 'Notifications', tellingNote: 'While this page is not in front: of mentions of you and direct messages, and of all that is said in rooms where you have chosen Everything.',
+  telling: 'Notifications', tellingNote: 'While this page is not in front: of mentions of you and direct messages, and of all that is said in rooms of Everything: the small ones, unless you choose otherwise, and those where you have chosen it.',
   tellShows: 'Show notifications', tellSounds: 'Make a sound', tellYes: 'Yes, show them', tellOffer: 'Something was said to you while you were elsewhere. Shall notifications tell you of it?',
   tellDenied: 'Your browser forbids this page to show notifications. Its settings can change that.', tellCannot: 'This browser shows notifications only of pages that come by https.',
   noDialogs: 'A part of this page could not be loaded. Try again, or reload the page.',
