@@ -153,7 +153,9 @@ impl Model {
         let name = self.user(user).name.clone();
         let by = self.is_account(user).then_some(user);
         self.say_in(room, &name, by, Some(user), text);
-        let mentioned = self.mentioned(user, room, text);
+        // Where there is no account, nobody reads.
+        let has_readers = !self.kept.accounts.is_empty();
+        let mentioned = has_readers.then(|| self.mentioned(user, room, text)).unwrap_or_default();
         self.said.last_mut().expect("it was said").mentioned = mentioned;
         Ok(())
     }
