@@ -210,10 +210,11 @@ fn shown_lines<'a>(cx: &Context<'_>, text: &'a str) -> Result<Cow<'a, str>, Requ
 
 /// A cleaned text, if there is anything to see in it.
 fn seen(text: Cow<'_, str>) -> Result<Cow<'_, str>, RequestError> {
-    match text.chars().all(|c| c.is_whitespace() || text::is_blank(c)) {
-        true => {
+    let is_seen = |c: char| c.is_ascii_graphic() || !c.is_whitespace() && !text::is_blank(c);
+    match text.chars().any(is_seen) {
+        true => Ok(text),
+        false => {
             Err(RequestError::new("text_empty", "There was nothing to say in that.".to_owned()))
         }
-        false => Ok(text),
     }
 }

@@ -47,12 +47,15 @@ impl<T: Identified> Slots<T> {
         self.slots.len()
     }
 
+    #[inline]
     pub fn slot(&self, id: T::Id) -> Option<u32> {
-        let is_it = |slot: &u32| self.at(*slot).is_some_and(|item| item.id() == id);
         let found = self.found.get();
-        if is_it(&found) {
-            return Some(found);
-        }
+        let is_found = self.at(found).is_some_and(|item| item.id() == id);
+        if is_found { Some(found) } else { self.look_up(id) }
+    }
+
+    fn look_up(&self, id: T::Id) -> Option<u32> {
+        let is_it = |slot: &u32| self.at(*slot).is_some_and(|item| item.id() == id);
         let slot = self.by_id.find(self.hasher.hash_one(id), is_it).copied()?;
         self.found.set(slot);
         Some(slot)

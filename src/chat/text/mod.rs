@@ -102,6 +102,11 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
     while at < bytes.len() {
         at = skip_harmless::<32>(bytes, at);
         at = skip_harmless::<8>(bytes, at);
+        // The last few bytes are looked at together with those before them.
+        let rest = bytes.len() - at;
+        if rest < 8 && bytes.last_chunk().is_some_and(is_harmless::<8>) {
+            return None;
+        }
         let end = bytes.len().min(at + 32);
         let suspect =
             (at..end).find(|&place| may_begin_suspect(bytes[place]) && is_suspect(&bytes[place..]));
@@ -113,16 +118,18 @@ fn find_suspect(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Passes over `N` bytes at a time while they are harmless. Each chunk is looked at as a whole,
-/// without branches, so that the compiler can use vector instructions.
+/// Passes over `N` bytes at a time while they are harmless.
 fn skip_harmless<const N: usize>(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes[at..].first_chunk::<N>() {
-        if chunk.iter().fold(false, |any, &byte| any | may_begin_suspect(byte)) {
-            break;
-        }
+    while bytes[at..].first_chunk().is_some_and(is_harmless::<N>) {
         at += N;
     }
     at
+}
+
+/// Looks at a chunk as a whole, without branches, so that the compiler can use vector
+/// instructions.
+fn is_harmless<const N: usize>(chunk: &[u8; N]) -> bool {
+    !chunk.iter().fold(false, |any, &byte| any | may_begin_suspect(byte))
 }
 
 /// Whether a suspect may begin with this byte: an ASCII control or the lead byte of one, never a

@@ -152,6 +152,11 @@ impl Chat {
     /// `login alice secret`, `register CODE alice`: nobody begins a sentence of so few words with
     /// these, nor one that goes on with a name or a code. There are words in a password, too.
     fn is_login_without_slash(&self, text: &str) -> bool {
+        let text = text.trim_ascii_start();
+        // Each message comes by here, and hardly any begins like these.
+        if !text.starts_with(['l', 'L', 'r', 'R']) {
+            return false;
+        }
         let mut words = text.split_ascii_whitespace();
         let is_command = words.next().is_some_and(|word| {
             ["login", "register"].iter().any(|name| word.eq_ignore_ascii_case(name))
