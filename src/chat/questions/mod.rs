@@ -279,22 +279,18 @@ impl Questions {
         })
     }
 
-    /// Which messages of a room this client asked for, and which of them are tombstones; or that they
-    /// cannot be read. `None` as in [`Questions::last`].
-    pub fn deleted_ids(
-        &self,
-        client: ClientId,
-        room: RoomId,
-    ) -> Option<Result<(&Range<u64>, &[u64]), ()>> {
-        let (Asked { question: Question::Deleted { room: of, ids }, .. }, found) =
+    /// The tombstones of a room that were found for this client. `None` as in [`Questions::last`].
+    pub fn tombstones(&self, client: ClientId, room: RoomId) -> Option<Tombstones<'_>> {
+        let (Asked { question: Question::Deleted { room: of, ids: asked }, .. }, found) =
             self.found(client)?
         else {
             return None;
         };
-        (*of == room.get()).then_some(match found {
-            Ok(Finding::Deleted { deleted, .. }) => Ok((ids, deleted)),
-            Ok(_) | Err(_) => Err(()),
-        })
+        let ids = match found {
+            Ok(Finding::Deleted { deleted, .. }) => Some(&deleted[..]),
+            Ok(_) | Err(_) => None,
+        };
+        (*of == room.get()).then_some(Tombstones { asked, ids })
     }
 
     /// What this client waits for, if it searches and nothing is found yet.
@@ -388,6 +384,14 @@ impl Questions {
     pub fn clear(&mut self) {
         *self = Questions { tickets: self.tickets, ..Questions::default() };
     }
+}
+
+/// Which messages of those that were asked for are tombstones.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstones<'a> {
+    pub asked: &'a Range<u64>,
+    /// `None`: they could not be read.
+    pub ids: Option<&'a [u64]>,
 }
 
 /// A page that was asked for.

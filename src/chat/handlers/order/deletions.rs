@@ -58,17 +58,14 @@ impl Chat {
         let Some(room) = self.state.rooms().get(id) else { return Ok(()) };
         let mut asked = self.ids_to_look_at(cx, room, after, before);
         let (mut ids, mut held_from) = (Vec::new(), asked.start);
-        match self.questions.deleted_ids(cx.client, id) {
-            Some(Err(())) => return Err(unreadable()),
-            Some(Ok((found, deleted))) => {
-                asked.start = asked.start.max(found.start);
-                held_from = found.end.max(asked.start);
-                if held_from < room.history.first_held() {
-                    asked.end = held_from;
-                }
-                ids.extend(deleted.iter().filter(|id| asked.contains(id)));
+        if let Some(found) = self.questions.tombstones(cx.client, id) {
+            let deleted = found.ids.ok_or_else(unreadable)?;
+            asked.start = asked.start.max(found.asked.start);
+            held_from = found.asked.end.max(asked.start);
+            if held_from < room.history.first_held() {
+                asked.end = held_from;
             }
-            None => {}
+            ids.extend(deleted.iter().filter(|id| asked.contains(id)));
         }
         let held = room.history.after(held_from - 1).take_while(|(id, _)| *id < asked.end);
         ids.extend(held.filter(|(_, message)| message.is_deleted()).map(|(id, _)| id));
@@ -89,7 +86,7 @@ impl Chat {
         before: Option<u64>,
     ) -> Option<Question> {
         let room = self.state.rooms().get(self.place_to_read(cx, place).ok()?)?;
-        if self.questions.deleted_ids(cx.client, room.id).is_some() {
+        if self.questions.tombstones(cx.client, room.id).is_some() {
             return None;
         }
         let ids = self.ids_to_look_at(cx, room, after, before);
