@@ -65,7 +65,7 @@ impl Model {
         let named = named.map(|named| self.place_to_read(n, named)).transpose();
         let mut pages = Vec::new();
         let mut is_nothing = true;
-        for room in self.rooms_to_print(n, named.clone().unwrap_or_default(), &places) {
+        for room in self.rooms_to_print(n, named.unwrap_or_default(), &places) {
             let place = places.iter().find(|place| place.room == room);
             let Some(Place { least, most, .. }) = place.copied() else { continue };
             let is_shown = |read: &u64| {

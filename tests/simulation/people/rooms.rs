@@ -155,7 +155,10 @@ impl Model {
         self.say_in(room, &name, by, Some(user), text);
         // Where there is no account, nobody reads.
         let has_readers = !self.kept.accounts.is_empty();
-        let mentioned = has_readers.then(|| self.mentioned(user, room, text)).unwrap_or_default();
+        let mentioned = match has_readers {
+            true => self.mentioned(user, room, text),
+            false => Mentioned::default(),
+        };
         self.said.last_mut().expect("it was said").mentioned = mentioned;
         Ok(())
     }
