@@ -16,7 +16,7 @@
 //! 8. [`net`]: sockets, clocks, signals, threads; nothing above but the store touches the system.
 //! 9. [`config`]: flags and environment; only `main` reads it.
 //!
-//! [`clock`], [`ids`], [`memory`], [`plural`], [`secrets`] and [`throttle`] are small and used everywhere.
+//! [`clock`], [`ids`], [`memory`], [`metrics`], [`plural`], [`secrets`] and [`throttle`] are small and used everywhere.
 //! `tests/layers.rs` says who may use whom.
 //!
 //! # A turn
@@ -106,7 +106,7 @@
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
 //! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config/tools.rs`, `src/main.rs` |
 //! | a wire | `src/wire/mod.rs` | `src/wire/detect/`, `src/server/open.rs`, `src/delivery/encoding.rs` |
-//! | a telnet option | `src/wire/telnet.rs` | `.ci/telnet` |
+//! | a telnet option | `src/wire/terminal.rs`, `src/wire/telnet_client.rs` | `.ci/telnet` |
 //! | something to keep | `src/store/mod.rs`: a change | `Delivery::record` before anybody is told |
 //! | a close reason | `src/wire/close.rs`: its words | each wire's `write_close`, `src/server/metrics.rs` |
 //! | a limit of connections | `src/server/settings.rs` | `src/config/mod.rs` |
@@ -115,7 +115,7 @@
 //! | a limit of the chat | `src/chat/settings.rs` | `src/config/mod.rs` |
 //! | a flag | `src/config/mod.rs` | `docs/flags.md` |
 //! | something of TLS | `src/net/tls/`: a session, the certificate | `src/server/protection.rs`: who begins with it |
-//! | a counter | its layer's metrics, as `src/net/metrics.rs` | `src/net/event_loop.rs` logs them |
+//! | a counter | its layer's metrics, as `src/net/metrics.rs` | its `write_metrics`, `docs/monitoring.md` |
 //! | something held for clients | `src/memory.rs`: an entry | `Service::held_bytes` for a service |
 //! | something slow or random of accounts | `src/chat/proofs.rs`: the work | `src/chat/handlers/accounts/prove.rs` |
 //! | slow work | `src/service/mod.rs`: `take_jobs`, `completed` | |
@@ -136,6 +136,7 @@ pub mod config;
 pub mod delivery;
 pub mod ids;
 pub mod memory;
+pub mod metrics;
 pub mod net;
 pub mod plural;
 pub mod secrets;

@@ -1,4 +1,4 @@
-//! Flags, logger, store, event loop; and the commands that look after a history.
+//! Flags, logger, store, event loop; and the commands that look after a history, or talk to a server.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Exit, Mode, Tool};
+use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
 use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
-use chat_server::net::{logging, stdout};
+use chat_server::net::{client, logging, stdout};
 use chat_server::plural::Count;
 use chat_server::service::Service;
 use chat_server::service::broadcast::Broadcast;
@@ -45,14 +45,17 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    if let Some(tool) = &config.tool {
-        return look_after(tool);
+    match &config.tool {
+        Some(Tool::Connect(connect)) => return talk(connect),
+        Some(Tool::History(tool)) => return look_after(tool),
+        Some(Tool::Page(page)) => return print(page),
+        None => {}
     }
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    if let Err(error) = logging::start() {
+    if let Err(error) = logging::start(config.monitoring.log_format) {
         return complain(EXIT_USAGE, error);
     }
     let net = match config.net(inherited.is_empty()) {
@@ -138,22 +141,43 @@ fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
     Ok(format!("{page_url}#setup={}", code.make()?))
 }
 
+/// Talks to a server.
+fn talk(connect: &Connect) -> ExitCode {
+    match client::run(&connect.to, &connect.trust()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
+}
+
+/// Prints a manual, or what a shell completes.
+fn print(page: &PageTool) -> ExitCode {
+    match page.text() {
+        Ok(text) => {
+            // Who does not read it does not want to know.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(line) => complain(EXIT_USAGE, line),
+    }
+}
+
 /// Does what is asked with a history, and says what was done.
-fn look_after(tool: &Tool) -> ExitCode {
+fn look_after(tool: &HistoryTool) -> ExitCode {
     let data = match Place::find(tool.data().directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
-        Ok(Place::Memory) if matches!(tool, Tool::Owner { .. }) => {
+        Ok(Place::Memory) if matches!(tool, HistoryTool::Owner { .. }) => {
             return complain(EXIT_USAGE, "with --data none, only the server's log has the link");
         }
         Ok(Place::Memory) => return complain(EXIT_USAGE, "--data none has no history"),
         Err(error) => return complain(EXIT_USAGE, error),
     };
     let done = match tool {
-        Tool::Backup { file, .. } => tools::backup(&data, file),
-        Tool::Restore { file, force, .. } => tools::restore(&data, file, *force),
-        Tool::Check { .. } => tools::check(&data),
-        Tool::Export { room, format, .. } => return export(&data, room, *format),
-        Tool::Owner { public_url, .. } => {
+        HistoryTool::Backup { file, .. } => tools::backup(&data, file),
+        HistoryTool::Restore { file, force, .. } => tools::restore(&data, file, *force),
+        HistoryTool::Check { .. } => tools::check(&data),
+        HistoryTool::Export { room, format, .. } => return export(&data, room, *format),
+        HistoryTool::Owner { public_url, .. } => {
             let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
             link.map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },

@@ -108,7 +108,13 @@ fn ten_lines_are_pasted_at_once_and_a_hundred_in_a_while() {
         }
     }
     alice.send(b"/msg alice done\r\n");
-    expect(&mut alice, &["[you -> alice] done"]);
+    // A server that was held up itself may tell it again.
+    expect(&mut alice, &["* That was much at once: the rest follows."]);
+    let mut line = told(&mut alice);
+    while line == "* That was much at once: the rest follows." {
+        line = told(&mut alice);
+    }
+    assert_eq!(line, "[you -> alice] done");
 }
 
 #[test]
@@ -610,7 +616,8 @@ fn newcomers_share_one_copy_of_what_was_said() {
         expect(newcomer, &["* The last message of #lobby (UTC):"]);
         assert!(told(newcomer).contains("(20) guest-1: 19xxx"));
     }
-    let more = server.memory_peak_kib() - before;
+    // The kernel sums up what each core has counted now and then, so a peak may seem to fall.
+    let more = server.memory_peak_kib().saturating_sub(before);
     assert!(more < 4096, "{more} KiB for {NEWCOMERS} newcomers");
 }
 

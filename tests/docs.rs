@@ -99,8 +99,9 @@ fn the_readme_is_short() {
 
 // ---- Flags ----
 
-/// The commands that look after a history, and after who owns it.
-const TOOLS: [&str; 5] = ["backup", "restore", "check", "export", "owner"];
+/// The commands that do something else than to serve.
+const TOOLS: [&str; 8] =
+    ["connect", "backup", "restore", "check", "export", "owner", "completions", "man"];
 
 /// The flags of `--help` and their defaults.
 fn flags_of_help() -> BTreeMap<String, Option<String>> {
@@ -245,12 +246,11 @@ fn the_greeting_is_documented_as_it_comes() {
 fn the_transcripts_begin_as_a_conversation_does() {
     let server = Server::start(&["--mode", "chat"]);
     let welcome = server.connect().enter();
-    for page in ["README.md", "docs/commands.md"] {
-        let text = read(page);
-        assert!(
-            text.contains(&format!("Escape character is '^]'.\n\n{}", welcome.trim_end())),
-            "{page}: {welcome}"
-        );
+    for (page, before) in
+        [("README.md", "> /nick alice\n"), ("docs/commands.md", "Escape character is '^]'.\n\n")]
+    {
+        let beginning = format!("{before}{}", welcome.trim_end());
+        assert!(read(page).contains(&beginning), "{page}: {welcome}");
     }
 }
 

@@ -256,7 +256,8 @@ fn connections_are_kept_and_requests_may_come_together() {
 #[test]
 fn health_is_asked_while_the_server_drains() {
     let server = Server::start(&["--drain-seconds", "20"]);
-    let mut balancer = server.connect();
+    let (mut balancer, mut other_balancer) = (server.connect(), server.connect());
+    assert_eq!(get(&mut other_balancer, "/readyz", "").text(), "ok");
     let healthy = get(&mut balancer, "/healthz", "");
     assert_eq!(
         (healthy.status, healthy.text(), healthy.field("Cache-Control")),
@@ -276,6 +277,8 @@ fn health_is_asked_while_the_server_drains() {
     let draining = get(&mut balancer, "/healthz", "");
     assert_eq!((draining.status, draining.text()), (503, "draining"));
     assert_eq!(draining.field("Connection"), Some("close"));
+    let draining = get(&mut other_balancer, "/readyz", "");
+    assert_eq!((draining.status, draining.text()), (503, "draining"));
     drop(stuck);
     assert!(server.finish().0.success());
 }

@@ -32,14 +32,15 @@ const LAYERS: &[Layer] = &[
         name: "net",
         uses: &[
             "server", "service", "delivery", "wire", "throttle", "secrets", "memory", "plural",
-            "ids", "clock",
+            "ids", "metrics", "clock",
         ],
         what: "touches the system: sockets, clocks, signals, threads",
     },
     Layer {
         name: "server",
         uses: &[
-            "service", "site", "delivery", "wire", "throttle", "memory", "plural", "ids", "clock",
+            "service", "site", "delivery", "wire", "throttle", "memory", "plural", "ids",
+            "metrics", "clock",
         ],
         what: "turns over any streams and any service",
     },
@@ -47,13 +48,13 @@ const LAYERS: &[Layer] = &[
         name: "chat",
         uses: &[
             "store", "service", "site", "delivery", "wire", "throttle", "secrets", "memory",
-            "plural", "ids", "clock",
+            "plural", "ids", "metrics", "clock",
         ],
         what: "is a service: users, rooms, history, and the dialects that tell of them",
     },
     Layer {
         name: "service",
-        uses: &["site", "delivery", "wire", "ids", "clock"],
+        uses: &["site", "delivery", "wire", "ids", "metrics", "clock"],
         what: "says what a server asks of a service; has the small ones",
     },
     Layer {
@@ -63,7 +64,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "delivery",
-        uses: &["wire", "memory", "ids", "clock"],
+        uses: &["wire", "memory", "ids", "metrics", "clock"],
         what: "knows who gets which bytes and when, and who waits for whom",
     },
     Layer {
@@ -73,12 +74,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "store",
-        uses: &["plural", "ids", "clock"],
+        uses: &["plural", "ids", "metrics", "clock"],
         what: "keeps what was said: files, and threads that write and read them",
     },
     Layer { name: "throttle", uses: &[], what: "counts how often something is done" },
     Layer { name: "secrets", uses: &[], what: "says what is random, or slow on purpose" },
     Layer { name: "memory", uses: &[], what: "counts what is held for clients" },
+    Layer { name: "metrics", uses: &[], what: "writes down what is counted, for monitors" },
     Layer { name: "plural", uses: &[], what: "tells how many there are of something" },
     Layer { name: "ids", uses: &[], what: "names what lives" },
     Layer { name: "clock", uses: &[], what: "is time as a turn sees it" },

@@ -264,6 +264,32 @@ fn it_is_asked_for_by_hand_and_given_back() {
 }
 
 #[test]
+fn what_has_no_room_in_the_line_is_told_of_in_words() {
+    let server = chat();
+    let mut ann = Terminal::putty(&server);
+    ann.come_in("ann");
+    ann.resize(100, 40);
+    ann.type_text(&"x".repeat(4095));
+    ann.type_text("日本and more\u{15}short");
+    ann.expect(
+        &["! A line has at most 4096 bytes. What is over is left out.", "[#lobby] short"],
+        14,
+    );
+}
+
+/// The last words stand by themselves, whatever was being typed.
+#[test]
+fn a_server_that_stops_takes_the_line_off_the_screen() {
+    let server = chat();
+    let mut ann = Terminal::putty(&server);
+    ann.come_in("ann");
+    ann.type_text("half a thou");
+    ann.expect(&["[#lobby] half a thou"], 20);
+    server.signal("TERM");
+    ann.expect(&["* You are ann now.", "* Goodbye: the server is stopping."], 0);
+}
+
+#[test]
 fn what_does_not_negotiate_is_sent_nothing_new() {
     let server = chat();
     let mut nc = server.connect();

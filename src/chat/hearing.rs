@@ -7,7 +7,7 @@ use super::handlers::Context;
 use super::request::{Request, RequestError};
 use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
 use super::{Chat, text};
-use crate::delivery::encoding::FrameKind;
+use crate::delivery::encoding::{FrameKind, Framing};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Incoming, Outcome};
@@ -179,12 +179,25 @@ impl Chat {
 
     /// Flood control: takes what a request costs, and returns what is missing after that; or says
     /// what has to come first.
-    fn charge(&mut self, cx: &Context<'_>, tokens: usize) -> Result<u64, Wait> {
+    fn charge(&mut self, cx: &mut Context<'_>, tokens: usize) -> Result<u64, Wait> {
         let (now_ms, rate) = (cx.out.now().ms, &self.settings.rate);
         let Some(session) = self.sessions.get_mut(cx.client) else { return Ok(0) };
-        session.bucket.try_take(now_ms, rate).map_err(Wait::Time)?;
+        if let Err(at) = session.bucket.try_take(now_ms, rate) {
+            self.notice_pace(cx);
+            return Err(Wait::Time(at));
+        }
         session.bucket.spend(tokens, now_ms, rate);
         Ok(session.bucket.missing(now_ms, rate).max(tokens as u64))
+    }
+
+    /// Who pastes much at a terminal would wonder where the rest of it is. Programs know their limits.
+    fn notice_pace(&mut self, cx: &mut Context<'_>) {
+        if cx.out.encoding(cx.client).framing == Framing::Lines
+            && cx.dialect() == Dialect::Text
+            && self.sessions.needs_pace_notice(cx.client, cx.out.now().ms, &self.settings.rate)
+        {
+            cx.notice(format_args!("* That was much at once: the rest follows."));
+        }
     }
 
     /// A client is going: nothing is done for it any more.

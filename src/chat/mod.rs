@@ -32,6 +32,7 @@ pub mod ids;
 mod keeping;
 mod logins;
 mod mentions;
+mod metrics;
 pub mod name;
 mod preferences;
 pub mod presence;
@@ -76,11 +77,12 @@ use state::State;
 use state::accounts::SecretHash;
 use written::Written;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Now};
 use crate::delivery::channels::ChannelId;
 use crate::delivery::encoding;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::metrics::Exposition;
 use crate::secrets::Secrets;
 use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{Health, Page, Site};
@@ -362,8 +364,11 @@ impl Service for Chat {
         self.line_prompt(client)
     }
 
-    fn completions(&self, client: ClientId, typed: &str) -> Completions {
-        self.completed_words(client, typed)
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        match self.charge_key(client, now) {
+            true => self.completed_words(client, typed),
+            false => Completions::default(),
+        }
     }
 
     fn has_secret(&self, client: ClientId, line: &str) -> bool {
@@ -463,6 +468,10 @@ impl Service for Chat {
             Some(keeping) if keeping.is_full() => Health::Full,
             _ => Health::Serving,
         }
+    }
+
+    fn write_metrics(&self, out: &mut Exposition) {
+        self.write_own_metrics(out);
     }
 
     fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {

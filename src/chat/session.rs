@@ -7,9 +7,10 @@ use hashbrown::HashMap;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::order::Network;
 use crate::chat::state::users::UserSlot;
+use crate::clock::Millis;
 use crate::delivery::channels::ChannelId;
 use crate::ids::{ClientId, Peer};
-use crate::throttle::TokenBucket;
+use crate::throttle::{Rate, TokenBucket};
 
 /// One connection. There is one for every idle client: it should stay small.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Sessions {
     private: Vec<u64>,
     /// Those that have been told that nobody hears them where they talk: few at any time.
     alone: BTreeSet<ClientId>,
+    /// When flood control has last held up those that were told so.
+    held_up: BTreeMap<ClientId, Millis>,
     /// How much had been said when those who are in several rooms at a terminal typed their last
     /// line, and the room that they have been told of in which somebody talks while they talk
     /// elsewhere.
@@ -172,6 +175,7 @@ impl Sessions {
             self.detach(client);
             self.sessions[client.index()] = None;
             self.alone.remove(&client);
+            self.held_up.remove(&client);
             self.lines.remove(&client);
         }
     }
@@ -203,6 +207,13 @@ impl Sessions {
     pub fn needs_elsewhere_notice(&mut self, client: ClientId, room: RoomId) -> bool {
         let told = self.lines.get_mut(&client).map(|(_, told)| told.replace(room));
         told.is_some_and(|told| told != Some(room))
+    }
+
+    /// Flood control holds a client up; whether it should be told so now: once, until it has not been
+    /// held up for so long that its bucket may be full.
+    pub fn needs_pace_notice(&mut self, client: ClientId, now_ms: Millis, rate: &Rate) -> bool {
+        let last = self.held_up.insert(client, now_ms);
+        last.is_none_or(|last| last + rate.fill_ms() <= now_ms)
     }
 
     /// A client talks where others are, or where nobody else is; whether it should be told so now.

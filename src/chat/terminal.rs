@@ -5,6 +5,7 @@ use crate::chat::Chat;
 use crate::chat::handlers::has_secret_form;
 use crate::chat::ids::UserId;
 use crate::chat::request::commands::{self, COMMANDS};
+use crate::clock::Now;
 use crate::ids::ClientId;
 use crate::wire::editor::Completions;
 
@@ -24,6 +25,12 @@ impl Chat {
             Some(room) => format!("[{}] ", room.name),
             None => "> ".to_owned(),
         }
+    }
+
+    /// Flood control for a key that looks something up; `false`: there have been too many.
+    pub(super) fn charge_key(&mut self, client: ClientId, now: Now) -> bool {
+        let session = self.sessions.get_mut(client);
+        session.is_none_or(|it| it.bucket.try_take(now.ms, &self.settings.rate).is_ok())
     }
 
     /// What the last word of `typed` may become: a command, a room that the client is shown in

@@ -1,13 +1,19 @@
 //! Flags and their environment variables, and what each layer is handed of them.
 
 mod environment;
+mod exit;
 mod listen;
+mod monitoring;
+mod pages;
 mod people;
 mod tools;
 
+pub use exit::Exit;
 pub use listen::Listen;
+pub use monitoring::Monitoring;
+pub use pages::PageTool;
 pub use people::People;
-pub use tools::{Data, Tool};
+pub use tools::{Connect, Data, HistoryTool, Tool};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +22,8 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use exit::{one_line, usage};
 
 use crate::chat::presence::PresenceLimits;
 use crate::chat::settings::{
@@ -157,6 +165,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub tls: Tls,
+
+    #[command(flatten)]
+    pub monitoring: Monitoring,
 
     #[command(flatten)]
     pub people: People,
@@ -334,15 +345,6 @@ pub enum Mode {
     Broadcast,
 }
 
-/// The text to show instead of starting.
-#[derive(Debug)]
-pub enum Exit {
-    /// Asked for by `--help` or `--version`: standard output, exit code 0.
-    Help(String),
-    /// One line that says what is wrong: standard error, exit code 2.
-    Usage(String),
-}
-
 impl Config {
     /// Reads the command line (its first item is the program's name) and the environment.
     ///
@@ -470,6 +472,7 @@ impl Config {
             limits,
             addresses: AddressPolicy::new(self.max_clients_per_address, self.connect_rate),
             proxies: self.proxy_from.clone().into(),
+            metrics: self.monitoring.access(),
             protocols: self.wire,
             allowed_origins: self.allowed_origins().into(),
             base_path: self.base_path.clone(),
@@ -480,20 +483,4 @@ impl Config {
             insecure_logins: self.people.insecure_logins,
         }
     }
-}
-
-/// Folds clap's error, a small page, into the line that matters.
-fn one_line(page: &str) -> String {
-    let said: Vec<&str> = page
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let said = said.join(" ");
-    said.strip_prefix("error: ").unwrap_or(&said).to_owned()
-}
-
-fn usage(line: &str) -> Exit {
-    Exit::Usage(format!("chat-server: {line} (see --help)"))
 }

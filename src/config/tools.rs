@@ -1,11 +1,14 @@
-//! Subcommands: what is done with the history instead of serving, and with who owns it.
+//! Subcommands: what is done with the history instead of serving, and with who owns it; and what is
+//! at the other end of a line.
 
 use std::path::PathBuf;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use super::pages::PageTool;
 use super::people::PAGE_URL;
+use crate::net::client::{Destination, Trust};
 use crate::store::sqlite::tools::Format;
 use crate::wire::http::public_url::PublicUrl;
 
@@ -20,9 +23,49 @@ pub struct Data {
     pub directory: Option<PathBuf>,
 }
 
-/// What to do with the history instead of serving.
+/// What to do instead of serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Tool {
+    /// Talks to a server, this one or another, as telnet does. What comes from a pipe is sent line by
+    /// line.
+    Connect(Connect),
+    #[command(flatten)]
+    History(HistoryTool),
+    #[command(flatten)]
+    Page(PageTool),
+}
+
+/// Whom to talk to.
+#[derive(Clone, Debug, Args)]
+pub struct Connect {
+    /// HOST, HOST:PORT or :PORT; tls:HOST, or the URL of the page, for one that speaks TLS.
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub to: Destination,
+
+    /// With TLS: trust the authorities in FILE (PEM), and no others. By default those that this
+    /// system trusts.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// With TLS: talk to the server whoever it is. Somebody in between can then read and write
+    /// everything.
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+}
+
+impl Connect {
+    pub fn trust(&self) -> Trust {
+        match &self.ca {
+            _ if self.insecure => Trust::Anybody,
+            Some(file) => Trust::File(file.clone()),
+            None => Trust::System,
+        }
+    }
+}
+
+/// What to do with the history.
+#[derive(Clone, Debug, Subcommand)]
+pub enum HistoryTool {
     /// Copies the history to FILE; a server goes on meanwhile.
     Backup {
         file: PathBuf,
@@ -66,14 +109,14 @@ pub enum Tool {
     },
 }
 
-impl Tool {
+impl HistoryTool {
     pub fn data(&self) -> &Data {
         match self {
-            Tool::Backup { data, .. }
-            | Tool::Restore { data, .. }
-            | Tool::Check { data }
-            | Tool::Export { data, .. }
-            | Tool::Owner { data, .. } => data,
+            HistoryTool::Backup { data, .. }
+            | HistoryTool::Restore { data, .. }
+            | HistoryTool::Check { data }
+            | HistoryTool::Export { data, .. }
+            | HistoryTool::Owner { data, .. } => data,
         }
     }
 }

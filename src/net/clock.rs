@@ -69,6 +69,11 @@ impl Clock {
         self.started.elapsed()
     }
 
+    /// Since the time of a turn was looked at.
+    pub fn turn_elapsed(&self) -> Duration {
+        self.looked.elapsed()
+    }
+
     /// How long to sleep until this deadline; `None` is for ever.
     pub fn sleep_until(&mut self, deadline: Option<Millis>) -> Option<Duration> {
         let Some(at) = deadline else {

@@ -1,6 +1,8 @@
 //! The event loop: one poll, one listener, one server, one thread.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -19,9 +21,11 @@ use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::listening::{Bound, Inherited, ListenAddress, ListenError, Listening};
 use crate::net::machine;
-use crate::net::metrics::NetMetrics;
+use crate::net::metrics::{NetMetrics, OfLoop};
+use crate::net::process::Process;
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
+use crate::net::supervisor::Supervisor;
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
@@ -72,12 +76,16 @@ pub struct EventLoop<A> {
     certificate: Option<Certificate>,
     reading: Worker,
     passwords: Worker,
+    supervisor: Supervisor,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
     resident: Resident,
     /// How many writes there had been when that was last looked at.
     writes: u64,
-    metrics: NetMetrics,
+    /// Those who ask for metrics are told these as well.
+    metrics: Rc<RefCell<NetMetrics>>,
+    /// Whether anybody may ask how long turns take.
+    is_monitored: bool,
     drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
     drain_until: Option<Millis>,
@@ -117,6 +125,7 @@ impl<A: Service> EventLoop<A> {
         let NetSettings { addresses, clients_max, memory_bytes_max, drain, .. } = settings;
         let (certificate, webroot) = (settings.certificate, settings.acme_webroot);
         let mut settings = settings.server;
+        let is_monitored = settings.metrics.is_on();
         let clients_max = listener::clients_max(clients_max);
         settings.limits.delivery.clients_expected = clients_max.min(CLIENTS_EXPECTED_MAX);
         let budget = memory_bytes_max.unwrap_or_else(machine::default_budget);
@@ -129,7 +138,9 @@ impl<A: Service> EventLoop<A> {
         let listener = Listener::new(sockets, clients_max, rejections, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
-        let mut signals = Signals::new(signals::heeded(certificate.is_some()))?;
+        let supervisor = Supervisor::find();
+        let reloads = certificate.is_some() || supervisor.is_there();
+        let mut signals = Signals::new(signals::heeded(reloads))?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
         let mut server = Server::new(settings, service);
@@ -141,6 +152,9 @@ impl<A: Service> EventLoop<A> {
         if let Some(root) = webroot {
             server.set_challenges(Box::new(Webroot::new(root)));
         }
+        let metrics: Rc<RefCell<NetMetrics>> = Rc::default();
+        let process = Process::starts();
+        server.set_outside(Box::new(OfLoop { metrics: Rc::clone(&metrics), clients_max, process }));
         let alarm = Alarm::new(registry, ALARM)?;
         Ok(EventLoop {
             poll,
@@ -152,11 +166,13 @@ impl<A: Service> EventLoop<A> {
             certificate,
             reading: Worker::new(Arc::clone(&waker), Lane::Reading),
             passwords: Worker::new(waker, Lane::Passwords),
+            supervisor,
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
             resident: Resident::open(),
             writes: 0,
-            metrics: NetMetrics::default(),
+            metrics,
+            is_monitored,
             drain,
             drain_until: None,
         })
@@ -178,12 +194,14 @@ impl<A: Service> EventLoop<A> {
     /// Only when the kernel refuses to poll.
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let now = self.clock.now();
+        self.supervisor.ready(self.listener.bound(), now);
         loop {
             if let Some(ended) = self.turn(&mut events)? {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
                 let seconds = self.clock.elapsed().as_secs();
                 let (server, delivery) = (self.server.metrics(), self.server.delivery_metrics());
-                info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics);
+                info!("served for {seconds} s: {}, {server}, {delivery}", self.metrics.borrow());
                 return Ok(ended);
             }
         }
@@ -197,12 +215,12 @@ impl<A: Service> EventLoop<A> {
 
     /// One turn: poll, accept and complete, receive, tick, keep, deliver, reap.
     fn turn(&mut self, events: &mut Events) -> io::Result<Option<Ended>> {
-        self.metrics.turns += 1;
         // 1. Poll.
         self.wait(events)?;
         let now = self.clock.now();
         let stop = self.dispatch(events, now)?;
-        let stop = self.renew_certificate(stop, now);
+        let stop = self.reload(stop, now);
+        self.supervisor.turn(self.server.len(), now);
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
@@ -211,12 +229,7 @@ impl<A: Service> EventLoop<A> {
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the workers have done. What the store has done is
         // taken at the start of 3.
-        let has_accepted = self.listener.accept(&mut self.server, &mut self.metrics, now);
-        for worker in [&mut self.reading, &mut self.passwords] {
-            while let Some((ticket, answer)) = worker.take_done() {
-                self.server.completed(ticket, answer, now);
-            }
-        }
+        let has_accepted = self.take_in(now);
         // 3. Receive, 4. tick, 5. keep.
         let mut reading = WorkBudget::new(match has_accepted {
             true => Budget::new(READING_MAX),
@@ -227,9 +240,27 @@ impl<A: Service> EventLoop<A> {
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
-        self.listener.register_new(self.poll.registry(), &mut self.server, &mut self.metrics);
+        let (registry, metrics) = (self.poll.registry(), &self.metrics);
+        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
         self.start_jobs(now);
+        if self.is_monitored {
+            self.metrics.borrow_mut().turn_seconds.observe(self.clock.turn_elapsed());
+        }
         Ok(self.stop_or_go_on(stop, now))
+    }
+
+    /// Accepts connections, and takes what the workers have done. Returns whether that took time.
+    fn take_in(&mut self, now: Now) -> bool {
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.turns += 1;
+        let has_accepted = self.listener.accept(&mut self.server, &mut metrics, now);
+        for worker in [&mut self.reading, &mut self.passwords] {
+            while let Some((ticket, answer)) = worker.take_done() {
+                metrics.jobs.of(worker.lane()).done += 1;
+                self.server.completed(ticket, answer, now);
+            }
+        }
+        has_accepted
     }
 
     /// Sleeps until something is ready or the next deadline passes.
@@ -240,6 +271,7 @@ impl<A: Service> EventLoop<A> {
                 let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
                 let stop_or_renew = earlier(self.drain_until, renewal);
                 let ours = earlier(stop_or_renew, self.trim_timer.next_deadline());
+                let ours = earlier(ours, self.supervisor.next_deadline());
                 let accepting = earlier(self.listener.next_deadline(), ours);
                 let deadline = earlier(self.server.next_deadline(), accepting);
                 self.alarm.set(deadline, &mut self.clock)
@@ -297,13 +329,24 @@ impl<A: Service> EventLoop<A> {
         stop
     }
 
-    /// Reads the certificate again when it has changed, or when a hang-up asks for that, which then
-    /// does not stop the server. Those who are connected go on with what they have.
-    fn renew_certificate(&mut self, stop: Option<Stop>, now: Now) -> Option<Stop> {
-        let Some(certificate) = &mut self.certificate else { return stop };
-        let is_asked = stop == Some(Stop::HungUp);
-        if (is_asked || certificate.next_deadline() <= now.ms) && certificate.renew(is_asked, now) {
+    /// Reads the certificate again when it has changed, or when a hang-up asks for that. That does
+    /// not stop a server that has a certificate, or was started by what knows signals better than a
+    /// terminal does. Those who are connected go on with what they have.
+    fn reload(&mut self, stop: Option<Stop>, now: Now) -> Option<Stop> {
+        let can_reload = self.certificate.is_some() || self.supervisor.is_there();
+        let reloads = can_reload && self.drain_until.is_none();
+        let is_asked = reloads && stop == Some(Stop::HungUp);
+        if is_asked {
+            self.supervisor.reloading(now);
+        }
+        if let Some(certificate) = &mut self.certificate
+            && (is_asked || certificate.next_deadline() <= now.ms)
+            && certificate.renew(is_asked, now)
+        {
             self.server.set_tls(Box::new(certificate.acceptor()));
+        }
+        if is_asked {
+            self.supervisor.ready(self.listener.bound(), now);
         }
         stop.filter(|_| !is_asked)
     }
@@ -341,12 +384,15 @@ impl<A: Service> EventLoop<A> {
     /// for in it are included.
     fn start_jobs(&mut self, now: Now) {
         for job in self.server.take_jobs() {
-            self.metrics.jobs += 1;
+            let mut metrics = self.metrics.borrow_mut();
+            let counts = metrics.jobs.of(job.lane);
+            counts.given += 1;
             let worker = match job.lane {
                 Lane::Reading => &mut self.reading,
                 Lane::Passwords => &mut self.passwords,
             };
             if let Err(job) = worker.start(job) {
+                counts.done += 1;
                 self.server.completed(job.ticket, (job.run)(), now);
             }
         }
@@ -368,6 +414,7 @@ impl<A: Service> EventLoop<A> {
     fn begin_drain(&mut self, now: Now) {
         let clients = Count(self.server.len(), "client");
         info!("stopping: {clients} to drain within {} s", self.drain.as_secs());
+        self.supervisor.stopping(self.server.len(), self.drain, now);
         self.listener.close(now);
         self.server.drain();
         self.drain_until = Some(now.ms + millis(self.drain));

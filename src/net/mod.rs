@@ -2,6 +2,7 @@
 
 mod alarm;
 mod challenges;
+pub mod client;
 pub mod clock;
 pub mod event_loop;
 mod files;
@@ -10,11 +11,13 @@ pub mod listening;
 pub mod logging;
 mod machine;
 pub mod metrics;
+mod process;
 mod rejection;
 pub mod secrets;
 mod signals;
 pub mod stdout;
 pub mod stream;
+mod supervisor;
 pub mod tls;
 mod trim;
 mod worker;

@@ -50,6 +50,10 @@ impl Worker {
         Worker { waker, lane, thread: None, pending: 0 }
     }
 
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// Has a job done.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::connection::Connection;
+use super::metrics::WireCounts;
 use super::stream::Stream;
 use crate::ids::ClientId;
 use crate::service::Service;
@@ -21,6 +22,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         assert!(self.gone.is_empty(), "those that have gone are reaped with the turn");
         assert!(self.unflushed.is_empty(), "streams are flushed with the turn");
         self.assert_ready_list();
+        let mut wires = WireCounts::default();
+        self.connections.iter().for_each(|(_, connection)| wires.add(&connection.wire));
+        assert_eq!(self.wire_counts, wires, "connections by what they speak");
         for (key, connection) in &self.connections {
             self.assert_connection(key, connection);
         }

@@ -25,6 +25,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         match event {
             Event::Line { line, shown } => self.offer_typed(id, line, &shown),
             Event::Complete => self.complete_word(id),
+            Event::Full { bytes_max } => {
+                let told = format!(
+                    "! A line has at most {bytes_max} bytes. What is over is left out.\r\n"
+                );
+                self.out.append(id, told.as_bytes());
+            }
             // The wire has answered it.
             Event::Leave => {}
         }
@@ -78,8 +84,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn complete_word(&mut self, id: ClientId) {
         self.visit.requests += COMPLETION_REQUESTS;
         let bytes_max = self.settings.limits.message_bytes_max;
+        let now = self.out.now();
         let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
-        let completions = self.service.completions(id, editor.before_cursor());
+        let completions = self.service.completions(id, editor.before_cursor(), now);
         if let Some(words) = editor.complete(completions, bytes_max) {
             let shown = &words[..words.len().min(WORDS_MAX)];
             let more = match words.len() - shown.len() {
@@ -164,12 +171,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let is_blocked = taken < unsent + bytes + line.len();
         let of_unsent = taken.min(unsent);
         let of_queue = (taken - of_unsent).min(bytes);
-        if of_queue == bytes {
-            editor.wrote(of_unsent, &line[taken - of_unsent - of_queue..]);
-        } else {
-            editor.wrote(of_unsent, b"");
-            editor.was_not_drawn();
-        }
+        let rest = (of_queue == bytes).then(|| &line[taken - of_unsent - of_queue..]);
+        editor.wrote(of_unsent, rest);
         editor.count(self.out.account());
         lines.drop_ended_editor();
         self.wrote(id, written, of_queue, is_blocked)

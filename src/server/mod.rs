@@ -5,7 +5,8 @@
 //!
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
-//! [`receive`] reads and serves it, [`request`] answers HTTP, [`echo`] sends back from where it was
+//! [`receive`] reads and serves it, [`request`] answers HTTP, [`monitoring`] tells monitors,
+//! [`echo`] sends back from where it was
 //! read, [`deliver`] writes, [`line`] draws the line that somebody types, [`close`] ends it,
 //! [`stored`] has what follows from a change wait for the store, [`memory`] says who has to go when
 //! all together hold too much, [`dismiss`] closes those whom the service does not want.
@@ -22,6 +23,7 @@ mod invariants;
 mod line;
 mod memory;
 pub mod metrics;
+pub mod monitoring;
 mod open;
 pub mod protection;
 mod proxied;
@@ -49,7 +51,8 @@ use crate::server::admission::{Admission, RecentAddresses, Rejection, SilentClie
 use crate::server::challenges::Challenges;
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
-use crate::server::metrics::ServerMetrics;
+use crate::server::metrics::{ServerMetrics, WireCounts};
+use crate::server::monitoring::Outside;
 use crate::server::protection::BeginTls;
 use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
@@ -98,8 +101,11 @@ pub struct Server<S, A> {
     /// `None`: TLS is not spoken here.
     tls: Option<Box<dyn BeginTls<S>>>,
     challenges: Option<Box<dyn Challenges>>,
+    /// What is counted outside, for monitors.
+    outside: Option<Box<dyn Outside>>,
     site: Site,
     metrics: ServerMetrics,
+    wire_counts: WireCounts,
     serial: u32,
     draining: bool,
     /// The newest group that the service has been told to keep.
@@ -177,7 +183,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             wires,
             tls: None,
             challenges: None,
+            outside: None,
             metrics: ServerMetrics::default(),
+            wire_counts: WireCounts::default(),
             serial: 0,
             draining: false,
             kept: GroupId::default(),
@@ -236,6 +244,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let entry = self.connections.vacant_entry();
         let id = ClientId::new(entry.key(), self.serial);
         let wire = Wire::new(self.service.line_mode(), now.ms);
+        self.wire_counts.add(&wire);
         entry.insert(Connection::new(stream, self.serial, peer.into(), wire));
         self.addresses.connected(peer.ip());
         self.out.add(id, Encoding::default());
@@ -389,6 +398,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         for id in self.gone.drain(..) {
             self.out.remove(id);
             let connection = self.connections.remove(id.index());
+            self.wire_counts.remove(&connection.wire);
             self.addresses.disconnected(connection.peer().ip());
         }
         let Server { timers, connections, .. } = self;

@@ -117,7 +117,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn become_lines(&mut self, id: ClientId) {
         let mut replies = Vec::new();
         let connection = &mut self.connections[id.index()];
+        let was = connection.wire.kind();
         let is_new = connection.wire.become_lines();
+        self.wire_counts.change(was, &connection.wire);
         let arrived = connection.wire.arrive(connection.inbox.as_mut_slice(), &mut replies);
         connection.inbox.truncate(arrived);
         let is_silent = connection.inbox.is_empty();
@@ -135,7 +137,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.dismiss_from_service(id);
         self.out.forget(id);
         self.out.release(id);
-        self.connections[id.index()].wire.become_http(self.out.now().ms);
+        let wire = &mut self.connections[id.index()].wire;
+        let was = wire.kind();
+        wire.become_http(self.out.now().ms);
+        self.wire_counts.change(was, wire);
         self.set_wire_timeout(id);
     }
 

@@ -73,7 +73,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             match self.admit(source, self.out.now()) {
                 Ok(()) => self.set_peer(id, source),
                 Err(rejection) => {
-                    self.log_rejection(id, source, rejection);
+                    self.note_rejection(id, source, rejection);
                     self.rejected.insert(id, rejection);
                 }
             }
@@ -161,7 +161,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         Sender { proxy, client, scheme, is_forwarded: true }
     }
 
-    pub(super) fn log_rejection(&self, id: ClientId, client: SocketAddr, rejection: Rejection) {
+    pub(super) fn note_rejection(
+        &mut self,
+        id: ClientId,
+        client: SocketAddr,
+        rejection: Rejection,
+    ) {
+        self.metrics.rejected.count(rejection);
         let (client, proxy) = (Peer::from(client), self.connections[id.index()].peer());
         info!("{client} (by {proxy}): refused: {rejection} ({})", rejection.limit());
     }

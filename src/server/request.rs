@@ -14,9 +14,10 @@ use crate::delivery::Wait;
 use crate::delivery::encoding::{Compression, Encoding, Framing};
 use crate::ids::ClientId;
 use crate::server::admission::Rejection;
+use crate::server::monitoring::METRICS;
 use crate::server::protection::Plain;
 use crate::service::{Hello, Service};
-use crate::site::{HEALTH, Health};
+use crate::site::{HEALTH, Health, READY};
 use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
 use crate::wire::http::public_url::Inside;
@@ -60,19 +61,13 @@ impl<S: Stream, A: Service> Server<S, A> {
         if let Inside::Ours(path) = place {
             request.path = path;
         }
-        // A monitor is no browser.
-        if request.path != HEALTH {
-            self.note_browser(id);
-            if let Some(client) = sender.client {
-                self.browsers.note(client.ip());
-            }
-        }
+        self.note_sender(id, request, &sender);
         let connects =
             self.connections[id.index()].note_request() || handshake::is_upgrade(request);
         if let Some(client) = sender.client
             && let Err(rejection) = self.admit_request(client, connects)
         {
-            self.log_rejection(id, client, rejection);
+            self.note_rejection(id, client, rejection);
             return self.refuse_request(id, rejection.http_error(), Some(request.method));
         }
         let date = self.out.now().http_date();
@@ -89,6 +84,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         if handshake::is_upgrade(request) {
             return self.answer_upgrade(id, request, &sender, &date);
+        }
+        if self.answer_metrics(id, request, &sender, &date) {
+            return;
         }
         let answer = match place {
             Inside::WithoutSlash => Ok(self.redirect_to_base(request, &date)),
@@ -109,6 +107,17 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.push(id, Bytes::from_static(response.body));
         if response.connection == Persistence::Close {
             self.close(id, CloseReason::Done);
+        }
+    }
+
+    /// Notes that a browser may be where a request has come from. A monitor is none.
+    fn note_sender(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender) {
+        if [HEALTH, READY, METRICS].contains(&request.path) {
+            return;
+        }
+        self.note_browser(id);
+        if let Some(client) = sender.client {
+            self.browsers.note(client.ip());
         }
     }
 
@@ -160,6 +169,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             Err(error) => error,
         };
         let peer = sender.peer();
+        self.metrics.refused_upgrades.count(error);
         match error {
             HttpError::UPGRADE_ORIGIN | HttpError::UPGRADE_HOST => {
                 let (is_loopback, scheme) = (self.is_loopback(sender), sender.scheme);
@@ -181,7 +191,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         let peer = connection.peer();
         let (subprotocol, credential) = (upgrade.subprotocol, upgrade.credential.as_deref());
         let hello = Hello { peer, subprotocol, query: &upgrade.query, credential, is_private };
+        let was = connection.wire.kind();
         connection.wire.upgrade(upgrade, self.out.now().ms);
+        self.wire_counts.change(was, &connection.wire);
         connection.set_standing(Standing::Known);
         self.set_wire_timeout(id);
         let dialect = self.service.dialect(&hello);

@@ -1,6 +1,7 @@
 //! How the server treats its connections: every limit with its unit and its reason.
 
 use super::admission::AddressPolicy;
+use super::monitoring::MetricsAccess;
 use super::protection::Plain;
 use super::proxies::TrustedProxies;
 use crate::clock::Millis;
@@ -20,6 +21,8 @@ pub struct ServerSettings {
     pub proxies: TrustedProxies,
     /// `--wire`.
     pub protocols: Protocols,
+    /// `--metrics-from` and `--metrics-token`.
+    pub metrics: MetricsAccess,
     /// `--allow-origin`.
     pub allowed_origins: AllowedOrigins,
     /// `--base-path`.
@@ -40,6 +43,7 @@ impl Default for ServerSettings {
             limits: ConnectionLimits::default(),
             addresses: AddressPolicy::default(),
             proxies: TrustedProxies::default(),
+            metrics: MetricsAccess::default(),
             protocols: Protocols::Auto,
             allowed_origins: AllowedOrigins::default(),
             base_path: BasePath::default(),

@@ -7,10 +7,11 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Now};
 use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
+use crate::metrics::Exposition;
 use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
 use crate::wire::editor::Completions;
@@ -146,6 +147,11 @@ pub trait Service {
         Health::Serving
     }
 
+    /// Writes what monitors are told of it.
+    fn write_metrics(&self, out: &mut Exposition) {
+        let _ = out;
+    }
+
     /// Somebody at a terminal who has said nothing yet is shown what is said. It has not come in
     /// and counts nowhere. Only called of a service with a greeting.
     fn listens(&mut self, client: ClientId, out: &mut Delivery) {
@@ -216,8 +222,8 @@ pub trait Service {
     }
 
     /// What the word may become that stands last in `typed`.
-    fn completions(&self, client: ClientId, typed: &str) -> Completions {
-        let _ = (client, typed);
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        let _ = (client, typed, now);
         Completions::default()
     }
 

@@ -24,8 +24,10 @@ pub enum Health {
     Draining,
 }
 
-/// Where monitors and balancers ask.
+/// Where it is asked whether the server serves.
 pub const HEALTH: &str = "/healthz";
+/// Where it is asked whether it also keeps what is said, and takes new clients.
+pub const READY: &str = "/readyz";
 
 /// The page for services that add nothing to it.
 static EMBEDDED: LazyLock<Page> = LazyLock::new(|| Page::new(&[page::NO_COMMANDS]));
@@ -70,7 +72,7 @@ impl Site {
     /// Answers a request that asks for no upgrade. `date` is an IMF-fixdate, if there is a clock.
     pub fn respond(&self, request: &Request<'_>, health: Health, date: Option<&str>) -> Response {
         let outcome = match request.method {
-            Method::Get | Method::Head if request.path == HEALTH => {
+            Method::Get | Method::Head if [HEALTH, READY].contains(&request.path) => {
                 return health_response(request, health, date);
             }
             // Balancers ask this for our health as well: HAProxy does if it is not told otherwise.
@@ -91,7 +93,7 @@ impl Site {
 
     /// Whether anything is there; `*` is the server itself.
     fn has(&self, path: &str) -> bool {
-        ["*", HEALTH, precheck::PATH].contains(&path) || self.find(path).is_some()
+        ["*", HEALTH, READY, precheck::PATH].contains(&path) || self.find(path).is_some()
     }
 
     fn find(&self, path: &str) -> Option<&File> {
@@ -145,6 +147,8 @@ fn content_security_policy(host: &str) -> String {
 fn health_response(request: &Request<'_>, health: Health, date: Option<&str>) -> Response {
     let (status, text, connection): (u16, &'static [u8], Persistence) = match health {
         Health::Serving => (200, b"ok", request.connection),
+        // It serves: what was said can be read. Nobody is to start it anew for that.
+        Health::Full if request.path == HEALTH => (200, b"full", request.connection),
         Health::Full => (503, b"full", request.connection),
         Health::Draining => (503, b"draining", Persistence::Close),
     };

@@ -34,6 +34,7 @@ macro_rules! embedded {
 const EMBEDDED: &[(&str, &str)] = embedded![
     "commands/actions.js",
     "commands/table.js",
+    "core/address.js",
     "core/blocks.js",
     "core/complete.js",
     "core/conversation.js",
@@ -77,13 +78,15 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "net/resume.js",
     "net/rooms.js",
     "net/session.js",
+    "net/tabs.js",
     "ui/app.js",
     "ui/bar.js",
-    "ui/completion.js",
     "ui/composer.js",
     "ui/dialogs/account-menu.js",
     "ui/dialogs/accounts.js",
     "ui/dialogs/ask.js",
+    "ui/dialogs/commands.js",
+    "ui/dialogs/completion.js",
     "ui/dialogs/help.js",
     "ui/dialogs/index.js",
     "ui/dialogs/order.js",
@@ -304,7 +307,7 @@ mod tests {
 
     /// What a visitor waits for, and what comes after that, compressed, in the longer of the page's
     /// languages.
-    const BUDGET_BYTES: [usize; 2] = [57 * 1024, 16 * 1024];
+    const BUDGET_BYTES: [usize; 2] = [58 * 1024, 18 * 1024];
 
     /// What is fetched when it is known that it is needed.
     const ON_DEMAND: [&str; 3] = ["words/en.js", "words/ja.js", DIALOGS];

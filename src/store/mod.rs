@@ -22,6 +22,7 @@ use thiserror::Error;
 pub use rules::{RulesChange, StoredRecord, StoredRoomName, StoredRules, StoredSettings};
 
 use crate::ids::GroupId;
+use crate::metrics::Exposition;
 use crate::store::order::{OrderChange, StoredOrder};
 
 /// One change to what is kept. Rooms are named by the ids that the chat gives them. What a change
@@ -312,6 +313,11 @@ pub trait Store: fmt::Debug {
     fn progress(&mut self) -> Progress;
 
     fn space(&self) -> Space;
+
+    /// Writes what monitors are told of it.
+    fn write_metrics(&self, out: &mut Exposition) {
+        let _ = out;
+    }
 
     /// What has expired since this was last asked. Asked in every turn, as well.
     fn take_expired(&mut self) -> Vec<Expired>;

@@ -8,41 +8,54 @@
 
 import { actionsOf } from './commands/actions.js';
 import { Commands, NAMES } from './commands/table.js';
-import { bareName, bareRoom, roomKey } from './core/names.js';
+import { placeOf } from './core/address.js';
+import { keyOf } from './core/conversation.js';
+import { bareName, bareRoom, fold } from './core/names.js';
 import { conversation, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
-import { recall, remember } from './net/memory.js';
+import { recall, remember, whenRemembered } from './net/memory.js';
 import { Session } from './net/session.js';
 import { App } from './ui/app.js';
 import { ready } from './words/index.js';
 
+/** What was chosen here, or in another tab. */
+function learnChoices({ telling }) {
+  for (const choice of Object.keys(store.telling)) store.telling[choice] = telling?.[choice] === true;
+}
+
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
 function begin(session) {
   const memory = recall(), address = new URLSearchParams(location.search);
-  store.wish = bareName(address.get('name') || (isText(memory.name) ? memory.name : ''));
+  const before = isText(memory.name) ? memory.name : '';
+  store.wish = bareName(address.get('name') || before);
+  // Who asks for another name is somebody else than the other tabs.
+  const isSame = isText(memory.line) && fold(store.wish) === fold(before);
+  store.line = isSame ? memory.line : Math.random().toString(36).slice(2);
   store.account = isText(memory.account) ? memory.account : '';
   store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
-  for (const choice of Object.keys(store.telling)) store.telling[choice] = memory.telling?.[choice] === true;
+  learnChoices(memory);
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
     if (isId(readId) && isText(epoch)) Object.assign(conv, { readId, epoch });
   }
-  const wanted = address.get('room');
-  if (wanted && bareRoom(wanted)) {
-    const isNew = !store.conversations.has(roomKey(wanted)), conv = conversation('room', wanted);
-    conv.wanted = isNew;
-    session.rooms.show(conv);
-  } else if (!Array.isArray(memory.rooms)) session.rooms.show(conversation('room', FIRST_ROOM));
-  else session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
+  const place = placeOf(location.search);
+  if (!Array.isArray(memory.rooms) && place?.kind !== 'room') session.rooms.show(conversation('room', FIRST_ROOM));
+  else if (!place) session.rooms.show(store.conversations.get(memory.current) || rooms()[0] || null);
+  if (!place) return;
+  const isNew = !store.conversations.has(keyOf(place.kind, place.name)), conv = conversation(place.kind, place.name);
+  Object.assign(conv, { wanted: isNew, sought: place.id || null });
+  session.rooms.show(conv);
 }
 
 store.commands = new Set(NAMES);
 memories.on(remember);
+whenRemembered(learnChoices);
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
+  isLookedAt: () => document.hasFocus() && !document.hidden,
   said: (conv, message) => app.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),

@@ -17,8 +17,9 @@ pub(super) const INTERRUPT: u8 = 0x03;
 const END: u8 = 0x04;
 const SUSPEND: u8 = 0x1A;
 pub(super) const ESCAPE: u8 = 0x1B;
-/// Ends what is not typed by a key, such as a title (XTerm), as `ESC \` does.
-pub(super) const BELL: u8 = 0x07;
+/// Terminals ring, or blink. It also ends what is not typed by a key, such as a title (XTerm), as
+/// `ESC \` does.
+pub const BELL: u8 = 0x07;
 
 /// The answer to keys that mean to leave. Ctrl-C is too easily pressed to do it.
 pub const HOW_TO_LEAVE: &[u8] = b"* Type /quit to leave.\r\n";

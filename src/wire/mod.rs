@@ -5,17 +5,22 @@
 //! ([`Wire::decode`]), wakes it when its next timeout has passed ([`Wire::on_timeout`]), and has it
 //! write its own last bytes ([`Wire::write_close`]).
 
+mod agreement;
 pub mod close;
 pub mod detect;
 pub mod editor;
 pub mod http;
-mod keys;
+pub mod keys;
+mod kind;
 pub mod line;
 pub mod proxy;
 pub mod telnet;
+pub mod telnet_client;
 mod terminal;
 pub mod undecided;
 pub mod websocket;
+
+pub use kind::WireKind;
 
 use clap::ValueEnum;
 

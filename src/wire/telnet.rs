@@ -8,11 +8,11 @@ use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
 use super::line::LineMode;
 use super::terminal::{DO, DONT, IAC, TIMING_MARK, Terminal, WILL, WONT};
 
-const SB: u8 = 250;
+pub(super) const SB: u8 = 250;
 const EL: u8 = 248;
 const EC: u8 = 247;
 const AYT: u8 = 246;
-const SE: u8 = 240;
+pub(super) const SE: u8 = 240;
 
 /// Evidence that we are there (RFC 854, AYT).
 const HERE: &[u8] = b"* Yes, I am here.\r\n";

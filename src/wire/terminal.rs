@@ -2,6 +2,7 @@
 //! options of RFC 854, agreed on as RFC 1143 has it). A terminal that lets us show what is typed has
 //! its line edited here.
 
+use super::agreement::Agreement;
 use super::editor::{Editor, Size};
 
 pub(super) const DONT: u8 = 254;
@@ -12,10 +13,10 @@ pub(super) const WILL: u8 = 251;
 pub(super) const IAC: u8 = 255;
 
 /// Whose user sees what it types (RFC 857): the terminal shows it unless we do.
-const ECHO: u8 = 1;
+pub(super) const ECHO: u8 = 1;
 
 /// With this and with echo on our side a terminal sends each key as it is pressed (RFC 858).
-const SUPPRESS_GO_AHEAD: u8 = 3;
+pub(super) const SUPPRESS_GO_AHEAD: u8 = 3;
 
 /// The option whose every `DO` is answered (RFC 860): a terminal that sent one throws our output
 /// away until then. All other options are states, and a state is refused once (RFC 1143: answering
@@ -23,80 +24,8 @@ const SUPPRESS_GO_AHEAD: u8 = 3;
 pub const TIMING_MARK: u8 = 6;
 
 /// How large the terminal is (RFC 1073): two bytes of columns, two of rows.
-const WINDOW_SIZE: u8 = 31;
+pub(super) const WINDOW_SIZE: u8 = 31;
 const WINDOW_SIZE_BYTES: usize = 4;
-
-/// What is known of an option, on one side: the states of RFC 1143.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Agreement {
-    #[default]
-    Off,
-    /// The same, and the other side has refused it: it is not offered again by itself, and not
-    /// accepted, so that nobody can change its mind for ever.
-    Refused,
-    /// We have offered it.
-    Offered,
-    /// The same, and it is to be taken back as soon as it is accepted.
-    OfferedInVain,
-    On,
-    /// We have taken it back.
-    TakenBack,
-    /// The same, and it is to be offered again as soon as that is confirmed.
-    Again,
-}
-
-impl Agreement {
-    /// It is to be on, or off. Returns what is to be said for that, if anything is.
-    fn set(&mut self, on: bool) -> Option<bool> {
-        let (agreement, say) = match (on, *self) {
-            (true, Agreement::Off) => (Agreement::Offered, Some(true)),
-            (true, Agreement::OfferedInVain) => (Agreement::Offered, None),
-            (true, Agreement::TakenBack) => (Agreement::Again, None),
-            (false, Agreement::Offered) => (Agreement::OfferedInVain, None),
-            (false, Agreement::On) => (Agreement::TakenBack, Some(false)),
-            (false, Agreement::Again) => (Agreement::TakenBack, None),
-            (_, as_it_is) => (as_it_is, None),
-        };
-        *self = agreement;
-        say
-    }
-
-    /// The other side wants it so. Returns what is to be said to that; nobody may have asked it.
-    fn told(&mut self, on: bool, is_wanted: bool) -> Option<bool> {
-        let (agreement, say) = match (*self, on) {
-            (Agreement::Off, true) if is_wanted => (Agreement::On, Some(true)),
-            (Agreement::Off | Agreement::Refused, _) => (*self, None),
-            (Agreement::Offered | Agreement::On, true) => (Agreement::On, None),
-            (Agreement::OfferedInVain, true) => (Agreement::TakenBack, Some(false)),
-            (Agreement::Offered, false) => (Agreement::Refused, None),
-            (Agreement::OfferedInVain, false) => (Agreement::Off, None),
-            (Agreement::On, false) => (Agreement::Refused, Some(false)),
-            // Against the rules, as a confirmation is due; RFC 1143 goes on so.
-            (Agreement::TakenBack, true) => (Agreement::Off, None),
-            (Agreement::Again, true) => (Agreement::On, None),
-            (Agreement::TakenBack, false) => (Agreement::Off, None),
-            (Agreement::Again, false) => (Agreement::Offered, Some(true)),
-        };
-        *self = agreement;
-        say
-    }
-
-    /// It may be offered again although it was refused.
-    fn forgive(&mut self) {
-        if *self == Agreement::Refused {
-            *self = Agreement::Off;
-        }
-    }
-
-    fn is_off(self) -> bool {
-        matches!(self, Agreement::Off | Agreement::Refused)
-    }
-
-    /// Whether it is anything but off for good.
-    fn may_change(self, is_wanted: bool) -> bool {
-        !self.is_off() || self == Agreement::Off && is_wanted
-    }
-}
 
 /// Whether the line is to be edited here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

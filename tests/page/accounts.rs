@@ -113,11 +113,8 @@ impl Page<'_> {
     }
 
     /// The handle of the tab that commands go to.
-    fn window(&self) -> Value {
-        let url = format!("{}/session/{}/window", self.driver.url, self.session);
-        let mut answer = self.driver.agent.get(url).call().expect("an answer");
-        let mut answer: Value = answer.body_mut().read_json().expect("JSON");
-        answer["value"].take()
+    pub fn window(&self) -> Value {
+        self.get("window")
     }
 
     fn notes_of_members(&self) -> String {

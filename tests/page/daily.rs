@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Driver, Page, chat, read_until, terminal};
+use super::{Driver, Page, Wire, chat, read_until, terminal};
 
 impl Page<'_> {
     /// Real keys, for whatever has the focus.
     #[track_caller]
-    fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
+        // Return, and not the Enter of the number pad, which presses no button everywhere.
         let actions: Vec<Value> = keys
+            .replace('\u{E007}', "\u{E006}")
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
             .collect();
@@ -81,6 +83,43 @@ fn a_line_that_died_is_noticed_by_who_comes_back() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_dialog_keeps_what_was_typed_until_it_is_done() {
+    let server = chat(&[]);
+    let wire = Wire::to(server.address);
+    let driver = Driver::start();
+    let alice = driver.page(wire.address, "alice", "dev");
+    let field = "document.querySelector('#ask-input')";
+    for (opener, typed, done) in [
+        ("#topic", "tea", "document.querySelector('#topic').textContent === 'tea'"),
+        ("#me", "zoe", "document.querySelector('#me b').textContent === 'zoe'"),
+    ] {
+        wire.cut();
+        alice.wait_offline();
+        alice.click(opener);
+        alice.wait_until("the dialog", "document.querySelector('#ask').open");
+        alice.run(&format!("{field}.value = ''"));
+        alice.type_into("#ask-input", &format!("{typed}\u{E007}"));
+        alice.wait_until(
+            "it says why",
+            "document.querySelector('#ask-error').textContent.startsWith('You are offline.')",
+        );
+        let state =
+            format!("return [{field}.value, {field}.ariaInvalid, document.activeElement.id]");
+        assert_eq!(alice.run(&state), json!([typed, "true", "ask-input"]));
+        alice.type_into("#ask-input", "!");
+        assert_eq!(alice.run(&format!("return {field}.ariaInvalid")), Value::Null);
+        assert_eq!(alice.text("#ask-error"), "");
+        alice.type_into("#ask-input", "\u{E003}");
+        wire.mend();
+        alice.wait_online();
+        alice.type_into("#ask-input", "\u{E007}");
+        alice.wait_until(typed, done);
+        alice.wait_until("it is closed", "!document.querySelector('#ask').open");
+    }
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_keyboard_does_it_all() {
     let [up, down, tab, page_up, page_down, end] =
         ["\u{E013}", "\u{E015}", "\u{E004}", "\u{E00E}", "\u{E00F}", "\u{E010}"];
@@ -129,6 +168,7 @@ fn the_keyboard_does_it_all() {
     box_is("carol: ");
     alice.press(&format!("and #{tab}"));
     box_is("carol: and #dev ");
+    alice.wait_until("it can be sent", "!document.querySelector('#send').disabled");
     alice.press(&format!(":til{tab}:tad{tab}"));
     box_is("carol: and #dev :til:tad");
     assert_eq!(alice.run("return document.activeElement.id"), "send", "Tab goes on");

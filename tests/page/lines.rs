@@ -20,7 +20,8 @@ impl Page<'_> {
     /// What somebody pastes with the keyboard; the browser puts in what the page leaves to it.
     fn paste_event(&self, text: &str) -> bool {
         let script = "const data = new DataTransfer(); data.setData('text/plain', TEXT); \
-                      const paste = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }); \
+                      const paste = new Event('paste', { bubbles: true, cancelable: true }); \
+                      Object.defineProperty(paste, 'clipboardData', { value: data }); \
                       return document.querySelector('#composer').dispatchEvent(paste)";
         self.run(&script.replace("TEXT", &json!(text).to_string())) == true
     }

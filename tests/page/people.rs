@@ -11,7 +11,7 @@ const PASSWORD: &str = "correct horse";
 impl Page<'_> {
     /// The owner of this server.
     #[track_caller]
-    fn own(&self, server: &Server, name: &str) {
+    pub fn own(&self, server: &Server, name: &str) {
         let setup = format!("#setup={}", owner_code(server));
         self.make_account(server, &setup, name, PASSWORD);
     }
@@ -62,7 +62,7 @@ impl Page<'_> {
     }
 
     #[track_caller]
-    fn new_room(&self, name: &str, entry: &str) {
+    pub fn new_room(&self, name: &str, entry: &str) {
         self.click("#new-room");
         self.wait_until("the dialog", "document.querySelector('#room').open");
         self.type_into("#room [name=room]", name);

@@ -102,6 +102,8 @@ pub struct Client {
     /// Messages taken so far, for flood control.
     tokens: f64,
     tokens_at: u64,
+    /// When flood control has last held it up.
+    held_up_at: Option<u64>,
     /// What the chat has taken, and has not done yet.
     pub parked: Vec<Parked>,
     /// How much of that was dropped when it was closed.
@@ -295,6 +297,7 @@ impl Model {
             words: VecDeque::new(),
             tokens: self.rate.map_or(0.0, |(burst, _)| burst),
             tokens_at: 0,
+            held_up_at: None,
             parked: Vec::new(),
             dropped: 0,
             is_superseded: false,
@@ -449,6 +452,19 @@ impl Model {
         let client = self.client(number);
         assert!(std::mem::take(&mut client.listens), "client {number} did not listen");
         client.was_behind(is_over_limit, now);
+    }
+
+    /// Flood control holds a client up: at a terminal it is told so, once until it has not been held
+    /// up for as long as an empty bucket takes to fill.
+    pub fn held_up(&mut self, number: usize, now: Now) {
+        let (burst, per_second) = self.rate.expect("there is flood control");
+        let client = self.client(number);
+        let last = client.held_up_at.replace(now.ms);
+        let fill_ms = (burst * 1000.0 / per_second).ceil() as u64;
+        if client.dialect == Dialect::Line && last.is_none_or(|last| last + fill_ms <= now.ms) {
+            let told = "* That was much at once: the rest follows.";
+            self.line(number, "", told.to_owned());
+        }
     }
 
     /// The service has taken the next message of a client.

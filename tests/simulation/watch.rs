@@ -420,6 +420,9 @@ impl Service for Watch {
             );
         }
         self.note_proven(number(client));
+        if let Outcome::Blocked(Wait::Time(_)) = taken {
+            self.model.borrow_mut().held_up(number(client), out.now());
+        }
         let is_taken = !matches!(taken, Outcome::Blocked(_));
         let is_done = self.follow(is_taken.then_some(number(client)), out);
         if is_taken {

@@ -55,7 +55,7 @@ function connected() {
   const states = [];
   let waiting = 0;
   const connection = new Connection({
-    url: () => 'ws://server/',
+    dial: () => new Socket('ws://server/'),
     onState: (state) => { states.push(state); if (state === 'offline') waiting = 0; },
     onFrame: (frame) => { if (frame.type === 'rooms') waiting = 0; },
     onTooBig: () => {},
@@ -112,6 +112,20 @@ test('a machine that sleeps again before the answer is read asks once more', () 
   Socket.all[0].say({ type: 'rooms' });
   pass(10_000);
   assert.ok(isAlive());
+});
+
+test('a machine that wakes with the page in sight asks by itself', () => {
+  const { states, isAlive } = connected();
+  pass(10_000);
+  mock.timers.setTime(Date.now() + 3_600_000);
+  asleep += 3_600_000; // the monotonic clock has stood still
+  Socket.all[0].sent.length = 0;
+  pass(1000);
+  assert.deepEqual(Socket.all[0].sent, [{ type: 'rooms' }]);
+  assert.ok(isAlive());
+  pass(3000);
+  assert.ok(!isAlive(), 'nothing has answered');
+  assert.deepEqual(states, ['connecting', 'offline', 'connecting']);
 });
 
 test('a line that dies while nobody does anything is found out as well', () => {

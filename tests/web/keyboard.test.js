@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { completionsOf } from '../../src/web/core/complete.js';
+import { commandsLike, completionsOf } from '../../src/web/core/complete.js';
 import { actionOf, isWriting, KEYMAP } from '../../src/web/core/keymap.js';
 import { Recall } from '../../src/web/core/recall.js';
 import * as en from '../../src/web/words/en.js';
@@ -53,6 +53,16 @@ test('Tab completes names, rooms, commands and emoji', () => {
   ]) assert.deepEqual(complete(text), { from, list }, text);
   for (const text of ['', 'bob ', 'x', 'hi /jo', ':s', '#x', ':)']) assert.equal(complete(text), null, text);
   assert.deepEqual(complete('bo and more', 2), { from: 0, list: ['bob: ', 'bobby: '] });
+});
+
+test('commands are found by the beginning of their names, then by what is in them', () => {
+  const commands = ['room', 'rooms', 'rename', 'delete-room', 'me'].map((name) => ({ name }));
+  const like = (typed) => commandsLike(typed, commands).map(({ name }) => name);
+  assert.deepEqual(like(''), ['room', 'rooms', 'rename', 'delete-room', 'me']);
+  assert.deepEqual(like('r'), ['room', 'rooms', 'rename', 'delete-room']);
+  assert.deepEqual(like('ROOMS'), ['rooms']);
+  assert.deepEqual(like('room'), ['room', 'rooms', 'delete-room']);
+  assert.deepEqual(like('zebra'), []);
 });
 
 test('what was sent comes back, and what is being written does not go', () => {

@@ -123,7 +123,7 @@ class Socket {
 
 // ---- the page
 
-const fakes = ['WebSocket', 'window', 'document', 'location', 'sessionStorage', 'fetch'], real = Object.fromEntries(fakes.map((name) => [name, globalThis[name]]));
+const fakes = ['WebSocket', 'window', 'document', 'location', 'navigator', 'sessionStorage', 'fetch'], real = Object.fromEntries(fakes.map((name) => [name, globalThis[name]]));
 const performanceNow = performance.now;
 
 beforeEach(() => {
@@ -131,7 +131,7 @@ beforeEach(() => {
   performance.now = () => Date.now();
   const silent = { addEventListener: () => {}, hidden: false };
   Object.assign(globalThis, {
-    WebSocket: Socket, window: silent, document: silent, location: new URL('http://server/'), sessionStorage: { getItem: () => null, setItem: () => {}, removeItem: () => {} },
+    WebSocket: Socket, window: silent, document: silent, location: new URL('http://server/'), navigator: {}, sessionStorage: { getItem: () => null, setItem: () => {}, removeItem: () => {} },
     fetch: async () => { throw new Error('no network'); },
   });
 });
@@ -149,7 +149,7 @@ function begin(start = (session) => session.start()) {
   [server, lines] = [new Server(), []];
   const nothing = () => {};
   const session = new Session({
-    isReading: () => true, isReadingBack: () => false, said: nothing, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
+    isReading: () => true, isReadingBack: () => false, isLookedAt: () => false, said: nothing, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
     ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing,
   });
   session.rooms.show(conversation('room', 'dev'));

@@ -84,7 +84,7 @@ impl Chat {
                 // They have its name.
                 self.replays.clear();
             }
-            Event::Kept(Kept::Room(_)) => self.apply_room_change(record),
+            Event::Kept(Kept::Room(_)) => self.apply_room_change(record, cx.out),
             Event::Kept(
                 Kept::AccountMade { .. }
                 | Kept::BotMade { .. }
@@ -189,26 +189,35 @@ impl Chat {
         }
         for client in others.into_iter().chain(is_own.then_some(cx.client)) {
             cx.out.leave(channel, client);
-            self.talk_in_another(client, cx.user, channel);
+            if self.talks_in(client, channel) {
+                self.sessions.talk_in(client, None);
+            }
         }
     }
 
     /// The clients of somebody who was removed from a room, whose channel they have left.
-    fn talk_elsewhere(&mut self, user: UserId, room: RoomId) {
+    fn talk_nowhere(&mut self, user: UserId, room: RoomId, out: &mut Delivery) {
         let Some(channel) = self.channels.of(room) else { return };
         for client in self.clients_of(user).collect::<Vec<_>>() {
-            self.talk_in_another(client, user, channel);
+            if self.talks_in(client, channel) {
+                self.sessions.talk_in(client, None);
+                self.notice_nowhere(client, user, out);
+            }
         }
     }
 
-    /// A client that talked in a channel that it has left talks in another room of its user.
-    fn talk_in_another(&mut self, client: ClientId, user: UserId, channel: ChannelId) {
-        let current = self.sessions.get(client).and_then(|session| session.current);
-        if current == Some(channel) {
-            let other = self.state.rooms_of(user).last();
-            let channel = other.and_then(|room| self.channels.of(room));
-            self.sessions.talk_in(client, channel);
-        }
+    pub(super) fn talks_in(&self, client: ClientId, channel: ChannelId) -> bool {
+        self.sessions.get(client).and_then(|session| session.current) == Some(channel)
+    }
+
+    /// The room that a client talked in was taken from it. In no other room is said what is typed
+    /// next: it was meant for that one, and somebody may be typing it.
+    pub(super) fn notice_nowhere(&self, client: ClientId, user: UserId, out: &mut Delivery) {
+        let line = match self.state.rooms_of(user).next() {
+            Some(_) => "* You talk in no room now. /join #ROOM says in which.",
+            None => "* You are in no room now. Enter one with /join #ROOM.",
+        };
+        out.send(client, |to| dialect::notice(to, format_args!("{line}")));
     }
 
     fn log(&self, cx: &Context<'_>, presence: &Presence) {

@@ -8,6 +8,7 @@ use crate::chat::name::{Name, RoomName};
 use crate::chat::record::{Event, Kept, Record, RoomChange};
 use crate::chat::state::rooms::rules::RoomSettings;
 use crate::chat::{Chat, LOBBY};
+use crate::delivery::Delivery;
 use crate::ids::ClientId;
 
 /// Why everybody is out of a room.
@@ -30,7 +31,7 @@ impl Chat {
     }
 
     /// Changes the state as a record says, and where the clients talk of those who are out.
-    pub(super) fn apply_room_change(&mut self, record: Record) {
+    pub(super) fn apply_room_change(&mut self, record: Record, to: &mut Delivery) {
         let Event::Kept(Kept::Room(change)) = &record.event else { return };
         let out: Vec<(UserId, RoomId)> = match *change {
             RoomChange::Removed { room, user, .. } => vec![(user, room)],
@@ -49,7 +50,7 @@ impl Chat {
             | RoomChange::InvitationUsed { .. } => Vec::new(),
         };
         self.state.apply(record);
-        out.into_iter().for_each(|(user, room)| self.talk_elsewhere(user, room));
+        out.into_iter().for_each(|(user, room)| self.talk_nowhere(user, room, to));
     }
 
     fn publish_settings(

@@ -19,8 +19,11 @@ impl Chat {
     ) -> Result<RoomId, RequestError> {
         let Some(typed) = room else {
             return self.current_room(cx).ok_or_else(|| {
-                let message = "You are in no room. Enter one with /join #ROOM.".to_owned();
-                RequestError::new("no_room", message)
+                let message = match self.state.rooms_of(cx.user).next() {
+                    Some(_) => "You talk in no room now. /join #ROOM says in which.",
+                    None => "You are in no room. Enter one with /join #ROOM.",
+                };
+                RequestError::new("no_room", message.to_owned())
             });
         };
         let id = self.known_room(cx, typed)?.id;

@@ -306,18 +306,22 @@ impl Chat {
         if !self.owns_all_it_may(cx.user) {
             return Ok(());
         }
-        let message = format!("You own {ROOMS_OWNED_MAX} rooms, and more are not allowed.");
+        let message =
+            format!("You, with your bots, own {ROOMS_OWNED_MAX} rooms, and more are not allowed.");
         Err(RequestError::new("too_many_rooms", message))
     }
 
     fn owns_all_it_may(&self, user: UserId) -> bool {
-        let rooms = self.state.rooms();
+        let (rooms, accounts) = (self.state.rooms(), self.state.accounts());
+        // What a bot owns is its owner's.
+        let person = |user| accounts.owner_of(user).unwrap_or(user);
         let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id)?.rules());
-        with_rules.filter(|rules| rules.owner() == Some(user)).count() >= ROOMS_OWNED_MAX
+        let owners = with_rules.filter_map(|rules| rules.owner());
+        owners.filter(|&owner| person(owner) == person(user)).count() >= ROOMS_OWNED_MAX
     }
 }
 
-/// An account owns at most so many rooms: they stay when they are empty.
+/// An account and its bots own at most so many rooms: they stay when they are empty.
 const ROOMS_OWNED_MAX: usize = 100;
 
 fn not_kept(room: &Room) -> RequestError {

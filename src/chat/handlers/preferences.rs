@@ -11,9 +11,8 @@ use crate::chat::text::quote;
 use crate::delivery::Delivery;
 use crate::delivery::encoding::{Encoder, FrameKind, Framing};
 use crate::ids::ClientId;
+use crate::wire::keys::BELL;
 
-/// BEL: terminals ring, or blink.
-const RING: &[u8] = b"\x07";
 /// Clears a screen and its scrollback, and puts the cursor to its top (ECMA-48 ED and CUP).
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J\x1b[3J";
 
@@ -104,7 +103,7 @@ impl Chat {
     /// Something was said to this client.
     pub(in crate::chat) fn ring_at(&self, client: ClientId, out: &mut Delivery) {
         if self.preferences.rings(client) {
-            out.send(client, |to| raw(to, RING));
+            out.send(client, |to| raw(to, &[BELL]));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomSettings};
 use crate::chat::{Chat, STAFF_LOG, lobby, staff_log};
 use crate::delivery::Wait;
+use crate::ids::ClientId;
 use crate::plural::Count;
 
 impl Chat {
@@ -214,15 +215,30 @@ impl Chat {
             self.give_back(cx, Some(Wait::ChannelClear(channel)));
         }
         let name = self.state.rooms().get(id).map(|room| room.name.clone());
+        let others = self.other_devices(cx);
+        let here = self.channels.of(id);
+        let talks_here =
+            |client: &ClientId| here.is_some_and(|channel| self.talks_in(*client, channel));
+        let (leaves_it, silenced) = (
+            talks_here(&cx.client),
+            others.iter().copied().filter(talks_here).collect::<Vec<ClientId>>(),
+        );
         self.happen(cx, Presence::Left { room: id, reason: None });
+        if leaves_it {
+            // Who leaves a room by itself knows that it talks in another one.
+            let other = self.state.rooms_of(cx.user).last();
+            self.sessions.talk_in(cx.client, other.and_then(|room| self.channels.of(room)));
+        }
         let (Some(room), Some(name)) = (name, self.name_of(cx.user)) else { return Ok(()) };
         let (room, name, time) = (room.as_str(), name.as_str(), cx.unix_ms());
         let left = |reference| {
             let (reason, by, you) = (None, None, true);
             Reply::Left { room, name, time, reason, by, you, reference }
         };
-        let others = self.other_devices(cx);
         self.tell_devices(cx, &others, &left(None));
+        for client in silenced {
+            self.notice_nowhere(client, cx.user, cx.out);
+        }
         let reference = cx.reference;
         cx.reply(&left(reference));
         let current = self.current_room(cx).and_then(|id| self.state.rooms().get(id));

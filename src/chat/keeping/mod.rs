@@ -22,6 +22,7 @@ use crate::chat::state::rooms::Room;
 use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};
+use crate::metrics::Exposition;
 use crate::service;
 use crate::store::{Change, Expired, Progress, Reader, Space, Store, StoredMessage, Wake};
 
@@ -76,6 +77,10 @@ impl Keeping {
 
     pub fn durable(&self) -> GroupId {
         self.durable
+    }
+
+    pub fn write_metrics(&self, out: &mut Exposition) {
+        self.store.write_metrics(out);
     }
 
     pub fn is_full(&self) -> bool {

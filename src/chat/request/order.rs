@@ -248,13 +248,29 @@ pub const BANS: CommandSpec = CommandSpec {
 /// Whom, for how many minutes, and why.
 type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
 
-/// Reads `mallory 60 spam`.
+/// Reads `mallory 60 spam`. What looks like a time and is none is no reason: whoever wrote it does
+/// not mean for ever.
 fn sentence(arguments: &str) -> Option<Sentence<'_>> {
     let (whom, rest) = first_word(arguments);
-    let (number, reason) = first_word(rest);
-    let minutes = number.parse().ok();
-    let reason = if minutes.is_some() { reason } else { rest };
-    (!whom.is_empty()).then(|| (whom, minutes, optional(reason)))
+    let (first, reason) = first_word(rest);
+    if whom.is_empty() {
+        return None;
+    }
+    if !first.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()) {
+        return Some((whom, None, optional(rest)));
+    }
+    Some((whom, Some(minutes(first)?), optional(reason)))
+}
+
+/// `90`, `90m`, `2h` or `7d`.
+fn minutes(typed: &str) -> Option<u32> {
+    let (number, minutes_each) = match typed.as_bytes().last()? {
+        b'm' => (&typed[..typed.len() - 1], 1),
+        b'h' => (&typed[..typed.len() - 1], 60),
+        b'd' => (&typed[..typed.len() - 1], 24 * 60),
+        _ => (typed, 1),
+    };
+    number.parse::<u32>().ok()?.checked_mul(minutes_each)
 }
 
 /// The first word, and what follows it.
@@ -325,5 +341,20 @@ mod tests {
         let left = "@someone who left";
         assert_eq!(parsed(&DELETE, left), delete(Some(left), None));
         assert_eq!(parsed(&DELETE, "all of it"), None);
+    }
+
+    #[test]
+    fn a_time_is_in_minutes_hours_or_days_and_what_looks_like_one_is_no_reason() {
+        let read = |typed| sentence(typed).map(|(_, minutes, reason)| (minutes, reason));
+        let because = |reason: &'static str| Some(Cow::Borrowed(reason));
+        assert_eq!(read("bob"), Some((None, None)));
+        assert_eq!(read("bob spam 10"), Some((None, because("spam 10"))));
+        assert_eq!(read("bob 90 spam"), Some((Some(90), because("spam"))));
+        assert_eq!(read("bob 90m"), Some((Some(90), None)));
+        assert_eq!(read("bob 2h spam"), Some((Some(120), because("spam"))));
+        assert_eq!(read("bob 7d"), Some((Some(7 * 24 * 60), None)));
+        for typed in ["bob -5", "bob 5x", "bob 99999999999", "bob 9999999d", "bob 1.5h spam", ""] {
+            assert_eq!(read(typed), None, "{typed}");
+        }
     }
 }

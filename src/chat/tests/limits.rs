@@ -8,7 +8,7 @@ use crate::chat::settings::ChatSettings;
 use crate::chat::state::{history, rooms};
 use crate::delivery::Wait;
 use crate::delivery::limits::DeliveryLimits;
-use crate::service::Outcome;
+use crate::service::{Outcome, Service};
 use crate::throttle::Rate;
 
 fn flood_controlled(rate: &str) -> Stage {
@@ -47,6 +47,46 @@ fn over_the_rate_the_next_message_waits_until_its_time() {
         matches!(stage.offer("alice", b"x"), Outcome::Blocked(Wait::Time(_))),
         "no fuller than full"
     );
+}
+
+#[test]
+fn who_pastes_at_a_terminal_is_told_once_that_the_rest_follows() {
+    let told = ["* That was much at once: the rest follows."];
+    let mut stage = flood_controlled("3:2");
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("lobby") });
+    stage.open("page", TEXT, Visit { name: Some("page"), room: Some("lobby") });
+    stage.forget();
+    let mut paste = |who: &str, text: &[u8], lines: usize| {
+        let mut said = 0;
+        while said < lines {
+            match stage.offer(who, text) {
+                Outcome::Done => said += 1,
+                Outcome::Blocked(Wait::Time(at)) => stage.pass(at - stage.now.ms),
+                other => panic!("{other:?}"),
+            }
+        }
+        let heard = stage.hear(who);
+        stage.forget();
+        heard
+    };
+    assert_eq!(paste("alice", b"x", 3), [""; 0], "a burst is none too much");
+    assert_eq!(paste("alice", b"x", 7), told);
+    assert_eq!(paste("alice", b"x", 7), [""; 0], "it goes on");
+    let say = br#"{"type": "say", "text": "x"}"#;
+    assert_eq!(paste("web", say, 7).len(), 7, "programs are told their limits");
+    assert_eq!(paste("page", b"x", 7), ["[#lobby] page: x"; 7]);
+    // By now it could have begun anew.
+    assert_eq!(paste("alice", b"x", 7), told);
+}
+
+#[test]
+fn a_key_that_looks_something_up_costs_as_a_message_does() {
+    let mut stage = flood_controlled("3:2");
+    let (alice, now) = (stage.id("alice"), stage.now);
+    let tab = |stage: &mut Stage| stage.chat.completions(alice, "b", now).words.len();
+    assert_eq!([(); 4].map(|()| tab(&mut stage)), [1, 1, 1, 0]);
+    assert_eq!(stage.offer("alice", b"m"), Outcome::Blocked(Wait::Time(500)));
+    assert_eq!(stage.hear("alice"), ["* That was much at once: the rest follows."]);
 }
 
 #[test]

@@ -461,6 +461,29 @@ fn a_guest_is_banned_by_the_address_that_it_comes_from() {
 }
 
 #[test]
+fn an_admin_does_not_ban_the_address_of_an_owner() {
+    let mut stage = staffed();
+    let peer = Peer::from("203.0.113.7:4000".parse::<SocketAddr>().expect("an address"));
+    let showing = Showing { peer, ..Showing::default() };
+    stage.open_showing("home", LINES, Visit::default(), showing);
+    for line in ["/login olga", "password of olga"] {
+        stage.say("home", line);
+    }
+    stage.forget();
+    stage.play(
+        "
+        ada> /ban 203.0.113.7
+        ada< ! An owner or an admin comes from there now. Only owners of this server can ban that address.
+        olga> /ban 203.0.113.7 1h
+        olga< [#staff-log] server: olga banned 203.0.113.7 until 2026-11-22 14:05:09 UTC.
+        home< [#staff-log] server: olga banned 203.0.113.7 until 2026-11-22 14:05:09 UTC.
+        ada< [#staff-log] server: olga banned 203.0.113.7 until 2026-11-22 14:05:09 UTC.
+        olga< * 203.0.113.7 is banned until 2026-11-22 14:05:09 UTC.
+        ",
+    );
+}
+
+#[test]
 fn a_proxy_is_not_banned() {
     let proxies = vec!["192.0.2.0/24".parse().expect("a network")];
     let registration = Registration::Open;

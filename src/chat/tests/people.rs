@@ -120,6 +120,7 @@ fn an_account_is_one_person_on_all_its_devices() {
         a1< * You left #ops.
         a1< * You talk in #dev now.
         a2< * You left #ops.
+        a2< * You talk in no room now. /join #ROOM says in which.
         -a1
         -a2
         b> /who
@@ -519,7 +520,19 @@ fn an_invitation_is_not_said_to_a_room_while_it_is_good() {
         a> /invitations end 1
         a< * Invitation 1 has ended.
         a> {code}
+        a< ! That may be the code of the owner's link: whoever reads it could own this server, so \
+        it was not said.
+        ",
+    ));
+    register(&mut stage, "o", &format!("{OWNER_CODE} olga"));
+    stage.play(&format!(
+        "
+        a> {code}
         b< [#lobby] alice: {code}
+        o< [#lobby] alice: {code}
+        a> http://chat/#setup={code}
+        a< ! That may be the code of the owner's link: whoever reads it could own this server, so \
+        it was not said.
         ",
     ));
 }
@@ -643,6 +656,47 @@ fn an_admin_lets_somebody_have_a_new_password() {
     );
 }
 
+/// Nobody comes to more than it may do by way of somebody else, also if that comes to more later.
+#[test]
+fn a_code_for_a_new_password_is_as_good_as_whoever_made_it() {
+    let mut stage = open();
+    register(&mut stage, "o", &format!("{OWNER_CODE} olga"));
+    register(&mut stage, "a", "ada");
+    register(&mut stage, "b", "bob");
+    stage.say("o", "/role ada admin");
+    let code_for_bob = |stage: &mut Stage| {
+        stage.forget();
+        stage.say("a", "/reset bob");
+        let told = stage.hear("a");
+        told[0].rsplit(' ').next().expect("a code").to_owned()
+    };
+    stage.open("x", LINES, Visit::default());
+    let is_good = |stage: &mut Stage, code: &str| {
+        stage.forget();
+        stage.say("x", &format!("/register {code} bob"));
+        let told = stage.hear("x");
+        let asks = told[0].starts_with("* A password for bob");
+        assert!(asks || told[0].starts_with("! "), "{told:?}");
+        if asks {
+            stage.say("x", "");
+        }
+        asks
+    };
+    let code = code_for_bob(&mut stage);
+    assert!(is_good(&mut stage, &code));
+    stage.say("o", "/role bob owner");
+    assert!(!is_good(&mut stage, &code), "bob may do more than ada");
+    stage.say("o", "/role bob member");
+    assert!(is_good(&mut stage, &code));
+    stage.say("o", "/role ada member");
+    assert!(!is_good(&mut stage, &code), "ada may not let others have one");
+    stage.say("o", "/role ada admin");
+    for line in ["/password", "password of bob", "one that bob knows"] {
+        stage.say("b", line);
+    }
+    assert!(!is_good(&mut stage, &code), "bob has one");
+}
+
 #[test]
 fn a_stranger_is_completed_nothing_but_commands() {
     let registration = Registration::Open;
@@ -650,7 +704,10 @@ fn a_stranger_is_completed_nothing_but_commands() {
     register(&mut stage, "a", "alice");
     stage.say("a", "/join #salaries");
     stage.open("x", LINES, Visit::default());
-    let words = |who, typed| stage.chat.completions(stage.id(who), typed).words;
+    let mut words = |who, typed| {
+        let (client, now) = (stage.id(who), stage.now);
+        stage.chat.completions(client, typed, now).words
+    };
     for typed in ["#s", "al", "hello @al"] {
         assert!(words("x", typed).is_empty(), "{typed}");
     }

@@ -151,6 +151,7 @@ fn who_is_removed_gets_what_was_said_before_and_nothing_after() {
         b< [#dev] alice: after
         c< [#dev] alice: before
         c< * alice removed you from #dev: spam
+        c< * You are in no room now. Enter one with /join #ROOM.
         c> hello?
         c< ! You are in no room. Enter one with /join #ROOM.
         c> /join #dev
@@ -175,6 +176,7 @@ fn who_is_removed_gets_what_was_said_before_and_nothing_after() {
         b< * bob removed carol from #dev.
         b< * carol is removed from #dev.
         c< * bob removed you from #dev.
+        c< * You are in no room now. Enter one with /join #ROOM.
         @+60000000
         c> /join #dev
         c< ! You were removed from #dev. A moderator can let you in again.
@@ -337,6 +339,9 @@ fn an_invitation_lets_into_its_rooms_and_makes_an_account() {
         a< * carol is removed from #team.
         b< * alice removed carol from #team.
         c< * alice removed you from #team.
+        c< * You talk in no room now. /join #ROOM says in which.
+        c> this was meant for #team
+        c< ! You talk in no room now. /join #ROOM says in which.
         c> /join #team 4222-2222-2222
         c< ! This code is not known, or has been used, or is over.
         a> /invitations
@@ -412,8 +417,10 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         b< *   2026-11-22 13:05:09 (1) alice: hello
         a> /delete-room #Dev
         a< * alice removed you from #dev: it is deleted
+        a< * You are in no room now. Enter one with /join #ROOM.
         a< * #dev is deleted.
         b< * alice removed you from #dev: it is deleted
+        b< * You are in no room now. Enter one with /join #ROOM.
         b> /who #dev
         b< ! There is no room "#dev". /rooms lists those that there are.
         g> /join #dev
@@ -436,6 +443,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         b< * bob removed gus from #dev.
         b< * gus is removed from #dev.
         g< * bob removed you from #dev.
+        g< * You talk in no room now. /join #ROOM says in which.
         "##,
     );
 }
@@ -463,6 +471,7 @@ fn the_lobby_stays_open_and_is_the_server_owners() {
         a< [#staff-log] server: alice removed gus from #lobby.
         a< * gus is removed from #lobby.
         g< * alice removed you from #lobby.
+        g< * You are in no room now. Enter one with /join #ROOM.
         g> /join #lobby
         g< ! You were removed from #lobby. A moderator can let you in again.
         @+60000
@@ -508,6 +517,7 @@ fn programs_are_told_what_holds_in_a_room() {
         b> /kick alice 1 tea
         p< {"type":"left","room":"#dev","name":"alice","time":"_","reason":"tea","by":"bob","you":true}
         a< * bob removed you from #dev: tea
+        a< * You are in no room now. Enter one with /join #ROOM.
         b< * bob removed alice from #dev: tea
         b< * alice is removed from #dev.
         p> {"type":"history","room":"#dev","ref":5}

@@ -1,9 +1,14 @@
 //! Who waits for whom: rooms and users that are behind, and those who speak to them.
 
+use std::sync::Arc;
+
+use super::conversations::{log_in, register};
+use super::known_secrets::KnownSecrets;
 use super::stage::{JSON, Stage, Visit, settings};
 use crate::chat::name::RoomName;
 use crate::chat::settings::{
     ChatSettings, DIRECT_PATIENCE_MS, DIRECTS_PARKED_MAX, PARKED_BYTES_MAX, PARKED_MAX,
+    Registration,
 };
 use crate::delivery::Wait;
 use crate::delivery::limits::DeliveryLimits;
@@ -298,4 +303,40 @@ fn a_request_behind_a_long_message_is_heard() {
     assert_eq!(stage.offer("alice", "y".repeat(9000).as_bytes()), Outcome::Done);
     assert_eq!(stage.chat.waits(alice, &stage.out), None, "it is read on, so that /leave is heard");
     assert_eq!(stage.offer("alice", b"more"), Outcome::Blocked(Wait::Backlog(alice)));
+}
+
+/// What waits has been said by somebody who may be gone by the time that it could be told.
+#[test]
+fn nothing_is_told_of_who_has_left_meanwhile() {
+    let registration = Registration::Open;
+    let mut stage = Stage::with_limits(ChatSettings { registration, ..settings() }, small());
+    stage.chat = stage.chat.with_secrets(Arc::new(KnownSecrets::default()));
+    register(&mut stage, &["alice", "bob", "carol"]);
+    log_in(&mut stage, "b2", "bob");
+    stage.say("alice", "/join #team");
+    stage.say("alice", "/room entry all");
+    for name in ["bob", "carol"] {
+        stage.say(name, "/join #team");
+    }
+    stage.seat(&["zoe"]);
+    stage.say("zoe", "/join #team");
+    stage.forget();
+    let Wait::ChannelClear(team) = channel(&stage, "#team") else { unreachable!("a channel") };
+    stage.offer("alice", "x".repeat(1200).as_bytes());
+    assert!(stage.out.congested(team));
+    for name in ["bob", "carol", "zoe"] {
+        assert_eq!(stage.offer(name, format!("words of {name}").as_bytes()), Outcome::Done);
+    }
+    for name in ["bob", "carol", "zoe"] {
+        assert!(stage.chat.backlog.has_any_of(stage.id(name)), "{name}");
+    }
+    // One leaves by another device, one is removed, the connection of one breaks.
+    stage.offer("b2", br##"{"type": "leave", "room": "#team"}"##);
+    stage.offer("alice", b"/kick carol");
+    stage.leave("zoe");
+    stage.turn();
+    stage.turn();
+    let heard = stage.hear("alice").join("\n");
+    assert!(heard.contains("bob left #team") && heard.contains("carol"), "{heard}");
+    assert!(!heard.contains("words of"), "{heard}");
 }

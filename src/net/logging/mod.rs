@@ -4,40 +4,46 @@
 //! was stopped with Ctrl-S. What does not fit into the queue is dropped and counted, and floods of
 //! one kind of line are thinned out before they come to it.
 
-use std::collections::HashMap;
+mod format;
+mod thinning;
+
+pub use format::LogFormat;
+
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use env_logger::Target;
-use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
 use crate::clock::Millis;
-use crate::throttle::{Rate, TokenBucket};
+use thinning::{Admitted, LeftOut, Thinning};
 
 /// What waits to be written: ten thousand lines. As much again may be on its way to a reader that
 /// does not read.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Lines from one place in the code, at once and a second: enough to tell an incident from its
-/// beginning.
-const LINES: (u32, u32) = (1000, 1);
-/// The same for warnings and errors.
-const WARNINGS: (u32, u32) = (1000, 10);
-/// The last second of the year 9999.
-const DATE_MAX_S: u64 = 253_402_300_799;
 /// Where standard error does not block, its reader is given so long.
 const COALESCE_STEP: Duration = Duration::from_millis(10);
 /// The end of the program waits so long for the reader of standard error, however often it flushes.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from now on, from `info` up or as `RUST_LOG` says.
+/// Lines that nobody took, and lines that were left out because there were too many like them.
+static LOST: AtomicU64 = AtomicU64::new(0);
+static THINNED: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines the log lacks: lost ones, and those that were thinned out.
+pub fn missing_lines() -> (u64, u64) {
+    (LOST.load(Ordering::Relaxed), THINNED.load(Ordering::Relaxed))
+}
+
+/// Logs to standard error from now on, from `info` up or as `RUST_LOG` says, in this format.
 ///
 /// # Errors
 /// One line that says what is wrong with `RUST_LOG`, or why there is no thread.
-pub fn start() -> Result<(), String> {
+pub fn start(format: LogFormat) -> Result<(), String> {
     let directives = match std::env::var("RUST_LOG") {
         Ok(directives) => with_module_names(&directives),
         Err(std::env::VarError::NotPresent) => "info".to_owned(),
@@ -45,7 +51,7 @@ pub fn start() -> Result<(), String> {
     };
     check(&directives).map_err(|error| format!("RUST_LOG: {error}"))?;
     let style = anstream::AutoStream::choice(&io::stderr()).into();
-    let log = Log::new(&directives, style, io::stderr())
+    let log = Log::new(&directives, format, style, io::stderr())
         .map_err(|error| format!("no thread for the log: {error}"))?;
     let level = log.lines.filter();
     log::set_boxed_logger(Box::new(log)).map_err(|error| error.to_string())?;
@@ -107,6 +113,7 @@ struct Log {
 impl Log {
     fn new(
         directives: &str,
+        format: LogFormat,
         style: env_logger::WriteStyle,
         sink: impl Write + Send + 'static,
     ) -> io::Result<Log> {
@@ -116,7 +123,7 @@ impl Log {
             builder
                 .parse_filters(directives)
                 .write_style(style)
-                .format(write_line)
+                .format(move |out, record| format.write(out, record))
                 .target(Target::Pipe(target))
                 .build()
         };
@@ -130,24 +137,6 @@ impl Log {
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Log { lines: build(directives, Box::new(QueueWriter(Arc::clone(&shared)))), shared })
     }
-}
-
-/// A line as env_logger writes it, but for its time: env_logger panics on a clock that is set
-/// beyond the year 9999.
-fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let time = match time_of(SystemTime::now()) {
-        Some(seconds) => seconds.to_string(),
-        None => out.timestamp().to_string(),
-    };
-    let (level, target) = (record.level(), record.target());
-    let style = out.default_level_style(level);
-    writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", record.args())
-}
-
-/// Seconds since 1970 where no calendar of ours has a date.
-fn time_of(now: SystemTime) -> Option<u64> {
-    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    (seconds > DATE_MAX_S || now < UNIX_EPOCH).then_some(seconds)
 }
 
 impl log::Log for Log {
@@ -220,6 +209,9 @@ impl Shared {
         let admitted = self.lock().thinning.admits(record, now);
         if admitted == Admitted::FirstLeftOut {
             self.work.notify_one();
+        }
+        if admitted != Admitted::Yes {
+            THINNED.fetch_add(1, Ordering::Relaxed);
         }
         admitted == Admitted::Yes
     }
@@ -298,101 +290,12 @@ impl Queue {
             || self.bytes.len() + line.len() > QUEUE_BYTES_MAX
         {
             self.lost += 1;
+            LOST.fetch_add(1, Ordering::Relaxed);
         } else {
             self.bytes.extend_from_slice(line);
         }
     }
 }
-
-// ---- Thinning ----
-
-/// A place in the code that logs: a module and a line.
-type Place = (&'static str, u32);
-
-#[derive(Default)]
-struct Thinning {
-    places: HashMap<Place, Flow>,
-}
-
-/// The lines of one place.
-#[derive(Default)]
-struct Flow {
-    bucket: TokenBucket,
-    left_out: Option<LeftOut>,
-}
-
-/// Lines that were not logged, until their number is reported.
-struct LeftOut {
-    count: u64,
-    /// When there is room for a line that reports them.
-    due: Millis,
-    level: Level,
-    target: String,
-    /// The first of them.
-    example: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admitted {
-    Yes,
-    FirstLeftOut,
-    LeftOut,
-}
-
-fn rate_of(level: Level) -> Rate {
-    let (burst, per_second) = if level <= Level::Warn { WARNINGS } else { LINES };
-    Rate::limited(burst, per_second).expect("both are in range")
-}
-
-impl Thinning {
-    fn admits(&mut self, record: &Record<'_>, now: Millis) -> Admitted {
-        let (Some(module), Some(line)) = (record.module_path_static(), record.line()) else {
-            return Admitted::Yes;
-        };
-        let flow = self.places.entry((module, line)).or_default();
-        if let Some(left_out) = &mut flow.left_out {
-            left_out.count += 1;
-            return Admitted::LeftOut;
-        }
-        let Err(due) = flow.bucket.try_take(now, &rate_of(record.level())) else {
-            return Admitted::Yes;
-        };
-        flow.left_out = Some(LeftOut {
-            count: 1,
-            due,
-            level: record.level(),
-            target: record.target().to_owned(),
-            example: record.args().to_string(),
-        });
-        Admitted::FirstLeftOut
-    }
-
-    fn has_left_out(&self) -> bool {
-        self.places.values().any(|flow| flow.left_out.is_some())
-    }
-
-    /// When lines that were left out are to be reported next.
-    fn due(&self) -> Option<Millis> {
-        self.places.values().filter_map(|flow| Some(flow.left_out.as_ref()?.due)).min()
-    }
-
-    /// What is to be reported by now; at the end, all that there is.
-    fn take_due(&mut self, now: Millis, is_ending: bool) -> Vec<LeftOut> {
-        let mut taken = Vec::new();
-        for flow in self.places.values_mut() {
-            if let Some(left_out) =
-                flow.left_out.take_if(|left_out| is_ending || left_out.due <= now)
-            {
-                // The line that reports them is one as well.
-                let _ = flow.bucket.try_take(now, &rate_of(left_out.level));
-                taken.push(left_out);
-            }
-        }
-        taken
-    }
-}
-
-// ---- Writing ----
 
 /// The far side of the queue. It may be stuck in a write for ever.
 struct Writer<W> {
@@ -430,6 +333,7 @@ impl<W: Write> Writer<W> {
             }
             if self.write(&lines).is_err() {
                 self.shared.lock().queue.lost += lost + count;
+                LOST.fetch_add(count, Ordering::Relaxed);
             }
             lines.clear();
             // A burst does not keep its memory.

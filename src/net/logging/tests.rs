@@ -87,7 +87,8 @@ impl Write for Sink {
 
 fn log_to_sink() -> (Log, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
     let ((written, output), (answer, answers)) = (channel(), channel());
-    let log = Log::new("info", WriteStyle::Never, Sink { written, answers }).expect("a thread");
+    let log = Log::new("info", LogFormat::Text, WriteStyle::Never, Sink { written, answers })
+        .expect("a thread");
     (log, answer, output)
 }
 
@@ -239,12 +240,4 @@ fn the_program_s_name_with_its_hyphen_is_the_name_of_its_modules() {
         assert_eq!(with_module_names(typed), read, "{typed}");
         assert_eq!(check(read), Ok(()), "{read}");
     }
-}
-
-#[test]
-fn any_clock_makes_a_time() {
-    let at = |seconds| time_of(UNIX_EPOCH + Duration::from_secs(seconds));
-    assert_eq!((at(0), at(DATE_MAX_S)), (None, None), "as env_logger writes it");
-    assert_eq!(at(DATE_MAX_S + 1), Some(DATE_MAX_S + 1));
-    assert_eq!(time_of(UNIX_EPOCH - Duration::from_secs(5)), Some(0));
 }

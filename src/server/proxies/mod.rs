@@ -17,6 +17,13 @@ pub enum ProxySource {
 }
 
 impl ProxySource {
+    pub fn contains(&self, peer: Peer) -> bool {
+        match self {
+            ProxySource::Unix => peer.is_unix(),
+            ProxySource::Network(network) => !peer.is_unix() && network.contains(&peer.ip()),
+        }
+    }
+
     pub fn network(&self) -> Option<IpNet> {
         match self {
             ProxySource::Unix => None,
@@ -57,10 +64,7 @@ impl From<Vec<ProxySource>> for TrustedProxies {
 
 impl TrustedProxies {
     pub fn contains(&self, peer: Peer) -> bool {
-        self.0.iter().any(|source| match source {
-            ProxySource::Unix => peer.is_unix(),
-            ProxySource::Network(network) => !peer.is_unix() && network.contains(&peer.ip()),
-        })
+        self.0.iter().any(|source| source.contains(peer))
     }
 
     pub fn contains_ip(&self, ip: IpAddr) -> bool {

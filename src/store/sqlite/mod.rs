@@ -17,6 +17,7 @@ mod directory;
 mod lag;
 mod load;
 mod maintenance;
+mod metrics;
 mod open;
 mod order;
 mod people;
@@ -48,6 +49,7 @@ use shared::Shared;
 use writer::{Command, Group};
 
 use crate::ids::GroupId;
+use crate::metrics::Exposition;
 use crate::plural::Count;
 use crate::store::search::SearchIndex;
 use crate::store::{Change, Expired, Loaded, Progress, Reader, Space, Store, StoreError, Wake};
@@ -178,6 +180,10 @@ impl Store for SqliteStore {
 
     fn space(&self) -> Space {
         self.shared.space()
+    }
+
+    fn write_metrics(&self, out: &mut Exposition) {
+        self.shared.write_metrics(out);
     }
 
     fn take_expired(&mut self) -> Vec<Expired> {

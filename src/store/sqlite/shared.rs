@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::metrics::CommitMetrics;
 use crate::ids::GroupId;
 use crate::store::search::Follower;
 use crate::store::{Expired, Progress, Space, Wake};
@@ -36,6 +37,8 @@ pub struct Shared {
     committed: AtomicU64,
     /// The pages that the journal has since it was last begun anew.
     pub journal_pages: AtomicU32,
+    /// For monitors. The thread that writes has it at each commit, and the event loop when it is asked.
+    pub commits: Mutex<CommitMetrics>,
     /// The journal may have the text of a message that was deleted.
     has_deleted: AtomicBool,
     /// Held by the one who makes a checkpoint.

@@ -248,13 +248,21 @@ impl<T: Target> Writer<T> {
         loop {
             match self.target.commit(groups) {
                 Err(Failure::Disk(why)) if began.elapsed() < self.patience.retry => {
+                    self.shared.note_commit_failed();
                     if !is_retry {
                         warn!("writing failed, and is tried again: {why}");
                     }
                     is_retry = true;
                     thread::sleep(self.patience.pause);
                 }
-                done => return done,
+                Ok(()) => {
+                    self.shared.note_committed(began.elapsed());
+                    return Ok(());
+                }
+                Err(failure) => {
+                    self.shared.note_commit_failed();
+                    return Err(failure);
+                }
             }
         }
     }

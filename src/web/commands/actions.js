@@ -46,7 +46,7 @@ export function actionsOf({ session, accountMenu: menu, accounts, help, members,
       inRoom(conv, () => session.outgoing.say(conv, rest, 'me'));
     },
     topic: (rest, conv) => inRoom(conv, () => {
-      if (rest) session.rooms.setTopic(conv, rest);
+      if (rest) session.rooms.setTopic(conv, rest).catch((error) => notify(errorWords(error), true));
       else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
     }),
     who: () => members.show(),

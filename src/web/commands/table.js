@@ -33,11 +33,15 @@ export class Commands {
   #known() { return COMMANDS.filter(({ name }) => name === '/' || Object.hasOwn(this.#actions, name)); }
 
   /** What can be typed after a slash. */
-  names() { return this.#known().map(({ name }) => name).filter((name) => name !== '/'); }
+  names() { return this.list().map(({ name }) => name); }
 
-  /** What can be typed here, and what it does. */
+  /** The same, how it is typed, and what it does. */
+  list() { return this.help().filter(({ name }) => name !== '/'); }
+
+  /** All that can be typed here. */
   help() {
-    return this.#known().map((command) => [usageOf(command), t.commands[command.name] ?? peopleWords.commands[command.name] ?? command.help]);
+    const about = ({ name, help }) => t.commands[name] ?? peopleWords.commands[name] ?? help;
+    return this.#known().map((command) => ({ name: command.name, usage: usageOf(command), about: about(command) }));
   }
 
   /** By how many bytes a draft is over the limit, as a message to this conversation. */

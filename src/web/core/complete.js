@@ -33,3 +33,10 @@ export function completionsOf(text, caret, { names, rooms, commands }) {
   else if (word) list = fit(names, word, (name) => (isFirst ? `${name}: ` : `${name} `));
   return list.length ? { from, list } : null;
 }
+
+/** The commands whose names begin with what was typed, the one of just this name first; then those that have it elsewhere. */
+export function commandsLike(typed, commands) {
+  const part = typed.toLowerCase();
+  const rank = ({ name }) => (name === part ? 0 : name.startsWith(part) ? 1 : name.includes(part) ? 2 : 3);
+  return commands.filter((one) => rank(one) < 3).sort((a, b) => rank(a) - rank(b));
+}

@@ -67,9 +67,12 @@ export function find(typed, listed) {
   return ranked.sort((a, b) => a.rank - b.rank || Number(b.own) - Number(a.own) || (a.own ? 0 : a.key.length - b.key.length));
 }
 
+/** The name of the person who is meant by an at sign; null without one. */
+export const personOf = (typed) => (/^\s*[@＠﹫]/.test(typed) ? bareName(bareName(typed).slice(1)) : null);
+
 /** What could be begun under this name, if nothing has it. @returns {Found | null} */
 export function beginning(typed, found) {
-  const isPerson = /^\s*[@＠﹫]/.test(typed), name = isPerson ? bareName(bareName(typed).slice(1)) : bareRoom(typed);
+  const person = personOf(typed), isPerson = person !== null, name = person ?? bareRoom(typed);
   const key = isPerson ? directKey(name) : roomKey(name), kind = isPerson ? 'direct' : 'room';
   if (!name || found.some((one) => one.key === key) || (isPerson && isMe(name))) return null;
   return { key: `new ${kind}`, kind, name: isPerson ? name : `#${name}`, own: false, topic: '', entry: '', isNew: true };

@@ -4,7 +4,7 @@
  * `id`: also of what it does, among the words. `on`: what events call it, with the modifiers before it. `shown`: what people
  * call it.
  *
- * @typedef {{ id: string, where: 'page' | 'composer' | 'log' | 'list', on: string[], shown: string }} Binding
+ * @typedef {{ id: string, where: 'page' | 'composer' | 'commands' | 'log' | 'list', on: string[], shown: string }} Binding
  */
 
 /** @type {Binding[]} */
@@ -13,6 +13,7 @@ export const KEYMAP = [
   { id: 'newLine', where: 'composer', on: ['Shift+Enter'], shown: 'Shift + Enter' },
   { id: 'recall', where: 'composer', on: ['ArrowUp', 'ArrowDown'], shown: '↑ ↓' },
   { id: 'complete', where: 'composer', on: ['Tab', 'Shift+Tab'], shown: 'Tab' },
+  { id: 'commands', where: 'commands', on: ['ArrowUp', 'ArrowDown', 'Enter', 'Tab', 'Escape'], shown: '/' },
   { id: 'page', where: 'composer', on: ['PageUp', 'PageDown'], shown: 'Page ↑ ↓' },
   { id: 'step', where: 'page', on: ['Alt+ArrowUp', 'Alt+ArrowDown'], shown: 'Alt + ↑ ↓' },
   { id: 'rooms', where: 'page', on: ['Ctrl+k', 'Meta+k'], shown: 'Ctrl + K' },

@@ -15,6 +15,7 @@ export const store = {
   refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   name: '', // as the server has it
+  line: '', // the connection that tabs share, if they are of one person
   wish: '', // as its owner chose it; empty for a guest without a name of its own, and for an account
   account: '', // the name of the account that all this belongs to; empty for a guest
   role: '', // what it may do on this server; empty while this page is nobody's
@@ -45,6 +46,7 @@ export const changed = (...parts) => changes.emit(parts);
 export const memories = new Signal();
 export const saveMemory = () => memories.emit({
   name: store.wish,
+  line: store.line,
   account: store.account,
   rooms: rooms().map(({ name, readId, epoch }) => ({ name, readId, epoch })),
   current: store.current,

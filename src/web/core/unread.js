@@ -24,6 +24,15 @@ export function learnHere(conv, isCurrent) {
   learn(conv, { read, unread: conv.position - read, mentions: conv.mentions, last: conv.position }, 0, isCurrent);
 }
 
+/** A guest has read so far in another tab, or, going back, no further. */
+export function learnElsewhere(conv, id, isBack, isCurrent) {
+  const { newest, read: before } = conv.reading, read = isBack ? id : Math.max(id, before);
+  learn(conv, { read, unread: Math.max(0, newest - read), mentions: mentionsAfter(conv, read), last: newest }, 0, isCurrent);
+  conv.readId = read;
+}
+
+const mentionsAfter = (conv, id) => conv.entries.filter((entry) => entry.mention && entry.epoch === conv.epoch && entry.id > id).length;
+
 /** A message has come, live or in a replay. Saying something has read all that was said before it, on whatever device. */
 export function count(conv, message, isReading) {
   const { reading } = conv;
@@ -48,7 +57,7 @@ export function see(conv, id) {
   reading.read = Math.min(id, reading.newest);
   conv.unread = reading.newest - reading.read;
   if (conv.unread === 0) conv.isBehind = false;
-  if (conv.mentions) conv.mentions = conv.entries.filter((entry) => entry.mention && entry.epoch === conv.epoch && entry.id > reading.read).length;
+  if (conv.mentions) conv.mentions = mentionsAfter(conv, reading.read);
   return true;
 }
 
@@ -66,9 +75,11 @@ export function countHere(conv, message, isReading) {
   if (!conv.unread++) conv.firstUnread = message;
 }
 
-/** All of such a conversation has been seen. */
+/** All of such a conversation has been seen. Returns whether that is news. */
 export function seeHere(conv) {
-  if (!conv.reading) conv.unread = 0;
+  if (conv.reading || conv.unread === 0) return false;
+  conv.unread = 0;
+  return true;
 }
 
 /** What is new in a conversation since it was opened: how much, and since when, 0 for not known yet; null for nothing. */

@@ -10,9 +10,9 @@ const ANSWER_MS = 15_000; // silence while an answer is due: the line is dead
 const QUIET_MS = 45_000; // silence while nothing is due: ask something, to find out
 const STABLE_MS = 5_000; // a connection that lived so long starts the backoff over
 const CHECK_MS = 5_000;
-const WAKE_MS = 2_500; // silence after a waking: the line is dead, and somebody looks at the page
+const WAKE_MS = 2_500; // silence after a waking: the line is dead, and somebody may look at the page
 const TOO_BIG = 1009; // RFC 6455 7.4.1: a message was longer than the server takes
-const SUPERSEDED = 4000; // the guest of this page has come back on another connection
+export const SUPERSEDED = 4000; // the guest of this page has come back on another connection
 
 /** Keeps one WebSocket open. A browser does not show pings, so a dead line shows by answers that stay away. */
 export class Connection {
@@ -28,7 +28,7 @@ export class Connection {
   #waking = 0; // a timer
   #heard = 0; // frames, on any connection
 
-  /** `owner`: url(), onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
+  /** `owner`: dial() makes a WebSocket, onState(state, retryAt), onFrame(object), onTooBig(), onSuperseded(), onNoEntry(), isWaiting(), probe() */
   constructor(owner) {
     this.owner = owner;
     setInterval(() => this.#check(), CHECK_MS);
@@ -38,7 +38,7 @@ export class Connection {
     clearTimeout(this.#timer);
     if (this.#socket || this.#paused) return;
     this.owner.onState('connecting');
-    const socket = new WebSocket(this.owner.url(), 'chat.v1.json');
+    const socket = this.owner.dial();
     this.#socket = socket;
     this.#openedAt = 0;
     this.#timer = setTimeout(() => this.drop(), OPEN_MS);
@@ -148,18 +148,15 @@ export class Connection {
   #check() {
     const isLate = this.#isLate();
     if (!this.#openedAt || !this.#socket) return;
-    if (isLate) {
-      this.#askedAt = monotonic();
-      return this.owner.probe();
-    }
+    if (isLate) return this.#wake();
     if (this.owner.isWaiting()) {
       if (monotonic() - Math.max(this.#heardAt, this.#askedAt) > ANSWER_MS) this.drop();
     } else if (monotonic() - this.#heardAt > QUIET_MS) this.owner.probe();
   }
 
   /**
-   * The machine slept, or the page did: what came in meanwhile may not have been read yet, so nobody is judged by this
-   * check. Some clocks stand still in a sleep, the time of day goes on. Timers of a page in the background are always
+   * The machine slept, or the page did, and perhaps nothing else tells so: a window that stays in sight is not shown anew. What
+   * came in meanwhile may not have been read yet, so nobody is judged by this check. Some clocks stand still in a sleep, the time of day goes on. Timers of a page in the background are always
    * late, which is why no two checks in a row are excused.
    */
   #isLate() {

@@ -76,6 +76,7 @@ export class Identity {
   onRenamed(frame) {
     if (frame.you !== true || !isText(frame.from) || !isText(frame.to) || store.name === frame.to) return;
     renamedMe(frame);
+    if (store.wish) store.wish = frame.to; // which may have been asked for in another tab
     this.#session.outgoing.settle();
   }
 

@@ -68,4 +68,9 @@ export class Lists {
     const { room, total } = await this.#session.ask({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }).catch(() => ({}));
     return isText(room) ? { room, members: total } : null;
   }
+
+  /** Whether anybody has this name. What has no text is never said; but first the server looks for whom it is. */
+  isSomebody(name) {
+    return this.#session.ask({ type: 'msg', to: name, text: '' }).then(() => true, ({ code }) => code !== 'no_such_name');
+  }
 }

@@ -19,3 +19,10 @@ export function remember(memory) {
     try { window[storage].setItem(MEMORY, JSON.stringify(memory)); } catch { /* private window: nothing is remembered */ }
   }
 }
+
+/** Another tab has remembered something. */
+export function whenRemembered(act) {
+  window.addEventListener('storage', ({ key, newValue }) => {
+    if (key === MEMORY && newValue) act(JSON.parse(newValue));
+  });
+}

@@ -3,7 +3,7 @@
 
 import { addressOf } from '../core/conversation.js';
 import { changed, conversationOf, notify, saveMemory, store } from '../core/store.js';
-import { count, countHere, learn, learnHere, placeDivider, see } from '../core/unread.js';
+import { count, countHere, learn, learnElsewhere, learnHere, placeDivider, see, seeHere } from '../core/unread.js';
 import { peopleWords } from '../words/index.js';
 
 const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
@@ -52,7 +52,11 @@ export class Reading {
   /** A message has come that may be new to somebody. */
   count(conv, message) {
     const isReading = this.#session.page.isReading(conv);
-    if (!conv.reading || message.id === undefined) return countHere(conv, message, isReading);
+    if (!conv.reading || message.id === undefined) {
+      countHere(conv, message, isReading);
+      if (isReading) this.#session.tabs.tellRead({ key: conv.key });
+      return;
+    }
     const { mentions } = conv;
     count(conv, message, isReading);
     if (isReading) this.see(conv, message.id);
@@ -71,10 +75,23 @@ export class Reading {
   }
 
   /** What a guest has read. */
-  #remember(conv) {
+  #remember(conv, isBack = false) {
     if (store.role) return;
     conv.readId = conv.reading.read;
     saveMemory();
+    this.#session.tabs.tellRead({ key: conv.key, epoch: conv.epoch, id: conv.readId, isBack });
+  }
+
+  /** All of a conversation that is on this screen only is in sight of somebody who is there. */
+  seeHere(conv) { if (seeHere(conv)) this.#session.tabs.tellRead({ key: conv.key }); }
+
+  /** In another tab, of what the server keeps no account of. */
+  readElsewhere({ key, epoch, id, isBack }) {
+    const conv = store.conversations.get(key);
+    if (!conv) return;
+    if (id === undefined) seeHere(conv);
+    else if (conv.reading && conv.epoch === epoch && !store.role) learnElsewhere(conv, id, isBack, key === store.current);
+    changed();
   }
 
   /** All of it has been read, whatever was in sight. */
@@ -104,15 +121,15 @@ export class Reading {
       const { reading } = conv;
       reading.read = id - 1;
       Object.assign(conv, { unread: reading.newest - reading.read, newFrom: id });
-      this.#remember(conv);
+      this.#remember(conv, true);
       changed();
     };
-    if (store.role) this.#session.request({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
+    if (store.role) this.#session.requestNow({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
     else done();
   }
 
   setLevel(conv, level) {
-    this.#session.request({ type: 'level', room: conv.name, level }, () => {
+    this.#session.requestNow({ type: 'level', room: conv.name, level }, () => {
       if (conv.reading) conv.reading.level = level;
       notify(peopleWords.levelDone(conv.name, peopleWords.levels[level]));
     });

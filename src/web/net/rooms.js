@@ -71,12 +71,14 @@ export class Rooms {
     const keys = [...store.conversations.keys()], at = keys.indexOf(conv.key);
     store.conversations.delete(conv.key);
     dispatch({ type: 'left', conv: conv.key });
-    if (store.current === conv.key) this.show(store.conversations.get(keys[at + 1] ?? keys[at - 1]) || null);
+    const before = store.recent.find((key) => store.conversations.has(key));
+    if (store.current === conv.key) this.show(store.conversations.get(before ?? keys[at + 1] ?? keys[at - 1]) || null);
     saveMemory();
     changed();
   }
 
-  setTopic(conv, text) { this.#session.request({ type: 'topic', room: conv.name, text }); }
+  /** Rejects with the error. */
+  setTopic(conv, text) { return this.#session.ask({ type: 'topic', room: conv.name, text }); }
 
   // -- entering
 

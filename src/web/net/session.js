@@ -15,16 +15,20 @@ import { Outgoing } from './outgoing.js';
 import { Reading } from './reading.js';
 import { ResumeToken } from './resume.js';
 import { Rooms } from './rooms.js';
+import { Tabs } from './tabs.js';
 
 const PUT_OFF_MS = 120_000; // between tries where the server will not change its mind by itself
 
+/** No other tab has it. */
+const TAB = Math.random().toString(36).slice(2, 8).padEnd(6, '0');
 /** As long as any other, so that what fits with one fits with the next. */
-const refOf = (number) => `r${String(number).padStart(7, '0')}`;
+const refOf = (number) => `${TAB}${String(number).padStart(7, '0')}`;
 
 /**
  * @typedef {object} Page what the session wants of the page
  * @property {(conv: any) => boolean} isReading somebody sees what is said there
  * @property {(conv: any) => boolean} isReadingBack somebody looks at what was said there before
+ * @property {() => boolean} isLookedAt somebody is there
  * @property {(conv: any, message: any) => void} said something was said just now
  * @property {(conv: any, id: number) => void} mark a message is to be shown
  * @property {() => void} forget whoever was here is gone
@@ -57,8 +61,14 @@ export class Session {
     this.conversations = new Conversations(this);
     this.rooms = new Rooms(this);
     this.identity = new Identity(this);
-    this.#connection = new Connection({
+    this.tabs = new Tabs({
       url: () => this.#url(),
+      nudge: () => this.nudge(),
+      onRead: (what) => this.reading.readElsewhere(what),
+      isLookedAt: () => this.page.isLookedAt(),
+    });
+    this.#connection = new Connection({
+      dial: () => this.tabs.dial(),
       onState: (state, retryAt) => this.#onState(state, retryAt),
       onFrame: (frame) => (this.#early ? void this.#early.push(frame) : this.#onFrame(frame)),
       onTooBig: () => this.outgoing.tooBig(),
@@ -83,7 +93,11 @@ export class Session {
   }
 
   nudge() { this.#connection.nudge(); }
-  pause(isKept) { this.#connection.pause(isKept); }
+  pause(isKept) {
+    this.tabs.leave();
+    this.#connection.pause(isKept);
+  }
+
   resume() { this.#connection.resume(); }
   reconnect() { this.#connection.drop(); }
 
@@ -110,7 +124,7 @@ export class Session {
   }
 
   /** As `request`; that there is no line is an error as well. */
-  requestNow(frame, done, fail) {
+  requestNow(frame, done, fail = (error) => notify(errorWords(error), true)) {
     const cut = () => fail({ message: t.waitOnline });
     if (!this.request(frame, done, fail, cut)) cut();
   }
@@ -183,6 +197,11 @@ export class Session {
 
   #onFrame(frame) {
     const request = frame.ref === undefined ? undefined : this.#requests.get(frame.ref);
+    // What another tab has asked for: this one hears what has come of it, as another device does.
+    if (frame.ref !== undefined && !request) {
+      if (frame.type === 'error') return;
+      delete frame.ref;
+    }
     const touched = touchedBy(frame);
     if (request) this.#requests.delete(frame.ref);
     try {

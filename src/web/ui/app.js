@@ -83,8 +83,8 @@ export class App {
   start() {
     document.documentElement.lang = LANGUAGE;
     this.#say();
-    const { bar, composer, entrance, keys, layout, link, log, members, notice, sidebar } = this;
-    for (const part of [bar, composer, entrance, keys, layout, log, members, notice, sidebar]) part.listen();
+    const { bar, composer, entrance, keys, layout, link, log, members, notice, router, sidebar } = this;
+    for (const part of [bar, composer, entrance, keys, layout, log, members, notice, router, sidebar]) part.listen();
     link.listen(() => this.session.nudge());
     layout.arrange();
     if (document.activeElement === document.body) composer.focus();

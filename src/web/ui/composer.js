@@ -8,14 +8,14 @@ import { current, changed, notify, store } from '../core/store.js';
 import { isolate, linesOf } from '../core/text.js';
 import { monotonic } from '../core/time.js';
 import { t } from '../words/index.js';
-import { Completion } from './completion.js';
 import { $, setText } from './dom.js';
 
 const PASTED_LINES_MAX = 20; // more is asked about
 
 export class Composer {
   #sent = new Recall();
-  #completion = new Completion($('#composer'), () => this.app.commands.names());
+  /** As soon as its script is there. @type {import('./dialogs/completion.js').Completion | null} */
+  completion = null;
   #measured = { of: '', excess: -Infinity };
 
   /** @param {import('./app.js').App} app */
@@ -73,7 +73,7 @@ export class Composer {
       case 'page':
         this.app.log.turn(key === 'PageUp' ? -1 : 1);
         return true;
-      case 'complete': return this.#changed(this.#completion.step(shiftKey ? -1 : 1));
+      case 'complete': return this.#changed(this.completion?.step(shiftKey ? -1 : 1) === true);
       case 'recall': return this.#recall(key === 'ArrowUp' ? -1 : 1);
       default: return false;
     }

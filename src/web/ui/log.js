@@ -6,7 +6,7 @@ import { actionOf } from '../core/keymap.js';
 import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
 import { sinceWords } from '../core/time.js';
-import { missedOf, seeHere } from '../core/unread.js';
+import { missedOf } from '../core/unread.js';
 import { t } from '../words/index.js';
 import { $, reconcile, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
@@ -172,7 +172,7 @@ export class Log {
   #prepare(conv) {
     if (this.#shown !== (conv?.key ?? null)) this.#pinned = true;
     if (conv?.passage || (conv && this.#marked?.key === conv.key && !this.#marked.isShown)) this.#pinned = false;
-    if (conv && this.isReading(conv)) seeHere(conv);
+    if (conv && this.isReading(conv)) this.app.session.reading.seeHere(conv);
   }
 
   draw(conv) {

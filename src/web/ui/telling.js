@@ -23,6 +23,10 @@ export class Telling {
   /** Something was said just now. */
   said(conv, message) {
     if (!isTold(conv, message) || (document.hasFocus() && !document.hidden)) return;
+    this.app.session.tabs.ifAlone(() => this.#tell(conv, message));
+  }
+
+  #tell(conv, message) {
     if (store.telling.sounds) this.sound();
     if (store.telling.shows && canNotify() && Notification.permission === 'granted') this.#show(conv, message);
     else this.#offer();
@@ -32,7 +36,7 @@ export class Telling {
   #show(conv, { name, text }) {
     const title = conv.kind === 'room' ? `${name} · ${conv.name}` : name;
     try {
-      const shown = new Notification(title, { body: shorten(text, BODY_UNITS_MAX), tag: `${location.href} ${conv.key}`, icon: $('link[rel=icon]').href, silent: true });
+      const shown = new Notification(title, { body: shorten(text, BODY_UNITS_MAX), tag: `${location.pathname} ${conv.key}`, icon: $('link[rel=icon]').href, silent: true });
       shown.onclick = () => {
         shown.close();
         window.focus();

@@ -1,7 +1,7 @@
 // What the page says, in English.
 
 export const page = {
-  brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', rooms: 'Rooms', browse: 'Browse rooms',
+  brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', commandList: 'Commands', rooms: 'Rooms', browse: 'Browse rooms',
   directs: 'Direct messages', join: 'Join', joinHint: 'Join or create a room', members: 'Members',
   help: 'Help', close: 'Close', cancel: 'Cancel', save: 'Save', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
   search: 'Search', searchHint: 'Words, in:#room, from:name, before:2026-11-01', searching: 'Searching…', nothingFound: 'Nothing was found.',
@@ -43,8 +43,8 @@ export const page = {
   usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
   notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
   tooLong: (n) => `That is ${n} bytes too long.`, tooManyLines: (n, most) => `That is ${n} lines; a message has at most ${most}.`,
-  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
-  showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
+  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', copyLink: 'Copy link', linkCopied: 'The link is copied.', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+  showAll: (n) => `Show all ${n} characters`, noMatch: (room) => `No room fits. “Create ${room}” makes one.`, nobody: (name) => `Nobody here is called ${name}.`,
   refusals: {
     full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
     crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
@@ -56,6 +56,7 @@ export const page = {
   },
   keys: {
     send: 'send', newLine: 'new line', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
+    commands: 'list the commands: ↑ ↓ choose one, Enter or Tab takes it',
     page: 'scroll the log', step: 'previous or next conversation', rooms: 'to another room or person', menu: 'in the log: the menu of a message; ↑ ↓ another one', close: 'close, or go to the latest message',
     list: 'in a list: another entry',
   },

@@ -1,7 +1,7 @@
 // What the page says, in Japanese.
 
 export const page = {
-  brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', rooms: 'ルーム', browse: '一覧',
+  brand: 'チャット', skip: '入力欄へ移動', conversations: '会話', commandList: 'コマンド', rooms: 'ルーム', browse: '一覧',
   directs: 'ダイレクトメッセージ', join: '参加', joinHint: 'ルームに参加・作成', members: 'メンバー',
   help: 'ヘルプ', close: '閉じる', cancel: 'キャンセル', save: '保存', more: 'さらに表示', send: '送信', dismiss: '閉じる',
   search: '検索', searchHint: '言葉、in:#ルーム、from:名前、before:2026-11-01', searching: '検索中…', nothingFound: '見つかりませんでした。',
@@ -43,8 +43,8 @@ export const page = {
   usage: (u) => `書き方：${u}`, notHere: 'ルームの中でだけ使えます。', removedFrom: (room, why) => `${room} から外れました${why ? `（${why}）` : ''}。`,
   notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'),
   tooLong: (n) => `${n} バイト長すぎます。`, tooManyLines: (n, most) => `${n} 行あります。1 件のメッセージは ${most} 行までです。`,
-  pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け', pasteCode: 'コードとして貼り付け', copyCode: 'コピー', copied: 'コピーしました', bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
-  showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
+  pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け', pasteCode: 'コードとして貼り付け', copyCode: 'コピー', copied: 'コピーしました', copyLink: 'リンクをコピー', linkCopied: 'リンクをコピーしました。', bytesLeft: (n) => `残り ${n} バイト`, tooBig: 'サーバーの上限より長いメッセージです。',
+  showAll: (n) => `全 ${n} 文字を表示`, noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`, nobody: (name) => `${name} という名前の人はいません。`,
   refusals: {
     full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
     crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
@@ -55,7 +55,7 @@ export const page = {
     socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
   },
   keys: {
-    send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
+    send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完', commands: 'コマンドの一覧：↑ ↓ で選び、Enter か Tab で決める',
     page: '会話をスクロール', step: '前後の会話へ', rooms: 'ほかのルームや人へ', menu: '会話の欄で：メッセージのメニュー（↑ ↓ で移動）', close: '閉じる・最新のメッセージへ',
     list: '一覧で：ほかの項目へ',
   },

@@ -73,6 +73,8 @@ pub struct Drawing {
     change: Change,
     /// All else is to go off the screen first.
     clears: bool,
+    /// It does with the last drawing, which may not have been written.
+    cleared: bool,
 }
 
 impl Drawing {
@@ -109,9 +111,15 @@ impl Drawing {
         self.clears = true;
     }
 
-    /// What was drawn last has not been written.
-    pub fn forget(&mut self) {
+    /// What was drawn last has been written, or will be before anything else.
+    pub fn was_written(&mut self) {
+        self.cleared = false;
+    }
+
+    /// Nothing was drawn, or it has not been written.
+    pub fn was_not_written(&mut self) {
         self.place = None;
+        self.clears |= std::mem::take(&mut self.cleared);
     }
 
     /// Appends what takes the line off the screen, if it is there.
@@ -128,6 +136,7 @@ impl Drawing {
             self.change = Change::All;
         }
         if std::mem::take(&mut self.clears) {
+            self.cleared = true;
             self.place = None;
             out.extend_from_slice(b"\x1b[H\x1b[2J");
         }

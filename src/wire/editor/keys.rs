@@ -152,13 +152,14 @@ impl Keys {
                 None
             }
             _ => {
-                let parameters = self.parameters.get(..self.parameter_count).unwrap_or_default();
+                // What has more of them is no key.
+                let parameters = self.parameters.get(..self.parameter_count);
                 match (byte, parameters) {
-                    (b'~', b"200") => self.is_pasted = true,
-                    (b'~', b"201") => self.is_pasted = false,
+                    (b'~', Some(b"200")) => self.is_pasted = true,
+                    (b'~', Some(b"201")) => self.is_pasted = false,
                     _ => {}
                 }
-                let key = sequence_key(byte, parameters);
+                let key = parameters.and_then(|parameters| sequence_key(byte, parameters));
                 self.end_sequence(byte, (0x40..0x7F).contains(&byte), key)
             }
         }

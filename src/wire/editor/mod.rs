@@ -18,6 +18,7 @@ use self::drawing::{Change, Drawing};
 use self::history::History;
 use self::keys::{Key, Keys};
 use crate::memory::{Entry, MemoryAccount};
+use crate::wire::keys::BELL;
 
 pub use self::drawing::Size;
 
@@ -27,9 +28,6 @@ const LINE_BYTES_MAX: usize = 4096;
 
 /// So many bytes are taken before others have their turn: some keys look at the whole line.
 const STEP_BYTES_MAX: usize = 64;
-
-/// Rings the terminal's bell: the key can do nothing here.
-const BELL: &[u8] = b"\x07";
 
 /// What keys have led to.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +40,9 @@ pub enum Event {
     },
     /// What the word before the cursor may become is to be looked up, for [`Editor::complete`].
     Complete,
+    /// The line has no room for what was typed: of that nothing more is taken, and the line may have
+    /// so many bytes. Told once for each line; after that the bell rings.
+    Full { bytes_max: usize },
     /// A key that means to leave was pressed.
     Leave,
 }
@@ -75,6 +76,10 @@ pub struct Editor {
     hides: bool,
     /// The bell is to ring.
     rings: bool,
+    /// It rings with the last drawing, which may not have been written.
+    rang: bool,
+    /// It was told that nothing more goes into this line.
+    is_full: bool,
     /// The terminal edits its line again; what was drawn has to be taken off the screen.
     has_ended: bool,
     entry: Option<Entry>,
@@ -112,7 +117,8 @@ impl Editor {
             Key::Char(char) => {
                 if self.buffer.text().len() + char.len_utf8() > bytes_max {
                     self.ring();
-                    return None;
+                    let is_told = std::mem::replace(&mut self.is_full, true);
+                    return (!is_told).then_some(Event::Full { bytes_max });
                 }
                 self.buffer.insert(char);
                 // Of a secret nothing is shown that could grow.
@@ -160,6 +166,7 @@ impl Editor {
     /// What was typed, or brought back, is no more.
     fn clear(&mut self) {
         self.buffer.clear();
+        self.is_full = false;
         self.history.leave();
         self.drawing.change(Change::All);
     }
@@ -184,6 +191,7 @@ impl Editor {
 
     fn end_line(&mut self) -> Event {
         let line = self.buffer.take();
+        self.is_full = false;
         let shown = match self.hides {
             true => "\r\n".to_owned(),
             false => format!("{}{line}\r\n", self.drawing.prompt()),
@@ -273,8 +281,9 @@ impl Editor {
 
     /// Appends what makes a terminal show the line, behind all that was written to it.
     pub fn draw(&mut self, prompt: &str, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.rings) {
-            out.extend_from_slice(BELL);
+        self.rang = std::mem::take(&mut self.rings);
+        if self.rang {
+            out.push(BELL);
         }
         match self.hides {
             true => self.drawing.draw("", "", 0, out),
@@ -283,11 +292,6 @@ impl Editor {
                 self.drawing.draw(prompt, text, cursor, out);
             }
         }
-    }
-
-    /// Nothing of the last drawing was written.
-    pub fn was_not_drawn(&mut self) {
-        self.drawing.forget();
     }
 
     /// What is still to be written of the drawing, before anything else.
@@ -305,10 +309,21 @@ impl Editor {
         self.left > 0
     }
 
-    /// So many bytes of it have been written, and this is still to be.
-    pub fn wrote(&mut self, count: usize, rest: &[u8]) {
+    /// So many bytes of it have been written. `rest`: what of the last drawing is still to be, or
+    /// that nothing of it was written.
+    pub fn wrote(&mut self, count: usize, rest: Option<&[u8]>) {
         self.unsent.drain(..count);
-        self.unsent.extend_from_slice(rest);
+        let rang = std::mem::take(&mut self.rang);
+        match rest {
+            Some(rest) => {
+                self.unsent.extend_from_slice(rest);
+                self.drawing.was_written();
+            }
+            None => {
+                self.rings |= rang;
+                self.drawing.was_not_written();
+            }
+        }
         // A drawing must not leave its memory behind.
         self.unsent.shrink_to_fit();
         self.left = self.unsent.len();

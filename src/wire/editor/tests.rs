@@ -47,7 +47,7 @@ impl Terminal {
             self.editor.uncover();
         }
         let mut out = self.editor.unsent().to_vec();
-        self.editor.wrote(out.len(), b"");
+        self.editor.wrote(out.len(), Some(b""));
         out.extend_from_slice(messages.as_bytes());
         self.editor.draw(PROMPT, &mut out);
         self.screen.process(&out);
@@ -65,7 +65,7 @@ impl Terminal {
                     self.lines.push(line);
                     shown
                 }
-                Some(Event::Complete | Event::Leave) | None => String::new(),
+                Some(Event::Complete | Event::Full { .. } | Event::Leave) | None => String::new(),
             };
             self.flush(&shown);
         }
@@ -271,13 +271,16 @@ fn who_interrupts_an_earlier_line_begins_anew() {
 #[test]
 fn a_line_has_a_limit() {
     let mut editor = Editor::default();
-    assert_eq!(editor.take("abc日d".as_bytes(), 4), (None, 7));
+    let full = Some(Event::Full { bytes_max: 4 });
+    assert_eq!(editor.take("abc日d".as_bytes(), 4), (full, 6));
+    assert_eq!(editor.take("d日".as_bytes(), 4), (None, 4), "it is told once");
     assert_eq!(editor.line(), "abcd");
     let mut out = Vec::new();
     editor.draw("", &mut out);
-    assert_eq!(out, [BELL, b"abcd"].concat());
+    assert_eq!(out, [&[BELL], &b"abcd"[..]].concat());
     let (event, _) = editor.take(b"ef\r", 4);
     assert!(matches!(event, Some(Event::Line { line, .. }) if line == "abcd"));
+    assert_eq!(editor.take(b"abcdef", 4), (Some(Event::Full { bytes_max: 4 }), 5), "of each line");
 }
 
 #[test]
@@ -456,4 +459,30 @@ proptest! {
             terminal.check();
         }
     }
+}
+
+/// Where a message before it was cut, nothing of a drawing has been written.
+#[test]
+fn a_bell_and_an_empty_screen_come_with_the_next_drawing_if_the_last_was_not_written() {
+    let mut editor = Editor::default();
+    let (mut first, mut again, mut after) = (Vec::new(), Vec::new(), Vec::new());
+    editor.take(b"x\x1b[A\x0c", BYTES_MAX);
+    editor.draw(PROMPT, &mut first);
+    assert!(first.starts_with(b"\x07\x1b[H\x1b[2J"), "{:?}", first.escape_ascii().to_string());
+    editor.wrote(0, None);
+    assert!(editor.is_stale());
+    editor.draw(PROMPT, &mut again);
+    assert_eq!(again, first);
+    editor.wrote(0, Some(b""));
+    editor.wrote(0, None);
+    editor.draw(PROMPT, &mut after);
+    assert_eq!(after, [PROMPT.as_bytes(), b"x"].concat(), "once");
+}
+
+#[test]
+fn a_sequence_of_more_parameters_than_any_key_has_is_no_key() {
+    let mut editor = Editor::default();
+    editor.remember("before".to_owned());
+    editor.take(b"ab\x1b[1;2;3;4;5A\x1b[111111111D\x1b[000000003~", BYTES_MAX);
+    assert_eq!((editor.line(), editor.before_cursor()), ("ab", "ab"));
 }

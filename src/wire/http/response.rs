@@ -106,6 +106,7 @@ fn reason_phrase(status: u16) -> &'static str {
         304 => "Not Modified",
         308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -138,6 +139,7 @@ pub struct HttpError {
 pub(crate) const ALLOW: (&str, &str) = ("Allow", "GET, HEAD, OPTIONS");
 const ALLOW_ALL: &[(&str, &str)] = &[ALLOW];
 const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
+const BEARER: &[(&str, &str)] = &[("WWW-Authenticate", "Bearer")];
 const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "10")];
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
 const UPGRADE_TLS: &[(&str, &str)] = &[("Upgrade", "TLS/1.2"), ("Connection", "Upgrade")];
@@ -193,6 +195,10 @@ impl HttpError {
     pub const TLS_ONLY: HttpError =
         HttpError::new(426, "This server takes TLS only: use https:// and wss://.\n")
             .with(UPGRADE_TLS);
+
+    pub const NO_TOKEN: HttpError =
+        HttpError::new(401, "Metrics are for those who show their token (--metrics-token).\n")
+            .with(BEARER);
 
     pub const BANNED: HttpError = HttpError::new(403, "Your address is banned from this server.\n");
     pub const TOO_MANY: HttpError =

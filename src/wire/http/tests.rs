@@ -663,6 +663,15 @@ fn health_is_told() {
         (status_of(&draining), draining.body, draining.connection),
         (503, &b"draining"[..], Persistence::Close)
     );
+    let ask = |path: &str, health| {
+        let response = respond(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"), health);
+        (status_of(&response), response.body, response.connection)
+    };
+    // Who cannot keep what is said serves all the same, and is not ready.
+    assert_eq!(ask("/healthz", Health::Full), (200, &b"full"[..], Persistence::KeepAlive));
+    assert_eq!(ask("/readyz", Health::Full), (503, &b"full"[..], Persistence::KeepAlive));
+    assert_eq!(ask("/readyz", Health::Serving), (200, &b"ok"[..], Persistence::KeepAlive));
+    assert_eq!(ask("/readyz", Health::Draining), (503, &b"draining"[..], Persistence::Close));
     let to_head = respond("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Health::Serving);
     assert_eq!((status_of(&to_head), to_head.body), (200, &b""[..]));
     assert_eq!(field_of(&to_head, "Content-Length").as_deref(), Some("2"));

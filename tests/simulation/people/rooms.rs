@@ -90,18 +90,14 @@ impl Model {
         self.close_if_void(room);
     }
 
-    /// Somebody is out of a room, and talks in another one.
+    /// Somebody is out of a room. Who talked there talks nowhere.
     pub fn take_out(&mut self, user: u64, room: u64) {
         let rooms = &mut self.user_mut(user).rooms;
         let at = rooms.iter().position(|one| *one == room).expect("it is in");
         rooms.swap_remove(at);
         self.end_reading(user, room);
-        let rooms = &self.user(user).rooms;
-        let last = rooms.last().copied();
         for client in self.clients.values_mut().filter(|client| client.user == user) {
-            if client.current == Some(room) {
-                client.current = last;
-            }
+            client.current = client.current.filter(|current| *current != room);
         }
     }
 

@@ -232,7 +232,12 @@ impl Model {
                 }
                 let (left, name) =
                     (self.kept.rooms[&room].name.clone(), self.user(user).name.clone());
+                let talked_here = self.clients[&n].current == Some(room);
                 self.leave(n, user, room);
+                if talked_here {
+                    let other = self.user(user).rooms.last().copied();
+                    self.clients.get_mut(&n).expect("it is there").current = other;
+                }
                 self.tell_all_of(n, &Told::LeftYou { room: left, name });
                 Ok(())
             }

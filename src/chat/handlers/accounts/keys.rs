@@ -135,15 +135,18 @@ impl Chat {
     pub(in crate::chat::handlers) fn check_public(&self, cx: &Context<'_>, text: &str) -> Done {
         self.check_secrets(cx, text)?;
         let accounts = self.state.accounts();
-        if accounts.invitations().next().is_none() {
-            return Ok(());
-        }
         let codes = codes_in(text).take(SECRETS_LOOKED_UP);
         let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
         let mut live = accounts.invitations().filter(|(_, one)| one.is_good(cx.unix_ms()));
         if !hashes.is_empty() && live.any(|(_, one)| hashes.contains(&one.hash)) {
             let message = "There is a code in that by which anybody who reads it could have an \
                            account, so it was not said. /msg NAME tells it to one person.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
+        // What the owner's code is only another thread knows, but for its form.
+        if !hashes.is_empty() && (text.contains("#setup=") || !self.has_owner()) {
+            let message = "That may be the code of the owner's link: whoever reads it could own \
+                           this server, so it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         Ok(())
@@ -268,8 +271,7 @@ impl Chat {
             let message = "A bot has no password. Its owner makes it a token: /bot NAME.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
-        // Nobody comes to more than it may do by way of somebody else.
-        if accounts.role(account) != Role::None && accounts.role(cx.user) != Role::Owner {
+        if !self.may_reset(cx.user, account) {
             let message = "Only owners of this server can do that for admins and owners.";
             return Err(RequestError::new("not_allowed", message.to_owned()));
         }
@@ -280,6 +282,26 @@ impl Chat {
         let act = format!("{by} made a code by which {name} can set a new password.");
         self.log_act(cx, &act);
         Ok(())
+    }
+
+    /// Whether one may let another account have a new password, at the time when that is set as well:
+    /// nobody comes to more than it may do by way of somebody else.
+    pub(super) fn may_reset(&self, by: UserId, account: UserId) -> bool {
+        let accounts = self.state.accounts();
+        match accounts.role(by) {
+            Role::Owner => true,
+            Role::Admin => accounts.role(account) == Role::None,
+            Role::None => false,
+        }
+    }
+
+    /// The account that asks has a password that it knows: no code is needed for another one.
+    pub(super) fn end_reset_codes(&mut self, cx: &mut Context<'_>) {
+        let all = self.state.accounts().invitations();
+        let own = all.filter(|(_, one)| one.resets == Some(cx.user));
+        for id in own.map(|(id, _)| id).collect::<Vec<u64>>() {
+            self.happen(cx, Kept::InvitationEnded { id });
+        }
     }
 
     fn make_invitation(

@@ -314,7 +314,13 @@ impl Chat {
         let makes_account =
             found.and_then(|id| accounts.invitation(id)).is_none_or(|one| one.makes_account);
         match (found, resets) {
-            (Some(invitation), Some(account)) => Ok(Allowed::Resetting { invitation, account }),
+            (Some(invitation), Some(account)) => {
+                let by = accounts.invitation(invitation).map(|one| one.by);
+                match by.is_some_and(|by| self.may_reset(by, account)) {
+                    true => Ok(Allowed::Resetting { invitation, account }),
+                    false => Err(wrong_code()),
+                }
+            }
             _ if is_full => Err(full()),
             (Some(_), None) if !makes_account => Err(wrong_code()),
             (Some(invitation), None) => Ok(Allowed::Invited(invitation)),
@@ -338,6 +344,7 @@ impl Chat {
         let proof = self.take_proof(cx, Some(cx.user))?;
         let Some(password) = proof.hash else { return Err(unavailable()) };
         self.happen(cx, Kept::PasswordSet { password });
+        self.end_reset_codes(cx);
         self.end_browsers(cx);
         self.tell_done(cx, "password", "Your password is another one now. Browsers log in anew.");
         Ok(())

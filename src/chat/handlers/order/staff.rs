@@ -95,11 +95,17 @@ impl Chat {
 
     fn leave_staff(&mut self, cx: &mut Context<'_>, user: UserId, room: RoomId) {
         self.as_member(cx, user, |chat, cx, devices| {
+            let channel = chat.channels.of(room);
+            let talks = |client: &ClientId| channel.is_some_and(|it| chat.talks_in(*client, it));
+            let silenced: Vec<ClientId> = devices.iter().copied().filter(talks).collect();
             chat.happen(cx, Presence::Left { room, reason: None });
             let (time, name) = (cx.unix_ms(), chat.shown_name(user));
             let (room, by, reason, you, reference) = (STAFF_LOG, None, None, true, None);
             let left = Reply::Left { room, name, time, by, reason, you, reference };
             chat.tell_devices(cx, devices, &left);
+            for client in silenced {
+                chat.notice_nowhere(client, user, cx.out);
+            }
         });
     }
 

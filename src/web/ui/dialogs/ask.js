@@ -6,6 +6,7 @@ import { $, setText } from '../dom.js';
 
 export class Ask {
   #done = async (_answer) => null;
+  #isBusy = false;
 
   /** @param {import('../app.js').App} app */
   constructor(app) { this.app = app; }
@@ -13,10 +14,21 @@ export class Ask {
   listen() {
     $('#ask form').addEventListener('submit', async (event) => {
       event.preventDefault();
+      if (this.#isBusy) return;
+      this.#isBusy = true;
       const error = await this.#done($('#ask-input').value.trim());
-      if (error) setText($('#ask-error'), errorWords(error));
-      else $('#ask').close();
+      this.#isBusy = false;
+      if (!error) return $('#ask').close();
+      this.#blame(errorWords(error));
+      $('#ask-input').focus();
     });
+    $('#ask-input').addEventListener('input', () => this.#blame(''));
+  }
+
+  #blame(text) {
+    setText($('#ask-error'), text);
+    if (text) $('#ask-input').setAttribute('aria-invalid', 'true');
+    else $('#ask-input').removeAttribute('aria-invalid');
   }
 
   /** `done` resolves to an error to be shown, or to nothing. */
@@ -24,7 +36,7 @@ export class Ask {
     this.#done = done;
     setText($('#ask-title'), title);
     setText($('#ask-note'), note);
-    setText($('#ask-error'), '');
+    this.#blame('');
     Object.assign($('#ask-input'), { value, maxLength: max });
     $('#ask').showModal();
     $('#ask-input').select();
@@ -39,7 +51,7 @@ export class Ask {
   topic(conv) {
     if (conv?.kind !== 'room') return;
     this.#ask({ title: t.topicLabel(conv.name), note: t.topicNote, value: conv.topic, max: 1000 }, async (text) => {
-      if (text !== conv.topic) return this.app.session.rooms.setTopic(conv, text);
+      if (text !== conv.topic) return this.app.session.rooms.setTopic(conv, text).then(() => null, (error) => error);
     });
   }
 }

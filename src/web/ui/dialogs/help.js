@@ -9,7 +9,8 @@ export class Help {
   constructor(app) { this.app = app; }
 
   open() {
-    $('#help-list').replaceChildren(...[...KEYMAP.map(({ id, shown }) => [shown, t.keys[id]]), ...this.app.commands.help()].map(([keys, meaning]) => (
+    const commands = this.app.commands.help().map(({ usage, about }) => [usage, about]);
+    $('#help-list').replaceChildren(...[...KEYMAP.map(({ id, shown }) => [shown, t.keys[id]]), ...commands].map(([keys, meaning]) => (
       el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
     $('#help').showModal();
   }

@@ -1,8 +1,11 @@
-// All that opens over the page. It comes in a script of its own: nobody needs it to see the first message.
+// All that opens over the page, and over the message box. It comes in a script of its own: nobody needs it to see the first message.
 
+import { $ } from '../dom.js';
 import { AccountMenu } from './account-menu.js';
 import { Accounts } from './accounts.js';
 import { Ask } from './ask.js';
+import { CommandList } from './commands.js';
+import { Completion } from './completion.js';
 import { Help } from './help.js';
 import { Order } from './order.js';
 import { RoomDialogs } from './rooms.js';
@@ -21,7 +24,8 @@ export class Dialogs {
     this.switcher = new Switcher(app);
     this.tellingDialog = new TellingDialog(app);
     this.accounts = new Accounts(app);
+    app.composer.completion = new Completion($('#composer'), () => app.commands.names());
     this.accountMenu = new AccountMenu(app, this.accounts.dialog);
-    for (const part of [this.ask, this.search, this.switcher]) part.listen();
+    for (const part of [this.ask, this.search, this.switcher, new CommandList(app)]) part.listen();
   }
 }

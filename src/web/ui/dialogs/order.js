@@ -7,7 +7,7 @@ import { fold } from '../../core/names.js';
 import { keepsOrder } from '../../core/rights.js';
 import { changed, isMe, knows, notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
-import { errorWords, peopleWords } from '../../words/index.js';
+import { errorWords, peopleWords, t } from '../../words/index.js';
 import { $, el } from '../dom.js';
 import { Views } from './views.js';
 
@@ -31,6 +31,7 @@ export class Order {
   messageMenu(conv, entry) {
     const isModerator = conv.kind === 'room' && keepsOrder(conv);
     const entries = [
+      entry.id !== undefined && [t.copyLink, '', () => this.#copyLink(conv, entry)],
       conv.reading && [peopleWords.markUnread, '', () => {
         this.#dialog.close();
         this.app.session.reading.markUnread(conv, entry.id);
@@ -40,6 +41,17 @@ export class Order {
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
+  }
+
+  async #copyLink(conv, entry) {
+    const link = this.app.router.linkTo(conv, entry.id);
+    try {
+      await navigator.clipboard.writeText(link);
+    } catch {
+      return this.#dialog.open('link', t.copyLink, ...this.#dialog.shownOnce(t.copyLink, link, ''));
+    }
+    this.#dialog.close();
+    notify(t.linkCopied);
   }
 
   deletion(conv, entry) {

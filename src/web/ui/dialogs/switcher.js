@@ -1,8 +1,8 @@
 // Going anywhere: conversations, rooms of the server, people; and naming a new room.
 
-import { beginning, find, highlighted, step } from '../../core/finder.js';
+import { beginning, find, highlighted, personOf, step } from '../../core/finder.js';
 import { bareRoom, roomKey } from '../../core/names.js';
-import { knows, rooms, store } from '../../core/store.js';
+import { isMe, knows, rooms, store } from '../../core/store.js';
 import { isId, isText } from '../../core/text.js';
 import { accountWords, errorWords, peopleWords, t } from '../../words/index.js';
 import { $, closeDialog, drawAvatar, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
@@ -87,10 +87,22 @@ export class Switcher {
   #enter() {
     const one = highlighted(this.#found(), this.#moved);
     if (one) return this.#pick(one);
+    const person = personOf(this.#typed);
+    if (person !== null) return void this.#address(person);
     if (!bareRoom(this.#typed)) return;
     this.#waits = true;
     clearTimeout(this.#timer);
     this.#seek();
+  }
+
+  /** To somebody who is in no room of this page, if there is anybody of that name. */
+  async #address(name) {
+    if (!name || isMe(name)) return;
+    const typed = this.#typed, isSomebody = await this.app.session.lists.isSomebody(name);
+    if (!$('#browse').open || typed !== this.#typed) return;
+    if (isSomebody) return this.#pick({ kind: 'direct', name });
+    this.#hint = t.nobody(name);
+    this.#draw();
   }
 
   get #hasMore() { return this.#list.pages < ROOM_PAGES_MAX && (this.#list.next !== undefined || this.#list.pages === 0); }
@@ -99,6 +111,7 @@ export class Switcher {
   async #seek() {
     const list = this.#list, typed = this.#typed;
     const isStill = () => $('#browse').open && list === this.#list && typed === this.#typed;
+    if (personOf(typed) !== null) return;
     const isEnough = () => find(typed, list.rooms).length >= (this.#waits ? 1 : ENOUGH);
     if (bareRoom(typed) && this.#hasMore && !list.asked.has(typed)) {
       list.asked.add(typed);

@@ -1,8 +1,8 @@
 // Tab in the message box: the word before the caret becomes what it may be the beginning of; Tab again, the next of these.
 
-import { completionsOf } from '../core/complete.js';
-import { alphabet } from '../words/language.js';
-import { current, isMe, rooms } from '../core/store.js';
+import { completionsOf } from '../../core/complete.js';
+import { alphabet } from '../../words/language.js';
+import { current, isMe, rooms } from '../../core/store.js';
 
 export class Completion {
   #box;
