@@ -166,6 +166,7 @@ mod chat {
     use std::collections::VecDeque;
     use std::io::{self, ErrorKind, IoSlice, Read, Write};
     use std::net::Ipv4Addr;
+    use std::ops::Range;
     use std::rc::Rc;
     use std::sync::Arc;
 
@@ -376,6 +377,10 @@ mod chat {
         }
 
         fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn deleted(&self, _: u64, _: Range<u64>) -> Result<Vec<u64>, StoreError> {
             Ok(Vec::new())
         }
 

@@ -5,6 +5,7 @@ mod common;
 mod nowhere;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,6 +51,10 @@ impl Reader for Empty {
     }
 
     fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn deleted(&self, _: u64, _: Range<u64>) -> Result<Vec<u64>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -34,6 +34,7 @@ mod telling;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -1568,6 +1569,10 @@ impl Reader for Needles {
     }
 
     fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn deleted(&self, _: u64, _: Range<u64>) -> Result<Vec<u64>, StoreError> {
         Ok(Vec::new())
     }
 

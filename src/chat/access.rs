@@ -88,7 +88,8 @@ fn access_to_order(request: &OrderRequest<'_>) -> Access {
         | OrderRequest::Unignore { .. }
         | OrderRequest::Ignored
         | OrderRequest::Report { .. }
-        | OrderRequest::DeleteMessage { .. } => Access::Guest,
+        | OrderRequest::DeleteMessage { .. }
+        | OrderRequest::Deletions { .. } => Access::Guest,
         // Only those who keep order in the room.
         OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Access::Account,
         OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans { .. } => {

@@ -52,6 +52,8 @@ impl Chat {
         if !self.unproven.is_empty() {
             self.note_proven(cx);
         }
+        // First of all: what is unread decides over what has to be looked up.
+        self.read_by_typing(cx);
         match parsed.as_ref().map_or(Ok(None), |request| self.prepare(cx, request)) {
             Ok(None) => {}
             Ok(Some(wait)) => return Outcome::Blocked(wait),
@@ -71,7 +73,6 @@ impl Chat {
             Err(wait) => return Outcome::Blocked(wait),
         };
         self.logins.answered(client, text.as_deref().ok());
-        self.read_by_typing(cx);
         self.serve(cx, parsed, behind, spent)
     }
 
@@ -133,10 +134,7 @@ impl Chat {
         spent: u64,
     ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
-        let edits = match parsed {
-            Ok(Request::Edit { on }) => Some(on),
-            _ => None,
-        };
+        let edits = if let Ok(Request::Edit { on }) = parsed { Some(on) } else { None };
         let done = parsed.and_then(|request| match behind {
             None => self.execute(cx, request),
             Some(what) => self.park(cx, &request, what, spent),

@@ -111,6 +111,11 @@ impl Chat {
         {
             return Ok(self.ask(cx, question));
         }
+        if let Request::Order(OrderRequest::Deletions { room, after, before }) = request
+            && let Some(question) = self.missing_deletions(cx, room.as_deref(), *after, *before)
+        {
+            return Ok(self.ask(cx, question));
+        }
         let Some(page) = self.missing_page(cx, request) else { return Ok(None) };
         let found = RoomId::new(page.room).and_then(|id| self.questions.page(cx.client, id));
         match found {

@@ -80,6 +80,9 @@ pub const MUTES_MAX: usize = 1_000;
 /// The last message of one's own is looked for among so many of a room.
 pub const OWN_LAST_MAX: u32 = 100;
 
+/// Of so many messages at most one answer says which are tombstones.
+pub const DELETIONS_MAX: u64 = 4_096;
+
 /// Somebody ignores so many others at most.
 pub const IGNORED_MAX: usize = 100;
 

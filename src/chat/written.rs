@@ -116,14 +116,10 @@ impl Written {
         self.missed.insert((client, room), id);
     }
 
-    /// Whether a terminal lacks something in a room of which so much was read. Once that is read,
-    /// here or elsewhere, it does not any more.
-    pub fn lacks(&mut self, client: ClientId, room: RoomId, read: u64) -> bool {
-        let Some(&missed) = self.missed.get(&(client, room)) else { return false };
-        if missed <= read {
-            self.missed.remove(&(client, room));
-        }
-        missed > read
+    /// Whether a terminal lacks something in a room of which so much was read. What is read
+    /// elsewhere it does not lack, until its account goes back to that.
+    pub fn lacks(&self, client: ClientId, room: RoomId, read: u64) -> bool {
+        self.missed.get(&(client, room)).is_some_and(|&missed| missed > read)
     }
 
     /// A client is no terminal of its account any more.

@@ -93,11 +93,12 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// No header comes in time: what has come is served as it is. What has come and has not been
-    /// read may be one: it is the server that is late.
+    /// read may be one: it is the server that is late, and looks again when it has had time to read.
     pub(super) fn header_is_late(&mut self, id: ClientId) {
         let connection = &self.connections[id.index()];
         if connection.wire.awaits_header() && !connection.is_idle() {
-            return self.timers.push(self.out.now().ms + 1, id, Due::Header);
+            let at = self.out.now().ms + self.wires.timeouts.header_start_ms;
+            return self.timers.push(at, id, Due::Header);
         }
         let (input, wire) = (connection.inbox.as_slice(), &connection.wire);
         let is_late = wire.since() + self.wires.timeouts.header_ms <= self.out.now().ms;

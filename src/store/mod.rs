@@ -12,6 +12,7 @@ pub mod search;
 pub mod sqlite;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use readings::{CALLS_MAX, ReadingChange, StoredReading};
@@ -410,6 +411,12 @@ pub trait Reader: Send + Sync + fmt::Debug {
     /// # Errors
     /// Why nothing can be read.
     fn page(&self, page: &PageRequest) -> Result<Vec<StoredMessage>, StoreError>;
+
+    /// Which of these messages of a room are tombstones, in ascending order.
+    ///
+    /// # Errors
+    /// Why nothing can be read, or that it takes too long.
+    fn deleted(&self, room: u64, ids: Range<u64>) -> Result<Vec<u64>, StoreError>;
 
     /// # Errors
     /// Why nothing can be read, or that it takes too long.

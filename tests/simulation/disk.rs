@@ -6,6 +6,7 @@ mod kept_people;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chat_server::ids::GroupId;
@@ -555,6 +556,14 @@ impl Reader for Disk {
             return Ok(newest(messages, page.messages_max, page.bytes_max));
         }
         Ok(fitting(messages, page.messages_max, page.bytes_max))
+    }
+
+    fn deleted(&self, room: u64, ids: Range<u64>) -> Result<Vec<u64>, StoreError> {
+        let mut inner = self.inner();
+        inner.check_readable()?;
+        let Some(here) = inner.rooms.get(&room) else { return Ok(Vec::new()) };
+        let deleted = here.messages.iter().filter(|message| message.text.is_empty());
+        Ok(deleted.map(|message| message.id).filter(|id| ids.contains(id)).collect())
     }
 
     fn search(&self, search: &SearchRequest) -> Result<Found, StoreError> {

@@ -1,6 +1,7 @@
 //! Messages that are deleted: what is left of them, and that the disk has nothing else of them.
 
 use super::*;
+use std::ops::Range;
 
 /// A word that others have no part of, so that the index has it in one piece.
 const WORD: &str = "xylophonist";
@@ -79,6 +80,9 @@ fn what_was_deleted_is_on_the_disk_nowhere() {
     let found = store.reader().page(&page(1, 1499, 1502)).expect("a page");
     assert_eq!(ids(&found), [1499, 1500, 1501]);
     assert_eq!(found[1], tombstone);
+    let deleted = |ids: Range<u64>| store.reader().deleted(1, ids).expect("they can be read");
+    assert_eq!((deleted(0..u64::MAX), deleted(1500..1501)), (vec![1500], vec![1500]));
+    assert_eq!((deleted(1..1500), deleted(1501..3002)), (Vec::new(), Vec::new()));
     let backup = Scratch::new();
     fs::create_dir(&backup.0).expect("a directory");
     tools::backup(&scratch.0, &backup.0.join("copy.db")).expect("a backup");

@@ -15,7 +15,7 @@ const RUNS = 150;
 /** One room's worth of chat.v1.json. Frames that were sent before a line broke may be read after that, in order. */
 class Server {
   epoch = 'one';
-  log = []; // { id, name, text, key, time }
+  log = []; // { id, name, text, key, time }, or without a text, and deleted
   lines = new Set();
   holder = null; // the line that has the name
 
@@ -48,7 +48,12 @@ class Server {
       const isKnown = frame.since !== undefined && frame.epoch === this.epoch, from = isKnown ? frame.since : Math.max(0, newest - frame.replay || 0);
       line.isIn = true;
       line.tell({ type: 'joined', ref, you: true, room: '#dev', name: line.name, members: 1, position: newest });
-      return line.tell({ type: 'history', room: '#dev', replay: true, messages: this.log.slice(from).map(({ key: _, ...message }) => message) });
+      return line.tell({ type: 'history', room: '#dev', replay: true, messages: this.log.slice(from).map(({ key: _, was: __, ...message }) => message) });
+    }
+    if (type === 'deletions') {
+      // Two at a time, the newest first.
+      const after = Math.max(frame.after, Math.min(frame.before, newest + 1) - 3), ids = this.log.filter(({ id, deleted }) => deleted && id > after && id < frame.before);
+      return line.tell({ type: 'deletions', ref, room: '#dev', after, before: frame.before, ids: ids.map(({ id }) => id) });
     }
     if (type === 'say') return this.say(line, frame);
     assert.fail(`what is ${type}?`);
@@ -62,11 +67,18 @@ class Server {
     line.tell({ type: 'renamed', ref, you: true, from, to: name });
   }
 
+  delete(id) {
+    const message = this.log[id - 1];
+    if (!message || message.deleted) return;
+    Object.assign(message, { deleted: true, was: message.text, text: undefined });
+    for (const line of this.lines) if (line.isIn) line.tell({ type: 'deleted', room: '#dev', id, by: 'bob', time: 0 });
+  }
+
   say(line, { text, key, ref }) {
     const before = this.log.find((message) => message.key === key);
     const message = before ?? { id: this.log.length + 1, name: line.name, text, key, time: Date.now() };
     if (!before) this.log.push(message);
-    const { key: _, ...said } = message;
+    const { key: _, was: __, ...said } = message;
     for (const other of before ? [line] : this.lines) if (other.isIn) other.tell({ type: 'said', room: '#dev', ...said, ...(other === line && { ref }) });
   }
 }
@@ -190,6 +202,7 @@ test('what is said arrives once and in order, whatever breaks in between', async
         () => random.chance(0.3) && line.breaks(),
         () => old.length && random.chance(0.5) && server.read(old[0]),
         () => old.length && random.chance(0.5) && server.notice(old[0]),
+        () => random.chance(0.5) && server.delete(1 + random.below(server.log.length + 1)),
       ])();
     }
     settle();
@@ -200,9 +213,10 @@ test('what is said arrives once and in order, whatever breaks in between', async
     settle();
     assert.deepEqual(store.outbox, [], `seed ${seed}: all of it has arrived`);
     assert.equal(new Set(server.log.map(({ key }) => key)).size, server.log.length, `seed ${seed}: nothing twice`);
-    assert.deepEqual(server.log.map(({ text }) => text).sort(), [...said].sort(), `seed ${seed}: nothing lost`);
+    assert.deepEqual(server.log.map(({ text, was }) => was ?? text).sort(), [...said].sort(), `seed ${seed}: nothing lost`);
     const [conv] = store.conversations.values(), messages = conv.entries.filter(({ type }) => type === 'message');
     assert.deepEqual(messages.map(({ id }) => id), server.log.map(({ id }) => id), `seed ${seed}: all of it is shown, each once, in order`);
+    assert.deepEqual(messages.map(({ text }) => text), server.log.map(({ text }) => text ?? ''), `seed ${seed}: nothing that is deleted is shown`);
     assert.ok(messages.every(({ own }) => own), `seed ${seed}: it is one's own`);
     assert.equal(living().length, 1, `seed ${seed}: on one line`);
     mock.timers.reset();

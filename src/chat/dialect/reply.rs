@@ -140,6 +140,16 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// Of the messages between these two, the ones of which only tombstones are left.
+    Deletions {
+        #[serde(flatten)]
+        place: Where<'a>,
+        after: u64,
+        before: u64,
+        ids: Vec<u64>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     History {
         #[serde(flatten)]
         place: Where<'a>,

@@ -7,7 +7,7 @@ use super::{Context, Done, no_such_name};
 use crate::chat::Chat;
 use crate::chat::access::may_call_all;
 use crate::chat::dialect::Dialect;
-use crate::chat::dialect::reply::{ReadingLine, Reply, UnreadRoom, Where};
+use crate::chat::dialect::reply::{Line, ReadingLine, Reply, UnreadRoom, Where};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::mentions::{self, Found};
 use crate::chat::reading::unreadable;
@@ -243,18 +243,20 @@ impl Chat {
     /// The messages after the first of these ids that are for this account, up to the second; as
     /// far as memory has them.
     fn mentions_between(&self, user: UserId, room: RoomId, after: u64, to: u64) -> Box<[u64]> {
-        let (Some(here), Some(name)) = (self.state.rooms().get(room), self.name_of(user)) else {
-            return Box::default();
+        let Some(here) = self.state.rooms().get(room) else { return Box::default() };
+        let ignored = self.ignored_names(user);
+        let is_seen = |line: &Line<'_>| {
+            let is_own = line.account == Some(user);
+            !is_own && !ignored.as_ref().is_some_and(|names| self.is_ignored(user, names, line))
         };
         let messages = here.history.after(after).take_while(|(id, _)| *id <= to);
         let is_for_user = |text: &str| match self.find_mentions(user, room, text) {
             Found::All => false,
             Found::Members(users) => users.contains(&user),
         };
-        let found = messages.filter(|(_, message)| {
-            message.author() != name.as_str() && is_for_user(message.text())
-        });
-        found.map(|(id, _)| id).collect()
+        let lines = messages.map(|(id, message)| Line::new(id, message));
+        let found = lines.filter(|line| is_for_user(line.text) && is_seen(line));
+        found.map(|line| line.id).collect()
     }
 
     /// Something is said, and has been written to no member of its room yet.

@@ -116,7 +116,10 @@ impl Chat {
             // It may be one in which nothing was said yet.
             Some(Ok(Finding::NoRoom)) => self.nothing_in(cx, &question)?,
             Some(Err(error)) => return Err(failed(&error)),
-            Some(Ok(Finding::Room(_) | Finding::Page(..) | Finding::Last(_))) | None => {
+            Some(Ok(
+                Finding::Room(_) | Finding::Page(..) | Finding::Last(_) | Finding::Deleted { .. },
+            ))
+            | None => {
                 return Err(failed(&StoreError::Failed("it was not answered".into())));
             }
         };

@@ -56,7 +56,8 @@ pub enum NameErrorKind {
     Unassigned {
         found: char,
     },
-    /// Old Hangul, stretched letters, halves of flags, enclosing marks, spacing accents, U+FFFD.
+    /// Old Hangul, stretched letters, halves of flags, enclosing marks, spacing accents, an iota
+    /// subscript under no Greek letter, U+FFFD.
     Disallowed {
         found: char,
     },

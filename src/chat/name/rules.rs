@@ -157,15 +157,16 @@ fn is_joined_script(before: Option<char>, joiner: char, after: Option<char>) -> 
     }
 }
 
-/// What PRECIS refuses though its category is fine: Hangul letters that form no syllable (RFC 8264,
-/// section 9.9), the stretchers and repeat marks of section 9.6, and U+FFFD, which stands for what
-/// was lost.
+/// What is refused though its category is fine: Hangul letters that form no syllable (RFC 8264,
+/// section 9.9), the stretchers and repeat marks of section 9.6, U+FFFD, which stands for what was
+/// lost, and the iota subscript where it is not part of a Greek letter: it is a mark that becomes a
+/// letter in another case, so the key would depend on which marks were typed after it.
 fn is_never_in_names(c: char) -> bool {
     matches!(
         c,
         '\u{1100}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}'
             | '\u{640}' | '\u{7FA}' | '\u{302E}'..='\u{302F}' | '\u{3031}'..='\u{3035}'
-            | '\u{303B}' | '\u{FFFD}'
+            | '\u{303B}' | '\u{FFFD}' | '\u{345}'
     )
 }
 

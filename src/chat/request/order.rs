@@ -55,6 +55,12 @@ pub enum OrderRequest<'a> {
         room: Option<Cow<'a, str>>,
         which: Option<Which>,
     },
+    /// Asks which messages after `after` and before `before` are tombstones.
+    Deletions {
+        room: Option<Cow<'a, str>>,
+        after: u64,
+        before: Option<u64>,
+    },
 }
 
 /// Who is to be banned, or not any more.
@@ -82,7 +88,19 @@ pub enum Which {
 impl OrderRequest<'_> {
     /// Whether it is done though nobody reads the answer, and changes what is kept.
     pub fn changes(&self) -> bool {
-        !matches!(self, OrderRequest::Bans { .. } | OrderRequest::Ignored)
+        match self {
+            OrderRequest::Ban { .. }
+            | OrderRequest::Unban { .. }
+            | OrderRequest::Mute { .. }
+            | OrderRequest::Unmute { .. }
+            | OrderRequest::Ignore { .. }
+            | OrderRequest::Unignore { .. }
+            | OrderRequest::Report { .. }
+            | OrderRequest::DeleteMessage { .. } => true,
+            OrderRequest::Bans { .. } | OrderRequest::Ignored | OrderRequest::Deletions { .. } => {
+                false
+            }
+        }
     }
 
     /// The room that it names, as typed.
@@ -91,7 +109,8 @@ impl OrderRequest<'_> {
             OrderRequest::Mute { room, .. }
             | OrderRequest::Unmute { room, .. }
             | OrderRequest::Report { room, .. }
-            | OrderRequest::DeleteMessage { room, .. } => room.as_deref(),
+            | OrderRequest::DeleteMessage { room, .. }
+            | OrderRequest::Deletions { room, .. } => room.as_deref(),
             OrderRequest::Ban { .. }
             | OrderRequest::Unban { .. }
             | OrderRequest::Bans { .. }

@@ -332,3 +332,63 @@ fn what_was_found_in_a_room_that_is_deleted_meanwhile_is_not_shown() {
         assert!(told.last().is_some_and(|it| it.contains(r#""found","hits":[]"#)), "{told:?}");
     }
 }
+
+/// Memory has one message, or all of them.
+#[test]
+fn who_comes_back_can_ask_what_was_deleted_meanwhile() {
+    for held in [1, 100] {
+        let disk = Disk::default();
+        let mut stage = on(&disk, small(held));
+        register(&mut stage, &["alice", "bob"]);
+        log_in(&mut stage, "b2", "bob");
+        stage.say("bob", "/join #tea");
+        for text in ["one", "two", "three", "four"] {
+            stage.say("alice", text);
+            stage.say("alice", &format!("/msg bob {text}"));
+        }
+        for line in ["/delete 1", "/delete 3", "/delete @bob 2"] {
+            stage.say("alice", line);
+        }
+        disk.crash(0);
+        let mut stage = on(&disk, small(held));
+        log_in(&mut stage, "b2", "bob");
+        stage.play(
+            r##"
+            b2> {"type":"deletions","room":"#lobby","ref":1}
+            b2< {"type":"deletions","room":"#lobby","after":0,"before":5,"ids":[1,3],"ref":1}
+            b2> {"type":"deletions","room":"#lobby","after":1}
+            b2< {"type":"deletions","room":"#lobby","after":1,"before":5,"ids":[3]}
+            b2> {"type":"deletions","room":"#lobby","after":1,"before":3}
+            b2< {"type":"deletions","room":"#lobby","after":1,"before":3,"ids":[]}
+            b2> {"type":"deletions","room":"#lobby","after":9,"before":99}
+            b2< {"type":"deletions","room":"#lobby","after":4,"before":5,"ids":[]}
+            b2> {"type":"deletions","to":"alice"}
+            b2< {"type":"deletions","with":"alice","after":0,"before":5,"ids":[2]}
+            b2> {"type":"deletions","room":"#tea","after":7}
+            b2< {"type":"deletions","room":"#tea","after":0,"before":1,"ids":[]}
+            b2> {"type":"deletions","room":"#none"}
+            b2< {"type":"error","code":"no_such_room","message":"_"}
+            b2> {"type":"deletions","after":-1}
+            b2< {"type":"error","code":"bad_field","message":"_"}
+            "##,
+        );
+    }
+}
+
+#[test]
+fn what_is_deleted_while_that_is_looked_up_is_among_it() {
+    for before in [true, false] {
+        let disk = Disk::default();
+        let mut stage = on(&disk, small(1));
+        register(&mut stage, &["alice", "bob"]);
+        log_in(&mut stage, "b2", "bob");
+        for text in ["one", "two", "three"] {
+            stage.say("alice", text);
+        }
+        stage.say("alice", "/delete 2");
+        stage.forget();
+        let told = answered(&mut stage, r##"{"type":"deletions","room":"#lobby"}"##, before);
+        let expected = r##"{"type":"deletions","room":"#lobby","after":0,"before":4,"ids":[1,2]}"##;
+        assert_eq!(told.last().map(String::as_str), Some(expected));
+    }
+}

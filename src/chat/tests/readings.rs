@@ -355,6 +355,30 @@ fn after_a_crash_two_seconds_are_unread_again_and_what_is_for_somebody_is_exact(
 }
 
 #[test]
+fn who_goes_back_finds_nothing_for_them_of_whom_they_ignore() {
+    let mut stage = alice_is_away();
+    stage.say("b", "@alice one");
+    log_in(&mut stage, "a", "alice");
+    program_of(&mut stage, "a", "p");
+    stage.play(
+        r##"
+        a> /ignore bob
+        a< * You see nothing any more of what bob says.
+        p> {"type":"read","room":"#dev","id":1}
+        p< {"type":"read","room":"#dev","id":1,"unread":0,"mentions":0,"level":"all"}
+        p> {"type":"read","room":"#dev","id":0,"back":true}
+        p< {"type":"read","room":"#dev","id":0,"unread":1,"mentions":0,"level":"all"}
+        a> /unignore bob
+        a< * You see again what bob says.
+        p> {"type":"read","room":"#dev","id":1}
+        p< {"type":"read","room":"#dev","id":1,"unread":0,"mentions":0,"level":"all"}
+        p> {"type":"read","room":"#dev","id":0,"back":true}
+        p< {"type":"read","room":"#dev","id":0,"unread":1,"mentions":1,"level":"all"}
+        "##,
+    );
+}
+
+#[test]
 fn what_is_unread_is_read_from_the_store_where_memory_has_it_no_more() {
     let disk = Disk::default();
     let mut stage = start(&disk);
@@ -376,4 +400,31 @@ fn what_is_unread_is_read_from_the_store_where_memory_has_it_no_more() {
     let told = stage.hear("a");
     assert!(told[20].ends_with("(70) bob: m70"), "{told:?}");
     assert_eq!(told.len(), 21);
+}
+
+#[test]
+fn what_is_read_by_asking_is_not_what_is_looked_up() {
+    let disk = Disk::default();
+    let mut stage = start(&disk);
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    stage.say("a", "/join #dev");
+    stage.leave("a");
+    (1..=3).for_each(|n| stage.say("b", &format!("m{n}")));
+    disk.crash(0);
+    let (store, loaded) = disk.start(1);
+    let mut stage = Stage::with_store(settings(), store, loaded);
+    stage.chat =
+        stage.chat.with_secrets(std::sync::Arc::new(super::known_secrets::KnownSecrets::default()));
+    log_in(&mut stage, "a", "alice");
+    stage.say("a", "/join #dev");
+    log_in(&mut stage, "b", "bob");
+    stage.say("b", "/join #dev");
+    stage.say("b", "this she has seen");
+    stage.turn();
+    stage.hear("a");
+    stage.say("a", "/unread");
+    let told = stage.hear("a");
+    assert_eq!(told[0], "* 3 unread in #lobby (UTC):");
+    assert!(told[1].ends_with("(1) bob: m1") && told[3].ends_with("(3) bob: m3"), "{told:?}");
 }

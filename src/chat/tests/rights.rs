@@ -23,7 +23,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 65] = [
+const TABLE: [(&str, [bool; 6]); 67] = [
     ("/where", ALL),
     ("/edit on", ALL),
     ("", ALL),
@@ -84,6 +84,8 @@ const TABLE: [(&str, [bool; 6]); 65] = [
     (r##"{"type":"report","room":"#lobby","id":1}"##, NO_STRANGERS),
     (r##"{"type":"delete","room":"#lobby","id":1}"##, NO_STRANGERS),
     (r#"{"type":"delete","to":"olga","id":1}"#, NO_STRANGERS),
+    (r##"{"type":"deletions","room":"#lobby"}"##, NO_STRANGERS),
+    (r#"{"type":"deletions","to":"olga"}"#, NO_STRANGERS),
     (r##"{"type":"mute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"unmute","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r#"{"type":"ban","name":"mia"}"#, ADMINS),
@@ -164,9 +166,10 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Where => 58,
         Request::Edit { .. } => 59,
         Request::Preference(_) => 60,
+        Request::Order(OrderRequest::Deletions { .. }) => 61,
     }
 }
-const KINDS: u8 = 61;
+const KINDS: u8 = 62;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

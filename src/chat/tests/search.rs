@@ -3,6 +3,7 @@
 #[path = "../../../tests/common/nowhere.rs"]
 mod nowhere;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use nowhere::{Nowhere, nothing};
@@ -39,6 +40,10 @@ impl Reader for Answers {
     }
 
     fn page(&self, _: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn deleted(&self, _: u64, _: Range<u64>) -> Result<Vec<u64>, StoreError> {
         Ok(Vec::new())
     }
 

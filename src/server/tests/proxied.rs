@@ -195,6 +195,8 @@ fn a_header_that_has_come_is_in_time_although_the_server_is_late_to_read_it() {
         // The first has taken all the time there is for reading.
         sim.server.receive(sim.now, |_| true);
         sim.server.deliver(true);
+        let due = sim.server.next_deadline();
+        assert!(due.is_none_or(|at| at >= sim.now.ms + 100), "it is woken at {due:?}");
         sim.pass(10);
         for peer in &others {
             assert_eq!(peer.output(), format!("opened {ALICE}\n{ALICE}: hello\n"));

@@ -1,7 +1,9 @@
 //! Messages that are deleted: what they said is overwritten where it is (`secure_delete`), and noted
 //! for those who have made something of it.
 
-use rusqlite::Transaction;
+use std::ops::Range;
+
+use rusqlite::{Connection, Transaction};
 
 /// Leaves a tombstone of a message, for nobody. It may have expired meanwhile.
 pub fn delete(step: &Transaction<'_>, room: u64, id: u64) -> rusqlite::Result<()> {
@@ -17,6 +19,15 @@ pub fn delete(step: &Transaction<'_>, room: u64, id: u64) -> rusqlite::Result<()
         step.prepare_cached(sql)?.execute([room, id])?;
     }
     Ok(())
+}
+
+/// Which of these messages of a room are tombstones. Only indexes are read, and no texts.
+pub fn among(connection: &Connection, room: u64, ids: Range<u64>) -> rusqlite::Result<Vec<u64>> {
+    let sql = "SELECT id FROM messages WHERE room = ?1 AND id >= ?2 AND id < ?3 \
+               AND EXISTS (SELECT 1 FROM deletions WHERE deletions.n = messages.n) ORDER BY id";
+    // SQLite's integers have a sign. No id comes near to the bound.
+    let numbers = [room, ids.start, ids.end].map(|it| i64::try_from(it).unwrap_or(i64::MAX));
+    connection.prepare_cached(sql)?.query_map(numbers, |row| row.get(0))?.collect()
 }
 
 /// Tombstones up to this number have expired.

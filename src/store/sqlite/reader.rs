@@ -1,11 +1,13 @@
 //! Reading what is durable, while the writer writes.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 
+use super::deletions;
 use crate::store::search::Searcher;
 use crate::store::{
     Found, FoundRoom, PageRequest, Reader, SearchRequest, StoreError, StoredMessage, StoredRoom,
@@ -71,6 +73,10 @@ impl Reader for SqliteReader {
 
     fn page(&self, wanted: &PageRequest) -> Result<Vec<StoredMessage>, StoreError> {
         self.ask(|connection| page(connection, wanted))
+    }
+
+    fn deleted(&self, room: u64, ids: Range<u64>) -> Result<Vec<u64>, StoreError> {
+        self.ask(|connection| deletions::among(connection, room, ids))
     }
 
     fn search(&self, search: &SearchRequest) -> Result<Found, StoreError> {

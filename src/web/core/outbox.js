@@ -95,6 +95,6 @@ export function next(items, isOpen) {
 export function itemOf(items, conv, message, byRefOnly) {
   let heard; // worked out once, and only where it is needed
   return items.find((item) => item.conv === conv && (item.state === 'sent' ? message.ref !== undefined && item.ref === message.ref
-    : item.state === 'unsure' && message.ref === undefined && !byRefOnly && fold(item.as) === fold(message.name)
+    : item.state === 'unsure' && message.ref === undefined && message.deleted !== true && !byRefOnly && fold(item.as) === fold(message.name)
       && (item.kind === 'me') === (message.me === true) && essence(item.text) === (heard ??= essence(message.text))));
 }

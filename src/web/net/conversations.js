@@ -58,6 +58,7 @@ export class Conversations {
   /** What was said since the line broke, oldest first. */
   #catchUp(conv) {
     conv.stage = 'joining';
+    this.#session.history.askDeleted(conv);
     const page = (after) => this.#session.request({ type: 'history', to: conv.name, after, limit: HISTORY_PAGE }, (frame) => {
       const messages = Array.isArray(frame.messages) ? frame.messages : [];
       for (const message of messages) this.#session.incoming.take(conv, message, 'older');

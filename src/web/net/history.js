@@ -3,8 +3,9 @@
 // A *passage* is what the log shows instead of the newest messages. It grows at both ends as it is scrolled, until it meets them.
 
 import { addressOf } from '../core/conversation.js';
-import { insertMessage, isMessage, messageOf } from '../core/entries.js';
+import { bury, insertMessage, isMessage, messageOf } from '../core/entries.js';
 import { changed, current, isMe, notify } from '../core/store.js';
+import { isId } from '../core/text.js';
 import { errorWords, t } from '../words/index.js';
 
 const PAGE = 50; // messages
@@ -84,6 +85,20 @@ export class History {
       done(list.filter(isMessage).map((raw) => messageOf(conv, raw, raw.ignored !== true && isMe(raw.name))), frame.more === true);
       changed();
     }, fail));
+  }
+
+  /** What is shown may have been deleted while there was no line: the newest of it is asked for first. */
+  askDeleted(conv) {
+    const shown = [...conv.entries, ...(conv.passage?.entries ?? [])].filter(({ type, epoch, id }) => type === 'message' && epoch === conv.epoch && id !== undefined);
+    if (shown.length === 0) return;
+    const ids = shown.map(({ id }) => id), after = Math.min(...ids) - 1;
+    const ask = (before) => this.#session.request({ type: 'deletions', ...addressOf(conv), after, before }, (frame) => {
+      for (const id of Array.isArray(frame.ids) ? frame.ids : []) bury(conv, id);
+      changed();
+      // One answer is about so many messages only.
+      if (isId(frame.after) && frame.after > after && frame.after + 1 < before) ask(frame.after + 1);
+    });
+    ask(Math.max(...ids) + 1);
   }
 
   loadNewer(conv) { this.#extend(conv, 'newer'); }

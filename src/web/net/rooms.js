@@ -135,6 +135,7 @@ export class Rooms {
       dispatch({ type: 'gap', conv: conv.key });
     }
     conv.since = conv.lastId;
+    if (conv.since !== null) this.#session.history.askDeleted(conv);
     if (fresh) {
       if (conv.epoch !== store.epoch) conv.readId = null; // remembered from another life of the server
       conv.older = position > 0;

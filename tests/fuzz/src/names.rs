@@ -200,6 +200,8 @@ fn check_shown(typed: &str, shown: &str, key: &str) {
         "nothing unseen makes another name"
     );
     assert_eq!(key, key.nfkc().collect::<String>());
+    // It would be a letter in another case, and take later marks with it.
+    assert!(!shown.contains('\u{345}'), "an iota subscript that is part of no letter");
 }
 
 /// A name as it is shown is that name again, and so is it in other cases and normalization forms,

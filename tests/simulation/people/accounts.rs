@@ -54,6 +54,7 @@ impl Model {
             }
         }
         self.tell_who_asks(n);
+        self.tell_person_unread(n);
         Ok(())
     }
 
@@ -80,9 +81,8 @@ impl Model {
             }
             self.join(n, account, *room);
         }
-        self.leave_all(n, guest);
-        self.forget(guest);
-        self.guests.remove(&guest);
+        self.end_token(guest);
+        self.end_guest(n, guest);
         self.attach(n, account);
         let rooms = &self.user(account).rooms;
         let current = current.filter(|room| rooms.contains(room)).or(rooms.last().copied());
@@ -123,6 +123,7 @@ impl Model {
         };
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
+        self.end_token(user);
         for room in &made.rooms {
             self.keep(*room);
             self.begin_reading(user, *room);

@@ -1,11 +1,12 @@
 //! Who may not be here: accounts and addresses.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
-use super::model::{Done, Model, OWNER};
+use super::model::{Done, Model, OWNER, Past};
 use super::term::{Term, utc};
 use super::told::Told;
 
@@ -127,6 +128,9 @@ impl Model {
                 self.clients_of(user).into_iter().for_each(|device| self.turn_out(device));
             }
         }
+        if let Target::Address(ip) = target {
+            self.end_absences_from(ip);
+        }
         self.tell(n, Told::Done("ban"));
         Ok(())
     }
@@ -140,10 +144,17 @@ impl Model {
     /// The address of a client is banned.
     pub fn dismissed(&mut self, n: usize) {
         if let Some(client) = self.clients.get(&n) {
+            let user = client.user;
             assert!(self.is_address_banned(client.ip, self.unix_ms), "client {n} has to go");
+            self.end_token(user);
             self.turn_out(n);
             self.end_event();
+            return;
         }
+        // It waits for a token, and is nobody yet.
+        let (expected, last) = (VecDeque::new(), usize::MAX);
+        let past = Past { is_json: true, expected, last, is_superseded: false };
+        self.past.entry(n).or_insert(past);
     }
 
     pub fn unban(&mut self, n: usize, whom: &str) -> Done {

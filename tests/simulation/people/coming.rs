@@ -18,14 +18,17 @@ impl Model {
             self.kept.guests += 1;
             let name = format!("guest-{}", self.kept.guests);
             if self.all().all(|(_, user)| look(&user.name) != look(&name)) {
-                let user = self.next_user;
-                self.next_user += 1;
-                self.guests.insert(user, User { name, rooms: Vec::new() });
-                let client = self.clients.get_mut(&n).expect("it is there");
-                (client.user, client.key, client.current) = (user, None, None);
-                return;
+                return self.add_guest(n, name);
             }
         }
+    }
+
+    pub fn add_guest(&mut self, n: usize, name: String) {
+        let user = self.next_user;
+        self.next_user += 1;
+        self.guests.insert(user, User { name, rooms: Vec::new() });
+        let client = self.clients.get_mut(&n).expect("it is there");
+        (client.user, client.key, client.current) = (user, None, None);
     }
 
     pub fn attach(&mut self, n: usize, account: u64) {
@@ -49,6 +52,28 @@ impl Model {
         })
     }
 
+    pub fn insert_client(&mut self, n: usize, ip: IpAddr, (is_json, is_private): (bool, bool)) {
+        let client = Client {
+            user: 0,
+            key: None,
+            current: None,
+            is_private,
+            is_json,
+            is_unproven: false,
+            ip: network(ip),
+            prompt: None,
+            typed: None,
+            granted: None,
+            asked: None,
+            watched: Watched::default(),
+            printing: Vec::new(),
+            heard: BTreeMap::new(),
+            missed: BTreeMap::new(),
+            expected: VecDeque::new(),
+        };
+        self.clients.insert(n, client);
+    }
+
     pub fn opened(
         &mut self,
         n: usize,
@@ -56,23 +81,7 @@ impl Model {
         (is_json, is_private): (bool, bool),
         shown: Option<&str>,
     ) {
-        let client = Client {
-            user: 0,
-            key: None,
-            current: None,
-            is_private,
-            is_json,
-            ip: network(ip),
-            prompt: None,
-            typed: None,
-            granted: None,
-            asked: None,
-            watched: Watched::default(),
-            heard: BTreeMap::new(),
-            missed: BTreeMap::new(),
-            expected: VecDeque::new(),
-        };
-        self.clients.insert(n, client);
+        self.insert_client(n, ip, (is_json, is_private));
         match shown.and_then(|secret| self.find_key(secret)).filter(|of| !self.is_banned(of.0)) {
             Some((account, key)) => {
                 self.attach(n, account);
@@ -87,7 +96,7 @@ impl Model {
             let account = self.kept.accounts.get(&user);
             let role = account.map(|account| ROLES[usize::from(account.role)]);
             let User { name, rooms } = self.user(user).clone();
-            self.tell(n, Told::Welcome { name, role });
+            self.tell(n, Told::Welcome { name, role, resume: None });
             let is_account = role.is_some();
             for room in rooms.into_iter().filter(|_| is_account) {
                 self.tell_in_room(n, room);
@@ -115,7 +124,10 @@ impl Model {
             }
             entered = lobby.map(drop);
             let name = self.user(user).name.clone();
-            self.tell(n, Told::Welcome { name, role: None });
+            self.tell(n, Told::Welcome { name, role: None, resume: None });
+            if entered.is_ok() {
+                self.tell_person_unread(n);
+            }
         }
         match refused {
             Some("banned") => self.tell(n, Told::Error(&["banned"])),
@@ -143,9 +155,10 @@ impl Model {
     pub fn closed(&mut self, n: usize) {
         let Some(user) = self.clients.get(&n).map(|client| client.user) else { return };
         if !self.is_account(user) {
-            self.leave_all(n, user);
-            self.forget(user);
-            self.guests.remove(&user);
+            if self.goes_away(n) {
+                return;
+            }
+            self.end_guest(n, user);
         }
         self.detach(n);
         self.clients.remove(&n);

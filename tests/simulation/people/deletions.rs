@@ -80,6 +80,22 @@ impl Model {
         Ok(())
     }
 
+    /// What somebody would have been told who was away, of the messages that are shown to them.
+    pub fn tell_deletions(&mut self, n: usize, place: &str, after: u64, before: u64) -> Done {
+        let (room, user) = (self.place_to_read(n, place)?, self.clients[&n].user);
+        let before = before.clamp(1, self.kept.rooms[&room].next_id);
+        let sees_from = self.reads_from(user, room).expect("it may read there");
+        let from = (after + 1).min(before).max(sees_from.min(before));
+        let deleted = self.kept.deleted.iter().filter(|(of, _)| *of == room).map(|(_, id)| *id);
+        let ids: Vec<u64> = deleted.filter(|id| (from..before).contains(id)).collect();
+        let (field, name) = self.place(user, room);
+        let object = json!({
+            "type": "deletions", field: name, "after": from - 1, "before": before, "ids": ids
+        });
+        self.tell(n, Told::Own { object, line: String::new() });
+        Ok(())
+    }
+
     /// Whether somebody keeps order in a room.
     fn keeps_order(&self, user: u64, room: u64) -> bool {
         let is_staff = self.kept.accounts.get(&user).is_some_and(|one| one.role > 0);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use chat_server::wire::websocket::frame::Opcode;
 use fastrand::Rng;
+use serde_json::Value;
 
 use super::draw::Draw;
 use super::model::{Model, Rules};
@@ -32,12 +33,14 @@ pub struct Device {
     connection: Option<Connection>,
     /// By what it was known last.
     token: Option<(String, bool)>,
+    /// With what it may come back as a guest, the newest last.
+    resumes: Vec<String>,
 }
 
 impl Device {
     /// `at`: which of all it is.
     pub fn new(at: usize, is_json: bool) -> Device {
-        Device { at, is_json, connection: None, token: None }
+        Device { at, is_json, connection: None, token: None, resumes: Vec::new() }
     }
 
     /// Where it comes from: mostly the same address.
@@ -51,13 +54,23 @@ impl Device {
     }
 
     /// Comes as nobody, or as somebody by a token or a cookie, which may have ended.
-    pub fn connect(&mut self, number: usize, wire: SharedWire, model: &Model, rng: &mut Rng) {
+    pub fn connect(
+        &mut self,
+        number: usize,
+        from: IpAddr,
+        wire: SharedWire,
+        model: &Model,
+        rng: &mut Rng,
+    ) {
         let secrets = &model.secrets;
         let shown = match rng.u32(0..4) {
             0 => None,
             1 if !secrets.is_empty() => Some(secrets[rng.usize(..secrets.len())].clone()),
             _ => self.token.clone(),
         };
+        let comes_back = self.is_json && shown.is_none() && rng.u32(0..4) > 0;
+        let resume = comes_back.then(|| self.resume(from, model, rng));
+        let query = resume.map_or(String::new(), |token| format!("?resume={token}"));
         let scheme = if wire.borrow().hello_bytes > 0 { "https" } else { "http" };
         let shown = shown.map_or(String::new(), |(secret, is_token)| match is_token {
             true => format!("Authorization: Bearer {secret}\r\n"),
@@ -68,7 +81,7 @@ impl Device {
         let subprotocol =
             if self.is_json { "Sec-WebSocket-Protocol: chat.v1.json\r\n" } else { "" };
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+            "GET /{query} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
              {shown}{subprotocol}\r\n"
         );
@@ -76,6 +89,20 @@ impl Device {
         wire.borrow_mut().arrive(request.len());
         let screen = Screen::http(self.is_json, false);
         self.connection = Some(Connection { number, wire, screen, is_welcome: false });
+    }
+
+    /// With which token it wants to come back: mostly its newest, or an older one, or somebody
+    /// else's, or none.
+    fn resume(&self, from: IpAddr, model: &Model, rng: &mut Rng) -> String {
+        let tokens: Vec<&String> = match rng.u32(0..8) {
+            _ if !model.may_show(from) => Vec::new(),
+            0 => model.kept.tokens.keys().collect(),
+            1 => self.resumes.iter().collect(),
+            2 => Vec::new(),
+            _ => self.resumes.last().into_iter().collect(),
+        };
+        let at = rng.usize(..tokens.len().max(1));
+        tokens.get(at).map_or_else(String::new, |token| (*token).clone())
     }
 
     /// Whether something that it has sent has not been read.
@@ -106,6 +133,10 @@ impl Device {
                     if trace {
                         println!("{:>9} sees {text}", format!("c{number}"));
                     }
+                    if !connection.is_welcome && self.is_json {
+                        let welcome: Value = serde_json::from_str(&text).expect("an object");
+                        self.resumes.extend(welcome["resume"].as_str().map(str::to_owned));
+                    }
                     connection.is_welcome = true;
                     model.hear(number, &text);
                 }
@@ -118,6 +149,10 @@ impl Device {
                 Seen::Close(Some(1012)) => return self.break_off(),
                 Seen::Close(Some(1008)) => {
                     model.hear_the_end(number, &connection.screen.reason);
+                    return self.break_off();
+                }
+                Seen::Close(Some(4000)) => {
+                    model.hear_of_successor(number);
                     return self.break_off();
                 }
                 seen => panic!("client {number} saw {seen:?}"),

@@ -263,7 +263,7 @@ impl Draw<'_> {
             }
             40 => Request::Bot { name: self.bot_name(number) },
             42 => self.ignore_or_be_called(number),
-            43 => Request::Unread,
+            43 => self.unread(number),
             41 if self.rng.bool() => Request::EndBot { name: self.bot_name(number) },
             38 if self.rng.bool() => self.login(),
             39 if self.rng.bool() => self.register(),
@@ -329,6 +329,14 @@ impl Draw<'_> {
 
     /// One of the last messages of a room that it is in, mostly.
     fn delete(&mut self, number: usize) -> Request {
+        if self.model.clients[&number].is_json && self.rng.u32(0..4) == 0 {
+            let place = match self.read(number) {
+                Request::Read { room, .. } | Request::Level { room, .. } => room,
+                _ => self.room(),
+            };
+            let (after, before) = (self.rng.u64(0..10), self.rng.u64(1..30));
+            return Request::Order(OrderRequest::Deletions { place, after, before });
+        }
         let own = self.model.rooms_of_client(number);
         let room = self.one_of(&own).filter(|_| self.rng.u32(0..6) > 0);
         let room = room.unwrap_or_else(|| self.room());
@@ -354,10 +362,21 @@ impl Draw<'_> {
             Some(name) => format!("@{name}"),
             None => self.one_of(&own).unwrap_or_else(|| self.room()),
         };
+        if !self.model.clients[&number].is_json {
+            return Request::Print { room: self.rng.bool().then_some(room) };
+        }
         match self.rng.u32(0..6) {
             0 => Request::Unread,
             1 => Request::Level { room, level: LEVELS[self.rng.usize(..LEVELS.len())] },
-            _ => Request::Read { room, id: self.rng.u64(0..20) },
+            2 => Request::Read { room, id: self.rng.u64(0..20), back: true },
+            _ => Request::Read { room, id: self.rng.u64(0..20), back: false },
+        }
+    }
+
+    fn unread(&self, number: usize) -> Request {
+        match self.model.clients[&number].is_json {
+            true => Request::Unread,
+            false => Request::Print { room: None },
         }
     }
 

@@ -35,6 +35,11 @@ impl Model {
                 let hits = std::iter::repeat_n((state, Told::Hit(hits)), hits_announced(heard));
                 hits.for_each(|hit| expected.push_front(hit));
             }
+            Told::OneOf(all) => {
+                let lines = all.into_iter().find(|lines| lines[0].fits_line(heard));
+                let rest = lines.expect("it fits").into_iter().skip(1).rev();
+                rest.for_each(|told| expected.push_front((state, told)));
+            }
             Told::Said { of, id, .. } => {
                 if let Some(client) = self.clients.get_mut(&n) {
                     client.heard.insert(of, id);

@@ -1,6 +1,7 @@
 //! The chat, with a model beside it that is told of all that the chat serves.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, S
 
 use super::model::Model;
 use super::positions::Typed;
+use super::resuming::Coming;
 use crate::disk::Disk;
 use crate::stage::Links;
 
@@ -27,6 +29,8 @@ pub struct Keeper {
     pub disk: Disk,
     /// Those that wait for their room, and why they are not as whose secret they have shown.
     pub arriving: Vec<(ClientId, Option<&'static str>)>,
+    /// Those that wait for a token.
+    pub coming: BTreeMap<ClientId, Coming>,
     pub is_lost: Rc<Cell<bool>>,
     pub links: Links,
     pub trace: bool,
@@ -72,6 +76,10 @@ impl Service for Keeper {
         self.chat.greeting()
     }
 
+    fn query_keys(&self) -> &'static [&'static str] {
+        self.chat.query_keys()
+    }
+
     fn subprotocols(&self) -> &'static [&'static str] {
         self.chat.subprotocols()
     }
@@ -89,6 +97,14 @@ impl Service for Keeper {
             let (ways, ip) = ((hello.subprotocol.is_some(), hello.is_private), hello.peer.ip());
             model.at(out.now().unix_ms);
             assert!(!model.may_not_come_from(ip), "{client} comes from {ip}");
+            if hello.query.has("resume") && model.rules.guests {
+                let shown = hello.query.get("resume").map(str::to_owned);
+                let is_private = hello.is_private;
+                self.coming.insert(client, Coming { shown, ip, is_private });
+                self.chat.opened(client, hello, out);
+                assert!(self.chat.waits(client, out).is_some(), "{client} waits for a token");
+                return;
+            }
             model.opened(number(client), ip, ways, hello.credential);
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
@@ -126,7 +142,7 @@ impl Service for Keeper {
     fn message(&mut self, client: ClientId, message: Incoming<'_>, out: &mut Delivery) -> Outcome {
         let skips = out.is_discarding(client);
         let has_all = out.unsent_bytes(client) == 0;
-        let user = self.user_of(client);
+        let (user, is_heard) = (self.user_of(client), self.chat.waits(client, out).is_none());
         let outcome = self.chat.message(client, message, out);
         let text = String::from_utf8_lossy(message.bytes);
         if self.trace {
@@ -134,30 +150,42 @@ impl Service for Keeper {
         }
         let mut model = self.model.borrow_mut();
         model.at(out.now().unix_ms);
+        if !skips || model.concerns_others(number(client), &text) {
+            model.proved(number(client));
+        }
+        if is_heard {
+            let is_done = !matches!(outcome, Outcome::Blocked(_));
+            let state = self.chat.state();
+            let found = |room: u64| {
+                let mut readings = state.readings().of(user?);
+                let found = readings.find(|(id, _)| id.get() == room);
+                found.map(|(_, reading)| reading.read)
+            };
+            let links = self.links.borrow();
+            let is_written = |line: &str| {
+                let Some(link) = links.get(&number(client)) else { return true };
+                let wire = link.wire.borrow();
+                wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
+            };
+            let typed = match (skips, has_all) {
+                (true, _) => Typed::Last,
+                (false, true) => Typed::InOrder,
+                (false, false) => Typed::Ahead,
+            };
+            model.typed(number(client), (&text, is_done), typed, found, is_written);
+            if !is_done {
+                model.end_event();
+            }
+        }
         match outcome {
             Outcome::Blocked(Wait::Ticket(Ticket(ticket))) if ticket >= SECRET_TICKETS => {
                 model.grant(number(client), &text, ticket);
             }
             Outcome::Blocked(_) => model.begins_search(number(client)),
             Outcome::Done | Outcome::AskSecret | Outcome::SetEditing(_) | Outcome::Close(_) => {
-                let state = self.chat.state();
-                let found = |room: u64| {
-                    let mut readings = state.readings().of(user?);
-                    let found = readings.find(|(id, _)| id.get() == room);
-                    found.map(|(_, reading)| reading.read)
-                };
-                let links = self.links.borrow();
-                let is_written = |line: &str| {
-                    let Some(link) = links.get(&number(client)) else { return true };
-                    let wire = link.wire.borrow();
-                    wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
-                };
-                let typed = match (skips, has_all) {
-                    (true, _) => Typed::Last,
-                    (false, true) => Typed::InOrder,
-                    (false, false) => Typed::Ahead,
-                };
-                model.typed(number(client), typed, found, is_written);
+                let rooms = self.chat.state().rooms().iter();
+                model.held_from =
+                    rooms.map(|room| (room.id.get(), room.history.first_held())).collect();
                 model.served(number(client), &text, skips);
                 drop(model);
                 self.check();
@@ -189,6 +217,19 @@ impl Service for Keeper {
     fn completed(&mut self, ticket: Ticket, answer: Answer, out: &mut Delivery) {
         self.chat.completed(ticket, answer, out);
         self.model.borrow_mut().at(out.now().unix_ms);
+        let mut waiting = self.coming.keys().copied();
+        if let Some(client) = waiting.find(|client| self.chat.waits(*client, out).is_none()) {
+            let coming = self.coming.remove(&client).expect("it waits");
+            if self.trace {
+                println!(
+                    "{:>7} {client} comes with a token, showing {:?}",
+                    out.now().ms,
+                    coming.shown
+                );
+            }
+            self.model.borrow_mut().come_with_token(number(client), &coming);
+            self.check();
+        }
         self.settle(out);
     }
 
@@ -198,6 +239,11 @@ impl Service for Keeper {
 
     fn tick(&mut self, out: &mut Delivery) {
         self.chat.tick(out);
+        let mut model = self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.end_absences();
+        drop(model);
+        self.check();
     }
 
     fn keep(&mut self, out: &mut Delivery) {
@@ -215,6 +261,7 @@ impl Service for Keeper {
                 println!("{:>7} lost", out.now().ms);
             }
             self.arriving.clear();
+            self.coming.clear();
             self.model.borrow_mut().recover(&self.disk, false);
             self.is_lost.set(true);
         }
@@ -226,6 +273,7 @@ impl Service for Keeper {
             println!("{:>7} {client} leaves", out.now().ms);
         }
         self.arriving.retain(|(arriving, _)| *arriving != client);
+        self.coming.remove(&client);
         self.chat.closed(client, peer, out);
         let model = &mut *self.model.borrow_mut();
         model.at(out.now().unix_ms);

@@ -58,10 +58,7 @@ impl Model {
             self.tell(n, Told::History { field, place, messages, more });
             return;
         }
-        let seen = messages.into_iter().filter(|said| !self.is_ignored(user, said));
-        let messages: Vec<Said> = seen
-            .map(|said| Said { name: self.shown(&said), text: self.text(&said), ..said })
-            .collect();
+        let messages = self.seen(user, &messages);
         let (of, between) = match field {
             "room" => (format!("of {place}"), format!("in {place}")),
             _ => (format!("between you and {place}"), format!("between you and {place}")),
@@ -74,12 +71,22 @@ impl Model {
                 count => format!("* The last {count} messages {of} (UTC):"),
             }),
         );
-        for Said { id, name, text, .. } in messages {
-            self.tell(
-                n,
-                Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {}", lines(&text))),
-            );
+        for said in messages {
+            self.tell(n, Model::line_of(&said));
         }
+    }
+
+    /// As a person is shown a message among others.
+    pub fn line_of(said: &Said) -> Told {
+        let Said { id, name, text, .. } = said;
+        Told::Dated("*   ".to_owned(), format!(" ({id}) {name}: {}", lines(text)))
+    }
+
+    /// Messages as a person is shown them.
+    pub fn seen(&self, user: u64, messages: &[Said]) -> Vec<Said> {
+        let seen = messages.iter().filter(|said| !self.is_ignored(user, said));
+        seen.map(|said| Said { name: self.shown(said), text: self.text(said), ..said.clone() })
+            .collect()
     }
 
     pub fn who(&mut self, n: usize, room: Option<&str>) -> Done {

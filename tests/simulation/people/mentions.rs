@@ -36,6 +36,17 @@ fn folded(chars: &[char]) -> String {
 impl Model {
     /// Who a message in a room is for that somebody says there.
     pub fn mentioned(&self, author: u64, room: u64, text: &str) -> Mentioned {
+        let Some(mut users) = self.named(author, room, text) else {
+            return Mentioned { users: BTreeSet::new(), all: true };
+        };
+        users.retain(|user| {
+            *user != author && self.is_account(*user) && !self.ignores(*user, author)
+        });
+        Mentioned { users, all: false }
+    }
+
+    /// Who is named in it of those who are in the room; `None`: all of them are called.
+    pub fn named(&self, author: u64, room: u64, text: &str) -> Option<BTreeSet<u64>> {
         let chars: Vec<char> = text.chars().collect();
         let here: Vec<(u64, Vec<char>)> = self
             .all()
@@ -65,14 +76,11 @@ impl Model {
             let longest = names.max_by_key(|(_, name)| name.len());
             let is_call = call > longest.map(|(_, name)| name.len());
             if is_call && self.may_call_all(author, room) {
-                return Mentioned { users: BTreeSet::new(), all: true };
+                return None;
             }
             found.extend(longest.map(|(id, _)| *id));
         }
-        found.retain(|user| {
-            *user != author && self.is_account(*user) && !self.ignores(*user, author)
-        });
-        Mentioned { users: found, all: false }
+        Some(found)
     }
 
     fn may_call_all(&self, user: u64, room: u64) -> bool {

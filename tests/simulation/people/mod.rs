@@ -2,7 +2,7 @@
 //! and out in mid-conversation, make tokens, bots and end them, invite others, take other names and
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
-//! rooms; they talk in private, ignore each other, say what they have read and who something is for,
+//! rooms; guests come back by their tokens; they talk in private, ignore each other, say what they have read and who something is for,
 //! and delete what was said. They report what was said, and admins and owners ban accounts and
 //! addresses, for a while or for good.
 //!
@@ -27,11 +27,13 @@ mod model;
 mod names;
 mod order;
 mod positions;
+mod printing;
 mod private;
 mod reading;
 mod recovery;
 mod reports;
 mod request;
+mod resuming;
 mod rights;
 mod rooms;
 mod serving;
@@ -39,6 +41,7 @@ mod term;
 mod told;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::env;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -123,7 +126,9 @@ impl People {
             is_open: rng.bool(),
             rooms_max: rng.usize(1..=ROOMS.len()),
             announce_below: [3, 100, 100][rng.usize(0..3)],
+            grace_ms: [100, 1_000, 30_000][rng.usize(0..3)],
         };
+        chat_settings.grace_ms = rules.grace_ms;
         chat_settings.guests = rules.guests;
         chat_settings.registration =
             if rules.is_open { Registration::Open } else { Registration::Invited };
@@ -211,10 +216,11 @@ impl People {
         for device in devices {
             if device.number().is_none() {
                 if rng.u32(0..6) == 0 {
-                    let (from, now) = ((device.address(rng), 1000).into(), stage.now());
+                    let (ip, now) = (device.address(rng), stage.now());
+                    let from = (ip, 1000).into();
                     if stage.server.admit(from, now).is_ok() {
                         let (number, wire) = stage.connect_from(from, 10_000_000);
-                        device.connect(number, wire, &model.borrow(), rng);
+                        device.connect(number, ip, wire, &model.borrow(), rng);
                     }
                 }
             } else if rng.u32(0..100) == 0 {
@@ -355,6 +361,9 @@ impl People {
         let model = self.model.borrow();
         let mut numbers = self.devices.iter().filter_map(Device::number);
         numbers.find_map(|number| {
+            if model.past.get(&number).is_some_and(|past| past.is_superseded) {
+                return Some(format!("client {number} is not closed, as its guest is elsewhere"));
+            }
             let unheard = model.unheard(number);
             (!unheard.is_empty()).then(|| format!("client {number}: {unheard:?}"))
         })
@@ -388,6 +397,7 @@ impl Start<'_> {
             model: Rc::clone(self.model),
             disk: self.disk.clone(),
             arriving: Vec::new(),
+            coming: BTreeMap::new(),
             is_lost: Rc::clone(self.is_lost),
             trace,
         };

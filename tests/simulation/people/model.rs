@@ -11,9 +11,10 @@ use super::bans::{Ban, Target};
 use super::looking::Asked;
 use super::mentions::Mentioned;
 use super::order::STAFF_LOG;
-use super::positions::Reading;
+use super::positions::{Place, Reading};
 use super::reading::Watched;
 use super::request::Request;
+use super::resuming::{Away, Token, TokenOnDisk};
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
 use super::term::Term;
 use super::told::Told;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub is_open: bool,
     pub rooms_max: usize,
     pub announce_below: usize,
+    /// How long guests may be away.
+    pub grace_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +121,8 @@ pub struct Kept {
     pub next_invitation: u64,
     pub reserved: Vec<Reserved>,
     pub guests: u64,
+    /// With which guests may come back.
+    pub tokens: BTreeMap<String, Token>,
     pub rooms: BTreeMap<u64, Room>,
     /// Names that rooms have had: which, and until when they lead there.
     pub former: BTreeMap<String, (u64, u64)>,
@@ -130,6 +135,8 @@ pub struct Kept {
     pub ended: BTreeSet<u64>,
     /// By accounts and rooms.
     pub readings: BTreeMap<(u64, u64), Reading>,
+    /// Accounts, rooms and messages that were read again, and whether they are for them.
+    pub found_anew: BTreeMap<(u64, u64, u64), bool>,
     /// The id of the room that is opened next, and what that would be if the server started anew.
     pub next_room: u64,
     pub next_kept_room: u64,
@@ -165,6 +172,7 @@ pub struct OnDisk {
     pub reserved: BTreeMap<String, u64>,
     pub next_invitation: u64,
     pub guests: u64,
+    pub tokens: BTreeMap<[u8; 32], TokenOnDisk>,
     pub said: usize,
     pub deleted: BTreeSet<(u64, u64)>,
 }
@@ -188,6 +196,8 @@ pub struct Client {
     pub current: Option<u64>,
     pub is_private: bool,
     pub is_json: bool,
+    /// It has not shown yet that its new token has reached it.
+    pub is_unproven: bool,
     pub ip: IpAddr,
     pub prompt: Option<Request>,
     /// The secret that came in the line before, if one did.
@@ -195,6 +205,8 @@ pub struct Client {
     pub granted: Option<Granted>,
     pub asked: Option<Asked>,
     pub watched: Watched,
+    /// Of a terminal that has what is unread shown.
+    pub printing: Vec<Place>,
     /// At terminals: what was said last of what it has heard, and of what it had not heard when it
     /// came, by rooms.
     pub heard: BTreeMap<u64, u64>,
@@ -210,6 +222,8 @@ pub struct Past {
     pub is_json: bool,
     pub expected: VecDeque<(usize, Told)>,
     pub last: usize,
+    /// Its guest has come back elsewhere.
+    pub is_superseded: bool,
 }
 
 pub struct Model {
@@ -221,6 +235,8 @@ pub struct Model {
     pub shown: usize,
     pub said: Vec<Said>,
     pub guests: BTreeMap<u64, User>,
+    /// Guests whose connections broke.
+    pub away: BTreeMap<u64, Away>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
     pub past: BTreeMap<usize, Past>,
@@ -232,6 +248,8 @@ pub struct Model {
     pub unix_ms: u64,
     /// At times the server keeps what rooms say for the next turn.
     pub keeps_batches: bool,
+    /// The ids of the first messages that memory has of rooms, when somebody goes back.
+    pub held_from: BTreeMap<u64, u64>,
     /// All that was read is on the disk by now.
     pub is_settled: bool,
     /// How often secrets were tried from an address, and for an account: at least as often as in
@@ -240,6 +258,10 @@ pub struct Model {
     pub asked: BTreeMap<u64, u32>,
     /// The same, of names that were nobody's then.
     pub asked_names: BTreeMap<String, u32>,
+    /// How many tokens of guests that are not known were shown from an address.
+    pub unknown: BTreeMap<IpAddr, u32>,
+    /// The secret that was drawn last.
+    pub drawn: Option<[u8; 32]>,
     /// All that anybody was ever given to be known by, and what accounts were called.
     pub secrets: Vec<(String, bool)>,
     pub codes: Vec<String>,
@@ -268,6 +290,7 @@ impl Model {
             shown: 0,
             said: Vec::new(),
             guests: BTreeMap::new(),
+            away: BTreeMap::new(),
             next_user: 1,
             clients: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -276,9 +299,12 @@ impl Model {
             turned_out: Vec::new(),
             unix_ms: 0,
             keeps_batches: false,
+            held_from: BTreeMap::new(),
             is_settled: false,
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            drawn: None,
             asked_names: BTreeMap::new(),
             secrets: Vec::new(),
             codes: Vec::new(),
@@ -427,7 +453,8 @@ impl Model {
         for n in mem::take(&mut self.turned_out) {
             let client = self.clients.get_mut(&n).expect("it is told first");
             let (is_json, expected) = (client.is_json, mem::take(&mut client.expected));
-            self.past.insert(n, Past { is_json, expected, last: usize::MAX });
+            let past = Past { is_json, expected, last: usize::MAX, is_superseded: false };
+            self.past.insert(n, past);
             self.closed(n);
         }
         self.check_names();

@@ -55,6 +55,7 @@ impl Model {
             }
         }
         self.user_mut(user).name = name.to_owned();
+        self.rename_token(user, name);
     }
 
     /// An account had the first name and has the second.

@@ -111,6 +111,9 @@ impl Model {
             OrderRequest::Delete { room, with, which } => {
                 self.delete_message(n, room.as_deref(), with.as_deref(), *which)
             }
+            OrderRequest::Deletions { place, after, before } => {
+                self.tell_deletions(n, place, *after, *before)
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::model::{Done, Model, Said};
-use super::request::LEVELS;
+use super::request::{LEVELS, Request};
 use super::told::{Told, lines};
 
 /// In rooms of so many members at most, people want to be told of everything.
@@ -27,6 +27,16 @@ pub struct Unread {
     pub level: &'static str,
 }
 
+/// A place of somebody who has what is unread shown at a terminal: how far it has read there by typing
+/// that, at least and at most, and how far after all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub room: u64,
+    pub least: u64,
+    pub most: u64,
+    pub now: u64,
+}
+
 /// How a line stands to what a terminal was to be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Typed {
@@ -43,7 +53,7 @@ impl Unread {
         self.last - self.read
     }
 
-    fn is_hidden(&self) -> bool {
+    pub fn is_hidden(&self) -> bool {
         self.level == "hidden" && self.mentions == 0
     }
 }
@@ -86,11 +96,12 @@ impl Model {
         }
     }
 
-    /// A line is typed at a terminal. `found`: how far its account has read in a room by now; `is_written`: whether it was
+    /// A line is typed at a terminal, and done or not yet. `found`: how far its account has read in a room by now; `is_written`: whether it was
     /// written such a line.
     pub fn typed(
         &mut self,
         n: usize,
+        (text, is_done): (&str, bool),
         typed: Typed,
         found: impl Fn(u64) -> Option<u64>,
         is_written: impl Fn(&str) -> bool,
@@ -100,6 +111,8 @@ impl Model {
         if client.is_json || !self.is_account(user) {
             return;
         }
+        let prints = is_done && matches!(self.read(n, text), Request::Print { .. });
+        let mut places = Vec::new();
         for room in self.places_of(user) {
             let Some(before) = self.unread(user, room) else { continue };
             let Some(now) = found(room) else { continue };
@@ -127,30 +140,46 @@ impl Model {
                 Typed::Last if !lacks => (before.read, before.last),
                 _ => (before.read, before.read),
             };
+            let most = most.max(least);
+            if prints {
+                places.push(Place { room, least, most, now });
+                continue;
+            }
             assert!(
-                (least..=most.max(least)).contains(&now),
+                (least..=most).contains(&now),
                 "client {n} has read room {room} up to {now} and not {least} to {most}: {before:?}"
             );
             self.advance(user, room, now);
         }
+        self.clients.get_mut(&n).expect("it is there").printing = places;
     }
 
     // ---- Looking ----
 
     /// Where an account reads.
-    fn places_of(&self, user: u64) -> Vec<u64> {
+    pub fn places_of(&self, user: u64) -> Vec<u64> {
         let of_user = self.kept.readings.range((user, 0)..=(user, u64::MAX));
         of_user.map(|((_, room), _)| *room).collect()
     }
 
     pub fn unread(&self, user: u64, room: u64) -> Option<Unread> {
-        let Reading { read, level } = *self.kept.readings.get(&(user, room))?;
+        let Reading { read, .. } = *self.kept.readings.get(&(user, room))?;
+        self.unread_after(user, room, read)
+    }
+
+    /// The same, if it had read all up to this message, and nothing else.
+    pub fn unread_after(&self, user: u64, room: u64, read: u64) -> Option<Unread> {
+        let Reading { level, .. } = *self.kept.readings.get(&(user, room))?;
         let last = self.kept.rooms[&room].next_id - 1;
         let is_for = |said: &&Said| {
             let mentioned = &said.mentioned;
+            let is_named = match self.kept.found_anew.get(&(user, room, said.id)) {
+                Some(is_named) => *is_named,
+                None => mentioned.users.contains(&user),
+            };
             said.room == room
                 && said.id > read
-                && (mentioned.all && said.by != Some(user) || mentioned.users.contains(&user))
+                && (mentioned.all && said.by != Some(user) || is_named)
                 && !self.is_deleted(said)
         };
         let newest = self.said.iter().rev().take_while(|said| said.room != room || said.id > read);
@@ -161,14 +190,14 @@ impl Model {
     }
 
     /// The name of a room, or whom a conversation is with.
-    fn place(&self, user: u64, room: u64) -> (&'static str, String) {
+    pub fn place(&self, user: u64, room: u64) -> (&'static str, String) {
         match self.kept.rooms[&room].between {
             Some(_) => ("with", self.partner(user, room)),
             None => ("room", self.kept.rooms[&room].name.clone()),
         }
     }
 
-    fn place_to_read(&self, n: usize, typed: &str) -> Result<u64, &'static [&'static str]> {
+    pub fn place_to_read(&self, n: usize, typed: &str) -> Result<u64, &'static [&'static str]> {
         match typed.strip_prefix('@') {
             Some(name) => self.conversation_with(n, name)?.0.ok_or(&["no_such_name"]),
             None => self.room_of(n, Some(typed)),
@@ -177,11 +206,15 @@ impl Model {
 
     // ---- What is asked for ----
 
-    pub fn read_up_to(&mut self, n: usize, place: &str, id: u64) -> Done {
+    pub fn read_up_to(&mut self, n: usize, place: &str, id: u64, back: bool) -> Done {
         let (room, user) = (self.place_to_read(n, place)?, self.clients[&n].user);
-        let Some(Unread { last, .. }) = self.unread(user, room) else { return Ok(()) };
+        let Some(Unread { last, read, .. }) = self.unread(user, room) else { return Ok(()) };
         let sees_from = self.reads_from(user, room).unwrap_or(0);
-        self.advance(user, room, id.min(last).max(sees_from.saturating_sub(1)));
+        let id = id.min(last).max(sees_from.saturating_sub(1));
+        if back && id < read {
+            self.go_back(user, room, id, read);
+        }
+        self.advance(user, room, id);
         let unread = self.unread(user, room).expect("it reads there");
         let (field, name) = self.place(user, room);
         let object = json!({
@@ -190,6 +223,29 @@ impl Model {
         });
         self.tell(n, Told::Own { object, line: String::new() });
         Ok(())
+    }
+
+    /// Nothing after a message has been read. Who the messages after it are for is found anew, as
+    /// far as memory has them.
+    fn go_back(&mut self, user: u64, room: u64, id: u64, read: u64) {
+        let held_from = self.held_from.get(&room).copied().expect("it is in memory");
+        let again = self.said.iter().filter(|said| said.room == room);
+        let again = again.filter(|said| said.id > id && said.id <= read);
+        let again: Vec<(u64, bool)> = again
+            .map(|said| {
+                let is_seen = said.id >= held_from && !self.is_ignored(user, said);
+                let is_other = said.by != Some(user);
+                let named = self.named(user, room, &said.text);
+                (said.id, is_seen && is_other && named.is_some_and(|users| users.contains(&user)))
+            })
+            .collect();
+        for (id, is_named) in again {
+            self.kept.found_anew.insert((user, room, id), is_named);
+        }
+        self.kept.readings.get_mut(&(user, room)).expect("it reads there").read = id;
+        for device in self.clients_of(user) {
+            self.clients.get_mut(&device).expect("it is there").watched.goes_back();
+        }
     }
 
     pub fn set_level(&mut self, n: usize, place: &str, level: &'static str) -> Done {

@@ -12,9 +12,16 @@ pub struct Watched {
     last: BTreeMap<String, u64>,
     /// What was read there last, for as long as it is in the room as the same account.
     read: BTreeMap<String, u64>,
+    /// How often the account has gone back behind what it had read, and this has not been told yet.
+    goes_back: usize,
 }
 
 impl Watched {
+    /// Its account has read nothing after a message from now on.
+    pub fn goes_back(&mut self) {
+        self.goes_back += 1;
+    }
+
     /// A program hears something. Whether that is about what was read alone, which others of the
     /// same account may have done at any time.
     pub fn hear(&mut self, heard: &str) -> bool {
@@ -66,7 +73,8 @@ impl Watched {
         false
     }
 
-    /// What is unread is exactly what comes after what was read, and that only grows.
+    /// What is unread is exactly what comes after what was read, and that only grows unless somebody
+    /// goes back.
     fn check(&mut self, room: &str, told: &Value, field: &str) {
         let number = |field: &str| told[field].as_u64().expect("a number");
         let (read, unread, mentions) = (number(field), number("unread"), number("mentions"));
@@ -76,6 +84,9 @@ impl Watched {
         assert_eq!(read + unread, last, "{told}");
         assert!(mentions <= unread, "{told}");
         let before = self.read.insert(room.to_owned(), read).unwrap_or(0);
-        assert!(before <= read, "{read} was read, and {before} before: {told}");
+        if before > read {
+            let goes_back = self.goes_back.checked_sub(1);
+            self.goes_back = goes_back.unwrap_or_else(|| panic!("{before} was read: {told}"));
+        }
     }
 }

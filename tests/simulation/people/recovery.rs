@@ -6,13 +6,14 @@ use std::mem;
 use chat_server::chat::state::accounts::SecretHash;
 use chat_server::store::order::{StoredBan, StoredMute, StoredTarget};
 use chat_server::store::{
-    StoredPeople, StoredReading, StoredRecord, StoredRoomName, StoredSettings,
+    StoredGuestToken, StoredPeople, StoredRecord, StoredRoomName, StoredSettings,
 };
 
 use super::bans::{Ban, Target};
 use super::model::{Client, Kept, Model, OnDisk, Past, Said};
 use super::positions::Reading;
 use super::request::LEVELS;
+use super::resuming::{self, TokenOnDisk};
 use super::rights::{Record, Settings};
 use super::term::Term;
 use crate::disk::Disk;
@@ -91,6 +92,7 @@ impl Model {
             reserved: kept.reserved.iter().map(|one| (one.name.clone(), one.until_ms)).collect(),
             next_invitation: kept.next_invitation,
             guests: kept.guests,
+            tokens: resuming::on_disk(kept),
             said: kept.said,
             deleted: kept.deleted.clone(),
         }
@@ -101,7 +103,10 @@ impl Model {
     pub fn recover(&mut self, disk: &Disk, is_new: bool) {
         let people = disk.people();
         let found = read_disk(disk, &people);
-        let same = self.states.iter().rposition(|kept| self.on_disk(kept) == found);
+        let is_it = |kept: &Kept| {
+            self.on_disk(kept) == found && may_have_read(kept, &found_readings(kept, &people))
+        };
+        let same = self.states.iter().rposition(is_it);
         let Some(at) = same else {
             let last = self.states.last().expect("there is one");
             panic!("what is kept never was so: {found:#?}\nand not {:#?}", self.on_disk(last));
@@ -143,20 +148,21 @@ impl Model {
             user.rooms = own.map(|(room, _)| *room).collect();
         }
         self.recover_readings(&people);
+        self.recover_guests();
         self.states = vec![self.kept.clone()];
         self.shown = 0;
-        self.guests.clear();
         self.devices.clear();
         // Who was turned out may still hear that.
         self.past.retain(|_, past| past.last == usize::MAX);
         self.past.values_mut().for_each(|past| past.last = at);
         for (n, client) in mem::take(&mut self.clients) {
             let Client { is_json, expected, .. } = client;
-            self.past.insert(n, Past { is_json, expected, last: at });
+            self.past.insert(n, Past { is_json, expected, last: at, is_superseded: false });
         }
         if is_new {
             self.past.clear();
             self.tried.clear();
+            self.unknown.clear();
             self.asked.clear();
             self.asked_names.clear();
         }
@@ -166,20 +172,7 @@ impl Model {
 impl Model {
     /// What was read in the last moment may be unread again, and nothing else.
     fn recover_readings(&mut self, people: &StoredPeople) {
-        let users = &self.kept.users;
-        let names: BTreeMap<u64, u64> = people
-            .accounts
-            .iter()
-            .map(|account| {
-                let user = users.iter().find(|(_, user)| *user.name == *account.name);
-                (account.account, *user.expect("they are the same").0)
-            })
-            .collect();
-        let mut found = BTreeMap::new();
-        for &StoredReading { account, room, read, level } in &people.readings {
-            let level = level.map(|level| LEVELS[usize::from(level)]);
-            found.insert((names[&account], room), Reading { read, level });
-        }
+        let mut found = found_readings(&self.kept, people);
         for (place, reading) in &mut self.kept.readings {
             let kept = found.remove(place);
             let kept = kept.unwrap_or_else(|| panic!("{place:?} is not kept: {reading:?}"));
@@ -191,6 +184,28 @@ impl Model {
         }
         assert_eq!(found, BTreeMap::new(), "nobody reads there");
     }
+}
+
+/// What was read, as the disk has it, by the accounts of this state.
+fn found_readings(kept: &Kept, people: &StoredPeople) -> BTreeMap<(u64, u64), Reading> {
+    let user_of = |account: u64| {
+        let account = people.accounts.iter().find(|one| one.account == account)?;
+        let mut users = kept.users.iter();
+        users.find(|(_, user)| *user.name == *account.name).map(|(id, _)| *id)
+    };
+    let readings = people.readings.iter().filter_map(|one| {
+        let level = one.level.map(|level| LEVELS[usize::from(level)]);
+        Some(((user_of(one.account)?, one.room), Reading { read: one.read, level }))
+    });
+    readings.collect()
+}
+
+/// Whether so much can have been read in this state: after it somebody may have gone back.
+fn may_have_read(kept: &Kept, found: &BTreeMap<(u64, u64), Reading>) -> bool {
+    let is_fine = |(place, reading): (&(u64, u64), &Reading)| {
+        found.get(place).is_none_or(|found| found.read <= reading.read)
+    };
+    kept.readings.iter().all(is_fine)
 }
 
 fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
@@ -244,6 +259,7 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),
         next_invitation: people.next_invitation,
         guests: disk.guests(),
+        tokens: people.guests.iter().map(token).collect(),
         said: log.said.len(),
         deleted: log.tombstones,
     }
@@ -270,6 +286,10 @@ fn record(stored: &StoredRecord, name: String) -> ((u64, String), Record) {
 
 fn former(stored: &StoredRoomName) -> (String, (u64, u64)) {
     (stored.name.to_string(), (stored.room, stored.until_ms))
+}
+
+fn token(stored: &StoredGuestToken) -> ([u8; 32], TokenOnDisk) {
+    (stored.hash, (stored.before, stored.name.to_string(), stored.until_ms))
 }
 
 fn term(until_ms: Option<u64>, reason: &str) -> Term {

@@ -149,7 +149,12 @@ impl Model {
         let name = self.user(user).name.clone();
         let by = self.is_account(user).then_some(user);
         self.say_in(room, &name, by, Some(user), text);
-        let mentioned = self.mentioned(user, room, text);
+        // Where there is no account, nobody reads.
+        let has_readers = !self.kept.accounts.is_empty();
+        let mentioned = match has_readers {
+            true => self.mentioned(user, room, text),
+            false => Mentioned::default(),
+        };
         self.said.last_mut().expect("it was said").mentioned = mentioned;
         Ok(())
     }

@@ -63,10 +63,16 @@ impl Model {
         let of = |client: &&mut Client| {
             client.granted.as_ref().is_some_and(|granted| granted.ticket == ticket)
         };
+        self.drawn = Some(random);
         if let Some(client) = self.clients.values_mut().find(of) {
             let granted = client.granted.as_mut().expect("it has");
             (granted.random, granted.is_owner_code) = (Some(random), is_owner_code);
         }
+    }
+
+    /// Whether a client asks for something that others see.
+    pub fn concerns_others(&self, n: usize, text: &str) -> bool {
+        self.clients.contains_key(&n) && self.read(n, text).concerns_others()
     }
 
     /// A request has been served. `is_skipped`: of those that only ask, as nobody would hear it.
@@ -189,7 +195,8 @@ impl Model {
                 self.list_conversations(n);
                 Ok(())
             }
-            Request::Read { room, id } => self.read_up_to(n, room, *id),
+            Request::Read { room, id, back } => self.read_up_to(n, room, *id, *back),
+            Request::Print { room } => self.print_unread(n, room.as_deref()),
             Request::Unread => {
                 self.tell_unread(n);
                 Ok(())

@@ -42,6 +42,8 @@ pub enum Told {
     Welcome {
         name: String,
         role: Option<&'static str>,
+        /// The token with which it may come back, and whether it has.
+        resume: Option<(String, bool)>,
     },
     /// Guests may do nothing here.
     TurnedAway,
@@ -146,6 +148,8 @@ pub enum Told {
     Line(String),
     /// What a person reads, before the time at which it was said and after it.
     Dated(String, String),
+    /// Lines that come together, of one of these kinds.
+    OneOf(Vec<Vec<Told>>),
     /// With whom one has talked.
     Conversations {
         rows: Vec<Value>,
@@ -228,7 +232,7 @@ const ERRORS: [(&str, &str); 70] = [
 ];
 
 /// What people are told besides, which is not looked at.
-const NOTICES: [&str; 11] = [
+const NOTICES: [&str; 9] = [
     "* You talk in ",
     "* Said in ",
     "* You are in no room now.",
@@ -238,8 +242,6 @@ const NOTICES: [&str; 11] = [
     "*   Into the room: ",
     "* Others could read a password",
     "* (history is kept",
-    "* Unread: ",
-    "* Unread: ",
 ];
 
 impl Told {
@@ -281,6 +283,7 @@ impl Told {
                 line.starts_with(&format!("* Invitation {id}, ")) && line.ends_with(code)
             }
             Told::Line(expected) => line == expected,
+            Told::OneOf(all) => all.iter().any(|lines| lines[0].fits_line(line)),
             Told::Published { line: expected, .. } | Told::Own { line: expected, .. } => {
                 line == expected
             }
@@ -369,9 +372,11 @@ impl Told {
     /// The fields that it has; those that are `null` are not there.
     fn object(&self) -> Value {
         match self {
-            Told::Welcome { name, role } => {
-                json!({ "type": "welcome", "name": name, "role": role })
-            }
+            Told::Welcome { name, role, resume } => json!({
+                "type": "welcome", "name": name, "role": role,
+                "resume": resume.as_ref().map(|(token, _)| token),
+                "resumed": resume.as_ref().filter(|(_, resumed)| *resumed).map(|_| true)
+            }),
             Told::Said { room, id, name, text, .. } => {
                 json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
             }

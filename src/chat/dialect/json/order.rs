@@ -26,11 +26,23 @@ struct RawRequest<'a> {
     minutes: Option<WholeNumber<u32>>,
     id: Option<WholeNumber<u64>>,
     after: Option<WholeNumber<u64>>,
+    before: Option<WholeNumber<u64>>,
     limit: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 10] =
-    ["ban", "unban", "bans", "mute", "unmute", "ignore", "unignore", "ignored", "report", "delete"];
+const TYPES: [&str; 11] = [
+    "ban",
+    "unban",
+    "bans",
+    "mute",
+    "unmute",
+    "ignore",
+    "unignore",
+    "ignored",
+    "report",
+    "delete",
+    "deletions",
+];
 
 /// Whether this is a type of request about order.
 pub fn knows(kind: &str) -> bool {
@@ -47,7 +59,7 @@ pub fn parse<'a>(
     need: impl Fn(&str) -> RequestError,
 ) -> Result<OrderRequest<'a>, RequestError> {
     let raw: RawRequest<'a> = serde_json::from_str(text).map_err(|error| super::misfit(&error))?;
-    let RawRequest { room, to, name, address, reason, minutes, id, after, limit } = raw;
+    let RawRequest { room, to, name, address, reason, minutes, id, after, before, limit } = raw;
     let minutes = minutes.map(|minutes| minutes.0);
     let name = name.ok_or_else(|| need("name"));
     Ok(match kind {
@@ -69,6 +81,11 @@ pub fn parse<'a>(
             let which = Some(Which::Id(id.ok_or_else(|| need("id"))?.0));
             OrderRequest::DeleteMessage { room: place(to, room), which }
         }
+        "deletions" => OrderRequest::Deletions {
+            room: place(to, room),
+            after: after.map_or(0, |after| after.0),
+            before: before.map(|before| before.0),
+        },
         // "ignored", as `knows` has it.
         _ => OrderRequest::Ignored,
     })

@@ -112,14 +112,14 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Welcome { .. }
         | Reply::Typing { .. }
         | Reply::Cookie { .. }
+        | Reply::Deletions { .. }
         | Reply::Read { .. } => {}
         Reply::Unread { rooms, .. } => reading::unread(to, rooms),
         Reply::Joined { room, name, own, .. } => render_joined(to, room, name, own.as_ref()),
         Reply::Left { room, name, you, by: Some(by), reason, .. } => {
             rooms::removed(to, room, name, *you, by, *reason);
         }
-        Reply::Left { room, you: true, .. } => line(to, format_args!("* You left {room}.")),
-        Reply::Left { room, name, reason, .. } => rooms::left(to, room, name, *reason),
+        Reply::Left { room, name, you, reason, .. } => rooms::left(to, room, name, *you, *reason),
         Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
         Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
         Reply::Presence { room, joined, left, renamed, .. } => {
@@ -145,19 +145,23 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Invited { room, by, .. } => rooms::invited(to, room, by),
         Reply::Refused { room, .. } => rooms::refused(to, room),
         Reply::Asked { room, name, .. } => rooms::asked(to, room, *name),
-        Reply::Account { .. }
-        | Reply::Accounts { .. }
-        | Reply::Bot { .. }
-        | Reply::Bots { .. }
-        | Reply::Sessions { .. }
-        | Reply::Token { .. }
-        | Reply::Invitation { .. }
-        | Reply::Invitations { .. }
-        | Reply::Confirm { .. } => people::render(to, reply),
-        Reply::Bans { .. }
-        | Reply::Muted { .. }
-        | Reply::Unmuted { .. }
-        | Reply::Ignored { .. } => order::render(to, reply),
+        Reply::Account { name, role, rooms, .. } => people::account(to, name, *role, rooms),
+        Reply::Accounts { accounts, total, after, next, .. } => {
+            people::accounts(to, accounts, *total, *after, *next);
+        }
+        Reply::Bot { name, token, .. } => people::bot(to, name, token),
+        Reply::Bots { bots, .. } => people::bots(to, bots),
+        Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
+        Reply::Token { token, id, .. } => people::token(to, token, *id),
+        Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
+        Reply::Invitations { invitations, .. } => people::invitations(to, invitations),
+        Reply::Confirm { address, done, code, .. } => people::confirm(to, address, *done, code),
+        Reply::Bans { bans, total, after, next, .. } => {
+            order::bans(to, bans, *total, *after, *next);
+        }
+        Reply::Muted { room, by, until, reason, .. } => order::muted(to, room, by, *until, reason),
+        Reply::Unmuted { room, by, .. } => order::unmuted(to, room, by),
+        Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
     }

@@ -1,30 +1,13 @@
 //! What people at terminals are told of order.
 
 use super::{line, page_number};
-use crate::chat::dialect::reply::{BanLine, Reply};
+use crate::chat::dialect::reply::BanLine;
 use crate::chat::dialect::term::Term;
 use crate::chat::dialect::utc::Utc;
 use crate::delivery::encoding::Encoder;
 
-/// Appends the lines of a reply about order.
-pub fn render(to: &mut Encoder, reply: &Reply) {
-    match reply {
-        Reply::Bans { bans, total, after, next, .. } => {
-            render_bans(to, bans, *total, *after, next.map(page_number));
-        }
-        Reply::Muted { room, by, until, reason, .. } => {
-            render_muted(to, room, by, *until, reason);
-        }
-        Reply::Unmuted { room, by, .. } => {
-            line(to, format_args!("* {by} lets you speak again in {room}."));
-        }
-        Reply::Ignored { names, .. } => render_ignored(to, names),
-        _ => {}
-    }
-}
-
-/// `next`: the page that comes next.
-fn render_bans(to: &mut Encoder, bans: &[BanLine], total: usize, after: u64, next: Option<u64>) {
+/// A page of the bans. `next`: how many have been seen then, if there are more.
+pub fn bans(to: &mut Encoder, bans: &[BanLine], total: usize, after: u64, next: Option<u64>) {
     let plural = if total == 1 { "" } else { "s" };
     match (total, bans.len()) {
         (0, _) => return line(to, format_args!("* Nobody is banned.")),
@@ -40,17 +23,24 @@ fn render_bans(to: &mut Encoder, bans: &[BanLine], total: usize, after: u64, nex
         let (since, term) = (Utc(*since), Term { until: *until, reason });
         line(to, format_args!("*   {whom}, by {by}, since {since} UTC{term}"));
     }
-    if let Some(next) = next {
+    if let Some(next) = next.map(page_number) {
         line(to, format_args!("* More with /bans {next}"));
     }
 }
 
-fn render_muted(to: &mut Encoder, room: &str, by: &str, until: Option<u64>, reason: &str) {
+/// One may say nothing in a room any more.
+pub fn muted(to: &mut Encoder, room: &str, by: &str, until: Option<u64>, reason: &str) {
     let term = Term { until, reason };
     line(to, format_args!("* {by} muted you in {room}{term}"));
 }
 
-fn render_ignored(to: &mut Encoder, names: &[&str]) {
+/// One may speak again.
+pub fn unmuted(to: &mut Encoder, room: &str, by: &str) {
+    line(to, format_args!("* {by} lets you speak again in {room}."));
+}
+
+/// Whom one ignores.
+pub fn ignored(to: &mut Encoder, names: &[&str]) {
     match names {
         [] => line(to, format_args!("* You ignore nobody.")),
         names => line(to, format_args!("* You ignore {}.", names.join(", "))),

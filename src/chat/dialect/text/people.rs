@@ -1,7 +1,7 @@
 //! What people at terminals are told of accounts.
 
 use super::{line, page_number, qr};
-use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, Reply, SessionLine};
+use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, SessionLine};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::{Encoder, Framing};
@@ -9,25 +9,8 @@ use crate::delivery::encoding::{Encoder, Framing};
 /// A terminal has so many columns at least.
 const TERMINAL_COLUMNS: usize = 80;
 
-/// Appends the lines of a reply about accounts.
-pub fn render(to: &mut Encoder, reply: &Reply) {
-    match reply {
-        Reply::Account { name, role, rooms, .. } => render_account(to, name, *role, rooms),
-        Reply::Accounts { accounts, total, after, next, .. } => {
-            render_accounts(to, accounts, *total, *after, next.map(page_number));
-        }
-        Reply::Bot { name, token, .. } => render_bot(to, name, token),
-        Reply::Bots { bots, .. } => render_bots(to, bots),
-        Reply::Sessions { sessions, .. } => render_sessions(to, sessions),
-        Reply::Token { token, id, .. } => render_token(to, token, *id),
-        Reply::Invitation { code, line, link, .. } => render_invitation(to, code, line, *link),
-        Reply::Invitations { invitations, .. } => render_invitations(to, invitations),
-        Reply::Confirm { address, done, code, .. } => render_confirm(to, address, *done, code),
-        _ => {}
-    }
-}
-
-fn render_account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
+/// Who one is now.
+pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str]) {
     let Some(role) = role else {
         return line(to, format_args!("* You are {name}, a guest. /login NAME or /register."));
     };
@@ -39,8 +22,8 @@ fn render_account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&st
     line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
 }
 
-/// `next`: the page that comes next.
-fn render_accounts(
+/// A page of all accounts. `next`: how many have been seen then, if there are more.
+pub fn accounts(
     to: &mut Encoder,
     accounts: &[AccountLine],
     total: usize,
@@ -64,16 +47,18 @@ fn render_accounts(
             format_args!("*   {name}: {what}, since {created}, {connected} connected{banned}"),
         );
     }
-    if let Some(next) = next {
+    if let Some(next) = next.map(page_number) {
         line(to, format_args!("* More with /accounts {next}"));
     }
 }
 
-fn render_bot(to: &mut Encoder, name: &str, token: &str) {
+/// A bot, with its token.
+pub fn bot(to: &mut Encoder, name: &str, token: &str) {
     line(to, format_args!("* {name} is a bot of yours. Its token, shown only once: {token}"));
 }
 
-fn render_bots(to: &mut Encoder, bots: &[BotLine]) {
+/// One's bots.
+pub fn bots(to: &mut Encoder, bots: &[BotLine]) {
     match bots.len() {
         0 => line(to, format_args!("* You have no bots. Make one with /bot NAME.")),
         _ => line(to, format_args!("* Your bots; /bots end NAME ends one:")),
@@ -84,16 +69,13 @@ fn render_bots(to: &mut Encoder, bots: &[BotLine]) {
     }
 }
 
-fn render_token(to: &mut Encoder, token: &str, id: u32) {
+/// A token, which is shown once.
+pub fn token(to: &mut Encoder, token: &str, id: u32) {
     line(to, format_args!("* Token {id}, shown only once: {token}"));
 }
 
-fn render_invitation(
-    to: &mut Encoder,
-    code: &str,
-    invitation: &InvitationLine,
-    link: Option<&str>,
-) {
+/// An invitation, with its code and the ways to use it.
+pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, link: Option<&str>) {
     line(to, format_args!("* Invitation {}: {code}", Described(invitation)));
     match link {
         Some(link) => {
@@ -119,7 +101,8 @@ fn scannable(to: &mut Encoder, link: &str) {
     }
 }
 
-fn render_confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
+/// How a terminal is let in that cannot be told a password.
+pub fn confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
     match done {
         true => line(to, format_args!("* The terminal at {address} is logged in as you now.")),
         false => line(
@@ -132,7 +115,8 @@ fn render_confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
     }
 }
 
-fn render_sessions(to: &mut Encoder, sessions: &[SessionLine]) {
+/// Where one is logged in.
+pub fn sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     match sessions.len() {
         0 => return line(to, format_args!("* No browser and no program is known as you.")),
         1 => line(to, format_args!("* 1 is known as you; /sessions end N ends it:")),
@@ -149,7 +133,8 @@ fn render_sessions(to: &mut Encoder, sessions: &[SessionLine]) {
     }
 }
 
-fn render_invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
+/// One's invitations.
+pub fn invitations(to: &mut Encoder, invitations: &[InvitationLine]) {
     match invitations.len() {
         0 => line(to, format_args!("* You have no invitations. Make one with /invite.")),
         _ => line(to, format_args!("* Your invitations; /invitations end N ends one:")),

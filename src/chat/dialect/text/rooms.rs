@@ -77,8 +77,10 @@ pub fn role(to: &mut Encoder, room: &str, name: &str, role: &str, by: &str) {
     told(to, by, room, Act::Role { name, role });
 }
 
-pub fn left(to: &mut Encoder, room: &str, name: &str, why: Option<&str>) {
+/// Somebody left; `you`: the reader.
+pub fn left(to: &mut Encoder, room: &str, name: &str, you: bool, why: Option<&str>) {
     match why {
+        _ if you => line(to, format_args!("* You left {room}.")),
         None => line(to, format_args!("* {name} left {room}.")),
         Some(why) => line(to, format_args!("* {name} left {room}: {}", Row(why))),
     }

@@ -125,7 +125,12 @@ impl Chat {
     }
 
     /// Whether somebody ignores who said this: its account, or of a guest the name, one of `names`.
-    fn is_ignored(&self, user: UserId, names: &BTreeSet<&str>, line: &Line<'_>) -> bool {
+    pub(in crate::chat::handlers) fn is_ignored(
+        &self,
+        user: UserId,
+        names: &BTreeSet<&str>,
+        line: &Line<'_>,
+    ) -> bool {
         match line.account {
             Some(account) => self.state.order().ignores(user, account),
             None => name::key_of(line.name).is_some_and(|key| names.contains(&*key)),
@@ -133,7 +138,7 @@ impl Chat {
     }
 
     /// The keys of the names of those whom somebody ignores, if it is anybody.
-    fn ignored_names(&self, user: UserId) -> Option<BTreeSet<&str>> {
+    pub(in crate::chat::handlers) fn ignored_names(&self, user: UserId) -> Option<BTreeSet<&str>> {
         let order = self.state.order();
         order.ignored_by(user).next()?;
         let now = order.ignored_by(user).filter_map(|ignored| self.name_of(ignored));

@@ -42,6 +42,9 @@ impl Chat {
                 self.report(cx, room.as_deref(), which, reason.as_deref())
             }
             OrderRequest::DeleteMessage { room, which } => self.delete(cx, room.as_deref(), which),
+            OrderRequest::Deletions { room, after, before } => {
+                self.tell_deletions(cx, room.as_deref(), after, before)
+            }
         }
     }
 

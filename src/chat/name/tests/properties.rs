@@ -119,12 +119,15 @@ proptest! {
 
     #[test]
     fn both_ways_agree_on_ascii(typed in "[ -~]{0,8}|[a-zA-Z0-9/#*!@:.,<>_-]{1,40}") {
+        let typed = typed.trim();
         let slow = || {
-            rules::check(&typed, &NAME_LIMITS)?;
-            comparison::key(&typed, comparison::PASSES_MAX).ok_or(NameErrorKind::Unstable)
+            rules::check(typed, &NAME_LIMITS)?;
+            comparison::key(typed, comparison::PASSES_MAX).ok_or(NameErrorKind::Unstable)
         };
-        prop_assume!(typed.trim() == typed && !typed.is_empty());
-        prop_assert_eq!(parse(&typed, "", &NAME_LIMITS).map(|name| name.key().to_owned()), slow());
+        if !typed.is_empty() {
+            let fast = parse(typed, "", &NAME_LIMITS).map(|name| name.key().to_owned());
+            prop_assert_eq!(fast, slow());
+        }
     }
 
     #[test]

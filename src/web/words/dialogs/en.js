@@ -69,7 +69,7 @@ export const settings = {
     enter: { send: 'Enter', line: 'Ctrl + Enter' },
   },
   comings: 'Show who joins and leaves', sounds: 'Make a sound', shows: 'Show notifications',
-  showsNote: 'While this page is not in front: of what is for you, and of all in rooms that are set to Everything.',
+  showsNote: 'While this page is not in front: of what is for you, and of all in rooms of Everything, as small ones are unless you choose otherwise.',
 };
 
 export const people = {

@@ -69,7 +69,7 @@ export const settings = {
     enter: { send: 'Enter', line: 'Ctrl + Enter' },
   },
   comings: '参加と退出を表示する', sounds: '音を鳴らす', shows: '通知を表示する',
-  showsNote: 'このページを見ていないとき：あなた宛てのメンションとダイレクトメッセージ、「すべて」を選んだルームの発言。',
+  showsNote: 'このページを見ていないとき：あなた宛てのメンションとダイレクトメッセージ、通知が「すべて」のルームの発言（少人数のルームは、変更しないかぎり「すべて」です）。',
 };
 
 export const people = {

@@ -107,12 +107,18 @@ pub enum Request {
         name: String,
     },
     /// Programs only: what has been read of a room, or of a conversation: `@bob`.
+    /// `back`: and nothing after it.
     Read {
         room: String,
         id: u64,
+        back: bool,
     },
     /// Programs only.
     Unread,
+    /// People only: shows what is unread there, or where anything is.
+    Print {
+        room: Option<String>,
+    },
     /// Programs only.
     Level {
         room: String,
@@ -188,11 +194,12 @@ impl Request {
             }
             Request::Bot { name } => json!({ "type": "bot", "name": name }),
             Request::EndBot { name } => json!({ "type": "end_bot", "name": name }),
-            Request::Read { room, id } => {
+            Request::Read { room, id, back } => {
                 let (field, place) = place_of(room);
-                json!({ "type": "read", field: place, "id": id, "ref": 1 })
+                json!({ "type": "read", field: place, "id": id, "back": back, "ref": 1 })
             }
             Request::Unread => json!({ "type": "unread" }),
+            Request::Print { .. } => json!({ "type": "typing" }),
             Request::Level { room, level } => {
                 let (field, place) = place_of(room);
                 json!({ "type": "level", field: place, "level": level })
@@ -211,6 +218,11 @@ impl Request {
             | Request::Read { .. }
             | Request::Unread
             | Request::Level { .. } => String::new(),
+            // At a terminal a name is one word.
+            Request::Print { room } if room.as_ref().is_some_and(|room| room.contains(' ')) => {
+                String::new()
+            }
+            Request::Print { room } => format!("/unread {}", room.as_deref().unwrap_or_default()),
             // A person talks where it is.
             Request::Say { text, .. } => text.clone(),
             Request::Direct { to, text } => format!("/msg {to} {text}"),
@@ -219,7 +231,6 @@ impl Request {
             Request::Leave { room } => format!("/leave {}", room.as_deref().unwrap_or_default()),
             Request::Nick { name } => format!("/nick {name}"),
             Request::History { limit, .. } => format!("/history {limit}"),
-            // At a terminal a name is one word.
             Request::HistoryWith { name, .. } if name.contains(' ') => String::new(),
             Request::HistoryWith { name, limit } => format!("/history @{name} {limit}"),
             Request::Conversations => "/conversations".to_owned(),
@@ -295,7 +306,11 @@ impl Request {
                 room: field("room"),
                 limit: object["limit"].as_u64().expect("a limit") as usize,
             },
-            "read" => Request::Read { room: place(), id: object["id"].as_u64().expect("an id") },
+            "read" => Request::Read {
+                room: place(),
+                id: object["id"].as_u64().expect("an id"),
+                back: object["back"] == true,
+            },
             "unread" => Request::Unread,
             "level" => {
                 let level = LEVELS.iter().find(|level| object["level"] == **level);
@@ -363,6 +378,7 @@ impl Request {
                 None => Request::History { room: None, limit: number(1) as usize },
             },
             "conversations" => Request::Conversations,
+            "unread" => Request::Print { room: word(1) },
             "who" => Request::Who { room: word(1) },
             "rooms" => Request::Rooms,
             "search" => Request::Search { word: one() },
@@ -426,7 +442,8 @@ impl Request {
                 OrderRequest::Ignore { .. }
                 | OrderRequest::Unignore { .. }
                 | OrderRequest::Report { .. }
-                | OrderRequest::Delete { .. } => Needs::Guest,
+                | OrderRequest::Delete { .. }
+                | OrderRequest::Deletions { .. } => Needs::Guest,
                 OrderRequest::Mute { .. } | OrderRequest::Unmute { .. } => Needs::Account,
                 OrderRequest::Ban { .. } | OrderRequest::Unban { .. } | OrderRequest::Bans => {
                     Needs::Admin
@@ -436,6 +453,7 @@ impl Request {
             Request::HistoryWith { .. }
             | Request::Read { .. }
             | Request::Unread
+            | Request::Print { .. }
             | Request::Level { .. }
             | Request::Conversations
             | Request::Logout
@@ -456,9 +474,11 @@ impl Request {
     pub fn concerns_others(&self) -> bool {
         match self {
             Request::Room(request) => request.concerns_others(),
-            Request::Order(request) => *request != OrderRequest::Bans,
+            Request::Order(OrderRequest::Bans | OrderRequest::Deletions { .. }) => false,
+            Request::Order(_) => true,
             Request::Read { .. } | Request::Level { .. } => true,
-            Request::Unread => false,
+            // On a broken connection nothing is shown, and so nothing is read.
+            Request::Unread | Request::Print { .. } => false,
             Request::Say { .. }
             | Request::Direct { .. }
             | Request::Join { .. }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::place_of;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderRequest {
     Mute {
@@ -44,6 +46,12 @@ pub enum OrderRequest {
         whom: String,
     },
     Bans,
+    /// Programs only: which messages of a room, or with an `@` of a conversation, are deleted.
+    Deletions {
+        place: String,
+        after: u64,
+        before: u64,
+    },
 }
 
 /// A message.
@@ -102,6 +110,10 @@ impl OrderRequest {
             }),
             OrderRequest::Unban { whom } => json!({ "type": "unban", field_of(whom): whom }),
             OrderRequest::Bans => json!({ "type": "bans" }),
+            OrderRequest::Deletions { place, after, before } => {
+                let (field, place) = place_of(place);
+                json!({ "type": "deletions", field: place, "after": after, "before": before })
+            }
         }
     }
 
@@ -125,6 +137,7 @@ impl OrderRequest {
             }
             OrderRequest::Unban { whom } => format!("/unban {whom}"),
             OrderRequest::Bans => "/bans".to_owned(),
+            OrderRequest::Deletions { .. } => String::new(),
         }
     }
 
@@ -144,6 +157,12 @@ impl OrderRequest {
             "ban" => OrderRequest::Ban { whom: whom?, minutes, reason },
             "unban" => OrderRequest::Unban { whom: whom? },
             "bans" => OrderRequest::Bans,
+            "deletions" => {
+                let number = |name: &str| object[name].as_u64().expect("an id");
+                let place = field("to").map(|name| format!("@{name}")).or(room)?;
+                let (after, before) = (number("after"), number("before"));
+                OrderRequest::Deletions { place, after, before }
+            }
             _ => return None,
         })
     }

@@ -8,86 +8,24 @@
 //!
 //! To ask for something else: a variant of [`Question`] and one of [`Finding`].
 
+mod finding;
+
+pub use finding::{Finding, Found, Question};
+
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
+
+use finding::{bytes_of, delete_from};
 
 use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
-use crate::chat::state::history::HistoryLimits;
 use crate::ids::{ClientId, GroupId, Ticket};
 use crate::service::{Answer, Job, Lane};
-use crate::store::{
-    self, FoundRoom, Hit, PageRequest, Reader, SearchRequest, StoreError, StoredMessage, StoredRoom,
-};
+use crate::store::{FoundRoom, PageRequest, Reader, StoredMessage, StoredRoom};
 
 /// Names that are remembered as those of no room in the store.
 const ABSENT_MAX: usize = 16;
-
-/// What can be asked.
-#[derive(Clone, Debug)]
-pub enum Question {
-    /// A room that is not in memory, with so many of its newest messages.
-    Room { name: RoomName, newest: HistoryLimits },
-    /// Messages that are not in memory.
-    Page(PageRequest),
-    /// The last messages of several rooms.
-    Last(Vec<PageRequest>),
-    /// `room`: the one to search in, if it is not all that may be read.
-    Search { room: Option<RoomName>, search: SearchRequest },
-}
-
-/// What was found.
-#[derive(Debug)]
-pub enum Finding {
-    Room(FoundRoom),
-    /// With the number of their room.
-    Page(u64, Vec<StoredMessage>),
-    /// With the numbers of their rooms.
-    Last(Vec<(u64, StoredMessage)>),
-    Search(store::Found),
-    /// The room to search in is not one that is kept.
-    NoRoom,
-}
-
-pub type Found = Result<Finding, StoreError>;
-
-impl Question {
-    /// Looks it up; slow.
-    fn run(&self, reader: &dyn Reader) -> Found {
-        match self {
-            Question::Room { name, newest } => {
-                let skeletons: Vec<Box<str>> = name.skeletons().iter().map(Box::from).collect();
-                let (messages_max, bytes_max) = (newest.messages_max, newest.bytes_max);
-                reader.room(name.key(), &skeletons, messages_max, bytes_max).map(Finding::Room)
-            }
-            Question::Page(page) => {
-                reader.page(page).map(|messages| Finding::Page(page.room, messages))
-            }
-            Question::Last(pages) => {
-                let last = |page: &PageRequest| {
-                    let found = reader.page(page)?.pop();
-                    Ok(found.map(|message| (page.room, message)))
-                };
-                let found: Result<Vec<_>, StoreError> = pages.iter().map(last).collect();
-                found.map(|found| Finding::Last(found.into_iter().flatten().collect()))
-            }
-            Question::Search { room: None, search } => reader.search(search).map(Finding::Search),
-            Question::Search { room: Some(name), search } => {
-                let Some(room) = reader.room(name.key(), &[], 0, 0)?.room else {
-                    return Ok(Finding::NoRoom);
-                };
-                // What may not be read there is not there.
-                let is_hidden =
-                    |&(id, from): &(u64, Option<u64>)| id == room.room && from.is_none();
-                if search.restricted.iter().any(is_hidden) {
-                    return Ok(Finding::NoRoom);
-                }
-                let search = SearchRequest { rooms: Some(vec![room.room]), ..search.clone() };
-                reader.search(&search).map(Finding::Search)
-            }
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Asked {
@@ -158,14 +96,16 @@ impl Questions {
         reader: Arc<dyn Reader>,
         after: GroupId,
     ) -> Ticket {
-        let times = match (self.asked.get(&client), &question) {
-            (Some(Asked { question: Question::Page(before), times, .. }), Question::Page(page))
-                if before.room == page.room =>
-            {
-                times + 1
-            }
-            _ => 1,
+        let page = |question: &Question| match question {
+            Question::Page(page) => Some(page.room),
+            Question::Room { .. }
+            | Question::Last(_)
+            | Question::Deleted { .. }
+            | Question::Search { .. } => None,
         };
+        let before = self.asked.get(&client).filter(|before| page(&before.question).is_some());
+        let again = before.filter(|before| page(&before.question) == page(&question));
+        let times = again.map_or(1, |before| before.times + 1);
         self.forget(client);
         let ticket = match self.being_read(&question) {
             Some(ticket) => ticket,
@@ -183,7 +123,10 @@ impl Questions {
     fn being_read(&self, question: &Question) -> Option<Ticket> {
         match question {
             Question::Room { name, .. } => self.rooms.get(name.key()).copied(),
-            Question::Page(_) | Question::Last(_) | Question::Search { .. } => None,
+            Question::Page(_)
+            | Question::Last(_)
+            | Question::Deleted { .. }
+            | Question::Search { .. } => None,
         }
     }
 
@@ -192,7 +135,10 @@ impl Questions {
         let ticket = Ticket(self.tickets);
         let room: Option<Box<str>> = match &question {
             Question::Room { name, .. } => Some(name.key().into()),
-            Question::Page(_) | Question::Last(_) | Question::Search { .. } => None,
+            Question::Page(_)
+            | Question::Last(_)
+            | Question::Deleted { .. }
+            | Question::Search { .. } => None,
         };
         self.rooms.extend(room.clone().map(|key| (key, ticket)));
         let run = Box::new(move || Box::new(question.run(&*reader)) as Answer);
@@ -254,17 +200,16 @@ impl Questions {
     /// What was found of a room that this client asked for: `None` if it has not asked, or has to
     /// ask again.
     pub fn room(&self, client: ClientId, name: &RoomName) -> Option<Result<&FoundRoom, ()>> {
-        match self.found(client)? {
-            (Asked { question: Question::Room { name: other, .. }, .. }, found)
-                if other == name =>
-            {
-                match found {
-                    Ok(Finding::Room(room)) => Some(Ok(room)),
-                    Ok(_) | Err(_) => Some(Err(())),
-                }
-            }
-            _ => None,
-        }
+        let (Asked { question: Question::Room { name: other, .. }, .. }, found) =
+            self.found(client)?
+        else {
+            return None;
+        };
+        let is_it = other == name;
+        is_it.then_some(match found {
+            Ok(Finding::Room(room)) => Ok(room),
+            Ok(_) | Err(_) => Err(()),
+        })
     }
 
     /// Takes the room that was found for this client and those who asked with it: the first of them
@@ -311,29 +256,41 @@ impl Questions {
 
     /// The messages that were found for this client, what it asked for, and how often it had to.
     pub fn page(&self, client: ClientId, room: RoomId) -> Option<Page<'_>> {
-        let (asked, found) = self.found(client)?;
-        match &asked.question {
-            Question::Page(page) if page.room == room.get() => {
-                let messages = match found {
-                    Ok(Finding::Page(_, messages)) => Some(&messages[..]),
-                    Ok(_) | Err(_) => None,
-                };
-                Some(Page { asked: *page, messages, times: asked.times })
-            }
-            _ => None,
-        }
+        let (Asked { question: Question::Page(page), times, .. }, found) = self.found(client)?
+        else {
+            return None;
+        };
+        let messages = match found {
+            Ok(Finding::Page(_, messages)) => Some(&messages[..]),
+            Ok(_) | Err(_) => None,
+        };
+        (page.room == room.get()).then_some(Page { asked: *page, messages, times: *times })
     }
 
     /// The last messages that were found for this client, or that they cannot be read; `None` if it
     /// has not asked, or nothing is found yet.
     pub fn last(&self, client: ClientId) -> Option<Result<&[(u64, StoredMessage)], ()>> {
-        match self.found(client)? {
-            (Asked { question: Question::Last(_), .. }, found) => Some(match found {
-                Ok(Finding::Last(messages)) => Ok(messages),
-                Ok(_) | Err(_) => Err(()),
-            }),
-            _ => None,
-        }
+        let (Asked { question: Question::Last(_), .. }, found) = self.found(client)? else {
+            return None;
+        };
+        Some(match found {
+            Ok(Finding::Last(messages)) => Ok(messages),
+            Ok(_) | Err(_) => Err(()),
+        })
+    }
+
+    /// The tombstones of a room that were found for this client. `None` as in [`Questions::last`].
+    pub fn tombstones(&self, client: ClientId, room: RoomId) -> Option<Tombstones<'_>> {
+        let (Asked { question: Question::Deleted { room: of, ids: asked }, .. }, found) =
+            self.found(client)?
+        else {
+            return None;
+        };
+        let ids = match found {
+            Ok(Finding::Deleted { deleted, .. }) => Some(&deleted[..]),
+            Ok(_) | Err(_) => None,
+        };
+        (*of == room.get()).then_some(Tombstones { asked, ids })
     }
 
     /// What this client waits for, if it searches and nothing is found yet.
@@ -401,7 +358,10 @@ impl Questions {
         self.absent.retain(|other| other != name && !other.is_confusable_with(name));
         let is_about = |asked: &Asked| match &asked.question {
             Question::Room { name: other, .. } => other == name || other.is_confusable_with(name),
-            Question::Page(_) | Question::Last(_) | Question::Search { .. } => false,
+            Question::Page(_)
+            | Question::Last(_)
+            | Question::Deleted { .. }
+            | Question::Search { .. } => false,
         };
         let clients = self.asked.iter().filter(|(_, asked)| is_about(asked));
         let clients: Vec<ClientId> = clients.map(|(&client, _)| client).collect();
@@ -426,6 +386,14 @@ impl Questions {
     }
 }
 
+/// Which messages of those that were asked for are tombstones.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstones<'a> {
+    pub asked: &'a Range<u64>,
+    /// `None`: they could not be read.
+    pub ids: Option<&'a [u64]>,
+}
+
 /// A page that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
@@ -433,47 +401,4 @@ pub struct Page<'a> {
     /// `None`: they could not be read.
     pub messages: Option<&'a [StoredMessage]>,
     pub times: u32,
-}
-
-/// Leaves a tombstone of a message in what was found; a search does not find those.
-fn delete_from(found: &mut Found, room: u64, id: Option<u64>) {
-    let Ok(found) = found else { return };
-    let is_deleted = |message: &StoredMessage| id.is_none_or(|id| message.id == id);
-    let of_room = |messages: &mut [StoredMessage]| {
-        messages.iter_mut().filter(|it| is_deleted(it)).for_each(StoredMessage::delete);
-    };
-    match found {
-        Finding::Room(FoundRoom { room: Some(found), .. }) if found.room == room => {
-            of_room(&mut found.newest);
-        }
-        Finding::Page(of, messages) if *of == room => of_room(messages),
-        Finding::Last(last) => {
-            let meant = last.iter_mut().filter(|(of, _)| *of == room);
-            meant.for_each(|(_, message)| of_room(std::slice::from_mut(message)));
-        }
-        Finding::Search(found) => {
-            found.hits.retain(|hit| hit.room_id != room || !is_deleted(&hit.message));
-        }
-        Finding::Room(_) | Finding::Page(..) | Finding::NoRoom => {}
-    }
-}
-
-fn bytes_of(found: &Found) -> usize {
-    match found {
-        Ok(Finding::Page(_, messages)) => messages.iter().map(message_bytes).sum(),
-        Ok(Finding::Room(FoundRoom { room: Some(room), .. })) => {
-            room.newest.iter().map(message_bytes).sum()
-        }
-        Ok(Finding::Last(messages)) => messages.iter().map(|(_, it)| message_bytes(it)).sum(),
-        Ok(Finding::Search(found)) => found.hits.iter().map(hit_bytes).sum(),
-        Ok(Finding::Room(_) | Finding::NoRoom) | Err(_) => 0,
-    }
-}
-
-fn hit_bytes(hit: &Hit) -> usize {
-    size_of::<Hit>() - size_of::<StoredMessage>() + hit.room.len() + message_bytes(&hit.message)
-}
-
-fn message_bytes(message: &StoredMessage) -> usize {
-    size_of::<StoredMessage>() + message.author.len() + message.text.len()
 }
