@@ -13,10 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_server::net::secrets::owner_code::OwnerCode;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::termios::{FlowArg, tcflow};
 
-use common::{Client, Server, eventually, program, raise_descriptor_limit, small_window_client};
+use common::{
+    Client, Server, eventually, ignore_no_signals, program, raise_descriptor_limit,
+    small_window_client,
+};
 
 const NOTE: &str = "! too slow";
 
@@ -704,14 +706,6 @@ fn it_serves_though_its_standard_output_is_full() {
 }
 
 // ---- Signals ----
-
-/// Whatever this test was started to ignore is not passed on to the servers that it starts.
-fn ignore_no_signals() {
-    for reset in [Signal::SIGINT, Signal::SIGHUP] {
-        // SAFETY: the default action runs no code of ours.
-        unsafe { signal(reset, SigHandler::SigDfl) }.expect("a signal");
-    }
-}
 
 /// Starts a server under a shell that ignores these signals.
 fn start_ignoring(ignored: &str) -> Server {

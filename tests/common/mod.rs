@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// After this long something hangs. Nothing here is expected to take even a tenth of it.
@@ -20,6 +21,14 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     clean(&mut command);
     command
+}
+
+/// Whatever this test was started to ignore is not passed on to the servers that it starts.
+pub fn ignore_no_signals() {
+    for reset in [Signal::SIGINT, Signal::SIGHUP] {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { signal(reset, SigHandler::SigDfl) }.expect("a signal");
+    }
 }
 
 /// The program with no more than this many file descriptors.

@@ -158,7 +158,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 70] = [
+const ERRORS: [(&str, &str); 71] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -209,6 +209,7 @@ const ERRORS: [(&str, &str); 70] = [
     ("is not in #", "not_in_room"),
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
+    ("You talk in no room now.", "no_room"),
     (", and more are not allowed", "too_many_rooms"),
     ("is taken. Choose", "name_taken"),
     ("which is taken. Choose", "name_taken"),
