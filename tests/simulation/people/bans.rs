@@ -117,6 +117,13 @@ impl Model {
                 },
             },
         };
+        let role = |user: u64| self.kept.accounts.get(&user).map_or(0, |account| account.role);
+        let mut others = self.clients.values();
+        let is_staff_there =
+            others.any(|client| target == Target::Address(client.ip) && role(client.user) > 0);
+        if is_staff_there && role(self.clients[&n].user) < OWNER {
+            return Err(&["not_allowed"]);
+        }
         let (term, since_ms) = (term?, self.unix_ms);
         let by = self.user(self.clients[&n].user).name.clone();
         self.kept.bans.retain(|_, ban| ban.term.holds(since_ms));

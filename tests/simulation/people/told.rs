@@ -158,7 +158,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 71] = [
+const ERRORS: [(&str, &str); 72] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -210,6 +210,7 @@ const ERRORS: [(&str, &str); 71] = [
     ("You are not in the room", "not_in_room"),
     ("You are in no room.", "no_room"),
     ("You talk in no room now.", "no_room"),
+    ("An owner or an admin comes from there now.", "not_allowed"),
     (", and more are not allowed", "too_many_rooms"),
     ("is taken. Choose", "name_taken"),
     ("which is taken. Choose", "name_taken"),
