@@ -176,7 +176,9 @@ impl Chat {
         let is_own = |alike: &str| own.is_some_and(|own| own.name.as_str() == alike);
         let Some(alike) = alike.filter(|alike| !is_own(alike)) else { return Ok(()) };
         let is_known = RoomName::parse(&alike).is_ok_and(|alike| !self.is_hidden(cx, &alike));
+        let is_same = RoomName::parse(&alike).is_ok_and(|alike| alike.key() == name.key());
         let message = match is_known {
+            true if is_same => format!("There is a room {alike} already. Choose another name."),
             true => format!(
                 "The room {name} looks like {alike}, which is another one. Join that, or choose \
                  another name."

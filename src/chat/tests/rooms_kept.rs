@@ -364,7 +364,7 @@ fn a_room_has_another_name_and_the_one_before_leads_to_it() {
         b> /rename #ops
         b< ! Only the owner of #tool can do that.
         a> /rename #lobby
-        a< ! The room #lobby looks like #lobby, which is another one. Join that, or choose another name.
+        a< ! There is a room #lobby already. Choose another name.
         a> /rename #team
         a< * alice renamed #tool to #team.
         b< * alice renamed #tool to #team.
@@ -382,7 +382,7 @@ fn a_room_has_another_name_and_the_one_before_leads_to_it() {
         g> /join #tool
         g< * You are in #tool now, with nobody else.
         a> /rename #tool
-        a< ! The room #tool looks like #tool, which is another one. Join that, or choose another name.
+        a< ! There is a room #tool already. Choose another name.
         "##,
     );
 }

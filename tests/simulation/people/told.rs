@@ -158,7 +158,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 72] = [
+const ERRORS: [(&str, &str); 73] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -180,6 +180,7 @@ const ERRORS: [(&str, &str); 72] = [
     ("There is no room", "no_such_room"),
     ("No room can be called", "room_refused"),
     ("which is another one. Join that", "room_refused"),
+    (" already. Choose another name.", "room_refused"),
     ("is for people with an account.", "login_required"),
     ("has to let you in. /join", "not_allowed"),
     ("You were removed from", "removed"),

@@ -219,6 +219,8 @@ impl Chat {
         self.tell_done(cx, "end_session", &format!("Session {id} has ended."));
         if is_here {
             self.become_guest(cx);
+            // That has answered.
+            cx.reference = None;
             self.tell_account(cx);
         }
         Ok(())

@@ -329,6 +329,8 @@ impl Chat {
         self.sessions.become_guest(cx.client, cx.user);
         let _ = self.take_first_name(cx, None);
         self.tell_done(cx, "delete_account", "Your account is gone. What you have said stays.");
+        // That has answered.
+        cx.reference = None;
         self.tell_account(cx);
         Ok(())
     }
