@@ -30,6 +30,7 @@ const CLOSING: Duration = Duration::from_secs(20);
 #[derive(Debug, Default)]
 pub struct Supervisor {
     socket: Option<UnixDatagram>,
+    name: OsString,
     /// It wants to be told so often that the loop turns, or starts the server anew.
     watchdog_ms: Option<Millis>,
     watchdog_at: Millis,
@@ -52,7 +53,7 @@ impl Supervisor {
         };
         let pid = std::process::id();
         let watchdog_ms = watchdog(env::var_os("WATCHDOG_USEC"), env::var_os("WATCHDOG_PID"), pid);
-        Supervisor { socket: Some(socket), watchdog_ms, ..Supervisor::default() }
+        Supervisor { socket: Some(socket), name, watchdog_ms, ..Supervisor::default() }
     }
 
     /// Whether anybody is told.
@@ -115,8 +116,7 @@ impl Supervisor {
 
     fn send(&mut self, now: Now) {
         self.retry_at = None;
-        let Some(socket) = &self.socket else { return };
-        while let Some(next) = self.unsent.front() {
+        while let (Some(socket), Some(next)) = (&self.socket, self.unsent.front()) {
             match socket.send(next.as_bytes()) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -124,8 +124,13 @@ impl Supervisor {
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // It may be there again for the next.
-                Err(error) => warn!("what started the server cannot be told: {error}"),
+                Err(error) => {
+                    warn!("what started the server cannot be told: {error}");
+                    // It may be there again, under its name, for the next.
+                    if let Ok(anew) = connect(&self.name) {
+                        self.socket = Some(anew);
+                    }
+                }
             }
             self.unsent.pop_front();
         }

@@ -11,7 +11,7 @@ import { Commands, NAMES } from './commands/table.js';
 import { placeOf } from './core/address.js';
 import { keyOf } from './core/conversation.js';
 import { bareName, bareRoom, fold } from './core/names.js';
-import { conversation, DEFAULTS, memories, rooms, store } from './core/store.js';
+import { changed, conversation, DEFAULTS, memories, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
 import { recall, remember, whenRemembered } from './net/memory.js';
@@ -20,9 +20,10 @@ import { App } from './ui/app.js';
 import { loadDialogWords, ready } from './words/index.js';
 
 /** What was chosen here, or in another tab. */
-function learnChoices({ telling, settings }) {
+function learnChoices({ telling, settings, favourites }) {
   for (const choice of Object.keys(store.telling)) store.telling[choice] = telling?.[choice] === true;
   for (const [choice, value] of Object.entries(settings ?? {})) if (typeof value === typeof DEFAULTS[choice]) store.settings[choice] = value;
+  for (const [name, keys] of Object.entries(favourites ?? {})) if (Array.isArray(keys)) store.favourites[name] = keys.filter(isText);
 }
 
 /** Who we were and where, from memory; the page's address (?name=alice&room=dev) has the last word. */
@@ -36,7 +37,6 @@ function begin(session) {
   store.account = isText(memory.account) ? memory.account : '';
   store.recent = Array.isArray(memory.recent) ? memory.recent.filter(isText) : [];
   learnChoices(memory);
-  for (const [name, keys] of Object.entries(memory.favourites ?? {})) if (Array.isArray(keys)) store.favourites[name] = keys.filter(isText);
   const known = Array.isArray(memory.rooms) ? memory.rooms.filter((room) => room && isText(room.name) && bareRoom(room.name)) : [];
   for (const { name, readId, epoch } of known) {
     const conv = conversation('room', name);
@@ -58,10 +58,11 @@ const style = (path) => new Promise((onload, onerror) => {
 });
 
 store.commands = new Set(NAMES);
-memories.on(remember);
+memories.on((memory) => store.ended || remember(memory)); // who has logged out elsewhere is forgotten there
 whenRemembered((memory) => {
   learnChoices(memory);
   app.settings.apply();
+  changed();
 });
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),

@@ -56,6 +56,16 @@ impl TelnetClient {
         self.echo == Agreement::On
     }
 
+    /// Appends what is typed to `out`, as data: a byte 255 is written twice (RFC 854).
+    pub fn escape(typed: &[u8], out: &mut Vec<u8>) {
+        for &byte in typed {
+            out.push(byte);
+            if byte == IAC {
+                out.push(IAC);
+            }
+        }
+    }
+
     /// The terminal has another size; appends what tells the server so to `out`.
     pub fn set_size(&mut self, size: Size, out: &mut Vec<u8>) {
         self.size = Some(size);

@@ -200,3 +200,65 @@ fn a_line_that_breaks_is_one_line_again_and_every_tab_sends_what_it_has() {
     assert_eq!(said, ["alice: from the first", "alice: from the second"]);
     assert_eq!(page.count(".message.pending"), 0);
 }
+
+/// Who the first tab is may be another than when it came: a tab that comes later is the same.
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn an_account_with_several_tabs_is_one_person() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let page = driver.browser("en-US");
+    page.own(&server, "alice");
+    page.say("from the first");
+    let url = format!("http://{}/", server.address);
+    let has_star = "document.querySelector('#star').classList.contains('on')";
+    let open_beside = |reloads: bool| {
+        let first = page.window();
+        if reloads {
+            page.open(&url);
+            page.wait_online();
+            page.wait_role("Owner of this server");
+        }
+        let second = page.new_tab();
+        page.open(&url);
+        page.wait_online();
+        page.wait_role("Owner of this server");
+        page.click("#rooms [data-room=\"#dev\"]");
+        page.wait_online();
+        (first, second)
+    };
+    // It was a guest when it came.
+    let (first, second) = open_beside(false);
+    page.wait_said(&["alice: from the first"]);
+    page.say("from the second");
+    page.wait_said(&["alice: from the first", "alice: from the second"]);
+    page.click("#star");
+    page.wait_until("the star", has_star);
+    page.go_to(&first);
+    page.wait_said(&["alice: from the first", "alice: from the second"]);
+    page.wait_until("the star", has_star);
+    page.say("/join third");
+    page.wait_shown("third");
+    page.go_to(&second);
+    page.wait_until("the star", has_star);
+    page.close_tab();
+    page.go_to(&first);
+
+    // It was alice.
+    let (first, second) = open_beside(true);
+    page.wait_said(&["alice: from the first", "alice: from the second"]);
+    page.wait_until("the star", has_star);
+    page.wait_until("all rooms", "document.querySelectorAll('#rooms li').length === 3");
+    page.say("/logout");
+    page.wait_until("a guest", "document.querySelector('#me b').textContent.startsWith('guest-')");
+    page.go_to(&first);
+    page.wait_until("told so", "document.querySelector('#account').open");
+    page.close_tab();
+    page.go_to(&second);
+    page.new_tab();
+    page.open(&url);
+    page.wait_online();
+    assert!(page.text("#me b").starts_with("guest-"));
+    assert_eq!(page.run("return document.querySelector('#account')?.open ?? false"), false);
+    page.assert_no_complaints_but_the_connection();
+}

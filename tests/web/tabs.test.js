@@ -89,11 +89,18 @@ class Tab {
   frames = [];
   told = [];
   token = '';
+  person = {}; // what has changed since the welcome
   #late = [];
 
   constructor() {
     at = this;
-    this.tabs = new Tabs({ url: () => `ws://server/?resume=${this.token}`, nudge: () => this.connection.nudge(), onRead: (what) => this.frames.push({ read: what }), isLookedAt: () => this.isSeen });
+    this.tabs = new Tabs({
+      url: () => `ws://server/?resume=${this.token}`,
+      present: (welcome) => JSON.stringify({ ...JSON.parse(welcome), ...this.person }),
+      nudge: () => this.connection.nudge(),
+      onRead: (what) => this.frames.push({ read: what }),
+      isLookedAt: () => this.isSeen,
+    });
     this.connection = new Connection({
       dial: () => this.#run(() => this.tabs.dial()),
       onState: (state) => { this.state = state; },
@@ -186,6 +193,14 @@ test('tabs have one line: all hear what comes, and each is heard', async () => {
   await pass(10);
   assert.deepEqual(sockets[0].sent.filter(({ type }) => type === 'say'), [{ type: 'say', text: 'from the second' }]);
   for (const { frames } of [first, second, third]) assert.deepEqual(frames.map(({ type }) => type), ['welcome', 'said']);
+});
+
+test('a tab that comes later is told who this person is by then', async () => {
+  const [first] = await open(1);
+  first.person = { name: 'ann', role: 'member' };
+  const [later] = (await open(1)).slice(-1);
+  assert.equal(sockets.length, 1);
+  assert.deepEqual(later.frames, [{ type: 'welcome', resume: 'token 1', name: 'ann', role: 'member' }]);
 });
 
 test('a line that ends is one line again', async () => {

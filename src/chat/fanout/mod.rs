@@ -181,9 +181,6 @@ impl Chat {
             }
             for client in others {
                 cx.out.join(channel, client);
-                if self.sessions.get(client).is_some_and(|session| session.current.is_none()) {
-                    self.sessions.talk_in(client, Some(channel));
-                }
             }
             return;
         }

@@ -20,12 +20,20 @@ impl Chat {
     pub(super) fn tell_where(&self, cx: &mut Context<'_>) {
         let rooms = self.state.rooms();
         let current = self.current_room(cx);
-        let Some(here) = current.and_then(|id| rooms.get(id)) else {
-            return cx.notice(format_args!("* You are in no room. Enter one with /join #ROOM."));
-        };
         let others = self.state.rooms_of(cx.user).filter(|id| Some(*id) != current);
         let others = others.filter_map(|id| rooms.get(id)).filter(|room| room.between().is_none());
         let others: Vec<&str> = others.map(|room| room.name.as_str()).collect();
+        let Some(here) = current.and_then(|id| rooms.get(id)) else {
+            return match others.is_empty() {
+                true => {
+                    cx.notice(format_args!("* You are in no room. Enter one with /join #ROOM."))
+                }
+                false => cx.notice(format_args!(
+                    "* You talk in no room, and are in {}. /join #ROOM says in which.",
+                    others.join(", ")
+                )),
+            };
+        };
         match others.is_empty() {
             true => {
                 cx.notice(format_args!("* You talk in {}, and are in no other room.", here.name))

@@ -246,11 +246,11 @@ pub const BANS: CommandSpec = CommandSpec {
 };
 
 /// Whom, for how many minutes, and why.
-type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
+pub(super) type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
 
 /// Reads `mallory 60 spam`. What looks like a time and is none is no reason: whoever wrote it does
 /// not mean for ever.
-fn sentence(arguments: &str) -> Option<Sentence<'_>> {
+pub(super) fn sentence(arguments: &str) -> Option<Sentence<'_>> {
     let (whom, rest) = first_word(arguments);
     let (first, reason) = first_word(rest);
     if whom.is_empty() {

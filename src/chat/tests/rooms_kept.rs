@@ -517,7 +517,6 @@ fn programs_are_told_what_holds_in_a_room() {
         b> /kick alice 1 tea
         p< {"type":"left","room":"#dev","name":"alice","time":"_","reason":"tea","by":"bob","you":true}
         a< * bob removed you from #dev: tea
-        a< * You are in no room now. Enter one with /join #ROOM.
         b< * bob removed alice from #dev: tea
         b< * alice is removed from #dev.
         p> {"type":"history","room":"#dev","ref":5}

@@ -86,6 +86,13 @@ fn of_tls(error: &TlsError) -> String {
              with --ca FILE"
                 .to_owned()
         }
+        TlsError::InvalidCertificate(Untrusted::Other(why))
+            if why.to_string().contains("CaUsed") =>
+        {
+            "the server's certificate is one for an authority, and not for a server: make it with \
+             -addext basicConstraints=critical,CA:FALSE"
+                .to_owned()
+        }
         TlsError::InvalidCertificate(why) => format!("the server's certificate: {why}"),
         other => format!("TLS: {other}"),
     }
@@ -172,7 +179,9 @@ impl Client {
 
     /// Waits until there is something to do.
     fn wait(&self) -> io::Result<Ready> {
-        let is_typing = self.typing == Typing::Open && self.unsent.is_empty();
+        // At a terminal in which Ctrl-C is only another key, there has to be a way out.
+        let is_read = self.unsent.is_empty() || self.telnet.is_echoed();
+        let is_typing = self.typing == Typing::Open && is_read;
         let writes = self.line.wants_write(!self.unsent.is_empty());
         let mut awaited = if writes { PollFlags::OUT } else { PollFlags::empty() };
         if self.unsent.len() < UNSENT_BYTES_MAX {
@@ -271,10 +280,13 @@ impl Client {
         if typed.is_empty() {
             self.typing = Typing::Over;
         }
-        if self.telnet.is_echoed() && typed.contains(&LEAVE) {
+        if self.terminal.is_some() && typed.contains(&LEAVE) {
             return Ok(false);
         }
-        self.unsent.extend_from_slice(typed);
+        // Nobody goes on typing for long to a server that reads nothing.
+        if self.unsent.len() < UNSENT_BYTES_MAX {
+            TelnetClient::escape(typed, &mut self.unsent);
+        }
         Ok(true)
     }
 }

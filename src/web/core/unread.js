@@ -20,7 +20,7 @@ export function learn(conv, { read = undefined, id = read, unread, mentions, lev
 
 /** A guest has entered a room. What was said before the first visit is no news. */
 export function learnHere(conv, isCurrent) {
-  const read = Math.min(conv.readId ?? conv.position, conv.position);
+  const read = conv.readId = Math.min(conv.readId ?? conv.position, conv.position);
   learn(conv, { read, unread: conv.position - read, mentions: conv.mentions, last: conv.position }, 0, isCurrent);
 }
 

@@ -156,8 +156,8 @@ export class Connection {
 
   /**
    * The machine slept, or the page did, and perhaps nothing else tells so: a window that stays in sight is not shown anew. What
-   * came in meanwhile may not have been read yet, so nobody is judged by this check. Some clocks stand still in a sleep, the time of day goes on. Timers of a page in the background are always
-   * late, which is why no two checks in a row are excused.
+   * came in meanwhile may not have been read yet, so nobody is judged by this check. Some clocks stand still in a sleep, the time
+   * of day goes on. Timers of a page in the background are always late, which is why no two checks in a row are excused.
    */
   #isLate() {
     const at = monotonic(), wall = Date.now();

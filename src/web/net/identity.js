@@ -2,7 +2,7 @@
 
 import { renamedMe } from '../core/events.js';
 import { fold, roomKey } from '../core/names.js';
-import { changed, current, dispatch, knows, notify, rooms, saveMemory, store } from '../core/store.js';
+import { changed, conversation, current, dispatch, knows, notify, rooms, saveMemory, store } from '../core/store.js';
 import { isText } from '../core/text.js';
 import { accountWords, errorWords, t } from '../words/index.js';
 import { exchange, forget } from './cookie.js';
@@ -76,7 +76,7 @@ export class Identity {
   onRenamed(frame) {
     if (frame.you !== true || !isText(frame.from) || !isText(frame.to) || store.name === frame.to) return;
     renamedMe(frame);
-    if (store.wish) store.wish = frame.to; // which may have been asked for in another tab
+    if (!store.role) store.wish = frame.to; // which may have been asked for in another tab
     this.#session.outgoing.settle();
   }
 
@@ -121,10 +121,12 @@ export class Identity {
     if (!this.#identify(frame)) return;
     if (!before) this.#learnOwn();
     for (const conv of rooms()) conv.membersAsked = false;
-    const theirs = new Set(Array.isArray(frame.rooms) ? frame.rooms.filter(isText).map(roomKey) : []);
+    const names = Array.isArray(frame.rooms) ? frame.rooms.filter(isText) : [], theirs = new Set(names.map(roomKey));
+    // A tab that shares a connection which another one has opened has not been told of them.
+    if (frame.ref !== undefined) for (const name of names) conversation('room', name);
     for (const conv of frame.ref === undefined ? [] : rooms()) {
-      if (conv.stage !== 'out' || theirs.has(conv.key)) continue;
-      if (before && !conv.wanted) entering.forget(conv);
+      if (conv.stage !== 'out') continue;
+      if (before && !conv.wanted && !theirs.has(conv.key)) entering.forget(conv);
       else entering.enter(conv);
     }
     if (!store.current) entering.show(rooms()[0] ?? null);

@@ -2,7 +2,7 @@
 
 import { stale } from '../core/events.js';
 import { bareRoom, fold } from '../core/names.js';
-import { changed, current } from '../core/store.js';
+import { changed, current, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 
 export const MEMBERS_KEPT = 300;
@@ -36,6 +36,7 @@ export class Lists {
   #learnMembers(conv, { members, roles, accounts, offline, total }, isFirst) {
     for (const them of isFirst ? [conv.members, conv.roles, conv.accounts, conv.away] : []) them.clear();
     for (const name of members.filter(isText)) conv.members.set(fold(name), name);
+    if (conv.stage === 'in') conv.members.set(fold(store.name), store.name); // whoever is past the first pages
     for (const [name, role] of Object.entries(roles ?? {})) conv.roles.set(fold(name), role);
     for (const [them, names] of [[conv.accounts, accounts], [conv.away, offline]]) {
       if (Array.isArray(names)) for (const name of names.filter(isText)) them.add(fold(name));

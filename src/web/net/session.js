@@ -63,6 +63,7 @@ export class Session {
     this.identity = new Identity(this);
     this.tabs = new Tabs({
       url: () => this.#url(),
+      present: (welcome) => this.#present(JSON.parse(welcome)),
       nudge: () => this.nudge(),
       onRead: (what) => this.reading.readElsewhere(what),
       isLookedAt: () => this.page.isLookedAt(),
@@ -166,6 +167,12 @@ export class Session {
       if (conv.passage) conv.passage.loading = false;
       conv.typing.clear();
     }
+  }
+
+  /** A welcome for a tab that comes later: who this is may have changed since. */
+  #present(welcome) {
+    const { name, role } = store;
+    return JSON.stringify({ ...welcome, name, role: role || undefined, resume: role ? undefined : this.token.value || undefined });
   }
 
   /** Another tab has the name now: this one is somebody new. */

@@ -51,7 +51,7 @@ export class Tabs {
   #patience = 0;
   #lookedAt = 0; // times that others have said so
 
-  /** `owner`: url(); nudge(): try now, or find out whether the line lives; onRead(what): in another tab; isLookedAt() */
+  /** `owner`: url(); present(welcome): as it would be told now; nudge(): try now, or find out whether the line lives; onRead(what): in another tab; isLookedAt() */
   constructor(owner) { this.#owner = owner; }
 
   /** A WebSocket, or what looks like one. */
@@ -195,7 +195,7 @@ export class Tabs {
     if (doubts) this.#owner.nudge();
     if (!ask) return;
     this.#isShared = true;
-    this.#post({ here: true, welcome: this.#socket ? this.#welcome : '' });
+    this.#post({ here: true, welcome: this.#socket && this.#welcome ? this.#owner.present(this.#welcome) : '' });
   }
 
   #follow({ here, welcome, frame, closed }) {

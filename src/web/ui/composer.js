@@ -112,7 +112,7 @@ export class Composer {
   #grow() {
     const composer = $('#composer'), measure = $('#measure');
     measure.value = composer.value;
-    const height = `${measure.scrollHeight}px`;
+    const height = `${measure.scrollHeight + composer.offsetHeight - composer.clientHeight}px`; // with its border
     if (composer.style.height !== height) composer.style.height = height;
   }
 

@@ -225,7 +225,7 @@ export class Log {
   /** What comes in rises, but not while more comes than that anybody could see it. */
   #raise(newest) {
     const last = $('#messages').lastElementChild, now = monotonic();
-    if (!newest || last === newest) return;
+    if (!newest || !last || last === newest) return;
     if (now - this.#arrived > CALM_MS) last.dataset.rises = '';
     this.#arrived = now;
   }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
-use super::model::{Done, Model, OWNER, Past};
+use super::model::{Client, Done, Model, OWNER, Past};
 use super::term::{Term, utc};
 use super::told::Told;
 
@@ -117,11 +117,13 @@ impl Model {
                 },
             },
         };
-        let role = |user: u64| self.kept.accounts.get(&user).map_or(0, |account| account.role);
-        let mut others = self.clients.values();
-        let is_staff_there =
-            others.any(|client| target == Target::Address(client.ip) && role(client.user) > 0);
-        if is_staff_there && role(self.clients[&n].user) < OWNER {
+        let (user, role) = (own.user, |user| self.kept.accounts.get(&user).map_or(0, |it| it.role));
+        let is_barred = |client: &Client| {
+            let is_there = target == Target::Address(client.ip);
+            let is_staff = role(client.user) > 0 && role(user) < OWNER;
+            is_there && (client.user == user || is_staff)
+        };
+        if self.clients.values().any(is_barred) {
             return Err(&["not_allowed"]);
         }
         let (term, since_ms) = (term?, self.unix_ms);

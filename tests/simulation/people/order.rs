@@ -77,7 +77,6 @@ impl Model {
         let devices = self.clients_of(user);
         self.join(devices.first().copied().unwrap_or(NOBODY), user, room);
         for device in devices {
-            self.clients.get_mut(&device).expect("it is there").current.get_or_insert(room);
             self.tell_in_room(device, room);
         }
     }

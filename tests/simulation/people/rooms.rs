@@ -78,9 +78,6 @@ impl Model {
             self.keep(room);
             self.begin_reading(user, room);
         }
-        for other in self.clients_of(user).into_iter().filter(|other| *other != n) {
-            self.clients.get_mut(&other).expect("it is there").current.get_or_insert(room);
-        }
     }
 
     pub fn leave(&mut self, n: usize, user: u64, room: u64) {

@@ -1,6 +1,7 @@
 //! What browsers and programs are known by, and invitations.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -144,7 +145,9 @@ impl Chat {
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         // What the owner's code is only another thread knows, but for its form.
-        if !hashes.is_empty() && (text.contains("#setup=") || !self.has_owner()) {
+        if !hashes.is_empty()
+            && (text.contains("#setup=") || !self.has_owner() && has_lone_code(text))
+        {
             let message = "That may be the code of the owner's link: whoever reads it could own \
                            this server, so it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
@@ -390,12 +393,27 @@ pub(in crate::chat) fn has_secret_form(text: &str) -> bool {
 
 /// What has the form in which codes are shown, anywhere in a text.
 fn codes_in(text: &str) -> impl Iterator<Item = String> {
+    places_of_codes(text).map(|(_, code)| code)
+}
+
+fn places_of_codes(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     let hyphens = memchr::memchr_iter(b'-', text.as_bytes());
     hyphens.filter_map(|at| {
         let begin = at.checked_sub(CODE_GROUP_CHARS)?;
-        let typed = text.get(begin..begin + CODE_SHOWN_CHARS)?;
+        let place = begin..begin + CODE_SHOWN_CHARS;
+        let typed = text.get(place.clone())?;
         let is_second = typed.as_bytes()[2 * CODE_GROUP_CHARS + 1] == b'-';
-        read_code(typed).filter(|_| is_second)
+        read_code(typed).filter(|_| is_second).map(|code| (place, code))
+    })
+}
+
+/// Whether there is a code by itself in a text: other numbers have more groups.
+fn has_lone_code(text: &str) -> bool {
+    let goes_on =
+        |byte: Option<&u8>| byte.is_some_and(|&it| it.is_ascii_alphanumeric() || it == b'-');
+    let bytes = text.as_bytes();
+    places_of_codes(text).any(|(Range { start, end }, _)| {
+        !goes_on(start.checked_sub(1).and_then(|at| bytes.get(at))) && !goes_on(bytes.get(end))
     })
 }
 

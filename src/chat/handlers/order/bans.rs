@@ -159,16 +159,17 @@ impl Chat {
         if self.settings.proxies.iter().any(|proxy| proxy.contains(&ip)) {
             return refused("A proxy cannot be banned: everybody comes by it.");
         }
-        if Network::of(cx.peer.ip()) == Network::of(ip) {
+        let comes_from_there = |user| {
+            let from = self.clients_of(user).filter_map(|client| self.sessions.network_of(client));
+            from.map(|from| Network::of(from.ip())).any(|from| from == Network::of(ip))
+        };
+        if Network::of(cx.peer.ip()) == Network::of(ip) || comes_from_there(cx.user) {
             return refused("You come from there yourself.");
         }
         let accounts = self.state.accounts();
         let staff = accounts.iter().map(|(user, _)| user);
         let mut staff = staff.filter(|&user| accounts.role(user) != Role::None);
-        let is_staff_there = staff.any(|user| {
-            let from = self.clients_of(user).filter_map(|client| self.sessions.network_of(client));
-            from.map(|from| Network::of(from.ip())).any(|from| from == Network::of(ip))
-        });
+        let is_staff_there = staff.any(comes_from_there);
         if is_staff_there && accounts.role(cx.user) != Role::Owner {
             return refused(
                 "An owner or an admin comes from there now. Only owners of this server can ban \

@@ -87,7 +87,7 @@ impl Chat {
             chat.happen(cx, Presence::Joined { room });
             chat.tell_joined(cx, room, devices);
             let talks_in = chat.sessions.get(cx.client).and_then(|session| session.current);
-            if current.is_some() && talks_in != current {
+            if talks_in != current {
                 chat.sessions.talk_in(cx.client, current);
             }
         });

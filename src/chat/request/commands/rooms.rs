@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{optional, word, word_or_more};
+use crate::chat::request::order::sentence;
 use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
 use crate::chat::state::history::MessageKind;
 
@@ -109,14 +110,8 @@ fn word_of(room: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 /// `NAME [MINUTES] [REASON]`
 pub fn kicked(arguments: &str) -> Option<Request<'_>> {
-    let (name, rest) = split(arguments);
-    let (first, after) = split(rest);
-    let (minutes, reason) = match first.parse().ok().filter(|_| super::is_number(first)) {
-        Some(minutes) => (Some(minutes), after),
-        None => (None, rest),
-    };
-    let (name, reason) = (word(name)?, optional(reason));
-    Some(RoomRequest::Kick { room: None, name, minutes, reason }.into())
+    let (name, minutes, reason) = sentence(arguments)?;
+    Some(RoomRequest::Kick { room: None, name: word(name)?, minutes, reason }.into())
 }
 
 /// `[NAME or #ROOM] [USES] [HOURS]`: a code by which others come in, or somebody who is let in.
