@@ -29,7 +29,7 @@ const SUBNEGOTIATION_BYTES_MAX: u16 = 512;
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     #[default]
     Data,
     Command,

@@ -7,20 +7,8 @@ use memchr::memchr;
 
 use super::agreement::Agreement;
 use super::editor::Size;
-use super::telnet::{SB, SE};
+use super::telnet::{SB, SE, State};
 use super::terminal::{DO, DONT, ECHO, IAC, SUPPRESS_GO_AHEAD, WILL, WINDOW_SIZE, WONT};
-
-/// What the next byte from the server belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Data,
-    Command,
-    /// The option of this verb.
-    Negotiation(u8),
-    Subnegotiation,
-    SubnegotiationCommand,
-}
 
 /// What has been agreed on with a server.
 #[derive(Debug, Default)]

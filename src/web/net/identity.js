@@ -10,6 +10,8 @@ import { exchange, forget } from './cookie.js';
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 export const FIRST_ROOM = 'lobby';
 
+const namesOf = ({ rooms: names }) => (Array.isArray(names) ? names.filter(isText) : []);
+
 export class Identity {
   #session;
   #nameTimer = 0;
@@ -34,7 +36,8 @@ export class Identity {
   }
 
   #beSomebody() {
-    this.#session.request({ type: 'account' });
+    // A tab that shares a connection which another one has opened is told of its rooms by nothing else.
+    this.#session.request({ type: 'account' }, (frame) => { for (const name of namesOf(frame)) conversation('room', name); });
     this.#learnOwn();
   }
 
@@ -121,9 +124,7 @@ export class Identity {
     if (!this.#identify(frame)) return;
     if (!before) this.#learnOwn();
     for (const conv of rooms()) conv.membersAsked = false;
-    const names = Array.isArray(frame.rooms) ? frame.rooms.filter(isText) : [], theirs = new Set(names.map(roomKey));
-    // A tab that shares a connection which another one has opened has not been told of them.
-    if (frame.ref !== undefined) for (const name of names) conversation('room', name);
+    const theirs = new Set(namesOf(frame).map(roomKey));
     for (const conv of frame.ref === undefined ? [] : rooms()) {
       if (conv.stage !== 'out') continue;
       if (before && !conv.wanted && !theirs.has(conv.key)) entering.forget(conv);
