@@ -198,6 +198,13 @@ impl Sessions {
         self.lines.entry(client).or_default().0 = said;
     }
 
+    /// Of a client that is in one room it is of no use.
+    pub fn forget_last_line(&mut self, client: ClientId) {
+        if !self.lines.is_empty() {
+            self.lines.remove(&client);
+        }
+    }
+
     /// How much had been said when a client that is in several rooms typed its last line.
     pub fn last_line(&self, client: ClientId) -> Option<u64> {
         self.lines.get(&client).map(|&(at, _)| at)

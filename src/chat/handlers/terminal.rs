@@ -51,8 +51,12 @@ impl Chat {
     /// Somebody has typed a line. What is said in one of several rooms after that is seen before
     /// the next one is typed.
     pub(in crate::chat) fn note_line(&mut self, cx: &Context<'_>) {
-        if cx.dialect() == Dialect::Text && self.state.rooms_of(cx.user).len() > 1 {
-            self.sessions.set_last_line(cx.client, self.channels.said());
+        if cx.dialect() != Dialect::Text {
+            return;
+        }
+        match self.state.rooms_of(cx.user).len() {
+            0 | 1 => self.sessions.forget_last_line(cx.client),
+            _ => self.sessions.set_last_line(cx.client, self.channels.said()),
         }
     }
 
