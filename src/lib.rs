@@ -101,7 +101,7 @@
 //! | a reply | `src/chat/dialect/reply.rs` | each dialect beside it |
 //! | a dialect | `src/chat/dialect/mod.rs` | over lines also `src/wire/detect/`, `src/server/open.rs` |
 //! | a kept fact | `src/chat/record.rs` | `src/chat/state/mod.rs`, `src/chat/fanout/mod.rs`, `src/chat/keeping/` |
-//! | something to be read from the store |  `src/chat/questions/finding.rs`: a question | `src/chat/reading.rs` |
+//! | something to be read from the store | `src/chat/questions/finding.rs`: a question | `src/chat/reading.rs` |
 //! | a mode | `src/service/`: a `Service` | `src/config/mod.rs`, `src/main.rs` |
 //! | a kept table or column | `src/store/sqlite/schema.rs`: a migration | `src/store/sqlite/database.rs`, `load.rs` |
 //! | a command for the history | `src/store/sqlite/tools/mod.rs` | `src/config/tools.rs`, `src/main.rs` |

@@ -3,17 +3,16 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Server, program};
+use common::{DEADLINE, Directory, Server, program};
 use nix::pty::{Winsize, openpty};
 use rustix::termios::{LocalModes, OutputModes, tcgetattr, tcsetwinsize};
 use socket2::SockRef;
@@ -85,32 +84,9 @@ fn bytes_come_back_from_an_echo_however_many() {
 
 // ---- TLS ----
 
-/// A directory that goes with it.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("chat-connect-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("a directory");
-        Directory(path)
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, content).expect("a file");
-        path.to_str().expect("UTF-8").to_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn a_server_with_tls_is_talked_to_if_somebody_vouches_for_it() {
-    let directory = Directory::new("tls");
+    let directory = Directory::new("connect");
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
     let made = made.expect("a certificate");
     let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());

@@ -7,40 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{Client, Server, eventually, program};
+use common::{Client, Directory, Server, eventually, program};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n";
-
-/// A directory that is removed when this is dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Directory {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("chat-server-monitoring-{}-{number}", std::process::id());
-        let path = env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a directory");
-        Directory(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("a file");
-        path.to_str().expect("UTF-8").to_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A chat that keeps what is said, with these flags as well.
 fn chat(directory: &Directory, flags: &[&str]) -> Server {
@@ -217,7 +190,7 @@ fn behind_a_proxy_the_address_of_its_client_counts() {
 
 #[test]
 fn who_shows_the_token_is_told() {
-    let directory = Directory::new();
+    let directory = Directory::new("monitoring");
     let token = directory.file("token", &format!("{TOKEN}\n"));
     let server = Server::start(&["--metrics-token", &token, "--metrics-from", "10.0.0.0/8"]);
     let shown = ask(&server, &format!("{GET}Authorization: Bearer {TOKEN}\r\n"));
@@ -243,7 +216,7 @@ fn who_shows_the_token_is_told() {
 
 #[test]
 fn what_happens_is_counted() {
-    let directory = Directory::new();
+    let directory = Directory::new("monitoring");
     let server = chat(&directory, &["--metrics-from", "127.0.0.1", "--max-clients", "5"]);
     let mut people: Vec<Client> = (0..2).map(|_| server.connect()).collect();
     people.iter_mut().for_each(|client| _ = client.enter());
@@ -297,7 +270,7 @@ fn what_happens_is_counted() {
 
 #[test]
 fn every_metric_is_documented_as_it_is() {
-    let directory = Directory::new();
+    let directory = Directory::new("monitoring");
     let server = chat(&directory, &["--metrics-from", "127.0.0.1"]);
     let page = read("docs/monitoring.md");
     let rows = page.lines().skip_while(|line| *line != "## All metrics");
@@ -370,7 +343,7 @@ fn named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
-    let directory = Directory::new();
+    let directory = Directory::new("monitoring");
     let server = chat(&directory, &["--metrics-from", "127.0.0.1"]);
     let real = metrics(&server);
     let alerts = read("docs/monitoring/alerts.yml");
@@ -408,7 +381,7 @@ fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
 #[test]
 #[ignore = "needs promtool"]
 fn promtool_takes_the_metrics_and_the_alerts() {
-    let directory = Directory::new();
+    let directory = Directory::new("monitoring");
     let server = chat(&directory, &["--metrics-from", "127.0.0.1"]);
     let text = ask(&server, GET).body;
     let promtool = env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());

@@ -38,7 +38,7 @@ use crate::net::event_loop::NetSettings;
 use crate::net::tls::certificate::{Certificate, CertificateError};
 use crate::server::admission::{AddressPolicy, MaxClients};
 use crate::server::protection::Plain;
-use crate::server::proxies::ProxySource;
+use crate::server::proxies::AddressSource;
 use crate::server::settings::{ConnectionLimits, ServerSettings};
 use crate::store::sqlite::{Durability, Preload, StoreSettings};
 use crate::throttle::Rate;
@@ -126,7 +126,7 @@ pub struct Config {
         hide_env_values = true,
         value_delimiter = ','
     )]
-    pub proxy_from: Vec<ProxySource>,
+    pub proxy_from: Vec<AddressSource>,
 
     /// Compress WebSocket messages for clients that offer it (permessage-deflate). Costs CPU time;
     /// a message to a room is compressed once for all.

@@ -8,7 +8,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use crate::net::logging::LogFormat;
 use crate::net::metrics;
 use crate::server::monitoring::{MetricsAccess, MetricsToken};
-use crate::server::proxies::ProxySource;
+use crate::server::proxies::AddressSource;
 
 /// What those who watch the server are told.
 #[derive(Clone, Debug, Args)]
@@ -24,7 +24,7 @@ pub struct Monitoring {
         hide_env_values = true,
         value_delimiter = ','
     )]
-    pub metrics_from: Vec<ProxySource>,
+    pub metrics_from: Vec<AddressSource>,
 
     /// A file with a token of 16 characters or more: who shows it (Authorization: Bearer) may read
     /// /metrics, from anywhere. It is read once, at the start.

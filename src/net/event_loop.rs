@@ -21,8 +21,7 @@ use crate::net::clock::{Budget, Clock, WorkBudget, millis};
 use crate::net::listener::{self, Listener};
 use crate::net::listening::{Bound, Inherited, ListenAddress, ListenError, Listening};
 use crate::net::machine;
-use crate::net::metrics::{NetMetrics, OfLoop};
-use crate::net::process::Process;
+use crate::net::metrics::{LoopCollector, NetMetrics};
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
 use crate::net::supervisor::Supervisor;
@@ -153,8 +152,7 @@ impl<A: Service> EventLoop<A> {
             server.set_challenges(Box::new(Webroot::new(root)));
         }
         let metrics: Rc<RefCell<NetMetrics>> = Rc::default();
-        let process = Process::starts();
-        server.set_outside(Box::new(OfLoop { metrics: Rc::clone(&metrics), clients_max, process }));
+        server.set_collector(Box::new(LoopCollector::new(&metrics, clients_max)));
         let alarm = Alarm::new(registry, ALARM)?;
         Ok(EventLoop {
             poll,

@@ -10,7 +10,7 @@ use crate::metrics::{Exposition, Histogram};
 use crate::net::logging;
 use crate::net::process::Process;
 use crate::server::metrics::Rejected;
-use crate::server::monitoring::{MetricsToken, Outside};
+use crate::server::monitoring::{Collector, MetricsToken};
 use crate::service::Lane;
 
 /// Counted since the start; nothing is ever subtracted.
@@ -88,14 +88,20 @@ pub fn token_in(file: &Path) -> Result<MetricsToken, String> {
 
 /// What monitors are told of the event loop, the log and the process.
 #[derive(Debug)]
-pub struct OfLoop {
+pub struct LoopCollector {
     /// The event loop's own.
-    pub metrics: Rc<RefCell<NetMetrics>>,
-    pub clients_max: usize,
-    pub process: Process,
+    metrics: Rc<RefCell<NetMetrics>>,
+    clients_max: usize,
+    process: Process,
 }
 
-impl Outside for OfLoop {
+impl LoopCollector {
+    pub fn new(metrics: &Rc<RefCell<NetMetrics>>, clients_max: usize) -> LoopCollector {
+        LoopCollector { metrics: Rc::clone(metrics), clients_max, process: Process::starts() }
+    }
+}
+
+impl Collector for LoopCollector {
     fn rejected(&self) -> Rejected {
         self.metrics.borrow().rejected
     }

@@ -6,10 +6,10 @@
 //! In reading order: [`connection`] is one connection, [`open`] takes it from accept to a decided
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`monitoring`] tells monitors,
-//! [`echo`] sends back from where it was
-//! read, [`deliver`] writes, [`line`] draws the line that somebody types, [`close`] ends it,
-//! [`stored`] has what follows from a change wait for the store, [`memory`] says who has to go when
-//! all together hold too much, [`dismiss`] closes those whom the service does not want.
+//! [`echo`] sends back from where it was read, [`deliver`] writes, [`line`] draws the line that
+//! somebody types, [`close`] ends it, [`stored`] has what follows from a change wait for the store,
+//! [`memory`] says who has to go when all together hold too much, [`dismiss`] closes those whom the
+//! service does not want.
 
 pub mod admission;
 pub mod challenges;
@@ -52,7 +52,7 @@ use crate::server::challenges::Challenges;
 use crate::server::connection::Connection;
 use crate::server::memory::NextSearch;
 use crate::server::metrics::{ServerMetrics, WireCounts};
-use crate::server::monitoring::Outside;
+use crate::server::monitoring::Collector;
 use crate::server::protection::BeginTls;
 use crate::server::ready::{Part, ReadyList, RequestBuckets};
 use crate::server::settings::ServerSettings;
@@ -102,7 +102,7 @@ pub struct Server<S, A> {
     tls: Option<Box<dyn BeginTls<S>>>,
     challenges: Option<Box<dyn Challenges>>,
     /// What is counted outside, for monitors.
-    outside: Option<Box<dyn Outside>>,
+    collector: Option<Box<dyn Collector>>,
     site: Site,
     metrics: ServerMetrics,
     wire_counts: WireCounts,
@@ -183,7 +183,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             wires,
             tls: None,
             challenges: None,
-            outside: None,
+            collector: None,
             metrics: ServerMetrics::default(),
             wire_counts: WireCounts::default(),
             serial: 0,

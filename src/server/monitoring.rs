@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Server;
 use super::metrics::Rejected;
 use super::proxied::Sender;
-use super::proxies::ProxySource;
+use super::proxies::AddressSource;
 use super::stream::Stream;
 use crate::ids::ClientId;
 use crate::metrics::{CONTENT_TYPE, Exposition};
@@ -30,7 +30,7 @@ const TOKEN_BYTES_MIN: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct MetricsAccess {
     /// `--metrics-from`.
-    pub from: Vec<ProxySource>,
+    pub from: Vec<AddressSource>,
     /// `--metrics-token`.
     pub token: Option<MetricsToken>,
 }
@@ -75,7 +75,7 @@ impl MetricsToken {
 }
 
 /// Has what is counted where connections come from.
-pub trait Outside: Debug {
+pub trait Collector: Debug {
     /// Those that were turned away there.
     fn rejected(&self) -> Rejected;
 
@@ -84,8 +84,8 @@ pub trait Outside: Debug {
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Has monitors told what is counted outside as well.
-    pub fn set_outside(&mut self, outside: Box<dyn Outside>) {
-        self.outside = Some(outside);
+    pub fn set_collector(&mut self, collector: Box<dyn Collector>) {
+        self.collector = Some(collector);
     }
 
     /// Answers a request for the metrics; returns whether it did. Who may not read them is asked
@@ -137,10 +137,10 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut out = Exposition::default();
         let version = [(env!("CARGO_PKG_VERSION"), 1)];
         out.gauges("chat_server_build_info", "1, of this version.", "version", version);
-        let rejected = self.outside.as_ref().map_or_else(Rejected::default, |it| it.rejected());
+        let rejected = self.collector.as_ref().map_or_else(Rejected::default, |it| it.rejected());
         self.write_metrics(rejected, &mut out);
-        if let Some(outside) = &self.outside {
-            outside.write_metrics(&mut out);
+        if let Some(collector) = &self.collector {
+            collector.write_metrics(&mut out);
         }
         out.into_text()
     }
@@ -148,7 +148,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
 /// Whether a request comes from one of these. One that a proxy has brought comes from where the
 /// proxy says, if that can be believed; if not, from nowhere that is known.
-fn is_from(sources: &[ProxySource], request: &Request<'_>, sender: &Sender) -> bool {
+fn is_from(sources: &[AddressSource], request: &Request<'_>, sender: &Sender) -> bool {
     let is_known = sender.client.is_some() || !is_marked(request);
     is_known && sources.iter().any(|source| source.contains(sender.peer()))
 }

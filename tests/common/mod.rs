@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -381,5 +384,31 @@ pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A directory that goes with it.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    pub fn new(name: &str) -> Directory {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let (number, id) = (NUMBER.fetch_add(1, Ordering::Relaxed), std::process::id());
+        let path = std::env::temp_dir().join(format!("chat-server-{name}-{id}-{number}"));
+        fs::create_dir_all(&path).expect("a directory");
+        Directory(path)
+    }
+
+    /// The path of a file in it with this content.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -194,16 +194,23 @@ impl Chat {
 
     /// The clients of somebody who was removed from a room, whose channel they have left.
     fn talk_nowhere(&mut self, user: UserId, room: RoomId, out: &mut Delivery) {
-        let Some(channel) = self.channels.of(room) else { return };
-        for client in self.clients_of(user).collect::<Vec<_>>() {
-            if self.talks_in(client, channel) {
-                self.sessions.talk_in(client, None);
-                self.notice_nowhere(client, user, out);
-            }
+        for client in self.talking_in(room, self.clients_of(user)) {
+            self.sessions.talk_in(client, None);
+            self.notice_nowhere(client, user, out);
         }
     }
 
-    pub(super) fn talks_in(&self, client: ClientId, channel: ChannelId) -> bool {
+    /// Those of these clients that talk in this room.
+    pub(super) fn talking_in(
+        &self,
+        room: RoomId,
+        clients: impl Iterator<Item = ClientId>,
+    ) -> Vec<ClientId> {
+        let Some(channel) = self.channels.of(room) else { return Vec::new() };
+        clients.filter(|&client| self.talks_in(client, channel)).collect()
+    }
+
+    fn talks_in(&self, client: ClientId, channel: ChannelId) -> bool {
         self.sessions.get(client).and_then(|session| session.current) == Some(channel)
     }
 

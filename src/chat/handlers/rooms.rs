@@ -9,7 +9,6 @@ use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomSettings};
 use crate::chat::{Chat, STAFF_LOG, lobby, staff_log};
 use crate::delivery::Wait;
-use crate::ids::ClientId;
 use crate::plural::Count;
 
 impl Chat {
@@ -218,16 +217,11 @@ impl Chat {
         }
         let name = self.state.rooms().get(id).map(|room| room.name.clone());
         let others = self.other_devices(cx);
-        let here = self.channels.of(id);
-        let talks_here =
-            |client: &ClientId| here.is_some_and(|channel| self.talks_in(*client, channel));
-        let (leaves_it, silenced) = (
-            talks_here(&cx.client),
-            others.iter().copied().filter(talks_here).collect::<Vec<ClientId>>(),
-        );
+        let silenced = self.talking_in(id, others.iter().copied());
+        let leaves_its_room = self.current_room(cx) == Some(id);
         self.happen(cx, Presence::Left { room: id, reason: None });
-        if leaves_it {
-            // Who leaves a room by itself knows that it talks in another one.
+        if leaves_its_room {
+            // It has asked for that, and is told where it talks now.
             let other = self.state.rooms_of(cx.user).last();
             self.sessions.talk_in(cx.client, other.and_then(|room| self.channels.of(room)));
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Request;
-use super::commands::{CommandSpec, optional, page, word};
+use super::commands::{CommandSpec, optional, page, split, word};
 
 /// See [`Request::Order`].
 #[derive(Clone, Debug, PartialEq)]
@@ -175,12 +175,12 @@ pub const REPORT: CommandSpec = CommandSpec {
               last. The admins and owners of this server see what it says, and that it was you who \
               reported it.",
     parse: |arguments| {
-        let (first, rest) = first_word(arguments);
+        let (first, rest) = split(arguments);
         let (room, arguments) = match first.strip_prefix('@') {
             Some(_) => (optional(first), rest),
             None => (None, arguments),
         };
-        let (number, rest) = first_word(arguments);
+        let (number, rest) = split(arguments);
         let (which, reason) = match which(number) {
             Some(which) => (which, rest),
             None => (Which::Back(1), arguments),
@@ -251,8 +251,8 @@ pub(super) type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
 /// Reads `mallory 60 spam`. What looks like a time and is none is no reason: whoever wrote it does
 /// not mean for ever.
 pub(super) fn sentence(arguments: &str) -> Option<Sentence<'_>> {
-    let (whom, rest) = first_word(arguments);
-    let (first, reason) = first_word(rest);
+    let (whom, rest) = split(arguments);
+    let (first, reason) = split(rest);
     if whom.is_empty() {
         return None;
     }
@@ -271,12 +271,6 @@ fn minutes(typed: &str) -> Option<u32> {
         _ => (typed, 1),
     };
     number.parse::<u32>().ok()?.checked_mul(minutes_each)
-}
-
-/// The first word, and what follows it.
-fn first_word(arguments: &str) -> (&str, &str) {
-    let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-    (first, rest.trim())
 }
 
 /// `12`, or `-2`.

@@ -113,9 +113,9 @@ pub fn run(to: &Destination, trust: &Trust) -> Result<(), ClientError> {
         }
         None => TelnetClient::pipe(),
     };
-    let typing = Typing::Open;
+    let input = Input::Open;
     let start = Vec::new();
-    let mut client = Client { line, terminal, telnet, unsent, typing, start, last: b'\n' };
+    let mut client = Client { line, terminal, telnet, unsent, input, start, last: b'\n' };
     let ended = client.run();
     // The terminal is as it was before the last words are written to it.
     if client.terminal.take().is_some() {
@@ -136,7 +136,7 @@ fn tell(line: fmt::Arguments<'_>) {
 
 /// What becomes of what is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Typing {
+enum Input {
     Open,
     /// There is no more, and the server has not been told yet.
     Over,
@@ -147,9 +147,10 @@ struct Client {
     line: Line,
     terminal: Option<Terminal>,
     telnet: TelnetClient,
-    /// What the line has not taken yet. Nothing more is read of what is typed until it has.
+    /// What the line has not taken yet. Until it has, no more is read of what is typed, but at a
+    /// terminal in raw mode: there the key that leaves has to be seen.
     unsent: Vec<u8>,
-    typing: Typing,
+    input: Input,
     /// The first bytes from the server, for as long as they may be those of a web server.
     start: Vec<u8>,
     /// The last byte from the server. A pipe is not written a CR before it is known what is behind.
@@ -181,7 +182,7 @@ impl Client {
     fn wait(&self) -> io::Result<Ready> {
         // At a terminal in which Ctrl-C is only another key, there has to be a way out.
         let is_read = self.unsent.is_empty() || self.telnet.is_echoed();
-        let is_typing = self.typing == Typing::Open && is_read;
+        let is_typing = self.input == Input::Open && is_read;
         let writes = self.line.wants_write(!self.unsent.is_empty());
         let mut awaited = if writes { PollFlags::OUT } else { PollFlags::empty() };
         if self.unsent.len() < UNSENT_BYTES_MAX {
@@ -217,8 +218,8 @@ impl Client {
             }
             self.unsent.drain(..written);
         }
-        if self.typing == Typing::Over && self.line.end()? {
-            self.typing = Typing::Told;
+        if self.input == Input::Over && self.line.end()? {
+            self.input = Input::Told;
         }
         Ok(())
     }
@@ -278,7 +279,7 @@ impl Client {
         };
         let typed = &buffer[..count];
         if typed.is_empty() {
-            self.typing = Typing::Over;
+            self.input = Input::Over;
         }
         if self.terminal.is_some() && typed.contains(&LEAVE) {
             return Ok(false);

@@ -31,6 +31,6 @@ fn unix_sockets_are_named_by_themselves() {
 #[test]
 fn anything_else_is_no_source() {
     for given in ["", "localhost", "10.0.0.0/33", "10.0.0", "::/129", "*", "10.0.0.1:80", "Unix"] {
-        assert_eq!(given.parse::<ProxySource>(), Err(ProxySourceError), "{given:?}");
+        assert_eq!(given.parse::<AddressSource>(), Err(AddressSourceError), "{given:?}");
     }
 }

@@ -95,9 +95,7 @@ impl Chat {
 
     fn leave_staff(&mut self, cx: &mut Context<'_>, user: UserId, room: RoomId) {
         self.as_member(cx, user, |chat, cx, devices| {
-            let channel = chat.channels.of(room);
-            let talks = |client: &ClientId| channel.is_some_and(|it| chat.talks_in(*client, it));
-            let silenced: Vec<ClientId> = devices.iter().copied().filter(talks).collect();
+            let silenced = chat.talking_in(room, devices.iter().copied());
             chat.happen(cx, Presence::Left { room, reason: None });
             let (time, name) = (cx.unix_ms(), chat.shown_name(user));
             let (room, by, reason, you, reference) = (STAFF_LOG, None, None, true, None);

@@ -417,6 +417,12 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     text::nearest(&name.to_ascii_lowercase(), words)
 }
 
+/// The first word, and the rest.
+pub(super) fn split(arguments: &str) -> (&str, &str) {
+    let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    (first, rest.trim_start())
+}
+
 pub(super) fn optional(arguments: &str) -> Option<Cow<'_, str>> {
     (!arguments.is_empty()).then_some(Cow::Borrowed(arguments))
 }

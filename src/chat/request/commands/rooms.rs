@@ -2,16 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{optional, word, word_or_more};
+use super::{optional, split, word, word_or_more};
 use crate::chat::request::order::sentence;
 use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
 use crate::chat::state::history::MessageKind;
-
-/// The first word, and the rest.
-fn split(arguments: &str) -> (&str, &str) {
-    let (first, rest) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-    (first, rest.trim_start())
-}
 
 /// A room at the beginning, and the rest.
 fn leading_room(arguments: &str) -> (Option<Cow<'_, str>>, &str) {
