@@ -28,10 +28,12 @@ fn piped(arguments: &[&str], input: &str) -> Output {
         .spawn()
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("piped");
-    // Who cannot connect reads nothing.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("its output")
+    thread::scope(|scope| {
+        // What comes back is read meanwhile: else each would wait for the other. Who cannot connect
+        // reads nothing.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        child.wait_with_output().expect("its output")
+    })
 }
 
 #[track_caller]
