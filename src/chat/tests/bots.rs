@@ -266,3 +266,61 @@ fn a_bot_is_one_after_a_restart() {
     assert_eq!((&told["bots"][0]["name"], &told["ref"]), (&"build".into(), &1.into()));
     assert_eq!(told["bots"][0]["connected"], 1);
 }
+
+/// Who had an account without being its owner has it no more: what lets somebody in ends, with
+/// whatever the account has given others power over, and nothing else.
+#[test]
+fn a_new_password_by_a_code_ends_all_that_let_anybody_in() {
+    let mut stage = open();
+    register(&mut stage, &["ben", "eve"]);
+    stage.say("olga", "/role ben admin");
+    let last_word = |told: Vec<String>| {
+        let code = told.iter().find(|line| line.starts_with("* Invitation "));
+        code.unwrap_or(&told[0]).rsplit(' ').next().expect("a word").to_owned()
+    };
+    let mut asked = |stage: &mut Stage, who: &str, line: &str| {
+        stage.forget();
+        stage.say(who, line);
+        last_word(stage.hear(who))
+    };
+    let of_ben = asked(&mut stage, "ben", "/token a program");
+    let of_bot = asked(&mut stage, "ben", "/bot build");
+    let of_mia = asked(&mut stage, "mia", "/token a program");
+    stage.show("p", &of_ben);
+    stage.show("b", &of_bot);
+    stage.show("m", &of_mia);
+    let for_mia = asked(&mut stage, "ben", "/reset mia");
+    let for_anybody = asked(&mut stage, "ben", "/invite");
+    let for_eve = asked(&mut stage, "olga", "/reset eve");
+    let for_ben = asked(&mut stage, "olga", "/reset ben");
+    stage.open("x", LINES, Visit::default());
+    stage.say("x", &format!("/register {for_ben} ben"));
+    stage.forget();
+    stage.say("x", "another password");
+    assert!(stage.hear("x").contains(
+        &"* You are logged in as ben, admin of this server, in #lobby, #staff-log.".to_owned()
+    ));
+    let told = stage.hear("ben");
+    assert!(told.iter().any(|line| line.starts_with("! You are logged out")), "{told:?}");
+    for program in ["p", "b"] {
+        assert_eq!(stage.objects(program)[0]["code"], "session_ended", "{program}");
+    }
+    stage.say("m", r#"{"type":"account"}"#);
+    assert_eq!(stage.objects("m").last().expect("an answer")["name"], "mia");
+    for (shown, is_good) in [(&of_ben, false), (&of_bot, false), (&of_mia, true)] {
+        stage.open("q", JSON, Visit::default());
+        stage.forget();
+        stage.say("q", &format!(r#"{{"type":"login","token":"{shown}"}}"#));
+        assert_eq!(stage.objects("q")[0]["type"] == "account", is_good);
+        stage.leave("q");
+    }
+    let codes = [(&for_mia, "mia", false), (&for_anybody, "ann", true), (&for_eve, "eve", true)];
+    for (code, name, is_good) in codes {
+        stage.open("y", LINES, Visit::default());
+        stage.forget();
+        stage.say("y", &format!("/register {code} {name}"));
+        let told = stage.hear("y");
+        assert_eq!(told[0].starts_with("* A password for"), is_good, "{name}: {told:?}");
+        stage.leave("y");
+    }
+}

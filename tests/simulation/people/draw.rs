@@ -105,6 +105,16 @@ impl Draw<'_> {
     }
 
     fn register(&mut self) -> Request {
+        if self.rng.u32(0..3) == 0 {
+            let back = self.rng.usize(0..4).saturating_sub(2);
+            if let Some((code, name)) = self.model.code_for_password(back) {
+                let is_guess = self.rng.u32(0..10) == 0;
+                let code = if is_guess { "3333-3333-3333".to_owned() } else { code };
+                let name = if self.rng.u32(0..8) == 0 { self.name() } else { name };
+                let password = Some(format!("password {}", self.count));
+                return Request::Register { name, password, code: Some(code) };
+            }
+        }
         let codes = &self.model.codes;
         let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
         let code = match self.rng.u32(0..4) {
@@ -232,8 +242,12 @@ impl Draw<'_> {
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
-        match self.rng.u32(0..44) {
+        match self.rng.u32(0..46) {
             0..10 => self.talk(number),
+            44 | 45 => {
+                let names = self.model.names();
+                Request::Reset { name: self.one_of(&names).expect("it is there itself") }
+            }
             10 | 11 => self.delete(number),
             15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),
