@@ -409,8 +409,6 @@ impl Start<'_> {
             trace,
         };
         let server = Server::new(server.clone(), |_| keeper);
-        let stage = Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links);
-        self.model.borrow_mut().keeps_batches = stage.keeps_batches();
-        stage
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 }

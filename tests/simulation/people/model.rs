@@ -250,8 +250,6 @@ pub struct Model {
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
-    /// At times the server keeps what rooms say for the next turn.
-    pub keeps_batches: bool,
     /// The ids of the first messages that memory has of rooms, when somebody goes back.
     pub held_from: BTreeMap<u64, u64>,
     /// All that was read is on the disk by now.
@@ -304,7 +302,6 @@ impl Model {
             told: Vec::new(),
             turned_out: Vec::new(),
             unix_ms: 0,
-            keeps_batches: false,
             held_from: BTreeMap::new(),
             is_settled: false,
             tried: BTreeMap::new(),
