@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::device::ADDRESSES;
-use super::model::{Model, Rules};
+use super::model::{Model, OWNER, Rules};
 use super::order::STAFF_LOG;
 use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
@@ -242,6 +242,18 @@ impl Draw<'_> {
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
+        // Of an admin's code it makes a difference who its account is by the time it is used.
+        let of_admin = self.model.name_with_code_of_admin().map(str::to_owned);
+        match (account.role, of_admin) {
+            (OWNER, Some(name)) if self.rng.u32(0..6) == 0 => {
+                return Request::Role { name, role: self.rng.u8(1..3) };
+            }
+            (1, None) if self.rng.u32(0..6) == 0 => {
+                let names = self.model.names();
+                return Request::Reset { name: self.one_of(&names).expect("it is there itself") };
+            }
+            _ => {}
+        }
         match self.rng.u32(0..46) {
             0..10 => self.talk(number),
             44 | 45 => {

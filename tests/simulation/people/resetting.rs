@@ -117,6 +117,23 @@ impl Model {
         self.resets.iter().find(is_it).map(|(shown, _)| shown.as_str())
     }
 
+    /// The name of somebody for whose password an admin has made a code.
+    pub fn name_with_code_of_admin(&self) -> Option<&str> {
+        let mut all = self.kept.invitations.values();
+        let of_admin = all.find(|one| {
+            one.resets.is_some() && self.kept.accounts.get(&one.by).is_some_and(|by| by.role == 1)
+        })?;
+        Some(&self.user(of_admin.resets?).name)
+    }
+
+    /// A code for a password by somebody who may not make one for that account any more, and what
+    /// that is called.
+    fn code_without_power(&self) -> Option<(String, String)> {
+        let mut all = self.kept.invitations.values().filter_map(|one| Some((one.by, one.resets?)));
+        let (_, account) = all.find(|(by, account)| !self.may_reset(*by, *account))?;
+        Some((self.unused_code_for(account)?.to_owned(), self.user(account).name.clone()))
+    }
+
     /// When the next code for a password is over, if there is one.
     pub fn next_end_of_code(&self) -> Option<(u64, u64)> {
         let all = self.kept.invitations.values();
@@ -124,9 +141,12 @@ impl Model {
         ends.filter(|(until_ms, _)| *until_ms > self.unix_ms).min()
     }
 
-    /// A code for the password of an account, mostly the newest, which may be over; and what the
-    /// account is called, if there is one.
+    /// A code for the password of an account, mostly one that is not as good any more as it was, or
+    /// the newest, which may be over; and what the account is called, if there is one.
     pub fn code_for_password(&self, back: usize) -> Option<(String, String)> {
+        if let Some(found) = self.code_without_power().filter(|_| back == 0) {
+            return Some(found);
+        }
         let (code, account) = self.resets.iter().rev().nth(back)?;
         let name = self.kept.users.get(account).map_or("eve", |user| &user.name);
         Some((code.clone(), name.to_owned()))
