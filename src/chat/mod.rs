@@ -450,6 +450,10 @@ impl Service for Chat {
         }
     }
 
+    fn handed_out(&mut self) {
+        self.written.handed_out(self.keeping.as_ref().map(Keeping::newest));
+    }
+
     fn set_wake(&mut self, wake: Wake) {
         if let Some(keeping) = &mut self.keeping {
             keeping.set_wake(wake);

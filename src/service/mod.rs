@@ -142,6 +142,10 @@ pub trait Service {
         None
     }
 
+    /// What was published by now is handed out to all whom it is for: most turns end with that, and
+    /// some keep it for the next one.
+    fn handed_out(&mut self) {}
+
     /// What monitors and balancers are told while the server serves.
     fn health(&self) -> Health {
         Health::Serving

@@ -268,6 +268,8 @@ pub struct StoredKey {
     /// Of the message.
     pub id: u64,
     pub unix_ms: u64,
+    /// The account that has said it.
+    pub account: Option<u64>,
 }
 
 /// What has become of the groups.

@@ -250,6 +250,9 @@ pub struct InvitationLine {
     /// When it ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
+    /// Whose password it sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<String>,
     /// The rooms that it lets into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<String>,

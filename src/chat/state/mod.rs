@@ -29,7 +29,7 @@ use crate::chat::record::{
 };
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
-use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
@@ -226,7 +226,8 @@ impl State {
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
                 if let Some(key) = key {
-                    self.keys.insert(Scope::Room(room), &key, id, unix_ms);
+                    let first = First { id, unix_ms };
+                    self.keys.insert(Scope::Room(room), message.account(), &key, first);
                 }
                 if message.account().is_none() && by != UserId::SERVER {
                     self.guest_words.add(by, room, id);
@@ -239,7 +240,8 @@ impl State {
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
             Kept::Direct { to, key: Some(key), .. } => {
-                self.keys.insert(Scope::User(to), &key, 0, unix_ms);
+                let first = First { id: 0, unix_ms };
+                self.keys.insert(Scope::User(to), self.account(by), &key, first);
             }
             Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}

@@ -238,6 +238,15 @@ impl Chat {
         }
     }
 
+    /// Ends all keys of the account that asks.
+    pub(super) fn end_keys(&mut self, cx: &mut Context<'_>) {
+        let account = self.state.accounts().get(cx.user);
+        let keys = account.map_or(&[][..], |account| account.keys()).iter().map(|key| key.id);
+        for key in keys.collect::<Vec<u32>>() {
+            self.end_key(cx, key);
+        }
+    }
+
     // ---- Invitations ----
 
     pub(in crate::chat::handlers) fn invite(
@@ -300,11 +309,15 @@ impl Chat {
         }
     }
 
-    /// The account that asks has a password that it knows: no code is needed for another one.
-    pub(super) fn end_reset_codes(&mut self, cx: &mut Context<'_>) {
+    /// Ends codes by which somebody could have a new password: `are` says which.
+    pub(super) fn end_reset_codes(
+        &mut self,
+        cx: &mut Context<'_>,
+        are: impl Fn(&Invitation) -> bool,
+    ) {
         let all = self.state.accounts().invitations();
-        let own = all.filter(|(_, one)| one.resets == Some(cx.user));
-        for id in own.map(|(id, _)| id).collect::<Vec<u64>>() {
+        let found = all.filter(|(_, one)| one.resets.is_some() && are(one));
+        for id in found.map(|(id, _)| id).collect::<Vec<u64>>() {
             self.happen(cx, Kept::InvitationEnded { id });
         }
     }
@@ -338,8 +351,16 @@ impl Chat {
         let (uses, until_ms) = (Some(uses), Some(unix_ms + u64::from(hours) * HOUR_MS));
         let hash = SecretHash::of(&plain);
         let accounts = resets.is_some() || makes_account;
-        let line = InvitationLine { id, uses, until: until_ms, accounts, rooms: Vec::new() };
-        let line = InvitationLine { rooms: self.invited_into(cx, &rooms), ..line };
+        let rooms_shown = self.invited_into(cx, &rooms);
+        let resets_shown = resets.map(|account| self.shown_name(account).to_owned());
+        let line = InvitationLine {
+            id,
+            uses,
+            until: until_ms,
+            accounts,
+            resets: resets_shown,
+            rooms: rooms_shown,
+        };
         let by = cx.user;
         let invitation = Invitation { hash, by, resets, uses, until_ms, rooms, makes_account };
         self.happen(cx, Kept::Invited { id, invitation });
@@ -359,6 +380,7 @@ impl Chat {
             uses: one.uses,
             until: one.until_ms,
             accounts: one.makes_account,
+            resets: one.resets.map(|account| self.shown_name(account).to_owned()),
             rooms: self.invited_into(cx, &one.rooms),
         };
         let invitations = own.map(line).collect();
