@@ -459,6 +459,7 @@ fn who_may_do_what_is_documented() {
                 "EndBot" => vec!["end_bot".to_owned()],
                 "DeleteMessage" => vec!["delete".to_owned()],
                 "Show" => vec!["account".to_owned()],
+                "People" => ["whois", "away", "back"].map(str::to_owned).into(),
                 "Preference" => ["times", "zone", "bell", "clear"].map(str::to_owned).into(),
                 name => vec![name.to_lowercase()],
             })

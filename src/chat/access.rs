@@ -53,6 +53,7 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Who { .. }
         | Request::Rooms { .. }
         | Request::Search { .. }
+        | Request::People(_)
         | Request::Typing { .. } => Access::Guest,
     }
 }

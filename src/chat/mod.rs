@@ -10,7 +10,7 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
-//! - `absences`: guests whose connections broke, and who may come back.
+//! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -22,6 +22,7 @@
 
 mod absences;
 mod access;
+mod away;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -339,7 +340,7 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, hello.peer);
+        self.sessions.add(client, user, hello.peer, out.now().unix_ms);
         self.sessions.set_private(client, hello.is_private);
         if self.settings.times && Dialect::of(hello) == Dialect::Text {
             out.set_dialect(client, Clock::showing_times().dialect());

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, BotLine, ConversationLine, Here, InvitationLine, JoinedSelf, ReadingLine,
-    RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange, UnreadRoom,
+    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, InvitationLine, JoinedSelf,
+    Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange,
+    UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
@@ -163,8 +164,8 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// `accounts`, `bots` and `offline`: which of the members are accounts, which of those are bots,
-    /// and which are not here now.
+    /// `accounts`, `bots`, `offline` and `away`: which of the members are accounts, which of those
+    /// are bots, which are not here now, and which say that they are away.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
@@ -174,6 +175,8 @@ pub enum Reply<'a> {
         bots: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        away: Vec<&'a str>,
         /// What those may do here who are more than members.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         roles: BTreeMap<&'a str, &'a str>,
@@ -218,6 +221,8 @@ pub enum Reply<'a> {
         room: &'a str,
         name: &'a str,
     },
+    Away(AwayLine<'a>),
+    Whois(Person<'a>),
     /// What holds in a room.
     Room(RoomState<'a>),
     /// Somebody may do something else in a room from now on.

@@ -72,11 +72,13 @@ impl Chat {
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
-        // Of guests nothing is kept, and hardly any terminal rings.
-        if !self.state.accounts().is_empty() || self.preferences.any_rings() {
+        // Of guests nothing is kept, hardly any terminal rings, and hardly anybody is away.
+        let accounts = self.state.accounts();
+        if !accounts.is_empty() || self.preferences.any_rings() || !self.sessions.aways.is_empty() {
             let found = self.find_mentions(cx.user, room, text);
             self.note_mentions(cx, room, id, &found);
             self.ring(cx, room, &found);
+            self.tell_away_of(cx, &found);
         }
         Ok(())
     }

@@ -7,7 +7,6 @@ mod qr;
 mod reading;
 mod rooms;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -135,7 +134,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Conversations { conversations, total, after, next, .. } => {
             conversations::list(to, conversations, *total, *after, *next);
         }
-        Reply::Members { .. } => render_who(to, reply),
+        Reply::Members { .. } | Reply::Away(_) | Reply::Whois(_) => people::who(to, reply),
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
@@ -164,14 +163,6 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
-    }
-}
-
-fn render_who(to: &mut Encoder, reply: &Reply) {
-    if let Reply::Members { room, members, bots, offline, total, after, next, .. } = reply {
-        let marked = members.iter().map(|name| marked(name, bots, offline));
-        let members: Vec<Cow<'_, str>> = marked.collect();
-        render_members(to, room, &members, *total, *after, *next);
     }
 }
 
@@ -294,41 +285,6 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
         (None, _) => line(to, format_args!("* The topic of {room}: {row}")),
         (Some(name), "") => line(to, format_args!("* {name} cleared the topic of {room}.")),
         (Some(name), _) => line(to, format_args!("* {name} set the topic of {room}: {row}")),
-    }
-}
-
-/// Members that are bots, or are not here now, are told apart.
-fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
-    match (bots.contains(&name), offline.contains(&name)) {
-        (false, false) => Cow::Borrowed(name),
-        (true, false) => Cow::Owned(format!("{name} (bot)")),
-        (false, true) => Cow::Owned(format!("{name} (offline)")),
-        (true, true) => Cow::Owned(format!("{name} (offline bot)")),
-    }
-}
-
-fn render_members(
-    to: &mut Encoder,
-    room: &str,
-    members: &[Cow<'_, str>],
-    total: usize,
-    after: u64,
-    next: Option<u64>,
-) {
-    if total == 0 {
-        return line(to, format_args!("* Nobody is in {room}."));
-    }
-    if members.is_empty() {
-        return line(to, format_args!("* {total} in {room}: there is no such page."));
-    }
-    let (first, last, names) = (after + 1, after + members.len() as u64, members.join(", "));
-    if after == 0 && next.is_none() {
-        line(to, format_args!("* {total} in {room}: {names}"));
-    } else {
-        line(to, format_args!("* {total} in {room}, {first} to {last}: {names}"));
-    }
-    if let Some(next) = next {
-        line(to, format_args!("* More with /who {room} {}", page_number(next)));
     }
 }
 
