@@ -9,6 +9,7 @@ mod deletions;
 mod determinism;
 mod groups;
 mod guesses;
+mod hooks;
 mod joints;
 mod json;
 mod kept;

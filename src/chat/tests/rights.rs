@@ -23,7 +23,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 67] = [
+const TABLE: [(&str, [bool; 6]); 70] = [
     ("/where", ALL),
     ("/edit on", ALL),
     ("", ALL),
@@ -76,6 +76,9 @@ const TABLE: [(&str, [bool; 6]); 67] = [
     (r##"{"type":"admit","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"refuse","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"kick","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"hook","room":"#none","name":"deploy"}"##, ACCOUNTS),
+    (r##"{"type":"hooks","room":"#none"}"##, NO_STRANGERS),
+    (r##"{"type":"end_hook","room":"#none","name":"deploy"}"##, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
     (r#"{"type":"ignore","name":"nobody"}"#, NO_STRANGERS),
@@ -167,9 +170,12 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Edit { .. } => 59,
         Request::Preference(_) => 60,
         Request::Order(OrderRequest::Deletions { .. }) => 61,
+        Request::Room(RoomRequest::Hook { .. }) => 62,
+        Request::Room(RoomRequest::Hooks { .. }) => 63,
+        Request::Room(RoomRequest::EndHook { .. }) => 64,
     }
 }
-const KINDS: u8 = 62;
+const KINDS: u8 = 65;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {
