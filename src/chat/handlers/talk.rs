@@ -58,8 +58,9 @@ impl Chat {
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
                 None => {
-                    let (id, account, ignored, deleted) = (first.id, None, false, false);
-                    Line { id, time, name, text, me, account, ignored, deleted }
+                    let (id, account) = (first.id, None);
+                    let (hook, ignored, deleted) = (false, false, false);
+                    Line { id, time, name, text, me, hook, account, ignored, deleted }
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
