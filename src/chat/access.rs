@@ -109,6 +109,9 @@ pub enum RoomAccess {
     /// A moderator, or the owner.
     Moderator,
     Owner,
+    /// The owner, or an owner of the server who may know of it: whose room it is may be banned, or
+    /// never come again.
+    Remover,
 }
 
 /// The table for rooms.
@@ -124,9 +127,8 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
         RoomRequest::Keep { .. } => RoomAccess::Member,
         RoomRequest::Admit { .. } => RoomAccess::Inviter,
         RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
-        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
-            RoomAccess::Owner
-        }
+        RoomRequest::Role { .. } | RoomRequest::Rename { .. } => RoomAccess::Owner,
+        RoomRequest::Delete { .. } => RoomAccess::Remover,
     }
 }
 
