@@ -102,7 +102,7 @@ fn word_of(room: Cow<'_, str>) -> Option<Cow<'_, str>> {
     (!room.contains(char::is_whitespace)).then_some(room)
 }
 
-/// `NAME [MINUTES] [REASON]`
+/// `NAME [TIME] [REASON]`
 pub fn kicked(arguments: &str) -> Option<Request<'_>> {
     let (name, minutes, reason) = sentence(arguments)?;
     Some(RoomRequest::Kick { room: None, name: word(name)?, minutes, reason }.into())
