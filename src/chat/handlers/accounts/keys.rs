@@ -81,7 +81,8 @@ impl Chat {
         let value = URL_SAFE_NO_PAD.encode(random);
         // Who sees one of the two does not know the other.
         let code = URL_SAFE_NO_PAD.encode(SecretHash::of(&format!("code of {value}")).0);
-        if !self.logins.offer_cookie(&code, cx.client, value.as_str().into(), cx.unix_ms()) {
+        let whose = (cx.client, cx.user);
+        if !self.logins.offer_cookie(&code, whose, value.as_str().into(), cx.unix_ms()) {
             let message = "Too many browsers log in at this moment. Try again in a minute.";
             return Err(RequestError::new("busy", message.to_owned()));
         }
