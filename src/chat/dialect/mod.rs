@@ -121,9 +121,11 @@ impl From<encoding::Dialect> for Dialect {
 
 /// Appends a reply in the dialect of its reader.
 pub fn render(to: &mut Encoder, reply: &Reply) {
-    match Dialect::from(to.encoding().dialect) {
-        Dialect::Text => text::render(to, reply),
-        Dialect::Json => json::render(to, reply),
+    match (Dialect::from(to.encoding().dialect), reply) {
+        // Nearly all there is: past the function that has room on its stack for all others.
+        (Dialect::Text, Reply::Said { room, line, .. }) => text::render_said(to, room, *line),
+        (Dialect::Text, _) => text::render(to, reply),
+        (Dialect::Json, _) => json::render(to, reply),
     }
 }
 

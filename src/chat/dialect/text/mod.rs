@@ -6,6 +6,9 @@ mod people;
 mod qr;
 mod reading;
 mod rooms;
+mod said;
+
+pub use said::render_said;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -215,28 +218,6 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     let ending = ending(to);
     to.message(FrameKind::Text, |buffer| {
         buffer.write_fmt(line).expect("a vector takes any bytes");
-        buffer.extend_from_slice(ending);
-    });
-}
-
-/// A message as people read it. Every message takes this way, so it does without formatting.
-fn render_said(to: &mut Encoder, room: &str, line: Line) {
-    let (ending, line_break) = (ending(to), line_break(to));
-    let clock = Clock::of(to.encoding().dialect);
-    to.message(FrameKind::Text, |buffer| {
-        if clock.shows_times {
-            buffer.extend_from_slice(clock.before(line.time).as_bytes());
-        }
-        let head = match line.me {
-            false => ["[", room, "] ", line.name, ": "],
-            true => ["[", room, "] * ", line.name, " "],
-        };
-        for part in head {
-            buffer.extend_from_slice(part.as_bytes());
-        }
-        Lines { text: line.text, line_break }.for_each(|part| {
-            buffer.extend_from_slice(part.as_bytes());
-        });
         buffer.extend_from_slice(ending);
     });
 }
