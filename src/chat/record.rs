@@ -299,6 +299,13 @@ impl Journal {
         }
     }
 
+    /// The same of one that is made only if it is retained.
+    pub(super) fn append_with(&mut self, record: impl FnOnce() -> Record) {
+        if self.retains {
+            self.group.push(record());
+        }
+    }
+
     /// The group of this turn so far.
     pub(super) fn group(&self) -> &[Record] {
         &self.group

@@ -14,6 +14,7 @@ use crate::chat::reading::unreadable;
 use crate::chat::record::{ReadingChange, Record};
 use crate::chat::request::{ReadingRequest, RequestError};
 use crate::chat::state::Unread;
+use crate::chat::state::history::Message;
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::Room;
 
@@ -263,11 +264,12 @@ impl Chat {
     pub(in crate::chat) fn apply_said(
         &mut self,
         cx: &Context<'_>,
-        record: Record,
         room: RoomId,
         id: u64,
+        message: Message,
+        key: Option<&str>,
     ) {
-        self.state.apply(record);
+        self.state.say(cx.user, room, id, message, key, cx.unix_ms());
         if self.state.accounts().is_empty() {
             return;
         }

@@ -71,7 +71,7 @@ impl Chat {
         let message = message.expect("names are far shorter than 65,535 bytes");
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
-        self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
+        self.happen_said(cx, room, id, message, key);
         // Of guests nothing is kept, and hardly any terminal rings.
         if !self.state.accounts().is_empty() || self.preferences.any_rings() {
             let found = self.find_mentions(cx.user, room, text);
