@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::dialect::{Dialect, Parsed};
+use super::dialect::Dialect;
+use super::dialect::json::RequestRef;
 use super::handlers::Context;
 use super::request::{Request, RequestError};
 use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
@@ -35,7 +36,17 @@ impl Chat {
         }
         let dialect = Dialect::from(out.encoding(client).dialect);
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let (mut parsed, reference) = self.understand(client, dialect, &text);
+        let mut reference = None;
+        let mut parsed = self.understand(client, dialect, &text, &mut reference);
+        if let Ok(Request::Direct { to, .. }) = &mut parsed
+            && to.is_empty()
+            && dialect == Dialect::Text
+        {
+            match self.addressee_of_answer(client) {
+                Ok(name) => *to = name.into(),
+                Err(error) => parsed = Err(error),
+            }
+        }
         // On a broken connection nobody reads answers. A request that only asks for one is skipped,
         // so that it does not use up the time that is left to serve what was said.
         if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
@@ -82,50 +93,39 @@ impl Chat {
         client: ClientId,
         dialect: Dialect,
         text: &'a Result<Cow<'_, str>, text::NotUtf8>,
-    ) -> Parsed<'a> {
+        reference: &mut Option<RequestRef>,
+    ) -> Result<Request<'a>, RequestError> {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("Not said: {error}.");
-                return (Err(RequestError::new("text_refused", message)), None);
+                return Err(RequestError::new("text_refused", message));
             }
         };
         match self.logins.prompt(client) {
-            Some(prompt) => (prompt.answered(text).map(Request::from), None),
+            Some(prompt) => prompt.answered(text).map(Request::from),
             None if self.logins.has_just_typed(client, text) => {
                 let message = "That is the password that you have just typed. It is asked for \
                                once, so it was not said.";
-                (Err(RequestError::new("not_said", message.to_owned())), None)
+                Err(RequestError::new("not_said", message.to_owned()))
             }
-            None => {
-                let (parsed, reference) = dialect.parse(text);
-                (parsed.and_then(|request| self.addressed(client, dialect, request)), reference)
-            }
+            None => dialect.parse(text, reference),
         }
     }
 
     /// An answer at a terminal is for who has last said something to it only.
-    fn addressed<'a>(
-        &self,
-        client: ClientId,
-        dialect: Dialect,
-        request: Request<'a>,
-    ) -> Result<Request<'a>, RequestError> {
-        match request {
-            Request::Direct { to, text, key } if dialect == Dialect::Text && to.is_empty() => {
-                let by = self.preferences.told_by(client);
-                let Some(by) = by.and_then(|user| self.state.users().get(user)) else {
-                    let message = "Nobody who is here has said anything to you only. /msg NAME \
-                                   TEXT does it.";
-                    return Err(RequestError::new("no_such_name", message.to_owned()));
-                };
-                Ok(Request::Direct { to: by.name.as_str().to_owned().into(), text, key })
-            }
-            request => Ok(request),
-        }
+    fn addressee_of_answer(&self, client: ClientId) -> Result<String, RequestError> {
+        let by = self.preferences.told_by(client);
+        let by = by.and_then(|user| self.state.users().get(user));
+        by.map(|by| by.name.as_str().to_owned()).ok_or_else(|| {
+            let message =
+                "Nobody who is here has said anything to you only. /msg NAME TEXT does it.";
+            RequestError::new("no_such_name", message.to_owned())
+        })
     }
 
-    /// Does what was asked for, or parks it, or says why not.
+    /// Does what was asked for, or parks it, or says why not. `said_to`: whom it says something to.
+    /// `behind`: what it has to wait for, and what it has cost.
     fn serve(
         &mut self,
         cx: &mut Context<'_>,

@@ -391,19 +391,21 @@ impl<S: Stream, A: Service> Server<S, A> {
         let address = input.as_ptr().addr();
         let (before, rest) = input.split_at_mut(at);
         let input_bytes = rest.len();
-        let (step, used) = connection.wire.decode(rest, &mut self.wires, now);
-        if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
-            if let Some((kind, content)) = echo::content_at(&step, address, at + used)
+        // Not taken apart: a step would be moved for that, and waited for.
+        let decoded = connection.wire.decode(rest, &mut self.wires, now);
+        let used = decoded.1;
+        if self.service.only_echoes() && !matches!(decoded.0, Step::NeedMore) {
+            if let Some((kind, content)) = echo::content_at(&decoded.0, address, at + used)
                 && connection.is_known_to_service()
                 && self.out.may_echo_in_place(id)
             {
-                drop(step);
+                drop(decoded);
                 self.echo_in_place(id, kind, input, echo, content);
                 return Some(used);
             }
             self.out.queue_echo(id, &before[mem::take(echo)]);
         }
-        let message = match step {
+        let message = match decoded.0 {
             Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
             Step::Binary(bytes) => Incoming { peer, kind: FrameKind::Binary, bytes },
             Step::Line(line) => {

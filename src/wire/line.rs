@@ -159,6 +159,7 @@ impl Line {
         shared.payload == Payload::Text && !self.has_spoken
     }
 
+    #[inline]
     fn read<'i, 's>(&mut self, line: &'i mut [u8], shared: &Shared) -> Step<'i, 's> {
         if self.is_left(line, shared) {
             return Step::Control(keys::HOW_TO_LEAVE.to_vec());

@@ -72,11 +72,20 @@ impl Dialect {
         }
     }
 
-    /// Reads one request.
-    pub fn parse(self, text: &str) -> Parsed<'_> {
+    /// Reads one request, and its reference. They are not returned together: what is read of a line
+    /// would have to be moved for that.
+    pub fn parse<'a>(
+        self,
+        text: &'a str,
+        reference: &mut Option<RequestRef>,
+    ) -> Result<Request<'a>, RequestError> {
         match self {
-            Dialect::Text => (text::parse(text), None),
-            Dialect::Json => json::parse(text),
+            Dialect::Text => text::parse(text),
+            Dialect::Json => {
+                let (parsed, found) = json::parse(text);
+                *reference = found;
+                parsed
+            }
         }
     }
 
