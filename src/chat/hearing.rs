@@ -84,7 +84,7 @@ impl Chat {
             Err(wait) => return Outcome::Blocked(wait),
         };
         self.logins.answered(client, text.as_deref().ok());
-        self.serve(cx, parsed, behind, spent)
+        self.serve(cx, parsed, said_to, behind.map(|what| (what, spent)))
     }
 
     /// What a message asks for, or the secret in it.
@@ -130,15 +130,23 @@ impl Chat {
         &mut self,
         cx: &mut Context<'_>,
         parsed: Result<Request<'_>, RequestError>,
-        behind: Option<Wait>,
-        spent: u64,
+        said_to: Option<Wait>,
+        behind: Option<(Wait, u64)>,
     ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
         let edits = if let Ok(Request::Edit { on }) = parsed { Some(on) } else { None };
-        let done = parsed.and_then(|request| match behind {
-            None => self.execute(cx, request),
-            Some(what) => self.park(cx, &request, what, spent),
-        });
+        let room = match said_to {
+            Some(Wait::ChannelClear(channel)) => self.channels.room(channel),
+            _ => None,
+        };
+        let done = match (behind, room, &parsed) {
+            (Some((what, spent)), _, Ok(request)) => self.park(cx, request, what, spent),
+            // It has been found already: it need not be looked for once more.
+            (None, Some(room), Ok(Request::Say { text, kind, key, .. })) => {
+                self.say_in_found(cx, room, text, *kind, key.as_deref())
+            }
+            _ => parsed.and_then(|request| self.execute(cx, request)),
+        };
         if let Err(error) = done {
             cx.reply_error(&error);
         }

@@ -33,6 +33,9 @@ pub(super) const TOMBSTONE: &str = "message removed";
 /// How a terminal's lines end (RFC 854).
 const LINE_BREAK: &str = "\r\n";
 
+/// No word is longer that looks for the way out: most lines are.
+const WAY_OUT_BYTES_MAX: usize = 4;
+
 // ---- Requests ----
 
 /// Reads a line that somebody typed. Invisible characters before a command do not make a message of
@@ -71,7 +74,12 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
 /// What a line without a slash asks for. A word of these alone is not said: people type it who look
 /// for the way out, or for help.
 fn unslashed(line: &str) -> Request<'_> {
+    let said =
+        || Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None };
     let bare = line.trim_start();
+    if bare.len() > WAY_OUT_BYTES_MAX {
+        return said();
+    }
     let is = |words: &[&str]| words.iter().any(|word| bare.eq_ignore_ascii_case(word));
     if line.is_empty() {
         Request::Nothing
@@ -80,7 +88,7 @@ fn unslashed(line: &str) -> Request<'_> {
     } else if is(&["help", "?"]) {
         Request::Help { about: None }
     } else {
-        Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None }
+        said()
     }
 }
 
