@@ -312,8 +312,10 @@ impl Chat {
     /// Somebody types a line: at a terminal, all that was written to it before has been read.
     pub(in crate::chat) fn read_by_typing(&mut self, cx: &mut Context<'_>) {
         let is_terminal = cx.dialect() == Dialect::Text;
-        let has_all = cx.out.outbox(cx.client).is_none();
-        if !self.state.accounts().contains(cx.user) || !is_terminal || !has_all {
+        if !is_terminal
+            || !self.state.accounts().contains(cx.user)
+            || cx.out.outbox(cx.client).is_some()
+        {
             return;
         }
         let Chat { state, channels, written, .. } = self;

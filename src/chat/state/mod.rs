@@ -178,7 +178,7 @@ impl State {
 
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         let slot = self.rooms.slot(room);
-        slot.is_some_and(|slot| self.users.memberships(user).any(|held| held.room == slot))
+        slot.is_some_and(|slot| self.users.is_member(user, slot))
     }
 
     /// The rooms that a user is in, in an order that stays for as long as it neither joins nor
