@@ -38,15 +38,7 @@ impl Chat {
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
         let mut reference = None;
         let mut parsed = self.understand(client, dialect, &text, &mut reference);
-        if let Ok(Request::Direct { to, .. }) = &mut parsed
-            && to.is_empty()
-            && dialect == Dialect::Text
-        {
-            match self.addressee_of_answer(client) {
-                Ok(name) => *to = name.into(),
-                Err(error) => parsed = Err(error),
-            }
-        }
+        self.address_answer(client, dialect, &mut parsed);
         // On a broken connection nobody reads answers. A request that only asks for one is skipped,
         // so that it does not use up the time that is left to serve what was said.
         if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
@@ -114,14 +106,25 @@ impl Chat {
     }
 
     /// An answer at a terminal is for who has last said something to it only.
-    fn addressee_of_answer(&self, client: ClientId) -> Result<String, RequestError> {
+    fn address_answer(
+        &self,
+        client: ClientId,
+        dialect: Dialect,
+        parsed: &mut Result<Request<'_>, RequestError>,
+    ) {
+        let Ok(Request::Direct { to, .. }) = parsed else { return };
+        if dialect != Dialect::Text || !to.is_empty() {
+            return;
+        }
         let by = self.preferences.told_by(client);
-        let by = by.and_then(|user| self.state.users().get(user));
-        by.map(|by| by.name.as_str().to_owned()).ok_or_else(|| {
-            let message =
-                "Nobody who is here has said anything to you only. /msg NAME TEXT does it.";
-            RequestError::new("no_such_name", message.to_owned())
-        })
+        match by.and_then(|user| self.state.users().get(user)) {
+            Some(by) => *to = by.name.as_str().to_owned().into(),
+            None => {
+                let message =
+                    "Nobody who is here has said anything to you only. /msg NAME TEXT does it.";
+                *parsed = Err(RequestError::new("no_such_name", message.to_owned()));
+            }
+        }
     }
 
     /// Does what was asked for, or parks it, or says why not. `said_to`: whom it says something to.

@@ -23,7 +23,8 @@ pub struct Record {
     pub event: Event,
 }
 
-/// What happened. The state of the chat changes only by applying one.
+/// What happened. The state of the chat changes only by applying one; what somebody says is applied
+/// without one being made ([`State::say`](super::state::State)).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Kept(Kept),
