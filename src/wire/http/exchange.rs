@@ -38,6 +38,10 @@ impl Http {
         if let [0x16, 0x03, ..] = input {
             return (Step::Close(CloseReason::Foreign(Foreign::Tls)), 0);
         }
+        // Telnet, which says what it can and then waits: no head begins so.
+        if let [0xFF, ..] = input {
+            return (Step::BadRequest(HttpError::MALFORMED, None), 0);
+        }
         let is_new = self.parser == HeadParser::default();
         match self.parser.parse(input) {
             // HTTP/0.9 has no end of a head to wait for.
