@@ -227,6 +227,11 @@ impl Wire {
         self.shut || self.dropped || self.reset
     }
 
+    /// Whether all that the server has written has come.
+    pub fn has_passed_all_on(&self) -> bool {
+        self.buffer.is_empty() && self.downlink.is_empty() && !self.write_blocked && !self.writable
+    }
+
     pub fn unread_by_server(&self) -> usize {
         let inside = self.inside.as_ref().map_or(0, VecDeque::len);
         self.uplink.len() + self.input.len() + inside
