@@ -150,8 +150,8 @@ fn who_speaks_no_lines_is_told_of() {
     });
     expect_failure(&[&silent], 1, "without a word: it speaks no lines");
     let mut ann = Terminal::open(&server.address.to_string());
-    let web = "chat-server: a web server answers there, or a proxy for ";
-    ann.expect(&[web, "web pages, and no chat for terminals"]);
+    let web = "chat-server: a web server answers there, or a proxy for web";
+    ann.expect(&[web, "pages, and no chat for terminals"]);
     assert_eq!(ann.end(), Some(1));
     // Where there is nothing to hear all is well.
     let server = Server::start(&["--mode", "broadcast"]);

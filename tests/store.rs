@@ -230,6 +230,7 @@ fn keys_of_messages_are_kept() {
         key: key.into(),
         id,
         unix_ms: message(id, "x").unix_ms,
+        account: message(id, "x").account,
     });
     assert_eq!(loaded.keys, keys);
     close(store);

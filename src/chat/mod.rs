@@ -85,9 +85,12 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
 use crate::secrets::Secrets;
-use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use crate::service::{
+    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+};
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
+use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
 
@@ -110,16 +113,6 @@ pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_str())])
 });
 
-fn greeting(settings: &ChatSettings) -> String {
-    let page = settings.public_url.as_deref();
-    let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
-    let line = match settings.guests {
-        true => "* This is a chat. Press Enter to come in, or type what to say in #lobby.",
-        false => "* This is a chat for people with an account. Press Enter to come in.",
-    };
-    format!("{line}{page}\r\n")
-}
-
 /// The chat service.
 #[derive(Debug)]
 pub struct Chat {
@@ -137,6 +130,7 @@ pub struct Chat {
     logins: Logins,
     written: Written,
     preferences: AllPreferences,
+    posts: BTreeMap<SecretHash, TokenBucket>,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -152,7 +146,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: ChatSettings) -> Chat {
         Chat {
-            greeting: greeting(&settings),
+            greeting: settings.greeting(),
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),
@@ -164,6 +158,7 @@ impl Chat {
             logins: Logins::default(),
             written: Written::default(),
             preferences: AllPreferences::default(),
+            posts: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -243,6 +238,7 @@ impl Chat {
         self.questions.clear();
         self.logins.clear();
         self.written = Written::default();
+        self.posts.clear();
         self.arrivals.clear();
         self.arriving.clear();
         self.absences.clear();
@@ -353,6 +349,10 @@ impl Service for Chat {
         self.logins.take_cookie(code, unix_ms)
     }
 
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        self.take_post(client, post, out)
+    }
+
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
         self.arrivals.get(&client).map(|arrival| Wait::Ticket(arrival.ticket))
     }
@@ -405,6 +405,7 @@ impl Service for Chat {
         self.presence.trim();
         self.backlog.trim();
         self.absences.trim();
+        self.trim_posts();
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
@@ -449,6 +450,10 @@ impl Service for Chat {
             Some(keeping) => keeping.hand_over(),
             None => self.written.turn_ends(),
         }
+    }
+
+    fn handed_out(&mut self) {
+        self.written.handed_out(self.keeping.as_ref().map(Keeping::newest));
     }
 
     fn set_wake(&mut self, wake: Wake) {

@@ -67,7 +67,7 @@ pub struct Wire {
     shakes_hands: bool,
     pub established_at: Option<u64>,
     /// Written by the server, and not passed on to its kernel.
-    buffer: VecDeque<u8>,
+    pub buffer: VecDeque<u8>,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.
@@ -225,11 +225,6 @@ impl Wire {
     /// Whether the client can read no more than what is in `downlink`.
     pub fn is_over(&self) -> bool {
         self.shut || self.dropped || self.reset
-    }
-
-    /// Whether all that the server has written has come.
-    pub fn has_passed_all_on(&self) -> bool {
-        self.buffer.is_empty() && self.downlink.is_empty() && !self.write_blocked && !self.writable
     }
 
     pub fn unread_by_server(&self) -> usize {

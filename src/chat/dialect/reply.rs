@@ -9,12 +9,13 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, InvitationLine, JoinedSelf,
-    Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange,
-    UnreadRoom,
+    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, HookLine, InvitationLine,
+    JoinedSelf, NewHook, Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine,
+    SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::hooks;
 use crate::store::StoredMessage;
 
 /// One thing that a client is told.
@@ -285,6 +286,15 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
+    /// A hook of a room, and by what it speaks from now on.
+    Hook(NewHook<'a>),
+    /// The hooks of a room.
+    Hooks {
+        room: &'a str,
+        hooks: Vec<HookLine<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
     /// The browsers and programs that are known as an account.
     Sessions {
         sessions: Vec<SessionLine<'a>>,
@@ -425,6 +435,9 @@ pub struct Line<'a> {
     pub text: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     pub me: bool,
+    /// It was posted to a hook: nobody has said it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hook: bool,
     /// The account that said it.
     #[serde(skip)]
     pub account: Option<UserId>,
@@ -439,8 +452,8 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// What is left of a message for those who ignore who said it.
     pub fn stub(id: u64, time: u64) -> Line<'a> {
-        let (name, text, me, account) = ("", "", false, None);
-        Line { id, time, name, text, me, account, ignored: true, deleted: false }
+        let (name, text, me, hook, account) = ("", "", false, false, None);
+        Line { id, time, name, text, me, hook, account, ignored: true, deleted: false }
     }
 
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
@@ -450,6 +463,7 @@ impl<'a> Line<'a> {
             name: message.author(),
             text: message.text(),
             me: message.kind() == MessageKind::Action,
+            hook: hooks::is_author(message.author()),
             account: message.account(),
             ignored: false,
             deleted: message.is_deleted(),
@@ -461,8 +475,8 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        let deleted = text.is_empty();
-        Line { id: *id, time: *time, name, text, me: *me, account, ignored: false, deleted }
+        let (hook, deleted) = (hooks::is_author(name), text.is_empty());
+        Line { id: *id, time: *time, name, text, me: *me, hook, account, ignored: false, deleted }
     }
 }
 

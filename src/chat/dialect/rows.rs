@@ -266,6 +266,31 @@ pub struct BotLine<'a> {
     pub connected: usize,
 }
 
+/// A hook that was made, or has another token.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct NewHook<'a> {
+    pub room: &'a str,
+    pub name: &'a str,
+    pub token: &'a str,
+    /// Where programs post what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<&'a str>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a RequestRef>,
+}
+
+/// A hook of a room.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HookLine<'a> {
+    pub name: &'a str,
+    /// Who has made it.
+    pub by: &'a str,
+    pub created: u64,
+    /// It may say nothing, as who has made it may not make hooks there any more.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stopped: bool,
+}
+
 /// An account or an address that is banned.
 #[derive(Clone, Debug, Serialize)]
 pub struct BanLine<'a> {
@@ -305,6 +330,9 @@ pub struct InvitationLine {
     /// When it ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
+    /// Whose password it sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<String>,
     /// The rooms that it lets into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<String>,

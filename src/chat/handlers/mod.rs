@@ -4,6 +4,7 @@ mod accounts;
 mod admitting;
 pub(super) mod arrivals;
 pub(super) mod conversations;
+mod hooks;
 mod inviting;
 mod knowing;
 mod lists;

@@ -10,6 +10,7 @@ mod deletions;
 mod determinism;
 mod groups;
 mod guesses;
+mod hooks;
 mod joints;
 mod json;
 mod kept;

@@ -134,7 +134,7 @@ export const people = {
   commands: {
     room: 'ルームの設定を見る・変える', rename: 'ルームの名前を変える', 'delete-room': 'ルームを削除', keep: 'ルームを残す', accept: '申請した人を許可', refuse: '申請した人を拒否',
     whois: 'だれかを調べる', away: '離席中にする', back: '離席から戻る',
-    kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
+    hook: 'プログラムが書き込むアドレスを作る', hooks: 'フックの一覧', kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
     ignore: '無視する', unignore: '無視をやめる', report: 'メッセージを報告', delete: '自分の最後のメッセージを削除', unread: '未読を見る', level: '通知を決める', conversations: 'ダイレクトメッセージの一覧', history: '過去のメッセージ',
   },
 };

@@ -33,6 +33,7 @@ mod reading;
 mod recovery;
 mod reports;
 mod request;
+mod resetting;
 mod resuming;
 mod rights;
 mod rooms;
@@ -250,7 +251,7 @@ impl People {
         }
     }
 
-    /// It becomes the moment at which a ban or a mute ends, or the one before, and all whom it is for
+    /// It becomes the moment at which a ban, a mute or a code ends, or the one before, and all whom it is for
     /// try.
     fn pass_to_an_end(&mut self) {
         let next = self.model.borrow().next_end();
@@ -368,6 +369,12 @@ impl People {
         let (chat, server) = (&self.chat_settings, &self.server_settings);
         self.stage = start.stage(rng, chat, server, self.limits, self.trace);
         self.stage.now = self.stage.now.max(now);
+        // It may be off for a day: until shortly before a code is over.
+        let end = self.model.borrow().next_end_of_code();
+        if let Some((until_ms, _)) = end.filter(|_| self.rng.u32(0..3) == 0) {
+            let left = until_ms.saturating_sub(UNIX_MS + self.stage.now);
+            self.stage.now += left.saturating_sub(self.rng.u64(1..LONGEST_MS));
+        }
     }
 
     /// Nothing fails any more: all who are there hear what they were to hear.
@@ -433,8 +440,6 @@ impl Start<'_> {
             trace,
         };
         let server = Server::new(server.clone(), |_| keeper);
-        let stage = Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links);
-        self.model.borrow_mut().keeps_batches = stage.keeps_batches();
-        stage
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 }

@@ -305,7 +305,12 @@ impl Connection {
 
     fn has_all(&self) -> bool {
         let wire = self.wire.borrow();
-        self.telnet.is_echoed() && wire.unread_by_server() == 0 && wire.has_passed_all_on()
+        // What the server is told next is that it can write more.
+        let is_written = wire.buffer.is_empty() && !wire.write_blocked && !wire.writable;
+        self.telnet.is_echoed()
+            && is_written
+            && wire.downlink.is_empty()
+            && wire.unread_by_server() == 0
     }
 
     fn send(&mut self, bytes: &[u8]) {

@@ -159,7 +159,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 73] = [
+const ERRORS: [(&str, &str); 74] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -232,6 +232,7 @@ const ERRORS: [(&str, &str); 73] = [
     ("You have no ", "no_such_"),
     ("is a bot, and stays a member", "not_allowed"),
     ("A bot cannot do that.", "not_allowed"),
+    ("A bot has no password.", "not_allowed"),
     ("is a guest, and has no role", "no_account"),
 ];
 

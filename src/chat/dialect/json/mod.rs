@@ -43,7 +43,7 @@ pub const SEARCH_MAX: u32 = 50;
 const REFERENCE_BYTES_MAX: usize = 64;
 
 /// A `key` has at most so many bytes.
-const KEY_BYTES_MAX: usize = 32;
+pub const KEY_BYTES_MAX: usize = 32;
 
 /// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.

@@ -121,9 +121,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Left { room, name, you, reason, .. } => rooms::left(to, room, name, *you, *reason),
         Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
         Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
-        Reply::Presence { room, joined, left, renamed, .. } => {
-            render_presence(to, room, *joined, *left, *renamed);
-        }
+        Reply::Presence { .. } => render_presence(to, reply),
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
         Reply::Direct { .. } => render_direct(to, reply),
         Reply::Deleted { .. } => render_deleted(to, reply),
@@ -150,6 +148,8 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         }
         Reply::Bot { name, token, .. } => people::bot(to, name, token),
         Reply::Bots { bots, .. } => people::bots(to, bots),
+        Reply::Hook(hook) => rooms::hook(to, hook),
+        Reply::Hooks { room, hooks, .. } => rooms::hooks(to, room, hooks),
         Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
         Reply::Token { token, id, .. } => people::token(to, token, *id),
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
@@ -260,10 +260,11 @@ fn render_joined(to: &mut Encoder, room: &str, name: &str, own: Option<&JoinedSe
 }
 
 /// `* In #lobby: 12 came, 11 left.`
-fn render_presence(to: &mut Encoder, room: &str, joined: u32, left: u32, renamed: u32) {
-    let renaming = if renamed == 1 { "took another name" } else { "took other names" };
+fn render_presence(to: &mut Encoder, reply: &Reply) {
+    let Reply::Presence { room, joined, left, renamed, .. } = reply else { return };
+    let renaming = if *renamed == 1 { "took another name" } else { "took other names" };
     let counts = [(joined, "came"), (left, "left"), (renamed, renaming)];
-    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts = counts.into_iter().filter(|(count, _)| **count > 0);
     let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     line(to, format_args!("* In {room}: {}.", counts.join(", ")));
 }

@@ -200,7 +200,10 @@ pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, lin
             scannable(to, link);
         }
         None if !invitation.accounts => {}
-        None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
+        None => {
+            let name = invitation.resets.as_deref().unwrap_or("NAME");
+            line(to, format_args!("*   At a terminal: /register {code} {name}"));
+        }
     }
     for room in &invitation.rooms {
         line(to, format_args!("*   Into the room: /join {room} {code}"));
@@ -266,13 +269,17 @@ struct Described<'a>(&'a InvitationLine);
 
 impl std::fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let InvitationLine { id, uses, until, rooms, accounts } = self.0;
+        let InvitationLine { id, uses, until, resets, rooms, accounts } = self.0;
         write!(f, "{id}")?;
+        if let Some(name) = resets {
+            write!(f, ", for a new password of {name}")?;
+        }
         if !rooms.is_empty() {
             let only = if *accounts { "" } else { "only " };
             write!(f, ", {only}to {}", rooms.join(", "))?;
         }
         match uses {
+            _ if resets.is_some() => {}
             Some(1) => write!(f, ", for one")?,
             Some(uses) => write!(f, ", for {uses}")?,
             None => write!(f, ", for any number")?,

@@ -43,7 +43,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 59] = [
+pub const COMMANDS: [CommandSpec; 61] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -359,6 +359,8 @@ pub const COMMANDS: [CommandSpec; 59] = [
     },
     account::BOT,
     account::BOTS,
+    rooms::HOOK,
+    rooms::HOOKS,
     account::RESET,
     account::ACCOUNTS,
     account::DELETE_ACCOUNT,

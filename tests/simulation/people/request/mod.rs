@@ -107,6 +107,10 @@ pub enum Request {
         name: String,
         role: u8,
     },
+    /// For a code by which somebody sets a new password.
+    Reset {
+        name: String,
+    },
     Bot {
         name: String,
     },
@@ -202,6 +206,7 @@ impl Request {
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
+            Request::Reset { name } => json!({ "type": "reset", "name": name }),
             Request::Bot { name } => json!({ "type": "bot", "name": name }),
             Request::EndBot { name } => json!({ "type": "end_bot", "name": name }),
             Request::Read { room, id, back } => {
@@ -278,6 +283,7 @@ impl Request {
             Request::Invite { uses, room: None } => format!("/invite {uses}"),
             Request::Invite { uses, room: Some(room) } => format!("/invite {room} {uses}"),
             Request::Uninvite { id } => format!("/invitations end {id}"),
+            Request::Reset { name } => format!("/reset {name}"),
             Request::Bot { name } => format!("/bot {name}"),
             Request::EndBot { name } => format!("/bots end {name}"),
             Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
@@ -357,6 +363,7 @@ impl Request {
                 room: object["rooms"][0].as_str().map(str::to_owned),
             },
             "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
+            "reset" => Request::Reset { name: word("name") },
             "bot" => Request::Bot { name: word("name") },
             "end_bot" => Request::EndBot { name: word("name") },
             "role" => Request::Role { name: word("name"), role: role(&word("role")) },
@@ -420,6 +427,7 @@ impl Request {
                 None => Request::Invite { uses: number(1) as u32, room: None },
             },
             "invitations" => Request::Uninvite { id: number(2) },
+            "reset" => Request::Reset { name: one() },
             "bot" => Request::Bot { name: one() },
             "bots" => Request::EndBot { name: word(2).expect("a name") },
             "role" => Request::Role { name: one(), role: role(&word(2).expect("a role")) },
@@ -475,6 +483,7 @@ impl Request {
                 }
             },
             Request::Role { .. } => Needs::Owner,
+            Request::Reset { .. } => Needs::Admin,
             Request::HistoryWith { .. }
             | Request::Read { .. }
             | Request::Unread
@@ -531,6 +540,7 @@ impl Request {
             | Request::Uninvite { .. }
             | Request::Delete { .. }
             | Request::EndBot { .. }
+            | Request::Reset { .. }
             | Request::Role { .. } => true,
             Request::Nothing
             | Request::History { .. }
@@ -561,6 +571,7 @@ impl Request {
             Request::MakeToken
             | Request::MakeCookie
             | Request::Bot { .. }
+            | Request::Reset { .. }
             | Request::Invite { .. } => true,
             _ => false,
         }
