@@ -18,6 +18,7 @@ mod connection;
 mod deliver;
 mod dismiss;
 mod echo;
+mod hooks;
 mod inbox;
 mod invariants;
 mod line;

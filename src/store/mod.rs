@@ -19,7 +19,9 @@ pub use readings::{CALLS_MAX, ReadingChange, StoredReading};
 
 use thiserror::Error;
 
-pub use rules::{RulesChange, StoredRecord, StoredRoomName, StoredRules, StoredSettings};
+pub use rules::{
+    RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+};
 
 use crate::ids::GroupId;
 use crate::metrics::Exposition;

@@ -58,8 +58,9 @@ impl Chat {
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
                 None => {
-                    let (id, account, ignored, deleted) = (first.id, None, false, false);
-                    Line { id, time, name, text, me, account, ignored, deleted }
+                    let (id, account) = (first.id, None);
+                    let (hook, ignored, deleted) = (false, false, false);
+                    Line { id, time, name, text, me, hook, account, ignored, deleted }
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
@@ -72,11 +73,13 @@ impl Chat {
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
-        // Of guests nothing is kept, and hardly any terminal rings.
-        if !self.state.accounts().is_empty() || self.preferences.any_rings() {
+        // Of guests nothing is kept, hardly any terminal rings, and hardly anybody is away.
+        let accounts = self.state.accounts();
+        if !accounts.is_empty() || self.preferences.any_rings() || !self.sessions.aways.is_empty() {
             let found = self.find_mentions(cx.user, room, text);
             self.note_mentions(cx, room, id, &found);
             self.ring(cx, room, &found);
+            self.tell_away_of(cx, &found);
         }
         Ok(())
     }

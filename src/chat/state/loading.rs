@@ -7,6 +7,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Account, Invitation, Reserved, Role, SecretHash};
 use crate::chat::state::guests::{GuestToken, Holder};
+use crate::chat::state::hooks::Hook;
 use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::former::FormerName;
@@ -110,6 +111,14 @@ impl State {
             if let (Some(room), Ok(name)) = (RoomId::new(stored.room), RoomName::kept(&stored.name))
             {
                 self.rooms.lead_on(FormerName { name, room, until_ms: stored.until_ms });
+            }
+        }
+        for stored in &rules.hooks {
+            if let (Some(room), Some(by), Ok(name)) =
+                (RoomId::new(stored.room), UserId::new(stored.account), Name::kept(&stored.name))
+            {
+                let (hash, created_ms) = (SecretHash(stored.hash), stored.created_ms);
+                self.hooks.make(Hook { room, name, hash, by, created_ms });
             }
         }
     }

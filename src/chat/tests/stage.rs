@@ -37,7 +37,7 @@ use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::outbox::SLICES_MAX;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
-use crate::service::{Hello, Incoming, Job, Outcome, Service};
+use crate::service::{Hello, Incoming, Job, Outcome, Post, Posted, Service};
 use crate::store::{Loaded, Store};
 use crate::throttle::Rate;
 use crate::wire::websocket::frame::{Opcode, Sender, parse_header};
@@ -306,6 +306,12 @@ impl Stage {
 
     pub fn id(&self, name: &str) -> ClientId {
         self.actors.get(name).unwrap_or_else(|| panic!("{name} is not here")).id
+    }
+
+    /// A program posts this to a hook.
+    pub fn post(&mut self, token: &str, post: Post<'_>) -> Posted {
+        let post = Post { token, ..post };
+        self.chat.post(ClientId::NOBODY, &post, &mut self.out)
     }
 
     /// Offers the chat a message.

@@ -59,6 +59,7 @@ impl Model {
             }
         }
         self.tell_who_asks(n);
+        self.tell_own_away(n);
         self.tell_person_unread(n);
     }
 
@@ -311,6 +312,7 @@ impl Model {
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
         self.kept.ended.insert(user);
+        self.end_away(user);
         self.kept.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));

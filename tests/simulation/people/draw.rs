@@ -133,7 +133,8 @@ impl Draw<'_> {
 
     fn talk(&mut self, number: usize) -> Request {
         let count = self.count;
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..11) {
+            10 => self.be_away_or_ask(),
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
@@ -168,6 +169,30 @@ impl Draw<'_> {
                 }
                 _ => Request::Account,
             },
+        }
+    }
+
+    fn be_away_or_ask(&mut self) -> Request {
+        let names = self.model.names();
+        match self.rng.u32(0..7) {
+            0 => Request::Away { text: None },
+            1 => Request::Away { text: Some(format!("reason {}", self.count)) },
+            2 => Request::Back,
+            // Somebody who is away, if anybody is.
+            3 | 4 => {
+                let aways: Vec<String> = self
+                    .model
+                    .aways
+                    .keys()
+                    .map(|user| self.model.user(*user).name.clone())
+                    .collect();
+                let to = self.one_of(&aways).unwrap_or_else(|| "nobody".to_owned());
+                Request::Direct { to, text: format!("d{}", self.count) }
+            }
+            _ => {
+                let name = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
+                Request::Whois { name }
+            }
         }
     }
 

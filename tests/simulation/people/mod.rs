@@ -3,7 +3,7 @@
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
 //! rooms; guests come back by their tokens; they talk in private, ignore each other, say what they have read and who something is for,
-//! and delete what was said. They report what was said, and admins and owners ban accounts and
+//! and delete what was said; some are away for a while, and others ask who they are. They report what was said, and admins and owners ban accounts and
 //! addresses, for a while or for good.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
@@ -40,6 +40,7 @@ mod rooms;
 mod serving;
 mod term;
 mod told;
+mod whereabouts;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -203,6 +203,8 @@ pub struct Client {
     /// It has not shown yet that its new token has reached it.
     pub is_unproven: bool,
     pub ip: IpAddr,
+    /// When it came.
+    pub since_ms: u64,
     pub prompt: Option<Request>,
     /// The secret that came in the line before, if one did.
     pub typed: Option<String>,
@@ -241,6 +243,9 @@ pub struct Model {
     pub guests: BTreeMap<u64, User>,
     /// Guests whose connections broke.
     pub away: BTreeMap<u64, Away>,
+    /// Who says that it is away: why, and since when; and which clients were told of whom.
+    pub aways: BTreeMap<u64, (String, u64)>,
+    pub told_away: BTreeSet<(usize, u64)>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
     pub past: BTreeMap<usize, Past>,
@@ -295,6 +300,8 @@ impl Model {
             said: Vec::new(),
             guests: BTreeMap::new(),
             away: BTreeMap::new(),
+            aways: BTreeMap::new(),
+            told_away: BTreeSet::new(),
             next_user: 1,
             clients: BTreeMap::new(),
             past: BTreeMap::new(),

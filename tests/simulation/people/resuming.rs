@@ -94,6 +94,9 @@ impl Model {
         for room in rooms.into_iter().filter(|_| resumed) {
             self.tell_in_room(n, room);
         }
+        if resumed {
+            self.tell_own_away(n);
+        }
         if refused {
             self.tell(n, Told::Error(&["name_taken"]));
         }
@@ -194,6 +197,7 @@ impl Model {
         self.leave_all(n, user);
         self.forget(user);
         self.guests.remove(&user);
+        self.end_away(user);
         let until_ms = self.unix_ms + TOKEN_MS;
         for token in self.kept.tokens.values_mut().filter(|token| token.user == Some(user)) {
             (token.user, token.until_ms) = (None, until_ms);
@@ -221,6 +225,8 @@ impl Model {
     pub fn recover_guests(&mut self) {
         self.guests.clear();
         self.away.clear();
+        self.aways.clear();
+        self.told_away.clear();
         self.kept.tokens.values_mut().for_each(|token| token.user = None);
     }
 

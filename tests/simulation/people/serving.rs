@@ -278,6 +278,9 @@ impl Model {
             Request::Reset { name } => self.make_reset(n, name, granted),
             Request::Bot { name } => self.make_bot(n, name, granted),
             Request::EndBot { name } => self.end_bot(n, name),
+            Request::Away { .. } | Request::Back | Request::Whois { .. } => {
+                self.execute_of_whereabouts(n, request)
+            }
             Request::Role { name, role } => self.set_role(n, name, *role),
             Request::Room(request) => self.execute_of_room(n, request),
             Request::Order(request) => self.execute_of_order(n, request),

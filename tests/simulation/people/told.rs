@@ -14,6 +14,7 @@ pub struct Listed {
     pub accounts: BTreeSet<String>,
     pub bots: BTreeSet<String>,
     pub offline: BTreeSet<String>,
+    pub away: BTreeSet<String>,
     pub roles: BTreeMap<String, &'static str>,
 }
 
@@ -449,11 +450,14 @@ impl Listed {
         if self.members.is_empty() {
             return line == format!("* Nobody is in {room}.");
         }
-        let marked = |name: &String| match (self.bots.contains(name), self.offline.contains(name)) {
-            (true, true) => format!("{name} (offline bot)"),
-            (true, false) => format!("{name} (bot)"),
-            (false, true) => format!("{name} (offline)"),
-            (false, false) => name.clone(),
+        let marked = |name: &String| {
+            let is_offline = self.offline.contains(name);
+            let is_away = self.away.contains(name) && !is_offline;
+            let marks =
+                [(is_offline, "offline"), (is_away, "away"), (self.bots.contains(name), "bot")];
+            let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark);
+            let marks: Vec<&str> = marks.collect();
+            if marks.is_empty() { name.clone() } else { format!("{name} ({})", marks.join(" ")) }
         };
         let wanted: BTreeSet<String> = self.members.iter().map(marked).collect();
         let names = line.strip_prefix(&heading);
@@ -474,6 +478,7 @@ impl Listed {
             && of("accounts") == self.accounts
             && of("bots") == self.bots
             && of("offline") == self.offline
+            && of("away") == self.away
             && match self.roles.is_empty() {
                 true => heard.get("roles").is_none(),
                 false => heard["roles"] == json!(self.roles),

@@ -109,6 +109,10 @@ impl Chat {
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
+        self.check_tokens(text, cx.unix_ms())
+    }
+
+    fn check_tokens(&self, text: &str, unix_ms: u64) -> Done {
         let (accounts, guests) = (self.state.accounts(), self.state.guest_tokens());
         if accounts.is_empty() && guests.is_empty() {
             return Ok(());
@@ -118,8 +122,9 @@ impl Chat {
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
             token.is_some_and(|hash| {
-                let account = accounts.find_key(hash, cx.unix_ms());
-                account.is_some() || guests.find(hash).is_some()
+                accounts.find_key(hash, unix_ms).is_some()
+                    || guests.find(hash).is_some()
+                    || self.state.hooks().find(hash).is_some()
             })
         };
         if found.take(SECRETS_LOOKED_UP).any(is_live) {
@@ -136,10 +141,23 @@ impl Chat {
     /// This has it in it.
     pub(in crate::chat::handlers) fn check_public(&self, cx: &Context<'_>, text: &str) -> Done {
         self.check_secrets(cx, text)?;
+        self.check_codes(text, cx.unix_ms())
+    }
+
+    /// The same of what no person has typed.
+    ///
+    /// # Errors
+    /// This has it in it.
+    pub(in crate::chat::handlers) fn check_hidden(&self, text: &str, unix_ms: u64) -> Done {
+        self.check_tokens(text, unix_ms)?;
+        self.check_codes(text, unix_ms)
+    }
+
+    fn check_codes(&self, text: &str, unix_ms: u64) -> Done {
         let accounts = self.state.accounts();
         let codes = codes_in(text).take(SECRETS_LOOKED_UP);
         let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
-        let mut live = accounts.invitations().filter(|(_, one)| one.is_good(cx.unix_ms()));
+        let mut live = accounts.invitations().filter(|(_, one)| one.is_good(unix_ms));
         if !hashes.is_empty() && live.any(|(_, one)| hashes.contains(&one.hash)) {
             let message = "There is a code in that by which anybody who reads it could have an \
                            account, so it was not said. /msg NAME tells it to one person.";
@@ -186,7 +204,10 @@ impl Chat {
         id
     }
 
-    pub(super) fn random(&mut self, cx: &Context<'_>) -> Result<[u8; SECRET_BYTES], RequestError> {
+    pub(in crate::chat::handlers) fn random(
+        &mut self,
+        cx: &Context<'_>,
+    ) -> Result<[u8; SECRET_BYTES], RequestError> {
         let proof = self.logins.proofs.take(cx.client);
         proof.map(|proof| proof.random).ok_or_else(unavailable)
     }

@@ -86,6 +86,7 @@ impl Chat {
         if let Some(room) = current {
             cx.notice(format_args!("* You talk in {}. /history shows what was said.", room.name));
         }
+        self.remind_of_being_away(cx);
         self.tell_unread(cx);
         Ok(())
     }

@@ -55,6 +55,13 @@ pub enum Request {
         room: Option<String>,
     },
     Rooms,
+    Away {
+        text: Option<String>,
+    },
+    Back,
+    Whois {
+        name: String,
+    },
     Search {
         word: String,
     },
@@ -168,6 +175,9 @@ impl Request {
             Request::Who { room: Some(room) } => json!({ "type": "who", "room": room }),
             Request::Who { room: None } => json!({ "type": "who" }),
             Request::Rooms => json!({ "type": "rooms" }),
+            Request::Away { text } => json!({ "type": "away", "text": text }),
+            Request::Back => json!({ "type": "back" }),
+            Request::Whois { name } => json!({ "type": "whois", "name": name }),
             Request::Search { word } => json!({ "type": "search", "text": word, "limit": 50 }),
             Request::Login { name, password } => {
                 json!({ "type": "login", "name": name, "password": password })
@@ -241,6 +251,9 @@ impl Request {
             Request::Conversations => "/conversations".to_owned(),
             Request::Who { room } => format!("/who {}", room.as_deref().unwrap_or_default()),
             Request::Rooms => "/rooms".to_owned(),
+            Request::Away { text } => format!("/away {}", text.as_deref().unwrap_or_default()),
+            Request::Back => "/back".to_owned(),
+            Request::Whois { name } => format!("/whois {name}"),
             Request::Search { word } => format!("/search {word}"),
             Request::Login { name, password } => {
                 let secret = password.clone().unwrap_or_default();
@@ -324,6 +337,9 @@ impl Request {
             }
             "who" => Request::Who { room: field("room") },
             "rooms" => Request::Rooms,
+            "away" => Request::Away { text: field("text") },
+            "back" => Request::Back,
+            "whois" => Request::Whois { name: word("name") },
             "search" => Request::Search { word: word("text") },
             "login" if object["token"].is_string() => Request::Token { token: word("token") },
             "login" => Request::Login { name: word("name"), password: field("password") },
@@ -388,6 +404,12 @@ impl Request {
             "unread" => Request::Print { room: word(1) },
             "who" => Request::Who { room: word(1) },
             "rooms" => Request::Rooms,
+            "away" => {
+                let text = words[1..].join(" ");
+                Request::Away { text: Some(text).filter(|text| !text.is_empty()) }
+            }
+            "back" => Request::Back,
+            "whois" => Request::Whois { name: one() },
             "search" => Request::Search { word: one() },
             "login" => Request::Login { name: one(), password: None },
             "register" => match word(2) {
@@ -444,6 +466,9 @@ impl Request {
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms
+            | Request::Away { .. }
+            | Request::Back
+            | Request::Whois { .. }
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
             Request::Order(request) => match request {
@@ -493,6 +518,8 @@ impl Request {
             | Request::Join { .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
+            | Request::Away { .. }
+            | Request::Back
             | Request::Logout
             | Request::Password { .. }
             | Request::EndSession { .. }
@@ -507,6 +534,7 @@ impl Request {
             | Request::Conversations
             | Request::Who { .. }
             | Request::Rooms
+            | Request::Whois { .. }
             | Request::Search { .. }
             | Request::Login { .. }
             | Request::Token { .. }
