@@ -31,7 +31,7 @@ use crate::chat::record::{
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
 use crate::chat::state::hooks::Hooks;
-use crate::chat::state::keys::{First, Keys, Scope};
+use crate::chat::state::keys::{Author, First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
@@ -219,6 +219,12 @@ impl State {
         }
     }
 
+    fn note_key(&mut self, scope: Scope, by: Author, key: Option<Box<str>>, first: First) {
+        if let Some(key) = key {
+            self.keys.insert(scope, by, &key, first);
+        }
+    }
+
     fn apply_kept(&mut self, by: UserId, kept: Kept, unix_ms: u64) {
         match kept {
             Kept::Opened { room, name } => {
@@ -235,10 +241,8 @@ impl State {
             }
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
-                if let Some(key) = key {
-                    let first = First { id, unix_ms };
-                    self.keys.insert(Scope::Room(room), message.account(), &key, first);
-                }
+                let first = First { id, unix_ms };
+                self.note_key(Scope::Room(room), message.account(), key, first);
                 if message.account().is_none() && by != UserId::SERVER {
                     self.guest_words.add(by, room, id);
                 }
@@ -249,11 +253,10 @@ impl State {
             }
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
-            Kept::Direct { to, key: Some(key), .. } => {
+            Kept::Direct { to, key, .. } => {
                 let first = First { id: 0, unix_ms };
-                self.keys.insert(Scope::User(to), self.account(by), &key, first);
+                self.note_key(Scope::User(to), self.account(by), key, first);
             }
-            Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
                 self.make_account(by, name, Account::new(password, role, unix_ms, Vec::new()));
