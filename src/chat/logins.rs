@@ -109,6 +109,7 @@ impl Logins {
     }
 
     /// This client has sent a line: the secret, if it was asked for one.
+    #[inline]
     pub fn answered(&mut self, client: ClientId, line: Option<&str>) {
         if !self.typed.is_empty() {
             self.typed.remove(&client);

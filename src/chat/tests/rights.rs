@@ -106,7 +106,8 @@ fn dialect_of(request: &str) -> Dialect {
 }
 
 fn parsed(request: &str) -> Request<'_> {
-    dialect_of(request).parse(request).0.unwrap_or_else(|error| panic!("{request}: {error:?}"))
+    let parsed = dialect_of(request).parse(request, &mut None);
+    parsed.unwrap_or_else(|error| panic!("{request}: {error:?}"))
 }
 
 /// Without a wildcard: a new request needs a row.

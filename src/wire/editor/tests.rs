@@ -224,6 +224,17 @@ fn a_message_is_above_the_line_and_never_in_it() {
 }
 
 #[test]
+fn what_comes_with_the_key_that_clears_the_screen_stays() {
+    let mut terminal = Terminal::new(40, 6);
+    terminal.hear("before\r\n");
+    terminal.editor.take(b"half\x0c", BYTES_MAX);
+    terminal.log.clear();
+    terminal.hear("after\r\n");
+    terminal.check();
+    assert_eq!(terminal.rows()[..2], ["after", "[#lobby] half"]);
+}
+
+#[test]
 fn keys_that_mean_to_leave_are_told_apart() {
     let mut editor = Editor::default();
     for (typed, event) in [
