@@ -136,8 +136,6 @@ impl Model {
                 Typed::InOrder if !lacks && heard == before.last => (heard, written),
                 Typed::InOrder if !lacks => (before.read, written),
                 Typed::Last if !lacks => (before.read, before.last),
-                // What shows the line itself may still be on its way.
-                Typed::Ahead if !lacks && client.is_terminal => (before.read, written),
                 _ => (before.read, before.read),
             };
             let most = most.max(least);
