@@ -388,27 +388,26 @@ impl<S: Stream, A: Service> Server<S, A> {
         at: usize,
         echo: &mut Range<usize>,
     ) -> Option<usize> {
-        let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
-        let peer = connection.peer();
-        let address = input.as_ptr().addr();
+        let (address, input_bytes) = (input.as_ptr().addr(), input.len() - at);
         let (before, rest) = input.split_at_mut(at);
-        let input_bytes = rest.len();
-        let (step, used) = connection.wire.decode(rest, &mut self.wires, now);
-        if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
-            if let Some((kind, content)) = echo::content_at(&step, address, at + used)
+        // Not taken apart: a step would be moved for that, and waited for.
+        let decoded = connection.wire.decode(rest, &mut self.wires, self.out.now().ms);
+        let used = decoded.1;
+        if self.service.only_echoes() && !matches!(decoded.0, Step::NeedMore) {
+            if let Some((kind, content)) = echo::content_at(&decoded.0, address, at + used)
                 && connection.is_known_to_service()
                 && self.out.may_echo_in_place(id)
             {
-                drop(step);
+                drop(decoded);
                 self.echo_in_place(id, kind, input, echo, content);
                 return Some(used);
             }
             self.out.queue_echo(id, &before[mem::take(echo)]);
         }
-        let message = match step {
-            Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
-            Step::Binary(bytes) => Incoming { peer, kind: FrameKind::Binary, bytes },
+        let (kind, bytes) = match decoded.0 {
+            Step::Text(bytes) => (FrameKind::Text, bytes),
+            Step::Binary(bytes) => (FrameKind::Binary, bytes),
             Step::Line(line) => {
                 self.offer_line(id, line);
                 return Some(used);
@@ -436,7 +435,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return None;
             }
         };
-        self.visit.served_bytes += message.bytes.len();
+        self.visit.served_bytes += bytes.len();
+        let message = Incoming { peer: connection.peer(), kind, bytes };
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
         self.conclude(id, outcome);
         Some(used)

@@ -144,7 +144,8 @@ impl Editor {
             Key::Tab => return Some(Event::Complete),
             Key::Interrupt => {
                 self.clear();
-                return Some(Event::Leave);
+                // A secret that is asked for is taken back, as with an empty line.
+                return Some(if self.hides { self.end_line() } else { Event::Leave });
             }
             Key::EndOrDelete | Key::Suspend if self.buffer.text().is_empty() => {
                 return Some(Event::Leave);

@@ -280,6 +280,16 @@ fn who_interrupts_an_earlier_line_begins_anew() {
 }
 
 #[test]
+fn who_interrupts_a_secret_has_typed_none() {
+    let mut editor = Editor::default();
+    editor.set_hiding(true);
+    let (line, shown) = (String::new(), "\r\n".to_owned());
+    assert_eq!(editor.take(b"secr\x03et", BYTES_MAX), (Some(Event::Line { line, shown }), 5));
+    editor.set_hiding(false);
+    assert_eq!(editor.take(b"x\x03", BYTES_MAX), (Some(Event::Leave), 2));
+}
+
+#[test]
 fn a_line_has_a_limit() {
     let mut editor = Editor::default();
     let full = Some(Event::Full { bytes_max: 4 });
