@@ -172,6 +172,25 @@ fn what_is_chosen_holds_at_once_and_after_a_reload() {
         alice.wait_online();
     }
 
+    // What another tab has set stays, where a dialog was open meanwhile.
+    let hours = "document.querySelector('#settings [name=hours]')";
+    alice.click("#open-settings");
+    alice.wait_until("the dialog", "document.querySelector('#settings').open");
+    let choices = alice.run(&format!("return [...{hours}.options].map((one) => one.value).join()"));
+    assert_eq!(choices, ",12,24");
+    alice.run(
+        "const memory = JSON.parse(localStorage.getItem('chat.v1')); \
+         memory.settings.density = ''; \
+         const newValue = JSON.stringify(memory); \
+         dispatchEvent(new StorageEvent('storage', { key: 'chat.v1', newValue }))",
+    );
+    alice.run(&format!("{hours}.value = '12'"));
+    alice.click("#settings [type=submit]");
+    alice.wait_until("it is closed", "!document.querySelector('#settings').open");
+    let density = "document.documentElement.dataset.density";
+    assert_eq!(alice.run(&format!("return {density}")), "");
+    assert!(alice.text("#log time").contains('M'));
+
     // Enter begins a line, and Ctrl + Enter sends.
     alice.click("#composer");
     alice.type_into("#composer", "one\u{E007}two");

@@ -119,7 +119,9 @@ impl Chat {
                 self.charge_answer(cx, told);
                 Ok(())
             }
-            Request::Who { room, after, limit } => self.who(cx, room.as_deref(), after, limit),
+            Request::Who { room, name, after, limit } => {
+                self.who(cx, room.as_deref(), name.as_deref(), (after, limit))
+            }
             Request::Rooms { after, limit } => {
                 self.rooms_page(cx, after, limit);
                 Ok(())
