@@ -41,7 +41,7 @@ fn what_is_asked_for_before_all_of_the_page_is_there_is_done_when_it_is() {
     alice.wait_until("settings", "document.querySelector('#settings').open");
 
     alice.open_first_part(&url);
-    alice.press("\u{E009}k\u{E000}");
+    alice.type_into("#composer", "\u{E009}k\u{E000}");
     alice.run("arrive()");
     alice.wait_until("the switcher", "document.querySelector('#browse').open");
 

@@ -22,7 +22,11 @@ export class Later {
   get isHere() { return this.#parts !== null; }
 
   load() {
-    this.#loading ??= this.#load().then((parts) => (this.#parts = parts), (error) => {
+    this.#loading ??= this.#load().then((parts) => {
+      this.#parts = parts;
+      changed();
+      return parts;
+    }, (error) => {
       this.#loading = null;
       throw error;
     });

@@ -73,8 +73,22 @@ export class App {
     members: (conv) => this.members.draw(conv),
     composer: (conv) => this.composer.draw(conv),
     notice: () => this.notice.draw(),
+    title: (conv) => this.router.draw(conv),
+  };
+
+  /** What is drawn with them as soon as it is here. */
+  #also = {
+    log: (conv) => this.parts.missed.draw(conv),
+    sidebar: () => {
+      this.parts.hints.draw();
+      this.parts.roving.draw();
+    },
+    members: (conv) => {
+      if (conv?.kind === 'room') this.parts.asking.draw(conv);
+      this.parts.roving.draw();
+    },
     title: (conv) => {
-      this.router.draw(conv);
+      this.parts.address.draw();
       this.parts.telling.draw();
       if (conv?.known) this.parts.entrance.entered();
     },
@@ -92,7 +106,11 @@ export class App {
     this.#drawing = 0;
     const conv = current(), touched = new Set([...this.#touched, ...parts]);
     this.#touched.clear();
-    for (const [part, draw] of Object.entries(this.#parts)) if (touched.has(part)) draw(conv);
+    for (const [part, draw] of Object.entries(this.#parts)) {
+      if (!touched.has(part)) continue;
+      draw(conv);
+      if (this.later.isHere) this.#also[part]?.(conv);
+    }
   }
 
   /** What was typed and found here is not for whoever comes next. */

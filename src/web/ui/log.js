@@ -113,7 +113,7 @@ export class Log {
     return scrollHeight - scrollTop - clientHeight;
   }
 
-  #loadOlder(conv) { if (conv && this.#rows.from === 0 && $('#log').scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv); }
+  #loadOlder(conv) { if (conv && this.app.later.isHere && this.#rows.from === 0 && $('#log').scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv); }
 
   /** The rows around those in sight. */
   #drawOthers(conv) {
@@ -199,7 +199,6 @@ export class Log {
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
     this.see(conv);
-    this.app.parts.missed.draw(conv);
   }
 
   /** The key of the row around which others are drawn; null for the end. */

@@ -34,7 +34,6 @@ export class Members {
     const isRoom = conv?.kind === 'room';
     setHidden($('#people'), !isRoom);
     if (!isRoom) return;
-    this.app.parts.asking.draw(conv);
     const filter = $('#members-filter');
     if (this.#room !== conv.key) filter.value = '';
     this.#room = conv.key;
@@ -44,7 +43,6 @@ export class Members {
         el('button', { type: 'button' }, el('span', { className: 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('small')),
         el('button', { type: 'button', className: 'more icon', textContent: '⋯' })),
       (node, person) => this.#drawPerson(node, conv, person));
-    this.app.parts.roving.draw();
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - conv.members.size;
     setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0));

@@ -54,6 +54,5 @@ export class Router {
     const { unread } = waiting();
     const title = `${unread ? `(${unread}) ` : ''}${conv ? `${conv.name} · ` : ''}${t.brand}`;
     if (document.title !== title) document.title = title;
-    this.app.parts.address.draw();
   }
 }

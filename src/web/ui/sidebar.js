@@ -66,8 +66,6 @@ export class Sidebar {
     setHidden($('#directs-box'), directs().length === 0);
     const others = [...store.conversations.values()].some((conv) => isNews(conv) && conv.key !== store.current);
     setHidden($('#open-sidebar .dot'), !others);
-    this.app.parts.roving.draw();
-    this.app.parts.hints.draw();
     this.#drawMe();
   }
 

@@ -17,7 +17,7 @@ export class SettingsDialog {
   }
 
   open() {
-    const { telling, settings } = store, shows = telling.shows && canNotify() && Notification.permission === 'granted';
+    const telling = { ...store.telling }, settings = { ...store.settings }, shows = telling.shows && canNotify() && Notification.permission === 'granted';
     const choice = (key, value = settings[key]) => ({ key, label: settingsWords[key], choices: settingsWords.choices[key], value, required: false });
     const check = (key, checked) => ({ key, label: settingsWords[key], type: 'checkbox', checked });
     this.#dialog.openForm('settings', settingsWords.title, {
