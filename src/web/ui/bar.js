@@ -41,6 +41,7 @@ export class Bar {
     $('#star').classList.toggle('on', isStarred);
     setHidden($('#leave'), !conv);
     if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
+    $('#leave use').setAttribute('href', isRoom ? '#i-leave' : '#i-close');
   }
 
   #drawTitle(conv) {

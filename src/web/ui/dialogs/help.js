@@ -15,8 +15,9 @@ export class Help {
 
   open() {
     const commands = this.app.parts.commands.help().map(({ usage, about }) => [usage, about]);
-    $('#help-list').replaceChildren(...[...KEYMAP.map(({ id }) => [SHOWN[id], t.keys[id]]), ...commands].map(([keys, meaning]) => (
-      el('div', {}, el('dt', {}, el('kbd', { textContent: keys })), el('dd', { textContent: meaning })))));
+    const list = (title, rows) => [el('h3', { textContent: title }), el('dl', {}, ...rows.map(([typed, meaning]) => (
+      el('div', {}, el('dt', {}, el('kbd', { textContent: typed })), el('dd', { textContent: meaning })))))];
+    $('#help-list').replaceChildren(...list(t.keyboard, KEYMAP.map(({ id }) => [SHOWN[id], t.keys[id]])), ...list(t.commandList, commands));
     $('#help').showModal();
   }
 }

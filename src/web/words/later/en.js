@@ -35,6 +35,7 @@ export const page = {
   noRooms: 'No rooms yet. Name the first one above.',
   noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
   nobody: (name) => `Nobody here is called ${name}.`,
+  keyboard: 'Keys',
   keys: {
     commands: 'list the commands: ↑ ↓ choose one, Enter or Tab takes it',
     send: 'send', newLine: 'new line', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',

@@ -43,6 +43,7 @@ export const page = {
   noRooms: 'まだルームがありません。上に名前を入力して作りましょう。',
   noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
   nobody: (name) => `${name} という名前の人はいません。`,
+  keyboard: 'キー操作',
   keys: {
     commands: 'コマンドの一覧：↑ ↓ で選び、Enter か Tab で決める',
     send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
