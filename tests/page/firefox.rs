@@ -263,7 +263,7 @@ impl Firefox {
                 self.call_on(element, FOCUS)?;
                 self.type_keys(text("text"))
             }
-            ["actions"] => self.perform(body["actions"].clone()),
+            ["actions"] => self.perform(with_elements(body["actions"].clone())),
             ["window", "new"] => {
                 let opened = self.ask("browsingContext.create", json!({ "type": "tab" }))?;
                 Ok(json!({ "handle": opened["context"] }))
@@ -292,6 +292,18 @@ impl Firefox {
     pub fn close_tab(&self) -> Result<Value, String> {
         self.in_tab("browsingContext.close", json!({}))
     }
+}
+
+/// Pointers move to elements, which have another name here.
+fn with_elements(mut actions: Value) -> Value {
+    let inputs = actions.as_array_mut().into_iter().flatten();
+    for step in inputs.filter_map(|input| input["actions"].as_array_mut()).flatten() {
+        let element = step["origin"].as_object().and_then(|origin| origin.values().next()).cloned();
+        if let Some(element) = element {
+            step["origin"] = json!({ "type": "element", "element": { "sharedId": element } });
+        }
+    }
+    actions
 }
 
 impl Drop for Firefox {

@@ -80,6 +80,9 @@ fn axe_has_nothing_to_report() {
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn fingers_find_what_they_press() {
+    if Driver::is_firefox() {
+        return; // nobody makes it a touch screen
+    }
     let server = chat(&[]);
     let driver = Driver::start();
     let alice = driver.page(server.address, "alice", "dev");
