@@ -65,6 +65,32 @@ fn what_is_asked_for_before_all_of_the_page_is_there_is_done_when_it_is() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn nothing_is_read_before_it_can_be_gone_to() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    alice.open("about:blank");
+    for number in 1..=150 {
+        carol.send(format!("new {number}\r\n").as_bytes());
+    }
+    // The newest come with the room; the first of what is new does not.
+    alice.run_before_each_page(HOLD);
+    alice.open_first_part(&format!("http://{}/", server.address));
+    let newest = "/new 150/.test(document.querySelector('#messages').lastChild.textContent)";
+    alice.wait_until("the newest", newest);
+    let unread = "document.querySelector('[data-room=\"#dev\"] .unread').textContent";
+    alice.wait_until("all is unread", &format!("{unread} === '99+'"));
+    alice.run("arrive()");
+    let missed = "/^150 new since/.test(document.querySelector('#missed span').textContent)";
+    alice.wait_until("it is gone to", missed);
+    let first = "document.querySelector('#log .new').nextElementSibling.textContent";
+    alice.wait_until("the first", &format!("/new 1$/.test({first})"));
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn what_could_not_be_loaded_is_tried_again_when_it_is_needed() {
     let server = chat(&[]);
     let driver = Driver::start();

@@ -222,7 +222,11 @@ export class Log {
   #jump(conv) {
     const log = $('#log'), isNew = conv.reading && conv.newFrom !== null && (!conv.passage || conv.passage.isNew);
     const line = isNew && $('#messages .new');
-    if (isNew && !line && conv.unread > 0 && !conv.passage) this.app.session.history.catchUp(conv);
+    if (isNew && !line && conv.unread > 0 && !conv.passage) {
+      // As long as it jumps, nothing of it is read.
+      if (!this.app.later.isHere) return false;
+      this.app.session.history.catchUp(conv);
+    }
     conv.jumps = conv.isCatchingUp;
     if (!line) return false;
     const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
