@@ -1,5 +1,7 @@
 //! Answers that list something: messages, members, rooms, commands.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{Context, Done};
@@ -280,11 +282,11 @@ impl Chat {
     pub(super) fn who(
         &self,
         cx: &mut Context<'_>,
-        room: Option<&str>,
-        name: Option<&str>,
+        room: Option<Cow<'_, str>>,
+        name: Option<Cow<'_, str>>,
         (after, limit): (u64, Option<u32>),
     ) -> Done {
-        let room = match room {
+        let room = match room.as_deref() {
             None => self.state.rooms().get(self.room_of(cx, None)?),
             Some(typed) => {
                 let room = self.known_room(cx, typed)?;
@@ -294,7 +296,7 @@ impl Chat {
         };
         let Some(room) = room else { return Ok(()) };
         // What is too long for a name is in none.
-        let part = name.map(|name| key_of(name).unwrap_or_else(|| name.to_owned()));
+        let part = name.map(|name| key_of(&name).unwrap_or_else(|| name.into_owned()));
         let fits = |user: &&User| part.as_ref().is_none_or(|part| user.name.key().contains(part));
         let total = match part {
             None => room.member_count() as usize,
@@ -312,6 +314,7 @@ impl Chat {
         let bots = names(&|user| kept.owner_of(user.id).is_some());
         let offline =
             names(&|user| kept.contains(user.id) && self.clients_of(user.id).next().is_none());
+        let away = names(&|user| self.sessions.aways.get(user.id).is_some());
         let role_of = |user: &User| self.state.member_record(user.id, room.id).role;
         let with_role = listed.iter().filter(|user| role_of(user) != RoomRole::Member);
         let roles = with_role.map(|user| (user.name.as_str(), role_of(user).as_str())).collect();
@@ -324,6 +327,7 @@ impl Chat {
             accounts,
             bots,
             offline,
+            away,
             roles,
             total,
             after,

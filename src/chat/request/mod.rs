@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod people;
 mod preference;
 mod reading;
 mod room;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use people::PeopleRequest;
 pub use preference::PreferenceRequest;
 pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
@@ -98,6 +100,8 @@ pub enum Request<'a> {
     Room(RoomRequest<'a>),
     /// About what was read, and what was not.
     Reading(ReadingRequest<'a>),
+    /// About who is here.
+    People(PeopleRequest<'a>),
     /// About how one is shown things.
     Preference(PreferenceRequest<'a>),
     Help {
@@ -135,6 +139,7 @@ impl Request<'_> {
             Request::Order(request) => request.changes(),
             Request::Reading(request) => request.changes(),
             Request::Room(request) => request.changes(),
+            Request::People(request) => request.changes(),
             Request::Conversation(_)
             | Request::Topic { text: None, .. }
             | Request::History { .. }
@@ -171,6 +176,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)
@@ -200,6 +206,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
+            | Request::People(_)
             | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Where
@@ -244,6 +251,7 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)
@@ -281,6 +289,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)

@@ -1,11 +1,11 @@
-// What changes about a room and about what people may do in it, as sentences for its log.
+// What changes about a room, about what people may do in it, and about who is away.
 
 import { peopleWords, t } from '../words/index.js';
 import { addEvent } from './entries.js';
-import { byOf, reasonOf, stale } from './events.js';
+import { byOf, EVENT_UNITS_MAX, reasonOf, stale } from './events.js';
 import { fold, roomKey } from './names.js';
-import { isMe, rename, roomOf, saveMemory, store } from './store.js';
-import { isolate, isText } from './text.js';
+import { isMe, notify, rename, roomOf, rooms, saveMemory, store } from './store.js';
+import { isolate, isText, shorten } from './text.js';
 
 const SETTINGS = ['entry', 'listed', 'newcomers_see', 'posting', 'invites', 'archived', 'kept'];
 
@@ -54,8 +54,26 @@ function muted(frame, sentence) {
   if (conv && isText(frame.name) && isText(frame.by)) addEvent(conv, sentence(byOf(frame), isolate(frame.name), reasonOf(frame)), frame.time);
 }
 
+/** Somebody is away, or here again: told to a room, where it is a mark, or to oneself. */
+function away(frame) {
+  if (!isText(frame.name)) return;
+  const isAway = frame.away === true, why = isText(frame.text) ? shorten(frame.text, EVENT_UNITS_MAX) : '';
+  const mark = (conv) => conv.resting[isAway ? 'add' : 'delete'](fold(frame.name));
+  if (isText(frame.room)) {
+    const conv = roomOf(frame);
+    if (conv) mark(conv);
+    return;
+  }
+  if (frame.you === true) {
+    store.isAway = isAway;
+    rooms().forEach(mark);
+  }
+  notify(frame.you === true ? peopleWords.youAway(isAway, why) : peopleWords.isAway(isolate(frame.name), why));
+}
+
 /** By the type of the frame. */
 export const roomChanges = {
+  away,
   room,
   role,
   muted: (frame) => muted(frame, peopleWords.muted),

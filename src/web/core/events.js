@@ -8,7 +8,7 @@ import { changed, isMe, rename, roomOf, rooms, saveMemory, store } from './store
 import { isId, isolate, isText, shorten } from './text.js';
 import { monotonic } from './time.js';
 
-const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
+export const EVENT_UNITS_MAX = 200; // of a topic or last words, in a line of the log
 const TYPING_SHOWN_MS = 5000;
 
 /** The list of members of a room is not right any more. */
@@ -35,7 +35,7 @@ function othersLeft(frame) {
   const conv = roomOf(frame);
   if (frame.you === true || !conv || !isText(frame.name)) return;
   const why = reasonOf(frame), by = byOf(frame), name = isolate(frame.name);
-  for (const them of [conv.members, conv.accounts, conv.away, conv.typing]) them.delete(fold(frame.name));
+  for (const them of [conv.members, conv.accounts, conv.away, conv.resting, conv.typing]) them.delete(fold(frame.name));
   conv.total = Math.max(0, conv.total - 1);
   if (by) addEvent(conv, peopleWords.removedOther(by, name, why), frame.time);
   else addComing(conv, fold(frame.name), why ? t.withReason(name, why) : name, 'left', frame.time);
@@ -81,7 +81,7 @@ function swapMember(conv, from, to) {
   for (const them of [conv.members, conv.asking]) if (them.delete(fold(from))) them.set(fold(to), to);
   const role = conv.roles.get(fold(from));
   if (role && conv.roles.delete(fold(from))) conv.roles.set(fold(to), role);
-  for (const them of [conv.accounts, conv.away]) if (them.delete(fold(from))) them.add(fold(to));
+  for (const them of [conv.accounts, conv.away, conv.resting]) if (them.delete(fold(from))) them.add(fold(to));
   conv.typing.delete(fold(from));
 }
 
@@ -121,6 +121,7 @@ export function touchedBy(frame) {
     case 'said':
       if (!isCurrent) return ['sidebar', 'title'];
       return ['log', 'sidebar', 'title', 'composer', ...(conv.away.size > 0 ? /** @type {const} */ (['members']) : [])];
+    case 'away': return isCurrent ? ['members'] : ['sidebar'];
     case 'joined': case 'left': case 'presence': case 'topic':
       return isCurrent ? ['log', 'sidebar', 'title', 'bar', 'members', 'composer'] : ['sidebar', 'title'];
     default: return [];

@@ -243,7 +243,7 @@ export class Session {
     renamed: (frame) => this.identity.onRenamed(frame),
     account: (frame) => this.identity.onAccount(frame),
     read: (frame) => this.reading.onRead(frame),
-    ...Object.fromEntries(['room', 'role', 'muted', 'unmuted'].map((type) => [type, (frame) => this.page.parts.roomChanges[type](frame)])),
+    ...Object.fromEntries(['away', 'room', 'role', 'muted', 'unmuted'].map((type) => [type, (frame) => this.page.parts.roomChanges[type](frame)])),
   };
 
   #onWelcome(frame) {

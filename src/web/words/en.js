@@ -63,7 +63,7 @@ export const people = {
   hiddenRooms: (n) => `${n} hidden`, forYou: (n) => (n === 1 ? '1 for you' : `${n} for you`),
   // order
   more: 'More', moreOf: (name) => `More about ${name}`, moreOfMessage: (name) => `More about this message of ${name}`,
-  ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),
+  away: 'away', ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),
   messageDeleted: 'message removed',
   elsewhere: 'You came back in another tab or window, which has the name now.',
 };

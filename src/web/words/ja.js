@@ -58,7 +58,7 @@ export const people = {
   gone: 'アカウントはもうありません', startKept: (name) => `${name} さんとの会話です。`,
   hiddenRooms: (n) => `非表示 ${n} 件`, forYou: (n) => `あなた宛て ${n} 件`,
   more: 'その他', moreOf: (name) => `${name} さんについて`, moreOfMessage: (name) => `${name} さんのこのメッセージについて`,
-  ignored: '無視', stub: (n) => `無視している人のメッセージ ${n} 件`,
+  away: '離席中', ignored: '無視', stub: (n) => `無視している人のメッセージ ${n} 件`,
   messageDeleted: 'メッセージは削除されました',
   elsewhere: '別のタブかウィンドウで戻りました。今の名前はそちらが使っています。',
 };

@@ -104,6 +104,12 @@ export const settings = {
 };
 
 export const people = {
+  isAway: (name, why) => (why ? `${name} is away: ${why}` : `${name} is away.`),
+  youAway: (is, why) => (is ? `You are away now, until you say /back${why ? `: ${why}` : '.'}` : 'You are here again.'),
+  whois: {
+    all: (name, what) => `${name} ${what}`, bot: 'is a bot', account: 'has an account', guest: 'is a guest', since: (when) => `here since ${when}`,
+    rooms: (list) => `in ${list}`, away: (why) => (why ? `away: ${why}` : 'away'), clock: (at) => `where it is ${at}`,
+  },
   asked: (room) => `Its moderators are asked whether you may enter ${room}.`,
   notNow: 'Not now', accept: 'Let in', refuse: 'Refuse', acceptName: (name) => `Let ${name} in`, refuseName: (name) => `Refuse ${name}`,
   made: (by, what) => `${by} ${what}`,
@@ -144,6 +150,8 @@ export const people = {
   deleteRoom: 'Delete', deleteTitle: (room) => `Delete ${room}`, deleteNote: 'All that was said in it is gone for everybody. This cannot be undone.',
   typeBack: (room) => `Type ${room} to go on`, deleteIt: 'Delete it for ever', notThat: 'That is another name.',
   keep: 'Keep this room', keepNote: 'It is yours, and stays when nobody is in it', kept: (room) => `${room} is yours.`,
+  hooks: 'Hooks', hooksNote: 'Programs that say something here', hooksOf: (room) => `Hooks of ${room}`, noHooks: 'No program says anything here by itself.', makeHook: 'Make an address',
+  hookShown: 'Address of the hook', hookShownNote: 'What programs post to it is said here. It is shown only now.', hookStopped: 'stopped: no moderator any more',
   leave: 'Leave',
   yours: { owner: 'You own it', moderator: 'You are a moderator' },
   // reading

@@ -115,6 +115,12 @@ export const settings = {
 };
 
 export const people = {
+  isAway: (name, why) => `${name} さんは離席中です${why ? `：${why}` : '。'}`,
+  youAway: (is, why) => (is ? `離席中にしました。/back で戻ります${why ? `：${why}` : '。'}` : '戻りました。'),
+  whois: {
+    all: (name, what) => `${name} さん：${what}`, bot: 'ボット', account: 'アカウントあり', guest: 'ゲスト', since: (when) => `${when} から接続中`,
+    rooms: (list) => `${list} に参加`, away: (why) => (why ? `離席中（${why}）` : '離席中'), clock: (at) => `現地は ${at}`,
+  },
   asked: (room) => `${room} に入れるか、モデレーターに申請しました。`,
   notNow: 'あとで', accept: '許可', refuse: '拒否', acceptName: (name) => `${name} さんを許可`, refuseName: (name) => `${name} さんを拒否`,
   made: (by, what) => `${by} さんが${what}`,
@@ -138,7 +144,8 @@ export const people = {
   },
   commands: {
     room: 'ルームの設定を見る・変える', rename: 'ルームの名前を変える', 'delete-room': 'ルームを削除', keep: 'ルームを残す', accept: '申請した人を許可', refuse: '申請した人を拒否',
-    kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
+    whois: 'だれかを調べる', away: '離席中にする', back: '離席から戻る',
+    hook: 'プログラムが書き込むアドレスを作る', hooks: 'フックの一覧', kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
     ignore: '無視する', unignore: '無視をやめる', report: 'メッセージを報告', delete: '自分の最後のメッセージを削除', unread: '未読を見る', level: '通知を決める', conversations: 'ダイレクトメッセージの一覧', history: '過去のメッセージ',
   },
   star: 'お気に入りに追加', starNote: 'ほかのルームより上に表示されます', unstar: 'お気に入りから外す',
@@ -162,6 +169,8 @@ export const people = {
   deleteRoom: '削除', deleteTitle: (room) => `${room} を削除`, deleteNote: 'すべての発言が全員から消えます。元に戻せません。',
   typeBack: (room) => `続けるには ${room} と入力`, deleteIt: '完全に削除', notThat: '名前が違います。',
   keep: 'このルームを残す', keepNote: 'あなたのルームになり、だれもいなくなっても残ります', kept: (room) => `${room} はあなたのルームになりました。`,
+  hooks: 'フック', hooksNote: 'ここに書き込むプログラム', hooksOf: (room) => `${room} のフック`, noHooks: 'ここに書き込むプログラムはありません。', makeHook: 'アドレスを作る',
+  hookShown: 'フックのアドレス', hookShownNote: 'ここに送られた内容がルームに表示されます。アドレスは今だけ表示されます。', hookStopped: '停止中：作成者はモデレーターではありません',
   leave: '退出',
   yours: { owner: 'あなたがオーナーです', moderator: 'あなたはモデレーターです' },
   notifications: '通知',
