@@ -1456,7 +1456,7 @@ fn the_page_folds_names_as_the_server_does() {
 /// What is of no use in a page, which has other means for it.
 const TERMINALS_ONLY: &[&str] = &[
     "history", "quit", "accounts", "bot", "bots", "times", "zone", "bell", "reply", "clear",
-    "where", "say", "edit",
+    "where", "say", "edit", "hook", "hooks",
 ];
 
 #[test]
